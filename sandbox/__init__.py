@@ -1,0 +1,1 @@
+"""Runs JavaScript it does not trust, within limits, and knows nothing of telephony."""

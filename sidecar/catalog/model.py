@@ -1,0 +1,87 @@
+"""Scripts, assignments, and the immutable snapshot that the call path reads."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sipio.routing import Direction
+
+
+class Kind(StrEnum):
+    """What a script may do: a Script is synchronous, an App may use promises and timers."""
+
+    SCRIPT = "script"
+    APP = "app"
+
+
+class GlobalPriority(StrEnum):
+    """Whether a script runs on every call, and where: before the assigned script or after it."""
+
+    DISABLED = "disabled"
+    FIRST = "first"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class SipAnswer:
+    """A SIP final answer, such as ``503 Script Timeout``. ``code`` is 300 to 699."""
+
+    code: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """One version of one script."""
+
+    id: str
+    name: str
+    """The author's file name, as errors show it."""
+    version: str
+    """Changes with the text or anything else that a run depends on."""
+    kind: Kind
+    text: str
+    uuid: str = ""
+    app: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The author's own variables in ``process.env``."""
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Runs one script on some calls. An action of None continues with the switch's own decision."""
+
+    script: Script
+    timeout_ms: int
+    timeout_action: SipAnswer | None
+    error_action: SipAnswer | None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """The assignment's vars: top-level keys of the script's ``data``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything the call path needs, built and checked as a whole, never changed after."""
+
+    scripts: Mapping[str, Script]
+    routes: Mapping[tuple[str, str], Assignment]
+    """By (customer, route); route ``""`` stands for every other route of that customer."""
+    dids: Mapping[str, Assignment]
+    first: Sequence[Assignment] = ()
+    """Global Routing Priority "run first", in file order."""
+    last: Sequence[Assignment] = ()
+
+    def chain(self, direction: Direction, customer: str, route: str, did: str) -> tuple[Sequence[Assignment], Assignment | None]:
+        """The assignments to run in order, and which of them is the call's own (None when only globals run)."""
+        if direction == Direction.ORIGINATION:
+            own = self.dids.get(did)
+        else:
+            own = self.routes.get((customer, route)) or self.routes.get((customer, ""))
+        if not self.first and not self.last:
+            return ((own,) if own else ()), own
+        return (*self.first, *((own,) if own else ()), *self.last), own

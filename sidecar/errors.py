@@ -1,0 +1,13 @@
+"""The errors of this package."""
+
+
+class SidecarError(Exception):
+    """Base of every error that sidecar raises."""
+
+
+class ConfigurationError(SidecarError):
+    """The operator's configuration cannot be used. The message names the file and the key."""
+
+
+class CatalogError(SidecarError):
+    """Scripts or assignments cannot be used as a whole. The running ones stay."""

@@ -1,0 +1,1 @@
+"""Talks to switches and phones, and knows nothing of scripts."""

@@ -1,0 +1,96 @@
+"""What a switch asks for one call, and what it is told: the same for every protocol that carries it."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Direction(StrEnum):
+    """Which assignment applies: the customer's route (calls they place) or the DID (calls to them)."""
+
+    TERMINATION = "termination"
+    ORIGINATION = "origination"
+
+
+class Action(StrEnum):
+    """What the switch is told to do with the call."""
+
+    ROUTE = "route"
+    REJECT = "reject"
+
+
+class SipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The SIP request that began the call, as the switch received it."""
+
+    method: str = "INVITE"
+    uri: str = ""
+    headers: list[tuple[str, str]] = []
+    """Name and value pairs in message order, a repeated header repeated."""
+    source: str = ""
+    """Transport address it came from, ``host:port``."""
+
+
+class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One call for which a switch has made a routing decision."""
+
+    call_id: str
+    direction: Direction = Direction.TERMINATION
+    customer: str = ""
+    route: str = ""
+    did: str = ""
+    routing: dict[str, Any]
+    """The switch's own decision: ``egress_routing`` (destinations in order), ``cli``, ``dest_number``, ..."""
+    sip: SipRequest | None = None
+    timeout_ms: int | None = None
+    """The most the switch is ready to wait; shortens the assignment's own timeout, never lengthens it."""
+
+
+class HeaderChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes for every destination. Removal comes first, so that remove-then-add replaces."""
+
+    add: list[tuple[str, str]] = []
+    remove: list[str] = []
+
+
+class ScriptReference(msgspec.Struct, frozen=True, kw_only=True):
+    """The assigned script that decided."""
+
+    id: str
+    name: str
+    version: str
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the switch is told."""
+
+    action: Action
+    code: int = 0
+    """SIP status of a reject, 300 to 699; 0 for a route."""
+    reason: str = ""
+    routing: dict[str, Any]
+    """The routing object as the script left it. Every ``egress_routing[i]`` that has header changes of its own
+    carries them as ``headers: [{key, value}]`` and ``remove_headers: [{key}]``, values always text."""
+    headers: HeaderChanges = HeaderChanges()
+    outcome: str = "unassigned"
+    """How the run ended: returned, sip_error, script_error, timed_out, out_of_memory, crashed, refused,
+    cancelled, or unassigned when no script applies."""
+    script: ScriptReference | None = None
+    micros: dict[str, int] = {}
+    """Microseconds by stage; ``total`` is from the request's arrival to its answer."""
+
+
+class Pending(Protocol):
+    """A decision under way."""
+
+    def cancel(self) -> None:
+        """The caller gave up: stop the run. The answer comes all the same, with outcome ``cancelled``."""
+
+
+class Router(Protocol):
+    """Decides calls. The package above implements it; every protocol of this one asks it."""
+
+    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Pending:
+        """Begin deciding. ``answer`` is called exactly once, later or before this returns; it never raises."""
+        ...
