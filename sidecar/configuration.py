@@ -1,55 +1,64 @@
 """The one typed configuration tree. Each key is documented by the text under it, and nowhere else."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+from sidecar.typed_value import ActionText, HostPort, Network, OctalMode, OptionalHostPort
+
+Count = Annotated[int, Meta(ge=1)]
+Duration = Annotated[float, Meta(ge=0)]
+Interval = Annotated[float, Meta(gt=0)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every section: immutable, and a key it does not declare is refused."""
 
 
-class SandboxSection(Section):
+class SandboxSection(Section, frozen=True):
     """The processes that run scripts."""
 
-    workers: int = 2
+    workers: Annotated[int, Meta(ge=1, le=1_024)] = 2
     """Worker processes for scripts that answer quickly. One for each core that may be spent on scripts."""
-    slow_workers: int = 1
+    slow_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
     """Worker processes set apart for scripts lately seen to run long, so that they delay only each other."""
     require_confinement: bool = True
-    """Refuse to start where the kernel or the container refuses seccomp. False runs workers unconfined and warns."""
-    memory_bytes: int = 100_000_000
+    """Refuse to start where the kernel or the container refuses seccomp. False runs workers unconfined and
+    warns."""
+    memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 100_000_000
     """JavaScript heap of one script, unless the script's own entry says otherwise."""
-    worker_memory_bytes: int = 2_000_000_000
+    worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 2_000_000_000
     """Address space of one worker process, over all the contexts that it keeps warm."""
-    warm_contexts: int = 2_000
+    warm_contexts: Count = 2_000
     """Script versions that one worker keeps ready. About 0.2 MB each; the least recently used goes first."""
-    cpu_ms: int = 2_000
+    cpu_ms: Count = 2_000
     """Processor time of one run; the run's wall-clock timeout bounds it as well."""
-    stall_ms: int = 20
-    """After this long in one run a worker counts as stalled: what waits behind that run is moved elsewhere."""
-    result_bytes: int = 1_000_000
+    stall_ms: Count = 20
+    """After this long in one run a worker counts as stalled: what waits behind it is moved elsewhere."""
+    result_bytes: Count = 1_000_000
     """The largest result a script may return, as JSON."""
-    log_bytes: int = 16_384
+    log_bytes: Annotated[int, Meta(ge=0)] = 16_384
     """Console output kept of one run; what is past it is cut, and the cut is said."""
-    queue: int = 4_096
+    queue: Count = 4_096
     """Runs waiting for a worker in all; the next one is refused at once."""
-    queue_per_script: int = 256
+    queue_per_script: Count = 256
     """Runs of one script waiting or running; the next one is refused at once, other scripts are not."""
 
 
-class SocketSection(Section):
+class SocketSection(Section, frozen=True):
     """The MessagePack-RPC sockets that a switch connects to."""
 
     unix: Path | None = Path("/run/scriptforge/scriptforge.sock")
     """Path of the unix socket; empty text for none."""
-    unix_mode: str = "0660"
+    unix_mode: OctalMode = "0660"
     """Permissions of the unix socket, octal."""
     unix_group: str = ""
     """Group that owns the unix socket; empty leaves the daemon's own."""
-    tcp: str = ""
+    tcp: OptionalHostPort = ""
     """``host:port`` to listen on; empty for none."""
-    allow: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    allow: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
     """Networks whose TCP connections are accepted; any other is closed at once."""
     tls_certificate: Path | None = None
     """PEM certificate chain: with it and the key, TCP is TLS."""
@@ -57,89 +66,90 @@ class SocketSection(Section):
     """PEM private key of that certificate."""
     tls_client_ca: Path | None = None
     """PEM bundle: with it, a TCP client must show a certificate signed by one of these."""
-    frame_bytes: int = 1_048_576
+    frame_bytes: Count = 1_048_576
     """The longest MessagePack message accepted. A decision is 2 to 10 KB."""
-    connections: int = 256
+    connections: Count = 256
     """Connections open at once over all sockets; the next one is closed at once."""
-    in_flight_per_connection: int = 1_024
+    in_flight_per_connection: Count = 1_024
     """Requests of one connection being worked on; the next one is refused with the error ``overloaded``."""
-    in_flight: int = 4_096
+    in_flight: Count = 4_096
     """Requests of all connections being worked on; the next one is refused with the error ``overloaded``."""
-    idle_seconds: float = 0.0
+    idle_seconds: Duration = 0.0
     """A connection with no request for this long is closed; 0 never closes it."""
-    partial_frame_seconds: float = 5.0
+    partial_frame_seconds: Interval = 5.0
     """A message begun but not completed in this time closes its connection."""
-    output_bytes: int = 8_388_608
+    output_bytes: Count = 8_388_608
     """Answers a peer has not read; past it the connection is closed, since a peer must read."""
 
 
-class KamailioSection(Section):
+class KamailioSection(Section, frozen=True):
     """The Kamailios whose evapi socket the sidecar connects to."""
 
-    peers: tuple[str, ...] = ()
+    peers: tuple[HostPort, ...] = ()
     """``host:port`` of each Kamailio's evapi."""
-    reconnect_min_seconds: float = 0.1
+    reconnect_min_seconds: Interval = 0.1
     """The first wait after a lost connection; each failure doubles it, with jitter."""
-    reconnect_max_seconds: float = 5.0
+    reconnect_max_seconds: Interval = 5.0
     """The longest wait between attempts."""
-    frame_bytes: int = 262_144
+    frame_bytes: Count = 262_144
     """The longest netstring accepted from a Kamailio: a SIP message of 64 KB in base64 and its fields."""
-    in_flight: int = 4_096
+    in_flight: Count = 4_096
     """Calls of one Kamailio being decided; the next one is answered with ``continue`` at once."""
 
 
-class CatalogSection(Section):
+class CatalogSection(Section, frozen=True):
     """Where scripts and assignments are read from."""
 
     directory: Path = Path("/etc/scriptforge")
     """Holds ``assignments.toml`` and ``scripts/*.js``."""
     watch: bool = True
     """Reload when a file changes. SIGHUP reloads in any case."""
-    watch_seconds: float = 1.0
+    watch_seconds: Interval = 1.0
     """How often the files are looked at."""
-    script_bytes: int = 1_000_000
+    script_bytes: Count = 1_000_000
     """The largest script file accepted."""
 
 
-class DecisionSection(Section):
+class DecisionSection(Section, frozen=True):
     """What applies to every decision where its assignment does not say otherwise."""
 
-    timeout_ms: int = 2_000
+    timeout_ms: Count = 2_000
     """Time for one script, from the request to its outcome."""
-    timeout_action: str = "503 Script Timeout"
+    timeout_action: ActionText = "503 Script Timeout"
     """A SIP answer, or ``continue`` with the switch's own decision."""
-    error_action: str = "continue"
+    error_action: ActionText = "continue"
     """What a script failure gives: a SIP answer, or ``continue`` with the switch's own decision."""
-    total_timeout_ms: int = 5_000
+    total_timeout_ms: Count = 5_000
     """Time for all the scripts of one decision together."""
 
 
-class MetricsSection(Section):
+class MetricsSection(Section, frozen=True):
     """Prometheus metrics."""
 
-    listen: str = "127.0.0.1:9464"
+    listen: OptionalHostPort = "127.0.0.1:9464"
     """``host:port`` of the metrics page; empty for none."""
 
 
-class LogSection(Section):
+class LogSection(Section, frozen=True):
     """Structured logs, one JSON object a line, on standard error."""
 
-    level: str = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"
     """debug, info, warning or error."""
-    format: str = "json"
+    format: Literal["json", "text"] = "json"
     """json, or text for a terminal."""
-    decision_sample: float = 1.0
-    """Share of the decision records with outcome returned or unassigned that are written, 0 to 1. Others always are."""
+    decision_sample: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """Share of the decision records with outcome returned or unassigned that are written, 0 to 1. All others
+    are written."""
 
 
-class ShutdownSection(Section):
+class ShutdownSection(Section, frozen=True):
     """SIGTERM."""
 
-    drain_seconds: float = 5.0
+    drain_seconds: Duration = 5.0
     """No new request is taken; those being worked on have this long to be answered."""
 
 
-class Configuration(Section):
+class Configuration(Section, frozen=True):
     """Everything."""
 
     sandbox: SandboxSection = SandboxSection()

@@ -1,0 +1,31 @@
+"""``scriptforge config``: what is in effect, what each key means, and where its value came from."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from sidecar.configuration_source import load_configuration
+from sidecar.configuration_text import effective_configuration, shipped_configuration
+from sidecar.errors import ConfigurationError
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the ``config`` command."""
+    parser = subparsers.add_parser("config", help="print the configuration in effect, each key explained")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
+    parser.add_argument("--defaults", action="store_true", help="print the configuration file as shipped")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints it. Exit status 1 where the configuration cannot be used."""
+    if arguments.defaults:
+        print(shipped_configuration(), end="")
+        return 0
+    try:
+        loaded = load_configuration(arguments.config)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(effective_configuration(loaded), end="")
+    return 0

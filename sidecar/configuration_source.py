@@ -1,0 +1,234 @@
+"""Where the configuration comes from: declared defaults, a TOML file over them, the environment over both."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+
+from sidecar.configuration import Configuration, Section
+from sidecar.errors import ConfigurationError
+from sidecar.problem import Problem, Severity
+from sidecar.toml_source import TomlSource, TomlSyntaxError, parse_toml
+from sidecar.typed_value import convert_value, is_text, unknown_key
+
+DEFAULT_FILE = Path("/etc/scriptforge/sidecar.toml")
+"""Read when no other file is named, if it exists."""
+VARIABLE_PREFIX = "SCRIPTFORGE_"
+VARIABLE_SEPARATOR = "__"
+DEFAULT_ORIGIN = "default"
+
+LeafPath = tuple[str, ...]
+
+
+class InvalidConfigurationError(ConfigurationError):
+    """Everything that is wrong with a configuration, each with its file and line or its variable."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfiguration:
+    """The effective configuration and where each of its values came from."""
+
+    configuration: Configuration
+    origins: Mapping[LeafPath, str]
+    """``default``, ``file:line``, or the environment variable's name, for every key."""
+    file: Path | None
+    """The file that was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One declared key."""
+
+    path: LeafPath
+    declared: Any
+    default: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    value: object
+    origin: str
+    line: int = 0
+    column: int = 0
+    is_variable: bool = False
+
+
+def leaves(section: type[Section] = Configuration, path: LeafPath = ()) -> Iterator[Leaf]:
+    """Every key of the tree in the order of its declaration."""
+    hints = get_type_hints(section, include_extras=True)
+    for field in msgspec.structs.fields(section):
+        declared = hints[field.name]
+        if isinstance(declared, type) and issubclass(declared, Section):
+            yield from leaves(declared, (*path, field.name))
+        else:
+            yield Leaf((*path, field.name), declared, field.default)
+
+
+def load_configuration(
+    file: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> LoadedConfiguration:
+    """Loads ``file`` and the variables ``SCRIPTFORGE_SECTION__KEY``.
+
+    Without ``file``, /etc/scriptforge/sidecar.toml is read if it exists.
+    Raises InvalidConfigurationError with everything that is wrong at once.
+    """
+    if file is None and DEFAULT_FILE.exists():
+        file = DEFAULT_FILE
+    text = None if file is None else _read(file)
+    return build_configuration(text, environment, file=file)
+
+
+def build_configuration(
+    text: str | None, environment: Mapping[str, str], *, file: Path | None = None
+) -> LoadedConfiguration:
+    """The configuration from the text of a file and an environment. Raises InvalidConfigurationError."""
+    name = str(file) if file is not None else "configuration"
+    sources = _Sources(name)
+    if text is not None:
+        try:
+            source = parse_toml(text)
+        except TomlSyntaxError as error:
+            problem = Problem(name, error.line, error.column, Severity.ERROR, error.message)
+            raise InvalidConfigurationError((problem,)) from error
+        sources.read_table(source, source.data)
+    sources.read_environment(environment)
+    declared, given, problems = sources.declared, sources.given, sources.problems
+
+    values: dict[LeafPath, Any] = {}
+    for path, one in given.items():
+        try:
+            values[path] = convert_value(one.value, declared[path].declared)
+        except ValueError as error:
+            problems.append(_problem(one, name, path, str(error)))
+    configuration: Configuration = _assemble(Configuration, (), values)
+    if not problems:
+        for path, message in contradictions(configuration):
+            one = given.get(path, _Given(None, DEFAULT_ORIGIN))
+            problems.append(_problem(one, name, path, message))
+    if problems:
+        raise InvalidConfigurationError(
+            tuple(sorted(problems, key=lambda problem: (problem.file, problem.line)))
+        )
+    origins = {path: given[path].origin if path in given else DEFAULT_ORIGIN for path in declared}
+    return LoadedConfiguration(configuration, origins, file)
+
+
+def contradictions(configuration: Configuration) -> Iterator[tuple[LeafPath, str]]:
+    """Keys that are each in order and do not go together."""
+    sandbox, socket, kamailio = configuration.sandbox, configuration.socket, configuration.kamailio
+    if sandbox.worker_memory_bytes < sandbox.memory_bytes:
+        yield (
+            ("sandbox", "worker_memory_bytes"),
+            "is less than sandbox.memory_bytes, the heap of one script",
+        )
+    if (socket.tls_certificate is None) != (socket.tls_key is None):
+        missing = "tls_key" if socket.tls_key is None else "tls_certificate"
+        present = "tls_certificate" if socket.tls_key is None else "tls_key"
+        yield ("socket", present), f"needs socket.{missing}"
+    if socket.tls_client_ca is not None and socket.tls_certificate is None:
+        yield ("socket", "tls_client_ca"), "needs socket.tls_certificate and socket.tls_key"
+    if socket.tls_certificate is not None and not socket.tcp:
+        yield ("socket", "tls_certificate"), "has no effect without socket.tcp"
+    if kamailio.reconnect_max_seconds < kamailio.reconnect_min_seconds:
+        yield ("kamailio", "reconnect_max_seconds"), "is less than kamailio.reconnect_min_seconds"
+
+
+def variable_name(path: LeafPath) -> str:
+    """The environment variable of a key, such as SCRIPTFORGE_SANDBOX__WORKERS."""
+    return VARIABLE_PREFIX + VARIABLE_SEPARATOR.join(path).upper()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+        raise InvalidConfigurationError((Problem(str(file), 0, 0, Severity.ERROR, message),)) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        message = "is not UTF-8 text from here on"
+        raise InvalidConfigurationError((Problem(str(file), line, 1, Severity.ERROR, message),)) from error
+
+
+class _Sources:
+    """Gathers what the file and the environment give, and what neither may."""
+
+    __slots__ = ("declared", "given", "name", "problems", "sections")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.declared = {leaf.path: leaf for leaf in leaves()}
+        self.sections = {path[:length] for path in self.declared for length in range(1, len(path))}
+        self.given: dict[LeafPath, _Given] = {}
+        self.problems: list[Problem] = []
+
+    def read_table(self, source: TomlSource, table: Mapping[str, Any], path: LeafPath = ()) -> None:
+        for key, value in table.items():
+            here = (*path, key)
+            line, column = source.place(here)
+            if here in self.declared:
+                self.given[here] = _Given(value, f"{self.name}:{line}", line, column)
+                continue
+            if here in self.sections and isinstance(value, dict):
+                self.read_table(source, value, here)
+                continue
+            dotted = ".".join(here)
+            if here in self.sections:
+                message = f"{dotted} is a section: write [{dotted}] and its keys below"
+            else:
+                message = unknown_key(
+                    dotted, sorted(".".join(one) for one in (*self.sections, *self.declared))
+                )
+            self.problems.append(Problem(self.name, line, column, Severity.ERROR, message))
+
+    def read_environment(self, environment: Mapping[str, str]) -> None:
+        by_name = {variable_name(path): leaf for path, leaf in self.declared.items()}
+        for name, text in environment.items():
+            if not name.startswith(VARIABLE_PREFIX):
+                continue
+            if name not in by_name:
+                self.problems.append(Problem(name, 0, 0, Severity.ERROR, unknown_key(name, by_name)))
+                continue
+            leaf = by_name[name]
+            try:
+                self.given[leaf.path] = _Given(parse_variable(text, leaf.declared), name, is_variable=True)
+            except ValueError as error:
+                self.problems.append(Problem(name, 0, 0, Severity.ERROR, str(error)))
+
+
+def parse_variable(text: str, declared: Any) -> object:
+    """A variable's value: text as it stands, anything else as TOML writes it. Raises ValueError."""
+    if is_text(declared):
+        return text
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        table = {}
+    if table.keys() != {"value"}:
+        raise ValueError(f'expected a TOML value, such as 4, 0.5, true or ["a", "b"], got {text!r}')
+    return table["value"]
+
+
+def _problem(given: _Given, name: str, path: LeafPath, message: str) -> Problem:
+    if given.is_variable:
+        return Problem(given.origin, 0, 0, Severity.ERROR, message)
+    return Problem(name, given.line, given.column, Severity.ERROR, f"{'.'.join(path)}: {message}")
+
+
+def _assemble(section: type[Section], path: LeafPath, values: Mapping[LeafPath, Any]) -> Any:
+    arguments: dict[str, Any] = {}
+    for name, declared in get_type_hints(section).items():
+        here = (*path, name)
+        if isinstance(declared, type) and issubclass(declared, Section):
+            arguments[name] = _assemble(declared, here, values)
+        elif here in values:
+            arguments[name] = values[here]
+    return section(**arguments)

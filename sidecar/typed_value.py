@@ -1,0 +1,135 @@
+"""Values from text files against their declared types, with complaints that an operator can act on."""
+
+import difflib
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+
+from sidecar.sip_answer import parse_action
+
+_PLAIN_WORDS: Mapping[str, str] = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+_HOST_PORT = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.%]+)\]|(?P<plain>[^\[\]:\s]+)):(?P<port>\d{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Annotates a text type with what the text must be: ``parse`` raises ValueError where it is not."""
+
+    parse: Callable[[str], object]
+    may_be_empty: bool = False
+
+
+def convert_value(value: object, declared: Any) -> Any:
+    """The value as its declared type. Raises ValueError with what was expected.
+
+    Empty text is None where the type allows None, since TOML cannot say nothing.
+    """
+    if value == "" and type(None) in get_args(_plain(declared)):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {value}")
+    try:
+        converted = msgspec.convert(value, declared, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise ValueError(_in_plain_words(str(error), value)) from error
+    for text, form in _forms(converted, declared):
+        if text or not form.may_be_empty:
+            form.parse(text)
+    return converted
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The complaint about a key that is not declared, with the nearest one that is."""
+    candidates = list(known)
+    nearest = difflib.get_close_matches(key, candidates, n=1, cutoff=0.6)
+    if not nearest:
+        name = key.rpartition(".")[2]
+        by_name = {candidate.rpartition(".")[2]: candidate for candidate in candidates}
+        nearest = [by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.75)]
+    return f"unknown key {key!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
+
+
+def parse_host_port(text: str) -> tuple[str, int]:
+    """``host:port`` or ``[IPv6]:port``. Raises ValueError."""
+    match = _HOST_PORT.fullmatch(text)
+    if match is None or int(match["port"]) > 65_535:
+        raise ValueError(f"expected host:port, such as 127.0.0.1:8448 or [::1]:8448, got {text!r}")
+    return match["bracketed"] or match["plain"], int(match["port"])
+
+
+def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """An address with its prefix length, such as 10.0.0.0/8. Raises ValueError."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"expected a network, such as 10.0.0.0/8: {error}") from error
+
+
+def parse_octal_mode(text: str) -> int:
+    """File permissions, such as 0660. Raises ValueError."""
+    if re.fullmatch(r"0?[0-7]{3}", text) is None:
+        raise ValueError(f"expected octal permissions, such as 0660, got {text!r}")
+    return int(text, 8)
+
+
+HostPort = Annotated[str, Form(parse_host_port)]
+OptionalHostPort = Annotated[str, Form(parse_host_port, may_be_empty=True)]
+Network = Annotated[str, Form(parse_network)]
+OctalMode = Annotated[str, Form(parse_octal_mode)]
+ActionText = Annotated[str, Form(parse_action)]
+
+
+def _plain(declared: Any) -> Any:
+    return get_args(declared)[0] if get_origin(declared) is Annotated else declared
+
+
+def is_text(declared: Any) -> bool:
+    """Whether a value of this type is written as it stands: text, a path, one of some words."""
+    plain = _plain(declared)
+    if isinstance(plain, UnionType):
+        return all(member is type(None) or is_text(member) for member in get_args(plain))
+    return plain in (str, Path) or all(isinstance(word, str) for word in get_args(plain) or (0,))
+
+
+def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
+    if get_origin(declared) is Annotated:
+        for note in get_args(declared)[1:]:
+            if isinstance(note, Form) and isinstance(value, str):
+                yield value, note
+    elif isinstance(value, tuple) and get_args(declared):
+        for element in value:
+            yield from _forms(element, get_args(declared)[0])
+
+
+def _decode_path(declared: type, value: object) -> object:
+    if declared is not Path or not isinstance(value, str):
+        raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
+    if "\x00" in value:
+        raise ValueError("a path has no NUL")
+    return Path(value)
+
+
+def _in_plain_words(message: str, value: object) -> str:
+    message, _, place = message.partition(" - at ")
+    message = message[:1].lower() + message[1:]
+    message = message.replace("invalid enum value", "unknown word")
+    message = re.sub(r"`(\w+)(?: \| null)?`", lambda match: _PLAIN_WORDS.get(match[1], match[1]), message)
+    if ", got " not in message and not place and repr(value) not in message:
+        message += f", got {value!r}"
+    index = re.fullmatch(r"`\$\[(\d+)\]`", place)
+    return f"{message} (element {int(index[1]) + 1})" if index else message
