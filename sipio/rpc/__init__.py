@@ -1,0 +1,1 @@
+"""MessagePack-RPC, the public specification: the socket that a switch adapter in any language speaks."""

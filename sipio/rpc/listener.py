@@ -1,0 +1,142 @@
+"""Listening sockets: each made safely, a connection accepted or refused before anything is read."""
+
+import asyncio
+import contextlib
+import errno
+import grp
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from sipio.errors import LocalError
+from sipio.rpc.addresses import TcpAddress, UnixAddress
+
+BACKLOG = 512
+"""Connections that the kernel holds before we take them: every switch of a site reconnecting at once."""
+ACCEPTS_AT_ONCE = 64
+"""Accepted in one turn of the loop, so that a flood of connections does not hold up those that are open."""
+RETRY_SECONDS = 0.1
+"""Wait after the system had no descriptor or memory for a connection."""
+
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+class Listener:
+    """One listening socket. ``on_accept`` gets each connection, non-blocking, and owns it."""
+
+    def __init__(self, listening: socket.socket, on_accept: Callable[[socket.socket], None]) -> None:
+        self.socket = listening
+        self._on_accept = on_accept
+        self._loop = asyncio.get_running_loop()
+        self._retry: asyncio.TimerHandle | None = None
+        path = listening.getsockname() if listening.family == socket.AF_UNIX else None
+        self._path = Path(path) if path else None
+        self._inode = self._path.stat().st_ino if self._path else None
+        self._loop.add_reader(listening.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept no more. A unix socket's file goes, unless another process has put its own there."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self._loop.remove_reader(self.socket.fileno())
+        self.socket.close()
+        if self._path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                if self._path.stat().st_ino == self._inode:
+                    self._path.unlink()
+
+    def _accept(self) -> None:
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                connection, _address = self.socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                # The socket stays readable: without a pause the loop would spin.
+                self._loop.remove_reader(self.socket.fileno())
+                self._retry = self._loop.call_later(RETRY_SECONDS, self._resume)
+                return
+            connection.setblocking(False)
+            self._on_accept(connection)
+
+    def _resume(self) -> None:
+        self._retry = None
+        self._loop.add_reader(self.socket.fileno(), self._accept)
+
+
+def listen_unix(address: UnixAddress) -> socket.socket:
+    """A unix socket with its permissions from the first moment on.
+
+    A socket file that nobody listens on is replaced. Raises `LocalError` where somebody does, where the
+    path is something else, and where the system refuses.
+    """
+    path = address.path
+    try:
+        _remove_stale(path)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError as error:
+        raise LocalError(f"{path}: {error.strerror}") from error
+    try:
+        # Between bind and chmod nobody but us may connect.
+        old_umask = os.umask(0o777)
+        try:
+            listening.bind(os.fspath(path))
+        finally:
+            os.umask(old_umask)
+        if address.group:
+            os.chown(path, -1, grp.getgrnam(address.group).gr_gid)
+        path.chmod(address.mode)
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except (OSError, KeyError) as error:
+        listening.close()
+        reason = error.strerror if isinstance(error, OSError) else f"no group {address.group!r}"
+        raise LocalError(f"{path}: {reason or error}") from error
+    return listening
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise LocalError(f"{path}: exists and is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:
+            pass  # its backlog is full: it lives
+    raise LocalError(f"{path}: another process listens there")
+
+
+async def listen_tcp(address: TcpAddress) -> list[socket.socket]:
+    """A socket for each address that the host's name has. Raises `LocalError`."""
+    loop = asyncio.get_running_loop()
+    listening: list[socket.socket] = []
+    try:
+        found = await loop.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _name, where in dict.fromkeys(found):
+            one = socket.socket(family, kind, protocol)
+            listening.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(where)
+            one.listen(BACKLOG)
+            one.setblocking(False)
+    except OSError as error:
+        for one in listening:
+            one.close()
+        raise LocalError(f"{address.host}:{address.port}: {error.strerror or error}") from error
+    return listening

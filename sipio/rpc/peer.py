@@ -1,0 +1,411 @@
+"""One MessagePack-RPC connection on an asyncio transport, either end of it: callbacks only, no task."""
+
+import asyncio
+import logging
+import select
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+
+from sipio.errors import LocalError, MalformedMessage, SipioError
+from sipio.rpc.connection import (
+    ConnectionFailed,
+    Event,
+    RequestRefused,
+    RpcConnection,
+)
+from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError
+from sipio.rpc.messages import NotificationReceived, RequestReceived, ResponseReceived
+from sipio.rpc.service import Method, Service
+
+logger = logging.getLogger("sipio.rpc")
+
+LINGER_SECONDS = 1.0
+"""How long a connection that we end stays half-open, so that the peer can read why: closing a socket with
+unread input resets it and takes the last message along."""
+
+Reply = Callable[[SipioError | None, msgspec.Raw], None]
+"""Told what became of a request of ours: an error, or None and the undecoded result."""
+
+_NO_RESULT = msgspec.Raw(b"\xc0")
+
+
+class Responder:
+    """The obligation to answer one request, exactly once."""
+
+    __slots__ = ("_msgid", "_open", "_peer", "on_cancel")
+
+    def __init__(self, peer: "RpcPeer", msgid: int | None) -> None:
+        self._peer = peer
+        self._msgid = msgid
+        self._open = True
+        self.on_cancel: Callable[[], None] | None = None
+        """Called at most once, if the connection ends before the answer. The answer, still due, goes
+        nowhere."""
+
+    @property
+    def peer(self) -> "RpcPeer":
+        """The connection it came over: one object for as long as that lives."""
+        return self._peer
+
+    def result(self, result: Any) -> None:
+        """Answer with anything msgspec encodes. What it cannot is answered as ``internal`` and logged."""
+        self._close()
+        self._peer.respond(self, self._msgid, result)
+
+    def error(self, code: ErrorCode, message: str) -> None:
+        """Answer with an error."""
+        self._close()
+        self._peer.respond_error(self, self._msgid, code, message)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer was given."""
+        return not self._open
+
+    def _close(self) -> None:
+        if not self._open:
+            raise LocalError("a request was answered twice")
+        self._open = False
+        self.on_cancel = None
+
+
+class RpcPeer(asyncio.Protocol):
+    """Serves the peer's requests from a `Service` and makes requests to it. Needs a running loop."""
+
+    def __init__(self, service: Service, on_end: "Callable[[RpcPeer], None] | None" = None) -> None:
+        self._service = service
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._core = RpcConnection(service.limits, self._loop.time())
+        self._transport: asyncio.Transport | None = None
+        self._working: set[Responder] = set()
+        self._replies: dict[int, Reply] = {}
+        self._flush_due = False
+        self._reading_paused = False
+        self._finishing = False
+        self._ended = False
+        self._deadline_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        """Done once the connection is gone."""
+
+    # What the package above calls.
+
+    @property
+    def in_flight(self) -> int:
+        """The peer's requests being worked on."""
+        return len(self._working)
+
+    def request(self, method: str, params: Any, reply: Reply) -> int:
+        """Ask the peer; ``reply`` is called once. Gives an id for `give_up`.
+
+        Raises `ConnectionLost` when there is no connection, `LocalError` when ``params`` cannot be encoded.
+        """
+        if self._ended or self._finishing or self._core.failed:
+            raise ConnectionLost("not connected")
+        msgid = self._core.request(method, params)
+        self._replies[msgid] = reply
+        self._schedule_flush()
+        return msgid
+
+    def give_up(self, request: int) -> None:
+        """Forget a request of ours: its ``reply`` is not called any more."""
+        if self._replies.pop(request, None) is not None:
+            self._core.give_up(request)
+
+    def notify(self, method: str, params: Any) -> None:
+        """Tell the peer. Raises as `request` does."""
+        if self._ended or self._finishing or self._core.failed:
+            raise ConnectionLost("not connected")
+        self._core.notify(method, params)
+        self._schedule_flush()
+
+    def finish(self) -> None:
+        """End the connection once every request being worked on has its answer and the peer has read it."""
+        if not self._finishing and not self._ended:
+            self._finishing = True
+            self._schedule_flush()
+
+    def cancel_and_finish(self) -> None:
+        """End the connection once what is ready has been sent. What is being worked on is cancelled, and
+        answered if that is how it reacts."""
+        for responder in list(self._working):
+            on_cancel, responder.on_cancel = responder.on_cancel, None
+            if on_cancel is not None:
+                on_cancel()
+        self._flush()
+        self._cancel_working()
+        self.finish()
+
+    def close(self) -> None:
+        """End the connection without waiting for the peer; what was written still goes out."""
+        self._flush()
+        self._finishing = True
+        if self._transport is not None and self._linger_timer is None:
+            self._transport.close()
+            if self._reading_paused or self._transport.get_write_buffer_size():
+                self._linger_timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+
+    def abort(self) -> None:
+        """End the connection now. What is being worked on is cancelled."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What a Responder calls.
+
+    def respond(self, responder: Responder, msgid: int | None, result: Any) -> None:
+        """Send an answer; `Responder.result` is the way here."""
+        self._settle(responder)
+        if msgid is None:
+            return
+        if self._ended or self._core.failed:
+            self._service.counters.discarded_answers += 1
+            return
+        try:
+            self._core.respond(msgid, result)
+        except LocalError:
+            logger.exception("rpc.answer_not_encodable")
+            self._core.respond_error(msgid, ErrorCode.INTERNAL, "the answer cannot be encoded")
+            self._service.counters.errors[ErrorCode.INTERNAL] += 1
+        if not self._flush_due:
+            self._schedule_flush()
+
+    def respond_error(self, responder: Responder, msgid: int | None, code: ErrorCode, message: str) -> None:
+        """Send an error; `Responder.error` is the way here."""
+        self._settle(responder)
+        if msgid is None:
+            return
+        if self._ended or self._core.failed:
+            self._service.counters.discarded_answers += 1
+            return
+        self._refuse(msgid, code, message)
+        self._schedule_flush()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclass of asyncio.Transport, so this cannot be an assertion.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=self._service.limits.output_low_bytes)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        if self._finishing and not self._working and not self._replies:
+            return
+        self._service.counters.bytes_in += len(data)
+        # Answers given while the events are handled wait for the one write at the end.
+        self._flush_due = True
+        for event in self._core.receive(data, self._loop.time()):
+            if type(event) is RequestReceived:
+                self._serve(event.msgid, event.method, event.params)
+            else:
+                self._handle(event)
+        self._flush()
+
+    def eof_received(self) -> bool:
+        for event in self._core.end_of_input():
+            self._handle(event)
+        self._flush()
+        if not self._working or self._core.failed or self._hung_up():
+            return False
+        # A half-closed peer still reads: it gets the answers it waits for. TLS has no half-close in asyncio.
+        self._finishing = True
+        transport = self._transport
+        return transport is not None and transport.get_extra_info("ssl_object") is None
+
+    def pause_writing(self) -> None:
+        if self._transport is not None and not self._core.failed:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
+            self._core.reading_resumed(self._loop.time())
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        for timer in (self._deadline_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
+        self._cancel_working()
+        replies, self._replies = self._replies, {}
+        for reply in replies.values():
+            reply(
+                ConnectionLost(f"the connection ended: {exc}" if exc else "the connection ended"), _NO_RESULT
+            )
+        if not self.ended.done():
+            self.ended.set_result(None)
+        if self._on_end is not None:
+            self._on_end(self)
+
+    # The rest is ours.
+
+    def _handle(self, event: Event) -> None:
+        counters = self._service.counters
+        if type(event) is ResponseReceived:
+            reply = self._replies.pop(event.msgid, None)
+            if reply is not None:
+                reply(None if event.error is None else RpcError.from_wire(event.error), event.result)
+        elif type(event) is NotificationReceived:
+            self._notified(event)
+        elif type(event) is RequestRefused:
+            counters.errors[event.code] += 1
+        elif type(event) is ConnectionFailed:
+            counters.closed[event.code] += 1
+            logger.info("rpc.connection_failed code=%s reason=%s", event.code, event.error)
+            self._cancel_working()
+        else:
+            counters.unexpected_responses += 1
+
+    def _serve(self, msgid: int, name: str, raw: msgspec.Raw) -> None:
+        service = self._service
+        method = service.methods.get(name)
+        if method is None:
+            self._refuse(msgid, ErrorCode.UNKNOWN_METHOD, f"no method {name[:64]!r}")
+            return
+        service.counters.requests[name] += 1
+        refusal = self._refusal(method)
+        if refusal is not None:
+            self._refuse(msgid, *refusal)
+            return
+        try:
+            params = method.decoder.decode(raw, "params")
+        except MalformedMessage as error:
+            self._refuse(msgid, ErrorCode.BAD_REQUEST, str(error))
+            return
+        self._call(method, params, Responder(self, msgid), name)
+
+    def _notified(self, event: NotificationReceived) -> None:
+        counters = self._service.counters
+        method = self._service.methods.get(event.method)
+        if method is None or self._refusal(method) is not None:
+            counters.ignored_notifications += 1
+            return
+        counters.notifications[event.method] += 1
+        try:
+            params = method.decoder.decode(event.params, "params")
+        except MalformedMessage:
+            counters.ignored_notifications += 1
+            return
+        self._call(method, params, Responder(self, None), event.method)
+
+    def _refusal(self, method: Method) -> tuple[ErrorCode, str] | None:
+        if method.immediate:
+            return None
+        service = self._service
+        if service.draining or self._finishing:
+            return ErrorCode.SHUTTING_DOWN, "shutting down"
+        if len(self._working) >= service.limits.in_flight_per_connection:
+            return ErrorCode.OVERLOADED, "too many requests in flight on this connection"
+        if service.in_flight >= service.limits.in_flight:
+            return ErrorCode.OVERLOADED, "too many requests in flight"
+        return None
+
+    def _call(self, method: Method, params: Any, responder: Responder, name: str) -> None:
+        if not method.immediate:
+            self._working.add(responder)
+            self._service.in_flight += 1
+        try:
+            method.handle(params, responder)
+        except Exception:
+            # A handler's bug costs its request, not the connection and the requests of others on it.
+            logger.exception("rpc.handler_failed method=%s", name)
+            if not responder.answered:
+                responder.error(ErrorCode.INTERNAL, "internal error")
+
+    def _refuse(self, msgid: int, code: ErrorCode, message: str) -> None:
+        self._service.counters.errors[code] += 1
+        self._core.respond_error(msgid, code, message)
+
+    def _settle(self, responder: Responder) -> None:
+        if responder in self._working:
+            self._working.remove(responder)
+            self._service.ended()
+
+    def _cancel_working(self) -> None:
+        for responder in list(self._working):
+            if responder in self._working:
+                self._settle(responder)
+                on_cancel, responder.on_cancel = responder.on_cancel, None
+                if on_cancel is not None:
+                    on_cancel()
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        transport = self._transport
+        if transport is None or self._ended:
+            return
+        output = self._core.take_output(self._loop.time())
+        if output:
+            # Only what earlier flushes left unread counts: uvloop has not yet tried to send this one, and
+            # what one flush adds is bounded by the requests in flight.
+            if transport.get_write_buffer_size() > self._service.limits.output_bytes:
+                self._service.counters.closed["output"] += 1
+                logger.info("rpc.peer_does_not_read")
+                transport.abort()
+                return
+            data = output[0] if len(output) == 1 else b"".join(output)
+            self._service.counters.bytes_out += len(data)
+            transport.write(data)
+        if self._core.failed or (self._finishing and not self._working):
+            self._linger()
+        else:
+            self._arm()
+
+    def _linger(self) -> None:
+        transport = self._transport
+        if transport is None or self._linger_timer is not None:
+            return
+        self._finishing = True
+        self._linger_timer = self._loop.call_later(LINGER_SECONDS, transport.abort)
+        if transport.can_write_eof():
+            transport.write_eof()
+            if self._reading_paused:
+                self._reading_paused = False
+                transport.resume_reading()
+        else:
+            transport.close()
+
+    def _hung_up(self) -> bool:
+        # A unix peer that closed shows a hang-up, one that only stopped writing does not. TCP sends the
+        # same FIN for both, so there a peer that closed is found out by the first answer that it refuses.
+        transport = self._transport
+        peer_socket: socket.socket | None = (
+            transport.get_extra_info("socket") if transport is not None else None
+        )
+        if peer_socket is None:
+            return True
+        poll = select.poll()
+        poll.register(peer_socket.fileno(), 0)
+        return any(happened & (select.POLLHUP | select.POLLERR) for _, happened in poll.poll(0))
+
+    def _arm(self) -> None:
+        deadline = self._core.deadline()
+        if deadline is None:
+            return
+        timer = self._deadline_timer
+        # A timer that comes early looks again; one that would come late is replaced. Deadlines mostly move
+        # later.
+        if timer is None or timer.when() > deadline:
+            if timer is not None:
+                timer.cancel()
+            self._deadline_timer = self._loop.call_at(deadline, self._deadline_came)
+
+    def _deadline_came(self) -> None:
+        self._deadline_timer = None
+        now = self._loop.time()
+        if self._reading_paused:
+            self._core.reading_resumed(now)
+        for event in self._core.expire(now):
+            self._handle(event)
+        self._flush()

@@ -1,0 +1,169 @@
+"""The MessagePack-RPC server: unix and TCP sockets at once, one set of methods and caps over all."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+
+from sipio.errors import LocalError
+from sipio.rpc.addresses import AllowList, ListenAddress, TcpAddress, UnixAddress
+from sipio.rpc.counters import RpcSnapshot
+from sipio.rpc.errors import ErrorBody, ErrorCode
+from sipio.rpc.limits import RpcLimits
+from sipio.rpc.listener import Listener, listen_tcp, listen_unix
+from sipio.rpc.messages import encode_notification
+from sipio.rpc.peer import LINGER_SECONDS, RpcPeer
+from sipio.rpc.service import Method, Service
+
+logger = logging.getLogger("sipio.rpc")
+
+_TOO_MANY = encode_notification("error", (ErrorBody(ErrorCode.OVERLOADED, "too many connections"),))
+
+
+class RpcServer:
+    """Serves ``methods``. The end of its life: `stop_accepting`, `drain`, `close`."""
+
+    def __init__(self, methods: Mapping[str, Method], limits: RpcLimits | None = None) -> None:
+        self._drained = asyncio.Event()
+        self._limits = limits or RpcLimits()
+        self._service = Service(methods, self._limits, self._drained.set)
+        self._listeners: list[Listener] = []
+        self._peers: set[RpcPeer] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._open = 0
+
+    async def start(self, addresses: Sequence[ListenAddress]) -> list[ListenAddress]:
+        """Listen on all of them, or on none: `LocalError`. Gives the addresses with the ports really
+        bound."""
+        bound: list[ListenAddress] = []
+        try:
+            for address in addresses:
+                bound.extend(await self._listen(address))
+        except LocalError:
+            self.stop_accepting()
+            raise
+        return bound
+
+    def snapshot(self) -> RpcSnapshot:
+        """The counters as they are now."""
+        return self._service.counters.snapshot(connections=self._open, in_flight=self._service.in_flight)
+
+    @property
+    def peers(self) -> frozenset[RpcPeer]:
+        """The connections open now."""
+        return frozenset(self._peers)
+
+    def stop_accepting(self) -> None:
+        """Close the listening sockets. Connections stay."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    async def drain(self, seconds: float) -> int:
+        """Refuse new requests with ``shutting_down`` and wait until those being worked on are answered.
+
+        Gives how many were not within ``seconds``.
+        """
+        self._service.draining = True
+        if self._service.in_flight:
+            self._drained.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), seconds)
+        return self._service.in_flight
+
+    async def close(self) -> None:
+        """End every connection. What is still being worked on is cancelled; answers given are sent first."""
+        self.stop_accepting()
+        self._service.draining = True
+        handshakes = list(self._handshakes)
+        for task in handshakes:
+            task.cancel()
+        await asyncio.gather(*handshakes, return_exceptions=True)
+        peers = list(self._peers)
+        for peer in peers:
+            if peer.in_flight:
+                peer.cancel_and_finish()
+            else:
+                peer.finish()
+        if peers:
+            await asyncio.wait([peer.ended for peer in peers], timeout=LINGER_SECONDS)
+        for peer in peers:
+            peer.abort()
+        for peer in peers:
+            await peer.ended
+
+    async def _listen(self, address: ListenAddress) -> list[ListenAddress]:
+        if isinstance(address, UnixAddress):
+            accept = functools.partial(self._accept, allow=None, tls=None)
+            self._listeners.append(Listener(listen_unix(address), accept))
+            return [address]
+        tls = address.tls.server_context() if address.tls is not None else None
+        accept = functools.partial(self._accept, allow=AllowList(address.allow), tls=tls)
+        bound: list[ListenAddress] = []
+        for listening in await listen_tcp(address):
+            host, port = listening.getsockname()[:2]
+            bound.append(TcpAddress(host=host, port=port, allow=address.allow, tls=address.tls))
+            self._listeners.append(Listener(listening, accept))
+        return bound
+
+    def _accept(
+        self, connection: socket.socket, *, allow: AllowList | None, tls: ssl.SSLContext | None
+    ) -> None:
+        refused = self._service.counters.refused_connections
+        if allow is not None:
+            try:
+                host = str(connection.getpeername()[0])
+            except OSError:
+                connection.close()
+                return
+            if not allow.allows(host):
+                refused["allow_list"] += 1
+                logger.warning("rpc.connection_not_allowed peer=%s", host)
+                connection.close()
+                return
+        if self._open >= self._limits.connections:
+            refused["connections"] += 1
+            if tls is None:
+                with contextlib.suppress(OSError):
+                    connection.send(_TOO_MANY)
+            connection.close()
+            return
+        self._open += 1
+        task = asyncio.get_running_loop().create_task(self._adopt(connection, tls))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+
+    async def _adopt(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        peer = RpcPeer(self._service, self._peer_ended)
+        try:
+            await loop.connect_accepted_socket(
+                lambda: peer,
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=self._limits.partial_frame_seconds if tls is not None else None,
+            )
+        except (OSError, ssl.SSLError) as error:
+            self._service.counters.refused_connections["tls"] += 1
+            logger.warning("rpc.handshake_failed reason=%s", error)
+            self._abandon(peer, connection)
+            return
+        except asyncio.CancelledError:
+            self._abandon(peer, connection)
+            raise
+        self._service.counters.accepted += 1
+        if not peer.ended.done():
+            self._peers.add(peer)
+
+    def _abandon(self, peer: RpcPeer, connection: socket.socket) -> None:
+        connection.close()
+        if not peer.ended.done():
+            peer.ended.set_result(None)
+            self._open -= 1
+
+    def _peer_ended(self, peer: RpcPeer) -> None:
+        self._open -= 1
+        self._peers.discard(peer)
