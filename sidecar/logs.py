@@ -1,0 +1,214 @@
+"""Structured logs: one line for one event, a stable action name first, as JSON or for a terminal."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from traceback import format_exception
+from typing import Any, Final
+
+import msgspec
+
+from sidecar.configuration import LogSection
+from sidecar.log_output import LineOutput
+
+Field = str | int | float | bool | None | Path | Sequence[str] | Mapping[str, int] | Mapping[str, str]
+"""What an extra field of a log line may hold."""
+
+Renderer = Callable[[float, str, str, Mapping[str, Any]], bytes]
+"""Unix time, level, action and fields to one line with its line feed."""
+
+LINE_BYTES: Final = 48_000
+"""journald splits what is longer than its LineMax, 48 KiB by default (journald.conf(5)); half a JSON object
+is worth nothing, so longer texts are cut before."""
+
+TRACEBACK_CHARACTERS: Final = 8_000
+"""The end of a traceback kept: the innermost frames and the error."""
+
+_RESERVED = frozenset(("time", "level", "action"))
+_SECRET_NAME = re.compile("password|passwd|secret|token|authorization|credential|private_key", re.IGNORECASE)
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+"""Besides C0, which JSON escapes itself: DEL, the C1 controls (U+009B begins a terminal escape), line and
+paragraph separators, zero-width and bidirectional controls that reorder what a reader sees, lone surrogates
+(not UTF-8)."""
+_BARE = re.compile(r"[^\s\"=\\]+")
+
+
+class ActionLogger:
+    """Logs events by a stable action name and typed fields, through the standard logger of that name."""
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, action: str, /, **fields: Field) -> None:
+        """What only a developer asks for."""
+        self._log(logging.DEBUG, action, fields)
+
+    def info(self, action: str, /, **fields: Field) -> None:
+        """What happened as it should."""
+        self._log(logging.INFO, action, fields)
+
+    def warning(self, action: str, /, **fields: Field) -> None:
+        """What an operator should look at, with calls still being decided."""
+        self._log(logging.WARNING, action, fields)
+
+    def error(self, action: str, /, **fields: Field) -> None:
+        """What does not work."""
+        self._log(logging.ERROR, action, fields)
+
+    def exception(self, action: str, /, **fields: Field) -> None:
+        """An error with the exception being handled and its traceback: a bug of ours."""
+        self._log(logging.ERROR, action, fields, exc_info=True)
+
+    def _log(self, level: int, action: str, fields: Mapping[str, Field], *, exc_info: bool = False) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, action, exc_info=exc_info, extra={"fields": fields})
+
+
+class LineHandler(logging.Handler):
+    """Gives records of the standard logging to a line output. A plain message gets the action ``log``."""
+
+    def __init__(self, output: LineOutput, render: Renderer) -> None:
+        super().__init__()
+        self._output = output
+        self._render = render
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        fields: dict[str, Any] | None = getattr(record, "fields", None)
+        if fields is None:
+            action = "log"
+            try:
+                message = record.getMessage()
+            except (TypeError, ValueError, KeyError):
+                message = f"{record.msg} {record.args!r}"
+            fields = {"logger": record.name, "message": message}
+        else:
+            action = record.msg
+        fields = {name: _without_secrets(name, value) for name, value in fields.items()}
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            fields["error"] = f"{type(error).__name__}: {error}"
+            fields["traceback"] = "".join(format_exception(error))[-TRACEBACK_CHARACTERS:]
+        self._output.write(self._render(record.created, record.levelname.lower(), action, fields))
+
+
+def renderer(section: LogSection) -> Renderer:
+    """The line format that the configuration names."""
+    return json_line if section.format == "json" else text_line
+
+
+def open_output(section: LogSection, descriptor: int = 2) -> LineOutput:
+    """The output to a descriptor, standard error by default, that says in the same format what it dropped."""
+    render = renderer(section)
+    return LineOutput(
+        descriptor,
+        dropped_line=lambda count: render(time.time(), "warning", "log_lines_dropped", {"count": count}),
+    )
+
+
+def setup(section: LogSection, output: LineOutput) -> LineHandler:
+    """Make this output the only one of the process's standard logging, Python warnings included."""
+    handler = LineHandler(output, renderer(section))
+    root = logging.getLogger()
+    for former in root.handlers[:]:
+        root.removeHandler(former)
+    root.addHandler(handler)
+    root.setLevel(section.level.upper())
+    logging.captureWarnings(True)
+    return handler
+
+
+def json_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -> bytes:
+    """One JSON object: time (RFC 3339, UTC), level, action, then the fields."""
+    head = {"time": rfc3339(when), "level": level, "action": action}
+    return _fitted(
+        lambda given: safe_json(head | {k: v for k, v in given.items() if k not in _RESERVED}), fields
+    )
+
+
+def text_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -> bytes:
+    """For a terminal: time of day, level, action, then ``name=value`` of every field that is not empty."""
+    clock = datetime.fromtimestamp(when).astimezone().strftime("%H:%M:%S.%f")
+
+    def line(given: Mapping[str, Any]) -> bytes:
+        words = [clock, f"{level:<7}", _text(action)]
+        words += [f"{_text(name)}={_text(value)}" for name, value in given.items() if value not in ("", None)]
+        return (" ".join(words) + "\n").encode()
+
+    return _fitted(line, fields)
+
+
+def rfc3339(when: float) -> str:
+    """Unix time as ``2026-01-31T12:00:00.000000Z``."""
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def safe_json(value: Any) -> bytes:
+    """A value as one line of JSON, with nothing in it that a terminal or a line reader would act on."""
+    try:
+        line = _encoder.encode(value)
+    except UnicodeEncodeError:
+        line = _encoder.encode(_shortened(value, LINE_BYTES))
+    if not line.isascii() or b"\x7f" in line:
+        line = _UNSAFE.sub(_escaped, line.decode()).encode()
+    return line + b"\n"
+
+
+def _unknown(value: object) -> str:
+    return str(value)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_unknown)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = ",".join(f"{name}:{item}" for name, item in value.items())
+    elif isinstance(value, list | tuple):
+        value = ",".join(str(item) for item in value)
+    text = str(value)
+    if text.isprintable() and _BARE.fullmatch(text):
+        return text
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return f'"{text}"'
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    if _SECRET_NAME.search(name):
+        return "[redacted]"
+    if isinstance(value, str) and "://" in value:
+        return _URL_CREDENTIALS.sub("[redacted]@", value)
+    return value
+
+
+def _fitted(line: Callable[[Mapping[str, Any]], bytes], fields: Mapping[str, Any]) -> bytes:
+    rendered = line(fields)
+    for characters in (2_000, 200, 20):
+        if len(rendered) <= LINE_BYTES:
+            return rendered
+        rendered = line({name: _shortened(value, characters) for name, value in fields.items()})
+    return rendered if len(rendered) <= LINE_BYTES else line({"cut_bytes": len(rendered)})
+
+
+def _shortened(value: Any, characters: int) -> Any:
+    """The value with every text cut and free of what UTF-8 cannot carry, at most 100 entries a container."""
+    if isinstance(value, str):
+        clean = value[:characters].encode("utf-8", "backslashreplace").decode()
+        return clean if len(value) <= characters else f"{clean}... ({len(value) - characters} more)"
+    if isinstance(value, Mapping):
+        return {_shortened(k, characters): _shortened(v, characters) for k, v in list(value.items())[:100]}
+    if isinstance(value, list | tuple):
+        return [_shortened(item, characters) for item in value[:100]]
+    return value
