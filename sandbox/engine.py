@@ -1,0 +1,229 @@
+"""The JavaScript engine: the one module that imports it.
+
+A context holds one program and one run at a time. Only text crosses: nothing of a script's is read by the binding
+(a getter or a toJSON would run outside every limit), and no script ever calls into Python.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import quickjs
+
+from sandbox import runtime
+from sandbox.outcome import Location, Threw
+from sandbox.program import Kind, Program
+
+STACK_BYTES = 256 * 1024
+"""Overflow is a clean error at this size; 0 and 64 MB were measured to crash."""
+
+LOAD_CPU_SECONDS = 1.0
+"""Processor time to compile one script: 50 lines take 60 us, so this is a script made to be slow."""
+
+
+class Tag(StrEnum):
+    """First character of a status; runtime/run.js says what follows each."""
+
+    RETURNED = "R"
+    THREW = "E"
+    OUT_OF_MEMORY = "M"
+    EXCEEDED = "X"
+    WAITING = "W"
+    OUT_OF_TIME = "T"
+    """Processor time ran out: of this module's own, since an interrupted context says nothing more."""
+    BROKEN = "B"
+    """The runtime itself failed; the payload says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBounds:
+    """What the runtime inside the context has to hold a run to."""
+
+    result: int
+    log: int
+    outbox: int
+
+
+def _ended(error: quickjs.JSException) -> str:
+    """The status of a context that ended in an error that JavaScript could not catch."""
+    # The prototypes that make this text are locked by runtime/intrinsics.js, so it is not the author's.
+    message = str(error).partition("\n")[0]
+    if "interrupted" in message:
+        return Tag.OUT_OF_TIME + "0"
+    if message == "null" or "out of memory" in message:
+        return Tag.OUT_OF_MEMORY + "0"
+    return Tag.BROKEN + "0" + message[:200]
+
+
+class Context:
+    """One engine context with the runtime in it."""
+
+    __slots__ = (
+        "_context",
+        "_fire",
+        "_functions",
+        "_poll",
+        "_reset",
+        "_settle",
+        "_start",
+        "ended",
+        "program_key",
+        "usable",
+    )
+
+    def __init__(self, kind: Kind) -> None:
+        context = quickjs.Context()
+        context.set_max_stack_size(STACK_BYTES)
+        self._context = context
+        self._functions = context.eval(runtime.source(kind))
+        self._start = self._functions("start")
+        self._poll = self._functions("poll")
+        if kind is Kind.APP:
+            self._fire = self._functions("fire")
+            self._settle = self._functions("settle")
+        self._reset = self._functions("reset")
+        self.program_key = ""
+        self.ended = ""
+        """The status in which a promise reaction ended the context, if one did."""
+        self.usable = True
+        """False once a run has left the context in doubt: it is thrown away."""
+
+    def load(self, program: Program, bounds: RunBounds) -> str:
+        """Compile the program. The status is ``R0``, or how it failed."""
+        self.program_key = program.key
+        self._context.set_memory_limit(program.memory_bytes)
+        self._context.set_time_limit(LOAD_CPU_SECONDS)
+        description = {
+            "adapter": program.adapter,
+            "environment": dict(program.environment),
+            "logLimit": bounds.log,
+            "outboxLimit": bounds.outbox,
+            "resultLimit": bounds.result,
+        }
+        try:
+            status = self._functions("load")(program.text, json.dumps(description))
+        except quickjs.JSException as error:
+            status = _ended(error)
+        if status is None:
+            status = Tag.OUT_OF_MEMORY + "0"
+        if status != "R0":
+            self.usable = False
+        return str(status)
+
+    def limit_time(self, seconds: float) -> None:
+        """Processor time of each following turn."""
+        self._context.set_time_limit(seconds)
+
+    def start(self, text: str, correlation_id: str, now_ms: float) -> str:
+        """Begin a run and give its status."""
+        try:
+            status = self._start(text, correlation_id, now_ms)
+        except quickjs.JSException as error:
+            status = _ended(error)
+        return self._checked(status)
+
+    def fire(self, now_ms: float) -> str:
+        """Call the next timer that is due."""
+        try:
+            status = self._fire(now_ms)
+        except quickjs.JSException as error:
+            status = _ended(error)
+        return self._checked(status)
+
+    def settle(self, call_id: int, succeeded: bool, value: str, now_ms: float) -> str:
+        """Answer a host call: ``value`` is JSON, of the result or of an error's properties."""
+        try:
+            status = self._settle(call_id, succeeded, value, now_ms)
+        except quickjs.JSException as error:
+            status = _ended(error)
+        return self._checked(status)
+
+    def poll(self, idle: bool) -> str:
+        """The status after jobs have run; ``idle`` says that none is left."""
+        try:
+            status = self._poll(idle)
+        except quickjs.JSException as error:
+            status = _ended(error)
+        return self._checked(status)
+
+    def run_job(self) -> bool:
+        """Run one promise reaction; False when there was none. Raises nothing: see ``ended``."""
+        try:
+            return bool(self._context.execute_pending_job())
+        except quickjs.JSException as error:
+            self.ended = _ended(error)
+            self.usable = False
+            return False
+
+    def take_log(self) -> str:
+        """The console lines of this turn as JSON, ``[[level, text], ...]``."""
+        return self._take("takeLines")
+
+    def take_outbox(self) -> str:
+        """The host calls of this turn as JSON, ``[[id, name, [argument, ...]], ...]``."""
+        return self._take("takeOutbox")
+
+    def finish(self) -> bool:
+        """Forget the run. False where something of it is left that could act in the next: throw the context away."""
+        try:
+            clean = self._reset()
+        except quickjs.JSException:
+            clean = False
+        if clean is not True or self.run_job():
+            self.usable = False
+        return self.usable
+
+    def heap_bytes(self) -> int:
+        """JavaScript heap in use; takes time in proportion to it."""
+        return int(self._context.memory()["malloc_size"])
+
+    def _take(self, name: str) -> str:
+        try:
+            taken = self._functions(name)()
+        except quickjs.JSException:
+            taken = None
+        if not isinstance(taken, str):
+            self.usable = False
+            return "[]"
+        return taken
+
+    def _checked(self, status: object) -> str:
+        if not isinstance(status, str):
+            # None is how the binding says that there was no memory even for the error.
+            status = Tag.OUT_OF_MEMORY + "0"
+        if status[0] not in "RWE" or status[0] == "E":
+            self.usable = False
+        return status
+
+
+_FRAME = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d+):(\d+)\)?$")
+
+
+def threw(program_name: str, description: str) -> Threw:
+    """Read what runtime/failure.js wrote of an error. A script may have tampered with it, so every part is checked."""
+    try:
+        read = json.loads(description)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        read = {}
+    frames: list[str] = []
+    location: Location | None = None
+    for line in str(read.get("stack", "")).splitlines():
+        match = _FRAME.match(line)
+        if match is None:
+            continue
+        author_line = int(match[2]) - runtime.AUTHOR_LINE_OFFSET
+        if author_line < 1:
+            continue
+        if location is None:
+            location = Location(author_line, int(match[3]))
+        frames.append(f"{match[1] or '<anonymous>'} ({program_name}:{author_line}:{match[3]})")
+    return Threw(
+        program=program_name,
+        name=str(read.get("name", "Error")),
+        message=str(read.get("message", "")),
+        location=location,
+        stack=tuple(frames),
+    )

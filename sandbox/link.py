@@ -1,0 +1,57 @@
+"""The messages between the daemon and a worker: MessagePack arrays on a stream socket, an operation first.
+
+Both ends are ours, but after a breakout the worker's may be a script's: what comes up from it is checked.
+"""
+
+import mmap
+from enum import IntEnum
+from typing import Any
+
+import msgpack
+
+MESSAGE_BYTES = 256 * 1024 * 1024
+"""The longest message either end accepts; a result, an input and a log all have lower caps of their own."""
+
+
+class Down(IntEnum):
+    """To the worker."""
+
+    LOAD = 1
+    """key, name, kind, text, adapter, environment, memory_bytes"""
+    RUN = 2
+    """run id, program key, input, correlation id, cpu seconds, wall seconds, result, log, outbox and job bounds"""
+    SETTLE = 3
+    """run id, call id, succeeded, JSON"""
+    CANCEL = 4
+    """run id"""
+    FORGET = 5
+    """program key"""
+
+
+class Up(IntEnum):
+    """From the worker."""
+
+    READY = 1
+    """confined, refused"""
+    DONE = 2
+    """run id, tag, payload, log JSON or None, run micros"""
+    CALLS = 3
+    """run id, JSON of host calls, log JSON or None"""
+    SPENT = 4
+    """Nothing. The worker's memory has grown: it wants to be replaced once what it holds is done."""
+
+
+OUT_OF_MEMORY_STATUS = 77
+"""Exit status of a worker whose interpreter, not a script's own heap, ran out of memory."""
+
+PAGE_BYTES = mmap.PAGESIZE
+RUNNING = 0
+"""Slot of the shared page: the id of the run that the worker is in, 0 between runs. Only the worker writes it."""
+REVOKED = 1
+"""Slot of the shared page: a run with this id or a lower one that the worker has not begun is not its to begin any
+more. Only the daemon writes it."""
+
+
+def unpacker() -> Any:
+    """A streaming decoder for one end of a link."""
+    return msgpack.Unpacker(max_buffer_size=MESSAGE_BYTES, raw=False, strict_map_key=False, use_list=True)

@@ -1,0 +1,102 @@
+"""The closed end of a run."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class TimeLimit(StrEnum):
+    """Which clock ran out."""
+
+    CPU = "cpu"
+    WALL = "wall"
+
+
+class Bound(StrEnum):
+    """Which bound on what a run may hand out was passed."""
+
+    RESULT = "result"
+    OUTBOX = "outbox"
+    JOBS = "jobs"
+
+
+class Location(msgspec.Struct, frozen=True):
+    """A place in the author's file; both count from 1."""
+
+    line: int
+    column: int
+
+
+class Returned(msgspec.Struct, frozen=True):
+    """The script came to its end. ``value`` is JSON text, as the adapter collected it."""
+
+    value: bytes
+
+
+class Threw(msgspec.Struct, frozen=True):
+    """The script threw, its promise was rejected, or it did not compile."""
+
+    program: str
+    """The author's file name."""
+    name: str
+    """Of the error's class, such as ``TypeError``."""
+    message: str
+    location: Location | None
+    stack: tuple[str, ...] = ()
+    """``function (file:line:column)``, innermost first, the author's frames only."""
+
+    def __str__(self) -> str:
+        place = f":{self.location.line}:{self.location.column}" if self.location else ""
+        return f"{self.program}{place}: {self.name}: {self.message}"
+
+
+class TimedOut(msgspec.Struct, frozen=True):
+    """The run used up its processor time, or its deadline passed while it ran, waited or stood in a queue."""
+
+    limit: TimeLimit
+
+
+class OutOfMemory(msgspec.Struct, frozen=True):
+    """The run reached its program's memory limit."""
+
+
+class Exceeded(msgspec.Struct, frozen=True):
+    """The run passed a bound on what it may hand out."""
+
+    bound: Bound
+
+
+class Crashed(msgspec.Struct, frozen=True):
+    """The worker process died of this run, other than by a time limit."""
+
+    cause: str
+    """``SIGSEGV``, ``SIGSYS``, ``exit 1`` ..."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Never begun, since too much was waiting already, or the pool was closed."""
+
+    reason: str
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """Given up by whoever asked."""
+
+
+Outcome = Returned | Threw | TimedOut | OutOfMemory | Exceeded | Crashed | Refused | Cancelled
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One call of ``console.*``."""
+
+    level: str
+    text: str
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """What came of one invocation."""
+
+    outcome: Outcome
+    log: tuple[LogLine, ...] = ()
+    run_micros: int = 0
+    """In the worker, from its start to its outcome; 0 where the worker did not live to tell."""

@@ -1,0 +1,193 @@
+"""One worker process as the daemon sees it: started, spoken to, watched, killed."""
+
+import asyncio
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import msgpack
+import msgspec
+
+from sandbox.link import PAGE_BYTES, REVOKED, RUNNING, Up, unpacker
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How each worker is set up."""
+
+    memory_bytes: int = 2_000_000_000
+    """Address space of the process."""
+    warm_contexts: int = 2_000
+    """Contexts kept ready, about 0.2 MB each."""
+    require_confinement: bool = True
+    """A worker that cannot confine itself ends instead of serving."""
+
+
+_BOOT = (
+    "import sys;"
+    "sys.path[:]={path!r};"
+    "from sandbox.worker import main;"
+    "main({link},{page},{parent},{memory},{contexts},{required},{niceness})"
+)
+
+
+class WorkerProcess(asyncio.Protocol):
+    """A worker and the link to it. Callbacks say what it sends and when it has died; both on the event loop."""
+
+    def __init__(
+        self,
+        on_message: Callable[["WorkerProcess", list[Any]], None],
+        on_exit: Callable[["WorkerProcess"], None],
+    ) -> None:
+        self._on_message = on_message
+        self._on_exit = on_exit
+        self._input = unpacker()
+        self._packer = msgpack.Packer(autoreset=True)
+        self._unsent: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self.exit_code: int | None = None
+        """As ``Popen.returncode``: negative for a signal."""
+        self.broken = False
+        """It sent something that is not the link's protocol."""
+
+    async def start(self, settings: WorkerSettings, niceness: int) -> None:
+        """Start the process. Its READY message says when it can serve. Raises OSError where it cannot be started."""
+        ours, theirs = socket.socketpair()
+        page = os.memfd_create("scriptforge-worker", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(page, PAGE_BYTES)
+            self._page = mmap.mmap(page, PAGE_BYTES)
+            self._slots = memoryview(self._page).cast("Q")
+            boot = _BOOT.format(
+                path=_import_path(),
+                link=theirs.fileno(),
+                page=page,
+                parent=os.getpid(),
+                memory=settings.memory_bytes,
+                contexts=settings.warm_contexts,
+                required=settings.require_confinement,
+                niceness=niceness,
+            )
+            # -I: no environment, no user site, no current directory; -S: no site hooks. A clean interpreter.
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - vfork and exec, about a millisecond
+                [sys.executable, "-I", "-S", "-c", boot],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=None,
+                env={},
+                cwd="/",
+                pass_fds=(theirs.fileno(), page),
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(page)
+        self.pid = self._process.pid
+        self._pidfd = os.pidfd_open(self.pid)
+        self._loop.add_reader(self._pidfd, self._exited)
+        ours.setblocking(False)
+        await self._loop.create_connection(lambda: self, sock=ours)
+
+    @property
+    def running(self) -> int:
+        """Id of the run that the worker is in, 0 between runs. Still there to read after its death."""
+        return int(self._slots[RUNNING])
+
+    def revoke(self, up_to: int) -> None:
+        """Runs with this id or a lower one that have not begun will be passed over without an answer."""
+        self._slots[REVOKED] = up_to
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the process so far; 0.0 once it is gone."""
+        try:
+            return time.clock_gettime((~self.pid << 3) | 2)  # CPUCLOCK_SCHED of a process: clock_getcpuclockid(3)
+        except OSError:
+            return 0.0
+
+    def send(self, message: list[Any]) -> None:
+        """Send at the end of this turn of the event loop, with whatever else is sent in it."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(self._packer.pack(message))
+
+    def kill(self) -> None:
+        """End the process at once. ``on_exit`` follows."""
+        if self.exit_code is None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Let the process end after what it has been sent: it sees the end of the link."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _flush(self) -> None:
+        if self._unsent and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # By cast: uvloop's transports are no asyncio.Transport by isinstance.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._input.feed(data)
+            messages = [message if _is_sound(message) else None for message in self._input]
+        except (ValueError, msgpack.exceptions.UnpackException):
+            messages = [None]
+        for message in messages:
+            if message is None:
+                # After a breakout the worker's end is a script's: nothing that it says is believed any more.
+                self.broken = True
+                self.kill()
+                return
+            self._on_message(self, message)
+
+    def _exited(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self.exit_code = self._process.wait()
+        if self._transport is not None:
+            self._transport.abort()
+        self._on_exit(self)
+
+
+_SHAPES: dict[object, tuple[type | tuple[type, ...], ...]] = {
+    int(Up.READY): (int, bool, str),
+    int(Up.DONE): (int, int, str, bytes, (str, type(None)), int),
+    int(Up.CALLS): (int, int, str, (str, type(None))),
+    int(Up.SPENT): (int,),
+}
+
+
+def _is_sound(message: object) -> bool:
+    if type(message) is not list or not message:
+        return False
+    shape = _SHAPES.get(message[0]) if isinstance(message[0], int) else None
+    return shape is not None and len(message) == len(shape) and all(map(isinstance, message, shape))
+
+
+def _import_path() -> list[str]:
+    """Where the worker imports from: this package, its dependencies and the standard library."""
+    package = str(Path(__file__).resolve().parent.parent)
+    return [package, *(entry for entry in sys.path if entry and entry != package)]
+
+
+def exit_cause(exit_code: int) -> str:
+    """``SIGSEGV`` or ``exit 1``."""
+    if exit_code < 0:
+        try:
+            return signal.Signals(-exit_code).name
+        except ValueError:
+            return f"signal {-exit_code}"
+    return f"exit {exit_code}"

@@ -1,0 +1,19 @@
+"""The JavaScript half of the sandbox: one closure that a context evaluates before anything of the author's."""
+
+from functools import cache
+from importlib.resources import files
+
+AUTHOR_LINE_OFFSET = 2000
+"""Lines put before the author's text; run.js has the same number. The runtime is shorter, which a test holds it to."""
+
+
+def parts(kind: str) -> tuple[str, ...]:
+    """The files of the runtime for a kind. All are one scope, evaluated in this order."""
+    return ("intrinsics.js", "console.js", "failure.js", "run.js", f"{kind}.js", "entry.js")
+
+
+@cache
+def source(kind: str) -> str:
+    """The whole runtime for a kind, as an expression that gives the runtime's functions by name."""
+    text = "\n".join((files(__package__) / part).read_text(encoding="utf-8") for part in parts(kind))
+    return f'(() => {{"use strict";\n{text}\n}})()'

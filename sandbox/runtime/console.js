@@ -1,0 +1,47 @@
+// console.*: a bounded log of the run. Past the bound one line says that the rest is cut.
+let lines = bareArray();
+let logRoom = 0;
+
+const printable = (value) => {
+  if (typeof value === "string") return value;
+  if (typeof value === "function") return "[Function]";
+  if (typeof value !== "object" || value === null) return text(value);
+  if (value instanceof NativeError) return text(value.stack ? `${value.name}: ${value.message}` : value);
+  const json = stringify(value);
+  return json === undefined ? text(value) : json;
+};
+
+const log = (level) => (...values) => {
+  if (logRoom <= 0) return;
+  let line = "";
+  for (let index = 0; index < values.length && line.length <= logRoom; index++) {
+    let part;
+    try {
+      part = printable(values[index]);
+    } catch {
+      part = "[unprintable]";
+    }
+    line += index ? ` ${part}` : part;
+  }
+  const kept = cut(line, logRoom);
+  logRoom -= kept.length + 1;
+  const entry = bareArray();
+  put(entry, level);
+  put(entry, kept);
+  put(lines, entry);
+  if (kept.length < line.length || logRoom <= 0) {
+    logRoom = 0;
+    const last = bareArray();
+    put(last, "warn");
+    put(last, "[console output past the limit is cut]");
+    put(lines, last);
+  }
+};
+
+define("console", { log: log("log"), info: log("info"), warn: log("warn"), error: log("error"), debug: log("debug"), trace: log("debug") });
+
+const takeLines = () => {
+  const taken = lines;
+  lines = bareArray();
+  return stringify(taken);
+};

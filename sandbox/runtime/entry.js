@@ -1,0 +1,1 @@
+return (name) => ({ load, start, poll, takeLines, reset, ...turns })[name];

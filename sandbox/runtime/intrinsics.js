@@ -1,0 +1,55 @@
+// What the runtime uses of the language, taken before the author's code can replace it.
+const realm = globalThis;
+const { parse, stringify } = JSON;
+const { apply, getOwnPropertyDescriptor: descriptor, ownKeys } = Reflect;
+const { assign, create, defineProperty, freeze, setPrototypeOf } = Object;
+const { fromCharCode } = String;
+const text = String;
+const evaluate = (0, eval);
+const NativePromise = Promise;
+const then = Promise.prototype.then;
+const slice = String.prototype.slice;
+const join = Array.prototype.join;
+const NativeError = Error;
+const NativeTypeError = TypeError;
+const NativeRangeError = RangeError;
+const EngineError = InternalError;
+
+// An array or an object of the runtime's own: what the author does to a prototype (toJSON, an index setter) passes it by.
+const bareArray = () => setPrototypeOf([], null);
+const bareObject = () => create(null);
+const put = (array, value) => defineProperty(array, array.length, { value, enumerable: true, writable: true, configurable: true });
+const cut = (value, length) => (value.length > length ? apply(slice, value, [0, length]) : value);
+// A concatenation is a rope in this engine, which the binding refuses; a join is a plain string.
+const flat = (...parts) => apply(join, parts, [""]);
+const define = (name, value) => defineProperty(realm, name, { value, writable: true, configurable: true, enumerable: false });
+
+// quickjs-ng raises from these straight into the binding, outside every limit.
+for (const name of ["queueMicrotask", "FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"]) delete realm[name];
+// Hidden slots behind accessors: freezing Error does not stop the setters, and they would outlive a run.
+for (const name of ["prepareStackTrace", "stackTraceLimit"]) {
+  if (descriptor(Error, name)) {
+    defineProperty(Error, name, { value: name === "stackTraceLimit" ? 10 : undefined, writable: false, configurable: false });
+  }
+}
+// The binding turns an uncatchable error (interrupted, out of memory) to text by these prototypes, with no limit set:
+// they cannot change. Assigning to an instance still works, as it would not were they only frozen.
+for (const errorName of ["Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError",
+  "InternalError", "AggregateError", "SuppressedError"]) {
+  const errorClass = realm[errorName];
+  if (!errorClass) continue;
+  const prototype = errorClass.prototype;
+  for (const key of ["name", "message", "constructor", "toString"]) {
+    const found = descriptor(prototype, key);
+    if (!found || !("value" in found)) continue;
+    const get = () => found.value;
+    const set = function (value) {
+      if (this === prototype || this === null || this === undefined) throw new NativeTypeError("read-only");
+      defineProperty(this, key, { value, writable: true, enumerable: true, configurable: true });
+    };
+    defineProperty(prototype, key, { get, set, enumerable: false, configurable: false });
+  }
+  freeze(prototype);
+  freeze(errorClass);
+  defineProperty(realm, errorName, { writable: false, configurable: false });
+}

@@ -1,0 +1,140 @@
+// One run: load the author's text once, then start, take turns and poll until it has a status.
+// What an App has more than a Script (timers, promises, host calls) is in app.js; script.js stands in its place.
+//
+// A status is one string: a tag, a flag, a payload.
+//   tag   R returned (JSON)  E threw (JSON)  M out of memory  X exceeded (which bound)  W waiting (ms to the next timer, or none)
+//   flag  0 nothing more, 1 console lines to take, 2 host calls to take, 3 both
+// The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the author's text: prepare(input) gives what main receives,
+// collect(data, returned) what the run results in, caught(error) a result for an error that is an answer, else undefined.
+const EXIT = freeze(create(null));
+// Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
+const AUTHOR_LINE_OFFSET = 2000;
+let lineOffset = "\n";
+while (lineOffset.length < AUTHOR_LINE_OFFSET) lineOffset += lineOffset;
+lineOffset = cut(lineOffset, AUTHOR_LINE_OFFSET);
+
+let program;
+let now = 0;
+let adapter;
+let factory;
+let status = "";
+let data;
+let finished = false;
+let finishedBy;
+let finishedValue;
+let askedForData = false;
+
+const conclude = (tag, payload) => {
+  if (status === "") status = flat(tag, lines.length ? "1" : "0", payload);
+};
+
+const fail = (thrown) => {
+  if (isOutOfMemory(thrown)) return conclude("M", "");
+  let value;
+  try {
+    value = adapter.caught(thrown);
+  } catch {
+    value = undefined;
+  }
+  if (value === undefined) return conclude("E", describe(thrown));
+  return conclude("R", stringify(value));
+};
+
+const succeed = (returned) => {
+  try {
+    const result = stringify(adapter.collect(data, returned));
+    if (result === undefined) throw new NativeTypeError("the result cannot be written as JSON");
+    if (result.length > program.resultLimit) return conclude("X", "result");
+    return conclude("R", result);
+  } catch (thrown) {
+    return fail(thrown);
+  }
+};
+
+const finish = (by, value) => {
+  if (finished) return;
+  finished = true;
+  finishedBy = by;
+  finishedValue = value;
+};
+
+const concludeFinished = () => (finishedBy === "exit" ? succeed(finishedValue) : fail(finishedValue));
+
+define("vars", () => {
+  askedForData = true;
+  return data;
+});
+define("exit", (value) => {
+  finish("exit", value);
+  throw EXIT;
+});
+define("err", (value) => {
+  finish("err", value);
+  throw value;
+});
+
+const load = (source, programText) => {
+  status = "";
+  try {
+    program = parse(programText);
+    adapter = evaluate(program.adapter);
+    if (typeof adapter === "function") adapter = adapter(granted);
+    factory = evaluate(`(function () {${lineOffset}${source}\n;return typeof main === "function" ? main : undefined})`);
+    return "R0";
+  } catch (thrown) {
+    fail(thrown);
+    return status;
+  }
+};
+
+const poll = (idle) => {
+  if (status === "" && finished) concludeFinished();
+  if (status !== "") return status;
+  const timer = nextTimer();
+  if (timer === undefined && waitingFor() === 0 && idle) {
+    if (askedForData) succeed(undefined);
+    else fail(new NativeError("main returned a promise that can never settle: nothing that it waits for is pending"));
+    return status;
+  }
+  const flag = (lines.length ? 1 : 0) + (outboxLength() ? 2 : 0);
+  return flat("W", flag, timer === undefined ? "" : timer.due - now);
+};
+
+const isThenable = (value) => value !== null && (typeof value === "object" || typeof value === "function") && typeof value.then === "function";
+
+const start = (inputText, correlationId, time) => {
+  now = time;
+  status = "";
+  finished = askedForData = false;
+  finishedValue = undefined;
+  logRoom = program.logLimit;
+  try {
+    const environment = assign({}, program.environment);
+    environment.CORRELATION_ID = correlationId;
+    define("process", { env: environment });
+    data = adapter.prepare(parse(inputText));
+    const main = apply(factory, realm, []);
+    let returned;
+    if (!finished) {
+      if (main !== undefined) returned = main(data);
+      else if (!askedForData) throw new NativeError("no entry point: the script needs function main(data), or vars() and exit()");
+    }
+    if (finished) concludeFinished();
+    else if (isThenable(returned)) {
+      follow(returned);
+    } else if (main !== undefined || !mayWait) succeed(returned);
+  } catch (thrown) {
+    if (finished) concludeFinished();
+    else fail(thrown);
+  }
+  return poll(false);
+};
+
+// True where nothing of the run is left to act in the next one.
+const reset = () => {
+  const clean = nothingWaits();
+  data = finishedValue = undefined;
+  status = "";
+  return clean;
+};
+

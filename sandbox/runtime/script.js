@@ -1,0 +1,20 @@
+// A Script is synchronous: what it has not, says so by name.
+const unavailable = (name, reason) => define(name, () => {
+  throw new NativeError(`${name} is not available in a Script, which is synchronous: ${reason}; make it an App`);
+});
+for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) unavailable(name, "it has no timers");
+define("require", (name) => {
+  throw new NativeError(`require('${text(name)}') is not available in a Script, which has no modules; make it an App`);
+});
+delete realm.Promise;
+
+const mayWait = false;
+const nextTimer = () => undefined;
+const waitingFor = () => 0;
+const outboxLength = () => 0;
+const nothingWaits = () => true;
+const follow = () => {
+  throw new NativeTypeError("main returned a promise; a Script is synchronous: make it an App");
+};
+const granted = {};
+const turns = {};
