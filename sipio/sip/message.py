@@ -1,0 +1,290 @@
+"""SIP messages (RFC 3261 clause 7): tolerant of what the wire carries, strict where guessing is a hole."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from sipio.errors import MalformedMessage, OversizedFrame
+from sipio.sip.uri import NameAddress, Uri, parse_name_address, parse_uri, split_list
+
+MESSAGE_BYTES: Final = 65_535
+"""The longest message accepted: a UDP datagram holds no more, and Kamailio's own buffer is of this size."""
+HEADER_COUNT: Final = 512
+"""The most header fields accepted; a usual INVITE has 15, one with a long Via and Record-Route chain 80."""
+
+_COMPACT: Final = {
+    # RFC 3261 clause 7.3.3, RFC 3515, 3892, 3841, 4028, 6665, 4474, 8224
+    "a": "accept-contact",
+    "b": "referred-by",
+    "c": "content-type",
+    "d": "request-disposition",
+    "e": "content-encoding",
+    "f": "from",
+    "i": "call-id",
+    "j": "reject-contact",
+    "k": "supported",
+    "l": "content-length",
+    "m": "contact",
+    "n": "identity-info",
+    "o": "event",
+    "r": "refer-to",
+    "s": "subject",
+    "t": "to",
+    "u": "allow-events",
+    "v": "via",
+    "x": "session-expires",
+    "y": "identity",
+}
+_TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
+_VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
+_MANDATORY: Final = ("call-id", "cseq", "from", "to", "via")
+
+
+def is_token(text: str) -> bool:
+    """Whether text may stand as a header name or a method (RFC 3261 clause 25.1)."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+# A message repeats the same two dozen spellings, so that checking and folding one is a dictionary look-up.
+# The bound keeps a sender of invented names from growing it.
+@lru_cache(maxsize=2_048)
+def canonical_name(name: str) -> str:
+    """A header's name in lower case, its compact form expanded.
+
+    Raises:
+        MalformedMessage: not a token.
+    """
+    if _TOKEN.fullmatch(name) is None:
+        raise MalformedMessage(f"bad header name {name[:80]!r}")
+    lowered = name.lower()
+    return _COMPACT.get(lowered, lowered)
+
+
+class SipMessage:
+    """A request or a response, immutable by convention: nothing writes to one once it is parsed."""
+
+    __slots__ = ("_index", "body", "headers", "raw", "version")
+
+    def __init__(self, raw: bytes, version: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.raw: Final = raw
+        """The bytes it was parsed from."""
+        self.version: Final = version
+        """``SIP/2.0``, as written."""
+        self.headers: Final = headers
+        """Name as spelt and value, in message order, folding undone, a repeated header repeated."""
+        self.body: Final = body
+        self._index: dict[str, list[str]] | None = None
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header by any of its spellings, or None."""
+        values = self._values().get(canonical_name(name))
+        return values[0] if values else None
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of a header in message order, one for each field, commas not split."""
+        return list(self._values().get(canonical_name(name), ()))
+
+    def spellings(self, name: str) -> list[str]:
+        """How a header's name is written in this message, each spelling once, in order."""
+        wanted = canonical_name(name)
+        if wanted not in self._values():
+            return []
+        return list(dict.fromkeys(spelt for spelt, _ in self.headers if canonical_name(spelt) == wanted))
+
+    def address(self, name: str) -> NameAddress | None:
+        """The first address of From, To, Contact, P-Asserted-Identity and the like; None without it.
+
+        Raises:
+            MalformedMessage: the value is no address.
+        """
+        value = self.get(name)
+        if value is None:
+            return None
+        if "," in value:
+            values = split_list(value)
+            value = values[0] if values else ""
+        return parse_name_address(value)
+
+    def verify(self) -> None:
+        """Check what a transaction needs: the mandatory headers once each, and a CSeq that can be read.
+
+        Raises:
+            MalformedMessage: says what is missing, doubled or wrong; the answer to such a request is 400.
+        """
+        for name in _MANDATORY:
+            count = len(self._values().get(name, ()))
+            if count == 0:
+                raise MalformedMessage(f"no {name} header")
+            if count > 1 and name != "via":
+                raise MalformedMessage(f"more than one {name} header")
+        self.sequence()
+        self.address("from")
+        self.address("to")
+
+    def sequence(self) -> tuple[int, str]:
+        """The CSeq: number and method.
+
+        Raises:
+            MalformedMessage: missing, not under 2**32 (RFC 3261 clause 8.1.1.5), or without a method.
+        """
+        parts = (self.get("cseq") or "").split()
+        if len(parts) != 2 or not (parts[0].isascii() and parts[0].isdigit()) or not is_token(parts[1]):
+            raise MalformedMessage("bad CSeq")
+        if len(parts[0]) > 20 or int(parts[0]) > 0xFFFF_FFFF:
+            raise MalformedMessage("CSeq number out of range")
+        return int(parts[0]), parts[1]
+
+    def _values(self) -> dict[str, list[str]]:
+        if self._index is None:
+            index: dict[str, list[str]] = {}
+            for name, value in self.headers:
+                index.setdefault(canonical_name(name), []).append(value)
+            self._index = index
+        return self._index
+
+
+class Request(SipMessage):
+    """A request."""
+
+    __slots__ = ("method", "uri")
+
+    def __init__(
+        self, raw: bytes, version: str, headers: list[tuple[str, str]], body: bytes, *, method: str, uri: str
+    ) -> None:
+        super().__init__(raw, version, headers, body)
+        self.method: Final = method
+        """Case-sensitive (RFC 3261 clause 7.1), as written."""
+        self.uri: Final = uri
+        """The Request-URI as written."""
+
+    def request_uri(self) -> Uri:
+        """The Request-URI in its parts.
+
+        Raises:
+            MalformedMessage: it is no URI.
+        """
+        return parse_uri(self.uri)
+
+    def verify(self) -> None:
+        """As the base, and the Request-URI can be read and the CSeq names this method."""
+        super().verify()
+        self.request_uri()
+        if self.sequence()[1] != self.method:
+            raise MalformedMessage("CSeq names another method")
+
+
+class Response(SipMessage):
+    """A response."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(
+        self,
+        raw: bytes,
+        version: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        *,
+        status: int,
+        reason: str,
+    ) -> None:
+        super().__init__(raw, version, headers, body)
+        self.status: Final = status
+        """100 to 699."""
+        self.reason: Final = reason
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """Read one datagram, or one whole message of a stream.
+
+    Accepted though the standard forbids or deprecates it: line ends of a bare LF, empty lines before the
+    start line, a message that ends after its headers. Text that is no UTF-8 is read as Latin-1, so that every
+    byte has a character. Bytes past Content-Length are dropped (RFC 3261 clause 18.3).
+
+    Raises:
+        MalformedMessage: a start line, header line or Content-Length that cannot be read without guessing.
+        OversizedFrame: more than ``MESSAGE_BYTES`` bytes or ``HEADER_COUNT`` header fields.
+    """
+    if len(data) > MESSAGE_BYTES:
+        raise OversizedFrame(f"message of {len(data)} bytes")
+    head, body = _split_body(data)
+    try:
+        text = head.decode()
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    text = text.lstrip("\r\n")
+    lines = text.split("\r\n")
+    if text.count("\n") != len(lines) - 1:
+        lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > HEADER_COUNT:
+        raise OversizedFrame(f"message of {len(lines)} header lines")
+    headers, lengths = _read_headers(lines)
+    if lengths:
+        body = _cut_body(body, lengths)
+    first, _, rest = lines[0].partition(" ")
+    if first[:4].upper() == "SIP/":
+        status, reason = _status_line(first, rest)
+        return Response(data, first, headers, body, status=status, reason=reason)
+    uri, _, version = rest.partition(" ")
+    # Exactly one space between the parts: RFC 4475 clause 3.1.2.8 on what to do with more.
+    if not uri or not is_token(first) or _VERSION.fullmatch(version) is None:
+        raise MalformedMessage(f"bad start line {lines[0][:80]!r}")
+    return Request(data, version, headers, body, method=first, uri=uri)
+
+
+def _status_line(version: str, rest: str) -> tuple[int, str]:
+    status, _, reason = rest.partition(" ")
+    if _VERSION.fullmatch(version) is None:
+        raise MalformedMessage(f"bad version {version[:80]!r}")
+    if not (len(status) == 3 and status.isascii() and status.isdigit()) or not 100 <= int(status) <= 699:
+        raise MalformedMessage(f"bad status {status[:80]!r}")
+    return int(status), reason
+
+
+def _split_body(data: bytes) -> tuple[bytes, bytes]:
+    start = 0
+    while data[start : start + 1] in (b"\r", b"\n"):
+        start += 1
+    end = data.find(b"\r\n\r\n", start)
+    bare = data.find(b"\n\n", start)
+    if bare >= 0 and (end < 0 or bare < end):
+        return data[start:bare], data[bare + 2 :]
+    if end >= 0:
+        return data[start:end], data[end + 4 :]
+    return data[start:].rstrip(b"\r\n"), b""
+
+
+def _read_headers(lines: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    headers: list[tuple[str, str]] = []
+    lengths: list[str] = []
+    canonical = canonical_name
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        if line[:1] in (" ", "\t"):
+            # Folding (RFC 3261 clause 7.3.1) stands for one space.
+            if not headers:
+                raise MalformedMessage("the first header line begins with white space")
+            name, value = headers.pop()
+            value = (value + " " + line.strip(" \t")).strip(" ")
+        elif not colon:
+            raise MalformedMessage(f"header line without a colon: {line[:80]!r}")
+        else:
+            name = name.rstrip(" \t")
+            value = value.strip(" \t")
+        headers.append((name, value))
+        if canonical(name) == "content-length":
+            lengths.append(value)
+    return headers, lengths
+
+
+def _cut_body(body: bytes, lengths: list[str]) -> bytes:
+    # Two that differ are two readings of where the next message begins: that is refused, never chosen from.
+    value = lengths[-1]
+    if any(other != value for other in lengths[:-1]):
+        raise MalformedMessage("Content-Length headers that differ")
+    if not (value.isascii() and value.isdigit() and len(value) <= 9):
+        raise MalformedMessage(f"bad Content-Length {value[:80]!r}")
+    length = int(value)
+    if length > len(body):
+        raise MalformedMessage(f"Content-Length {length}, body of {len(body)} bytes")
+    return body[:length]
