@@ -92,5 +92,8 @@ class Router(Protocol):
     """Decides calls. The package above implements it; every protocol of this one asks it."""
 
     def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Pending:
-        """Begin deciding. ``answer`` is called exactly once, later or before this returns; it never raises."""
+        """Begin deciding. ``answer`` is called exactly once, later or before this returns; it never raises.
+
+        Raises MalformedMessage, and then never answers, for a routing that no script could be given.
+        """
         ...

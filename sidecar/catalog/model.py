@@ -75,8 +75,12 @@ class Snapshot:
     first: Sequence[Assignment] = ()
     """Global Routing Priority "run first", in file order."""
     last: Sequence[Assignment] = ()
+    version: str = ""
+    """Changes with anything above; operators compare it between machines."""
 
-    def chain(self, direction: Direction, customer: str, route: str, did: str) -> tuple[Sequence[Assignment], Assignment | None]:
+    def chain(
+        self, direction: Direction, customer: str, route: str, did: str
+    ) -> tuple[Sequence[Assignment], Assignment | None]:
         """The assignments to run in order, and which of them is the call's own (None when only globals run)."""
         if direction == Direction.ORIGINATION:
             own = self.dids.get(did)

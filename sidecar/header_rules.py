@@ -1,0 +1,113 @@
+"""What of a script's header changes may reach a SIP message. No script can smuggle a line break or a header that
+the switch itself lives by."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+FORBIDDEN: Final = frozenset(
+    (
+        # These carry the dialog and the transport: changed behind the switch's back, its calls break or are
+        # somebody else's. The compact forms are RFC 3261 7.3.3.
+        *("via", "v", "route", "record-route", "call-id", "i", "cseq", "contact", "m", "content-length", "l"),
+        "max-forwards",
+        # The caller id is changed by ``cli``; a second From or To is a malformed message (RFC 3261 7.3.1).
+        *("from", "f", "to", "t"),
+        # The body is the switch's.
+        *("content-type", "c"),
+    )
+)
+
+HEADERS: Final = 100
+"""Changes in one list. A SIP message has some 20 headers."""
+
+VALUE_CHARACTERS: Final = 4_096
+"""Of one header's value: a message over UDP has 64 KB at the very most."""
+
+NAME_CHARACTERS: Final = 128
+
+_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")  # RFC 3261 25.1, token
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_NUMBER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]+")
+"""RFC 3261 25.1, user, less ``;`` and ``?``, which switches read as parameters, and with ``#``, which is dialled."""
+
+NUMBER_CHARACTERS: Final = 128
+
+
+class RuleViolation(Exception):
+    """A script's result that must not reach a SIP message. The message names the header or the field."""
+
+
+def header_name(value: Any) -> str:
+    """A header name that a script may add or remove. Raises RuleViolation."""
+    if type(value) is not str or len(value) > NAME_CHARACTERS or _TOKEN.fullmatch(value) is None:
+        raise RuleViolation(f"{_shown(value)} is not a SIP header name")
+    if value.lower() in FORBIDDEN:
+        raise RuleViolation(f"the header {value} is the switch's own and cannot be changed by a script")
+    return value
+
+
+def header_value(name: str, value: Any) -> str:
+    """A header's value as text; numbers and booleans are written as JavaScript would. Raises RuleViolation."""
+    if type(value) is not str:
+        value = _as_text(value)
+        if value is None:
+            raise RuleViolation(f"the header {name} has no value that can be sent: text or a number is needed")
+    if len(value) > VALUE_CHARACTERS:
+        raise RuleViolation(f"the header {name} has a value longer than {VALUE_CHARACTERS} characters")
+    if _UNPRINTABLE.search(value) is not None:
+        raise RuleViolation(f"the header {name} has a line break or another control character in its value")
+    return str(value)
+
+
+def added(entries: Iterable[Any]) -> list[tuple[str, str]]:
+    """A script's ``[{key, value}]``. Raises RuleViolation."""
+    result: list[tuple[str, str]] = []
+    for entry in entries:
+        if type(entry) is not dict or "key" not in entry:
+            raise RuleViolation(f"headers has {_shown(entry)} where {{key, value}} is needed")
+        name = header_name(entry["key"])
+        result.append((name, header_value(name, entry.get("value"))))
+    _check_count(result)
+    return result
+
+
+def removed(entries: Iterable[Any]) -> list[str]:
+    """A script's ``[{key}]``; plain names are understood as well. Raises RuleViolation."""
+    result: list[str] = []
+    for entry in entries:
+        if type(entry) is dict and "key" in entry:
+            result.append(header_name(entry["key"]))
+        elif type(entry) is str:
+            result.append(header_name(entry))
+        else:
+            raise RuleViolation(f"remove_headers has {_shown(entry)} where {{key}} is needed")
+    _check_count(result)
+    return result
+
+
+def number(field: str, value: Any) -> str | None:
+    """A number dialled or a caller id as text, None where there is none. Raises RuleViolation."""
+    if value is None:
+        return None
+    text = value if type(value) is str else _as_text(value)
+    if text is None or len(text) > NUMBER_CHARACTERS or (text and _NUMBER.fullmatch(text) is None):
+        raise RuleViolation(f"{field} is {_shown(value)}, which cannot be the user of a SIP address")
+    return text
+
+
+def _as_text(value: Any) -> str | None:
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) in (int, float):
+        return str(value)
+    return None
+
+
+def _check_count(entries: list[Any]) -> None:
+    if len(entries) > HEADERS:
+        raise RuleViolation(f"a list has more than {HEADERS} header changes")
+
+
+def _shown(value: Any) -> str:
+    return ascii(value)[:80]
