@@ -1,0 +1,254 @@
+"""The messages between the shipped Kamailio configuration and us: ``;`` between fields, text in base64.
+
+docs/kamailio.md has the table of them. evapi sends text up to the first NUL only, and a SIP user part may
+hold ``;``: so whatever a caller or an operator can write goes as base64, and numbers go as they are.
+"""
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from typing import Final
+
+import msgspec
+
+from sipio.errors import MalformedMessage
+from sipio.routing import Direction
+
+_DIRECTIONS: Final = {b"t": Direction.TERMINATION, b"o": Direction.ORIGINATION}
+_ROUTE_FIELDS: Final = 15
+_MAX_DIGITS: Final = 10
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """A suspended call: tm's own two numbers for it, which t_continue takes back."""
+
+    index: int
+    label: int
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway that Kamailio would use for this call."""
+
+    id: str
+    """The ``duid`` attribute, else the URI; unique within the call."""
+    uri: str
+    attributes: dict[str, str]
+    """What the operator wrote in the dispatcher set for it."""
+
+
+class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A call is suspended and waits for our answer."""
+
+    transaction: Transaction
+    change_from: bool
+    """A changed caller id is written to From."""
+    change_asserted: bool
+    """A changed caller id is written to P-Asserted-Identity."""
+    allow_new_destinations: bool
+    """A script may name a SIP URI that Kamailio did not offer."""
+    timeout_ms: int
+    """How long Kamailio waits, with its own margin taken off."""
+    timeouts_in_row: int
+    """Calls in a row that Kamailio waited for in vain."""
+    breaker_limit: int
+    """As many of them open Kamailio's circuit breaker."""
+    source: str
+    """``host:port`` that the INVITE came from."""
+    direction: Direction
+    customer: str
+    route: str
+    did: str
+    candidates: list[Candidate]
+    message: bytes
+    """The INVITE as received."""
+
+
+class CallCancelled(msgspec.Struct, frozen=True):
+    """The caller gave up. If the call is still being decided, no answer is wanted any more."""
+
+    via: str
+    """The CANCEL's Via, which is the INVITE's (RFC 3261 clause 9.1): while a call is suspended, Kamailio runs no
+    route in which it knows the transaction's numbers."""
+
+
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """A call is over."""
+
+    call_id: str
+    customer: str
+    answered: bool
+    """False: it failed before it was answered."""
+    started: int
+    """Unix time at which it was answered; 0 if it was not."""
+    seconds: int
+    """From answer to end."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Kamailio has read all that we wrote before this mark."""
+
+    token: bytes
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """The configuration at the other end greets."""
+
+    version: str
+    """Version of the messages."""
+
+
+Message = CallRoute | CallCancelled | CallEnded | Mark | Hello
+
+
+def decode(frame: bytes) -> Message:
+    """Read one message of Kamailio's.
+
+    Raises:
+        MalformedMessage: unknown kind, or fields missing or wrong. ``transaction_of`` may still tell whom to
+            answer.
+    """
+    fields = frame.split(b";")
+    kind = fields[0]
+    if kind == b"r":
+        return _call_route(fields)
+    if kind == b"m" and len(fields) == 2:
+        return Mark(fields[1])
+    if kind == b"x" and len(fields) == 2:
+        return CallCancelled(_text(fields[1]))
+    if kind == b"e" and len(fields) == 6:
+        return CallEnded(
+            answered=fields[1] == b"end",
+            call_id=_text(fields[2]),
+            customer=_text(fields[3]),
+            started=_number(fields[4]),
+            seconds=_number(fields[5]),
+        )
+    if kind == b"h" and len(fields) == 2:
+        return Hello(fields[1].decode("ascii", "replace"))
+    raise MalformedMessage(f"evapi message of {len(fields)} fields beginning {frame[:32]!r}")
+
+
+def transaction_of(frame: bytes) -> Transaction | None:
+    """The call that a message is about even if the rest of it cannot be read, so that it gets an answer."""
+    fields = frame.split(b";", 3)
+    if len(fields) < 3 or fields[0] != b"r":
+        return None
+    try:
+        return Transaction(_number(fields[1]), _number(fields[2]))
+    except MalformedMessage:
+        return None
+
+
+def _call_route(fields: list[bytes]) -> CallRoute:
+    if len(fields) != _ROUTE_FIELDS:
+        raise MalformedMessage(f"call.route of {len(fields)} fields instead of {_ROUTE_FIELDS}")
+    direction = _DIRECTIONS.get(fields[9])
+    if direction is None:
+        raise MalformedMessage(f"direction {fields[9][:32]!r}")
+    options = fields[3]
+    return CallRoute(
+        transaction=Transaction(_number(fields[1]), _number(fields[2])),
+        change_from=b"f" in options,
+        change_asserted=b"p" in options,
+        allow_new_destinations=b"u" in options,
+        timeout_ms=_number(fields[4]),
+        timeouts_in_row=_number(fields[5]),
+        breaker_limit=_number(fields[6]),
+        source=f"{fields[7].decode('ascii', 'replace')}:{_number(fields[8])}",
+        direction=direction,
+        customer=_text(fields[10]),
+        route=_text(fields[11]),
+        did=_text(fields[12]),
+        candidates=_candidates(_text(fields[13])),
+        message=_binary(fields[14]),
+    )
+
+
+def _candidates(text: str) -> list[Candidate]:
+    found: dict[str, Candidate] = {}
+    for line in text.split("\n"):
+        if not line:
+            continue
+        uri, _, rest = line.partition("|")
+        attributes: dict[str, str] = {}
+        for part in rest.rpartition("|")[2].split(";"):
+            name, equals, value = part.partition("=")
+            if equals:
+                attributes[name.strip()] = value.strip()
+        identity = name = attributes.get("duid") or uri
+        repeat = 1
+        while identity in found:
+            repeat += 1
+            identity = f"{name}#{repeat}"
+        found[identity] = Candidate(id=identity, uri=uri, attributes=attributes)
+    return list(found.values())
+
+
+def _number(field: bytes) -> int:
+    if not field.isdigit() or len(field) > _MAX_DIGITS:
+        raise MalformedMessage(f"number {field[:32]!r}")
+    return int(field)
+
+
+def _binary(field: bytes) -> bytes:
+    try:
+        return a2b_base64(field)
+    except Base64Error as error:
+        raise MalformedMessage(f"base64 {field[:32]!r}: {error}") from error
+
+
+def _text(field: bytes) -> str:
+    return _binary(field).decode("utf-8", "replace") if field else ""
+
+
+def encode_continue(transaction: Transaction) -> bytes:
+    """Kamailio's own decision stands."""
+    return b"c;%d;%d" % (transaction.index, transaction.label)
+
+
+def encode_fallback(transaction: Transaction, reason: str) -> bytes:
+    """We cannot decide: Kamailio applies its fail-open or fail-closed policy. ``reason``: one plain word."""
+    return b"f;%d;%d;%b" % (transaction.index, transaction.label, reason.encode("ascii"))
+
+
+def encode_reject(transaction: Transaction, code: int, reason: str) -> bytes:
+    """The call is answered with this SIP status."""
+    return b"x;%d;%d;%d;%b" % (transaction.index, transaction.label, code, _base64(reason))
+
+
+class PlannedDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """One destination to try, everything checked and escaped."""
+
+    uri: str
+    user: str = ""
+    """New user part of the Request-URI; empty leaves it."""
+    from_uri: str = ""
+    """New From URI; empty leaves it."""
+    remove: list[str] = []
+    """Header names as the message spells them."""
+    add: list[tuple[str, str]] = []
+
+
+def encode_route(transaction: Transaction, plan: list[PlannedDestination]) -> bytes:
+    """The call goes to these destinations in order. Each is one line of ``|`` fields, the whole in base64."""
+    lines = []
+    for destination in plan:
+        added = "".join(f"{name}: {value}\r\n" for name, value in destination.add)
+        lines.append(
+            f"{destination.uri}|{destination.user}|{destination.from_uri}|{','.join(destination.remove)}|"
+            f"{_base64(added).decode()}|\n"
+        )
+    return b"r;%d;%d;%b" % (transaction.index, transaction.label, _base64("".join(lines)))
+
+
+def encode_mark(token: bytes) -> bytes:
+    """Kamailio sends this back once it has read it."""
+    return b"m;" + token
+
+
+def encode_drain() -> bytes:
+    """No more calls on this connection; those under way are still answered."""
+    return b"d"
+
+
+def _base64(text: str) -> bytes:
+    return b2a_base64(text.encode("utf-8", "replace"), newline=False)

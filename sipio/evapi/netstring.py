@@ -1,0 +1,67 @@
+"""Netstrings (https://cr.yp.to/proto/netstrings.txt), the framing of Kamailio's evapi: no I/O."""
+
+from typing import Final
+
+from sipio.errors import MalformedFrame, OversizedFrame
+
+_DIGITS: Final = frozenset(b"0123456789")
+
+
+def encode(payload: bytes) -> bytes:
+    """One frame."""
+    return b"%d:%b," % (len(payload), payload)
+
+
+class NetstringDecoder:
+    """Cuts a stream of bytes into frames."""
+
+    __slots__ = ("_buffer", "_digits", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        """``limit``: the longest payload accepted, in bytes."""
+        self._limit = limit
+        self._digits = len(str(limit))
+        self._buffer = b""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of a frame that has begun and is not complete; at most the limit and its framing."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payloads that these bytes complete, in order.
+
+        Raises:
+            OversizedFrame: a length over the limit. The stream cannot go on.
+            MalformedFrame: a length that is no number, or a frame without its comma. The stream cannot go on.
+        """
+        buffer = self._buffer + data if self._buffer else data
+        frames: list[bytes] = []
+        position = 0
+        size = len(buffer)
+        while position < size:
+            colon = buffer.find(b":", position, position + self._digits + 1)
+            if colon < 0:
+                self._check_partial_length(buffer[position : position + self._digits + 1])
+                break
+            digits = buffer[position:colon]
+            if not digits.isdigit():
+                raise MalformedFrame(f"netstring length {digits!r}")
+            length = int(digits)
+            if length > self._limit:
+                raise OversizedFrame(f"netstring of {length} bytes, limit {self._limit}")
+            end = colon + 1 + length
+            if end >= size:
+                break
+            if buffer[end] != 0x2C:
+                raise MalformedFrame("netstring without its comma")
+            frames.append(buffer[colon + 1 : end])
+            position = end + 1
+        self._buffer = buffer[position:]
+        return frames
+
+    def _check_partial_length(self, digits: bytes) -> None:
+        if not _DIGITS.issuperset(digits):
+            raise MalformedFrame(f"netstring length {digits!r}")
+        if len(digits) > self._digits:
+            raise OversizedFrame(f"netstring length of more than {self._digits} digits")

@@ -1,0 +1,44 @@
+"""Via (RFC 3261 clause 20.42): which transaction of which sender a message belongs to."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from sipio.errors import MalformedMessage
+
+# White space around the slashes and the semicolons is legal (RFC 4475 clause 3.1.1.1 uses it all).
+_VIA: Final = re.compile(
+    r"\s*SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9-]+)\s+(\[[^\]]*\]|[^\s;,:\[]+)\s*(?::\s*(\d{1,5}))?\s*((?:;[^,]*)?)",
+    re.IGNORECASE,
+)
+_BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^\s;,]+)", re.IGNORECASE)
+
+
+class Via(msgspec.Struct, frozen=True, kw_only=True):
+    """The first value of a Via header."""
+
+    transport: str
+    """Upper case."""
+    host: str
+    port: int | None
+    branch: str
+    """Empty if there is none: an RFC 2543 sender."""
+
+
+def parse_via(text: str) -> Via:
+    """Read the first value of a Via header.
+
+    Raises:
+        MalformedMessage: it is none.
+    """
+    found = _VIA.match(text)
+    if found is None:
+        raise MalformedMessage(f"bad Via {text[:80]!r}")
+    branch = _BRANCH.search(found[4])
+    return Via(
+        transport=found[1].upper(),
+        host=found[2],
+        port=int(found[3]) if found[3] else None,
+        branch=branch[1] if branch else "",
+    )

@@ -1,0 +1,3 @@
+function main(data) {
+  throw new Error('404 Not Found');
+}

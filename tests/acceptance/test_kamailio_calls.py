@@ -1,0 +1,239 @@
+"""What a customer's script does to a call, seen on the wire behind a real Kamailio."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sipio.sip import Request
+from tests.acceptance.daemon import Daemon
+from tests.acceptance.kamailio import GATEWAYS, Kamailio
+from tests.acceptance.sipp import SilentGateway, Sipp, Traced, final_response, requests
+
+CUSTOMERS = {
+    "127.0.0.31": "headers",
+    "127.0.0.32": "not_found",
+    "127.0.0.33": "declined",
+    "127.0.0.34": "caller_id",
+    "127.0.0.35": "second_first",
+    "127.0.0.36": "invents",
+    "127.0.0.37": "endless",
+    "127.0.0.38": "slow",
+    "127.0.0.39": "unassigned",
+}
+SOURCES = {customer: address for address, customer in CUSTOMERS.items()}
+
+
+@pytest.fixture(scope="module")
+def kamailio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
+    started = Kamailio(tmp_path_factory.mktemp("kamailio") / "open", CUSTOMERS, ["SCRIPTFORGE_GATEWAY_TIMEOUT=400"])
+    try:
+        started.wait_until_ready()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="module")
+def daemon(kamailio: Kamailio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    started = Daemon(tmp_path_factory.mktemp("daemon"), [kamailio])
+    yield started
+    started.stop()
+
+
+class Wire:
+    """Callers and gateways of one test."""
+
+    def __init__(self, kamailio: Kamailio, directory: Path) -> None:
+        self._kamailio = kamailio
+        self._directory = directory
+        self._programs: list[Sipp | SilentGateway] = []
+
+    def gateway(self, name: str, scenario: str = "gateway", calls: int = 1) -> Sipp:
+        port = self._kamailio.gateway_ports[name]
+        sipp = Sipp(self._directory, scenario, GATEWAYS[name], port=port, calls=calls)
+        self._programs.append(sipp)
+        return sipp.wait_until_bound()
+
+    def silent_gateway(self, name: str) -> SilentGateway:
+        silent = SilentGateway(GATEWAYS[name], self._kamailio.gateway_ports[name])
+        self._programs.append(silent)
+        return silent
+
+    def caller(
+        self,
+        customer: str,
+        scenario: str = "caller",
+        *,
+        status: int = 404,
+        calls: int = 1,
+        rate: int = 10,
+        source: str = "",
+    ) -> Sipp:
+        sipp = Sipp(
+            self._directory,
+            scenario,
+            source or SOURCES[customer],
+            options=(
+                f"{self._kamailio.address}:{self._kamailio.port}",
+                "-s",
+                "4930123",
+                "-r",
+                str(rate),
+            ),
+            replace=('response="404"', f'response="{status}"'),
+            calls=calls,
+        )
+        self._programs.append(sipp)
+        return sipp
+
+    def stop(self) -> None:
+        for program in self._programs:
+            program.stop()
+
+
+@pytest.fixture
+def wire(kamailio: Kamailio, daemon: Daemon, tmp_path: Path) -> Iterator[Wire]:
+    started = Wire(kamailio, tmp_path)
+    yield started
+    started.stop()
+
+
+def only_invite(trace: list[Traced]) -> Request:
+    invites = requests(trace, "INVITE")
+    assert len(invites) == 1
+    return invites[0]
+
+
+def test_headers_are_added_and_removed(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one")
+    caller = wire.caller("headers")
+    caller.finish()
+    invite = only_invite(gateway.finish())
+    assert invite.get_all("X-Route") == ["gold"]
+    assert invite.get_all("X-Gateway") == ["gw-one"]
+    assert invite.get("X-Secret") is None
+    assert invite.get("Subject") is None, "the compact form is the same header"
+    assert invite.get("X-Keep") == "kept"
+    assert invite.uri.startswith("sip:4930123@")
+
+
+def test_a_call_is_refused_with_404(wire: Wire) -> None:
+    trace = wire.caller("not_found", "refused", status=404).finish()
+    response = final_response(trace)
+    assert (response.status, response.reason) == (404, "Not Found")
+
+
+def test_a_call_is_refused_by_an_array_rejection(wire: Wire) -> None:
+    trace = wire.caller("declined", "refused", status=603).finish()
+    response = final_response(trace)
+    assert (response.status, response.reason) == (603, "Declined By Script")
+
+
+def test_caller_id_and_number_are_changed_and_the_caller_does_not_see_it(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one")
+    caller = wire.caller("caller_id")
+    seen = caller.finish()
+    trace = gateway.finish()
+    invite = only_invite(trace)
+    sender = invite.address("From")
+    asserted = invite.address("P-Asserted-Identity")
+    assert sender is not None
+    assert asserted is not None
+    assert sender.uri.user == "15559990000"
+    assert sender.display_name == "Caller"
+    assert asserted.uri.user == "15559990000"
+    assert len(invite.get_all("P-Asserted-Identity")) == 1
+    assert invite.request_uri().user == "4930111"
+    (bye,) = requests(trace, "BYE")
+    in_dialog = bye.address("From")
+    assert in_dialog is not None
+    assert in_dialog.uri.user == "15559990000", "the gateway's dialog keeps its From"
+    for item in seen:
+        if item.received:
+            own = item.message.address("From")
+            assert own is not None
+            assert own.uri.user == "15557770001", "the caller's dialog keeps its own"
+
+
+def test_order_and_caller_id_of_one_gateway(wire: Wire) -> None:
+    busy = wire.gateway("gw-two", "unavailable")
+    answering = wire.gateway("gw-one")
+    wire.caller("second_first").finish()
+    first, second = only_invite(busy.finish()), only_invite(answering.finish())
+    first_from, second_from = first.address("From"), second.address("From")
+    assert first_from is not None
+    assert second_from is not None
+    assert first_from.uri.user == "15558880000"
+    assert second_from.uri.user == "15557770001", "a failover starts from the message as it came"
+
+
+def test_failover_from_a_503(wire: Wire) -> None:
+    busy = wire.gateway("gw-one", "unavailable")
+    answering = wire.gateway("gw-two")
+    wire.caller("headers").finish()
+    assert only_invite(busy.finish()).get_all("X-Gateway") == ["gw-one"]
+    assert only_invite(answering.finish()).get_all("X-Gateway") == ["gw-two"]
+
+
+def test_failover_from_a_silent_gateway(wire: Wire) -> None:
+    silent = wire.silent_gateway("gw-one")
+    answering = wire.gateway("gw-two")
+    wire.caller("headers").finish()
+    heard = silent.receive()
+    assert heard.get_all("X-Gateway") == ["gw-one"]
+    assert only_invite(answering.finish()).get_all("X-Gateway") == ["gw-two"]
+
+
+def test_a_destination_made_up_by_a_script_is_not_tried(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one")
+    wire.caller("invents").finish()
+    only_invite(gateway.finish())
+
+
+def test_a_call_without_an_assignment_goes_on_unchanged(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one")
+    wire.caller("unassigned").finish()
+    invite = only_invite(gateway.finish())
+    assert invite.get("X-Secret") == "not for gateways"
+
+
+def test_an_unknown_source_is_refused(wire: Wire) -> None:
+    trace = wire.caller("", "refused", status=403, source="127.0.0.99").finish()
+    assert final_response(trace).reason == "Unknown Customer"
+
+
+def test_the_timeout_action_of_an_endless_script(wire: Wire) -> None:
+    trace = wire.caller("endless", "refused", status=503).finish()
+    assert final_response(trace).reason == "Script Timeout"
+
+
+def test_cancel_while_a_script_runs(wire: Wire, daemon: Daemon) -> None:
+    position = daemon.program.position
+    trace = wire.caller("slow", "cancelled").finish()
+    assert final_response(trace).status in {200, 487}
+    daemon.program.wait_for("cancelled", position)
+
+
+def test_a_hostile_script_under_load_leaves_other_calls_alone(wire: Wire) -> None:
+    calls = 100
+    gateway = wire.gateway("gw-one", calls=calls)
+    hostile = wire.caller("endless", "refused", status=503, calls=20, rate=20)
+    innocent = wire.caller("headers", calls=calls, rate=100)
+    innocent.finish()
+    hostile.finish()
+    invites = requests(gateway.finish(), "INVITE")
+    assert len(invites) == calls
+    assert all(invite.get_all("X-Route") == ["gold"] for invite in invites)
+
+
+def test_the_end_of_a_call_is_reported(wire: Wire, daemon: Daemon) -> None:
+    position = daemon.program.position
+    gateway = wire.gateway("gw-one")
+    call_id = wire.caller("headers").finish()[0].message.get("Call-ID")
+    gateway.finish()
+    line = daemon.program.wait_for("ended", position)
+    assert call_id is not None
+    assert call_id in line
+    assert "answered=True" in line
+    assert "customer='headers'" in line
