@@ -72,9 +72,7 @@ def leaves(section: type[Section] = Configuration, path: LeafPath = ()) -> Itera
             yield Leaf((*path, field.name), declared, field.default)
 
 
-def load_configuration(
-    file: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> LoadedConfiguration:
+def load_configuration(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> LoadedConfiguration:
     """Loads ``file`` and the variables ``SCRIPTFORGE_SECTION__KEY``.
 
     Without ``file``, /etc/scriptforge/sidecar.toml is read if it exists.
@@ -110,35 +108,34 @@ def build_configuration(
             problems.append(_problem(one, name, path, str(error)))
     configuration: Configuration = _assemble(Configuration, (), values)
     if not problems:
-        for path, message in contradictions(configuration):
-            one = given.get(path, _Given(None, DEFAULT_ORIGIN))
-            problems.append(_problem(one, name, path, message))
+        for paths, message in contradictions(configuration):
+            # The defaults go together, so one of the keys at least was given.
+            one = next(given[path] for path in paths if path in given)
+            file_name = one.origin if one.is_variable else name
+            problems.append(Problem(file_name, one.line, one.column, Severity.ERROR, message))
     if problems:
-        raise InvalidConfigurationError(
-            tuple(sorted(problems, key=lambda problem: (problem.file, problem.line)))
-        )
+        raise InvalidConfigurationError(tuple(sorted(problems, key=lambda problem: (problem.file, problem.line))))
     origins = {path: given[path].origin if path in given else DEFAULT_ORIGIN for path in declared}
     return LoadedConfiguration(configuration, origins, file)
 
 
-def contradictions(configuration: Configuration) -> Iterator[tuple[LeafPath, str]]:
-    """Keys that are each in order and do not go together."""
+def contradictions(configuration: Configuration) -> Iterator[tuple[tuple[LeafPath, ...], str]]:
+    """Keys that are each in order and do not go together, and why."""
     sandbox, socket, kamailio = configuration.sandbox, configuration.socket, configuration.kamailio
     if sandbox.worker_memory_bytes < sandbox.memory_bytes:
-        yield (
-            ("sandbox", "worker_memory_bytes"),
-            "is less than sandbox.memory_bytes, the heap of one script",
-        )
-    if (socket.tls_certificate is None) != (socket.tls_key is None):
-        missing = "tls_key" if socket.tls_key is None else "tls_certificate"
-        present = "tls_certificate" if socket.tls_key is None else "tls_key"
-        yield ("socket", present), f"needs socket.{missing}"
+        keys = ("sandbox", "worker_memory_bytes"), ("sandbox", "memory_bytes")
+        yield keys, "sandbox.worker_memory_bytes is less than sandbox.memory_bytes, the heap of one script"
+    if socket.tls_certificate is not None and socket.tls_key is None:
+        yield (("socket", "tls_certificate"),), "socket.tls_certificate needs socket.tls_key"
+    if socket.tls_key is not None and socket.tls_certificate is None:
+        yield (("socket", "tls_key"),), "socket.tls_key needs socket.tls_certificate"
     if socket.tls_client_ca is not None and socket.tls_certificate is None:
-        yield ("socket", "tls_client_ca"), "needs socket.tls_certificate and socket.tls_key"
+        yield (("socket", "tls_client_ca"),), "socket.tls_client_ca needs socket.tls_certificate"
     if socket.tls_certificate is not None and not socket.tcp:
-        yield ("socket", "tls_certificate"), "has no effect without socket.tcp"
+        yield (("socket", "tls_certificate"),), "socket.tls_certificate has no effect without socket.tcp"
     if kamailio.reconnect_max_seconds < kamailio.reconnect_min_seconds:
-        yield ("kamailio", "reconnect_max_seconds"), "is less than kamailio.reconnect_min_seconds"
+        keys = ("kamailio", "reconnect_max_seconds"), ("kamailio", "reconnect_min_seconds")
+        yield keys, "kamailio.reconnect_max_seconds is less than kamailio.reconnect_min_seconds"
 
 
 def variable_name(path: LeafPath) -> str:
@@ -184,9 +181,7 @@ class _Sources:
             if here in self.sections:
                 message = f"{dotted} is a section: write [{dotted}] and its keys below"
             else:
-                message = unknown_key(
-                    dotted, sorted(".".join(one) for one in (*self.sections, *self.declared))
-                )
+                message = unknown_key(dotted, sorted(".".join(one) for one in (*self.sections, *self.declared)))
             self.problems.append(Problem(self.name, line, column, Severity.ERROR, message))
 
     def read_environment(self, environment: Mapping[str, str]) -> None:

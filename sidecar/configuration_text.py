@@ -79,9 +79,7 @@ def _key(
 
 
 def _comment(text: str) -> str:
-    lines = [
-        line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, LINE_WIDTH - 2) or [""]
-    ]
+    lines = [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, LINE_WIDTH - 2) or [""]]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 

@@ -85,7 +85,7 @@ def _with_place(error: tomllib.TOMLDecodeError, text: str) -> TomlSyntaxError:
         return TomlSyntaxError(str(error), 1, 1)
     if match[2] is None:
         line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-        return TomlSyntaxError(f"{match[1]} at the end of the file", line, column)
+        return TomlSyntaxError(f"{match[1]} at the end of the text", line, column)
     return TomlSyntaxError(match[1], int(match[2]), int(match[3]))
 
 

@@ -4,6 +4,7 @@ import difflib
 import ipaddress
 import math
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,10 +88,20 @@ def parse_octal_mode(text: str) -> int:
     return int(text, 8)
 
 
+def parse_uuid(text: str) -> uuid.UUID:
+    """A UUID in its usual form. Raises ValueError."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        example = "11111111-2222-3333-4444-555555555555"
+        raise ValueError(f"expected a UUID, such as {example}, got {text!r}") from None
+
+
 HostPort = Annotated[str, Form(parse_host_port)]
 OptionalHostPort = Annotated[str, Form(parse_host_port, may_be_empty=True)]
 Network = Annotated[str, Form(parse_network)]
 OctalMode = Annotated[str, Form(parse_octal_mode)]
+UuidText = Annotated[str, Form(parse_uuid)]
 ActionText = Annotated[str, Form(parse_action)]
 
 
@@ -111,9 +122,12 @@ def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
         for note in get_args(declared)[1:]:
             if isinstance(note, Form) and isinstance(value, str):
                 yield value, note
-    elif isinstance(value, tuple) and get_args(declared):
+    elif isinstance(value, tuple):
         for element in value:
             yield from _forms(element, get_args(declared)[0])
+    elif value is not None:
+        for member in get_args(declared):  # of a union with None
+            yield from _forms(value, member)
 
 
 def _decode_path(declared: type, value: object) -> object:

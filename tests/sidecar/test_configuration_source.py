@@ -125,7 +125,11 @@ def test_empty_unix_in_the_file_is_none() -> None:
         ),
         (
             "[socket]\ntls_key = '/k'\n",
-            "sidecar.toml:2:1: error: socket.tls_key: needs socket.tls_certificate",
+            "sidecar.toml:2:1: error: socket.tls_key needs socket.tls_certificate",
+        ),
+        (
+            "[kamailio]\nreconnect_min_seconds = 10\n",
+            "sidecar.toml:2:1: error: kamailio.reconnect_max_seconds is less than kamailio.reconnect_min_seconds",
         ),
         ("a = \n", "sidecar.toml:1:5: error: Invalid value"),
     ],

@@ -26,9 +26,7 @@ def test_every_key_has_its_meaning() -> None:
 
 
 def test_the_shipped_file_is_what_the_declarations_give() -> None:
-    assert SHIPPED.read_text(encoding="utf-8") == shipped_configuration(), (
-        "run: scriptforge config --defaults"
-    )
+    assert SHIPPED.read_text(encoding="utf-8") == shipped_configuration(), "run: scriptforge config --defaults"
 
 
 def test_the_shipped_file_changes_nothing_and_uncommented_gives_the_defaults() -> None:

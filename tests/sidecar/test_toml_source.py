@@ -18,9 +18,7 @@ TEXT = st.text(alphabet="ab'\"\\#[]={},\né", max_size=8)
 
 
 def key_text(key: str) -> str:
-    bare = key and all(
-        character.isascii() and (character.isalnum() or character in "_-") for character in key
-    )
+    bare = key and all(character.isascii() and (character.isalnum() or character in "_-") for character in key)
     return key if bare else json.dumps(key)
 
 
@@ -105,9 +103,7 @@ def test_what_stands_at_a_value_is_that_value(text: str) -> None:
         for key in path:
             expected = expected[key]
         if isinstance(expected, (int, float, date)):
-            shown = (
-                source.text[offset:].split("#")[0].split(",")[0].split("]")[0].split("}")[0].split("\n")[0]
-            )
+            shown = source.text[offset:].split("#")[0].split(",")[0].split("]")[0].split("}")[0].split("\n")[0]
             assert tomllib.loads(f"x = {shown}")["x"] == expected
 
 
@@ -144,7 +140,7 @@ def test_a_path_that_is_not_written_has_the_place_of_its_table() -> None:
     [
         ("a = 1\nb = \n", "Invalid value", 2, 5),
         ("a = 1\na = 2\n", "Cannot overwrite a value", 2, 6),
-        ('a = "x', "Unterminated string at the end of the file", 1, 7),
+        ('a = "x', "Unterminated string at the end of the text", 1, 7),
     ],
 )
 def test_syntax_errors_have_their_place(text: str, message: str, line: int, column: int) -> None:
