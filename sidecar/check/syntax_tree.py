@@ -1,0 +1,82 @@
+"""A script's text as tree-sitter sees it, with places in characters."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import tree_sitter_javascript
+from tree_sitter import Language, Node, Parser, Point, Tree, TreeCursor
+
+_LANGUAGE = Language(tree_sitter_javascript.language())
+NODES_BETWEEN_LOOKS = 1_024
+"""The clock is looked at once in so many nodes: a look costs a tenth of what that many nodes do."""
+
+
+class CheckTimeoutError(Exception):
+    """The script took longer to look through than it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxTree:
+    """``source`` is the text in UTF-8; tree-sitter's offsets are bytes of it."""
+
+    source: bytes
+    tree: Tree
+    deadline: float
+    """On time.monotonic; the walks over the tree keep it as well."""
+
+    def place(self, node: Node) -> tuple[int, int]:
+        """Line and column, both from 1, in characters, of a node's beginning."""
+        point = node.start_point
+        line_start = node.start_byte - point.column
+        return point.row + 1, len(self.source[line_start : node.start_byte].decode("utf-8", "replace")) + 1
+
+    def text(self, node: Node) -> bytes:
+        """The bytes that a node covers."""
+        return self.source[node.start_byte : node.end_byte]
+
+    def check_deadline(self) -> None:
+        """Raises CheckTimeoutError once the time is up."""
+        if time.monotonic() > self.deadline:
+            raise CheckTimeoutError
+
+
+def parse_script(text: str, deadline: float) -> SyntaxTree:
+    """Parses. Raises CheckTimeoutError when ``deadline`` (on time.monotonic) has passed before it is done.
+
+    A wrong script has a tree too, with ERROR and MISSING nodes in it.
+    """
+    source = text.encode("utf-8")
+    view = memoryview(source)
+
+    def read(offset: int, _point: Point) -> memoryview:
+        return view[offset:]
+
+    def is_late(_offset: int, _has_error: bool) -> bool:
+        return time.monotonic() > deadline
+
+    try:
+        tree = Parser(_LANGUAGE).parse(read, progress_callback=is_late)
+    except ValueError as error:  # "Parsing failed": the callback stopped it
+        raise CheckTimeoutError from error
+    return SyntaxTree(source, tree, deadline)
+
+
+def walk(syntax: SyntaxTree, cursor: TreeCursor) -> Iterator[tuple[int, Node]]:
+    """Every node, parents before children, with its depth. A loop and no recursion: nesting may be a million."""
+    depth = 0
+    count = 0
+    while True:
+        count += 1
+        if not count % NODES_BETWEEN_LOOKS:
+            syntax.check_deadline()
+        node = cursor.node
+        if node is not None:
+            yield depth, node
+        if cursor.goto_first_child():
+            depth += 1
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+            depth -= 1

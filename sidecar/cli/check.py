@@ -1,0 +1,92 @@
+"""``scriptforge check``: what is wrong with scripts, assignments and configuration, each with its place."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from sidecar.catalog.directory import DirectoryLoader
+from sidecar.catalog.model import Kind
+from sidecar.catalog.script_files import UnusableFileError, read_text_file
+from sidecar.check.report import counted, printable, report, report_json, summary
+from sidecar.check.script import check_script
+from sidecar.configuration import Configuration
+from sidecar.configuration_source import InvalidConfigurationError, load_configuration
+from sidecar.problem import Problem, Severity
+
+CLEAN = 0
+PROBLEMS_FOUND = 1
+USAGE = 2
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the ``check`` command."""
+    parser = subparsers.add_parser(
+        "check",
+        help="check scripts, assignments and the configuration without running anything",
+        description="Exit status: 0 nothing wrong (warnings count as nothing), 1 problems, 2 wrong usage.",
+    )
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="*",
+        metavar="PATH",
+        help="script files or catalog directories; default: the configured catalog directory",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=[kind.value for kind in Kind],
+        default=Kind.SCRIPT.value,
+        help="what the script files named are (default: script)",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
+    parser.add_argument("--json", action="store_true", help="print one JSON object with the list of problems")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Checks, prints, and gives the exit status."""
+    missing = [path for path in arguments.paths if not path.exists()]
+    if missing:
+        for path in missing:
+            print(f"scriptforge check: there is no {printable(str(path))}", file=sys.stderr)
+        return USAGE
+    problems: list[Problem] = []
+    sources: dict[str, str] = {}
+    configuration = Configuration()
+    try:
+        configuration = load_configuration(arguments.config).configuration
+    except InvalidConfigurationError as error:
+        problems += error.problems
+    scripts = 0
+    if arguments.paths or not problems:  # a wrong configuration may name the wrong directory
+        for path in arguments.paths or [configuration.catalog.directory]:
+            scripts += _check(path, Kind(arguments.kind), configuration, problems, sources)
+    if arguments.json:
+        print(report_json(problems), end="")
+    else:
+        print(report(problems, sources), end="")
+        print(summary(problems, counted(scripts, "script")), end="")
+    has_errors = any(problem.severity is Severity.ERROR for problem in problems)
+    return PROBLEMS_FOUND if has_errors else CLEAN
+
+
+def _check(
+    path: Path, kind: Kind, configuration: Configuration, problems: list[Problem], sources: dict[str, str]
+) -> int:
+    """Adds what is wrong with a script or a catalog; the number of scripts looked at."""
+    if path.is_dir() or path == configuration.catalog.directory:
+        catalog = msgspec.structs.replace(configuration.catalog, directory=path)
+        loaded = DirectoryLoader(catalog, configuration.decisions).load()
+        problems += loaded.problems
+        sources.update(loaded.sources)
+        return sum(file.endswith(".js") for file in loaded.sources)
+    try:
+        text = read_text_file(path, Path("/"), configuration.catalog.script_bytes)
+    except UnusableFileError as error:
+        problems.append(error.problem)
+        return 1
+    sources[str(path)] = text
+    problems += check_script(text, kind, str(path))
+    return 1
