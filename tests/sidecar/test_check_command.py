@@ -1,0 +1,95 @@
+"""`scriptforge check`: paths, output and exit status."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from sidecar.cli import check as check_command
+
+MAIN = "function main(data) { return data }\n"
+
+
+def check(*words: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    check_command.add_parser(parser.add_subparsers())
+    return check_command.run(parser.parse_args(["check", *map(str, words)]))
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "assignments.toml").write_text("[[did]]\ndid = '1'\nscript = 'a'\n")
+    (tmp_path / "scripts" / "a.js").write_text(MAIN)
+    (tmp_path / "sidecar.toml").write_text(f"[catalog]\ndirectory = '{tmp_path}'\nscript_bytes = 1000\n")
+    return tmp_path
+
+
+def test_a_clean_catalog(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(catalog) == 0
+    assert capsys.readouterr().out == "1 script: no problems\n"
+
+
+def test_the_configured_catalog_is_the_default(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (catalog / "scripts" / "a.js").write_text("function main() {\n  require('x')\n}\n")
+    assert check("--config", catalog / "sidecar.toml") == 1
+    assert capsys.readouterr().out == (
+        f"{catalog}/scripts/a.js:2:3: error: `require` in a Script, which has no modules\n"
+        "      require('x')\n"
+        "      ^\n"
+        "1 script: 1 error, 0 warnings\n"
+    )
+
+
+def test_files_and_their_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.js"
+    file.write_text("async function main() {}\n")
+    assert check(file) == 1
+    assert f"{file}:1:1: error: `async` in a Script" in capsys.readouterr().out
+    assert check(file, "--kind", "app") == 0
+
+
+def test_the_configuration_is_checked_as_well(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (catalog / "sidecar.toml").write_text("[sandbox]\nworkers = 0\n")
+    assert check("--config", catalog / "sidecar.toml", catalog) == 1
+    assert capsys.readouterr().out == (
+        f"{catalog}/sidecar.toml:2:1: error: sandbox.workers: expected a whole number >= 1, got 0\n"
+        "1 script: 1 error, 0 warnings\n"
+    )
+
+
+def test_the_configured_size_holds_for_files_too(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (catalog / "long.js").write_text(MAIN + "/" * 1_000)
+    assert check("--config", catalog / "sidecar.toml", catalog / "long.js") == 1
+    assert f"{catalog}/long.js: error: is longer than 1_000 bytes\n" in capsys.readouterr().out
+
+
+def test_warnings_alone_are_clean(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (catalog / "assignments.toml").write_text("[[did]]\ndid = '1'\nscript = 'a'\nvars.x = 9007199254740993\n")
+    assert check(catalog) == 0
+    assert capsys.readouterr().out.endswith("1 script: 0 errors, 1 warning\n")
+
+
+def test_json(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (catalog / "assignments.toml").write_text("[[did]]\ndid = '1'\nscript = 'b'\n")
+    assert check(catalog, "--json") == 1
+    assert json.loads(capsys.readouterr().out) == {
+        "problems": [
+            {
+                "file": f"{catalog}/assignments.toml",
+                "line": 3,
+                "column": 1,
+                "severity": "error",
+                "message": "there is no script 'b'",
+            }
+        ]
+    }
+
+
+def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(tmp_path / "none.js") == 2
+    assert capsys.readouterr().err == f"scriptforge check: there is no {tmp_path}/none.js\n"
+    with pytest.raises(SystemExit) as caught:
+        check("--kind", "driver")
+    assert caught.value.code == 2
