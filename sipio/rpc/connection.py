@@ -49,12 +49,7 @@ class ConnectionFailed(msgspec.Struct, frozen=True):
 
 
 Event = (
-    RequestReceived
-    | ResponseReceived
-    | NotificationReceived
-    | RequestRefused
-    | ResponseUnexpected
-    | ConnectionFailed
+    RequestReceived | ResponseReceived | NotificationReceived | RequestRefused | ResponseUnexpected | ConnectionFailed
 )
 
 
@@ -161,10 +156,7 @@ class RpcConnection:
         deadline = self.deadline()
         if deadline is None or now < deadline:
             return []
-        if (
-            self._partial_since is not None
-            and now >= self._partial_since + self._limits.partial_frame_seconds
-        ):
+        if self._partial_since is not None and now >= self._partial_since + self._limits.partial_frame_seconds:
             return [self._fail(ErrorCode.FRAME_TIMEOUT, PeerError("a message was begun and not completed"))]
         return [self._fail(ErrorCode.IDLE_TIMEOUT, PeerError("no message for too long"))]
 

@@ -55,5 +55,5 @@ class RpcError(SipioError):
         return cls("", str(error))
 
 
-class ConnectionLost(SipioError):  # noqa: N818 - named for what happened, as the events are
+class ConnectionLost(SipioError):
     """The connection ended before the answer came."""

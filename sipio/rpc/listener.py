@@ -123,9 +123,7 @@ async def listen_tcp(address: TcpAddress) -> list[socket.socket]:
     loop = asyncio.get_running_loop()
     listening: list[socket.socket] = []
     try:
-        found = await loop.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _name, where in dict.fromkeys(found):
             one = socket.socket(family, kind, protocol)
             listening.append(one)

@@ -18,9 +18,7 @@ MessageId = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 _MESSAGE_ID_MAX = 0xFFFF_FFFF
 
 
-class RequestReceived(
-    msgspec.Struct, frozen=True, array_like=True, tag=0, forbid_unknown_fields=True, gc=False
-):
+class RequestReceived(msgspec.Struct, frozen=True, array_like=True, tag=0, forbid_unknown_fields=True, gc=False):
     """``[0, msgid, method, params]``. It wants exactly one answer. ``params`` is undecoded MessagePack."""
 
     msgid: MessageId
@@ -36,9 +34,7 @@ class ResponseReceived(msgspec.Struct, frozen=True, array_like=True, tag=1, forb
     result: msgspec.Raw
 
 
-class NotificationReceived(
-    msgspec.Struct, frozen=True, array_like=True, tag=2, forbid_unknown_fields=True, gc=False
-):
+class NotificationReceived(msgspec.Struct, frozen=True, array_like=True, tag=2, forbid_unknown_fields=True, gc=False):
     """``[2, method, params]``. It wants no answer. ``params`` is undecoded MessagePack."""
 
     method: str

@@ -135,7 +135,7 @@ class RpcPeer(asyncio.Protocol):
         for responder in list(self._working):
             on_cancel, responder.on_cancel = responder.on_cancel, None
             if on_cancel is not None:
-                on_cancel()
+                self._cancel(on_cancel)
         self._flush()
         self._cancel_working()
         self.finish()
@@ -235,9 +235,7 @@ class RpcPeer(asyncio.Protocol):
         self._cancel_working()
         replies, self._replies = self._replies, {}
         for reply in replies.values():
-            reply(
-                ConnectionLost(f"the connection ended: {exc}" if exc else "the connection ended"), _NO_RESULT
-            )
+            reply(ConnectionLost(f"the connection ended: {exc}" if exc else "the connection ended"), _NO_RESULT)
         if not self.ended.done():
             self.ended.set_result(None)
         if self._on_end is not None:
@@ -250,7 +248,8 @@ class RpcPeer(asyncio.Protocol):
         if type(event) is ResponseReceived:
             reply = self._replies.pop(event.msgid, None)
             if reply is not None:
-                reply(None if event.error is None else RpcError.from_wire(event.error), event.result)
+                error = None if event.error is None else RpcError.from_wire(event.error)
+                self._tell(reply, error, event.result)
         elif type(event) is NotificationReceived:
             self._notified(event)
         elif type(event) is RequestRefused:
@@ -261,6 +260,13 @@ class RpcPeer(asyncio.Protocol):
             self._cancel_working()
         else:
             counters.unexpected_responses += 1
+
+    def _tell(self, reply: Reply, error: SipioError | None, result: msgspec.Raw) -> None:
+        try:
+            reply(error, result)
+        except Exception:
+            # One asker's bug must not keep the others from their answers.
+            logger.exception("rpc.reply_failed")
 
     def _serve(self, msgid: int, name: str, raw: msgspec.Raw) -> None:
         service = self._service
@@ -333,7 +339,13 @@ class RpcPeer(asyncio.Protocol):
                 self._settle(responder)
                 on_cancel, responder.on_cancel = responder.on_cancel, None
                 if on_cancel is not None:
-                    on_cancel()
+                    self._cancel(on_cancel)
+
+    def _cancel(self, on_cancel: Callable[[], None]) -> None:
+        try:
+            on_cancel()
+        except Exception:
+            logger.exception("rpc.cancel_failed")
 
     def _schedule_flush(self) -> None:
         if not self._flush_due:
@@ -380,9 +392,7 @@ class RpcPeer(asyncio.Protocol):
         # A unix peer that closed shows a hang-up, one that only stopped writing does not. TCP sends the
         # same FIN for both, so there a peer that closed is found out by the first answer that it refuses.
         transport = self._transport
-        peer_socket: socket.socket | None = (
-            transport.get_extra_info("socket") if transport is not None else None
-        )
+        peer_socket: socket.socket | None = transport.get_extra_info("socket") if transport is not None else None
         if peer_socket is None:
             return True
         poll = select.poll()

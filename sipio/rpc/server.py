@@ -109,9 +109,7 @@ class RpcServer:
             self._listeners.append(Listener(listening, accept))
         return bound
 
-    def _accept(
-        self, connection: socket.socket, *, allow: AllowList | None, tls: ssl.SSLContext | None
-    ) -> None:
+    def _accept(self, connection: socket.socket, *, allow: AllowList | None, tls: ssl.SSLContext | None) -> None:
         refused = self._service.counters.refused_connections
         if allow is not None:
             try:

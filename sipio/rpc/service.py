@@ -25,9 +25,7 @@ class Method:
 
     __slots__ = ("decoder", "handle", "immediate")
 
-    def __init__(
-        self, params: Any, handle: "Callable[[Any, Responder], None]", *, immediate: bool = False
-    ) -> None:
+    def __init__(self, params: Any, handle: "Callable[[Any, Responder], None]", *, immediate: bool = False) -> None:
         self.decoder = ValueDecoder(params)
         self.handle = handle
         self.immediate = immediate

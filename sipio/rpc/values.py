@@ -6,10 +6,6 @@ import msgspec
 
 from sipio.errors import MalformedMessage
 
-# The marks of bin 8, 16 and 32. They also occur inside numbers and text, so finding one only means having
-# to look.
-_BINARY_MARKS = (b"\xc4", b"\xc5", b"\xc6")
-
 
 def _refuse_extension(code: int, _data: memoryview) -> NoReturn:
     raise NotImplementedError(f"extension type {code} is not accepted")
@@ -18,8 +14,9 @@ def _refuse_extension(code: int, _data: memoryview) -> NoReturn:
 class ValueDecoder:
     """Decodes MessagePack to one type.
 
-    Binary is read as UTF-8 text, keys too: some clients send every string as bin, and nothing that we are
-    sent is anything but text. Extension types other than timestamps are refused.
+    A client that sends every string as bin, keys too, is understood: what does not fit is tried once more
+    with binary read as UTF-8 text. Binary where anything fits stays binary; JSON, and so a script, sees it
+    as base64. Extension types other than timestamps are refused.
     """
 
     __slots__ = ("_decode", "_wanted")
@@ -33,14 +30,14 @@ class ValueDecoder:
 
         Raises `MalformedMessage`, and nothing else whatever the bytes.
         """
-        encoded = bytes(data)
         try:
-            if not any(mark in encoded for mark in _BINARY_MARKS):
-                return self._decode(encoded)
-            value = _decode_anything(encoded)
-            if _has_binary(value):
-                value = _as_text(value)
-            return msgspec.convert(value, self._wanted)
+            try:
+                return self._decode(data)
+            except msgspec.ValidationError:
+                value = _decode_anything(data)
+                if not _has_binary(value):
+                    raise
+                return msgspec.convert(_as_text(value), self._wanted)
         except UnicodeDecodeError as error:
             raise MalformedMessage(f"{root}: text that is not UTF-8") from error
         except RecursionError as error:
