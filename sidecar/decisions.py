@@ -6,7 +6,7 @@ before it left. A script that fails gives its assignment's action: a SIP answer,
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec

@@ -1,0 +1,322 @@
+"""Class 5: one call that a script drives, whatever carries it.
+
+Three drivers give it: the embedded SIP user agent, FreeSWITCH over its event socket, and any MessagePack-RPC peer.
+A driver offers each new call to a `CallHandler`; the handler performs actions on the call and is told its events.
+Everything happens on the event loop. A driver queues nothing: whoever performs actions sees to their order.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+
+class HangupBy(StrEnum):
+    """Who ended a call."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+    """The other party of a bridge, with the call ended for its sake."""
+    SCRIPT = "script"
+    SYSTEM = "system"
+    """A limit, a lost connection, a media timeout, a shutdown."""
+
+
+class CallOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that has come in."""
+
+    id: str
+    """The driver's own, unique among its calls; the SIP Call-ID where there is one."""
+    driver: str
+    """``sip``, ``freeswitch`` or ``rpc``."""
+    from_user: str
+    from_name: str = ""
+    from_host: str = ""
+    to_user: str
+    """The number or name dialled: the Class 5 destination."""
+    to_host: str = ""
+    source: str = ""
+    """``host:port`` that it came from."""
+    headers: list[tuple[str, str]] = []
+    """Of the INVITE, in order, with their own spelling."""
+    customer: str = ""
+    """Where the driver knows it: the user that registered, the trunk, the dialplan's variable."""
+
+
+class MediaFile(msgspec.Struct, frozen=True, tag="file"):
+    """A recording to play. ``name`` is what the script wrote; ``path`` where it lies on this machine, already checked
+    to be the customer's own or the house's."""
+
+    name: str
+    path: Path
+
+
+class MediaUrl(msgspec.Struct, frozen=True, tag="url"):
+    """A recording to fetch (http or https) and play."""
+
+    url: str
+
+
+class MediaText(msgspec.Struct, frozen=True, tag="text"):
+    """Text to speak."""
+
+    text: str
+    voice: str = ""
+    """Empty for the configured one."""
+
+
+Media = MediaFile | MediaUrl | MediaText
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+    """Answer the call; complete when the caller has confirmed it (the ACK is in)."""
+
+    headers: list[tuple[str, str]] = []
+
+
+class Play(msgspec.Struct, frozen=True, kw_only=True, tag="play"):
+    """Play or speak; complete when all of it has been heard. A call not yet answered gets early media (183)."""
+
+    media: list[Media]
+    """One after the other."""
+
+
+class Echo(msgspec.Struct, frozen=True, kw_only=True, tag="echo"):
+    """Send the caller's audio back; complete when stopped or hung up."""
+
+    delay_ms: int = 0
+
+
+class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
+    """Play a prompt and collect digits, which interrupt it. Its result is `Digits`."""
+
+    prompt: list[Media] = []
+    invalid_prompt: list[Media] = []
+    """Before each further try."""
+    timeout_seconds: float = 5.0
+    """From the prompt's end to the first digit, and from each digit to the next."""
+    minimum: int = 1
+    maximum: int = 128
+    terminators: str = "#"
+    """Digits that end the input; empty for none."""
+    tries: int = 1
+    pattern: str = ""
+    """A regular expression that the whole input must match, in the syntax that Python and PCRE share."""
+
+
+class CollectStatus(StrEnum):
+    """How collecting ended."""
+
+    SUCCESS = "success"
+    TIMEOUT = "timeout"
+    """Nothing, or less than the minimum, was entered in time on every try."""
+    FAILURE = "failure"
+    """What was entered was not valid on every try."""
+
+
+class Digits(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of `Collect`."""
+
+    status: CollectStatus
+    value: str = ""
+    """Without the terminator."""
+    terminator: str = ""
+
+
+class Bridge(msgspec.Struct, frozen=True, kw_only=True, tag="bridge"):
+    """Call another party and connect the two; complete when the other leg has ended or could not be reached."""
+
+    destinations: list[str]
+    """Tried in order: ``sip:user@host``, ``user/NAME`` (registered here), ``trunk/NAME/NUMBER``, or a bare number for
+    the default trunk."""
+    timeout_seconds: float = 60.0
+    """For each destination to answer."""
+    cli: str = ""
+    """Caller id shown to the other party; empty for the caller's own."""
+    headers: list[tuple[str, str]] = []
+    """On the INVITE to the other party."""
+    ringback: list[Media] = []
+    """Heard by the caller while it rings, over and over; empty for the other party's early media or a tone."""
+
+
+class BridgeStatus(StrEnum):
+    """What became of the other leg."""
+
+    COMPLETED = "completed"
+    """It was answered and has ended."""
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """The caller hung up before it answered."""
+
+
+class Bridged(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of `Bridge`. The driver leaves the caller's leg up: whether the script goes on is not its business."""
+
+    status: BridgeStatus
+    destination: str = ""
+    """The one that answered, or the last tried."""
+    code: int = 0
+    """The other leg's final SIP status; 0 where there was none."""
+    reason: str = ""
+    seconds: float = 0.0
+    """From its answer to its end."""
+    hangup_by: str = ""
+    """Of an answered one: ``caller`` or ``callee``."""
+
+
+class Hangup(msgspec.Struct, frozen=True, kw_only=True, tag="hangup"):
+    """End the call: a final SIP answer before it was answered, a BYE after. Complete when it has been sent."""
+
+    code: int = 0
+    """SIP status before the answer; 0 for 480, or the cause's own."""
+    reason: str = ""
+    cause: int = 16
+    """Q.850 cause, sent as ``Reason: Q.850``."""
+    headers: list[tuple[str, str]] = []
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
+    """Record the call to a WAV file until it ends; complete when recording has begun. `RecordingFinished` follows."""
+
+    name: str
+    """What the script called it."""
+    path: Path
+    stereo: bool = False
+    """A leg a side, for a bridged call."""
+
+
+class BlockDtmf(msgspec.Struct, frozen=True, kw_only=True, tag="block_dtmf"):
+    """Digits are neither reported, nor collected, nor relayed any more."""
+
+    digits: str = ""
+    """Only these; empty for all."""
+
+
+CallAction = Answer | Play | Echo | Collect | Bridge | Hangup | Record | BlockDtmf
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The action is complete. ``value`` is Digits of a Collect, Bridged of a Bridge, else None."""
+
+    value: Digits | Bridged | None = None
+
+
+class HungUpDuring(msgspec.Struct, frozen=True):
+    """The call ended before the action was complete."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The action could not be done: no such file, nothing to speak with, an answer that was never confirmed."""
+
+    message: str
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """The action was stopped by whoever performed it."""
+
+
+ActionResult = Done | HungUpDuring | Failed | Stopped
+
+
+class DigitPressed(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller pressed a digit, also during `Collect`. Not reported when blocked."""
+
+    digit: str
+    duration_ms: int = 0
+
+
+class HungUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The call has ended; nothing of it follows but `RecordingFinished`."""
+
+    by: HangupBy
+    code: int = 0
+    """SIP status where the call was never answered."""
+    cause: int = 16
+    """Q.850."""
+    reason: str = ""
+    """In words: ``BYE``, ``CANCEL``, ``media timeout``, ``ACK never came`` ..."""
+    headers: list[tuple[str, str]] = []
+    """Of the BYE or CANCEL."""
+
+
+class RecordingFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording is complete on disk, or as much of it as could be written."""
+
+    name: str
+    path: Path
+    seconds: float
+    error: str = ""
+
+
+class LegEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about the other leg, for the call record: ``ringing``, ``answered``, ``ended``."""
+
+    destination: str
+    what: str
+    code: int = 0
+
+
+CallEvent = DigitPressed | HungUp | RecordingFinished | LegEvent
+
+
+class PendingAction(Protocol):
+    """An action under way."""
+
+    def stop(self) -> None:
+        """End it early: its result is Stopped, or Done where it was just complete. Media stops, an unanswered
+        bridge is cancelled, an answered one is hung up."""
+
+
+class CallControl(Protocol):
+    """One call, to be driven."""
+
+    @property
+    def offer(self) -> CallOffer: ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether HungUp has been told."""
+        ...
+
+    def perform(self, action: CallAction, done: Callable[[ActionResult], None]) -> PendingAction:
+        """Begin an action. ``done`` is called once, later or before this returns.
+
+        Media actions (Play, Echo, Collect) replace each other; the one replaced is Stopped. Record, BlockDtmf and
+        Hangup may be performed beside any other. On an ended call every action is HungUpDuring at once.
+        """
+        ...
+
+    def variable(self, name: str) -> str | None:
+        """A variable that the driver itself knows of this call (FreeSWITCH channel variables); None where unknown."""
+        ...
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Set such a variable, where the driver has them."""
+        ...
+
+
+class CallObserver(Protocol):
+    """Whoever drives a call."""
+
+    def event(self, event: CallEvent) -> None:
+        """Something happened on the call. Never raises."""
+
+
+class CallHandler(Protocol):
+    """Takes calls that come in. The package above implements it; every driver of this one asks it."""
+
+    def offered(self, call: CallControl) -> CallObserver | Hangup:
+        """A call is here, ringing. Take it, or give the answer that refuses it. Never raises."""
+        ...
+
+
+class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of every driver."""
+
+    calls: int = 2_000
+    """Calls at once; the next is refused with 503 and Retry-After."""
+    retry_after_seconds: int = 5
