@@ -9,13 +9,27 @@ from tests.acceptance.processes import Program, free_port, is_bound, require_pro
 CONFIGURATION = Path(__file__).parents[2] / "config" / "kamailio" / "kamailio.cfg"
 ADDRESS = "127.0.0.10"
 GATEWAYS = {"gw-one": "127.0.0.21", "gw-two": "127.0.0.22"}
+CUSTOMERS = {
+    "127.0.0.31": "headers",
+    "127.0.0.32": "not_found",
+    "127.0.0.33": "declined",
+    "127.0.0.34": "caller_id",
+    "127.0.0.35": "second_first",
+    "127.0.0.36": "invents",
+    "127.0.0.37": "endless",
+    "127.0.0.38": "slow",
+    "127.0.0.39": "unassigned",
+}
+"""By source address; each but the last has the script of its name in ``scripts/`` assigned."""
+CARRIER = "127.0.0.30"
+"""Whose calls are for DIDs."""
 
 
 class Kamailio:
     """Two gateways in priority order, ``gw-one`` before ``gw-two``, and a customer for each source address."""
 
-    def __init__(self, directory: Path, customers: dict[str, str], definitions: Sequence[str] = ()) -> None:
-        """``customers``: by source address, ``customer`` or ``customer/route``. ``definitions``: ``NAME=VALUE``."""
+    def __init__(self, directory: Path, definitions: Sequence[str] = ()) -> None:
+        """``definitions``: settings of the configuration, ``NAME=VALUE``."""
         self.address = ADDRESS
         self.port = free_port(ADDRESS)
         self.evapi_port = free_port("127.0.0.1", socket.SOCK_STREAM)
@@ -23,7 +37,7 @@ class Kamailio:
         directory.mkdir(parents=True, exist_ok=True)
         addresses = directory / "address.list"
         addresses.write_text(
-            "".join(f"1 {address} 32 0 {tag}\n" for address, tag in customers.items()) + "2 127.0.0.30 32 0 carrier\n"
+            "".join(f"1 {address} 32 0 {tag}\n" for address, tag in CUSTOMERS.items()) + f"2 {CARRIER} 32 0 carrier\n"
         )
         dispatchers = directory / "dispatcher.list"
         lines = [

@@ -108,3 +108,10 @@ def final_response(trace: list[Traced]) -> Response:
         for item in trace
         if item.received and isinstance(item.message, Response) and item.message.status >= 200
     )
+
+
+def only_invite(trace: list[Traced]) -> Request:
+    """The one INVITE received."""
+    invites = requests(trace, "INVITE")
+    assert len(invites) == 1
+    return invites[0]

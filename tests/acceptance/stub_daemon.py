@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from sipio.evapi import EvapiClient
+from sipio.evapi import CallEnded, EvapiClient
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest
 
 
@@ -62,6 +62,7 @@ class _Pending:
 
 class _Router:
     def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> _Pending:
+        print(f"asked customer={request.customer} did={request.did}", flush=True)  # noqa: T201
         script = _SCRIPTS.get(request.customer)
         routing = copy.deepcopy(request.routing)
         if script is None:
@@ -75,12 +76,12 @@ class _Router:
         return _Pending(handle, request.call_id)
 
 
+def _ended(peer: str, ended: CallEnded) -> None:
+    print(f"ended peer={peer} {ended}", flush=True)  # noqa: T201
+
+
 async def _serve(peers: list[str]) -> None:
-    client = EvapiClient(
-        peers,
-        _Router(),
-        on_call_ended=lambda peer, ended: print(f"ended {ended}", flush=True),  # noqa: T201
-    )
+    client = EvapiClient(peers, _Router(), on_call_ended=_ended)
     client.start()
     await asyncio.Event().wait()
 

@@ -5,28 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from sipio.sip import Request
 from tests.acceptance.daemon import Daemon
-from tests.acceptance.kamailio import GATEWAYS, Kamailio
-from tests.acceptance.sipp import SilentGateway, Sipp, Traced, final_response, requests
-
-CUSTOMERS = {
-    "127.0.0.31": "headers",
-    "127.0.0.32": "not_found",
-    "127.0.0.33": "declined",
-    "127.0.0.34": "caller_id",
-    "127.0.0.35": "second_first",
-    "127.0.0.36": "invents",
-    "127.0.0.37": "endless",
-    "127.0.0.38": "slow",
-    "127.0.0.39": "unassigned",
-}
-SOURCES = {customer: address for address, customer in CUSTOMERS.items()}
+from tests.acceptance.kamailio import CARRIER, Kamailio
+from tests.acceptance.sipp import final_response, only_invite, requests
+from tests.acceptance.wire import Wire
 
 
 @pytest.fixture(scope="module")
 def kamailio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
-    started = Kamailio(tmp_path_factory.mktemp("kamailio") / "open", CUSTOMERS, ["SCRIPTFORGE_GATEWAY_TIMEOUT=400"])
+    started = Kamailio(tmp_path_factory.mktemp("kamailio"), ["SCRIPTFORGE_GATEWAY_TIMEOUT=400"])
     try:
         started.wait_until_ready()
         yield started
@@ -41,68 +28,11 @@ def daemon(kamailio: Kamailio, tmp_path_factory: pytest.TempPathFactory) -> Iter
     started.stop()
 
 
-class Wire:
-    """Callers and gateways of one test."""
-
-    def __init__(self, kamailio: Kamailio, directory: Path) -> None:
-        self._kamailio = kamailio
-        self._directory = directory
-        self._programs: list[Sipp | SilentGateway] = []
-
-    def gateway(self, name: str, scenario: str = "gateway", calls: int = 1) -> Sipp:
-        port = self._kamailio.gateway_ports[name]
-        sipp = Sipp(self._directory, scenario, GATEWAYS[name], port=port, calls=calls)
-        self._programs.append(sipp)
-        return sipp.wait_until_bound()
-
-    def silent_gateway(self, name: str) -> SilentGateway:
-        silent = SilentGateway(GATEWAYS[name], self._kamailio.gateway_ports[name])
-        self._programs.append(silent)
-        return silent
-
-    def caller(
-        self,
-        customer: str,
-        scenario: str = "caller",
-        *,
-        status: int = 404,
-        calls: int = 1,
-        rate: int = 10,
-        source: str = "",
-    ) -> Sipp:
-        sipp = Sipp(
-            self._directory,
-            scenario,
-            source or SOURCES[customer],
-            options=(
-                f"{self._kamailio.address}:{self._kamailio.port}",
-                "-s",
-                "4930123",
-                "-r",
-                str(rate),
-            ),
-            replace=('response="404"', f'response="{status}"'),
-            calls=calls,
-        )
-        self._programs.append(sipp)
-        return sipp
-
-    def stop(self) -> None:
-        for program in self._programs:
-            program.stop()
-
-
 @pytest.fixture
 def wire(kamailio: Kamailio, daemon: Daemon, tmp_path: Path) -> Iterator[Wire]:
     started = Wire(kamailio, tmp_path)
     yield started
     started.stop()
-
-
-def only_invite(trace: list[Traced]) -> Request:
-    invites = requests(trace, "INVITE")
-    assert len(invites) == 1
-    return invites[0]
 
 
 def test_headers_are_added_and_removed(wire: Wire) -> None:
@@ -196,6 +126,23 @@ def test_a_call_without_an_assignment_goes_on_unchanged(wire: Wire) -> None:
     wire.caller("unassigned").finish()
     invite = only_invite(gateway.finish())
     assert invite.get("X-Secret") == "not for gateways"
+
+
+def test_a_call_to_a_did_is_asked_about_by_its_number(wire: Wire, daemon: Daemon) -> None:
+    position = daemon.program.position
+    gateway = wire.gateway("gw-one")
+    wire.caller("", source=CARRIER).finish()
+    only_invite(gateway.finish())
+    assert "did=4930123" in daemon.program.wait_for("asked", position)
+
+
+def test_an_invite_of_twelve_kilobytes_is_decided(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one")
+    padding = "".join(f"X-Long-{number}: {'v' * 200}\n" for number in range(55))
+    wire.caller("headers", replace=("X-Keep: kept\n", f"X-Keep: kept\n{padding}")).finish()
+    invite = only_invite(gateway.finish())
+    assert len(invite.raw) > 12_000
+    assert invite.get_all("X-Route") == ["gold"]
 
 
 def test_an_unknown_source_is_refused(wire: Wire) -> None:
