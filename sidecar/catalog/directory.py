@@ -126,6 +126,7 @@ class _Load:
                 first=tuple(self.first),
                 last=tuple(self.last),
             )
+            snapshot = replace(snapshot, version=snapshot_version(snapshot))
         return Loaded(snapshot, tuple(problems), self.sources)
 
     def _say(self, file: Path, line: int, column: int, message: str) -> None:
@@ -299,6 +300,27 @@ def script_version(script: Script) -> str:
         script.memory_bytes,
     )
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:VERSION_CHARACTERS]
+
+
+def snapshot_version(snapshot: Snapshot) -> str:
+    """A short hash over everything in a snapshot: the same on every machine with the same scripts and assignments."""
+    hashed = hashlib.sha256()
+
+    def add(where: tuple[str, ...], assignment: Assignment) -> None:
+        answers = [str(answer or "") for answer in (assignment.timeout_action, assignment.error_action)]
+        content = where, assignment.script.id, assignment.timeout_ms, answers, assignment.variables
+        hashed.update(msgspec.json.encode(content, order="deterministic"))
+
+    for script in sorted(snapshot.scripts.values(), key=lambda script: script.id):
+        hashed.update(msgspec.json.encode((script.id, script.version)))
+    for key, assignment in sorted(snapshot.routes.items(), key=lambda item: item[0]):
+        add(("route", *key), assignment)
+    for did, assignment in sorted(snapshot.dids.items(), key=lambda item: item[0]):
+        add(("did", did), assignment)
+    for where, assignments in (("first", snapshot.first), ("last", snapshot.last)):
+        for assignment in assignments:
+            add((where,), assignment)
+    return hashed.hexdigest()[:VERSION_CHARACTERS]
 
 
 def unknown_script(name: str, scripts: Mapping[str, Script]) -> str:

@@ -166,6 +166,37 @@ def test_the_version_changes_with_what_a_run_depends_on_and_with_nothing_else(ca
     assert len(versions) == 7
 
 
+def test_the_snapshot_s_version_is_of_all_that_it_holds(tmp_path: Path) -> None:
+    one, other = Catalog(tmp_path / "one"), Catalog(tmp_path / "other")
+    for catalog in (one, other):
+        catalog.script("a.js")
+        catalog.script("b.js")
+    did = "[[did]]\ndid = '{}'\nscript = 'a'\n"
+    one.assign(did.format(1) + did.format(2))
+    other.assign("# the same in another order\n" + did.format(2) + did.format(1))
+    same = one.load().require().version
+    assert other.load().require().version == same
+    first = "[[script]]\nfile = '{}.js'\nglobal_routing_priority = 'first'\n"
+    versions = [same]
+    for text in (
+        did.format(1),
+        did.format(1) + "timeout_ms = 7\n",
+        did.format(1) + "error_action = '500 No'\n",
+        did.format(1) + "vars.x = 1\n",
+        did.format(1).replace("'a'", "'b'"),
+        "[[route]]\ncustomer = '1'\nscript = 'a'\n",
+        first.format("a"),
+        first.format("a").replace("first", "last"),
+        first.format("a") + first.format("b"),
+        first.format("b") + first.format("a"),
+    ):
+        one.assign(text)
+        versions.append(one.load().require().version)
+    one.script("a.js", MAIN + "//")
+    versions.append(one.load().require().version)
+    assert len(set(versions)) == 12
+
+
 ROUTE = "[[route]]\ncustomer = 'acme'\nscript = 'a'\n"
 COLLISION = "error: vars: the key 'routing' is the call's own"
 
