@@ -57,6 +57,8 @@ def faults(text: str, kind: Kind = Kind.SCRIPT) -> list[str]:
         "function main() {}\nif (typeof module !== 'undefined') module.exports = { main }",
         "function main(x) { return typeof Promise, x instanceof Promise }",
         # words that only look so
+        "function main(using) { using = 1\n return using }",
+        "var a = 1\rvar b = 2\rfunction main() {}",
         "function main() { const async = 1, await = 2; return async + await }",
         "function main() { return '`async` new Promise require(1)' /* import x */ }",
         "function main() { return 'one \\\ntwo' }",
