@@ -16,7 +16,7 @@ from sidecar.catalog.model import Snapshot
 from sidecar.catalog.watch import CatalogWatcher
 from sidecar.configuration import Configuration, SocketSection
 from sidecar.decisions import Decided, Decisions
-from sidecar.errors import CatalogError, SidecarError
+from sidecar.errors import SidecarError
 from sidecar.events import DecisionEvents
 from sidecar.logs import ActionLogger, open_output, setup
 from sidecar.metrics import CatalogState, DecisionMetrics, Sources, registry
@@ -39,7 +39,10 @@ _log = ActionLogger(__name__)
 
 NAME = "ScriptForge Sidecar"
 DISTRIBUTION = "scriptforge-sidecar"
-DRAIN_POLL_SECONDS = 0.01
+FLUSH_SECONDS = 1.0
+"""For the last log lines to be written."""
+STOP_SECONDS = 10.0
+"""What the steps after the drain may take, for the service manager."""
 
 
 def pool_settings(configuration: Configuration) -> PoolSettings:
@@ -87,175 +90,162 @@ def listen_addresses(section: SocketSection) -> list[ListenAddress]:
 
 
 class Daemon:
-    """One daemon from its configuration to its exit code."""
+    """One daemon from its configuration to its exit code. To be made in its event loop."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+        self._started = time.monotonic()
+        self._output = open_output(configuration.log)
         self._events = DecisionEvents()
         self._metrics = DecisionMetrics()
+        self._events.on_decided(DecisionLog(configuration.log, self._output).decided)
+        self._events.on_decided(self._metrics.decided)
         self._runs: Counter[str] = Counter()
         self._catalog_state: CatalogState | None = None
-        self._snapshot: Snapshot | None = None
-        self._decisions: Decisions | None = None
-        self._started = time.monotonic()
+        self._snapshot = Snapshot(scripts={}, routes={}, dids={})
+        self._pool = Pool(pool_settings(configuration))
+        self._decisions = Decisions(self._pool, configuration, self._snapshot, self._decided)
+        loader = DirectoryLoader(configuration.catalog, configuration.decisions)
+        self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
+        self._watching: asyncio.Task[None] | None = None
+        switch = SwitchMethods(
+            self._decisions, name=NAME, version=version(DISTRIBUTION), stats=self._stats, scripts=self._scripts
+        )
+        self._rpc = RpcServer(switch.methods, rpc_limits(configuration.socket))
+        kamailio = configuration.kamailio
+        self._evapi = EvapiClient(
+            kamailio.peers,
+            self._decisions,
+            EvapiLimits(
+                reconnect_min_seconds=kamailio.reconnect_min_seconds,
+                reconnect_max_seconds=kamailio.reconnect_max_seconds,
+                frame_bytes=kamailio.frame_bytes,
+                in_flight=kamailio.in_flight,
+            ),
+            on_call_ended=self._call_ended,
+        )
+        self._metrics_server = MetricsServer(MetricsPage(registry(self._metrics, self._sources()), self._health))
+        self._notifier = Notifier.from_environment(os.environ)
+        self._watchdog = Watchdog(self._notifier, lambda: self._health().healthy)
+        self._shutdown = Shutdown(drain_seconds=configuration.shutdown.drain_seconds)
+        self._reloads = Reloads(self._reload, self._notifier)
+        self._signals = Signals(self._shutdown, self._reloads)
 
     async def run(self) -> int:
         """Serve until told to stop; the process's exit code.
 
         Raises SidecarError, SandboxError or LocalError where it cannot start.
         """
-        configuration = self._configuration
         loop = asyncio.get_running_loop()
-        output = open_output(configuration.log)
-        output.attach(loop)
-        setup(configuration.log, output)
-        self._output = output
-        notifier = Notifier.from_environment(os.environ)
+        self._output.attach(loop)
+        setup(self._configuration.log, self._output)
+        self._signals.install(loop)
         try:
-            return await self._serve(notifier, loop)
-        except (SidecarError, SandboxError, LocalError) as error:
-            _log.error("start_failed", error=str(error))
-            raise
+            try:
+                await self._start(loop)
+            except BaseException as error:
+                if isinstance(error, SidecarError | SandboxError | LocalError):
+                    _log.error("start_failed", error=str(error))
+                # Nothing was promised yet: end what was begun, without the ceremony.
+                await self._close_sockets()
+                await self._pool.close()
+                raise
+            await self._shutdown.wait()
+            return await self._stop()
         finally:
-            notifier.close()
-            output.close(1.0)
+            self._signals.remove(loop)
+            self._notifier.close()
+            self._output.close(FLUSH_SECONDS)
 
-    async def _serve(self, notifier: Notifier, loop: asyncio.AbstractEventLoop) -> int:
+    async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         configuration = self._configuration
-        shutdown = Shutdown(drain_seconds=configuration.shutdown.drain_seconds)
-        self._shutdown = shutdown
-        decision_log = DecisionLog(configuration.log, self._output)
-        self._events.on_decided(decision_log.decided)
-        self._events.on_decided(self._metrics.decided)
-        loader = DirectoryLoader(configuration.catalog, configuration.decisions)
-        watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
-        reloads = Reloads(lambda: self._reload(watcher), notifier)
-        signals = Signals(shutdown, reloads)
-        signals.install(loop)
-        self._pool = pool = Pool(pool_settings(configuration))
-        metrics_server = MetricsServer(MetricsPage(registry(self._metrics, self._sources()), self._health))
-        self._rpc: RpcServer | None = None
-        self._evapi: EvapiClient | None = None
-        watchdog = Watchdog(notifier, lambda: self._health().healthy)
-        watching: asyncio.Task[None] | None = None
-        try:
-            loaded = await watcher.load()
-            loaded.require()
-            await pool.start()
-            if not pool.state().confined:
-                _log.warning("workers_unconfined", setting="sandbox.require_confinement = false")
-            decisions = self._decisions
-            if decisions is None:
-                raise CatalogError("the catalog could not be loaded")
-            switch = SwitchMethods(
-                decisions, name=NAME, version=version(DISTRIBUTION), stats=self._stats, scripts=self._scripts
-            )
-            self._rpc = RpcServer(switch.methods, rpc_limits(configuration.socket))
-            bound = await self._rpc.start(listen_addresses(configuration.socket))
-            if configuration.metrics.listen:
-                await metrics_server.start(configuration.metrics.listen)
-            kamailio = configuration.kamailio
-            self._evapi = EvapiClient(
-                kamailio.peers,
-                decisions,
-                EvapiLimits(
-                    reconnect_min_seconds=kamailio.reconnect_min_seconds,
-                    reconnect_max_seconds=kamailio.reconnect_max_seconds,
-                    frame_bytes=kamailio.frame_bytes,
-                    in_flight=kamailio.in_flight,
-                ),
-                on_call_ended=self._call_ended,
-            )
-            self._evapi.start()
-            watching = loop.create_task(watcher.run())
-            notifier.ready(f"deciding calls with {len(decisions.program_keys())} scripts")
-            watchdog.start(loop)
-            _log.info(
-                "serving",
-                sockets=[_shown(address) for address in bound],
-                kamailio=list(kamailio.peers),
-                confined=pool.state().confined,
-            )
-            await shutdown.wait()
-        except BaseException:
-            # Nothing was promised yet: end what was begun, without the ceremony.
-            if watching is not None:
-                watching.cancel()
-            await reloads.stop()
-            if self._evapi is not None:
-                await self._evapi.close()
-            if self._rpc is not None:
-                await self._rpc.close()
-            await metrics_server.close()
-            await pool.close()
-            raise
-        watching.cancel()
-        rpc, evapi = self._rpc, self._evapi
+        (await self._watcher.load()).require()
+        await self._pool.start()
+        confined = self._pool.state().confined
+        if not confined:
+            _log.warning("workers_unconfined", setting="sandbox.require_confinement = false")
+        bound = await self._rpc.start(listen_addresses(configuration.socket))
+        if configuration.metrics.listen:
+            await self._metrics_server.start(configuration.metrics.listen)
+        self._evapi.start()
+        self._watching = loop.create_task(self._watcher.run())
+        self._notifier.ready(self._status())
+        self._watchdog.start(loop)
+        _log.info(
+            "serving",
+            sockets=[_shown(address) for address in bound],
+            kamailio=list(configuration.kamailio.peers),
+            confined=confined,
+        )
 
-        async def stop_accepting() -> None:
-            rpc.stop_accepting()
-            evapi.drain()
-            await reloads.stop()
-
-        async def tell_stopping() -> None:
-            notifier.stopping("draining", extend_seconds=configuration.shutdown.drain_seconds + 10.0)
-
-        async def drain() -> None:
-            await rpc.drain(configuration.shutdown.drain_seconds)
-            while decisions.pending:
-                await asyncio.sleep(DRAIN_POLL_SECONDS)
-
-        async def cancel_rest() -> None:
-            decisions.fail_pending()
-
-        async def close_sockets() -> None:
-            await rpc.close()
-            await evapi.close()
-            await metrics_server.close()
-
-        async def flush_logs() -> None:
-            signals.remove(loop)
-
-        report = await shutdown.run(
+    async def _stop(self) -> int:
+        report = await self._shutdown.run(
             ShutdownSteps(
-                stop_accepting=stop_accepting,
-                tell_stopping=tell_stopping,
-                drain=drain,
-                cancel_rest=cancel_rest,
-                close_sockets=close_sockets,
-                stop_workers=pool.close,
-                flush_logs=flush_logs,
+                stop_accepting=self._stop_accepting,
+                tell_stopping=self._tell_stopping,
+                drain=self._drain,
+                cancel_rest=self._fail_rest,
+                close_sockets=self._close_sockets,
+                stop_workers=self._pool.close,
+                flush_logs=self._say_stopped,
             )
         )
-        watchdog.stop()
-        _log.info("stopped", drained=report.drained, failed=[phase.value for phase in report.failed])
         if report.left_behind:
-            self._output.close(1.0)
+            self._output.close(FLUSH_SECONDS)
             os._exit(report.exit_code)
         return report.exit_code
+
+    async def _stop_accepting(self) -> None:
+        self._rpc.stop_accepting()
+        self._evapi.drain()
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._reloads.stop()
+
+    async def _tell_stopping(self) -> None:
+        seconds = self._configuration.shutdown.drain_seconds
+        self._notifier.stopping("draining", extend_seconds=seconds + STOP_SECONDS)
+
+    async def _drain(self) -> None:
+        # Requests come before decisions: one that is read meanwhile is refused, so nothing new is begun.
+        await self._rpc.drain(self._configuration.shutdown.drain_seconds)
+        await self._decisions.drained()
+
+    async def _fail_rest(self) -> None:
+        self._decisions.fail_pending()
+
+    async def _close_sockets(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        await self._rpc.close()
+        await self._evapi.close()
+        await self._metrics_server.close()
+
+    async def _say_stopped(self) -> None:
+        self._watchdog.stop()
+        _log.info("stopped", decisions=sum(self._runs.values()))
+
+    def _status(self) -> str:
+        return f"deciding calls with {len(self._snapshot.scripts)} scripts"
 
     # ---- catalog ----
 
     def _accepted(self, snapshot: Snapshot, problems: Sequence[Problem]) -> None:
         self._snapshot = snapshot
-        if self._decisions is None:
-            self._decisions = Decisions(self._pool, self._configuration, snapshot, self._decided)
-        else:
-            self._decisions.use(snapshot)
-            self._pool.retain(self._decisions.program_keys())
+        self._decisions.use(snapshot)
+        self._pool.retain(self._decisions.program_keys())
         self._catalog_state = CatalogState(
             version=snapshot.version, reload_succeeded=True, reload_time=time.time(), problems=len(problems)
         )
 
     def _refused(self, problems: Sequence[Problem]) -> None:
-        running = self._snapshot.version if self._snapshot is not None else ""
         self._catalog_state = CatalogState(
-            version=running, reload_succeeded=False, reload_time=time.time(), problems=len(problems)
+            version=self._snapshot.version, reload_succeeded=False, reload_time=time.time(), problems=len(problems)
         )
 
-    async def _reload(self, watcher: CatalogWatcher) -> str:
-        snapshot = (await watcher.load()).require()
-        return f"deciding calls with {len(snapshot.scripts)} scripts"
+    async def _reload(self) -> str:
+        (await self._watcher.load()).require()
+        return self._status()
 
     # ---- what happened ----
 
@@ -293,7 +283,7 @@ class Daemon:
         state = self._pool.state()
         if self._shutdown.requested:
             return Health(healthy=True, state="stopping")
-        healthy = self._decisions is not None and state.fast > 0
+        healthy = state.fast > 0
         return Health(
             healthy=healthy,
             state="serving" if healthy else "no worker",
@@ -305,24 +295,12 @@ class Daemon:
             state = self._pool.state()
             return {"fast": state.fast, "held": state.held, "slow": state.slow, "spare": state.spare}
 
-        def connections() -> dict[str, int]:
-            return {"all": self._rpc.snapshot().connections} if self._rpc is not None else {}
-
-        def requests() -> dict[str, int]:
-            return self._rpc.snapshot().requests if self._rpc is not None else {}
-
         def refused() -> dict[str, int]:
-            if self._rpc is None:
-                return {}
             snapshot = self._rpc.snapshot()
-            return {**snapshot.errors, **{f"connection_{k}": n for k, n in snapshot.refused_connections.items()}}
-
-        def connected() -> dict[str, bool]:
-            return {peer.peer: peer.connected for peer in self._evapi.snapshot()} if self._evapi is not None else {}
+            connections = {f"connection_{reason}": n for reason, n in snapshot.refused_connections.items()}
+            return snapshot.errors | connections
 
         def breaker() -> dict[str, str]:
-            if self._evapi is None:
-                return {}
             return {peer.peer: "open" if peer.breaker_open else "closed" for peer in self._evapi.snapshot()}
 
         return Sources(
@@ -330,10 +308,10 @@ class Daemon:
             workers=workers,
             worker_restarts=lambda: self._pool.state().deaths,
             script_runs=lambda: self._runs,
-            evapi_connected=connected,
+            evapi_connected=lambda: {peer.peer: peer.connected for peer in self._evapi.snapshot()},
             breaker=breaker,
-            rpc_connections=connections,
-            rpc_requests=requests,
+            rpc_connections=lambda: {"all": self._rpc.snapshot().connections},
+            rpc_requests=lambda: self._rpc.snapshot().requests,
             rpc_refused=refused,
             catalog=lambda: self._catalog_state,
             confined=lambda: self._pool.state().confined,
@@ -345,7 +323,7 @@ class Daemon:
         return {
             "uptime_seconds": int(time.monotonic() - self._started),
             "decisions": dict(self._runs),
-            "pending": self._decisions.pending if self._decisions is not None else 0,
+            "pending": self._decisions.pending,
             "workers": {"fast": state.fast, "held": state.held, "slow": state.slow, "spare": state.spare},
             "worker_deaths": state.deaths,
             "runs_refused": state.refused,
@@ -354,8 +332,6 @@ class Daemon:
 
     def _scripts(self) -> dict[str, Any]:
         snapshot = self._snapshot
-        if snapshot is None:
-            return {"version": "", "scripts": []}
         return {
             "version": snapshot.version,
             "scripts": [
@@ -371,10 +347,14 @@ def _shown(address: ListenAddress) -> str:
     return f"{'tls' if address.tls is not None else 'tcp'}:{address.host}:{address.port}"
 
 
+async def _run(configuration: Configuration) -> int:
+    return await Daemon(configuration).run()
+
+
 def serve(configuration: Configuration) -> int:
     """Run a daemon in an event loop of its own, uvloop where there is one. The process's exit code."""
     try:
         import uvloop  # noqa: PLC0415 - absent on platforms that it does not support
     except ImportError:
-        return asyncio.run(Daemon(configuration).run())
-    return int(uvloop.run(Daemon(configuration).run()))
+        return asyncio.run(_run(configuration))
+    return int(uvloop.run(_run(configuration)))

@@ -4,6 +4,7 @@ A decision runs the "run first" globals, the call's own script and the "run last
 before it left. A script that fails gives its assignment's action: a SIP answer, or to go on as if it were not there.
 """
 
+import asyncio
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -133,6 +134,7 @@ class Decisions:
         self._decided = decided
         self._total_seconds = configuration.decisions.total_timeout_ms / 1000
         self._pending: set[_Deciding] = set()
+        self._empty: asyncio.Event | None = None
         self.use(snapshot)
 
     def use(self, snapshot: Snapshot) -> None:
@@ -157,6 +159,12 @@ class Decisions:
     def pending(self) -> int:
         """Decisions under way."""
         return len(self._pending)
+
+    async def drained(self) -> None:
+        """Return once no decision is under way."""
+        if self._pending:
+            self._empty = asyncio.Event()
+            await self._empty.wait()
 
     def fail_pending(self) -> None:
         """Give every decision under way its failure action now: the daemon stops."""
@@ -200,6 +208,8 @@ class Decisions:
 
     def ended(self, deciding: "_Deciding", decided: Decided) -> None:
         self._pending.discard(deciding)
+        if self._empty is not None and not self._pending:
+            self._empty.set()
         self._decided(decided)
 
 
@@ -431,4 +441,3 @@ def failure_of(outcome: Outcome) -> Failure:
             return Failure("refused", reason)
         case Cancelled() | Returned():
             raise ValueError(f"{outcome} is no failure")
-

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
@@ -100,13 +100,14 @@ class _Connection(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's transport is one
-        self._transport = transport
+        # By cast: uvloop's transports are no asyncio.Transport by isinstance.
+        stream = cast("asyncio.Transport", transport)
+        self._transport = stream
         if len(self._connections) >= CONNECTIONS:
-            transport.abort()
+            stream.abort()
             return
         self._connections.add(self)
-        self._deadline = asyncio.get_running_loop().call_later(CONNECTION_SECONDS, transport.abort)
+        self._deadline = asyncio.get_running_loop().call_later(CONNECTION_SECONDS, stream.abort)
 
     def data_received(self, data: bytes) -> None:
         transport = self._transport

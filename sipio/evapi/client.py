@@ -41,12 +41,16 @@ class EvapiClient:
         """Begin to connect; returns at once."""
         self._tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
 
+    def drain(self) -> None:
+        """Have every Kamailio send its calls elsewhere; those under way go on."""
+        for connection in self._connections:
+            connection.peer.drain()
+
     async def close(self, drain_seconds: float = 0.0) -> None:
         """Stop. With ``drain_seconds``, no more calls are taken and those under way have this long."""
         loop = asyncio.get_running_loop()
         if drain_seconds > 0:
-            for connection in self._connections:
-                connection.peer.drain()
+            self.drain()
             deadline = loop.time() + drain_seconds
             while any(connection.peer.in_flight for connection in self._connections):
                 if loop.time() >= deadline:
