@@ -1,0 +1,208 @@
+"""The switch's methods over a router of the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sipio.errors import MalformedMessage
+from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference, SipRequest
+from sipio.rpc.addresses import UnixAddress
+from sipio.rpc.client import RpcClient
+from sipio.rpc.errors import RpcError
+from sipio.rpc.server import RpcServer
+from sipio.rpc.switch import SwitchMethods
+
+SECONDS = 5.0
+
+
+class Run:
+    """A decision that the test makes; cancelled, it answers as the contract says."""
+
+    def __init__(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> None:
+        self.request = request
+        self.answer = answer
+        self.cancelled = False
+        self.ended = asyncio.Event()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.ended.set()
+        self.answer(Decision(action=Action.ROUTE, routing=self.request.routing, outcome="cancelled"))
+
+
+class TestRouter:
+    """Answers at once, or keeps the run when the customer is ``hold``."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.changed = asyncio.Event()
+
+    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Run:
+        if request.customer == "impossible":
+            raise MalformedMessage("routing: no script could be given this")
+        run = Run(request, answer)
+        self.runs.append(run)
+        self.changed.set()
+        if request.customer != "hold":
+            answer(Decision(action=Action.ROUTE, routing=request.routing, micros={"total": 7}))
+        return run
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@pytest.fixture
+def router() -> TestRouter:
+    return TestRouter()
+
+
+@pytest.fixture
+def methods(router: TestRouter) -> SwitchMethods:
+    return SwitchMethods(
+        router, name="scriptforge", version="9.9", stats=lambda: {"calls": 3}, scripts=lambda: {"scripts": []}
+    )
+
+
+@pytest.fixture
+async def address(methods: SwitchMethods, tmp_path: Path) -> AsyncIterator[str]:
+    server = RpcServer(methods.methods)
+    await server.start([UnixAddress(path=tmp_path / "s")])
+    yield f"unix:{tmp_path / 's'}"
+    await server.close()
+
+
+@pytest.fixture
+async def client(address: str) -> AsyncIterator[RpcClient]:
+    client = await RpcClient.connect(address)
+    yield client
+    await client.close()
+
+
+async def test_hello_ping_stats_scripts(client: RpcClient) -> None:
+    welcome = {
+        "server": "scriptforge",
+        "version": "9.9",
+        "protocol": 1,
+        "methods": ["cancel", "hello", "ping", "route", "scripts", "stats"],
+    }
+    assert await client.call("hello", {"client": "test", "version": "1", "newer": True}) == welcome
+    assert await client.call("hello") == welcome
+    assert await client.call("ping") == "pong"
+    assert await client.call("stats", {}) == {"calls": 3}
+    assert await client.call("scripts") == {"scripts": []}
+
+
+async def test_route_takes_one_map_and_gives_one(client: RpcClient, router: TestRouter) -> None:
+    routing = {"cli": "31", "egress_routing": [{"gw": {7: {"rate": 0.5}}}]}
+    request = {
+        "call_id": "a@b",
+        "direction": "origination",
+        "customer": "7",
+        "route": "main",
+        "did": "442",
+        "routing": routing,
+        "sip": {"method": "INVITE", "uri": "sip:1@x", "headers": [["To", "<sip:1@x>"]], "source": "1.2.3.4:5060"},
+        "timeout_ms": 100,
+    }
+    assert await client.call("route", request) == {
+        "action": "route",
+        "code": 0,
+        "reason": "",
+        "routing": routing,
+        "headers": {"add": [], "remove": []},
+        "outcome": "unassigned",
+        "script": None,
+        "micros": {"total": 7},
+    }
+    asked = router.runs[0].request
+    assert asked.sip == SipRequest(uri="sip:1@x", headers=[("To", "<sip:1@x>")], source="1.2.3.4:5060")
+    assert (asked.direction, asked.did, asked.timeout_ms) == ("origination", "442", 100)
+
+
+async def test_a_reject_in_full(client: RpcClient, router: TestRouter) -> None:
+    call = asyncio.ensure_future(
+        client.call("route", {"call_id": "1", "customer": "hold", "routing": {}}, result_type=Decision)
+    )
+    await router.until(lambda: bool(router.runs))
+    decision = Decision(
+        action=Action.REJECT,
+        code=404,
+        reason="Not Found",
+        routing={"a": [1]},
+        headers=HeaderChanges(add=[("X-A", "1")], remove=["X-B"]),
+        outcome="sip_error",
+        script=ScriptReference(id="s", name="n", version="v"),
+        micros={"total": 5},
+    )
+    router.runs[0].answer(decision)
+    assert await call == decision
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ([], "Expected `array` of"),
+        ([{"call_id": "1"}], "missing required field `routing` - at `params[0]`"),
+        ([{"call_id": 1, "routing": {}}], "got `int` - at `params[0].call_id`"),
+        ([{"call_id": "1", "routing": []}], "at `params[0].routing`"),
+        ([{"call_id": "1", "routing": {}, "direction": "up"}], "'up' - at `params[0].direction`"),
+        ([{"call_id": "1", "routing": {}, "sip": {"headers": [["To"]]}}], "at `params[0].sip.headers[0]`"),
+        ([{"call_id": "1", "routing": {}, "typo": 1}], "unknown field `typo` - at `params[0]`"),
+        ([{"call_id": "1", "routing": {}, "customer": "impossible"}], "no script could be given this"),
+    ],
+)
+async def test_wrong_shapes_name_the_field(client: RpcClient, params: list[Any], message: str) -> None:
+    with pytest.raises(RpcError) as caught:
+        await client.call("route", *params)
+    assert caught.value.code == "bad_request"
+    assert message in caught.value.message
+    assert await client.call("ping") == "pong"
+
+
+async def test_all_strings_as_binary(client: RpcClient, router: TestRouter) -> None:
+    await client.call("route", {b"call_id": b"1", b"routing": {b"cli": b"31"}})
+    assert router.runs[0].request.routing == {"cli": "31"}
+
+
+async def test_cancel_by_request_and_by_notification(client: RpcClient, router: TestRouter) -> None:
+    held = {"call_id": "1", "customer": "hold", "routing": {}}
+    calls = [asyncio.ensure_future(client.call("route", held)) for _ in range(2)]
+    other = asyncio.ensure_future(client.call("route", {**held, "call_id": "2"}))
+    await router.until(lambda: len(router.runs) == 3)
+    assert await client.call("cancel", {"call_id": "1"}) == {"cancelled": 2}
+    assert [(await call)["outcome"] for call in calls] == ["cancelled", "cancelled"]
+    assert await client.call("cancel", {"call_id": "1"}) == {"cancelled": 0}
+    client.notify("cancel", {"call_id": "2"})
+    assert (await other)["outcome"] == "cancelled"
+
+
+async def test_cancel_reaches_only_its_own_connection(client: RpcClient, router: TestRouter, address: str) -> None:
+    call = asyncio.ensure_future(client.call("route", {"call_id": "1", "customer": "hold", "routing": {}}))
+    await router.until(lambda: bool(router.runs))
+    other = await RpcClient.connect(address)
+    assert await other.call("cancel", {"call_id": "1"}) == {"cancelled": 0}
+    await other.close()
+    assert not router.runs[0].cancelled
+    router.runs[0].cancel()
+    await call
+
+
+async def test_a_switch_that_goes_away_cancels_its_routes(
+    methods: SwitchMethods, router: TestRouter, address: str
+) -> None:
+    client = await RpcClient.connect(address)
+    call = asyncio.ensure_future(client.call("route", {"call_id": "1", "customer": "hold", "routing": {}}))
+    await router.until(lambda: bool(router.runs))
+    await client.close()
+    await asyncio.gather(call, return_exceptions=True)
+    async with asyncio.timeout(SECONDS):
+        await router.runs[0].ended.wait()
+    assert methods._routes == {}
