@@ -191,7 +191,7 @@ def _number(field: bytes) -> int:
 
 def _binary(field: bytes) -> bytes:
     try:
-        return a2b_base64(field)
+        return a2b_base64(field, strict_mode=True)
     except Base64Error as error:
         raise MalformedMessage(f"base64 {field[:32]!r}: {error}") from error
 

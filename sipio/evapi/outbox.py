@@ -1,9 +1,9 @@
 """What waits to be written to one Kamailio, let out so that Kamailio cannot lose any of it.
 
-evapi reads into a buffer of 32,768 bytes, and where a read ends inside the length digits of a netstring it throws
-away that frame and the rest of the buffer (modules/evapi/evapi_dispatch.c, evapi_recv_client, 5.6 to 6.1). A read
-ends inside a frame when more bytes are waiting than fit its buffer, or when TCP cut a write. Writing frames one by
-one is no help, for they wait together in the receiver's socket. So:
+evapi reads into a buffer of 32,768 bytes, and where a read ends inside the length digits of a netstring, or just
+before its comma, it throws away that frame and the rest of the buffer (modules/evapi/evapi_dispatch.c,
+evapi_recv_client, 5.6 to 6.1). A read ends inside a frame when more bytes are waiting than fit the buffer, or
+when TCP cut a write. Writing frames one by one is no help, for they wait together in the receiver's socket. So:
 
 - one write holds whole frames and at most ``WRITE_BYTES``, under the 65,483 bytes of a loopback segment;
 - at most ``UNREAD_BYTES`` are ever written that Kamailio has not said it has read. A mark is put after every
@@ -36,6 +36,7 @@ class Outbox:
         "_held_bytes",
         "_marked",
         "_marks",
+        "_name",
         "_next_token",
         "_read",
         "_written",
@@ -43,7 +44,9 @@ class Outbox:
         "resets",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, name: bytes) -> None:
+        """``name``: tells our marks from those of another sidecar, for every sidecar hears each."""
+        self._name = name
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._written = 0
@@ -74,7 +77,7 @@ class Outbox:
         self._held_bytes += len(frame)
 
     def read(self, token: bytes) -> None:
-        """Kamailio sent a mark back. A mark that is not ours (every sidecar hears each) changes nothing."""
+        """Kamailio sent a mark back. One that is not ours changes nothing."""
         if not any(known == token for known, _ in self._marks):
             return
         while self._marks:
@@ -119,7 +122,7 @@ class Outbox:
         return writes
 
     def _mark(self) -> bytes:
-        token = b"%d" % self._next_token
+        token = b"%b.%d" % (self._name, self._next_token)
         self._next_token += 1
         mark = encode(encode_mark(token))
         self._written += len(mark)

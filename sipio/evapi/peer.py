@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from secrets import token_hex
 from typing import Final
 
 import msgspec
@@ -91,6 +92,10 @@ class Backoff:
         return float(wait * self._random.uniform(0.5, 1.0))
 
 
+def _new_outbox() -> Outbox:
+    return Outbox(token_hex(4).encode())
+
+
 class _Call:
     """A call being decided."""
 
@@ -120,7 +125,7 @@ class Peer:
         self._wake = wake
         self._on_call_ended = on_call_ended
         self._decoder = NetstringDecoder(limits.frame_bytes)
-        self._outbox = Outbox()
+        self._outbox = _new_outbox()
         self._calls: dict[Transaction, _Call] = {}
         self._by_via: dict[Via, Transaction] = {}
         self._connected = False
@@ -145,7 +150,7 @@ class Peer:
     def connected(self) -> None:
         """A new connection: nothing of the old one goes on."""
         self._decoder = NetstringDecoder(self._limits.frame_bytes)
-        self._outbox = Outbox()
+        self._outbox = _new_outbox()
         self._connected = True
         self._connections += 1
 
@@ -157,7 +162,7 @@ class Peer:
         """
         self._connected = False
         self._flow_resets += self._outbox.resets
-        self._outbox = Outbox()
+        self._outbox = _new_outbox()
         calls = list(self._calls.values())
         self._calls.clear()
         self._by_via.clear()
