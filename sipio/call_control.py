@@ -43,6 +43,8 @@ class CallOffer(msgspec.Struct, frozen=True, kw_only=True):
     """Of the INVITE, in order, with their own spelling."""
     customer: str = ""
     """Where the driver knows it: the user that registered, the trunk, the dialplan's variable."""
+    variables: dict[str, str] = {}
+    """What else the driver knows of it: FreeSWITCH channel variables, what an adapter's switch sent along."""
 
 
 class MediaFile(msgspec.Struct, frozen=True, tag="file"):
@@ -290,12 +292,8 @@ class CallControl(Protocol):
         """
         ...
 
-    def variable(self, name: str) -> str | None:
-        """A variable that the driver itself knows of this call (FreeSWITCH channel variables); None where unknown."""
-        ...
-
     def set_variable(self, name: str, value: str) -> None:
-        """Set such a variable, where the driver has them."""
+        """Set a variable of the switch's (a FreeSWITCH channel variable); where the driver has none, nothing."""
         ...
 
 
