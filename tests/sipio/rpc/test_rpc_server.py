@@ -363,6 +363,32 @@ async def test_peer_that_reads_late_gets_everything(start: Start, unix: str) -> 
     writer.close()
 
 
+async def test_time_in_which_we_do_not_read_is_not_the_peers_delay(start: Start, unix: str) -> None:
+    server = await start(output_bytes=2_000_000, partial_frame_seconds=0.05)
+    reader, writer = await raw_connection(unix)
+    # More than the socket and the reader's own buffer hold, so that the server stops reading inside a message.
+    writer.write(msgpack.packb([0, 1, "big", [1_500_000]]) + b"\x94\x00\x02\xa4pi")
+    async with asyncio.timeout(SECONDS):
+        while not (server.peers and next(iter(server.peers))._reading_paused):  # noqa: ASYNC110 - no event shows it
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.15)  # three times what a message may take
+    writer.write(b"ng\x90")
+    writer.write_eof()
+    assert [answer[1:3] for answer in await read_messages(reader)] == [[1, None], [2, None]]
+    assert server.snapshot().closed == {}
+    writer.close()
+
+
+async def test_a_peer_still_sending_reads_why_it_was_ended(start: Start, unix: str) -> None:
+    await start()
+    reader, writer = await raw_connection(unix)
+    writer.write(b"\xc1" + b"x" * 8_000_000)
+    [[_, _, [body]]] = await read_messages(reader)
+    assert body["code"] == "malformed"
+    await writer.drain()
+    writer.close()
+
+
 async def test_notifications(start: Start, methods: Methods, unix: str) -> None:
     server = await start()
     client = await RpcClient.connect(unix)
