@@ -175,9 +175,7 @@ def _unshared(descriptor: int) -> tuple[int, Callable[[bytes], int]]:
     if stat.S_ISREG(mode):
         return own, lambda data: os.write(own, data)
     try:
-        reopened = os.open(
-            f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        )
+        reopened = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         poll = select.poll()
         poll.register(own, select.POLLOUT)

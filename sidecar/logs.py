@@ -127,9 +127,7 @@ def setup(section: LogSection, output: LineOutput) -> LineHandler:
 def json_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -> bytes:
     """One JSON object: time (RFC 3339, UTC), level, action, then the fields."""
     head = {"time": rfc3339(when), "level": level, "action": action}
-    return _fitted(
-        lambda given: safe_json(head | {k: v for k, v in given.items() if k not in _RESERVED}), fields
-    )
+    return _fitted(lambda given: safe_json(head | {k: v for k, v in given.items() if k not in _RESERVED}), fields)
 
 
 def text_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -> bytes:

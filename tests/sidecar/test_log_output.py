@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from sidecar.log_output import LineOutput
 
@@ -86,6 +87,10 @@ async def test_a_stopped_reader_costs_lines_and_not_time(ends: tuple[int, int]) 
     assert b"after" in await read_until(ends[0], b"after")
     assert output.dropped == lost
     output.close(0)
+
+
+def test_a_stopped_reader_under_uvloop(ends: tuple[int, int]) -> None:
+    uvloop.run(test_a_stopped_reader_costs_lines_and_not_time(ends))
 
 
 async def test_the_shared_descriptor_stays_blocking(ends: tuple[int, int]) -> None:
@@ -183,8 +188,9 @@ async def test_lines_of_other_threads_reach_the_loop() -> None:
     output.attach(asyncio.get_running_loop())
     thread = threading.Thread(target=output.write, args=(b"from a thread\n",))
     thread.start()
-    assert await read_until(read_end, b"thread\n") == b"from a thread\n"
     thread.join()
+    assert output.pending_bytes == 0, "only the loop's thread may touch the buffer"
+    assert await read_until(read_end, b"thread\n") == b"from a thread\n"
     output.close(0)
     os.close(read_end)
     os.close(write_end)

@@ -86,6 +86,15 @@ def test_buckets_are_cumulative_and_inclusive(micros: list[int]) -> None:
     assert math.isclose(total, sum(micros) / 1e6)
 
 
+@pytest.mark.parametrize("bound", STAGE_BOUNDS_MICROS)
+def test_a_bound_belongs_to_its_bucket(bound: int) -> None:
+    decisions = DecisionMetrics()
+    own = registry(decisions, Sources())
+    decisions.decided(decided(total=bound))
+    decisions.decided(decided(total=bound + 1))
+    assert value(own, "scriptforge_stage_seconds_bucket", stage="total", le=str(bound / 1e6)) == 1
+
+
 def test_stage_names_cannot_grow_for_ever() -> None:
     decisions = DecisionMetrics()
     own = registry(decisions, Sources())

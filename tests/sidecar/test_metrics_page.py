@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,6 +121,19 @@ async def test_a_scrape_over_a_socket(server: tuple[str, int]) -> None:
     answer = await exchange(server, GET[:20], GET[20:] + b"\r\n", b"\r\n")
     assert status(answer) == 200
     assert answer.endswith(b"\n")
+
+
+def test_a_scrape_under_uvloop() -> None:
+    async def scrape() -> tuple[bytes, bytes]:
+        running = MetricsServer(page())
+        address = await running.start("127.0.0.1:0")
+        good = await exchange(address, GET + b"\r\n\r\n")
+        bad = await exchange(address, b"x" * (REQUEST_BYTES + 1))
+        await running.close()
+        return good, bad
+
+    good, bad = uvloop.run(scrape())
+    assert (status(good), status(bad)) == (200, 431)
 
 
 async def test_a_head_without_end_is_refused(server: tuple[str, int]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sidecar.configuration import LogSection
 from sidecar.events import DecisionEvents
 from sidecar.logs import LINE_BYTES
-from sidecar.records import DecisionLog, DecisionRecord, record_of
+from sidecar.records import ERROR_CHARACTERS, NAME_CHARACTERS, DecisionLog, DecisionRecord, record_of
 from sipio.routing import Action, Decision, Direction, RoutingRequest, ScriptReference
 
 REQUEST = RoutingRequest(
@@ -67,9 +67,7 @@ def test_exact_line() -> None:
 
 def test_a_reject_says_what_was_told_and_why() -> None:
     log, taken = decision_log(LogSection())
-    reject = Decision(
-        action=Action.REJECT, code=503, reason="Script Timeout", routing={}, outcome="timed_out"
-    )
+    reject = Decision(action=Action.REJECT, code=503, reason="Script Timeout", routing={}, outcome="timed_out")
     log.decided(record_of(REQUEST, reject, error="2000 ms passed", error_location="a.js:3:1"))
     line = json.loads(taken[0])
     assert line["level"] == "warning"
@@ -90,6 +88,19 @@ def test_share(share: float, draw: float, written: int) -> None:
     log, taken = decision_log(LogSection(decision_sample=share, level="error"), draw)
     log.decided(of_outcome("returned"))
     assert len(taken) == written
+
+
+def test_a_record_is_small_whatever_it_is_of() -> None:
+    text = "x" * 1_000_000
+    record = record_of(
+        RoutingRequest(call_id=text, customer=text, route=text, did=text, routing={}),
+        Decision(action=Action.REJECT, code=500, reason=text, routing={}, outcome="script_error"),
+        error=text,
+        error_location=text,
+    )
+    assert len(record.error) == ERROR_CHARACTERS
+    for name in ("call_id", "customer", "route", "did", "reason", "error_location"):
+        assert len(getattr(record, name)) == NAME_CHARACTERS
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
