@@ -43,9 +43,17 @@ class RunBounds:
     result: int
     log: int
     outbox: int
+    outbox_characters: int = 1_000_000
 
 
-def _ended(error: quickjs.JSException) -> str:
+LEFTOVER_SECONDS = 0.001
+"""Processor time for a promise reaction that a run left behind: it is run only to see that there is one."""
+
+ENGINE_ERRORS = (quickjs.JSException, SystemError, TypeError, ValueError)
+"""All but the first are the binding's own, for a value that it cannot convert."""
+
+
+def _ended(error: Exception) -> str:
     """The status of a context that ended in an error that JavaScript could not catch."""
     # The prototypes that make this text are locked by runtime/intrinsics.js, so it is not the author's.
     message = str(error).partition("\n")[0]
@@ -60,6 +68,7 @@ class Context:
     """One engine context with the runtime in it."""
 
     __slots__ = (
+        "_bounds",
         "_context",
         "_fire",
         "_functions",
@@ -68,6 +77,7 @@ class Context:
         "_settle",
         "_start",
         "ended",
+        "kind",
         "program_key",
         "usable",
     )
@@ -83,6 +93,7 @@ class Context:
             self._fire = self._functions("fire")
             self._settle = self._functions("settle")
         self._reset = self._functions("reset")
+        self.kind = kind
         self.program_key = ""
         self.ended = ""
         """The status in which a promise reaction ended the context, if one did."""
@@ -94,22 +105,29 @@ class Context:
         self.program_key = program.key
         self._context.set_memory_limit(program.memory_bytes)
         self._context.set_time_limit(LOAD_CPU_SECONDS)
+        self._bounds = bounds
+        # The author's text as JSON too: the binding cuts text at NUL and fails at half of a surrogate pair.
         description = {
             "adapter": program.adapter,
             "environment": dict(program.environment),
-            "logLimit": bounds.log,
-            "outboxLimit": bounds.outbox,
-            "resultLimit": bounds.result,
+            "source": program.text,
+            "bounds": _bounds(bounds),
         }
         try:
-            status = self._functions("load")(program.text, json.dumps(description))
-        except quickjs.JSException as error:
+            status = self._functions("load")(json.dumps(description))
+        except ENGINE_ERRORS as error:
             status = _ended(error)
         if status is None:
             status = Tag.OUT_OF_MEMORY + "0"
         if status != "R0":
             self.usable = False
         return str(status)
+
+    def bound(self, bounds: RunBounds) -> None:
+        """Hold the following runs to these bounds; those of ``load`` until then."""
+        if bounds != self._bounds:
+            self._functions("bound")(json.dumps(_bounds(bounds)))
+            self._bounds = bounds
 
     def limit_time(self, seconds: float) -> None:
         """Processor time of each following turn."""
@@ -119,7 +137,7 @@ class Context:
         """Begin a run and give its status."""
         try:
             status = self._start(text, correlation_id, now_ms)
-        except quickjs.JSException as error:
+        except ENGINE_ERRORS as error:
             status = _ended(error)
         return self._checked(status)
 
@@ -127,7 +145,7 @@ class Context:
         """Call the next timer that is due."""
         try:
             status = self._fire(now_ms)
-        except quickjs.JSException as error:
+        except ENGINE_ERRORS as error:
             status = _ended(error)
         return self._checked(status)
 
@@ -135,7 +153,7 @@ class Context:
         """Answer a host call: ``value`` is JSON, of the result or of an error's properties."""
         try:
             status = self._settle(call_id, succeeded, value, now_ms)
-        except quickjs.JSException as error:
+        except ENGINE_ERRORS as error:
             status = _ended(error)
         return self._checked(status)
 
@@ -143,7 +161,7 @@ class Context:
         """The status after jobs have run; ``idle`` says that none is left."""
         try:
             status = self._poll(idle)
-        except quickjs.JSException as error:
+        except ENGINE_ERRORS as error:
             status = _ended(error)
         return self._checked(status)
 
@@ -151,7 +169,7 @@ class Context:
         """Run one promise reaction; False when there was none. Raises nothing: see ``ended``."""
         try:
             return bool(self._context.execute_pending_job())
-        except quickjs.JSException as error:
+        except ENGINE_ERRORS as error:
             self.ended = _ended(error)
             self.usable = False
             return False
@@ -168,8 +186,9 @@ class Context:
         """Forget the run. False where something of it is left that could act in the next: throw the context away."""
         try:
             clean = self._reset()
-        except quickjs.JSException:
+        except ENGINE_ERRORS:
             clean = False
+        self._context.set_time_limit(LEFTOVER_SECONDS)
         if clean is not True or self.run_job():
             self.usable = False
         return self.usable
@@ -181,7 +200,7 @@ class Context:
     def _take(self, name: str) -> str:
         try:
             taken = self._functions(name)()
-        except quickjs.JSException:
+        except ENGINE_ERRORS:
             taken = None
         if not isinstance(taken, str):
             self.usable = False
@@ -197,14 +216,23 @@ class Context:
         return status
 
 
-_FRAME = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d+):(\d+)\)?$")
+def _bounds(bounds: RunBounds) -> dict[str, int]:
+    return {
+        "result": bounds.result,
+        "log": bounds.log,
+        "outbox": bounds.outbox,
+        "outboxLength": bounds.outbox_characters,
+    }
+
+
+_FRAME = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
 
 
 def threw(program_name: str, description: str) -> Threw:
     """Read what runtime/failure.js wrote of an error. A script may have tampered with it, so every part is checked."""
     try:
         read = json.loads(description)
-    except ValueError:
+    except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
         read = {}

@@ -19,7 +19,8 @@ class Down(IntEnum):
     LOAD = 1
     """key, name, kind, text, adapter, environment, memory_bytes"""
     RUN = 2
-    """run id, program key, input, correlation id, cpu seconds, wall seconds, result, log, outbox and job bounds"""
+    """run id, program key, input, correlation id, deadline (monotonic), cpu and wall seconds, bounds of result, log,
+    outbox calls and characters, jobs"""
     SETTLE = 3
     """run id, call id, succeeded, JSON"""
     CANCEL = 4
@@ -39,10 +40,16 @@ class Up(IntEnum):
     """run id, JSON of host calls, log JSON or None"""
     SPENT = 4
     """Nothing. The worker's memory has grown: it wants to be replaced once what it holds is done."""
+    LET_GO = 5
+    """run id: revoked, past its deadline or cancelled. Nothing more comes of it here."""
+    FAILED = 6
+    """The worker's last words: what its own code raised."""
 
 
 OUT_OF_MEMORY_STATUS = 77
 """Exit status of a worker whose interpreter, not a script's own heap, ran out of memory."""
+FAILED_STATUS = 70
+"""Exit status of a worker whose own code raised; its last words say what."""
 
 PAGE_BYTES = mmap.PAGESIZE
 RUNNING = 0
@@ -50,6 +57,9 @@ RUNNING = 0
 REVOKED = 1
 """Slot of the shared page: a run with this id or a lower one that the worker has not begun is not its to begin any
 more. Only the daemon writes it."""
+BEGUN = 2
+"""Slot of the shared page: the latest run that the worker has begun. Ids go up, so those above have not. Only the
+worker writes it."""
 
 
 def unpacker() -> Any:

@@ -15,7 +15,12 @@ from typing import Any, cast
 import msgpack
 import msgspec
 
-from sandbox.link import PAGE_BYTES, REVOKED, RUNNING, Up, unpacker
+from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, Down, Up, unpacker
+
+LAST_WORDS_SECONDS = 0.2
+"""Time for the end of the link to be read once the process is gone: what it answered before counts."""
+LEAVING_SECONDS = 5.0
+"""Time for a process whose link is closed to end by itself."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,10 +53,16 @@ class WorkerProcess(asyncio.Protocol):
         self._on_message = on_message
         self._on_exit = on_exit
         self._input = unpacker()
-        self._packer = msgpack.Packer(autoreset=True)
+        # A lone surrogate in a name must not cost the call: it arrives as a question mark.
+        self._packer = msgpack.Packer(autoreset=True, unicode_errors="replace")
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
+        self._linked = False
+        self._leaving = False
         self._loop = asyncio.get_running_loop()
+        self._gone = self._loop.create_future()
+        self.spawned = False
+        """There is a process to wait for."""
         self.exit_code: int | None = None
         """As ``Popen.returncode``: negative for a signal."""
         self.broken = False
@@ -60,6 +71,24 @@ class WorkerProcess(asyncio.Protocol):
     async def start(self, settings: WorkerSettings, niceness: int) -> None:
         """Start the process. Its READY message says when it can serve. Raises OSError where it cannot be started."""
         ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._spawn(theirs, settings, niceness)
+        except BaseException:
+            ours.close()
+            raise
+        self._pidfd = os.pidfd_open(self.pid)
+        self._loop.add_reader(self._pidfd, self._exited)
+        ours.setblocking(False)
+        try:
+            await self._loop.create_connection(lambda: self, sock=ours)
+        except BaseException:
+            if self._transport is None:
+                ours.close()
+            self.kill()
+            raise
+
+    def _spawn(self, theirs: socket.socket, settings: WorkerSettings, niceness: int) -> None:
         page = os.memfd_create("scriptforge-worker", os.MFD_CLOEXEC)
         try:
             os.ftruncate(page, PAGE_BYTES)
@@ -76,7 +105,8 @@ class WorkerProcess(asyncio.Protocol):
                 niceness=niceness,
             )
             # -I: no environment, no user site, no current directory; -S: no site hooks. A clean interpreter.
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - vfork and exec, about a millisecond
+            # It keeps the daemon's standard error until it is confined, so that a failing import is seen.
+            self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", boot],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -85,25 +115,23 @@ class WorkerProcess(asyncio.Protocol):
                 cwd="/",
                 pass_fds=(theirs.fileno(), page),
             )
-        except BaseException:
-            ours.close()
-            raise
         finally:
-            theirs.close()
             os.close(page)
         self.pid = self._process.pid
-        self._pidfd = os.pidfd_open(self.pid)
-        self._loop.add_reader(self._pidfd, self._exited)
-        ours.setblocking(False)
-        await self._loop.create_connection(lambda: self, sock=ours)
+        self.spawned = True
 
     @property
     def running(self) -> int:
         """Id of the run that the worker is in, 0 between runs. Still there to read after its death."""
         return int(self._slots[RUNNING])
 
+    @property
+    def begun(self) -> int:
+        """Id of the latest run that the worker has begun; 0 before the first."""
+        return int(self._slots[BEGUN])
+
     def revoke(self, up_to: int) -> None:
-        """Runs with this id or a lower one that have not begun will be passed over without an answer."""
+        """Runs with this id or a lower one that have not begun will not begin, but be let go."""
         self._slots[REVOKED] = up_to
 
     def cpu_seconds(self) -> float:
@@ -115,9 +143,14 @@ class WorkerProcess(asyncio.Protocol):
 
     def send(self, message: list[Any]) -> None:
         """Send at the end of this turn of the event loop, with whatever else is sent in it."""
+        packed = self._packer.pack(message)
         if not self._unsent:
             self._loop.call_soon(self._flush)
-        self._unsent.append(self._packer.pack(message))
+        self._unsent.append(packed)
+
+    def send_forget(self, key: str) -> None:
+        """Let the worker forget a program."""
+        self.send([Down.FORGET, key])
 
     def kill(self) -> None:
         """End the process at once. ``on_exit`` follows."""
@@ -126,9 +159,17 @@ class WorkerProcess(asyncio.Protocol):
 
     def close(self) -> None:
         """Let the process end after what it has been sent: it sees the end of the link."""
+        if self._leaving:
+            return
+        self._leaving = True
         self._flush()
         if self._transport is not None:
             self._transport.close()
+        self._loop.call_later(LEAVING_SECONDS, self.kill)
+
+    async def wait_gone(self) -> None:
+        """Return once the process has ended and nothing of it is left in this one."""
+        await asyncio.shield(self._gone)
 
     def _flush(self) -> None:
         if self._unsent and self._transport is not None and not self._transport.is_closing():
@@ -138,12 +179,15 @@ class WorkerProcess(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # By cast: uvloop's transports are no asyncio.Transport by isinstance.
         self._transport = cast(asyncio.Transport, transport)
+        self._linked = True
 
     def data_received(self, data: bytes) -> None:
+        if self.broken:
+            return
         try:
             self._input.feed(data)
             messages = [message if _is_sound(message) else None for message in self._input]
-        except (ValueError, msgpack.exceptions.UnpackException):
+        except (ValueError, RecursionError, msgpack.exceptions.UnpackException):
             messages = [None]
         for message in messages:
             if message is None:
@@ -153,20 +197,43 @@ class WorkerProcess(asyncio.Protocol):
                 return
             self._on_message(self, message)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._linked = False
+        if self.exit_code is not None:
+            self._ended()
+        elif not self._leaving:
+            # A worker without its link is of no use, whatever it is doing.
+            self.kill()
+
     def _exited(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self.exit_code = self._process.wait()
-        if self._transport is not None:
-            self._transport.abort()
-        self._on_exit(self)
+        if self._transport is not None and self._linked:
+            # What it sent before its end is still to be read; the end of the link comes after it.
+            self._loop.call_later(LAST_WORDS_SECONDS, self._transport.abort)
+        else:
+            self._ended()
 
+    def _ended(self) -> None:
+        self._on_exit(self)
+        self._slots.release()
+        self._page.close()
+        self._slots = _NOTHING
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+
+_NOTHING = memoryview(bytes(3 * 8)).cast("Q")
 
 _SHAPES: dict[object, tuple[type | tuple[type, ...], ...]] = {
     int(Up.READY): (int, bool, str),
     int(Up.DONE): (int, int, str, bytes, (str, type(None)), int),
     int(Up.CALLS): (int, int, str, (str, type(None))),
     int(Up.SPENT): (int,),
+    int(Up.LET_GO): (int, int),
+    int(Up.FAILED): (int, str),
 }
 
 
@@ -180,7 +247,9 @@ def _is_sound(message: object) -> bool:
 def _import_path() -> list[str]:
     """Where the worker imports from: this package, its dependencies and the standard library."""
     package = str(Path(__file__).resolve().parent.parent)
-    return [package, *(entry for entry in sys.path if entry and entry != package)]
+    # Absolute, since the worker's current directory is the root.
+    entries = [str(Path(entry).absolute()) for entry in sys.path if entry]
+    return [package, *(entry for entry in entries if entry != package)]
 
 
 def exit_cause(exit_code: int) -> str:

@@ -40,6 +40,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of console output kept."""
     outbox_calls: int = 1_000
     """Host calls asked for in one turn."""
+    outbox_bytes: int = 1_000_000
+    """Characters of their arguments as JSON, in one turn."""
     jobs: int = 1_000_000
     """Promise reactions in one turn; processor time bounds a turn as well."""
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,17 @@ import msgpack
 from sandbox import confinement
 from sandbox.engine import Context, RunBounds, Tag
 from sandbox.errors import ConfinementRefused
-from sandbox.link import OUT_OF_MEMORY_STATUS, PAGE_BYTES, REVOKED, RUNNING, Down, Up, unpacker
+from sandbox.link import (
+    BEGUN,
+    FAILED_STATUS,
+    OUT_OF_MEMORY_STATUS,
+    PAGE_BYTES,
+    REVOKED,
+    RUNNING,
+    Down,
+    Up,
+    unpacker,
+)
 from sandbox.program import Kind, Program
 
 READ_BYTES = 256 * 1024
@@ -33,12 +44,18 @@ QUICK_SECONDS = 0.000_5
 BLANK_CONTEXTS = 4
 """Contexts made ahead while there is nothing to do: making one takes some 500 us, taking one next to nothing."""
 JOBS_BETWEEN_LOOKS = 64
+SECONDS_BETWEEN_LOOKS = 0.001
+"""A turn of many promise reactions is looked at after this many of them or this long, whichever is first."""
+LONGEST_WAIT = 60.0
+"""Of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
 RETAINED_BYTES = 16 * 1024 * 1024
 """A context that holds more than this after its run is thrown away: what a script hoards must not starve others."""
 PEAK_STEP_KB = 8 * 1024
 """Growth of the process's peak memory in one run that is worth looking at the context's heap for."""
 SPENT_SHARE = 0.6
 """Of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others' sake."""
+LEAST_SECONDS = 0.000_1
+"""Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
 KILL_FACTOR = 1.5
 KILL_SLACK_SECONDS = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
@@ -53,9 +70,12 @@ class Run:
     context: Context
     key: str
     jobs: int
-    cpu_seconds: float
+    cpu_left: float
+    """Processor seconds, over all its turns."""
     kill_seconds: float
     started: float
+    heap_bytes: int = 0
+    """While it is suspended."""
 
 
 class Worker:
@@ -74,7 +94,9 @@ class Worker:
         self._timers: dict[int, float] = {}
         self._last_seconds: dict[str, float] = {}
         self._input = unpacker()
-        self._packer = msgpack.Packer(autoreset=True)
+        self._suspended_bytes: dict[str, int] = {}
+        """By program: the memory limit is the script's, however many of its runs wait at once."""
+        self._packer = msgpack.Packer(autoreset=True, unicode_errors="replace")
         self._output: list[bytes] = []
         self._output_bytes = 0
         self._oldest_output = 0.0
@@ -112,6 +134,16 @@ class Worker:
         self._send([Up.READY, confined, refused])
         self._flush()
 
+    def last_words(self, error: Exception) -> None:
+        """Tell the daemon what this worker dies of."""
+        traceback = error.__traceback__
+        places = []
+        while traceback is not None:
+            places.append(f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}")
+            traceback = traceback.tb_next
+        self._send([Up.FAILED, f"{type(error).__name__}: {error} in {' > '.join(places)}"[:1000]])
+        self._flush()
+
     def serve(self) -> None:
         """Handle messages until the daemon goes away."""
         feed = self._input.feed
@@ -141,7 +173,7 @@ class Worker:
         wait = min(self._timers.values()) - time.monotonic()
         poller = select.poll()
         poller.register(self._link, select.POLLIN)
-        if poller.poll(max(0.0, wait * 1000)):
+        if poller.poll(max(0.0, min(wait, LONGEST_WAIT) * 1000)):
             return self._link.recv(READ_BYTES) or None
         return b""
 
@@ -168,110 +200,167 @@ class Worker:
             )
         elif operation == Down.SETTLE:
             _, run_id, call_id, succeeded, value = message
-            run = self._suspended.pop(run_id, None)
+            run = self._resume(run_id)
             if run is not None:
-                self._turn(run, lambda now: run.context.settle(call_id, succeeded, value, now))
+                context = run.context
+                self._turn(run, lambda now: context.settle(call_id, succeeded, value, now))
         elif operation == Down.CANCEL:
-            self._drop(message[1])
+            if self._resume(message[1]) is not None:
+                self._timers.pop(message[1], None)
+                self._send([Up.LET_GO, message[1]])
         elif operation == Down.FORGET:
             self._programs.pop(message[1], None)
             self._warm.pop(message[1], None)
             self._last_seconds.pop(message[1], None)
 
     def _run(self, message: list[Any]) -> None:
-        _, run_id, key, text, correlation_id, cpu, wall, result, log, outbox, jobs = message
+        (
+            _, run_id, key, text, correlation_id, deadline, cpu, wall, result, log, outbox, outbox_characters, jobs,
+        ) = message  # fmt: skip
         slots = self._slots
         if self._output and self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
             self._flush()
         started = time.monotonic()
-        # Before the look at REVOKED: the daemon revokes first and looks second, so one of the two sees the other.
+        # Before the look at REVOKED: the daemon revokes first and looks second, so that at least one of the two sees
+        # the other. Where both do, the daemon learns from LET_GO that the run is its to place again.
         slots[RUNNING] = run_id
-        if run_id <= slots[REVOKED]:
+        if run_id <= slots[REVOKED] or started > deadline:
             slots[RUNNING] = 0
+            self._send([Up.LET_GO, run_id])
             return
+        slots[BEGUN] = run_id
         kill_seconds = wall * KILL_FACTOR + KILL_SLACK_SECONDS
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
         context = self._warm.pop(key, None)
+        bounds = RunBounds(result, log, outbox, outbox_characters)
         if context is None:
             program = self._programs[key]
             blank = self._blank[program.kind]
             context = blank.pop() if blank else Context(program.kind)
-            status = context.load(program, RunBounds(result, log, outbox))
+            status = context.load(program, bounds)
             if not context.usable:
                 self._done(run_id, status, None, started)
                 self._at_rest()
                 return
+        else:
+            context.bound(bounds)
         context.limit_time(cpu)
         run = Run(
             id=run_id,
             context=context,
             key=key,
             jobs=jobs,
-            cpu_seconds=cpu,
+            cpu_left=cpu,
             kill_seconds=kill_seconds,
             started=started,
         )
-        status = context.start(text.decode(), correlation_id, started * 1000)
-        self._follow(run, status)
+        began = time.process_time() if context.kind is Kind.APP else 0.0
+        self._follow(run, context.start(str(text, "utf-8", "replace"), correlation_id, started * 1000), began)
+        # What a context holds is freed here, as part of its own run.
+        del run, context
         self._at_rest()
 
-    def _turn(self, run: Run, step: Any) -> None:
+    def _turn(self, run: Run, step: Callable[[float], str]) -> None:
+        """Go on with a run that was suspended."""
         self._slots[RUNNING] = run.id
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
-        self._follow(run, step(time.monotonic() * 1000))
+        run.context.limit_time(run.cpu_left)
+        began = time.process_time()
+        self._follow(run, step(time.monotonic() * 1000), began)
         self._at_rest()
 
     def _at_rest(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         self._slots[RUNNING] = 0
 
-    def _follow(self, run: Run, status: str) -> None:
-        """Run promise reactions until the run has a status or waits."""
+    def _follow(self, run: Run, status: str, began: float) -> None:
+        """Run promise reactions until the run has a status or waits. ``began`` is the processor time at its turn's."""
         context = run.context
         if status[0] == Tag.WAITING:
-            status = self._run_jobs(run)
+            status = self._run_jobs(run, began)
         # A run out of time or memory cannot say whether it wrote to the console: its author needs it most then.
         log = context.take_log() if status[1] in "13" or status[0] in "TMX" else None
         if status[0] == Tag.WAITING:
-            if status[1] in "23":
-                self._send([Up.CALLS, run.id, context.take_outbox(), log])
-                self._flush()
-            elif log is not None:
-                self._send([Up.CALLS, run.id, "[]", log])
-            self._suspended[run.id] = run
-            if len(status) > 2:
-                self._timers[run.id] = time.monotonic() + float(status[2:]) / 1000
-            else:
-                self._timers.pop(run.id, None)
-            return
+            if self._suspend(run, status, log, began):
+                return
+            context.usable = False
+            status, log = Tag.OUT_OF_MEMORY + "0", None
         self._timers.pop(run.id, None)
+        # First what the run left behind is looked for: until it is gone, the run has not ended.
+        keep = context.finish()
         self._done(run.id, status, log, run.started)
-        self._last_seconds[run.key] = time.monotonic() - run.started
-        if context.finish() and not self._hoards(context):
+        if keep and not self._hoards(context):
             self._keep(run.key, context)
+            if run.key in self._programs:
+                self._last_seconds[run.key] = time.monotonic() - run.started
+        else:
+            # Freeing a context may take long; nobody else's answer waits for it.
+            self._flush()
+            self._last_seconds.pop(run.key, None)
 
-    def _run_jobs(self, run: Run) -> str:
+    def _suspend(self, run: Run, status: str, log: str | None, began: float) -> bool:
+        """Let a run wait. False where there is no memory left to wait in."""
+        context = run.context
+        run.heap_bytes = context.heap_bytes()
+        held = self._suspended_bytes.get(run.key, 0) + run.heap_bytes
+        program = self._programs.get(run.key)
+        calls = context.take_outbox() if status[1] in "23" else None
+        if not context.usable or (program is not None and held > program.memory_bytes):
+            return False
+        self._note_peak()
+        if calls is not None:
+            self._send([Up.CALLS, run.id, calls, log])
+            self._flush()
+        elif log is not None:
+            self._send([Up.CALLS, run.id, "[]", log])
+        self._suspended_bytes[run.key] = held
+        self._suspended[run.id] = run
+        if len(status) > 2:
+            self._timers[run.id] = time.monotonic() + float(status[2:]) / 1000
+        else:
+            self._timers.pop(run.id, None)
+        run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
+        return True
+
+    def _resume(self, run_id: int) -> Run | None:
+        run = self._suspended.pop(run_id, None)
+        if run is not None:
+            held = self._suspended_bytes[run.key] - run.heap_bytes
+            if held:
+                self._suspended_bytes[run.key] = held
+            else:
+                del self._suspended_bytes[run.key]
+        return run
+
+    def _run_jobs(self, run: Run, began: float) -> str:
         # The engine limits the time of each reaction alone; a chain of them without end is limited here.
         context = run.context
-        began = time.process_time()
+        looked = time.monotonic()
         count = 0
         while context.run_job():
             count += 1
-            if count % JOBS_BETWEEN_LOOKS == 0:
+            if count % JOBS_BETWEEN_LOOKS == 0 or time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
+                looked = time.monotonic()
                 status = context.poll(False)
                 if status[0] != Tag.WAITING:
                     return status
                 if count >= run.jobs:
                     context.usable = False
                     return Tag.EXCEEDED + "0jobs"
-                if time.process_time() - began > run.cpu_seconds:
+                left = run.cpu_left - (time.process_time() - began)
+                if left <= 0:
                     context.usable = False
                     return Tag.OUT_OF_TIME + "0"
+                context.limit_time(left)
         if context.ended:
             return context.ended
         return context.poll(True)
 
     def _hoards(self, context: Context) -> bool:
+        return self._note_peak() and context.heap_bytes() > RETAINED_BYTES
+
+    def _note_peak(self) -> bool:
+        """Whether the process has grown by a step; it asks to be replaced once it has grown too far."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if peak - self._peak_kb < PEAK_STEP_KB:
             return False
@@ -279,7 +368,7 @@ class Worker:
         if peak * 1024 > self._memory_bytes * SPENT_SHARE and not self._spent:
             self._spent = True
             self._send([Up.SPENT])
-        return context.heap_bytes() > RETAINED_BYTES
+        return True
 
     def _keep(self, key: str, context: Context) -> None:
         if key not in self._programs:
@@ -288,22 +377,19 @@ class Worker:
         if len(self._warm) > self._warm_contexts:
             self._warm.popitem(last=False)
 
-    def _drop(self, run_id: int) -> None:
-        self._suspended.pop(run_id, None)
-        self._timers.pop(run_id, None)
-
     def _fire_due_timers(self) -> None:
         if not self._timers:
             return
         now = time.monotonic()
         for run_id in [run_id for run_id, due in self._timers.items() if due <= now]:
-            run = self._suspended.pop(run_id)
-            self._timers.pop(run_id)
-            self._turn(run, run.context.fire)
+            del self._timers[run_id]
+            run = self._resume(run_id)
+            if run is not None:
+                self._turn(run, run.context.fire)
 
     def _done(self, run_id: int, status: str, log: str | None, started: float) -> None:
         micros = int((time.monotonic() - started) * 1e6)
-        self._send([Up.DONE, run_id, status[0], status[2:].encode(), log, micros])
+        self._send([Up.DONE, run_id, status[0], status[2:].encode("utf-8", "replace"), log, micros])
 
     def _send(self, message: list[Any]) -> None:
         packed = self._packer.pack(message)
@@ -350,6 +436,7 @@ def main(
     worker = Worker(socket.socket(fileno=confinement.keep_only(descriptor)), page, warm_contexts, memory_bytes)
     worker.warm_up()
     try:
+        confinement.drop_capabilities()
         confinement.limit_resources(memory_bytes)
         if system_calls is not None:
             confinement.forbid_system_calls(system_calls)
@@ -365,4 +452,7 @@ def main(
     except OSError:
         # The daemon is gone; there is nobody to tell.
         os._exit(1)
+    except Exception as error:  # noqa: BLE001 - told to the daemon; printing it would take a forbidden system call
+        worker.last_words(error)
+        os._exit(FAILED_STATUS)
     os._exit(0)

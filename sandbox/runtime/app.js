@@ -8,7 +8,8 @@ let timerCount = 0;
 const addTimer = (callback, delay, repeat, values) => {
   if (typeof callback !== "function") throw new NativeTypeError("a timer's callback must be a function");
   if (timers.length >= TIMERS) throw new NativeRangeError(`more than ${TIMERS} timers`);
-  const wait = delay >= 1 && delay <= LONGEST_DELAY ? +delay : 1;
+  const asked = +delay;
+  const wait = asked >= 1 && asked <= LONGEST_DELAY ? asked : 1;
   const timer = bareObject();
   timer.id = ++timerCount;
   timer.due = now + wait;
@@ -41,19 +42,19 @@ const fireTimer = () => {
   apply(timer.callback, undefined, timer.values);
 };
 
-let outbox = bareArray();
+let outbox = bareArray(); // JSON texts: written when the call is made, so that it says what it said then
+let outboxLength = 0;
 let hostCalls = bareObject();
 let hostCallCount = 0;
 let hostCallsWaiting = 0;
 
 const host = (name, values) => new NativePromise((resolve, reject) => {
-  if (outbox.length >= program.outboxLimit) return conclude("X", "outbox");
-  const call = bareArray();
+  const written = stringify(values);
+  if (written === undefined) throw new NativeTypeError(`the arguments of ${name} cannot be written as JSON`);
+  if (outbox.length >= bounds.outbox || outboxLength + written.length > bounds.outboxLength) return conclude("X", "outbox");
   const id = ++hostCallCount;
-  put(call, id);
-  put(call, name);
-  put(call, values);
-  put(outbox, call);
+  outboxLength += written.length;
+  put(outbox, flat("[", id, ",", stringify(name), ",", written, "]"));
   const waiting = bareObject();
   waiting.resolve = resolve;
   waiting.reject = reject;
@@ -76,7 +77,7 @@ define("require", (name) => {
 
 const mayWait = true;
 const waitingFor = () => hostCallsWaiting;
-const outboxLength = () => outbox.length;
+const outboxCalls = () => outbox.length;
 const nothingWaits = () => timers.length === 0 && hostCallsWaiting === 0;
 const follow = (promise) => {
   apply(then, new NativePromise((resolve) => resolve(promise)), [succeed, (thrown) => fail(thrown)]);
@@ -111,12 +112,8 @@ const settle = (id, succeeded, valueText, time) => {
 const takeOutbox = () => {
   const taken = outbox;
   outbox = bareArray();
-  try {
-    return stringify(taken);
-  } catch (thrown) {
-    fail(thrown);
-    return "[]";
-  }
+  outboxLength = 0;
+  return flat("[", apply(join, taken, [","]), "]");
 };
 
 const granted = { host };

@@ -1,1 +1,1 @@
-return (name) => ({ load, start, poll, takeLines, reset, ...turns })[name];
+return (name) => ({ load, bound, start, poll, takeLines, reset, ...turns })[name];

@@ -1,9 +1,8 @@
 // What the runtime uses of the language, taken before the author's code can replace it.
 const realm = globalThis;
 const { parse, stringify } = JSON;
-const { apply, getOwnPropertyDescriptor: descriptor, ownKeys } = Reflect;
+const { apply, getOwnPropertyDescriptor: descriptor } = Reflect;
 const { assign, create, defineProperty, freeze, setPrototypeOf } = Object;
-const { fromCharCode } = String;
 const text = String;
 const evaluate = (0, eval);
 const NativePromise = Promise;
@@ -18,11 +17,13 @@ const EngineError = InternalError;
 // An array or an object of the runtime's own: what the author does to a prototype (toJSON, an index setter) passes it by.
 const bareArray = () => setPrototypeOf([], null);
 const bareObject = () => create(null);
-const put = (array, value) => defineProperty(array, array.length, { value, enumerable: true, writable: true, configurable: true });
+// With no prototype there is no setter to meet.
+const put = (array, value) => { array[array.length] = value; };
 const cut = (value, length) => (value.length > length ? apply(slice, value, [0, length]) : value);
 // A concatenation is a rope in this engine, which the binding refuses; a join is a plain string.
 const flat = (...parts) => apply(join, parts, [""]);
-const define = (name, value) => defineProperty(realm, name, { value, writable: true, configurable: true, enumerable: false });
+// A descriptor of no prototype: an author's Object.prototype.get would make it contradict itself.
+const define = (name, value) => defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 
 // quickjs-ng raises from these straight into the binding, outside every limit.
 for (const name of ["queueMicrotask", "FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"]) delete realm[name];
@@ -45,7 +46,7 @@ for (const errorName of ["Error", "EvalError", "RangeError", "ReferenceError", "
     const get = () => found.value;
     const set = function (value) {
       if (this === prototype || this === null || this === undefined) throw new NativeTypeError("read-only");
-      defineProperty(this, key, { value, writable: true, enumerable: true, configurable: true });
+      defineProperty(this, key, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
     };
     defineProperty(prototype, key, { get, set, enumerable: false, configurable: false });
   }

@@ -4,8 +4,9 @@
 // A status is one string: a tag, a flag, a payload.
 //   tag   R returned (JSON)  E threw (JSON)  M out of memory  X exceeded (which bound)  W waiting (ms to the next timer, or none)
 //   flag  0 nothing more, 1 console lines to take, 2 host calls to take, 3 both
-// The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the author's text: prepare(input) gives what main receives,
-// collect(data, returned) what the run results in, caught(error) a result for an error that is an answer, else undefined.
+// The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
+// author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
+// a result for an error that is an answer, else undefined.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
 const AUTHOR_LINE_OFFSET = 2000;
@@ -14,6 +15,7 @@ while (lineOffset.length < AUTHOR_LINE_OFFSET) lineOffset += lineOffset;
 lineOffset = cut(lineOffset, AUTHOR_LINE_OFFSET);
 
 let program;
+let bounds;
 let now = 0;
 let adapter;
 let factory;
@@ -23,6 +25,7 @@ let finished = false;
 let finishedBy;
 let finishedValue;
 let askedForData = false;
+let hasMain = false;
 
 const conclude = (tag, payload) => {
   if (status === "") status = flat(tag, lines.length ? "1" : "0", payload);
@@ -30,21 +33,24 @@ const conclude = (tag, payload) => {
 
 const fail = (thrown) => {
   if (isOutOfMemory(thrown)) return conclude("M", "");
-  let value;
+  let answer;
   try {
-    value = adapter.caught(thrown);
+    const value = adapter.caught(thrown);
+    if (value !== undefined) answer = stringify(value);
   } catch {
-    value = undefined;
+    // The error has a getter that throws, or JSON was tampered with: it is no answer then.
+    answer = undefined;
   }
-  if (value === undefined) return conclude("E", describe(thrown));
-  return conclude("R", stringify(value));
+  if (answer === undefined) return conclude("E", describe(thrown));
+  if (answer.length > bounds.result) return conclude("X", "result");
+  return conclude("R", answer);
 };
 
 const succeed = (returned) => {
   try {
     const result = stringify(adapter.collect(data, returned));
     if (result === undefined) throw new NativeTypeError("the result cannot be written as JSON");
-    if (result.length > program.resultLimit) return conclude("X", "result");
+    if (result.length > bounds.result) return conclude("X", "result");
     return conclude("R", result);
   } catch (thrown) {
     return fail(thrown);
@@ -73,19 +79,28 @@ define("err", (value) => {
   throw value;
 });
 
-const load = (source, programText) => {
+const load = (programText) => {
   status = "";
   try {
     program = parse(programText);
+    bounds = program.bounds;
     adapter = evaluate(program.adapter);
     if (typeof adapter === "function") adapter = adapter(granted);
-    factory = evaluate(`(function () {${lineOffset}${source}\n;return typeof main === "function" ? main : undefined})`);
+    factory = evaluate(`(function () {${lineOffset}${program.source}\n;return typeof main === "function" ? main : undefined})`);
     return "R0";
   } catch (thrown) {
     fail(thrown);
     return status;
+  } finally {
+    program.source = "";
   }
 };
+
+const bound = (boundsText) => {
+  bounds = parse(boundsText);
+};
+
+const noEntryPoint = () => new NativeError("no entry point: the script needs function main(data), or vars() and exit()");
 
 const poll = (idle) => {
   if (status === "" && finished) concludeFinished();
@@ -93,10 +108,11 @@ const poll = (idle) => {
   const timer = nextTimer();
   if (timer === undefined && waitingFor() === 0 && idle) {
     if (askedForData) succeed(undefined);
+    else if (!hasMain) fail(noEntryPoint());
     else fail(new NativeError("main returned a promise that can never settle: nothing that it waits for is pending"));
     return status;
   }
-  const flag = (lines.length ? 1 : 0) + (outboxLength() ? 2 : 0);
+  const flag = (lines.length ? 1 : 0) + (outboxCalls() ? 2 : 0);
   return flat("W", flag, timer === undefined ? "" : timer.due - now);
 };
 
@@ -107,22 +123,19 @@ const start = (inputText, correlationId, time) => {
   status = "";
   finished = askedForData = false;
   finishedValue = undefined;
-  logRoom = program.logLimit;
+  logRoom = bounds.log;
   try {
     const environment = assign({}, program.environment);
     environment.CORRELATION_ID = correlationId;
     define("process", { env: environment });
     data = adapter.prepare(parse(inputText));
     const main = apply(factory, realm, []);
-    let returned;
-    if (!finished) {
-      if (main !== undefined) returned = main(data);
-      else if (!askedForData) throw new NativeError("no entry point: the script needs function main(data), or vars() and exit()");
-    }
+    hasMain = main !== undefined;
+    const returned = hasMain && !finished ? main(data) : undefined;
     if (finished) concludeFinished();
-    else if (isThenable(returned)) {
-      follow(returned);
-    } else if (main !== undefined || !mayWait) succeed(returned);
+    else if (isThenable(returned)) follow(returned);
+    else if (hasMain || (askedForData && !mayWait)) succeed(returned);
+    else if (!mayWait) throw noEntryPoint();
   } catch (thrown) {
     if (finished) concludeFinished();
     else fail(thrown);
@@ -137,4 +150,3 @@ const reset = () => {
   status = "";
   return clean;
 };
-

@@ -11,7 +11,7 @@ delete realm.Promise;
 const mayWait = false;
 const nextTimer = () => undefined;
 const waitingFor = () => 0;
-const outboxLength = () => 0;
+const outboxCalls = () => 0;
 const nothingWaits = () => true;
 const follow = () => {
   throw new NativeTypeError("main returned a promise; a Script is synchronous: make it an App");

@@ -1,0 +1,63 @@
+"""What a worker's answer means. A worker may be a script's after a breakout, so nothing in it is taken on trust."""
+
+from typing import Any
+
+import msgspec
+
+from sandbox.engine import Tag, threw
+from sandbox.outcome import (
+    Bound,
+    Crashed,
+    Exceeded,
+    LogLine,
+    Outcome,
+    OutOfMemory,
+    Returned,
+    TimedOut,
+    TimeLimit,
+)
+from sandbox.program import Invocation
+
+LOG_LINES = 20_000
+"""Of one run: past the longest log that the runtime can give, which takes a character for every line."""
+CHARACTER_BYTES = 3
+"""The most that a character of the runtime's, half of a surrogate pair at worst, takes in UTF-8."""
+
+_BOUNDS = {bound.encode(): bound for bound in Bound}
+_CALLS = msgspec.json.Decoder(list[tuple[int, str, list[Any]]])
+_LINES = msgspec.json.Decoder(list[tuple[str, str]])
+
+
+def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | None:
+    """What a status means; None for one that the runtime never gives."""
+    if tag == Tag.RETURNED:
+        return Returned(payload) if len(payload) <= invocation.limits.result_bytes * CHARACTER_BYTES else None
+    if tag == Tag.THREW:
+        return threw(invocation.program.name, payload.decode("utf-8", "replace"))
+    if tag == Tag.OUT_OF_TIME:
+        return TimedOut(TimeLimit.CPU)
+    if tag == Tag.OUT_OF_MEMORY:
+        return OutOfMemory()
+    if tag == Tag.EXCEEDED and payload in _BOUNDS:
+        return Exceeded(_BOUNDS[payload])
+    if tag == Tag.BROKEN:
+        return Crashed(f"engine: {payload.decode('utf-8', 'replace')}")
+    return None
+
+
+def read_calls(text: str) -> list[tuple[int, str, list[Any]]] | None:
+    """Host calls: id, name, arguments. None where they cannot be read, being nested too deep if nothing worse."""
+    try:
+        return _CALLS.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def add_lines(log: list[LogLine], text: str) -> None:
+    """Add console lines to a run's log."""
+    try:
+        lines = _LINES.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        log.append(LogLine("warn", "[console output that cannot be read]"))
+        return
+    log += [LogLine(level, line) for level, line in lines[: max(0, LOG_LINES - len(log))]]

@@ -1,0 +1,292 @@
+"""Workers that come, stall, are killed and go, and what becomes of the runs that they had."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.errors import ConfinementRefused, WorkerFailed
+from sandbox.lanes import Lane, Lanes, PooledWorker
+from sandbox.link import OUT_OF_MEMORY_STATUS
+from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
+from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
+from sandbox.run import Run
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""Times that a run is held by a worker that dies of nobody knows which, before it is given up."""
+KILL_FACTOR = 2.0
+KILL_SLACK_SECONDS = 0.5
+"""The daemon kills a worker at wall limit x 2 + 0.5 s in one run: the kernel's own timer, set by the worker, is to
+have done it before."""
+CANCEL_SECONDS = 0.05
+"""A cancelled run still going after this long costs its worker; a shorter one ends by itself sooner than a kill."""
+STALL_WALL_SHARE = 5
+"""A worker that gets no processor, being stopped or on a machine too busy, is held after this many times the stall
+limit by the wall clock."""
+STOPPED_SECONDS = 2.0
+"""A worker that does not begin what it has been sent for this long is killed."""
+START_SECONDS = 10.0
+"""Time for a worker to become ready; about 0.1 s on a quiet machine."""
+RESTART_SECONDS = 0.5
+"""Wait before the next start after one that failed, so that a full machine is not made fuller."""
+SLOW_NICENESS = 5
+
+
+class Supervisor:
+    """Starts the workers, watches them, replaces them."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        stall_seconds: float,
+        lanes: Lanes,
+        on_message: Callable[[PooledWorker, list[Any]], None],
+        conclude: Callable[[Run, Outcome], None],
+    ) -> None:
+        self._settings = settings
+        self._stall_seconds = stall_seconds
+        self._lanes = lanes
+        self._on_message = on_message
+        self._conclude = conclude
+        self._loop = asyncio.get_running_loop()
+        self._workers: dict[WorkerProcess, PooledWorker] = {}
+        self._starting: set[asyncio.Task[None]] = set()
+        self._tick_timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self.confined = True
+        self.started = 0
+        self.deaths: dict[str, int] = {}
+
+    # ---- starting and ending ----
+
+    async def start(self, lane: Lane) -> None:
+        """Start a worker and wait until it serves. Raises ConfinementRefused, WorkerFailed or OSError."""
+        if self._closing:
+            raise WorkerFailed("the pool is closed")
+        process = WorkerProcess(self._message, self._exited)
+        worker = PooledWorker(process, self._loop.create_future())
+        self._workers[process] = worker
+        try:
+            await process.start(self._settings, SLOW_NICENESS if lane is Lane.SLOW else 0)
+        except OSError:
+            if not process.spawned:
+                del self._workers[process]
+            raise
+        self.started += 1
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await worker.ready
+        except TimeoutError:
+            process.kill()
+            raise WorkerFailed(f"a worker was not ready after {START_SECONDS:.0f} s") from None
+        if process.exit_code is not None:
+            raise WorkerFailed(f"a worker ended as soon as it was ready: {exit_cause(process.exit_code)}")
+        self._lanes.admit(worker, lane)
+
+    def start_later(self, lane: Lane) -> None:
+        """Start a worker beside what goes on, and again until one serves."""
+        if self._closing:
+            return
+        task = self._loop.create_task(self._restart(lane))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _restart(self, lane: Lane) -> None:
+        while not self._closing:
+            try:
+                await self.start(lane)
+            except (OSError, ConfinementRefused, WorkerFailed) as error:
+                if not self._closing:
+                    logger.error("worker_start_failed", extra={"reason": str(error), "lane": lane})  # noqa: TRY400
+                    await asyncio.sleep(RESTART_SECONDS)
+            else:
+                return
+
+    async def close(self) -> None:
+        """End every worker and wait until it is gone."""
+        self._closing = True
+        if self._tick_timer is not None:
+            self._tick_timer.cancel()
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        while self._workers:
+            processes = [process for process in self._workers if process.spawned]
+            for process in processes:
+                process.kill()
+            if processes:
+                await asyncio.wait([asyncio.ensure_future(process.wait_gone()) for process in processes])
+            else:
+                await asyncio.sleep(0)
+
+    def forget(self, kept: set[str]) -> None:
+        """Have the workers forget every program but these. What they have been sent is done before."""
+        for worker in self._workers.values():
+            for key in worker.known - kept:
+                worker.known.discard(key)
+                worker.process.send_forget(key)
+
+    def replace(self, worker: PooledWorker) -> None:
+        """Let a worker leave in peace, another in its place."""
+        lane = worker.lane
+        if lane not in (Lane.FAST, Lane.SLOW):
+            return
+        self._vacate(worker)
+        worker.lane = Lane.LEAVING
+        self._lanes.relocate(worker)
+        self._lanes.feed(worker)
+
+    def _vacate(self, worker: PooledWorker) -> None:
+        lane = worker.lane
+        if self._lanes.leave(worker):
+            self.start_later(Lane.SLOW if lane is Lane.SLOW else Lane.SPARE)
+        if not self._closing:
+            self._lanes.house()
+
+    # ---- what they say ----
+
+    def is_ready(self, worker: PooledWorker, confined: bool, refused: str) -> None:
+        """Take note of a worker's READY."""
+        if worker.ready.done():
+            return
+        self.confined = self.confined and confined
+        if confined:
+            worker.ready.set_result(None)
+        elif self._settings.require_confinement:
+            worker.ready.set_exception(ConfinementRefused(refused))
+        else:
+            logger.warning("worker_unconfined", extra={"reason": refused})
+            worker.ready.set_result(None)
+
+    def _message(self, process: WorkerProcess, message: list[Any]) -> None:
+        worker = self._workers.get(process)
+        if worker is None:
+            return
+        if worker.held and worker.seen == 0:
+            # It was stopped, not busy, and speaks again.
+            self._lanes.release(worker)
+        self._on_message(worker, message)
+
+    # ---- watching ----
+
+    def watch(self) -> None:
+        """Look at each worker now and while any is busy: what it is in, for how long, and who waits behind it."""
+        if self._tick_timer is None and not self._closing:
+            self._tick()
+
+    def _tick(self) -> None:
+        self._tick_timer = None
+        now = self._loop.time()
+        busy = self._lanes.homeless
+        for worker in list(self._workers.values()):
+            self._look(worker, now)
+            busy = busy or bool(worker.outstanding) or worker.held
+        if busy:
+            self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
+
+    def _look(self, worker: PooledWorker, now: float) -> None:
+        process = worker.process
+        running = process.running
+        begun = process.begun
+        if running != worker.seen or begun != worker.seen_begun:
+            if worker.held:
+                self._lanes.release(worker)
+            worker.seen = running
+            worker.seen_begun = begun
+            worker.seen_at = now
+            worker.seen_cpu = process.cpu_seconds() if running else 0.0
+        elif running == 0:
+            self._look_at_idle(worker, begun, now)
+        else:
+            self._look_at_busy(worker, running, now)
+
+    def _look_at_idle(self, worker: PooledWorker, begun: int, now: float) -> None:
+        """Between runs: does it begin what it has been sent?"""
+        if not worker.held and (not worker.outstanding or next(reversed(worker.outstanding)) <= begun):
+            worker.seen_at = now
+            return
+        elapsed = now - worker.seen_at
+        if elapsed > STOPPED_SECONDS:
+            self._kill(worker, 0)
+        elif worker.lane is Lane.FAST and not worker.held and elapsed >= self._stall_seconds * STALL_WALL_SHARE:
+            self._held(worker, None)
+
+    def _look_at_busy(self, worker: PooledWorker, running: int, now: float) -> None:
+        """In a run: for how long?"""
+        run = worker.outstanding.get(running)
+        elapsed = now - worker.seen_at
+        if worker.lane is Lane.FAST and not worker.held:
+            held = max(worker.process.cpu_seconds() - worker.seen_cpu, elapsed / STALL_WALL_SHARE)
+            if held >= self._stall_seconds:
+                self._held(worker, run)
+        wall = run.invocation.limits.wall_seconds if run is not None else 0.0
+        cancelled_at = run.cancelled_at if run is not None else 0.0
+        unwanted = cancelled_at and now - max(cancelled_at, worker.seen_at) > CANCEL_SECONDS
+        if unwanted or elapsed > wall * KILL_FACTOR + KILL_SLACK_SECONDS:
+            self._kill(worker, running)
+
+    def _held(self, worker: PooledWorker, run: Run | None) -> None:
+        lanes = self._lanes
+        worker.held = True
+        if run is not None:
+            lanes.mark_slow(run.invocation.program)
+        lanes.relocate(worker)
+        fast = lanes.fast()
+        if all(other.held for other in fast) and lanes.promote_spare() is None and lanes.slow:
+            # Every place is held: the worker longest in one run gives it up, and the run starts over among the slow.
+            oldest = min(fast, key=lambda other: other.seen_at)
+            oldest.evicting = True
+            self._kill(oldest, oldest.seen)
+
+    def _kill(self, worker: PooledWorker, run_id: int) -> None:
+        worker.killed_for = run_id
+        worker.process.kill()
+
+    # ---- deaths ----
+
+    def _exited(self, process: WorkerProcess) -> None:
+        worker = self._workers.pop(process)
+        lane = worker.lane
+        cause = exit_cause(process.exit_code or 0)
+        if not worker.ready.done():
+            worker.ready.set_exception(WorkerFailed(f"a worker ended before it was ready: {cause}"))
+        if lane is Lane.STARTING or self._closing:
+            return
+        if not (lane is Lane.LEAVING and process.exit_code == 0):
+            self.deaths[cause] = self.deaths.get(cause, 0) + 1
+            logger.warning("worker_died", extra={"cause": cause, "lane": lane, "runs": worker.load})
+        self._vacate(worker)
+        self._runs_of_dead(worker, cause)
+
+    def _runs_of_dead(self, worker: PooledWorker, cause: str) -> None:
+        running = worker.process.running
+        # The kill may come to a worker that has gone on to another run, which is not to blame then.
+        meant = cause != "SIGKILL" or worker.killed_for is None or worker.killed_for == running
+        culprit = worker.outstanding.pop(running, None) if meant else None
+        if culprit is not None:
+            self._culprit(worker, culprit, cause)
+        blameless = culprit is not None or not meant or running == 0 == worker.killed_for
+        now = self._loop.time()
+        for run in (*worker.outstanding.values(), *worker.waiting):
+            if not blameless:
+                run.attempts += 1
+            if run.called_host or run.attempts >= ATTEMPTS:
+                self._conclude(run, Crashed("its worker died of another run"))
+            else:
+                self._lanes.move(run, now)
+
+    def _culprit(self, worker: PooledWorker, run: Run, cause: str) -> None:
+        lanes = self._lanes
+        lanes.mark_slow(run.invocation.program)
+        if worker.evicting and cause == "SIGKILL" and not run.called_host:
+            lanes.move(run, self._loop.time())
+        elif cause == "SIGALRM":
+            self._conclude(run, TimedOut(TimeLimit.WALL))
+        elif worker.process.exit_code == OUT_OF_MEMORY_STATUS:
+            self._conclude(run, OutOfMemory())
+        elif worker.process.broken:
+            self._conclude(run, Crashed("the worker broke the link's protocol"))
+        else:
+            self._conclude(run, Crashed(cause))
