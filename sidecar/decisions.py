@@ -5,7 +5,6 @@ before it left. A script that fails gives its assignment's action: a SIP answer,
 """
 
 import asyncio
-import platform
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
@@ -25,11 +24,12 @@ from sandbox.outcome import (
     Threw,
     TimedOut,
 )
-from sandbox.program import Invocation, Kind, Limits, Program
+from sandbox.program import Invocation, Limits
 from sidecar import class4
-from sidecar.catalog.model import Assignment, Script, SipAnswer, Snapshot
+from sidecar.catalog.model import Assignment, SipAnswer, Snapshot
 from sidecar.configuration import Configuration
 from sidecar.header_rules import RuleViolation
+from sidecar.programs import decision_program
 from sipio.errors import MalformedMessage
 from sipio.reasons import reason_phrase
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference
@@ -81,7 +81,7 @@ class _Step:
 
     def __init__(self, assignment: Assignment, configuration: Configuration) -> None:
         self.assignment = assignment
-        self.program = program_of(assignment.script, configuration)
+        self.program = decision_program(assignment.script, configuration)
         self.limits = limits_of(assignment.timeout_ms / 1000, configuration)
         self.variables = class4.variables_json(assignment.variables)
         script = assignment.script
@@ -96,26 +96,6 @@ def limits_of(wall_seconds: float, configuration: Configuration) -> Limits:
         cpu_seconds=min(wall_seconds, sandbox.cpu_ms / 1000),
         result_bytes=sandbox.result_bytes,
         log_bytes=sandbox.log_bytes,
-    )
-
-
-def program_of(script: Script, configuration: Configuration) -> Program:
-    """A script as the sandbox runs it."""
-    return Program(
-        key=f"{script.id}@{script.version}",
-        name=script.name,
-        kind=Kind(script.kind),
-        text=script.text,
-        adapter=class4.ADAPTER,
-        environment={
-            **script.environment,
-            "SCRIPTFORGE_ID": script.id,
-            "SCRIPTFORGE_UUID": script.uuid,
-            "SCRIPTFORGE_NAME": script.name,
-            "APP_ID": script.app,
-            "EXEC_HOST": platform.node(),
-        },
-        memory_bytes=script.memory_bytes or configuration.sandbox.memory_bytes,
     )
 
 

@@ -1,0 +1,44 @@
+"""A script of the catalog as the sandbox runs it."""
+
+import platform
+
+from sandbox.program import Kind, Program
+from sidecar import adapters, class4
+from sidecar.catalog.model import Script
+from sidecar.configuration import Configuration
+
+VOICE_ADAPTER = adapters.source("class5")
+
+
+def key_of(script: Script) -> str:
+    """Names this version of a script; two adapters of one script are two programs."""
+    return f"{script.id}@{script.version}"
+
+
+def decision_program(script: Script, configuration: Configuration) -> Program:
+    """For Class 4."""
+    return _program(script, key_of(script), class4.ADAPTER, configuration)
+
+
+def voice_program(script: Script, configuration: Configuration) -> Program:
+    """For Class 5."""
+    return _program(script, key_of(script), VOICE_ADAPTER, configuration)
+
+
+def _program(script: Script, key: str, adapter: str, configuration: Configuration) -> Program:
+    return Program(
+        key=key,
+        name=script.name,
+        kind=Kind(script.kind),
+        text=script.text,
+        adapter=adapter,
+        environment={
+            **script.environment,
+            "SCRIPTFORGE_ID": script.id,
+            "SCRIPTFORGE_UUID": script.uuid,
+            "SCRIPTFORGE_NAME": script.name,
+            "APP_ID": script.app,
+            "EXEC_HOST": platform.node(),
+        },
+        memory_bytes=script.memory_bytes or configuration.sandbox.memory_bytes,
+    )
