@@ -72,7 +72,7 @@ class SipEndpoint:
         credentials: Credentials | None = None,
         proxy: Address | None = None,
     ) -> OutgoingSession:
-        """Call ``target`` (a sip, sips URI). ``from_`` is a From value without a tag: ``"Name" <sip:user@host>`` or a URI.
+        """Call ``target`` (a sip, sips URI). ``from_`` is a From value without a tag: ``"A" <sip:user@host>`` or a URI.
         ``proxy`` is where to send it where that is not the target's own address, such as `Binding.path`.
 
         Raises:

@@ -42,3 +42,15 @@ def parse_via(text: str) -> Via:
         port=int(found[3]) if found[3] else None,
         branch=branch[1] if branch else "",
     )
+
+
+def top_value_end(text: str) -> int:
+    """Where the first value of a Via header ends: at a comma or at the end of the text.
+
+    Raises:
+        MalformedMessage: it is none.
+    """
+    found = _VIA.match(text)
+    if found is None:
+        raise MalformedMessage(f"bad Via {text[:80]!r}")
+    return found.end()

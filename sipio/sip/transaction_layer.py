@@ -1,0 +1,208 @@
+"""Which transaction a message belongs to (RFC 3261 clauses 17.1.3, 17.2.3)."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sipio.errors import MalformedMessage
+from sipio.sip.address import Address
+from sipio.sip.message import Request, Response
+from sipio.sip.randomness import BRANCH_COOKIE, Randomness
+from sipio.sip.serialize import Headers, build_request, response_address, stamped_via
+from sipio.sip.settings import TimerValues
+from sipio.sip.timers import Timers
+from sipio.sip.transaction import ClientTransaction, Send, ServerTransaction, TransactionContext
+from sipio.sip.transaction_table import State
+from sipio.sip.via import parse_via
+
+TRANSACTIONS: Final = 100_000
+"""At once. A flood of requests costs about 2 KB each for up to 32 s: past this they are not answered at all."""
+
+
+class TransactionLayer:
+    """Every transaction of one agent."""
+
+    __slots__ = ("_clients", "_context", "_randomness", "_send", "_servers", "_unanswered", "overflows", "strays")
+
+    def __init__(self, *, timers: Timers, values: TimerValues, randomness: Randomness, send: Send) -> None:
+        self._context: Final = TransactionContext(timers, values, send)
+        self._send: Final = send
+        self._randomness: Final = randomness
+        self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._servers: dict[object, ServerTransaction] = {}
+        self._unanswered: dict[Address, set[ClientTransaction]] = {}
+        self.strays = 0
+        """Responses that belong to no request of ours."""
+        self.overflows = 0
+        """Requests dropped because of `TRANSACTIONS`."""
+
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._servers)
+
+    def receive_response(self, response: Response, now: float) -> None:
+        """A response. One that matches nothing is counted and dropped (RFC 6026 clause 7.2)."""
+        try:
+            via = parse_via(response.get("via") or "")
+            method = response.sequence()[1]
+        except MalformedMessage:
+            self.strays += 1
+            return
+        transaction = self._clients.get((via.branch, method))
+        if transaction is None:
+            self.strays += 1
+            return
+        transaction.receive(response, now)
+        if transaction.state not in {State.CALLING, State.TRYING, State.PROCEEDING}:
+            self._answered(transaction)
+
+    def receive_request(self, request: Request, source: Address) -> ServerTransaction | None:
+        """A request that is no ACK. Returns its new transaction; None where it was absorbed as a retransmission.
+
+        Raises:
+            MalformedMessage: without a Via that can be read.
+        """
+        field = request.get("via") or ""
+        key = transaction_key(request, field, request.method)
+        known = self._servers.get(key)
+        if known is not None:
+            known.receive_again()
+            return None
+        if len(self._servers) >= TRANSACTIONS:
+            self.overflows += 1
+            return None
+        transaction = ServerTransaction(
+            self._context,
+            request,
+            key=key,
+            via=stamped_via(field, source),
+            reply_to=response_address(source, field),
+            to_tag=self._randomness.tag(),
+            on_terminated=self._server_terminated,
+        )
+        self._servers[key] = transaction
+        return transaction
+
+    def receive_ack(self, request: Request, now: float) -> bool:
+        """An ACK. True where it was for a final answer that is no 2xx; else it belongs to a dialog.
+
+        Raises:
+            MalformedMessage: without a Via that can be read.
+        """
+        transaction = self._servers.get(transaction_key(request, request.get("via") or "", "INVITE"))
+        if transaction is None or transaction.state is State.ACCEPTED:
+            return False
+        transaction.receive_ack(now)
+        return True
+
+    def invite_of(self, cancel: Request) -> ServerTransaction | None:
+        """The INVITE that a CANCEL means (clause 9.2)."""
+        return self._servers.get(transaction_key(cancel, cancel.get("via") or "", "INVITE"))
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        headers: Headers,
+        body: bytes = b"",
+        *,
+        destination: Address,
+        local: Address,
+        on_response: Callable[[Response, float], None],
+        on_failure: Callable[[bool, float], None],
+        now: float,
+        via: str = "",
+    ) -> ClientTransaction:
+        """Send a request of ours. ``local`` is what its Via says; a CANCEL gives its INVITE's whole Via instead."""
+        if via:
+            branch = parse_via(via).branch
+        else:
+            branch = self._randomness.branch()
+            via = new_via(local, branch)
+        transaction = ClientTransaction(
+            self._context,
+            method=method,
+            uri=uri,
+            via=via,
+            branch=branch,
+            headers=headers,
+            body=body,
+            destination=destination,
+            on_response=on_response,
+            on_failure=on_failure,
+            on_terminated=self._client_terminated,
+        )
+        self._clients[transaction.key] = transaction
+        self._unanswered.setdefault(destination, set()).add(transaction)
+        transaction.start(now)
+        return transaction
+
+    def cancel(self, invite: ClientTransaction, headers: Headers, now: float) -> None:
+        """CANCEL an INVITE that has had a provisional answer; without a final one it ends by itself in 64*T1."""
+        if invite.state is not State.PROCEEDING:
+            return
+        self.request(
+            "CANCEL",
+            invite.uri,
+            [*invite.ack_headers(""), *headers],
+            destination=invite.destination,
+            local=invite.destination,
+            via=invite.via,
+            on_response=_ignore_response,
+            on_failure=_ignore_failure,
+            now=now,
+        )
+        invite.give_up(now, self._context.values.transaction)
+
+    def ack(self, uri: str, headers: Headers, body: bytes, *, destination: Address, local: Address) -> bytes:
+        """Send the ACK to a 2xx, which is no transaction. Returns its bytes, for the 2xx once more."""
+        via = new_via(local, self._randomness.branch())
+        data = build_request("ACK", uri, [("Via", via), *headers], body)
+        self._send(destination, data)
+        return data
+
+    def transport_failed(self, destination: Address, now: float) -> None:
+        """Nothing reaches this address: what waits for an answer from there has failed."""
+        for transaction in list(self._unanswered.get(destination, ())):
+            transaction.broken(now)
+
+    def _answered(self, transaction: ClientTransaction) -> None:
+        waiting = self._unanswered.get(transaction.destination)
+        if waiting is not None:
+            waiting.discard(transaction)
+            if not waiting:
+                del self._unanswered[transaction.destination]
+
+    def _client_terminated(self, transaction: Any) -> None:
+        self._clients.pop(transaction.key, None)
+        self._answered(transaction)
+
+    def _server_terminated(self, transaction: Any) -> None:
+        self._servers.pop(transaction.key, None)
+
+
+def new_via(local: Address, branch: str) -> str:
+    """A Via of ours; rport always (RFC 3581)."""
+    return f"SIP/2.0/{local.transport.upper()} {local.host_port};branch={branch};rport"
+
+
+def transaction_key(request: Request, via_field: str, method: str) -> tuple[object, ...]:
+    """What the transaction of ``method`` is found by: INVITE for an ACK, and for what a CANCEL means.
+
+    Raises:
+        MalformedMessage: no Via that can be read.
+    """
+    via = parse_via(via_field)
+    if via.branch.startswith(BRANCH_COOKIE) and len(via.branch) > len(BRANCH_COOKIE):
+        return (via.branch, via.host.lower(), via.port, method)
+    # RFC 2543 senders (clause 17.2.3): everything that identifies a request. The ACK's To has a tag that the INVITE's
+    # had not, so that it stays out.
+    sender = request.address("from")
+    number = request.sequence()[0]
+    return (request.uri, sender.tag if sender else None, request.get("call-id"), number, via_field, method)
+
+
+def _ignore_response(response: Response, now: float) -> None:
+    """The answer to a CANCEL says nothing: the INVITE's own does."""
+
+
+def _ignore_failure(broken: bool, now: float) -> None:
+    """As above; the INVITE has its own timer."""
