@@ -123,6 +123,33 @@ class DecisionSection(Section, frozen=True):
     """Time for all the scripts of one decision together."""
 
 
+class VoiceSection(Section, frozen=True):
+    """Class 5: scripts that drive calls."""
+
+    call_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
+    """Worker processes for the scripts of calls, apart from those that decide; 0 takes no Class 5 calls."""
+    calls: Count = 2_000
+    """Calls up at once; the next one is refused with 503 and Retry-After."""
+    call_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 20_000_000
+    """JavaScript heap of one call's script, unless the script's own entry says otherwise."""
+    call_worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 4_000_000_000
+    """Address space of one of these workers, over all its calls. A waiting call takes about 0.2 MB."""
+    longest_call_seconds: Interval = 14_400.0
+    """A call that lasts longer is ended."""
+    grace_seconds: Duration = 10.0
+    """What a script has to finish its bookkeeping once its call has ended."""
+    drain_seconds: Duration = 30.0
+    """On SIGTERM calls that are up have this long before they are ended."""
+    sounds: Path = Path("/var/lib/scriptforge/sounds")
+    """``user/x.wav`` of a script is CUSTOMER/x.wav below it, ``ivr/x.wav`` is ivr/x.wav for all."""
+    recordings: Path = Path("/var/lib/scriptforge/recordings")
+    """Recordings are written to CUSTOMER/NAME.wav below it."""
+    records: Path | None = Path("/var/lib/scriptforge/calls")
+    """Call records of the last days, for ``scriptforge calls show``; empty text keeps none."""
+    records_days: Count = 7
+    """How long they are kept."""
+
+
 class MetricsSection(Section, frozen=True):
     """Prometheus metrics."""
 
@@ -157,6 +184,7 @@ class Configuration(Section, frozen=True):
     kamailio: KamailioSection = KamailioSection()
     catalog: CatalogSection = CatalogSection()
     decisions: DecisionSection = DecisionSection()
+    voice: VoiceSection = VoiceSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

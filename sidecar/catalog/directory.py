@@ -11,8 +11,16 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar.catalog.entries import DidEntry, Entries, Entry, RouteEntry, ScriptEntry, read_entries
-from sidecar.catalog.model import Assignment, GlobalPriority, Kind, Script, Snapshot
+from sidecar.catalog.entries import (
+    DecisionEntry,
+    DestinationEntry,
+    DidEntry,
+    Entries,
+    RouteEntry,
+    ScriptEntry,
+    read_entries,
+)
+from sidecar.catalog.model import Assignment, GlobalPriority, Kind, Script, Snapshot, VoiceAssignment
 from sidecar.catalog.script_files import UnusableFileError, read_text_file
 from sidecar.check.script import Confirm, check_script
 from sidecar.configuration import CatalogSection, DecisionSection
@@ -96,6 +104,7 @@ class _Load:
         self.last: list[Assignment] = []
         self.routes: dict[tuple[str, str], Assignment] = {}
         self.dids: dict[str, Assignment] = {}
+        self.destinations: dict[str, VoiceAssignment] = {}
 
     def run(self) -> Loaded:
         file = self.directory / ASSIGNMENTS
@@ -123,6 +132,7 @@ class _Load:
                 scripts=self.scripts,
                 routes=self.routes,
                 dids=self.dids,
+                destinations=self.destinations,
                 first=tuple(self.first),
                 last=tuple(self.last),
             )
@@ -250,7 +260,7 @@ class _Load:
         elif entry.global_routing_priority is GlobalPriority.LAST:
             self.last.append(self._assignment(script, entry))
         else:
-            for key in Entry.__struct_fields__:
+            for key in DecisionEntry.__struct_fields__:
                 if (*path, key) in entries.source.keys:
                     message = f"{key} has no effect: the script's global_routing_priority is 'disabled'"
                     entries.say((*path, key), message, Severity.WARNING)
@@ -263,6 +273,8 @@ class _Load:
                 calls = f"customer {entry.customer!r}, " + (f"route {entry.route!r}" if entry.route else "every route")
             elif isinstance(entry, DidEntry):
                 key, calls = (entry.did,), f"DID {entry.did!r}"
+            elif isinstance(entry, DestinationEntry):
+                key, calls = ("destination", "", entry.destination), f"destination {entry.destination!r}"
             else:
                 continue
             other = taken.setdefault(key, path)
@@ -274,10 +286,19 @@ class _Load:
                     entries.say((*path, "script"), unknown_script(entry.script, self.scripts))
             elif isinstance(entry, RouteEntry):
                 self.routes[entry.customer, entry.route or ""] = self._assignment(script, entry)
+            elif isinstance(entry, DestinationEntry):
+                if script.kind is not Kind.APP:
+                    message = f'the script {entry.script!r} cannot drive a call: only an App can (kind = "app")'
+                    entries.say((*path, "script"), message)
+                self.destinations[entry.destination] = VoiceAssignment(
+                    script=script,
+                    customer=entry.customer,
+                    variables=entry.vars if isinstance(entry.vars, dict) else {},
+                )
             else:
                 self.dids[entry.did] = self._assignment(script, entry)
 
-    def _assignment(self, script: Script, entry: Entry) -> Assignment:
+    def _assignment(self, script: Script, entry: DecisionEntry) -> Assignment:
         return Assignment(
             script=script,
             timeout_ms=entry.timeout_ms or self.decisions.timeout_ms,
@@ -317,6 +338,9 @@ def snapshot_version(snapshot: Snapshot) -> str:
         add(("route", *key), assignment)
     for did, assignment in sorted(snapshot.dids.items(), key=lambda item: item[0]):
         add(("did", did), assignment)
+    for dialled, voice in sorted(snapshot.destinations.items(), key=lambda item: item[0]):
+        told = ("destination", dialled), voice.script.id, voice.customer, voice.variables
+        hashed.update(msgspec.json.encode(told, order="deterministic"))
     for where, assignments in (("first", snapshot.first), ("last", snapshot.last)):
         for assignment in assignments:
             add((where,), assignment)

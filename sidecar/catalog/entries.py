@@ -29,15 +29,20 @@ Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What all tables have; None where the configuration's own default applies."""
+    """What all tables have."""
+
+    vars: dict[str, Any] | str = {}
+
+
+class DecisionEntry(Entry, frozen=True, kw_only=True):
+    """What Class 4 tables have; None where the configuration's own default applies."""
 
     timeout_ms: Milliseconds | None = None
     timeout_action: ActionText | None = None
     error_action: ActionText | None = None
-    vars: dict[str, Any] | str = {}
 
 
-class ScriptEntry(Entry, frozen=True, kw_only=True):
+class ScriptEntry(DecisionEntry, frozen=True, kw_only=True):
     """``[[script]]``: a file, and when it runs on every call, how."""
 
     file: Name
@@ -51,7 +56,7 @@ class ScriptEntry(Entry, frozen=True, kw_only=True):
     global_routing_priority: GlobalPriority = GlobalPriority.DISABLED
 
 
-class RouteEntry(Entry, frozen=True, kw_only=True):
+class RouteEntry(DecisionEntry, frozen=True, kw_only=True):
     """``[[route]]``: a customer's route, or all of their routes."""
 
     customer: Name
@@ -59,14 +64,27 @@ class RouteEntry(Entry, frozen=True, kw_only=True):
     script: Name
 
 
-class DidEntry(Entry, frozen=True, kw_only=True):
+class DidEntry(DecisionEntry, frozen=True, kw_only=True):
     """``[[did]]``: calls to one number."""
 
     did: Name
     script: Name
 
 
-SHAPES: Mapping[str, type[Entry]] = {"script": ScriptEntry, "route": RouteEntry, "did": DidEntry}
+class DestinationEntry(Entry, frozen=True, kw_only=True):
+    """``[[destination]]``: Class 5 calls to one number or name; ``*`` for every other. Its script is an App."""
+
+    destination: Name
+    script: Name
+    customer: str = ""
+
+
+SHAPES: Mapping[str, type[Entry]] = {
+    "script": ScriptEntry,
+    "route": RouteEntry,
+    "did": DidEntry,
+    "destination": DestinationEntry,
+}
 
 
 @dataclass(slots=True)

@@ -65,6 +65,16 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceAssignment:
+    """Gives the calls to one Class 5 destination to an App."""
+
+    script: Script
+    customer: str = ""
+    """Whose sounds and recordings are used; empty for the one that the call itself names."""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything the call path needs, built and checked as a whole, never changed after."""
 
@@ -72,6 +82,8 @@ class Snapshot:
     routes: Mapping[tuple[str, str], Assignment]
     """By (customer, route); route ``""`` stands for every other route of that customer."""
     dids: Mapping[str, Assignment]
+    destinations: Mapping[str, VoiceAssignment] = field(default_factory=dict)
+    """Class 5, by the number or name dialled; ``*`` stands for every other."""
     first: Sequence[Assignment] = ()
     """Global Routing Priority "run first", in file order."""
     last: Sequence[Assignment] = ()
@@ -89,3 +101,7 @@ class Snapshot:
         if not self.first and not self.last:
             return ((own,) if own else ()), own
         return (*self.first, *((own,) if own else ()), *self.last), own
+
+    def destination(self, dialled: str) -> VoiceAssignment | None:
+        """The assignment of a Class 5 destination."""
+        return self.destinations.get(dialled) or self.destinations.get("*")

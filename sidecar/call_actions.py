@@ -1,0 +1,299 @@
+"""What a script asks of its call, as the driver's actions; and what came of them, as the script is told it."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from sidecar import header_rules
+from sidecar.header_rules import RuleViolation
+from sipio.call_control import (
+    Answer,
+    BlockDtmf,
+    Bridge,
+    Bridged,
+    CallAction,
+    Collect,
+    Digits,
+    Echo,
+    Hangup,
+    Media,
+    MediaFile,
+    MediaText,
+    MediaUrl,
+    Play,
+    Record,
+)
+from sipio.causes import cause_of
+
+TEXT_CHARACTERS: Final = 10_000
+"""Of one spoken text: ten minutes of speech."""
+FILES: Final = 100
+DESTINATIONS: Final = 20
+DIGITS: Final = 128
+TRIES: Final = 20
+LONGEST_SECONDS: Final = 3_600.0
+PATTERN_CHARACTERS: Final = 256
+
+_FILE_NAME = re.compile(r"(user|ivr)/([A-Za-z0-9][A-Za-z0-9_.\-]*/)*[A-Za-z0-9][A-Za-z0-9_.\-]*")
+_DTMF = re.compile(r"[0-9*#A-D]*")
+_SIP_ANSWER = re.compile(r"\s*([3-6][0-9]{2})(?:\s+(.*?))?\s*", re.DOTALL)
+
+
+class ActionError(Exception):
+    """The script asked for something that cannot be: its action's promise is rejected with this message."""
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one customer's files are."""
+
+    own: Path
+    """``user/...`` of a script."""
+    house: Path
+    """``ivr/...``, the same for all."""
+    recordings: Path
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An action to be performed, and what else it means for the call."""
+
+    action: CallAction
+    text: str
+    """For the record and the terminal: ``play user/welcome.wav``."""
+    go_on: Callable[[Bridged], bool] | None = None
+    """Of a bridge: whether the script goes on after it."""
+    transfer_to: str = ""
+    """Of digits not entered: where the call goes."""
+
+
+def read(kind: str, options: dict[str, Any], places: Places) -> Asked:
+    """The action that a script asked for. Raises ActionError."""
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise ActionError(f"there is no action {kind}")
+    try:
+        return reader(_Options(kind, options), places)
+    except RuleViolation as error:
+        raise ActionError(str(error)) from None
+
+
+class _Options:
+    """A script's options, read with a clear error for each that is not right."""
+
+    def __init__(self, kind: str, given: dict[str, Any]) -> None:
+        self.kind = kind
+        self.given = given
+
+    def text(self, name: str, longest: int, default: str = "") -> str:
+        value = self.given.get(name)
+        if value is None:
+            return default
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or len(value) > longest:
+            raise ActionError(f"ctx.{self.kind}: {name} must be text of at most {longest} characters")
+        return value
+
+    def number(self, name: str, default: float, lowest: float, highest: float) -> float:
+        value = self.given.get(name)
+        if value is None:
+            return default
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                value = None
+        if not isinstance(value, int | float) or isinstance(value, bool) or not lowest <= value <= highest:
+            raise ActionError(f"ctx.{self.kind}: {name} must be a number from {lowest:g} to {highest:g}")
+        return float(value)
+
+    def headers(self) -> list[tuple[str, str]]:
+        given = self.given.get("headers")
+        return header_rules.added({"key": name, "value": value} for name, value in given or ())
+
+
+def media(names: Sequence[Any], places: Places) -> list[Media]:
+    """Files and addresses that a script named. Raises ActionError."""
+    if not isinstance(names, list) or len(names) > FILES:
+        raise ActionError(f"a list of at most {FILES} files is needed")
+    return [_one_media(name, places) for name in names]
+
+
+def _one_media(name: Any, places: Places) -> Media:
+    if not isinstance(name, str) or not name:
+        raise ActionError("a file name is needed")
+    if name.startswith(("http://", "https://")):
+        return MediaUrl(name)
+    return MediaFile(name, _file(name, {"user": places.own, "ivr": places.house}))
+
+
+def _file(name: str, folders: dict[str, Path]) -> Path:
+    match = _FILE_NAME.fullmatch(name)
+    if match is None or ".." in name:
+        raise ActionError(f"{name[:80]!r} is no file name: user/NAME.wav, ivr/NAME.wav or an http address is needed")
+    folder = folders[match[1]].resolve()
+    path = (folder / name.partition("/")[2]).resolve()
+    # Also through a link: what a customer's folder points out of is not the customer's.
+    if not path.is_relative_to(folder):
+        raise ActionError(f"{name[:80]!r} is not among your files")
+    return path
+
+
+def _answer(options: _Options, _places: Places) -> Asked:
+    return Asked(Answer(headers=options.headers()), "answer")
+
+
+def _tts(options: _Options, _places: Places) -> Asked:
+    text = options.text("text", TEXT_CHARACTERS)
+    return Asked(Play(media=[MediaText(text, options.text("voice", 40))]), f"tts {text[:80]}")
+
+
+def _play(options: _Options, places: Places) -> Asked:
+    files = options.given.get("files") or []
+    return Asked(Play(media=media(files, places)), f"play {' '.join(map(str, files))[:200]}")
+
+
+def _echo(options: _Options, _places: Places) -> Asked:
+    delay = int(options.number("delay", 0, 0, 10_000))
+    return Asked(Echo(delay_ms=delay), f"echo {delay}")
+
+
+def _ivr(options: _Options, places: Places) -> Asked:
+    extra = options.given.get("options") or {}
+    if not isinstance(extra, dict):
+        raise ActionError("ctx.ivr: the options must be an object")
+    more = _Options("ivr", extra)
+    minimum = int(options.number("minimum", 1, 0, DIGITS))
+    maximum = int(options.number("maximum", DIGITS, 1, DIGITS))
+    if minimum > maximum:
+        raise ActionError("ctx.ivr: the minimum is above the maximum")
+    terminators = options.text("terminators", 16, default="#")
+    if _DTMF.fullmatch(terminators) is None:
+        raise ActionError("ctx.ivr: terminators are digits out of 0-9 * # A-D")
+    pattern = more.text("regexp", PATTERN_CHARACTERS)
+    if pattern:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ActionError(f"ctx.ivr: regexp cannot be used: {error}") from None
+    files = options.given.get("files") or []
+    invalid = more.given.get("invalid_file")
+    action = Collect(
+        prompt=media(files, places),
+        invalid_prompt=media(invalid if isinstance(invalid, list) else [invalid], places) if invalid else [],
+        timeout_seconds=options.number("timeout", 5.0, 0.1, LONGEST_SECONDS),
+        minimum=minimum,
+        maximum=maximum,
+        terminators=terminators,
+        tries=int(more.number("tries", 1, 1, TRIES)),
+        pattern=pattern,
+    )
+    text = f"ivr {' '.join(map(str, files))[:200]}".strip()
+    return Asked(action, text, transfer_to=more.text("transfer_on_failure", 200))
+
+
+def _bridge(options: _Options, _places: Places) -> Asked:
+    given = options.given.get("destinations")
+    if not isinstance(given, list) or not 0 < len(given) <= DESTINATIONS:
+        raise ActionError(f"ctx.bridge: one to {DESTINATIONS} destinations are needed")
+    external = options.given.get("external") is True
+    destinations = [destination(one, external) for one in given]
+    continue_on = options.given.get("continueOn")
+    if continue_on not in (True, False, "fail", "completed"):
+        raise ActionError("ctx.bridge: continue_on is true, false, 'fail' or 'completed'")
+
+    def go_on(result: Bridged) -> bool:
+        completed = result.status == "completed"
+        return (
+            continue_on is True
+            or (continue_on == "completed" and completed)
+            or (continue_on == "fail" and not completed)
+        )
+
+    action = Bridge(destinations=destinations, headers=options.headers())
+    return Asked(action, f"bridge {' '.join(destinations)}", go_on=go_on)
+
+
+def destination(given: Any, external: bool = False) -> str:
+    """A place to bridge to. Raises ActionError."""
+    text = str(given) if isinstance(given, int) else given
+    if not isinstance(text, str) or not 0 < len(text) <= 256 or re.search(r"[\s<>\"\x00-\x1f\x7f]", text):
+        raise ActionError(f"ctx.bridge: {str(given)[:80]!r} is no destination")
+    return f"trunk/default/{text}" if external and "/" not in text and ":" not in text else text
+
+
+def _hangup(options: _Options, _places: Places) -> Asked:
+    given = options.given.get("cause")
+    return Asked(hangup(given, options.headers()), f"hangup {given}" if given is not None else "hangup")
+
+
+def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
+    """The end of a call by ``404``, ``'404 Not Found'``, ``'USER_BUSY'``, a Q.850 number or nothing.
+
+    Raises ActionError.
+    """
+    sent = headers or []
+    if given is None:
+        return Hangup(headers=sent)
+    match = _SIP_ANSWER.fullmatch(str(given))
+    if match is not None:
+        code = int(match[1])
+        return Hangup(code=code, reason=_line(match[2] or ""), cause=cause_of(code), headers=sent)
+    if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= 127:
+        return Hangup(cause=given, headers=sent)
+    if isinstance(given, str):
+        cause = cause_of(given)
+        if cause:
+            return Hangup(cause=cause, headers=sent)
+    raise ActionError(f"ctx.hangup: {str(given)[:80]!r} is neither a SIP code nor a cause")
+
+
+def _block(options: _Options, _places: Places) -> Asked:
+    digits = options.text("digits", 16)
+    if _DTMF.fullmatch(digits) is None:
+        raise ActionError("ctx.blockDtmf: digits are out of 0-9 * # A-D")
+    return Asked(BlockDtmf(digits=digits), f"blockDtmf {digits}".strip())
+
+
+def _record(options: _Options, places: Places) -> Asked:
+    name = options.text("file", 200)
+    plain = name.removeprefix("user/")
+    file = plain if plain.endswith(".wav") else f"{plain}.wav"
+    path = _file(f"user/{file}", {"user": places.recordings})
+    stereo = options.given.get("stereo") is True
+    return Asked(Record(name=name, path=path, stereo=stereo), f"record {name}")
+
+
+_READERS: Final[dict[str, Callable[[_Options, Places], Asked]]] = {
+    "answer": _answer,
+    "tts": _tts,
+    "play": _play,
+    "echo": _echo,
+    "ivr": _ivr,
+    "bridge": _bridge,
+    "hangup": _hangup,
+    "blockDtmf": _block,
+    "record": _record,
+}
+
+
+def result(value: Digits | Bridged | None) -> Any:
+    """What the script's promise resolves with."""
+    if isinstance(value, Digits):
+        return {"status": value.status.value, "value": value.value, "terminator": value.terminator}
+    if isinstance(value, Bridged):
+        return {
+            "status": value.status.value,
+            "destination": value.destination,
+            "code": value.code,
+            "reason": value.reason,
+            "duration": value.seconds,
+            "hangup_by": value.hangup_by,
+        }
+    return None
+
+
+def _line(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text[:200]).strip()

@@ -1,0 +1,137 @@
+"""The record of one Class 5 call: what it was, what was done on it, how it ended."""
+
+from typing import Any, Final
+
+import msgspec
+
+from sipio.call_control import CallOffer, HungUp
+
+ACTIONS: Final = 1_000
+"""Actions kept of one call; later ones are counted only."""
+WARNINGS: Final = 100
+
+
+class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One action, in order of its beginning. Times are seconds from the call's arrival."""
+
+    action: str
+    began: float
+    ended: float
+    result: str
+
+
+class LegRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something about the other leg."""
+
+    at: float
+    destination: str
+    what: str
+    code: int = 0
+
+
+class WarningRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that the script's author should mend."""
+
+    at: float
+    message: str
+    location: str = ""
+
+
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One call from its arrival to its end."""
+
+    id: str
+    driver: str
+    customer: str = ""
+    cli: str
+    dest_number: str
+    source: str = ""
+    script: str = ""
+    script_version: str = ""
+    arrived: float
+    """Unix time; every other time is in seconds from here."""
+    answered: float | None = None
+    ended: float
+    hangup_by: str
+    cause: int
+    code: int = 0
+    reason: str = ""
+    outcome: str
+    """How the script ended: returned, sip_error, hung_up, script_error, timed_out, out_of_memory, crashed, refused,
+    cancelled; ``refused`` also where the call was never given to it."""
+    error: str = ""
+    error_location: str = ""
+    actions: list[ActionRecord] = []
+    actions_left_out: int = 0
+    legs: list[LegRecord] = []
+    warnings: list[WarningRecord] = []
+    recordings: list[str] = []
+    log: list[str] = []
+
+
+class CallNotes:
+    """What is noted of a call while it lasts."""
+
+    def __init__(self, offer: CallOffer, arrived: float, began: float) -> None:
+        self.offer = offer
+        self._arrived = arrived
+        self._began = began
+        self.answered: float | None = None
+        self.actions: list[ActionRecord] = []
+        self.left_out = 0
+        self.legs: list[LegRecord] = []
+        self.warnings: list[WarningRecord] = []
+        self.recordings: list[str] = []
+        self.log: list[str] = []
+
+    def at(self, now: float) -> float:
+        """Seconds since the call's arrival, in milliseconds' precision."""
+        return round(now - self._began, 3)
+
+    def action(self, text: str, began: float, now: float, result: str) -> None:
+        """An action has ended."""
+        if len(self.actions) >= ACTIONS:
+            self.left_out += 1
+            return
+        self.actions.append(ActionRecord(action=text, began=self.at(began), ended=self.at(now), result=result[:200]))
+
+    def leg(self, destination: str, what: str, code: int, now: float) -> None:
+        """The other leg rang, answered or ended."""
+        if len(self.legs) < ACTIONS:
+            self.legs.append(LegRecord(at=self.at(now), destination=destination, what=what, code=code))
+
+    def warn(self, message: str, location: str, now: float) -> None:
+        """Something that the author should mend."""
+        if len(self.warnings) < WARNINGS:
+            self.warnings.append(WarningRecord(at=self.at(now), message=message[:500], location=location))
+
+    def write(self, line: str) -> None:
+        """A line of the call's log."""
+        if len(self.log) < ACTIONS:
+            self.log.append(line[:1000])
+
+    def close(self, hung_up: HungUp, now: float, **script: Any) -> CallRecord:
+        """The record, once all is over."""
+        offer = self.offer
+        return CallRecord(
+            id=offer.id,
+            driver=offer.driver,
+            customer=offer.customer,
+            cli=offer.from_user,
+            dest_number=offer.to_user,
+            source=offer.source,
+            arrived=self._arrived,
+            answered=self.answered,
+            ended=self.at(now),
+            hangup_by=hung_up.by.value,
+            cause=hung_up.cause,
+            code=hung_up.code,
+            reason=hung_up.reason,
+            actions=self.actions,
+            actions_left_out=self.left_out,
+            legs=self.legs,
+            warnings=self.warnings,
+            recordings=self.recordings,
+            log=self.log,
+            **script,
+        )
