@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.engine import Tag, threw
+from sandbox.engine import Tag
 from sandbox.outcome import (
     Bound,
     Crashed,
@@ -17,6 +17,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.program import Invocation
+from sandbox.stack import threw
 
 LOG_LINES = 20_000
 """Of one run: past the longest log that the runtime can give, which takes a character for every line."""

@@ -5,14 +5,12 @@ A context holds one program and one run at a time. Only text crosses: nothing of
 """
 
 import json
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 import quickjs
 
 from sandbox import runtime
-from sandbox.outcome import Location, Threw
 from sandbox.program import Kind, Program
 
 STACK_BYTES = 256 * 1024
@@ -223,35 +221,3 @@ def _bounds(bounds: RunBounds) -> dict[str, int]:
         "outbox": bounds.outbox,
         "outboxLength": bounds.outbox_characters,
     }
-
-
-_FRAME = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
-
-
-def threw(program_name: str, description: str) -> Threw:
-    """Read what runtime/failure.js wrote of an error. A script may have tampered with it, so every part is checked."""
-    try:
-        read = json.loads(description)
-    except (ValueError, RecursionError):
-        read = None
-    if not isinstance(read, dict):
-        read = {}
-    frames: list[str] = []
-    location: Location | None = None
-    for line in str(read.get("stack", "")).splitlines():
-        match = _FRAME.match(line)
-        if match is None:
-            continue
-        author_line = int(match[2]) - runtime.AUTHOR_LINE_OFFSET
-        if author_line < 1:
-            continue
-        if location is None:
-            location = Location(author_line, int(match[3]))
-        frames.append(f"{match[1] or '<anonymous>'} ({program_name}:{author_line}:{match[3]})")
-    return Threw(
-        program=program_name,
-        name=str(read.get("name", "Error")),
-        message=str(read.get("message", "")),
-        location=location,
-        stack=tuple(frames),
-    )

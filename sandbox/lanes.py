@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from sandbox.link import Down
 from sandbox.process import WorkerProcess
-from sandbox.program import Program
+from sandbox.program import Kind, Program
 from sandbox.run import Run
 
 FAST_WINDOW = 32
@@ -118,7 +118,7 @@ class Lanes:
             best = self.promote_spare()
         if best is None:
             _append(self._homeless, run)
-        elif len(best.outstanding) < FAST_WINDOW:
+        elif _has_room(best, run):
             self.send(best, run)
         else:
             _append(best.waiting, run)
@@ -150,6 +150,7 @@ class Lanes:
                     program.adapter,
                     dict(program.environment),
                     program.memory_bytes,
+                    program.shared_memory,
                 ]
             )
         limits = invocation.limits
@@ -162,7 +163,8 @@ class Lanes:
                 invocation.correlation_id,
                 run.deadline,
                 limits.cpu_seconds,
-                limits.wall_seconds,
+                limits.cpu_seconds if limits.turn_seconds is None else limits.turn_seconds,
+                limits.wall_seconds if limits.turn_seconds is None else limits.turn_seconds,
                 limits.result_bytes,
                 limits.log_bytes,
                 limits.outbox_calls,
@@ -175,7 +177,7 @@ class Lanes:
         """Give a worker with room what waits for it."""
         if worker.lane is Lane.FAST and not worker.held:
             for queue in (worker.waiting, self._homeless):
-                while queue and len(worker.outstanding) < FAST_WINDOW:
+                while queue and _has_room(worker, queue[0]):
                     run = queue.popleft()
                     if not run.answered:
                         self.send(worker, run)
@@ -334,3 +336,8 @@ def _append(queue: deque[Run], run: Run) -> None:
     while queue and queue[0].answered:
         queue.popleft()
     queue.append(run)
+
+
+def _has_room(worker: PooledWorker, run: Run) -> bool:
+    # A run that may wait for long takes no place from others while it does.
+    return run.invocation.program.kind is Kind.APP or len(worker.outstanding) < FAST_WINDOW

@@ -27,12 +27,16 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
     """``process.env``."""
     memory_bytes: int = 100_000_000
+    shared_memory: bool = True
+    """Whether the limit holds for all runs of this program that wait at the same time together, or for each."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one run may use. Each has an outcome of its own, but for the log, which is cut."""
 
     wall_seconds: float = 2.0
+    turn_seconds: float | None = None
+    """Wall and processor time of one turn of a run that waits in between; None for the run's own limits."""
     cpu_seconds: float = 2.0
     result_bytes: int = 1_000_000
     """Characters of the result as JSON."""

@@ -72,6 +72,8 @@ class Run:
     jobs: int
     cpu_left: float
     """Processor seconds, over all its turns."""
+    turn_cpu: float
+    """Processor seconds of one turn."""
     kill_seconds: float
     started: float
     heap_bytes: int = 0
@@ -188,7 +190,7 @@ class Worker:
         if operation == Down.RUN:
             self._run(message)
         elif operation == Down.LOAD:
-            _, key, name, kind, text, adapter, environment, memory_bytes = message
+            _, key, name, kind, text, adapter, environment, memory_bytes, shared_memory = message
             self._programs[key] = Program(
                 key=key,
                 name=name,
@@ -197,6 +199,7 @@ class Worker:
                 adapter=adapter,
                 environment=environment,
                 memory_bytes=memory_bytes,
+                shared_memory=shared_memory,
             )
         elif operation == Down.SETTLE:
             _, run_id, call_id, succeeded, value = message
@@ -215,7 +218,8 @@ class Worker:
 
     def _run(self, message: list[Any]) -> None:
         (
-            _, run_id, key, text, correlation_id, deadline, cpu, wall, result, log, outbox, outbox_characters, jobs,
+            _, run_id, key, text, correlation_id, deadline, cpu, turn_cpu, turn_wall, result, log, outbox,
+            outbox_characters, jobs,
         ) = message  # fmt: skip
         slots = self._slots
         if self._output and self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
@@ -229,7 +233,7 @@ class Worker:
             self._send([Up.LET_GO, run_id])
             return
         slots[BEGUN] = run_id
-        kill_seconds = wall * KILL_FACTOR + KILL_SLACK_SECONDS
+        kill_seconds = turn_wall * KILL_FACTOR + KILL_SLACK_SECONDS
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
         context = self._warm.pop(key, None)
         bounds = RunBounds(result, log, outbox, outbox_characters)
@@ -244,13 +248,14 @@ class Worker:
                 return
         else:
             context.bound(bounds)
-        context.limit_time(cpu)
+        context.limit_time(min(cpu, turn_cpu))
         run = Run(
             id=run_id,
             context=context,
             key=key,
             jobs=jobs,
             cpu_left=cpu,
+            turn_cpu=turn_cpu,
             kill_seconds=kill_seconds,
             started=started,
         )
@@ -264,7 +269,7 @@ class Worker:
         """Go on with a run that was suspended."""
         self._slots[RUNNING] = run.id
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
-        run.context.limit_time(run.cpu_left)
+        run.context.limit_time(min(run.cpu_left, run.turn_cpu))
         began = time.process_time()
         self._follow(run, step(time.monotonic() * 1000), began)
         self._at_rest()
@@ -286,6 +291,9 @@ class Worker:
             context.usable = False
             status, log = Tag.OUT_OF_MEMORY + "0", None
         self._timers.pop(run.id, None)
+        if status[1] in "23":
+            # Host calls of a run's last turn, which it did not wait for.
+            self._send([Up.CALLS, run.id, context.take_outbox(), None])
         # First what the run left behind is looked for: until it is gone, the run has not ended.
         keep = context.finish()
         self._done(run.id, status, log, run.started)
@@ -301,11 +309,13 @@ class Worker:
     def _suspend(self, run: Run, status: str, log: str | None, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
         context = run.context
-        run.heap_bytes = context.heap_bytes()
-        held = self._suspended_bytes.get(run.key, 0) + run.heap_bytes
         program = self._programs.get(run.key)
+        shared = program is not None and program.shared_memory
+        # Measuring takes as long as the heap is large, so only where the sum is what is limited.
+        run.heap_bytes = context.heap_bytes() if shared else 0
+        held = self._suspended_bytes.get(run.key, 0) + run.heap_bytes
         calls = context.take_outbox() if status[1] in "23" else None
-        if not context.usable or (program is not None and held > program.memory_bytes):
+        if not context.usable or (shared and program is not None and held > program.memory_bytes):
             return False
         self._note_peak()
         if calls is not None:
@@ -347,7 +357,7 @@ class Worker:
                 if count >= run.jobs:
                     context.usable = False
                     return Tag.EXCEEDED + "0jobs"
-                left = run.cpu_left - (time.process_time() - began)
+                left = min(run.cpu_left, run.turn_cpu) - (time.process_time() - began)
                 if left <= 0:
                     context.usable = False
                     return Tag.OUT_OF_TIME + "0"

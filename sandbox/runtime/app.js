@@ -72,6 +72,8 @@ define("queueMicrotask", (callback) => {
   apply(then, new NativePromise((resolve) => resolve()), [() => callback()]);
 });
 define("require", (name) => {
+  const found = adapter.require === undefined ? undefined : adapter.require(text(name));
+  if (found !== undefined) return found;
   throw new NativeError(`require('${text(name)}'): there is no such module`);
 });
 
@@ -113,7 +115,7 @@ const takeOutbox = () => {
   const taken = outbox;
   outbox = bareArray();
   outboxLength = 0;
-  return flat("[", apply(join, taken, [","]), "]");
+  return listed(taken);
 };
 
 const granted = { host };

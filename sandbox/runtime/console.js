@@ -1,5 +1,5 @@
 // console.*: a bounded log of the run. Past the bound one line says that the rest is cut.
-let lines = bareArray();
+let lines = bareArray(); // JSON texts
 let logRoom = 0;
 
 const printable = (value) => {
@@ -25,16 +25,10 @@ const log = (level) => (...values) => {
   }
   const kept = cut(line, logRoom);
   logRoom -= kept.length + 1;
-  const entry = bareArray();
-  put(entry, level);
-  put(entry, kept);
-  put(lines, entry);
+  put(lines, flat('["', level, '",', stringify(kept), "]"));
   if (kept.length < line.length || logRoom <= 0) {
     logRoom = 0;
-    const last = bareArray();
-    put(last, "warn");
-    put(last, "[console output past the limit is cut]");
-    put(lines, last);
+    put(lines, '["warn","[console output past the limit is cut]"]');
   }
 };
 
@@ -43,5 +37,5 @@ define("console", { log: log("log"), info: log("info"), warn: log("warn"), error
 const takeLines = () => {
   const taken = lines;
   lines = bareArray();
-  return stringify(taken);
+  return listed(taken);
 };

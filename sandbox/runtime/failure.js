@@ -3,23 +3,22 @@ const MESSAGE_LENGTH = 2000;
 const STACK_LENGTH = 4000;
 
 const describe = (thrown) => {
-  const description = bareObject();
-  description.name = "Error";
-  description.message = "[a value that cannot be shown]";
-  description.stack = "";
+  let name = "Error";
+  let message = "[a value that cannot be shown]";
+  let stack = "";
   try {
     if (thrown instanceof NativeError) {
-      description.stack = cut(text(thrown.stack), STACK_LENGTH);
-      description.message = cut(text(thrown.message), MESSAGE_LENGTH);
-      description.name = cut(text(thrown.name), 100);
+      stack = cut(text(thrown.stack), STACK_LENGTH);
+      message = cut(text(thrown.message), MESSAGE_LENGTH);
+      name = cut(text(thrown.name), 100);
     } else {
-      description.name = "Thrown";
-      description.message = cut(printable(thrown), MESSAGE_LENGTH);
+      name = "Thrown";
+      message = cut(printable(thrown), MESSAGE_LENGTH);
     }
   } catch {
     // Its own getters threw; what was read before that stands.
   }
-  return stringify(description);
+  return flat('{"name":', stringify(name), ',"message":', stringify(message), ',"stack":', stringify(stack), "}");
 };
 
 const isOutOfMemory = (thrown) => {

@@ -1,5 +1,6 @@
 // What the runtime uses of the language, taken before the author's code can replace it.
 const realm = globalThis;
+// Of an object or an array, the engine's stringify meets an author's setter at Array.prototype[0]; of a text it does not.
 const { parse, stringify } = JSON;
 const { apply, getOwnPropertyDescriptor: descriptor } = Reflect;
 const { assign, create, defineProperty, freeze, setPrototypeOf } = Object;
@@ -23,6 +24,8 @@ const cut = (value, length) => (value.length > length ? apply(slice, value, [0, 
 // A concatenation is a rope in this engine, which the binding refuses; a join is a plain string.
 const flat = (...parts) => apply(join, parts, [""]);
 // A descriptor of no prototype: an author's Object.prototype.get would make it contradict itself.
+// A JSON list of JSON texts.
+const listed = (texts) => flat("[", apply(join, texts, [","]), "]");
 const define = (name, value) => defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 
 // quickjs-ng raises from these straight into the binding, outside every limit.

@@ -6,7 +6,8 @@
 //   flag  0 nothing more, 1 console lines to take, 2 host calls to take, 3 both
 // The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
-// a result for an error that is an answer, else undefined.
+// a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
+// require(name) a module, and rest() is called at the end of each turn that leaves the run waiting.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
 const AUTHOR_LINE_OFFSET = 2000;
@@ -27,8 +28,10 @@ let finishedValue;
 let askedForData = false;
 let hasMain = false;
 
+const flags = () => (lines.length ? 1 : 0) + (outboxCalls() ? 2 : 0);
+
 const conclude = (tag, payload) => {
-  if (status === "") status = flat(tag, lines.length ? "1" : "0", payload);
+  if (status === "") status = flat(tag, flags(), payload);
 };
 
 const fail = (thrown) => {
@@ -105,6 +108,7 @@ const noEntryPoint = () => new NativeError("no entry point: the script needs fun
 const poll = (idle) => {
   if (status === "" && finished) concludeFinished();
   if (status !== "") return status;
+  if (idle && adapter.rest !== undefined) adapter.rest();
   const timer = nextTimer();
   if (timer === undefined && waitingFor() === 0 && idle) {
     if (askedForData) succeed(undefined);
@@ -112,8 +116,7 @@ const poll = (idle) => {
     else fail(new NativeError("main returned a promise that can never settle: nothing that it waits for is pending"));
     return status;
   }
-  const flag = (lines.length ? 1 : 0) + (outboxCalls() ? 2 : 0);
-  return flat("W", flag, timer === undefined ? "" : timer.due - now);
+  return flat("W", flags(), timer === undefined ? "" : timer.due - now);
 };
 
 const isThenable = (value) => value !== null && (typeof value === "object" || typeof value === "function") && typeof value.then === "function";
@@ -131,7 +134,7 @@ const start = (inputText, correlationId, time) => {
     data = adapter.prepare(parse(inputText));
     const main = apply(factory, realm, []);
     hasMain = main !== undefined;
-    const returned = hasMain && !finished ? main(data) : undefined;
+    const returned = hasMain && !finished ? main(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
     if (finished) concludeFinished();
     else if (isThenable(returned)) follow(returned);
     else if (hasMain || (askedForData && !mayWait)) succeed(returned);

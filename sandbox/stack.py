@@ -1,0 +1,44 @@
+"""Stacks of the engine's, which has no file names, read back to places in the author's file."""
+
+import json
+import re
+
+from sandbox import runtime
+from sandbox.outcome import Location, Threw
+
+_FRAME = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
+
+
+def author_frames(stack: str) -> list[tuple[str, Location]]:
+    """Function and place of each of the author's frames, innermost first."""
+    frames = []
+    for line in stack.splitlines():
+        match = _FRAME.match(line)
+        if match is not None and int(match[2]) > runtime.AUTHOR_LINE_OFFSET:
+            place = Location(int(match[2]) - runtime.AUTHOR_LINE_OFFSET, int(match[3]))
+            frames.append((match[1] or "<anonymous>", place))
+    return frames
+
+
+def author_location(stack: str) -> Location | None:
+    """The innermost place in the author's file."""
+    frames = author_frames(stack)
+    return frames[0][1] if frames else None
+
+
+def threw(program_name: str, description: str) -> Threw:
+    """Read what runtime/failure.js wrote of an error. A script may have tampered with it, so every part is checked."""
+    try:
+        read = json.loads(description)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        read = {}
+    frames = author_frames(str(read.get("stack", "")))
+    return Threw(
+        program=program_name,
+        name=str(read.get("name", "Error")),
+        message=str(read.get("message", "")),
+        location=frames[0][1] if frames else None,
+        stack=tuple(f"{function} ({program_name}:{place.line}:{place.column})" for function, place in frames),
+    )
