@@ -9,7 +9,8 @@ when TCP cut a write. Writing frames one by one is no help, for they wait togeth
 - at most ``UNREAD_BYTES`` are ever written that Kamailio has not said it has read. A mark is put after every
   ``MARK_BYTES``, and Kamailio sends it back when it comes to it.
 
-In one burst of 4,000 answers without this, Kamailio 5.6.3 lost some in most runs, with it none.
+Measured with Kamailio 5.6.3 and 4,000 frames of 20 to 400 bytes at once: written as one piece, four of six runs lost
+1,573 to 3,131 of them; each in a write of its own, two of six lost 615 and 1,160; this way none in six.
 """
 
 from collections import deque

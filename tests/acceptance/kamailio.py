@@ -57,7 +57,7 @@ class Kamailio:
         ]
         run = directory / "run"
         run.mkdir()
-        command = [require_program("kamailio"), "-DD", "-E", "-x", "tlsf", "-m", "64", "-Y", str(run)]
+        command = [require_program("kamailio"), "-DD", "-E", "-x", "tlsf", "-m", "256", "-Y", str(run)]
         command += ["-f", str(CONFIGURATION)]
         for setting in settings:
             command += ["-A", setting]
