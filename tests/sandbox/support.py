@@ -1,0 +1,158 @@
+"""What the tests of the sandbox share: a small adapter, a context driven in process, a pool asked one run at a time."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sandbox.engine import Context, RunBounds
+from sandbox.outcome import Completion, Returned, Threw
+from sandbox.pool import Pool, PoolSettings, Run
+from sandbox.process import WorkerSettings
+from sandbox.program import Invocation, Kind, Limits, Program
+from sandbox.stack import threw
+
+ADAPTER = """({
+  prepare: (input) => input,
+  collect: (data, returned) => (returned === undefined ? data : returned),
+  caught: (error) => (Array.isArray(error) ? { refused: error } : undefined),
+})"""
+HOST_ADAPTER = """(({ host }) => {
+  globalThis.ask = (...values) => host("ask", values);
+  return { prepare: (input) => input, collect: (data, returned) => returned, caught: () => undefined };
+})"""
+"""Grants ``ask(...)``, a host call."""
+
+HOSTILE = "function main() { for (;;); }"
+FINE = "function main(data) { return data; }"
+
+
+def program(text: str, kind: Kind = Kind.SCRIPT, *, key: str = "", adapter: str = ADAPTER, **more: Any) -> Program:
+    """A program whose key is its text."""
+    return Program(key=key or f"{kind}:{text}", name="author.js", kind=kind, text=text, adapter=adapter, **more)
+
+
+class Driven:
+    """One context, in this process, with a clock that the test moves."""
+
+    def __init__(
+        self,
+        text: str,
+        kind: Kind = Kind.SCRIPT,
+        *,
+        adapter: str = ADAPTER,
+        bounds: RunBounds | None = None,
+        **more: Any,
+    ) -> None:
+        self.context = Context(kind)
+        self.bounds = bounds or RunBounds(1_000_000, 16_384, 1_000)
+        self.now = 1000.0
+        self.log: list[list[str]] = []
+        self.calls: list[list[Any]] = []
+        self.loaded = self.context.load(program(text, kind, adapter=adapter, **more), self.bounds)
+
+    def start(self, data: Any = None, *, cpu: float = 2.0, correlation_id: str = "") -> str:
+        """Begin a run and go on until it has a status or waits."""
+        if self.loaded != "R0":
+            return self.loaded
+        self.context.limit_time(cpu)
+        return self._settled(self.context.start(json.dumps(data), correlation_id, self.now))
+
+    def fire(self, milliseconds: float) -> str:
+        """Let time pass and the next timer ring."""
+        self.now += milliseconds
+        return self._settled(self.context.fire(self.now))
+
+    def settle(self, call_id: int, value: Any, succeeded: bool = True) -> str:
+        """Answer a host call."""
+        return self._settled(self.context.settle(call_id, succeeded, json.dumps(value), self.now))
+
+    def run(self, data: Any = None, **more: Any) -> Any:
+        """A whole run: its result, or the Threw, or the raw status of anything else."""
+        status = self.start(data, **more)
+        while status[0] == "W" and len(status) > 2:
+            status = self.fire(max(0.0, float(status[2:])))
+        usable = self.context.finish()
+        if status[0] == "R":
+            return json.loads(status[2:])
+        assert not usable or status[0] == "W"
+        return threw("author.js", status[2:]) if status[0] == "E" else status
+
+    def _settled(self, status: str) -> str:
+        jobs = 0
+        while status[0] == "W" and self.context.run_job():
+            jobs += 1
+            if jobs % 64 == 0:
+                status = self.context.poll(False)
+        if status[0] == "W":
+            status = self.context.ended or self.context.poll(True)
+        if status[1] in "13":
+            self.log += json.loads(self.context.take_log())
+        if status[0] == "W" and status[1] in "23":
+            self.calls += json.loads(self.context.take_outbox())
+        return status
+
+
+def result(text: str, data: Any = None, kind: Kind = Kind.SCRIPT, *, cpu: float = 2.0, **more: Any) -> Any:
+    """What one run of a script in a fresh context gives."""
+    return Driven(text, kind, **more).run(data, cpu=cpu)
+
+
+def thrown(text: str, data: Any = None, kind: Kind = Kind.SCRIPT, **more: Any) -> Threw:
+    """The error of one run in a fresh context."""
+    error = result(text, data, kind, **more)
+    assert isinstance(error, Threw), error
+    return error
+
+
+SMALL = PoolSettings(workers=1, slow_workers=1, worker=WorkerSettings(warm_contexts=20))
+
+
+@asynccontextmanager
+async def running_pool(settings: PoolSettings = SMALL) -> AsyncIterator[Pool]:
+    """A pool that serves, and is closed at the end."""
+    pool = Pool(settings)
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def submit(
+    pool: Pool,
+    text: str | Program,
+    data: Any = None,
+    kind: Kind = Kind.SCRIPT,
+    on_call: Callable[[Run, int, str, list[Any]], None] | None = None,
+    **limits: Any,
+) -> tuple[Run, asyncio.Future[Completion]]:
+    """Submit and give the run with a future of its completion."""
+    future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+    invocation = Invocation(
+        program=text if isinstance(text, Program) else program(text, kind),
+        input=json.dumps(data).encode(),
+        limits=Limits(**limits),
+    )
+    return pool.submit(invocation, future.set_result, on_call), future
+
+
+async def ask(pool: Pool, text: str | Program, data: Any = None, kind: Kind = Kind.SCRIPT, **limits: Any) -> Completion:
+    """Run once and wait for the completion."""
+    async with asyncio.timeout(20):
+        return await submit(pool, text, data, kind, **limits)[1]
+
+
+async def value(pool: Pool, text: str | Program, data: Any = None, kind: Kind = Kind.SCRIPT, **limits: Any) -> Any:
+    """What a run returned."""
+    outcome = (await ask(pool, text, data, kind, **limits)).outcome
+    assert isinstance(outcome, Returned), outcome
+    return json.loads(outcome.value)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for something that has no event of its own, such as the state of the kernel's process table."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)

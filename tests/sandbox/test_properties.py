@@ -1,0 +1,84 @@
+"""Whatever goes in: the engine answers with one of its statuses, and JSON comes out as it went in."""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.engine import Tag
+from sandbox.outcome import Threw
+from sandbox.program import Kind
+from sandbox.stack import threw
+from tests.sandbox.support import Driven, result
+
+# JavaScript has no integers past 2**53, says 0 for -0, and writes floats below 1e21 as integers.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False).filter(
+    lambda number: number != 0 and (abs(number) < 2**53 or abs(number) >= 1e21)
+)
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | FLOATS
+# A key "then" with no function behind it is data; one named __proto__ is an own property in JSON.
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=20,
+)
+FRAGMENTS = st.sampled_from(
+    ["main", "function", "async", "(", ")", "{", "}", "=>", "return", "throw", "err", "exit", "vars()", "await", ";", "=",
+     "Promise", "setTimeout", ",", "[", "]", "'", "`", "${", "/*", "*/", "//", "\n", "new", "Error", "0", "1", "null",
+     "this", "globalThis", "Object.prototype", "Array.prototype", ".toJSON", ".then", "class", "extends", "for(;;)",
+     "yield", "\0", "\ud800", "\u2028", "import", "export", "eval", "Symbol.iterator", "console.log", "data", " "]
+)  # fmt: skip
+
+_identity = {kind: Driven("function main(data) { return data; }", kind) for kind in Kind}
+
+
+@given(data=JSON, kind=st.sampled_from(list(Kind)))
+def test_json_comes_out_as_it_went_in(data: Any, kind: Kind) -> None:
+    assert _identity[kind].run(data) == data
+
+
+@given(
+    text=st.text(st.characters(), max_size=60) | st.lists(FRAGMENTS, max_size=25).map("".join),
+    kind=st.sampled_from(list(Kind)),
+)
+@settings(deadline=None)
+def test_any_text_has_a_status(text: str, kind: Kind) -> None:
+    driven = Driven(text, kind)
+    status = driven.start({"n": 1}, cpu=0.01)
+    assert status[0] in {Tag.RETURNED, Tag.THREW, Tag.OUT_OF_TIME, Tag.WAITING, Tag.OUT_OF_MEMORY}
+    assert status[1] in "0123"
+    if status[0] == Tag.THREW:
+        assert str(threw("author.js", status[2:]))
+    elif status[0] == Tag.RETURNED:
+        json.loads(status[2:])
+
+
+VALUES = st.recursive(
+    st.sampled_from(["undefined", "null", "NaN", "Symbol()", "3n", "main", "new Error('e')", "new Proxy({}, {})", "/x/",
+                     "new Proxy(new Error(), { get() { throw 1; } })", "class {}", "new Date(NaN)", "new Map()",
+                     "Object.create(null)", "new Uint8Array(3)", "function* () {}", "globalThis", "Promise"])
+    | st.text(st.characters(codec="ascii"), max_size=10).map(json.dumps)
+    | st.integers().map(lambda n: f"({n})"),
+    lambda inner: st.lists(inner, max_size=3).map(lambda v: "[" + ",".join(v) + "]")
+    | inner.map(lambda v: f"{{ a: {v} }}")
+    | inner.map(lambda v: f"{{ toString() {{ return {v}; }}, toJSON() {{ throw {v}; }} }}")
+    | inner.map(lambda v: f"Object.assign(new TypeError('t'), {{ name: {v} }})")
+    | inner.map(lambda v: f"Object.defineProperty(new Error('t'), 'message', {{ value: {v} }})")
+    | inner.map(lambda v: f"Object.defineProperty(new Error('t'), 'stack', {{ get() {{ throw {v}; }} }})"),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@given(value=VALUES, kind=st.sampled_from(list(Kind)))
+@settings(deadline=None)
+def test_whatever_is_thrown_is_an_error_that_can_be_shown(value: str, kind: Kind) -> None:
+    outcome = result(f"function main() {{ const thrown = {value}; throw thrown; }}", kind=kind)
+    if isinstance(outcome, dict):
+        assert outcome.keys() == {"refused"}  # an array, which this adapter takes for an answer
+    elif value == "null":
+        # The engine throws null where there is no memory for an error: one cannot be told from the other.
+        assert outcome == "M0"
+    else:
+        assert isinstance(outcome, Threw)
+        assert str(outcome).startswith("author.js")
