@@ -6,6 +6,7 @@ is over, whatever its end was, and the script is told when the call is over, who
 """
 
 import asyncio
+import functools
 import re
 import time
 from collections import deque
@@ -283,7 +284,7 @@ class ScriptedCall:
             if isinstance(action, Hangup):
                 self._ending = HangupBy.SCRIPT
                 self._set_timer(END_SECONDS, self._never_ended)
-            pending = self._control.perform(action, lambda result, queued=queued: self._completed(queued, result))
+            pending = self._control.perform(action, functools.partial(self._completed, queued))
             if self._current is queued:
                 self._pending = pending
         if self._completion is not None and self._current is None and not self._queue:
