@@ -20,6 +20,8 @@ from sipio.sip import Via, parse_via
 
 log = logging.getLogger(__name__)
 
+FALLBACK_REASONS: Final = ("overloaded", "bad-request", "bad-decision", "answer-too-long", "router-failed")
+"""Why we answer that Kamailio's failure policy applies."""
 _STABLE_SECONDS: Final = 1.0
 """A connection that lived this long was a success; one closed sooner (address refused) counts as a failure."""
 
@@ -46,7 +48,7 @@ class PeerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[str, int]
     """Answers by kind: continue, route, reject, fallback."""
     fallbacks: dict[str, int]
-    """Answers of kind fallback by reason: overloaded, bad-request, bad-decision, answer-too-long."""
+    """Answers of kind fallback by reason, one of ``FALLBACK_REASONS``."""
     cancelled: int
     """Calls that the caller gave up while they were being decided."""
     abandoned: int
@@ -131,7 +133,7 @@ class Peer:
         self._connected = False
         self._connections = 0
         self._answers = {"continue": 0, "route": 0, "reject": 0, "fallback": 0}
-        self._fallbacks = {"overloaded": 0, "bad-request": 0, "bad-decision": 0, "answer-too-long": 0}
+        self._fallbacks = dict.fromkeys(FALLBACK_REASONS, 0)
         self._asked = self._cancelled = self._abandoned = self._ended = 0
         self._bad_frames = self._dropped = self._flow_resets = 0
         self._timeouts_in_row = 0
@@ -246,15 +248,27 @@ class Peer:
         self._calls[transaction] = call
         if offer.via is not None:
             self._by_via[offer.via] = transaction
-        call.pending = self._router.route(offer.request, partial(self._answer, call))
+        try:
+            call.pending = self._router.route(offer.request, partial(self._answer, call))
+        except Exception:  # a bug above us: this call pays for it, not the connection with all the others
+            log.exception("evapi_router_failed peer=%s call_id=%s", self.name, offer.request.call_id)
+            if self._forget(call):
+                self._fall_back(transaction, "router-failed")
 
-    def _answer(self, call: _Call, decision: Decision) -> None:
+    def _forget(self, call: _Call) -> bool:
+        """Take a call off the books; False if it was off them already."""
         transaction = call.offer.call.transaction
         if self._calls.get(transaction) is not call:
-            return  # cancelled, or its connection is gone: nobody waits for it
+            return False
         del self._calls[transaction]
         if call.offer.via is not None:
             self._by_via.pop(call.offer.via, None)
+        return True
+
+    def _answer(self, call: _Call, decision: Decision) -> None:
+        transaction = call.offer.call.transaction
+        if not self._forget(call):
+            return  # cancelled, or its connection is gone: nobody waits for it
         try:
             answer, dropped = encode_decision(call.offer, decision)
         except DecisionError as error:

@@ -1,25 +1,52 @@
-"""The sidecar under test, in its own process: it can be killed and stopped like the real thing."""
+"""The sidecar under test: ``scriptforge serve`` in its own process, with the scripts of ``scripts/``."""
 
+import json
 import signal
 import sys
 from pathlib import Path
 
-from tests.acceptance.kamailio import Kamailio
+from tests.acceptance.kamailio import CUSTOMERS, Kamailio
 from tests.acceptance.processes import Program
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = Path(__file__).parent / "scripts"
+APPS = {"declined", "slow"}
+"""The scripts that use promises."""
+TIMEOUTS = {"endless": 300, "slow": 2_000}
+
+
+def _assignments() -> str:
+    lines = [f'[[script]]\nfile = "{script}.js"\nkind = "app"\n' for script in sorted(APPS)]
+    for customer in CUSTOMERS.values():
+        if (SCRIPTS / f"{customer}.js").exists():
+            lines.append(
+                f'[[route]]\ncustomer = "{customer}"\nscript = "{customer}"\n'
+                f"timeout_ms = {TIMEOUTS.get(customer, 1_000)}\n"
+                'timeout_action = "503 Script Timeout"\nerror_action = "500 Script Error"\n'
+            )
+    return "\n".join(lines)
 
 
 class Daemon:
     """Decides for one or more Kamailios. Connected once constructed."""
 
     def __init__(self, directory: Path, kamailios: list[Kamailio]) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        before = [kamailio.program.position for kamailio in kamailios]
+        catalog = directory / "catalog"
+        (catalog / "scripts").mkdir(parents=True)
+        for script in SCRIPTS.glob("*.js"):
+            (catalog / "scripts" / script.name).write_bytes(script.read_bytes())
+        (catalog / "assignments.toml").write_text(_assignments())
+        configuration = directory / "sidecar.toml"
         peers = [kamailio.peer for kamailio in kamailios]
-        self.program = Program(
-            [sys.executable, "-m", "tests.acceptance.stub_daemon", *peers], directory / "daemon.log", ROOT
+        configuration.write_text(
+            f"[socket]\nunix = {json.dumps(str(directory / 'daemon.sock'))}\n"
+            f"[kamailio]\npeers = {json.dumps(peers)}\n"
+            f"[catalog]\ndirectory = {json.dumps(str(catalog))}\n"
+            '[metrics]\nlisten = ""\n[log]\nlevel = "debug"\n'
         )
+        before = [kamailio.program.position for kamailio in kamailios]
+        command = [str(Path(sys.executable).with_name("scriptforge")), "serve", "--config", str(configuration)]
+        self.program = Program(command, directory / "daemon.log", ROOT)
         for kamailio, position in zip(kamailios, before, strict=True):
             kamailio.program.wait_for("sidecar connected", position)
 

@@ -1,5 +1,6 @@
 """One Kamailio's conversation, through memory."""
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -8,8 +9,8 @@ from sipio.errors import MalformedFrame, OversizedFrame
 from sipio.evapi.messages import CallEnded
 from sipio.evapi.netstring import NetstringDecoder, encode
 from sipio.evapi.peer import Backoff, EvapiLimits, Peer
-from sipio.routing import Action, Decision, HeaderChanges, Router
-from tests.sipio.evapi_doubles import EchoRouter, HoldingRouter, cancel, question
+from sipio.routing import Action, Decision, HeaderChanges, Router, RoutingRequest
+from tests.sipio.evapi_doubles import EchoRouter, HoldingRouter, Pending, cancel, question
 
 
 class Conversation:
@@ -122,6 +123,20 @@ def test_a_decision_that_cannot_be_carried_out_falls_back() -> None:
     assert talk.said() == [b"f;1001;3000000001;bad-decision", b"f;1002;3000000002;answer-too-long"]
     snapshot = talk.peer.snapshot()
     assert (snapshot.fallbacks["bad-decision"], snapshot.fallbacks["answer-too-long"]) == (1, 1)
+
+
+class BrokenRouter:
+    """Has a bug."""
+
+    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Pending:
+        raise ZeroDivisionError(request, answer)
+
+
+def test_a_bug_in_the_router_costs_its_call_and_no_other() -> None:
+    talk = Conversation(BrokenRouter())
+    talk.hears(question(1), question(2))
+    assert talk.said() == [b"f;1001;3000000001;router-failed", b"f;1002;3000000002;router-failed"]
+    assert talk.peer.in_flight == 0
 
 
 def test_kamailios_breaker_is_seen() -> None:
