@@ -219,6 +219,7 @@ class ScriptedCall:
             cpu_seconds=sandbox.cpu_ms / 1000,
             result_bytes=sandbox.result_bytes,
             log_bytes=sandbox.log_bytes,
+            outbox_calls=2 * QUEUED_ACTIONS,
         )
         invocation = Invocation(
             program=self._program, input=msgspec.json.encode(given), limits=limits, correlation_id=offer.id
@@ -309,8 +310,8 @@ class ScriptedCall:
         if isinstance(asked.action, Answer):
             self._notes.answered = self._notes.at(self._loop.time())
         if isinstance(value, Bridged) and asked.go_on is not None and not asked.go_on(value):
-            self._settle(queued.call_id, msgspec.json.encode(call_actions.result(value)))
             self._end_after_bridge(value)
+            self._settle(queued.call_id, msgspec.json.encode(call_actions.result(value)))
             return
         if isinstance(value, Digits) and value.status != "success" and asked.transfer_to:
             self._transfer(queued, value)
@@ -326,8 +327,8 @@ class ScriptedCall:
         except ActionError as error:
             self._reject(queued.call_id, str(error))
             return
-        self._settle(queued.call_id, msgspec.json.encode(call_actions.result(value)))
         self._queue.appendleft(_Queued(0, asked))
+        self._settle(queued.call_id, msgspec.json.encode(call_actions.result(value)))
 
     def _end_after_bridge(self, value: Bridged) -> None:
         # As a switch without continue_on_fail does: the caller gets the other leg's own answer.

@@ -4,8 +4,9 @@
 // Host calls: perform(kind, options) is one action, answered when it is complete on the call; actions are done in the
 // order in which they were asked for. digits(fresh) is answered with the digits that came, hangup() when the call has
 // ended, log(text) and warn(text, stack) at once.
-(({ host }) => {
+((granted) => {
   "use strict";
+  const { host } = granted;
   const { assign, defineProperty, freeze, keys } = Object;
   const { isArray } = Array;
   const { apply } = Reflect;
@@ -20,6 +21,7 @@
   const NativeRegExp = RegExp;
   const text = String;
   const WAITS = 100;
+  const WARNINGS = 100;
   const SIP_ERROR = /^\s*([0-9]{3})(?:\s+(.*?))?\s*$/s;
   const DIGITS_ONLY = /^[0-9*#A-D]+$/;
 
@@ -34,6 +36,7 @@
   // ---- actions, and whether each was awaited ----
 
   let unawaited = [];
+  let warnings = 0;
   let outgoing = [];
   let variables = {};
   let call = {};
@@ -63,7 +66,7 @@
     const made = unawaited;
     unawaited = [];
     for (let index = 0; index < made.length; index++) {
-      if (!made[index].awaited) host("warn", [`ctx.${made[index].kind}() is not awaited`, made[index].stack]);
+      if (!made[index].awaited && warnings++ < WARNINGS) host("warn", [`ctx.${made[index].kind}() is not awaited`, made[index].stack]);
     }
   };
 
@@ -259,6 +262,7 @@
     variables = {};
     outgoing = [];
     unawaited = [];
+    warnings = 0;
     waits = [];
     listening = false;
     const data = assign({}, input.data, input.vars);
