@@ -7,6 +7,7 @@ compute, answer on the one socket it was given, and die.
 import ctypes
 import os
 import resource
+from pathlib import Path
 from typing import Any
 
 from sandbox.errors import ConfinementRefused
@@ -72,14 +73,22 @@ def drop_capabilities() -> None:
 def system_call_filter() -> Any:
     """Build the seccomp filter, not yet in force. Needs files, so it comes before the limits.
 
-    Raises ConfinementRefused where libseccomp is missing or the kernel has no seccomp.
+    Raises ConfinementRefused where libseccomp is missing, the kernel has no seccomp, or the process has a second
+    thread: capabilities and no_new_privs are each thread's own, so it would stay free.
     """
+    try:
+        threads = len(list(Path("/proc/self/task").iterdir()))
+    except OSError as error:
+        raise ConfinementRefused(f"the worker's threads cannot be counted: {error}") from error
+    if threads != 1:
+        raise ConfinementRefused(f"the worker has {threads} threads, of which only one can be confined")
     try:
         import pyseccomp  # noqa: PLC0415 - absent where confinement is not required
     except (ImportError, OSError, RuntimeError) as error:
         raise ConfinementRefused(f"libseccomp cannot be loaded: {error}") from error
     try:
         syscall_filter = pyseccomp.SyscallFilter(pyseccomp.KILL_PROCESS)
+        syscall_filter.set_attr(pyseccomp.Attr.CTL_TSYNC, 1)
         for name in SYSTEM_CALLS:
             if name == "mmap":
                 # The engine has no compiler: memory that can be executed is only ever an attack.

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-import quickjs
+import _quickjs as quickjs  # the package around it starts a thread, which would stay outside the confinement
 
 from sandbox import runtime
 from sandbox.program import Kind, Program
