@@ -72,7 +72,8 @@ class _Route:
 class SwitchMethods:
     """``hello``, ``ping``, ``route``, ``cancel``, ``stats`` and ``scripts``.
 
-    ``stats`` and ``scripts`` are asked each time for a plain map, which is the answer.
+    ``stats`` and ``scripts`` are asked each time for a plain map, which is the answer. ``more`` are methods of
+    others, such as those of `sipio.rpc.calls.RpcCalls`, which ``hello`` then names too.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class SwitchMethods:
         version: str,
         stats: Callable[[], Mapping[str, Any]],
         scripts: Callable[[], Mapping[str, Any]],
+        more: Mapping[str, Method] | None = None,
     ) -> None:
         self._router = router
         self._stats = stats
@@ -95,6 +97,7 @@ class SwitchMethods:
             "cancel": Method(_OneCall, self._cancel, immediate=True),
             "stats": Method(_Nothing, lambda _, responder: responder.result(self._stats()), immediate=True),
             "scripts": Method(_Nothing, lambda _, responder: responder.result(self._scripts()), immediate=True),
+            **(more or {}),
         }
         """For `RpcServer`."""
         self._welcome = Welcome(server=name, version=version, protocol=PROTOCOL_VERSION, methods=sorted(self.methods))

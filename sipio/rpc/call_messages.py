@@ -1,0 +1,205 @@
+"""Class 5 over MessagePack-RPC: what a switch says of its calls, and actions as it is asked for them.
+
+docs/voice-adapter.md is the same in words, for whoever writes the switch's side.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from sipio.call_control import (
+    Answer,
+    BlockDtmf,
+    Bridge,
+    Bridged,
+    CallAction,
+    CallEvent,
+    CallOffer,
+    Collect,
+    DigitPressed,
+    Digits,
+    Echo,
+    Hangup,
+    HangupBy,
+    HungUp,
+    LegEvent,
+    Media,
+    MediaFile,
+    MediaText,
+    Play,
+    Record,
+    RecordingFinished,
+)
+from sipio.errors import MalformedMessage
+from sipio.rpc.values import ValueDecoder
+
+CallId = Annotated[str, Meta(min_length=1, max_length=256)]
+_Status = Annotated[int, Meta(ge=0, le=699)]
+_Cause = Annotated[int, Meta(ge=0, le=127)]
+_Seconds = Annotated[float, Meta(ge=0)]
+
+
+class CallStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The map of ``call.start``: a `CallOffer` without its driver."""
+
+    id: CallId
+    from_user: str
+    from_name: str = ""
+    from_host: str = ""
+    to_user: str
+    to_host: str = ""
+    source: str = ""
+    headers: list[tuple[str, str]] = []
+    customer: str = ""
+    variables: dict[str, str] = {}
+
+    def offer(self) -> CallOffer:
+        """The call as a handler sees it."""
+        return CallOffer(driver="rpc", **msgspec.structs.asdict(self))
+
+
+class CallAccepted(msgspec.Struct, frozen=True):
+    """The answer to a ``call.start`` that was taken."""
+
+    accepted: bool = True
+
+
+class CallRefused(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one that was not: what the switch is to answer its caller."""
+
+    accepted: bool = False
+    code: int
+    reason: str
+    cause: int
+    headers: list[tuple[str, str]] = []
+
+
+class DigitEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="digit"):
+    """``digit``."""
+
+    call_id: CallId
+    digit: Annotated[str, Meta(pattern="^[0-9*#A-D]$")]
+    duration_ms: Annotated[int, Meta(ge=0)] = 0
+
+    def event(self) -> CallEvent:
+        """As a handler sees it."""
+        return DigitPressed(digit=self.digit, duration_ms=self.duration_ms)
+
+
+class HungUpEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="hungup"):
+    """``hungup``."""
+
+    call_id: CallId
+    by: HangupBy = HangupBy.CALLER
+    code: _Status = 0
+    cause: _Cause = 16
+    reason: str = ""
+    headers: list[tuple[str, str]] = []
+
+    def event(self) -> HungUp:
+        """As a handler sees it."""
+        return HungUp(by=self.by, code=self.code, cause=self.cause, reason=self.reason, headers=self.headers)
+
+
+class RecordingFinishedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="recording_finished"):
+    """``recording_finished``."""
+
+    call_id: CallId
+    name: str
+    path: str = ""
+    seconds: _Seconds = 0.0
+    error: str = ""
+
+    def event(self) -> CallEvent:
+        """As a handler sees it."""
+        return RecordingFinished(name=self.name, path=Path(self.path), seconds=self.seconds, error=self.error)
+
+
+class LegEventMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="leg"):
+    """``leg``."""
+
+    call_id: CallId
+    destination: str
+    what: Annotated[str, Meta(pattern="^(ringing|answered|ended)$")]
+    code: _Status = 0
+
+    def event(self) -> CallEvent:
+        """As a handler sees it."""
+        return LegEvent(destination=self.destination, what=self.what, code=self.code)
+
+
+EventMessage = DigitEvent | HungUpEvent | RecordingFinishedEvent | LegEventMessage
+
+
+class EventHead(msgspec.Struct, frozen=True):
+    """As much as can be read of an event of the wrong shape."""
+
+    call_id: str = ""
+    event: str = ""
+
+
+_EVENT = ValueDecoder(EventMessage)
+_EVENT_HEAD = ValueDecoder(EventHead)
+
+
+def read_event(given: msgspec.Raw) -> EventMessage:
+    """One ``call.event``. Raises MalformedMessage, which names the field."""
+    message: EventMessage = _EVENT.decode(given, "params[0]")
+    return message
+
+
+def read_event_head(given: msgspec.Raw) -> EventHead:
+    """What call an event is of and what it is, whatever else is wrong with it; empty where not even that is right."""
+    try:
+        head: EventHead = _EVENT_HEAD.decode(given, "params[0]")
+    except MalformedMessage:
+        return EventHead()
+    return head
+
+
+_DIGITS = ValueDecoder(Digits)
+_BRIDGED = ValueDecoder(Bridged)
+
+
+def read_result(action: CallAction, result: msgspec.Raw) -> Digits | Bridged | None:
+    """What an action answered with. Raises MalformedMessage."""
+    if isinstance(action, Collect):
+        digits: Digits = _DIGITS.decode(result, "result")
+        return digits
+    if isinstance(action, Bridge):
+        bridged: Bridged = _BRIDGED.decode(result, "result")
+        return bridged
+    return None
+
+
+_METHODS: dict[type, str] = {
+    Answer: "call.answer",
+    Play: "call.play",
+    Echo: "call.echo",
+    Collect: "call.collect",
+    Bridge: "call.bridge",
+    Hangup: "call.hangup",
+    Record: "call.record",
+    BlockDtmf: "call.block_dtmf",
+}
+
+
+def request_of(call_id: str, action: CallAction) -> tuple[str, dict[str, Any]]:
+    """The method and the map that ask a switch for an action."""
+    fields = {"call_id": call_id, **msgspec.structs.asdict(action)}
+    for name in ("media", "prompt", "invalid_prompt", "ringback"):
+        if name in fields:
+            fields[name] = [_media(one) for one in fields[name]]
+    if isinstance(action, Record):
+        fields["path"] = str(action.path)
+    return _METHODS[type(action)], fields
+
+
+def _media(media: Media) -> dict[str, str]:
+    if isinstance(media, MediaFile):
+        return {"type": "file", "name": media.name, "path": str(media.path)}
+    if isinstance(media, MediaText):
+        return {"type": "text", "text": media.text, "voice": media.voice}
+    return {"type": "url", "url": media.url}
