@@ -1,0 +1,274 @@
+"""One bridge: the other legs tried in order, the one that answered joined to the caller's, and what became of it."""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from sipio.agent.destinations import Target, UnknownDestination, resolve
+from sipio.call_control import (
+    ActionResult,
+    Bridge,
+    Bridged,
+    BridgeStatus,
+    DigitPressed,
+    Done,
+    HungUpDuring,
+    LegEvent,
+    PendingAction,
+    RecordingFinished,
+    Stopped,
+)
+from sipio.errors import LocalError, MalformedMessage
+from sipio.media.errors import NoFreePort
+from sipio.media.relay import Relay
+from sipio.media.session import MediaSession
+from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionProgressed
+from sipio.sip.media_description import LocalMedia
+from sipio.sip.outgoing import OutgoingSession
+from sipio.sip.uri import escape_user
+
+if TYPE_CHECKING:
+    from sipio.agent.call import AgentCall
+
+_STATUS: Final = {
+    486: BridgeStatus.BUSY,
+    600: BridgeStatus.BUSY,
+    408: BridgeStatus.NO_ANSWER,
+    480: BridgeStatus.NO_ANSWER,
+    487: BridgeStatus.NO_ANSWER,
+}
+
+
+class _Done(Protocol):
+    def __call__(self, result: ActionResult, /) -> None: ...
+
+
+class BridgeUnderWay:
+    """A `PendingAction`, and the driver and media observer of the other leg."""
+
+    def __init__(self, call: "AgentCall", action: Bridge, done: _Done) -> None:
+        self._call = call
+        self._action = action
+        self._done: _Done | None = done
+        self._loop = asyncio.get_running_loop()
+        self._waiting = deque(action.destinations)
+        self._targets: deque[Target] = deque()
+        self._destination = ""
+        self._leg: OutgoingSession | None = None
+        self._media: MediaSession | None = None
+        self._relay: Relay | None = None
+        self._ringback: PendingAction | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._answered_at = 0.0
+        self._timed_out = False
+        self._ended_by_us = False
+        self._stopped = False
+        self._last = Bridged(status=BridgeStatus.FAILED)
+
+    # ---- trying ----
+
+    def begin(self) -> None:
+        """Call the first destination."""
+        if self._action.ringback:
+            self._play_ringback()
+        self._try_next()
+
+    def _try_next(self) -> None:
+        while self._targets or self._waiting:
+            if not self._targets:
+                self._destination = self._waiting.popleft()
+                try:
+                    self._targets.extend(resolve(self._destination, self._call.settings, self._call.endpoint))
+                except UnknownDestination as error:
+                    self._failed(404, str(error))
+                    continue
+            if self._invite(self._targets.popleft()):
+                return
+        self._finish(Done(self._last))
+
+    def _invite(self, target: Target) -> bool:
+        call = self._call
+        action = self._action
+        try:
+            self._media = call.engine.open(call.media.host)
+        except NoFreePort as error:
+            self._failed(503, str(error))
+            return False
+        self._media.observer = self
+        cli = target.from_user or action.cli or call.offer.from_user or "anonymous"
+        host = target.from_host or call.media.host
+        try:
+            leg = call.endpoint.invite(
+                target.uri,
+                from_=f"<sip:{escape_user(cli)}@{f'[{host}]' if ':' in host else host}>",
+                media=LocalMedia(host=self._media.host, port=self._media.port, codecs=call.settings.user_agent.codecs),
+                headers=action.headers,
+                credentials=target.credentials,
+                proxy=target.proxy,
+            )
+        except (MalformedMessage, LocalError) as error:
+            self._drop_media()
+            self._failed(400, str(error))
+            return False
+        leg.context = self
+        self._leg = leg
+        self._timed_out = False
+        self._timer = self._loop.call_later(action.timeout_seconds, self._no_answer)
+        return True
+
+    def _failed(self, code: int, reason: str) -> None:
+        status = _STATUS.get(code, BridgeStatus.FAILED)
+        self._last = Bridged(status=status, destination=self._destination, code=code, reason=reason)
+        self._call.tell(LegEvent(destination=self._destination, what="failed", code=code))
+
+    def _no_answer(self) -> None:
+        self._timer = None
+        if self._leg is not None:
+            self._timed_out = True
+            self._leg.cancel()
+
+    # ---- what the other leg does ----
+
+    def session_event(self, event: Any) -> None:
+        """Something happened to the other leg's SIP session."""
+        if event.session is not self._leg:
+            return
+        if isinstance(event, MediaChanged):
+            self._media_agreed(event)
+        elif isinstance(event, SessionProgressed):
+            self._progressed(event)
+        elif isinstance(event, SessionAnswered):
+            self._answered()
+        elif isinstance(event, DigitReceived):
+            if self._media is not None:
+                self._media.digit(event.digit, event.duration_ms)
+        elif isinstance(event, SessionEnded):
+            self._leg_ended(event)
+
+    def _media_agreed(self, event: MediaChanged) -> None:
+        if self._media is None:
+            return
+        self._media.start(event.media)
+        if self._relay is None and not self._action.ringback:
+            # Early media: the caller hears what the other side's network says.
+            self._call.open_media()
+            self._join()
+
+    def _progressed(self, event: SessionProgressed) -> None:
+        self._call.tell(LegEvent(destination=self._destination, what="ringing", code=event.status))
+        if self._relay is None and self._ringback is None:
+            if self._call.session.answered:
+                self._ringback = self._call.media.play_ringback()
+            else:
+                self._call.session.ring()
+
+    def _answered(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._answered_at = self._loop.time()
+        self._call.tell(LegEvent(destination=self._destination, what="answered"))
+        self._stop_ringback()
+        self._call.accept()
+        if self._relay is None:
+            self._join()
+
+    def _join(self) -> None:
+        if self._media is not None:
+            self._stop_ringback()
+            self._relay = self._call.engine.bridge(self._call.media, self._media)
+
+    def _leg_ended(self, event: SessionEnded) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._leg = None
+        self._drop_media()
+        if self._stopped:
+            self._finish(Stopped())
+        elif event.answered:
+            seconds = round(self._loop.time() - self._answered_at, 3)
+            self._call.tell(LegEvent(destination=self._destination, what="ended"))
+            self._finish(
+                Done(
+                    Bridged(
+                        status=BridgeStatus.COMPLETED,
+                        destination=self._destination,
+                        code=200,
+                        reason=event.reason,
+                        seconds=seconds,
+                        hangup_by="caller" if self._ended_by_us else "callee",
+                    )
+                )
+            )
+        else:
+            code = 408 if self._timed_out else event.status
+            self._failed(code, "no answer" if self._timed_out else event.reason)
+            self._try_next()
+
+    # ---- what ends it ----
+
+    def stop(self) -> None:
+        """Give it up: an unanswered leg is cancelled, an answered one hung up."""
+        self._stopped = True
+        self._end_leg()
+
+    def caller_gone(self) -> None:
+        """The caller hung up."""
+        done, self._done = self._done, None
+        self._end_leg()
+        self._drop_media()
+        if done is not None:
+            done(HungUpDuring())
+
+    def _end_leg(self) -> None:
+        self._ended_by_us = True
+        self._waiting.clear()
+        self._targets.clear()
+        leg = self._leg
+        if leg is None:
+            self._finish(Stopped())
+        elif leg.answered:
+            leg.bye()
+        else:
+            leg.cancel()
+
+    def _finish(self, result: ActionResult) -> None:
+        self._stop_ringback()
+        self._drop_media()
+        self._call.bridge_over(self)
+        done, self._done = self._done, None
+        if done is not None:
+            done(result)
+
+    def _drop_media(self) -> None:
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            relay.close()
+        media, self._media = self._media, None
+        if media is not None:
+            media.close()
+
+    # ---- what the caller hears meanwhile ----
+
+    def _play_ringback(self) -> None:
+        self._call.open_media()
+        self._ringback = self._call.media.play(self._action.ringback, lambda _result: None, repeat=True)
+
+    def _stop_ringback(self) -> None:
+        ringback, self._ringback = self._ringback, None
+        if ringback is not None:
+            ringback.stop()
+
+    # ---- media of the other leg ----
+
+    def digit_pressed(self, event: DigitPressed) -> None:
+        """The other party's digits go to the caller by the relay, and nowhere else."""
+
+    def recording_finished(self, event: RecordingFinished) -> None:
+        """Recordings are of the caller's leg."""
+
+    def media_timed_out(self, seconds: float) -> None:  # noqa: ARG002 - the observer's signature
+        """The other party is gone without a word."""
+        if self._leg is not None:
+            self._leg.end(reason="media timeout")

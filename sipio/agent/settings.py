@@ -1,0 +1,39 @@
+"""What an operator may set of the embedded agent."""
+
+import msgspec
+
+from sipio.media.settings import MediaSettings
+from sipio.sip.address import Address
+from sipio.sip.settings import Credentials, UserAgentSettings
+
+
+class Trunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A way out, and the calls that come in by it."""
+
+    name: str
+    target: str
+    """Where its calls go, ``{number}`` filled in: ``sip:{number}@gateway.example:5060;transport=tcp``."""
+    credentials: Credentials | None = None
+    from_user: str = ""
+    """Instead of the caller's number, for trunks that insist on their own."""
+    from_host: str = ""
+    """Host of our From; empty for our own address."""
+    proxy: Address | None = None
+    hosts: frozenset[str] = frozenset()
+    """IP addresses that its calls come from."""
+    customer: str = ""
+    """Whose calls those are."""
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the whole agent."""
+
+    user_agent: UserAgentSettings = UserAgentSettings()
+    media: MediaSettings = MediaSettings()
+    media_host: str = ""
+    """IP address in our SDP; empty for that of the first listener."""
+    trunks: tuple[Trunk, ...] = ()
+    default_trunk: str = ""
+    """Name of the trunk that bare numbers go out by; empty for none."""
+    sip_uris: bool = True
+    """Whether a script may bridge to any SIP URI, or only to registered users and trunks."""
