@@ -58,6 +58,21 @@ def test_without_it_the_reader_does_lose() -> None:
     assert lost
 
 
+def test_with_it_the_same_burst_arrives_whole() -> None:
+    sent = [b"%05d" % index + b"x" * 95 for index in range(700)]
+    for extra in range(110):
+        reader = KamailioReader()
+        outbox = Outbox(b"a")
+        for payload in [b"y" * extra, *sent]:
+            outbox.push(payload)
+        seen = 0
+        while outbox.held_bytes or reader.waiting:
+            reader.waiting += b"".join(outbox.take(0.0))
+            assert reader.read()
+            seen = deliver(outbox, reader, seen)
+        assert payloads_of(reader)[-700:] == sent
+
+
 def test_a_small_answer_leaves_at_once_and_alone() -> None:
     outbox = Outbox(b"a")
     outbox.push(b"c;1;2")
