@@ -150,6 +150,45 @@ class VoiceSection(Section, frozen=True):
     """How long they are kept."""
 
 
+class SipSection(Section, frozen=True):
+    """The embedded SIP user agent: calls without a switch."""
+
+    listen: tuple[str, ...] = ()
+    """``udp:host:port``, ``tcp:host:port`` or ``tls:host:port``, each one socket; none switches the agent off."""
+    advertised_host: str = ""
+    """IP address or name that peers know this machine by; empty for the address listened on."""
+    accounts: Path | None = None
+    """TOML file of the phones that may register and of the trunks; see docs/voice.md. Holds passwords."""
+    tls_certificate: Path | None = None
+    """PEM certificate chain for ``tls:``."""
+    tls_key: Path | None = None
+    """PEM private key of that certificate."""
+    rtp_ports: str = "20000-29999"
+    """UDP ports for audio."""
+    media_timeout_seconds: Duration = 60.0
+    """A call whose audio has stopped for this long is ended; 0 never ends it."""
+    session_expires_seconds: Annotated[int, Meta(ge=0)] = 1_800
+    """Interval of session timers (RFC 4028); 0 for none."""
+    speech_command: tuple[str, ...] = ("espeak-ng", "--stdout", "-v", "{voice}", "--stdin")
+    """Writes the WAV of a text to standard output. ``{voice}`` and ``{text}`` are filled in, without a shell; without
+    ``{text}`` the text is on its standard input."""
+    speech_voice: str = "en"
+    """Voice where the script names none."""
+    sip_uris: bool = True
+    """Whether scripts may bridge to any SIP address; False leaves registered phones and trunks."""
+    country: str = "eu"
+    """Whose ringing tone callers hear."""
+
+
+class FreeSwitchSection(Section, frozen=True):
+    """The outbound event socket that FreeSWITCH connects to."""
+
+    listen: OptionalHostPort = ""
+    """``host:port``; empty for none."""
+    allow: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks whose connections are accepted."""
+
+
 class MetricsSection(Section, frozen=True):
     """Prometheus metrics."""
 
@@ -185,6 +224,8 @@ class Configuration(Section, frozen=True):
     catalog: CatalogSection = CatalogSection()
     decisions: DecisionSection = DecisionSection()
     voice: VoiceSection = VoiceSection()
+    sip: SipSection = SipSection()
+    freeswitch: FreeSwitchSection = FreeSwitchSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

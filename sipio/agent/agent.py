@@ -110,7 +110,7 @@ class Agent:
     def _offer(self, session: IncomingSession) -> CallOffer:
         request = session.request
         caller = request.address("From")
-        to = request.request_uri
+        to = request.request_uri()
         source = session.connection_address()
         trunk: Trunk | None = self._trunk_by_host.get(source.host) if source is not None else None
         return CallOffer(
