@@ -90,7 +90,7 @@ class MediaSession:
         raise NotImplementedError
 
     def send_digits(self, digits: str, duration_ms: int = 100) -> None:
-        """As telephone-event where it was agreed, else in the audio. ``digits`` of ``0-9*#A-D``; others are left out."""
+        """As telephone-event where it was agreed, else in the audio. Anything but ``0-9*#A-D`` is left out."""
         raise NotImplementedError
 
     def block_digits(self, digits: str = "") -> None:

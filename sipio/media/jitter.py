@@ -1,0 +1,114 @@
+"""Received audio in its order and at its pace: a timeline by RTP timestamp, read 20 ms at a time."""
+
+from typing import Final
+
+from sipio.media.g711 import FRAME_SAMPLES, SILENCE, SILENCE_BYTE, Law
+from sipio.media.rtp import TIMESTAMP_MASK, timestamp_difference
+
+_LEAST_DELAY: Final = 2 * FRAME_SAMPLES
+"""40 ms: a packet may be one tick late without being missed."""
+_MOST_DELAY: Final = 12 * FRAME_SAMPLES
+"""240 ms: what is later than that is lost."""
+_HOLD_FRAMES: Final = 150
+"""3 s without need of it, and the delay shrinks by a frame."""
+_LONGEST_JUMP: Final = 8_000
+"""A timestamp a second away from where it should be begins a new timeline."""
+
+
+class JitterBuffer:
+    """Holds packets of any length by their timestamps until their time to be read.
+
+    What is missing is silence; what comes twice lies where it lay; what comes after its time is counted, and makes the
+    delay grow, within bounds. Never holds more than a second.
+    """
+
+    __slots__ = ("_audio", "_delay", "_law", "_least_ahead", "_reads", "_started", "_timestamp", "_waits", "late")
+
+    def __init__(self, law: Law) -> None:
+        self._law = law
+        self._audio = bytearray()
+        self._timestamp = 0
+        """Of the first sample in ``_audio``, which is the next to be read."""
+        self._delay = _LEAST_DELAY
+        self._started = False
+        self._waits = 0
+        """Samples of silence still to be read before ``_audio``."""
+        self._reads = 0
+        self._least_ahead = _MOST_DELAY
+        """Least that was held ready at a read, since the delay was last looked at."""
+        self.late = 0
+        """Packets that came after their time."""
+
+    @property
+    def delay_ms(self) -> int:
+        """From a packet's arrival to its reading, as it is now wished."""
+        return self._delay // 8
+
+    def restart(self) -> None:
+        """Forget the timeline: the next packet begins one. For another source."""
+        self._started = False
+        self._audio.clear()
+
+    def write(self, timestamp: int, audio: bytes) -> None:
+        """One packet's audio, in the buffer's law."""
+        held = self._audio
+        if self._started:
+            at = timestamp_difference(timestamp, self._timestamp)
+            if at == len(held) and at + len(audio) <= _LONGEST_JUMP:
+                held += audio
+                return
+            if -_LONGEST_JUMP < at <= _LONGEST_JUMP - len(audio):
+                if at < 0:
+                    self._came_late(at, audio)
+                    return
+                self._lay(at, audio)
+                return
+        self._started = True
+        self._timestamp = timestamp
+        held[:] = audio[:_LONGEST_JUMP]
+        self._waits = self._delay
+        self._reads = 0
+        self._least_ahead = _MOST_DELAY
+
+    def _lay(self, at: int, audio: bytes) -> None:
+        held = self._audio
+        if at > len(held):
+            held.extend(bytes([SILENCE_BYTE[self._law]]) * (at - len(held)))
+        held[at : at + len(audio)] = audio
+
+    def _came_late(self, at: int, audio: bytes) -> None:
+        self.late += 1
+        if len(audio) + at > 0:
+            self._lay(0, audio[-at:])
+        elif self._delay < _MOST_DELAY:
+            self._delay += FRAME_SAMPLES
+            self._waits += FRAME_SAMPLES
+            self._reads = 0
+
+    def read(self) -> bytes:
+        """The next 20 ms; silence for what is not there."""
+        if self._waits >= FRAME_SAMPLES or not self._started:
+            self._waits = max(self._waits - FRAME_SAMPLES, 0)
+            return SILENCE[self._law]
+        held = self._audio
+        ready = len(held)
+        if ready < self._least_ahead:
+            self._least_ahead = ready
+        self._reads += 1
+        if self._reads == _HOLD_FRAMES:
+            self._reads = 0
+            if self._least_ahead > _LEAST_DELAY and ready > FRAME_SAMPLES:
+                # Always more at hand than is needed: the peer's clock is fast, or the network has calmed.
+                self._skip(FRAME_SAMPLES)
+                self._delay = max(_LEAST_DELAY, self._delay - FRAME_SAMPLES)
+                ready = len(held)
+            self._least_ahead = _MOST_DELAY
+        frame = bytes(held[:FRAME_SAMPLES])
+        self._skip(FRAME_SAMPLES)
+        if ready < FRAME_SAMPLES:
+            frame += SILENCE[self._law][ready:]
+        return frame
+
+    def _skip(self, samples: int) -> None:
+        del self._audio[:samples]
+        self._timestamp = (self._timestamp + samples) & TIMESTAMP_MASK
