@@ -76,6 +76,8 @@ class Pool:
         self._per_program: dict[str, int] = {}
         self._deadlines: list[tuple[float, int, Run]] = []
         self._deadline_timer: asyncio.TimerHandle | None = None
+        # Kept beside it: for a time that has passed uvloop gives a handle that does not know its own.
+        self._deadline_at = 0.0
         self._sequence = 0
         self._outstanding = 0
         self._refused = 0
@@ -168,7 +170,7 @@ class Pool:
             heapq.heapify(deadlines)
         heapq.heappush(deadlines, (run.deadline, self._sequence, run))
         timer = self._deadline_timer
-        if timer is None or run.deadline < timer.when():
+        if timer is None or run.deadline < self._deadline_at:
             self._set_deadline_timer(run.deadline)
         self._lanes.place(run, now)
         return run
@@ -276,6 +278,7 @@ class Pool:
     def _set_deadline_timer(self, when: float) -> None:
         if self._deadline_timer is not None:
             self._deadline_timer.cancel()
+        self._deadline_at = when
         self._deadline_timer = self._loop.call_at(when, self._deadlines_passed)
 
     def _deadlines_passed(self) -> None:

@@ -88,6 +88,7 @@ class RpcPeer(asyncio.Protocol):
         self._finishing = False
         self._ended = False
         self._deadline_timer: asyncio.TimerHandle | None = None
+        self._deadline_at = 0.0
         self._linger_timer: asyncio.TimerHandle | None = None
         self.ended: asyncio.Future[None] = self._loop.create_future()
         """Done once the connection is gone."""
@@ -406,9 +407,11 @@ class RpcPeer(asyncio.Protocol):
         timer = self._deadline_timer
         # A timer that comes early looks again; one that would come late is replaced. Deadlines mostly move
         # later.
-        if timer is None or timer.when() > deadline:
+        if timer is None or self._deadline_at > deadline:
             if timer is not None:
                 timer.cancel()
+            # Kept beside it: for a time that has passed uvloop gives a handle that does not know its own.
+            self._deadline_at = deadline
             self._deadline_timer = self._loop.call_at(deadline, self._deadline_came)
 
     def _deadline_came(self) -> None:
