@@ -16,6 +16,8 @@ class Address(NamedTuple):
     host: str
     """An IP address without brackets, or a name that the shell resolves."""
     port: int
+    local: str = ""
+    """Which of our UDP sockets it leaves from, or came in by; empty for the first that fits, and for connections."""
 
     @property
     def reliable(self) -> bool:

@@ -1,33 +1,28 @@
-"""The user agent on real sockets: interface, its body follows."""
+"""The user agent on real sockets: the asyncio shell around `UserAgent`."""
 
+import asyncio
+import ipaddress
+import socket
 import ssl
 from collections.abc import Callable
-
-import msgspec
+from typing import Final
 
 from sipio.sip.address import Address
+from sipio.sip.agent_context import SipCounters
 from sipio.sip.events import SipEvent
 from sipio.sip.media_description import LocalMedia
-from sipio.sip.session import OutgoingSession
+from sipio.sip.outgoing import OutgoingSession
+from sipio.sip.registrar import Binding
+from sipio.sip.serialize import Headers
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
+from sipio.sip.transport import SipListener, SipTransports
+from sipio.sip.user_agent import UserAgent
 
-
-class SipListener(msgspec.Struct, frozen=True, kw_only=True):
-    """One socket to listen on. Outgoing traffic leaves from the first listener of its transport and address family."""
-
-    transport: str = "udp"
-    """``udp``, ``tcp`` or ``tls``."""
-    host: str = "127.0.0.1"
-    port: int = 5060
-    """0 for any free one; `SipEndpoint.addresses` tells it."""
-    advertised_host: str = ""
-    """In Via and Contact; empty for ``host`` (needed where that is a wildcard or behind NAT)."""
-    tls: ssl.SSLContext | None = None
-    """Server side, for ``tls``."""
+__all__ = ["SipEndpoint", "SipListener"]
 
 
 class SipEndpoint:
-    """`on_event` is called on the event loop for every event, and may call any command. It must not raise."""
+    """Listens, calls, registers. Everything happens on the event loop that `start` was called on."""
 
     def __init__(
         self,
@@ -37,30 +32,77 @@ class SipEndpoint:
         *,
         client_tls: ssl.SSLContext | None = None,
     ) -> None:
-        raise NotImplementedError
+        """``on_event`` is called for every event and may call any command. It must not raise. ``client_tls`` is for
+        connections that we make; without it there are none over TLS."""
+        self._listeners: Final = listeners
+        self._settings: Final = settings
+        self._on_event: Final = on_event
+        self._transports: Final = SipTransports(self, client_tls)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._agent: UserAgent | None = None
+        self._addresses: list[Address] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._draining = False
+        self._idle: asyncio.Event | None = None
 
     async def start(self) -> None:
-        """Bind every listener. Raises OSError where one cannot be had; then none is left open."""
-        raise NotImplementedError
+        """Bind every listener.
+
+        Raises:
+            OSError: one cannot be had; then none is left open.
+            LocalError: a listener of an unknown transport, or ``tls`` without a context.
+        """
+        loop = asyncio.get_running_loop()
+        agent = UserAgent(self._settings, clock=loop.time, wake=self._wake)
+        self._loop = loop
+        self._agent = agent
+        try:
+            for listener in self._listeners:
+                key, bound = await self._transports.listen(listener)
+                self._addresses.append(bound)
+                host = listener.advertised_host or _own_address(bound.host)
+                agent.listen(key, bound._replace(host=host))
+        except BaseException:
+            await self._transports.close()
+            raise
 
     async def close(self, grace: float = 5.0) -> None:
-        """Refuse new calls with 503, unregister, end every session (480, CANCEL or BYE), wait at most ``grace`` seconds
-        for the peers' answers, close every socket."""
-        raise NotImplementedError
+        """Refuse new calls with 503, unregister, end every session (refusal, CANCEL or BYE), wait at most ``grace``
+        seconds for the peers' answers, close every socket."""
+        agent = self._agent
+        if agent is None:
+            return
+        self._idle = asyncio.Event()
+        agent.shut_down()
+        self._drain()
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+        except TimeoutError:
+            # The peers have gone; their sessions have ended here all the same.
+            pass
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self._transports.close()
 
     def drain(self) -> None:
         """Refuse new calls with 503 from now on; those that are up go on."""
-        raise NotImplementedError
+        self._running().drain()
 
     @property
     def addresses(self) -> list[Address]:
         """What is listened on, ports as bound."""
-        raise NotImplementedError
+        return self._addresses
 
     @property
     def sessions(self) -> int:
         """Sessions that have not ended."""
-        raise NotImplementedError
+        return self._running().sessions
+
+    @property
+    def counters(self) -> SipCounters:
+        """What has happened so far."""
+        return self._running().counters
 
     def invite(
         self,
@@ -68,23 +110,123 @@ class SipEndpoint:
         *,
         from_: str,
         media: LocalMedia,
-        headers: list[tuple[str, str]] | None = None,
+        to: str = "",
+        headers: Headers | None = None,
         credentials: Credentials | None = None,
         proxy: Address | None = None,
+        max_forwards: int = 70,
     ) -> OutgoingSession:
-        """Call ``target`` (a sip, sips URI). ``from_`` is a From value without a tag: ``"A" <sip:user@host>`` or a URI.
-        ``proxy`` is where to send it where that is not the target's own address, such as `Binding.path`.
+        """As `UserAgent.invite`."""
+        return self._running().invite(
+            target,
+            from_=from_,
+            media=media,
+            to=to,
+            headers=headers,
+            credentials=credentials,
+            proxy=proxy,
+            max_forwards=max_forwards,
+        )
 
-        Raises:
-            MalformedMessage: the target or ``from_`` cannot be read.
-        """
-        raise NotImplementedError
-
-    def contacts(self, user: str) -> list[tuple[str, Address]]:
-        """Where a registered user is now: for each binding its Contact URI and the address it registered from, which is
-        the ``proxy`` to call it by. The newest first; empty for not registered."""
-        raise NotImplementedError
+    def contacts(self, user: str) -> list[Binding]:
+        """Where a registered user is now, the newest first: call ``binding.contact`` with ``proxy=binding.path``."""
+        return self._running().contacts(user)
 
     def register(self, registration: RegistrationSettings) -> None:
         """Keep us registered from now on; `RegistrationChanged` tells of it."""
-        raise NotImplementedError
+        self._running().register(registration)
+
+    def unregister(self, name: str) -> None:
+        """End a registration of ours."""
+        self._running().unregister(name)
+
+    # What the sockets call.
+
+    def received(self, data: bytes, source: Address) -> None:
+        """A message."""
+        self._running().receive(data, source)
+        self._drain()
+
+    def connected(self, address: Address) -> None:
+        """A connection is up."""
+        self._running().connection_made(address)
+
+    def disconnected(self, address: Address) -> None:
+        """A connection is gone."""
+        self._running().connection_lost(address)
+        self._drain()
+
+    def failed(self, address: Address) -> None:
+        """A message could not be sent."""
+        self._running().transport_failed(address)
+        self._drain()
+
+    # Inside.
+
+    def _running(self) -> UserAgent:
+        if self._agent is None:
+            raise RuntimeError("SipEndpoint.start() has not been called")
+        return self._agent
+
+    def _wake(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        """Take out everything that the core has for us, and what its events bring about, until there is nothing."""
+        if self._draining:
+            return
+        agent = self._running()
+        self._draining = True
+        try:
+            while True:
+                outgoing = agent.take_outgoing()
+                for destination, data in outgoing:
+                    self._transports.send(destination, data)
+                event = agent.next_event()
+                if event is not None:
+                    self._on_event(event)
+                elif not outgoing:
+                    break
+        finally:
+            self._draining = False
+            agent.rest()
+            self._arm(agent)
+            if agent.pending:
+                # on_event raised: the loop reports it, and the rest is not lost.
+                self._wake()
+        if self._idle is not None and not agent.busy:
+            self._idle.set()
+
+    def _arm(self, agent: UserAgent) -> None:
+        """See to it that the next deadline is met. An alarm that is early is left alone."""
+        deadline = agent.next_deadline()
+        loop = self._loop
+        if deadline is None or loop is None:
+            return
+        if self._alarm is not None:
+            if self._alarm.when() <= deadline:
+                return
+            self._alarm.cancel()
+        # uvloop counts in milliseconds: an alarm a fraction early would find nothing due and be set again at once.
+        self._alarm = loop.call_at(max(deadline, loop.time()) + 0.001, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._running().handle_timers()
+        self._drain()
+
+
+def _own_address(host: str) -> str:
+    """What a wildcard stands for towards the outside; a host that is none as it is."""
+    wildcard = ipaddress.ip_address(host)
+    if not wildcard.is_unspecified:
+        return host
+    ipv6 = wildcard.version == 6
+    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Of UDP, connecting sends nothing: it only asks the routing table. RFC 5737 and 3849 addresses.
+            probe.connect(("2001:db8::1" if ipv6 else "192.0.2.1", 9))
+        except OSError:
+            return "::1" if ipv6 else "127.0.0.1"
+        return str(probe.getsockname()[0])

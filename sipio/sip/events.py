@@ -10,7 +10,9 @@ from sipio.sip.media_description import NegotiatedMedia
 from sipio.sip.message import Request, Response
 
 if TYPE_CHECKING:
-    from sipio.sip.session import IncomingSession, OutgoingSession, Session
+    from sipio.sip.incoming import IncomingSession
+    from sipio.sip.outgoing import OutgoingSession
+    from sipio.sip.session import Session
 
 
 class EndedBy(StrEnum):

@@ -61,6 +61,17 @@ class MediaNegotiation:
         position = next((index for index, line in enumerate(lines) if line.kind == "audio" and line.port), 0)
         return self._describe([ours if index == position else line for index, line in enumerate(lines)], local)
 
+    def fork(self) -> "MediaNegotiation":
+        """A copy that goes its own way: each party that an INVITE reaches answers for itself."""
+        copy = MediaNegotiation(self._session_id)
+        copy._version = self._version
+        copy._local = self._local
+        copy._lines = self._lines
+        copy._offered = self._offered
+        copy.remote = self.remote
+        copy.agreed = self.agreed
+        return copy
+
     def abandon_offer(self) -> None:
         """Our offer was refused: what was agreed before goes on."""
         self._offered = None

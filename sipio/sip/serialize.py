@@ -132,6 +132,11 @@ def response_address(source: Address, via_value: str) -> Address:
     return Address("udp", source.host, via.port or 5060)
 
 
+def printable(reason: str) -> str:
+    """A reason phrase made of an error's text: what it quotes of the peer's message is made harmless."""
+    return "".join(character if " " <= character <= "~" else "?" for character in reason[:100])
+
+
 def via_fields(request: Request) -> list[str]:
     """Every value of every Via, commas split."""
     return [value for field in request.get_all("via") for value in split_list(field)]

@@ -38,6 +38,11 @@ class TransactionLayer:
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a request of ours waits for its final answer."""
+        return bool(self._unanswered)
+
     def receive_response(self, response: Response, now: float) -> None:
         """A response. One that matches nothing is counted and dropped (RFC 6026 clause 7.2)."""
         try:

@@ -1,0 +1,142 @@
+"""What the parts of one user agent share: its clock, timers, transactions, dialogs, and what waits to be taken out."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from sipio.errors import LocalError
+from sipio.sip.address import Address
+from sipio.sip.dialog import DialogKey
+from sipio.sip.events import SipEvent
+from sipio.sip.randomness import Randomness
+from sipio.sip.serialize import Headers
+from sipio.sip.settings import UserAgentSettings
+from sipio.sip.timers import Timers
+from sipio.sip.transaction_layer import TransactionLayer
+
+if TYPE_CHECKING:
+    from sipio.sip.session import Session
+
+METHODS: Final = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
+EXTENSIONS: Final = ("100rel", "timer")
+ALLOW: Final = ("Allow", ", ".join(METHODS))
+SUPPORTED: Final = ("Supported", ", ".join(EXTENSIONS))
+SDP_TYPE: Final = ("Content-Type", "application/sdp")
+
+
+class SipCounters(msgspec.Struct, kw_only=True):
+    """Since the start."""
+
+    received: int = 0
+    sent: int = 0
+    malformed: int = 0
+    """Messages that could not be answered and were dropped."""
+    refused: int = 0
+    """Requests answered 400 because they could not be understood."""
+    overload: int = 0
+    """INVITEs answered 503."""
+    unconfirmed: int = 0
+    """Answers whose ACK never came."""
+    stray_acks: int = 0
+
+
+class AgentContext:
+    """Shared by the sessions, registrations and the registrar of one `UserAgent`."""
+
+    __slots__ = (
+        "_listeners",
+        "_wake",
+        "awake",
+        "clock",
+        "connections",
+        "counters",
+        "dialogs",
+        "draining",
+        "events",
+        "invites",
+        "layer",
+        "outgoing",
+        "randomness",
+        "server_headers",
+        "sessions",
+        "settings",
+        "timers",
+        "user_agent_headers",
+    )
+
+    def __init__(
+        self,
+        settings: UserAgentSettings,
+        *,
+        clock: Callable[[], float],
+        randomness: Randomness,
+        wake: Callable[[], None],
+    ) -> None:
+        self.settings: Final = settings
+        self.clock: Final = clock
+        self.randomness: Final = randomness
+        self.timers: Final = Timers()
+        self.outgoing: list[tuple[Address, bytes]] = []
+        self.events: deque[SipEvent] = deque()
+        self.layer: Final = TransactionLayer(
+            timers=self.timers, values=settings.timers, randomness=randomness, send=self.send
+        )
+        self.dialogs: dict[DialogKey, Session] = {}
+        self.sessions: dict[str, Session] = {}
+        """Those that have not ended, by their id."""
+        self.invites: set[tuple[str, ...]] = set()
+        """The incoming INVITEs of sessions that have not ended."""
+        self.connections: set[Address] = set()
+        """Remote ends of the connections that are up."""
+        self.counters: Final = SipCounters()
+        self.draining = False
+        self.awake = False
+        self._wake: Final = wake
+        self._listeners: list[tuple[str, Address]] = []
+        product = settings.product
+        self.server_headers: Final[Headers] = [("Server", product)] if product else []
+        self.user_agent_headers: Final[Headers] = [("User-Agent", product)] if product else []
+
+    def listen(self, key: str, address: Address) -> None:
+        """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic."""
+        self._listeners.append((key, address))
+
+    def local_for(self, peer: Address) -> Address:
+        """Our own address as the peer is to know it.
+
+        Raises:
+            LocalError: nothing is listened on for that transport.
+        """
+        fitting = None
+        for key, address in self._listeners:
+            if address.transport == peer.transport:
+                if peer.local == key or (":" in address.host) == (":" in peer.host):
+                    if not peer.local or peer.local == key:
+                        return address
+                    fitting = fitting or address
+                fitting = fitting or address
+        if fitting is None:
+            raise LocalError(f"no {peer.transport} listener")
+        return fitting
+
+    def contact(self, local: Address) -> tuple[str, str]:
+        """Our Contact header."""
+        parameter = "" if local.transport == "udp" else f";transport={local.transport}"
+        return ("Contact", f"<sip:{self.settings.contact_user}@{local.host_port}{parameter}>")
+
+    def send(self, destination: Address, data: bytes) -> None:
+        """Put a message out."""
+        self.outgoing.append((destination, data))
+        self.counters.sent += 1
+        if not self.awake:
+            self.awake = True
+            self._wake()
+
+    def emit(self, event: SipEvent) -> None:
+        """Put an event out."""
+        self.events.append(event)
+        if not self.awake:
+            self.awake = True
+            self._wake()

@@ -1,0 +1,300 @@
+"""Calls to us: the INVITE's server side (RFC 3261 clause 13.3, RFC 3262)."""
+
+from collections import deque
+from typing import Final
+
+from sipio.errors import LocalError, MalformedMessage
+from sipio.sip.address import Address
+from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
+from sipio.sip.dialog import incoming_dialog, tag_of
+from sipio.sip.events import EndedBy, SessionConfirmed
+from sipio.sip.media_description import LocalMedia, NegotiatedMedia
+from sipio.sip.message import Request
+from sipio.sip.offer_answer import NoCommonMedia
+from sipio.sip.pending_response import PendingResponse
+from sipio.sip.serialize import Headers, check_headers, printable
+from sipio.sip.session import Session
+from sipio.sip.session_timer import requires
+from sipio.sip.transaction import ServerTransaction
+
+PROVISIONAL_SECONDS: Final = 60.0
+"""A provisional answer is repeated this often so that no proxy gives the call up (RFC 3261 clause 13.3.1.1)."""
+PROVISIONALS: Final = 16
+"""Reliable provisional answers that may wait for the PRACK of the one before."""
+
+
+class IncomingSession(Session):
+    """A call to us."""
+
+    def __init__(
+        self, context: AgentContext, transaction: ServerTransaction, request: Request, source: Address, user: str
+    ) -> None:
+        """Raises:
+        MalformedMessage: no dialog can be made of the INVITE.
+        """
+        dialog = incoming_dialog(
+            request, local_tag=transaction.to_tag, local_address=context.local_for(source), source=source
+        )
+        super().__init__(context, dialog.call_id, None)
+        self.request: Final = request
+        """The INVITE."""
+        self.source: Final = source
+        """Where it came from."""
+        self.user: Final = user
+        """The configured user that proved its password; empty for none."""
+        self._dialog = dialog
+        self._transaction: Final = transaction
+        self._reliable: Final = "100rel" in requires(request)
+        self._offer: Final = request.body
+        self._confirmed = False
+        self._sdp = b""
+        """Our answer or offer, once a provisional answer has carried it; repeated in the 200."""
+        self._rseq = context.randomness.sequence()
+        self._unconfirmed: PendingResponse | None = None
+        """The reliable provisional answer that waits for its PRACK."""
+        self._unconfirmed_sdp = False
+        self._waiting: deque[tuple[int, str, Headers, bytes]] = deque()
+        self._acceptance: tuple[LocalMedia | None, Headers] | None = None
+        """accept() that waits for a PRACK (RFC 3262 clause 3)."""
+        self._last_provisional: tuple[int, str, Headers] = (180, "", [])
+        now = context.clock()
+        self._note_peer(request)
+        timers = context.timers
+        self._repetition = timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
+        self._ring_timeout: Final = timers.start(now + context.settings.ring_timeout_seconds, self._nobody_answered)
+        self._merge_key = merge_key(request)
+        context.invites.add(self._merge_key)
+        context.dialogs[dialog.key] = self
+        transaction.respond(100, now=now)
+
+    def ring(self, headers: Headers | None = None) -> None:
+        """180 Ringing."""
+        self.progress(status=180, headers=headers)
+
+    def progress(
+        self,
+        media: LocalMedia | None = None,
+        *,
+        status: int = 183,
+        reason: str = "",
+        headers: Headers | None = None,
+    ) -> None:
+        """A provisional answer, with SDP where ``media`` is given (early media; `MediaChanged` follows at once where
+        the INVITE had an offer). Sent reliably where the peer requires 100rel.
+
+        Raises:
+            LocalError: a status outside 101 to 199, or more than `PROVISIONALS` waiting for their PRACK.
+        """
+        checked = check_headers(headers)
+        if not 100 < status < 200:
+            raise LocalError(f"{status} is no provisional answer")
+        if self._ended or self._answered or self._acceptance is not None:
+            return
+        body = b""
+        # RFC 3264 clause 4, RFC 3262 clause 5: an unreliable answer to no offer has nothing to say yet.
+        if media is not None and (self._offer or self._reliable) and not self._sdp:
+            try:
+                self._describe(media)
+            except NoCommonMedia:
+                self._refuse(488, "", [], EndedBy.SYSTEM)
+                return
+            body = self._sdp
+        elif media is not None:
+            body = self._sdp if not self._reliable else b""
+        self._last_provisional = (status, reason, checked)
+        if self._reliable and self._unconfirmed is not None:
+            if len(self._waiting) >= PROVISIONALS:
+                raise LocalError("too many provisional answers wait for their PRACK")
+            self._waiting.append((status, reason, checked, body))
+        else:
+            self._send_provisional(status, reason, checked, body)
+
+    def accept(self, media: LocalMedia | None = None, headers: Headers | None = None) -> None:
+        """200 OK; ``media`` may be left out where progress() had it. `MediaChanged` at once, or with the ACK where the
+        INVITE had no offer; `SessionConfirmed` with the ACK.
+
+        Raises:
+            LocalError: no media, neither here nor before.
+        """
+        checked = check_headers(headers)
+        if self._ended or self._answered or self._acceptance is not None:
+            return
+        if media is None and self._local_media is None:
+            raise LocalError("accept() without media")
+        if self._unconfirmed is not None and self._unconfirmed_sdp:
+            self._acceptance = (media, checked)
+            return
+        self._accept(media, checked)
+
+    def reject(self, code: int, reason: str = "", headers: Headers | None = None) -> None:
+        """A final refusal, 300 to 699. `SessionEnded` follows at once.
+
+        Raises:
+            LocalError: another code, or a reason with a line end.
+        """
+        checked = check_headers(headers)
+        if not 300 <= code < 700 or "\r" in reason or "\n" in reason:
+            raise LocalError(f"{code} {reason!r} is no refusal")
+        if not self._ended and not self._answered:
+            self._refuse(code, reason, checked, EndedBy.US)
+
+    def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:
+        """reject() or bye()."""
+        if self._answered:
+            self.bye(headers)
+        else:
+            self.reject(code, reason, headers)
+
+    # What the user agent calls.
+
+    def cancelled(self, cancel: Request, now: float) -> None:
+        """The peer's CANCEL; it was answered."""
+        if not self._ended and not self._answered:
+            self._transaction.respond(487, headers=self._agent.server_headers, now=now)
+            self._finish(EndedBy.PEER, status=487, reason="CANCEL", message=cancel)
+
+    # Inside.
+
+    def _describe(self, media: LocalMedia) -> None:
+        """Make our SDP: the answer to the INVITE's offer, or an offer."""
+        self._local_media = media
+        if not self._offer:
+            self._sdp = self._negotiation.offer(media)
+            return
+        self._sdp, agreed = self._negotiation.answer(self._offer, media)
+        self._agree(agreed, self._agent.clock())
+
+    def _accept(self, media: LocalMedia | None, headers: Headers) -> None:
+        now = self._agent.clock()
+        self._stop_ringing()
+        body = self._sdp
+        local = media or self._require_local_media()
+        settled = self._reliable and bool(body) and not self._negotiation.offer_pending
+        self._answered = True
+        if not body:
+            try:
+                self._describe(local)
+            except NoCommonMedia:
+                self._answered = False
+                self._refuse(488, "", [], EndedBy.SYSTEM)
+                return
+            body = self._sdp
+        elif settled:
+            # Agreed by a reliable provisional answer: the 200 has none (RFC 3262 clause 5).
+            body = b""
+        extra = self._timer.answer(self.request, wanted=self._agent.settings.session_expires_seconds, now=now)
+        everything = [*self._dialog_headers(), *extra, *headers]
+        if body:
+            everything.append(SDP_TYPE)
+        data = self._transaction.respond(200, headers=everything, body=body, now=now)
+        if data:
+            self._await_ack(self._transaction, self.request.sequence()[0], data, now)
+
+    def _acknowledged(self, now: float) -> None:
+        if not self._confirmed and not self._ended:
+            self._confirmed = True
+            self._agent.emit(SessionConfirmed(session=self))
+        super()._acknowledged(now)
+
+    def _send_provisional(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
+        now = self._agent.clock()
+        everything = [*self._dialog_headers(), *headers]
+        if self._reliable:
+            self._rseq += 1
+            everything += [("Require", "100rel"), ("RSeq", str(self._rseq))]
+        if body:
+            everything.append(SDP_TYPE)
+        data = self._transaction.respond(status, reason, everything, body, now=now)
+        if self._reliable and data:
+            self._unconfirmed_sdp = bool(body)
+            self._unconfirmed = PendingResponse(
+                self._agent.timers,
+                self._agent.settings.timers,
+                self._transaction,
+                data,
+                doubles_for_ever=True,
+                gave_up=self._prack_never_came,
+                now=now,
+            )
+
+    def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        number, method = self.request.sequence()
+        expected = [str(self._rseq), str(number), method]
+        if self._unconfirmed is None or (request.get("rack") or "").split() != expected:
+            self._respond(transaction, 481, now=now)
+            return
+        body = b""
+        agreed: NegotiatedMedia | None = None
+        if request.body:
+            try:
+                if self._negotiation.offer_pending:
+                    agreed = self._negotiation.accept_answer(request.body)
+                elif self._local_media is not None:
+                    body, agreed = self._negotiation.answer(request.body, self._local_media)
+            except NoCommonMedia:
+                self._respond(transaction, 488, now=now)
+                return
+            except MalformedMessage as error:
+                self._respond(transaction, 400, printable(str(error)), now=now)
+                return
+        self._unconfirmed.stop()
+        self._unconfirmed = None
+        self._respond(transaction, 200, headers=[SDP_TYPE] if body else [], body=body, now=now)
+        if agreed is not None:
+            self._agree(agreed, now)
+        if self._acceptance is not None:
+            media, headers = self._acceptance
+            self._acceptance = None
+            self._waiting.clear()
+            self._accept(media, headers)
+        elif self._waiting and not self._answered:
+            self._send_provisional(*self._waiting.popleft())
+
+    def _receive_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        if not self._answered and not self._ended:
+            # Clause 15.1.2: the INVITE itself still has to be answered.
+            self._transaction.respond(487, headers=self._agent.server_headers, now=now)
+        super()._receive_bye(transaction, request, now)
+
+    def _refuse(self, code: int, reason: str, headers: Headers, by: EndedBy) -> None:
+        everything = [*self._agent.server_headers, *headers]
+        self._transaction.respond(code, reason, everything, now=self._agent.clock())
+        self._finish(by, status=code, reason=reason)
+
+    def _repeat_provisional(self, now: float) -> None:
+        status, reason, headers = self._last_provisional
+        if self._unconfirmed is None:
+            self._send_provisional(status, reason, headers, b"")
+        self._repetition = self._agent.timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
+
+    def _nobody_answered(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
+        self._refuse(480, "No Answer", [], EndedBy.SYSTEM)
+
+    def _prack_never_came(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
+        self._unconfirmed = None
+        if not self._ended and not self._answered:
+            # RFC 3262 clause 3.
+            self._refuse(504, "PRACK never came", [], EndedBy.SYSTEM)
+
+    def _stop_ringing(self) -> None:
+        self._agent.timers.cancel(self._repetition)
+        self._agent.timers.cancel(self._ring_timeout)
+
+    def _forget(self) -> None:
+        self._stop_ringing()
+        if self._unconfirmed is not None:
+            self._unconfirmed.stop()
+            self._unconfirmed = None
+        super()._forget()
+
+    def _dialog_headers(self) -> Headers:
+        """Of every answer that makes the dialog (clause 12.1.1)."""
+        # Only the transaction knows them while the INVITE is unanswered.
+        head = self._transaction.head
+        routes = head.record_route if head is not None else []
+        return [*routes, self._contact(), ALLOW, SUPPORTED, *self._agent.server_headers]
+
+
+def merge_key(request: Request) -> tuple[str, ...]:
+    """What one INVITE is known by, whichever way it came (clause 8.2.2.2)."""
+    return (request.get("call-id") or "", tag_of(request.get("from") or ""), request.get("cseq") or "")

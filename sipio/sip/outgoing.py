@@ -1,0 +1,399 @@
+"""Calls from us: the INVITE's client side (RFC 3261 clauses 9.1, 13.2, RFC 3262), with its forks."""
+
+from typing import Final
+
+import msgspec
+
+from sipio.errors import LocalError, MalformedMessage
+from sipio.sip.address import Address
+from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
+from sipio.sip.dialog import Dialog, outgoing_dialog, tag_of
+from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
+from sipio.sip.media_description import LocalMedia
+from sipio.sip.message import Request, Response
+from sipio.sip.offer_answer import MediaNegotiation, NoCommonMedia
+from sipio.sip.redirection import contacts_by_preference
+from sipio.sip.serialize import Headers, check_headers
+from sipio.sip.session import Session
+from sipio.sip.session_timer import minimum_session_expires, requires
+from sipio.sip.settings import Credentials
+from sipio.sip.transaction import ClientTransaction, ServerTransaction
+from sipio.sip.transaction_table import State
+
+FORKS: Final = 16
+"""Early dialogs of one INVITE; of a further one only the 2xx counts."""
+
+
+class InviteTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to call and as whom."""
+
+    uri: str
+    from_: str
+    """A From value without its tag."""
+    to: str
+    destination: Address
+    max_forwards: int = 70
+
+
+class _Fork:
+    """One early dialog."""
+
+    __slots__ = ("answered_reliably", "dialog", "negotiation", "rseq")
+
+    def __init__(self, dialog: Dialog, negotiation: MediaNegotiation) -> None:
+        self.dialog: Final = dialog
+        self.negotiation: Final = negotiation
+        self.answered_reliably = False
+        self.rseq = 0
+
+
+class OutgoingSession(Session):
+    """A call from us. `SessionProgressed` (any number), then `SessionAnswered` or `SessionEnded`."""
+
+    def __init__(
+        self,
+        context: AgentContext,
+        target: InviteTarget,
+        media: LocalMedia,
+        headers: Headers,
+        credentials: Credentials | None,
+    ) -> None:
+        """Raises:
+        LocalError: nothing is listened on for that transport.
+        """
+        local_address = context.local_for(target.destination)
+        super().__init__(context, context.randomness.call_id(), credentials)
+        self.response: Response | None = None
+        """The last one that came."""
+        self._target: Final = target
+        self._headers: Final = headers
+        self._local_media = media
+        self._local_address: Final = local_address
+        self._tag: Final = context.randomness.tag()
+        self._from: Final = f"{target.from_};tag={self._tag}"
+        self._sequence = context.randomness.sequence()
+        self._interval = context.settings.session_expires_seconds
+        self._minimum_interval = 0
+        self._offer: Final = self._negotiation.offer(media)
+        self._invitation: Final = self._negotiation
+        """As it stood with the INVITE's offer out and nothing answered."""
+        self._forks: dict[str, _Fork] = {}
+        self._cancelled: Headers | None = None
+        self._cancel_sent = False
+        self._ack: tuple[bytes, Address] = (b"", target.destination)
+        self._refused_forks: dict[str, tuple[bytes, Address]] = {}
+        """The ACKs of 2xx that came second, by their tag."""
+        self._transaction: ClientTransaction = self._invite()
+
+    @property
+    def owns_call_id(self) -> bool:
+        """It is ours."""
+        return True
+
+    def cancel(self, headers: Headers | None = None) -> None:
+        """Give it up before it is answered. Where the answer crosses the CANCEL it is acknowledged and hung up; in
+        every case `SessionEnded` by us follows and no `SessionAnswered`."""
+        checked = check_headers(headers)
+        if self._ended or self._answered or self._cancelled is not None:
+            return
+        self._cancelled = checked
+        if self._transaction.state is State.PROCEEDING:
+            self._cancel_sent = True
+            self._agent.layer.cancel(self._transaction, checked, self._agent.clock())
+
+    def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:  # noqa: ARG002
+        """cancel() or bye()."""
+        if self._answered:
+            self.bye(headers)
+        else:
+            self.cancel(headers)
+
+    # What the user agent calls.
+
+    def receive_in_dialog(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
+        """Before the answer the request says which of the early dialogs it is about."""
+        fork = self._forks.get(tag_of(request.get("from") or ""))
+        if fork is not None and not self._answered:
+            self._select(fork)
+        if not self._answered and not self._ended and request.method in {"BYE", "INVITE"}:
+            # Clause 15: who is called may not, in an early dialog. The fork goes away with its own final answer.
+            self._respond(transaction, 481, now=now)
+            return
+        super().receive_in_dialog(transaction, request, source, now)
+
+    # Inside.
+
+    def _invite(self) -> ClientTransaction:
+        target = self._target
+        uri = target.uri
+        headers = [
+            ("Max-Forwards", str(target.max_forwards)),
+            ("From", self._from),
+            ("To", target.to),
+            ("Call-ID", self._call_id),
+            ("CSeq", f"{self._sequence} INVITE"),
+            self._agent.contact(self._local_address),
+            ALLOW,
+            SUPPORTED,
+            *self._agent.user_agent_headers,
+        ]
+        if self._interval:
+            minimum = self._minimum_interval or self._agent.settings.minimum_session_expires_seconds
+            headers += [("Session-Expires", str(max(self._interval, minimum))), ("Min-SE", str(minimum))]
+        headers += self._digest.headers("INVITE", uri)
+        headers += self._headers
+        headers.append(SDP_TYPE)
+        return self._agent.layer.request(
+            "INVITE",
+            uri,
+            headers,
+            self._offer,
+            destination=target.destination,
+            local=self._local_address,
+            on_response=self._invite_answered,
+            on_failure=self._invite_failed,
+            now=self._agent.clock(),
+        )
+
+    def _invite_answered(self, response: Response, now: float) -> None:
+        self.response = response
+        status = response.status
+        if status >= 300:
+            self._receive_refusal(response)
+        elif status >= 200:
+            self._receive_success(response, now)
+        elif self._cancelled is not None:
+            # The first provisional answer to an INVITE that was given up before (clause 9.1); later ones find the
+            # CANCEL sent.
+            if not self._cancel_sent:
+                self._cancel_sent = True
+                self._agent.layer.cancel(self._transaction, self._cancelled, now)
+        elif status > 100 and not self._answered and not self._ended:
+            self._receive_provisional(response, now)
+
+    def _receive_provisional(self, response: Response, now: float) -> None:
+        fork = self._fork_of(response)
+        if fork is not None:
+            reliable = "100rel" in requires(response)
+            if reliable and not self._confirm_provisional(fork, response):
+                return
+            self._select(fork)
+            if response.body and fork.negotiation.offer_pending:
+                self._note_early_media(fork, response, reliable, now)
+        self._note_peer(response)
+        self._agent.emit(
+            SessionProgressed(session=self, status=response.status, reason=response.reason, response=response)
+        )
+
+    def _confirm_provisional(self, fork: _Fork, response: Response) -> bool:
+        """PRACK it; False for one that was seen before or came out of order (RFC 3262 clause 4)."""
+        text = response.get("rseq") or ""
+        if not (text.isascii() and text.isdigit() and len(text) <= 10):
+            return False
+        rseq = int(text)
+        if fork.rseq and rseq != fork.rseq + 1:
+            return False
+        fork.rseq = rseq
+        self._select(fork)
+        self._request("PRACK", [("RAck", f"{rseq} {response.get('cseq')}")])
+        return True
+
+    def _note_early_media(self, fork: _Fork, response: Response, reliable: bool, now: float) -> None:
+        try:
+            agreed = fork.negotiation.accept_answer(response.body)
+        except (MalformedMessage, NoCommonMedia):
+            # Nothing to hear yet; whether the answer is of use shows in the 200.
+            self._agent.counters.malformed += 1
+            return
+        fork.answered_reliably = reliable
+        self._agree(agreed, now)
+
+    def _receive_success(self, response: Response, now: float) -> None:
+        tag = tag_of(response.get("to") or "")
+        if self._answered or self._ended:
+            self._receive_further_success(response, tag, now)
+            return
+        fork = self._fork_of(response)
+        if fork is None:
+            # No Contact: nothing can be sent to whoever answered, not even a BYE.
+            self._finish(EndedBy.SYSTEM, status=502, reason="answer without a usable Contact", message=response)
+            return
+        self._select(fork)
+        for other in self._forks.values():
+            if other is not fork:
+                self._agent.dialogs.pop(other.dialog.key, None)
+        self._forks.clear()
+        try:
+            fork.dialog.retarget(response)
+        except MalformedMessage:
+            self._agent.counters.malformed += 1
+        self._ack = self._acknowledge_dialog(fork.dialog)
+        self._digest.succeeded()
+        if self._cancelled is not None:
+            self._finish(EndedBy.US, status=487, reason="CANCEL", keep_dialog=True)
+            self._send_bye(self._cancelled)
+            return
+        if not self._settle_media(fork, response, now):
+            self._answered = True
+            self._hang_up([], EndedBy.SYSTEM, "no usable SDP in the answer")
+            return
+        self._refreshed(response, now)
+        self._agent.emit(SessionAnswered(session=self, response=response))
+        self._reoffer.begin()
+
+    def _settle_media(self, fork: _Fork, response: Response, now: float) -> bool:
+        agreed = fork.negotiation.agreed
+        if response.body and not fork.answered_reliably:
+            # After unreliable early media the 200 repeats its answer, or means another one.
+            self._negotiation = self._first_offer()
+            try:
+                agreed = self._negotiation.accept_answer(response.body)
+            except (MalformedMessage, NoCommonMedia):
+                return False
+        if agreed is None:
+            return False
+        self._agree(agreed, now)
+        self._answered = True
+        return True
+
+    def _receive_further_success(self, response: Response, tag: str, now: float) -> None:
+        dialog = self._dialog
+        if dialog is not None and dialog.remote_tag == tag:
+            self._send_again(self._ack)
+        elif tag in self._refused_forks:
+            self._send_again(self._refused_forks[tag])
+        else:
+            self._refuse_fork(response, tag, now)
+
+    def _send_again(self, ack: tuple[bytes, Address]) -> None:
+        if ack[0]:
+            self._agent.send(ack[1], ack[0])
+
+    def _refuse_fork(self, response: Response, tag: str, now: float) -> None:
+        """A second party answered: ACK and BYE (clause 13.2.2.4)."""
+        if len(self._refused_forks) >= FORKS:
+            return
+        try:
+            dialog = self._new_dialog(response)
+        except MalformedMessage:
+            self._agent.counters.malformed += 1
+            return
+        self._refused_forks[tag] = self._acknowledge_dialog(dialog)
+        number = dialog.next_sequence()
+        uri, headers = dialog.request_headers("BYE", number)
+        self._agent.layer.request(
+            "BYE",
+            uri,
+            [*headers, *self._digest.headers("BYE", uri), *self._agent.user_agent_headers],
+            destination=self._next_hop(dialog),
+            local=self._local_address,
+            on_response=_ignore_response,
+            on_failure=_ignore_failure,
+            now=now,
+        )
+
+    def _acknowledge_dialog(self, dialog: Dialog) -> tuple[bytes, Address]:
+        uri, headers = dialog.request_headers("ACK", self._sequence)
+        destination = self._next_hop(dialog)
+        headers += self._digest.headers("ACK", uri)
+        headers += self._agent.user_agent_headers
+        data = self._agent.layer.ack(uri, headers, b"", destination=destination, local=self._local_address)
+        return data, destination
+
+    def _receive_refusal(self, response: Response) -> None:
+        status = response.status
+        if self._ended:
+            return
+        if self._cancelled is None:
+            if status in {401, 407} and self._digest.challenged(response):
+                self._try_again()
+                return
+            minimum = minimum_session_expires(response)
+            if status == 422 and minimum > self._minimum_interval and self._interval:
+                # RFC 4028 clause 7.3.
+                self._minimum_interval = minimum
+                self._try_again()
+                return
+        contacts = contacts_by_preference(response) if status < 400 else []
+        by = EndedBy.US if self._cancelled is not None else EndedBy.PEER
+        self._finish(by, status=status, reason=response.reason, message=response, contacts=contacts)
+
+    def _try_again(self) -> None:
+        self._drop_forks()
+        self._sequence += 1
+        self._cancel_sent = False
+        self._transaction = self._invite()
+
+    def _invite_failed(self, broken: bool, now: float) -> None:  # noqa: ARG002 - a callback's signature
+        if self._cancelled is not None:
+            self._finish(EndedBy.US, status=487, reason="CANCEL")
+        elif broken:
+            self._finish(EndedBy.SYSTEM, status=503, reason="transport failed")
+        else:
+            self._finish(EndedBy.SYSTEM, status=408, reason="no answer to INVITE")
+
+    def _fork_of(self, response: Response) -> _Fork | None:
+        """The early dialog that a response belongs to, made on its first; None where it makes none."""
+        tag = tag_of(response.get("to") or "")
+        fork = self._forks.get(tag)
+        if fork is not None or not tag or (len(self._forks) >= FORKS and response.status < 200):
+            return fork
+        try:
+            dialog = self._new_dialog(response)
+        except MalformedMessage:
+            # A provisional answer needs no Contact unless it is reliable.
+            return None
+        fork = _Fork(dialog, self._first_offer())
+        self._forks[tag] = fork
+        self._agent.dialogs[dialog.key] = self
+        return fork
+
+    def _first_offer(self) -> MediaNegotiation:
+        """Each party that answers, answers the INVITE's offer for itself."""
+        return self._invitation.fork()
+
+    def _new_dialog(self, response: Response) -> Dialog:
+        return outgoing_dialog(
+            response,
+            local=self._from,
+            local_tag=self._tag,
+            local_sequence=self._sequence,
+            local_address=self._local_address,
+            source=self._target.destination,
+        )
+
+    def _select(self, fork: _Fork) -> None:
+        self._dialog = fork.dialog
+        self._negotiation = fork.negotiation
+
+    def _drop_forks(self) -> None:
+        for fork in self._forks.values():
+            self._agent.dialogs.pop(fork.dialog.key, None)
+        self._forks.clear()
+        self._dialog = None
+
+    def _forget(self) -> None:
+        if self._forks:
+            self._drop_forks()
+        super()._forget()
+
+
+def target_headers(from_: str, uri: str) -> tuple[str, str]:
+    """From without its tag and To, fit for the wire.
+
+    Raises:
+        LocalError: a line end inside.
+    """
+    if any(character in from_ + uri for character in "\r\n\0"):
+        raise LocalError("a line end in From or the target")
+    if "<" not in from_:
+        from_ = f"<{from_}>"
+    return from_, f"<{uri}>"
+
+
+def _ignore_response(response: Response, now: float) -> None:
+    """The BYE to a second party: whatever it says, it is over."""
+
+
+def _ignore_failure(broken: bool, now: float) -> None:
+    """As above."""

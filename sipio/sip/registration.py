@@ -1,0 +1,174 @@
+"""Keeping ourselves registered with a registrar elsewhere (RFC 3261 clause 10.2)."""
+
+from typing import Final
+
+from sipio.errors import MalformedMessage
+from sipio.sip.address import Address, address_of
+from sipio.sip.agent_context import AgentContext
+from sipio.sip.digest_client import DigestClient
+from sipio.sip.events import RegistrationChanged, RegistrationState
+from sipio.sip.message import Response
+from sipio.sip.serialize import Headers
+from sipio.sip.settings import RegistrationSettings
+from sipio.sip.timers import Timer
+from sipio.sip.uri import parse_name_address, parse_uri, split_list
+
+BACKOFF_FIRST: Final = 5.0
+BACKOFF_LONGEST: Final = 300.0
+"""Seconds between tries after a failure: doubling, spread by half so that a registrar that comes back is not met by
+everybody at once (RFC 5626 clause 4.5)."""
+
+
+class Registration:
+    """One registration: begun, refreshed before it runs out, tried again after a failure, ended."""
+
+    __slots__ = (
+        "_agent",
+        "_call_id",
+        "_destination",
+        "_digest",
+        "_expires",
+        "_failures",
+        "_local",
+        "_sequence",
+        "_settings",
+        "_stopping",
+        "_tag",
+        "_timer",
+        "registered",
+    )
+
+    def __init__(self, agent: AgentContext, settings: RegistrationSettings) -> None:
+        """Raises:
+        MalformedMessage: a registrar or an address of record that is no URI.
+        LocalError: nothing is listened on for its transport.
+        """
+        self._agent: Final = agent
+        self._settings: Final = settings
+        self._destination: Final[Address] = settings.proxy or address_of(parse_uri(settings.registrar))
+        parse_uri(settings.address_of_record)
+        self._local: Final = agent.local_for(self._destination)
+        self._digest: Final = DigestClient(settings.credentials, agent.randomness)
+        self._call_id: Final = agent.randomness.call_id()
+        self._tag: Final = agent.randomness.tag()
+        self._sequence = agent.randomness.sequence()
+        self._expires = settings.expires_seconds
+        self._failures = 0
+        self._timer: Timer | None = None
+        self._stopping = False
+        self.registered = False
+
+    def start(self) -> None:
+        """Register now."""
+        self._send(self._expires)
+
+    def stop(self) -> None:
+        """Unregister; `RegistrationChanged` tells when that is done."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._agent.timers.cancel(self._timer)
+        if self.registered:
+            self._send(0)
+        else:
+            self._changed(RegistrationState.UNREGISTERED, 0, "")
+
+    def _send(self, expires: int) -> None:
+        settings = self._settings
+        self._sequence += 1
+        headers: Headers = [
+            ("Max-Forwards", "70"),
+            ("From", f"<{settings.address_of_record}>;tag={self._tag}"),
+            ("To", f"<{settings.address_of_record}>"),
+            ("Call-ID", self._call_id),
+            ("CSeq", f"{self._sequence} REGISTER"),
+            self._agent.contact(self._local),
+            ("Expires", str(expires)),
+            *self._digest.headers("REGISTER", settings.registrar),
+            *self._agent.user_agent_headers,
+        ]
+        self._agent.layer.request(
+            "REGISTER",
+            settings.registrar,
+            headers,
+            destination=self._destination,
+            local=self._local,
+            on_response=self._answered,
+            on_failure=self._failed,
+            now=self._agent.clock(),
+        )
+
+    def _answered(self, response: Response, now: float) -> None:
+        status = response.status
+        if status < 200:
+            return
+        if status in {401, 407} and self._digest.challenged(response):
+            self._send(0 if self._stopping and self.registered else self._expires)
+            return
+        if self._stopping:
+            self._unregistered(status, response.reason)
+            return
+        if status < 300:
+            self._digest.succeeded()
+            self._failures = 0
+            self.registered = True
+            expires = self._granted(response)
+            # A fifth of it, 5 s at least and a minute at most, is left for two tries.
+            early = max(min(5.0, expires / 2), min(60.0, expires * 0.2))
+            self._timer = self._agent.timers.start(now + expires - early, self._again)
+            self._changed(RegistrationState.REGISTERED, status, response.reason, expires)
+            return
+        minimum = _number(response.get("min-expires"))
+        if status == 423 and minimum > self._expires:
+            self._expires = minimum
+            self._send(self._expires)
+            return
+        self._back_off(status, response.reason, now)
+
+    def _failed(self, broken: bool, now: float) -> None:
+        status, reason = (503, "transport failed") if broken else (408, "no answer to REGISTER")
+        if self._stopping:
+            self._unregistered(status, reason)
+        else:
+            self._back_off(status, reason, now)
+
+    def _back_off(self, status: int, reason: str, now: float) -> None:
+        self._digest.succeeded()
+        self.registered = False
+        wait = min(BACKOFF_LONGEST, BACKOFF_FIRST * 2 ** min(self._failures, 10))
+        self._failures += 1
+        self._timer = self._agent.timers.start(now + wait * self._agent.randomness.uniform(0.5, 1.0), self._again)
+        self._changed(RegistrationState.FAILED, status, reason)
+
+    def _unregistered(self, status: int, reason: str) -> None:
+        self.registered = False
+        self._changed(RegistrationState.UNREGISTERED, status, reason)
+
+    def _again(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
+        self._send(self._expires)
+
+    def _granted(self, response: Response) -> float:
+        """Seconds: the expires of our own Contact, else the Expires header, else what was asked for."""
+        ours = self._agent.contact(self._local)[1].strip("<>")
+        for field in response.get_all("contact"):
+            try:
+                for value in split_list(field):
+                    address = parse_name_address(value)
+                    given = _number(address.parameters.get("expires"))
+                    if given and address.uri.raw == ours:
+                        return float(given)
+            except MalformedMessage:
+                continue
+        return float(_number(response.get("expires")) or self._expires)
+
+    def _changed(self, state: RegistrationState, status: int, reason: str, expires: float = 0.0) -> None:
+        self._agent.emit(
+            RegistrationChanged(
+                name=self._settings.name, state=state, status=status, reason=reason, expires_seconds=expires
+            )
+        )
+
+
+def _number(text: str | None) -> int:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0

@@ -1,0 +1,103 @@
+"""Session timers (RFC 4028): a call whose other end has silently gone is noticed and ended."""
+
+from collections.abc import Callable
+from typing import Final
+
+from sipio.sip.message import SipMessage
+from sipio.sip.serialize import Headers
+from sipio.sip.timers import Timer, Timers
+from sipio.sip.uri import split_list
+
+
+class SessionTimer:
+    """Of one session: who refreshes it, and when it has run out."""
+
+    __slots__ = ("_expire", "_expiry", "_refresh", "_refreshing", "_timers", "interval", "refresher")
+
+    def __init__(self, timers: Timers, refresh: Callable[[float], None], expire: Callable[[float], None]) -> None:
+        self._timers: Final = timers
+        self._refresh: Final = refresh
+        self._expire: Final = expire
+        self._refreshing: Timer | None = None
+        self._expiry: Timer | None = None
+        self.interval = 0
+        """Seconds; 0 while there is none."""
+        self.refresher = False
+        """Whether we are."""
+
+    def start(self, interval: int, *, refresher: bool, now: float) -> None:
+        """Begin, or begin anew after a refresh (clause 10)."""
+        self.stop()
+        self.interval = interval
+        self.refresher = refresher
+        if refresher:
+            self._refreshing = self._timers.start(now + interval / 2, self._refresh)
+        self._expiry = self._timers.start(now + interval - min(32.0, interval / 3), self._expire)
+
+    def stop(self) -> None:
+        self._timers.cancel(self._refreshing)
+        self._timers.cancel(self._expiry)
+        self._refreshing = self._expiry = None
+        self.interval = 0
+
+    def answer(self, request: SipMessage, *, wanted: int, now: float) -> Headers:
+        """As the one who answers an INVITE or UPDATE with 2xx: begin, and what goes into it (clause 9)."""
+        interval, refresher = session_expires(request)
+        theirs = supports(request, "timer")
+        if not interval:
+            if not wanted:
+                self.stop()
+                return []
+            self.start(wanted, refresher=True, now=now)
+            return [("Session-Expires", f"{wanted};refresher=uas")]
+        if not refresher:
+            refresher = "uac" if theirs else "uas"
+        self.start(interval, refresher=refresher == "uas", now=now)
+        headers = [("Session-Expires", f"{interval};refresher={refresher}")]
+        if refresher == "uac":
+            headers.append(("Require", "timer"))
+        return headers
+
+    def answered(self, response: SipMessage, *, now: float) -> None:
+        """As the one whose INVITE or UPDATE was answered with 2xx (clause 7.2)."""
+        interval, refresher = session_expires(response)
+        if interval:
+            self.start(interval, refresher=refresher != "uas", now=now)
+        else:
+            self.stop()
+
+
+def session_expires(message: SipMessage) -> tuple[int, str]:
+    """Seconds and refresher of a Session-Expires; 0 where there is none that can be read."""
+    value, _, parameters = (message.get("session-expires") or "").partition(";")
+    refresher = ""
+    for parameter in parameters.split(";"):
+        name, _, given = parameter.partition("=")
+        if name.strip().lower() == "refresher":
+            refresher = given.strip().lower()
+    return _seconds(value), refresher if refresher in {"uac", "uas"} else ""
+
+
+def minimum_session_expires(message: SipMessage) -> int:
+    """Seconds of a Min-SE; 0 for none."""
+    return _seconds((message.get("min-se") or "").partition(";")[0])
+
+
+def supports(message: SipMessage, extension: str) -> bool:
+    """Whether Supported or Require name it."""
+    return any(
+        extension in [option.lower() for option in split_list(field)]
+        for name in ("supported", "require")
+        for field in message.get_all(name)
+    )
+
+
+def requires(message: SipMessage) -> list[str]:
+    """Every option of Require, in lower case."""
+    return [option.lower() for field in message.get_all("require") for option in split_list(field)]
+
+
+def _seconds(text: str) -> int:
+    text = text.strip()
+    # A day is the longest that anybody means.
+    return min(int(text), 86_400) if text.isascii() and text.isdigit() and len(text) <= 10 else 0

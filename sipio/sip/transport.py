@@ -1,0 +1,348 @@
+"""SIP's sockets: UDP, TCP and TLS, listening and connecting. Nothing here knows what a message says."""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from sipio.errors import LocalError, MalformedFrame, OversizedFrame
+from sipio.sip.address import Address
+from sipio.sip.stream import PONG, SipStream
+
+CONNECTIONS: Final = 4_000
+"""At once, in and out; a further one is closed at once."""
+WRITE_BYTES: Final = 1_048_576
+"""Unsent bytes of one connection: a peer that stops reading is let go."""
+CONNECTING_MESSAGES: Final = 256
+"""Messages that wait for one connection or one name to be ready."""
+CONNECT_SECONDS: Final = 10.0
+IDLE_SECONDS: Final = 1_800.0
+"""A connection without a byte either way for this long is closed; phones send a keep-alive every two minutes."""
+SWEEP_SECONDS: Final = 5.0
+RESOLUTION_SECONDS: Final = 60.0
+"""A name's address is asked for again after this long."""
+RESOLUTIONS: Final = 1_000
+"""Names remembered."""
+RECEIVE_BUFFER: Final = 4 * 1_048_576
+"""Of a UDP socket: 2,000 INVITEs of 2 KB, should the loop be busy elsewhere for a moment."""
+
+
+class TransportUser(Protocol):
+    """Who is told what the sockets bring."""
+
+    def received(self, data: bytes, source: Address) -> None: ...
+    def connected(self, address: Address) -> None: ...
+    def disconnected(self, address: Address) -> None: ...
+    def failed(self, address: Address) -> None: ...
+
+
+class SipListener(msgspec.Struct, frozen=True, kw_only=True):
+    """One socket to listen on. Outgoing traffic leaves from the first listener of its transport and address family,
+    unless it belongs to a dialog that came in by another."""
+
+    transport: str = "udp"
+    """``udp``, ``tcp`` or ``tls``."""
+    host: str = "127.0.0.1"
+    port: int = 5060
+    """0 for any free one; `SipEndpoint.addresses` tells it."""
+    advertised_host: str = ""
+    """In Via and Contact; empty for ``host``, or where that is a wildcard for this machine's own address."""
+    tls: ssl.SSLContext | None = None
+    """Server side, for ``tls``."""
+
+
+class SipTransports:
+    """All sockets of one endpoint."""
+
+    def __init__(self, user: TransportUser, client_tls: ssl.SSLContext | None) -> None:
+        self._user: Final = user
+        self._client_tls: Final = client_tls
+        self._datagrams: dict[str, _Datagrams] = {}
+        self._servers: list[asyncio.Server] = []
+        self._connections: dict[Address, _Connection] = {}
+        self._connecting: dict[Address, list[bytes]] = {}
+        self._resolving: dict[Address, list[bytes]] = {}
+        self._resolved: dict[Address, tuple[float, Address]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closing = False
+
+    @property
+    def connection_count(self) -> int:
+        """Connections that are up."""
+        return len(set(self._connections.values()))
+
+    async def listen(self, listener: SipListener) -> tuple[str, Address]:
+        """Bind one. Returns `Address.local` of its traffic and the address as bound.
+
+        Raises:
+            OSError: it cannot be had.
+            LocalError: an unknown transport, or ``tls`` without a context.
+        """
+        loop = asyncio.get_running_loop()
+        if self._sweep is None:
+            self._sweep = loop.call_later(SWEEP_SECONDS, self._sweep_connections)
+        if listener.transport == "udp":
+            key = f"udp/{listener.host}/{listener.port}/{len(self._datagrams)}"
+            datagrams = _Datagrams(self._user, key)
+            await loop.create_datagram_endpoint(lambda: datagrams, local_addr=(listener.host, listener.port))
+            self._datagrams[key] = datagrams
+            return key, Address("udp", *datagrams.bound())
+        if listener.transport not in {"tcp", "tls"} or (listener.transport == "tls" and listener.tls is None):
+            raise LocalError(f"cannot listen on {listener.transport!r}")
+        server = await loop.create_server(
+            lambda: _Connection(self, listener.transport),
+            listener.host,
+            listener.port,
+            ssl=listener.tls if listener.transport == "tls" else None,
+        )
+        self._servers.append(server)
+        host, port = server.sockets[0].getsockname()[:2]
+        return "", Address(listener.transport, host, port)
+
+    def send(self, destination: Address, data: bytes) -> None:
+        """Send a message, resolving and connecting first where that is needed. Failure is told to the user later."""
+        if self._closing:
+            return
+        if destination.transport == "udp":
+            if not _is_address(destination.host):
+                self._send_to_name(destination, data)
+                return
+            datagrams = self._datagrams.get(destination.local) or self._first_datagrams(destination)
+            if datagrams is not None:
+                datagrams.send(data, destination)
+            return
+        connection = self._connections.get(destination)
+        if connection is not None:
+            connection.send(data)
+            return
+        waiting = self._connecting.get(destination)
+        if waiting is None:
+            self._connecting[destination] = [data]
+            self._spawn(self._connect(destination))
+        elif len(waiting) < CONNECTING_MESSAGES:
+            waiting.append(data)
+
+    async def close(self) -> None:
+        """Close every socket, what was written to connections first."""
+        self._closing = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for server in self._servers:
+            server.close()
+        for connection in set(self._connections.values()):
+            connection.close()
+        for datagrams in self._datagrams.values():
+            datagrams.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # What connections call.
+
+    def opened(self, connection: "_Connection", address: Address) -> bool:
+        """A connection is up; False where there are too many."""
+        if self._closing or len(self._connections) >= CONNECTIONS:
+            return False
+        self._connections[address] = connection
+        self._user.connected(address)
+        return True
+
+    def closed(self, connection: "_Connection") -> None:
+        """It is gone."""
+        for address in [known for known, other in self._connections.items() if other is connection]:
+            del self._connections[address]
+            if not self._closing:
+                self._user.disconnected(address)
+
+    def received(self, data: bytes, source: Address) -> None:
+        """A message of a connection."""
+        self._user.received(data, source)
+
+    # Inside.
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _first_datagrams(self, destination: Address) -> "_Datagrams | None":
+        for datagrams in self._datagrams.values():
+            if datagrams.ipv6 == (":" in destination.host):
+                return datagrams
+        return None
+
+    async def _connect(self, destination: Address) -> None:
+        loop = asyncio.get_running_loop()
+        tls = destination.transport == "tls"
+        if tls and self._client_tls is None:
+            # No context, no connections over TLS: as unreachable as any other.
+            self._connecting.pop(destination, None)
+            self._user.failed(destination)
+            return
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self, destination.transport, destination),
+                    destination.host,
+                    destination.port,
+                    ssl=self._client_tls if tls else None,
+                )
+        except (OSError, TimeoutError):
+            self._connecting.pop(destination, None)
+            self._user.failed(destination)
+            return
+        for data in self._connecting.pop(destination, ()):
+            connection.send(data)
+
+    def _send_to_name(self, destination: Address, data: bytes) -> None:
+        known = self._resolved.get(destination)
+        if known is not None and known[0] > asyncio.get_running_loop().time():
+            self.send(known[1], data)
+            return
+        waiting = self._resolving.get(destination)
+        if waiting is None:
+            self._resolving[destination] = [data]
+            self._spawn(self._resolve(destination))
+        elif len(waiting) < CONNECTING_MESSAGES:
+            waiting.append(data)
+
+    async def _resolve(self, destination: Address) -> None:
+        loop = asyncio.get_running_loop()
+        found: list[Any] = []
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                found = await loop.getaddrinfo(destination.host, destination.port, type=socket.SOCK_DGRAM)
+        except (OSError, TimeoutError, UnicodeError):
+            pass
+        waiting = self._resolving.pop(destination, [])
+        for entry in found:
+            address = destination._replace(host=entry[4][0])
+            if self._first_datagrams(address) is not None:
+                if len(self._resolved) >= RESOLUTIONS:
+                    self._resolved.clear()
+                self._resolved[destination] = (loop.time() + RESOLUTION_SECONDS, address)
+                for data in waiting:
+                    self.send(address, data)
+                return
+        self._user.failed(destination)
+
+    def _sweep_connections(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in set(self._connections.values()):
+            connection.sweep(now)
+        self._sweep = loop.call_later(SWEEP_SECONDS, self._sweep_connections)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """One UDP socket."""
+
+    def __init__(self, user: TransportUser, key: str) -> None:
+        self._user: Final = user
+        self._key: Final = key
+        # No asyncio.DatagramTransport by isinstance under uvloop.
+        self._transport: Any = None
+        self.ipv6 = False
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        found = transport.get_extra_info("socket")
+        self.ipv6 = found.family == socket.AF_INET6
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self._user.received(data, Address("udp", addr[0], addr[1], self._key))
+
+    def bound(self) -> tuple[str, int]:
+        """Host and port."""
+        host, port = self._transport.get_extra_info("sockname")[:2]
+        return host, port
+
+    def send(self, data: bytes, destination: Address) -> None:
+        """Send one datagram; one that the system refuses is lost like any other."""
+        if not self._transport.is_closing():
+            self._transport.sendto(data, (destination.host, destination.port))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP or TLS connection, accepted or made."""
+
+    def __init__(self, owner: SipTransports, transport: str, destination: Address | None = None) -> None:
+        self._owner: Final = owner
+        self._kind: Final = transport
+        self._destination: Final = destination
+        self._stream: Final = SipStream()
+        self._transport: Any = None
+        self._address = destination or Address(transport, "", 0)
+        self._used = 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._used = asyncio.get_running_loop().time()
+        peer = transport.get_extra_info("peername")
+        if not peer:
+            transport.abort()
+            return
+        self._address = Address(self._kind, peer[0], peer[1])
+        opened = self._owner.opened(self, self._address)
+        if opened and self._destination is not None and self._destination != self._address:
+            # Also found by the name it was asked for by.
+            opened = self._owner.opened(self, self._destination)
+        if not opened:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        now = self._used = asyncio.get_running_loop().time()
+        try:
+            found = self._stream.receive(data, now)
+        except (MalformedFrame, OversizedFrame):
+            # Nothing after it can be told apart.
+            self._transport.abort()
+            return
+        for _ in range(found.pings):
+            self.send(PONG)
+        for message in found.messages:
+            self._owner.received(message, self._address)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._owner.closed(self)
+
+    def send(self, data: bytes) -> None:
+        """Write a message; a peer that does not read is let go."""
+        if self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > WRITE_BYTES:
+            self._transport.abort()
+            return
+        self._used = asyncio.get_running_loop().time()
+        self._transport.write(data)
+
+    def sweep(self, now: float) -> None:
+        """Close it if it is idle, or in the middle of a message for too long."""
+        try:
+            self._stream.handle_timer(now)
+        except MalformedFrame:
+            self._transport.abort()
+            return
+        if now - self._used > IDLE_SECONDS:
+            self._transport.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@lru_cache(maxsize=4_096)
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,404 @@
+"""The SIP user agent as a sans-IO core: bytes in; events, bytes with their destination and the next deadline out."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+from sipio.errors import MalformedMessage, OversizedFrame
+from sipio.sip.address import Address, address_of
+from sipio.sip.agent_context import ALLOW, EXTENSIONS, METHODS, SUPPORTED, AgentContext, SipCounters
+from sipio.sip.dialog import tag_of
+from sipio.sip.digest_server import DigestServer, Verdict
+from sipio.sip.events import CallReceived, SipEvent
+from sipio.sip.incoming import IncomingSession, merge_key
+from sipio.sip.malformed import salvage
+from sipio.sip.media_description import LocalMedia
+from sipio.sip.message import Request, parse_message
+from sipio.sip.offer_answer import audio_position
+from sipio.sip.outgoing import InviteTarget, OutgoingSession, target_headers
+from sipio.sip.randomness import Randomness
+from sipio.sip.registrar import Binding, Registrar
+from sipio.sip.registration import Registration
+from sipio.sip.sdp import parse_sdp
+from sipio.sip.serialize import Headers, ResponseHead, check_headers, printable, response_address, stamped_via
+from sipio.sip.session_timer import requires, session_expires
+from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
+from sipio.sip.transaction import ServerTransaction
+from sipio.sip.uri import parse_name_address, parse_uri
+
+_KNOWN_METHODS: Final = frozenset({*METHODS, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"})
+_SCHEMES: Final = frozenset({"sip", "sips", "tel"})
+
+
+class UserAgent:
+    """Calls in and out, registrations in and out. After every call of a method take what `take_outgoing` and
+    `take_events` give and look at `next_deadline`; ``wake`` says once that a command made this necessary."""
+
+    def __init__(
+        self,
+        settings: UserAgentSettings,
+        *,
+        clock: Callable[[], float],
+        randomness: Randomness | None = None,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        """``clock`` is seconds that never go back."""
+        self._settings: Final = settings
+        self._randomness: Final = randomness or Randomness()
+        self._agent: Final = AgentContext(
+            settings, clock=clock, randomness=self._randomness, wake=wake or (lambda: None)
+        )
+        self._digest: Final = DigestServer(settings.realm, settings.users, self._randomness)
+        self._registrar: Final = Registrar(self._agent)
+        self._registrations: dict[str, Registration] = {}
+        self._secret: Final = self._randomness.nonce()
+
+    @property
+    def counters(self) -> SipCounters:
+        """What has happened so far."""
+        return self._agent.counters
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that have not ended."""
+        return len(self._agent.sessions)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a session is up, or a request of ours (a BYE, say) waits for its answer."""
+        return bool(self._agent.sessions or self._agent.dialogs or self._agent.layer.waiting)
+
+    @property
+    def transactions(self) -> int:
+        """Transactions held, those that only absorb retransmissions included."""
+        return len(self._agent.layer)
+
+    def listen(self, key: str, address: Address) -> None:
+        """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic."""
+        self._agent.listen(key, address)
+
+    def connection_made(self, address: Address) -> None:
+        """A connection with this remote end is up."""
+        self._agent.connections.add(address)
+
+    def connection_lost(self, address: Address) -> None:
+        """It is gone. Requests that wait for an answer from there have failed; dialogs go on over a new one."""
+        self._agent.connections.discard(address)
+        self._registrar.connection_lost(address)
+        self.transport_failed(address)
+
+    def transport_failed(self, destination: Address) -> None:
+        """Nothing reaches this address."""
+        self._agent.awake = True
+        self._agent.layer.transport_failed(destination, self._agent.clock())
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timers` is due; None for never."""
+        return self._agent.timers.next_deadline()
+
+    def handle_timers(self) -> None:
+        """Do what is due by now."""
+        self._agent.awake = True
+        self._agent.timers.run(self._agent.clock())
+
+    def take_outgoing(self) -> list[tuple[Address, bytes]]:
+        """What is to be sent, in order."""
+        outgoing, self._agent.outgoing = self._agent.outgoing, []
+        return outgoing
+
+    def take_events(self) -> list[SipEvent]:
+        """What has happened, in order."""
+        events = list(self._agent.events)
+        self._agent.events.clear()
+        return events
+
+    def next_event(self) -> SipEvent | None:
+        """The first of `take_events` alone; None for none."""
+        return self._agent.events.popleft() if self._agent.events else None
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to take."""
+        return bool(self._agent.outgoing or self._agent.events)
+
+    def rest(self) -> None:
+        """Everything was taken: the next command calls ``wake`` again."""
+        self._agent.awake = False
+
+    # Commands.
+
+    def invite(
+        self,
+        target: str,
+        *,
+        from_: str,
+        media: LocalMedia,
+        to: str = "",
+        headers: Headers | None = None,
+        credentials: Credentials | None = None,
+        proxy: Address | None = None,
+        max_forwards: int = 70,
+    ) -> OutgoingSession:
+        """Call ``target`` (a sip or sips URI).
+
+        ``from_`` is a From value without a tag: ``"A" <sip:user@host>`` or a URI. ``to`` is a To value where that is
+        not the target itself, as for a registered phone. ``proxy`` is where to send it where that is not the target's
+        own address, such as `Binding.path`. For a call bridged on, ``max_forwards`` is one less than it came with, so that
+        a loop ends.
+
+        Raises:
+            MalformedMessage: the target, ``from_`` or ``to`` cannot be read.
+            LocalError: a header that may not be set, or no listener of that transport.
+        """
+        uri = parse_uri(target)
+        from_value, to_value = target_headers(from_, target)
+        parse_name_address(from_value)
+        if to:
+            to_value = target_headers(to, target)[0]
+            parse_name_address(to_value)
+        destination = proxy or address_of(uri)
+        if not destination.host:
+            raise MalformedMessage(f"{target[:80]!r} is nothing to call")
+        return OutgoingSession(
+            self._agent,
+            InviteTarget(uri=target, from_=from_value, to=to_value, destination=destination, max_forwards=max_forwards),
+            media,
+            list(check_headers(headers)),
+            credentials,
+        )
+
+    def register(self, registration: RegistrationSettings) -> None:
+        """Keep us registered from now on, in place of another registration of that name."""
+        self.unregister(registration.name)
+        found = Registration(self._agent, registration)
+        self._registrations[registration.name] = found
+        found.start()
+
+    def unregister(self, name: str) -> None:
+        """End a registration of ours; nothing happens where there is none."""
+        found = self._registrations.pop(name, None)
+        if found is not None:
+            found.stop()
+
+    def contacts(self, user: str) -> list[Binding]:
+        """Where a registered user is now, the newest first; empty for not registered."""
+        return self._registrar.contacts(user)
+
+    def drain(self) -> None:
+        """Refuse new calls with 503 from now on; those that are up go on."""
+        self._agent.draining = True
+
+    def shut_down(self) -> None:
+        """Unregister and end every session; what they still send has to be taken out."""
+        self.drain()
+        for name in list(self._registrations):
+            self.unregister(name)
+        for session in list(self._agent.sessions.values()):
+            session.end(503, headers=[("Reason", 'SIP;cause=503;text="Shutdown"')])
+
+    # Input.
+
+    def receive(self, data: bytes, source: Address) -> None:
+        """One datagram, or one message of a stream. Never raises: what cannot be read is answered 400 or counted."""
+        agent = self._agent
+        agent.awake = True
+        agent.counters.received += 1
+        if not data.strip(b"\r\n\0"):
+            # A keep-alive of a phone behind NAT.
+            return
+        now = agent.clock()
+        try:
+            message = parse_message(data)
+        except (MalformedMessage, OversizedFrame) as error:
+            self._answer_malformed(salvage(data), source, str(error))
+            return
+        if not isinstance(message, Request):
+            agent.layer.receive_response(message, now)
+            return
+        try:
+            message.verify()
+        except MalformedMessage as error:
+            status = 416 if str(error).startswith("URI without a scheme") and ":" in message.uri else 400
+            self._answer_malformed(salvage(data), source, str(error), status)
+            return
+        try:
+            self._receive_request(message, source, now)
+        except MalformedMessage as error:
+            self._answer_malformed(salvage(data), source, str(error))
+
+    def _answer_malformed(self, request: Request | None, source: Address, reason: str, status: int = 400) -> None:
+        if request is None:
+            self._agent.counters.malformed += 1
+            return
+        self._agent.counters.refused += 1
+        self._respond_statelessly(request, source, status, printable(reason) if status == 400 else "")
+
+    def _respond_statelessly(
+        self, request: Request, source: Address, status: int, reason: str = "", headers: Headers | None = None
+    ) -> None:
+        """Clause 8.2.7: no transaction, and the same tag for every retransmission."""
+        via = request.get("via") or ""
+        tag = hashlib.blake2s((self._secret + via + (request.get("call-id") or "")).encode(), digest_size=8).hexdigest()
+        head = ResponseHead(request, stamped_via(via, source))
+        data = head.build(status, reason, tag, [*(headers or []), *self._agent.server_headers])
+        self._agent.send(response_address(source, via), data)
+
+    def _receive_request(self, request: Request, source: Address, now: float) -> None:
+        if request.version.upper() != "SIP/2.0":
+            if request.method != "ACK":
+                self._respond_statelessly(request, source, 505)
+            return
+        if request.method == "ACK":
+            self._receive_ack(request, now)
+            return
+        layer = self._agent.layer
+        transaction = layer.receive_request(request, source)
+        if transaction is None:
+            return
+        try:
+            self._dispatch(transaction, request, source, now)
+        except MalformedMessage as error:
+            # A transaction left without its final answer would never end.
+            self._agent.counters.refused += 1
+            transaction.respond(400, printable(str(error)), self._agent.server_headers, now=now)
+
+    def _dispatch(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
+        if request.method == "CANCEL":
+            self._receive_cancel(transaction, request, now)
+            return
+        to_tag = tag_of(request.get("to") or "")
+        if to_tag:
+            self._receive_in_dialog(transaction, request, to_tag, source, now)
+            return
+        unsupported = [option for option in requires(request) if option not in EXTENSIONS]
+        if unsupported:
+            self._refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+        elif request.request_uri().scheme not in _SCHEMES:
+            self._refuse(transaction, 416, [], now)
+        elif request.method == "INVITE":
+            self._receive_invite(transaction, request, source, now)
+        elif request.method == "OPTIONS":
+            self._refuse(transaction, 200, [ALLOW, SUPPORTED, ("Accept", "application/sdp")], now)
+        elif request.method == "REGISTER" and self._settings.users:
+            user = self._authenticate(transaction, request, now)
+            if user:
+                self._registrar.receive(transaction, request, user, source, now)
+        elif request.method in {"BYE", "INFO", "PRACK", "UPDATE"}:
+            self._refuse(transaction, 481, [], now)
+        else:
+            self._refuse(transaction, 405 if request.method in _KNOWN_METHODS else 501, [ALLOW], now)
+
+    def _receive_ack(self, request: Request, now: float) -> None:
+        if self._agent.layer.receive_ack(request, now):
+            return
+        key = (request.get("call-id") or "", tag_of(request.get("to") or ""), tag_of(request.get("from") or ""))
+        session = self._agent.dialogs.get(key)
+        if session is None:
+            self._agent.counters.stray_acks += 1
+        else:
+            session.receive_ack(request, now)
+
+    def _receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
+        invite = self._agent.layer.invite_of(cancel)
+        if invite is None:
+            self._refuse(transaction, 481, [], now)
+            return
+        # Clause 9.2: 200 whether it still changes anything or not.
+        self._refuse(transaction, 200, [], now)
+        session = self._agent.dialogs.get(
+            (cancel.get("call-id") or "", invite.to_tag, tag_of(cancel.get("from") or ""))
+        )
+        if isinstance(session, IncomingSession):
+            session.cancelled(cancel, now)
+
+    def _receive_in_dialog(
+        self, transaction: ServerTransaction, request: Request, to_tag: str, source: Address, now: float
+    ) -> None:
+        key = (request.get("call-id") or "", to_tag, tag_of(request.get("from") or ""))
+        session = self._agent.dialogs.get(key)
+        if session is None:
+            self._refuse(transaction, 481, [], now)
+            return
+        unsupported = [option for option in requires(request) if option not in EXTENSIONS]
+        if unsupported:
+            self._refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+            return
+        session.receive_in_dialog(transaction, request, source, now)
+
+    def _receive_invite(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
+        agent = self._agent
+        settings = self._settings
+        if merge_key(request) in agent.invites:
+            # Clause 8.2.2.2: one INVITE that came by two ways.
+            self._refuse(transaction, 482, [], now)
+            return
+        if request.get("max-forwards") == "0":
+            # Whoever takes the call may bridge it on: here a loop ends.
+            self._refuse(transaction, 483, [], now)
+            return
+        if agent.draining or len(agent.sessions) >= settings.sessions:
+            agent.counters.overload += 1
+            self._refuse(transaction, 503, [("Retry-After", str(settings.retry_after_seconds))], now)
+            return
+        user = ""
+        sender = request.address("from")
+        if (
+            settings.users
+            and source.host not in settings.trusted_hosts
+            and (
+                request.get("authorization")
+                or request.get("proxy-authorization")
+                or (sender is not None and self._digest.knows(sender.uri.decoded_user))
+            )
+        ):
+            user = self._authenticate(transaction, request, now, proxy=True)
+            if not user:
+                return
+        interval = session_expires(request)[0]
+        if interval and interval < settings.minimum_session_expires_seconds:
+            minimum = str(settings.minimum_session_expires_seconds)
+            self._refuse(transaction, 422, [("Min-SE", minimum)], now)
+            return
+        if not self._check_body(transaction, request, now):
+            return
+        try:
+            session = IncomingSession(agent, transaction, request, source, user)
+        except MalformedMessage as error:
+            transaction.respond(400, printable(str(error)), agent.server_headers, now=now)
+            return
+        agent.emit(CallReceived(session=session))
+
+    def _check_body(self, transaction: ServerTransaction, request: Request, now: float) -> bool:
+        """Whether the body is an offer that can be answered, or none at all."""
+        if not request.body:
+            return True
+        kind = (request.get("content-type") or "application/sdp").partition(";")[0].strip().lower()
+        encoding = (request.get("content-encoding") or "identity").strip().lower()
+        if kind != "application/sdp" or encoding != "identity":
+            accept = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")]
+            self._refuse(transaction, 415, accept, now)
+            return False
+        try:
+            offer = parse_sdp(request.body)
+        except MalformedMessage as error:
+            transaction.respond(400, printable(str(error)), self._agent.server_headers, now=now)
+            return False
+        if audio_position(offer, self._settings.codecs) is None:
+            self._refuse(transaction, 488, [("Warning", '305 sidecar "no common codec"')], now)
+            return False
+        return True
+
+    def _authenticate(
+        self, transaction: ServerTransaction, request: Request, now: float, *, proxy: bool = False
+    ) -> str:
+        """The user that a request proves to be from; empty where it was challenged or refused."""
+        verdict, user = self._digest.check(request, now)
+        if verdict is Verdict.RIGHT:
+            return user
+        stale = verdict is Verdict.STALE
+        headers = self._digest.challenge(proxy=proxy, stale=stale, now=now)
+        self._refuse(transaction, 407 if proxy else 401, headers, now)
+        return ""
+
+    def _refuse(self, transaction: ServerTransaction, status: int, headers: Headers, now: float) -> None:
+        transaction.respond(status, "", [*self._agent.server_headers, *headers], now=now)
