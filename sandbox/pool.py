@@ -92,9 +92,12 @@ class Pool:
         settings = self._settings
         lanes = [Lane.FAST] * settings.workers + [Lane.SLOW] * settings.slow_workers + [Lane.SPARE]
         try:
-            # One after the other: the second worker would fail as the first did, and say the same.
-            for lane in lanes:
-                await self._supervisor.start(lane)
+            # The first alone: the others would fail as it did, and say the same.
+            await self._supervisor.start(lanes[0])
+            started = await asyncio.gather(*map(self._supervisor.start, lanes[1:]), return_exceptions=True)
+            for failed in started:
+                if failed is not None:
+                    raise failed
         except BaseException:
             await self.close()
             raise

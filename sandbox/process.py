@@ -58,7 +58,8 @@ class WorkerProcess(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._linked = False
-        self._leaving = False
+        self.leaving = False
+        """The link was closed by ``close``: the process is to end by itself."""
         self._loop = asyncio.get_running_loop()
         self._gone = self._loop.create_future()
         self.spawned = False
@@ -159,9 +160,9 @@ class WorkerProcess(asyncio.Protocol):
 
     def close(self) -> None:
         """Let the process end after what it has been sent: it sees the end of the link."""
-        if self._leaving:
+        if self.leaving:
             return
-        self._leaving = True
+        self.leaving = True
         self._flush()
         if self._transport is not None:
             self._transport.close()
@@ -202,7 +203,7 @@ class WorkerProcess(asyncio.Protocol):
         self._linked = False
         if self.exit_code is not None:
             self._ended()
-        elif not self._leaving:
+        elif not self.leaving:
             # A worker without its link is of no use, whatever it is doing.
             self.kill()
 

@@ -20,6 +20,10 @@ KILL_FACTOR = 2.0
 KILL_SLACK_SECONDS = 0.5
 """The daemon kills a worker at wall limit x 2 + 0.5 s in one run: the kernel's own timer, set by the worker, is to
 have done it before."""
+CPU_FACTOR = 1.5
+CPU_SLACK_SECONDS = 0.1
+"""The daemon kills a worker at processor time x 1.5 + 0.1 s in one run. A script that makes promises without end
+swallows the engine's interrupt, which is an error that the constructor turns into a rejection."""
 CANCEL_SECONDS = 0.05
 """A cancelled run still going after this long costs its worker; a shorter one ends by itself sooner than a kill."""
 STALL_WALL_SHARE = 5
@@ -174,12 +178,13 @@ class Supervisor:
     def watch(self) -> None:
         """Look at each worker now and while any is busy: what it is in, for how long, and who waits behind it."""
         if self._tick_timer is None and not self._closing:
-            self._tick()
+            # What makes it busy is about to be placed.
+            self._tick(busy=True)
 
-    def _tick(self) -> None:
+    def _tick(self, busy: bool = False) -> None:
         self._tick_timer = None
         now = self._loop.time()
-        busy = self._lanes.homeless
+        busy = busy or self._lanes.homeless
         for worker in list(self._workers.values()):
             self._look(worker, now)
             busy = busy or bool(worker.outstanding) or worker.held
@@ -217,10 +222,15 @@ class Supervisor:
         """In a run: for how long?"""
         run = worker.outstanding.get(running)
         elapsed = now - worker.seen_at
+        used = worker.process.cpu_seconds() - worker.seen_cpu
         if worker.lane is Lane.FAST and not worker.held:
-            held = max(worker.process.cpu_seconds() - worker.seen_cpu, elapsed / STALL_WALL_SHARE)
+            held = max(used, elapsed / STALL_WALL_SHARE)
             if held >= self._stall_seconds:
                 self._held(worker, run)
+        if run is not None and used > run.invocation.limits.cpu_seconds * CPU_FACTOR + CPU_SLACK_SECONDS:
+            self._conclude(run, TimedOut(TimeLimit.CPU))
+            self._kill(worker, running)
+            return
         wall = run.invocation.limits.wall_seconds if run is not None else 0.0
         cancelled_at = run.cancelled_at if run is not None else 0.0
         unwanted = cancelled_at and now - max(cancelled_at, worker.seen_at) > CANCEL_SECONDS
@@ -254,7 +264,8 @@ class Supervisor:
             worker.ready.set_exception(WorkerFailed(f"a worker ended before it was ready: {cause}"))
         if lane is Lane.STARTING or self._closing:
             return
-        if not (lane is Lane.LEAVING and process.exit_code == 0):
+        # One whose link the daemon closed may have had something to say still, which ends it as well.
+        if not (lane is Lane.LEAVING and process.leaving):
             self.deaths[cause] = self.deaths.get(cause, 0) + 1
             logger.warning("worker_died", extra={"cause": cause, "lane": lane, "runs": worker.load})
         self._vacate(worker)

@@ -283,6 +283,10 @@ class Worker:
         context = run.context
         if status[0] == Tag.WAITING:
             status = self._run_jobs(run, began)
+        if context.kind is Kind.APP and status[0] != Tag.WAITING and time.process_time() - began > run.cpu_left:
+            # A promise takes the engine's interrupt for a rejection, which may be what the run ended in.
+            context.usable = False
+            status = Tag.OUT_OF_TIME + "0"
         # A run out of time or memory cannot say whether it wrote to the console: its author needs it most then.
         log = context.take_log() if status[1] in "13" or status[0] in "TMX" else None
         if status[0] == Tag.WAITING:
