@@ -22,6 +22,9 @@ from sipio.sip.settings import UserAgentSettings
 
 _log = ActionLogger(__name__)
 
+CLOSE_SECONDS = 1.5
+"""For peers to answer the BYEs and CANCELs of the end; the shutdown step that it is part of has 2 s."""
+
 
 class Voice:
     """Everything that drives calls. Without a driver configured it is asleep: no worker, no socket."""
@@ -92,7 +95,7 @@ class Voice:
         """End everything."""
         self.calls.end_all("Shutting Down")
         if self._agent is not None:
-            await self._agent.close()
+            await self._agent.close(CLOSE_SECONDS)
         await self._pool.close()
 
 
