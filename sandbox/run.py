@@ -59,19 +59,26 @@ class Run:
             return
         self.answered = True
         completion = Completion(outcome, tuple(self.log), run_micros)
+        done = self._done
+        # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
+        # allocates next is memory that no cache has.
+        del self._done, self._on_call
         try:
-            self._done(completion)
+            done(completion)
         except Exception as error:  # noqa: BLE001 - the asker's mistake must not cost the runs of others
             _report("a run's done callback raised", error)
 
     def ask_host(self, call_id: int, name: str, arguments: list[Any]) -> None:
         """Pass on what the script asks."""
         self.called_host = True
-        if self._on_call is None:
+        if self.answered:
+            return
+        on_call = self._on_call
+        if on_call is None:
             self.fail_call(call_id, b'{"message":"there is no host for this run"}')
             return
         try:
-            self._on_call(self, call_id, name, arguments)
+            on_call(self, call_id, name, arguments)
         except Exception as error:  # noqa: BLE001 - as above
             _report("a run's host call callback raised", error)
             self.fail_call(call_id, b'{"message":"the host failed"}')

@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+
 from sandbox.errors import SandboxError
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
+from sidecar import memory
+from sidecar.call_record import CallRecord
+from sidecar.call_store import CallStore
 from sidecar.catalog.directory import DirectoryLoader
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.watch import CatalogWatcher
@@ -26,6 +31,7 @@ from sidecar.problem import Problem
 from sidecar.records import DecisionLog, record_of
 from sidecar.shutdown import Shutdown, ShutdownSteps
 from sidecar.signals import Reloads, Signals
+from sidecar.voice import Voice
 from sipio.errors import LocalError
 from sipio.evapi.client import EvapiClient
 from sipio.evapi.messages import CallEnded
@@ -105,6 +111,11 @@ class Daemon:
         self._snapshot = Snapshot(scripts={}, routes={}, dids={})
         self._pool = Pool(pool_settings(configuration))
         self._decisions = Decisions(self._pool, configuration, self._snapshot, self._decided)
+        self._voice = Voice(configuration, self._snapshot, self._call_over)
+        records = configuration.voice.records
+        self._call_store = (
+            CallStore(records, configuration.voice.records_days) if records is not None and self._voice.wanted else None
+        )
         loader = DirectoryLoader(configuration.catalog, configuration.decisions)
         self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
         self._watching: asyncio.Task[None] | None = None
@@ -127,7 +138,7 @@ class Daemon:
         self._metrics_server = MetricsServer(MetricsPage(registry(self._metrics, self._sources()), self._health))
         self._notifier = Notifier.from_environment(os.environ)
         self._watchdog = Watchdog(self._notifier, lambda: self._health().healthy)
-        self._shutdown = Shutdown(drain_seconds=configuration.shutdown.drain_seconds)
+        self._shutdown = Shutdown(drain_seconds=_drain_seconds(configuration))
         self._reloads = Reloads(self._reload, self._notifier)
         self._signals = Signals(self._shutdown, self._reloads)
 
@@ -148,7 +159,7 @@ class Daemon:
                     _log.error("start_failed", error=str(error))
                 # Nothing was promised yet: end what was begun, without the ceremony.
                 await self._close_sockets()
-                await self._pool.close()
+                await self._stop_workers()
                 raise
             await self._shutdown.wait()
             return await self._stop()
@@ -168,6 +179,7 @@ class Daemon:
         if configuration.metrics.listen:
             await self._metrics_server.start(configuration.metrics.listen)
         self._evapi.start()
+        voice = await self._voice.start()
         self._watching = loop.create_task(self._watcher.run())
         self._notifier.ready(self._status())
         self._watchdog.start(loop)
@@ -175,6 +187,7 @@ class Daemon:
             "serving",
             sockets=[_shown(address) for address in bound],
             kamailio=list(configuration.kamailio.peers),
+            voice=voice,
             confined=confined,
         )
 
@@ -186,7 +199,7 @@ class Daemon:
                 drain=self._drain,
                 cancel_rest=self._fail_rest,
                 close_sockets=self._close_sockets,
-                stop_workers=self._pool.close,
+                stop_workers=self._stop_workers,
                 flush_logs=self._say_stopped,
             )
         )
@@ -198,18 +211,20 @@ class Daemon:
     async def _stop_accepting(self) -> None:
         self._rpc.stop_accepting()
         self._evapi.drain()
+        self._voice.stop_accepting()
         if self._watching is not None:
             self._watching.cancel()
         await self._reloads.stop()
 
     async def _tell_stopping(self) -> None:
-        seconds = self._configuration.shutdown.drain_seconds
+        seconds = _drain_seconds(self._configuration)
         self._notifier.stopping("draining", extend_seconds=seconds + STOP_SECONDS)
 
     async def _drain(self) -> None:
         # Requests come before decisions: one that is read meanwhile is refused, so nothing new is begun.
         await self._rpc.drain(self._configuration.shutdown.drain_seconds)
         await self._decisions.drained()
+        await self._voice.drain()
 
     async def _fail_rest(self) -> None:
         self._decisions.fail_pending()
@@ -220,6 +235,12 @@ class Daemon:
         await self._rpc.close()
         await self._evapi.close()
         await self._metrics_server.close()
+        await self._voice.close()
+
+    async def _stop_workers(self) -> None:
+        await self._pool.close()
+        if self._call_store is not None:
+            await self._call_store.close()
 
     async def _say_stopped(self) -> None:
         self._watchdog.stop()
@@ -234,9 +255,11 @@ class Daemon:
         self._snapshot = snapshot
         self._decisions.use(snapshot)
         self._pool.retain(self._decisions.program_keys())
+        self._voice.use(snapshot)
         self._catalog_state = CatalogState(
             version=snapshot.version, reload_succeeded=True, reload_time=time.time(), problems=len(problems)
         )
+        memory.keep()
 
     def _refused(self, problems: Sequence[Problem]) -> None:
         self._catalog_state = CatalogState(
@@ -276,6 +299,12 @@ class Daemon:
             started=ended.started,
             seconds=ended.seconds,
         )
+
+    def _call_over(self, record: CallRecord) -> None:
+        failed = record.error or record.outcome not in {"returned", "sip_error", "hung_up"}
+        (_log.warning if failed else _log.info)("call", **msgspec.to_builtins(record, str_keys=True))
+        if self._call_store is not None:
+            self._call_store.add(record)
 
     # ---- what is asked ----
 
@@ -339,6 +368,12 @@ class Daemon:
                 for script in snapshot.scripts.values()
             ],
         }
+
+
+def _drain_seconds(configuration: Configuration) -> float:
+    """Decisions and calls drain one after the other; without a driver for calls there are none to wait for."""
+    seconds = configuration.shutdown.drain_seconds
+    return seconds + configuration.voice.drain_seconds + 1.0 if configuration.sip.listen else seconds
 
 
 def _shown(address: ListenAddress) -> str:

@@ -391,7 +391,10 @@ class _Deciding:
         if self._answered:
             return
         self._answered = True
-        self._answer(decision)
+        answer = self._answer
+        # The asker holds on to this, to cancel it: together they would wait for the garbage collector.
+        del self._answer
+        answer(decision)
         self._decisions.ended(self, Decided(self._request, decision, self._failure, self._console))
 
 
