@@ -3,6 +3,7 @@ the switch itself lives by."""
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 FORBIDDEN: Final = frozenset(
@@ -26,6 +27,10 @@ VALUE_CHARACTERS: Final = 4_096
 
 NAME_CHARACTERS: Final = 128
 
+NAMES: Final = 4_096
+"""Names remembered as sound, at most 1 MB of them: the same few come with every call, and a look costs 0.1 us where
+the check costs 0.7."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")  # RFC 3261 25.1, token
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _NUMBER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]+")
@@ -40,7 +45,14 @@ class RuleViolation(Exception):
 
 def header_name(value: Any) -> str:
     """A header name that a script may add or remove. Raises RuleViolation."""
-    if type(value) is not str or len(value) > NAME_CHARACTERS or _TOKEN.fullmatch(value) is None:
+    if type(value) is not str:
+        raise RuleViolation(f"{_shown(value)} is not a SIP header name")
+    return _header_name(value)
+
+
+@lru_cache(maxsize=NAMES)
+def _header_name(value: str) -> str:
+    if len(value) > NAME_CHARACTERS or _TOKEN.fullmatch(value) is None:
         raise RuleViolation(f"{_shown(value)} is not a SIP header name")
     if value.lower() in FORBIDDEN:
         raise RuleViolation(f"the header {value} is the switch's own and cannot be changed by a script")
@@ -55,7 +67,8 @@ def header_value(name: str, value: Any) -> str:
             raise RuleViolation(f"the header {name} has no value that can be sent: text or a number is needed")
     if len(value) > VALUE_CHARACTERS:
         raise RuleViolation(f"the header {name} has a value longer than {VALUE_CHARACTERS} characters")
-    if _UNPRINTABLE.search(value) is not None:
+    # A tab is allowed (RFC 3261 25.1, LWS) and not printable.
+    if not value.isprintable() and _UNPRINTABLE.search(value) is not None:
         raise RuleViolation(f"the header {name} has a line break or another control character in its value")
     return str(value)
 
@@ -70,6 +83,29 @@ def added(entries: Iterable[Any]) -> list[tuple[str, str]]:
         result.append((name, header_value(name, entry.get("value"))))
     _check_count(result)
     return result
+
+
+def sound(entries: list[Any]) -> list[Any]:
+    """A script's ``[{key, value}]`` with every value as text and nothing else in it, changed in place.
+
+    As `added`, for lists that stay what they are: a decision has some 20 entries, and most are sound as they come.
+    Raises RuleViolation.
+    """
+    _check_count(entries)
+    for index, entry in enumerate(entries):
+        if type(entry) is not dict or "key" not in entry:
+            raise RuleViolation(f"headers has {_shown(entry)} where {{key, value}} is needed")
+        name = entry["key"]
+        if type(name) is str:
+            _header_name(name)
+        else:
+            header_name(name)
+        value = entry.get("value")
+        if type(value) is not str or not value.isprintable() or len(value) > VALUE_CHARACTERS:
+            entry["value"] = header_value(name, value)
+        if len(entry) != 2:
+            entries[index] = {"key": name, "value": entry["value"]}
+    return entries
 
 
 def removed(entries: Iterable[Any]) -> list[str]:

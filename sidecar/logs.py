@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from traceback import format_exception
 from typing import Any, Final
@@ -144,7 +145,14 @@ def text_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -
 
 def rfc3339(when: float) -> str:
     """Unix time as ``2026-01-31T12:00:00.000000Z``."""
-    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    second, fraction = divmod(when, 1)
+    return f"{_rfc3339_second(int(second))}.{min(round(fraction * 1e6), 999_999):06}Z"
+
+
+@lru_cache(maxsize=16)
+def _rfc3339_second(when: int) -> str:
+    # 1.5 us of a decision's 50, and thousands of them fall into one second.
+    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def safe_json(value: Any) -> bytes:
