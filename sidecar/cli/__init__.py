@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from sandbox.errors import SandboxError
-from sidecar.cli import check, config, serve
+from sidecar.cli import bench, check, config, serve
 from sidecar.errors import SidecarError
 from sipio.errors import SipioError
 
-COMMANDS = (serve, check, config)
+COMMANDS = (serve, check, config, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,159 @@
+"""What each stage of one decision costs the daemon, measured apart: no socket, no worker, no event loop.
+
+    python bench/decision_stages.py [--size 2048] [--milliseconds 200]
+
+Of each stage the fastest of many short repetitions: what it costs on a quiet processor with warm caches.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgpack
+import msgspec
+
+from sandbox.engine import Context, RunBounds
+from sandbox.link import Up, unpacker
+from sandbox.outcome import Completion, Returned
+from sandbox.program import Invocation
+from sidecar import class4
+from sidecar.bench import workload
+from sidecar.configuration import Configuration, LogSection
+from sidecar.decisions import Decided, Decisions, Running, limits_of
+from sidecar.events import DecisionEvents
+from sidecar.logs import open_output
+from sidecar.metrics import DecisionMetrics
+from sidecar.programs import decision_program
+from sidecar.records import DecisionLog, record_of
+from sipio.routing import Decision, RoutingRequest
+from sipio.rpc import messages
+from sipio.rpc.connection import RpcConnection
+from sipio.rpc.limits import RpcLimits
+from sipio.rpc.messages import RequestReceived
+from sipio.rpc.values import ValueDecoder
+
+REPETITION = 20
+
+
+class _Nobody:
+    def cancel(self) -> None:
+        """Nothing runs."""
+
+
+class CannedRunner:
+    """A sandbox that answers every run at once with the same result."""
+
+    def __init__(self, result: bytes) -> None:
+        self._completion = Completion(Returned(result), (), 60)
+
+    def submit(self, _invocation: Invocation, done: Callable[[Completion], None]) -> Running:
+        done(self._completion)
+        return _Nobody()
+
+
+def fastest(stage: Callable[[], Any], milliseconds: float) -> float:
+    """Microseconds of one call, of the fastest repetition."""
+    clock = time.perf_counter
+    best = float("inf")
+    until = clock() + milliseconds / 1000
+    while clock() < until:
+        began = clock()
+        for _ in range(REPETITION):
+            stage()
+        best = min(best, clock() - began)
+    return best / REPETITION * 1e6
+
+
+def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
+    """Each stage by name, in the order of a decision."""
+    configuration = Configuration()
+    workload.write_catalog(directory / "catalog", 1)
+    snapshot = workload.load_catalog(directory / "catalog")
+    assignment = snapshot.routes[workload.customer(0), ""]
+    program = decision_program(assignment.script, configuration)
+    limits = limits_of(assignment.timeout_ms / 1000, configuration)
+    variables = class4.variables_json(assignment.variables)
+
+    [asked] = workload.requests(1, size)
+    params = ({"call_id": "1@192.0.2.1", "customer": asked.customer, "routing": asked.routing},)
+    frame = messages.encode_request(7, "route", params)
+    decoder = ValueDecoder(list[RoutingRequest])
+    received = messages.decode_message(frame)
+    assert isinstance(received, RequestReceived)
+    raw = received.params
+    request: RoutingRequest = decoder.decode(raw, "params")[0]
+
+    state = class4.initial(request.routing)
+    text = class4.input_json(state, variables)
+    context = Context(program.kind)
+    context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
+    context.limit_time(10.0)
+    status = context.start(text.decode(), "", 0.0)
+    assert status[0] == "R", status
+    result = status[2:].encode()
+
+    def script() -> None:
+        context.finish()
+        context.start(text.decode(), "", 0.0)
+
+    packer = msgpack.Packer(autoreset=True)
+    answer_of_worker = packer.pack([int(Up.DONE), 7, "R", result, None, 60])
+    from_worker = unpacker()
+
+    def unpack() -> list[Any]:
+        from_worker.feed(answer_of_worker)
+        return list(from_worker)
+
+    output = open_output(LogSection(), os.open(os.devnull, os.O_WRONLY))
+    log, metrics, events = DecisionLog(LogSection(), output), DecisionMetrics(), DecisionEvents()
+    events.on_decided(log.decided)
+    events.on_decided(metrics.decided)
+    decided: list[Decision] = []
+
+    def ended(one: Decided) -> None:
+        events.decided(record_of(one.request, one.decision))
+
+    decisions = Decisions(CannedRunner(result), configuration, snapshot, ended)
+    silent = Decisions(CannedRunner(result), configuration, snapshot, lambda _: None)
+    decisions.route(request, decided.append)
+    decision = decided[0]
+    assert decision.outcome == "returned"
+    connection = RpcConnection(RpcLimits(), 0.0)
+
+    def receive() -> None:
+        connection.receive(frame, 0.0)
+
+    return {
+        "socket: split and read the envelope": receive,
+        "socket: decode the request": lambda: decoder.decode(raw, "params"),
+        "decide: write the script's input": lambda: class4.input_json(class4.initial(request.routing), variables),
+        "link: pack the run": lambda: packer.pack(
+            [2, 7, program.key, text, request.call_id, 2.0, 2.0, 1_000_000, 16_384, 1_000, 1_000_000]
+        ),
+        "(worker) QuickJS, parse to stringify": script,
+        "link: unpack the answer": unpack,
+        "decide: read and check the result": lambda: class4.read(result, state),
+        "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
+        "record: log line, metrics": lambda: events.decided(record_of(request, decision)),
+        "socket: encode the answer": lambda: messages.encode_response(7, None, decision),
+        "(msgspec) decode the result alone": lambda: msgspec.json.decode(result),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=2048)
+    parser.add_argument("--milliseconds", type=float, default=200.0)
+    options = parser.parse_args()
+    with TemporaryDirectory() as directory:
+        for name, stage in stages(options.size, Path(directory)).items():
+            print(f"{name:45} {fastest(stage, options.milliseconds):8.2f} us")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The same scripts on the same data in QuickJS in this process, JSON text to JSON text: the limit."""
+
+import time
+from array import array
+from collections.abc import Sequence
+
+from sandbox.engine import Context, RunBounds, Tag
+from sidecar import class4
+from sidecar.bench.slices import LEAD_SHARE, Slice
+from sidecar.bench.workload import Request
+from sidecar.catalog.model import Snapshot
+from sidecar.configuration import Configuration
+from sidecar.decisions import limits_of
+from sidecar.errors import SidecarError
+from sidecar.programs import decision_program
+
+
+class Inline:
+    """One warm context for each script, as a worker keeps them."""
+
+    def __init__(self, snapshot: Snapshot, requests: Sequence[Request]) -> None:
+        configuration = Configuration()
+        self._runs: list[tuple[Context, str]] = []
+        for request in requests:
+            assignment = snapshot.routes[request.customer, ""]
+            limits = limits_of(assignment.timeout_ms / 1000, configuration)
+            self._cpu_seconds = limits.cpu_seconds
+            program = decision_program(assignment.script, configuration)
+            context = Context(program.kind)
+            context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
+            variables = class4.variables_json(assignment.variables)
+            self._runs.append((context, class4.input_json(class4.initial(request.routing), variables).decode()))
+
+    def measure(self, scripts: int, seconds: float) -> Slice:
+        """Run the first so many scripts in turn. Raises SidecarError where one fails."""
+        runs = self._runs[:scripts]
+        count = len(runs)
+        latencies = array("d")
+        clock = time.perf_counter
+        index = 0
+        began = now = clock()
+        measured_from = began + seconds * LEAD_SHARE
+        until = began + seconds
+        cpu = 0.0
+        while now < until:
+            if not latencies:
+                began, cpu = now, time.process_time()
+            context, text = runs[index % count]
+            index += 1
+            context.limit_time(self._cpu_seconds)
+            status = context.start(text, "", now * 1000)
+            if status[0] != Tag.RETURNED or not context.finish():
+                raise SidecarError(f"a script of the benchmark failed: {status[:200]}")
+            before, now = now, clock()
+            if now >= measured_from:
+                latencies.append(now - before)
+        return Slice(
+            seconds=now - began,
+            latencies=latencies,
+            server_cpu=0.0,
+            workers_cpu=0.0,
+            client_cpu=time.process_time() - cpu,
+        )

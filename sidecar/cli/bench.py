@@ -1,0 +1,86 @@
+"""``scriptforge bench``: how many decisions a second this machine gives, beside what QuickJS alone would."""
+
+import argparse
+import asyncio
+import shutil
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sidecar.errors import SidecarError
+
+NODE_PROGRAM = Path(__file__).parents[2] / "bench" / "node" / "server.mjs"
+"""In a checkout."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the ``bench`` command."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="measure decisions a second through a daemon of its own",
+        description="Starts daemons of its own and asks them over a unix socket, in turn with the same scripts run"
+        " in this process. docs/performance.md explains the columns.",
+    )
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each case (default: 3)")
+    parser.add_argument("--workers", type=_counts, default=[1, 2], metavar="N,N", help="default: 1,2")
+    parser.add_argument("--scripts", type=_counts, default=[1, 1000], metavar="N,N", help="default: 1,1000")
+    parser.add_argument(
+        "--size", type=_counts, default=[2048, 10240], metavar="N,N", help="bytes of a routing (default: 2048,10240)"
+    )
+    parser.add_argument("--in-flight", type=_counts, default=[1, 64], metavar="N,N", help="default: 1,64")
+    parser.add_argument(
+        "--node",
+        type=Path,
+        metavar="FILE",
+        help="measure this Node server as well (default: bench/node/server.mjs where `npm ci` has been run there)",
+    )
+    parser.add_argument("--no-node", action="store_true", help="leave Node out")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures and prints."""
+    from sidecar.bench import report  # noqa: PLC0415 - the other commands start in half the time without it
+    from sidecar.bench.comparison import Plan, compare  # noqa: PLC0415
+
+    plan = Plan(
+        seconds=arguments.seconds,
+        workers=arguments.workers,
+        scripts=arguments.scripts,
+        sizes=arguments.size,
+        in_flight=arguments.in_flight,
+        node=None if arguments.no_node else _node(arguments.node),
+    )
+    measured = _runner()(compare(plan))
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(measured), indent=2).decode())
+    else:
+        print(report.table(measured))
+    return 0
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(part) for part in text.split(",")]
+    if min(counts) < 1:
+        raise ValueError
+    return list(dict.fromkeys(counts))
+
+
+def _node(given: Path | None) -> Path | None:
+    program = given or NODE_PROGRAM
+    if shutil.which("node") is not None and (program.parent / "node_modules").is_dir():
+        return program
+    if given is not None:
+        raise SidecarError(f"{given} needs node, and `npm ci` run in its directory")
+    return None
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    try:
+        import uvloop  # noqa: PLC0415 - absent on platforms that it does not support
+    except ImportError:
+        return asyncio.run
+    return uvloop.run

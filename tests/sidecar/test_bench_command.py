@@ -1,0 +1,76 @@
+"""``scriptforge bench`` runs and reports every case. Nothing here depends on how fast the machine is."""
+
+import itertools
+from array import array
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sidecar.bench import workload
+from sidecar.bench.report import Report
+from sidecar.bench.slices import Slice, median_ratio, percentile
+from sidecar.cli import main
+
+
+def slice_of(rate: float) -> Slice:
+    return Slice(
+        seconds=10 / rate,
+        latencies=array("d", [0.001] * 9 + [0.5]),
+        server_cpu=0.0,
+        workers_cpu=0.0,
+        client_cpu=0.0,
+    )
+
+
+def test_every_case_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--seconds", "0.3", "--workers", "1,2", "--scripts", "1,3", "--size", "500,2048", "--in-flight", "1,8"]
+    assert main(["bench", *arguments, "--no-node", "--json"]) == 0
+    report = msgspec.json.decode(capsys.readouterr().out, type=Report)
+    assert {(one.scripts, one.size) for one in report.inline} == set(itertools.product((1, 3), (500, 2048)))
+    cells = {(one.workers, one.scripts, one.size, one.in_flight): one for one in report.cells}
+    assert set(cells) == set(itertools.product((1, 2), (1, 3), (500, 2048), (1, 8)))
+    assert len(cells) == len(report.cells)
+    for case, one in cells.items():
+        assert one.server == "daemon"
+        assert one.requests_per_second > 0, case
+        assert 0 < one.p50_us <= one.p99_us, case
+        assert one.of_inline > 0, case
+        assert (one.of_one_script > 0) == (one.scripts != 1), case
+        assert min(one.server_cpu_us, one.workers_cpu_us, one.client_cpu_us) > 0, case
+
+
+def test_the_table_has_a_line_for_each_case(capsys: pytest.CaptureFixture[str]) -> None:
+    case = ["--workers", "1", "--scripts", "1", "--size", "500", "--in-flight", "1"]
+    assert main(["bench", "--seconds", "0.1", "--no-node", *case]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[3:]] == ["inline", "daemon"]
+
+
+def test_node_without_its_packages_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--node", str(tmp_path / "server.mjs")]) == 1
+    assert "npm ci" in capsys.readouterr().err
+
+
+def test_nothing_is_not_a_case(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bench", "--workers", "1,0"])
+    assert "--workers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [1, 2_048, 10_240, 100_000])
+def test_a_routing_is_as_large_as_wanted(size: int) -> None:
+    length = len(msgspec.json.encode(workload.routing(size)))
+    assert length <= max(size, 500)
+    assert length > size - 300
+
+
+def test_ratios_are_of_the_same_round() -> None:
+    slow_then_fast = [slice_of(1_000), slice_of(4_000), slice_of(9_000)]
+    twice = [slice_of(2_000), slice_of(8_000), slice_of(18_000)]
+    assert median_ratio(slow_then_fast, twice) == pytest.approx(0.5)
+
+
+def test_percentiles_are_of_all_slices_together() -> None:
+    assert percentile([slice_of(1_000), slice_of(1_000)], 0.5) == pytest.approx(0.001)
+    assert percentile([slice_of(1_000)], 0.99) == pytest.approx(0.5)
