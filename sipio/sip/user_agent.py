@@ -143,8 +143,8 @@ class UserAgent:
 
         ``from_`` is a From value without a tag: ``"A" <sip:user@host>`` or a URI. ``to`` is a To value where that is
         not the target itself, as for a registered phone. ``proxy`` is where to send it where that is not the target's
-        own address, such as `Binding.path`. For a call bridged on, ``max_forwards`` is one less than it came with, so that
-        a loop ends.
+        own address, such as `Binding.path`. For a call bridged on, ``max_forwards`` is one less than it came with: then
+        a loop ends by itself.
 
         Raises:
             MalformedMessage: the target, ``from_`` or ``to`` cannot be read.
