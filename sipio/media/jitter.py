@@ -92,8 +92,7 @@ class JitterBuffer:
             return SILENCE[self._law]
         held = self._audio
         ready = len(held)
-        if ready < self._least_ahead:
-            self._least_ahead = ready
+        self._least_ahead = min(self._least_ahead, ready)
         self._reads += 1
         if self._reads == _HOLD_FRAMES:
             self._reads = 0
