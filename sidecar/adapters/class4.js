@@ -2,23 +2,36 @@
 // Result: {routing, headers: [...lists], remove_headers: [...lists]}, or {reject: [code, reason]}.
 (() => {
   "use strict";
-  const { assign, defineProperty } = Object;
+  const { assign, create, defineProperty, keys } = Object;
   const { isArray } = Array;
   const { apply } = Reflect;
   const { exec } = RegExp.prototype;
+  const { slice, trim } = String.prototype;
+  const { stringify } = JSON;
   const NativeError = Error;
   const NativeTypeError = TypeError;
   const text = String;
-  const SIP_ERROR = /^\s*([0-9]{3})(?:\s+(.*?))?\s*$/s;
+  const SIP_ERROR = /^\s*([0-9]{3})(?!\S)/;
+  const REASON_LENGTH = 200; // of a SIP status line's reason; what a phone shows is far shorter
 
   // Scripts reach each of these both at data and at data.routing: one slot behind both spellings.
   let destinations;
   let headers;
   let removeHeaders;
+  let listHeaders; // set on a list that the script has replaced since: they still mean every destination
+  let listRemoveHeaders;
+  const replaceDestinations = (value) => {
+    if (isArray(destinations)) {
+      listHeaders = destinations.headers ?? listHeaders;
+      listRemoveHeaders = destinations.remove_headers ?? listRemoveHeaders;
+    }
+    destinations = value;
+  };
+  const slot = (get, set) => ({ __proto__: null, get, set, enumerable: true, configurable: true });
   const shared = {
-    egress_routing: { get: () => destinations, set: (value) => { destinations = value; }, enumerable: true, configurable: true },
-    headers: { get: () => headers, set: (value) => { headers = value; }, enumerable: true, configurable: true },
-    remove_headers: { get: () => removeHeaders, set: (value) => { removeHeaders = value; }, enumerable: true, configurable: true },
+    egress_routing: slot(() => destinations, replaceDestinations),
+    headers: slot(() => headers, (value) => { headers = value; }),
+    remove_headers: slot(() => removeHeaders, (value) => { removeHeaders = value; }),
   };
   const share = (object) => {
     defineProperty(object, "egress_routing", shared.egress_routing);
@@ -27,20 +40,34 @@
   };
 
   let givenDestinations;
+  let givenHeaders;
+  let givenRemoveHeaders;
   let givenCli;
-  let gateways; // [gateway, the cli it came with], to tell a cli that the script set from one it left
+  let givenGatewayClis; // by gateway id: the cli it came with, to tell one that the script set from one it left
+
+  const eachGateway = (list, visit) => {
+    for (let index = 0; index < list.length; index++) {
+      const gw = list[index]?.gw;
+      if (typeof gw !== "object" || gw === null) continue;
+      const ids = keys(gw);
+      for (let number = 0; number < ids.length; number++) {
+        const gateway = gw[ids[number]];
+        if (typeof gateway === "object" && gateway !== null) visit(gateway, ids[number]);
+      }
+    }
+  };
 
   const prepare = (input) => {
     const routing = input.routing;
     givenDestinations = destinations = isArray(routing.egress_routing) ? routing.egress_routing : [];
-    headers = input.headers;
-    removeHeaders = input.remove_headers;
+    givenHeaders = headers = input.headers;
+    givenRemoveHeaders = removeHeaders = input.remove_headers;
+    listHeaders = listRemoveHeaders = undefined;
     givenCli = routing.cli;
-    gateways = [];
-    for (let index = 0; index < destinations.length; index++) {
-      const gw = destinations[index]?.gw;
-      if (gw) for (const id in gw) if (gw[id]) gateways[gateways.length] = [gw[id], gw[id].cli];
-    }
+    givenGatewayClis = create(null);
+    eachGateway(destinations, (gateway, id) => {
+      if (gateway.cli !== undefined) (givenGatewayClis[id] ??= create(null))[text(gateway.cli)] = true;
+    });
     share(routing);
     const data = assign({}, input.vars);
     data.routing = routing;
@@ -55,16 +82,20 @@
     throw new NativeTypeError(`${what} must be a list`);
   };
 
-  // Of an object that the script built itself, a spelling that differs from the slot is the script's newer word.
-  const newer = (slot, outer, inner) => {
-    if (outer !== undefined && outer !== slot) return outer;
-    if (inner !== undefined && inner !== slot) return inner;
-    return slot;
+  // Of an object that the script built itself, a spelling that is neither what was given nor in the slot is its newer
+  // word. A deep copy has both spellings new: the one that still says what was given is not the one it changed.
+  const newer = (current, given, outer, inner) => {
+    const outerIsNew = outer !== undefined && outer !== current && outer !== given;
+    const innerIsNew = inner !== undefined && inner !== current && inner !== given;
+    if (outerIsNew && innerIsNew && outer !== inner) return stringify(outer) === stringify(given) ? inner : outer;
+    if (outerIsNew) return outer;
+    return innerIsNew ? inner : current;
   };
 
   const collect = (data, returned) => {
     let outer = data;
-    let routing = data.routing;
+    const given = data.routing;
+    let routing = given;
     if (returned !== undefined && returned !== null && returned !== data) {
       if (typeof returned !== "object" || isArray(returned)) {
         throw new NativeTypeError("main must return data, its routing object, or nothing");
@@ -77,39 +108,45 @@
       }
     }
     if (typeof routing !== "object" || routing === null || isArray(routing)) throw new NativeTypeError("routing must be an object");
-    const list = newer(destinations, outer.egress_routing, routing.egress_routing);
-    const added = newer(headers, outer.headers, routing.headers);
-    const removed = newer(removeHeaders, outer.remove_headers, routing.remove_headers);
+    const list = newer(destinations, givenDestinations, outer.egress_routing, routing.egress_routing);
+    const added = newer(headers, givenHeaders, outer.headers, routing.headers);
+    const removed = newer(removeHeaders, givenRemoveHeaders, outer.remove_headers, routing.remove_headers);
     if (!isArray(list)) throw new NativeTypeError("egress_routing must be a list");
-    const result = {};
-    for (const key in routing) if (key !== "headers" && key !== "remove_headers") result[key] = routing[key];
+    // No prototype: a key named __proto__ is a key like others. What a partial object does not name stays as it was.
+    const result = create(null);
+    if (typeof given === "object" && given !== null) assign(result, given);
+    if (routing !== given) assign(result, routing);
+    delete result.headers;
+    delete result.remove_headers;
     result.egress_routing = list;
     if (result.cli !== givenCli) {
-      for (let index = 0; index < gateways.length; index++) {
-        const [gateway, cli] = gateways[index];
-        if (gateway.cli === cli && cli !== undefined) gateway.cli = result.cli;
-      }
+      eachGateway(list, (gateway, id) => {
+        if (gateway.cli !== undefined && givenGatewayClis[id]?.[text(gateway.cli)]) gateway.cli = result.cli;
+      });
     }
     return {
       routing: result,
-      headers: [readable(added, "headers"), readable(list.headers ?? givenDestinations.headers, "egress_routing.headers")],
+      headers: [readable(added, "headers"), readable(list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers, "egress_routing.headers")],
       remove_headers: [
         readable(removed, "remove_headers"),
-        readable(list.remove_headers ?? givenDestinations.remove_headers, "egress_routing.remove_headers"),
+        readable(
+          list.remove_headers ?? destinations?.remove_headers ?? listRemoveHeaders ?? givenDestinations.remove_headers,
+          "egress_routing.remove_headers",
+        ),
       ],
     };
   };
 
   const rejection = (code, reason) => {
     const status = +code;
-    return status >= 300 && status <= 699 && status % 1 === 0 ? { reject: [status, text(reason ?? "")] } : undefined;
+    return status >= 300 && status <= 699 && status % 1 === 0 ? { reject: [status, apply(slice, text(reason ?? ""), [0, REASON_LENGTH])] } : undefined;
   };
 
   const caught = (thrown) => {
     if (isArray(thrown)) return thrown.length > 0 && thrown.length <= 2 ? rejection(thrown[0], thrown[1]) : undefined;
     const message = thrown instanceof NativeError ? thrown.message : thrown;
     const match = typeof message === "string" ? apply(exec, SIP_ERROR, [message]) : null;
-    return match === null ? undefined : rejection(match[1], match[2]);
+    return match === null ? undefined : rejection(match[1], apply(trim, apply(slice, message, [match[0].length]), []));
   };
 
   return { prepare, collect, caught };

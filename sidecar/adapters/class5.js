@@ -16,7 +16,6 @@
   const { setTimeout, clearTimeout } = globalThis;
   const NativePromise = Promise;
   const NativeError = Error;
-  const NativeTypeError = TypeError;
   const NativeRangeError = RangeError;
   const NativeRegExp = RegExp;
   const text = String;
