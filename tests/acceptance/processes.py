@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 INSTALL = "apt-get install -y kamailio kamailio-extra-modules sip-tester"
@@ -47,7 +47,9 @@ def is_bound(address: str, port: int, table: str = "udp") -> bool:
 class Program:
     """A running program."""
 
-    def __init__(self, command: Sequence[str], log: Path, directory: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, directory: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.command = command
         self._lines: list[str] = []
         self._grown = threading.Condition()
@@ -58,6 +60,7 @@ class Program:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             cwd=directory,
+            env=environment,
             text=True,
             errors="replace",
             start_new_session=True,
