@@ -1,0 +1,243 @@
+"""Bridge: one destination after the other, and what became of the other leg."""
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from sipio.call_control import (
+    ActionResult,
+    Bridge,
+    Bridged,
+    BridgeStatus,
+    Done,
+    LegEvent,
+    Stopped,
+)
+from sipio.causes import cause_of, status_of
+from sipio.freeswitch.dial import DialError, dial_string
+from sipio.freeswitch.event_socket import Event
+from sipio.freeswitch.leg import Action, Leg
+from sipio.freeswitch.playing import Sound
+from sipio.reasons import reason_phrase
+
+KILL_SECONDS: Final = 0.2
+"""Between two attempts to end a B leg that does not exist yet: its INVITE is on its way through FreeSWITCH."""
+
+_OUTCOMES: Final = (
+    "originate_disposition",
+    "sip_invite_failure_status",
+    "sip_invite_failure_phrase",
+    "last_bridge_hangup_cause",
+    "last_bridge_proto_specific_hangup_cause",
+)
+"""Variables that a bridge leaves on the caller's leg. They stay from one bridge to the next, so they are unset before
+each: what a completion then carries is of this bridge."""
+
+_NO_ANSWER: Final = frozenset(
+    {"NO_ANSWER", "NO_USER_RESPONSE", "ALLOTTED_TIMEOUT", "RECOVERY_ON_TIMER_EXPIRE", "PROGRESS_TIMEOUT"}
+)
+
+
+class Bridging(Action):
+    """`Bridge`. The caller's leg stays up whatever becomes of it."""
+
+    def __init__(self, leg: Leg, action: Bridge, done: Callable[[ActionResult], None]) -> None:
+        super().__init__(leg, done)
+        self._action = action
+        self._left = list(action.destinations)
+        self._destination = ""
+        self._b_uuid = ""
+        self._ringing = False
+        self._answered_at: float | None = None
+        self._result = Bridged(status=BridgeStatus.FAILED, reason="no destination")
+        self._set: list[str] = []
+        self._sound: Sound | None = None
+        self._ringback: list[str] = []
+        self._stopping = False
+
+    def start(self) -> None:
+        exported = [name for name in self.leg.variables.get("export_vars", "").split(",") if name]
+        for name, value in self._action.headers:
+            variable = f"sip_h_{name}"
+            self._variable(variable, value)
+            exported.append(variable)
+        if self._action.headers:
+            # Nothing else of the caller's headers goes to the B leg: see sip_copy_custom_headers in call.py.
+            self._variable("export_vars", ",".join(dict.fromkeys(exported)))
+        if self._action.cli:
+            self._variable("effective_caller_id_number", self._action.cli)
+        self._prepare_ringback(0)
+
+    def stop(self) -> None:
+        """An unanswered B leg gets a CANCEL, an answered one a BYE."""
+        if self.over:
+            return
+        self._stopping = True
+        self._left.clear()
+        if self._b_uuid:
+            self._kill()
+        self._clear()
+        self.finish(Stopped())
+
+    def hung_up(self) -> None:
+        if self.over:
+            return
+        if self._b_uuid:
+            # Its completion is lost with the call; the other leg is known to have ended with it.
+            status = BridgeStatus.COMPLETED if self._answered_at is not None else BridgeStatus.CANCELLED
+            self._ended(Bridged(status=status, destination=self._destination, hangup_by="caller"))
+        else:
+            super().hung_up()
+
+    def release(self) -> None:
+        if self._sound is not None:
+            self._sound.cancel()
+
+    def leg_event(self, event: Event) -> bool:
+        """Take an event if it is of the B leg."""
+        if not self._b_uuid or event.get("Unique-ID") != self._b_uuid:
+            return False
+        name = event.name
+        if name in {"CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA"} and not self._ringing:
+            self._ringing = True
+            self.leg.tell(LegEvent(destination=self._destination, what="ringing"))
+        elif name == "CHANNEL_ANSWER" and self._answered_at is None:
+            self._answered_at = _seconds(event) or self.leg.environment.clock()
+            self.leg.tell(LegEvent(destination=self._destination, what="answered", code=200))
+        return True
+
+    # ---- before ----
+
+    def _variable(self, name: str, value: str) -> None:
+        self.leg.channel.set_variable(name, value)
+        self._set.append(name)
+
+    def _prepare_ringback(self, index: int) -> None:
+        if index >= len(self._action.ringback):
+            self._use_ringback()
+            self._next()
+            return
+
+        def ready(_application: str, argument: str) -> None:
+            if _application == "playback":
+                self._ringback.append(argument)
+            self._prepare_ringback(index + 1)
+
+        def failed(_problem: str) -> None:
+            # A call without its music is better than no call.
+            self._prepare_ringback(index + 1)
+
+        self._sound = Sound(self.leg, self._action.ringback[index])
+        self._sound.prepare(ready, failed)
+
+    def _use_ringback(self) -> None:
+        self._sound = None
+        if not self._ringback:
+            return
+        files = self._ringback
+        argument = files[0] if len(files) == 1 else "file_string://" + "!".join(files)
+        self._variable("ringback", argument)
+        self._variable("transfer_ringback", argument)
+        self._variable("instant_ringback", "true")
+        self._variable("ignore_early_media", "true")
+
+    # ---- one destination after the other ----
+
+    def _next(self) -> None:
+        while self._left and not self.leg.gone and not self._stopping:
+            self._destination = self._left.pop(0)
+            try:
+                dial = dial_string(self._destination, self.leg.environment.settings)
+            except DialError as error:
+                self._result = Bridged(status=BridgeStatus.FAILED, destination=self._destination, reason=str(error))
+                continue
+            self._dial(dial)
+            return
+        self._ended(self._result)
+
+    def _dial(self, dial: str) -> None:
+        channel = self.leg.channel
+        self._b_uuid = b_uuid = self.leg.environment.new_uuid()
+        self._ringing = False
+        self._answered_at = None
+        channel.send(f"filter Unique-ID {b_uuid}\n\n".encode())
+        for name in _OUTCOMES:
+            channel.set_variable(name, "")
+        timeout = max(1, math.ceil(self._action.timeout_seconds))
+        argument = f"{{origination_uuid={b_uuid},originate_timeout={timeout}}}{dial}"
+        self.leg.foreground.start("bridge", argument, lambda event: self._completed(b_uuid, event))
+
+    def _completed(self, b_uuid: str, event: Event) -> None:
+        self.leg.channel.send(f"filter delete Unique-ID {b_uuid}\n\n".encode())
+        self._b_uuid = ""
+        if self.over:
+            return
+        self._result = self._read(event)
+        self.leg.tell(LegEvent(destination=self._destination, what="ended", code=self._result.code))
+        if self._answered_at is not None or self.leg.gone:
+            self._ended(self._result)
+        else:
+            self._next()
+
+    def _read(self, event: Event) -> Bridged:
+        disposition = event.variable("originate_disposition")
+        if disposition == "SUCCESS" or self._answered_at is not None:
+            began = self._answered_at
+            ended = _seconds(event)
+            if began is None:
+                began = ended
+                self._answered_at = began
+            return Bridged(
+                status=BridgeStatus.COMPLETED,
+                destination=self._destination,
+                code=200,
+                reason=event.variable("last_bridge_hangup_cause"),
+                seconds=max(0.0, ended - began),
+                hangup_by="caller" if self.leg.gone else "callee",
+            )
+        if self.leg.gone:
+            return Bridged(status=BridgeStatus.CANCELLED, destination=self._destination, hangup_by="caller")
+        code = _code(event.variable("sip_invite_failure_status"))
+        if not code:
+            cause = cause_of(disposition)
+            code = 408 if disposition in _NO_ANSWER else status_of(cause) if cause else 0
+        if disposition == "USER_BUSY":
+            status = BridgeStatus.BUSY
+        elif disposition in _NO_ANSWER:
+            status = BridgeStatus.NO_ANSWER
+        else:
+            status = BridgeStatus.FAILED
+        phrase = event.variable("sip_invite_failure_phrase") or (reason_phrase(code) if code else disposition)
+        return Bridged(status=status, destination=self._destination, code=code, reason=phrase)
+
+    # ---- the end ----
+
+    def _kill(self) -> None:
+        b_uuid = self._b_uuid
+        if not b_uuid:
+            return
+
+        def replied(reply: object) -> None:
+            if not getattr(reply, "accepted", False) and self._b_uuid == b_uuid:
+                self.leg.timers.after(KILL_SECONDS, self._kill)
+
+        self.leg.channel.api(f"uuid_kill {b_uuid} NORMAL_CLEARING", replied)
+
+    def _clear(self) -> None:
+        self.release()
+        for name in self._set:
+            self.leg.channel.set_variable(name, self.leg.variables.get(name, ""))
+        self._set.clear()
+
+    def _ended(self, result: Bridged) -> None:
+        self._clear()
+        self.finish(Done(result))
+
+
+def _seconds(event: Event) -> float:
+    text = event.headers.get("Event-Date-Timestamp", "")
+    return int(text) / 1e6 if text.isascii() and text.isdecimal() else 0.0
+
+
+def _code(text: str) -> int:
+    return int(text) if len(text) == 3 and text.isascii() and text.isdecimal() else 0

@@ -1,0 +1,225 @@
+"""One connection of FreeSWITCH, from ``connect`` to its end. Sans-IO.
+
+The shell gives it bytes and the loss of the connection, runs `expire` at `deadline`, and writes what `take` gives.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from sipio.call_control import CallHandler, Hangup
+from sipio.causes import status_of
+from sipio.errors import LocalError, MalformedMessage, PeerError
+from sipio.freeswitch import commands, plan
+from sipio.freeswitch.call import FreeswitchCall
+from sipio.freeswitch.channel import Channel
+from sipio.freeswitch.event_socket import (
+    ApiResponse,
+    ChannelData,
+    CommandReply,
+    DisconnectNotice,
+    Event,
+    FrameReader,
+    Incoming,
+    understand,
+)
+from sipio.freeswitch.leg import Environment
+from sipio.freeswitch.offer import Arrival, Mode, read_arrival
+from sipio.freeswitch.timers import Timers
+from sipio.reasons import reason_phrase
+from sipio.routing import Decision, Pending, Router
+
+CONNECT_SECONDS: Final = 5.0
+"""From the connection to the call's data. FreeSWITCH answers ``connect`` at once."""
+_LOST: Final = "the event socket was lost"
+
+
+class Connection:
+    """Reads what a call is and gives it to whom it is for."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        handler: CallHandler | None,
+        router: Router | None,
+        *,
+        admit: Callable[[Mode], Hangup | None],
+        wake: Callable[[], None],
+    ) -> None:
+        """``admit`` is asked once, when it is known what the call wants: a `Hangup` refuses it."""
+        self._environment = environment
+        self._handler = handler
+        self._router = router
+        self._admit = admit
+        self._reader = FrameReader()
+        self.channel = Channel(wake)
+        self.timers = Timers(environment.clock, wake)
+        self.call: FreeswitchCall | None = None
+        self.admitted = False
+        """Whether it counts against the limit of calls."""
+        self._pending: Pending | None = None
+        self._decided = False
+        self.closing = False
+        """Whether the shell is to close the connection once everything is written."""
+        self._connected = False
+        self.channel.send(commands.CONNECT)
+        self._timer = self.timers.after(CONNECT_SECONDS, self._never_connected)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` wants to be called."""
+        return self.timers.deadline
+
+    def take(self) -> bytes:
+        """What is to be written now."""
+        return self.channel.take()
+
+    def receive(self, data: bytes) -> None:
+        """Bytes came.
+
+        Raises:
+            PeerError: they are not what FreeSWITCH sends; the connection must close.
+        """
+        for frame in self._reader.receive(data):
+            self._understood(understand(frame))
+        self._finish()
+
+    def expire(self) -> None:
+        """The deadline is here."""
+        self.timers.run()
+        self._finish()
+
+    def lost(self, reason: str = _LOST) -> None:
+        """The connection is gone."""
+        self.channel.close()
+        self.closing = True
+        if self.call is not None:
+            self.call.lost(reason)
+        if self._pending is not None and not self._decided:
+            self._pending.cancel()
+        self.timers.clear()
+
+    def refuse(self, hangup: Hangup) -> None:
+        """Refuse the call with a final answer, and be done with it."""
+        for name, value in hangup.headers:
+            self.channel.set_variable(f"sip_rh_{name}", value)
+        code = hangup.code or status_of(hangup.cause)
+        self._respond(code, hangup.reason or reason_phrase(code))
+
+    # ---- what FreeSWITCH says ----
+
+    def _understood(self, incoming: Incoming) -> None:
+        if isinstance(incoming, Event):
+            if self.call is not None:
+                self.call.event(incoming)
+        elif isinstance(incoming, CommandReply | ApiResponse):
+            self.channel.replied(incoming)
+            if not self._connected:
+                raise MalformedMessage(f"connect was answered with {str(incoming)[:80]!r}")
+        elif isinstance(incoming, ChannelData):
+            # It answers `connect`, and nothing else.
+            self.channel.replied(CommandReply("+OK"))
+            if self._connected:
+                raise MalformedMessage("channel data twice")
+            self._connected = True
+            self._timer.cancel()
+            self._arrived(read_arrival(incoming.event))
+        elif isinstance(incoming, DisconnectNotice):
+            if self.call is not None:
+                self.call.disconnecting()
+            elif self._connected:
+                self.closing = True
+        if self.channel.stuck:
+            raise PeerError("FreeSWITCH does not answer commands")
+
+    def _arrived(self, arrival: Arrival) -> None:
+        self.channel.uuid = arrival.uuid
+        if not arrival.full:
+            # Nothing can be driven over it. Closed, the dialplan goes on or the call ends: the operator's mistake.
+            self._environment.problem(arrival.uuid, "the dialplan's socket is not `async full`")
+            self.closing = True
+            return
+        refusal = self._admit(arrival.mode)
+        self.admitted = refusal is None
+        if refusal is not None:
+            self.refuse(refusal)
+        elif arrival.mode is Mode.CLASS5 and self._handler is not None:
+            self._offer(self._handler, arrival)
+        elif arrival.mode is Mode.CLASS4 and self._router is not None:
+            self._ask(self._router, arrival)
+        else:
+            self._environment.problem(arrival.uuid, f"{arrival.mode} is not served here")
+            self.refuse(Hangup(code=500, reason="Not Served Here", cause=41))
+
+    def _offer(self, handler: CallHandler, arrival: Arrival) -> None:
+        call = FreeswitchCall(self._environment, self.channel, arrival, self.timers)
+        call.prepare()
+        # A handler may perform its first actions before it returns.
+        self.call = call
+        taken = handler.offered(call)
+        if isinstance(taken, Hangup):
+            self.call = None
+            self.refuse(taken)
+        else:
+            call.observe(taken)
+
+    # ---- Class 4 ----
+
+    def _ask(self, router: Router, arrival: Arrival) -> None:
+        try:
+            candidates = plan.read_candidates(arrival.variables.get("scriptforge_candidates", ""))
+            request = plan.read_request(arrival, candidates)
+            self._pending = router.route(request, lambda decision: self._answer(decision, arrival, candidates))
+        except MalformedMessage as error:
+            self._environment.problem(arrival.uuid, str(error))
+            self._go_on()
+
+    def _answer(self, decision: Decision, arrival: Arrival, candidates: list[plan.Candidate]) -> None:
+        if self._decided:
+            return
+        self._decided = True
+        if not self.channel.open:
+            return
+        try:
+            self._carry_out(plan.plan(decision, arrival, candidates), decision)
+        except LocalError as error:
+            # The dialplan's own routing, and never half a decision.
+            self.channel.discard()
+            self._environment.problem(arrival.uuid, f"the decision cannot be carried out: {error}")
+            self._go_on()
+        self._finish()
+
+    def _carry_out(self, planned: plan.Refuse | plan.Route, decision: Decision) -> None:
+        self.channel.set_variable("scriptforge_outcome", decision.outcome)
+        if isinstance(planned, plan.Refuse):
+            self._respond(planned.code, planned.reason)
+            return
+        if planned.dropped:
+            self._environment.problem(self.channel.uuid, f"{planned.dropped} destinations were not offered")
+        for name, value in planned.variables:
+            self.channel.set_variable(name, value)
+        self.channel.set_variable("scriptforge_bridge", planned.bridge)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Leave the call to its dialplan (``socket_resume``): it does not need us any more."""
+        self.channel.send(commands.EXIT)
+        self.timers.after(self._environment.settings.hangup_seconds, self._close)
+
+    # ---- the end ----
+
+    def _respond(self, code: int, reason: str) -> None:
+        self.channel.execute("respond", f"{code} {reason}".strip())
+        self.timers.after(self._environment.settings.hangup_seconds, self._close)
+
+    def _never_connected(self) -> None:
+        if not self._connected:
+            self._environment.problem("", "connect was not answered")
+            self.closing = True
+
+    def _close(self) -> None:
+        self.closing = True
+
+    def _finish(self) -> None:
+        if self.call is not None and self.call.finished and not self.closing:
+            self.channel.send(commands.EXIT)
+            self.closing = True

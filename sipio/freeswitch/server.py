@@ -1,0 +1,271 @@
+"""The asyncio shell: listens for FreeSWITCH's outbound event sockets, one connection a call."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, cast
+from uuid import uuid4
+
+import msgspec
+
+from sipio.call_control import CallHandler, Hangup
+from sipio.errors import PeerError
+from sipio.freeswitch.connection import Connection
+from sipio.freeswitch.leg import Environment
+from sipio.freeswitch.offer import Mode
+from sipio.freeswitch.settings import FreeswitchSettings, MediaSource
+from sipio.routing import Router
+from sipio.rpc.addresses import AllowList, TcpAddress
+from sipio.rpc.listener import Listener, listen_tcp
+
+log = logging.getLogger(__name__)
+
+REFUSING: Final = 256
+"""Connections over the limit of calls, kept for as long as it takes to refuse their calls; past them a connection is
+closed unread."""
+OUTPUT_BYTES: Final = 1_048_576
+"""Commands that a FreeSWITCH has not read; past it the connection is closed."""
+CLOSE_SECONDS: Final = 1.0
+"""For what is written to leave, at the end."""
+
+
+class FreeswitchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters as they are now."""
+
+    connections: int
+    calls: int
+    """Class 5 calls that are up."""
+    accepted: int
+    refused: dict[str, int]
+    """By reason: ``allow_list``, ``connections``, ``calls``, ``draining``."""
+    class4: int
+    class5: int
+    broken: int
+    """Connections whose bytes were not FreeSWITCH's."""
+
+
+class FreeswitchServer:
+    """Serves FreeSWITCHes. The end of its life: `drain`, `close`."""
+
+    def __init__(
+        self,
+        handler: CallHandler | None,
+        router: Router | None,
+        settings: FreeswitchSettings | None = None,
+        media: MediaSource | None = None,
+        new_uuid: Callable[[], str] = lambda: str(uuid4()),
+    ) -> None:
+        """``handler`` takes Class 5 calls and ``router`` decides Class 4 ones; what is None is refused with 500."""
+        self._handler = handler
+        self._router = router
+        self._settings = settings or FreeswitchSettings()
+        self._media = media
+        self._new_uuid = new_uuid
+        self._listeners: list[Listener] = []
+        self._links: set[_Link] = set()
+        self._counts: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._busy = 0
+        self._draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def start(self, address: TcpAddress) -> int:
+        """Listen; gives the port that is really bound. Raises LocalError."""
+        allow = AllowList(address.allow)
+        sockets = await listen_tcp(address)
+        self._listeners = [Listener(one, lambda accepted: self._accept(accepted, allow)) for one in sockets]
+        return int(sockets[0].getsockname()[1])
+
+    def drain(self) -> None:
+        """Refuse new calls with 503 and Retry-After; those that are up go on."""
+        self._draining = True
+
+    async def close(self, drain_seconds: float = 0.0) -> None:
+        """Stop. With ``drain_seconds``, calls that are up have this long. The rest lose their connection, and
+        FreeSWITCH ends them."""
+        self.drain()
+        if drain_seconds > 0 and self._links:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), drain_seconds)
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for link in list(self._links):
+            link.end()
+        if self._links:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), CLOSE_SECONDS)
+        for link in list(self._links):
+            link.abort()
+
+    def snapshot(self) -> FreeswitchSnapshot:
+        """The counters as they are now."""
+        return FreeswitchSnapshot(
+            connections=len(self._links),
+            calls=sum(link.connection.call is not None for link in self._links),
+            accepted=self._counts["accepted"],
+            refused=dict(self._refused),
+            class4=self._counts[Mode.CLASS4],
+            class5=self._counts[Mode.CLASS5],
+            broken=self._counts["broken"],
+        )
+
+    def _admit(self, mode: Mode) -> Hangup | None:
+        limits = self._settings.limits
+        if not self._draining and self._busy < limits.calls:
+            self._busy += 1
+            self._counts[mode] += 1
+            return None
+        self._refused["draining" if self._draining else "calls"] += 1
+        retry = ("Retry-After", str(limits.retry_after_seconds))
+        return Hangup(code=503, reason="Service Unavailable", cause=42, headers=[retry])
+
+    def _accept(self, accepted: socket.socket, allow: AllowList) -> None:
+        try:
+            host, port = accepted.getpeername()[:2]
+        except OSError:
+            accepted.close()
+            return
+        if not allow.allows(str(host)):
+            self._refused["allow_list"] += 1
+            log.warning("freeswitch_not_allowed peer=%s", host)
+            accepted.close()
+            return
+        if len(self._links) >= self._settings.limits.calls + REFUSING:
+            self._refused["connections"] += 1
+            accepted.close()
+            return
+        self._counts["accepted"] += 1
+        link = _Link(self, f"{host}:{port}")
+        self._links.add(link)
+        self._empty.clear()
+        task = asyncio.get_running_loop().create_task(link.adopt(accepted))
+        link.adopting = task
+
+    def connection(self, link: "_Link") -> Connection:
+        """The core of a new link."""
+        environment = Environment(
+            settings=self._settings,
+            clock=asyncio.get_running_loop().time,
+            new_uuid=self._new_uuid,
+            media=self._media,
+            problem=link.problem,
+        )
+        return Connection(environment, self._handler, self._router, admit=self._admit, wake=link.wake)
+
+    def ended(self, link: "_Link", *, broken: bool) -> None:
+        """A link is gone."""
+        self._links.discard(link)
+        self._counts["broken"] += broken
+        self._busy -= link.connection.admitted
+        if not self._links:
+            self._empty.set()
+
+
+class _Link(asyncio.Protocol):
+    """One connection's socket."""
+
+    def __init__(self, server: FreeswitchServer, peer: str) -> None:
+        self._server = server
+        self._peer = peer
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._broken = False
+        self.adopting: asyncio.Task[None] | None = None
+        self.connection = server.connection(self)
+
+    async def adopt(self, accepted: socket.socket) -> None:
+        """Take an accepted socket."""
+        try:
+            await self._loop.connect_accepted_socket(lambda: self, accepted)
+        except OSError as error:
+            log.warning("freeswitch_lost peer=%s error=%s", self._peer, error)
+            accepted.close()
+            self._server.ended(self, broken=False)
+
+    def problem(self, uuid: str, text: str) -> None:
+        """Log what has nobody else to be told to."""
+        log.error("freeswitch_problem peer=%s channel=%s problem=%s", self._peer, uuid, text)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.connection.receive(data)
+        except PeerError as error:
+            log.error("freeswitch_broken peer=%s error=%s", self._peer, error)  # noqa: TRY400 - the peer's
+            self._broken = True
+            self.abort()
+        else:
+            self.flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self.connection.lost()
+        if exc is not None:
+            log.warning("freeswitch_lost peer=%s error=%s", self._peer, exc)
+        self._server.ended(self, broken=self._broken)
+
+    def wake(self) -> None:
+        """There is something to write, or a deadline to keep: what one turn of the loop made leaves in one write."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Write, and set the timer."""
+        self._scheduled = False
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        output = self.connection.take()
+        if output:
+            transport.write(output)
+        if transport.get_write_buffer_size() > OUTPUT_BYTES:
+            log.error("freeswitch_does_not_read peer=%s", self._peer)
+            transport.abort()
+            return
+        if self.connection.closing:
+            transport.close()
+            return
+        self._set_timer(self.connection.deadline)
+
+    def end(self) -> None:
+        """Close, with what is written sent first."""
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self.adopting is not None and self._transport is None:
+            self.adopting.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _set_timer(self, deadline: float | None) -> None:
+        if self._timer is not None:
+            if deadline is not None and self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._expired)
+
+    def _expired(self) -> None:
+        self._timer = None
+        self.connection.expire()
+        self.flush()

@@ -1,0 +1,49 @@
+"""What an operator decides of FreeSWITCH, and where sounds come from."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from sipio.call_control import CallLimits, MediaText, MediaUrl
+
+
+class FreeswitchSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One listener for outbound event sockets."""
+
+    limits: CallLimits = CallLimits()
+    sip_dial: str = "sofia/internal/{uri}"
+    """Dial string of a bridge to ``sip:user@host``."""
+    user_dial: str = "user/{user}"
+    """Dial string of a bridge to ``user/NAME``."""
+    trunk_dial: str = "sofia/gateway/{trunk}/{number}"
+    """Dial string of a bridge to ``trunk/NAME/NUMBER``."""
+    default_trunk: str = "default"
+    """The trunk of a bare number."""
+    speech: str = ""
+    """``engine|voice`` of a speech engine loaded into FreeSWITCH; empty to have texts spoken into files here."""
+    url_prefix: str = ""
+    """Put before an http(s) URL to have FreeSWITCH fetch it (``http_cache://`` with mod_http_cache); empty to have
+    it fetched here."""
+    hangup_seconds: float = 5.0
+    """A hang-up that FreeSWITCH has not confirmed in this time is forced, and in twice the time given up."""
+    linger_seconds: float = 3.0
+    """After a disconnect notice, the wait for the hang-up's own event; and after that, for recordings to finish."""
+    recording_seconds: float = 2.0
+    """A recording that FreeSWITCH has not said to have begun in this time has failed."""
+
+
+class Obtaining(Protocol):
+    """A sound being made or fetched."""
+
+    def cancel(self) -> None:
+        """It is not wanted any more; ``done`` is not called."""
+
+
+class MediaSource(Protocol):
+    """Makes files of texts and URLs. The package above has one for all its drivers."""
+
+    def obtain(self, media: MediaText | MediaUrl, done: Callable[[Path | str], None]) -> Obtaining:
+        """Begin. ``done`` gets the path of a sound file that FreeSWITCH can read, or in words why there is none,
+        once, later or before this returns."""

@@ -1,0 +1,56 @@
+"""What is to happen later on one call. Sans-IO: whoever owns the loop asks for the deadline and runs what is due."""
+
+from collections.abc import Callable
+
+
+class Timer:
+    """One thing to happen."""
+
+    __slots__ = ("at", "callback")
+
+    def __init__(self, at: float, callback: Callable[[], None]) -> None:
+        self.at = at
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """It is not to happen."""
+        self.callback = None
+
+
+class Timers:
+    """A call has two or three at once, so a list does."""
+
+    __slots__ = ("_clock", "_timers", "_wake")
+
+    def __init__(self, clock: Callable[[], float], wake: Callable[[], None]) -> None:
+        self._clock = clock
+        self._wake = wake
+        self._timers: list[Timer] = []
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Have it happen in so many seconds."""
+        timer = Timer(self._clock() + seconds, callback)
+        self._timers.append(timer)
+        self._wake()
+        return timer
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next is due."""
+        return min((timer.at for timer in self._timers if timer.callback is not None), default=None)
+
+    def run(self) -> None:
+        """Have happen what is due."""
+        now = self._clock()
+        due = [timer for timer in self._timers if timer.at <= now]
+        self._timers = [timer for timer in self._timers if timer.at > now and timer.callback is not None]
+        for timer in sorted(due, key=lambda one: one.at):
+            callback, timer.callback = timer.callback, None
+            if callback is not None:
+                callback()
+
+    def clear(self) -> None:
+        """Nothing more is to happen."""
+        for timer in self._timers:
+            timer.callback = None
+        self._timers.clear()
