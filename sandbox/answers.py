@@ -1,5 +1,6 @@
 """What a worker's answer means. A worker may be a script's after a breakout, so nothing in it is taken on trust."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -24,6 +25,11 @@ LOG_LINES = 20_000
 CHARACTER_BYTES = 3
 """The most that a character of the runtime's, half of a surrogate pair at worst, takes in UTF-8."""
 
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""Every escape of a JSON text in turn; the group is half of a surrogate pair."""
+
 _BOUNDS = {bound.encode(): bound for bound in Bound}
 _CALLS = msgspec.json.Decoder(list[tuple[int, str, list[Any]]])
 _LINES = msgspec.json.Decoder(list[tuple[str, str]])
@@ -46,10 +52,22 @@ def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | 
     return None
 
 
+def without_halves(text: bytes) -> bytes:
+    """JSON in which each half of a surrogate pair has become a question mark.
+
+    JavaScript writes such halves, of a name cut in the middle of an emoji, as escapes that no UTF-8 can hold and a
+    decoder refuses: a script's result or its whole console would be lost for one character.
+    """
+    return _ESCAPE.sub(lambda escape: b"?" if escape[1] else escape[0], text)
+
+
 def read_calls(text: str) -> list[tuple[int, str, list[Any]]] | None:
     """Host calls: id, name, arguments. None where they cannot be read, being nested too deep if nothing worse."""
     try:
-        return _CALLS.decode(text)
+        try:
+            return _CALLS.decode(text)
+        except msgspec.MsgspecError:
+            return _CALLS.decode(without_halves(text.encode("utf-8", "replace")))
     except (msgspec.MsgspecError, RecursionError):
         return None
 
@@ -57,7 +75,10 @@ def read_calls(text: str) -> list[tuple[int, str, list[Any]]] | None:
 def add_lines(log: list[LogLine], text: str) -> None:
     """Add console lines to a run's log."""
     try:
-        lines = _LINES.decode(text)
+        try:
+            lines = _LINES.decode(text)
+        except msgspec.MsgspecError:
+            lines = _LINES.decode(without_halves(text.encode("utf-8", "replace")))
     except (msgspec.MsgspecError, RecursionError):
         log.append(LogLine("warn", "[console output that cannot be read]"))
         return

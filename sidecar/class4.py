@@ -1,10 +1,11 @@
 """A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is adapters/class4.js."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from sandbox.answers import without_halves
 from sidecar import adapters, header_rules
 from sidecar.header_rules import RuleViolation
 from sipio.routing import HeaderChanges
@@ -12,9 +13,22 @@ from sipio.routing import HeaderChanges
 ADAPTER = adapters.source("class4")
 
 DESTINATIONS = 500
-"""Entries of ``egress_routing`` that a script may leave; a switch offers some 3 to 20."""
+"""Entries of ``egress_routing`` that a script may leave, or as many as it was given; a switch offers some 3 to 20."""
+
+VALUES = 50_000
+"""Values in a result, or as many as the script was given. A decision has some hundred; the daemon looks at them one by
+one, and of a million it would be at the expense of everybody's calls."""
+
+EXACT_INTEGER = 2**53 - 1
+"""Number.MAX_SAFE_INTEGER: past it JavaScript rounds, and an account id becomes another customer's."""
+
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+"""The integers of MessagePack."""
+_ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+_WIDE = b"0" * len(str(EXACT_INTEGER))
 
 _encode = msgspec.json.Encoder().encode
+_decode_any = msgspec.json.Decoder().decode
 
 
 class RoutingState(msgspec.Struct, frozen=True):
@@ -46,8 +60,8 @@ def initial(routing: dict[str, Any]) -> RoutingState:
     if "headers" not in routing and "remove_headers" not in routing:
         return RoutingState(routing, _NO_CHANGES)
     changes = HeaderChanges(
-        add=header_rules.added(routing.get("headers") or ()),
-        remove=header_rules.removed(routing.get("remove_headers") or ()),
+        add=header_rules.added(_list("headers", routing.get("headers") or [])),
+        remove=header_rules.removed(_list("remove_headers", routing.get("remove_headers") or [])),
     )
     return RoutingState(routing, changes)
 
@@ -63,12 +77,15 @@ def variables_json(variables: Mapping[str, Any]) -> bytes:
 def input_json(state: RoutingState, variables: bytes) -> bytes:
     """What the adapter's ``prepare`` takes. Raises TypeError, ValueError or RecursionError for what is not JSON."""
     changes = state.headers
+    routing = _encode(state.routing)
+    if _has_wide(routing):
+        routing = _wide_as_text(routing)
     if not changes.add and not changes.remove:
-        return b'{"routing":' + _encode(state.routing) + b',"headers":[],"remove_headers":[]' + variables
+        return b'{"routing":' + routing + b',"headers":[],"remove_headers":[]' + variables
     return b"".join(
         (
             b'{"routing":',
-            _encode(state.routing),
+            routing,
             b',"headers":',
             _encode([{"key": name, "value": value} for name, value in changes.add]),
             b',"remove_headers":',
@@ -80,8 +97,13 @@ def input_json(state: RoutingState, variables: bytes) -> bytes:
 
 def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     """What a run returned. Raises RuleViolation for a result that must not reach the switch."""
+    if value.count(b",") > VALUES and value.count(b",") > _encode(before.routing).count(b",") + VALUES:
+        raise RuleViolation(f"the result has more than {VALUES} values")
     try:
-        result = _decode(value)
+        try:
+            result = _decode(value)
+        except msgspec.MsgspecError:
+            result = _decode(without_halves(value))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise RuleViolation(f"the result has the wrong shape: {error}") from None
     if result.reject is not None:
@@ -93,8 +115,12 @@ def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     if routing is None:
         raise RuleViolation("the result has no routing")
     destinations = routing.get("egress_routing")
-    if type(destinations) is not list or len(destinations) > DESTINATIONS:
+    if type(destinations) is not list:
+        raise RuleViolation("egress_routing must be a list")
+    if len(destinations) > DESTINATIONS and len(destinations) > _count(before.routing.get("egress_routing")):
         raise RuleViolation(f"egress_routing must be a list of at most {DESTINATIONS} destinations")
+    if _has_wide(value):
+        _restore_wide(routing, before.routing)
     numbers = _Numbers(before.routing)
     numbers.check("cli", routing)
     numbers.check("dest_number", routing)
@@ -120,6 +146,59 @@ def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
         remove=[name for entries in result.remove_headers for name in header_rules.removed(entries)],
     )
     return RoutingState(routing, changes)
+
+
+def _has_wide(text: bytes) -> bool:
+    """Whether JSON may have an integer that JavaScript would round: 2 us for 2 KB, the long way is 50."""
+    return _WIDE in text.translate(_ANY_DIGIT)
+
+
+def _wide_as_text(routing: bytes) -> bytes:
+    """JSON in which the integers that JavaScript would round are texts of the same digits."""
+    tree = _decode_any(routing)
+    for _, container, key, value in _scalars(tree):
+        if _is_wide(value):
+            container[key] = str(value)
+    return _encode(tree)
+
+
+def _restore_wide(routing: dict[str, Any], before: dict[str, Any]) -> None:
+    """Make numbers again of the texts that stand for one, under the same name, and fit the others to MessagePack."""
+    given = {(name, str(value)): value for name, _, _, value in _scalars(before) if _is_wide(value)}
+    for name, container, key, value in _scalars(routing):
+        if type(value) is str:
+            if (name, value) in given:
+                container[key] = given[name, value]
+        elif type(value) is int and not _SMALLEST <= value <= _LARGEST:
+            try:
+                container[key] = float(value)
+            except OverflowError:
+                raise RuleViolation(f"{name} is a number that no switch can be given") from None
+
+
+def _is_wide(value: Any) -> bool:
+    return type(value) is int and not -EXACT_INTEGER <= value <= EXACT_INTEGER
+
+
+def _scalars(tree: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+    """The name that each scalar stands under, its container, its key there and itself; elements have their list's name.
+
+    Each may be replaced in its place meanwhile.
+    """
+    waiting: list[tuple[str, Any]] = [("", tree)]
+    while waiting:
+        name, container = waiting.pop()
+        named = type(container) is dict
+        for key, value in container.items() if named else enumerate(container):
+            inner = str(key) if named else name
+            if type(value) in (dict, list):
+                waiting.append((inner, value))
+            else:
+                yield inner, container, key, value
+
+
+def _count(destinations: Any) -> int:
+    return len(destinations) if type(destinations) is list else 0
 
 
 class _Numbers:

@@ -120,7 +120,7 @@ class Serving:
 def page(port: int, path: str) -> tuple[int, str]:
     """Status and body of the metrics port's page."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:  # noqa: S310 - http alone
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

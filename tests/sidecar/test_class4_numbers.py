@@ -1,0 +1,123 @@
+"""Numbers that JavaScript cannot hold, texts that UTF-8 cannot: what a script sees of them and the switch gets back."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar import class4
+from sidecar.class4 import EXACT_INTEGER
+from sidecar.header_rules import RuleViolation
+
+VARIABLES = class4.variables_json({})
+WIDE = EXACT_INTEGER + 2
+
+
+def seen(routing: dict[str, Any]) -> Any:
+    """The routing that a script sees."""
+    return json.loads(class4.input_json(class4.initial(routing), VARIABLES))["routing"]
+
+
+def given_back(before: dict[str, Any], result: dict[str, Any] | bytes) -> dict[str, Any]:
+    """The routing that a switch gets for a script's."""
+    value = result if isinstance(result, bytes) else json.dumps({"routing": {"egress_routing": []} | result}).encode()
+    after = class4.read(value, class4.initial(before))
+    assert isinstance(after, class4.RoutingState)
+    msgspec.msgpack.encode(after.routing)
+    return after.routing
+
+
+@pytest.mark.parametrize("number", [WIDE, -WIDE, 2**63, 2**64 - 1, -(2**63)])
+def test_an_integer_that_javascript_would_round_is_text_there_and_the_number_again_after(number: int) -> None:
+    before = {"account_id": number, "egress_routing": [{"ids": [1, number], "gw": {"7": {"tariff": number}}}]}
+    script = seen(before)
+    assert script["account_id"] == str(number)
+    assert script["egress_routing"][0] == {"ids": [1, str(number)], "gw": {"7": {"tariff": str(number)}}}
+    assert given_back(before, script) == before
+    assert before["account_id"] == number
+
+
+def test_an_integer_that_javascript_can_hold_stays_a_number() -> None:
+    before = {"account_id": EXACT_INTEGER, "other": -EXACT_INTEGER, "egress_routing": []}
+    assert seen(before) == before
+    assert given_back(before, before) == before
+
+
+def test_text_of_many_digits_stays_text() -> None:
+    before: dict[str, Any] = {"dest_number": str(WIDE), "account_id": WIDE, "egress_routing": []}
+    assert given_back(before, seen(before)) == before
+
+
+def test_two_ids_that_round_to_the_same_keep_apart_when_destinations_are_reordered() -> None:
+    before = {"egress_routing": [{"id": 2**60 + 1}, {"id": 2**60 + 2}]}
+    script = seen(before)
+    script["egress_routing"].reverse()
+    assert given_back(before, script)["egress_routing"] == [{"id": 2**60 + 2}, {"id": 2**60 + 1}]
+
+
+@pytest.mark.parametrize("number", [10**20, -(10**20), 2**64, -(2**63) - 1])
+def test_a_script_s_number_beyond_messagepack_s_integers_becomes_a_float(number: int) -> None:
+    assert given_back({}, {"x": number, "y": [number]})["y"] == [float(number)]
+
+
+def test_a_number_that_is_none_of_them_is_the_script_s_error() -> None:
+    with pytest.raises(RuleViolation):
+        given_back({}, b'{"routing":{"egress_routing":[],"x":' + b"9" * 400 + b"}}")
+    with pytest.raises(RuleViolation):
+        given_back({}, b'{"routing":{"egress_routing":[],"x":' + b"9" * 9_000 + b"}}")
+
+
+NUMBERS = st.one_of(st.integers(-(2**63), 2**64 - 1), st.text("0123456789", max_size=22), st.booleans(), st.none())
+ROUTINGS = st.dictionaries(
+    st.text('abc\\"', min_size=1),
+    st.recursive(NUMBERS, lambda inner: st.lists(inner) | st.dictionaries(st.text("ab"), inner), max_leaves=8),
+)
+
+
+@given(ROUTINGS)
+def test_what_a_script_leaves_alone_comes_back_as_it_was(routing: dict[str, Any]) -> None:
+    before = routing | {"egress_routing": []}
+    script = seen(before)
+    numbers = [value for _, _, _, value in class4._scalars(script) if type(value) is int]
+    assert all(abs(number) <= EXACT_INTEGER for number in numbers)
+    after = given_back(before, script)
+    # A name that holds both a number and a text of the same digits is the one thing that cannot be told apart.
+    wide = {(n, str(v)) for n, _, _, v in class4._scalars(before) if type(v) is int}
+    if not any((n, v) in wide for n, _, _, v in class4._scalars(before) if type(v) is str):
+        assert after == before
+
+
+def test_half_of_a_surrogate_pair_becomes_a_question_mark() -> None:
+    text = rb'{"routing":{"egress_routing":[],"a\ud83d":"x\udc00","b":"\ud83d\ude00","c":"\\ud83d",'
+    text += rb'"d":"\ud83d\ud83d\ude00"}}'
+    assert given_back({}, text) == {
+        "egress_routing": [],
+        "a?": "x?",
+        "b": "\U0001f600",
+        "c": "\\ud83d",
+        "d": "?\U0001f600",
+    }
+
+
+def test_a_switch_with_many_destinations_gets_them_back_and_a_script_cannot_add_to_them() -> None:
+    many = [{"id": index} for index in range(class4.DESTINATIONS + 1)]
+    assert given_back({"egress_routing": many}, {"egress_routing": many})["egress_routing"] == many
+    with pytest.raises(RuleViolation, match="at most 500"):
+        given_back({"egress_routing": many}, {"egress_routing": [*many, {}]})
+
+
+def test_a_result_of_many_values_costs_the_daemon_no_time() -> None:
+    with pytest.raises(RuleViolation, match="more than 50000 values"):
+        given_back({}, {"x": [0] * (class4.VALUES + 2)})
+    given_back({"x": [0] * class4.VALUES}, {"x": [0] * (class4.VALUES + 2)})
+
+
+@pytest.mark.parametrize("value", [5, True, "X-A"])
+def test_header_changes_of_the_switch_that_are_no_list_are_its_own_mistake(value: Any) -> None:
+    with pytest.raises(RuleViolation):
+        class4.initial({"headers": value})
+    with pytest.raises(RuleViolation):
+        class4.initial({"remove_headers": value})
