@@ -94,10 +94,7 @@ class Pool:
         try:
             # The first alone: the others would fail as it did, and say the same.
             await self._supervisor.start(lanes[0])
-            started = await asyncio.gather(*map(self._supervisor.start, lanes[1:]), return_exceptions=True)
-            for failed in started:
-                if failed is not None:
-                    raise failed
+            await asyncio.gather(*map(self._supervisor.start, lanes[1:]))
         except BaseException:
             await self.close()
             raise

@@ -37,7 +37,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 _BOOT = (
     "import sys;"
     "sys.path[:]={path!r};"
-    "from sandbox.worker import main;"
+    "from sandbox.boot import main;"
     "main({link},{page},{parent},{memory},{contexts},{required},{niceness})"
 )
 

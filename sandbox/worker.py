@@ -1,12 +1,10 @@
-"""The worker process: one socket to the daemon, contexts kept warm, one turn of one run at a time.
+"""The worker's loop: one socket to the daemon, contexts kept warm, one turn of one run at a time.
 
-Started as ``python -I -c`` with the path to this package, never forked from the daemon. Everything it will need is
-imported and used once before the confinement closes, since afterwards it cannot open a file.
+Everything that a run needs is used once before the confinement closes (see boot), since afterwards it cannot open a file.
 """
 
 import gc
 import mmap
-import os
 import resource
 import select
 import signal
@@ -19,14 +17,9 @@ from typing import Any
 
 import msgpack
 
-from sandbox import confinement
 from sandbox.engine import Context, RunBounds, Tag
-from sandbox.errors import ConfinementRefused
 from sandbox.link import (
     BEGUN,
-    FAILED_STATUS,
-    OUT_OF_MEMORY_STATUS,
-    PAGE_BYTES,
     REVOKED,
     RUNNING,
     Down,
@@ -420,53 +413,3 @@ class Worker:
             self._link.sendall(b"".join(self._output))
             self._output.clear()
             self._output_bytes = 0
-
-
-def main(
-    descriptor: int,
-    page_descriptor: int,
-    parent: int,
-    memory_bytes: int,
-    warm_contexts: int,
-    required: bool,
-    niceness: int,
-) -> None:
-    """Confine this process and serve the link on ``descriptor``. Ends the process."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    confinement.die_with_parent()
-    if os.getppid() != parent:
-        os._exit(0)
-    if niceness:
-        os.nice(niceness)
-    page = mmap.mmap(page_descriptor, PAGE_BYTES)
-    refused = ""
-    system_calls = None
-    try:
-        system_calls = confinement.system_call_filter()
-    except ConfinementRefused as error:
-        refused = str(error)
-    worker = Worker(socket.socket(fileno=confinement.keep_only(descriptor)), page, warm_contexts, memory_bytes)
-    worker.warm_up()
-    try:
-        confinement.drop_capabilities()
-        confinement.limit_resources(memory_bytes)
-        if system_calls is not None:
-            confinement.forbid_system_calls(system_calls)
-    except (ConfinementRefused, OSError, ValueError) as error:
-        refused = str(error) or type(error).__name__
-    worker.ready(not refused, refused)
-    if refused and required:
-        os._exit(1)
-    try:
-        worker.serve()
-    except MemoryError:
-        os._exit(OUT_OF_MEMORY_STATUS)
-    except OSError:
-        # The daemon is gone; there is nobody to tell.
-        os._exit(1)
-    except Exception as error:  # noqa: BLE001 - told to the daemon; printing it would take a forbidden system call
-        worker.last_words(error)
-        os._exit(FAILED_STATUS)
-    os._exit(0)

@@ -119,28 +119,36 @@ async def test_a_live_worker_as_the_kernel_sees_it() -> None:
         workers = set(_children()) - before
         assert len(workers) == 3
         for pid in workers:
-            status = _status(pid)
-            assert status["NoNewPrivs"] == "1"
-            assert status["Seccomp"] == "2"
-            assert status["Threads"] == "1"
-            for capabilities in ("CapInh", "CapPrm", "CapEff"):
-                assert int(status[capabilities], 16) == 0
-            limits = Path(f"/proc/{pid}/limits").read_text(encoding="utf-8")
-            for name, most in (
-                ("Max processes", "0"),
-                ("Max open files", "1"),
-                ("Max file size", "0"),
-                ("Max core file size", "0"),
-                ("Max address space", str(WorkerSettings().memory_bytes)),
-            ):
-                line = next(line for line in limits.splitlines() if line.startswith(name))
-                assert line.removeprefix(name).split()[:2] == [most, most]
-            if os.geteuid() == 0:
-                # Of an undumpable process only root may look at these.
-                assert os.listdir(f"/proc/{pid}/fd") == ["0"]
-                assert os.readlink(f"/proc/{pid}/fd/0").startswith("socket:")
-                assert Path(f"/proc/{pid}/environ").read_bytes() == b""
-                assert os.readlink(f"/proc/{pid}/cwd") == "/"
+            _check(pid)
+
+
+def _check(pid: int) -> None:
+    status = _status(pid)
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+    assert status["Threads"] == "1"
+    for capabilities in ("CapInh", "CapPrm", "CapEff"):
+        assert int(status[capabilities], 16) == 0
+    limits = Path(f"/proc/{pid}/limits").read_text(encoding="utf-8")
+    for name, most in (
+        ("Max processes", "0"),
+        ("Max open files", "1"),
+        ("Max file size", "0"),
+        ("Max core file size", "0"),
+        ("Max address space", str(WorkerSettings().memory_bytes)),
+    ):
+        line = next(line for line in limits.splitlines() if line.startswith(name))
+        assert line.removeprefix(name).split()[:2] == [most, most]
+    if os.geteuid() == 0:
+        # Of an undumpable process only root may look at these.
+        assert [entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()] == ["0"]
+        assert str(Path(f"/proc/{pid}/fd/0").readlink()).startswith("socket:")
+        assert Path(f"/proc/{pid}/environ").read_bytes() == b""
+        assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 async def test_nothing_of_the_daemons_environment_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +156,7 @@ async def test_nothing_of_the_daemons_environment_is_handed_over(monkeypatch: py
     before = set(_children())
     async with running_pool():
         for pid in set(_children()) - before:
-            assert b"do-not-tell" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+            assert b"do-not-tell" not in _command_line(pid)
 
 
 async def test_workers_die_with_the_daemon() -> None:

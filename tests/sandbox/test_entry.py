@@ -155,7 +155,8 @@ def test_a_syntax_error_has_line_and_column() -> None:
 
 
 def test_an_error_shows_the_frames_of_the_author_only() -> None:
-    text = "function main(data) {\n  return [1].map(() => inner(data));\n}\nfunction inner(data) {\n  return data.a.b;\n}\n"
+    text = "function main(data) {\n  return [1].map(() => inner(data));\n}\n"
+    text += "function inner(data) {\n  return data.a.b;\n}\n"
     error = thrown(text, {})
     assert str(error) == "author.js:5:10: TypeError: cannot read property 'b' of undefined"
     assert [frame.split(" ")[0] for frame in error.stack] == ["inner", "<anonymous>", "main"]

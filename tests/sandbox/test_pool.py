@@ -202,7 +202,8 @@ async def test_cancel(pool: Pool) -> None:
 
 
 async def test_cancelling_an_app_on_the_slow_lane_frees_it(pool: Pool) -> None:
-    slow = "async function main(ms) { const end = Date.now() + 60; while (Date.now() < end); await new Promise((r) => setTimeout(r, ms)); }"
+    busy = "const end = Date.now() + 60; while (Date.now() < end);"
+    slow = f"async function main(ms) {{ {busy} await new Promise((resolve) => setTimeout(resolve, ms)); }}"
     await ask(pool, slow, 1, APP)
     for _ in range(3):
         run, _ = submit(pool, slow, 9000, APP, wall_seconds=9)
@@ -238,7 +239,7 @@ async def test_an_idle_worker_killed_from_outside(pool: Pool) -> None:
 
 
 async def test_a_stopped_worker_in_a_run(pool: Pool) -> None:
-    run, future = submit(pool, BUSY, 100, wall_seconds=1.0)
+    run, future = submit(pool, BUSY, 100, wall_seconds=0.5)
     pid = await running(pool, run)
     os.kill(pid, signal.SIGSTOP)
     behind = [submit(pool, program(FINE, key="behind"), number)[1] for number in range(10)]

@@ -24,8 +24,9 @@ JSON = st.recursive(
     max_leaves=20,
 )
 FRAGMENTS = st.sampled_from(
-    ["main", "function", "async", "(", ")", "{", "}", "=>", "return", "throw", "err", "exit", "vars()", "await", ";", "=",
+    ["main", "function", "async", "(", ")", "{", "}", "=>", "return", "throw", "err", "exit", "vars()", "await", ";",
      "Promise", "setTimeout", ",", "[", "]", "'", "`", "${", "/*", "*/", "//", "\n", "new", "Error", "0", "1", "null",
+     "=",
      "this", "globalThis", "Object.prototype", "Array.prototype", ".toJSON", ".then", "class", "extends", "for(;;)",
      "yield", "\0", "\ud800", "\u2028", "import", "export", "eval", "Symbol.iterator", "console.log", "data", " "]
 )  # fmt: skip

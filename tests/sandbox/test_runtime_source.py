@@ -15,41 +15,12 @@ from sandbox.program import Kind
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADAPTERS = sorted((REPOSITORY / "sidecar" / "adapters").glob("*.js"))
 LANGUAGE = Language(tree_sitter_javascript.language())
-BUILT_IN = set(
-    [
-        "globalThis",
-        "JSON",
-        "Reflect",
-        "Object",
-        "String",
-        "Number",
-        "Boolean",
-        "Array",
-        "Symbol",
-        "Promise",
-        "Error",
-        "TypeError",
-        "RangeError",
-        "RegExp",
-        "Math",
-        "InternalError",
-        "eval",
-        "undefined",
-        "NaN",
-        "Infinity",
-        "Map",
-        "Set",
-        "WeakMap",
-        "Date",
-        "parseInt",
-        "parseFloat",
-        "isNaN",
-        "encodeURIComponent",
-        "arguments",
-        "Proxy",
-        "BigInt",
-    ]
-)
+BUILT_IN_TEXT = """
+    globalThis JSON Reflect Object String Number Boolean Array Symbol Promise Error TypeError RangeError
+    RegExp Math InternalError eval undefined NaN Infinity Map Set WeakMap Date parseInt parseFloat isNaN
+    encodeURIComponent arguments Proxy BigInt
+"""
+BUILT_IN = frozenset(BUILT_IN_TEXT.split())
 DECLARES = {"variable_declarator": "name", "function_declaration": "name", "class_declaration": "name"}
 
 

@@ -241,7 +241,7 @@ def test_the_outbox_is_bounded_by_turn() -> None:
         ("{ toString() { throw 1; }, toJSON() { throw 2; } }", "Thrown", "[a value that cannot be shown]"),
         ("new Proxy({}, { getPrototypeOf() { throw 1; } })", "Error", "[a value that cannot be shown]"),
         ("new Proxy(new Error('p'), { get() { throw 1; } })", "Error", "[a value that cannot be shown]"),
-        ("Object.defineProperty(new Error('m'), 'message', { get() { throw 1; } })", "Error", "[a value that cannot be shown]"),
+        ("Object.defineProperty(new Error('m'), 'message', { get() { throw 1; } })", "Error", "[a value that cannot be shown]"),  # noqa: E501
         ("Object.defineProperty(new Error('m'), 'stack', { value: Symbol() })", "Error", "m"),
         ("Object.defineProperty(new Error('m'), 'name', { value: { toString: 1 } })", "Error", "m"),
     ],

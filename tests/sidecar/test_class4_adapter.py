@@ -141,6 +141,10 @@ def test_headers_of_one_destination_stay_with_it() -> None:
     assert result["routing"]["egress_routing"][0]["headers"] == [{"key": "X-A", "value": 1}]
 
 
+DEEP_COPY = "const copy = JSON.parse(JSON.stringify(data));"
+BY_COST = "sort((a, b) => a.cost - b.cost)"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -150,9 +154,9 @@ def test_headers_of_one_destination_stay_with_it() -> None:
         "return { ...data, egress_routing: [...data.egress_routing].sort((a, b) => a.cost - b.cost) };",
         "return { ...data.routing, egress_routing: [...data.egress_routing].sort((a, b) => a.cost - b.cost) };",
         "return { egress_routing: [...data.egress_routing].sort((a, b) => a.cost - b.cost) };",
-        "const copy = { ...data }; copy.routing.egress_routing = [1, 2, 0].map((n) => data.egress_routing[n]); return copy;",
-        "const copy = JSON.parse(JSON.stringify(data)); copy.routing.egress_routing.sort((a, b) => a.cost - b.cost); return copy;",
-        "const copy = JSON.parse(JSON.stringify(data)); copy.egress_routing.sort((a, b) => a.cost - b.cost); return copy;",
+        f"const copy = {{ ...data }}; copy.routing.egress_routing = [...data.egress_routing].{BY_COST}; return copy;",
+        f"{DEEP_COPY} copy.routing.egress_routing.{BY_COST}; return copy;",
+        f"{DEEP_COPY} copy.egress_routing.{BY_COST}; return copy;",
     ],
 )
 def test_the_order_is_the_scripts(change: str) -> None:
