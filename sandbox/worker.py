@@ -1,6 +1,7 @@
 """The worker's loop: one socket to the daemon, contexts kept warm, one turn of one run at a time.
 
-Everything that a run needs is used once before the confinement closes (see boot), since afterwards it cannot open a file.
+Everything that a run needs is used once before the confinement closes (see boot), since afterwards it cannot open a
+file.
 """
 
 import gc

@@ -259,6 +259,21 @@ async def test_a_stopped_worker_between_runs(pool: Pool) -> None:
     assert await value(pool, FINE, 1) == 1
 
 
+async def test_a_run_that_is_let_go_is_placed_again() -> None:
+    """Worker and daemon may each take the other for the one who has it: see Worker._run and Lanes.relocate."""
+    async with running_pool(PoolSettings(workers=1, slow_workers=0, stall_seconds=30)) as pool:
+        pid = fast_pid(pool)
+        os.kill(pid, signal.SIGSTOP)
+        run, future = submit(pool, FINE, 1)
+        sent = run.id
+        workers(pool)[pid].process.revoke(sent)
+        os.kill(pid, signal.SIGCONT)
+        assert (await future).outcome == Returned(b"1")
+        assert run.id > sent
+        assert pool.state().moved == 1
+        assert workers(pool)[pid].load == 0
+
+
 async def test_a_worker_stopped_for_long_is_replaced(pool: Pool) -> None:
     pid = fast_pid(pool)
     os.kill(pid, signal.SIGSTOP)
