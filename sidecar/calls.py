@@ -123,9 +123,13 @@ class Calls:
         scripted.begin()
         return scripted
 
+    def refuse_new(self) -> None:
+        """Take no more calls."""
+        self._draining = True
+
     async def drain(self) -> None:
         """Refuse new calls and return once none is up."""
-        self._draining = True
+        self.refuse_new()
         await self._empty.wait()
 
     def end_all(self, reason: str) -> None:

@@ -180,13 +180,25 @@ class SipSection(Section, frozen=True):
     """Whose ringing tone callers hear."""
 
 
-class FreeSwitchSection(Section, frozen=True):
+class FreeswitchSection(Section, frozen=True):
     """The outbound event socket that FreeSWITCH connects to."""
 
     listen: OptionalHostPort = ""
     """``host:port``; empty for none."""
     allow: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
     """Networks whose connections are accepted."""
+    sip_dial: str = "sofia/internal/{uri}"
+    """Dial string of a bridge to ``sip:user@host``."""
+    user_dial: str = "user/{user}"
+    """Dial string of a bridge to ``user/NAME``."""
+    trunk_dial: str = "sofia/gateway/{trunk}/{number}"
+    """Dial string of a bridge to ``trunk/NAME/NUMBER``."""
+    default_trunk: str = "default"
+    """The gateway of a bare number."""
+    speech: str = ""
+    """``engine|voice`` of a speech engine loaded into FreeSWITCH; empty has texts spoken into files here."""
+    url_prefix: str = ""
+    """Put before an http address to have FreeSWITCH fetch it; empty has it fetched here."""
 
 
 class MetricsSection(Section, frozen=True):
@@ -225,7 +237,7 @@ class Configuration(Section, frozen=True):
     decisions: DecisionSection = DecisionSection()
     voice: VoiceSection = VoiceSection()
     sip: SipSection = SipSection()
-    freeswitch: FreeSwitchSection = FreeSwitchSection()
+    freeswitch: FreeswitchSection = FreeswitchSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

@@ -111,18 +111,17 @@ class Daemon:
         self._snapshot = Snapshot(scripts={}, routes={}, dids={})
         self._pool = Pool(pool_settings(configuration))
         self._decisions = Decisions(self._pool, configuration, self._snapshot, self._decided)
-        self._voice = Voice(configuration, self._snapshot, self._call_over)
+        self._voice = Voice(configuration, self._snapshot, self._decisions, self._call_over)
         records = configuration.voice.records
-        self._call_store = (
-            CallStore(records, configuration.voice.records_days) if records is not None and self._voice.wanted else None
-        )
+        self._call_store = CallStore(records, configuration.voice.records_days) if records is not None else None
         loader = DirectoryLoader(configuration.catalog, configuration.decisions)
         self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
         self._watching: asyncio.Task[None] | None = None
         switch = SwitchMethods(
             self._decisions, name=NAME, version=version(DISTRIBUTION), stats=self._stats, scripts=self._scripts
         )
-        self._rpc = RpcServer(switch.methods, rpc_limits(configuration.socket))
+        methods = switch.methods | self._voice.rpc_calls.methods
+        self._rpc = RpcServer(methods, rpc_limits(configuration.socket))
         kamailio = configuration.kamailio
         self._evapi = EvapiClient(
             kamailio.peers,
@@ -180,6 +179,7 @@ class Daemon:
             await self._metrics_server.start(configuration.metrics.listen)
         self._evapi.start()
         voice = await self._voice.start()
+        self._voice.serving()
         self._watching = loop.create_task(self._watcher.run())
         self._notifier.ready(self._status())
         self._watchdog.start(loop)
@@ -371,9 +371,9 @@ class Daemon:
 
 
 def _drain_seconds(configuration: Configuration) -> float:
-    """Decisions and calls drain one after the other; without a driver for calls there are none to wait for."""
+    """Decisions and calls drain one after the other."""
     seconds = configuration.shutdown.drain_seconds
-    return seconds + configuration.voice.drain_seconds + 1.0 if configuration.sip.listen else seconds
+    return seconds + configuration.voice.drain_seconds + 1.0 if configuration.voice.call_workers else seconds
 
 
 def _shown(address: ListenAddress) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
+from sandbox.errors import SandboxError
 from sandbox.pool import Pool, PoolSettings, PoolState
 from sandbox.process import WorkerSettings
 from sidecar.call_record import CallRecord
@@ -15,7 +16,13 @@ from sidecar.logs import ActionLogger
 from sidecar.sip_accounts import SipAccounts, load_accounts
 from sipio.agent.agent import Agent
 from sipio.agent.settings import AgentSettings
+from sipio.call_control import CallLimits
+from sipio.freeswitch.server import FreeswitchServer
+from sipio.freeswitch.settings import FreeswitchSettings
 from sipio.media.settings import FetchSettings, MediaSettings, SpeechSettings
+from sipio.routing import Router
+from sipio.rpc.addresses import TcpAddress
+from sipio.rpc.calls import RpcCalls
 from sipio.sip.endpoint import SipListener
 from sipio.sip.events import BindingChanged, RegistrationChanged
 from sipio.sip.settings import UserAgentSettings
@@ -27,9 +34,16 @@ CLOSE_SECONDS = 1.5
 
 
 class Voice:
-    """Everything that drives calls. Without a driver configured it is asleep: no worker, no socket."""
+    """Everything that drives calls. Its workers start with the first thing that may bring a call: a driver that is
+    configured, or a destination in the catalog, since a switch may announce calls over MessagePack-RPC."""
 
-    def __init__(self, configuration: Configuration, snapshot: Snapshot, ended: Callable[[CallRecord], None]) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        snapshot: Snapshot,
+        router: Router,
+        ended: Callable[[CallRecord], None],
+    ) -> None:
         voice, sandbox = configuration.voice, configuration.sandbox
         self._configuration = configuration
         self._pool = Pool(
@@ -48,31 +62,61 @@ class Voice:
             )
         )
         self.calls = Calls(self._pool, configuration, snapshot, ended)
-        self._agent: Agent | None = None
+        limits = CallLimits(calls=voice.calls)
+        self.rpc_calls = RpcCalls(self.calls, limits)
+        """Its methods are served beside those of `sipio.rpc.switch`."""
+        self._agent = _agent(configuration, self.calls) if self._enabled and configuration.sip.listen else None
+        self._freeswitch = (
+            FreeswitchServer(self.calls if self._enabled else None, router, _freeswitch(configuration, limits))
+            if configuration.freeswitch.listen
+            else None
+        )
+        self._starting: asyncio.Task[None] | None = None
+        self._destinations = 0
+        self._serving = False
 
     @property
-    def wanted(self) -> bool:
-        """Whether anything may bring a call."""
-        return bool(self._configuration.sip.listen) and self._configuration.voice.call_workers > 0
+    def _enabled(self) -> bool:
+        return self._configuration.voice.call_workers > 0
 
     async def start(self) -> list[str]:
         """Start what is configured; gives the addresses listened on.
 
         Raises SandboxError, OSError, LocalError or ConfigurationError.
         """
-        if not self.wanted:
-            return []
-        await self._pool.start()
-        if not self._configuration.sip.listen:
-            return []
-        self._agent = agent = _agent(self._configuration, self.calls)
-        await agent.start()
-        return [f"{address.transport}:{address.host_port}" for address in agent.addresses]
+        if self._enabled and (self._agent is not None or self._freeswitch is not None or self._destinations):
+            self._starting = asyncio.get_running_loop().create_task(self._pool.start())
+            await self._starting
+        addresses = []
+        if self._agent is not None:
+            await self._agent.start()
+            addresses += [f"{address.transport}:{address.host_port}" for address in self._agent.addresses]
+        if self._freeswitch is not None:
+            section = self._configuration.freeswitch
+            host, _, port = section.listen.rpartition(":")
+            where = TcpAddress(host=host.strip("[]"), port=int(port), allow=section.allow)
+            bound = await self._freeswitch.start(where)
+            addresses.append(f"freeswitch:{host}:{bound}")
+        return addresses
 
     def use(self, snapshot: Snapshot) -> None:
         """Take calls by this snapshot from now on."""
         self.calls.use(snapshot)
         self._pool.retain(self.calls.program_keys())
+        first = not self._destinations and bool(snapshot.destinations)
+        self._destinations = len(snapshot.destinations)
+        if first and self._serving and self._enabled and self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self._start_late())
+
+    def serving(self) -> None:
+        """The daemon has started: from now on a catalog that gets its first destination starts the workers."""
+        self._serving = True
+
+    async def _start_late(self) -> None:
+        try:
+            await self._pool.start()
+        except (SandboxError, OSError) as error:
+            _log.error("call_workers_failed", error=str(error))
 
     def state(self) -> PoolState:
         """The workers of scripts that drive calls."""
@@ -80,8 +124,11 @@ class Voice:
 
     def stop_accepting(self) -> None:
         """Refuse new calls."""
+        self.calls.refuse_new()
         if self._agent is not None:
             self._agent.drain()
+        if self._freeswitch is not None:
+            self._freeswitch.drain()
 
     async def drain(self) -> None:
         """Let calls that are up come to their end, within their time, then end them."""
@@ -96,7 +143,24 @@ class Voice:
         self.calls.end_all("Shutting Down")
         if self._agent is not None:
             await self._agent.close(CLOSE_SECONDS)
+        if self._freeswitch is not None:
+            await self._freeswitch.close()
+        if self._starting is not None:
+            self._starting.cancel()
         await self._pool.close()
+
+
+def _freeswitch(configuration: Configuration, limits: CallLimits) -> FreeswitchSettings:
+    section = configuration.freeswitch
+    return FreeswitchSettings(
+        limits=limits,
+        sip_dial=section.sip_dial,
+        user_dial=section.user_dial,
+        trunk_dial=section.trunk_dial,
+        default_trunk=section.default_trunk,
+        speech=section.speech,
+        url_prefix=section.url_prefix,
+    )
 
 
 def _agent(configuration: Configuration, calls: Calls) -> Agent:

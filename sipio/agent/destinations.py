@@ -53,7 +53,7 @@ def _registered(user: str, endpoint: SipEndpoint) -> list[Target]:
     bindings = endpoint.contacts(user)
     if not bindings:
         raise UnknownDestination(f"{user} is not registered")
-    return [Target(uri=uri, proxy=source) for uri, source in bindings]
+    return [Target(uri=binding.contact, proxy=binding.path) for binding in bindings]
 
 
 def _trunk(name: str, settings: AgentSettings) -> Trunk:
