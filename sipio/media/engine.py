@@ -1,13 +1,20 @@
 """What all sessions share: the tick, the ports, the sounds, the threads that write recordings."""
 
-from collections.abc import Callable
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
+from sipio.media.facilities import Facilities
+from sipio.media.fetch import AllowAddress
+from sipio.media.library import SoundLibrary
 from sipio.media.relay import Relay
 from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
+from sipio.media.sockets import PortRange
+from sipio.media.ticker import Ticker
 
-AllowAddress = Callable[[str, str], bool]
-"""Given a URL's host and an IP address of it: whether a sound may be fetched there."""
+_WRITERS: Final = 4
+"""A disk that hangs holds up as many recordings, not all."""
 
 
 class MediaEngine:
@@ -15,7 +22,28 @@ class MediaEngine:
 
     def __init__(self, settings: MediaSettings | None = None, *, allow: AllowAddress | None = None) -> None:
         """``allow`` is asked for each address of a URL, redirects included; None allows none but global ones."""
-        raise NotImplementedError
+        settings = settings or MediaSettings()
+        loop = asyncio.get_running_loop()
+        self._writers: Final = ThreadPoolExecutor(_WRITERS, thread_name_prefix="recording")
+        self._facilities: Final = Facilities(
+            settings=settings,
+            loop=loop,
+            ticker=Ticker(loop),
+            ports=PortRange(settings.port_first, settings.port_last, settings.dscp),
+            library=SoundLibrary(settings, allow),
+            writers=self._writers,
+        )
+        self._sessions: Final[set[MediaSession]] = set()
+
+    @property
+    def sessions(self) -> int:
+        """Open now."""
+        return len(self._sessions)
+
+    @property
+    def ticker(self) -> Ticker:
+        """For metrics: how late, and how often held up."""
+        return self._facilities.ticker
 
     def open(self, host: str) -> MediaSession:
         """A session with a pair of UDP ports at the local IP address ``host``: ``session.host`` and ``session.port``
@@ -24,13 +52,21 @@ class MediaEngine:
         Raises:
             NoFreePort: the range is used up.
         """
-        raise NotImplementedError
+        pair = self._facilities.ports.open(host)
+        session = MediaSession(host, pair, self._facilities, self._sessions.discard)
+        self._sessions.add(session)
+        return session
 
     def bridge(self, first: MediaSession, second: MediaSession) -> Relay:
         """Let two sessions hear each other until the relay, or one of them, is closed. Either may be started later
         (early media), and may still play something meanwhile: it then hears that."""
-        raise NotImplementedError
+        return Relay(first, second)
 
     async def close(self) -> None:
         """Close every session, finish recordings, stop what is being fetched and spoken."""
-        raise NotImplementedError
+        for session in list(self._sessions):
+            session.close()
+        await self._facilities.library.close()
+        await asyncio.to_thread(self._writers.shutdown)
+        # Let recordings that were just finished say so.
+        await asyncio.sleep(0)

@@ -39,6 +39,7 @@ class Reception:
         "_highest",
         "_received_before",
         "_restart",
+        "_timestamp",
         "_transit",
         "jitter",
         "received",
@@ -52,6 +53,7 @@ class Reception:
         """Interarrival jitter in timestamp units."""
         self.received = 0
         self._transit: float | None = None
+        self._timestamp = -1
         self._begin(sequence)
 
     def _begin(self, sequence: int) -> None:
@@ -61,6 +63,7 @@ class Reception:
         self.received = 0
         self._expected_before = self._received_before = 0
         self._transit = None
+        self._timestamp = -1
 
     def packet(self, sequence: int, timestamp: int, now: float) -> int:
         """Count one packet that came at ``now`` (seconds). Returns how many numbers it is past the highest so far: 1
@@ -79,8 +82,11 @@ class Reception:
             step = 1
         self._highest += step
         self.received += 1
-        arrival = now * SAMPLE_RATE
-        transit = arrival - timestamp
+        if timestamp == self._timestamp:
+            # Packets of one telephone-event share a timestamp, and say nothing about the network.
+            return step
+        self._timestamp = timestamp
+        transit = now * SAMPLE_RATE - timestamp
         if self._transit is not None:
             change = abs(transit - self._transit)
             # A timestamp that wrapped or jumped says nothing about the network.

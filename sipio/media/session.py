@@ -2,55 +2,37 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
-
-import msgspec
+from typing import Final
 
 from sipio.call_control import (
     ActionResult,
     Collect,
     DigitPressed,
+    HungUpDuring,
     Media,
     PendingAction,
     RecordingFinished,
 )
+from sipio.media.digit_sender import DigitSender
+from sipio.media.dtmf import DigitEvents, EventPacket, event_digit
+from sipio.media.dtmf_tones import ToneDetector
+from sipio.media.facilities import Facilities
+from sipio.media.g711 import SILENCE, Law, decode, translation
+from sipio.media.incoming import Address, IncomingStream, signalled_address
+from sipio.media.jitter import JitterBuffer
+from sipio.media.observer import MediaObserver, MediaStatistics
+from sipio.media.outgoing import OutgoingStream
+from sipio.media.player import ActionDone, Player
+from sipio.media.recording import Recording
+from sipio.media.rtcp_port import RtcpPort
+from sipio.media.rtp import LARGEST_DATAGRAM, RtpPacket
+from sipio.media.settings import InbandDigits
+from sipio.media.sockets import PortPair
+from sipio.media.source import Source
 from sipio.sip.media_description import NegotiatedMedia
 
-ActionDone = Callable[[ActionResult], None]
-
-
-class MediaObserver(Protocol):
-    """Whoever a session belongs to. None of these may raise."""
-
-    def digit_pressed(self, event: DigitPressed) -> None:
-        """In the audio, as telephone-event, or given to `MediaSession.digit`. Not called for blocked ones. Its duration
-        is 0 for telephone-events, which are told as they begin."""
-
-    def recording_finished(self, event: RecordingFinished) -> None:
-        """Comes after close() as well: the disk may be slow."""
-
-    def media_timed_out(self, seconds: float) -> None:
-        """No RTP came for so long. Told once, and again only after RTP has come anew."""
-
-
-class MediaStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one session, for the call record."""
-
-    packets_sent: int
-    packets_received: int
-    packets_lost: int
-    """By sequence numbers, of the present source."""
-    packets_late: int
-    """Came after their time, or twice."""
-    jitter_ms: float
-    wrong_source: int
-    """Packets from somewhere else than the peer, dropped."""
-    garbage: int
-    """Datagrams that were no RTP, or of a payload type that was not agreed."""
-    round_trip_ms: float
-    """By RTCP; 0 where it is not known."""
-    remote_lost: int
-    """Packets of ours that the peer says it missed."""
+_BEAT_TICKS: Final = 50
+"""Timeouts and reports are looked at once a second."""
 
 
 class MediaSession:
@@ -60,58 +42,381 @@ class MediaSession:
     HungUpDuring when the session is closed meanwhile.
     """
 
-    host: str
-    port: int
-    observer: MediaObserver | None = None
+    def __init__(self, host: str, ports: PortPair, facilities: Facilities, closed: Callable[["MediaSession"], None]):
+        self.host: Final = host
+        self.port: Final = ports.port
+        self.observer: MediaObserver | None = None
+        self.partner: MediaSession | None = None
+        """Who hears this session; a `relay.Relay` sets it."""
+        self._ports: Final = ports
+        self._facilities: Final = facilities
+        self._closed_callback: Final = closed
+        self._clock: Final = facilities.loop.time
+        settings = facilities.settings
+        self._send: Final = ports.rtp.sendto
+        self._outgoing: Final = OutgoingStream()
+        self._incoming: Final = IncomingStream(settings.relatch_seconds)
+        self._rtcp: Final = RtcpPort(ports.rtcp, settings.rtcp_seconds, self._outgoing, self._clock)
+        self._player: Final = Player(facilities.library, facilities.loop)
+        self._digit_sender: Final = DigitSender()
+        self._digit_events = DigitEvents()
+        self._detector: ToneDetector | None = None
+        self._blocked: frozenset[str] | None = frozenset()
+        """None for every digit."""
+        self._started = False
+        self.closed = False
+        self._law = Law.PCMU
+        self._payload_type = 0
+        self._event_type: int | None = None
+        self._sends = False
+        self._signalled: Address | None = None
+        self._target: Address | None = None
+        self._jitter: JitterBuffer | None = None
+        """Only while something reads it: an echo, a recording."""
+        self._echoes = False
+        self._restarts = 0
+        self._heard = SILENCE[Law.PCMU]
+        self._relayed: JitterBuffer | None = None
+        """What the partner has us send, for a recording."""
+        self._recording: Recording | None = None
+        self._beat = _BEAT_TICKS
+        self._timeout_told_for = -1.0
+        self._ssrc_changed = False
+        self._unsent = 0
+        facilities.loop.add_reader(ports.rtp, self._rtp_readable)
+        facilities.loop.add_reader(ports.rtcp, lambda: self._rtcp.readable(self._target))
 
     def start(self, media: NegotiatedMedia) -> None:
         """Send and receive as agreed; again with every `MediaChanged`. A changed remote address is believed, and so
         is the first source that RTP then comes from (symmetric RTP)."""
-        raise NotImplementedError
+        if self.closed:
+            return
+        law = Law(media.codec)
+        signalled = signalled_address(media.remote_host, media.remote_port)
+        self._incoming.configure(
+            laws={number: Law(name) for number, name in media.receive_codecs.items()},
+            event_type=media.dtmf_receive_payload_type,
+            signalled=signalled,
+            receives=media.direction.receives,
+            now=self._clock(),
+        )
+        if signalled != self._signalled or not self._started:
+            self._signalled = self._target = signalled
+            self._rtcp.signalled(signalled_address(media.remote_rtcp_host, media.remote_rtcp_port))
+        if law is not self._law:
+            self._law = law
+            self._player.set_law(law)
+            self._heard = SILENCE[law]
+            self._jitter = JitterBuffer(law) if self._jitter is not None else None
+            self._relayed = JitterBuffer(law) if self._relayed is not None else None
+        self._payload_type = media.payload_type
+        self._event_type = media.dtmf_payload_type
+        if self._sends and not media.direction.sends:
+            self._outgoing.pause()
+        self._sends = media.direction.sends
+        wanted = self._facilities.settings.inband_digits
+        listens = wanted is InbandDigits.ALWAYS or (
+            wanted is InbandDigits.AUTO and media.dtmf_receive_payload_type is None
+        )
+        self._detector = (self._detector or ToneDetector()) if listens else None
+        if not self._started:
+            self._started = True
+            self._facilities.ticker.add(self._tick)
 
     def play(self, media: Sequence[Media], done: ActionDone, *, repeat: bool = False) -> PendingAction:
         """Play one after the other; over and over with ``repeat``."""
-        raise NotImplementedError
+        return self._action(self._player.play(media, done, repeat=repeat))
+
+    def play_source(self, source: Source, done: ActionDone) -> PendingAction:
+        """Play frames of the session's law."""
+        return self._action(self._player.play_source(source, done))
 
     def play_ringback(self, country: str = "") -> PendingAction:
         """The ringing tone until stopped or replaced; empty for the configured country's."""
-        raise NotImplementedError
+        return self._action(self._player.ringback(country))
 
     def echo(self, delay_ms: int, done: ActionDone) -> PendingAction:
-        """Send back what is received until stopped."""
-        raise NotImplementedError
+        """Send back what is received until stopped. The jitter buffer adds 40 ms and more to the delay."""
+        # An echo that this one replaces lets go of the buffer, so ours comes after.
+        action = self._player.echo(lambda: self._heard, delay_ms, self._echo_done(done))
+        self._jitter = self._jitter or JitterBuffer(self._law)
+        self._echoes = True
+        return self._action(action)
 
     def collect(self, action: Collect, done: ActionDone) -> PendingAction:
         """Done carries `Digits`."""
-        raise NotImplementedError
+        return self._action(self._player.collect(action, done))
 
     def digit(self, digit: str, duration_ms: int = 0) -> None:
         """A digit that came by SIP INFO: blocked, collected, relayed and told as any other."""
-        raise NotImplementedError
+        if self._is_blocked(digit):
+            return
+        if self.partner is not None:
+            self.partner.send_digits(digit, duration_ms or 100)
+        self._digit_heard(digit, duration_ms)
 
     def send_digits(self, digits: str, duration_ms: int = 100) -> None:
         """As telephone-event where it was agreed, else in the audio. Anything but ``0-9*#A-D`` is left out."""
-        raise NotImplementedError
+        self._digit_sender.add(digits, duration_ms)
 
     def block_digits(self, digits: str = "") -> None:
         """These, or all for empty, are neither told nor collected nor relayed any more."""
-        raise NotImplementedError
+        if not digits:
+            self._blocked = None
+        elif self._blocked is not None:
+            self._blocked |= frozenset(digits.upper())
 
     def record(self, name: str, path: Path, *, stereo: bool = False) -> None:
         """Record what is received and what is sent, mixed, or received left and sent right, until the session is
-        closed or stop_recording(). `MediaObserver.recording_finished` follows.
+        closed or stop_recording(). `MediaObserver.recording_finished` follows. One that is under way is ended.
 
         Raises:
             RecordingFailed: the file cannot be made.
         """
-        raise NotImplementedError
+        self.stop_recording()
+        self._recording = Recording(
+            name,
+            path,
+            stereo=stereo,
+            behind_bytes=self._facilities.settings.recording_behind_bytes,
+            executor=self._facilities.writers,
+            finished=self._recording_finished,
+        )
+        self._jitter = self._jitter or JitterBuffer(self._law)
+        self._relayed = JitterBuffer(self._law)
 
     def stop_recording(self) -> None:
-        raise NotImplementedError
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.close()
+            self._relayed = None
+            self._drop_jitter()
 
     def statistics(self) -> MediaStatistics:
-        raise NotImplementedError
+        incoming = self._incoming
+        reception = incoming.reception
+        return MediaStatistics(
+            packets_sent=self._outgoing.packets,
+            packets_received=reception.received if reception else 0,
+            packets_lost=max(reception.lost, 0) if reception else 0,
+            packets_late=self._jitter.late if self._jitter else 0,
+            jitter_ms=reception.jitter / 8 if reception else 0.0,
+            wrong_source=incoming.wrong_source,
+            garbage=incoming.garbage + self._rtcp.reports.garbage,
+            unsent=self._unsent + self._rtcp.unsent,
+            round_trip_ms=self._rtcp.reports.round_trip_ms,
+            remote_lost=self._rtcp.reports.remote_lost,
+        )
 
     def close(self) -> None:
         """Free the ports, end everything. Idempotent."""
-        raise NotImplementedError
+        if self.closed:
+            return
+        self.closed = True
+        if self._started:
+            self._rtcp.close(self._incoming.reception, self._target)
+        if self.partner is not None and self.partner.partner is self:
+            self.partner.partner = None
+        self.partner = None
+        self._facilities.ticker.remove(self._tick)
+        self._facilities.loop.remove_reader(self._ports.rtp)
+        self._facilities.loop.remove_reader(self._ports.rtcp)
+        self._facilities.ports.release(self.host, self._ports)
+        self.stop_recording()
+        self._closed_callback(self)
+        self._player.end(HungUpDuring())
+
+    # What a relay calls
+
+    def relay_audio(self, packet: RtpPacket, law: Law) -> None:
+        """Send what the partner heard, unless we are playing something ourselves."""
+        if self._player.source is not None or self._target is None or not self._sends or self._digit_sender.busy:
+            return
+        table = translation(law, self._law)
+        payload = packet.payload if table is None else packet.payload.translate(table)
+        datagram, timestamp = self._outgoing.relayed(packet, self._payload_type, payload)
+        self._transmit(datagram)
+        if self._relayed is not None:
+            self._relayed.write(timestamp, payload)
+
+    def relay_event(self, packet: RtpPacket, digit: str) -> None:
+        """Send on the partner's telephone-event; as a tone where our peer has none. ``digit`` is given with the first
+        packet of each."""
+        if self._event_type is None:
+            self._outgoing.withhold(packet)
+            if digit:
+                self.send_digits(digit)
+        elif self._target is not None and self._sends and not self._digit_sender.busy:
+            datagram, _ = self._outgoing.relayed(packet, self._event_type, packet.payload)
+            self._transmit(datagram)
+
+    def withhold(self, packet: RtpPacket) -> None:
+        """The partner's packet is not for us, and not to look lost."""
+        self._outgoing.withhold(packet)
+
+    # Receiving
+
+    def _rtp_readable(self) -> None:
+        try:
+            datagram, source = self._ports.rtp.recvfrom(LARGEST_DATAGRAM)
+        except OSError:
+            # Nothing there after all, or an ICMP error of an earlier packet.
+            return
+        self.receive(datagram, source[:2])
+
+    def receive(self, datagram: bytes, source: Address) -> None:
+        """One datagram on the RTP port. Never raises."""
+        if len(datagram) > 1 and 192 <= datagram[1] < 224:
+            # RFC 5761: RTCP on the RTP port, which some peers send unasked.
+            self._rtcp.receive(datagram, source, self._target)
+            return
+        incoming = self._incoming
+        packet = incoming.packet(datagram, source, self._clock())
+        if packet is None:
+            return
+        if source != self._target:
+            self._target = source
+        if incoming.restarts != self._restarts:
+            self._source_changed(packet)
+        law = incoming.laws.get(packet.payload_type)
+        if law is None:
+            if packet.payload_type == incoming.event_type:
+                self._event_packet(packet)
+            return
+        if self.partner is not None:
+            self.partner.relay_audio(packet, law)
+        if self._jitter is not None:
+            table = translation(law, self._law)
+            self._jitter.write(packet.timestamp, packet.payload.translate(table) if table else packet.payload)
+        if self._detector is not None and incoming.step > 0:
+            for digit in self._detector.feed(decode(packet.payload, law)):
+                if not self._is_blocked(digit):
+                    self._digit_heard(digit, 0)
+
+    def _source_changed(self, packet: RtpPacket) -> None:
+        self._restarts = self._incoming.restarts
+        self._digit_events = DigitEvents()
+        if self._jitter is not None:
+            self._jitter.restart()
+        if packet.ssrc == self._outgoing.ssrc and not self._ssrc_changed:
+            # RFC 3550 clause 8.2. Once: a peer that mirrors our packets has our SSRC whatever it is, and its audio is
+            # taken all the same.
+            self._ssrc_changed = True
+            self._outgoing.change_source()
+
+    def _event_packet(self, packet: RtpPacket) -> None:
+        begun = self._digit_events.packet(packet.ssrc, packet.timestamp, packet.payload)
+        blocked = self._is_blocked(event_digit(packet.payload[0])) if packet.payload else True
+        if self.partner is not None:
+            if blocked:
+                self.partner.withhold(packet)
+            else:
+                self.partner.relay_event(packet, begun)
+        if begun and not blocked:
+            # A peer that has telephone-event after all is not to be heard twice.
+            self._detector = None
+            self._digit_heard(begun, 0)
+
+    def _is_blocked(self, digit: str) -> bool:
+        return self._blocked is None or digit in self._blocked
+
+    def _digit_heard(self, digit: str, duration_ms: int) -> None:
+        # Told before it completes a Collect, so that the order of the two is that of the call.
+        if self.observer is not None:
+            self.observer.digit_pressed(DigitPressed(digit=digit, duration_ms=duration_ms))
+        self._player.digit(digit)
+
+    # Sending
+
+    def _tick(self) -> None:
+        if self.closed:
+            return
+        outgoing = self._outgoing
+        outgoing.tick()
+        if self._jitter is not None:
+            self._heard = self._jitter.read()
+        frame: bytes | None = None
+        if self._digit_sender.busy:
+            frame = self._digit_frame()
+        elif self._player.source is not None:
+            frame = self._player.next_frame()
+            if self.closed:
+                return
+        if frame is None and self.partner is None and self._facilities.settings.comfort_silence:
+            frame = SILENCE[self._law]
+        if frame and self._sends and self._target is not None:
+            self._transmit(outgoing.audio(self._payload_type, frame))
+        if self._recording is not None:
+            self._record_frame(frame)
+        self._beat -= 1
+        if not self._beat:
+            self._beat = _BEAT_TICKS
+            self._every_second()
+
+    def _digit_frame(self) -> bytes | None:
+        """Audio to send, nothing where an event was sent, None where there is no digit any more."""
+        item = self._digit_sender.next(self._law, events=self._event_type is not None)
+        if not isinstance(item, EventPacket):
+            return item
+        if self._event_type is not None and self._sends and self._target is not None:
+            self._transmit(self._outgoing.event(self._event_type, item.payload, begins=item.begins))
+        return b""
+
+    def _transmit(self, datagram: bytes) -> None:
+        target = self._target
+        if target is None:
+            return
+        try:
+            self._send(datagram, target)
+        except OSError:
+            # A full socket buffer, or no route: RTP does not wait.
+            self._unsent += 1
+
+    def _record_frame(self, frame: bytes | None) -> None:
+        recording = self._recording
+        if recording is None:
+            return
+        sent = self._relayed.read() if self._relayed is not None else SILENCE[self._law]
+        recording.frame(self._heard, frame or sent, self._law)
+        if not recording.open:
+            self.stop_recording()
+
+    # Once a second
+
+    def _every_second(self) -> None:
+        now = self._clock()
+        self._rtcp.every_second(self._incoming.reception, self._target, now)
+        incoming = self._incoming
+        limit = self._facilities.settings.timeout_seconds
+        if (
+            limit
+            and incoming.receives
+            and now - incoming.heard_at >= limit
+            and self._timeout_told_for != incoming.heard_at
+        ):
+            self._timeout_told_for = incoming.heard_at
+            if self.observer is not None:
+                self.observer.media_timed_out(now - incoming.heard_at)
+
+    # Ends
+
+    def _action(self, action: PendingAction) -> PendingAction:
+        if self.closed:
+            self._facilities.loop.call_soon(self._player.end, HungUpDuring())
+        return action
+
+    def _echo_done(self, done: ActionDone) -> ActionDone:
+        def finished(result: ActionResult) -> None:
+            self._echoes = False
+            self._drop_jitter()
+            done(result)
+
+        return finished
+
+    def _drop_jitter(self) -> None:
+        if not self._echoes and self._recording is None:
+            self._jitter = None
+
+    def _recording_finished(self, event: RecordingFinished) -> None:
+        if self.observer is not None:
+            self.observer.recording_finished(event)

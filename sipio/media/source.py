@@ -1,5 +1,6 @@
 """What can be played: one frame of 20 ms after another."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -22,7 +23,7 @@ class Source(Protocol):
 class SoundSource:
     """A sound from its beginning to its end."""
 
-    __slots__ = ("_at", "_audio_law", "_sound", "_table")
+    __slots__ = ("_at", "_sound", "_table")
 
     def __init__(self, sound: Sound, law: Law) -> None:
         self._sound: Final = sound
@@ -88,11 +89,17 @@ class Delay:
     def __init__(self, read: Callable[[], bytes], delay_frames: int, law: Law) -> None:
         """``read`` gives the frame that has just been heard."""
         self._read: Final = read
-        self._frames: Final = [SILENCE[law]] * delay_frames
+        self._frames: Final = deque([SILENCE[law]] * delay_frames)
+
+    def restart(self, law: Law) -> None:
+        """What is heard is of another law from now on."""
+        count = len(self._frames)
+        self._frames.clear()
+        self._frames.extend([SILENCE[law]] * count)
 
     def next_frame(self) -> bytes | None:
         frame = self._read()
         if not self._frames:
             return frame
         self._frames.append(frame)
-        return self._frames.pop(0)
+        return self._frames.popleft()

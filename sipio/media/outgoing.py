@@ -1,0 +1,108 @@
+"""The RTP stream that we send: our own frames, and packets of another session rewritten into it."""
+
+import secrets
+from typing import Final
+
+from sipio.media.g711 import FRAME_SAMPLES
+from sipio.media.rtp import HEADER, MARKER, SEQUENCE_MASK, TIMESTAMP_MASK, VERSION, RtpPacket, sequence_difference
+
+_HEADER: Final = HEADER.pack
+
+
+class OutgoingStream:
+    """SSRC, sequence numbers and timestamps of one leg, without a break whoever the audio comes from.
+
+    The timestamp goes on with time, one frame at each `tick`, whether anything is sent or not (RFC 3550 clause 5.1).
+    """
+
+    __slots__ = (
+        "_event_timestamp",
+        "_marker",
+        "_relay_sequence",
+        "_relay_ssrc",
+        "_relay_timestamp",
+        "octets",
+        "packets",
+        "sequence",
+        "ssrc",
+        "timestamp",
+    )
+
+    def __init__(self) -> None:
+        self.ssrc = secrets.randbits(32)
+        self.sequence = secrets.randbits(15)
+        """Of the next packet. The upper half of the numbers is left alone at first (RFC 3711's advice to SRTP)."""
+        self.timestamp = secrets.randbits(32)
+        """Of the frame of the present tick."""
+        self.packets = 0
+        self.octets = 0
+        self._marker = MARKER
+        """Set on the first packet of a talkspurt (RFC 3551 clause 4.1)."""
+        self._event_timestamp = 0
+        self._relay_ssrc: int | None = None
+        """Of whom the two differences below hold; None after anything else was sent."""
+        self._relay_sequence = 0
+        self._relay_timestamp = 0
+
+    def tick(self) -> None:
+        """20 ms have gone by."""
+        self.timestamp = (self.timestamp + FRAME_SAMPLES) & TIMESTAMP_MASK
+
+    def pause(self) -> None:
+        """Nothing is sent for a while: what comes next begins a talkspurt."""
+        self._marker = MARKER
+
+    def change_source(self) -> None:
+        """Another SSRC, ours being taken (RFC 3550 clause 8.2)."""
+        self.ssrc = secrets.randbits(32)
+        self.packets = self.octets = 0
+        self._marker = MARKER
+
+    def audio(self, payload_type: int, payload: bytes) -> bytes:
+        """The frame of this tick."""
+        self._relay_ssrc = None
+        sequence = self.sequence
+        self.sequence = (sequence + 1) & SEQUENCE_MASK
+        self.packets += 1
+        self.octets += len(payload)
+        second, self._marker = payload_type | self._marker, 0
+        return _HEADER(VERSION, second, sequence, self.timestamp, self.ssrc) + payload
+
+    def event(self, payload_type: int, payload: bytes, *, begins: bool) -> bytes:
+        """A telephone-event packet of this tick: all of one event have the timestamp at which it began."""
+        self._relay_ssrc = None
+        if begins:
+            self._event_timestamp = self.timestamp
+        sequence = self.sequence
+        self.sequence = (sequence + 1) & SEQUENCE_MASK
+        self.packets += 1
+        self.octets += len(payload)
+        self._marker = MARKER
+        second = payload_type | MARKER if begins else payload_type
+        return _HEADER(VERSION, second, sequence, self._event_timestamp, self.ssrc) + payload
+
+    def relayed(self, packet: RtpPacket, payload_type: int, payload: bytes) -> tuple[bytes, int]:
+        """Another session's packet as one of this stream, and its timestamp here. What was lost or swapped on its way
+        to us stays so: sequence numbers and timestamps keep their differences."""
+        if packet.ssrc != self._relay_ssrc:
+            self._relay_ssrc = packet.ssrc
+            self._relay_sequence = self.sequence - packet.sequence
+            self._relay_timestamp = self.timestamp - packet.timestamp
+            marker = MARKER
+        else:
+            marker = MARKER if packet.marker else 0
+        sequence = (packet.sequence + self._relay_sequence) & SEQUENCE_MASK
+        timestamp = (packet.timestamp + self._relay_timestamp) & TIMESTAMP_MASK
+        if sequence_difference(sequence, self.sequence) >= 0:
+            self.sequence = (sequence + 1) & SEQUENCE_MASK
+            # The other clock is the one that counts now: our own frames go on from where it got to.
+            self.timestamp = timestamp
+        self.packets += 1
+        self.octets += len(payload)
+        self._marker = MARKER
+        return _HEADER(VERSION, payload_type | marker, sequence, timestamp, self.ssrc) + payload, timestamp
+
+    def withhold(self, packet: RtpPacket) -> None:
+        """A packet of the other session is not passed on, and is not to look lost."""
+        if packet.ssrc == self._relay_ssrc:
+            self._relay_sequence -= 1

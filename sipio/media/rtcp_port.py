@@ -1,0 +1,71 @@
+"""The RTCP socket of a session: where reports go, and whose are taken."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from sipio.media.incoming import Address
+from sipio.media.outgoing import OutgoingStream
+from sipio.media.reception import Reception
+from sipio.media.report import Reports
+from sipio.media.rtp import LARGEST_DATAGRAM
+
+
+class RtcpPort:
+    """Reports to the peer and from it. ``peer`` is always where its RTP is, None while that is not known."""
+
+    __slots__ = ("_clock", "_socket", "_stream", "_target", "reports", "unsent")
+
+    def __init__(
+        self, bound: socket.socket, seconds: float, stream: OutgoingStream, clock: Callable[[], float]
+    ) -> None:
+        self._socket: Final = bound
+        self._stream: Final = stream
+        self._clock: Final = clock
+        self._target: Address | None = None
+        self.reports: Final = Reports(seconds, clock())
+        self.unsent = 0
+
+    def signalled(self, target: Address | None) -> None:
+        """As SDP has it now."""
+        self._target = target
+
+    def readable(self, peer: Address | None) -> None:
+        """The socket has something."""
+        try:
+            datagram, source = self._socket.recvfrom(LARGEST_DATAGRAM)
+        except OSError:
+            return
+        if self.receive(datagram, source[:2], peer):
+            self._target = source[:2]
+
+    def receive(self, datagram: bytes, source: Address, peer: Address | None) -> bool:
+        """Reports from anywhere; False, and not looked at, where they are not from the peer's machine."""
+        if peer is None or source[0] != peer[0]:
+            return False
+        self.reports.receive(datagram, self._stream.ssrc, now=self._clock(), wall=time.time())
+        return True
+
+    def every_second(self, reception: Reception | None, peer: Address | None, now: float) -> None:
+        """Send the report, where it is due."""
+        deadline = self.reports.deadline
+        if deadline is not None and now >= deadline:
+            self._send(self.reports.report(self._stream, reception, now=now, wall=time.time()), peer)
+
+    def close(self, reception: Reception | None, peer: Address | None) -> None:
+        """Say goodbye. The socket is closed by whoever opened it."""
+        if self.reports.deadline is not None:
+            self._send(self.reports.bye(self._stream, reception, now=self._clock(), wall=time.time()), peer)
+
+    def _send(self, datagram: bytes, peer: Address | None) -> None:
+        if peer is None:
+            return
+        target = self._target
+        if target is None or target[0] != peer[0]:
+            # The peer is behind a NAT: the port next to its RTP is the best guess.
+            target = (peer[0], min(peer[1] + 1, 65_535))
+        try:
+            self._socket.sendto(datagram, target)
+        except OSError:
+            self.unsent += 1

@@ -1,0 +1,70 @@
+"""One clock of 20 ms for all sessions, in four phases so that they do not all send at once."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+_PHASES: Final = 4
+_STEP_SECONDS: Final = 0.020 / _PHASES
+_CATCH_UP: Final = 5 * _PHASES
+"""Steps made up for at once after a hold-up: 100 ms, as much as jitter buffers of peers bear. What is past it is left
+out."""
+
+Tick = Callable[[], None]
+
+
+class Ticker:
+    """Runs only while there is somebody to tick."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop: Final = loop
+        self._phases: Final[list[dict[Tick, None]]] = [{} for _ in range(_PHASES)]
+        self._step = 0
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._running = False
+        self.skipped = 0
+        """Steps left out because the process was held up."""
+        self.lateness = 0.0
+        """Seconds, of the last step."""
+
+    def add(self, tick: Tick) -> None:
+        """Call it every 20 ms."""
+        min(self._phases, key=len)[tick] = None
+        if self._timer is None and not self._running:
+            self._due = self._loop.time() + _STEP_SECONDS
+            self._timer = self._loop.call_at(self._due, self._run)
+
+    def remove(self, tick: Tick) -> None:
+        """No more. It may be called once yet, where this is called from another's tick. Idempotent."""
+        for phase in self._phases:
+            phase.pop(tick, None)
+        if self._timer is not None and not any(self._phases):
+            self._timer.cancel()
+            self._timer = None
+
+    def _run(self) -> None:
+        self._timer = None
+        self._running = True
+        now = self._loop.time()
+        self.lateness = now - self._due
+        behind = int((now - self._due) / _STEP_SECONDS)
+        if behind > _CATCH_UP:
+            left_out = behind - _CATCH_UP
+            self.skipped += left_out
+            self._step += left_out
+            self._due += left_out * _STEP_SECONDS
+            behind = _CATCH_UP
+        for _ in range(behind + 1):
+            phase = self._phases[self._step % _PHASES]
+            self._step += 1
+            self._due += _STEP_SECONDS
+            for tick in tuple(phase):
+                try:
+                    tick()
+                except Exception as error:  # noqa: BLE001 - a fault in one session must not silence all the others
+                    phase.pop(tick, None)
+                    self._loop.call_exception_handler({"message": "a session's tick failed", "exception": error})
+        self._running = False
+        if any(self._phases):
+            self._timer = self._loop.call_at(self._due, self._run)
