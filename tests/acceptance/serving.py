@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import urllib.error
@@ -106,6 +107,12 @@ class Serving:
         found = [json.loads(line) for line in self.program.lines(f'"action":"{action}"')]
         return [line for line in found if line["action"] == action]
 
+    def record(self, call_id: str) -> dict[str, Any]:
+        """The decision record of a call, once it is written."""
+        line = self.program.wait_for(f'"action":"decision".*"call_id":"{re.escape(call_id)}"')
+        found: dict[str, Any] = json.loads(line)
+        return found
+
     async def client(self) -> RpcClient:
         """A connection to its unix socket."""
         return await RpcClient.connect(f"unix:{self.socket}")
@@ -128,11 +135,11 @@ def page(port: int, path: str) -> tuple[int, str]:
 
 
 def metrics(port: int) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and its label values."""
+    """Every sample by its name and its label values, in the order of the labels' names."""
     status, text = page(port, "/metrics")
     assert status == 200, text
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
