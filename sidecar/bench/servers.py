@@ -67,10 +67,7 @@ class Server:
 
     def processor_times(self) -> ProcessorTimes:
         """Now."""
-        return ProcessorTimes(
-            server=_processor_time(self._process.pid),
-            children={child: _processor_time(child) for child in self._children},
-        )
+        return _times(self._process.pid, self._children)
 
     def between_slices(self) -> None:
         """Nothing is in flight: forget the log so far, and look for workers that were started meanwhile."""
@@ -97,9 +94,13 @@ def start_daemon(workers: int, directory: Path, catalog: Path) -> Server:
         f'[catalog]\ndirectory = "{catalog}"\n[metrics]\nlisten = ""\n',
         encoding="utf-8",
     )
-    command = [sys.executable, "-c", "import sys; from sidecar.cli import main; sys.exit(main())"]
-    arguments = [*command, "serve", "--config", str(configuration)]
-    return Server("daemon", workers, arguments, directory, home / "socket")
+    return Server("daemon", workers, serve_command(configuration), directory, home / "socket")
+
+
+def serve_command(configuration: Path) -> list[str]:
+    """``scriptforge serve`` of this very installation."""
+    scriptforge = [sys.executable, "-c", "import sys; from sidecar.cli import main; sys.exit(main())"]
+    return [*scriptforge, "serve", "--config", str(configuration)]
 
 
 def start_node(program: Path, directory: Path, catalog: Path, adapter: Path) -> Server:
@@ -107,6 +108,17 @@ def start_node(program: Path, directory: Path, catalog: Path, adapter: Path) -> 
     socket = directory / "node-socket"
     arguments = ["node", "--no-node-snapshot", str(program), str(socket), str(catalog / "scripts"), str(adapter)]
     return Server("node", 0, arguments, directory, socket)
+
+
+def processor_times(process: int) -> ProcessorTimes:
+    """Of any process and the children that it has now."""
+    return _times(process, _children(process))
+
+
+def _times(process: int, children: Sequence[int]) -> ProcessorTimes:
+    return ProcessorTimes(
+        server=_processor_time(process), children={child: _processor_time(child) for child in children}
+    )
 
 
 def _processor_time(process: int) -> float:
