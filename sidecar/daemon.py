@@ -39,7 +39,7 @@ from sipio.evapi.peer import EvapiLimits
 from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.server import RpcServer
-from sipio.rpc.switch import SwitchMethods
+from sipio.rpc.switch import CALL_RECORD, SwitchMethods
 
 _log = ActionLogger(__name__)
 
@@ -117,10 +117,10 @@ class Daemon:
         loader = DirectoryLoader(configuration.catalog, configuration.decisions)
         self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
         self._watching: asyncio.Task[None] | None = None
-        switch = SwitchMethods(
+        self._switch = SwitchMethods(
             self._decisions, name=NAME, version=version(DISTRIBUTION), stats=self._stats, scripts=self._scripts
         )
-        methods = switch.methods | self._voice.rpc_calls.methods
+        methods = self._switch.methods | self._voice.rpc_calls.methods
         self._rpc = RpcServer(methods, rpc_limits(configuration.socket))
         kamailio = configuration.kamailio
         self._evapi = EvapiClient(
@@ -136,7 +136,7 @@ class Daemon:
         )
         self._metrics_server = MetricsServer(MetricsPage(registry(self._metrics, self._sources()), self._health))
         self._notifier = Notifier.from_environment(os.environ)
-        self._watchdog = Watchdog(self._notifier, lambda: self._health().healthy)
+        self._watchdog = Watchdog(self._notifier, lambda: self._shutdown.requested or self._health().healthy)
         self._shutdown = Shutdown(drain_seconds=_drain_seconds(configuration))
         self._reloads = Reloads(self._reload, self._notifier)
         self._signals = Signals(self._shutdown, self._reloads)
@@ -303,6 +303,7 @@ class Daemon:
     def _call_over(self, record: CallRecord) -> None:
         failed = record.error or record.outcome not in {"returned", "sip_error", "hung_up"}
         (_log.warning if failed else _log.info)("call", **msgspec.to_builtins(record, str_keys=True))
+        self._switch.announce(CALL_RECORD, record)
         if self._call_store is not None:
             self._call_store.add(record)
 
@@ -311,7 +312,7 @@ class Daemon:
     def _health(self) -> Health:
         state = self._pool.state()
         if self._shutdown.requested:
-            return Health(healthy=True, state="stopping")
+            return Health(healthy=False, state="stopping")
         healthy = state.fast > 0
         return Health(
             healthy=healthy,

@@ -1,5 +1,6 @@
 """The methods that a switch calls: one `Router` asked over MessagePack-RPC."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -7,10 +8,11 @@ import msgspec
 
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
-from sipio.rpc.errors import ErrorCode
+from sipio.rpc.errors import ConnectionLost, ErrorCode
 from sipio.rpc.peer import Responder, RpcPeer
 from sipio.rpc.service import Method
 
+CALL_RECORD = "call.record"
 PROTOCOL_VERSION = 1
 """Changes when a client written for the one before would no longer be understood."""
 
@@ -20,6 +22,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
     client: str = ""
     version: str = ""
+    notify: list[str] = []
+    """Notifications it wants: ``call.record``, the record of each call once it is over."""
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +94,7 @@ class SwitchMethods:
         self._stats = stats
         self._scripts = scripts
         self._routes: dict[tuple[RpcPeer, str], list[_Route]] = {}
+        self._wanting: dict[str, set[RpcPeer]] = {CALL_RECORD: set()}
         self.methods: dict[str, Method] = {
             "hello": Method(_MaybeHello, self._hello, immediate=True),
             "ping": Method(_Nothing, self._ping, immediate=True),
@@ -113,7 +118,25 @@ class SwitchMethods:
         elif route in routes:
             routes.remove(route)
 
-    def _hello(self, _params: list[Hello], responder: Responder) -> None:
+    def announce(self, method: str, value: Any) -> None:
+        """Notify every client that asked for it."""
+        for peer in list(self._wanting.get(method, ())):
+            try:
+                peer.notify(method, (value,))
+            except ConnectionLost:
+                self._wanting[method].discard(peer)
+
+    def _unsubscribe(self, method: str, peer: RpcPeer, _ended: object) -> None:
+        self._wanting[method].discard(peer)
+
+    def _hello(self, params: list[Hello], responder: Responder) -> None:
+        peer = responder.peer
+        for wanting in self._wanting.values():
+            wanting.discard(peer)
+        for method in params[0].notify if params else ():
+            if method in self._wanting:
+                self._wanting[method].add(peer)
+                peer.ended.add_done_callback(functools.partial(self._unsubscribe, method, peer))
         responder.result(self._welcome)
 
     def _ping(self, _params: list[dict[str, Any]], responder: Responder) -> None:

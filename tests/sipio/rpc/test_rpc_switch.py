@@ -13,6 +13,7 @@ from sipio.rpc.addresses import UnixAddress
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import RpcError
 from sipio.rpc.server import RpcServer
+from sipio.rpc.service import Method
 from sipio.rpc.switch import SwitchMethods
 
 SECONDS = 5.0
@@ -98,6 +99,23 @@ async def test_hello_ping_stats_scripts(client: RpcClient) -> None:
     assert await client.call("ping") == "pong"
     assert await client.call("stats", {}) == {"calls": 3}
     assert await client.call("scripts") == {"scripts": []}
+
+
+async def test_call_records_go_to_those_who_asked(methods: SwitchMethods, address: str) -> None:
+    heard: asyncio.Queue[list[Any]] = asyncio.Queue()
+    taking = {"call.record": Method(list[Any], lambda params, _responder: heard.put_nowait(params), immediate=True)}
+    asking = await RpcClient.connect(address, methods=taking)
+    other = await RpcClient.connect(address, methods=taking)
+    await other.call("hello", {"notify": ["unheard.of"]})
+    await asking.call("hello", {"notify": ["call.record"]})
+    methods.announce("call.record", {"id": "c1"})
+    async with asyncio.timeout(SECONDS):
+        assert await heard.get() == [{"id": "c1"}]
+    assert heard.empty()
+    await asking.close()
+    await other.call("ping")
+    methods.announce("call.record", {"id": "c2"})
+    await other.close()
 
 
 async def test_route_takes_one_map_and_gives_one(client: RpcClient, router: TestRouter) -> None:
