@@ -118,10 +118,14 @@ class Daemon:
         self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
         self._watching: asyncio.Task[None] | None = None
         self._switch = SwitchMethods(
-            self._decisions, name=NAME, version=version(DISTRIBUTION), stats=self._stats, scripts=self._scripts
+            self._decisions,
+            name=NAME,
+            version=version(DISTRIBUTION),
+            stats=self._stats,
+            scripts=self._scripts,
+            more=self._voice.rpc_calls.methods,
         )
-        methods = self._switch.methods | self._voice.rpc_calls.methods
-        self._rpc = RpcServer(methods, rpc_limits(configuration.socket))
+        self._rpc = RpcServer(self._switch.methods, rpc_limits(configuration.socket))
         kamailio = configuration.kamailio
         self._evapi = EvapiClient(
             kamailio.peers,
