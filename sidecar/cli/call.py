@@ -1,0 +1,109 @@
+"""``scriptforge call``: a Class 5 script driven from the terminal, by a person or by a scenario."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sidecar.catalog.model import Kind
+from sidecar.catalog.script_files import UnusableFileError, read_text_file
+from sidecar.check.report import printable, report
+from sidecar.check.script import check_script
+from sidecar.errors import SidecarError
+from sidecar.phone.keys import in_words, read_keys
+from sidecar.phone.transcript import unmet
+from sidecar.problem import Severity
+from sidecar.toml_source import TomlSyntaxError, parse_toml
+
+USAGE = 2
+SCRIPT_BYTES = 1_000_000
+GOOD_ENDS = frozenset({"returned", "sip_error", "hung_up"})
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the ``call`` command."""
+    parser = subparsers.add_parser(
+        "call",
+        help="call a Class 5 script from the terminal, without switch or daemon",
+        description="What the script says and plays is printed, and heard where there is a player. Keys are digits,"
+        " h hangs up. With --keys the call plays by itself, in no time, and with --expect it is a test. Exit status:"
+        " 0 the script ended well and was as expected, 1 not, 2 wrong usage.",
+    )
+    parser.add_argument("script", type=Path, metavar="SCRIPT.js")
+    parser.add_argument("--from", dest="from_user", default="442079460000", metavar="NUMBER", help="the caller")
+    parser.add_argument("--to", dest="to_user", default="100", metavar="NUMBER", help="the number dialled")
+    parser.add_argument("--vars", type=Path, metavar="FILE.toml", help="the assignment's vars")
+    parser.add_argument(
+        "--keys",
+        metavar="KEYS",
+        help="what the caller does, with commas between: digits, `wait SECONDS`, `hangup`; and the other party of a"
+        " bridge: answer, busy, noanswer, fail, end. Each key is pressed once the"
+        " script has played its prompt and listens.",
+    )
+    parser.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="the script must say or play or do this, each after the one before; with --keys",
+    )
+    parser.add_argument("--sounds", type=Path, metavar="DIR", help="has user/ and ivr/; files that are missing fail")
+    parser.add_argument("--real-time", action="store_true", help="with --keys: everything takes the time it takes")
+    parser.add_argument("--quiet", action="store_true", help="nothing is heard")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calls, prints, and gives the exit status."""
+    from sidecar.cli.call_timeline import timeline  # noqa: PLC0415 - the other commands start faster without these
+    from sidecar.phone import session  # noqa: PLC0415
+
+    script: Path = arguments.script
+    if arguments.keys is None and (arguments.expect or not sys.stdin.isatty()):
+        print("scriptforge call: without a terminal, or with --expect, --keys is needed", file=sys.stderr)
+        return USAGE
+    try:
+        text = read_text_file(script, Path("/"), SCRIPT_BYTES)
+    except UnusableFileError as error:
+        print(f"scriptforge call: {printable(str(error.problem))}", file=sys.stderr)
+        return USAGE
+    steps = None if arguments.keys is None else read_keys(arguments.keys)
+    problems = check_script(text, Kind.APP, str(script))
+    print(report(problems, {str(script): text}), end="", file=sys.stderr)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return 1
+    asked = session.PhoneCall(
+        script=script,
+        text=text,
+        from_user=arguments.from_user,
+        to_user=arguments.to_user,
+        variables=_variables(arguments.vars),
+        steps=steps,
+        sounds=arguments.sounds,
+        real_time=arguments.real_time,
+        audible=not arguments.quiet and "CI" not in os.environ,
+    )
+    if steps is None:
+        print("keys 0-9 * # A-D: digits    h: hang up    while bridging: a answers, b busy, n no answer, f fails")
+    result = session.call(asked, lambda line: print(line, flush=True))
+    print()
+    print(timeline(result.record), end="")
+    if result.left:
+        print(f"not played, since the call was over: {','.join(in_words(step) for step in result.left)}")
+    missing = unmet(arguments.expect, result.script_lines)
+    if missing:
+        print(missing, end="", file=sys.stderr)
+    return 0 if not missing and result.record.outcome in GOOD_ENDS else 1
+
+
+def _variables(file: Path | None) -> Mapping[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return parse_toml(read_text_file(file, Path("/"), SCRIPT_BYTES)).data
+    except UnusableFileError as error:
+        raise SidecarError(str(error.problem)) from error
+    except TomlSyntaxError as error:
+        raise SidecarError(f"{file}: {error}") from error

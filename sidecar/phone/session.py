@@ -1,0 +1,131 @@
+"""One call from its ringing to its record, with one real worker and no daemon."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sandbox.pool import Pool, PoolSettings
+from sandbox.process import WorkerSettings
+from sidecar.call_record import CallRecord
+from sidecar.calls import Calls
+from sidecar.catalog.model import Kind, Script, Snapshot, VoiceAssignment
+from sidecar.configuration import Configuration, VoiceSection
+from sidecar.phone import terminal
+from sidecar.phone.clock import Clock, SkippingLoop
+from sidecar.phone.keys import Step
+from sidecar.phone.line import PhoneLine
+from sidecar.phone.scenario import Scenario
+from sidecar.phone.script_watch import ScriptWatch
+from sidecar.phone.transcript import Transcript
+from sidecar.phone.voice import Heard, Paced, Silent, Voice
+from sipio.call_control import CallOffer, Hangup
+
+NO_STALL_SECONDS = 86_400.0
+"""There is no other script that a long turn could delay; and a watch by the clock would be misled where it skips."""
+SOUNDS_CUSTOMER = "user"
+"""``user/x.wav`` of a script is user/x.wav below the sounds directory, as ``ivr/x.wav`` is ivr/x.wav."""
+
+
+class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be called and how."""
+
+    script: Path
+    text: str
+    from_user: str
+    to_user: str
+    variables: Mapping[str, Any] = {}
+    steps: Sequence[Step] | None = None
+    """A scenario; None for a person at the terminal."""
+    sounds: Path | None = None
+    real_time: bool = False
+    audible: bool = False
+
+
+class PhoneResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    record: CallRecord
+    script_lines: list[str]
+    left: list[Step] = []
+    """Steps of the scenario that the call was too short for."""
+
+
+def call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
+    """Make the call. Raises SandboxError where no worker can be started."""
+    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        return runner.run(_call(asked, show))
+
+
+async def _call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
+    settings = PoolSettings(workers=1, slow_workers=0, stall_seconds=NO_STALL_SECONDS, worker=WorkerSettings())
+    pool = Pool(settings)
+    await pool.start()
+    try:
+        return await _with_pool(asked, show, pool)
+    finally:
+        await pool.close()
+
+
+async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) -> PhoneResult:
+    scripted = asked.steps is not None
+    clock = Clock(skips=scripted and not asked.real_time)
+    changed, over = asyncio.Event(), asyncio.Event()
+    transcript = Transcript(lambda: clock.now, show)
+    records: list[CallRecord] = []
+
+    def ended(record: CallRecord) -> None:
+        records.append(record)
+        over.set()
+        changed.set()
+
+    watch = ScriptWatch(
+        pool, clock, lambda text: transcript.add("script", "logs", text), own_time=scripted, changed=changed
+    )
+    offer = CallOffer(
+        id="phone", driver="phone", from_user=asked.from_user, to_user=asked.to_user, source="the terminal"
+    )
+    line = PhoneLine(offer, clock, _voice(asked, clock), transcript, files_must_be_there=asked.sounds is not None)
+    calls = Calls(watch, _configuration(asked), _snapshot(asked), ended)
+    left: list[Step] = []
+    if asked.steps is not None:
+        with clock.stopped():
+            _offer(calls, line)
+            scenario = Scenario(asked.steps, line, watch, clock, transcript, changed)
+            await scenario.play(over)
+        left = scenario.left
+    else:
+        with terminal.keys_to(line):
+            _offer(calls, line)
+            await over.wait()
+    return PhoneResult(record=records[0], script_lines=transcript.script_lines(), left=left)
+
+
+def _offer(calls: Calls, line: PhoneLine) -> None:
+    taken = calls.offered(line)
+    if isinstance(taken, Hangup):
+        raise AssertionError("the only destination was not found")  # noqa: TRY004 - it is no wrong type
+    line.begin(taken)
+
+
+def _voice(asked: PhoneCall, clock: Clock) -> Voice:
+    if asked.steps is not None and not asked.real_time:
+        return Silent(clock)
+    return Heard(clock) if asked.audible else Paced(clock)
+
+
+def _configuration(asked: PhoneCall) -> Configuration:
+    # Without a directory of sounds none is looked for; names are still checked as they are on a real call.
+    sounds = asked.sounds or asked.script.parent / "sounds"
+    return Configuration(voice=VoiceSection(sounds=sounds, recordings=sounds))
+
+
+def _snapshot(asked: PhoneCall) -> Snapshot:
+    version = hashlib.sha256(asked.text.encode()).hexdigest()[:12]
+    name = asked.script.name
+    script = Script(id=name, name=name, version=version, kind=Kind.APP, text=asked.text)
+    assignment = VoiceAssignment(script=script, customer=SOUNDS_CUSTOMER, variables=asked.variables)
+    return Snapshot(scripts={name: script}, routes={}, dids={}, destinations={"*": assignment})

@@ -1,0 +1,322 @@
+"""``scriptforge call``: scripts in a real confined worker, driven by scenarios and by a terminal."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+from sidecar.cli import main
+
+
+class Phone:
+    """Writes a script, calls it, and keeps what was printed."""
+
+    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.directory = directory
+        self.capsys = capsys
+        self.out = self.err = ""
+
+    def write(self, body: str, *, wrap: bool = True) -> Path:
+        script = self.directory / "author.js"
+        script.write_text(f"async function main(data, ctx) {{\n{body}\n}}" if wrap else body)
+        return script
+
+    def call(self, body: str, keys: str, *more: str, wrap: bool = True) -> int:
+        status = main(["call", str(self.write(body, wrap=wrap)), "--keys", keys, *more])
+        self.out, self.err = self.capsys.readouterr()
+        return status
+
+    @property
+    def script(self) -> list[str]:
+        """What the script did."""
+        return re.findall(r"^ +[\d.]+  script  (.*)$", self.out, re.MULTILINE)
+
+    @property
+    def others(self) -> list[str]:
+        """What everybody else did, with the time."""
+        return re.findall(r"^ +([\d.]+  (?:caller|party|phone) .*)$", self.out, re.MULTILINE)
+
+
+@pytest.fixture
+def phone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Phone:
+    return Phone(tmp_path, capsys)
+
+
+MENU = """
+  await ctx.answer();
+  await ctx.tts("Welcome " + data.name + ", you are " + data.cli + " for " + data.dest_number);
+  const choice = await ctx.ivr("user/menu.wav", 5, 1, 1);
+  const pin = await ctx.ivr("ivr/pin.wav", 5, 4, 8, "#", { tries: 2, invalid_file: "user/wrong.wav", regexp: /1.*/ });
+  ctx.log("pin " + pin.value);
+  await ctx.tts(`${choice.value} ${pin.status} ${pin.value}`);
+"""
+
+
+def test_a_menu_and_what_was_expected_of_it(phone: Phone, tmp_path: Path) -> None:
+    variables = tmp_path / "vars.toml"
+    variables.write_text('name = "Ann"')
+    began = time.monotonic()
+    status = phone.call(
+        MENU,
+        "2,wait 3,4444#,1234#",
+        *("--vars", str(variables), "--from", "4420", "--to", "300"),
+        *("--expect", "Welcome Ann", "--expect", "you are 4420 for 300", "--expect", "wrong.wav"),
+        *("--expect", "2 success 1234"),
+    )
+    assert phone.err == ""
+    assert status == 0
+    assert phone.script == [
+        "answers",
+        "says Welcome Ann, you are 4420 for 300",
+        "plays user/menu.wav",
+        "plays ivr/pin.wav",
+        "plays user/wrong.wav",
+        "plays ivr/pin.wav",
+        "logs pin 1234",
+        "says 2 success 1234",
+        "hangs up cause 16",
+    ]
+    assert phone.others[:4] == [
+        "0.0  caller  presses 2",
+        "0.0  phone   collects success 2",
+        "3.0  caller  presses 4",
+        "3.0  caller  presses 4",
+    ]
+    assert "ivr ivr/pin.wav" in phone.out
+    assert "script: returned" in phone.out
+    assert time.monotonic() - began < 2.5
+
+
+def test_what_was_not_heard_fails_with_a_diff(phone: Phone) -> None:
+    expect = ("--expect", "Welcome", "--expect", "you are", "--expect", "Welcome", "--expect", "Bye")
+    assert phone.call(MENU, "hangup", *expect) == 1
+    assert phone.err.startswith("--expect: 'you are' was not heard") is False
+    body = 'await ctx.tts("one"); await ctx.tts("two"); await ctx.tts("three");'
+    assert phone.call(body, "", "--expect", "two", "--expect", "one", "--expect", "three") == 1
+    assert phone.err == (
+        "--expect: 'one' was not heard after 'two' (only before it, in line 1)\n"
+        "  ok       two\n"
+        "  missing  one\n"
+        "  not yet  three\n"
+        "what the script did:\n"
+        "     1  says one\n"
+        " >   2  says two\n"
+        "     3  says three\n"
+        "     4  hangs up 480 Temporarily Unavailable cause 16\n"
+        "(> is where 'two' was found; the search went on from there)\n"
+    )
+
+
+def test_time_out_on_every_try(phone: Phone) -> None:
+    body = 'const d = await ctx.ivr("user/a.wav", 60, 1, 4, "#", {tries: 3}); await ctx.tts(d.status);'
+    assert phone.call(body, "wait 1000", "--expect", "timeout") == 0
+    assert "180.0  phone   collects timeout" in phone.others
+
+
+def test_hanging_up_in_a_prompt_and_the_script_that_catches_it(phone: Phone) -> None:
+    body = """
+      try { await ctx.ivr("user/a.wav", 10, 4, 4); }
+      catch (error) { ctx.log(error.name); setTimeout(() => {}, 3000); await new Promise((r) => setTimeout(r, 2000)); }
+      const end = await ctx.waitForHangup();
+      ctx.log(end.by);
+    """
+    assert phone.call(body, "12,wait 2,hangup,5") == 0
+    assert phone.script == ["plays user/a.wav", "logs HangupError", "logs caller"]
+    assert phone.others[-1] == "2.0  caller  hangs up"
+    assert "ended by caller" in phone.out
+    assert "not played, since the call was over: 5" in phone.out
+
+
+def test_a_script_that_lingers_after_the_hang_up_has_its_grace_and_no_more(phone: Phone) -> None:
+    assert phone.call("await ctx.waitForHangup(); await new Promise((r) => setTimeout(r, 1e6));", "hangup") == 1
+    assert "script: cancelled" in phone.out
+
+
+@pytest.mark.parametrize(
+    ("keys", "status", "seconds"),
+    [
+        ("answer,wait 20,end", "completed", 20),
+        ("busy", "busy", 0),
+        ("noanswer", "no_answer", 0),
+        ("wait 100", "no_answer", 0),
+        ("fail", "failed", 0),
+        ("", "completed", 0),
+        ("wait 5,end", "completed", 0),
+    ],
+)
+def test_what_the_other_party_does(phone: Phone, keys: str, status: str, seconds: int) -> None:
+    body = 'const b = await ctx.bridge("user/alice", true); await ctx.tts(`${b.status} ${Math.round(b.duration)}`);'
+    assert phone.call(body, keys, "--expect", f"{status} {seconds}") == 0
+
+
+def test_fail_over_and_keys_after_a_bridge(phone: Phone) -> None:
+    body = """
+      const b = await ctx.bridge(["user/alice", "sip:bob@example.com"], true);
+      const d = await ctx.ivr("user/again.wav", 5, 1, 1);
+      await ctx.tts(b.destination + " " + d.value);
+    """
+    assert phone.call(body, "busy,answer,7", "--expect", "sip:bob@example.com 7") == 0
+    assert "0.0  party   is busy user/alice" in phone.others
+
+
+def test_the_caller_hangs_up_while_bridged(phone: Phone) -> None:
+    assert phone.call('await ctx.answer(); await ctx.bridge("user/a", true);', "answer,wait 9,hangup") == 0
+    assert "9.0  caller  hangs up" in phone.others
+    assert "script: hung up" in phone.out
+
+
+def test_keys_for_wait_for_beside_music_and_timers_in_no_time(phone: Phone) -> None:
+    body = """
+      const star = ctx.waitFor("*9");
+      const started = ctx.play("user/music.wav");
+      ctx.log(await star);
+      await started;
+      let beats = 0;
+      const beat = setInterval(() => { if (++beats === 100) clearInterval(beat); }, 60000);
+      const cleared = setTimeout(() => ctx.log("never"), 10);
+      clearTimeout(cleared);
+      try { await ctx.waitFor(/^5$/, "#", 7000); } catch (error) { ctx.log(`${error.message} ${beats}`); }
+    """
+    assert phone.call(body, "1*9,wait 9000") == 0
+    assert phone.script[1:] == [
+        "logs *9",
+        "logs waitFor timed out 100",
+        "hangs up 480 Temporarily Unavailable cause 16",
+    ]
+
+
+def test_keys_that_nobody_listens_to_and_parties_that_nobody_calls(phone: Phone) -> None:
+    assert phone.call("await ctx.answer(); await ctx.waitForHangup();", "1,busy") == 0
+    assert phone.others == [
+        "0.0  caller  presses 1",
+        "0.0  phone   --keys were not listened to",
+        "0.0  phone   --keys have `busy`, and nobody is being called",
+        "0.0  phone   --keys have nothing more",
+        "0.0  caller  hangs up",
+    ]
+
+
+def test_blocked_keys(phone: Phone) -> None:
+    body = 'await ctx.blockDtmf("1"); const d = await ctx.ivr("user/a.wav", 5, 1, 1); await ctx.tts(d.value);'
+    assert phone.call(body, "12", "--expect", "says 2") == 0
+    assert "0.0  caller  presses 1 (blocked)" in phone.others
+
+
+def test_a_menu_without_end_is_hung_up_on(phone: Phone) -> None:
+    assert phone.call('for (;;) await ctx.tts("again");', "") == 0
+    assert [other[5:] for other in phone.others] == [
+        "phone   --keys have nothing that the script asks for",
+        "caller  hangs up",
+    ]
+    assert phone.call('for (;;) await ctx.ivr("user/a.wav", 30, 1, 1);', "") == 0
+    assert phone.others[-1].endswith("caller  hangs up")
+
+
+def test_a_script_that_waits_for_nothing_is_told_so(phone: Phone) -> None:
+    assert phone.call("await ctx.answer(); await new Promise(() => {});", "") == 1
+    assert "can never settle" in phone.out
+
+
+def test_errors_come_with_their_place(phone: Phone) -> None:
+    assert phone.call("await ctx.answer();\n  setTimeout(() => data.nothing.at(1), 5000); await ctx.echo();", "") == 1
+    assert "script: script error" in phone.out
+    assert "(author.js:3:" in phone.out
+    assert phone.call("await ctx.answer(;", "") == 1
+    assert "author.js:3:1: error: `}` does not close the `(` of line 2" in phone.err
+
+
+def test_a_refusal_in_its_own_words(phone: Phone) -> None:
+    assert (
+        phone.call('ctx.header("X-Why", "closed"); throw new Error("604 Closed");', "", "--expect", "604 Closed") == 0
+    )
+    assert "never answered" in phone.out
+    assert "SIP 604" in phone.out
+
+
+def test_missing_sounds_fail_where_there_is_a_directory_of_sounds(phone: Phone, tmp_path: Path) -> None:
+    (tmp_path / "snd/user").mkdir(parents=True)
+    (tmp_path / "snd/user/a.wav").write_bytes(b"RIFF")
+    body = 'await ctx.play("user/a.wav"); try { await ctx.play("user/b.wav"); } catch (e) { ctx.log(e.message); }'
+    assert phone.call(body, "", "--sounds", str(tmp_path / "snd")) == 0
+    assert "logs there is no user/b.wav" in phone.script
+    assert phone.call(body, "") == 0
+    assert "plays user/b.wav" in phone.script
+
+
+def test_a_missing_await_is_told_with_its_place(phone: Phone) -> None:
+    phone.call('ctx.answer();\n  ctx.tts("hello");', "", "--expect", "hello")
+    assert re.search(r"warning: .*ctx\.answer.*\(author\.js:2:\d+\)", phone.out)
+
+
+def test_real_time_takes_time(phone: Phone) -> None:
+    began = time.monotonic()
+    assert phone.call('await ctx.tts("x"); ctx.log("y");', "wait 0.2", "--real-time", "--quiet") == 0
+    assert time.monotonic() - began > 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--keys", "1,dance"], "'dance' is neither digits"),
+        (["--keys", "1", "--vars", "nowhere.toml"], "nowhere.toml"),
+        (["--expect", "x"], "--keys is needed"),
+        ([], "--keys is needed"),
+    ],
+)
+def test_wrong_usage(phone: Phone, arguments: list[str], message: str) -> None:
+    assert main(["call", str(phone.write("")), *arguments]) in (1, 2)
+    assert message in phone.capsys.readouterr().err
+
+
+def test_a_person_at_the_terminal(phone: Phone) -> None:
+    script = phone.write("""
+      await ctx.answer();
+      const d = await ctx.ivr("user/menu.wav", 60, 2, 2);
+      const b = await ctx.bridge("user/alice", true);
+      await ctx.tts(`${d.value} ${b.status}`);
+      await ctx.echo();
+    """)
+    primary, secondary = pty.openpty()
+    before = termios.tcgetattr(secondary)
+    command = [sys.executable, "-c", "import sys; from sidecar.cli import main; sys.exit(main(sys.argv[1:]))"]
+    with subprocess.Popen(
+        [*command, "call", str(script), "--quiet"],
+        stdin=secondary,
+        stdout=secondary,
+        stderr=secondary,
+        cwd=Path(__file__).parents[3],
+    ) as process:
+        read = b""
+
+        def until(text: str) -> None:
+            nonlocal read
+            deadline = time.monotonic() + 15
+            while text.encode() not in read:
+                ready = select.select([primary], [], [], deadline - time.monotonic())[0]
+                if not ready:
+                    process.kill()
+                assert ready, (text, read)
+                read += os.read(primary, 4096)
+
+        until("plays user/menu.wav")
+        os.write(primary, b"4x2")
+        until("bridges user/alice")
+        os.write(primary, b"a")
+        until("party   answers")
+        os.write(primary, b"h")
+        until("says 42 completed")
+        until("echoes")
+        os.write(primary, b"\x03")
+        until("script: hung up")
+        assert process.wait(10) == 0
+    # ECHO and ICANON are back.
+    assert termios.tcgetattr(secondary)[3] == before[3]
+    os.close(primary)
+    os.close(secondary)
