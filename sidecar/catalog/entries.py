@@ -119,6 +119,12 @@ def read_entries(source: TomlSource, file: str) -> Entries:
     return entries
 
 
+def variables_of(source: TomlSource, file: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The vars in a document of their own, and what is wrong with them."""
+    entries = Entries(source, file)
+    return _variables(entries, (), source.data), entries.problems
+
+
 def _read_entry(entries: Entries, shape: type[Entry], path: KeyPath, table: Mapping[str, Any]) -> None:
     hints = get_type_hints(shape, include_extras=True)
     before = len(entries.problems)

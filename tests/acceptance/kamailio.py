@@ -1,7 +1,7 @@
 """A real Kamailio with the shipped configuration, on loopback addresses."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.acceptance.processes import Program, free_port, is_bound, require_program, wait_until
@@ -28,8 +28,10 @@ CARRIER = "127.0.0.30"
 class Kamailio:
     """Two gateways in priority order, ``gw-one`` before ``gw-two``, and a customer for each source address."""
 
-    def __init__(self, directory: Path, definitions: Sequence[str] = ()) -> None:
-        """``definitions``: settings of the configuration, ``NAME=VALUE``."""
+    def __init__(
+        self, directory: Path, definitions: Sequence[str] = (), customers: Mapping[str, str] = CUSTOMERS
+    ) -> None:
+        """``definitions``: settings of the configuration, ``NAME=VALUE``; ``customers``: by source address."""
         self.address = ADDRESS
         self.port = free_port(ADDRESS)
         self.evapi_port = free_port("127.0.0.1", socket.SOCK_STREAM)
@@ -37,7 +39,7 @@ class Kamailio:
         directory.mkdir(parents=True, exist_ok=True)
         addresses = directory / "address.list"
         addresses.write_text(
-            "".join(f"1 {address} 32 0 {tag}\n" for address, tag in CUSTOMERS.items()) + f"2 {CARRIER} 32 0 carrier\n"
+            "".join(f"1 {address} 32 0 {tag}\n" for address, tag in customers.items()) + f"2 {CARRIER} 32 0 carrier\n"
         )
         dispatchers = directory / "dispatcher.list"
         lines = [

@@ -1,0 +1,133 @@
+"""A call and vars as an author writes them in files: JSON and TOML, each mistake with its line and column."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sidecar.catalog.entries import variables_of
+from sidecar.problem import Problem, Severity
+from sidecar.toml_source import TomlSyntaxError, parse_toml
+from sidecar.typed_value import unknown_key
+from sipio.routing import RoutingRequest
+
+STANDARD_INPUT = "-"
+DATA_BYTES = 16_777_216
+"""The largest file read: many times what a switch may send, and no accident like /dev/zero."""
+
+REQUEST_KEYS = frozenset(field.name for field in msgspec.structs.fields(RoutingRequest))
+SHARED_KEYS = frozenset({"egress_routing", "headers", "remove_headers"})
+"""What a script finds at ``data`` as well as at ``data.routing``: authors paste it in both places."""
+
+
+class InputError(Exception):
+    """A file that cannot be used, with its problems and its text for an excerpt."""
+
+    def __init__(self, *problems: Problem, source: str = "") -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+        self.source = source
+
+
+def read_request(file: str, call_id: str) -> RoutingRequest:
+    """The call in a JSON file, or in standard input for ``-``: a whole request, or ``{"routing": {...}}`` alone.
+
+    ``call_id`` is for a call that names none. Raises InputError.
+    """
+    name, text = _read(file)
+    try:
+        given = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_repetition)
+    except json.JSONDecodeError as error:
+        message = f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+        problem = Problem(name, error.lineno, error.colno, Severity.ERROR, message)
+        raise InputError(problem, source=text) from error
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InputError(Problem(name, 0, 0, Severity.ERROR, f"is not JSON: {reason}")) from error
+    try:
+        return msgspec.convert(_request_fields(given, call_id), RoutingRequest)
+    except msgspec.ValidationError as error:
+        message = str(error).replace("`$.", "`").replace(" - at", " at")
+        raise InputError(Problem(name, 0, 0, Severity.ERROR, message)) from error
+    except (ValueError, TypeError) as error:
+        raise InputError(Problem(name, 0, 0, Severity.ERROR, str(error))) from error
+
+
+def read_variables(file: str | None) -> dict[str, Any]:
+    """An assignment's vars from a TOML file, checked as the catalog checks them. Raises InputError."""
+    if file is None:
+        return {}
+    name, text = _read(file)
+    try:
+        source = parse_toml(text)
+    except TomlSyntaxError as error:
+        problem = Problem(name, error.line, error.column, Severity.ERROR, error.message)
+        raise InputError(problem, source=text) from error
+    variables, problems = variables_of(source, name)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        raise InputError(*problems, source=text)
+    return variables
+
+
+def _read(file: str) -> tuple[str, str]:
+    """Name for messages, and text."""
+    if file == STANDARD_INPUT:
+        name, content = "standard input", sys.stdin.buffer.read(DATA_BYTES + 1)
+    else:
+        name = file
+        try:
+            with Path(file).open("rb") as opened:
+                content = opened.read(DATA_BYTES + 1)
+        except OSError as error:
+            message = f"cannot be read: {error.strerror or error}"
+            raise InputError(Problem(name, 0, 0, Severity.ERROR, message)) from error
+    if len(content) > DATA_BYTES:
+        raise InputError(Problem(name, 0, 0, Severity.ERROR, f"is longer than {DATA_BYTES:_} bytes"))
+    try:
+        return name, content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problem = Problem(name, line, 1, Severity.ERROR, "is not UTF-8 text from here on")
+        raise InputError(problem) from error
+
+
+def _request_fields(given: object, call_id: str) -> dict[str, Any]:
+    """Raises ValueError or TypeError with what is wrong."""
+    if not isinstance(given, dict):
+        raise TypeError('needs an object such as {"routing": {}}')
+    known = REQUEST_KEYS | SHARED_KEYS
+    for key in given:
+        if key not in known:
+            raise ValueError(f"{unknown_key(key, known)}; an assignment's vars go into a TOML file: --vars")
+    fields = {"call_id": call_id, **{key: value for key, value in given.items() if key in REQUEST_KEYS}}
+    if not SHARED_KEYS.isdisjoint(given):
+        routing = fields.get("routing", {})
+        if not isinstance(routing, dict):
+            raise TypeError("routing is no object")
+        fields["routing"] = _with_shared(routing, {key: given[key] for key in SHARED_KEYS & given.keys()})
+    elif "routing" not in fields:
+        raise ValueError('needs the key "routing": {"routing": {}} is the least')
+    return fields
+
+
+def _with_shared(routing: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in shared.items():
+        if key in routing and routing[key] != value:
+            raise ValueError(f"{key} and routing.{key} are the same list to a script, and differ here")
+    return {**routing, **shared}
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} has no meaning in JSON")
+
+
+def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {repeated!r} stands twice in one object")
+    return result

@@ -1,0 +1,151 @@
+"""A decision as a person reads it, the same for a script tried on a desk and for a running daemon's answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from sandbox.outcome import LogLine
+from sidecar.check.report import printable, report
+from sidecar.cli.routing_changes import Line, Sign, changes, label
+from sidecar.cli.terminal import Paint, Painter
+from sidecar.decisions import Failure
+from sidecar.problem import Problem, Severity
+from sipio.routing import Action, Decision
+
+EXIT_STATUS: Mapping[str, int] = {
+    "returned": 0,
+    "unassigned": 0,
+    "sip_error": 3,
+    "script_error": 4,
+    "timed_out": 5,
+    "out_of_memory": 6,
+    "crashed": 7,
+    "refused": 8,
+    "cancelled": 9,
+}
+"""By outcome. 1 is for what could not begin, 2 for wrong usage and for files that cannot be used."""
+
+EXIT_STATUS_TEXT = (
+    "Exit status: 0 the call is routed, 1 cannot start or no daemon answers, 2 wrong usage or an unusable file, 3"
+    " refused by the script with a SIP error, 4 script error, 5 timed out, 6 out of memory, 7 the worker crashed,"
+    " 8 too much was waiting, 9 cancelled."
+)
+
+_ENDED: Mapping[str, str] = {
+    "returned": "returned",
+    "unassigned": "was not run",
+    "sip_error": "refused the call",
+    "script_error": "failed",
+    "timed_out": "timed out",
+    "out_of_memory": "ran out of memory",
+    "crashed": "crashed its worker",
+    "refused": "was not run: too much was waiting",
+    "cancelled": "was stopped: the caller gave up",
+}
+_PAINTS: Mapping[Sign, Paint | None] = {
+    Sign.SAME: None,
+    Sign.ADDED: Paint.GOOD,
+    Sign.REMOVED: Paint.BAD,
+    Sign.CHANGED: Paint.CHANGED,
+}
+_STAGES = ("decide", "transfer", "script")
+
+
+def exit_status(decision: Decision) -> int:
+    """The exit status of a command that got this decision."""
+    return EXIT_STATUS.get(decision.outcome, EXIT_STATUS["script_error"])
+
+
+def decision_text(before: Mapping[str, Any], decision: Decision, paint: Painter) -> str:
+    """The verdict, what changed of the switch's own routing, and the time by stage."""
+    parts = [_verdict(before, decision, paint)]
+    if decision.action is Action.ROUTE:
+        parts.append(changes_text(changes(before, decision), paint))
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def changes_text(lines: Sequence[Line], paint: Painter) -> str:
+    """The lines of a diff; what a terminal would obey rather than show is escaped."""
+    if not lines:
+        return "  nothing changed"
+    return "\n".join(
+        paint(f"  {'     ' * line.depth}{line.sign} {printable(line.text)}", _PAINTS[line.sign]) for line in lines
+    )
+
+
+def failure_text(failure: Failure, sources: Mapping[str, tuple[str, str]]) -> str:
+    """``file:line:column: error: message`` with the script's line and a caret.
+
+    ``sources`` is by the script's name: the file as the user knows it, and its text.
+    """
+    name, line, column = _place(failure.location)
+    if not name and len(sources) == 1:
+        name = next(iter(sources))
+    file, source = sources.get(name, (name or "script", ""))
+    problem = Problem(file, line, column, Severity.ERROR, failure.message or failure.outcome)
+    return report([problem], {file: source} if source else {})
+
+
+def console_text(console: Sequence[tuple[str, LogLine]], paint: Painter) -> str:
+    """What scripts wrote, a line each."""
+    width = max((len(line.level) for _, line in console), default=0)
+    texts = []
+    for _, line in console:
+        first, *rest = line.text.split("\n")
+        texts.append(f"  {paint(line.level.ljust(width), Paint.FAINT)}  {printable(first)}\n")
+        texts += [f"  {' ' * width}  {printable(one)}\n" for one in rest]
+    return "".join(texts)
+
+
+def time_text(micros: Mapping[str, int], paint: Painter) -> str:
+    """Such as ``time 1.20 ms: decide 0.10, transfer 0.30, script 0.80``."""
+    if "total" not in micros:
+        return ""
+    stages = [*(stage for stage in _STAGES if stage in micros), *sorted(micros.keys() - {*_STAGES, "total"})]
+    listed = ", ".join(f"{printable(stage)} {micros[stage] / 1000:.2f}" for stage in stages)
+    return paint(f"time {micros['total'] / 1000:.2f} ms{f': {listed}' if listed else ''}", Paint.FAINT) + "\n"
+
+
+def decision_json(
+    decision: Decision,
+    failure: Failure | None = None,
+    console: Sequence[tuple[str, LogLine]] | None = None,
+) -> str:
+    """One JSON object for programs. ``failure`` and ``console`` are known only where the script was run here."""
+    told: dict[str, Any] = {"decision": decision, "exit_status": exit_status(decision)}
+    if console is not None:
+        told["failure"] = failure
+        told["console"] = [{"script": script, "level": line.level, "text": line.text} for script, line in console]
+    return msgspec.json.encode(told).decode() + "\n"
+
+
+def _verdict(before: Mapping[str, Any], decision: Decision, paint: Painter) -> str:
+    ended = _ended(decision)
+    if decision.action is Action.REJECT:
+        answer = f"REJECT {decision.code} {printable(decision.reason)}".rstrip()
+        return f"{paint(answer, Paint.BAD)}  ({ended})"
+    destinations = decision.routing.get("egress_routing")
+    if isinstance(destinations, list) and destinations:
+        labels = [label(destination, position) for position, destination in enumerate(destinations, 1)]
+        to = f"to {printable(labels[0])}" + (f", then {printable(', '.join(labels[1:]))}" if labels[1:] else "")
+    elif before.get("egress_routing"):
+        to = "to nowhere: no destination is left"
+    else:
+        to = "without destinations"
+    return f"{paint(f'ROUTE {to}', Paint.GOOD)}  ({ended})"
+
+
+def _ended(decision: Decision) -> str:
+    if decision.script is None and decision.outcome == "unassigned":
+        return "no script is assigned"
+    script = printable(decision.script.name) if decision.script else "a script"
+    return f"{script} {_ENDED.get(decision.outcome, printable(decision.outcome))}"
+
+
+def _place(location: str) -> tuple[str, int, int]:
+    name, _, column = location.rpartition(":")
+    name, _, line = name.rpartition(":")
+    if name and line.isdecimal() and column.isdecimal():
+        return name, int(line), int(column)
+    return location, 0, 0

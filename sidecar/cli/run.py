@@ -1,0 +1,151 @@
+"""``scriptforge run``: one script on one call, here and now, decided exactly as the daemon would."""
+
+import argparse
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sandbox.pool import Pool
+from sidecar.catalog.directory import script_version
+from sidecar.catalog.model import Assignment, Kind, Script, Snapshot
+from sidecar.catalog.script_files import UnusableFileError, read_text_file
+from sidecar.check.report import report
+from sidecar.check.script import check_script
+from sidecar.cli.call_data import InputError, read_request, read_variables
+from sidecar.cli.decision_text import (
+    EXIT_STATUS,
+    EXIT_STATUS_TEXT,
+    console_text,
+    decision_json,
+    decision_text,
+    exit_status,
+    failure_text,
+    time_text,
+)
+from sidecar.cli.terminal import Paint, Painter
+from sidecar.configuration import Configuration
+from sidecar.configuration_source import load_configuration
+from sidecar.decisions import Decided, Decisions
+from sidecar.sip_answer import parse_action
+from sipio.errors import MalformedMessage
+from sipio.routing import Direction, RoutingRequest
+
+CALL_ID = "scriptforge-run"
+UNUSABLE = 2
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the ``run`` command."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run one script on one call from a file; no daemon is needed",
+        description="Runs a script in a confined worker process and prints what it decides and changes, what it wrote"
+        f" to the console, and the time by stage. {EXIT_STATUS_TEXT}",
+    )
+    parser.add_argument("script", type=Path, metavar="SCRIPT.JS")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="FILE",
+        help='the call as JSON: {"routing": {...}}, or all that a switch sends; - for standard input',
+    )
+    parser.add_argument("--vars", metavar="FILE", help="the assignment's vars as TOML")
+    parser.add_argument("--kind", choices=[kind.value for kind in Kind], default=Kind.SCRIPT.value)
+    parser.add_argument("--timeout-ms", type=milliseconds, metavar="N", help="default: the configuration's, 2000")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def milliseconds(text: str) -> int:
+    """A time limit in an option."""
+    number = int(text)
+    if not 1 <= number <= 3_600_000:
+        raise ValueError
+    return number
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs it, prints, and gives the exit status."""
+    configuration = load_configuration(arguments.config).configuration
+    try:
+        text = read_text_file(arguments.script, Path("/"), configuration.catalog.script_bytes)
+        request = read_request(arguments.data, CALL_ID)
+        variables = read_variables(arguments.vars)
+    except UnusableFileError as error:
+        print(report([error.problem], {}), end="", file=sys.stderr)
+        return UNUSABLE
+    except InputError as error:
+        print(report(error.problems, dict.fromkeys([error.problems[0].file], error.source)), end="", file=sys.stderr)
+        return UNUSABLE
+    kind = Kind(arguments.kind)
+    shown_name = str(arguments.script)
+    problems = check_script(text, kind, shown_name)
+    if problems:
+        # The daemon would not load it: it has no say in any call.
+        print(report(problems, {shown_name: text}), end="", file=sys.stderr)
+        return EXIT_STATUS["script_error"]
+    script = Script(id=arguments.script.stem, name=arguments.script.name, version="", kind=kind, text=text)
+    assignment = assign(script, variables, arguments.timeout_ms, configuration)
+    try:
+        decided = asyncio.run(decide(request, assignment, configuration))
+    except MalformedMessage as error:
+        print(f"{arguments.data}: error: {error}", file=sys.stderr)
+        return UNUSABLE
+    if arguments.json:
+        print(decision_json(decided.decision, decided.failure, decided.console), end="")
+    else:
+        _print(decided, {script.name: (shown_name, text)})
+    return exit_status(decided.decision)
+
+
+def assign(
+    script: Script, variables: dict[str, Any], timeout_ms: int | None, configuration: Configuration
+) -> Assignment:
+    """The script with the configuration's own timeout and actions."""
+    defaults = configuration.decisions
+    return Assignment(
+        script=replace(script, version=script_version(script)),
+        timeout_ms=timeout_ms or defaults.timeout_ms,
+        timeout_action=parse_action(defaults.timeout_action),
+        error_action=parse_action(defaults.error_action),
+        variables=variables,
+    )
+
+
+async def decide(request: RoutingRequest, assignment: Assignment, configuration: Configuration) -> Decided:
+    """Decides a call by one assignment, in a pool of one worker that lives as long.
+
+    Raises MalformedMessage for a routing that no script can be given, SandboxError where no worker comes up.
+    """
+    from sidecar.daemon import pool_settings  # noqa: PLC0415 - the other commands start in half the time without it
+
+    termination = request.direction is Direction.TERMINATION
+    snapshot = Snapshot(
+        scripts={assignment.script.id: assignment.script},
+        routes={(request.customer, request.route): assignment} if termination else {},
+        dids={} if termination else {request.did: assignment},
+    )
+    pool = Pool(msgspec.structs.replace(pool_settings(configuration), workers=1, slow_workers=0))
+    await pool.start()
+    try:
+        result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
+        decisions = Decisions(pool, configuration, snapshot, result.set_result)
+        decisions.route(request, lambda _decision: None)
+        return await result
+    finally:
+        await pool.close()
+
+
+def _print(decided: Decided, sources: dict[str, tuple[str, str]]) -> None:
+    paint = Painter.of(sys.stdout)
+    if decided.failure is not None:
+        print(failure_text(decided.failure, sources), end="")
+    print(decision_text(decided.request.routing, decided.decision, paint), end="")
+    if decided.console:
+        print(f"{paint('console', Paint.BOLD)}\n{console_text(decided.console, paint)}", end="")
+    print(time_text(decided.decision.micros, paint), end="")
