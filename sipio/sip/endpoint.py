@@ -42,6 +42,7 @@ class SipEndpoint:
         self._agent: UserAgent | None = None
         self._addresses: list[Address] = []
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0.0
         self._draining = False
         self._idle: asyncio.Event | None = None
 
@@ -205,10 +206,12 @@ class SipEndpoint:
         if deadline is None or loop is None:
             return
         if self._alarm is not None:
-            if self._alarm.when() <= deadline:
+            if self._alarm_at <= deadline:
                 return
             self._alarm.cancel()
         # uvloop counts in milliseconds: an alarm a fraction early would find nothing due and be set again at once.
+        # Its handle does not always know its time.
+        self._alarm_at = deadline
         self._alarm = loop.call_at(max(deadline, loop.time()) + 0.001, self._ring)
 
     def _ring(self) -> None:

@@ -218,20 +218,19 @@ class UserAgent:
         try:
             message.verify()
         except MalformedMessage as error:
-            status = 416 if str(error).startswith("URI without a scheme") and ":" in message.uri else 400
-            self._answer_malformed(salvage(data), source, str(error), status)
+            self._answer_malformed(salvage(data), source, str(error))
             return
         try:
             self._receive_request(message, source, now)
         except MalformedMessage as error:
             self._answer_malformed(salvage(data), source, str(error))
 
-    def _answer_malformed(self, request: Request | None, source: Address, reason: str, status: int = 400) -> None:
+    def _answer_malformed(self, request: Request | None, source: Address, reason: str) -> None:
         if request is None:
             self._agent.counters.malformed += 1
             return
         self._agent.counters.refused += 1
-        self._respond_statelessly(request, source, status, printable(reason) if status == 400 else "")
+        self._respond_statelessly(request, source, 400, printable(reason))
 
     def _respond_statelessly(
         self, request: Request, source: Address, status: int, reason: str = "", headers: Headers | None = None

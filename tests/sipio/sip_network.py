@@ -19,14 +19,14 @@ EventType = TypeVar("EventType")
 class Node:
     """One user agent, its address, and every event and message so far."""
 
-    def __init__(self, network: "Network", name: str, settings: UserAgentSettings, transport: str) -> None:
+    def __init__(self, network: "Network", settings: UserAgentSettings, transport: str) -> None:
         self.network = network
         self.address = Address(transport, f"10.0.0.{len(network.nodes) + 1}", 5060)
         self.agent = UserAgent(settings, clock=lambda: network.now, randomness=Randomness(len(network.nodes) + 7))
         self.agent.listen("", self.address)
         self.events: list[SipEvent] = []
         self.sent: list[tuple[float, bytes]] = []
-        self.on_event: Callable[[SipEvent], None] = lambda event: None
+        self.on_event: Callable[[SipEvent], None] = lambda _: None
         self.media = LocalMedia(host=self.address.host, port=4000)
 
     def told(self, kind: type[EventType]) -> list[EventType]:
@@ -52,15 +52,15 @@ class Network:
         self.loss = loss
         self.duplicates = duplicates
         self.delay = delay
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - repeatable
         self.nodes: dict[Address, Node] = {}
-        self.drop: Callable[[Node, bytes], bool] = lambda node, data: False
+        self.drop: Callable[[Node, bytes], bool] = lambda *_: False
         """More to lose: by what it says."""
         self._flying: list[tuple[float, int, Address, Address, bytes]] = []
         self._sequence = count()
 
-    def node(self, name: str, settings: UserAgentSettings | None = None, transport: str = "udp") -> Node:
-        node = Node(self, name, settings or UserAgentSettings(), transport)
+    def node(self, settings: UserAgentSettings | None = None, transport: str = "udp") -> Node:
+        node = Node(self, settings or UserAgentSettings(), transport)
         self.nodes[node.address] = node
         return node
 

@@ -68,7 +68,7 @@ def quiet(network: Network, *nodes: Node) -> None:
 @pytest.fixture(params=["udp", "tcp"])
 def pair(request: pytest.FixtureRequest) -> tuple[Network, Node, Node]:
     network = Network()
-    return network, network.node("a", transport=request.param), network.node("b", transport=request.param)
+    return network, network.node(transport=request.param), network.node(transport=request.param)
 
 
 def test_a_call_from_ringing_to_bye(pair: tuple[Network, Node, Node]) -> None:
@@ -111,7 +111,7 @@ def test_the_caller_hangs_up(pair: tuple[Network, Node, Node]) -> None:
 @pytest.mark.parametrize(("code", "reason"), [(486, "Busy Here"), (603, "Decline"), (404, "Not Found")])
 def test_a_refusal(code: int, reason: str) -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, incoming = call(network, a, b)
     incoming.reject(code, headers=[("Reason", "Q.850;cause=17")])
     network.run(0.1)
@@ -122,7 +122,7 @@ def test_a_refusal(code: int, reason: str) -> None:
 
 def test_a_redirection_is_reported_by_preference() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, _ = call(network, a, b)
     invite = b.told(CallReceived)[0].session.request
     headers = "".join(
@@ -154,7 +154,7 @@ def test_cancel_while_ringing(pair: tuple[Network, Node, Node]) -> None:
 
 def test_cancel_before_any_provisional_answer_waits_for_one() -> None:
     network = Network(delay=(0.2, 0.2))
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing = a.agent.invite("sip:1@10.0.0.2", from_="sip:a@b", media=a.media)
     network.run(0.1)
     outgoing.cancel()
@@ -169,7 +169,7 @@ def test_cancel_before_any_provisional_answer_waits_for_one() -> None:
 
 def test_cancel_of_a_call_to_nobody_ends_with_its_timeout() -> None:
     network = Network()
-    a = network.node("a")
+    a = network.node()
     a.agent.invite("sip:1@10.9.9.9", from_="sip:a@b", media=a.media).cancel()
     network.run(33)
     assert (ended(a).by, ended(a).status) == (EndedBy.US, 487)
@@ -211,7 +211,7 @@ def test_bye_crossing_bye(pair: tuple[Network, Node, Node]) -> None:
 
 def test_bye_from_the_caller_in_the_early_dialog() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, incoming = call(network, a, b)
     incoming.ring()
     network.run(0.1)
@@ -232,7 +232,7 @@ def test_bye_from_the_caller_in_the_early_dialog() -> None:
 
 def test_an_invite_sent_again_while_ringing_is_one_call() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, incoming = call(network, a, b)
     incoming.ring()
     network.run(0.1)
@@ -246,7 +246,7 @@ def test_an_invite_sent_again_while_ringing_is_one_call() -> None:
 
 def test_an_invite_sent_again_after_200_is_absorbed_and_the_200_repeats_by_its_own_timer() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, incoming = call(network, a, b)
     network.drop = lambda node, data: node is a and data.startswith(b"ACK")
     incoming.accept(b.media)
@@ -255,7 +255,7 @@ def test_an_invite_sent_again_after_200_is_absorbed_and_the_200_repeats_by_its_o
     start, *rest = b.sent_times("SIP/2.0 200")
     assert [round(when - start, 3) for when in rest] == [0.5, 1.5, 3.5, 7.5]
     assert len(b.told(CallReceived)) == 1
-    network.drop = lambda node, data: False
+    network.drop = lambda *_: False
     network.run(5)
     assert len(b.told(SessionConfirmed)) == 1
     before = len(b.sent)
@@ -280,7 +280,7 @@ def test_an_ack_that_never_comes_ends_the_call_with_bye(pair: tuple[Network, Nod
 
 def test_a_bye_of_ours_waits_for_the_ack() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, incoming = call(network, a, b)
     network.drop = lambda node, data: node is a and data.startswith(b"ACK")
     incoming.accept(b.media)
@@ -288,7 +288,7 @@ def test_a_bye_of_ours_waits_for_the_ack() -> None:
     incoming.bye()
     network.run(0.3)
     assert not any(line.startswith("BYE") for line in b.first_lines())
-    network.drop = lambda node, data: False
+    network.drop = lambda *_: False
     network.run(1)
     assert [line for line in b.first_lines() if line.startswith("BYE")] == ["BYE sip:sidecar@10.0.0.1:5060 SIP/2.0"]
     assert not b.told(SessionConfirmed)
@@ -317,7 +317,7 @@ def test_hold_and_resume_by_either_side(pair: tuple[Network, Node, Node]) -> Non
 
 def test_new_media_in_a_reinvite() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing, incoming = answered(network, a, b)
     outgoing.reinvite(LocalMedia(host="10.0.0.77", port=6000, codecs=("PCMA",)))
     network.run(0.2)
@@ -329,7 +329,7 @@ def test_new_media_in_a_reinvite() -> None:
 
 def test_glare_is_answered_491_and_both_get_their_way() -> None:
     network = Network(delay=(0.05, 0.05))
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing, incoming = call(network, a, b)
     network.run(0.2)
     incoming.accept(b.media)
@@ -350,7 +350,7 @@ def test_glare_is_answered_491_and_both_get_their_way() -> None:
 
 def test_digits_and_other_info() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing, _ = answered(network, a, b)
     outgoing.send_digit("5", 250)
     network.run(0.1)
@@ -366,7 +366,7 @@ def test_digits_and_other_info() -> None:
 
 def test_headers_that_would_break_a_message_are_refused() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, incoming = call(network, a, b)
     for header in [("X-A", "b\r\nVia: evil"), ("X A", "b"), ("Via", "x"), ("v", "x"), ("Content-Length", "0")]:
         with pytest.raises(InvalidHeader):
@@ -376,7 +376,7 @@ def test_headers_that_would_break_a_message_are_refused() -> None:
 
 def test_early_media_then_the_answer() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing, incoming = call(network, a, b)
     incoming.progress(b.media)
     network.run(0.1)
@@ -408,13 +408,13 @@ def reliable(network: Network, a: Node, b: Node, body: bool = True) -> IncomingS
 
 def test_reliable_provisional_answers_in_order_and_confirmed() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     incoming = reliable(network, a, b)
     incoming.progress(b.media)
     incoming.ring()
     incoming.accept()
     network.run(1)
-    assert [event.status for event in a.told(SessionProgressed)][0] == 183
+    assert a.told(SessionProgressed)[0].status == 183
     lines = [line.split()[0] for line in a.first_lines()[1:]]
     assert lines[0] == "PRACK"
     assert a.told(SessionAnswered)
@@ -426,9 +426,9 @@ def test_reliable_provisional_answers_in_order_and_confirmed() -> None:
 
 def test_reliable_provisional_answers_are_repeated_until_prack() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     incoming = reliable(network, a, b)
-    network.drop = lambda node, data: data.startswith(b"PRACK")
+    network.drop = lambda _, data: data.startswith(b"PRACK")
     incoming.ring()
     network.run(33)
     start, *rest = b.sent_times("SIP/2.0 180")
@@ -440,11 +440,12 @@ def test_reliable_provisional_answers_are_repeated_until_prack() -> None:
 
 def test_an_invite_without_an_offer_gets_one_and_the_ack_answers_it() -> None:
     network = Network()
-    _, b = network.node("a"), network.node("b")
+    _, b = network.node(), network.node()
     a = Address("udp", "10.0.0.1", 5060)
     invite = (
-        "INVITE sip:1@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx{0}\r\nFrom: <sip:a@b>;tag=1\r\n"
-        "To: <sip:1@10.0.0.2>{1}\r\nCall-ID: c\r\nCSeq: 1 {2}\r\nContact: <sip:a@10.0.0.1>\r\nContent-Length: {3}\r\n\r\n{4}"
+        "INVITE sip:1@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx{0}\r\n"
+        "From: <sip:a@b>;tag=1\r\nTo: <sip:1@10.0.0.2>{1}\r\nCall-ID: c\r\nCSeq: 1 {2}\r\n"
+        "Contact: <sip:a@10.0.0.1>\r\nContent-Length: {3}\r\n\r\n{4}"
     )
     network.deliver(invite.format("1", "", "INVITE", 0, "").encode(), a, b.address)
     network.run(0.1)
@@ -466,7 +467,7 @@ def test_an_invite_without_an_offer_gets_one_and_the_ack_answers_it() -> None:
 
 def test_unknown_dialogs_get_481_and_old_sequence_numbers_500() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing, _ = answered(network, a, b)
     outgoing.send_digit("1")
     network.run(0.1)
@@ -482,7 +483,7 @@ def test_unknown_dialogs_get_481_and_old_sequence_numbers_500() -> None:
 
 def test_a_peer_that_forgot_the_dialog_ends_the_call() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing, _ = answered(network, a, b)
     b.agent._agent.dialogs.clear()
     outgoing.hold()
@@ -496,7 +497,7 @@ def fork(network: Network, a: Node, invite: bytes, tag: str, status: str, body: 
         line + b"\r\n" for line in invite.split(b"\r\n") if line.startswith((b"Via", b"From", b"Call-ID", b"CSeq"))
     )
     sdp = (
-        f"v=0\r\no=- 1 1 IN IP4 10.0.5.5\r\ns=-\r\nc=IN IP4 10.0.5.5\r\nt=0 0\r\nm=audio 7000 RTP/AVP 8\r\n"
+        "v=0\r\no=- 1 1 IN IP4 10.0.5.5\r\ns=-\r\nc=IN IP4 10.0.5.5\r\nt=0 0\r\nm=audio 7000 RTP/AVP 8\r\n"
         if body
         else ""
     )
@@ -513,7 +514,7 @@ def fork(network: Network, a: Node, invite: bytes, tag: str, status: str, body: 
 
 def test_several_phones_answer_one_invite_and_the_first_wins() -> None:
     network = Network()
-    a = network.node("a")
+    a = network.node()
     outgoing = a.agent.invite("sip:100@10.0.0.2", from_="sip:a@b", media=a.media)
     network.run(0.1)
     invite = a.sent[0][1]
@@ -533,8 +534,8 @@ def test_several_phones_answer_one_invite_and_the_first_wins() -> None:
 
 def test_sessions_over_the_limit_get_503_and_those_in_progress_go_on() -> None:
     network = Network()
-    a = network.node("a")
-    b = network.node("b", UserAgentSettings(sessions=2, retry_after_seconds=7))
+    a = network.node()
+    b = network.node(UserAgentSettings(sessions=2, retry_after_seconds=7))
     sessions = [a.agent.invite("sip:1@10.0.0.2", from_="sip:a@b", media=a.media) for _ in range(5)]
     network.run(0.1)
     assert [session.ended for session in sessions] == [False, False, True, True, True]
@@ -553,7 +554,7 @@ def test_sessions_over_the_limit_get_503_and_those_in_progress_go_on() -> None:
 
 def test_draining_refuses_new_calls_only() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     outgoing, _ = answered(network, a, b)
     b.agent.drain()
     second = a.agent.invite("sip:1@10.0.0.2", from_="sip:a@b", media=a.media)
@@ -569,13 +570,13 @@ def test_draining_refuses_new_calls_only() -> None:
 def test_session_timers_refresh_while_both_are_there_and_end_the_call_when_one_goes() -> None:
     network = Network()
     short = UserAgentSettings(session_expires_seconds=90)
-    a, b = network.node("a", short), network.node("b", short)
+    a, b = network.node(short), network.node(short)
     outgoing, incoming = answered(network, a, b)
     network.run(400)
     updates = [line for line in a.first_lines() if line.startswith("UPDATE")]
     assert len(updates) == 8
     assert not outgoing.ended
-    network.drop = lambda node, data: node is a
+    network.drop = lambda node, _: node is a
     network.run(91)
     assert incoming.ended
     assert (ended(b).reason, ended(b).by) == ("session timer", EndedBy.SYSTEM)
@@ -583,8 +584,8 @@ def test_session_timers_refresh_while_both_are_there_and_end_the_call_when_one_g
 
 def test_a_session_interval_that_is_too_small_is_answered_422_and_tried_again() -> None:
     network = Network()
-    a = network.node("a", UserAgentSettings(session_expires_seconds=100))
-    b = network.node("b", UserAgentSettings(minimum_session_expires_seconds=300))
+    a = network.node(UserAgentSettings(session_expires_seconds=100))
+    b = network.node(UserAgentSettings(minimum_session_expires_seconds=300))
     _, incoming = call(network, a, b)
     assert "SIP/2.0 422 Session Interval Too Small" in b.first_lines()
     assert incoming.request.get("session-expires") == "300"
@@ -592,8 +593,8 @@ def test_a_session_interval_that_is_too_small_is_answered_422_and_tried_again() 
 
 def test_a_call_to_a_user_is_challenged_and_the_password_proved() -> None:
     network = Network()
-    a = network.node("a")
-    b = network.node("b", UserAgentSettings(users=(Credentials(username="alice", password="secret"),)))
+    a = network.node()
+    b = network.node(UserAgentSettings(users=(Credentials(username="alice", password="secret"),)))
     _, incoming = call(network, a, b, credentials=Credentials(username="alice", password="secret"))
     assert incoming.user == "alice"
     wrong = a.agent.invite(
@@ -609,7 +610,7 @@ def test_a_call_to_a_user_is_challenged_and_the_password_proved() -> None:
 
 def test_no_answer_at_all_is_a_timeout_by_timer_b() -> None:
     network = Network()
-    a = network.node("a")
+    a = network.node()
     a.agent.invite("sip:1@10.9.9.9", from_="sip:a@b", media=a.media)
     network.run(33)
     start, *rest = a.sent_times("INVITE")
@@ -619,7 +620,7 @@ def test_no_answer_at_all_is_a_timeout_by_timer_b() -> None:
 
 def test_a_broken_transport_ends_what_waits_for_it() -> None:
     network = Network()
-    a = network.node("a", transport="tcp")
+    a = network.node(transport="tcp")
     a.agent.invite("sip:1@10.9.9.9;transport=tcp", from_="sip:a@b", media=a.media)
     network.run(0.1)
     a.agent.transport_failed(Address("tcp", "10.9.9.9", 5060))
@@ -629,7 +630,7 @@ def test_a_broken_transport_ends_what_waits_for_it() -> None:
 
 def test_nobody_answering_ends_with_480_and_provisional_answers_are_repeated() -> None:
     network = Network()
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     _, incoming = call(network, a, b)
     incoming.ring()
     network.run(181)
@@ -653,7 +654,7 @@ def serve(node: Node, hang_up: bool) -> None:
 
 
 def storm(network: Network, calls: int, hang_up_by_callee: bool) -> tuple[Node, Node]:
-    a, b = network.node("a"), network.node("b")
+    a, b = network.node(), network.node()
     serve(b, hang_up_by_callee)
 
     def on_event(event: SipEvent) -> None:

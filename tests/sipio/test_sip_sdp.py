@@ -152,8 +152,15 @@ def test_an_answer_that_takes_nothing_leaves_what_was_agreed() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"hello", b"v=0\r\nm=audio\r\n", b"v=0\r\nm=audio x RTP/AVP 0\r\n", b"v=0\r\nm=audio 99999 RTP/AVP 0\r\n"]
-    + [b"v=0\r\n" + b"m=audio 1 RTP/AVP 0\r\n" * (MEDIA_LINES + 1), b"v=0\r\n" + b"a=x\r\n" * SDP_BYTES],
+    [
+        b"",
+        b"hello",
+        b"v=0\r\nm=audio\r\n",
+        b"v=0\r\nm=audio x RTP/AVP 0\r\n",
+        b"v=0\r\nm=audio 99999 RTP/AVP 0\r\n",
+        b"v=0\r\n" + b"m=audio 1 RTP/AVP 0\r\n" * (MEDIA_LINES + 1),
+        b"v=0\r\n" + b"a=x\r\n" * SDP_BYTES,
+    ],
 )
 def test_what_is_no_sdp(body: bytes) -> None:
     with pytest.raises(MalformedMessage):

@@ -37,7 +37,7 @@ class Bench:
             timers=self.timers,
             values=TimerValues(),
             randomness=Randomness(1),
-            send=lambda destination, data: self.sent.append((self.now, data)),
+            send=lambda _, data: self.sent.append((self.now, data)),
         )
         self.responses: list[int] = []
         self.failures: list[bool] = []
@@ -65,8 +65,8 @@ class Bench:
             ],
             destination=self.peer,
             local=Address(self.peer.transport, "192.0.2.9", 5060),
-            on_response=lambda response, now: self.responses.append(response.status),
-            on_failure=lambda broken, now: self.failures.append(broken),
+            on_response=lambda response, _: self.responses.append(response.status),
+            on_failure=lambda broken, _: self.failures.append(broken),
             now=self.now,
         )
 
@@ -81,7 +81,8 @@ class Bench:
 
     def request(self, method: str, branch: str = "z9hG4bKabc", via_more: str = ";rport", to: str = "") -> Request:
         data = (
-            f"{method} sip:b@c SIP/2.0\r\nVia: SIP/2.0/{self.peer.transport.upper()} 10.0.0.1:5062;branch={branch}{via_more}\r\n"
+            f"{method} sip:b@c SIP/2.0\r\n"
+            f"Via: SIP/2.0/{self.peer.transport.upper()} 10.0.0.1:5062;branch={branch}{via_more}\r\n"
             f"Via: SIP/2.0/UDP first;branch=z9hG4bKfirst\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@c>{to}\r\n"
             f"Call-ID: x\r\nCSeq: 7 {method}\r\n\r\n"
         )
@@ -95,17 +96,22 @@ class Bench:
         return found
 
 
+def state(transaction: ClientTransaction | ServerTransaction) -> State:
+    """Read anew: it changes behind the type checker's back."""
+    return transaction.state
+
+
 def test_every_state_of_every_table_leads_to_the_end() -> None:
     for table in (INVITE_CLIENT, NON_INVITE_CLIENT, INVITE_SERVER, NON_INVITE_SERVER):
-        for state, inputs in table.items():
-            reached, waiting = set[State](), [state]
+        for begin, inputs in table.items():
+            reached, waiting = set[State](), [begin]
             while waiting:
                 following = waiting.pop()
                 for target in table.get(following, {}).values():
                     if target not in reached:
                         reached.add(target)
                         waiting.append(target)
-            assert State.TERMINATED in reached, state
+            assert State.TERMINATED in reached, begin
             assert inputs
 
 
@@ -153,9 +159,9 @@ def test_timer_d_and_the_ack_to_a_refusal() -> None:
     assert bench.times("ACK") == [0, 1]
     assert bench.responses == [486]
     bench.run(31.9)
-    assert transaction.state is State.COMPLETED
+    assert state(transaction) is State.COMPLETED
     bench.run(32)
-    assert transaction.state is State.TERMINATED
+    assert state(transaction) is State.TERMINATED
     bench.answer(transaction, 486)
     assert bench.layer.strays == 1
 
@@ -165,7 +171,7 @@ def test_a_refusal_ends_it_at_once_on_a_reliable_transport() -> None:
     transaction = bench.client("INVITE")
     bench.answer(transaction, 486)
     assert bench.times("ACK") == [0]
-    assert transaction.state is State.TERMINATED
+    assert state(transaction) is State.TERMINATED
 
 
 def test_timer_m_passes_every_2xx_up() -> None:
@@ -176,7 +182,7 @@ def test_timer_m_passes_every_2xx_up() -> None:
     bench.answer(transaction, 486)
     assert (bench.responses, transaction.state) == ([200, 200, 200], State.ACCEPTED)
     bench.run(31.9)
-    assert transaction.state is State.ACCEPTED
+    assert state(transaction) is State.ACCEPTED
     bench.run(32)
     assert (transaction.state, bench.failures) == (State.TERMINATED, [])
 
@@ -205,7 +211,7 @@ def test_timer_k_absorbs_answers() -> None:
     bench.answer(transaction, 200)
     assert (bench.responses, transaction.state) == ([200], State.COMPLETED)
     bench.run(5)
-    assert transaction.state is State.TERMINATED
+    assert state(transaction) is State.TERMINATED
 
 
 @pytest.mark.parametrize("method", ["BYE", "INVITE"])
@@ -242,7 +248,7 @@ def test_timers_g_and_h() -> None:
     transaction.respond(486, now=0.0)
     bench.run(40)
     assert bench.times("SIP/2.0 486") == [0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
-    assert transaction.state is State.TERMINATED
+    assert state(transaction) is State.TERMINATED
 
 
 def test_timer_i_after_the_ack() -> None:
@@ -253,12 +259,12 @@ def test_timer_i_after_the_ack() -> None:
     assert len(bench.times("SIP/2.0 486")) == 2
     bench.run(0.1)
     assert bench.layer.receive_ack(bench.request("ACK", to=";tag=zz"), bench.now)
-    assert transaction.state is State.CONFIRMED
+    assert state(transaction) is State.CONFIRMED
     assert bench.layer.receive_ack(bench.request("ACK"), bench.now)
     assert bench.layer.receive_request(bench.request("INVITE"), UDP) is None
     bench.run(5.2)
     assert len(bench.times("SIP/2.0 486")) == 2
-    assert transaction.state is State.TERMINATED
+    assert state(transaction) is State.TERMINATED
 
 
 def test_timer_l_absorbs_invites_and_passes_acks_up() -> None:
@@ -271,9 +277,9 @@ def test_timer_l_absorbs_invites_and_passes_acks_up() -> None:
     assert not bench.layer.receive_ack(bench.request("ACK"), 0.0)
     assert transaction.respond(486, now=0.0) == b""
     bench.run(31.9)
-    assert transaction.state is State.ACCEPTED
+    assert state(transaction) is State.ACCEPTED
     bench.run(32)
-    assert transaction.state is State.TERMINATED
+    assert state(transaction) is State.TERMINATED
 
 
 def test_timer_j() -> None:
@@ -355,6 +361,6 @@ def test_inputs_that_the_table_does_not_name_change_nothing() -> None:
 def test_cancelled_timers_do_not_pile_up() -> None:
     timers = Timers()
     for number in range(20_000):
-        timers.cancel(timers.start(float(number), lambda now: None))
+        timers.cancel(timers.start(float(number), lambda _: None))
     assert len(timers._heap) < 5_000
     assert timers.next_deadline() is None
