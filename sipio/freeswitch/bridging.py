@@ -14,14 +14,12 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.causes import cause_of, status_of
+from sipio.freeswitch.commands import UnsafeText
 from sipio.freeswitch.dial import DialError, dial_string
 from sipio.freeswitch.event_socket import Event
-from sipio.freeswitch.leg import Action, Leg
+from sipio.freeswitch.leg import Action, KillLeg, Leg
 from sipio.freeswitch.playing import Sound
 from sipio.reasons import reason_phrase
-
-KILL_SECONDS: Final = 0.2
-"""Between two attempts to end a B leg that does not exist yet: its INVITE is on its way through FreeSWITCH."""
 
 _OUTCOMES: Final = (
     "originate_disposition",
@@ -54,10 +52,14 @@ class Bridging(Action):
         self._sound: Sound | None = None
         self._ringback: list[str] = []
         self._stopping = False
+        self._kill: KillLeg | None = None
 
     def start(self) -> None:
         exported = [name for name in self.leg.variables.get("export_vars", "").split(",") if name]
         for name, value in self._action.headers:
+            if "${" in value:
+                # FreeSWITCH would leave it out without a word (switch_channel.c: "contains a variable").
+                raise UnsafeText(f"FreeSWITCH cannot send ${{ in a header: {name}")
             variable = f"sip_h_{name}"
             self._variable(variable, value)
             exported.append(variable)
@@ -74,8 +76,8 @@ class Bridging(Action):
             return
         self._stopping = True
         self._left.clear()
-        if self._b_uuid:
-            self._kill()
+        if self._kill is not None:
+            self._kill.start()
         self._clear()
         self.finish(Stopped())
 
@@ -158,6 +160,7 @@ class Bridging(Action):
     def _dial(self, dial: str) -> None:
         channel = self.leg.channel
         self._b_uuid = b_uuid = self.leg.environment.new_uuid()
+        self._kill = KillLeg(self.leg, b_uuid)
         self._ringing = False
         self._answered_at = None
         channel.send(f"filter Unique-ID {b_uuid}\n\n".encode())
@@ -170,6 +173,8 @@ class Bridging(Action):
     def _completed(self, b_uuid: str, event: Event) -> None:
         self.leg.channel.send(f"filter delete Unique-ID {b_uuid}\n\n".encode())
         self._b_uuid = ""
+        if self._kill is not None:
+            self._kill.gone = True
         if self.over:
             return
         self._result = self._read(event)
@@ -211,17 +216,6 @@ class Bridging(Action):
         return Bridged(status=status, destination=self._destination, code=code, reason=phrase)
 
     # ---- the end ----
-
-    def _kill(self) -> None:
-        b_uuid = self._b_uuid
-        if not b_uuid:
-            return
-
-        def replied(reply: object) -> None:
-            if not getattr(reply, "accepted", False) and self._b_uuid == b_uuid:
-                self.leg.timers.after(KILL_SECONDS, self._kill)
-
-        self.leg.channel.api(f"uuid_kill {b_uuid} NORMAL_CLEARING", replied)
 
     def _clear(self) -> None:
         self.release()

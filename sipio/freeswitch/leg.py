@@ -1,7 +1,7 @@
 """The caller's leg, as actions see it, and what every action has in common."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -12,8 +12,12 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.freeswitch.channel import Channel, Foreground
+from sipio.freeswitch.event_socket import ApiResponse, CommandReply
 from sipio.freeswitch.settings import FreeswitchSettings, MediaSource
 from sipio.freeswitch.timers import Timers
+
+KILL_SECONDS: Final = 0.2
+"""Between two attempts to end a leg that does not exist yet."""
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,3 +79,24 @@ class Action:
 
     def release(self) -> None:
         """Give up what it holds: what plays, timers."""
+
+
+class KillLeg:
+    """Ends another leg, which may not exist yet: what was sent to make it is on its way through FreeSWITCH."""
+
+    __slots__ = ("_leg", "_uuid", "gone")
+
+    def __init__(self, leg: Leg, uuid: str) -> None:
+        self._leg = leg
+        self._uuid = uuid
+        self.gone = False
+        """Whether it has ended: it is not looked for any more."""
+
+    def start(self) -> None:
+        """End it, now or when it exists."""
+        if not self.gone:
+            self._leg.channel.api(f"uuid_kill {self._uuid} NORMAL_CLEARING", self._replied)
+
+    def _replied(self, reply: CommandReply | ApiResponse) -> None:
+        if not reply.accepted:
+            self._leg.timers.after(KILL_SECONDS, self.start)
