@@ -1,81 +1,66 @@
-# Everything a fresh Debian or Ubuntu machine needs is set up by the target that needs it.
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
+# Everything is done in .venv of this directory. Outside it only Debian packages for the tests are installed, and
+# only as root or where sudo asks for no password.
+
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-VENV := .venv
-BIN := $(VENV)/bin
-# Peers that the tests drive; installed where that is allowed, else named.
-PACKAGES := kamailio kamailio-json-modules kamailio-extra-modules sip-tester libseccomp2 systemd espeak-ng nodejs npm
-COMMANDS := kamailio sipp systemd-analyze espeak-ng node npm
-FOREIGN := $(patsubst %/package-lock.json,%/node_modules/.installed,$(shell git ls-files 'tests/*package-lock.json' 2>/dev/null))
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Folders of JavaScript programs that tests drive. Their install scripts are not run.
+NODE_TESTS := $(patsubst %/package-lock.json,%,$(shell find tests -name package-lock.json -not -path '*/node_modules/*'))
+PYTEST ?=
 
-.PHONY: help demo test lint pytest peers bench clean
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-help:
-	@echo 'make demo    set up, and see calls being decided'
-	@echo 'make test    set up, and pass the tests'
-	@echo 'make lint    style and types alone'
-	@echo 'make bench   decisions a second on this machine'
-	@echo 'make clean   remove what the others made'
+.PHONY: demo
+demo: .venv/installed ## a call's routing before and after each example script, through a real daemon
+	@$(BIN)/python -m examples.demo
 
-demo: $(VENV)/.installed
-	$(BIN)/scriptforge demo
+.PHONY: test
+test: .venv/installed-dev packages $(NODE_TESTS:=/node_modules/.installed) ## lint and all tests; installs what they need
+	@status=0; $(MAKE) lint || status=1; $(BIN)/python -m pytest -q $(PYTEST) || status=1; exit $$status
 
-test: peers $(VENV)/.tested-with $(FOREIGN) lint pytest
+.PHONY: lint
+lint: .venv/installed-dev ## ruff, its formatting, and mypy
+	@status=0; \
+	$(BIN)/ruff check --quiet || status=1; \
+	$(BIN)/ruff format --check --quiet || { echo "not formatted: run $(BIN)/ruff format"; status=1; }; \
+	$(BIN)/mypy --strict --no-error-summary || status=1; \
+	exit $$status
 
-pytest: $(VENV)/.tested-with
-	$(BIN)/pytest -q
+.PHONY: bench
+bench: .venv/installed ## decisions a second on this machine; beside Node, if that is installed
+	@if command -v npm >/dev/null && [ ! -d bench/node/node_modules ]; then \
+	    npm ci --no-audit --no-fund --silent --prefix bench/node || echo "Node is left out: npm ci in bench/node failed"; \
+	fi
+	@$(BIN)/scriptforge bench
 
-lint: $(VENV)/.tested-with
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+.PHONY: clean
+clean: ## remove .venv, node_modules and caches
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-bench: $(VENV)/.installed
-	$(BIN)/scriptforge bench
+.PHONY: packages
+packages:
+	@.ci/packages --tests
 
-clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find . -name node_modules -prune -exec rm -rf {} +
+# A marker is older than what it was made of once pyproject.toml or a lock file changes: then it is made again.
+.venv/bin/python:
+	@python=$$(.ci/python); echo "Making .venv with $$($$python --version)"; $$python -m venv .venv
 
-peers:
-	@missing=; for command in $(COMMANDS); do \
-	    PATH="$$PATH:/usr/sbin" command -v $$command >/dev/null || missing="$$missing $$command"; done; \
-	ldconfig -p | grep -q libseccomp.so.2 || missing="$$missing libseccomp"; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	install="apt-get install -y --no-install-recommends $(PACKAGES)"; \
-	if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as=sudo; \
-	else echo "missing:$$missing. Install them: sudo $$install" >&2; exit 1; fi; \
-	echo "installing$$missing"; \
-	$$as apt-get update -qq; \
-	have=$$(command -v node >/dev/null && echo yes || echo no); \
-	packages="$(PACKAGES)"; \
-	if [ "$$have" = yes ]; then packages="$(filter-out nodejs npm,$(PACKAGES))"; fi; \
-	DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$packages >/dev/null
-
-# Debian splits venv out of Python; the newest interpreter from 3.11 on is taken.
-$(VENV)/bin/python:
-	@for python in python3.13 python3.12 python3.11 python3; do \
-	    if command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
-	        found=$$python; break; fi; done; \
-	if [ -z "$${found:-}" ]; then echo 'Python 3.11 or later is needed: sudo apt-get install python3 python3-venv' >&2; exit 1; fi; \
-	if ! $$found -m venv $(VENV) 2>/dev/null; then rm -rf $(VENV); \
-	    if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as=sudo; \
-	    else echo 'venv is needed: sudo apt-get install python3-venv' >&2; exit 1; fi; \
-	    $$as apt-get update -qq; \
-	    DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq python3-venv >/dev/null; \
-	    $$found -m venv $(VENV); fi
-
-$(VENV)/.installed: pyproject.toml $(VENV)/bin/python
-	@if [ ! -e $(VENV)/.tested-with ] || [ pyproject.toml -nt $(VENV)/.tested-with ]; then \
-	    $(BIN)/pip install -q --disable-pip-version-check -e .; fi
+.venv/installed: pyproject.toml | .venv/bin/python
+	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable .
 	@touch $@
 
-$(VENV)/.tested-with: pyproject.toml $(VENV)/bin/python
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
-	@touch $@ $(VENV)/.installed
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
+	@touch $@ .venv/installed
 
-%/node_modules/.installed: %/package-lock.json
-	cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+%/node_modules/.installed: %/package-lock.json | packages
+	@cd $* && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
