@@ -28,6 +28,7 @@ class MediaEngine:
         self._facilities: Final = Facilities(
             settings=settings,
             loop=loop,
+            clock=loop.time,
             ticker=Ticker(loop),
             ports=PortRange(settings.port_first, settings.port_last, settings.dscp),
             library=SoundLibrary(settings, allow),

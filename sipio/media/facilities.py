@@ -1,6 +1,7 @@
 """What the sessions of one engine have in common."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ class Facilities:
 
     settings: MediaSettings
     loop: asyncio.AbstractEventLoop
+    clock: Callable[[], float]
+    """Steady seconds."""
     ticker: Ticker
     ports: PortRange
     library: SoundLibrary

@@ -51,7 +51,7 @@ class MediaSession:
         self._ports: Final = ports
         self._facilities: Final = facilities
         self._closed_callback: Final = closed
-        self._clock: Final = facilities.loop.time
+        self._clock: Final = facilities.clock
         settings = facilities.settings
         self._send: Final = ports.rtp.sendto
         self._outgoing: Final = OutgoingStream()
