@@ -214,6 +214,7 @@ class Daemon:
 
     async def _stop_accepting(self) -> None:
         self._rpc.stop_accepting()
+        self._rpc.refuse_requests()
         self._evapi.drain()
         self._voice.stop_accepting()
         if self._watching is not None:
@@ -225,9 +226,15 @@ class Daemon:
         self._notifier.stopping("draining", extend_seconds=seconds + STOP_SECONDS)
 
     async def _drain(self) -> None:
-        # Requests come before decisions: one that is read meanwhile is refused, so nothing new is begun.
-        await self._rpc.drain(self._configuration.shutdown.drain_seconds)
-        await self._decisions.drained()
+        # Decisions have their own time, whatever time the calls that are up have.
+        seconds = self._configuration.shutdown.drain_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await self._rpc.drain(seconds)
+                await self._decisions.drained()
+        except TimeoutError:
+            _log.warning("decisions_cut", pending=self._decisions.pending)
+            self._decisions.fail_pending()
         await self._voice.drain()
 
     async def _fail_rest(self) -> None:

@@ -62,12 +62,16 @@ class RpcServer:
             listener.close()
         self._listeners.clear()
 
+    def refuse_requests(self) -> None:
+        """Answer new requests with ``shutting_down`` from now on; those being worked on go on."""
+        self._service.draining = True
+
     async def drain(self, seconds: float) -> int:
         """Refuse new requests with ``shutting_down`` and wait until those being worked on are answered.
 
         Gives how many were not within ``seconds``.
         """
-        self._service.draining = True
+        self.refuse_requests()
         if self._service.in_flight:
             self._drained.clear()
             with contextlib.suppress(TimeoutError):
