@@ -144,6 +144,8 @@ class VoiceSection(Section, frozen=True):
     """``user/x.wav`` of a script is CUSTOMER/x.wav below it, ``ivr/x.wav`` is ivr/x.wav for all."""
     recordings: Path = Path("/var/lib/scriptforge/recordings")
     """Recordings are written to CUSTOMER/NAME.wav below it."""
+    cache: Path = Path("/var/lib/scriptforge/cache")
+    """What was spoken and fetched before."""
     records: Path | None = Path("/var/lib/scriptforge/calls")
     """Call records of the last days, for ``scriptforge calls show``; empty text keeps none."""
     records_days: Count = 7

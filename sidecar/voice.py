@@ -14,11 +14,13 @@ from sidecar.configuration import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.logs import ActionLogger
 from sidecar.sip_accounts import SipAccounts, load_accounts
+from sidecar.sound_files import SoundFiles
 from sipio.agent.agent import Agent
 from sipio.agent.settings import AgentSettings
 from sipio.call_control import CallLimits
 from sipio.freeswitch.server import FreeswitchServer
 from sipio.freeswitch.settings import FreeswitchSettings
+from sipio.media.library import SoundLibrary
 from sipio.media.settings import FetchSettings, MediaSettings, SpeechSettings
 from sipio.routing import Router
 from sipio.rpc.addresses import TcpAddress
@@ -66,11 +68,15 @@ class Voice:
         self.rpc_calls = RpcCalls(self.calls, limits)
         """Its methods are served beside those of `sipio.rpc.switch`."""
         self._agent = _agent(configuration, self.calls) if self._enabled and configuration.sip.listen else None
-        self._freeswitch = (
-            FreeswitchServer(self.calls if self._enabled else None, router, _freeswitch(configuration, limits))
-            if configuration.freeswitch.listen
-            else None
-        )
+        self._sound_files: SoundFiles | None = None
+        self._freeswitch: FreeswitchServer | None = None
+        if configuration.freeswitch.listen:
+            self._sound_files = SoundFiles(
+                SoundLibrary(_media(configuration)), configuration.voice.cache / "freeswitch"
+            )
+            handler = self.calls if self._enabled else None
+            settings = _freeswitch(configuration, limits)
+            self._freeswitch = FreeswitchServer(handler, router, settings, self._sound_files)
         self._starting: asyncio.Task[None] | None = None
         self._destinations = 0
         self._serving = False
@@ -145,6 +151,8 @@ class Voice:
             await self._agent.close(CLOSE_SECONDS)
         if self._freeswitch is not None:
             await self._freeswitch.close()
+        if self._sound_files is not None:
+            await self._sound_files.close()
         if self._starting is not None:
             self._starting.cancel()
         await self._pool.close()
@@ -166,11 +174,6 @@ def _freeswitch(configuration: Configuration, limits: CallLimits) -> FreeswitchS
 def _agent(configuration: Configuration, calls: Calls) -> Agent:
     sip = configuration.sip
     accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
-    low, _, high = sip.rtp_ports.partition("-")
-    if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
-        raise ConfigurationError(f"sip.rtp_ports: {sip.rtp_ports!r} is no range of ports, such as 20000-29999")
-    records = configuration.voice.records
-    cache = records.parent / "cache" if records is not None else None
     settings = AgentSettings(
         user_agent=UserAgentSettings(
             sessions=2 * configuration.voice.calls,
@@ -178,18 +181,7 @@ def _agent(configuration: Configuration, calls: Calls) -> Agent:
             users=accounts.users,
             trusted_hosts=accounts.trusted_hosts,
         ),
-        media=MediaSettings(
-            port_first=int(low),
-            port_last=int(high),
-            timeout_seconds=sip.media_timeout_seconds,
-            ringback=sip.country,
-            speech=SpeechSettings(
-                command=sip.speech_command,
-                voice=sip.speech_voice,
-                cache=cache / "speech" if cache is not None else None,
-            ),
-            fetch=FetchSettings(cache=cache / "fetched" if cache is not None else None),
-        ),
+        media=_media(configuration),
         trunks=accounts.trunks,
         default_trunk=accounts.default_trunk,
         sip_uris=sip.sip_uris,
@@ -201,6 +193,22 @@ def _agent(configuration: Configuration, calls: Calls) -> Agent:
         registrations=accounts.registrations,
         registration_changed=_registration_changed,
         binding_changed=_binding_changed,
+    )
+
+
+def _media(configuration: Configuration) -> MediaSettings:
+    sip = configuration.sip
+    low, _, high = sip.rtp_ports.partition("-")
+    if not (low.isdigit() and high.isdigit() and 1024 <= int(low) < int(high) <= 65535):
+        raise ConfigurationError(f"sip.rtp_ports: {sip.rtp_ports!r} is no range of ports, such as 20000-29999")
+    cache = configuration.voice.cache
+    return MediaSettings(
+        port_first=int(low),
+        port_last=int(high),
+        timeout_seconds=sip.media_timeout_seconds,
+        ringback=sip.country,
+        speech=SpeechSettings(command=sip.speech_command, voice=sip.speech_voice, cache=cache / "speech"),
+        fetch=FetchSettings(cache=cache / "fetched"),
     )
 
 
