@@ -12,6 +12,7 @@ from sipio.sip.media_description import LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request
 from sipio.sip.offer_answer import NoCommonMedia
 from sipio.sip.pending_response import PendingResponse
+from sipio.sip.sdp import SessionDescription
 from sipio.sip.serialize import Headers, check_headers, printable
 from sipio.sip.session import Session
 from sipio.sip.session_timer import requires
@@ -27,9 +28,18 @@ class IncomingSession(Session):
     """A call to us."""
 
     def __init__(
-        self, context: AgentContext, transaction: ServerTransaction, request: Request, source: Address, user: str
+        self,
+        context: AgentContext,
+        transaction: ServerTransaction,
+        request: Request,
+        source: Address,
+        *,
+        offer: SessionDescription | None,
+        user: str,
     ) -> None:
-        """Raises:
+        """``offer`` is the INVITE's body, where it has one.
+
+        Raises:
         MalformedMessage: no dialog can be made of the INVITE.
         """
         dialog = incoming_dialog(
@@ -45,7 +55,7 @@ class IncomingSession(Session):
         self._dialog = dialog
         self._transaction: Final = transaction
         self._reliable: Final = "100rel" in requires(request)
-        self._offer: Final = request.body
+        self._offer: Final = offer
         self._confirmed = False
         self._sdp = b""
         """Our answer or offer, once a provisional answer has carried it; repeated in the 200."""
@@ -92,7 +102,7 @@ class IncomingSession(Session):
             return
         body = b""
         # RFC 3264 clause 4, RFC 3262 clause 5: an unreliable answer to no offer has nothing to say yet.
-        if media is not None and (self._offer or self._reliable) and not self._sdp:
+        if media is not None and (self._offer is not None or self._reliable) and not self._sdp:
             try:
                 self._describe(media)
             except NoCommonMedia:
@@ -158,7 +168,7 @@ class IncomingSession(Session):
     def _describe(self, media: LocalMedia) -> None:
         """Make our SDP: the answer to the INVITE's offer, or an offer."""
         self._local_media = media
-        if not self._offer:
+        if self._offer is None:
             self._sdp = self._negotiation.offer(media)
             return
         self._sdp, agreed = self._negotiation.answer(self._offer, media)

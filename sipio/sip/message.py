@@ -111,15 +111,24 @@ class SipMessage:
         Raises:
             MalformedMessage: says what is missing, doubled or wrong; the answer to such a request is 400.
         """
-        for name in _MANDATORY:
-            count = len(self._values().get(name, ()))
-            if count == 0:
-                raise MalformedMessage(f"no {name} header")
-            if count > 1 and name != "via":
-                raise MalformedMessage(f"more than one {name} header")
-        self.sequence()
+        self.verify_presence()
         self.address("from")
         self.address("to")
+
+    def verify_presence(self) -> None:
+        """The part of `verify` that a message inside of a dialog needs, whose addresses say nothing new.
+
+        Raises:
+            MalformedMessage: as `verify`.
+        """
+        values = self._values()
+        for name in _MANDATORY:
+            found = values.get(name)
+            if found is None:
+                raise MalformedMessage(f"no {name} header")
+            if len(found) > 1 and name != "via":
+                raise MalformedMessage(f"more than one {name} header")
+        self.sequence()
 
     def sequence(self) -> tuple[int, str]:
         """The CSeq: number and method.
@@ -169,6 +178,10 @@ class Request(SipMessage):
         """As the base, and the Request-URI can be read and the CSeq names this method."""
         super().verify()
         self.request_uri()
+
+    def verify_presence(self) -> None:
+        """As the base, and the CSeq names this method."""
+        super().verify_presence()
         if self.sequence()[1] != self.method:
             raise MalformedMessage("CSeq names another method")
 

@@ -76,14 +76,14 @@ class MediaNegotiation:
         """Our offer was refused: what was agreed before goes on."""
         self._offered = None
 
-    def answer(self, body: bytes, local: LocalMedia) -> tuple[bytes, NegotiatedMedia]:
+    def answer(self, offer: bytes | SessionDescription, local: LocalMedia) -> tuple[bytes, NegotiatedMedia]:
         """Answer an offer.
 
         Raises:
             MalformedMessage: no SDP.
             NoCommonMedia: nothing of it can be taken.
         """
-        remote = parse_sdp(body)
+        remote = parse_sdp(offer) if isinstance(offer, bytes) else offer
         position = audio_position(remote, local.codecs)
         if position is None:
             raise NoCommonMedia("no common codec")

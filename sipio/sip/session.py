@@ -170,9 +170,10 @@ class Session:
                 self._agree(self._negotiation.accept_answer(request.body), now)
             except (MalformedMessage, NoCommonMedia):
                 self._negotiation.abandon_offer()
-                self._acknowledged(now)
-                self._hang_up([], EndedBy.SYSTEM, "no usable SDP in the ACK")
-                return
+                if self._media is None:
+                    self._acknowledged(now)
+                    self._hang_up([], EndedBy.SYSTEM, "no usable SDP in the ACK")
+                    return
         self._acknowledged(now)
 
     def connection_address(self) -> Address | None:
@@ -479,10 +480,11 @@ class Session:
         except MalformedMessage:
             self._agent.counters.malformed += 1
 
-    def _refresh(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
+    def _refresh(self, now: float) -> None:
         """Half of the session's interval is over and we are the refresher (RFC 4028 clause 7.4)."""
-        if self._ended or self._reoffer.pending:
+        if self._ended:
             return
+        self._timer.refresh_again(now)
         if "UPDATE" in self._peer_allows:
             headers = [self._contact(), SUPPORTED, *self._timer_headers()]
             self._request("UPDATE", headers, b"", self._update_answered, _ignore_failure)
@@ -494,6 +496,9 @@ class Session:
             self._refreshed(response, now)
         elif response.status in {408, 481}:
             self.dialog_gone("dialog unknown to the peer")
+        elif response.status in {405, 501}:
+            # It said otherwise in Allow: from now on by re-INVITE.
+            self._peer_allows -= {"UPDATE"}
         elif response.status == 422:
             self._timer.interval = max(self._timer.interval, minimum_session_expires(response))
 

@@ -34,6 +34,11 @@ class SessionTimer:
             self._refreshing = self._timers.start(now + interval / 2, self._refresh)
         self._expiry = self._timers.start(now + interval - min(32.0, interval / 3), self._expire)
 
+    def refresh_again(self, now: float) -> None:
+        """A refresh is under way, or could not be sent now: once more in a while unless it succeeds."""
+        self._timers.cancel(self._refreshing)
+        self._refreshing = self._timers.start(now + self.interval / 10, self._refresh)
+
     def stop(self) -> None:
         self._timers.cancel(self._refreshing)
         self._timers.cancel(self._expiry)

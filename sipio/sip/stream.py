@@ -96,8 +96,9 @@ class SipStream:
         buffer = self._buffer
         end = buffer.find(b"\r\n\r\n")
         gap = 4
-        if end < 0 and (end := buffer.find(b"\n\n")) >= 0:
-            gap = 2
+        bare = buffer.find(b"\n\n", 0, end if end >= 0 else len(buffer))
+        if bare >= 0:
+            end, gap = bare, 2
         if end < 0:
             if len(buffer) > HEADER_BYTES:
                 raise OversizedFrame(f"no end of the headers in {len(buffer)} bytes")

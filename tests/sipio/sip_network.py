@@ -56,6 +56,8 @@ class Network:
         self.nodes: dict[Address, Node] = {}
         self.drop: Callable[[Node, bytes], bool] = lambda *_: False
         """More to lose: by what it says."""
+        self.rewrite: Callable[[bytes], bytes] = lambda data: data
+        """A proxy on the way that changes messages."""
         self._flying: list[tuple[float, int, Address, Address, bytes]] = []
         self._sequence = count()
 
@@ -108,6 +110,7 @@ class Network:
         node.sent.append((self.now, data))
         if self.drop(node, data):
             return
+        data = self.rewrite(data)
         copies = 2 if self.random.random() < self.duplicates else 1
         for _ in range(copies):
             if self.random.random() >= self.loss:

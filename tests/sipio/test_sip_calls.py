@@ -701,3 +701,43 @@ def test_whatever_the_network_does_every_call_ends_once_on_both_sides(
             assert kinds[-1] is SessionEnded
             assert kinds.count(SessionEnded) == 1
     quiet(network, a, b)
+
+
+def test_a_peer_that_does_not_take_update_is_refreshed_by_reinvite() -> None:
+    network = Network()
+    short = UserAgentSettings(session_expires_seconds=90)
+    a, b = network.node(short), network.node(short)
+    network.rewrite = lambda data: data.replace(b", UPDATE", b"")
+    _, incoming = answered(network, a, b)
+    network.run(200)
+    assert sum(line.startswith("INVITE") for line in a.first_lines()) == 5
+    assert not a.told(ReinviteFinished)
+    assert not incoming.ended
+    assert len(b.told(MediaChanged)) == 1
+
+
+def test_a_refresh_that_is_lost_is_sent_again_before_the_session_ends() -> None:
+    network = Network()
+    short = UserAgentSettings(session_expires_seconds=90)
+    a, b = network.node(short), network.node(short)
+    outgoing, incoming = answered(network, a, b)
+    network.drop = lambda node, _: node is a
+    network.run(50)
+    network.drop = lambda *_: False
+    network.run(300)
+    assert not outgoing.ended
+    assert not incoming.ended
+
+
+def test_a_reinvite_while_another_waits_for_its_ack_gets_500_and_retry_after() -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    _, incoming = call(network, a, b)
+    network.drop = lambda node, data: node is a and data.startswith(b"ACK")
+    incoming.accept(b.media)
+    network.run(0.1)
+    a.told(SessionAnswered)[0].session.hold()
+    network.run(0.1)
+    assert b.first_lines()[-1] == "SIP/2.0 500 Server Internal Error"
+    assert b"\r\nRetry-After: " in b.sent[-1][1]
+    assert a.told(ReinviteFinished)[0].status == 500

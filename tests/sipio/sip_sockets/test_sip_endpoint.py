@@ -121,8 +121,8 @@ async def test_a_phone_on_tcp_is_hung_up_over_its_own_connection() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", callee.addresses[0].port)
         writer.write(
             b"INVITE sip:1@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 10.9.9.9:1;branch=z9hG4bK1\r\n"
-            b"From: <sip:a@b>;tag=1\r\nTo: <sip:1@c>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:a@10.9.9.9:1;transport=tcp>\r\n"
-            b"Content-Length: 0\r\n\r\n"
+            b"From: <sip:a@b>;tag=1\r\nTo: <sip:1@c>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n"
+            b"Contact: <sip:a@10.9.9.9:1;transport=tcp>\r\nContent-Length: 0\r\n\r\n"
         )
         (await heard.first(CallReceived)).session.accept(MEDIA)
         async with asyncio.timeout(5):
