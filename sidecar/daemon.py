@@ -297,7 +297,7 @@ class Daemon:
             )
         self._runs[record.outcome] += 1
         self._events.decided(record)
-        for script, line in decided.console:
+        for script, line in decided.console if _log.debugs else ():
             _log.debug("console", call_id=decided.request.call_id, script=script, console=line.level, text=line.text)
 
     def _call_ended(self, peer: str, ended: CallEnded) -> None:

@@ -46,6 +46,11 @@ class ActionLogger:
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
 
+    @property
+    def debugs(self) -> bool:
+        """Whether ``debug`` writes anything, for where making its fields takes time."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def debug(self, action: str, /, **fields: Field) -> None:
         """What only a developer asks for."""
         self._log(logging.DEBUG, action, fields)

@@ -1,4 +1,6 @@
 // console.*: a bounded log of the run. Past the bound one line says that the rest is cut.
+// A line counts as this many characters more than it has: the daemon, which serves everybody, takes each one in hand.
+const LINE_LENGTH = 32;
 let lines = bareArray(); // JSON texts
 let logRoom = 0;
 
@@ -24,7 +26,7 @@ const log = (level) => (...values) => {
     line += index ? ` ${part}` : part;
   }
   const kept = cut(line, logRoom);
-  logRoom -= kept.length + 1;
+  logRoom -= kept.length + LINE_LENGTH;
   put(lines, flat('["', level, '",', stringify(kept), "]"));
   if (kept.length < line.length || logRoom <= 0) {
     logRoom = 0;

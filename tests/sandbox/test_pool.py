@@ -103,7 +103,7 @@ async def test_each_limit_has_its_outcome(pool: Pool) -> None:
     assert (await ask(pool, asks, cpu_seconds=0.05)).outcome == TimedOut(TimeLimit.CPU)
     asks = program("async function main() { for (let n = 0; n < 5; n++) ask(1); }", APP, adapter=HOST_ADAPTER)
     assert (await ask(pool, asks, outbox_calls=3)).outcome == Exceeded(Bound.OUTBOX)
-    completion = await ask(pool, "function main() { console.log('a'); console.warn('xxxx'); throw 1; }", log_bytes=4)
+    completion = await ask(pool, "function main() { console.log('a'); console.warn('xxxx'); throw 1; }", log_bytes=35)
     assert isinstance(completion.outcome, Threw)
     assert completion.log[:2] == (LogLine("log", "a"), LogLine("warn", "xx"))
     assert completion.log[2].text.endswith("is cut]")
