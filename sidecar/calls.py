@@ -41,6 +41,7 @@ from sipio.call_control import (
     HungUpDuring,
     LegEvent,
     PendingAction,
+    Record,
     RecordingFinished,
 )
 from sipio.causes import cause_of, status_of
@@ -52,6 +53,8 @@ HEARD_DIGITS: Final = 1_000
 """Digits kept for a script that has asked for them and not yet come back for more."""
 END_SECONDS: Final = 10.0
 """After this long without the driver's word that a call has ended, its record is closed without."""
+RECORDING_SECONDS: Final = 2.0
+"""A disk that takes longer to finish a recording is not waited for by the call's record."""
 TURN_SECONDS: Final = 2.0
 """Time of one turn of a script, from one await to the next."""
 
@@ -114,6 +117,8 @@ class Calls:
         """Give a call to the script of its destination."""
         if self._draining:
             return Hangup(code=503, reason="Shutting Down", cause=cause_of(503))
+        if len(self._calls) >= self.configuration.voice.calls:
+            return Hangup(code=503, reason=reason_phrase(503), cause=42)
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:
             return Hangup(code=404, reason=reason_phrase(404), cause=cause_of(404))
@@ -173,6 +178,9 @@ class ScriptedCall:
         self._current: _Queued | None = None
         self._current_began = 0.0
         self._pending: PendingAction | None = None
+        self._advancing = False
+        self._recordings = 0
+        """Begun and not finished."""
         self._hung_up: HungUp | None = None
         self._ending: HangupBy | None = None
         self._digits: deque[str] = deque(maxlen=HEARD_DIGITS)
@@ -282,6 +290,16 @@ class ScriptedCall:
         self._next()
 
     def _next(self) -> None:
+        if self._advancing:
+            # An action that was complete at once: the loop below goes on, however many of them there are.
+            return
+        self._advancing = True
+        self._perform_queued()
+        self._advancing = False
+        if self._completion is not None and self._current is None and not self._queue:
+            self._script_over()
+
+    def _perform_queued(self) -> None:
         while self._current is None and self._queue and self._hung_up is None and self._ending is None:
             queued = self._current = self._queue.popleft()
             self._current_began = self._loop.time()
@@ -292,8 +310,6 @@ class ScriptedCall:
             pending = self._control.perform(action, functools.partial(self._completed, queued))
             if self._current is queued:
                 self._pending = pending
-        if self._completion is not None and self._current is None and not self._queue:
-            self._script_over()
 
     def _completed(self, queued: _Queued, result: ActionResult) -> None:
         if self._current is not queued:
@@ -313,6 +329,8 @@ class ScriptedCall:
         asked = queued.asked
         if isinstance(asked.action, Answer):
             self._notes.answered = self._notes.at(self._loop.time())
+        if isinstance(asked.action, Record):
+            self._recordings += 1
         if isinstance(value, Bridged) and asked.go_on is not None and not asked.go_on(value):
             self._end_after_bridge(value)
             self._settle(queued.call_id, msgspec.json.encode(call_actions.result(value)))
@@ -372,10 +390,16 @@ class ScriptedCall:
                 self._hand_digits()
         elif isinstance(event, LegEvent):
             self._notes.leg(event.destination, event.what, event.code, now)
+            if event.what == "answered" and self._notes.answered is None:
+                # Bridging a call answers it.
+                self._notes.answered = self._notes.at(now)
         elif isinstance(event, RecordingFinished):
+            self._recordings -= 1
             self._notes.recordings.append(event.name)
             if event.error:
                 self._notes.warn(f"recording {event.name}: {event.error}", "", now)
+            if self._completion is not None and self._hung_up is not None and self._recordings <= 0:
+                self._close()
         elif isinstance(event, HungUp) and self._hung_up is None:
             self._call_ended(event)
 
@@ -412,7 +436,7 @@ class ScriptedCall:
         for call_id in wanted:
             self._tell_hangup(call_id, hung_up)
         if self._completion is not None:
-            self._close()
+            self._all_over()
         else:
             # The script may finish its bookkeeping, within bounds.
             self._set_timer(self._calls.configuration.voice.grace_seconds, self._grace_over)
@@ -440,7 +464,7 @@ class ScriptedCall:
         for line in completion.log:
             self._notes.write(f"console.{line.level}: {line.text}")
         if self._hung_up is not None:
-            self._close()
+            self._all_over()
         elif isinstance(completion.outcome, Returned) and (self._current is not None or self._queue):
             # Actions made without await: the script's end waits for them.
             return
@@ -461,6 +485,13 @@ class ScriptedCall:
             return Hangup(code=status_of(16), reason=reason_phrase(status_of(16)), cause=16)
         code = 503 if isinstance(outcome, Refused) else 500
         return Hangup(code=code, reason=reason_phrase(code), cause=41)
+
+    def _all_over(self) -> None:
+        """Call and script have ended: the record is closed once its recordings are on disk."""
+        if self._recordings > 0:
+            self._set_timer(RECORDING_SECONDS, self._close)
+        else:
+            self._close()
 
     def _close(self) -> None:
         if self._over:

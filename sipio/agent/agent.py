@@ -1,15 +1,19 @@
 """The embedded agent: calls that come in by SIP are offered to a handler, and their sessions' events find their way."""
 
+import ssl
 from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from sipio.agent.call import AgentCall
 from sipio.agent.settings import AgentSettings, Trunk
 from sipio.call_control import CallHandler, CallOffer, Hangup
-from sipio.media.engine import AllowAddress, MediaEngine
+from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
+from sipio.media.fetch import AllowAddress
 from sipio.sip.address import Address
-from sipio.sip.endpoint import SipEndpoint, SipListener
+from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
 from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, SipEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.settings import RegistrationSettings
@@ -28,10 +32,15 @@ class Agent:
         *,
         registrations: tuple[RegistrationSettings, ...] = (),
         allow: AllowAddress | None = None,
+        client_tls: ssl.SSLContext | None = None,
         registration_changed: Callable[[RegistrationChanged], None] = lambda _event: None,
         binding_changed: Callable[[BindingChanged], None] = lambda _event: None,
     ) -> None:
-        self._listeners = listeners
+        first = listeners[0]
+        self._media_bind = first.host
+        settings = msgspec.structs.replace(
+            settings, media_host=settings.media_host or first.advertised_host or own_address(first.host)
+        )
         self._settings = settings
         self._handler = handler
         self._registrations = registrations
@@ -39,7 +48,7 @@ class Agent:
         self._binding_changed = binding_changed
         self._trunk_by_host = {host: trunk for trunk in settings.trunks for host in trunk.hosts}
         self._media = MediaEngine(settings.media, allow=allow)
-        self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event)
+        self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event, client_tls=client_tls)
 
     async def start(self) -> None:
         """Listen, and register where configured. Raises OSError where an address cannot be had."""
@@ -64,11 +73,7 @@ class Agent:
     @property
     def media_host(self) -> str:
         """The IP address in our SDP."""
-        configured = self._settings.media_host
-        if configured:
-            return configured
-        first = self._listeners[0]
-        return first.advertised_host or first.host
+        return self._settings.media_host
 
     def _on_event(self, event: SipEvent) -> None:
         if isinstance(event, CallReceived):
@@ -85,7 +90,7 @@ class Agent:
 
     def _received(self, session: IncomingSession) -> None:
         try:
-            media = self._media.open(self.media_host)
+            media = self._media.open(self._media_bind)
         except NoFreePort:
             session.reject(UNAVAILABLE, headers=self._retry_after())
             return

@@ -23,7 +23,6 @@ from sipio.media.errors import NoFreePort
 from sipio.media.relay import Relay
 from sipio.media.session import MediaSession
 from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionProgressed
-from sipio.sip.media_description import LocalMedia
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.uri import escape_user
 
@@ -60,9 +59,6 @@ class BridgeUnderWay:
         self._ringback: PendingAction | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._answered_at = 0.0
-        self._timed_out = False
-        self._ended_by_us = False
-        self._stopped = False
         self._last = Bridged(status=BridgeStatus.FAILED)
 
     # ---- trying ----
@@ -96,12 +92,12 @@ class BridgeUnderWay:
             return False
         self._media.observer = self
         cli = target.from_user or action.cli or call.offer.from_user or "anonymous"
-        host = target.from_host or call.media.host
+        host = target.from_host or call.settings.media_host
         try:
             leg = call.endpoint.invite(
                 target.uri,
                 from_=f"<sip:{escape_user(cli)}@{f'[{host}]' if ':' in host else host}>",
-                media=LocalMedia(host=self._media.host, port=self._media.port, codecs=call.settings.user_agent.codecs),
+                media=call.local_media(self._media),
                 headers=action.headers,
                 credentials=target.credentials,
                 proxy=target.proxy,
@@ -112,7 +108,6 @@ class BridgeUnderWay:
             return False
         leg.context = self
         self._leg = leg
-        self._timed_out = False
         self._timer = self._loop.call_later(action.timeout_seconds, self._no_answer)
         return True
 
@@ -122,10 +117,10 @@ class BridgeUnderWay:
         self._call.tell(LegEvent(destination=self._destination, what="failed", code=code))
 
     def _no_answer(self) -> None:
-        self._timer = None
-        if self._leg is not None:
-            self._timed_out = True
-            self._leg.cancel()
+        # Not waited for: of a leg that never said anything the outcome of a CANCEL is half a minute away.
+        self._give_up_leg()
+        self._failed(408, "no answer")
+        self._try_next()
 
     # ---- what the other leg does ----
 
@@ -163,9 +158,9 @@ class BridgeUnderWay:
                 self._call.session.ring()
 
     def _answered(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
+        if self._media is not None:
+            self._media.count_silence()
         self._answered_at = self._loop.time()
         self._call.tell(LegEvent(destination=self._destination, what="answered"))
         self._stop_ringback()
@@ -179,14 +174,10 @@ class BridgeUnderWay:
             self._relay = self._call.engine.bridge(self._call.media, self._media)
 
     def _leg_ended(self, event: SessionEnded) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         self._leg = None
         self._drop_media()
-        if self._stopped:
-            self._finish(Stopped())
-        elif event.answered:
+        if event.answered:
             seconds = round(self._loop.time() - self._answered_at, 3)
             self._call.tell(LegEvent(destination=self._destination, what="ended"))
             self._finish(
@@ -197,41 +188,43 @@ class BridgeUnderWay:
                         code=200,
                         reason=event.reason,
                         seconds=seconds,
-                        hangup_by="caller" if self._ended_by_us else "callee",
+                        hangup_by="callee",
                     )
                 )
             )
         else:
-            code = 408 if self._timed_out else event.status
-            self._failed(code, "no answer" if self._timed_out else event.reason)
+            self._failed(event.status, event.reason)
             self._try_next()
 
     # ---- what ends it ----
 
     def stop(self) -> None:
         """Give it up: an unanswered leg is cancelled, an answered one hung up."""
-        self._stopped = True
-        self._end_leg()
+        self._give_up_leg()
+        self._finish(Stopped())
 
     def caller_gone(self) -> None:
         """The caller hung up."""
-        done, self._done = self._done, None
-        self._end_leg()
-        self._drop_media()
-        if done is not None:
-            done(HungUpDuring())
+        self._give_up_leg()
+        self._finish(HungUpDuring())
 
-    def _end_leg(self) -> None:
-        self._ended_by_us = True
-        self._waiting.clear()
-        self._targets.clear()
-        leg = self._leg
+    def _give_up_leg(self) -> None:
+        """Hang up or cancel it. What it says from now on is nobody's business: it ends by itself."""
+        self._stop_timer()
+        leg, self._leg = self._leg, None
+        self._drop_media()
         if leg is None:
-            self._finish(Stopped())
-        elif leg.answered:
+            return
+        if leg.answered:
             leg.bye()
+            self._call.tell(LegEvent(destination=self._destination, what="ended"))
         else:
             leg.cancel()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _finish(self, result: ActionResult) -> None:
         self._stop_ringback()
@@ -270,5 +263,5 @@ class BridgeUnderWay:
 
     def media_timed_out(self, seconds: float) -> None:  # noqa: ARG002 - the observer's signature
         """The other party is gone without a word."""
-        if self._leg is not None:
-            self._leg.end(reason="media timeout")
+        if self._leg is not None and self._leg.answered:
+            self._leg.bye()

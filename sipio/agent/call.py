@@ -30,14 +30,13 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.causes import cause_of, status_of
+from sipio.errors import LocalError
 from sipio.media.engine import MediaEngine
-from sipio.media.errors import RecordingFailed
 from sipio.media.session import MediaSession
 from sipio.sip.endpoint import SipEndpoint
 from sipio.sip.events import DigitReceived, EndedBy, MediaChanged, SessionConfirmed, SessionEnded
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.media_description import LocalMedia
-from sipio.sip.serialize import InvalidHeader
 
 NORMAL_CLEARING: Final = 16
 
@@ -120,7 +119,8 @@ class AgentCall:
             return _COMPLETE
         try:
             return self._perform(action, done)
-        except (RecordingFailed, InvalidHeader) as error:
+        except LocalError as error:
+            # A header that cannot be sent, a file that cannot be made.
             done(Failed(str(error)))
             return _COMPLETE
 
@@ -137,9 +137,9 @@ class AgentCall:
             self.open_media()
             return self.media.collect(action, done)
         if isinstance(action, Bridge):
-            self._bridge = BridgeUnderWay(self, action, done)
-            self._bridge.begin()
-            return self._bridge
+            bridge = self._bridge = BridgeUnderWay(self, action, done)
+            bridge.begin()
+            return bridge
         if isinstance(action, Record):
             self.media.record(action.name, action.path, stereo=action.stereo)
         elif isinstance(action, BlockDtmf):
@@ -166,20 +166,25 @@ class AgentCall:
 
     # ---- signalling ----
 
-    def local_media(self) -> LocalMedia:
-        """Our side of the audio."""
-        return LocalMedia(host=self.media.host, port=self.media.port, codecs=self.settings.user_agent.codecs)
+    def local_media(self, media: MediaSession | None = None) -> LocalMedia:
+        """Our side of the audio of this leg, or of another's session."""
+        media = media or self.media
+        return LocalMedia(host=self.settings.media_host, port=media.port, codecs=self.settings.user_agent.codecs)
 
     def open_media(self) -> None:
         """Let the caller hear us before the answer."""
         if not self.session.answered and not self._has_early_media:
             self._has_early_media = True
             self.session.progress(self.local_media())
+            if self.session.media is None:
+                # An INVITE without an offer: nothing can be heard before the answer, and the script must not hang.
+                self.media.run()
 
     def accept(self, headers: list[tuple[str, str]] | None = None) -> None:
         """Answer, unless that was done."""
         if not self.session.answered:
             self.session.accept(self.local_media(), headers)
+            self.media.count_silence()
 
     def _answer(self, action: Answer, done: Completed) -> PendingAction:
         if self._confirmed:
@@ -256,6 +261,8 @@ class AgentCall:
         self._tell(event)
 
     def media_timed_out(self, seconds: float) -> None:
-        """The caller is gone without a word: the call is dead."""
+        """The caller is gone without a word: the call is dead. Before the answer it may well be silent."""
+        if not self.session.answered:
+            return
         self._ended_because = "media timeout"
         self._hang_up(Hangup(cause=41, reason=f"no media for {seconds:.0f} s"))

@@ -64,6 +64,7 @@ class MediaSession:
         self._blocked: frozenset[str] | None = frozenset()
         """None for every digit."""
         self._started = False
+        self._runs = False
         self.closed = False
         self._law = Law.PCMU
         self._payload_type = 0
@@ -119,9 +120,20 @@ class MediaSession:
             wanted is InbandDigits.AUTO and media.dtmf_receive_payload_type is None
         )
         self._detector = (self._detector or ToneDetector()) if listens else None
-        if not self._started:
-            self._started = True
+        self._started = True
+        self.run()
+
+    def run(self) -> None:
+        """Let time pass although nothing may have been agreed yet: what is played then is heard by nobody, and ends
+        when it would have."""
+        if not self._runs and not self.closed:
+            self._runs = True
             self._facilities.ticker.add(self._tick)
+
+    def count_silence(self) -> None:
+        """Count it from now: before the answer nobody has to send anything."""
+        self._incoming.heard_at = self._clock()
+        self._timeout_told_for = -1.0
 
     def play(self, media: Sequence[Media], done: ActionDone, *, repeat: bool = False) -> PendingAction:
         """Play one after the other; over and over with ``repeat``."""

@@ -18,7 +18,7 @@ from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSetti
 from sipio.sip.transport import SipListener, SipTransports
 from sipio.sip.user_agent import UserAgent
 
-__all__ = ["SipEndpoint", "SipListener"]
+__all__ = ["SipEndpoint", "SipListener", "own_address"]
 
 
 class SipEndpoint:
@@ -61,7 +61,7 @@ class SipEndpoint:
             for listener in self._listeners:
                 key, bound = await self._transports.listen(listener)
                 self._addresses.append(bound)
-                host = listener.advertised_host or _own_address(bound.host)
+                host = listener.advertised_host or own_address(bound.host)
                 agent.listen(key, bound._replace(host=host))
         except BaseException:
             await self._transports.close()
@@ -220,7 +220,7 @@ class SipEndpoint:
         self._drain()
 
 
-def _own_address(host: str) -> str:
+def own_address(host: str) -> str:
     """What a wildcard stands for towards the outside; a host that is none as it is."""
     wildcard = ipaddress.ip_address(host)
     if not wildcard.is_unspecified:
