@@ -77,6 +77,13 @@ class JitterBuffer:
         held[at : at + len(audio)] = audio
 
     def _came_late(self, at: int, audio: bytes) -> None:
+        if -at <= self._waits:
+            # Nothing was read past it yet: it goes before the rest.
+            self._waits += at
+            self._timestamp = (self._timestamp + at) & TIMESTAMP_MASK
+            self._audio[:0] = bytes([SILENCE_BYTE[self._law]]) * -at
+            self._lay(0, audio)
+            return
         self.late += 1
         if len(audio) + at > 0:
             self._lay(0, audio[-at:])
@@ -90,6 +97,7 @@ class JitterBuffer:
         if self._waits >= FRAME_SAMPLES or not self._started:
             self._waits = max(self._waits - FRAME_SAMPLES, 0)
             return SILENCE[self._law]
+        self._waits = 0
         held = self._audio
         ready = len(held)
         self._least_ahead = min(self._least_ahead, ready)

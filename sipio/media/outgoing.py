@@ -17,6 +17,7 @@ class OutgoingStream:
 
     __slots__ = (
         "_event_timestamp",
+        "_frame_sent",
         "_marker",
         "_relay_sequence",
         "_relay_ssrc",
@@ -39,6 +40,8 @@ class OutgoingStream:
         self._marker = MARKER
         """Set on the first packet of a talkspurt (RFC 3551 clause 4.1)."""
         self._event_timestamp = 0
+        self._frame_sent = False
+        """Whether the timestamp of the present tick was used."""
         self._relay_ssrc: int | None = None
         """Of whom the two differences below hold; None after anything else was sent."""
         self._relay_sequence = 0
@@ -47,6 +50,7 @@ class OutgoingStream:
     def tick(self) -> None:
         """20 ms have gone by."""
         self.timestamp = (self.timestamp + FRAME_SAMPLES) & TIMESTAMP_MASK
+        self._frame_sent = False
 
     def pause(self) -> None:
         """Nothing is sent for a while: what comes next begins a talkspurt."""
@@ -61,6 +65,7 @@ class OutgoingStream:
     def audio(self, payload_type: int, payload: bytes) -> bytes:
         """The frame of this tick."""
         self._relay_ssrc = None
+        self._frame_sent = True
         sequence = self.sequence
         self.sequence = (sequence + 1) & SEQUENCE_MASK
         self.packets += 1
@@ -71,6 +76,7 @@ class OutgoingStream:
     def event(self, payload_type: int, payload: bytes, *, begins: bool) -> bytes:
         """A telephone-event packet of this tick: all of one event have the timestamp at which it began."""
         self._relay_ssrc = None
+        self._frame_sent = True
         if begins:
             self._event_timestamp = self.timestamp
         sequence = self.sequence
@@ -87,7 +93,9 @@ class OutgoingStream:
         if packet.ssrc != self._relay_ssrc:
             self._relay_ssrc = packet.ssrc
             self._relay_sequence = self.sequence - packet.sequence
-            self._relay_timestamp = self.timestamp - packet.timestamp
+            # Where our own frame of this tick is out, the packet counts as that of the next.
+            ours = self.timestamp + FRAME_SAMPLES if self._frame_sent else self.timestamp
+            self._relay_timestamp = ours - packet.timestamp
             marker = MARKER
         else:
             marker = MARKER if packet.marker else 0

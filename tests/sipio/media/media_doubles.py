@@ -57,9 +57,11 @@ class Remembering:
         self.timeouts: list[float] = []
         self.recordings: list[RecordingFinished] = []
         self.recorded = asyncio.Event()
+        self.pressed = asyncio.Event()
 
     def digit_pressed(self, event: DigitPressed) -> None:
         self.digits.append(event.digit)
+        self.pressed.set()
 
     def recording_finished(self, event: RecordingFinished) -> None:
         self.recordings.append(event)
@@ -97,6 +99,10 @@ class Phone:
         self.socket.sendto(build_rtp(packet), (session.host, session.port))
         self.sequence = (self.sequence + 1) & 0xFFFF
         self.timestamp = (self.timestamp + len(payload)) & 0xFFFFFFFF
+
+    def wait(self, samples: int) -> None:
+        """Let its timestamp go on without a packet."""
+        self.timestamp = (self.timestamp + samples) & 0xFFFFFFFF
 
     def send_event(self, session: MediaSession, payload: bytes, payload_type: int = 101) -> None:
         """A telephone-event packet at the present timestamp."""
