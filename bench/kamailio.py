@@ -25,6 +25,7 @@ SCRIPTS = Path(__file__).parents[1] / "tests" / "acceptance" / "scripts"
 CALLER = "127.0.0.31"
 """The source address of the customer whose script is ``headers``."""
 IDLE_SECONDS = 3.0
+WARM_CALLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,13 @@ def start_sidecar(directory: Path, kamailio: Kamailio) -> Server:
     return Server("sidecar", 2, serve_command(configuration), directory, directory / "socket")
 
 
-async def wait_until_it_serves(sidecar: Server) -> None:
-    """Its socket is served once its workers are ready."""
+async def decisions(sidecar: Server) -> dict[str, int]:
+    """What it has decided so far, by outcome, once it serves."""
     client = await sidecar.connect()
+    stats = await client.call("stats")
     await client.close()
+    decided: dict[str, int] = stats["decisions"]
+    return decided
 
 
 def compare(directory: Path, calls: int, rate: int, rounds: int) -> None:
@@ -114,21 +118,23 @@ def compare(directory: Path, calls: int, rate: int, rounds: int) -> None:
         subjects.append(Subject("with the sidecar", asking, start_sidecar(directory, asking)))
         sidecar = subjects[1].sidecar
         assert sidecar is not None
-        asyncio.run(wait_until_it_serves(sidecar))
+        asyncio.run(decisions(sidecar))
         asking.program.wait_for("sidecar connected")
         for subject in subjects:
-            subject.measure(directory / f"warm-{subject.name}", 50, rate)
+            subject.measure(directory / f"warm-{subject.name}", WARM_CALLS, rate)
             subject.measure_idle()
         found: list[list[Round]] = [[], []]
         for number in range(rounds):
             for subject, measured in zip(subjects, found, strict=True):
                 measured.append(subject.measure(directory / f"{subject.name}-{number}", calls, rate))
+        decided = asyncio.run(decisions(sidecar))
     finally:
         for subject in subjects:
             if subject.sidecar is not None:
                 subject.sidecar.close()
         alone.kamailio.stop()
         asking.stop()
+    print(f"decided {decided}, of {WARM_CALLS + calls * rounds} calls")
     print(f"{calls} calls at {rate}/s, {rounds} rounds; microseconds of processor time a call, medians")
     for subject, measured in zip(subjects, found, strict=True):
         kamailio = statistics.median(one.kamailio for one in measured)
