@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec import structs
 
 from sandbox.outcome import Cancelled, Completion, Refused, Returned
 from sandbox.program import Invocation, Limits
@@ -27,6 +28,7 @@ from sidecar.decisions import failure_of
 from sipio.call_control import (
     ActionResult,
     Answer,
+    Bridge,
     Bridged,
     CallControl,
     CallEvent,
@@ -304,6 +306,8 @@ class ScriptedCall:
             queued = self._current = self._queue.popleft()
             self._current_began = self._loop.time()
             action = queued.asked.action
+            if isinstance(action, Bridge):
+                action = structs.replace(action, timeout_seconds=self._calls.configuration.voice.bridge_seconds)
             if isinstance(action, Hangup):
                 self._ending = HangupBy.SCRIPT
                 self._set_timer(END_SECONDS, self._never_ended)
@@ -416,7 +420,7 @@ class ScriptedCall:
 
     def _call_ended(self, hung_up: HungUp) -> None:
         if self._ending is not None and hung_up.by in (HangupBy.SCRIPT, HangupBy.SYSTEM):
-            hung_up = msgspec.structs.replace(hung_up, by=self._ending)
+            hung_up = structs.replace(hung_up, by=self._ending)
         self._hung_up = hung_up
         current, self._current, self._pending = self._current, None, None
         if current is not None:

@@ -136,6 +136,8 @@ class VoiceSection(Section, frozen=True):
     """Address space of one of these workers, over all its calls. A waiting call takes about 0.2 MB."""
     longest_call_seconds: Interval = 14_400.0
     """A call that lasts longer is ended."""
+    bridge_seconds: Interval = 60.0
+    """Each destination of a bridge has this long to answer."""
     grace_seconds: Duration = 10.0
     """What a script has to finish its bookkeeping once its call has ended."""
     drain_seconds: Duration = 30.0
@@ -167,6 +169,8 @@ class SipSection(Section, frozen=True):
     """PEM private key of that certificate."""
     rtp_ports: str = "20000-29999"
     """UDP ports for audio."""
+    ring_seconds: Interval = 180.0
+    """A call that its script has not answered by then is ended with 480."""
     media_timeout_seconds: Duration = 60.0
     """A call whose audio has stopped for this long is ended; 0 never ends it."""
     session_expires_seconds: Annotated[int, Meta(ge=0)] = 1_800

@@ -177,6 +177,7 @@ def _agent(configuration: Configuration, calls: Calls) -> Agent:
     settings = AgentSettings(
         user_agent=UserAgentSettings(
             sessions=2 * configuration.voice.calls,
+            ring_timeout_seconds=sip.ring_seconds,
             session_expires_seconds=sip.session_expires_seconds,
             users=accounts.users,
             trusted_hosts=accounts.trusted_hosts,
@@ -191,6 +192,7 @@ def _agent(configuration: Configuration, calls: Calls) -> Agent:
         settings,
         calls,
         registrations=accounts.registrations,
+        client_tls=ssl.create_default_context(),
         registration_changed=_registration_changed,
         binding_changed=_binding_changed,
     )
