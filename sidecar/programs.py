@@ -4,8 +4,10 @@ import platform
 
 from sandbox.program import Kind, Program
 from sidecar import adapters, class4
+from sidecar.catalog.model import Kind as ScriptKind
 from sidecar.catalog.model import Script
 from sidecar.configuration import Configuration
+from sidecar.modules import es_module
 
 VOICE_ADAPTER = adapters.source("class5")
 
@@ -30,7 +32,7 @@ def _program(script: Script, key: str, adapter: str, configuration: Configuratio
         key=key,
         name=script.name,
         kind=Kind(script.kind),
-        text=script.text,
+        text=es_module.plain(script.text) if script.kind is ScriptKind.APP else script.text,
         adapter=adapter,
         environment={
             **script.environment,

@@ -1,14 +1,17 @@
 """Everything wrong with one script, as problems with line and column."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from tree_sitter import Node
 
 from sidecar.catalog.model import Kind
+from sidecar.check.actions import unawaited_actions
 from sidecar.check.names import Names, Reference, Use, find_names
 from sidecar.check.syntax import Fault, syntax_errors
 from sidecar.check.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
+from sidecar.modules import es_module
 from sidecar.problem import Problem, Severity
 
 CHECK_SECONDS = 10.0
@@ -37,20 +40,24 @@ def check_script(
 
     Neither the size nor the nesting of the text can make this crash or take longer than ``seconds``.
     """
+    warnings: list[Fault] = []
     try:
-        faults = _faults(text, kind, time.monotonic() + seconds)
+        faults = _faults(text, kind, time.monotonic() + seconds, warnings)
     except CheckTimeoutError:
         faults = [(1, 1, f"is too complex: looking through it took longer than {seconds:g} s")]
     if not faults and confirm is not None:
         faults = list(confirm(text, kind))
-    faults = sorted(set(faults))
-    if len(faults) > PROBLEMS:
-        line, column, _ = faults[PROBLEMS]
-        faults = [*faults[:PROBLEMS], (line, column, "there is more from here on")]
-    return tuple(Problem(file, line, column, Severity.ERROR, message) for line, column, message in faults)
+    problems = [(fault, Severity.ERROR) for fault in set(faults)] + [(one, Severity.WARNING) for one in set(warnings)]
+    problems.sort(key=lambda problem: problem[0])
+    if len(problems) > PROBLEMS:
+        (line, column, _), _ = problems[PROBLEMS]
+        # What is left out may be worse than what is shown.
+        rest = Severity.ERROR if any(severity is Severity.ERROR for _, severity in problems) else Severity.WARNING
+        problems = [*problems[:PROBLEMS], ((line, column, "there is more from here on"), rest)]
+    return tuple(Problem(file, line, column, severity, message) for (line, column, message), severity in problems)
 
 
-def _faults(text: str, kind: Kind, deadline: float) -> list[Fault]:
+def _faults(text: str, kind: Kind, deadline: float, warnings: list[Fault]) -> list[Fault]:
     nul = text.find("\x00")
     if nul >= 0:  # the engine takes the text as a C string and would run what is before it
         return [(text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul), "contains a NUL character")]
@@ -65,6 +72,10 @@ def _faults(text: str, kind: Kind, deadline: float) -> list[Fault]:
     if kind is Kind.SCRIPT:
         faults += _marked(syntax, _asynchronous(names))
     faults += _entry_point(syntax, names, kind)
+    if kind is Kind.APP:
+        # A script that is right but for its size is not refused for what would have been a warning.
+        with contextlib.suppress(CheckTimeoutError):
+            warnings += _marked(syntax, unawaited_actions(syntax))
     return faults
 
 
@@ -96,18 +107,35 @@ def _asynchronous(names: Names) -> Iterator[tuple[Node, str]]:
 
 
 def _modules(syntax: SyntaxTree, names: Names, kind: Kind) -> Iterator[tuple[Node, str]]:
-    why = "in a Script, which has no modules" if kind is Kind.SCRIPT else "in an App: no modules are available yet"
-    for node in names.module_forms:
-        word = "export" if node.type == "export_statement" else "import"
-        yield node, f"`{word}` {why}{_start_here(kind) if word == 'export' else ''}"
+    why = "in a Script, which has no modules" if kind is Kind.SCRIPT else "in an App: not available yet"
+    if kind is Kind.SCRIPT:
+        for node in names.module_forms:
+            word = "export" if node.type == "export_statement" else "import"
+            yield node, f"`{word}` {why}{_start_here(kind) if word == 'export' else ''}"
+    else:
+        yield from es_module.faults(syntax, names.module_forms)
     tested = _tested(names)
     for reference in names.references:
         if reference.use is Use.TESTED or reference.name in tested:
             continue
         if reference.name == "require":
-            yield reference.node, f"`require` {why}"
+            if kind is Kind.SCRIPT:
+                yield reference.node, f"`require` {why}"
+            else:
+                yield from _required(syntax, reference)
         elif reference.name in ("module", "exports"):
             yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(kind)}"
+
+
+def _required(syntax: SyntaxTree, reference: Reference) -> Iterator[tuple[Node, str]]:
+    arguments = reference.parent.child_by_field_name("arguments") if reference.use is Use.CALLED else None
+    given = arguments.named_children if arguments is not None else []
+    if len(given) == 1 and given[0].type == "string":
+        unknown = es_module.unknown_module(syntax.text(given[0])[1:-1].decode("utf-8", "replace"))
+        if unknown:
+            yield given[0], unknown
+    else:
+        yield reference.node, "`require` takes the name of a module in quotes"
 
 
 def _start_here(kind: Kind) -> str:
@@ -137,8 +165,9 @@ def _entry_point(syntax: SyntaxTree, names: Names, kind: Kind) -> list[Fault]:
     speaks_older_dialect = any(
         reference.name in _OLDER_DIALECT and reference.use is Use.CALLED for reference in names.references
     )
-    exports = any(node.type == "export_statement" for node in names.module_forms) or any(
-        reference.name in ("module", "exports") for reference in names.references
+    exports = any(reference.name in ("module", "exports") for reference in names.references) or any(
+        node.type == "export_statement" and (kind is Kind.SCRIPT or es_module.exports_entry(syntax, node))
+        for node in names.module_forms
     )
     if has_main or speaks_older_dialect or exports:  # what is wrong with an export has been said
         return []
