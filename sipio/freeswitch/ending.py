@@ -76,7 +76,10 @@ def hung_up_of(event: Event, asked: Hangup | None, variables_at_start: Mapping[s
     disposition = event.variable("sip_hangup_disposition")
     name = event.get("Hangup-Cause") or event.variable("hangup_cause")
     number = event.variable("hangup_cause_q850")
-    cause = int(number) if number.isascii() and number.isdecimal() and len(number) < 4 else cause_of(name) or 16
+    cause = int(number) if number.isascii() and number.isdecimal() and len(number) < 4 else 0
+    if not 0 < cause < 128:
+        # Causes of FreeSWITCH's own, such as ORIGINATOR_CANCEL, are above those of Q.850.
+        cause = cause_of(name) or 16
     answered = event.get("Caller-Channel-Answered-Time", "0") != "0"
     headers: list[tuple[str, str]] = []
     if disposition in _BY_CALLER:

@@ -1,0 +1,212 @@
+"""Class 4: the question, the decision, and what the dialplan bridges by."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipio.call_control import CallOffer
+from sipio.errors import MalformedMessage
+from sipio.freeswitch.offer import Arrival, Mode
+from sipio.freeswitch.plan import Candidate, DecisionError, Route, plan, read_candidates
+from sipio.routing import Action, Decision, Direction, HeaderChanges
+from tests.sipio.freeswitch.freeswitch_double import FakeChannel
+from tests.sipio.freeswitch.freeswitch_line import Line
+
+CANDIDATES = "a=sofia/gateway/a/{number}|b=sofia/gateway/b/{number}"
+VARIABLES = {
+    "scriptforge_mode": "class4",
+    "scriptforge_customer": "acme",
+    "scriptforge_route": "gold",
+    "scriptforge_candidates": CANDIDATES,
+    "scriptforge_bridge": "sofia/gateway/a/7000",
+    "sip_call_id": "abc",
+    "sip_from_user": "100",
+    "sip_req_uri": "7000@10.0.0.1",
+    "sip_h_X-Foo": "foo",
+    "sip_h_X-Foo-1": "again",
+    "sip_h_X-Two": "two",
+}
+
+
+def line(**variables: str) -> Line:
+    return Line(FakeChannel(variables={**VARIABLES, **variables}))
+
+
+def decide(routing: dict[str, Any], add: list[tuple[str, str]] | None = None, remove: list[str] | None = None) -> Route:
+    arrival = Arrival(
+        uuid="u",
+        mode=Mode.CLASS4,
+        full=True,
+        answered=False,
+        variables=VARIABLES,
+        offer=CallOffer(id="abc", driver="freeswitch", from_user="100", to_user="7000"),
+    )
+    decision = Decision(action=Action.ROUTE, routing=routing, headers=HeaderChanges(add=add or [], remove=remove or []))
+    planned = plan(decision, arrival, read_candidates(CANDIDATES))
+    assert isinstance(planned, Route)
+    return planned
+
+
+def entry(gateway: str, **more: Any) -> dict[str, Any]:
+    return {"gw": {gateway: {"cli": "100"}}, **more}
+
+
+def test_the_question() -> None:
+    (request,) = line(
+        scriptforge_direction="origination", scriptforge_did="44", scriptforge_timeout_ms="300"
+    ).router.requests
+    assert (request.call_id, request.customer, request.route, request.did) == ("abc", "acme", "gold", "44")
+    assert (request.direction, request.timeout_ms) == (Direction.ORIGINATION, 300)
+    assert [list(one["gw"]) for one in request.routing["egress_routing"]] == [["a"], ["b"]]
+    assert (request.routing["cli"], request.routing["dest_number"]) == ("100", "7000")
+    assert request.sip is not None
+    assert request.sip.uri == "sip:7000@10.0.0.1"
+    assert ("X-Foo", "again") in request.sip.headers
+
+
+def test_a_route_is_left_in_a_variable_and_the_call_to_its_dialplan() -> None:
+    one = line()
+    assert "linger" not in one.freeswitch.sent
+    routing = {"egress_routing": [entry("b"), entry("a")]}
+    one.router.answer(Decision(action=Action.ROUTE, routing=routing, outcome="returned"))
+    one.pump()
+    assert one.freeswitch.variables["scriptforge_bridge"] == "sofia/gateway/b/7000|sofia/gateway/a/7000"
+    assert one.freeswitch.variables["scriptforge_outcome"] == "returned"
+    assert one.freeswitch.sent[-1] == "exit"
+    assert one.freeswitch.executed == []
+    assert (one.lost, one.router.cancelled) == (True, 0)
+
+
+def test_a_reject_is_a_sip_answer() -> None:
+    one = line()
+    one.router.answer(Decision(action=Action.REJECT, code=604, reason="Number not\r\n found", routing={}))
+    one.pump()
+    assert one.freeswitch.responded == "604 Number not found"
+    assert one.lost
+
+
+def test_an_empty_list_is_no_route() -> None:
+    one = line()
+    one.router.answer(Decision(action=Action.ROUTE, routing={"egress_routing": []}))
+    one.pump()
+    assert one.freeswitch.responded == "503 No Route"
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [{}, {"egress_routing": [entry("zz")]}, {"egress_routing": [entry("a", headers=[{"key": "X-A", "value": "]|x"}])]}],
+)
+def test_what_cannot_be_carried_out_leaves_the_dialplans_own(routing: dict[str, Any]) -> None:
+    one = line()
+    one.router.answer(Decision(action=Action.ROUTE, routing=routing))
+    one.pump()
+    assert one.freeswitch.variables["scriptforge_bridge"] == "sofia/gateway/a/7000"
+    assert "scriptforge_outcome" not in one.freeswitch.variables
+    assert one.freeswitch.sent[-1] == "exit"
+    assert len(one.problems) == 1
+
+
+def test_a_dialplan_with_a_mistake_goes_on_by_itself() -> None:
+    one = line(scriptforge_candidates="a")
+    assert one.router.requests == []
+    assert one.freeswitch.sent[-1] == "exit"
+    assert "scriptforge_candidates" in one.problems[0]
+
+
+def test_a_caller_who_gives_up_cancels_the_run() -> None:
+    one = line()
+    one.freeswitch.caller_hangs_up()
+    one.pump()
+    assert one.router.cancelled == 1
+    one.router.answer(Decision(action=Action.REJECT, code=404, routing={}))
+    assert one.connection.take() == b""
+
+
+def test_each_gateway_has_its_caller_id_and_headers() -> None:
+    planned = decide(
+        {
+            "dest_number": 4420,
+            "egress_routing": [
+                {"gw": {"b": {"cli": "777"}}, "headers": [{"key": "X-Leg", "value": "a, b;c=~x"}]},
+                entry("a"),
+            ],
+        }
+    )
+    assert planned.bridge == (
+        "[^^!sip_h_X-Leg=a, b;c=~x!origination_caller_id_number=777]sofia/gateway/b/4420|sofia/gateway/a/4420"
+    )
+    assert planned.variables == []
+
+
+def test_a_caller_id_for_all() -> None:
+    assert decide({"cli": "555", "egress_routing": [entry("a")]}).bridge == (
+        "[^^~origination_caller_id_number=555]sofia/gateway/a/7000"
+    )
+
+
+def test_a_header_for_all_is_set_on_the_callers_leg() -> None:
+    planned = decide({"egress_routing": [entry("a")]}, add=[("X-All", "it's ${all} |]")], remove=["x-foo"])
+    assert planned.variables == [("sip_h_X-Foo", ""), ("sip_h_X-Foo-1", ""), ("sip_h_X-All", "it's ${all} |]")]
+    assert planned.bridge == "sofia/gateway/a/7000"
+
+
+def test_a_header_that_one_leg_is_without_is_given_back_to_the_others() -> None:
+    planned = decide({"egress_routing": [entry("a", remove_headers=[{"key": "X-TWO"}]), entry("b")]})
+    assert planned.variables == [("sip_h_X-Two", "")]
+    assert planned.bridge == "sofia/gateway/a/7000|[^^~sip_h_X-Two=two]sofia/gateway/b/7000"
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        {"egress_routing": [entry("a", headers=[{"key": "X-A", "value": "${system(x)}"}])]},
+        {"egress_routing": [entry("a", headers=[{"key": "From", "value": "x"}])]},
+        {"egress_routing": [entry("a", headers=[{"key": "X A", "value": "x"}])]},
+        {"egress_routing": [entry("a", headers=[{"key": "X-A", "value": "a\nb"}])]},
+        {"egress_routing": [entry("a", headers=[{"key": "X-A"}])]},
+        {"egress_routing": [entry("a", remove_headers=["x"])]},
+        {"egress_routing": [entry("a")], "dest_number": "1,sofia/x"},
+        {"egress_routing": [entry("a")], "cli": "1]sofia/x"},
+        {"egress_routing": [entry("a")], "cli": "1" * 200},
+        {"egress_routing": "a"},
+    ],
+)
+def test_nothing_else_gets_into_a_dial_string(routing: dict[str, Any]) -> None:
+    with pytest.raises(DecisionError):
+        decide(routing)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_a_leg_stays_one_leg(value: str, cli: str) -> None:
+    routing = {"cli": cli, "egress_routing": [entry("a", headers=[{"key": "X-A", "value": value}])]}
+    try:
+        planned = decide(routing)
+    except DecisionError:
+        return
+    assert planned.bridge.endswith("]sofia/gateway/a/7000")
+    head = planned.bridge.removesuffix("sofia/gateway/a/7000")
+    assert (head.count("["), head.count("]"), head.count("|"), head.count("$")) == (1, 1, 0, 0)
+
+
+@pytest.mark.parametrize("text", ["a", "=x", "a=", "a=x|a=y", "a=x|b"])
+def test_candidates_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(MalformedMessage):
+        read_candidates(text)
+
+
+def test_candidates_in_their_order() -> None:
+    assert read_candidates(" b = user/1 | a=sofia/x/{number};p=1 |") == [
+        Candidate("b", "user/1"),
+        Candidate("a", "sofia/x/{number};p=1"),
+    ]
+    assert read_candidates("") == []
+
+
+def test_a_reject_with_no_final_status_cannot_be_carried_out() -> None:
+    one = line()
+    one.router.answer(Decision(action=Action.REJECT, code=200, routing={}))
+    one.pump()
+    assert one.freeswitch.responded == ""
+    assert one.freeswitch.sent[-1] == "exit"
