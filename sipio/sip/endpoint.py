@@ -32,7 +32,8 @@ class SipEndpoint:
         *,
         client_tls: ssl.SSLContext | None = None,
     ) -> None:
-        """``on_event`` is called for every event and may call any command. It must not raise. ``client_tls`` is for
+        """``on_event`` is called for every event and may call any command; what it raises goes to
+        the loop's exception handler. ``client_tls`` is for
         connections that we make; without it there are none over TLS."""
         self._listeners: Final = listeners
         self._settings: Final = settings
@@ -179,25 +180,28 @@ class SipEndpoint:
             return
         agent = self._running()
         self._draining = True
-        try:
-            while True:
-                outgoing = agent.take_outgoing()
-                for destination, data in outgoing:
-                    self._transports.send(destination, data)
-                event = agent.next_event()
-                if event is not None:
-                    self._on_event(event)
-                elif not outgoing:
-                    break
-        finally:
-            self._draining = False
-            agent.rest()
-            self._arm(agent)
-            if agent.pending:
-                # on_event raised: the loop reports it, and the rest is not lost.
-                self._wake()
+        while True:
+            outgoing = agent.take_outgoing()
+            for destination, data in outgoing:
+                self._transports.send(destination, data)
+            event = agent.next_event()
+            if event is not None:
+                self._tell(event)
+            elif not outgoing:
+                break
+        self._draining = False
+        agent.rest()
+        self._arm(agent)
         if self._idle is not None and not agent.busy:
             self._idle.set()
+
+    def _tell(self, event: SipEvent) -> None:
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 - reported here, whatever it is
+            # In a TCP connection's callback it would close the connection of a peer that did nothing wrong.
+            context = {"message": f"a driver failed on {type(event).__name__}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     def _arm(self, agent: UserAgent) -> None:
         """See to it that the next deadline is met. An alarm that is early is left alone."""

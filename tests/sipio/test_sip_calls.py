@@ -491,7 +491,7 @@ def test_a_peer_that_forgot_the_dialog_ends_the_call() -> None:
     assert (ended(a).by, ended(a).reason) == (EndedBy.SYSTEM, "dialog unknown to the peer")
 
 
-def fork(network: Network, a: Node, invite: bytes, tag: str, status: str, body: bool = False) -> None:
+def fork(network: Network, a: Node, invite: bytes, tag: str, status: str, body: bool = False, more: str = "") -> None:
     """An answer as of one more phone behind a forking proxy."""
     headers = b"".join(
         line + b"\r\n" for line in invite.split(b"\r\n") if line.startswith((b"Via", b"From", b"Call-ID", b"CSeq"))
@@ -505,7 +505,7 @@ def fork(network: Network, a: Node, invite: bytes, tag: str, status: str, body: 
         f"SIP/2.0 {status}\r\n".encode()
         + headers
         + f"To: <sip:100@10.0.0.2>;tag={tag}\r\nContact: <sip:{tag}@10.0.0.2>\r\n"
-        f"Content-Length: {len(sdp)}\r\n\r\n{sdp}".encode(),
+        f"{more}Content-Length: {len(sdp)}\r\n\r\n{sdp}".encode(),
         Address("udp", "10.0.0.2", 5060),
         a.address,
     )
@@ -741,3 +741,101 @@ def test_a_reinvite_while_another_waits_for_its_ack_gets_500_and_retry_after() -
     assert b.first_lines()[-1] == "SIP/2.0 500 Server Internal Error"
     assert b"\r\nRetry-After: " in b.sent[-1][1]
     assert a.told(ReinviteFinished)[0].status == 500
+
+
+def test_a_prack_for_another_answer_gets_481_and_confirms_nothing() -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    incoming = reliable(network, a, b)
+    network.drop = lambda _, data: data.startswith(b"PRACK")
+    incoming.ring()
+    network.run(0.1)
+    prack = next(data for _, data in a.sent if data.startswith(b"PRACK"))
+    network.deliver(re.sub(rb"RAck: \d+", b"RAck: 1", prack), a.address, b.address)
+    network.run(1)
+    assert "SIP/2.0 481 Call/Transaction Does Not Exist" in b.first_lines()
+    assert len(b.sent_times("SIP/2.0 180")) == 2
+
+
+def test_a_refresh_that_is_refused_is_tried_again_before_the_session_ends() -> None:
+    network = Network()
+    short = UserAgentSettings(session_expires_seconds=90)
+    a, b = network.node(short), network.node(short)
+    outgoing, _ = answered(network, a, b)
+    refused: list[bytes] = []
+
+    def refuse_once(data: bytes) -> bytes:
+        if not refused and b" UPDATE\r\n" in data and data.startswith(b"SIP/2.0 200"):
+            refused.append(data)
+            return data.replace(b"200 OK", b"500 Overloaded")
+        return data
+
+    network.rewrite = refuse_once
+    network.run(200)
+    assert refused
+    assert not outgoing.ended
+
+
+@pytest.mark.parametrize("by_callee", [False, True])
+def test_an_update_with_sdp_changes_the_media(by_callee: bool) -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    outgoing, incoming = answered(network, a, b)
+    sender, receiver = (incoming, outgoing) if by_callee else (outgoing, incoming)
+    offer = sender.negotiation.offer(LocalMedia(host="10.0.0.99", port=9_000))
+    sender._request("UPDATE", [("Content-Type", "application/sdp")], offer)
+    network.run(0.1)
+    assert receiver.media is not None
+    assert (receiver.media.remote_host, receiver.media.remote_port) == ("10.0.0.99", 9_000)
+    answer = [data for node in (a, b) for _, data in node.sent if b" UPDATE\r\n" in data and b"SIP/2.0 200" in data]
+    assert b"m=audio 4000" in answer[0]
+
+
+def test_an_update_with_sdp_before_any_media_is_there_is_put_off() -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    _, incoming = call(network, a, b)
+    incoming.ring()
+    network.run(0.1)
+    a.told(SessionProgressed)[0].session._request("UPDATE", [("Content-Type", "application/sdp")], b"v=0\r\n")
+    network.run(0.1)
+    assert b.first_lines()[-1] == "SIP/2.0 500 Server Internal Error"
+    assert b"\r\nRetry-After: " in b.sent[-1][1]
+
+
+def test_a_challenged_bye_is_sent_again_with_the_password() -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    password = Credentials(username="alice", password="secret")
+    outgoing, incoming = call(network, a, b, credentials=password)
+    incoming.accept(b.media)
+    network.run(0.1)
+
+    def challenge_once(data: bytes) -> bytes:
+        if data.startswith(b"SIP/2.0 200") and b" BYE\r\n" in data and len(a.sent_times("BYE")) == 1:
+            rest = data.partition(b"\r\n")[2]
+            return b'SIP/2.0 407 No\r\nProxy-Authenticate: Digest realm="x", nonce="n"\r\n' + rest
+        return data
+
+    network.rewrite = challenge_once
+    outgoing.bye()
+    network.run(1)
+    assert len(a.sent_times("BYE")) == 2
+    assert b"\r\nProxy-Authorization: Digest " in [data for _, data in a.sent if data.startswith(b"BYE")][1]
+    quiet(network, a, b)
+
+
+def test_record_routes_and_a_strict_router_are_followed() -> None:
+    network = Network()
+    a = network.node()
+    a.agent.invite("sip:100@10.0.0.2", from_="sip:a@b", media=a.media)
+    network.run(0.1)
+    for routes, uri, following in [
+        ("<sip:10.0.0.8;lr>, <sip:10.0.0.7;lr>", "sip:one@10.0.0.2", ["<sip:10.0.0.7;lr>", "<sip:10.0.0.8;lr>"]),
+        ("<sip:10.0.0.8>, <sip:10.0.0.7>", "sip:10.0.0.7", ["<sip:10.0.0.8>", "<sip:two@10.0.0.2>"]),
+    ]:
+        tag = "one" if "one" in uri else "two"
+        fork(network, a, a.sent[0][1], tag, "200 OK", body=True, more=f"Record-Route: {routes}\r\n")
+        ack = [data for _, data in a.sent if data.startswith(b"ACK")][-1].decode()
+        assert ack.startswith(f"ACK {uri} SIP/2.0\r\n")
+        assert [line[7:] for line in ack.split("\r\n") if line.startswith("Route: ")] == following
