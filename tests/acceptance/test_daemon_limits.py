@@ -1,0 +1,429 @@
+"""The caps of the running daemon, set by file and environment; its sockets' doors; starts that must not be."""
+
+import asyncio
+import grp
+import os
+import shlex
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from sipio.rpc.addresses import TlsFiles
+from sipio.rpc.client import RpcClient
+from sipio.rpc.errors import ConnectionLost, RpcError
+from tests.acceptance.processes import free_port, wait_until
+from tests.acceptance.serving import Serving, metrics, request
+from tests.acceptance.traffic import Traffic
+
+SCRIPTS = {
+    "same": "function main(data) { return data }",
+    "never": "const main = () => new Promise((done) => setTimeout(done, 60000))",
+}
+ASSIGNMENTS = """
+[[script]]
+file = "never.js"
+kind = "app"
+[[route]]
+customer = "never"
+script = "never"
+[[route]]
+customer = "same"
+script = "same"
+"""
+CAPS = """
+[socket]
+frame_bytes = 65_536
+connections = 6
+in_flight_per_connection = 3
+in_flight = 5
+partial_frame_seconds = 0.3
+output_bytes = 1_000_000
+[decisions]
+timeout_ms = 30_000
+total_timeout_ms = 30_000
+"""
+REFUSES_SECCOMP = """
+import os, sys, errno, pyseccomp
+refuses = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+refuses.add_rule(pyseccomp.ERRNO(errno.EINVAL), "seccomp")
+refuses.add_rule(pyseccomp.ERRNO(errno.EINVAL), "prctl", pyseccomp.Arg(0, pyseccomp.EQ, 22))
+refuses.load()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""As a container whose profile knows no seccomp: seccomp(2) and prctl(PR_SET_SECCOMP) fail."""
+
+
+@pytest.fixture(scope="module")
+def capped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serving, int]]:
+    port = free_port("127.0.0.1", socket.SOCK_STREAM)
+    daemon = Serving(
+        tmp_path_factory.mktemp("capped"),
+        SCRIPTS,
+        ASSIGNMENTS,
+        CAPS.replace("in_flight = 5", "in_flight = 50"),
+        # The environment overrides the file.
+        {"SCRIPTFORGE_SOCKET__IN_FLIGHT": "5", "SCRIPTFORGE_METRICS__LISTEN": f"127.0.0.1:{port}"},
+    )
+    try:
+        yield daemon.ready(), port
+    finally:
+        daemon.stop()
+
+
+async def _alive(daemon: Serving) -> None:
+    """Others notice nothing, and nothing stays open."""
+    async with asyncio.timeout(10):
+        while True:
+            client = await daemon.client()
+            try:
+                assert (await client.call("route", request("same")))["outcome"] == "returned"
+                break
+            except ConnectionLost:
+                # It has not yet noticed the end of those before.
+                await client.close()
+        while (await client.call("stats"))["pending"]:
+            pass
+    await client.close()
+
+
+async def test_requests_in_flight(capped: tuple[Serving, int]) -> None:
+    daemon, port = capped
+    first, second = await daemon.client(), await daemon.client()
+    sent = Traffic()
+    for number in range(4):
+        sent.ask(first, request("never", f"a{number}"))
+    await sent.until(lambda _: sent.outcomes["overloaded"] == 1)
+    for number in range(3):
+        sent.ask(second, request("never", f"b{number}"))
+    await sent.until(lambda _: sent.outcomes["overloaded"] == 2)
+    texts = sorted(str(answer.error) for answer in sent.answers)
+    assert "on this connection" in texts[1]
+    assert "on this connection" not in texts[0]
+    # What is immediate is answered all the same, and room is used again.
+    assert await second.call("ping") == "pong"
+    assert await first.call("cancel", {"call_id": "a0"}) == {"cancelled": 1}
+    assert (await second.call("route", request("same")))["outcome"] == "returned"
+    key = ("scriptforge_rpc_refused_total", "overloaded")
+    await asyncio.to_thread(wait_until, lambda: metrics(port).get(key, 0) == 2, "the refusals on the page")
+    await first.close()
+    await second.close()
+    await _alive(daemon)
+
+
+async def test_connections(capped: tuple[Serving, int]) -> None:
+    daemon, port = capped
+    clients = [await daemon.client() for _ in range(6)]
+    for client in clients:
+        await client.call("ping")
+    reader, writer = await asyncio.open_unix_connection(str(daemon.socket))
+    told = msgpack.unpackb(await asyncio.wait_for(reader.read(), 5))
+    assert told[:2] == [2, "error"]
+    assert told[2][0]["code"] == "overloaded"
+    writer.close()
+    await writer.wait_closed()
+    for client in clients:
+        await client.close()
+    await _alive(daemon)
+    # The page is rendered once a second.
+    key = ("scriptforge_rpc_refused_total", "connection_connections")
+    await asyncio.to_thread(wait_until, lambda: metrics(port).get(key, 0) >= 1, "the refusal on the page")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (msgpack.packb([0, 7, "route", [{"call_id": "x" * 70_000}]]), "oversized"),
+        (msgpack.packb([0, 7, "route", [{"call_id": "x"}]])[:-3], "frame_timeout"),
+        (b"\xc1", "malformed"),
+        (b"GET / HTTP/1.1\r\n\r\n", "malformed"),
+        (msgpack.packb([0, 7, "route"]) + b"\x90", "bad_request"),
+        (msgpack.packb([0, 7, "route", []]), "bad_request"),
+        (msgpack.packb([0, 7, "route", [{"call_id": "x", "routing": {}, "unknown": 1}]]), "bad_request"),
+        (msgpack.packb([0, 7, "root", []]), "unknown_method"),
+        (b"\x91" * 2000, "malformed"),
+        (b"\x94\x00\x07\xa5route\x91\x82\xa7call_id\xa1x\xa7routing" + b"\x81\xa1x" * 1000 + b"\xc0", "bad_request"),
+        (b"\xdd\xff\xff\xff\xff", "frame_timeout"),
+        (b"\x94\x00\x07\xc6\xff\xff\xff\xff" + b"x" * 70_000, "oversized"),
+    ],
+    ids=[
+        "oversized", "truncated", "no-message", "http", "short", "no-params", "unknown-field", "unknown-method",
+        "deep", "deep-routing", "long-array", "long-name",
+    ],
+)  # fmt: skip
+async def test_bytes_that_are_no_request(capped: tuple[Serving, int], sent: bytes, code: str) -> None:
+    daemon, _ = capped
+    other = await daemon.client()
+    reader, writer = await asyncio.open_unix_connection(str(daemon.socket))
+    writer.write(sent)
+    told = b""
+    async with asyncio.timeout(5):
+        while code.encode() not in told:
+            received = await reader.read(10_000)
+            assert received, told
+            told += received
+    writer.close()
+    await writer.wait_closed()
+    assert (await other.call("route", request("same")))["outcome"] == "returned"
+    await other.close()
+    await _alive(daemon)
+
+
+async def test_a_reader_that_does_not_read(capped: tuple[Serving, int]) -> None:
+    daemon, _ = capped
+    other = await daemon.client()
+    reader, writer = await asyncio.open_unix_connection(str(daemon.socket))
+    ask = msgpack.packb([0, 7, "route", [request("nobody", "x" * 20_000, routing={"fill": "y" * 40_000})]])
+
+    async def pour() -> None:
+        while True:
+            writer.write(ask)
+            await writer.drain()
+
+    pouring = asyncio.ensure_future(pour())
+    for _ in range(50):
+        assert (await other.call("route", request("same")))["outcome"] == "returned"
+    # The daemon stops reading from it: what it holds of it is bounded, and so is what it remembers.
+    resident = _resident(daemon.pid)
+    for _ in range(200):
+        assert (await other.call("route", request("same")))["outcome"] == "returned"
+    assert _resident(daemon.pid) - resident < 20_000_000
+    pouring.cancel()
+    await asyncio.wait([pouring])
+    del reader
+    writer.transport.abort()
+    await other.close()
+    await _alive(daemon)
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_the_unix_socket_has_the_mode_and_the_group_it_was_given(tmp_path: Path) -> None:
+    group = grp.getgrgid(os.getgid()) if os.getuid() else next(each for each in grp.getgrall() if each.gr_gid != 0)
+    daemon = Serving(tmp_path, {}, "", f'[socket]\nunix_mode = "0620"\nunix_group = "{group.gr_name}"\n').ready()
+    try:
+        status = daemon.socket.stat()
+        assert stat.S_IMODE(status.st_mode) == 0o620
+        assert status.st_gid == group.gr_gid
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority, a server and a client signed by it, a client signed by another."""
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    for authority in ("authority", "other"):
+        openssl(
+            "req", "-x509", *key, "-keyout", f"{authority}.key", "-out", f"{authority}.pem", "-subj", f"/CN={authority}"
+        )
+    for name, signer in (("server", "authority"), ("client", "authority"), ("stranger", "other")):
+        openssl(
+            *("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"),
+            *("-CA", f"{signer}.pem", "-CAkey", f"{signer}.key", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-addext", "basicConstraints=critical,CA:FALSE"),
+        )
+    return folder
+
+
+async def test_tcp_with_tls_and_client_certificates(tmp_path: Path, certificates: Path) -> None:
+    port = free_port("127.0.0.1", socket.SOCK_STREAM)
+    daemon = Serving(
+        tmp_path,
+        SCRIPTS,
+        ASSIGNMENTS,
+        environment={
+            "SCRIPTFORGE_SOCKET__TCP": f"127.0.0.1:{port}",
+            "SCRIPTFORGE_SOCKET__TLS_CERTIFICATE": str(certificates / "server.pem"),
+            "SCRIPTFORGE_SOCKET__TLS_KEY": str(certificates / "server.key"),
+            "SCRIPTFORGE_SOCKET__TLS_CLIENT_CA": str(certificates / "authority.pem"),
+        },
+    ).ready()
+
+    def shown(name: str) -> TlsFiles:
+        return TlsFiles(
+            certificate=certificates / f"{name}.pem",
+            key=certificates / f"{name}.key",
+            authority=certificates / "authority.pem",
+        )
+
+    try:
+        address = f"tcp:127.0.0.1:{port}"
+        client = await RpcClient.connect(address, tls=shown("client"))
+        assert (await client.call("route", request("same")))["outcome"] == "returned"
+        for refused in (shown("stranger"), TlsFiles(authority=certificates / "authority.pem")):
+            with pytest.raises((ConnectionLost, ssl.SSLError)):
+                await _ping(await RpcClient.connect(address, tls=refused))
+        with pytest.raises(ConnectionLost):
+            await _ping(await RpcClient.connect(address))
+        # A handshake that never comes costs a connection for a time, and nobody else anything.
+        _, silent = await asyncio.open_connection("127.0.0.1", port)
+        assert (await client.call("route", request("same")))["outcome"] == "returned"
+        silent.close()
+        await silent.wait_closed()
+        await client.close()
+    finally:
+        daemon.stop()
+
+
+async def _ping(client: RpcClient) -> None:
+    async with asyncio.timeout(5):
+        await client.call("ping")
+
+
+async def test_the_allow_list_of_tcp(tmp_path: Path) -> None:
+    port = free_port("127.0.0.1", socket.SOCK_STREAM)
+    configuration = f'[socket]\ntcp = "127.0.0.1:{port}"\nallow = ["127.0.0.7/32"]\n'
+    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, configuration).ready()
+    try:
+        with pytest.raises(ConnectionLost):
+            await _ping(await RpcClient.connect(f"tcp:127.0.0.1:{port}"))
+        _, allowed = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.7", 0))
+        allowed.close()
+        await allowed.wait_closed()
+        daemon.program.wait_for("not_allowed peer=127.0.0.1")
+        assert len(daemon.program.lines("not_allowed")) == 1
+    finally:
+        daemon.stop()
+
+
+def _refusing() -> tuple[str, ...]:
+    return (sys.executable, "-c", REFUSES_SECCOMP)
+
+
+def test_without_seccomp_it_refuses_to_start(tmp_path: Path) -> None:
+    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, launcher=_refusing())
+    assert daemon.program.finish(20.0) == 1
+    [said] = daemon.program.lines("^scriptforge:")
+    assert "seccomp" in said
+    assert "Traceback" not in "".join(daemon.program.lines(""))
+    assert not daemon.socket.exists()
+
+
+async def test_without_seccomp_it_starts_where_told_so_and_warns(tmp_path: Path) -> None:
+    port = free_port("127.0.0.1", socket.SOCK_STREAM)
+    daemon = Serving(
+        tmp_path,
+        SCRIPTS,
+        ASSIGNMENTS,
+        "[sandbox]\nrequire_confinement = false\n",
+        {"SCRIPTFORGE_METRICS__LISTEN": f"127.0.0.1:{port}"},
+        _refusing(),
+    ).ready()
+    try:
+        assert daemon.program.lines('"level":"warning","action":"workers_unconfined"')
+        assert (await asyncio.to_thread(metrics, port))["scriptforge_confined",] == 0
+        client = await daemon.client()
+        assert (await client.call("stats"))["confined"] is False
+        assert (await client.call("route", request("same")))["outcome"] == "returned"
+        await client.close()
+    finally:
+        daemon.stop()
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        ("[socket]\nunxi = 1\n", "unxi"),
+        ("[sandbox]\nslow_workers = -1\n", "slow_workers"),
+        ('[socket]\nunix_group = "no-such-group"\n', "no-such-group"),
+        ('[socket]\ntls_certificate = "/nonexistent"\ntcp = "127.0.0.1:1"\n', "TLS|tls"),
+        ("[[[\n", "sidecar.toml"),
+    ],
+)
+def test_a_configuration_that_is_wrong_says_where(tmp_path: Path, configuration: str, said: str) -> None:
+    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, configuration)
+    assert daemon.program.finish(20.0) == 1
+    assert daemon.program.lines(said)
+    assert not daemon.program.lines("Traceback")
+
+
+async def _serves(daemon: Serving, count: int = 30) -> None:
+    client = await daemon.client()
+    for number in range(count):
+        assert (await client.call("route", request("same", f"c{number}")))["outcome"] == "returned"
+    await client.close()
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "closed", "gone"])
+async def test_a_log_that_cannot_be_written_costs_no_call(tmp_path: Path, where: str) -> None:
+    redirection = {"/dev/full": "2>/dev/full", "closed": "2>&-", "gone": "2> >(exec head -n 1 >/dev/null)"}[where]
+    shell = ("bash", "-c", f'exec "$@" {redirection}', "bash")
+    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, launcher=shell)
+    try:
+        wait_until(daemon.socket.is_socket, "the socket")
+        await _serves(daemon)
+        daemon.send(signal.SIGTERM)
+        assert daemon.program.finish(10.0) == 0
+    finally:
+        daemon.stop()
+
+
+async def test_a_log_reader_that_has_stopped_costs_no_call(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDWR)
+    try:
+        daemon = Serving(
+            tmp_path, SCRIPTS, ASSIGNMENTS, launcher=("bash", "-c", f'exec "$@" 2>{shlex.quote(str(pipe))}', "bash")
+        )
+        try:
+            await asyncio.to_thread(wait_until, daemon.socket.is_socket, "the socket")
+            client = await daemon.client()
+            # The pipe's 64 KB are full after some hundred records.
+            for number in range(300):
+                decision = await client.call("route", request("same", f"{number}" + "x" * 300))
+                assert decision["outcome"] == "returned"
+            await client.close()
+            daemon.send(signal.SIGTERM)
+            assert await asyncio.to_thread(daemon.program.finish, 10.0) == 0
+        finally:
+            daemon.stop()
+    finally:
+        os.close(reading)
+
+
+async def test_few_descriptors(tmp_path: Path) -> None:
+    shell = ("bash", "-c", 'ulimit -n 64; exec "$@"', "bash")
+    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, "[decisions]\ntimeout_ms = 300\n", launcher=shell).ready()
+    try:
+        first = await daemon.client()
+        held = []
+        for _ in range(80):
+            held.append(await asyncio.open_unix_connection(str(daemon.socket)))
+        # The connections that there are go on, and a dead worker is replaced once there is room again.
+        assert (await first.call("route", request("same")))["outcome"] == "returned"
+        for worker in daemon.workers():
+            os.kill(worker, signal.SIGKILL)
+        outcomes = set()
+        for _ in range(5):
+            try:
+                decision = await asyncio.wait_for(first.call("route", request("same")), 10)
+                outcomes.add(decision["outcome"])
+            except RpcError as error:
+                outcomes.add(error.code)
+        assert outcomes <= {"returned", "timed_out", "refused", "crashed"}
+        for _, writer in held:
+            writer.close()
+        async with asyncio.timeout(15):
+            while (await first.call("route", request("same")))["outcome"] != "returned":
+                pass
+        assert (await daemon.client()) is not None
+        assert not daemon.program.lines("Traceback")
+        await first.close()
+    finally:
+        daemon.stop()
