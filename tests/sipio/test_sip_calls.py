@@ -839,3 +839,38 @@ def test_record_routes_and_a_strict_router_are_followed() -> None:
         ack = [data for _, data in a.sent if data.startswith(b"ACK")][-1].decode()
         assert ack.startswith(f"ACK {uri} SIP/2.0\r\n")
         assert [line[7:] for line in ack.split("\r\n") if line.startswith("Route: ")] == following
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1_000_000), transport=st.sampled_from(["udp", "tcp"]), by_callee=st.booleans())
+def test_messages_damaged_on_the_way_raise_nothing_and_leave_nothing(
+    seed: int, transport: str, by_callee: bool
+) -> None:
+    network = Network(seed=seed)
+
+    def damage(data: bytes) -> bytes:
+        if network.random.random() < 0.8:
+            return data
+        begin = network.random.randrange(len(data))
+        junk = network.random.choice([b"", b"\r\n", b"\xff", b"0", b";", b",", b'"', b"<", b"-1", b"\0"])
+        return data[:begin] + junk + data[begin + network.random.randrange(6) :]
+
+    a, b = network.node(transport=transport), network.node(transport=transport)
+    network.rewrite = damage
+    serve(b, by_callee)
+    for _ in range(6):
+        outgoing = a.agent.invite(f"sip:1@10.0.0.2;transport={transport}", from_="sip:a@b", media=a.media)
+        network.run(0.5)
+        outgoing.hold()
+        network.run(0.5)
+        outgoing.send_digit("1")
+        network.run(0.5)
+        if not by_callee:
+            outgoing.end()
+    network.run(100)
+    for node in (a, b):
+        node.agent.shut_down()
+    network.run(2)
+    quiet(network, a, b)
+    assert len(a.told(SessionEnded)) == 6
+    assert len(b.told(SessionEnded)) == len(b.told(CallReceived))
