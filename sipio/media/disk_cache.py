@@ -5,8 +5,13 @@ import hashlib
 import os
 import secrets
 import threading
+import time
 from pathlib import Path
 from typing import BinaryIO, Final
+
+_NEW: Final = ".new-"
+_NEW_SECONDS: Final = 3_600
+"""A file begun longer ago than this was left by a process that died."""
 
 
 class DiskCache:
@@ -38,7 +43,7 @@ class DiskCache:
         """A file to write into, for `keep` or `discard`; None where none can be made."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            return (self._directory / f".new-{secrets.token_hex(16)}").open("xb")
+            return (self._directory / f"{_NEW}{secrets.token_hex(16)}").open("xb")
         except OSError:
             return None
 
@@ -66,6 +71,10 @@ class DiskCache:
                 with contextlib.suppress(OSError):
                     status = path.stat()
                     files.append((status.st_mtime_ns, status.st_size, path))
+            for path in self._directory.glob(f"{_NEW}*"):
+                with contextlib.suppress(OSError):
+                    if path.stat().st_mtime < time.time() - _NEW_SECONDS:
+                        path.unlink()
             total = sum(size for _, size, _ in files)
             for _, size, path in sorted(files):
                 if total <= self._capacity:

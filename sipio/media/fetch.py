@@ -1,6 +1,7 @@
 """Sounds over http and https, asked for again no more often than their server wants."""
 
 import asyncio
+import errno
 import ipaddress
 import re
 import socket
@@ -74,7 +75,7 @@ class _Resolver(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         allowed = [result for result in found if self._allow(host, result["host"])]
         if not allowed:
-            raise PermissionError(f"{host} is not an address that sounds may come from")
+            raise PermissionError(errno.EACCES, f"{host} is not an address that sounds may come from")
         return allowed
 
     async def close(self) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import threading
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -28,26 +30,34 @@ class SoundFilling:
         self._copy: BinaryIO | None = None
         self._preface: Final = preface
         self._begun = False
+        self._abandoned = False
+        self._lock: Final = threading.Lock()
 
     async def feed(self, piece: bytes) -> None:
         """Raises NotAudio, SoundTooLong."""
         self._sound.extend(await asyncio.to_thread(self._feed, piece))
 
     def _feed(self, piece: bytes) -> bytes:
-        if self._cache is not None and not self._begun:
-            self._begun = True
-            self._copy = self._cache.begin()
-            piece_of_copy = self._preface + piece
-        else:
-            piece_of_copy = piece
-        if self._copy is not None and self._cache is not None:
-            try:
-                self._copy.write(piece_of_copy)
-            except OSError:
-                # The sound does not need its copy.
-                self._cache.discard(self._copy)
-                self._copy = None
+        if self._cache is not None:
+            # What is abandoned may still be at work here, in its thread.
+            with self._lock:
+                if not self._abandoned:
+                    self._write_copy(self._cache, piece)
         return self._decoder.feed(piece)
+
+    def _write_copy(self, cache: DiskCache, piece: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            self._copy = cache.begin()
+            piece = self._preface + piece
+        if self._copy is None:
+            return
+        try:
+            self._copy.write(piece)
+        except OSError:
+            # The sound does not need its copy.
+            cache.discard(self._copy)
+            self._copy = None
 
     async def finish(self, key: str = "") -> bool:
         """The input has ended; its copy is kept under ``key``. Returns whether it was kept.
@@ -63,9 +73,11 @@ class SoundFilling:
 
     def abandon(self) -> None:
         """Forget the copy, if there is one. Idempotent."""
-        if self._copy is not None and self._cache is not None:
-            self._cache.discard(self._copy)
-            self._copy = None
+        with self._lock:
+            self._abandoned = True
+            if self._copy is not None and self._cache is not None:
+                self._cache.discard(self._copy)
+                self._copy = None
 
 
 async def fill_from_file(sound: Sound, path: Path, longest_seconds: int, skip: int = 0) -> None:
@@ -76,28 +88,31 @@ async def fill_from_file(sound: Sound, path: Path, longest_seconds: int, skip: i
         NotAudio: it is no WAV that is read.
         SoundTooLong: longer than the cap.
     """
-    try:
-        file = await asyncio.to_thread(path.open, "rb")
-    except OSError as error:
-        raise _unreadable(path, error) from error
     filling = SoundFilling(sound, longest_seconds)
+    at, size, first = skip, _FIRST_PIECE, None
     try:
-        file.seek(skip)
-        size = _FIRST_PIECE
         while True:
-            try:
-                piece = await asyncio.to_thread(file.read, size)
-            except OSError as error:
-                raise _unreadable(path, error) from error
+            piece, identity = await asyncio.to_thread(_read, path, at, size)
+            if identity != (first or identity):
+                raise SoundNotFound(f"{path.name} was replaced while it was read")
             if not piece:
                 break
             await filling.feed(piece)
-            size = _PIECE
+            at, size, first = at + len(piece), _PIECE, identity
         await filling.finish()
+    except OSError as error:
+        raise _unreadable(path, error) from error
     except NotAudio as error:
         raise NotAudio(f"{path.name}: {error}") from error
-    finally:
-        file.close()
+
+
+def _read(path: Path, at: int, size: int) -> tuple[bytes, tuple[int, int, int]]:
+    """A piece, and which file it is of. Opened for each piece: whoever reads may be cancelled while a thread is here,
+    and would leave the file open."""
+    with path.open("rb") as file:
+        file.seek(at)
+        status = os.fstat(file.fileno())
+        return file.read(size), (status.st_dev, status.st_ino, status.st_mtime_ns)
 
 
 def _unreadable(path: Path, error: OSError) -> SoundNotFound:
