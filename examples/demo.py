@@ -52,7 +52,12 @@ def daemon(directory: Path, peers: Sequence[str] = ()) -> Iterator[str]:
     )
     command = [str(Path(sys.executable).with_name("scriptforge")), "serve", "--config", str(configuration)]
     log = directory / "daemon.log"
-    with log.open("wb") as written, subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=written) as process:
+    # What is set for a daemon of one's own is not for this one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCRIPTFORGE_")}
+    with (
+        log.open("wb") as written,
+        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=written) as process,
+    ):
         try:
             deadline = time.monotonic() + START_SECONDS
             while not socket.is_socket() and process.poll() is None and time.monotonic() < deadline:

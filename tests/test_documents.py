@@ -1,0 +1,227 @@
+"""What the documents show is so: commands run as printed, scripts do what is said of them, bytes are the bytes."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from sidecar.catalog.model import Assignment, Kind, Script, Snapshot
+from sidecar.check.script import check_script
+from sidecar.cli.call_data import read_request
+from sidecar.cli.decision_text import EXIT_STATUS
+from sidecar.configuration import Configuration
+from sidecar.decisions import Decided, Decisions
+from sipio.routing import Action
+from sipio.rpc.errors import ErrorCode
+from sipio.rpc.messages import RequestReceived, decode_message
+from tests.doubles.engine_runner import EngineRunner
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+WRITING = ROOT / "docs" / "writing-scripts.md"
+SOCKET = ROOT / "docs" / "socket.md"
+DOCUMENTS = [README, WRITING, SOCKET]
+LONG = ("scriptforge bench",)
+"""Not run here: they have tests of their own."""
+
+
+def blocks(file: Path, language: str) -> list[tuple[str, str]]:
+    """What follows the language, and the content, of each fenced block."""
+    return re.findall(rf"^```{language}\b ?([^\n]*)\n(.*?)^```$", file.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(file: Path) -> list[str]:
+    return [line for _, block in blocks(file, "sh") for line in block.splitlines() if not line.startswith("#")]
+
+
+def run(command: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    allowed = {0, EXIT_STATUS["sip_error"]} if "do-not-call" in command else {0}
+    assert done.returncode in allowed, f"{command}\n{done.stdout}{done.stderr}"
+
+
+@contextmanager
+def serving(command: str, socket: Path, environment: dict[str, str]) -> Iterator[None]:
+    with subprocess.Popen(
+        ["bash", "-euc", f"exec env {command}"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not socket.is_socket():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def test_every_command_runs_as_printed(tmp_path: Path) -> None:
+    """In one environment, in the order of the documents, with the daemon that the README starts."""
+    socket = tmp_path / "scriptforge.sock"
+    binaries = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "SCRIPTFORGE_METRICS__LISTEN": "",  # another daemon on this machine may have the port
+    }
+    printed = [line.replace("/tmp/scriptforge.sock", str(socket)) for file in DOCUMENTS for line in commands(file)]
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    (serve,) = [line for line in printed if line.endswith(" serve")]
+    ran = 0
+    with serving(serve, socket, environment):
+        for line in printed:
+            if line == serve or line.startswith(LONG):
+                continue
+            if line.startswith("make "):
+                assert line.removeprefix("make ") in targets
+            elif line == ". .venv/bin/activate":
+                continue  # PATH above stands for it: the tests may run in another environment
+            else:
+                assert shlex.split(line)[0] == "scriptforge"
+                run(line, environment)
+                ran += 1
+    assert ran >= 7
+
+
+def test_what_commands_print_is_what_the_readme_shows() -> None:
+    text = README.read_text()
+    command = next(line for line in commands(README) if line.startswith("scriptforge run"))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("scriptforge"), *shlex.split(command)[1:]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    shown = "\n".join(f"    {line}".rstrip() for line in done.stdout.splitlines() if not line.startswith("time "))
+    assert shown in text
+
+
+@pytest.mark.parametrize("file", [*DOCUMENTS, ROOT / "docs" / "kamailio.md"], ids=lambda file: file.name)
+def test_links_lead_somewhere(file: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)", file.read_text())
+    missing = [link for link in links if not (file.parent / link).exists()]
+    assert missing == []
+
+
+CALL = read_request(str(ROOT / "examples" / "calls" / "header-add.json"), "")
+VARIABLES = {"schedule": {"first_hour": 0}, "tariff": {"name": "gold"}}
+
+
+def decide(text: str, kind: Kind) -> Decided:
+    script = Script(id="s", name="s.js", version="1", kind=kind, text=text)
+    assignment = Assignment(script=script, timeout_ms=1000, timeout_action=None, error_action=None, variables=VARIABLES)
+    snapshot = Snapshot(scripts={"s": script}, routes={(CALL.customer, CALL.route): assignment}, dids={})
+    decided: list[Decided] = []
+    decisions = Decisions(EngineRunner(), Configuration(), snapshot, decided.append)
+    decisions.route(CALL, lambda _decision: None)
+    return decided[0]
+
+
+SCRIPTS = blocks(WRITING, "js")
+EXPECTED: list[tuple[str, Any]] = [
+    ("function main(data) {\n  return data", "unchanged"),
+    ("vars()", "cli"),
+    ("X-Customer-ID', value: 1234", [("X-Customer-ID", "1234")]),
+    ("egress_routing.headers", [("X-Customer-ID", "1234")]),
+    ("X-Priority", "changed"),
+    ("X-Internal", ["X-Internal"]),
+    ("X-Tariff", [("X-Tariff", "gold")]),
+    ("sort(", "frankfurt"),
+    ("'madrid' in", 2),
+    ("442079460101", "442079460101"),
+    ("^00", "unchanged"),
+    ("603 Not To Germany", 603),
+    ("Promise.reject", 404),
+    ("first_hour", "unchanged"),
+    ("CORRELATION_ID", "unchanged"),
+]
+
+
+@pytest.mark.parametrize(("index", "expected"), list(enumerate(EXPECTED)))
+def test_scripts_do_what_is_said_of_them(index: int, expected: tuple[str, Any]) -> None:
+    assert len(SCRIPTS) == len(EXPECTED)
+    info, text = SCRIPTS[index]
+    contained, result = expected
+    assert contained in text
+    kind = Kind.APP if info == "app" else Kind.SCRIPT
+    assert check_script(text, kind, "s.js") == ()
+    decided = decide(text, kind)
+    decision = decided.decision
+    assert decided.failure is None
+    destinations = decision.routing["egress_routing"]
+    if decision.action is Action.REJECT:
+        assert decision.code == result
+    elif result == "unchanged":
+        assert decision.routing == CALL.routing
+    elif result == "cli":
+        assert decision.routing["cli"] == "442079460100"
+    elif result == "changed":
+        assert destinations[0]["headers"] == [{"key": "X-Priority", "value": "high"}]
+    elif result == 2:
+        assert len(destinations) == 2
+    elif result == "frankfurt":
+        assert list(destinations[0]["gw"]) == ["frankfurt"]
+    elif isinstance(result, str):
+        clis = [gateway["cli"] for destination in destinations for gateway in destination["gw"].values()]
+        assert clis == [result, "442079460100", "442079460100"]
+    else:
+        assert result in (decision.headers.add, decision.headers.remove)
+
+
+def test_the_table_of_exit_statuses_is_complete() -> None:
+    numbers = {int(number) for number in re.findall(r"^\| (\d+) \|", WRITING.read_text(), re.MULTILINE)}
+    assert numbers == set(EXIT_STATUS.values()) | {1, 2}
+
+
+def test_the_socket_page_names_every_outcome_error_and_cap() -> None:
+    text = SOCKET.read_text()
+    missing = [outcome for outcome in EXIT_STATUS if f"`{outcome}`" not in text]
+    class_5 = {ErrorCode.CALL_EXISTS, ErrorCode.UNKNOWN_CALL}
+    missing += [code for code in ErrorCode if code not in class_5 and f"`{code}`" not in text]
+    assert missing == []
+
+
+def test_the_bytes_of_the_socket_page() -> None:
+    """Each ``->`` and ``<-`` in bytes is a whole message."""
+    text = SOCKET.read_text()
+    found = re.findall(r"^    (->|<-) ((?:[0-9a-f]{2}(?:\s+|$))+)", text, re.MULTILINE)
+    assert len(found) == 4
+    messages = [msgpack.unpackb(bytes.fromhex("".join(digits.split()))) for _, digits in found]
+    assert messages[0] == [0, 1, "ping", []]
+    assert messages[1] == [1, 1, None, "pong"]
+    request = decode_message(bytes.fromhex("".join(found[2][1].split())))
+    assert isinstance(request, RequestReceived)
+    assert messages[2][2:] == [
+        "route",
+        [
+            {
+                "call_id": "a",
+                "customer": "acme",
+                "route": "do-not-call",
+                "routing": {"dest_number": "493099950001"},
+            }
+        ],
+    ]
+    assert messages[3] == [0, 5, "nope", []]
