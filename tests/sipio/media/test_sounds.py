@@ -74,7 +74,7 @@ async def site() -> AsyncIterator[Site]:
     made = Site()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", made.handle)
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, handler_cancellation=True)
     await runner.setup()
     listener = web.TCPSite(runner, "127.0.0.1", 0)
     await listener.start()
@@ -225,7 +225,7 @@ async def test_a_missing_command_and_a_voice_that_is_an_option() -> None:
 
 
 async def test_text_as_an_argument_is_never_an_option(tmp_path: Path) -> None:
-    script = tmp_path / "speak"
+    script, said = tmp_path / "speak", tmp_path / "said"
     script.write_text(f"#!{sys.executable} -I\nimport sys\nopen({str(said)!r}, 'w').write(repr(sys.argv))\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     library = SoundLibrary(MediaSettings(speech=SpeechSettings(command=(str(script), "{text}"))))
@@ -340,7 +340,7 @@ async def test_failures_of_urls(site: Site) -> None:
 async def test_an_address_that_is_not_allowed_is_not_asked(host: str, site: Site) -> None:
     site.handler = answering(b"")
     library = SoundLibrary(MediaSettings())
-    with pytest.raises(FetchFailed, match="not an address|not a canonical"):
+    with pytest.raises(FetchFailed, match=r"not an address|not a canonical"):
         await play(library.open(MediaUrl(site.url(host=host)), Law.PCMU))
     assert site.requests == []
     await library.close()
