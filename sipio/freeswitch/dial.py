@@ -29,18 +29,22 @@ def dial_string(destination: str, settings: FreeswitchSettings) -> str:
         raise DialError(f"{destination[:80]!r} cannot be dialled")
     scheme, colon, rest = destination.partition(":")
     if colon and scheme.lower() in {"sip", "sips"}:
-        if rest.startswith("@") or not rest:
+        if rest.startswith("@") or not rest or not settings.sip_dial:
             raise DialError(f"{destination[:80]!r} cannot be dialled")
-        return settings.sip_dial.format(uri=rest if scheme.lower() == "sip" else destination)
+        return settings.sip_dial.replace("{uri}", rest if scheme.lower() == "sip" else destination)
     kind, slash, rest = destination.partition("/")
     if not slash:
-        return settings.trunk_dial.format(trunk=settings.default_trunk, number=_only(_NUMBER, destination))
+        return _trunk(settings, settings.default_trunk, destination)
     if kind == "user":
-        return settings.user_dial.format(user=_only(_NAME, rest))
+        return settings.user_dial.replace("{user}", _only(_NAME, rest))
     trunk, slash, number = rest.partition("/")
     if kind == "trunk" and slash:
-        return settings.trunk_dial.format(trunk=_only(_NAME, trunk), number=_only(_NUMBER, number))
+        return _trunk(settings, _only(_NAME, trunk), number)
     raise DialError(f"{destination[:80]!r} cannot be dialled")
+
+
+def _trunk(settings: FreeswitchSettings, trunk: str, number: str) -> str:
+    return settings.trunk_dial.replace("{trunk}", trunk).replace("{number}", _only(_NUMBER, number))
 
 
 def _only(allowed: re.Pattern[str], text: str) -> str:

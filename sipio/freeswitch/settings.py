@@ -14,7 +14,7 @@ class FreeswitchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     limits: CallLimits = CallLimits()
     sip_dial: str = "sofia/internal/{uri}"
-    """Dial string of a bridge to ``sip:user@host``."""
+    """Dial string of a bridge to ``sip:user@host``; empty refuses such destinations."""
     user_dial: str = "user/{user}"
     """Dial string of a bridge to ``user/NAME``."""
     trunk_dial: str = "sofia/gateway/{trunk}/{number}"
