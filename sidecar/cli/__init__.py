@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from sandbox.errors import SandboxError
-from sidecar.cli import bench, call, calls, check, config, route, run, serve
+from sidecar.cli import bench, call, calls, check, config, route, run, serve, types
 from sidecar.errors import SidecarError
 from sipio.errors import SipioError
 
-COMMANDS = (run, check, serve, route, call, calls, config, bench)
+COMMANDS = (run, check, serve, route, call, calls, types, config, bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

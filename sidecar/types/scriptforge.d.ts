@@ -1,0 +1,241 @@
+// What a script of ScriptForge Sidecar finds around it, for editors. `scriptforge types --write .` puts this file and a
+// jsconfig.json beside your scripts. Say above main what it is, and everything in it is completed and checked:
+//
+//   /** @type {ScriptForge.VoiceMain} */
+//   async function main(data, ctx) { await ctx.answer(); }
+
+declare namespace ScriptForge {
+  /** A Class 4 script: decides how a call is routed. It returns the whole data, its routing, or nothing. */
+  type Main = (data: Data) => Data | Routing | void;
+
+  /** The same as an App: `async function main(data)`. */
+  type AsyncMain = (data: Data) => Promise<Data | Routing | void>;
+
+  /** A Class 5 script: `async function main(data, ctx)` drives a call. The call is ended when it is over. */
+  type VoiceMain = (data: VoiceData, ctx: Ctx) => Promise<any>;
+
+  interface Header {
+    key: string;
+    value: string | number;
+  }
+
+  interface HeaderName {
+    key: string;
+  }
+
+  /** One place the switch may send the call to, in the order in which they are tried. */
+  interface Destination {
+    headers?: Header[];
+    remove_headers?: HeaderName[];
+    /** By the gateway's id; `cli` is the caller id sent to it. */
+    gw: Record<string, { cli?: string; [key: string]: any }>;
+    [key: string]: any;
+  }
+
+  /** The list of destinations. `headers` on the list itself are for all of them. */
+  interface Destinations extends Array<Destination> {
+    headers?: Header[];
+    remove_headers?: HeaderName[];
+  }
+
+  /** What the switch's routing engine decided. */
+  interface Routing {
+    account_id?: string | number;
+    cli: string;
+    dest_number: string;
+    server?: string;
+    direction?: "origination" | "termination";
+    egress_routing: Destinations;
+    headers?: Header[];
+    remove_headers?: HeaderName[];
+    [key: string]: any;
+  }
+
+  /** What a Class 4 `main` is given: the routing, headers for every destination, and the assignment's vars. */
+  interface Data {
+    routing: Routing;
+    /** The same list as `routing.egress_routing`. */
+    egress_routing: Destinations;
+    headers: Header[];
+    remove_headers: HeaderName[];
+    /** The assignment's vars. */
+    [variable: string]: any;
+  }
+
+  /** What a Class 5 `main` is given: the call, and the assignment's vars. */
+  interface VoiceData {
+    call_id: string;
+    /** The caller's number. */
+    cli: string;
+    cli_name: string;
+    /** The number or name dialled. */
+    dest_number: string;
+    /** `host:port` that the call came from. */
+    source: string;
+    customer: string;
+    /** Of the INVITE, in order. */
+    headers: Header[];
+    /** The assignment's vars. */
+    [variable: string]: any;
+  }
+
+  type Digit = "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "*" | "#" | "A" | "B" | "C" | "D";
+
+  /** `user/x.wav` (your own), `ivr/x.wav` (of the house), or an http(s) URL. */
+  type MediaName = `user/${string}` | `ivr/${string}` | `http://${string}` | `https://${string}`;
+
+  interface IvrOptions {
+    /** How often the caller may try. 1 unless said otherwise. */
+    tries?: number;
+    /** Played before each further try. */
+    invalid_file?: MediaName | MediaName[];
+    /** What the whole input must match. */
+    regexp?: RegExp | string;
+    /** Where the call goes when nothing valid was entered. */
+    transfer_on_failure?: string;
+  }
+
+  interface Digits {
+    status: "success" | "timeout" | "failure";
+    /** Without the terminator. */
+    value: string;
+    /** The digit that ended the input, or empty. */
+    terminator: string;
+  }
+
+  interface Bridged {
+    status: "completed" | "busy" | "no_answer" | "failed" | "cancelled";
+    /** The one that answered, or the last tried. */
+    destination: string;
+    /** The other leg's final SIP status; 0 where there was none. */
+    code: number;
+    reason: string;
+    /** Seconds from its answer to its end. */
+    duration: number;
+    hangup_by: "caller" | "callee" | "";
+  }
+
+  interface HungUp {
+    by: "caller" | "callee" | "script" | "system";
+    /** Q.850 cause. */
+    cause: number;
+    /** SIP status of a call that was never answered. */
+    code: number;
+    reason: string;
+  }
+
+  /**
+   * Text: the digits themselves, or else a regular expression. A function is given all digits since the wait began,
+   * and says whether they are what is waited for.
+   */
+  type DigitMatch = string | RegExp | ((digits: string) => unknown);
+
+  /**
+   * The call. Each action's promise settles when the action is complete on the call; await it. Actions are done in the
+   * order in which they were asked for. When the call ends they are rejected with a HangupError.
+   */
+  class Ctx {
+    /** Your own ctx, in place of main's second parameter: `new cxC5Server(process.env.CORRELATION_ID)`. */
+    constructor(correlationId?: string);
+
+    /** A call variable: `sip_from_user`, `sip_to_user`, `sip_h_X-Foo` for a SIP header, what the switch has, or your own. */
+    get(key: string): string | undefined;
+    /** Sets a call variable, on the switch as well. */
+    set(key: string, value: string | number | boolean): Promise<void>;
+    /** Reads a header of the INVITE. */
+    header(key: string): string | undefined;
+    /** Sets a header of what is sent next (answer, bridge, refusal); null takes it back. */
+    header(key: string, value: string | number | null): string;
+    /** Writes to the call's log. */
+    log(...values: unknown[]): Promise<void>;
+
+    /** Answers the call; resolves when the caller has confirmed it. */
+    answer(): Promise<void>;
+    /** Speaks; resolves when spoken. */
+    tts(text: string | number, voice?: string): Promise<void>;
+    /** Plays one file or several; resolves when played. */
+    play(file: MediaName | MediaName[]): Promise<void>;
+    /** Sends the caller's audio back until the call ends. */
+    echo(delayMilliseconds?: number): Promise<void>;
+    /**
+     * Plays a prompt and collects digits, which interrupt it.
+     * @param timeout seconds to the first digit and between digits; 5 unless said otherwise
+     * @param terminators digits that end the input; `#` unless said otherwise
+     */
+    ivr(
+      file?: MediaName | MediaName[] | null,
+      timeout?: number | null,
+      minimum?: number | null,
+      maximum?: number | null,
+      terminators?: string | null,
+      options?: IvrOptions,
+    ): Promise<Digits>;
+    /**
+     * Calls another party and connects the two; resolves with what became of the other leg.
+     * @param destination `sip:user@host`, `user/NAME`, `trunk/NAME/NUMBER`, a number; several are tried in order
+     * @param continueOn whether the script goes on after it: always, never, or only then
+     * @param external a bare number goes to the default trunk
+     */
+    bridge(
+      destination: string | number | (string | number)[],
+      continueOn?: boolean | "fail" | "completed",
+      external?: boolean,
+    ): Promise<Bridged>;
+    /** Ends the call: `404`, `"404 Not Found"`, `"USER_BUSY"`, or a Q.850 number. */
+    hangup(cause?: number | string): Promise<void>;
+    /** Digits are no longer heard; all of them unless some are named. */
+    blockDtmf(digits?: string | Digit[]): Promise<void>;
+    /** Resolves with the digits once they match; rejects when `quit` is matched or time is up (60 s). Several may wait. */
+    waitFor(match: DigitMatch, quit?: DigitMatch | null, timeout?: number | null): Promise<string>;
+    /** Resolves once the call has ended. */
+    waitForHangup(): Promise<HungUp>;
+    /** Records the call until it ends; resolves once recording has begun. `stereo`: a leg a side. */
+    record(filename: string, options?: { stereo?: boolean }): Promise<void>;
+  }
+
+  interface Environment {
+    readonly SCRIPTFORGE_ID: string;
+    readonly SCRIPTFORGE_UUID: string;
+    readonly SCRIPTFORGE_NAME: string;
+    readonly APP_ID: string;
+    readonly EXEC_HOST: string;
+    /** The call's id. */
+    readonly CORRELATION_ID: string;
+    /** The script's own variables. */
+    readonly [name: string]: string | undefined;
+  }
+}
+
+declare module "cxC5Server" {
+  const CallServer: typeof ScriptForge.Ctx;
+  export default CallServer;
+}
+
+/** Modules of an App. */
+declare function require(name: "cxC5Server"): typeof ScriptForge.Ctx;
+
+/** What actions are rejected with when the call ends. */
+declare class HangupError extends Error {
+  constructor(message?: string);
+}
+
+declare const process: { readonly env: ScriptForge.Environment };
+
+/** Writes to the run's log. */
+declare const console: Record<"log" | "info" | "warn" | "error" | "debug", (...values: unknown[]) => void>;
+
+/** The older dialect: the data that `main` is given in the newer ones. */
+declare function vars(): ScriptForge.Data;
+/** The older dialect: finishes with this result. */
+declare function exit(result?: unknown): never;
+/** The older dialect: a SIP answer, `err([404, "Not Found"])`. */
+declare function err(answer: [code: number, reason?: string]): never;
+
+/** Timers, of Apps only. */
+declare function setTimeout(callback: (...values: any[]) => void, milliseconds?: number, ...values: any[]): number;
+declare function setInterval(callback: (...values: any[]) => void, milliseconds?: number, ...values: any[]): number;
+declare function setImmediate(callback: (...values: any[]) => void, ...values: any[]): number;
+declare function clearTimeout(timer: number | undefined): void;
+declare function clearInterval(timer: number | undefined): void;
+declare function clearImmediate(timer: number | undefined): void;
+declare function queueMicrotask(callback: () => void): void;
