@@ -22,7 +22,6 @@ class Reoffer:
         "_accepted",
         "_agent",
         "_glare",
-        "_number",
         "_offered",
         "_refreshing",
         "_session",
@@ -36,7 +35,6 @@ class Reoffer:
         self._wanted: tuple[LocalMedia, Headers] | None = None
         self._offered: tuple[LocalMedia | None, Headers] | None = None
         self._refreshing = False
-        self._number = 0
         self._accepted = False
         self._glare: Timer | None = None
         self.pending = False
@@ -76,7 +74,7 @@ class Reoffer:
         media, headers = self._offered or (None, [])
         self.pending = True
         self._accepted = False
-        self._number = self._session.send_offer(media, headers, self._answered, self._failed)
+        self._session.send_offer(media, headers, self._answered, self._failed)
 
     def _answered(self, response: Response, now: float) -> None:
         session = self._session

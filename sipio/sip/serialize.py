@@ -7,7 +7,6 @@ from typing import Final
 from sipio.errors import LocalError, MalformedMessage
 from sipio.sip.address import Address
 from sipio.sip.message import Request, canonical_name, is_token
-from sipio.sip.uri import split_list
 from sipio.sip.via import parse_via, top_value_end
 
 Headers = list[tuple[str, str]]
@@ -135,11 +134,6 @@ def response_address(source: Address, via_value: str) -> Address:
 def printable(reason: str) -> str:
     """A reason phrase made of an error's text: what it quotes of the peer's message is made harmless."""
     return "".join(character if " " <= character <= "~" else "?" for character in reason[:100])
-
-
-def via_fields(request: Request) -> list[str]:
-    """Every value of every Via, commas split."""
-    return [value for field in request.get_all("via") for value in split_list(field)]
 
 
 def _encode(text: str) -> bytes:

@@ -26,7 +26,7 @@ from sipio.sip.reoffer import Reoffer
 from sipio.sip.serialize import Headers, check_headers, printable
 from sipio.sip.session_timer import SessionTimer, minimum_session_expires, session_expires
 from sipio.sip.settings import Credentials
-from sipio.sip.transaction import ServerTransaction
+from sipio.sip.transaction import ClientTransaction, ServerTransaction
 
 _CAUSE: Final = re.compile(r"Q\.850\s*;(?:.*;)?\s*cause\s*=\s*(\d{1,3})", re.IGNORECASE)
 
@@ -55,6 +55,8 @@ class Session:
         self._pending_ack: tuple[int, PendingResponse] | None = None
         """The CSeq number of an INVITE that we answered with 2xx, until its ACK."""
         self._bye_after_ack: Headers | None = None
+        self._reinvite: ClientTransaction | None = None
+        """The last re-INVITE of ours."""
         self._reoffer: Final = Reoffer(self, context)
         self._timer: Final = SessionTimer(context.timers, self._refresh, self._expire)
         context.sessions[self._id] = self
@@ -199,8 +201,8 @@ class Session:
 
     def send_offer(
         self, media: LocalMedia | None, headers: Headers, on_response: OnResponse, on_failure: OnFailure
-    ) -> int:
-        """Send a re-INVITE, with our last description once more where ``media`` is None. Returns its CSeq number."""
+    ) -> None:
+        """Send a re-INVITE, with our last description once more where ``media`` is None."""
         negotiation = self._negotiation
         if media is None:
             if self._local_media is None:
@@ -208,7 +210,7 @@ class Session:
             media = self._local_media
         body = negotiation.offer(media)
         offered = [*headers, self._contact(), ALLOW, SUPPORTED, *self._timer_headers(), SDP_TYPE]
-        return self._request("INVITE", offered, body, on_response, on_failure)
+        self._request("INVITE", offered, body, on_response, on_failure)
 
     def acknowledge(self, number: int, body: bytes = b"") -> None:
         """ACK a 2xx to a re-INVITE of ours."""
@@ -231,7 +233,9 @@ class Session:
 
     def dialog_gone(self, reason: str) -> None:
         """The peer knows nothing of the dialog any more, or does not answer (clause 12.2.1.2)."""
-        self._hang_up([], EndedBy.SYSTEM, reason)
+        # Before the answer the INVITE's own final response says what becomes of the call.
+        if self._answered:
+            self._hang_up([], EndedBy.SYSTEM, reason)
 
     # Inside.
 
@@ -352,15 +356,15 @@ class Session:
         body: bytes = b"",
         on_response: OnResponse | None = None,
         on_failure: OnFailure | None = None,
-    ) -> int:
-        """Send a request of the dialog, and again with credentials where it is challenged. Returns its CSeq number."""
+    ) -> None:
+        """Send a request of the dialog, and again with credentials where it is challenged."""
         dialog = self._require_dialog()
         number = dialog.next_sequence()
         uri, all_headers = dialog.request_headers(method, number)
         all_headers += self._digest.headers(method, uri)
         all_headers += self._agent.user_agent_headers
         all_headers += headers
-        self._agent.layer.request(
+        transaction = self._agent.layer.request(
             method,
             uri,
             all_headers,
@@ -371,7 +375,8 @@ class Session:
             on_failure=on_failure or _ignore_failure,
             now=self._agent.clock(),
         )
-        return number
+        if method == "INVITE":
+            self._reinvite = transaction
 
     def _request_answered(
         self,
@@ -434,6 +439,9 @@ class Session:
         self._ended = True
         self._timer.stop()
         self._reoffer.stop()
+        if self._reinvite is not None:
+            # After a provisional answer no timer of its own would ever end it.
+            self._reinvite.give_up(self._agent.clock(), self._agent.settings.timers.transaction)
         self._agent.sessions.pop(self._id, None)
         self._agent.invites.discard(self._merge_key)
         self._agent.emit(

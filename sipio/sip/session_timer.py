@@ -6,7 +6,6 @@ from typing import Final
 from sipio.sip.message import SipMessage
 from sipio.sip.serialize import Headers
 from sipio.sip.timers import Timer, Timers
-from sipio.sip.uri import split_list
 
 
 class SessionTimer:
@@ -90,16 +89,17 @@ def minimum_session_expires(message: SipMessage) -> int:
 
 def supports(message: SipMessage, extension: str) -> bool:
     """Whether Supported or Require name it."""
-    return any(
-        extension in [option.lower() for option in split_list(field)]
-        for name in ("supported", "require")
-        for field in message.get_all(name)
-    )
+    return extension in _options(message, "supported") or extension in _options(message, "require")
 
 
 def requires(message: SipMessage) -> list[str]:
     """Every option of Require, in lower case."""
-    return [option.lower() for field in message.get_all("require") for option in split_list(field)]
+    return _options(message, "require")
+
+
+def _options(message: SipMessage, name: str) -> list[str]:
+    # Tokens, so that a quote means nothing here.
+    return [option.strip().lower() for field in message.get_all(name) for option in field.split(",") if option.strip()]
 
 
 def _seconds(text: str) -> int:

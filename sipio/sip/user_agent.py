@@ -213,7 +213,10 @@ class UserAgent:
             self._answer_malformed(salvage(data), source, str(error))
             return
         if not isinstance(message, Request):
-            agent.layer.receive_response(message, now)
+            try:
+                agent.layer.receive_response(message, now)
+            except MalformedMessage:
+                agent.counters.malformed += 1
             return
         to = message.get("to")
         try:
