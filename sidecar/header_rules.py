@@ -1,8 +1,10 @@
 """What of a script's header changes may reach a SIP message. No script can smuggle a line break or a header that
 the switch itself lives by."""
 
+import math
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
@@ -135,9 +137,23 @@ def number(field: str, value: Any) -> str | None:
 def _as_text(value: Any) -> str | None:
     if type(value) is bool:
         return "true" if value else "false"
-    if type(value) in (int, float):
+    if type(value) is int:
         return str(value)
-    return None
+    return _float_as_text(value) if type(value) is float else None
+
+
+def _float_as_text(value: float) -> str | None:
+    """ECMA-262 Number::toString: plain digits from 1e-6 up to 1e21, where Python has exponents from 1e-5 down."""
+    if not math.isfinite(value):
+        return None
+    if value == 0:
+        return "0"
+    mantissa, _, exponent = repr(value).partition("e")
+    mantissa = mantissa.removesuffix(".0")
+    if not exponent:
+        return mantissa
+    # Both languages write the fewest digits that give the number back.
+    return f"{Decimal(repr(value)):f}" if -7 < int(exponent) < 21 else f"{mantissa}e{int(exponent):+d}"
 
 
 def _check_count(entries: list[Any]) -> None:

@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidecar import class4
+from sidecar import class4, header_rules
 from sidecar.class4 import EXACT_INTEGER
 from sidecar.header_rules import RuleViolation
+from tests.sandbox.support import result
 
 VARIABLES = class4.variables_json({})
 WIDE = EXACT_INTEGER + 2
@@ -121,3 +122,16 @@ def test_header_changes_of_the_switch_that_are_no_list_are_its_own_mistake(value
         class4.initial({"headers": value})
     with pytest.raises(RuleViolation):
         class4.initial({"remove_headers": value})
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+@example([1e-5, 1.5e-6, 1e-7, -2.5e-10, 0.0001, 1e20, 1e21, -0.0, 1.0, 123456789.25, 5e-324])
+def test_a_header_s_number_is_written_as_the_engine_would(values: list[float]) -> None:
+    written = result("function main(values) { return values.map(String) }", values)
+    assert [header_rules.header_value("X-N", value) for value in values] == written
+
+
+def test_no_number_is_no_header() -> None:
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(RuleViolation):
+            header_rules.header_value("X-N", value)
