@@ -874,3 +874,30 @@ def test_messages_damaged_on_the_way_raise_nothing_and_leave_nothing(
     quiet(network, a, b)
     assert len(a.told(SessionEnded)) == 6
     assert len(b.told(SessionEnded)) == len(b.told(CallReceived))
+
+
+def test_a_reinvite_that_is_never_finally_answered_is_given_up_with_its_call() -> None:
+    network = Network()
+    a, b = network.node(transport="tcp"), network.node(transport="tcp")
+    outgoing, _ = answered(network, a, b)
+    network.drop = lambda node, _: node is b
+    outgoing.hold()
+    network.run(0.1)
+    fork(network, a, a.sent[-1][1], "x", "100 Trying")
+    network.drop = lambda *_: False
+    outgoing.bye()
+    quiet(network, a, b)
+
+
+def test_a_phone_that_knows_nothing_of_info_before_it_answers_goes_on_ringing() -> None:
+    network = Network()
+    a = network.node()
+    outgoing = a.agent.invite("sip:100@10.0.0.2", from_="sip:a@b", media=a.media)
+    network.run(0.1)
+    fork(network, a, a.sent[0][1], "one", "180 Ringing")
+    outgoing.send_digit("1")
+    network.run(0.1)
+    fork(network, a, a.sent[-1][1], "one", "481 Gone")
+    assert not outgoing.ended
+    fork(network, a, a.sent[0][1], "one", "200 OK", body=True)
+    assert outgoing.answered
