@@ -58,7 +58,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Calls, prints, and gives the exit status."""
     from sidecar.cli.call_timeline import timeline  # noqa: PLC0415 - the other commands start faster without these
-    from sidecar.phone import session  # noqa: PLC0415
+    from sidecar.phone import session, terminal  # noqa: PLC0415
 
     script: Path = arguments.script
     if arguments.keys is None and (arguments.expect or not sys.stdin.isatty()):
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         audible=not arguments.quiet and "CI" not in os.environ,
     )
     if steps is None:
-        print("keys 0-9 * # A-D: digits    h: hang up    while bridging: a answers, b busy, n no answer, f fails")
+        print(terminal.HELP, flush=True)
     result = session.call(asked, lambda line: print(line, flush=True))
     print()
     print(timeline(result.record), end="")

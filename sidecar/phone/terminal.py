@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import termios
 import tty
@@ -12,7 +13,7 @@ from typing import Final
 from sidecar.phone.keys import PartyAction
 from sidecar.phone.line import Busy, PhoneLine
 
-HELP: Final = "keys 0-9 * # A-D: digits    h: hang up    while bridging: a answers, b busy, n no answer, f fails\n"
+HELP: Final = "keys 0-9 * # A-D: digits    h: hang up    while bridging: a answers, b busy, n no answer, f fails"
 
 _PARTY: Final = {
     "a": PartyAction.ANSWER,
@@ -20,6 +21,8 @@ _PARTY: Final = {
     "n": PartyAction.NO_ANSWER,
     "f": PartyAction.FAIL,
 }
+_ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+"""End the call rather than the process, which would leave the terminal as it is."""
 _INTERRUPT: Final = "\x03"
 _END_OF_INPUT: Final = "\x04"
 
@@ -47,6 +50,9 @@ def keys_to(line: PhoneLine) -> Iterator[None]:
     def typed() -> None:
         read = os.read(descriptor, 64)
         for key in read.decode("utf-8", "replace") or _END_OF_INPUT:
+            if key == _INTERRUPT and line.ended:
+                # The script is at its bookkeeping, and the person has waited enough.
+                signal.raise_signal(signal.SIGINT)
             handle_key(line, key)
         if not read:
             loop.remove_reader(descriptor)
@@ -58,7 +64,11 @@ def keys_to(line: PhoneLine) -> Iterator[None]:
         now[3] &= ~termios.ISIG
         termios.tcsetattr(descriptor, termios.TCSADRAIN, now)
         loop.add_reader(descriptor, typed)
+        for number in _ENDING_SIGNALS:
+            loop.add_signal_handler(number, line.hang_up)
         yield
     finally:
+        for number in _ENDING_SIGNALS:
+            loop.remove_signal_handler(number)
         loop.remove_reader(descriptor)
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

@@ -44,6 +44,47 @@ class Phone:
         return re.findall(r"^ +([\d.]+  (?:caller|party|phone) .*)$", self.out, re.MULTILINE)
 
 
+class Terminal:
+    """The command in a terminal of the test's own."""
+
+    def __init__(self, script: Path) -> None:
+        self._primary, self._secondary = pty.openpty()
+        self._before = termios.tcgetattr(self._secondary)
+        self._read = b""
+        command = [sys.executable, "-c", "import sys; from sidecar.cli import main; sys.exit(main(sys.argv[1:]))"]
+        self.process = subprocess.Popen(
+            [*command, "call", str(script), "--quiet"],
+            stdin=self._secondary,
+            stdout=self._secondary,
+            stderr=self._secondary,
+            cwd=Path(__file__).parents[3],
+        )
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._primary)
+        os.close(self._secondary)
+
+    def until(self, text: str) -> None:
+        """Wait for something to be shown."""
+        deadline = time.monotonic() + 20
+        while text.encode() not in self._read:
+            ready = select.select([self._primary], [], [], max(0.0, deadline - time.monotonic()))[0]
+            assert ready, (text, self._read)
+            self._read += os.read(self._primary, 4096)
+
+    def type(self, keys: str) -> None:
+        os.write(self._primary, keys.encode())
+
+    def is_as_it_was(self) -> bool:
+        """Whether what is typed is shown again, and by lines."""
+        return bool(termios.tcgetattr(self._secondary)[3] == self._before[3])
+
+
 @pytest.fixture
 def phone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Phone:
     return Phone(tmp_path, capsys)
@@ -62,7 +103,6 @@ MENU = """
 def test_a_menu_and_what_was_expected_of_it(phone: Phone, tmp_path: Path) -> None:
     variables = tmp_path / "vars.toml"
     variables.write_text('name = "Ann"')
-    began = time.monotonic()
     status = phone.call(
         MENU,
         "2,wait 3,4444#,1234#",
@@ -91,13 +131,9 @@ def test_a_menu_and_what_was_expected_of_it(phone: Phone, tmp_path: Path) -> Non
     ]
     assert "ivr ivr/pin.wav" in phone.out
     assert "script: returned" in phone.out
-    assert time.monotonic() - began < 2.5
 
 
 def test_what_was_not_heard_fails_with_a_diff(phone: Phone) -> None:
-    expect = ("--expect", "Welcome", "--expect", "you are", "--expect", "Welcome", "--expect", "Bye")
-    assert phone.call(MENU, "hangup", *expect) == 1
-    assert phone.err.startswith("--expect: 'you are' was not heard") is False
     body = 'await ctx.tts("one"); await ctx.tts("two"); await ctx.tts("three");'
     assert phone.call(body, "", "--expect", "two", "--expect", "one", "--expect", "three") == 1
     assert phone.err == (
@@ -139,21 +175,25 @@ def test_a_script_that_lingers_after_the_hang_up_has_its_grace_and_no_more(phone
     assert "script: cancelled" in phone.out
 
 
-@pytest.mark.parametrize(
-    ("keys", "status", "seconds"),
-    [
-        ("answer,wait 20,end", "completed", 20),
-        ("busy", "busy", 0),
-        ("noanswer", "no_answer", 0),
-        ("wait 100", "no_answer", 0),
-        ("fail", "failed", 0),
-        ("", "completed", 0),
-        ("wait 5,end", "completed", 0),
-    ],
-)
-def test_what_the_other_party_does(phone: Phone, keys: str, status: str, seconds: int) -> None:
-    body = 'const b = await ctx.bridge("user/alice", true); await ctx.tts(`${b.status} ${Math.round(b.duration)}`);'
-    assert phone.call(body, keys, "--expect", f"{status} {seconds}") == 0
+def test_what_the_other_party_does(phone: Phone) -> None:
+    body = """
+      for (let call = 1; call <= 7; call++) {
+        const b = await ctx.bridge(`user/${call}`, true);
+        ctx.log(`${call} ${b.status} ${Math.round(b.duration)} ${b.code}`);
+      }
+    """
+    # The fourth waits until it has rung for too long; the last two say less than is needed.
+    keys = "answer,wait 20,end,busy,noanswer,wait 60,fail,wait 5,end"
+    assert phone.call(body, keys) == 0
+    assert [line.removeprefix("logs ") for line in phone.script if line.startswith("logs")] == [
+        "1 completed 20 200",
+        "2 busy 0 486",
+        "3 no_answer 0 480",
+        "4 no_answer 0 480",
+        "5 failed 0 503",
+        "6 completed 0 200",
+        "7 completed 0 200",
+    ]
 
 
 def test_fail_over_and_keys_after_a_bridge(phone: Phone) -> None:
@@ -275,6 +315,37 @@ def test_wrong_usage(phone: Phone, arguments: list[str], message: str) -> None:
     assert message in phone.capsys.readouterr().err
 
 
+def test_the_newer_dialect(phone: Phone) -> None:
+    body = """import cxC5Server from 'cxC5Server'
+export async function menu(call) { return (await call.ivr("user/a.wav", 5, 1, 1)).value }
+export default async (data) => {
+  const call = new cxC5Server(process.env.CORRELATION_ID)
+  await call.answer()
+  await call.tts(`${data.cli} ${await menu(call)}`)
+  none.at(1)
+}
+"""
+    assert phone.call(body, "5", "--from", "44", "--expect", "says 44 5", wrap=False) == 1
+    assert "(author.js:7:3)" in phone.out
+
+
+@pytest.mark.parametrize("end", ["interrupt", "twice", "terminate"])
+def test_the_terminal_is_as_it_was_however_the_call_ends(phone: Phone, end: str) -> None:
+    lingers = 'try { await ctx.tts("hello ".repeat(99)); } catch { await new Promise((r) => setTimeout(r, 9000)); }'
+    script = phone.write(lingers if end == "twice" else 'await ctx.tts("hello ".repeat(99));')
+    with Terminal(script) as terminal:
+        terminal.until("says hello")
+        if end == "terminate":
+            terminal.process.terminate()
+        else:
+            terminal.type("\x03")
+        if end == "twice":
+            terminal.until("hangs up")
+            terminal.type("\x03")
+        assert terminal.process.wait(10) == (130 if end == "twice" else 0)
+        assert terminal.is_as_it_was()
+
+
 def test_a_person_at_the_terminal(phone: Phone) -> None:
     script = phone.write("""
       await ctx.answer();
@@ -283,40 +354,16 @@ def test_a_person_at_the_terminal(phone: Phone) -> None:
       await ctx.tts(`${d.value} ${b.status}`);
       await ctx.echo();
     """)
-    primary, secondary = pty.openpty()
-    before = termios.tcgetattr(secondary)
-    command = [sys.executable, "-c", "import sys; from sidecar.cli import main; sys.exit(main(sys.argv[1:]))"]
-    with subprocess.Popen(
-        [*command, "call", str(script), "--quiet"],
-        stdin=secondary,
-        stdout=secondary,
-        stderr=secondary,
-        cwd=Path(__file__).parents[3],
-    ) as process:
-        read = b""
-
-        def until(text: str) -> None:
-            nonlocal read
-            deadline = time.monotonic() + 15
-            while text.encode() not in read:
-                ready = select.select([primary], [], [], deadline - time.monotonic())[0]
-                if not ready:
-                    process.kill()
-                assert ready, (text, read)
-                read += os.read(primary, 4096)
-
-        until("plays user/menu.wav")
-        os.write(primary, b"4x2")
-        until("bridges user/alice")
-        os.write(primary, b"a")
-        until("party   answers")
-        os.write(primary, b"h")
-        until("says 42 completed")
-        until("echoes")
-        os.write(primary, b"\x03")
-        until("script: hung up")
-        assert process.wait(10) == 0
-    # ECHO and ICANON are back.
-    assert termios.tcgetattr(secondary)[3] == before[3]
-    os.close(primary)
-    os.close(secondary)
+    with Terminal(script) as terminal:
+        terminal.until("plays user/menu.wav")
+        terminal.type("4x2")
+        terminal.until("bridges user/alice")
+        terminal.type("a")
+        terminal.until("party   answers")
+        terminal.type("h")
+        terminal.until("says 42 completed")
+        terminal.until("echoes")
+        terminal.type("\x03")
+        terminal.until("script: hung up")
+        assert terminal.process.wait(10) == 0
+        assert terminal.is_as_it_was()
