@@ -16,15 +16,17 @@ KeyPath = tuple[str | int, ...]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
-    r'"""(?:[^\\"]++|\\.|"{1,2}(?!"))*+"""(?:"{0,2})'  # up to two quotes may stand before the closing three
-    r"|'''(?:[^']++|'{1,2}(?!'))*+'''(?:'{0,2})"
-    r'|"(?:[^\\"\n]++|\\.)*+"'
-    r"|'[^'\n]*+'",
+    r'"""[^\\"]*(?:(?:\\.|"{1,2}(?!"))[^\\"]*)*"""(?:"{0,2})'  # up to two quotes may stand before the closing three
+    r"|'''[^']*(?:'{1,2}(?!')[^']*)*'''(?:'{0,2})"
+    r'|"[^\\"\n]*(?:\\.[^\\"\n]*)*"'
+    r"|'[^'\n]*'",
     re.DOTALL,
 )
-_SPACE = re.compile(r"[ \t]*+")
-_BLANK = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
-_SCALAR = re.compile(r"[^,\]}#\n]++")
+"""Loops unrolled, so that none of them can go back on itself. Possessive quantifiers say it better, and the Python
+3.11.2 of Debian 12 gets them wrong (CPython issue 106052)."""
+_SPACE = re.compile(r"[ \t]*")
+_BLANK = re.compile(r"[ \t\r\n]*(?:#[^\n]*[ \t\r\n]*)*")
+_SCALAR = re.compile(r"[^,\]}#\n]+")
 _ERROR_PLACE = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
 
 
