@@ -348,7 +348,7 @@ class Daemon:
             queue_depth=lambda: {"all": self._pool.state().outstanding},
             workers=workers,
             worker_restarts=lambda: self._pool.state().deaths,
-            script_runs=lambda: self._runs,
+            script_runs=lambda: self._decisions.runs,
             evapi_connected=lambda: {peer.peer: peer.connected for peer in self._evapi.snapshot()},
             breaker=breaker,
             rpc_connections=lambda: {"all": self._rpc.snapshot().connections},

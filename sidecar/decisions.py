@@ -40,6 +40,17 @@ REQUEST_TERMINATED: Final = 487
 SCRIPT_ERROR: Final = "script_error"
 _NO_CHANGES = HeaderChanges()
 
+_RUN_OUTCOMES: Final[dict[type[Outcome], str]] = {
+    Returned: "returned",
+    Threw: SCRIPT_ERROR,
+    Exceeded: SCRIPT_ERROR,
+    TimedOut: "timed_out",
+    OutOfMemory: "out_of_memory",
+    Crashed: "crashed",
+    Refused: "refused",
+    Cancelled: "cancelled",
+}
+
 
 class Running(Protocol):
     """A run under way in the sandbox."""
@@ -114,6 +125,8 @@ class Decisions:
         self._decided = decided
         self._total_seconds = configuration.decisions.total_timeout_ms / 1000
         self._pending: set[_Deciding] = set()
+        self.runs: dict[str, int] = {}
+        """Runs of scripts ended, by outcome; a decision may be several, and one without a script is none."""
         self._empty: asyncio.Event | None = None
         self.use(snapshot)
 
@@ -182,6 +195,10 @@ class Decisions:
         if left <= 0:
             return None
         return limits_of(left, self._configuration)
+
+    def ran(self, outcome: Outcome) -> None:
+        name = _RUN_OUTCOMES[type(outcome)]
+        self.runs[name] = self.runs.get(name, 0) + 1
 
     def begun(self, deciding: "_Deciding") -> None:
         self._pending.add(deciding)
@@ -283,6 +300,7 @@ class _Deciding:
             self._running = running
 
     def _completed(self, completion: Completion) -> None:
+        self._decisions.ran(completion.outcome)
         if self._answered:
             return
         self._running = None

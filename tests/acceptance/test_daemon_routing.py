@@ -398,6 +398,10 @@ async def test_the_metrics_page_and_health(client: RpcClient, daemon: Serving, p
     assert grown("scriptforge_rejected_total", "404") == 1
     assert grown("scriptforge_stage_seconds_count", "total") == 4
     assert grown("scriptforge_rpc_requests_total", "route") == 4
+    # Two of them returned as far as the sandbox knows, one of those with a SIP error; without a script is no run.
+    assert grown("scriptforge_script_runs_total", "returned") == 2
+    assert grown("scriptforge_script_runs_total", "script_error") == 1
+    assert "unassigned" not in {key[1] for key in after if key[0] == "scriptforge_script_runs_total"}
     assert after["scriptforge_confined",] == 1
     assert after["scriptforge_catalog_reload_success",] == 1
     status, health = await asyncio.to_thread(page, port, "/health")
