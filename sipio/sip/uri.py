@@ -10,6 +10,7 @@ from sipio.errors import MalformedMessage
 _WHITESPACE: Final = " \t\r\n"
 # RFC 3261 clause 25.1: unreserved and user-unreserved. Anything else in a user part is escaped.
 _USER_CHARACTERS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()&=+$,;?/")
+_CALL_SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 _FORBIDDEN_IN_URI: Final = frozenset(' \t\r\n<>"')
 
 
@@ -72,7 +73,8 @@ def parse_uri(text: str) -> Uri:
         MalformedMessage: no scheme, no host, a bad port, or white space, quotes or angle brackets inside.
     """
     scheme, colon, rest = text.partition(":")
-    if not colon or not scheme or not scheme[0].isalpha() or not _is_scheme(scheme):
+    # The three that calls are made of are known to be schemes: checking each letter was a seventh of a call's time.
+    if not colon or (scheme not in _CALL_SCHEMES and (not scheme or not scheme[0].isalpha() or not _is_scheme(scheme))):
         raise MalformedMessage(f"URI without a scheme: {text[:80]!r}")
     if not _FORBIDDEN_IN_URI.isdisjoint(text):
         raise MalformedMessage(f"URI with white space, quotes or angle brackets: {text[:80]!r}")
