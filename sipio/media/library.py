@@ -1,7 +1,7 @@
 """Where everything that is played comes from: files, URLs, spoken text, tones."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sipio.call_control import Media, MediaFile, MediaText, MediaUrl
@@ -39,14 +39,25 @@ class SoundLibrary:
 
     def playlist(self, media: Sequence[Media], law: Law, *, repeat: bool = False) -> Source:
         """One after the other. What cannot be played raises MediaFailed when its turn comes."""
-        return Playlist([lambda item=item: self.open(item, law) for item in media], repeat=repeat)  # type: ignore[misc]
+        return Playlist([self._opener(item, law) for item in media], repeat=repeat)
 
     def open(self, media: Media, law: Law) -> Source:
         """Begin to prepare it, where it is not yet."""
-        try:
-            return SoundSource(self._sound(media, law), law)
-        except MediaFailed as error:
-            return FailedSource(error)
+        return self._opener(media, law)()
+
+    def _opener(self, media: Media, law: Law) -> Callable[[], Source]:
+        """Opens one item, any number of times: what is repeated is prepared, and asked for over the net, once."""
+        prepared: Sound | None = None
+
+        def opened() -> Source:
+            nonlocal prepared
+            try:
+                prepared = prepared or self._sound(media, law)
+            except MediaFailed as error:
+                return FailedSource(error)
+            return SoundSource(prepared, law)
+
+        return opened
 
     def ringback(self, country: str, law: Law) -> Source:
         """The ringing tone without end; where the country is not known, the configured one's, or Europe's."""

@@ -16,6 +16,10 @@ class Relay:
     def __init__(self, first: MediaSession, second: MediaSession) -> None:
         self._first: Final = first
         self._second: Final = second
+        for session in (first, second):
+            # A leg has one partner: whoever was it before hears it no more.
+            if session.partner is not None:
+                session.partner.partner = None
         first.partner, second.partner = second, first
 
     def close(self) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import re
+import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from typing import Final
 
@@ -15,6 +17,8 @@ from sipio.media.sound import Sound
 _VOICE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 """No option, no path."""
 _PIECE: Final = 65_536
+_KILLED_SECONDS: Final = 2.0
+"""A killed process is gone at once, or stuck in the kernel."""
 
 
 class Speech:
@@ -78,7 +82,12 @@ class Speech:
         arguments = [argument.replace("{voice}", voice).replace("{text}", text) for argument in command]
         try:
             process = await asyncio.create_subprocess_exec(
-                *arguments, stdin=DEVNULL if by_argument else PIPE, stdout=PIPE, stderr=DEVNULL
+                *arguments,
+                stdin=DEVNULL if by_argument else PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                # A group of its own, so that a command that starts others is ended with them.
+                start_new_session=True,
             )
         except OSError as error:
             raise SpeechFailed(f"{command[0]} cannot be run: {error.strerror}") from error
@@ -93,10 +102,7 @@ class Speech:
                 raise SpeechFailed(f"{command[0]} ended with status {status}")
             await filling.finish(key)
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            await _end(process)
 
     async def _read(self, process: Process, filling: SoundFilling) -> None:
         assert process.stdout is not None  # noqa: S101 - PIPE above
@@ -106,3 +112,17 @@ class Speech:
             if total > self._settings.output_bytes:
                 raise SoundTooLong(f"more than {self._settings.output_bytes} bytes of speech")
             await filling.feed(piece)
+
+
+async def _end(process: Process) -> None:
+    """Kill it, where it still runs, and what it has started."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # wait() returns only once all that was written has been read (CPython issue 119710).
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_KILLED_SECONDS):
+            while process.stdout is not None and await process.stdout.read(_PIECE):
+                pass
+            await process.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,8 @@ from sipio.media.dtmf_tones import ToneDetector, tone_samples
 from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
 from sipio.media.g711 import SILENCE, Law, decode, encode
-from sipio.media.rtcp import Bye, SenderReport, parse_rtcp
+from sipio.media.reception import ReceptionReport
+from sipio.media.rtcp import Bye, ReceiverReport, SenderReport, build_rtcp, parse_rtcp
 from sipio.media.rtp import RtpPacket, build_rtp, parse_rtp
 from sipio.media.settings import MediaSettings
 from sipio.media.sound_decoder import SoundDecoder
@@ -558,3 +560,37 @@ async def test_expedited_forwarding_is_asked_for(house: House) -> None:
     session, _ = house.open()
     assert session._ports.rtp.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 46 << 2
     assert session._ports.rtcp.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 46 << 2
+
+
+async def test_a_disk_that_hangs_ends_the_recording(tmp_path: Path) -> None:
+    house = House(msgspec.structs.replace(SETTINGS, recording_behind_bytes=40_000), None)
+    session, observer = house.open()
+    session.start(negotiated(house.phone().port))
+    go = threading.Event()
+    held = house.writers.submit(go.wait, 10)
+    session.record("slow", tmp_path / "slow.wav")
+    await house.tick(250)
+    assert session._recording is None
+    go.set()
+    await asyncio.wait_for(observer.recorded.wait(), 5)
+    assert held.result()
+    assert observer.recordings[0].error == "the disk is too slow"
+    # What had been gathered is kept.
+    assert observer.recordings[0].seconds >= 3
+    await house.close()
+
+
+async def test_reports_on_the_rtp_port_and_strangers_reports(house: House) -> None:
+    session, _ = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    phone.send(session, bytes(160))
+    await house.tick()
+    own = phone.packets()[0].ssrc
+    block = ReceptionReport(ssrc=own, fraction_lost=1, lost=7, highest_sequence=1, jitter=0)
+    report = build_rtcp([ReceiverReport(ssrc=phone.ssrc, blocks=[block])])
+    session.receive(report, ("127.0.0.9", phone.port))
+    assert session.statistics().remote_lost == 0
+    session.receive(report, (HOST, phone.port))
+    assert session.statistics().remote_lost == 7
+    assert session.statistics().garbage == 0

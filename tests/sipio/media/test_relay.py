@@ -170,3 +170,14 @@ async def test_one_side_closed_leaves_the_other_alone(house: House) -> None:
     # It goes on with silence of its own.
     assert len(bridged.caller_phone.packets()) == 10
     assert isinstance(bridged.caller.observer, Remembering)
+
+
+async def test_a_leg_bridged_anew_leaves_its_partner(house: House) -> None:
+    bridged = Bridged(house)
+    third, _ = house.open()
+    relay = Relay(bridged.caller, third)
+    assert bridged.callee.partner is None
+    bridged.relay.close()
+    assert bridged.caller.partner is third
+    relay.close()
+    assert third.partner is None

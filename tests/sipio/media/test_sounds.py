@@ -288,6 +288,22 @@ async def test_what_must_not_be_cached_is_asked_for_each_time(site: Site, tmp_pa
     await library.close()
 
 
+async def test_what_is_repeated_is_asked_for_once(site: Site, tmp_path: Path) -> None:
+    library = SoundLibrary(MediaSettings(), everywhere)
+    site.handler = answering(wav_file(tmp_path / "a.wav", 600, 0.04).read_bytes(), Cache_Control="no-store")
+    source = library.playlist([MediaUrl(site.url())], Law.PCMU, repeat=True)
+    audio = b""
+    async with asyncio.timeout(5):
+        while len(audio) < 16_000:
+            frame = source.next_frame()
+            assert frame is not None
+            audio += frame
+            if not frame:
+                await asyncio.sleep(0.001)
+    assert len(site.requests) == 1
+    await library.close()
+
+
 async def test_redirects_are_followed_so_far(site: Site, tmp_path: Path) -> None:
     body = wav_file(tmp_path / "a.wav", 600).read_bytes()
 

@@ -1,0 +1,133 @@
+"""The shared tick: its phases, what it makes up for and what it leaves out, on a clock that the test turns."""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sipio.media.ticker import Ticker
+
+
+class Timer:
+    def __init__(self) -> None:
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Clock:
+    """As much of an event loop as a ticker needs."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.waiting: list[tuple[float, int, Timer, Callable[[], None]]] = []
+        self.failures: list[dict[str, Any]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer()
+        heapq.heappush(self.waiting, (when, id(timer), timer, callback))
+        return timer
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.failures.append(context)
+
+    def pass_time(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.waiting and self.waiting[0][0] <= end:
+            when, _, timer, callback = heapq.heappop(self.waiting)
+            if not timer.cancelled:
+                self.now = max(self.now, when)
+                callback()
+        self.now = end
+
+    def hold_up(self, seconds: float) -> None:
+        """The process is stopped for so long."""
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ticker(clock: Clock) -> Ticker:
+    loop: Any = clock
+    made: asyncio.AbstractEventLoop = loop
+    return Ticker(made)
+
+
+def test_everybody_ticks_fifty_times_a_second_in_four_phases(clock: Clock, ticker: Ticker) -> None:
+    ticks: dict[int, list[float]] = {number: [] for number in range(8)}
+    for number in range(8):
+        ticker.add(lambda number=number: ticks[number].append(clock.now))  # type: ignore[misc]
+    clock.pass_time(1.0001)
+    assert {len(times) for times in ticks.values()} == {50}
+    first = sorted(times[0] for times in ticks.values())
+    assert first == pytest.approx([100.005, 100.005, 100.01, 100.01, 100.015, 100.015, 100.02, 100.02])
+
+
+def test_nothing_runs_without_anybody(clock: Clock, ticker: Ticker) -> None:
+    ticked: list[int] = []
+
+    def tick() -> None:
+        ticked.append(1)
+        ticker.remove(tick)
+
+    ticker.add(tick)
+    clock.pass_time(1.0)
+    assert ticked == [1]
+    assert all(timer.cancelled for _, _, timer, _ in clock.waiting)
+    ticker.add(tick)
+    clock.pass_time(1.0)
+    assert ticked == [1, 1]
+
+
+def test_one_that_goes_and_comes_in_a_tick_does_not_double_the_clock(clock: Clock, ticker: Ticker) -> None:
+    ticked: list[float] = []
+
+    def tick() -> None:
+        ticked.append(clock.now)
+        ticker.remove(tick)
+        ticker.add(tick)
+
+    ticker.add(tick)
+    clock.pass_time(0.5)
+    assert len(clock.waiting) == 1
+    assert len(ticked) <= 100
+
+
+@pytest.mark.parametrize(("held_up", "made_up", "skipped"), [(0.08, 4, 0), (1.0, 5, 180)])
+def test_a_hold_up_is_made_up_for_so_far(
+    held_up: float, made_up: int, skipped: int, clock: Clock, ticker: Ticker
+) -> None:
+    ticked: list[float] = []
+    ticker.add(lambda: ticked.append(clock.now))
+    clock.pass_time(0.5001)
+    before = len(ticked)
+    clock.hold_up(held_up)
+    clock.pass_time(0.005)
+    assert made_up <= len(ticked) - before <= made_up + 1
+    assert ticker.skipped == pytest.approx(skipped, abs=1)
+    clock.pass_time(0.5)
+    assert len(ticked) == pytest.approx(before + made_up + 25, abs=1)
+
+
+def test_a_fault_in_one_is_told_and_silences_nobody_else(clock: Clock, ticker: Ticker) -> None:
+    ticked: list[int] = []
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    ticker.add(broken)
+    for _ in range(4):
+        ticker.add(lambda: ticked.append(1))
+    clock.pass_time(0.2001)
+    assert len(ticked) == 40
+    assert [type(failure["exception"]) for failure in clock.failures] == [ZeroDivisionError]
