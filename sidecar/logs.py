@@ -28,6 +28,9 @@ is worth nothing, so longer texts are cut before."""
 TRACEBACK_CHARACTERS: Final = 8_000
 """The end of a traceback kept: the innermost frames and the error."""
 
+_STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+"""What every record has; the rest came as ``extra``."""
+_ACTION = re.compile("[a-z_.]{1,64}")
 _RESERVED = frozenset(("time", "level", "action"))
 _SECRET_NAME = re.compile("password|passwd|secret|token|authorization|credential|private_key", re.IGNORECASE)
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
@@ -93,7 +96,13 @@ class LineHandler(logging.Handler):
                 message = record.getMessage()
             except (TypeError, ValueError, KeyError):
                 message = f"{record.msg} {record.args!r}"
-            fields = {"logger": record.name, "message": message}
+            # The packages below log by the standard library alone: a stable name, and fields as ``extra``.
+            fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+            if fields and _ACTION.fullmatch(message):
+                action = message
+                fields = {"logger": record.name, **fields}
+            else:
+                fields = {"logger": record.name, "message": message, **fields}
         else:
             action = record.msg
         fields = {name: _without_secrets(name, value) for name, value in fields.items()}

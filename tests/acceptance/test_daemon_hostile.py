@@ -109,6 +109,9 @@ async def test_hostile_scripts_beside_other_customers(tmp_path: Path) -> None:
         asked = sum(each.asked for each in (alone, sent, bad, again))
         await asyncio.to_thread(wait_until, lambda: len(daemon.records()) >= asked, "records")
         assert len({record["call_id"] for record in daemon.records()}) == len(daemon.records())
+        died = daemon.records("worker_died")
+        assert died
+        assert all(line["cause"] and line["lane"] for line in died)
         assert not daemon.program.lines("Traceback")
         await client.close()
         await other.close()

@@ -97,6 +97,17 @@ def test_actions_and_plain_messages(log_file: tuple[Path, LineOutput]) -> None:
     assert (second["action"], second["logger"], second["message"]) == ("log", "sipio.evapi", "lost 10.0.0.1")
 
 
+def test_fields_of_the_packages_that_know_only_the_standard_library(log_file: tuple[Path, LineOutput]) -> None:
+    path, _ = log_file
+    logger = logging.getLogger("sandbox.supervision")
+    logger.warning("worker_died", extra={"cause": "SIGALRM", "lane": "fast", "runs": 2})
+    logger.error("not a name", extra={"reason": "x\ny", "level": "forged", "token": "t"})
+    first, second = lines(path)
+    assert (first["action"], first["cause"], first["lane"], first["runs"]) == ("worker_died", "SIGALRM", "fast", 2)
+    assert (second["action"], second["message"], second["reason"]) == ("log", "not a name", "x\ny")
+    assert (second["level"], second["token"]) == ("error", "[redacted]")
+
+
 def test_an_exception_says_where(log_file: tuple[Path, LineOutput]) -> None:
     path, _ = log_file
     try:
