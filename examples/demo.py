@@ -32,6 +32,7 @@ START_SECONDS = 20.0
 LEFT = 34
 """Columns of the left half."""
 SIP_PROGRAMS = ("kamailio", "sipp")
+KAMAILIO_MODULES = ("lib*/*/kamailio/modules", "lib*/kamailio/modules")
 INSTALL_SIP = "apt-get install kamailio kamailio-extra-modules sip-tester"
 
 
@@ -140,17 +141,26 @@ def show_scripts(address: str, paint: Painter) -> None:
         print(side_by_side(before_lines(request), after, paint) + "\n")
 
 
-def main() -> int:
-    """The whole demo; the exit status."""
-    paint = Painter.of(sys.stdout)
+def missing_for_sip() -> list[str]:
+    """What a SIP call needs and this machine has not."""
     # Debian keeps daemons where a user's PATH does not look.
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
     missing = [name for name in SIP_PROGRAMS if shutil.which(name, path=path) is None]
+    modules = (found for place in KAMAILIO_MODULES for found in Path("/usr").glob(f"{place}/evapi.so"))
+    if "kamailio" not in missing and next(modules, None) is None:
+        missing.append("Kamailio's module evapi")
+    return missing
+
+
+def main() -> int:
+    """The whole demo; the exit status."""
+    paint = Painter.of(sys.stdout)
+    missing = missing_for_sip()
     try:
         with tempfile.TemporaryDirectory(prefix="scriptforge-") as directory, daemon(Path(directory)) as address:
             show_scripts(address, paint)
         if missing:
-            print(f"No SIP call: {' and '.join(missing)} not installed ({INSTALL_SIP}).")
+            print(f"No SIP call, since not installed: {', '.join(missing)}. {INSTALL_SIP}\n")
         else:
             from examples.demo_call import show_calls  # noqa: PLC0415 - it needs the acceptance tests' programs
 

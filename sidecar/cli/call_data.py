@@ -1,6 +1,7 @@
 """A call and vars as an author writes them in files: JSON and TOML, each mistake with its line and column."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,11 @@ class InputError(Exception):
         self.source = source
 
 
+def shown_file(file: str) -> str:
+    """A file as messages call it."""
+    return "standard input" if file == STANDARD_INPUT else file
+
+
 def read_request(file: str, call_id: str) -> RoutingRequest:
     """The call in a JSON file, or in standard input for ``-``: a whole request, or ``{"routing": {...}}`` alone.
 
@@ -39,7 +45,7 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
     """
     name, text = _read(file)
     try:
-        given = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_repetition)
+        given = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_repetition)
     except json.JSONDecodeError as error:
         message = f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
         problem = Problem(name, error.lineno, error.colno, Severity.ERROR, message)
@@ -74,10 +80,10 @@ def read_variables(file: str | None) -> dict[str, Any]:
 
 def _read(file: str) -> tuple[str, str]:
     """Name for messages, and text."""
+    name = shown_file(file)
     if file == STANDARD_INPUT:
-        name, content = "standard input", sys.stdin.buffer.read(DATA_BYTES + 1)
+        content = sys.stdin.buffer.read(DATA_BYTES + 1)
     else:
-        name = file
         try:
             with Path(file).open("rb") as opened:
                 content = opened.read(DATA_BYTES + 1)
@@ -122,6 +128,13 @@ def _with_shared(routing: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} has no meaning in JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:40]} is past the largest number")
+    return number
 
 
 def _no_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,9 @@ EXIT_STATUS: Mapping[str, int] = {
 }
 """By outcome. 1 is for what could not begin, 2 for wrong usage and for files that cannot be used."""
 
+FAILURES = frozenset({"script_error", "timed_out", "out_of_memory", "crashed", "refused"})
+"""Outcomes that are no script's decision."""
+
 EXIT_STATUS_TEXT = (
     "Exit status: 0 the call is routed, 1 cannot start or no daemon answers, 2 wrong usage or an unusable file, 3"
     " refused by the script with a SIP error, 4 script error, 5 timed out, 6 out of memory, 7 the worker crashed,"
@@ -129,7 +132,7 @@ def _verdict(before: Mapping[str, Any], decision: Decision, paint: Painter) -> s
     if isinstance(destinations, list) and destinations:
         labels = [label(destination, position) for position, destination in enumerate(destinations, 1)]
         to = f"to {printable(labels[0])}" + (f", then {printable(', '.join(labels[1:]))}" if labels[1:] else "")
-    elif before.get("egress_routing"):
+    elif isinstance(before.get("egress_routing"), list) and before["egress_routing"]:
         to = "to nowhere: no destination is left"
     else:
         to = "without destinations"

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from sidecar.check.report import report
-from sidecar.cli.call_data import InputError, read_request
-from sidecar.cli.decision_text import EXIT_STATUS_TEXT, decision_json, decision_text, exit_status, time_text
+from sidecar.check.report import printable, report
+from sidecar.cli.call_data import InputError, read_request, shown_file
+from sidecar.cli.decision_text import EXIT_STATUS_TEXT, FAILURES, decision_json, decision_text, exit_status, time_text
 from sidecar.cli.run import UNUSABLE, milliseconds
 from sidecar.cli.terminal import Painter
 from sidecar.configuration import Configuration
@@ -69,13 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
     except RpcError as error:
         if error.code != ErrorCode.BAD_REQUEST:
             raise
-        print(f"{arguments.data}: error: {error.message}", file=sys.stderr)
+        print(f"{shown_file(arguments.data)}: error: {error.message}", file=sys.stderr)
         return UNUSABLE
     if arguments.json:
         print(decision_json(decision), end="")
     else:
         paint = Painter.of(sys.stdout)
-        print(decision_text(request.routing, decision, paint) + time_text(decision.micros, paint), end="")
+        print(decision_text(request.routing, decision, paint), end="")
+        if decision.outcome in FAILURES:
+            print(f"the daemon's log says why, under the call_id {printable(request.call_id)}")
+        print(time_text(decision.micros, paint), end="")
     return exit_status(decision)
 
 

@@ -15,7 +15,7 @@ from sidecar.catalog.model import Assignment, Kind, Script, Snapshot
 from sidecar.catalog.script_files import UnusableFileError, read_text_file
 from sidecar.check.report import report
 from sidecar.check.script import check_script
-from sidecar.cli.call_data import InputError, read_request, read_variables
+from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file
 from sidecar.cli.decision_text import (
     EXIT_STATUS,
     EXIT_STATUS_TEXT,
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         decided = asyncio.run(decide(request, assignment, configuration))
     except MalformedMessage as error:
-        print(f"{arguments.data}: error: {error}", file=sys.stderr)
+        print(f"{shown_file(arguments.data)}: error: {error}", file=sys.stderr)
         return UNUSABLE
     if arguments.json:
         print(decision_json(decided.decision, decided.failure, decided.console), end="")

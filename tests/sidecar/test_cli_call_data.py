@@ -63,6 +63,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[]", 'call.json: error: needs an object such as {"routing": {}}'),
         ("{}", 'call.json: error: needs the key "routing"'),
         ('{"routing":{"x":NaN}}', "call.json: error: is not JSON: NaN has no meaning in JSON"),
+        ('{"routing":{"x":1e999}}', "call.json: error: is not JSON: 1e999 is past the largest number"),
         ('{"routing":{"cli":1,"cli":2}}', "call.json: error: is not JSON: the key 'cli' stands twice"),
         ('{"routing":[]}', "call.json: error: Expected `object`, got `array` at `routing`"),
         ('{"routing":{},"timeout_ms":"2"}', "call.json: error: Expected `int | null`, got `str` at `timeout_ms`"),

@@ -100,7 +100,7 @@ def test_the_configured_daemon_is_asked(serving: Serving, capsys: pytest.Capture
 def test_options_go_before_the_file(serving: Serving, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--customer", "late", "--did", "49", "--route", "r", "--call-id", "mine", "--timeout-ms", "7"]
     assert route("--socket", serving.tcp, *options) == 5
-    assert capsys.readouterr().out.startswith("REJECT 503 Script Timeout  (s.js timed out)\n")
+    assert capsys.readouterr().out.startswith("REJECT 503 Script Timeout  (s.js timed out)\nthe daemon's log")
     (asked,) = serving.router.asked
     assert (asked.customer, asked.did, asked.direction, asked.route) == ("late", "49", "origination", "r")
     assert (asked.call_id, asked.timeout_ms) == ("mine", 7)
