@@ -214,7 +214,8 @@ class FakeChannel:
                 self.hang_up("NORMAL_CLEARING", 16, "send_bye" if self._answered else "send_refuse")
                 return "+OK\n"
             bridge = next((one for one in self._stack if one.b_uuid == rest[0]), None)
-            if bridge is not None:
+            # The other leg exists only once the session's thread has made it.
+            if bridge is not None and bridge.elapsed > 0:
                 self._leg_over(bridge, "SUCCESS" if bridge.talking else "NORMAL_CLEARING", 0)
                 return "+OK\n"
             return "-ERR No such channel!\n"

@@ -108,6 +108,17 @@ def test_what_cannot_be_carried_out_leaves_the_dialplans_own(routing: dict[str, 
     assert len(one.problems) == 1
 
 
+def test_half_a_decision_is_not_carried_out() -> None:
+    one = line()
+    # A SIP header may be called that, a channel variable may not.
+    changes = HeaderChanges(add=[("X-A+B", "1")])
+    routing = {"egress_routing": [entry("a")]}
+    one.router.answer(Decision(action=Action.ROUTE, routing=routing, headers=changes, outcome="returned"))
+    one.pump()
+    assert "scriptforge_outcome" not in one.freeswitch.variables
+    assert one.freeswitch.sent[1:] == ["exit"]
+
+
 def test_a_dialplan_with_a_mistake_goes_on_by_itself() -> None:
     one = line(scriptforge_candidates="a")
     assert one.router.requests == []
