@@ -69,7 +69,12 @@ def run(arguments: argparse.Namespace) -> int:
     except UnusableFileError as error:
         print(f"scriptforge call: {printable(str(error.problem))}", file=sys.stderr)
         return USAGE
-    steps = None if arguments.keys is None else read_keys(arguments.keys)
+    try:
+        steps = None if arguments.keys is None else read_keys(arguments.keys)
+        variables = _variables(arguments.vars)
+    except SidecarError as error:
+        print(f"scriptforge call: {printable(str(error))}", file=sys.stderr)
+        return USAGE
     problems = check_script(text, Kind.APP, str(script))
     print(report(problems, {str(script): text}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
@@ -79,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         text=text,
         from_user=arguments.from_user,
         to_user=arguments.to_user,
-        variables=_variables(arguments.vars),
+        variables=variables,
         steps=steps,
         sounds=arguments.sounds,
         real_time=arguments.real_time,

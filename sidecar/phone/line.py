@@ -323,6 +323,8 @@ class PhoneLine:
         elif does is PartyAction.ANSWER:
             pending.silence()
             pending.began = self._clock.now
+            # Who is connected is answered, whether the script had done so or not.
+            self._answered = True
             self._transcript.add("party", "answers", pending.action.destinations[pending.destination])
             self._leg(pending, "answered", 200)
         else:
