@@ -45,7 +45,7 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.errors import MalformedMessage, SipioError
-from sipio.rpc import calls as driver
+from sipio.rpc import call as driver
 from sipio.rpc.addresses import UnixAddress
 from sipio.rpc.call_messages import read_event, read_event_head
 from sipio.rpc.calls import RpcCalls
