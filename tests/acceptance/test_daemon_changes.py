@@ -254,3 +254,44 @@ def test_sigkill_leaves_no_worker_and_its_socket_file_is_no_obstacle(tmp_path: P
         assert not is_bound("127.0.0.1", 9464, "tcp")
     finally:
         again.stop()
+
+
+async def test_a_run_whose_worker_crashes_and_a_run_too_many(tmp_path: Path) -> None:
+    daemon = Serving(
+        tmp_path,
+        {"endless": "function main() { for (;;); }", "ordinary": version(1)},
+        ORDINARY
+        + '[[route]]\ncustomer = "endless"\nscript = "endless"\ntimeout_ms = 30000\nerror_action = "500 Failed"\n',
+        "[sandbox]\ncpu_ms = 30_000\nqueue_per_script = 1\n[decisions]\ntotal_timeout_ms = 30_000\n",
+    ).ready()
+    try:
+        async with connected(daemon) as client:
+            waiting = asyncio.ensure_future(client.call("route", request("endless", "first")))
+            while (await client.call("stats"))["pending"] == 0:
+                pass
+            refused = await client.call("route", request("endless", "second"))
+            assert (refused["outcome"], refused["code"]) == ("refused", 500)
+            assert (await client.call("route", request("ordinary")))["outcome"] == "returned"
+            before = {worker: processor_ticks(worker) for worker in daemon.workers()}
+
+            def busy() -> list[int]:
+                return [worker for worker, ticks in before.items() if processor_ticks(worker) - ticks >= 10]
+
+            await eventually(lambda: bool(busy()))
+            os.kill(busy()[0], signal.SIGSEGV)
+            async with asyncio.timeout(10):
+                crashed = await waiting
+            assert (crashed["outcome"], crashed["action"], crashed["code"]) == ("crashed", "reject", 500)
+        assert daemon.record("first")["error"] == "SIGSEGV"
+        assert daemon.record("second")["outcome"] == "refused"
+        assert daemon.records("worker_died")[0]["cause"] == "SIGSEGV"
+    finally:
+        daemon.stop()
+
+
+def processor_ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
