@@ -15,6 +15,8 @@ from sipio.media.ticker import Ticker
 
 _WRITERS: Final = 4
 """A disk that hangs holds up as many recordings, not all."""
+_LAST_WRITES_SECONDS: Final = 5.0
+"""For what recordings still have to write at the end; a disk that hangs is not waited for without end."""
 
 
 class MediaEngine:
@@ -68,6 +70,6 @@ class MediaEngine:
         for session in list(self._sessions):
             session.close()
         await self._facilities.library.close()
-        await asyncio.to_thread(self._writers.shutdown)
-        # Let recordings that were just finished say so.
-        await asyncio.sleep(0)
+        if self._facilities.recordings:
+            await asyncio.wait(self._facilities.recordings, timeout=_LAST_WRITES_SECONDS)
+        self._writers.shutdown(wait=False, cancel_futures=True)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sipio.media.library import SoundLibrary
 from sipio.media.settings import MediaSettings
@@ -24,3 +24,5 @@ class Facilities:
     library: SoundLibrary
     writers: Executor
     """Threads that write recordings."""
+    recordings: set[asyncio.Future[None]] = field(default_factory=set)
+    """Of each recording that is not complete on disk."""

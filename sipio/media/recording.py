@@ -43,6 +43,8 @@ class Recording:
         self._finished: Final = finished
         self._writer: Final = WavWriter(path, 2 if stereo else 1)
         self._loop: Final = asyncio.get_running_loop()
+        self.complete: Final[asyncio.Future[None]] = self._loop.create_future()
+        """Done when nothing more is written."""
         self._law = Law.PCMU
         self._heard = bytearray()
         self._sent = bytearray()
@@ -119,6 +121,8 @@ class Recording:
             return
         self._closing = True
         self._gathered.clear()
+        if not self.complete.done():
+            self.complete.set_result(None)
         self._finished(
             RecordingFinished(name=self._name, path=self._writer.path, seconds=self._writer.seconds, error=self._error)
         )

@@ -186,7 +186,7 @@ class MediaSession:
             RecordingFailed: the file cannot be made.
         """
         self.stop_recording()
-        self._recording = Recording(
+        self._recording = recording = Recording(
             name,
             path,
             stereo=stereo,
@@ -194,6 +194,8 @@ class MediaSession:
             executor=self._facilities.writers,
             finished=self._recording_finished,
         )
+        self._facilities.recordings.add(recording.complete)
+        recording.complete.add_done_callback(self._facilities.recordings.discard)
         self._jitter = self._jitter or JitterBuffer(self._law)
         self._relayed = JitterBuffer(self._law)
 

@@ -204,8 +204,9 @@ class House:
         for phone in self.phones:
             phone.close()
         await self.library.close()
-        await asyncio.to_thread(self.writers.shutdown)
-        await asyncio.sleep(0)
+        if self.facilities.recordings:
+            await asyncio.wait(self.facilities.recordings)
+        self.writers.shutdown()
 
 
 def tone(frequency: float, seconds: float, amplitude: float = 8_000.0, rate: int = 8_000) -> Samples:

@@ -89,3 +89,14 @@ def test_what_was_written_before_its_time_is_heard_in_place(order: list[int], lo
             buffer.write(1_000 + 160 * (number + 1), frame(number + 1))
     drain(buffer, 3)
     assert drain(buffer, 12) == [0 if number in lost else number + 2 for number in range(12)]
+
+
+def test_two_frames_swapped_at_the_very_beginning() -> None:
+    buffer = JitterBuffer(Law.PCMU)
+    buffer.write(160, frame(1))
+    heard = drain(buffer, 1)
+    buffer.write(0, frame(0))
+    heard += drain(buffer, 1)
+    buffer.write(320, frame(2))
+    assert heard + drain(buffer, 3) == [0, 1, 2, 3, 0]
+    assert buffer.late == 0

@@ -580,6 +580,26 @@ async def test_a_disk_that_hangs_ends_the_recording(tmp_path: Path) -> None:
     await house.close()
 
 
+async def test_a_closing_engine_waits_for_recordings(tmp_path: Path) -> None:
+    engine = MediaEngine(SETTINGS)
+    session = engine.open(HOST)
+    session.observer = observer = Remembering()
+    go = threading.Event()
+    for _ in range(4):
+        engine._writers.submit(go.wait, 10)
+    session.record("last", tmp_path / "last.wav")
+    recording = session._recording
+    assert recording is not None
+    for _ in range(75):
+        recording.frame(SILENCE[Law.PCMU], SILENCE[Law.PCMU], Law.PCMU)
+    # One write waits for a thread, and what came since then waits for that write.
+    closing = asyncio.ensure_future(engine.close())
+    await asyncio.sleep(0)
+    go.set()
+    await closing
+    assert [(event.seconds, event.error) for event in observer.recordings] == [(1.5, "")]
+
+
 async def test_reports_on_the_rtp_port_and_strangers_reports(house: House) -> None:
     session, _ = house.open()
     phone = house.phone()
