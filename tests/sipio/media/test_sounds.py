@@ -214,6 +214,34 @@ async def test_failures_of_speech(
     assert not (tmp_path / "cache").exists() or list((tmp_path / "cache").iterdir()) == []
 
 
+async def test_a_command_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    body = f"""
+import os, subprocess
+child = subprocess.Popen([sys.executable, '-I', '-c', 'import time; time.sleep(30)'])
+with open({str(pids)!r}, 'w') as file:
+    file.write(f'{{os.getpid()}} {{child.pid}}')
+time.sleep(30)
+"""
+    library = SoundLibrary(speaking(tmp_path, body, timeout_seconds=1.0))
+    with pytest.raises(SpeechFailed, match="took over"):
+        await play(library.open(MediaText("hello"), Law.PCMU))
+    # Its output is closed, which the child held open as well.
+    for pid in pids.read_text().split():
+        async with asyncio.timeout(5):
+            while running(int(pid)):  # noqa: ASYNC110 - the kernel sets no event
+                await asyncio.sleep(0.01)
+    await library.close()
+
+
+def running(pid: int) -> bool:
+    """Neither gone nor waiting to be reaped by whoever has it now."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
 async def test_a_missing_command_and_a_voice_that_is_an_option() -> None:
     library = SoundLibrary(MediaSettings(speech=SpeechSettings(command=("/nonexistent/speak",))))
     with pytest.raises(SpeechFailed, match="cannot be run"):
