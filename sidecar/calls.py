@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec import structs
 
-from sandbox.outcome import Cancelled, Completion, Refused, Returned
+from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
 from sandbox.program import Invocation, Limits
 from sandbox.stack import author_location
 from sidecar import call_actions, programs
@@ -478,7 +478,8 @@ class ScriptedCall:
     def _script_over(self) -> None:
         """The script has ended and the call is up: end it. A call left up would be billed."""
         if self._ending is None and self._completion is not None:
-            self.end(self._last_word(self._completion), HangupBy.SCRIPT)
+            ours = isinstance(self._completion.outcome, Crashed | Refused)
+            self.end(self._last_word(self._completion), HangupBy.SYSTEM if ours else HangupBy.SCRIPT)
 
     def _last_word(self, completion: Completion) -> Hangup:
         outcome = completion.outcome

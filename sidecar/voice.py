@@ -1,6 +1,7 @@
 """Class 5 as the daemon serves it: the scripts' workers, the calls, and the drivers that bring them."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable
 
@@ -33,6 +34,9 @@ _log = ActionLogger(__name__)
 
 CLOSE_SECONDS = 1.5
 """For peers to answer the BYEs and CANCELs of the end; the shutdown step that it is part of has 2 s."""
+
+BOOKKEEPING_SECONDS = 0.8
+"""What scripts have for it once their calls were ended by the stop; the step that it is part of has 1 s for it."""
 
 
 class Voice:
@@ -137,12 +141,15 @@ class Voice:
             self._freeswitch.drain()
 
     async def drain(self) -> None:
-        """Let calls that are up come to their end, within their time, then end them."""
+        """Let calls that are up come to their end, within their time, then end them and let their scripts know."""
         try:
             async with asyncio.timeout(self._configuration.voice.drain_seconds):
                 await self.calls.drain()
         except TimeoutError:
             self.calls.end_all("Shutting Down")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BOOKKEEPING_SECONDS):
+                    await self.calls.drain()
 
     async def close(self) -> None:
         """End everything."""

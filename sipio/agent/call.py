@@ -95,6 +95,7 @@ class AgentCall:
         self._bridge: BridgeUnderWay | None = None
         self._has_early_media = False
         self._ended_because = ""
+        self._sent_cause = 0
         media.observer = self
 
     # ---- the contract ----
@@ -196,7 +197,7 @@ class AgentCall:
         return confirmation
 
     def _hang_up(self, action: Hangup) -> None:
-        cause = action.cause or NORMAL_CLEARING
+        cause = self._sent_cause = action.cause or NORMAL_CLEARING
         reason = ("Reason", f"Q.850;cause={cause}")
         if self.session.answered:
             self.session.bye([reason, *action.headers])
@@ -232,7 +233,7 @@ class AgentCall:
         reason = event.reason
         if self._ended_because:
             by, reason = HangupBy.SYSTEM, self._ended_because
-        cause = event.cause or (cause_of(event.status) if event.status else NORMAL_CLEARING)
+        cause = event.cause or self._sent_cause or (cause_of(event.status) if event.status else NORMAL_CLEARING)
         self._tell(HungUp(by=by, code=event.status, cause=cause, reason=reason, headers=list(event.headers)))
 
     def bridge_over(self, bridge: BridgeUnderWay) -> None:

@@ -49,7 +49,8 @@ SCRIPTS = {
         await ctx.log(Object.keys(counts).sort().join(' | '));""",
     "throws": "throw new Error('603 Decline')",
     "fails": "await ctx.answer(); undefined.property",
-    "lingers": "await ctx.answer(); try { await ctx.echo() } catch {} await new Promise((done) => setTimeout(done, 100000))",
+    "lingers": """await ctx.answer(); try { await ctx.echo() } catch {}
+        await new Promise((done) => setTimeout(done, 100000))""",
     "grows": "await ctx.answer(); const all = []; for (;;) all.push(new Array(100000).fill(7));",
 }
 

@@ -51,11 +51,13 @@ class VoiceDaemon:
         more: str = "",
         accounts: str = "",
         routes: str = "",
+        files: Mapping[str, str] | None = None,
+        launcher: tuple[str, ...] = (),
         host: str = HOST,
         transports: tuple[str, ...] = ("udp",),
     ) -> None:
         """``scripts`` are bodies of ``main``, or whole scripts where they have one; ``voice`` and ``sip`` go into
-        those sections."""
+        those sections; ``routes`` after the assignments, ``files`` beside the scripts."""
         self.host = host
         self.sounds = directory / "sounds"
         self.recordings = directory / "recordings"
@@ -71,13 +73,16 @@ class VoiceDaemon:
             f"[sip]\nlisten = {json.dumps(listen)}\n{sip}\n"
             f"[voice]\nsounds = {json.dumps(str(self.sounds))}\n"
             + ("" if "recordings" in voice else f"recordings = {json.dumps(str(self.recordings))}\n")
+            + ("" if "drain_seconds" in voice else "drain_seconds = 0.1\n")
             + f"{voice}\n{more}"
         )
+        beside = {Path(name).stem: text for name, text in (files or {}).items()}
         self.serving = Serving(
             directory,
-            {name: self.text(text) for name, text in scripts.items()},
+            {name: self.text(text) for name, text in scripts.items()} | beside,
             "".join(self.entry(name) for name in scripts) + routes,
             configuration=configuration,
+            launcher=launcher,
         )
 
     @staticmethod
