@@ -19,7 +19,7 @@ from tests.acceptance.serving import Serving, metrics, page, request
 from tests.acceptance.traffic import Traffic, traffic
 
 RATE = 200
-SLOW = "const main = () => new Promise((done) => setTimeout(done, 300))"
+SLOW = "const main = () => new Promise((done) => setTimeout(done, 1000))"
 NEVER = "const main = () => new Promise((done) => setTimeout(done, 60000))"
 APPS = """
 [[script]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sipio.errors import SipioError
 from sipio.rpc.client import RpcClient
-from sipio.rpc.errors import RpcError
+from sipio.rpc.errors import ConnectionLost, RpcError
 
 ANSWER_SECONDS = 15.0
 
@@ -52,7 +52,10 @@ class Traffic:
             self._ticks.add(task)
             task.add_done_callback(self._ticks.discard)
 
-        client.request("route", (params,), answered)
+        try:
+            client.request("route", (params,), answered)
+        except ConnectionLost as error:
+            answered(error, None)
 
     async def until(self, condition: Callable[["Traffic"], bool], seconds: float = ANSWER_SECONDS) -> None:
         """Return once the condition holds of what was answered."""
