@@ -27,6 +27,7 @@ from sipio.call_control import (
     Record,
 )
 from sipio.causes import cause_of
+from sipio.digit_entry import BadPattern, compile_pattern
 
 TEXT_CHARACTERS: Final = 10_000
 """Of one spoken text: ten minutes of speech."""
@@ -175,9 +176,9 @@ def _ivr(options: _Options, places: Places) -> Asked:
     pattern = more.text("regexp", PATTERN_CHARACTERS)
     if pattern:
         try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ActionError(f"ctx.ivr: regexp cannot be used: {error}") from None
+            compile_pattern(pattern)
+        except BadPattern as error:
+            raise ActionError(f"ctx.ivr: regexp: {error}") from None
     files = options.given.get("files") or []
     invalid = more.given.get("invalid_file")
     action = Collect(

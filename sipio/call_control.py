@@ -105,7 +105,7 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
     """Digits that end the input; empty for none."""
     tries: int = 1
     pattern: str = ""
-    """A regular expression that the whole input must match, in the syntax that Python and PCRE share."""
+    """A regular expression that the whole input must match, in RE2's syntax (no look-around, no back references)."""
 
 
 class CollectStatus(StrEnum):

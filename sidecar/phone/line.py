@@ -41,7 +41,7 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.causes import status_of
-from sipio.freeswitch.digits import AGAIN, DigitCollector
+from sipio.digit_entry import AGAIN, DigitEntry
 from sipio.reasons import reason_phrase
 
 DIGIT_MILLISECONDS: Final = 100
@@ -81,7 +81,7 @@ class _Action:
         self.action = action
         self.sound: Sound | None = None
         self.timer: Timer | None = None
-        self.collector: DigitCollector | None = None
+        self.collector: DigitEntry | None = None
         self.destination = 0
         self.began: float | None = None
 
@@ -202,7 +202,7 @@ class PhoneLine:
             case Echo():
                 self._script("echoes", f"after {action.delay_ms} ms" if action.delay_ms else "")
             case Collect():
-                pending.collector = DigitCollector(action)
+                pending.collector = DigitEntry(action)
                 self._prompt(pending, action, action.prompt)
             case Bridge():
                 self._bridge = pending

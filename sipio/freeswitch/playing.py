@@ -17,8 +17,8 @@ from sipio.call_control import (
     MediaUrl,
     Play,
 )
+from sipio.digit_entry import Again, DigitEntry
 from sipio.errors import LocalError
-from sipio.freeswitch.digits import Again, DigitCollector
 from sipio.freeswitch.event_socket import Event
 from sipio.freeswitch.leg import Action, KillLeg, Leg
 from sipio.freeswitch.settings import Obtaining
@@ -190,7 +190,7 @@ class Collecting(Action):
         """Raises LocalError for a pattern that is no regular expression."""
         super().__init__(leg, done)
         self._action = action
-        self._collector = DigitCollector(action)
+        self._collector = DigitEntry(action)
         self._playlist: Playlist | None = None
         self._timer: Timer | None = None
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from sipio.call_control import ActionResult, Collect, Done, Failed, Media, PendingAction, Stopped
+from sipio.digit_entry import BadPattern
 from sipio.media.collector import Collected, CollectStep, DigitCollector, PlayPrompt, StopPrompt
 from sipio.media.errors import MediaFailed
 from sipio.media.g711 import SILENCE, Law, translation
@@ -146,7 +147,7 @@ class Player:
     def collect(self, action: Collect, done: ActionDone) -> PendingAction:
         try:
             collector = DigitCollector(action)
-        except MediaFailed as error:
+        except BadPattern as error:
             failed = self._replace(Activity(self, done))
             self.loop.call_soon(failed.finish, Failed(str(error)))
             return failed

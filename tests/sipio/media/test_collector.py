@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipio.call_control import Collect, CollectStatus, Digits, Media, MediaText
-from sipio.media.collector import BadPattern, Collected, CollectStep, DigitCollector, PlayPrompt, StopPrompt
+from sipio.digit_entry import BadPattern
+from sipio.media.collector import Collected, CollectStep, DigitCollector, PlayPrompt, StopPrompt
 
 PROMPT: list[Media] = [MediaText("enter")]
 INVALID: list[Media] = [MediaText("wrong")]

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipio.call_control import Collect, CollectStatus, Digits
+from sipio.digit_entry import AGAIN, Again, DigitEntry
 from sipio.errors import LocalError
-from sipio.freeswitch.digits import AGAIN, Again, DigitCollector
 
 
-def enter(collector: DigitCollector, digits: str) -> Digits | Again | None:
+def enter(collector: DigitEntry, digits: str) -> Digits | Again | None:
     for digit in digits:
         verdict = collector.digit(digit)
         if verdict is not None:
@@ -18,22 +18,22 @@ def enter(collector: DigitCollector, digits: str) -> Digits | Again | None:
 
 
 def test_a_terminator_ends_the_input_and_is_no_part_of_it() -> None:
-    assert enter(DigitCollector(Collect()), "12*#") == Digits(status=CollectStatus.SUCCESS, value="12*", terminator="#")
+    assert enter(DigitEntry(Collect()), "12*#") == Digits(status=CollectStatus.SUCCESS, value="12*", terminator="#")
 
 
 def test_the_maximum_ends_the_input() -> None:
-    assert enter(DigitCollector(Collect(maximum=2)), "123") == Digits(status=CollectStatus.SUCCESS, value="12")
+    assert enter(DigitEntry(Collect(maximum=2)), "123") == Digits(status=CollectStatus.SUCCESS, value="12")
 
 
 def test_time_over_with_enough_is_success() -> None:
-    collector = DigitCollector(Collect(minimum=2))
+    collector = DigitEntry(Collect(minimum=2))
     assert enter(collector, "12") is None
     assert collector.expired() == Digits(status=CollectStatus.SUCCESS, value="12")
 
 
 @pytest.mark.parametrize(("entered", "minimum"), [("", 0), ("", 1), ("1", 2)])
 def test_nothing_or_too_little_in_time_is_a_timeout(entered: str, minimum: int) -> None:
-    collector = DigitCollector(Collect(minimum=minimum))
+    collector = DigitEntry(Collect(minimum=minimum))
     enter(collector, entered)
     assert collector.expired() == Digits(status=CollectStatus.TIMEOUT, value=entered)
 
@@ -41,13 +41,13 @@ def test_nothing_or_too_little_in_time_is_a_timeout(entered: str, minimum: int) 
 def test_the_whole_input_must_match() -> None:
     # FreeSWITCH's own would find 42 anywhere in it, and say success where it does not.
     collect = Collect(pattern="42", tries=2)
-    collector = DigitCollector(collect)
+    collector = DigitEntry(collect)
     assert enter(collector, "1425#") is AGAIN
     assert enter(collector, "7#") == Digits(status=CollectStatus.FAILURE, value="7", terminator="#")
 
 
 def test_each_try_begins_anew() -> None:
-    collector = DigitCollector(Collect(minimum=2, maximum=2, tries=3))
+    collector = DigitEntry(Collect(minimum=2, maximum=2, tries=3))
     enter(collector, "1")
     assert collector.expired() is AGAIN
     assert enter(collector, "3#") is AGAIN
@@ -56,7 +56,7 @@ def test_each_try_begins_anew() -> None:
 
 def test_a_pattern_that_is_none_is_said_so() -> None:
     with pytest.raises(LocalError, match="pattern"):
-        DigitCollector(Collect(pattern="("))
+        DigitEntry(Collect(pattern="("))
 
 
 @given(
@@ -67,7 +67,7 @@ def test_a_pattern_that_is_none_is_said_so() -> None:
     st.integers(1, 3),
 )
 def test_it_always_ends_within_its_bounds(keys: str, minimum: int, maximum: int, terminators: str, tries: int) -> None:
-    collector = DigitCollector(Collect(minimum=minimum, maximum=maximum, terminators=terminators, tries=tries))
+    collector = DigitEntry(Collect(minimum=minimum, maximum=maximum, terminators=terminators, tries=tries))
     used = 0
     verdict: Digits | Again | None = None
     for key in keys:
@@ -79,6 +79,11 @@ def test_it_always_ends_within_its_bounds(keys: str, minimum: int, maximum: int,
         verdict = collector.expired()
         used += verdict is AGAIN
     assert used < tries
-    assert len(verdict.value) <= maximum
+    assert len(verdict.value) <= max(maximum, minimum)
     if verdict.status is CollectStatus.SUCCESS:
         assert len(verdict.value) >= minimum
+
+
+def test_a_pattern_that_python_would_never_finish() -> None:
+    entry = DigitEntry(Collect(pattern="(1*)*2", maximum=128))
+    assert enter(entry, "1" * 127 + "3") == Digits(status=CollectStatus.FAILURE, value="1" * 127 + "3")
