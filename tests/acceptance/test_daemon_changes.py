@@ -236,10 +236,13 @@ async def test_a_second_sigterm_ends_the_drain_at_once(tmp_path: Path) -> None:
 
 def test_sigkill_leaves_no_worker_and_its_socket_file_is_no_obstacle(tmp_path: Path) -> None:
     daemon = Serving(tmp_path, {"endless": "function main() { for (;;); }"}).ready()
-    workers = daemon.workers()
-    assert len(workers) == 3
-    daemon.send(signal.SIGKILL)
-    assert daemon.program.finish(5.0) == -signal.SIGKILL
+    try:
+        workers = daemon.workers()
+        assert len(workers) == 3
+        daemon.send(signal.SIGKILL)
+        assert daemon.program.finish(5.0) == -signal.SIGKILL
+    finally:
+        daemon.program.stop()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers gone")
     assert daemon.socket.is_socket()
     again = Serving(tmp_path, {"endless": "function main() { for (;;); }"})
@@ -247,7 +250,10 @@ def test_sigkill_leaves_no_worker_and_its_socket_file_is_no_obstacle(tmp_path: P
         again.ready()
         # A third one finds the socket in use, says so, and leaves it to its owner.
         third = Serving(tmp_path, {})
-        assert third.program.finish(10.0) == 1
+        try:
+            assert third.program.finish(10.0) == 1
+        finally:
+            third.program.stop()
         assert third.program.lines("another process listens there")
         assert again.socket.is_socket()
         assert again.program.process.poll() is None

@@ -305,9 +305,16 @@ def _refusing() -> tuple[str, ...]:
     return (sys.executable, "-c", REFUSES_SECCOMP)
 
 
+def _ends(daemon: Serving) -> int:
+    try:
+        return daemon.program.finish(20.0)
+    finally:
+        daemon.stop()
+
+
 def test_without_seccomp_it_refuses_to_start(tmp_path: Path) -> None:
     daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, launcher=_refusing())
-    assert daemon.program.finish(20.0) == 1
+    assert _ends(daemon) == 1
     [said] = daemon.program.lines("^scriptforge:")
     assert "seccomp" in said
     assert "Traceback" not in "".join(daemon.program.lines(""))
@@ -347,7 +354,7 @@ async def test_without_seccomp_it_starts_where_told_so_and_warns(tmp_path: Path)
 )
 def test_a_configuration_that_is_wrong_says_where(tmp_path: Path, configuration: str, said: str) -> None:
     daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, configuration)
-    assert daemon.program.finish(20.0) == 1
+    assert _ends(daemon) == 1
     assert daemon.program.lines(said)
     assert not daemon.program.lines("Traceback")
 
