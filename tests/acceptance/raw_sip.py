@@ -76,6 +76,8 @@ class RawCaller:
                 if ";tag=" in to and method == "INVITE":
                     self.to_tag = to.partition(";tag=")[2]
                 return message
+            refused = isinstance(message, Response) and message.status >= 300 and message.sequence()[1] == "INVITE"
+            assert not (refused and method == "INVITE"), f"{message.raw!r} instead of {status}"
 
     def request(self, method: str) -> Request:
         """The next request with this method."""

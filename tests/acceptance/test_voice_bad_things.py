@@ -61,7 +61,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceDaemon]:
         tmp_path_factory.mktemp("voice"),
         SCRIPTS,
         voice="grace_seconds = 1.0",
-        sip="ring_seconds = 1.0\nmedia_timeout_seconds = 1.0",
+        sip="media_timeout_seconds = 1.0",
         more="[sandbox]\ncpu_ms = 800",
     )
     write_wav(made.sounds / "acme" / "tone.wav", tone(700, 0.1))
@@ -271,15 +271,6 @@ def test_time_on_hold_is_no_dead_call(daemon: VoiceDaemon, caller: RawCaller) ->
 
 
 # ---- scripts ----
-
-
-@calls("never")
-def test_a_script_that_never_answers_ends_by_ring_timeout(daemon: VoiceDaemon, caller: RawCaller) -> None:
-    caller.invite()
-    caller.response(480)
-    caller.ack()
-    record = daemon.record(caller.call_id)
-    assert (record["hangup_by"], record["outcome"], record["code"]) == ("system", "cancelled", 480)
 
 
 @calls("never")

@@ -50,6 +50,19 @@ def test_calls_beyond_the_limit_are_put_off_and_those_up_go_on(tmp_path: Path) -
         caller().up()
 
 
+def test_a_script_that_never_answers_ends_by_ring_timeout(tmp_path: Path) -> None:
+    never = "await new Promise((done) => setTimeout(done, 100000))"
+    daemon = VoiceDaemon(tmp_path, {"never": never}, sip="ring_seconds = 1.0", voice="grace_seconds = 0.1").ready()
+    with ExitStack() as stack:
+        stack.callback(daemon.stop)
+        caller = stack.enter_context(raw_caller((daemon.host, daemon.port), "never"))
+        caller.invite()
+        caller.response(480)
+        caller.ack()
+        record = daemon.record(caller.call_id)
+        assert (record["hangup_by"], record["outcome"], record["code"]) == ("system", "cancelled", 480)
+
+
 def test_a_stop_waits_for_calls_then_ends_them(tmp_path: Path) -> None:
     daemon = VoiceDaemon(
         tmp_path, {"echo": ECHO, "patient": "await ctx.waitForHangup()"}, voice="drain_seconds = 0.7"
