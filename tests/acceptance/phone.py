@@ -103,11 +103,11 @@ class FarCall:
 class Phone:
     """Calls, and answers calls as it is told to."""
 
-    def __init__(self, host: str, port: int, transports: tuple[str, ...], options: dict[str, Any]) -> None:
+    def __init__(self, host: str, port: int, transport: str, options: dict[str, Any]) -> None:
         self.host = host
         self.engine = MediaEngine(MediaSettings(port_first=40_000, port_last=44_999, rtcp_seconds=0, timeout_seconds=0))
         self.endpoint = SipEndpoint(
-            [SipListener(transport=transport, host=host, port=port) for transport in transports],
+            [SipListener(transport=transport, host=host, port=port, tls=options.pop("tls", None))],
             UserAgentSettings(product="phone", **options.pop("settings", {})),
             self._event,
             **options,
@@ -162,10 +162,10 @@ class Phone:
 
 @asynccontextmanager
 async def phone(
-    host: str = "127.0.0.61", *, port: int = 0, transports: tuple[str, ...] = ("udp",), **options: Any
+    host: str = "127.0.0.61", *, port: int = 0, transport: str = "udp", **options: Any
 ) -> AsyncIterator[Phone]:
     """A phone at an address of its own."""
-    made = Phone(host, port, transports, options)
+    made = Phone(host, port, transport, options)
     await made.endpoint.start()
     try:
         yield made

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sipio.media.g711 import Samples
-from sipio.sip.events import SessionAnswered, SessionEnded
+from sipio.sip.events import MediaChanged, SessionAnswered, SessionEnded
 from tests.acceptance.phone import phone
 from tests.acceptance.voice_daemon import VoiceDaemon, read_wav, write_wav
 from tests.sipio.media.media_doubles import loudest_frequency, tone
@@ -18,8 +18,8 @@ SCRIPTS = {
     "early": "await ctx.play('user/tone.wav'); throw new Error('486 Busy Here')",
     "text": "await ctx.answer(); await ctx.tts('Good morning to all')",
     "echo": "await ctx.answer(); await ctx.echo()",
-    "digits": """await ctx.answer();
-        const entered = await ctx.ivr('user/tone.wav', 5, 4, 4, '#');
+    "digits": """const entered = await ctx.ivr('user/tone.wav', 5, 4, 4, '#');
+        await ctx.answer();
         await ctx.log(entered.status + ' ' + entered.value);""",
     "record": """await ctx.answer();
         await ctx.record('both');
@@ -106,7 +106,7 @@ async def test_an_echoed_sweep_comes_back(daemon: VoiceDaemon, tmp_path: Path) -
 async def test_digits_sent_are_digits_heard(daemon: VoiceDaemon, way: str) -> None:
     async with phone() as caller:
         call = caller.call(daemon.uri("digits"))
-        await call.wait_for(SessionAnswered)
+        await call.wait_for(MediaChanged)
         if way == "info":
             for digit in "90*5":
                 call.session.send_digit(digit)
