@@ -93,8 +93,10 @@ class Speech:
             raise SpeechFailed(f"{command[0]} cannot be run: {error.strerror}") from error
         try:
             if process.stdin is not None:
-                # At most some 40 KB: the pipe's own buffer takes it while the command starts.
-                process.stdin.write(text.encode())
+                # At most some 40 KB: the pipe's own buffer takes it while the command starts. A command that needs no
+                # text, or fails at once, may have ended by now: uvloop's transport then says RuntimeError.
+                with contextlib.suppress(OSError, RuntimeError):
+                    process.stdin.write(text.encode())
                 process.stdin.close()
             await self._read(process, filling)
             status = await process.wait()

@@ -5,11 +5,13 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uvloop
 from aiohttp import web
 
 from sipio.call_control import Media, MediaFile, MediaText, MediaUrl
@@ -240,6 +242,26 @@ def running(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def test_a_command_that_ends_before_it_is_given_the_text() -> None:
+    """uvloop closes the pipe at once and raises RuntimeError for what is then written."""
+
+    async def busy() -> None:
+        for _ in range(200):
+            time.sleep(0.003)  # noqa: ASYNC251 - other calls' work, for which the command does not wait
+            await asyncio.sleep(0)
+
+    async def speak() -> None:
+        library = SoundLibrary(MediaSettings(speech=SpeechSettings(command=("true",))))
+        others = asyncio.create_task(busy())
+        for number in range(20):
+            with pytest.raises(SpeechFailed):
+                await play(library.open(MediaText(f"hello {number}"), Law.PCMU))
+        await others
+        await library.close()
+
+    uvloop.run(speak())
 
 
 async def test_a_missing_command_and_a_voice_that_is_an_option() -> None:
