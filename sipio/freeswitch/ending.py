@@ -93,7 +93,8 @@ def hung_up_of(event: Event, asked: Hangup | None, variables_at_start: Mapping[s
     elif asked is not None:
         by = HangupBy.SCRIPT
         code = 0 if answered else asked.code or status_of(asked.cause)
-        reason = asked.reason or name
+        # The words of a SIP answer say nothing of a call that was answered before.
+        reason = name if answered else asked.reason or name
     else:
         by = HangupBy.SYSTEM
         code = 0 if answered else status_of(cause)

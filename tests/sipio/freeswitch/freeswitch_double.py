@@ -34,7 +34,14 @@ class Party:
     """Seconds from its answer to its BYE; None never hangs up."""
 
 
-_CAUSES = {486: ("USER_BUSY", "Busy Here"), 404: ("UNALLOCATED_NUMBER", "Not Found"), 603: ("CALL_REJECTED", "Decline")}
+_CAUSES = {
+    486: ("USER_BUSY", "Busy Here"),
+    404: ("UNALLOCATED_NUMBER", "Not Found"),
+    603: ("CALL_REJECTED", "Decline"),
+} | {
+    480: ("NO_USER_RESPONSE", "Temporarily Unavailable"),
+    503: ("NORMAL_TEMPORARY_FAILURE", "Service Unavailable"),
+}
 
 
 @dataclass
@@ -302,7 +309,13 @@ class FakeChannel:
 
     def _app_respond(self, running: Running) -> None:
         self.responded = running.argument
-        causes = {"404": ("UNALLOCATED_NUMBER", 1), "486": ("USER_BUSY", 17), "503": ("NORMAL_TEMPORARY_FAILURE", 41)}
+        causes = {
+            "404": ("UNALLOCATED_NUMBER", 1),
+            "480": ("NO_USER_RESPONSE", 18),
+            "486": ("USER_BUSY", 17),
+            "503": ("NORMAL_TEMPORARY_FAILURE", 41),
+            "603": ("CALL_REJECTED", 21),
+        }
         name, number = causes.get(running.argument[:3], ("NORMAL_UNSPECIFIED", 31))
         self.hang_up(name, number, "send_bye" if self._answered else "send_refuse")
 
@@ -374,6 +387,10 @@ class FakeChannel:
             self.event("CHANNEL_ANSWER", Answer_State="answered")
         elif at >= float(self.variables["originate_timeout"]):
             self._leg_over(running, "NO_ANSWER", 0)
+
+    def running(self, name: str, argument: str = "") -> bool:
+        """Whether such an application is on the stack."""
+        return any(one.name == name and argument in one.argument for one in self._stack)
 
     # ---- the caller ----
 
