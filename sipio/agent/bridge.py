@@ -144,7 +144,7 @@ class BridgeUnderWay:
         if self._media is None:
             return
         self._media.start(event.media)
-        if self._relay is None and not self._action.ringback:
+        if event.early and self._relay is None and not self._action.ringback:
             # Early media: the caller hears what the other side's network says.
             self._call.open_media()
             self._join()

@@ -231,6 +231,9 @@ class AgentCall:
         self.media.close()
         by = {EndedBy.PEER: HangupBy.CALLER, EndedBy.US: HangupBy.SCRIPT, EndedBy.SYSTEM: HangupBy.SYSTEM}[event.by]
         reason = event.reason
+        if event.by is EndedBy.US and not self._sent_cause:
+            # The whole agent is being closed.
+            by = HangupBy.SYSTEM
         if self._ended_because:
             by, reason = HangupBy.SYSTEM, self._ended_because
         cause = event.cause or self._sent_cause or (cause_of(event.status) if event.status else NORMAL_CLEARING)
