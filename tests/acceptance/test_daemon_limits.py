@@ -1,6 +1,7 @@
 """The caps of the running daemon, set by file and environment; its sockets' doors; starts that must not be."""
 
 import asyncio
+import contextlib
 import grp
 import os
 import shlex
@@ -120,6 +121,9 @@ async def test_requests_in_flight(capped: tuple[Serving, int]) -> None:
 
 async def test_connections(capped: tuple[Serving, int]) -> None:
     daemon, port = capped
+    # Those of the test before may not be seen as gone yet.
+    open_now = ("scriptforge_rpc_connections", "all")
+    await asyncio.to_thread(wait_until, lambda: metrics(port).get(open_now, 0) == 0, "no connection")
     clients = [await daemon.client() for _ in range(6)]
     for client in clients:
         await client.call("ping")
@@ -135,6 +139,20 @@ async def test_connections(capped: tuple[Serving, int]) -> None:
     # The page is rendered once a second.
     key = ("scriptforge_rpc_refused_total", "connection_connections")
     await asyncio.to_thread(wait_until, lambda: metrics(port).get(key, 0) >= 1, "the refusal on the page")
+
+
+def _told(path: Path, sent: bytes, code: str) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        # It need not read to the end what it has refused.
+        with contextlib.suppress(BrokenPipeError):
+            connection.sendall(sent)
+        told = b""
+        while code.encode() not in told:
+            received = connection.recv(10_000)
+            assert received, told
+            told += received
 
 
 @pytest.mark.parametrize(
@@ -161,16 +179,7 @@ async def test_connections(capped: tuple[Serving, int]) -> None:
 async def test_bytes_that_are_no_request(capped: tuple[Serving, int], sent: bytes, code: str) -> None:
     daemon, _ = capped
     other = await daemon.client()
-    reader, writer = await asyncio.open_unix_connection(str(daemon.socket))
-    writer.write(sent)
-    told = b""
-    async with asyncio.timeout(5):
-        while code.encode() not in told:
-            received = await reader.read(10_000)
-            assert received, told
-            told += received
-    writer.close()
-    await writer.wait_closed()
+    await asyncio.to_thread(_told, daemon.socket, sent, code)
     assert (await other.call("route", request("same")))["outcome"] == "returned"
     await other.close()
     await _alive(daemon)
