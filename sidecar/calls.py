@@ -9,7 +9,7 @@ import asyncio
 import functools
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -110,6 +110,10 @@ class Calls:
         """Calls that are up."""
         return len(self._calls)
 
+    def up_by_driver(self) -> dict[str, int]:
+        """Calls that are up, by what carries them."""
+        return dict(Counter(call.offer.driver for call in self._calls))
+
     def program_keys(self) -> set[str]:
         """The keys of all programs that calls may run, those of calls that are up among them."""
         assigned = {programs.key_of(assignment.script) for assignment in self._snapshot.destinations.values()}
@@ -191,6 +195,11 @@ class ScriptedCall:
         self._hangup_wanted: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
+
+    @property
+    def offer(self) -> CallOffer:
+        """What came in."""
+        return self._control.offer
 
     def begin(self) -> None:
         """Start the script."""

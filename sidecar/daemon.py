@@ -21,7 +21,7 @@ from sidecar.catalog.model import Snapshot
 from sidecar.catalog.watch import CatalogWatcher
 from sidecar.configuration import Configuration, SocketSection
 from sidecar.decisions import Decided, Decisions
-from sidecar.errors import SidecarError
+from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.events import DecisionEvents
 from sidecar.logs import ActionLogger, open_output, setup
 from sidecar.metrics import CatalogState, DecisionMetrics, Sources, registry
@@ -107,6 +107,7 @@ class Daemon:
         self._events.on_decided(DecisionLog(configuration.log, self._output).decided)
         self._events.on_decided(self._metrics.decided)
         self._runs: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
         self._catalog_state: CatalogState | None = None
         self._snapshot = Snapshot(scripts={}, routes={}, dids={})
         self._pool = Pool(pool_settings(configuration))
@@ -183,6 +184,8 @@ class Daemon:
             await self._metrics_server.start(configuration.metrics.listen)
         self._evapi.start()
         voice = await self._voice.start()
+        if not (bound or configuration.kamailio.peers or voice):
+            raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
         self._voice.serving()
         self._watching = loop.create_task(self._watcher.run())
         self._notifier.ready(self._status())
@@ -314,6 +317,7 @@ class Daemon:
     def _call_over(self, record: CallRecord) -> None:
         failed = record.error or record.outcome not in {"returned", "sip_error", "hung_up"}
         (_log.warning if failed else _log.info)("call", **msgspec.to_builtins(record, str_keys=True))
+        self._calls[record.outcome] += 1
         self._switch.announce(CALL_RECORD, record)
         if self._call_store is not None:
             self._call_store.add(record)
@@ -356,6 +360,9 @@ class Daemon:
             rpc_refused=refused,
             catalog=lambda: self._catalog_state,
             confined=lambda: self._pool.state().confined,
+            calls_up=lambda: self._voice.calls.up_by_driver(),
+            calls=lambda: self._calls,
+            call_workers=lambda: self._voice.state().fast,
             log_lines_dropped=lambda: self._output.dropped,
         )
 

@@ -73,6 +73,12 @@ class Sources:
     catalog: Callable[[], CatalogState | None] = lambda: None
     confined: Callable[[], bool] = lambda: False
     """Whether every worker runs under seccomp."""
+    calls_up: Callable[[], Mapping[str, int]] = _none
+    """Class 5 calls that are up, by driver."""
+    calls: Callable[[], Mapping[str, int]] = _none
+    """Class 5 calls ended since the start, by how their script ended."""
+    call_workers: Callable[[], int] = lambda: 0
+    """Worker processes of scripts that drive calls."""
     log_lines_dropped: Callable[[], int] = lambda: 0
 
 
@@ -148,6 +154,11 @@ class SourceMetrics(Collector):
         yield _counter("rpc_requests", "Requests of switches.", "method", sources.rpc_requests())
         yield _counter("rpc_refused", "Requests and connections of switches refused.", "reason", sources.rpc_refused())
         yield from _catalog(sources.catalog())
+        yield _gauge("calls_up", "Calls that scripts drive now.", "driver", sources.calls_up())
+        yield _counter("calls", "Calls that scripts drove, ended.", "outcome", sources.calls())
+        yield GaugeMetricFamily(
+            "scriptforge_call_workers", "Processes of scripts that drive calls.", sources.call_workers()
+        )
         yield GaugeMetricFamily("scriptforge_confined", "1 if workers run under seccomp.", int(sources.confined()))
         yield CounterMetricFamily(
             "scriptforge_log_lines_dropped",

@@ -37,6 +37,9 @@ FULL = Sources(
     rpc_refused=lambda: {"overloaded": 1},
     catalog=lambda: CatalogState(version="3f2a", reload_succeeded=False, reload_time=1234.5, problems=2),
     confined=lambda: True,
+    calls_up=lambda: {"sip": 2},
+    calls=lambda: {"hung_up": 6},
+    call_workers=lambda: 1,
     log_lines_dropped=lambda: 5,
 )
 
@@ -122,6 +125,9 @@ def test_every_source_is_shown() -> None:
     assert value(own, "scriptforge_catalog_reload_timestamp_seconds") == 1234.5
     assert value(own, "scriptforge_catalog_problems") == 2
     assert value(own, "scriptforge_confined") == 1
+    assert value(own, "scriptforge_calls_up", driver="sip") == 2
+    assert value(own, "scriptforge_calls_total", outcome="hung_up") == 6
+    assert value(own, "scriptforge_call_workers") == 1
     assert value(own, "scriptforge_log_lines_dropped_total") == 5
 
 
