@@ -107,6 +107,7 @@ class WorkerProcess(asyncio.Protocol):
             )
             # -I: no environment, no user site, no current directory; -S: no site hooks. A clean interpreter.
             # It keeps the daemon's standard error until it is confined, so that a failing import is seen.
+            # A process group of its own: Ctrl-C in a terminal is for the daemon, which ends its workers.
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", boot],
                 stdin=subprocess.DEVNULL,
@@ -115,6 +116,7 @@ class WorkerProcess(asyncio.Protocol):
                 env={},
                 cwd="/",
                 pass_fds=(theirs.fileno(), page),
+                process_group=0,
             )
         finally:
             os.close(page)

@@ -78,6 +78,9 @@ class Supervisor:
             if not process.spawned:
                 del self._workers[process]
             raise
+        except asyncio.CancelledError:
+            worker.ready.cancel()  # nobody waits to hear of its end
+            raise
         self.started += 1
         try:
             async with asyncio.timeout(START_SECONDS):

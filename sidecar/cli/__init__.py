@@ -1,36 +1,101 @@
 """The command ``scriptforge``: one file per command, each with ``add_parser`` and ``run``."""
 
 import argparse
+import io
+import os
+import signal
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from sandbox.errors import SandboxError
-from sidecar.cli import bench, call, calls, check, config, route, run, serve, types
-from sidecar.errors import SidecarError
-from sipio.errors import SipioError
-
-COMMANDS = (run, check, serve, route, call, calls, types, config, bench)
+INTERRUPTED = 130
+OUTPUT_GONE = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
+    _make_output_usable()
+    with _interrupted_without_a_word():
+        from sandbox.errors import SandboxError  # noqa: PLC0415 - see there
+        from sidecar.errors import SidecarError  # noqa: PLC0415 - see there
+        from sipio.errors import SipioError  # noqa: PLC0415 - see there
+
+        given = _parser().parse_args(arguments)
+    try:
+        status = int(given.run(given))
+        sys.stdout.flush()  # what cannot be written is known here, not at the interpreter's end
+    except (SidecarError, SandboxError, SipioError) as error:
+        print(f"scriptforge: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has what it wanted, as ``head`` does.
+        _give_up_output()
+        return OUTPUT_GONE
+    except OSError as error:
+        # Each command handles its files and sockets itself; what is left is output, such as to a full disk.
+        _give_up_output()
+        with suppress(OSError):
+            print(f"scriptforge: {error.strerror or error}", file=sys.stderr, flush=True)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    from importlib.metadata import version  # noqa: PLC0415 - see _interrupted_without_a_word
+
+    from sidecar.cli import (  # noqa: PLC0415 - see _interrupted_without_a_word
+        bench,
+        call,
+        calls,
+        check,
+        config,
+        route,
+        run,
+        serve,
+        types,
+    )
+
     parser = argparse.ArgumentParser(
         prog="scriptforge", description="Runs a carrier's customers' JavaScript on every call, beside the switch."
     )
     parser.add_argument("--version", action="version", version=f"scriptforge {version('scriptforge-sidecar')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in (run, check, serve, route, call, calls, types, config, bench):
         command.add_parser(subparsers)
-    given = parser.parse_args(arguments)
+    return parser
+
+
+@contextmanager
+def _interrupted_without_a_word() -> Iterator[None]:
+    """While the program is read in, Ctrl-C ends the process as it ends any other, not with a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        return int(given.run(given))
-    except (SidecarError, SandboxError, SipioError) as error:
-        print(f"scriptforge: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of our output has what it wanted, as ``head`` does.
-        sys.stderr.close()
-        return 141
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def _make_output_usable() -> None:
+    """Output that is closed takes everything; a character that the terminal's encoding lacks becomes an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _give_up_output() -> None:
+    """What is still buffered would fail once more at the interpreter's end, which prints a traceback of it."""
+    with suppress(OSError):
+        discard = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(discard, sys.stdout.fileno())
+        os.close(discard)

@@ -134,7 +134,12 @@ async def decide(request: RoutingRequest, assignment: Assignment, configuration:
     await pool.start()
     try:
         result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
-        decisions = Decisions(pool, configuration, snapshot, result.set_result)
+
+        def decided(what: Decided) -> None:
+            if not result.done():  # interrupted: nobody waits any more
+                result.set_result(what)
+
+        decisions = Decisions(pool, configuration, snapshot, decided)
         decisions.route(request, lambda _decision: None)
         return await result
     finally:

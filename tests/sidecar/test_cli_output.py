@@ -1,0 +1,89 @@
+"""The command where its output is closed, full or narrow, and where it is interrupted: a word or none, no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = str(Path(sys.executable).with_name("scriptforge"))
+SCRIPT = "function main() { console.log('\u00e4\u20ac'); throw new Error('404 \u00e4') }"
+DISK_FULL = "scriptforge: No space left on device\n"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    (tmp_path / "a.js").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "endless.js").write_text("function main() { while (true); }")
+    (tmp_path / "call.json").write_text('{"routing":{}}')
+    (tmp_path / "sidecar.toml").write_text("")
+    return tmp_path
+
+
+def shell(desk: Path, line: str) -> tuple[int, str, str]:
+    """Exit status, output and errors of a line for bash; $0 is the command."""
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line, COMMAND], cwd=desk, capture_output=True, timeout=30, check=False
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+RUN = '"$0" run a.js --data call.json --config sidecar.toml'
+CONFIG = '"$0" config --config sidecar.toml'
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "errors"),
+    [
+        (f"{RUN} >&-", 3, ""),
+        (f"{RUN} >&- 2>&-", 3, ""),
+        (f"{RUN} >/dev/full", 1, DISK_FULL),
+        (f"{CONFIG} >/dev/full", 1, DISK_FULL),
+        (f"{CONFIG} >/dev/full 2>/dev/full", 1, ""),
+        (f"{CONFIG} | true", 141, ""),
+        (f"{CONFIG} 2>&1 | head -n 1", 0, ""),
+    ],
+)
+def test_output_that_is_not_read(desk: Path, line: str, status: int, errors: str) -> None:
+    ended, _, said = shell(desk, line)
+    assert said == errors
+    # A reader that leaves early is a race: what was written before it left was taken.
+    assert ended in ({0, 141} if "|" in line else {status})
+
+
+def test_a_terminal_without_the_characters(desk: Path) -> None:
+    status, output, errors = shell(desk, f"LC_ALL=C PYTHONIOENCODING=ascii {RUN}")
+    assert (status, errors) == (3, "")
+    assert output.startswith("REJECT 404 \\xe4  (a.js refused the call)\nconsole\n  log  \\xe4\\u20ac\n")
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+
+
+@pytest.mark.parametrize("when", ["starting", "running"])
+def test_interrupted_as_from_a_terminal(desk: Path, when: str) -> None:
+    """Ctrl-C goes to the whole process group."""
+    command = [COMMAND, "run", "endless.js", "--data", "call.json", "--config", "sidecar.toml", "--timeout-ms", "20000"]
+    with subprocess.Popen(
+        command, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 20
+        while not (workers := children(process.pid)):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        # The kernel's own count of the worker's time says when it is in the script.
+        while when == "running" and ticks(workers[0]) < 50:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output, errors) == (130, b"", b"")
+
+
+def ticks(pid: str) -> int:
+    """Hundredths of a second of processor time."""
+    return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11])
