@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shutil
+import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
         in_flight=arguments.in_flight,
         node=None if arguments.no_node else _node(arguments.node),
     )
-    measured = _runner()(compare(plan))
+    # As Ctrl-C: the daemons that are measured and their files go with it.
+    former = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        measured = _runner()(compare(plan))
+    finally:
+        signal.signal(signal.SIGTERM, former)
     if arguments.json:
         print(msgspec.json.format(msgspec.json.encode(measured), indent=2).decode())
     else:
