@@ -1,6 +1,7 @@
 """The metrics and health page: a small HTTP/1.1 server that cannot hurt the call path."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -154,7 +155,9 @@ class MetricsServer:
         try:
             self._server = await loop.create_server(lambda: _Connection(self._page, self._connections), host, port)
         except OSError as error:
-            raise ConfigurationError(f"metrics.listen: cannot listen on {listen}: {error}") from error
+            # asyncio wraps what the system says in a sentence of its own, with the address once more.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise ConfigurationError(f"metrics.listen: cannot listen on {listen}: {reason}") from error
         bound = self._server.sockets[0].getsockname()
         return str(bound[0]), int(bound[1])
 

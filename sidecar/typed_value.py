@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, get_args, get_origin
@@ -47,7 +48,7 @@ def convert_value(value: object, declared: Any) -> Any:
     try:
         converted = msgspec.convert(value, declared, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
-        raise ValueError(_in_plain_words(str(error), value)) from error
+        raise ValueError(_in_plain_words(str(error), value, declared)) from error
     for text, form in _forms(converted, declared):
         if text or not form.may_be_empty:
             form.parse(text)
@@ -138,10 +139,20 @@ def _decode_path(declared: type, value: object) -> object:
     return Path(value)
 
 
-def _in_plain_words(message: str, value: object) -> str:
+def _words(declared: Any) -> Iterator[str]:
+    if isinstance(declared, type) and issubclass(declared, StrEnum):
+        yield from declared
+    elif isinstance(declared, str):  # of a Literal
+        yield declared
+    for member in get_args(declared):
+        yield from _words(member)
+
+
+def _in_plain_words(message: str, value: object, declared: Any) -> str:
     message, _, place = message.partition(" - at ")
     message = message[:1].lower() + message[1:]
-    message = message.replace("invalid enum value", "unknown word")
+    if message.startswith("invalid enum value"):
+        message = message.replace("invalid enum value", "unknown word") + f"; expected {', '.join(_words(declared))}"
     message = re.sub(r"`(\w+)(?: \| null)?`", lambda match: _PLAIN_WORDS.get(match[1], match[1]), message)
     if ", got " not in message and not place and repr(value) not in message:
         message += f", got {value!r}"

@@ -74,6 +74,7 @@ class CatalogWatcher:
         self._settling = Settling()
         self._asked = asyncio.Event()
         self._loading = asyncio.Lock()
+        self._running = False
         self.problems: tuple[Problem, ...] = ()
         """Of the last load if it was refused; empty once all is well."""
 
@@ -127,11 +128,12 @@ class CatalogWatcher:
                 "catalog_refused",
                 count=len(loaded.problems),
                 problems=[str(problem) for problem in loaded.problems[:PROBLEMS_LOGGED]],
-                kept="the running catalog",
+                kept="the running catalog" if self._running else "none, there was no other",
             )
             self._refused(loaded.problems)
             return
         self.problems = ()
+        self._running = True
         for problem in loaded.problems[:PROBLEMS_LOGGED]:
             _log.warning("catalog_warning", problem=str(problem))
         snapshot = loaded.snapshot

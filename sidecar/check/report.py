@@ -59,6 +59,8 @@ def _excerpt(source: str, line: int, column: int) -> str:
     if line > len(lines):
         return ""
     text = lines[line - 1].rstrip("\r")
+    if not text.strip():
+        return ""
     start = max(0, column - 1 - LINE_WINDOW // 2) if len(text) > LINE_WINDOW else 0
     shown = text[start : start + LINE_WINDOW]
     before = printable(shown[: column - 1 - start])

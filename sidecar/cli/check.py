@@ -52,6 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
         for path in missing:
             print(f"scriptforge check: there is no {printable(str(path))}", file=sys.stderr)
         return USAGE
+    configurations = [path for path in arguments.paths if path.suffix == ".toml" and path.is_file()]
+    if configurations:
+        for path in configurations:
+            print(
+                f"scriptforge check: {printable(str(path))} is no script: name a configuration with --config,"
+                " assignments by the directory that they are in",
+                file=sys.stderr,
+            )
+        return USAGE
     problems: list[Problem] = []
     sources: dict[str, str] = {}
     configuration = Configuration()

@@ -95,6 +95,8 @@ def listen_unix(address: UnixAddress) -> socket.socket:
     except (OSError, KeyError) as error:
         listening.close()
         reason = error.strerror if isinstance(error, OSError) else f"no group {address.group!r}"
+        if isinstance(error, FileNotFoundError):
+            reason = f"there is no directory {path.parent}"
         raise LocalError(f"{path}: {reason or error}") from error
     return listening
 
