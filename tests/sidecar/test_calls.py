@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from sandbox.outcome import Crashed
 from sidecar.call_record import CallRecord
 from sidecar.calls import Calls
 from sidecar.catalog.model import Kind, Script, Snapshot, VoiceAssignment
@@ -386,3 +388,48 @@ async def test_the_other_legs_story_is_told(tmp_path: Path) -> None:
     call.tell(LegEvent(destination="200", what="ringing", code=180))
     call.hang_up()
     assert [(leg.destination, leg.what, leg.code) for leg in exchange.record.legs] == [("200", "ringing", 180)]
+
+
+async def test_calls_beyond_the_limit_are_refused_and_taken_again_later(tmp_path: Path) -> None:
+    exchange = Exchange(main("await ctx.waitForHangup()"), tmp_path)
+    limited = msgspec.structs.replace(exchange.calls.configuration.voice, calls=1)
+    exchange.calls.configuration = msgspec.structs.replace(exchange.calls.configuration, voice=limited)
+    first = exchange.call()
+    second = exchange.call(id="c2")
+    assert second.refused is not None
+    assert (second.refused.code, second.refused.cause) == (503, 42)
+    first.hang_up()
+    assert exchange.call(id="c3").refused is None
+
+
+async def test_a_bridge_that_answers_the_call_sets_its_answer_time(tmp_path: Path) -> None:
+    exchange = Exchange(main("await ctx.bridge('sip:b@192.0.2.2')"), tmp_path)
+    call = exchange.call()
+    call.tell(LegEvent(destination="sip:b@192.0.2.2", what="answered"))
+    call.under_way.end(Done(Bridged(status=BridgeStatus.COMPLETED, hangup_by="callee")))
+    assert exchange.record.answered is not None
+
+
+async def test_the_record_waits_for_its_recordings(tmp_path: Path) -> None:
+    exchange = Exchange(main("await ctx.record('a')"), tmp_path)
+    call = exchange.call()
+    call.under_way.end()
+    assert call.ended
+    assert exchange.records == []
+    call.tell(RecordingFinished(name="a", path=tmp_path, seconds=1.0, error="no space left for a.wav"))
+    assert exchange.record.recordings == ["a"]
+    assert [warning.message for warning in exchange.record.warnings] == ["recording a: no space left for a.wav"]
+
+
+async def test_a_crash_ends_the_call_and_is_told_apart(tmp_path: Path) -> None:
+    exchange = Exchange(main("await ctx.answer(); await ctx.waitForHangup()"), tmp_path)
+    call = exchange.call()
+    call.under_way.end()
+    (run,) = exchange.runner.runs
+    run._end(Crashed("SIGKILL"))
+    assert call.ended
+    assert (exchange.record.outcome, exchange.record.hangup_by, exchange.record.error) == (
+        "crashed",
+        "system",
+        "SIGKILL",
+    )
