@@ -6,10 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 INSTALL = "apt-get install -y kamailio kamailio-extra-modules sip-tester"
 START_SECONDS = 10.0
@@ -44,8 +47,51 @@ def is_bound(address: str, port: int, table: str = "udp") -> bool:
     return any(line.split()[1] == wanted for line in Path("/proc/net", table).read_text().splitlines()[1:])
 
 
+GUARD = """
+import os, signal, sys
+groups = set()
+for line in sys.stdin:
+    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+for group in groups:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except OSError:
+        pass
+"""
+
+
+class Guard:
+    """A process that ends the programs of this one when this one is gone, however it went: no finally runs after
+    SIGKILL. It hears of it by the end of its standard input."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", GUARD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+
+    def tell(self, what: str, group: int) -> None:
+        """``+``: this process group runs; ``-``: it has ended."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{what}{group}\n".encode())
+        self._process.stdin.flush()
+
+
+@cache
+def guard() -> Guard:
+    """The one of this process."""
+    return Guard()
+
+
 class Program:
-    """A running program."""
+    """A running program, in a process group of its own."""
+
+    running: ClassVar[list["Program"]] = []
+    """Those that nobody has seen end."""
 
     def __init__(
         self, command: Sequence[str], log: Path, directory: Path, environment: Mapping[str, str] | None = None
@@ -65,6 +111,8 @@ class Program:
             errors="replace",
             start_new_session=True,
         )
+        guard().tell("+", self.process.pid)
+        self.running.append(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -105,6 +153,9 @@ class Program:
     def finish(self, seconds: float = 20.0) -> int:
         """Wait for its own end; its exit status."""
         status = self.process.wait(seconds)
+        if self in self.running:
+            self.running.remove(self)
+            guard().tell("-", self.process.pid)
         self._reader.join(seconds)
         return status
 

@@ -86,7 +86,12 @@ async def sipp(tmp_path: Path, scenario: str, *arguments: str) -> None:
         "-timeout", "60s", "-timeout_error", "-trace_err", *arguments,
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 0, output.decode("latin-1")[-3_000:]
 
 

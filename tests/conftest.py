@@ -1,0 +1,21 @@
+"""SIGTERM ends a test run as Ctrl-C does: fixtures end what they have started."""
+
+import signal
+import sys
+from types import FrameType
+
+import pytest
+
+
+def pytest_configure() -> None:
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.stderr.write("SIGTERM\n")
+    raise KeyboardInterrupt
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    del config
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
