@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -154,6 +155,7 @@ def missing_for_sip() -> list[str]:
 
 def main() -> int:
     """The whole demo; the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its daemon and its files go with it
     paint = Painter.of(sys.stdout)
     missing = missing_for_sip()
     try:
@@ -168,6 +170,8 @@ def main() -> int:
     except (DemoError, SipioError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(
         f"Try one yourself:  {paint('.venv/bin/scriptforge run examples/scripts/header-add.js', Paint.BOLD)} \\\n"
         "    --data examples/calls/header-add.json --vars examples/vars/header-add.toml"
