@@ -11,7 +11,7 @@ import numpy as np
 
 from sipio.media.g711 import Samples
 from sipio.media.wav_writer import WavWriter
-from tests.acceptance.processes import free_port
+from tests.acceptance.processes import free_port, wait_until
 from tests.acceptance.serving import Serving
 
 HOST = "127.0.0.60"
@@ -129,7 +129,6 @@ class VoiceDaemon:
 
     def records(self, count: int, since: int = 0) -> list[dict[str, Any]]:
         """So many records, once they are written."""
-        from tests.acceptance.processes import wait_until  # noqa: PLC0415
 
         def all_there() -> bool:
             return len(self.serving.program.lines('"action":"call"[,}]', since)) >= count
