@@ -42,15 +42,16 @@ class DemoError(Exception):
 
 
 @contextmanager
-def daemon(directory: Path, peers: Sequence[str] = ()) -> Iterator[str]:
-    """A ``scriptforge serve`` over the examples, listening in ``directory``; the address of its socket."""
+def daemon(directory: Path, peers: Sequence[str] = (), more: str = "") -> Iterator[str]:
+    """A ``scriptforge serve`` over the examples, listening in ``directory``, with more configuration; the address of
+    its socket."""
     socket = directory / "scriptforge.sock"
     configuration = directory / "sidecar.toml"
     configuration.write_text(
         f"[socket]\nunix = {json.dumps(str(socket))}\n"
         f"[catalog]\ndirectory = {json.dumps(str(EXAMPLES))}\nwatch = false\n"
         f"[kamailio]\npeers = {json.dumps(list(peers))}\n"
-        '[metrics]\nlisten = ""\n'
+        f'[metrics]\nlisten = ""\n{more}'
     )
     command = [str(Path(sys.executable).with_name("scriptforge")), "serve", "--config", str(configuration)]
     log = directory / "daemon.log"
@@ -156,6 +157,8 @@ def missing_for_sip() -> list[str]:
 def main() -> int:
     """The whole demo; the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its daemon and its files go with it
+    from examples.demo_voice import show_voice  # noqa: PLC0415 - it imports this module
+
     paint = Painter.of(sys.stdout)
     missing = missing_for_sip()
     try:
@@ -167,6 +170,7 @@ def main() -> int:
             from examples.demo_call import show_calls  # noqa: PLC0415 - it needs the acceptance tests' programs
 
             show_calls(paint)
+        show_voice(paint)
     except (DemoError, SipioError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -1,8 +1,11 @@
 """The examples are a catalog, each does what the demo shows, and the demo shows it."""
 
+import io
+import re
 import subprocess
 import sys
 import tomllib
+import wave
 from pathlib import Path
 
 import pytest
@@ -48,12 +51,15 @@ def test_the_examples_are_a_catalog() -> None:
     loaded = DirectoryLoader(CatalogSection(directory=EXAMPLES), DecisionSection()).load()
     assert loaded.problems == ()
     snapshot = loaded.require()
-    assert set(snapshot.scripts) == set(EXPECTED)
+    assert set(snapshot.scripts) == {*EXPECTED, "menu"}
     for name in EXPECTED:
         assigned = snapshot.routes["acme", name]
         assert assigned.script.id == name
         file = EXAMPLES / "vars" / f"{name}.toml"
         assert assigned.variables == (tomllib.loads(file.read_text()) if file.exists() else {})
+    menu = snapshot.destinations["100"]
+    assert menu.script.id == "menu"
+    assert menu.variables == tomllib.loads((EXAMPLES / "vars" / "menu.toml").read_text())
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -65,6 +71,22 @@ def test_on_the_desk(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     expected, text = EXPECTED[name]
     assert status == expected
     assert text in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("keys", "heard"), [("1", "From eight to six"), ("2,wait 3,hangup", "echoes"), ("wait 60", "Goodbye")]
+)
+def test_the_menu_in_the_terminal(keys: str, heard: str) -> None:
+    script, variables = EXAMPLES / "scripts" / "menu.js", EXAMPLES / "vars" / "menu.toml"
+    assert main(["call", str(script), "--vars", str(variables), "--keys", keys, "--expect", heard]) == 0
+
+
+@pytest.mark.parametrize("text", ["", "one two three"])
+def test_tones_stand_for_speech(text: str) -> None:
+    command = [sys.executable, str(EXAMPLES / "tones.py")]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=30, check=True)
+    with wave.open(io.BytesIO(done.stdout)) as file:
+        assert file.getnframes() == len(text.split()) * 1_600
 
 
 def test_the_demo() -> None:
@@ -86,6 +108,7 @@ def test_the_demo() -> None:
     for _, text in EXPECTED.values():
         for line in text.splitlines():
             assert line in done.stdout
-    for wanted in ("X-Tariff: silver                  X-Tariff: gold", "200 OK", "603 Do Not Call"):
+    assert re.search(r"sip:100@127\.0\.0\.1:\d+", done.stdout)
+    for wanted in ("X-Tariff: silver                  X-Tariff: gold", "200 OK", "603 Do Not Call", "success 1"):
         assert wanted in done.stdout
     assert "UNCONFINED" not in done.stdout
