@@ -272,7 +272,7 @@ class PhoneLine:
         text = f"{code} {action.reason or reason_phrase(code)}" if code else ""
         self._script("hangs up", f"{text} cause {action.cause} {_headers(action.headers)}".strip())
         pending.complete(Done())
-        self._end(HungUp(by=HangupBy.SCRIPT, code=code, cause=action.cause, reason=action.reason))
+        self._end(HungUp(by=HangupBy.SCRIPT, code=code, cause=action.cause, reason=action.reason if code else ""))
 
     # ---- what the caller does ----
 
