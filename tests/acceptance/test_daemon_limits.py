@@ -368,6 +368,25 @@ def test_a_configuration_that_is_wrong_says_where(tmp_path: Path, configuration:
     assert not daemon.program.lines("Traceback")
 
 
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {"SCRIPTFORGE_SOCKET__UNIX": ""},
+            "nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty",
+        ),
+        (
+            {"SCRIPTFORGE_SOCKET__UNIX": "/nonexistent/a.sock"},
+            "/nonexistent/a.sock: there is no directory /nonexistent",
+        ),
+    ],
+)
+def test_a_daemon_that_cannot_be_asked_does_not_start(tmp_path: Path, environment: dict[str, str], said: str) -> None:
+    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, environment=environment)
+    assert daemon.program.finish(20.0) == 1
+    assert daemon.program.lines("^scriptforge: ") == [f"scriptforge: {said}\n"]
+
+
 async def _serves(daemon: Serving, count: int = 30) -> None:
     client = await daemon.client()
     for number in range(count):

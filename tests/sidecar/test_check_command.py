@@ -93,3 +93,17 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as caught:
         check("--kind", "driver")
     assert caught.value.code == 2
+
+
+def test_a_toml_file_is_no_script(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(catalog / "sidecar.toml") == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"scriptforge check: {catalog}/sidecar.toml is no script: name a configuration with --config"
+    )
+
+
+def test_an_empty_line_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.js").write_text("")
+    assert check(tmp_path / "a.js") == 1
+    assert len(capsys.readouterr().out.splitlines()) == 2

@@ -99,7 +99,10 @@ def test_empty_unix_in_the_file_is_none() -> None:
             "[log]\ndecision_sample = nan\n",
             "sidecar.toml:2:1: error: log.decision_sample: expected a finite number, got nan",
         ),
-        ("[log]\nlevel = 'loud'\n", "sidecar.toml:2:1: error: log.level: unknown word 'loud'; expected debug, info, warning, error"),
+        (
+            "[log]\nlevel = 'loud'\n",
+            "sidecar.toml:2:1: error: log.level: unknown word 'loud'; expected debug, info, warning, error",
+        ),
         (
             "[decisions]\ntimeout_ms = 0\n",
             "sidecar.toml:2:1: error: decisions.timeout_ms: expected a whole number >= 1, got 0",

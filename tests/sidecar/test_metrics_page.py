@@ -167,7 +167,9 @@ async def test_one_connection_too_many_is_closed(server: tuple[str, int]) -> Non
 
 
 async def test_an_address_in_use_is_the_operators_error(server: tuple[str, int]) -> None:
-    with pytest.raises(ConfigurationError, match=r"metrics\.listen: cannot listen on 127\.0\.0\.1:"):
+    with pytest.raises(
+        ConfigurationError, match=r"metrics\.listen: cannot listen on 127\.0\.0\.1:\d+: Address already in use$"
+    ):
         await MetricsServer(page()).start(f"127.0.0.1:{server[1]}")
 
 
