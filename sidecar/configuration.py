@@ -42,7 +42,7 @@ class SandboxSection(Section, frozen=True):
     log_bytes: Annotated[int, Meta(ge=0)] = 16_384
     """Console output kept of one run; what is past it is cut, and the cut is said."""
     queue: Count = 4_096
-    """Runs waiting for a worker in all; the next one is refused at once."""
+    """Runs waiting or running in all; the next one is refused at once."""
     queue_per_script: Count = 256
     """Runs of one script waiting or running; the next one is refused at once, other scripts are not."""
 

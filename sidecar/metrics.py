@@ -53,7 +53,7 @@ class Sources:
     """
 
     queue_depth: Callable[[], Mapping[str, int]] = _none
-    """Runs waiting, by lane."""
+    """Runs waiting or running, by lane."""
     workers: Callable[[], Mapping[str, int]] = _none
     """Worker processes, by state."""
     worker_restarts: Callable[[], Mapping[str, int]] = _none
@@ -144,7 +144,7 @@ class SourceMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families of a scrape."""
         sources = self._sources
-        yield _gauge("queue_depth", "Runs waiting for a worker.", "lane", sources.queue_depth())
+        yield _gauge("queue_depth", "Runs without an answer yet, waiting or running.", "lane", sources.queue_depth())
         yield _gauge("workers", "Worker processes by state.", "state", sources.workers())
         yield _counter("worker_restarts", "Workers replaced.", "cause", sources.worker_restarts())
         yield _counter("script_runs", "Runs of scripts ended.", "outcome", sources.script_runs())

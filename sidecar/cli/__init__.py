@@ -36,10 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _give_up_output()
         return OUTPUT_GONE
     except OSError as error:
-        # Each command handles its files and sockets itself; what is left is output, such as to a full disk.
+        # Each command tells of its files and sockets itself; what is left is mostly output, as to a full disk.
         _give_up_output()
         with suppress(OSError):
-            print(f"scriptforge: {error.strerror or error}", file=sys.stderr, flush=True)
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"scriptforge: {where}{error.strerror or error}", file=sys.stderr, flush=True)
         return 1
     return status
 

@@ -124,7 +124,7 @@ class _Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self.peer.disconnected()
-        log.warning("evapi_disconnected peer=%s error=%s", self.peer.name, exc)
+        log.warning("evapi_disconnected peer=%s reason=%s", self.peer.name, exc or "closed")
         self._lost.set()
 
     def data_received(self, data: bytes) -> None:

@@ -87,3 +87,8 @@ def test_interrupted_as_from_a_terminal(desk: Path, when: str) -> None:
 def ticks(pid: str) -> int:
     """Hundredths of a second of processor time."""
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11])
+
+
+def test_what_no_command_expected_names_the_file(desk: Path) -> None:
+    name = "x" * 300
+    assert shell(desk, f'"$0" check {name}/a.js') == (1, "", f"scriptforge: {name}/a.js: File name too long\n")
