@@ -19,17 +19,19 @@ def key_of(script: Script) -> str:
 
 def decision_program(script: Script, configuration: Configuration) -> Program:
     """For Class 4."""
-    return _program(script, key_of(script), class4.ADAPTER, configuration)
+    memory_bytes = script.memory_bytes or configuration.sandbox.memory_bytes
+    return _program(script, class4.ADAPTER, memory_bytes, shared_memory=True)
 
 
 def voice_program(script: Script, configuration: Configuration) -> Program:
-    """For Class 5."""
-    return _program(script, key_of(script), VOICE_ADAPTER, configuration)
+    """For Class 5: the limit is each call's own, or a script could not have more than a few hundred calls at once."""
+    memory_bytes = script.memory_bytes or configuration.voice.call_memory_bytes
+    return _program(script, VOICE_ADAPTER, memory_bytes, shared_memory=False)
 
 
-def _program(script: Script, key: str, adapter: str, configuration: Configuration) -> Program:
+def _program(script: Script, adapter: str, memory_bytes: int, *, shared_memory: bool) -> Program:
     return Program(
-        key=key,
+        key=key_of(script),
         name=script.name,
         kind=Kind(script.kind),
         text=es_module.plain(script.text) if script.kind is ScriptKind.APP else script.text,
@@ -42,5 +44,6 @@ def _program(script: Script, key: str, adapter: str, configuration: Configuratio
             "APP_ID": script.app,
             "EXEC_HOST": platform.node(),
         },
-        memory_bytes=script.memory_bytes or configuration.sandbox.memory_bytes,
+        memory_bytes=memory_bytes,
+        shared_memory=shared_memory,
     )

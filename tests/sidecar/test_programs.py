@@ -1,0 +1,17 @@
+"""Which limits a script runs with."""
+
+import pytest
+
+from sidecar.catalog.model import Kind, Script
+from sidecar.configuration import Configuration
+from sidecar.programs import decision_program, voice_program
+
+
+@pytest.mark.parametrize(
+    ("own", "decision", "call"), [(None, 100_000_000, 20_000_000), (7_000_000, 7_000_000, 7_000_000)]
+)
+def test_memory_is_all_decisions_together_and_each_call_alone(own: int | None, decision: int, call: int) -> None:
+    script = Script(id="s", name="s.js", version="1", kind=Kind.APP, text="function main() {}", memory_bytes=own)
+    deciding, driving = decision_program(script, Configuration()), voice_program(script, Configuration())
+    assert (deciding.memory_bytes, deciding.shared_memory) == (decision, True)
+    assert (driving.memory_bytes, driving.shared_memory) == (call, False)
