@@ -321,7 +321,8 @@ class Worker:
             self._flush()
         elif log is not None:
             self._send([Up.CALLS, run.id, "[]", log])
-        self._suspended_bytes[run.key] = held
+        if shared:
+            self._suspended_bytes[run.key] = held
         self._suspended[run.id] = run
         if len(status) > 2:
             self._timers[run.id] = time.monotonic() + float(status[2:]) / 1000
@@ -333,11 +334,12 @@ class Worker:
     def _resume(self, run_id: int) -> Run | None:
         run = self._suspended.pop(run_id, None)
         if run is not None:
-            held = self._suspended_bytes[run.key] - run.heap_bytes
-            if held:
+            # Nothing is kept of runs that each have a limit of their own.
+            held = self._suspended_bytes.get(run.key, 0) - run.heap_bytes
+            if held > 0:
                 self._suspended_bytes[run.key] = held
             else:
-                del self._suspended_bytes[run.key]
+                self._suspended_bytes.pop(run.key, None)
         return run
 
     def _run_jobs(self, run: Run, began: float) -> str:
