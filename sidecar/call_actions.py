@@ -28,10 +28,16 @@ from sipio.call_control import (
 )
 from sipio.causes import cause_of
 from sipio.digit_entry import BadPattern, compile_pattern
+from sipio.sip.serialize import OWNED_HEADERS
 
 TEXT_CHARACTERS: Final = 10_000
 """Of one spoken text: ten minutes of speech."""
 FILES: Final = 100
+FILE_CHARACTERS: Final = 255
+"""Of a file's name with its folders: every folder of a name is looked up on the disk."""
+URL_CHARACTERS: Final = 2_048
+CAUSE_CHARACTERS: Final = 300
+"""Of a hang-up's code and reason. The reason is sent cut to 200, and a pattern takes the square of a text's length."""
 DESTINATIONS: Final = 20
 DIGITS: Final = 128
 TRIES: Final = 20
@@ -111,8 +117,15 @@ class _Options:
         return float(value)
 
     def headers(self) -> list[tuple[str, str]]:
-        given = self.given.get("headers")
-        return header_rules.added({"key": name, "value": value} for name, value in given or ())
+        given = self.given.get("headers") or []
+        # The adapter writes pairs; a script's own toJSON on a prototype writes anything.
+        if not isinstance(given, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in given):
+            raise ActionError(f"ctx.{self.kind}: the headers cannot be read")
+        headers = header_rules.added({"key": name, "value": value} for name, value in given)
+        for name, _ in headers:
+            if name.lower() in OWNED_HEADERS:
+                raise ActionError(f"the header {name} is the call's own and cannot be set by a script")
+        return headers
 
 
 def media(names: Sequence[Any], places: Places) -> list[Media]:
@@ -126,12 +139,14 @@ def _one_media(name: Any, places: Places) -> Media:
     if not isinstance(name, str) or not name:
         raise ActionError("a file name is needed")
     if name.startswith(("http://", "https://")):
+        if len(name) > URL_CHARACTERS:
+            raise ActionError(f"an address has at most {URL_CHARACTERS} characters")
         return MediaUrl(name)
     return MediaFile(name, _file(name, {"user": places.own, "ivr": places.house}))
 
 
 def _file(name: str, folders: dict[str, Path]) -> Path:
-    match = _FILE_NAME.fullmatch(name)
+    match = _FILE_NAME.fullmatch(name) if len(name) <= FILE_CHARACTERS else None
     if match is None or ".." in name:
         raise ActionError(f"{name[:80]!r} is no file name: user/NAME.wav, ivr/NAME.wav or an http address is needed")
     folder = folders[match[1]].resolve()
@@ -227,7 +242,7 @@ def destination(given: Any, external: bool = False) -> str:
 
 def _hangup(options: _Options, _places: Places) -> Asked:
     given = options.given.get("cause")
-    return Asked(hangup(given, options.headers()), f"hangup {given}" if given is not None else "hangup")
+    return Asked(hangup(given, options.headers()), f"hangup {_line(str(given))}" if given is not None else "hangup")
 
 
 def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
@@ -238,6 +253,8 @@ def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
     sent = headers or []
     if given is None:
         return Hangup(headers=sent)
+    if isinstance(given, str) and len(given) > CAUSE_CHARACTERS:
+        raise ActionError(f"ctx.hangup: a cause has at most {CAUSE_CHARACTERS} characters")
     match = _SIP_ANSWER.fullmatch(str(given))
     if match is not None:
         code = int(match[1])

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from sandbox.answers import without_halves
 from sandbox.outcome import Cancelled, Completion, Returned
 from sidecar.decisions import failure_of
 
@@ -16,7 +17,8 @@ class _Result(msgspec.Struct):
 
 def _read(outcome: Returned) -> _Result:
     try:
-        return msgspec.json.decode(outcome.value, type=_Result)
+        # A refusal's reason with half of a surrogate pair is a refusal all the same.
+        return msgspec.json.decode(without_halves(outcome.value), type=_Result)
     except (msgspec.MsgspecError, RecursionError):
         # What a script returns means nothing to a call; only a refusal would.
         return _Result()

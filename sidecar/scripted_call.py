@@ -264,6 +264,10 @@ class ScriptedCall:
         self._current = self._pending = None
         asked = queued.asked
         self._notes.action(asked.text, self._current_began, self._loop.time(), _in_words(result))
+        if isinstance(asked.action, Hangup) and isinstance(result, Failed) and self._hung_up is None:
+            # The call is still up: whatever ends it later must not take it for ended.
+            self._ending = None
+            self._drop_timer()
         if isinstance(result, Done):
             self._done(queued, result.value)
         elif isinstance(result, Failed):
@@ -448,8 +452,7 @@ class ScriptedCall:
         assert completion is not None  # noqa: S101 - both ends are in
         assert hung_up is not None  # noqa: S101
         self._over = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._drop_timer()
         outcome, error, location = ending_of(completion)
         script = self.assignment.script
         record = self._notes.close(
@@ -463,9 +466,13 @@ class ScriptedCall:
         )
         self._calls.over(self, record)
 
-    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+    def _drop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        self._drop_timer()
         self._timer = self._loop.call_later(seconds, then)
 
     def _settle(self, call_id: int, value: bytes) -> None:

@@ -7,7 +7,7 @@
 ((granted) => {
   "use strict";
   const { host } = granted;
-  const { assign, defineProperty, freeze, keys } = Object;
+  const { assign, create, defineProperty, freeze, hasOwn, keys } = Object;
   const { isArray } = Array;
   const { apply } = Reflect;
   const { exec } = RegExp.prototype;
@@ -37,7 +37,7 @@
   let unawaited = [];
   let warnings = 0;
   let outgoing = [];
-  let variables = {};
+  let variables = create(null);
   let call = {};
 
   class ActionPromise extends NativePromise {
@@ -162,8 +162,8 @@
   const known = (name) => {
     if (name in variables) return variables[name];
     if (apply(startsWith, name, ["sip_h_"])) return sipHeader(apply(slice, name, [6]));
-    if (name in call.known) return call.known[name];
-    return call.variables[name];
+    if (hasOwn(call.known, name)) return call.known[name];
+    return hasOwn(call.variables, name) ? call.variables[name] : undefined;
   };
 
   const list = (value) => (isArray(value) ? value : [value]);
@@ -258,7 +258,7 @@
 
   const prepare = (input) => {
     call = input.call;
-    variables = {};
+    variables = create(null);
     outgoing = [];
     unawaited = [];
     warnings = 0;
