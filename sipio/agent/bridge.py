@@ -29,6 +29,9 @@ from sipio.sip.uri import escape_user
 if TYPE_CHECKING:
     from sipio.agent.call import AgentCall
 
+MAX_FORWARDS: Final = 70
+"""RFC 3261 clause 8.1.1.6."""
+
 _STATUS: Final = {
     486: BridgeStatus.BUSY,
     600: BridgeStatus.BUSY,
@@ -101,6 +104,7 @@ class BridgeUnderWay:
                 headers=action.headers,
                 credentials=target.credentials,
                 proxy=target.proxy,
+                max_forwards=_hops_left(call.session.request.get("max-forwards")),
             )
         except (MalformedMessage, LocalError) as error:
             self._drop_media()
@@ -265,3 +269,9 @@ class BridgeUnderWay:
         """The other party is gone without a word."""
         if self._leg is not None and self._leg.answered:
             self._leg.bye()
+
+
+def _hops_left(value: str | None) -> int:
+    """Max-Forwards of the other leg, one less than the call came with: a script that bridges to itself ends."""
+    hops = int(value) if value is not None and value.isascii() and value.isdigit() and len(value) <= 3 else MAX_FORWARDS
+    return max(0, min(hops, MAX_FORWARDS) - 1)

@@ -27,7 +27,7 @@ from sipio.sip.events import (
     SessionProgressed,
 )
 from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
-from sipio.sip.message import Response, parse_message
+from sipio.sip.message import Request, Response, parse_message
 from sipio.sip.registrar import Binding
 
 AGREED = NegotiatedMedia(
@@ -43,11 +43,20 @@ def _response(status: int) -> Response:
     return message
 
 
+def request_of(max_forwards: str) -> Request:
+    """An INVITE that came by so many hops less."""
+    header = f"Max-Forwards: {max_forwards}\r\n" if max_forwards else ""
+    message = parse_message(f"INVITE sip:100@x SIP/2.0\r\nVia: SIP/2.0/UDP x\r\n{header}\r\n".encode())
+    assert isinstance(message, Request)
+    return message
+
+
 class MemorySession:
     """Of the caller, or of another leg. ``did`` is what the driver had it do."""
 
     def __init__(self) -> None:
         self.context: Any = None
+        self.request = request_of("70")
         self.answered = False
         self.ended = False
         self.media: NegotiatedMedia | None = None

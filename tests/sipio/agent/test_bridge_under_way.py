@@ -21,7 +21,7 @@ from sipio.call_control import (
 )
 from sipio.errors import LocalError
 from sipio.sip.events import EndedBy
-from tests.sipio.agent.agent_doubles import Exchange, MemorySession
+from tests.sipio.agent.agent_doubles import Exchange, MemorySession, request_of
 
 B = "sip:b@192.0.2.2"
 C = "sip:c@192.0.2.3"
@@ -255,3 +255,14 @@ async def test_audio_of_the_other_leg_stops() -> None:
     other.observer.media_timed_out(60.0)
     assert bridging.result.status == "completed"
     assert not bridging.session.ended
+
+
+@pytest.mark.parametrize(
+    ("came_with", "sent"), [("70", 69), ("1", 0), ("", 69), ("many", 69), ("9999", 69), ("255", 69), ("0", 0)]
+)
+async def test_a_bridged_call_has_a_hop_less(came_with: str, sent: int) -> None:
+    exchange = Exchange()
+    exchange.up()
+    exchange.session.request = request_of(came_with)
+    exchange.perform(Bridge(destinations=[B]))
+    assert exchange.endpoint.asked[0]["max_forwards"] == sent, "a loop of bridges ends"
