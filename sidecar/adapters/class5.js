@@ -9,6 +9,7 @@
   const { host } = granted;
   const { assign, create, defineProperty, freeze, hasOwn, keys } = Object;
   const { isArray } = Array;
+  const { isFinite } = Number;
   const { apply } = Reflect;
   const { exec } = RegExp.prototype;
   const { endsWith, toLowerCase, startsWith, slice } = String.prototype;
@@ -166,6 +167,9 @@
     return hasOwn(call.variables, name) ? call.variables[name] : undefined;
   };
 
+  // JSON has no NaN and would make it null, as if nothing had been asked for.
+  const number = (value) => (typeof value === "number" && !isFinite(value) ? text(value) : value ?? null);
+
   const list = (value) => (isArray(value) ? value : [value]);
 
   class CallServer {
@@ -211,15 +215,15 @@
     }
 
     echo(delay) {
-      return perform("echo", { delay: delay === undefined ? 0 : +delay });
+      return perform("echo", { delay: number(delay === undefined ? 0 : +delay) });
     }
 
     ivr(file, timeout, minimum, maximum, terminators, options) {
       return perform("ivr", {
         files: file === undefined || file === null ? [] : list(file),
-        timeout: timeout ?? null,
-        minimum: minimum ?? null,
-        maximum: maximum ?? null,
+        timeout: number(timeout),
+        minimum: number(minimum),
+        maximum: number(maximum),
         terminators: terminators ?? null,
         options: assign({}, options, options?.regexp instanceof NativeRegExp ? { regexp: options.regexp.source } : undefined),
       });
@@ -235,7 +239,7 @@
     }
 
     hangup(cause) {
-      return perform("hangup", { cause: cause ?? null, headers: outgoing });
+      return perform("hangup", { cause: number(cause), headers: outgoing });
     }
 
     blockDtmf(digits) {

@@ -92,3 +92,25 @@ async def test_variables_are_those_of_the_call_alone(tmp_path: Path) -> None:
     exchange = Exchange(main(body), tmp_path)
     exchange.call()
     assert exchange.record.log == ["undefined undefined undefined", "mine own"]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "echo(NaN)",
+        "echo(Infinity)",
+        "ivr(null, NaN)",
+        "ivr(null, 1, -Infinity)",
+        "ivr(null, 1, 1, NaN)",
+        "hangup(NaN)",
+        "hangup(Infinity)",
+    ],
+)
+async def test_what_is_no_number_is_no_default(action: str, tmp_path: Path) -> None:
+    exchange = Exchange(
+        main(f"try {{ await ctx.{action} }} catch (error) {{ await ctx.log(error.message) }}"), tmp_path
+    )
+    assert exchange.call().ended, "nothing is under way"
+    (said,) = exchange.record.log
+    assert said.startswith(f"ctx.{action.partition('(')[0]}: ")
+    assert exchange.record.actions == []
