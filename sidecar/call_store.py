@@ -88,7 +88,7 @@ class CallStore:
 def find(directory: Path, call_id: str) -> CallRecord:
     """The newest record of a call, by its id or the beginning of it. Raises NoSuchCall."""
     for record in newest(directory):
-        if record.id == call_id or record.id.startswith(call_id):
+        if record.id == call_id or (call_id and record.id.startswith(call_id)):
             return record
     raise NoSuchCall(f"no record of the call {call_id} in {directory}")
 

@@ -1,0 +1,80 @@
+"""Call records kept by day, found again and shown."""
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.call_record import CallRecord
+from sidecar.call_store import CallStore, NoSuchCall, find, newest
+from sidecar.cli import main
+
+DAY = 86_400.0
+
+
+def record(call_id: str, arrived: float = 1_700_000_000.0) -> CallRecord:
+    return CallRecord(
+        id=call_id,
+        driver="sip",
+        cli="44207",
+        dest_number="100",
+        arrived=arrived,
+        answered=0.5,
+        ended=2.5,
+        hangup_by="caller",
+        cause=16,
+        outcome="returned",
+    )
+
+
+def cut_short(directory: Path) -> None:
+    """End the last file in the middle of a line, as a full disk does."""
+    with max(directory.iterdir()).open("ab") as last:
+        last.write(b'{"id":"half')
+
+
+async def test_records_are_found_again_the_newest_first(tmp_path: Path) -> None:
+    store = CallStore(tmp_path / "calls", days=7)
+    for number in range(3):
+        store.add(record(f"call-{number}"))
+    await store.close()
+    assert [one.id for one in newest(tmp_path / "calls")] == ["call-2", "call-1", "call-0"]
+    assert find(tmp_path / "calls", "call-1") == record("call-1")
+    assert find(tmp_path / "calls", "call").id == "call-2"
+    assert store.dropped == 0
+
+
+@pytest.mark.parametrize("call_id", ["other", ""])
+async def test_a_call_that_is_not_kept(call_id: str, tmp_path: Path) -> None:
+    store = CallStore(tmp_path, days=7)
+    store.add(record("call"))
+    await store.close()
+    with pytest.raises(NoSuchCall):
+        find(tmp_path, call_id)
+
+
+async def test_days_past_are_let_go_and_broken_lines_passed_over(tmp_path: Path) -> None:
+    store = CallStore(tmp_path, days=2)
+    for day in range(4):
+        store.add(record(f"day-{day}", 1_700_000_000.0 + day * DAY))
+        await store.close()
+    cut_short(tmp_path)
+    assert [one.id for one in newest(tmp_path)] == ["day-3", "day-2"]
+
+
+async def test_a_directory_that_cannot_be_written_costs_records_and_no_call(tmp_path: Path) -> None:
+    (tmp_path / "calls").write_text("in the way")
+    store = CallStore(tmp_path / "calls", days=7)
+    store.add(record("call"))
+    await store.close()
+    assert store.dropped == 1
+
+
+async def test_shown_as_a_timeline_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = CallStore(tmp_path, days=7)
+    store.add(record("call-1"))
+    await store.close()
+    assert main(["calls", "--directory", str(tmp_path), "show", "call-1"]) == 0
+    assert "44207 -> 100" in capsys.readouterr().out
+    assert main(["calls", "--directory", str(tmp_path), "list"]) == 0
+    assert capsys.readouterr().out.count("call-1") == 1
+    assert main(["calls", "--directory", str(tmp_path), "show", "none"]) == 1
