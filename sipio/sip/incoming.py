@@ -68,7 +68,6 @@ class IncomingSession(Session):
         """accept() that waits for a PRACK (RFC 3262 clause 3)."""
         self._last_provisional: tuple[int, str, Headers] = (180, "", [])
         now = context.clock()
-        self._note_peer(request)
         timers = context.timers
         self._repetition = timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
         self._ring_timeout: Final = timers.start(now + context.settings.ring_timeout_seconds, self._nobody_answered)
@@ -129,7 +128,7 @@ class IncomingSession(Session):
         checked = check_headers(headers)
         if self._ended or self._answered or self._acceptance is not None:
             return
-        if media is None and self._local_media is None:
+        if media is None and self._media.local is None:
             raise LocalError("accept() without media")
         if self._unconfirmed is not None and self._unconfirmed_sdp:
             self._acceptance = (media, checked)
@@ -167,19 +166,19 @@ class IncomingSession(Session):
 
     def _describe(self, media: LocalMedia) -> None:
         """Make our SDP: the answer to the INVITE's offer, or an offer."""
-        self._local_media = media
+        self._media.local = media
         if self._offer is None:
-            self._sdp = self._negotiation.offer(media)
+            self._sdp = self._media.negotiation.offer(media)
             return
-        self._sdp, agreed = self._negotiation.answer(self._offer, media)
-        self._agree(agreed, self._agent.clock())
+        self._sdp, agreed = self._media.negotiation.answer(self._offer, media)
+        self._media.agree(agreed)
 
     def _accept(self, media: LocalMedia | None, headers: Headers) -> None:
         now = self._agent.clock()
         self._stop_ringing()
         body = self._sdp
-        local = media or self._require_local_media()
-        settled = self._reliable and bool(body) and not self._negotiation.offer_pending
+        local = media or self._media.required_local()
+        settled = self._reliable and bool(body) and not self._media.negotiation.offer_pending
         self._answered = True
         if not body:
             try:
@@ -192,13 +191,13 @@ class IncomingSession(Session):
         elif settled:
             # Agreed by a reliable provisional answer: the 200 has none (RFC 3262 clause 5).
             body = b""
-        extra = self._timer.answer(self.request, wanted=self._agent.settings.session_expires_seconds, now=now)
+        extra = self._refresh.answer(self.request, now)
         everything = [*self._dialog_headers(), *extra, *headers]
         if body:
             everything.append(SDP_TYPE)
         data = self._transaction.respond(200, headers=everything, body=body, now=now)
         if data:
-            self._await_ack(self._transaction, self.request.sequence()[0], data, now)
+            self.await_ack(self._transaction, self.request.sequence()[0], data, now)
 
     def _acknowledged(self, now: float) -> None:
         if not self._confirmed and not self._ended:
@@ -231,27 +230,27 @@ class IncomingSession(Session):
         number, method = self.request.sequence()
         expected = [str(self._rseq), str(number), method]
         if self._unconfirmed is None or (request.get("rack") or "").split() != expected:
-            self._respond(transaction, 481, now=now)
+            self.respond(transaction, 481, now=now)
             return
         body = b""
         agreed: NegotiatedMedia | None = None
         if request.body:
             try:
-                if self._negotiation.offer_pending:
-                    agreed = self._negotiation.accept_answer(request.body)
-                elif self._local_media is not None:
-                    body, agreed = self._negotiation.answer(request.body, self._local_media)
+                if self._media.negotiation.offer_pending:
+                    agreed = self._media.negotiation.accept_answer(request.body)
+                elif self._media.local is not None:
+                    body, agreed = self._media.negotiation.answer(request.body, self._media.local)
             except NoCommonMedia:
-                self._respond(transaction, 488, now=now)
+                self.respond(transaction, 488, now=now)
                 return
             except MalformedMessage as error:
-                self._respond(transaction, 400, printable(str(error)), now=now)
+                self.respond(transaction, 400, printable(str(error)), now=now)
                 return
         self._unconfirmed.stop()
         self._unconfirmed = None
-        self._respond(transaction, 200, headers=[SDP_TYPE] if body else [], body=body, now=now)
+        self.respond(transaction, 200, headers=[SDP_TYPE] if body else [], body=body, now=now)
         if agreed is not None:
-            self._agree(agreed, now)
+            self._media.agree(agreed)
         if self._acceptance is not None:
             media, headers = self._acceptance
             self._acceptance = None
@@ -302,7 +301,7 @@ class IncomingSession(Session):
         # Only the transaction knows them while the INVITE is unanswered.
         head = self._transaction.head
         routes = head.record_route if head is not None else []
-        return [*routes, self._contact(), ALLOW, SUPPORTED, *self._agent.server_headers]
+        return [*routes, self.contact(), ALLOW, SUPPORTED, *self._agent.server_headers]
 
 
 def merge_key(request: Request) -> tuple[str, ...]:

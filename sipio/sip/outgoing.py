@@ -67,15 +67,15 @@ class OutgoingSession(Session):
         """The last one that came."""
         self._target: Final = target
         self._headers: Final = headers
-        self._local_media = media
+        self._media.local = media
         self._local_address: Final = local_address
         self._tag: Final = context.randomness.tag()
         self._from: Final = f"{target.from_};tag={self._tag}"
         self._sequence = context.randomness.sequence()
         self._interval = context.settings.session_expires_seconds
         self._minimum_interval = 0
-        self._offer: Final = self._negotiation.offer(media)
-        self._invitation: Final = self._negotiation
+        self._offer: Final = self._media.negotiation.offer(media)
+        self._invitation: Final = self._media.negotiation
         """As it stood with the INVITE's offer out and nothing answered."""
         self._forks: dict[str, _Fork] = {}
         self._cancelled: Headers | None = None
@@ -117,7 +117,7 @@ class OutgoingSession(Session):
             self._select(fork)
         if not self._answered and not self._ended and request.method in {"BYE", "INVITE"}:
             # Clause 15: who is called may not, in an early dialog. The fork goes away with its own final answer.
-            self._respond(transaction, 481, now=now)
+            self.respond(transaction, 481, now=now)
             return
         super().receive_in_dialog(transaction, request, source, now)
 
@@ -169,9 +169,9 @@ class OutgoingSession(Session):
                 self._cancel_sent = True
                 self._agent.layer.cancel(self._transaction, self._cancelled, now)
         elif status > 100 and not self._answered and not self._ended:
-            self._receive_provisional(response, now)
+            self._receive_provisional(response)
 
-    def _receive_provisional(self, response: Response, now: float) -> None:
+    def _receive_provisional(self, response: Response) -> None:
         fork = self._fork_of(response)
         if fork is not None:
             reliable = "100rel" in requires(response)
@@ -179,8 +179,8 @@ class OutgoingSession(Session):
                 return
             self._select(fork)
             if response.body and fork.negotiation.offer_pending:
-                self._note_early_media(fork, response, reliable, now)
-        self._note_peer(response)
+                self._note_early_media(fork, response, reliable)
+        self._refresh.note_peer(response)
         self._agent.emit(
             SessionProgressed(session=self, status=response.status, reason=response.reason, response=response)
         )
@@ -195,10 +195,10 @@ class OutgoingSession(Session):
             return False
         fork.rseq = rseq
         self._select(fork)
-        self._request("PRACK", [("RAck", f"{rseq} {response.get('cseq')}")])
+        self.send_request("PRACK", [("RAck", f"{rseq} {response.get('cseq')}")])
         return True
 
-    def _note_early_media(self, fork: _Fork, response: Response, reliable: bool, now: float) -> None:
+    def _note_early_media(self, fork: _Fork, response: Response, reliable: bool) -> None:
         try:
             agreed = fork.negotiation.accept_answer(response.body)
         except (MalformedMessage, NoCommonMedia):
@@ -206,7 +206,7 @@ class OutgoingSession(Session):
             self._agent.counters.malformed += 1
             return
         fork.answered_reliably = reliable
-        self._agree(agreed, now)
+        self._media.agree(agreed)
 
     def _receive_success(self, response: Response, now: float) -> None:
         tag = tag_of(response.get("to") or "")
@@ -233,26 +233,26 @@ class OutgoingSession(Session):
             self._finish(EndedBy.US, status=487, reason="CANCEL", keep_dialog=True)
             self._send_bye(self._cancelled)
             return
-        if not self._settle_media(fork, response, now):
+        if not self._settle_media(fork, response):
             self._answered = True
-            self._hang_up([], EndedBy.SYSTEM, "no usable SDP in the answer")
+            self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the answer")
             return
-        self._refreshed(response, now)
+        self._refresh.answered(response, now)
         self._agent.emit(SessionAnswered(session=self, response=response))
-        self._reoffer.begin()
+        self._media.reoffer.begin()
 
-    def _settle_media(self, fork: _Fork, response: Response, now: float) -> bool:
+    def _settle_media(self, fork: _Fork, response: Response) -> bool:
         agreed = fork.negotiation.agreed
         if response.body and not fork.answered_reliably:
             # After unreliable early media the 200 repeats its answer, or means another one.
-            self._negotiation = self._first_offer()
+            self._media.negotiation = self._first_offer()
             try:
-                agreed = self._negotiation.accept_answer(response.body)
+                agreed = self._media.negotiation.accept_answer(response.body)
             except (MalformedMessage, NoCommonMedia):
                 return False
         if agreed is None:
             return False
-        self._agree(agreed, now)
+        self._media.agree(agreed)
         self._answered = True
         return True
 
@@ -364,7 +364,7 @@ class OutgoingSession(Session):
 
     def _select(self, fork: _Fork) -> None:
         self._dialog = fork.dialog
-        self._negotiation = fork.negotiation
+        self._media.negotiation = fork.negotiation
 
     def _drop_forks(self) -> None:
         for fork in self._forks.values():

@@ -13,6 +13,7 @@ from sipio.sip.timers import Timer
 
 if TYPE_CHECKING:
     from sipio.sip.session import Session
+    from sipio.sip.session_media import SessionMedia
 
 
 class Reoffer:
@@ -22,6 +23,7 @@ class Reoffer:
         "_accepted",
         "_agent",
         "_glare",
+        "_media",
         "_offered",
         "_refreshing",
         "_session",
@@ -29,10 +31,11 @@ class Reoffer:
         "pending",
     )
 
-    def __init__(self, session: "Session", agent: AgentContext) -> None:
+    def __init__(self, session: "Session", media: "SessionMedia", agent: AgentContext) -> None:
         self._session: Final = session
+        self._media: Final = media
         self._agent: Final = agent
-        self._wanted: tuple[LocalMedia, Headers] | None = None
+        self._wanted: tuple[LocalMedia | None, Headers] | None = None
         self._offered: tuple[LocalMedia | None, Headers] | None = None
         self._refreshing = False
         self._accepted = False
@@ -49,7 +52,7 @@ class Reoffer:
     def begin(self) -> None:
         """Send what is wanted, if anything, and if the session can."""
         session = self._session
-        if session.ended or self.pending or not session.may_offer:
+        if session.ended or self.pending or not self._media.may_offer:
             return
         if self._wanted is not None:
             self._offered, self._wanted = self._wanted, None
@@ -58,7 +61,7 @@ class Reoffer:
 
     def refresh(self) -> None:
         """Our last description once more, for the session timer; nobody is told of its outcome."""
-        if self.pending or self._glare is not None or not self._session.may_offer:
+        if self.pending or self._glare is not None or not self._media.may_offer:
             return
         self._offered = (None, [])
         self._refreshing = True
@@ -74,7 +77,7 @@ class Reoffer:
         media, headers = self._offered or (None, [])
         self.pending = True
         self._accepted = False
-        self._session.send_offer(media, headers, self._answered, self._failed)
+        self._media.send_offer(media, headers, self._answered, self._failed)
 
     def _answered(self, response: Response, now: float) -> None:
         session = self._session
@@ -88,7 +91,7 @@ class Reoffer:
                 self._agree(response, now)
             return
         self.pending = False
-        session.negotiation.abandon_offer()
+        self._media.negotiation.abandon_offer()
         if session.ended:
             return
         if response.status == 491:
@@ -105,16 +108,18 @@ class Reoffer:
     def _agree(self, response: Response, now: float) -> None:
         session = self._session
         if session.ended:
-            session.negotiation.abandon_offer()
+            self._media.negotiation.abandon_offer()
             return
         media = self._offered[0] if self._offered else None
         try:
-            agreed = session.negotiation.accept_answer(response.body)
+            agreed = self._media.negotiation.accept_answer(response.body)
         except (MalformedMessage, NoCommonMedia):
-            session.negotiation.abandon_offer()
+            self._media.negotiation.abandon_offer()
             self._finished(488)
             return
-        session.offer_accepted(response, agreed, media or agreed.local, now)
+        session.refresh.answered(response, now)
+        self._media.local = media or agreed.local
+        self._media.agree(agreed)
         self._finished(response.status)
 
     def _finished(self, status: int) -> None:
@@ -124,13 +129,15 @@ class Reoffer:
 
     def _try_again(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
         self._glare = None
-        if self._wanted is not None:
-            self.begin()
-        elif not self._session.ended:
-            self._send()
+        if self._refreshing and self._wanted is None:
+            self.refresh()
+            return
+        # One of the peer's may be under way by now: then ours goes out after its ACK.
+        self._wanted = self._wanted or self._offered
+        self.begin()
 
     def _failed(self, broken: bool, now: float) -> None:  # noqa: ARG002 - a callback's signature
         self.pending = False
-        self._session.negotiation.abandon_offer()
+        self._media.negotiation.abandon_offer()
         if not self._session.ended:
             self._session.dialog_gone("transport failed" if broken else "no answer to re-INVITE")

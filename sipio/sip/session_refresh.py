@@ -1,0 +1,88 @@
+"""Keeping a session alive (RFC 4028 clauses 7 to 10): by UPDATE, or by re-INVITE where the peer does not take it."""
+
+from typing import TYPE_CHECKING, Final
+
+from sipio.errors import MalformedMessage
+from sipio.sip.agent_context import SUPPORTED, AgentContext
+from sipio.sip.events import EndedBy
+from sipio.sip.message import Response, SipMessage
+from sipio.sip.serialize import Headers
+from sipio.sip.session_timer import SessionTimer, minimum_session_expires
+
+if TYPE_CHECKING:
+    from sipio.sip.session import Session
+
+
+class SessionRefresh:
+    """Of one session: its timer, and what the peer takes."""
+
+    __slots__ = ("_agent", "_peer_allows", "_session", "_timer")
+
+    def __init__(self, session: "Session", agent: AgentContext) -> None:
+        self._session: Final = session
+        self._agent: Final = agent
+        self._peer_allows: frozenset[str] = frozenset()
+        self._timer: Final = SessionTimer(agent.timers, self._refresh, self._expire)
+
+    def headers(self) -> Headers:
+        """What an INVITE or UPDATE of ours says."""
+        interval = self._timer.interval or self._agent.settings.session_expires_seconds
+        if not interval:
+            return []
+        refresher = ""
+        if self._timer.interval:
+            # The roles are those of this request: whoever refreshes now goes on to.
+            refresher = ";refresher=uac" if self._timer.refresher else ";refresher=uas"
+        return [
+            ("Session-Expires", f"{interval}{refresher}"),
+            ("Min-SE", str(self._agent.settings.minimum_session_expires_seconds)),
+        ]
+
+    def note_peer(self, message: SipMessage) -> None:
+        """Whatever the peer sent: its Allow counts."""
+        allowed = message.get_all("allow")
+        if allowed:
+            self._peer_allows = frozenset(method.strip() for field in allowed for method in field.split(","))
+
+    def answer(self, request: SipMessage, now: float) -> Headers:
+        """We answer an INVITE or UPDATE with 2xx: begin anew, and what goes into the answer."""
+        self.note_peer(request)
+        return self._timer.answer(request, wanted=self._agent.settings.session_expires_seconds, now=now)
+
+    def answered(self, response: Response, now: float) -> None:
+        """Our INVITE or UPDATE was answered with 2xx: its Contact, Allow and Session-Expires count."""
+        self.note_peer(response)
+        self._timer.answered(response, now=now)
+        try:
+            self._session.required_dialog().retarget(response)
+        except MalformedMessage:
+            self._agent.counters.malformed += 1
+
+    def stop(self) -> None:
+        """The session is over."""
+        self._timer.stop()
+
+    def _refresh(self, now: float) -> None:
+        """Half of the interval is over and we are the refresher (clause 7.4)."""
+        session = self._session
+        if session.ended:
+            return
+        self._timer.refresh_again(now)
+        if "UPDATE" in self._peer_allows:
+            session.send_request("UPDATE", [session.contact(), SUPPORTED, *self.headers()], b"", self._update_answered)
+        else:
+            session.refresh_by_offer()
+
+    def _update_answered(self, response: Response, now: float) -> None:
+        if 200 <= response.status < 300:
+            self.answered(response, now)
+        elif response.status in {408, 481}:
+            self._session.dialog_gone("dialog unknown to the peer")
+        elif response.status in {405, 501}:
+            # It said otherwise in Allow: from now on by re-INVITE.
+            self._peer_allows -= {"UPDATE"}
+        elif response.status == 422:
+            self._timer.interval = max(self._timer.interval, minimum_session_expires(response))
+
+    def _expire(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
+        self._session.hang_up([("Reason", 'SIP;cause=408;text="Session timer"')], EndedBy.SYSTEM, "session timer")
