@@ -81,7 +81,11 @@ class AgentContext:
         self.outgoing: list[tuple[Address, bytes]] = []
         self.events: deque[SipEvent] = deque()
         self.layer: Final = TransactionLayer(
-            timers=self.timers, values=settings.timers, randomness=randomness, send=self.send
+            timers=self.timers,
+            values=settings.timers,
+            randomness=randomness,
+            send=self.send,
+            stream_local=self._stream_local,
         )
         self.dialogs: dict[DialogKey, Session] = {}
         self.sessions: dict[str, Session] = {}
@@ -120,6 +124,12 @@ class AgentContext:
         if fitting is None:
             raise LocalError(f"no {peer.transport} listener")
         return fitting
+
+    def _stream_local(self, peer: Address) -> Address | None:
+        try:
+            return self.local_for(peer)
+        except LocalError:
+            return None
 
     def contact(self, local: Address) -> tuple[str, str]:
         """Our Contact header."""

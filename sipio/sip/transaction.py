@@ -92,6 +92,7 @@ class ClientTransaction(_Transaction):
         "_data",
         "_on_failure",
         "_on_response",
+        "datagrams",
         "destination",
         "headers",
         "key",
@@ -123,16 +124,37 @@ class ClientTransaction(_Transaction):
             State.CALLING if invite else State.TRYING,
             on_terminated,
         )
-        self.key: Final = (branch, method)
+        self.key = (branch, method)
         self.method: Final = method
         self.uri: Final = uri
-        self.via: Final = via
+        self.via = via
         self.headers: Final = headers
-        self.destination: Final = destination
+        self.destination = destination
+        self.datagrams: tuple[Address, Address] | None = None
+        """The peer's and our own end over UDP, where it is tried over TCP first."""
         self._data = build_request(method, uri, [("Via", via), *headers], body)
         self._ack = b""
         self._on_response: Callable[[Response, float], None] | None = on_response
         self._on_failure: Callable[[bool, float], None] | None = on_failure
+
+    @property
+    def size(self) -> int:
+        """Bytes of the request."""
+        return len(self._data)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come back yet."""
+        return self.state in {State.CALLING, State.TRYING}
+
+    def readdress(self, destination: Address, via: str, branch: str) -> None:
+        """Another way for a request that nobody has answered; `start` it anew."""
+        self._stop_retransmission()
+        self.key = (branch, self.method)
+        self.via = via
+        self.destination = destination
+        start_line, _, rest = self._data.partition(b"\r\n")
+        self._data = b"\r\n".join((start_line, f"Via: {via}".encode(), rest.partition(b"\r\n")[2]))
 
     def start(self, now: float) -> None:
         """Send the request and begin timers A and B, or E and F."""

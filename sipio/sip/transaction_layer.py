@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
+from sipio.sip.large_requests import LargeRequests
 from sipio.sip.message import Request, Response
 from sipio.sip.randomness import BRANCH_COOKIE, Randomness
 from sipio.sip.serialize import Headers, build_request, response_address, stamped_via
@@ -21,12 +22,32 @@ TRANSACTIONS: Final = 100_000
 class TransactionLayer:
     """Every transaction of one agent."""
 
-    __slots__ = ("_clients", "_context", "_randomness", "_send", "_servers", "_unanswered", "overflows", "strays")
+    __slots__ = (
+        "_clients",
+        "_context",
+        "_large",
+        "_randomness",
+        "_send",
+        "_servers",
+        "_unanswered",
+        "overflows",
+        "strays",
+    )
 
-    def __init__(self, *, timers: Timers, values: TimerValues, randomness: Randomness, send: Send) -> None:
+    def __init__(
+        self,
+        *,
+        timers: Timers,
+        values: TimerValues,
+        randomness: Randomness,
+        send: Send,
+        stream_local: Callable[[Address], Address | None] = lambda _peer: None,
+    ) -> None:
+        """``stream_local`` is that of `LargeRequests`."""
         self._context: Final = TransactionContext(timers, values, send)
         self._send: Final = send
         self._randomness: Final = randomness
+        self._large: Final = LargeRequests(stream_local)
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[object, ServerTransaction] = {}
         self._unanswered: dict[Address, set[ClientTransaction]] = {}
@@ -135,9 +156,12 @@ class TransactionLayer:
             on_failure=on_failure,
             on_terminated=self._client_terminated,
         )
-        self._clients[transaction.key] = transaction
-        self._unanswered.setdefault(destination, set()).add(transaction)
-        transaction.start(now)
+        if destination.transport == "udp" and method != "CANCEL":
+            stream = self._large.stream(destination, transaction.size, now)
+            if stream is not None:
+                transaction.datagrams = (destination, local)
+                transaction.readdress(stream[0], new_via(stream[1], branch), branch)
+        self._begin(transaction, now)
         return transaction
 
     def cancel(self, invite: ClientTransaction, headers: Headers, now: float) -> None:
@@ -167,7 +191,25 @@ class TransactionLayer:
     def transport_failed(self, destination: Address, now: float) -> None:
         """Nothing reaches this address: what waits for an answer from there has failed."""
         for transaction in list(self._unanswered.get(destination, ())):
-            transaction.broken(now)
+            if transaction.datagrams is not None and transaction.silent:
+                self._send_as_datagrams(transaction, now)
+            else:
+                transaction.broken(now)
+
+    def _begin(self, transaction: ClientTransaction, now: float) -> None:
+        self._clients[transaction.key] = transaction
+        self._unanswered.setdefault(transaction.destination, set()).add(transaction)
+        transaction.start(now)
+
+    def _send_as_datagrams(self, transaction: ClientTransaction, now: float) -> None:
+        """The connection that it was to go over did not come about: a new request but for its branch."""
+        self._large.refused(transaction.destination, now)
+        self._client_terminated(transaction)
+        destination, local = transaction.datagrams
+        branch = self._randomness.branch()
+        transaction.datagrams = None
+        transaction.readdress(destination, new_via(local, branch), branch)
+        self._begin(transaction, now)
 
     def _answered(self, transaction: ClientTransaction) -> None:
         waiting = self._unanswered.get(transaction.destination)

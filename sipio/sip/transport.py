@@ -19,7 +19,8 @@ WRITE_BYTES: Final = 1_048_576
 """Unsent bytes of one connection: a peer that stops reading is let go."""
 CONNECTING_MESSAGES: Final = 256
 """Messages that wait for one connection or one name to be ready."""
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
+"""For a connection, its TLS included; SYNs are sent at 0, 1 and 3 s."""
 IDLE_SECONDS: Final = 1_800.0
 """A connection without a byte either way for this long is closed; phones send a keep-alive every two minutes."""
 SWEEP_SECONDS: Final = 5.0

@@ -4,8 +4,6 @@ import asyncio
 import datetime
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sipio.errors import LocalError
 from sipio.sip.endpoint import SipEndpoint, SipListener
 from sipio.sip.events import CallReceived, SessionAnswered, SessionConfirmed, SessionEnded, SipEvent
-from sipio.sip.media_description import LocalMedia
 from sipio.sip.settings import TimerValues, UserAgentSettings
-
-MEDIA = LocalMedia(host="127.0.0.1", port=40_000)
-
-
-class Recorder:
-    """What an endpoint told."""
-
-    def __init__(self) -> None:
-        self.events: list[SipEvent] = []
-        self.changed = asyncio.Event()
-        self.react: Callable[[SipEvent], None] = lambda _: None
-
-    def __call__(self, event: SipEvent) -> None:
-        self.events.append(event)
-        self.changed.set()
-        self.react(event)
-
-    async def first(self, kind: type[Any]) -> Any:
-        async with asyncio.timeout(10):
-            while True:
-                for event in self.events:
-                    if isinstance(event, kind):
-                        return event
-                self.changed.clear()
-                await self.changed.wait()
+from tests.sipio.sip_endpoints import MEDIA, endpoint, target
 
 
 @pytest.fixture(scope="module")
@@ -71,24 +44,6 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.S
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(file)
     return server, ssl.create_default_context(cafile=str(file))
-
-
-@asynccontextmanager
-async def endpoint(
-    *listeners: SipListener, settings: UserAgentSettings | None = None, client_tls: ssl.SSLContext | None = None
-) -> AsyncIterator[tuple[SipEndpoint, Recorder]]:
-    recorder = Recorder()
-    found = SipEndpoint(list(listeners), settings or UserAgentSettings(), recorder, client_tls=client_tls)
-    await found.start()
-    try:
-        yield found, recorder
-    finally:
-        await found.close(0.5)
-
-
-def target(found: SipEndpoint, transport: str, host: str = "127.0.0.1") -> str:
-    port = next(address.port for address in found.addresses if address.transport == transport)
-    return f"sip:100@{host}:{port};transport={transport}"
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
