@@ -13,20 +13,18 @@ from sipio.call_control import (
     PendingAction,
     RecordingFinished,
 )
+from sipio.media.digit_hearing import DigitHearing
 from sipio.media.digit_sender import DigitSender
-from sipio.media.dtmf import DigitEvents, EventPacket, event_digit
-from sipio.media.dtmf_tones import ToneDetector
+from sipio.media.dtmf import EventPacket
 from sipio.media.facilities import Facilities
-from sipio.media.g711 import SILENCE, Law, decode, translation
+from sipio.media.g711 import SILENCE, Law, translation
 from sipio.media.incoming import Address, IncomingStream, signalled_address
-from sipio.media.jitter import JitterBuffer
+from sipio.media.listening import Listening
 from sipio.media.observer import MediaObserver, MediaStatistics
 from sipio.media.outgoing import OutgoingStream
 from sipio.media.player import ActionDone, Player
-from sipio.media.recording import Recording
 from sipio.media.rtcp_port import RtcpPort
 from sipio.media.rtp import LARGEST_DATAGRAM, RtpPacket
-from sipio.media.settings import InbandDigits
 from sipio.media.sockets import PortPair
 from sipio.media.source import Source
 from sipio.sip.media_description import NegotiatedMedia
@@ -59,10 +57,8 @@ class MediaSession:
         self._rtcp: Final = RtcpPort(ports.rtcp, settings.rtcp_seconds, self._outgoing, self._clock)
         self._player: Final = Player(facilities.library, facilities.loop)
         self._digit_sender: Final = DigitSender()
-        self._digit_events = DigitEvents()
-        self._detector: ToneDetector | None = None
-        self._blocked: frozenset[str] | None = frozenset()
-        """None for every digit."""
+        self._digit_hearing: Final = DigitHearing(settings.inband_digits)
+        self._listening: Final = Listening(facilities)
         self._started = False
         self._runs = False
         self.closed = False
@@ -72,14 +68,7 @@ class MediaSession:
         self._sends = False
         self._signalled: Address | None = None
         self._target: Address | None = None
-        self._jitter: JitterBuffer | None = None
-        """Only while something reads it: an echo, a recording."""
-        self._echoes = False
         self._restarts = 0
-        self._heard = SILENCE[Law.PCMU]
-        self._relayed: JitterBuffer | None = None
-        """What the partner has us send, for a recording."""
-        self._recording: Recording | None = None
         self._beat = _BEAT_TICKS
         self._timeout_told_for = -1.0
         self._ssrc_changed = False
@@ -107,19 +96,13 @@ class MediaSession:
         if law is not self._law:
             self._law = law
             self._player.set_law(law)
-            self._heard = SILENCE[law]
-            self._jitter = JitterBuffer(law) if self._jitter is not None else None
-            self._relayed = JitterBuffer(law) if self._relayed is not None else None
+            self._listening.set_law(law)
         self._payload_type = media.payload_type
         self._event_type = media.dtmf_payload_type
         if self._sends and not media.direction.sends:
             self._outgoing.pause()
         self._sends = media.direction.sends
-        wanted = self._facilities.settings.inband_digits
-        listens = wanted is InbandDigits.ALWAYS or (
-            wanted is InbandDigits.AUTO and media.dtmf_receive_payload_type is None
-        )
-        self._detector = (self._detector or ToneDetector()) if listens else None
+        self._digit_hearing.agree(has_events=media.dtmf_receive_payload_type is not None)
         self._started = True
         self.run()
 
@@ -150,9 +133,8 @@ class MediaSession:
     def echo(self, delay_ms: int, done: ActionDone) -> PendingAction:
         """Send back what is received until stopped. The jitter buffer adds 40 ms and more to the delay."""
         # An echo that this one replaces lets go of the buffer, so ours comes after.
-        action = self._player.echo(lambda: self._heard, delay_ms, self._echo_done(done))
-        self._jitter = self._jitter or JitterBuffer(self._law)
-        self._echoes = True
+        action = self._player.echo(lambda: self._listening.heard, delay_ms, self._echo_done(done))
+        self._listening.echo()
         return self._action(action)
 
     def collect(self, action: Collect, done: ActionDone) -> PendingAction:
@@ -161,7 +143,7 @@ class MediaSession:
 
     def digit(self, digit: str, duration_ms: int = 0) -> None:
         """A digit that came by SIP INFO: blocked, collected, relayed and told as any other."""
-        if self._is_blocked(digit):
+        if self._digit_hearing.blocks(digit):
             return
         if self.partner is not None:
             self.partner.send_digits(digit, duration_ms or 100)
@@ -173,10 +155,7 @@ class MediaSession:
 
     def block_digits(self, digits: str = "") -> None:
         """These, or all for empty, are neither told nor collected nor relayed any more."""
-        if not digits:
-            self._blocked = None
-        elif self._blocked is not None:
-            self._blocked |= frozenset(digits.upper())
+        self._digit_hearing.block(digits)
 
     def record(self, name: str, path: Path, *, stereo: bool = False) -> None:
         """Record what is received and what is sent, mixed, or received left and sent right, until the session is
@@ -185,26 +164,10 @@ class MediaSession:
         Raises:
             RecordingFailed: the file cannot be made.
         """
-        self.stop_recording()
-        self._recording = recording = Recording(
-            name,
-            path,
-            stereo=stereo,
-            behind_bytes=self._facilities.settings.recording_behind_bytes,
-            executor=self._facilities.writers,
-            finished=self._recording_finished,
-        )
-        self._facilities.recordings.add(recording.complete)
-        recording.complete.add_done_callback(self._facilities.recordings.discard)
-        self._jitter = self._jitter or JitterBuffer(self._law)
-        self._relayed = JitterBuffer(self._law)
+        self._listening.record(name, path, stereo=stereo, finished=self._recording_finished)
 
     def stop_recording(self) -> None:
-        recording, self._recording = self._recording, None
-        if recording is not None:
-            recording.close()
-            self._relayed = None
-            self._drop_jitter()
+        self._listening.stop_recording()
 
     def statistics(self) -> MediaStatistics:
         incoming = self._incoming
@@ -213,7 +176,7 @@ class MediaSession:
             packets_sent=self._outgoing.packets,
             packets_received=reception.received if reception else 0,
             packets_lost=max(reception.lost, 0) if reception else 0,
-            packets_late=self._jitter.late if self._jitter else 0,
+            packets_late=self._listening.late,
             jitter_ms=reception.jitter / 8 if reception else 0.0,
             wrong_source=incoming.wrong_source,
             garbage=incoming.garbage + self._rtcp.reports.garbage,
@@ -250,8 +213,7 @@ class MediaSession:
         payload = packet.payload if table is None else packet.payload.translate(table)
         datagram, timestamp = self._outgoing.relayed(packet, self._payload_type, payload)
         self._transmit(datagram)
-        if self._relayed is not None:
-            self._relayed.write(timestamp, payload)
+        self._listening.relayed(timestamp, payload)
 
     def relay_event(self, packet: RtpPacket, digit: str) -> None:
         """Send on the partner's telephone-event; as a tone where our peer has none. ``digit`` is given with the first
@@ -299,19 +261,15 @@ class MediaSession:
             return
         if self.partner is not None:
             self.partner.relay_audio(packet, law)
-        if self._jitter is not None:
-            table = translation(law, self._law)
-            self._jitter.write(packet.timestamp, packet.payload.translate(table) if table else packet.payload)
-        if self._detector is not None and incoming.step > 0:
-            for digit in self._detector.feed(decode(packet.payload, law)):
-                if not self._is_blocked(digit):
-                    self._digit_heard(digit, 0)
+        self._listening.received(packet.timestamp, packet.payload, law)
+        if self._digit_hearing.listens and incoming.step > 0:
+            for digit in self._digit_hearing.audio(packet.payload, law):
+                self._digit_heard(digit, 0)
 
     def _source_changed(self, packet: RtpPacket) -> None:
         self._restarts = self._incoming.restarts
-        self._digit_events = DigitEvents()
-        if self._jitter is not None:
-            self._jitter.restart()
+        self._digit_hearing.restart()
+        self._listening.restart()
         if packet.ssrc == self._outgoing.ssrc and not self._ssrc_changed:
             # RFC 3550 clause 8.2. Once: a peer that mirrors our packets has our SSRC whatever it is, and its audio is
             # taken all the same.
@@ -319,20 +277,14 @@ class MediaSession:
             self._outgoing.change_source()
 
     def _event_packet(self, packet: RtpPacket) -> None:
-        begun = self._digit_events.packet(packet.ssrc, packet.timestamp, packet.payload)
-        blocked = self._is_blocked(event_digit(packet.payload[0])) if packet.payload else True
+        begun, blocked = self._digit_hearing.event(packet)
         if self.partner is not None:
             if blocked:
                 self.partner.withhold(packet)
             else:
                 self.partner.relay_event(packet, begun)
-        if begun and not blocked:
-            # A peer that has telephone-event after all is not to be heard twice.
-            self._detector = None
+        if begun:
             self._digit_heard(begun, 0)
-
-    def _is_blocked(self, digit: str) -> bool:
-        return self._blocked is None or digit in self._blocked
 
     def _digit_heard(self, digit: str, duration_ms: int) -> None:
         # Told before it completes a Collect, so that the order of the two is that of the call.
@@ -347,8 +299,7 @@ class MediaSession:
             return
         outgoing = self._outgoing
         outgoing.tick()
-        if self._jitter is not None:
-            self._heard = self._jitter.read()
+        self._listening.tick()
         frame: bytes | None = None
         if self._digit_sender.busy:
             frame = self._digit_frame()
@@ -360,8 +311,7 @@ class MediaSession:
             frame = SILENCE[self._law]
         if frame and self._sends and self._target is not None:
             self._transmit(outgoing.audio(self._payload_type, frame))
-        if self._recording is not None:
-            self._record_frame(frame)
+        self._listening.record_frame(frame)
         self._beat -= 1
         if not self._beat:
             self._beat = _BEAT_TICKS
@@ -385,15 +335,6 @@ class MediaSession:
         except OSError:
             # A full socket buffer, or no route: RTP does not wait.
             self._unsent += 1
-
-    def _record_frame(self, frame: bytes | None) -> None:
-        recording = self._recording
-        if recording is None:
-            return
-        sent = self._relayed.read() if self._relayed is not None else SILENCE[self._law]
-        recording.frame(self._heard, frame or sent, self._law)
-        if not recording.open:
-            self.stop_recording()
 
     # Once a second
 
@@ -421,15 +362,10 @@ class MediaSession:
 
     def _echo_done(self, done: ActionDone) -> ActionDone:
         def finished(result: ActionResult) -> None:
-            self._echoes = False
-            self._drop_jitter()
+            self._listening.end_echo()
             done(result)
 
         return finished
-
-    def _drop_jitter(self) -> None:
-        if not self._echoes and self._recording is None:
-            self._jitter = None
 
     def _recording_finished(self, event: RecordingFinished) -> None:
         if self.observer is not None:

@@ -457,7 +457,7 @@ async def test_a_disk_that_fills_up_ends_the_recording_and_not_the_call(house: H
     session.start(negotiated(phone.port))
     session.record("full", tmp_path / "full.wav")
     await house.tick(51)
-    recording = session._recording
+    recording = session._listening.recording
     assert recording is not None
     # The first second is on disk once the one thread has got to this.
     await asyncio.wrap_future(house.writers.submit(lambda: None))
@@ -570,7 +570,7 @@ async def test_a_disk_that_hangs_ends_the_recording(tmp_path: Path) -> None:
     held = house.writers.submit(go.wait, 10)
     session.record("slow", tmp_path / "slow.wav")
     await house.tick(250)
-    assert session._recording is None
+    assert session._listening.recording is None
     go.set()
     await asyncio.wait_for(observer.recorded.wait(), 5)
     assert held.result()
@@ -588,7 +588,7 @@ async def test_a_closing_engine_waits_for_recordings(tmp_path: Path) -> None:
     for _ in range(4):
         engine._writers.submit(go.wait, 10)
     session.record("last", tmp_path / "last.wav")
-    recording = session._recording
+    recording = session._listening.recording
     assert recording is not None
     for _ in range(75):
         recording.frame(SILENCE[Law.PCMU], SILENCE[Law.PCMU], Law.PCMU)
