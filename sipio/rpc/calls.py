@@ -24,7 +24,8 @@ from sipio.rpc.call_messages import (
     read_event_head,
 )
 from sipio.rpc.errors import ErrorCode
-from sipio.rpc.peer import Responder, RpcPeer
+from sipio.rpc.peer import RpcPeer
+from sipio.rpc.responder import Responder
 from sipio.rpc.service import Method
 
 logger = logging.getLogger("sipio.rpc")

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from sipio.errors import LocalError, MalformedMessage, SipioError
+from sipio.errors import LocalError, SipioError
 from sipio.rpc.connection import (
     ConnectionFailed,
     Event,
@@ -18,7 +18,9 @@ from sipio.rpc.connection import (
 )
 from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError
 from sipio.rpc.messages import NotificationReceived, RequestReceived, ResponseReceived
-from sipio.rpc.service import Method, Service
+from sipio.rpc.responder import Responder
+from sipio.rpc.service import Service
+from sipio.rpc.serving import Serving
 
 logger = logging.getLogger("sipio.rpc")
 
@@ -32,46 +34,6 @@ Reply = Callable[[SipioError | None, msgspec.Raw], None]
 _NO_RESULT = msgspec.Raw(b"\xc0")
 
 
-class Responder:
-    """The obligation to answer one request, exactly once."""
-
-    __slots__ = ("_msgid", "_open", "_peer", "on_cancel")
-
-    def __init__(self, peer: "RpcPeer", msgid: int | None) -> None:
-        self._peer = peer
-        self._msgid = msgid
-        self._open = True
-        self.on_cancel: Callable[[], None] | None = None
-        """Called at most once, if the connection ends before the answer. The answer, still due, goes
-        nowhere."""
-
-    @property
-    def peer(self) -> "RpcPeer":
-        """The connection it came over: one object for as long as that lives."""
-        return self._peer
-
-    def result(self, result: Any) -> None:
-        """Answer with anything msgspec encodes. What it cannot is answered as ``internal`` and logged."""
-        self._close()
-        self._peer.respond(self, self._msgid, result)
-
-    def error(self, code: ErrorCode, message: str) -> None:
-        """Answer with an error."""
-        self._close()
-        self._peer.respond_error(self, self._msgid, code, message)
-
-    @property
-    def answered(self) -> bool:
-        """Whether the answer was given."""
-        return not self._open
-
-    def _close(self) -> None:
-        if not self._open:
-            raise LocalError("a request was answered twice")
-        self._open = False
-        self.on_cancel = None
-
-
 class RpcPeer(asyncio.Protocol):
     """Serves the peer's requests from a `Service` and makes requests to it. Needs a running loop."""
 
@@ -81,11 +43,10 @@ class RpcPeer(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._core = RpcConnection(service.limits, self._loop.time())
         self._transport: asyncio.Transport | None = None
-        self._working: set[Responder] = set()
+        self._serving = Serving(self, service)
         self._replies: dict[int, Reply] = {}
         self._flush_due = False
         self._reading_paused = False
-        self._finishing = False
         self._ended = False
         self._deadline_timer: asyncio.TimerHandle | None = None
         self._deadline_at = 0.0
@@ -98,14 +59,14 @@ class RpcPeer(asyncio.Protocol):
     @property
     def in_flight(self) -> int:
         """The peer's requests being worked on."""
-        return len(self._working)
+        return len(self._serving.working)
 
     def request(self, method: str, params: Any, reply: Reply) -> int:
         """Ask the peer; ``reply`` is called once. Gives an id for `give_up`.
 
         Raises `ConnectionLost` when there is no connection, `LocalError` when ``params`` cannot be encoded.
         """
-        if self._ended or self._finishing or self._core.failed:
+        if self._ended or self._serving.finishing or self._core.failed:
             raise ConnectionLost("not connected")
         msgid = self._core.request(method, params)
         self._replies[msgid] = reply
@@ -119,32 +80,29 @@ class RpcPeer(asyncio.Protocol):
 
     def notify(self, method: str, params: Any) -> None:
         """Tell the peer. Raises as `request` does."""
-        if self._ended or self._finishing or self._core.failed:
+        if self._ended or self._serving.finishing or self._core.failed:
             raise ConnectionLost("not connected")
         self._core.notify(method, params)
         self._schedule_flush()
 
     def finish(self) -> None:
         """End the connection once every request being worked on has its answer and the peer has read it."""
-        if not self._finishing and not self._ended:
-            self._finishing = True
+        if not self._serving.finishing and not self._ended:
+            self._serving.finishing = True
             self._schedule_flush()
 
     def cancel_and_finish(self) -> None:
         """End the connection once what is ready has been sent. What is being worked on is cancelled, and
         answered if that is how it reacts."""
-        for responder in list(self._working):
-            on_cancel, responder.on_cancel = responder.on_cancel, None
-            if on_cancel is not None:
-                self._cancel(on_cancel)
+        self._serving.tell_cancelled()
         self._flush()
-        self._cancel_working()
+        self._serving.cancel()
         self.finish()
 
     def close(self) -> None:
         """End the connection without waiting for the peer; what was written still goes out."""
         self._flush()
-        self._finishing = True
+        self._serving.finishing = True
         if self._transport is not None and self._linger_timer is None:
             self._transport.close()
             if self._reading_paused or self._transport.get_write_buffer_size():
@@ -159,7 +117,7 @@ class RpcPeer(asyncio.Protocol):
 
     def respond(self, responder: Responder, msgid: int | None, result: Any) -> None:
         """Send an answer; `Responder.result` is the way here."""
-        self._settle(responder)
+        self._serving.settle(responder)
         if msgid is None:
             return
         if self._ended or self._core.failed:
@@ -176,13 +134,13 @@ class RpcPeer(asyncio.Protocol):
 
     def respond_error(self, responder: Responder, msgid: int | None, code: ErrorCode, message: str) -> None:
         """Send an error; `Responder.error` is the way here."""
-        self._settle(responder)
+        self._serving.settle(responder)
         if msgid is None:
             return
         if self._ended or self._core.failed:
             self._service.counters.discarded_answers += 1
             return
-        self._refuse(msgid, code, message)
+        self.refuse(msgid, code, message)
         self._schedule_flush()
 
     # What asyncio calls.
@@ -194,14 +152,15 @@ class RpcPeer(asyncio.Protocol):
         self._arm()
 
     def data_received(self, data: bytes) -> None:
-        if self._finishing and not self._working and not self._replies:
+        if self._serving.finishing and not self._serving.working and not self._replies:
             return
         self._service.counters.bytes_in += len(data)
         # Answers given while the events are handled wait for the one write at the end.
         self._flush_due = True
+        serve = self._serving.request
         for event in self._core.receive(data, self._loop.time()):
             if type(event) is RequestReceived:
-                self._serve(event.msgid, event.method, event.params)
+                serve(event)
             else:
                 self._handle(event)
         self._flush()
@@ -210,10 +169,10 @@ class RpcPeer(asyncio.Protocol):
         for event in self._core.end_of_input():
             self._handle(event)
         self._flush()
-        if not self._working or self._core.failed or self._hung_up():
+        if not self._serving.working or self._core.failed or self._hung_up():
             return False
         # A half-closed peer still reads: it gets the answers it waits for. TLS has no half-close in asyncio.
-        self._finishing = True
+        self._serving.finishing = True
         transport = self._transport
         return transport is not None and transport.get_extra_info("ssl_object") is None
 
@@ -233,7 +192,7 @@ class RpcPeer(asyncio.Protocol):
         for timer in (self._deadline_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
-        self._cancel_working()
+        self._serving.cancel()
         replies, self._replies = self._replies, {}
         for reply in replies.values():
             reply(ConnectionLost(f"the connection ended: {exc}" if exc else "the connection ended"), _NO_RESULT)
@@ -252,13 +211,13 @@ class RpcPeer(asyncio.Protocol):
                 error = None if event.error is None else RpcError.from_wire(event.error)
                 self._tell(reply, error, event.result)
         elif type(event) is NotificationReceived:
-            self._notified(event)
+            self._serving.notification(event)
         elif type(event) is RequestRefused:
             counters.errors[event.code] += 1
         elif type(event) is ConnectionFailed:
             counters.closed[event.code] += 1
             logger.info("rpc.connection_failed code=%s reason=%s", event.code, event.error)
-            self._cancel_working()
+            self._serving.cancel()
         else:
             counters.unexpected_responses += 1
 
@@ -269,84 +228,10 @@ class RpcPeer(asyncio.Protocol):
             # One asker's bug must not keep the others from their answers.
             logger.exception("rpc.reply_failed")
 
-    def _serve(self, msgid: int, name: str, raw: msgspec.Raw) -> None:
-        service = self._service
-        method = service.methods.get(name)
-        if method is None:
-            self._refuse(msgid, ErrorCode.UNKNOWN_METHOD, f"no method {name[:64]!r}")
-            return
-        service.counters.requests[name] += 1
-        refusal = self._refusal(method)
-        if refusal is not None:
-            self._refuse(msgid, *refusal)
-            return
-        try:
-            params = method.decoder.decode(raw, "params")
-        except MalformedMessage as error:
-            self._refuse(msgid, ErrorCode.BAD_REQUEST, str(error))
-            return
-        self._call(method, params, Responder(self, msgid), name)
-
-    def _notified(self, event: NotificationReceived) -> None:
-        counters = self._service.counters
-        method = self._service.methods.get(event.method)
-        if method is None or self._refusal(method) is not None:
-            counters.ignored_notifications += 1
-            return
-        counters.notifications[event.method] += 1
-        try:
-            params = method.decoder.decode(event.params, "params")
-        except MalformedMessage:
-            counters.ignored_notifications += 1
-            return
-        self._call(method, params, Responder(self, None), event.method)
-
-    def _refusal(self, method: Method) -> tuple[ErrorCode, str] | None:
-        if method.immediate:
-            return None
-        service = self._service
-        if service.draining or self._finishing:
-            return ErrorCode.SHUTTING_DOWN, "shutting down"
-        if len(self._working) >= service.limits.in_flight_per_connection:
-            return ErrorCode.OVERLOADED, "too many requests in flight on this connection"
-        if service.in_flight >= service.limits.in_flight:
-            return ErrorCode.OVERLOADED, "too many requests in flight"
-        return None
-
-    def _call(self, method: Method, params: Any, responder: Responder, name: str) -> None:
-        if not method.immediate:
-            self._working.add(responder)
-            self._service.in_flight += 1
-        try:
-            method.handle(params, responder)
-        except Exception:
-            # A handler's bug costs its request, not the connection and the requests of others on it.
-            logger.exception("rpc.handler_failed method=%s", name)
-            if not responder.answered:
-                responder.error(ErrorCode.INTERNAL, "internal error")
-
-    def _refuse(self, msgid: int, code: ErrorCode, message: str) -> None:
+    def refuse(self, msgid: int, code: ErrorCode, message: str) -> None:
+        """Answer with an error that no method gave; what goes out goes with the next flush."""
         self._service.counters.errors[code] += 1
         self._core.respond_error(msgid, code, message)
-
-    def _settle(self, responder: Responder) -> None:
-        if responder in self._working:
-            self._working.remove(responder)
-            self._service.ended()
-
-    def _cancel_working(self) -> None:
-        for responder in list(self._working):
-            if responder in self._working:
-                self._settle(responder)
-                on_cancel, responder.on_cancel = responder.on_cancel, None
-                if on_cancel is not None:
-                    self._cancel(on_cancel)
-
-    def _cancel(self, on_cancel: Callable[[], None]) -> None:
-        try:
-            on_cancel()
-        except Exception:
-            logger.exception("rpc.cancel_failed")
 
     def _schedule_flush(self) -> None:
         if not self._flush_due:
@@ -370,7 +255,7 @@ class RpcPeer(asyncio.Protocol):
             data = output[0] if len(output) == 1 else b"".join(output)
             self._service.counters.bytes_out += len(data)
             transport.write(data)
-        if self._core.failed or (self._finishing and not self._working):
+        if self._core.failed or (self._serving.finishing and not self._serving.working):
             self._linger()
         else:
             self._arm()
@@ -379,7 +264,7 @@ class RpcPeer(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._linger_timer is not None:
             return
-        self._finishing = True
+        self._serving.finishing = True
         self._linger_timer = self._loop.call_later(LINGER_SECONDS, transport.abort)
         if transport.can_write_eof():
             transport.write_eof()

@@ -8,7 +8,7 @@ from sipio.rpc.limits import RpcLimits
 from sipio.rpc.values import ValueDecoder
 
 if TYPE_CHECKING:
-    from sipio.rpc.peer import Responder
+    from sipio.rpc.responder import Responder
 
 
 class Method:

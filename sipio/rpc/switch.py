@@ -9,7 +9,8 @@ import msgspec
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
 from sipio.rpc.errors import ConnectionLost, ErrorCode
-from sipio.rpc.peer import Responder, RpcPeer
+from sipio.rpc.peer import RpcPeer
+from sipio.rpc.responder import Responder
 from sipio.rpc.service import Method
 
 CALL_RECORD = "call.record"

@@ -26,7 +26,7 @@ from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, RpcError
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.listener import listen_unix
-from sipio.rpc.peer import Responder
+from sipio.rpc.responder import Responder
 from sipio.rpc.server import RpcServer
 from sipio.rpc.service import Method
 

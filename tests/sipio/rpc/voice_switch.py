@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ErrorCode
-from sipio.rpc.peer import Responder
+from sipio.rpc.responder import Responder
 from sipio.rpc.service import Method
 
 SECONDS = 5.0
