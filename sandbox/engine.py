@@ -7,10 +7,13 @@ A context holds one program and one run at a time. Only text crosses: nothing of
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache, lru_cache
+from typing import Any
 
 import _quickjs as quickjs  # the package around it starts a thread, which would stay outside the confinement
 
 from sandbox import runtime
+from sandbox.bytecode import Bytecode
 from sandbox.program import Kind, Program
 
 STACK_BYTES = 256 * 1024
@@ -44,11 +47,31 @@ class RunBounds:
     outbox_characters: int = 1_000_000
 
 
+ADAPTERS_COMPILED = 16
+"""Adapters kept as bytecode: there are as many as kinds of runs, each of some 10 kB."""
+
 LEFTOVER_SECONDS = 0.001
 """Processor time for a promise reaction that a run left behind: it is run only to see that there is one."""
 
 ENGINE_ERRORS = (quickjs.JSException, SystemError, TypeError, ValueError)
 """All but the first are the binding's own, for a value that it cannot convert."""
+
+
+_BYTECODE = Bytecode(quickjs)
+
+
+@cache
+def _runtime_code(kind: Kind) -> bytes | None:
+    return _BYTECODE.compile(runtime.source(kind))
+
+
+@lru_cache(ADAPTERS_COMPILED)
+def _adapter_code(adapter: str) -> bytes | None:
+    return _BYTECODE.compile(adapter)
+
+
+def _evaluated(context: Any, code: bytes | None) -> Any:
+    return None if code is None else _BYTECODE.evaluate(context, code)
 
 
 def _ended(error: Exception) -> str:
@@ -84,7 +107,7 @@ class Context:
         context = quickjs.Context()
         context.set_max_stack_size(STACK_BYTES)
         self._context = context
-        self._functions = context.eval(runtime.source(kind))
+        self._functions = _evaluated(context, _runtime_code(kind)) or context.eval(runtime.source(kind))
         self._start = self._functions("start")
         self._poll = self._functions("poll")
         if kind is Kind.APP:
@@ -98,21 +121,26 @@ class Context:
         self.usable = True
         """False once a run has left the context in doubt: it is thrown away."""
 
-    def load(self, program: Program, bounds: RunBounds) -> str:
-        """Compile the program. The status is ``R0``, or how it failed."""
+    def load(self, program: Program, bounds: RunBounds, *, once: bool = False) -> str:
+        """Compile the program. The status is ``R0``, or how it failed.
+
+        ``once`` says that there will be one run: what only another would need is let go when it has begun.
+        """
         self.program_key = program.key
+        # Before the limits, which are the author's: the adapter is trusted.
+        adapter = _evaluated(self._context, _adapter_code(program.adapter))
         self._context.set_memory_limit(program.memory_bytes)
         self._context.set_time_limit(LOAD_CPU_SECONDS)
         self._bounds = bounds
         # The author's text as JSON too: the binding cuts text at NUL and fails at half of a surrogate pair.
         description = {
-            "adapter": program.adapter,
+            "adapter": "" if adapter is not None else program.adapter,
             "environment": dict(program.environment),
             "source": program.text,
             "bounds": _bounds(bounds),
         }
         try:
-            status = self._functions("load")(json.dumps(description))
+            status = self._functions("load")(json.dumps(description), adapter, once)
         except ENGINE_ERRORS as error:
             status = _ended(error)
         if status is None:

@@ -235,7 +235,7 @@ class Worker:
             program = self._programs[key]
             blank = self._blank[program.kind]
             context = blank.pop() if blank else Context(program.kind)
-            status = context.load(program, bounds)
+            status = context.load(program, bounds, once=self._warm_contexts == 0)
             if not context.usable:
                 self._done(run_id, status, None, started)
                 self._at_rest()

@@ -11,15 +11,18 @@
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
 const AUTHOR_LINE_OFFSET = 2000;
-let lineOffset = "\n";
-while (lineOffset.length < AUTHOR_LINE_OFFSET) lineOffset += lineOffset;
-lineOffset = cut(lineOffset, AUTHOR_LINE_OFFSET);
+const lineOffset = () => {
+  let made = "\n";
+  while (made.length < AUTHOR_LINE_OFFSET) made += made;
+  return cut(made, AUTHOR_LINE_OFFSET);
+};
 
 let program;
 let bounds;
 let now = 0;
 let adapter;
-let factory;
+let factory; // gives main, afresh for each run
+let onlyOnce = false;
 let status = "";
 let data;
 let finished = false;
@@ -84,20 +87,22 @@ define("err", (value) => {
   throw value;
 });
 
-const load = (programText) => {
+// The adapter comes evaluated, or as text where the engine's bytecode is out of reach.
+const load = (programText, evaluated, once) => {
   status = "";
+  onlyOnce = once;
   try {
     program = parse(programText);
     bounds = program.bounds;
-    adapter = evaluate(program.adapter);
+    adapter = evaluated ?? evaluate(program.adapter);
     if (typeof adapter === "function") adapter = adapter(granted);
-    factory = evaluate(`(function () {${lineOffset}${program.source}\n;return typeof main === "function" ? main : undefined})`);
+    factory = evaluate(`(function () {${lineOffset()}${program.source}\n;return typeof main === "function" ? main : undefined})`);
     return "R0";
   } catch (thrown) {
     fail(thrown);
     return status;
   } finally {
-    program.source = "";
+    program.source = program.adapter = "";
   }
 };
 
@@ -135,6 +140,7 @@ const start = (inputText, correlationId, time) => {
     define("process", { env: environment });
     data = adapter.prepare(parse(inputText));
     const main = apply(factory, realm, []);
+    if (onlyOnce) factory = undefined;
     hasMain = main !== undefined;
     const returned = hasMain && !finished ? main(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
     if (finished) concludeFinished();

@@ -50,7 +50,8 @@ class Driven:
         self.now = 1000.0
         self.log: list[list[str]] = []
         self.calls: list[list[Any]] = []
-        self.loaded = self.context.load(program(text, kind, adapter=adapter, **more), self.bounds)
+        self.program = program(text, kind, adapter=adapter, **more)
+        self.loaded = self.context.load(self.program, self.bounds)
 
     def start(self, data: Any = None, *, cpu: float = 2.0, correlation_id: str = "") -> str:
         """Begin a run and go on until it has a status or waits."""
