@@ -10,6 +10,7 @@ import msgspec
 from sidecar import header_rules
 from sidecar.header_rules import RuleViolation
 from sipio.call_control import (
+    ActionResult,
     Answer,
     BlockDtmf,
     Bridge,
@@ -17,8 +18,12 @@ from sipio.call_control import (
     CallAction,
     Collect,
     Digits,
+    Done,
     Echo,
+    Failed,
     Hangup,
+    HangupBy,
+    HungUpDuring,
     Media,
     MediaFile,
     MediaText,
@@ -71,8 +76,8 @@ class Asked(msgspec.Struct, frozen=True):
     """For the record and the terminal: ``play user/welcome.wav``."""
     go_on: Callable[[Bridged], bool] | None = None
     """Of a bridge: whether the script goes on after it."""
-    transfer_to: str = ""
-    """Of digits not entered: where the call goes."""
+    transfer_to: "Asked | None" = None
+    """Of digits not entered: the bridge that the call goes to."""
 
 
 def read(kind: str, options: dict[str, Any], places: Places) -> Asked:
@@ -207,7 +212,9 @@ def _ivr(options: _Options, places: Places) -> Asked:
         pattern=pattern,
     )
     text = f"ivr {' '.join(map(str, files))[:200]}".strip()
-    return Asked(action, text, transfer_to=more.text("transfer_on_failure", 200))
+    transfer = more.text("transfer_on_failure", 200)
+    transfer_to = read("bridge", {"destinations": [transfer], "continueOn": False}, places) if transfer else None
+    return Asked(action, text, transfer_to=transfer_to)
 
 
 def _bridge(options: _Options, _places: Places) -> Asked:
@@ -311,6 +318,28 @@ def result(value: Digits | Bridged | None) -> Any:
             "hangup_by": value.hangup_by,
         }
     return None
+
+
+def end_of_bridge(value: Bridged) -> tuple[Hangup, HangupBy]:
+    """How a call ends whose script does not go on after a bridge, and by whom."""
+    if value.status == "completed":
+        return Hangup(cause=16), HangupBy.CALLEE if value.hangup_by == "callee" else HangupBy.CALLER
+    code = value.code or 480
+    return Hangup(code=code, reason=value.reason, cause=cause_of(code)), HangupBy.CALLEE
+
+
+def in_words(result: ActionResult) -> str:
+    """For the call's record."""
+    if isinstance(result, Done):
+        value = result.value
+        if isinstance(value, Digits):
+            return f"{value.status.value} {value.value}".strip()
+        if isinstance(value, Bridged):
+            return f"{value.status.value} {value.code or ''}".strip()
+        return "done"
+    if isinstance(result, Failed):
+        return f"failed: {result.message}"
+    return "hung up" if isinstance(result, HungUpDuring) else "stopped"
 
 
 def _line(text: str) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from sidecar import programs
 from sidecar.call_actions import Places
 from sidecar.call_record import CallRecord
+from sidecar.call_script import ScriptRunner
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration import Configuration
-from sidecar.scripted_call import ScriptedCall, ScriptRunner
+from sidecar.scripted_call import ScriptedCall
 from sipio.call_control import (
     CallControl,
     CallOffer,

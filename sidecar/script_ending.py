@@ -5,8 +5,11 @@ from typing import Any
 import msgspec
 
 from sandbox.answers import without_halves
-from sandbox.outcome import Cancelled, Completion, Returned
+from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
 from sidecar.decisions import failure_of
+from sipio.call_control import Hangup
+from sipio.causes import cause_of, status_of
+from sipio.reasons import reason_phrase
 
 
 class _Result(msgspec.Struct):
@@ -24,7 +27,7 @@ def _read(outcome: Returned) -> _Result:
         return _Result()
 
 
-def refusal(outcome: Returned) -> tuple[int, str]:
+def _refusal(outcome: Returned) -> tuple[int, str]:
     result = _read(outcome)
     if result.reject is None or not 300 <= result.reject[0] <= 699:
         return 0, ""
@@ -32,7 +35,25 @@ def refusal(outcome: Returned) -> tuple[int, str]:
     return code, "".join(character if character.isprintable() else " " for character in reason[:200]).strip()
 
 
+def ours(completion: Completion) -> bool:
+    """Whether the script had no part in its end."""
+    return isinstance(completion.outcome, Crashed | Refused)
+
+
+def last_word(completion: Completion) -> Hangup:
+    """How a call ends that is up when its script is over."""
+    outcome = completion.outcome
+    if isinstance(outcome, Returned):
+        code, reason = _refusal(outcome)
+        if code:
+            return Hangup(code=code, reason=reason or reason_phrase(code), cause=cause_of(code))
+        return Hangup(code=status_of(16), reason=reason_phrase(status_of(16)), cause=16)
+    code = 503 if isinstance(outcome, Refused) else 500
+    return Hangup(code=code, reason=reason_phrase(code), cause=41)
+
+
 def ending_of(completion: Completion) -> tuple[str, str, str]:
+    """For the call's record: the outcome, and of a failure its message and its place in the script."""
     outcome = completion.outcome
     if isinstance(outcome, Returned):
         result = _read(outcome)

@@ -10,8 +10,8 @@ import msgspec
 
 from sandbox.outcome import Completion
 from sandbox.program import Invocation
+from sidecar.call_script import Script, ScriptRunner
 from sidecar.phone.clock import Clock, Timer
-from sidecar.scripted_call import Script, ScriptRunner
 
 _AROUND: Final = (files(__package__) / "virtual_time.js").read_text(encoding="utf-8")
 
