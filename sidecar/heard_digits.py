@@ -29,11 +29,13 @@ class HeardDigits:
         self._wanted = call_id
         self._hand()
 
-    def heard(self, digit: str) -> None:
-        """A digit was pressed."""
+    def heard(self, digit: str) -> bool:
+        """A digit was pressed. Whether the script was waiting for it."""
+        waited = self._wanted != 0
         if self._listening:
             self._digits.append(digit)
             self._hand()
+        return waited
 
     def call_ended(self) -> None:
         """None will come any more."""
