@@ -36,16 +36,14 @@ for (const name of ["prepareStackTrace", "stackTraceLimit"]) {
     defineProperty(Error, name, { value: name === "stackTraceLimit" ? 10 : undefined, writable: false, configurable: false });
   }
 }
-// The binding turns an uncatchable error (interrupted, out of memory) to text by these prototypes, with no limit set:
-// they cannot change. Assigning to an instance still works, as it would not were they only frozen.
-for (const errorName of ["Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError",
-  "InternalError", "AggregateError", "SuppressedError"]) {
-  const errorClass = realm[errorName];
-  if (!errorClass) continue;
-  const prototype = errorClass.prototype;
+// The binding turns an uncatchable error (interrupted, out of memory) to text by these two prototypes, with no limit set:
+// they cannot change. Assigning to an instance still works, as it would not were they only frozen. Errors of other classes
+// are caught by the runtime, and never reach the binding.
+for (const errorClass of [Error, InternalError]) {
+  const { prototype } = errorClass;
   for (const key of ["name", "message", "constructor", "toString"]) {
     const found = descriptor(prototype, key);
-    if (!found || !("value" in found)) continue;
+    if (!found) continue;
     const get = () => found.value;
     const set = function (value) {
       if (this === prototype || this === null || this === undefined) throw new NativeTypeError("read-only");
@@ -53,7 +51,9 @@ for (const errorName of ["Error", "EvalError", "RangeError", "ReferenceError", "
     };
     defineProperty(prototype, key, { get, set, enumerable: false, configurable: false });
   }
+  // Or one of Object.prototype's would be asked first.
+  if (errorClass === InternalError) defineProperty(prototype, Symbol.toPrimitive, { value: undefined });
   freeze(prototype);
   freeze(errorClass);
-  defineProperty(realm, errorName, { writable: false, configurable: false });
+  defineProperty(realm, errorClass.name, { writable: false, configurable: false });
 }

@@ -44,6 +44,10 @@ LOOPS = [
     "/^(a+)+$/.exec('a'.repeat(40) + 'b')",
     "try { InternalError.prototype.toString = () => { for(;;); } } catch { } for(;;);",
     "try { Error.prepareStackTrace = () => { for(;;); } } catch { } for(;;);",
+    "Object.prototype[Symbol.toPrimitive] = () => { for(;;); }; for(;;);",
+    "Object.prototype[Symbol.toPrimitive] = () => 'evil'; for(;;);",
+    "Object.prototype.valueOf = Object.prototype.toString = () => { for(;;); }; for(;;);",
+    "TypeError.prototype.toString = RangeError.prototype.name = () => { for(;;); }; for(;;);",
     "while (true) { try { for(;;); } catch { } finally { continue; } }",
 ]
 ENDLESS_TURNS = [
