@@ -44,7 +44,8 @@ for (const errorClass of [Error, InternalError]) {
   for (const key of ["name", "message", "constructor", "toString"]) {
     const found = descriptor(prototype, key);
     if (!found) continue;
-    const get = () => found.value;
+    const { value: locked } = found;
+    const get = () => locked;
     const set = function (value) {
       if (this === prototype || this === null || this === undefined) throw new NativeTypeError("read-only");
       defineProperty(this, key, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
