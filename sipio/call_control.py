@@ -106,6 +106,9 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
     tries: int = 1
     pattern: str = ""
     """A regular expression that the whole input must match, in RE2's syntax (no look-around, no back references)."""
+    typed_ahead: str = ""
+    """Digits pressed before, to be taken as if pressed at the very beginning: with any, the first try has no prompt.
+    Never more than that try takes. A driver keeps none of its own: whoever performs actions does."""
 
 
 class CollectStatus(StrEnum):

@@ -66,6 +66,14 @@ class DigitEntry:
         self._entered = ""
         self._tries_left = max(1, collect.tries)
 
+    def begin(self) -> Digits | Again | None:
+        """What was typed ahead counts as pressed. None where there was nothing, or more is wanted."""
+        for digit in self._collect.typed_ahead:
+            verdict = self.digit(digit)
+            if verdict is not None:
+                return verdict
+        return None
+
     def digit(self, digit: str) -> Digits | Again | None:
         """A digit was pressed. None while more are wanted."""
         if digit in self._collect.terminators:

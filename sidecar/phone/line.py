@@ -22,6 +22,7 @@ from sipio.call_control import (
     CallOffer,
     Collect,
     DigitPressed,
+    Digits,
     Done,
     Echo,
     Failed,
@@ -41,7 +42,7 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.causes import status_of
-from sipio.digit_entry import AGAIN, DigitEntry
+from sipio.digit_entry import Again, DigitEntry
 from sipio.reasons import reason_phrase
 
 DIGIT_MILLISECONDS: Final = 100
@@ -203,7 +204,11 @@ class PhoneLine:
                 self._script("echoes", f"after {action.delay_ms} ms" if action.delay_ms else "")
             case Collect():
                 pending.collector = DigitEntry(action)
-                self._prompt(pending, action, action.prompt)
+                if action.typed_ahead:
+                    self._transcript.add("phone", "had been typed", action.typed_ahead)
+                    self._judged(pending, action, pending.collector.begin())
+                else:
+                    self._prompt(pending, action, action.prompt)
             case Bridge():
                 self._bridge = pending
                 self._call_party(pending, action)
@@ -258,10 +263,12 @@ class PhoneLine:
         pending.silence()
         if digit is None:
             self._transcript.add("phone", "hears no key", f"for {action.timeout_seconds:g} s")
-        judged = collector.expired() if digit is None else collector.digit(digit)
+        self._judged(pending, action, collector.expired() if digit is None else collector.digit(digit))
+
+    def _judged(self, pending: _Action, action: Collect, judged: Digits | Again | None) -> None:
         if judged is None:
             self._await_digit(pending, action)
-        elif judged is AGAIN:
+        elif isinstance(judged, Again):
             self._prompt(pending, action, [*action.invalid_prompt, *action.prompt])
         else:
             self._transcript.add("phone", "collects", f"{judged.status.value} {judged.value}".strip())

@@ -93,6 +93,8 @@ declare namespace ScriptForge {
     regexp?: RegExp | string;
     /** Where the call goes when nothing valid was entered. */
     transfer_on_failure?: string;
+    /** Whether keys pressed before this `ivr` count as its input. true unless said otherwise. */
+    type_ahead?: boolean;
   }
 
   interface Digits {

@@ -195,7 +195,10 @@ class Collecting(Action):
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        self._prompt(self._action.prompt)
+        if self._action.typed_ahead:
+            self._act(self._collector.begin())
+        else:
+            self._prompt(self._action.prompt)
 
     def digit(self, digit: str) -> None:
         """The caller pressed one: it ends the prompt."""

@@ -48,8 +48,11 @@ class DigitCollector:
         """When `timer` is due, by the clock that the other methods are given; None for never."""
 
     def start(self, now: float) -> list[CollectStep]:
-        """Begin the first try."""
-        return self._begin_try(self._action.prompt, now)
+        """Begin the first try. What was typed ahead may end it at once."""
+        if not self._action.typed_ahead:
+            return self._begin_try(self._action.prompt, now)
+        self._listen(now)
+        return self._follow(self._entry.begin(), now)
 
     def prompt_finished(self, now: float) -> list[CollectStep]:
         """All of the prompt was heard."""

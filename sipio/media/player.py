@@ -65,7 +65,12 @@ class Collecting(Activity):
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        self._take(self._collector.start(self._player.loop.time()))
+        steps = self._collector.start(self._player.loop.time())
+        if steps and isinstance(steps[-1], Collected):
+            # What was typed ahead was enough; but nobody is told before they know of the action.
+            self._player.loop.call_soon(self.finish, Done(steps[-1].digits))
+        else:
+            self._take(steps)
 
     def digit(self, digit: str) -> None:
         self._take(self._collector.digit(digit, self._player.loop.time()))

@@ -87,3 +87,13 @@ def test_it_always_ends_within_its_bounds(keys: str, minimum: int, maximum: int,
 def test_a_pattern_that_python_would_never_finish() -> None:
     entry = DigitEntry(Collect(pattern="(1*)*2", maximum=128))
     assert enter(entry, "1" * 127 + "3") == Digits(status=CollectStatus.FAILURE, value="1" * 127 + "3")
+
+
+def test_what_was_typed_ahead_counts_as_pressed() -> None:
+    assert DigitEntry(Collect()).begin() is None
+    success = Digits(status=CollectStatus.SUCCESS, value="12", terminator="#")
+    assert DigitEntry(Collect(typed_ahead="12#")).begin() == success
+    begun = DigitEntry(Collect(typed_ahead="1"))
+    assert begun.begin() is None
+    assert enter(begun, "2#") == success
+    assert DigitEntry(Collect(typed_ahead="9", pattern="1", maximum=1, tries=2)).begin() is AGAIN

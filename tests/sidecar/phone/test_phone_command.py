@@ -367,3 +367,21 @@ def test_a_person_at_the_terminal(phone: Phone) -> None:
         terminal.until("script: hung up")
         assert terminal.process.wait(10) == 0
         assert terminal.is_as_it_was()
+
+
+def test_keys_typed_ahead_at_the_terminal(phone: Phone) -> None:
+    script = phone.write("""
+  await ctx.tts("This is said at some length, so that there is time to type.");
+  const choice = await ctx.ivr("user/menu.wav", 5, 1, 1);
+  const pin = await ctx.ivr("user/pin.wav", 5, 4, 4);
+  await ctx.tts(choice.value + " " + pin.value);
+""")
+    with Terminal(script) as terminal:
+        terminal.until("says This is said")
+        terminal.type("212")
+        terminal.until("had been typed 12")
+        terminal.type("34")
+        terminal.until("says 2 1234")
+        assert terminal.process.wait(10) == 0
+    assert b"menu.wav" not in terminal._read
+    assert b"pin.wav" not in terminal._read

@@ -286,6 +286,25 @@ def test_a_digit_ends_the_prompt() -> None:
     ]
 
 
+def test_what_was_typed_ahead_takes_the_prompts_place() -> None:
+    line = Line()
+    enough = line.perform(Collect(prompt=[TWO], maximum=2, typed_ahead="12"))
+    assert enough.result == Done(Digits(status=CollectStatus.SUCCESS, value="12"))
+    more = line.perform(Collect(prompt=[TWO], maximum=3, timeout_seconds=1, typed_ahead="12"))
+    line.run(0.5)
+    assert more.result is None
+    line.freeswitch.press("3")
+    line.pump()
+    assert more.result == Done(Digits(status=CollectStatus.SUCCESS, value="123"))
+    late = line.perform(Collect(prompt=[TWO], minimum=3, timeout_seconds=1, typed_ahead="12"))
+    line.run(1.1)
+    assert late.result == Done(Digits(status=CollectStatus.TIMEOUT, value="12"))
+    assert line.applications == []
+    line.perform(Collect(prompt=[TWO], invalid_prompt=[ONE], pattern="1", maximum=1, tries=2, typed_ahead="9"))
+    line.run(0.1)
+    assert line.applications == ["playback /s/one.wav"]
+
+
 def test_the_time_runs_from_the_prompts_end() -> None:
     line = Line()
     collect = line.perform(Collect(prompt=[TWO], timeout_seconds=1))

@@ -165,3 +165,17 @@ def test_it_ends_once_within_its_tries_and_a_success_is_valid(action: Collect, m
     assert not set(digits.value) & set(action.terminators)
     if digits.status is CollectStatus.SUCCESS:
         assert len(digits.value) >= action.minimum
+
+
+def test_what_was_typed_ahead_takes_the_prompts_place() -> None:
+    collector = DigitCollector(Collect(prompt=PROMPT, maximum=4, timeout_seconds=3, typed_ahead="12"))
+    assert collector.start(1.0) == []
+    assert collector.deadline == 4.0
+    assert enter(collector, "34") == Digits(status=CollectStatus.SUCCESS, value="1234")
+    enough = DigitCollector(Collect(prompt=PROMPT, typed_ahead="1#"))
+    assert result(enough.start(0.0)) == Digits(status=CollectStatus.SUCCESS, value="1", terminator="#")
+    assert enough.deadline is None
+    wrong = DigitCollector(
+        Collect(prompt=PROMPT, invalid_prompt=INVALID, pattern="1", maximum=1, tries=2, typed_ahead="9")
+    )
+    assert wrong.start(0.0) == [PlayPrompt([*INVALID, *PROMPT])], "from the second try on the caller is told"

@@ -175,7 +175,7 @@ async def test_a_whole_call(switch: VoiceSwitch, call: Taken, handler: TestHandl
         MediaText("hello", voice="en"),
         MediaUrl("http://x/y.wav"),
     ]
-    call.perform(Collect(prompt=prompt, maximum=4, tries=2, pattern="1.*"))
+    call.perform(Collect(prompt=prompt, maximum=4, tries=2, pattern="1.*", typed_ahead="17"))
     asked = await switch.next("call.collect")
     assert asked.fields == {
         "call_id": "c1",
@@ -191,6 +191,7 @@ async def test_a_whole_call(switch: VoiceSwitch, call: Taken, handler: TestHandl
         "terminators": "#",
         "tries": 2,
         "pattern": "1.*",
+        "typed_ahead": "17",
     }
     switch.event("digit", digit="1", duration_ms=80)
     asked.done({"status": "success", "value": "1", "terminator": "#"})
