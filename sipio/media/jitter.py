@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from sipio.media.concealment import Concealment
 from sipio.media.g711 import FRAME_SAMPLES, SILENCE, SILENCE_BYTE, Law
 from sipio.media.rtp import TIMESTAMP_MASK, timestamp_difference
 
@@ -18,15 +19,30 @@ _LONGEST_JUMP: Final = 8_000
 class JitterBuffer:
     """Holds packets of any length by their timestamps until their time to be read.
 
-    What is missing is silence; what comes twice lies where it lay; what comes after its time is counted, and makes the
-    delay grow, within bounds. Never holds more than a second.
+    What is missing is concealed; what comes twice lies where it lay; what comes after its time is counted, and makes
+    the delay grow, within bounds. Never holds more than a second.
     """
 
-    __slots__ = ("_audio", "_delay", "_law", "_least_ahead", "_reads", "_started", "_timestamp", "_waits", "late")
+    __slots__ = (
+        "_audio",
+        "_concealment",
+        "_delay",
+        "_gaps",
+        "_law",
+        "_least_ahead",
+        "_reads",
+        "_started",
+        "_timestamp",
+        "_waits",
+        "late",
+    )
 
     def __init__(self, law: Law) -> None:
         self._law = law
         self._audio = bytearray()
+        self._concealment = Concealment(law)
+        self._gaps: list[tuple[int, int]] = []
+        """What is missing in ``_audio``, in order: mostly nothing."""
         self._timestamp = 0
         """Of the first sample in ``_audio``, which is the next to be read."""
         self._delay = _LEAST_DELAY
@@ -48,6 +64,7 @@ class JitterBuffer:
         """Forget the timeline: the next packet begins one. For another source."""
         self._started = False
         self._audio.clear()
+        self._gaps.clear()
 
     def write(self, timestamp: int, audio: bytes) -> None:
         """One packet's audio, in the buffer's law."""
@@ -66,6 +83,7 @@ class JitterBuffer:
         self._started = True
         self._timestamp = timestamp
         held[:] = audio[:_LONGEST_JUMP]
+        self._gaps.clear()
         self._waits = self._delay
         self._reads = 0
         self._least_ahead = _MOST_DELAY
@@ -73,8 +91,16 @@ class JitterBuffer:
     def _lay(self, at: int, audio: bytes) -> None:
         held = self._audio
         if at > len(held):
+            self._gaps.append((len(held), at))
             held.extend(bytes([SILENCE_BYTE[self._law]]) * (at - len(held)))
+        elif self._gaps:
+            self._fill(at, at + len(audio))
         held[at : at + len(audio)] = audio
+
+    def _fill(self, start: int, end: int) -> None:
+        """What was missing here has come after all."""
+        left = [piece for gap in self._gaps for piece in ((gap[0], min(gap[1], start)), (max(gap[0], end), gap[1]))]
+        self._gaps = [piece for piece in left if piece[1] > piece[0]]
 
     def _came_late(self, at: int, audio: bytes) -> None:
         if -at <= self._waits:
@@ -82,6 +108,7 @@ class JitterBuffer:
             self._waits += at
             self._timestamp = (self._timestamp + at) & TIMESTAMP_MASK
             self._audio[:0] = bytes([SILENCE_BYTE[self._law]]) * -at
+            self._gaps = [(0, -at), *((start - at, end - at) for start, end in self._gaps)]
             self._lay(0, audio)
             return
         self.late += 1
@@ -93,10 +120,10 @@ class JitterBuffer:
             self._reads = 0
 
     def read(self) -> bytes:
-        """The next 20 ms; silence for what is not there."""
+        """The next 20 ms."""
         if self._waits >= FRAME_SAMPLES or not self._started:
             self._waits = max(self._waits - FRAME_SAMPLES, 0)
-            return SILENCE[self._law]
+            return self._concealment.missing()
         self._waits = 0
         held = self._audio
         ready = len(held)
@@ -111,11 +138,22 @@ class JitterBuffer:
                 ready = len(held)
             self._least_ahead = _MOST_DELAY
         frame = bytes(held[:FRAME_SAMPLES])
+        gaps = self._gaps
+        if gaps or ready < FRAME_SAMPLES:
+            missing = [(start, min(end, FRAME_SAMPLES)) for start, end in gaps if start < FRAME_SAMPLES]
+            if ready < FRAME_SAMPLES:
+                frame += SILENCE[self._law][ready:]
+                missing.append((ready, FRAME_SAMPLES))
+            self._skip(FRAME_SAMPLES)
+            if len(missing) == 1 and missing[0] == (0, FRAME_SAMPLES):
+                return self._concealment.missing()
+            return self._concealment.mend(frame, missing)
         self._skip(FRAME_SAMPLES)
-        if ready < FRAME_SAMPLES:
-            frame += SILENCE[self._law][ready:]
-        return frame
+        return self._concealment.whole(frame)
 
     def _skip(self, samples: int) -> None:
         del self._audio[:samples]
         self._timestamp = (self._timestamp + samples) & TIMESTAMP_MASK
+        if self._gaps:
+            moved = ((start - samples, end - samples) for start, end in self._gaps)
+            self._gaps = [(max(start, 0), end) for start, end in moved if end > 0]

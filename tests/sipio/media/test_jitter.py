@@ -1,4 +1,4 @@
-"""The jitter buffer: order restored, gaps silent, no more held than a second."""
+"""The jitter buffer: order restored, gaps concealed, no more held than a second."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +12,14 @@ def frame(number: int) -> bytes:
 
 
 def drain(buffer: JitterBuffer, count: int) -> list[int]:
-    """The number of each frame read; 0 for silence."""
-    frames = [buffer.read() for _ in range(count)]
-    return [0 if read == SILENCE[Law.PCMU] else read[0] for read in frames]
+    """The number of each frame read; 0 for silence, or what was made up and fades."""
+    return [number_of(buffer.read()) for _ in range(count)]
+
+
+def number_of(read: bytes) -> int:
+    # Its beginning may be blended with what was made up before it.
+    rest = read[60:]
+    return rest[0] if rest == rest[:1] * len(rest) and read != SILENCE[Law.PCMU] else 0
 
 
 def test_frames_come_out_in_order_after_the_delay() -> None:
@@ -26,7 +31,7 @@ def test_frames_come_out_in_order_after_the_delay() -> None:
     assert buffer.delay_ms == 40
 
 
-def test_swapped_and_doubled_frames_are_put_right_and_a_lost_one_is_silence() -> None:
+def test_swapped_and_doubled_frames_are_put_right_and_a_lost_one_is_made_up() -> None:
     buffer, heard = JitterBuffer(Law.PCMU), []
     for number in [0, 2, 1, 1, 3, 5, 6, 7, 8]:
         buffer.write(160 * number, frame(number))
