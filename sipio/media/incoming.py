@@ -37,6 +37,7 @@ class IncomingStream:
         "_relatch_seconds",
         "_signalled",
         "event_type",
+        "expected",
         "garbage",
         "heard_at",
         "laws",
@@ -56,6 +57,8 @@ class IncomingStream:
         """By payload type."""
         self.event_type: int | None = None
         self.receives = False
+        self.expected = False
+        """Whether silence means something: a peer that holds us may send music, or nothing."""
         self.source: Address | None = None
         """Where the peer sends from; None until it has."""
         self.reception: Reception | None = None
@@ -74,10 +77,11 @@ class IncomingStream:
         event_type: int | None,
         signalled: Address | None,
         receives: bool,
+        expected: bool,
         now: float,
     ) -> None:
         """As SDP has it now."""
-        if receives and not self.receives:
+        if expected and not self.expected:
             # Silence is counted from when there was something to hear.
             self.heard_at = now
         if signalled != self._signalled:
@@ -86,6 +90,7 @@ class IncomingStream:
         self.laws = laws
         self.event_type = event_type
         self.receives = receives
+        self.expected = expected
         known = {*laws, COMFORT_NOISE}
         if event_type is not None:
             known.add(event_type)

@@ -62,8 +62,8 @@ class OutgoingStream:
         self.packets = self.octets = 0
         self._marker = MARKER
 
-    def audio(self, payload_type: int, payload: bytes) -> bytes:
-        """The frame of this tick."""
+    def audio(self, payload_type: int, payload: bytes, begins: int = 0) -> bytes:
+        """The frame of this tick, or a packet that begins so many samples after it."""
         self._relay_ssrc = None
         self._frame_sent = True
         sequence = self.sequence
@@ -71,7 +71,8 @@ class OutgoingStream:
         self.packets += 1
         self.octets += len(payload)
         second, self._marker = payload_type | self._marker, 0
-        return _HEADER(VERSION, second, sequence, self.timestamp, self.ssrc) + payload
+        timestamp = (self.timestamp + begins) & TIMESTAMP_MASK
+        return _HEADER(VERSION, second, sequence, timestamp, self.ssrc) + payload
 
     def event(self, payload_type: int, payload: bytes, *, begins: bool) -> bytes:
         """A telephone-event packet of this tick: all of one event have the timestamp at which it began."""

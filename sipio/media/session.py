@@ -22,6 +22,7 @@ from sipio.media.incoming import Address, IncomingStream, signalled_address
 from sipio.media.listening import Listening
 from sipio.media.observer import MediaObserver, MediaStatistics
 from sipio.media.outgoing import OutgoingStream
+from sipio.media.packetization import Packetization, packetization
 from sipio.media.player import ActionDone, Player
 from sipio.media.rtcp_port import RtcpPort
 from sipio.media.rtp import LARGEST_DATAGRAM, RtpPacket
@@ -65,6 +66,8 @@ class MediaSession:
         self._law = Law.PCMU
         self._payload_type = 0
         self._event_type: int | None = None
+        self._packetization: Packetization | None = None
+        """None where each frame is a packet."""
         self._sends = False
         self._signalled: Address | None = None
         self._target: Address | None = None
@@ -88,6 +91,7 @@ class MediaSession:
             event_type=media.dtmf_receive_payload_type,
             signalled=signalled,
             receives=media.direction.receives,
+            expected=media.direction.receives and not media.peer_holds,
             now=self._clock(),
         )
         if signalled != self._signalled or not self._started:
@@ -97,6 +101,7 @@ class MediaSession:
             self._law = law
             self._player.set_law(law)
             self._listening.set_law(law)
+        self._packetization = packetization(media.ptime_ms)
         self._payload_type = media.payload_type
         self._event_type = media.dtmf_payload_type
         if self._sends and not media.direction.sends:
@@ -309,7 +314,9 @@ class MediaSession:
                 return
         if frame is None and self.partner is None and self._facilities.settings.comfort_silence:
             frame = SILENCE[self._law]
-        if frame and self._sends and self._target is not None:
+        if self._packetization is not None:
+            self._send_packets(self._packetization, frame)
+        elif frame and self._sends and self._target is not None:
             self._transmit(outgoing.audio(self._payload_type, frame))
         self._listening.record_frame(frame)
         self._beat -= 1
@@ -317,12 +324,21 @@ class MediaSession:
             self._beat = _BEAT_TICKS
             self._every_second()
 
+    def _send_packets(self, packetization: Packetization, frame: bytes | None) -> None:
+        rest = None if frame else packetization.rest()
+        packets = packetization.frame(frame) if frame else [rest] if rest else []
+        if self._sends:
+            for begins, payload in packets:
+                self._transmit(self._outgoing.audio(self._payload_type, payload, begins))
+
     def _digit_frame(self) -> bytes | None:
         """Audio to send, nothing where an event was sent, None where there is no digit any more."""
         item = self._digit_sender.next(self._law, events=self._event_type is not None)
         if not isinstance(item, EventPacket):
             return item
         if self._event_type is not None and self._sends and self._target is not None:
+            if self._packetization is not None:
+                self._send_packets(self._packetization, None)
             self._transmit(self._outgoing.event(self._event_type, item.payload, begins=item.begins))
         return b""
 
@@ -345,7 +361,7 @@ class MediaSession:
         limit = self._facilities.settings.timeout_seconds
         if (
             limit
-            and incoming.receives
+            and incoming.expected
             and now - incoming.heard_at >= limit
             and self._timeout_told_for != incoming.heard_at
         ):

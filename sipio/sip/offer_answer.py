@@ -217,6 +217,12 @@ def _refused(line: MediaLine) -> MediaLine:
     return msgspec.structs.replace(line, port=0, codecs=[], host="")
 
 
+def _packet_ms(line: MediaLine) -> int:
+    """RFC 8866 clauses 6.3 and 6.4: what is preferred, and what must not be exceeded."""
+    wanted = line.ptime_ms or 20
+    return min(wanted, line.maxptime_ms) if line.maxptime_ms else wanted
+
+
 def _negotiated(
     line: MediaLine,
     codecs: list[Codec],
@@ -234,7 +240,7 @@ def _negotiated(
         receive_codecs=receive,
         dtmf_payload_type=dtmf,
         dtmf_receive_payload_type=dtmf_receive,
-        ptime_ms=line.ptime_ms or 20,
+        ptime_ms=_packet_ms(line),
         remote_host=host,
         remote_port=line.port if host else 0,
         remote_rtcp_host=line.rtcp_host or host,

@@ -51,6 +51,8 @@ class MediaLine(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction = Direction.SENDRECV
     ptime_ms: int = 0
     """0 where it was not said."""
+    maxptime_ms: int = 0
+    """0 where it was not said."""
     rtcp_host: str = ""
     rtcp_port: int = 0
     """Of a=rtcp (RFC 3605); 0 where it was not said."""
@@ -130,6 +132,8 @@ def build_sdp(description: SessionDescription) -> bytes:
                 lines.append(f"a=fmtp:{codec.payload_type} {codec.parameters}")
         if media.ptime_ms:
             lines.append(f"a=ptime:{media.ptime_ms}")
+        if media.maxptime_ms:
+            lines.append(f"a=maxptime:{media.maxptime_ms}")
         if media.rtcp_port:
             rtcp_host = f" IN {_family(media.rtcp_host)} {media.rtcp_host}" if media.rtcp_host else ""
             lines.append(f"a=rtcp:{media.rtcp_port}{rtcp_host}")
@@ -159,6 +163,11 @@ def _parse_connection(value: str) -> str:
     return parts[2].partition("/")[0] if len(parts) >= 3 else ""
 
 
+def _milliseconds(argument: str) -> int:
+    whole = argument.strip().partition(".")[0]
+    return int(whole) if _is_number(whole, 1_000) else 0
+
+
 def _parse_media(value: str, lines: list[tuple[str, str]], host: str, default: Direction) -> MediaLine:
     parts = value.split()
     port_text = parts[1].partition("/")[0] if len(parts) > 1 else ""
@@ -166,7 +175,7 @@ def _parse_media(value: str, lines: list[tuple[str, str]], host: str, default: D
         raise MalformedMessage(f"bad SDP media line {value[:80]!r}")
     maps: dict[str, tuple[str, int, int]] = {}
     parameters: dict[str, str] = {}
-    ptime = rtcp_port = 0
+    ptime = maxptime = rtcp_port = 0
     rtcp_host = ""
     for kind, text in lines:
         if kind == "c":
@@ -183,8 +192,9 @@ def _parse_media(value: str, lines: list[tuple[str, str]], host: str, default: D
             payload_type, _, rest = argument.strip().partition(" ")
             parameters[payload_type] = rest.strip()
         elif name == "ptime":
-            whole = argument.strip().partition(".")[0]
-            ptime = int(whole) if _is_number(whole, 1_000) else 0
+            ptime = _milliseconds(argument)
+        elif name == "maxptime":
+            maxptime = _milliseconds(argument)
         elif name == "rtcp":
             rtcp_parts = argument.split()
             if rtcp_parts and _is_number(rtcp_parts[0], 65_535):
@@ -213,6 +223,7 @@ def _parse_media(value: str, lines: list[tuple[str, str]], host: str, default: D
         host=host,
         direction=_direction(lines, default),
         ptime_ms=ptime,
+        maxptime_ms=maxptime,
         rtcp_host=rtcp_host,
         rtcp_port=rtcp_port,
     )

@@ -41,6 +41,22 @@ def test_the_offerers_order_and_numbers_count() -> None:
     assert b"a=rtpmap:96 telephone-event/8000\r\n" in body
 
 
+@pytest.mark.parametrize(
+    ("lines", "sent"),
+    [
+        ((), 20),
+        (("a=ptime:10",), 10),
+        (("a=ptime:60", "a=maxptime:40"), 40),
+        (("a=maxptime:150",), 20),
+        (("a=maxptime:10",), 10),
+        (("a=ptime:x", "a=maxptime:-1"), 20),
+    ],
+)
+def test_how_long_packets_may_be(lines: tuple[str, ...], sent: int) -> None:
+    _, agreed = MediaNegotiation("1").answer(sdp(AUDIO, *lines), OURS)
+    assert agreed.ptime_ms == sent
+
+
 def test_dynamic_numbers_and_rtcp_addresses() -> None:
     body = sdp("m=audio 5000 RTP/AVP 110 18", "a=rtpmap:110 pcmu/8000/1", "a=rtcp:7001 IN IP4 203.0.113.5")
     _, agreed = MediaNegotiation("1").answer(body, OURS)
@@ -186,7 +202,7 @@ CODEC = st.builds(
     parameters=st.just("") | TOKEN,
 )
 LINE = st.builds(
-    lambda codecs, port, direction, ptime, rtcp: MediaLine(
+    lambda codecs, port, direction, ptime, maxptime, rtcp: MediaLine(
         kind="audio",
         port=port,
         protocol="RTP/AVP",
@@ -195,12 +211,14 @@ LINE = st.builds(
         host="192.0.2.3",
         direction=direction,
         ptime_ms=ptime,
+        maxptime_ms=maxptime,
         rtcp_port=rtcp,
     ),
     st.lists(CODEC, min_size=1, max_size=6, unique_by=lambda codec: codec.payload_type),
     st.integers(1, 65_535),
     st.sampled_from(Direction),
     st.sampled_from([0, 10, 20, 60]),
+    st.sampled_from([0, 20, 150]),
     st.sampled_from([0, 5001]),
 )
 

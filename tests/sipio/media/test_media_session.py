@@ -12,7 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sipio.call_control import Collect, CollectStatus, Digits, Done, Failed, HungUpDuring, MediaFile, MediaText, Stopped
+from sipio.call_control import (
+    Collect,
+    CollectStatus,
+    Digits,
+    Done,
+    Failed,
+    HungUpDuring,
+    Media,
+    MediaFile,
+    MediaText,
+    Stopped,
+)
 from sipio.media.dtmf import parse_event, send_event
 from sipio.media.dtmf_tones import ToneDetector, tone_samples
 from sipio.media.engine import MediaEngine
@@ -240,6 +251,23 @@ async def test_collecting_with_barge_in(house: House, tmp_path: Path) -> None:
     assert observer.digits == ["1", "2"]
 
 
+async def test_what_was_typed_ahead_is_collected_without_the_prompt(house: House, tmp_path: Path) -> None:
+    session, _ = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    prompt: list[Media] = [file_of(tmp_path / "p.wav", 500, 3)]
+    done, more = Result(), Result()
+    session.collect(Collect(prompt=prompt, typed_ahead="12#"), done)
+    assert done.told == [], "nobody is told before they know of the action"
+    await house.tick()
+    assert done.told == [Done(Digits(status=CollectStatus.SUCCESS, value="12", terminator="#"))]
+    session.collect(Collect(prompt=prompt, maximum=3, typed_ahead="12"), more)
+    await house.tick(5)
+    assert np.abs(phone.heard()).max() < 10
+    session.digit("3")
+    assert more.told == [Done(Digits(status=CollectStatus.SUCCESS, value="123"))]
+
+
 async def test_collecting_runs_out_of_time(house: House, tmp_path: Path) -> None:
     session, _ = house.open()
     session.start(negotiated(house.phone().port))
@@ -380,6 +408,46 @@ async def test_a_dead_call_is_told_once_and_hold_is_not_death(house: House) -> N
     assert len(observer.timeouts) == 2
 
 
+@pytest.mark.parametrize("held", [Direction.RECVONLY, Direction.SENDONLY, Direction.INACTIVE])
+async def test_a_call_on_hold_does_not_die_whoever_holds_it(held: Direction, house: House) -> None:
+    """The peer that holds us may send music, or nothing at all."""
+    session, observer = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    session.start(negotiated(phone.port, direction=held))
+    house.now += 3_600
+    await house.tick(50)
+    assert observer.timeouts == []
+    session.start(negotiated(phone.port))
+    house.now += 50
+    await house.tick(50)
+    assert observer.timeouts == [], "silence counts from when it is over"
+    house.now += 10
+    await house.tick(50)
+    assert len(observer.timeouts) == 1
+
+
+@pytest.mark.parametrize("held", [Direction.RECVONLY, Direction.SENDONLY, Direction.INACTIVE])
+async def test_playing_goes_on_through_a_hold(held: Direction, house: House, tmp_path: Path) -> None:
+    """Somebody who was on hold hears what is played by then, and the script is not held up."""
+    session, _ = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    done = Result()
+    session.play([file_of(tmp_path / "a.wav", 500, 1), file_of(tmp_path / "b.wav", 900, 1)], done)
+    while not np.abs(phone.heard()).any():
+        await house.tick()
+        await asyncio.sleep(0.001)
+    session.start(negotiated(phone.port, direction=held))
+    await house.tick(55)
+    assert (len(phone.packets()) > 0) == held.sends
+    session.start(negotiated(phone.port))
+    await house.tick(20)
+    assert loudest_frequency(phone.heard()) == pytest.approx(900, abs=5)
+    await house.tick(40)
+    assert done.told == [Done()]
+
+
 async def test_on_hold_nothing_is_sent_and_time_goes_on(house: House) -> None:
     session, _ = house.open()
     phone = house.phone()
@@ -426,8 +494,9 @@ async def test_a_recording_has_both_sides_in_time(house: House, tmp_path: Path) 
     assert loudest_frequency(left) == pytest.approx(400, abs=4)
     assert signal_to_rest(left, 400) > 30
     assert signal_to_rest(right, 700) > 30
-    # Lost packets are a hole of their length, two packets.
-    assert sum(np.abs(both[start : start + 160, 0]).max() <= 8 for start in range(1_600, 16_000, 160)) >= 2
+    # Lost packets are made up, and less so as time goes by.
+    levels = [int(np.abs(both[start : start + 160, 0]).max()) for start in range(1_600, 15_000, 160)]
+    assert 2_000 < min(levels) < 7_000
 
 
 async def test_a_recording_in_mono_is_the_sum(house: House, tmp_path: Path) -> None:
