@@ -30,7 +30,13 @@ async function main(data, ctx) {
 """
 INPUT = msgspec.json.encode(
     {
-        "call": {"id": "c", "headers": [["X-A", "b"]] * 10, "variables": {}, "known": {"sip_from_user": "44207"}},
+        "call": {
+            "id": "c",
+            "actions": 100_000,
+            "headers": [["X-A", "b"]] * 10,
+            "variables": {},
+            "known": {"sip_from_user": "44207"},
+        },
         "data": {"cli": "44207", "dest_number": "100"},
         "vars": {},
     }

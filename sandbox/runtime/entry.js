@@ -1,1 +1,2 @@
-return (name) => ({ load, bound, start, poll, takeLines, reset, ...turns })[name];
+const functions = { __proto__: null, load, bound, start, poll, takeLines, reset, ...turns };
+return (name) => functions[name];
