@@ -97,7 +97,8 @@ def input_json(state: RoutingState, variables: bytes) -> bytes:
 
 def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     """What a run returned. Raises RuleViolation for a result that must not reach the switch."""
-    if value.count(b",") > VALUES and value.count(b",") > _encode(before.routing).count(b",") + VALUES:
+    values = value.count(b",") if len(value) > VALUES else 0
+    if values > VALUES and values > VALUES + _encode(before.routing).count(b","):
         raise RuleViolation(f"the result has more than {VALUES} values")
     try:
         try:
@@ -124,20 +125,24 @@ def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     numbers = _Numbers(before.routing)
     numbers.check("cli", routing)
     numbers.check("dest_number", routing)
+    # Every gateway mostly has the same caller id.
+    cli = routing.get("cli")
     for destination in destinations:
         if type(destination) is not dict:
             raise RuleViolation("every destination in egress_routing must be an object")
-        if destination.get("headers"):
-            destination["headers"] = header_rules.sound(_list("headers", destination["headers"]))
-        if destination.get("remove_headers"):
-            entries = _list("remove_headers", destination["remove_headers"])
-            destination["remove_headers"] = [{"key": name} for name in header_rules.removed(entries)]
+        entries = destination.get("headers")
+        if entries:
+            destination["headers"] = header_rules.sound(entries if type(entries) is list else _list("headers", entries))
+        entries = destination.get("remove_headers")
+        if entries:
+            names = header_rules.removed(_list("remove_headers", entries))
+            destination["remove_headers"] = [{"key": name} for name in names]
         gateways = destination.get("gw")
         if gateways is not None:
             if type(gateways) is not dict:
                 raise RuleViolation("gw of a destination must be an object")
             for gateway in gateways.values():
-                if type(gateway) is dict:
+                if type(gateway) is dict and gateway.get("cli") != cli:
                     numbers.check("cli", gateway)
     if not any(result.headers) and not any(result.remove_headers):
         return RoutingState(routing, _NO_CHANGES)

@@ -33,6 +33,9 @@ NAMES: Final = 4_096
 """Names remembered as sound, at most 1 MB of them: the same few come with every call, and a look costs 0.1 us where
 the check costs 0.7."""
 
+NUMBERS: Final = 4_096
+"""Numbers remembered as the text that they are as a header's value: rates and accounts, the same with every call."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")  # RFC 3261 25.1, token
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C1 controls and Unicode's own line ends as well: no line break in SIP, but one to whoever splits its log in lines."""
@@ -94,21 +97,33 @@ def sound(entries: list[Any]) -> list[Any]:
     As `added`, for lists that stay what they are: a decision has some 20 entries, and most are sound as they come.
     Raises RuleViolation.
     """
-    _check_count(entries)
+    if len(entries) > HEADERS:
+        raise RuleViolation(f"a list has more than {HEADERS} header changes")
     for index, entry in enumerate(entries):
         if type(entry) is not dict or "key" not in entry:
             raise RuleViolation(f"headers has {_shown(entry)} where {{key, value}} is needed")
         name = entry["key"]
+        value: Any = entry.get("value")
         if type(name) is str:
             _header_name(name)
         else:
             header_name(name)
-        value = entry.get("value")
-        if type(value) is not str or not value.isprintable() or len(value) > VALUE_CHARACTERS:
+        kind = type(value)
+        if kind is str:
+            if not value.isprintable() or len(value) > VALUE_CHARACTERS:
+                entry["value"] = header_value(name, value)
+        elif kind is int or kind is float:
+            entry["value"] = _number_value(name, value)
+        else:
             entry["value"] = header_value(name, value)
         if len(entry) != 2:
             entries[index] = {"key": name, "value": entry["value"]}
     return entries
+
+
+@lru_cache(maxsize=NUMBERS, typed=True)
+def _number_value(name: str, value: float) -> str:
+    return header_value(name, value)
 
 
 def removed(entries: Iterable[Any]) -> list[str]:
