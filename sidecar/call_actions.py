@@ -1,13 +1,13 @@
 """What a script asks of its call, as the driver's actions; and what came of them, as the script is told it."""
 
 import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from sidecar import header_rules
+from sidecar.call_places import ActionError, Places, destination, file, media, one_line
 from sidecar.header_rules import RuleViolation
 from sipio.call_control import (
     ActionResult,
@@ -24,10 +24,7 @@ from sipio.call_control import (
     Hangup,
     HangupBy,
     HungUpDuring,
-    Media,
-    MediaFile,
     MediaText,
-    MediaUrl,
     Play,
     Record,
 )
@@ -37,35 +34,20 @@ from sipio.sip.serialize import OWNED_HEADERS
 
 TEXT_CHARACTERS: Final = 10_000
 """Of one spoken text: ten minutes of speech."""
-FILES: Final = 100
-FILE_CHARACTERS: Final = 255
-"""Of a file's name with its folders: every folder of a name is looked up on the disk."""
-URL_CHARACTERS: Final = 2_048
 CAUSE_CHARACTERS: Final = 300
 """Of a hang-up's code and reason. The reason is sent cut to 200, and a pattern takes the square of a text's length."""
+VARIABLE_CHARACTERS: Final = 100
+VALUE_CHARACTERS: Final = 65_536
+"""Of a call variable's value, which goes to the switch in one message."""
 DESTINATIONS: Final = 20
 DIGITS: Final = 128
 TRIES: Final = 20
 LONGEST_SECONDS: Final = 3_600.0
 PATTERN_CHARACTERS: Final = 256
 
-_FILE_NAME = re.compile(r"(user|ivr)/([A-Za-z0-9][A-Za-z0-9_.\-]*/)*[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _DTMF = re.compile(r"[0-9*#A-D]*")
+_VOICE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_+./|\-]*)?")
 _SIP_ANSWER = re.compile(r"\s*([3-6][0-9]{2})(?:\s+(.*?))?\s*", re.DOTALL)
-
-
-class ActionError(Exception):
-    """The script asked for something that cannot be: its action's promise is rejected with this message."""
-
-
-class Places(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one customer's files are."""
-
-    own: Path
-    """``user/...`` of a script."""
-    house: Path
-    """``ivr/...``, the same for all."""
-    recordings: Path
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -78,6 +60,8 @@ class Asked(msgspec.Struct, frozen=True):
     """Of a bridge: whether the script goes on after it."""
     transfer_to: "Asked | None" = None
     """Of digits not entered: the bridge that the call goes to."""
+    type_ahead: bool = True
+    """Of digits to be collected: whether those pressed before count."""
 
 
 def read(kind: str, options: dict[str, Any], places: Places) -> Asked:
@@ -133,47 +117,20 @@ class _Options:
         return headers
 
 
-def media(names: Sequence[Any], places: Places) -> list[Media]:
-    """Files and addresses that a script named. Raises ActionError."""
-    if not isinstance(names, list) or len(names) > FILES:
-        raise ActionError(f"a list of at most {FILES} files is needed")
-    return [_one_media(name, places) for name in names]
-
-
-def _one_media(name: Any, places: Places) -> Media:
-    if not isinstance(name, str) or not name:
-        raise ActionError("a file name is needed")
-    if name.startswith(("http://", "https://")):
-        if len(name) > URL_CHARACTERS:
-            raise ActionError(f"an address has at most {URL_CHARACTERS} characters")
-        return MediaUrl(name)
-    return MediaFile(name, _file(name, {"user": places.own, "ivr": places.house}))
-
-
-def _file(name: str, folders: dict[str, Path]) -> Path:
-    match = _FILE_NAME.fullmatch(name) if len(name) <= FILE_CHARACTERS else None
-    if match is None or ".." in name:
-        raise ActionError(f"{name[:80]!r} is no file name: user/NAME.wav, ivr/NAME.wav or an http address is needed")
-    folder = folders[match[1]].resolve()
-    path = (folder / name.partition("/")[2]).resolve()
-    # Also through a link: what a customer's folder points out of is not the customer's.
-    if not path.is_relative_to(folder):
-        raise ActionError(f"{name[:80]!r} is not among your files")
-    return path
-
-
 def _answer(options: _Options, _places: Places) -> Asked:
     return Asked(Answer(headers=options.headers()), "answer")
 
 
 def _tts(options: _Options, _places: Places) -> Asked:
-    text = options.text("text", TEXT_CHARACTERS)
-    return Asked(Play(media=[MediaText(text, options.text("voice", 40))]), f"tts {text[:80]}")
+    text, voice = options.text("text", TEXT_CHARACTERS), options.text("voice", 40)
+    if _VOICE.fullmatch(voice) is None:
+        raise ActionError(f"ctx.tts: voice {one_line(voice)!r} is no name of a voice")
+    return Asked(Play(media=[MediaText(text, voice)]), f"tts {text[:80]}")
 
 
 def _play(options: _Options, places: Places) -> Asked:
     files = options.given.get("files") or []
-    return Asked(Play(media=media(files, places)), f"play {' '.join(map(str, files))[:200]}")
+    return Asked(Play(media=media("ctx.play: file", files, places)), f"play {' '.join(map(str, files))[:200]}")
 
 
 def _echo(options: _Options, _places: Places) -> Asked:
@@ -200,10 +157,9 @@ def _ivr(options: _Options, places: Places) -> Asked:
         except BadPattern as error:
             raise ActionError(f"ctx.ivr: regexp: {error}") from None
     files = options.given.get("files") or []
-    invalid = more.given.get("invalid_file")
     action = Collect(
-        prompt=media(files, places),
-        invalid_prompt=media(invalid if isinstance(invalid, list) else [invalid], places) if invalid else [],
+        prompt=media("ctx.ivr: file", files, places),
+        invalid_prompt=media("ctx.ivr: invalid_file", _listed(more.given.get("invalid_file")), places),
         timeout_seconds=options.number("timeout", 5.0, 0.1, LONGEST_SECONDS),
         minimum=minimum,
         maximum=maximum,
@@ -212,21 +168,46 @@ def _ivr(options: _Options, places: Places) -> Asked:
         pattern=pattern,
     )
     text = f"ivr {' '.join(map(str, files))[:200]}".strip()
+    type_ahead = more.given.get("type_ahead")
+    if type_ahead is not None and not isinstance(type_ahead, bool):
+        raise ActionError("ctx.ivr: type_ahead must be true or false")
     transfer = more.text("transfer_on_failure", 200)
-    transfer_to = read("bridge", {"destinations": [transfer], "continueOn": False}, places) if transfer else None
-    return Asked(action, text, transfer_to=transfer_to)
+    transfer_to = _transfer(transfer) if transfer else None
+    return Asked(action, text, transfer_to=transfer_to, type_ahead=type_ahead is not False)
 
 
-def _bridge(options: _Options, _places: Places) -> Asked:
+def _listed(given: Any) -> list[Any]:
+    if given is None or given == "":
+        return []
+    return given if isinstance(given, list) else [given]
+
+
+def _transfer(given: str) -> Asked:
+    return _bridging(Bridge(destinations=[destination("ctx.ivr: transfer_on_failure", given)]), continue_on=False)
+
+
+def _bridge(options: _Options, places: Places) -> Asked:
     given = options.given.get("destinations")
     if not isinstance(given, list) or not 0 < len(given) <= DESTINATIONS:
-        raise ActionError(f"ctx.bridge: one to {DESTINATIONS} destinations are needed")
-    external = options.given.get("external") is True
-    destinations = [destination(one, external) for one in given]
-    continue_on = options.given.get("continueOn")
+        raise ActionError(f"ctx.bridge: destination must be one or a list of at most {DESTINATIONS}")
+    continue_on, external = options.given.get("continueOn"), options.given.get("external")
     if continue_on not in (True, False, "fail", "completed"):
-        raise ActionError("ctx.bridge: continue_on is true, false, 'fail' or 'completed'")
+        raise ActionError("ctx.bridge: continue_on must be true, false, 'fail' or 'completed'")
+    if external not in (None, True, False):
+        raise ActionError("ctx.bridge: external must be true or false")
+    extra = options.given.get("options") or {}
+    if not isinstance(extra, dict):
+        raise ActionError("ctx.bridge: the options must be an object")
+    destinations = [destination("ctx.bridge: destination", one, external=external is True) for one in given]
+    action = Bridge(
+        destinations=destinations,
+        headers=options.headers(),
+        ringback=media("ctx.bridge: ringback", _listed(extra.get("ringback")), places),
+    )
+    return _bridging(action, continue_on)
 
+
+def _bridging(action: Bridge, continue_on: bool | str) -> Asked:
     def go_on(result: Bridged) -> bool:
         completed = result.status == "completed"
         return (
@@ -235,21 +216,12 @@ def _bridge(options: _Options, _places: Places) -> Asked:
             or (continue_on == "fail" and not completed)
         )
 
-    action = Bridge(destinations=destinations, headers=options.headers())
-    return Asked(action, f"bridge {' '.join(destinations)}", go_on=go_on)
-
-
-def destination(given: Any, external: bool = False) -> str:
-    """A place to bridge to. Raises ActionError."""
-    text = str(given) if isinstance(given, int) else given
-    if not isinstance(text, str) or not 0 < len(text) <= 256 or re.search(r"[\s<>\"\x00-\x1f\x7f]", text):
-        raise ActionError(f"ctx.bridge: {str(given)[:80]!r} is no destination")
-    return f"trunk/default/{text}" if external and "/" not in text and ":" not in text else text
+    return Asked(action, f"bridge {' '.join(action.destinations)}", go_on=go_on)
 
 
 def _hangup(options: _Options, _places: Places) -> Asked:
     given = options.given.get("cause")
-    return Asked(hangup(given, options.headers()), f"hangup {_line(str(given))}" if given is not None else "hangup")
+    return Asked(hangup(given, options.headers()), f"hangup {one_line(str(given))}" if given is not None else "hangup")
 
 
 def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
@@ -265,7 +237,7 @@ def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
     match = _SIP_ANSWER.fullmatch(str(given))
     if match is not None:
         code = int(match[1])
-        return Hangup(code=code, reason=_line(match[2] or ""), cause=cause_of(code), headers=sent)
+        return Hangup(code=code, reason=one_line(match[2] or ""), cause=cause_of(code), headers=sent)
     if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= 127:
         return Hangup(cause=given, headers=sent)
     if isinstance(given, str):
@@ -285,8 +257,8 @@ def _block(options: _Options, _places: Places) -> Asked:
 def _record(options: _Options, places: Places) -> Asked:
     name = options.text("file", 200)
     plain = name.removeprefix("user/")
-    file = plain if plain.endswith(".wav") else f"{plain}.wav"
-    path = _file(f"user/{file}", {"user": places.recordings})
+    wav = plain if plain.endswith(".wav") else f"{plain}.wav"
+    path = file("ctx.record: filename", f"user/{wav}", {"user": places.recordings})
     stereo = options.given.get("stereo") is True
     return Asked(Record(name=name, path=path, stereo=stereo), f"record {name}")
 
@@ -302,6 +274,12 @@ _READERS: Final[dict[str, Callable[[_Options, Places], Asked]]] = {
     "blockDtmf": _block,
     "record": _record,
 }
+
+
+def variable(options: dict[str, Any]) -> tuple[str, str]:
+    """Name and value of a call variable that a script sets. Raises ActionError."""
+    given = _Options("set", options)
+    return given.text("key", VARIABLE_CHARACTERS), given.text("value", VALUE_CHARACTERS)
 
 
 def result(value: Digits | Bridged | None) -> Any:
@@ -340,7 +318,3 @@ def in_words(result: ActionResult) -> str:
     if isinstance(result, Failed):
         return f"failed: {result.message}"
     return "hung up" if isinstance(result, HungUpDuring) else "stopped"
-
-
-def _line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text[:200]).strip()

@@ -99,6 +99,7 @@ def invocation(
     given = {
         "call": {
             "id": offer.id,
+            "actions": configuration.voice.call_actions,
             "headers": offer.headers,
             "variables": offer.variables,
             "known": {

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from sidecar import programs
-from sidecar.call_actions import Places
+from sidecar.call_places import Places
 from sidecar.call_record import CallRecord
 from sidecar.call_script import ScriptRunner
 from sidecar.catalog.model import Snapshot, VoiceAssignment

@@ -134,6 +134,9 @@ class VoiceSection(Section, frozen=True):
     """JavaScript heap of one call's script, unless the script's own entry says otherwise."""
     call_worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 4_000_000_000
     """Address space of one of these workers, over all its calls. A waiting call takes about 0.2 MB."""
+    call_actions: Count = 100_000
+    """What a script may ask of one call (actions, log lines, waits) before it is ended with an error, as it is in a
+    loop without end: seven a second through the longest call, and some ten seconds' work of a core."""
     longest_call_seconds: Interval = 14_400.0
     """A call that lasts longer is ended."""
     bridge_seconds: Interval = 60.0

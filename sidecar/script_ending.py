@@ -6,7 +6,7 @@ import msgspec
 
 from sandbox.answers import without_halves
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
-from sidecar.decisions import failure_of
+from sidecar.decisions import Failure, failure_of
 from sipio.call_control import Hangup
 from sipio.causes import cause_of, status_of
 from sipio.reasons import reason_phrase
@@ -52,15 +52,14 @@ def last_word(completion: Completion) -> Hangup:
     return Hangup(code=code, reason=reason_phrase(code), cause=41)
 
 
-def ending_of(completion: Completion) -> tuple[str, str, str]:
-    """For the call's record: the outcome, and of a failure its message and its place in the script."""
+def ending_of(completion: Completion) -> Failure:
+    """For the call's record, also of a script that has not failed."""
     outcome = completion.outcome
     if isinstance(outcome, Returned):
         result = _read(outcome)
         if result.hungup:
-            return "hung_up", "", ""
-        return ("sip_error" if result.reject is not None else "returned"), "", ""
+            return Failure("hung_up")
+        return Failure("sip_error" if result.reject is not None else "returned")
     if isinstance(outcome, Cancelled):
-        return "cancelled", "the script did not end in the time it has after a hang-up", ""
-    failure = failure_of(outcome)
-    return failure.outcome, failure.message, failure.location
+        return Failure("cancelled", "the script did not end in the time it has after a hang-up")
+    return failure_of(outcome)

@@ -16,13 +16,16 @@ from sandbox.outcome import Completion, Returned
 from sandbox.stack import author_location
 from sidecar import call_actions, call_script, programs
 from sidecar.action_queue import ActionQueue, Queued
-from sidecar.call_actions import ActionError, Asked, Places
+from sidecar.call_actions import Asked
+from sidecar.call_places import ActionError, Places
 from sidecar.call_record import CallNotes, CallRecord
 from sidecar.call_script import QUEUED_ACTIONS, CallScript, ScriptRunner
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration import Configuration
+from sidecar.decisions import Failure
 from sidecar.heard_digits import HeardDigits
 from sidecar.script_ending import ending_of, last_word, ours
+from sidecar.type_ahead import TypeAhead
 from sipio.call_control import (
     ActionResult,
     Answer,
@@ -77,6 +80,7 @@ class ScriptedCall:
         self._script = CallScript(programs.voice_program(assignment.script, calls.configuration))
         self._queue = ActionQueue(control, self)
         self._digits = HeardDigits(self._script)
+        self._type_ahead = TypeAhead()
         self._notes = CallNotes(control.offer, time.time(), self._loop.time())
         self._recordings = 0
         """Begun and not finished."""
@@ -85,6 +89,8 @@ class ScriptedCall:
         self._hangup_wanted: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
+        self._failure: Failure | None = None
+        """Why the script was given up, where its own end does not say."""
 
     @property
     def offer(self) -> CallOffer:
@@ -117,13 +123,25 @@ class ScriptedCall:
             self._notes.write(str(arguments[0]) if arguments else "")
             script.settle(call_id)
         elif name == "warn":
-            message = str(arguments[0]) if arguments else ""
-            place = author_location(str(arguments[1])) if len(arguments) > 1 else None
-            file = script.program.name
-            self._notes.warn(message, f"{file}:{place.line}:{place.column}" if place else file, self._loop.time())
+            message, stack = ([*map(str, arguments), "", ""])[:2]
+            self._notes.warn(message, self._place(stack), self._loop.time())
             script.settle(call_id)
+        elif name == "exceeded":
+            self._exceeded(str(arguments[0]), str(arguments[1]))
         else:
             script.reject(call_id, f"there is no host call {name}")
+
+    def _place(self, stack: str) -> str:
+        """Where in the author's file."""
+        place, file = author_location(stack), self._script.program.name
+        return f"{file}:{place.line}:{place.column}" if place else file
+
+    def _exceeded(self, what: str, stack: str) -> None:
+        """The script has asked for more than one call may have."""
+        most = self._calls.configuration.voice.call_actions
+        message = f"more than {most} actions, log lines and waits on one call (voice.call_actions), these {what}"
+        self._failure = Failure("script_error", message, self._place(stack))
+        self._script.cancel()
 
     def _perform(self, call_id: int, arguments: list[Any]) -> None:
         script = self._script
@@ -137,15 +155,15 @@ class ScriptedCall:
         if self._queue.waiting >= QUEUED_ACTIONS:
             script.reject(call_id, f"more than {QUEUED_ACTIONS} actions wait for the call")
             return
-        if kind == "set":
-            self._control.set_variable(str(options.get("key")), str(options.get("value")))
-            script.settle(call_id)
-            return
         try:
+            if kind == "set":
+                self._control.set_variable(*call_actions.variable(options))
+                script.settle(call_id)
+                return
             asked = call_actions.read(kind, options, self._places)
         except ActionError as error:
             self._notes.warn(str(error), script.program.name, self._loop.time())
-            script.reject(call_id, str(error))
+            script.reject(call_id, str(error), name="TypeError")
             return
         self._queue.add(Queued(call_id, asked))
 
@@ -153,7 +171,7 @@ class ScriptedCall:
 
     def beginning(self, asked: Asked) -> CallAction:
         """An action is about to be performed."""
-        action = asked.action
+        action = self._type_ahead.before(asked.action, wanted=asked.type_ahead)
         if isinstance(action, Bridge):
             action = structs.replace(action, timeout_seconds=self._calls.configuration.voice.bridge_seconds)
         return action
@@ -204,7 +222,8 @@ class ScriptedCall:
         """Something happened on the call."""
         now = self._loop.time()
         if isinstance(event, DigitPressed):
-            self._digits.heard(event.digit)
+            if not self._digits.heard(event.digit):
+                self._type_ahead.pressed(event.digit, self._queue.current)
         elif isinstance(event, LegEvent):
             self._notes.leg(event.destination, event.what, event.code, now)
             if event.what == "answered" and self._notes.answered is None:
@@ -293,16 +312,16 @@ class ScriptedCall:
         assert hung_up is not None  # noqa: S101
         self._over = True
         self._drop_timer()
-        outcome, error, location = ending_of(completion)
+        failure = self._failure or ending_of(completion)
         script = self.assignment.script
         record = self._notes.close(
             hung_up,
             self._loop.time(),
             script=script.id,
             script_version=script.version,
-            outcome=outcome,
-            error=error,
-            error_location=location,
+            outcome=failure.outcome,
+            error=failure.message,
+            error_location=failure.location,
         )
         self._calls.over(self, record)
 

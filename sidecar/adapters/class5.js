@@ -3,7 +3,7 @@
 //
 // Host calls: perform(kind, options) is one action, answered when it is complete on the call; actions are done in the
 // order in which they were asked for. digits(fresh) is answered with the digits that came, hangup() when the call has
-// ended, log(text) and warn(text, stack) at once.
+// ended, log(text) and warn(text, stack) at once; exceeded(what, stack) never, since the run is ended for it.
 ((granted) => {
   "use strict";
   const { host } = granted;
@@ -18,6 +18,7 @@
   const NativePromise = Promise;
   const NativeError = Error;
   const NativeRangeError = RangeError;
+  const NativeTypeError = TypeError;
   const NativeRegExp = RegExp;
   const text = String;
   const WAITS = 100;
@@ -48,14 +49,30 @@
     }
   }
 
-  const inWords = (error) => (error.name === "HangupError" ? new HangupError(error.message) : error);
+  // An action is refused in a turn of its own, in which nothing of the author's runs: the place is where it was made.
+  const refusal = (error, stack) => {
+    const { name, message } = error;
+    const refused = name === "HangupError" ? new HangupError(message) : name === "TypeError" ? new NativeTypeError(message) : error;
+    defineProperty(refused, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
+    return refused;
+  };
+
+  // A loop that asks its call for something without end: each round is cheap, and all of them are the daemon's work.
+  let asked = 0;
+  const ask = (what) => {
+    if (asked++ === call.actions) host("exceeded", [what, new NativeError().stack]);
+    return asked <= call.actions;
+  };
+  const never = () => new NativePromise(() => {});
 
   const perform = (kind, options) => {
+    if (!ask("actions")) return never();
     const made = host("perform", [kind, options]);
+    const { stack } = new NativeError();
     const promise = new ActionPromise((resolve, reject) => {
-      apply(then, made, [resolve, (error) => reject(inWords(error))]);
+      apply(then, made, [resolve, (error) => reject(refusal(error, stack))]);
     });
-    const action = { kind, awaited: false, stack: new NativeError().stack };
+    const action = { kind, awaited: false, stack };
     defineProperty(promise, "action", { value: action });
     unawaited[unawaited.length] = action;
     return promise;
@@ -109,7 +126,7 @@
             wait.resolve(found);
           } else if (wait.quit !== undefined && wait.quit(wait.digits) !== undefined) {
             forget(wait);
-            wait.reject(new NativeError("waitFor was quit"));
+            wait.reject(refusal(new NativeError("waitFor was quit"), wait.stack));
           }
         } catch (error) {
           forget(wait);
@@ -132,19 +149,21 @@
         const current = waits;
         for (let index = 0; index < current.length; index++) {
           forget(current[index]);
-          current[index].reject(inWords(error));
+          current[index].reject(refusal(error, current[index].stack));
         }
       },
     ]);
   };
 
   const waitFor = (match, quit, timeout) => new NativePromise((resolve, reject) => {
+    if (!ask("waitFor")) return;
     if (waits.length >= WAITS) throw new NativeRangeError(`more than ${WAITS} waitFor at once`);
     const wait = { digits: "", match: matcher(match), quit: quit === undefined || quit === null ? undefined : matcher(quit), resolve, reject };
+    wait.stack = new NativeError().stack;
     const seconds = timeout === undefined || timeout === null ? 60 : +timeout;
     wait.timer = setTimeout(() => {
       forget(wait);
-      reject(new NativeError("waitFor timed out"));
+      reject(refusal(new NativeError("waitFor timed out"), wait.stack));
     }, seconds * 1000);
     waits[waits.length] = wait;
     if (!listening) listen(true);
@@ -199,6 +218,7 @@
     }
 
     log(...values) {
+      if (!ask("log lines")) return never();
       return host("log", [values.map((value) => (typeof value === "string" ? value : text(value))).join(" ")]);
     }
 
@@ -229,11 +249,12 @@
       });
     }
 
-    bridge(destination, continueOn, external) {
+    bridge(destination, continueOn, external, options) {
       return perform("bridge", {
         destinations: list(destination),
         continueOn: continueOn ?? false,
         external: external ?? false,
+        options: assign({}, options),
         headers: outgoing,
       });
     }
@@ -251,6 +272,7 @@
     }
 
     waitForHangup() {
+      if (!ask("waitForHangup")) return never();
       return host("hangup", []);
     }
 
@@ -266,6 +288,7 @@
     outgoing = [];
     unawaited = [];
     warnings = 0;
+    asked = 0;
     waits = [];
     listening = false;
     const data = assign({}, input.data, input.vars);

@@ -314,6 +314,9 @@ class PhoneLine:
         destination = action.destinations[pending.destination]
         self._script("bridges", f"{destination} {_headers(action.headers)}".strip())
         self._leg(pending, "ringing", 180)
+        if action.ringback and not pending.destination:
+            heard = ", ".join(_media_in_words(one)[1] for one in action.ringback)
+            self._script("plays", f"{heard}, over and over until somebody answers")
         pending.timer = self._clock.call_later(action.timeout_seconds, lambda: self.party(PartyAction.NO_ANSWER))
 
     def party(self, does: PartyAction) -> None:

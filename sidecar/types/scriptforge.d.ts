@@ -105,6 +105,11 @@ declare namespace ScriptForge {
     terminator: string;
   }
 
+  interface BridgeOptions {
+    /** What the caller hears while the other party rings, over and over, in place of a ringing tone. */
+    ringback?: MediaName | MediaName[];
+  }
+
   interface Bridged {
     status: "completed" | "busy" | "no_answer" | "failed" | "cancelled";
     /** The one that answered, or the last tried. */
@@ -176,12 +181,13 @@ declare namespace ScriptForge {
      * Calls another party and connects the two; resolves with what became of the other leg.
      * @param destination `sip:user@host`, `user/NAME`, `trunk/NAME/NUMBER`, a number; several are tried in order
      * @param continueOn whether the script goes on after it: always, never, or only then
-     * @param external a bare number goes to the default trunk
+     * @param external a bare number goes out by the default trunk or not at all
      */
     bridge(
       destination: string | number | (string | number)[],
       continueOn?: boolean | "fail" | "completed",
       external?: boolean,
+      options?: BridgeOptions,
     ): Promise<Bridged>;
     /** Ends the call: `404`, `"404 Not Found"`, `"USER_BUSY"`, or a Q.850 number. */
     hangup(cause?: number | string): Promise<void>;

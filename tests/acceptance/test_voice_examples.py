@@ -85,7 +85,7 @@ EXAMPLES = [
             "hangup: done",
         ],
         ["ended by script, cause 16", "recorded message", "log: no_answer", "answered", "script: returned"],
-        expect=("Nobody is there",),
+        expect=("ivr/waiting.wav", "Nobody is there"),
     ),
     Example(
         "connect",
@@ -165,7 +165,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VoiceDaem
             for name, number in NUMBERS.items()
         ),
     )
-    for name in ("menu", "welcome"):
+    for name in ("menu", "waiting", "welcome"):
         write_wav(made.sounds / "ivr" / f"{name}.wav", tone(700, 0.3))
     yield made.ready(), port
     made.stop()

@@ -21,7 +21,7 @@ export default async function (data) {
   const ctx = new cxC5Server(process.env.CORRELATION_ID)
   await ctx.answer();
   const choice = await ctx.ivr("user/menu.wav", 5, 1, 1);
-  if (choice.value === "1") await ctx.bridge("user/alice", true);
+  if (choice.value === "1") await ctx.bridge("user/alice", true, false, { ringback: "ivr/wait.wav" });
   await ctx.tts("Goodbye " + ctx.get("trunk"));
 }
 """
@@ -75,6 +75,9 @@ async def test_the_call_of_the_adapter_page(switch: VoiceSwitch, records: list[C
     collect.done({"status": "success", "value": "1"})
     bridge = await switch.next("call.bridge")
     assert bridge.fields["destinations"] == ["user/alice"]
+    assert bridge.fields["ringback"] == [
+        {"type": "file", "name": "ivr/wait.wav", "path": str(tmp_path / "ivr/wait.wav")}
+    ]
     switch.event("leg", "a84b4c76e66710", destination="user/alice", what="answered", code=200)
     bridge.done({"status": "completed", "destination": "user/alice", "seconds": 31.5, "hangup_by": "callee"})
     play = await switch.next("call.play")

@@ -1,0 +1,100 @@
+"""What a script names on its call: files and addresses to play, and parties to call."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from sipio.call_control import Media, MediaFile, MediaUrl
+
+FILES: Final = 100
+FILE_CHARACTERS: Final = 255
+"""Of a file's name with its folders: every folder of a name is looked up on the disk."""
+URL_CHARACTERS: Final = 2_048
+DESTINATION_CHARACTERS: Final = 256
+
+_FILE_NAME = re.compile(r"(user|ivr)/([A-Za-z0-9][A-Za-z0-9_.\-]*/)*[A-Za-z0-9][A-Za-z0-9_.\-]*")
+_NAMES: Final = {"user": 1, "trunk": 2}
+
+
+class ActionError(Exception):
+    """The script asked for something that cannot be: its action's promise is rejected with a TypeError that says this,
+    the argument by name."""
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one customer's files are."""
+
+    own: Path
+    """``user/...`` of a script."""
+    house: Path
+    """``ivr/...``, the same for all."""
+    recordings: Path
+
+
+def media(what: str, names: Any, places: Places) -> list[Media]:
+    """A list of files and addresses. ``what`` is the argument's name for the error. Raises ActionError."""
+    if not isinstance(names, list) or len(names) > FILES:
+        raise ActionError(f"{what} must be a name or a list of at most {FILES}")
+    return [_one_media(what, name, places) for name in names]
+
+
+def _one_media(what: str, name: Any, places: Places) -> Media:
+    if not isinstance(name, str) or not name:
+        raise ActionError(f"{what} must be a name: user/NAME.wav, ivr/NAME.wav or an http address")
+    if name.startswith(("http://", "https://")):
+        return MediaUrl(_url(what, name))
+    return MediaFile(name, file(what, name, {"user": places.own, "ivr": places.house}))
+
+
+def _url(what: str, address: str) -> str:
+    if len(address) > URL_CHARACTERS:
+        raise ActionError(f"{what} is longer than the {URL_CHARACTERS} characters of an address")
+    # A line end would begin a header of its own in the request, or a command of its own to the switch.
+    if not address.isprintable() or " " in address:
+        raise ActionError(f"{what} has a blank or a control character in an address: {one_line(address[:80])!r}")
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise ActionError(f"{what} is no http address: {address[:80]!r}")
+    return address
+
+
+def file(what: str, name: str, folders: dict[str, Path]) -> Path:
+    """Where a file is whose name begins with one of the folders. Raises ActionError."""
+    match = _FILE_NAME.fullmatch(name) if len(name) <= FILE_CHARACTERS else None
+    if match is None or ".." in name:
+        raise ActionError(f"{what} {name[:80]!r} is no name: user/NAME.wav, ivr/NAME.wav or an http address is needed")
+    folder = folders[match[1]].resolve()
+    path = (folder / name.partition("/")[2]).resolve()
+    # Also through a link: what a customer's folder points out of is not the customer's.
+    if not path.is_relative_to(folder):
+        raise ActionError(f"{what} {name[:80]!r} is not among your files")
+    return path
+
+
+def destination(what: str, given: Any, *, external: bool = False) -> str:
+    """A party to call; ``external`` sends a bare number to the default trunk. Raises ActionError."""
+    text = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+    if not isinstance(text, str) or not text:
+        raise ActionError(f"{what} must be text")
+    if len(text) > DESTINATION_CHARACTERS:
+        raise ActionError(f"{what} is longer than {DESTINATION_CHARACTERS} characters")
+    if not text.isprintable() or re.search(r'[ <>"]', text):
+        raise ActionError(f"{what} has a character that cannot be dialled: {one_line(text[:80])!r}")
+    if text.startswith(("sip:", "sips:")):
+        return text
+    kind, *names = text.split("/")
+    # Of a name that is a path a switch would make a place of its own choosing.
+    if names and (len(names) != _NAMES.get(kind) or any(name in ("", ".", "..") for name in names)):
+        raise ActionError(f"{what} {text[:80]!r} is none of sip:USER@HOST, user/NAME, trunk/NAME/NUMBER and a number")
+    return f"trunk/default/{text}" if external and not names and ":" not in text else text
+
+
+def one_line(text: str) -> str:
+    """The first 200 characters of a text with what does not print left blank."""
+    return "".join(character if character.isprintable() else " " for character in text[:200]).strip()
