@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from sipio.errors import LocalError
-from sipio.sip.address import Address
+from sipio.sip.address import DEFAULT_PORT, Address
 from sipio.sip.dialog import DialogKey
 from sipio.sip.events import SipEvent
 from sipio.sip.randomness import Randomness
 from sipio.sip.serialize import Headers
+from sipio.sip.server_lookup import ServerLookup
+from sipio.sip.servers import Located, ServerDirectory
 from sipio.sip.settings import UserAgentSettings
 from sipio.sip.timers import Timers
 from sipio.sip.transaction_layer import TransactionLayer
@@ -60,9 +62,11 @@ class AgentContext:
         "outgoing",
         "randomness",
         "server_headers",
+        "servers",
         "sessions",
         "settings",
         "timers",
+        "transports",
         "user_agent_headers",
     )
 
@@ -94,6 +98,9 @@ class AgentContext:
         """The incoming INVITEs of sessions that have not ended."""
         self.connections: set[Address] = set()
         """Remote ends of the connections that are up."""
+        self.servers: Final = ServerDirectory()
+        self.transports: tuple[str, ...] = ()
+        """Those listened on, the one that a call goes by where nothing says which first."""
         self.counters: Final = SipCounters()
         self.draining = False
         self.awake = False
@@ -106,6 +113,8 @@ class AgentContext:
     def listen(self, key: str, address: Address) -> None:
         """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic."""
         self._listeners.append((key, address))
+        listened = {listener.transport for _, listener in self._listeners}
+        self.transports = tuple(transport for transport in DEFAULT_PORT if transport in listened)
 
     def local_for(self, peer: Address) -> Address:
         """Our own address as the peer is to know it.
@@ -147,6 +156,13 @@ class AgentContext:
     def emit(self, event: SipEvent) -> None:
         """Put an event out."""
         self.events.append(event)
+        if not self.awake:
+            self.awake = True
+            self._wake()
+
+    def locate(self, lookup: ServerLookup, then: Located) -> None:
+        """Put a question out; ``then`` is called once with its answer."""
+        self.servers.locate(lookup, then)
         if not self.awake:
             self.awake = True
             self._wake()

@@ -9,11 +9,13 @@ from typing import Final
 
 from sipio.sip.address import Address
 from sipio.sip.agent_context import SipCounters
+from sipio.sip.dns_locator import DnsLocator
 from sipio.sip.events import SipEvent
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.registrar import Binding
 from sipio.sip.serialize import Headers
+from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transport import SipListener, SipTransports
 from sipio.sip.user_agent import UserAgent
@@ -31,14 +33,19 @@ class SipEndpoint:
         on_event: Callable[[SipEvent], None],
         *,
         client_tls: ssl.SSLContext | None = None,
+        locator: DnsLocator | None = None,
     ) -> None:
         """``on_event`` is called for every event and may call any command; what it raises goes to
         the loop's exception handler. ``client_tls`` is for
-        connections that we make; without it there are none over TLS."""
+        connections that we make; without it there are none over TLS. ``locator`` stands for one that asks the
+        machine's own name servers."""
         self._listeners: Final = listeners
         self._settings: Final = settings
         self._on_event: Final = on_event
-        self._transports: Final = SipTransports(self, client_tls)
+        ipv6 = {":" in listener.host for listener in listeners}
+        self._locator: Final = locator or DnsLocator(ipv4=False in ipv6, ipv6=True in ipv6)
+        self._transports: Final = SipTransports(self, client_tls, self._locator)
+        self._locating: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._agent: UserAgent | None = None
         self._addresses: list[Address] = []
@@ -85,6 +92,9 @@ class SipEndpoint:
             pass
         if self._alarm is not None:
             self._alarm.cancel()
+        for task in list(self._locating):
+            task.cancel()
+        await asyncio.gather(*self._locating, return_exceptions=True)
         await self._transports.close()
 
     def drain(self) -> None:
@@ -184,16 +194,32 @@ class SipEndpoint:
             outgoing = agent.take_outgoing()
             for destination, data in outgoing:
                 self._transports.send(destination, data)
+            lookups = agent.take_lookups()
+            for lookup in lookups:
+                self._locate(agent, lookup)
             event = agent.next_event()
             if event is not None:
                 self._tell(event)
-            elif not outgoing:
+            elif not outgoing and not lookups:
                 break
         self._draining = False
         agent.rest()
         self._arm(agent)
         if self._idle is not None and not agent.busy:
             self._idle.set()
+
+    def _locate(self, agent: UserAgent, lookup: ServerLookup) -> None:
+        known = self._locator.known(lookup)
+        if known is not None:
+            agent.located(lookup, known)
+            return
+        task = asyncio.get_running_loop().create_task(self._ask(agent, lookup))
+        self._locating.add(task)
+        task.add_done_callback(self._locating.discard)
+
+    async def _ask(self, agent: UserAgent, lookup: ServerLookup) -> None:
+        agent.located(lookup, await self._locator.locate(lookup))
+        self._drain()
 
     def _tell(self, event: SipEvent) -> None:
         try:

@@ -1,50 +1,27 @@
 """Calls from us: the INVITE's client side (RFC 3261 clauses 9.1, 13.2, RFC 3262), with its forks."""
 
+from functools import partial
 from typing import Final
 
-import msgspec
-
-from sipio.errors import LocalError, MalformedMessage
+from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
 from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
 from sipio.sip.dialog import Dialog, outgoing_dialog, tag_of
 from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
+from sipio.sip.forks import FORKS, Fork, Forks
+from sipio.sip.invite_target import InviteTarget
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.message import Request, Response
-from sipio.sip.offer_answer import MediaNegotiation, NoCommonMedia
+from sipio.sip.offer_answer import NoCommonMedia
 from sipio.sip.redirection import contacts_by_preference
 from sipio.sip.serialize import Headers, check_headers
+from sipio.sip.servers import Servers
 from sipio.sip.session import Session
 from sipio.sip.session_timer import minimum_session_expires, requires
 from sipio.sip.settings import Credentials
+from sipio.sip.timers import Timer
 from sipio.sip.transaction import ClientTransaction, ServerTransaction
 from sipio.sip.transaction_table import State
-
-FORKS: Final = 16
-"""Early dialogs of one INVITE; of a further one only the 2xx counts."""
-
-
-class InviteTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to call and as whom."""
-
-    uri: str
-    from_: str
-    """A From value without its tag."""
-    to: str
-    destination: Address
-    max_forwards: int = 70
-
-
-class _Fork:
-    """One early dialog."""
-
-    __slots__ = ("answered_reliably", "dialog", "negotiation", "rseq")
-
-    def __init__(self, dialog: Dialog, negotiation: MediaNegotiation) -> None:
-        self.dialog: Final = dialog
-        self.negotiation: Final = negotiation
-        self.answered_reliably = False
-        self.rseq = 0
 
 
 class OutgoingSession(Session):
@@ -61,29 +38,31 @@ class OutgoingSession(Session):
         """Raises:
         LocalError: nothing is listened on for that transport.
         """
-        local_address = context.local_for(target.destination)
+        servers = Servers(context, target.servers)
         super().__init__(context, context.randomness.call_id(), credentials)
         self.response: Response | None = None
         """The last one that came."""
         self._target: Final = target
         self._headers: Final = headers
         self._media.local = media
-        self._local_address: Final = local_address
+        self._servers: Final = servers
+        self._silence: Timer | None = None
+        """Runs while the server being tried has said nothing and there is another."""
         self._tag: Final = context.randomness.tag()
         self._from: Final = f"{target.from_};tag={self._tag}"
         self._sequence = context.randomness.sequence()
         self._interval = context.settings.session_expires_seconds
         self._minimum_interval = 0
         self._offer: Final = self._media.negotiation.offer(media)
-        self._invitation: Final = self._media.negotiation
-        """As it stood with the INVITE's offer out and nothing answered."""
-        self._forks: dict[str, _Fork] = {}
+        self._forks: Final = Forks(self, context, self._media.negotiation, self._new_dialog)
         self._cancelled: Headers | None = None
         self._cancel_sent = False
-        self._ack: tuple[bytes, Address] = (b"", target.destination)
+        self._ack: tuple[bytes, Address] = (b"", servers.server)
         self._refused_forks: dict[str, tuple[bytes, Address]] = {}
         """The ACKs of 2xx that came second, by their tag."""
-        self._transaction: ClientTransaction = self._invite()
+        self._transaction: ClientTransaction | None = None
+        """None until a server is known."""
+        servers.locate(self._try_server)
 
     @property
     def owns_call_id(self) -> bool:
@@ -97,7 +76,9 @@ class OutgoingSession(Session):
         if self._ended or self._answered or self._cancelled is not None:
             return
         self._cancelled = checked
-        if self._transaction.state is State.PROCEEDING:
+        if self._transaction is None:
+            self._finish(EndedBy.US, status=487, reason="CANCEL")
+        elif self._transaction.state is State.PROCEEDING:
             self._cancel_sent = True
             self._agent.layer.cancel(self._transaction, checked, self._agent.clock())
 
@@ -112,7 +93,7 @@ class OutgoingSession(Session):
 
     def receive_in_dialog(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         """Before the answer the request says which of the early dialogs it is about."""
-        fork = self._forks.get(tag_of(request.get("from") or ""))
+        fork = self._forks.by_tag(tag_of(request.get("from") or ""))
         if fork is not None and not self._answered:
             self._select(fork)
         if not self._answered and not self._ended and request.method in {"BYE", "INVITE"}:
@@ -123,6 +104,46 @@ class OutgoingSession(Session):
 
     # Inside.
 
+    def _try_server(self) -> None:
+        """Send the INVITE to the next server."""
+        if self._ended:
+            return
+        if not self._servers.advance():
+            self._finish(EndedBy.SYSTEM, status=503, reason="no server found")
+            return
+        self._transaction = self._invite()
+        if self._servers.remaining:
+            when = self._agent.clock() + self._agent.settings.failover_seconds
+            self._silence = self._agent.timers.start(when, self._server_silent)
+
+    def _fail_over(self, now: float) -> bool:
+        """The server being tried failed: go to the next one. False where there is none."""
+        self._servers.failed(now)
+        if self._cancelled is not None or not self._servers.remaining:
+            return False
+        self._agent.timers.cancel(self._silence)
+        self._drop_forks()
+        self._try_server()
+        return True
+
+    def _server_silent(self, now: float) -> None:
+        transaction = self._transaction
+        if transaction is not None and transaction.silent and self._fail_over(now):
+            self._agent.layer.abandon(transaction, partial(self._late_answer, transaction))
+
+    def _late_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """Of a server that was given up: somebody else is being called, and this call is not for it any more."""
+        if response.status < 200:
+            self._agent.layer.cancel(transaction, [], now)
+            transaction.abandon(partial(self._late_final_answer, transaction))
+        else:
+            self._late_final_answer(transaction, response, now)
+
+    def _late_final_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        if 200 <= response.status < 300:
+            tag = tag_of(response.get("to") or "")
+            self._receive_further_success(response, tag, transaction.destination, now)
+
     def _invite(self) -> ClientTransaction:
         target = self._target
         uri = target.uri
@@ -132,7 +153,7 @@ class OutgoingSession(Session):
             ("To", target.to),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._sequence} INVITE"),
-            self._agent.contact(self._local_address),
+            self._agent.contact(self._servers.local),
             ALLOW,
             SUPPORTED,
             *self._agent.user_agent_headers,
@@ -148,8 +169,8 @@ class OutgoingSession(Session):
             uri,
             headers,
             self._offer,
-            destination=target.destination,
-            local=self._local_address,
+            destination=self._servers.server,
+            local=self._servers.local,
             on_response=self._invite_answered,
             on_failure=self._invite_failed,
             now=self._agent.clock(),
@@ -157,22 +178,23 @@ class OutgoingSession(Session):
 
     def _invite_answered(self, response: Response, now: float) -> None:
         self.response = response
+        self._agent.timers.cancel(self._silence)
         status = response.status
         if status >= 300:
-            self._receive_refusal(response)
+            self._receive_refusal(response, now)
         elif status >= 200:
             self._receive_success(response, now)
         elif self._cancelled is not None:
             # The first provisional answer to an INVITE that was given up before (clause 9.1); later ones find the
             # CANCEL sent.
-            if not self._cancel_sent:
+            if not self._cancel_sent and self._transaction is not None:
                 self._cancel_sent = True
                 self._agent.layer.cancel(self._transaction, self._cancelled, now)
         elif status > 100 and not self._answered and not self._ended:
             self._receive_provisional(response)
 
     def _receive_provisional(self, response: Response) -> None:
-        fork = self._fork_of(response)
+        fork = self._forks.of(response)
         if fork is not None:
             reliable = "100rel" in requires(response)
             if reliable and not self._confirm_provisional(fork, response):
@@ -185,7 +207,7 @@ class OutgoingSession(Session):
             SessionProgressed(session=self, status=response.status, reason=response.reason, response=response)
         )
 
-    def _confirm_provisional(self, fork: _Fork, response: Response) -> bool:
+    def _confirm_provisional(self, fork: Fork, response: Response) -> bool:
         """PRACK it; False for one that was seen before or came out of order (RFC 3262 clause 4)."""
         text = response.get("rseq") or ""
         if not (text.isascii() and text.isdigit() and len(text) <= 10):
@@ -198,7 +220,7 @@ class OutgoingSession(Session):
         self.send_request("PRACK", [("RAck", f"{rseq} {response.get('cseq')}")])
         return True
 
-    def _note_early_media(self, fork: _Fork, response: Response, reliable: bool) -> None:
+    def _note_early_media(self, fork: Fork, response: Response, reliable: bool) -> None:
         try:
             agreed = fork.negotiation.accept_answer(response.body)
         except (MalformedMessage, NoCommonMedia):
@@ -211,23 +233,20 @@ class OutgoingSession(Session):
     def _receive_success(self, response: Response, now: float) -> None:
         tag = tag_of(response.get("to") or "")
         if self._answered or self._ended:
-            self._receive_further_success(response, tag, now)
+            self._receive_further_success(response, tag, self._servers.server, now)
             return
-        fork = self._fork_of(response)
+        fork = self._forks.of(response)
         if fork is None:
             # No Contact: nothing can be sent to whoever answered, not even a BYE.
             self._finish(EndedBy.SYSTEM, status=502, reason="answer without a usable Contact", message=response)
             return
         self._select(fork)
-        for other in self._forks.values():
-            if other is not fork:
-                self._agent.dialogs.pop(other.dialog.key, None)
-        self._forks.clear()
+        self._forks.drop(but=fork)
         try:
             fork.dialog.retarget(response)
         except MalformedMessage:
             self._agent.counters.malformed += 1
-        self._ack = self._acknowledge_dialog(fork.dialog)
+        self._ack = self._acknowledge_dialog(fork.dialog, response)
         self._digest.succeeded()
         if self._cancelled is not None:
             self._finish(EndedBy.US, status=487, reason="CANCEL", keep_dialog=True)
@@ -241,11 +260,11 @@ class OutgoingSession(Session):
         self._agent.emit(SessionAnswered(session=self, response=response))
         self._media.reoffer.begin()
 
-    def _settle_media(self, fork: _Fork, response: Response) -> bool:
+    def _settle_media(self, fork: Fork, response: Response) -> bool:
         agreed = fork.negotiation.agreed
         if response.body and not fork.answered_reliably:
             # After unreliable early media the 200 repeats its answer, or means another one.
-            self._media.negotiation = self._first_offer()
+            self._media.negotiation = self._forks.first_offer()
             try:
                 agreed = self._media.negotiation.accept_answer(response.body)
             except (MalformedMessage, NoCommonMedia):
@@ -256,29 +275,29 @@ class OutgoingSession(Session):
         self._answered = True
         return True
 
-    def _receive_further_success(self, response: Response, tag: str, now: float) -> None:
+    def _receive_further_success(self, response: Response, tag: str, source: Address, now: float) -> None:
         dialog = self._dialog
         if dialog is not None and dialog.remote_tag == tag:
             self._send_again(self._ack)
         elif tag in self._refused_forks:
             self._send_again(self._refused_forks[tag])
         else:
-            self._refuse_fork(response, tag, now)
+            self._refuse_fork(response, tag, source, now)
 
     def _send_again(self, ack: tuple[bytes, Address]) -> None:
         if ack[0]:
             self._agent.send(ack[1], ack[0])
 
-    def _refuse_fork(self, response: Response, tag: str, now: float) -> None:
+    def _refuse_fork(self, response: Response, tag: str, source: Address, now: float) -> None:
         """A second party answered: ACK and BYE (clause 13.2.2.4)."""
         if len(self._refused_forks) >= FORKS:
             return
         try:
-            dialog = self._new_dialog(response)
+            dialog = self._new_dialog(response, source)
         except MalformedMessage:
             self._agent.counters.malformed += 1
             return
-        self._refused_forks[tag] = self._acknowledge_dialog(dialog)
+        self._refused_forks[tag] = self._acknowledge_dialog(dialog, response)
         number = dialog.next_sequence()
         uri, headers = dialog.request_headers("BYE", number)
         self._agent.layer.request(
@@ -286,21 +305,21 @@ class OutgoingSession(Session):
             uri,
             [*headers, *self._digest.headers("BYE", uri), *self._agent.user_agent_headers],
             destination=self._next_hop(dialog),
-            local=self._local_address,
+            local=self._servers.local,
             on_response=_ignore_response,
             on_failure=_ignore_failure,
             now=now,
         )
 
-    def _acknowledge_dialog(self, dialog: Dialog) -> tuple[bytes, Address]:
-        uri, headers = dialog.request_headers("ACK", self._sequence)
+    def _acknowledge_dialog(self, dialog: Dialog, response: Response) -> tuple[bytes, Address]:
+        uri, headers = dialog.request_headers("ACK", response.sequence()[0])
         destination = self._next_hop(dialog)
         headers += self._digest.headers("ACK", uri)
         headers += self._agent.user_agent_headers
-        data = self._agent.layer.ack(uri, headers, b"", destination=destination, local=self._local_address)
+        data = self._agent.layer.ack(uri, headers, b"", destination=destination, local=self._servers.local)
         return data, destination
 
-    def _receive_refusal(self, response: Response) -> None:
+    def _receive_refusal(self, response: Response, now: float) -> None:
         status = response.status
         if self._ended:
             return
@@ -314,6 +333,8 @@ class OutgoingSession(Session):
                 self._minimum_interval = minimum
                 self._try_again()
                 return
+        if status == 503 and self._fail_over(now):
+            return
         contacts = contacts_by_preference(response) if status < 400 else []
         by = EndedBy.US if self._cancelled is not None else EndedBy.PEER
         self._finish(by, status=status, reason=response.reason, message=response, contacts=contacts)
@@ -324,7 +345,9 @@ class OutgoingSession(Session):
         self._cancel_sent = False
         self._transaction = self._invite()
 
-    def _invite_failed(self, broken: bool, now: float) -> None:  # noqa: ARG002 - a callback's signature
+    def _invite_failed(self, broken: bool, now: float) -> None:
+        if self._fail_over(now):
+            return
         if self._cancelled is not None:
             self._finish(EndedBy.US, status=487, reason="CANCEL")
         elif broken:
@@ -332,63 +355,29 @@ class OutgoingSession(Session):
         else:
             self._finish(EndedBy.SYSTEM, status=408, reason="no answer to INVITE")
 
-    def _fork_of(self, response: Response) -> _Fork | None:
-        """The early dialog that a response belongs to, made on its first; None where it makes none."""
-        tag = tag_of(response.get("to") or "")
-        fork = self._forks.get(tag)
-        if fork is not None or not tag or (len(self._forks) >= FORKS and response.status < 200):
-            return fork
-        try:
-            dialog = self._new_dialog(response)
-        except MalformedMessage:
-            # A provisional answer needs no Contact unless it is reliable.
-            return None
-        fork = _Fork(dialog, self._first_offer())
-        self._forks[tag] = fork
-        self._agent.dialogs[dialog.key] = self
-        return fork
-
-    def _first_offer(self) -> MediaNegotiation:
-        """Each party that answers, answers the INVITE's offer for itself."""
-        return self._invitation.fork()
-
-    def _new_dialog(self, response: Response) -> Dialog:
+    def _new_dialog(self, response: Response, source: Address | None = None) -> Dialog:
         return outgoing_dialog(
             response,
             local=self._from,
             local_tag=self._tag,
             local_sequence=self._sequence,
-            local_address=self._local_address,
-            source=self._target.destination,
+            local_address=self._servers.local,
+            source=source or self._servers.server,
         )
 
-    def _select(self, fork: _Fork) -> None:
+    def _select(self, fork: Fork) -> None:
         self._dialog = fork.dialog
         self._media.negotiation = fork.negotiation
 
     def _drop_forks(self) -> None:
-        for fork in self._forks.values():
-            self._agent.dialogs.pop(fork.dialog.key, None)
-        self._forks.clear()
+        self._forks.drop()
         self._dialog = None
 
     def _forget(self) -> None:
+        self._agent.timers.cancel(self._silence)
         if self._forks:
             self._drop_forks()
         super()._forget()
-
-
-def target_headers(from_: str, uri: str) -> tuple[str, str]:
-    """From without its tag and To, fit for the wire.
-
-    Raises:
-        LocalError: a line end inside.
-    """
-    if any(character in from_ + uri for character in "\r\n\0"):
-        raise LocalError("a line end in From or the target")
-    if "<" not in from_:
-        from_ = f"<{from_}>"
-    return from_, f"<{uri}>"
 
 
 def _ignore_response(response: Response, now: float) -> None:

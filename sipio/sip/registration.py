@@ -3,12 +3,12 @@
 from typing import Final
 
 from sipio.errors import MalformedMessage
-from sipio.sip.address import Address, address_of
 from sipio.sip.agent_context import AgentContext
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.events import RegistrationChanged, RegistrationState
 from sipio.sip.message import Response
 from sipio.sip.serialize import Headers
+from sipio.sip.servers import Servers
 from sipio.sip.settings import RegistrationSettings
 from sipio.sip.timers import Timer
 from sipio.sip.uri import parse_name_address, parse_uri, split_list
@@ -25,12 +25,11 @@ class Registration:
     __slots__ = (
         "_agent",
         "_call_id",
-        "_destination",
         "_digest",
         "_expires",
         "_failures",
-        "_local",
         "_sequence",
+        "_servers",
         "_settings",
         "_stopping",
         "_tag",
@@ -45,9 +44,8 @@ class Registration:
         """
         self._agent: Final = agent
         self._settings: Final = settings
-        self._destination: Final[Address] = settings.proxy or address_of(parse_uri(settings.registrar))
+        self._servers: Final = Servers(agent, settings.proxy or parse_uri(settings.registrar))
         parse_uri(settings.address_of_record)
-        self._local: Final = agent.local_for(self._destination)
         self._digest: Final = DigestClient(settings.credentials, agent.randomness)
         self._call_id: Final = agent.randomness.call_id()
         self._tag: Final = agent.randomness.tag()
@@ -60,7 +58,7 @@ class Registration:
 
     def start(self) -> None:
         """Register now."""
-        self._send(self._expires)
+        self._servers.locate(self._try_server)
 
     def stop(self) -> None:
         """Unregister; `RegistrationChanged` tells when that is done."""
@@ -73,6 +71,23 @@ class Registration:
         else:
             self._changed(RegistrationState.UNREGISTERED, 0, "")
 
+    def _try_server(self) -> None:
+        """Register with the next server."""
+        if self._stopping:
+            return
+        if self._servers.advance():
+            self._send(self._expires)
+        else:
+            self._back_off(503, "no server found", self._agent.clock())
+
+    def _fail_over(self, now: float) -> bool:
+        """The server being tried failed: go to the next one. False where there is none."""
+        self._servers.failed(now)
+        if not self._servers.remaining:
+            return False
+        self._try_server()
+        return True
+
     def _send(self, expires: int) -> None:
         settings = self._settings
         self._sequence += 1
@@ -82,7 +97,7 @@ class Registration:
             ("To", f"<{settings.address_of_record}>"),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._sequence} REGISTER"),
-            self._agent.contact(self._local),
+            self._agent.contact(self._servers.local),
             ("Expires", str(expires)),
             *self._digest.headers("REGISTER", settings.registrar),
             *self._agent.user_agent_headers,
@@ -91,8 +106,8 @@ class Registration:
             "REGISTER",
             settings.registrar,
             headers,
-            destination=self._destination,
-            local=self._local,
+            destination=self._servers.server,
+            local=self._servers.local,
             on_response=self._answered,
             on_failure=self._failed,
             now=self._agent.clock(),
@@ -118,6 +133,8 @@ class Registration:
             self._timer = self._agent.timers.start(now + expires - early, self._again)
             self._changed(RegistrationState.REGISTERED, status, response.reason, expires)
             return
+        if status == 503 and self._fail_over(now):
+            return
         minimum = _number(response.get("min-expires"))
         if status == 423 and minimum > self._expires:
             self._expires = minimum
@@ -129,7 +146,7 @@ class Registration:
         status, reason = (503, "transport failed") if broken else (408, "no answer to REGISTER")
         if self._stopping:
             self._unregistered(status, reason)
-        else:
+        elif not self._fail_over(now):
             self._back_off(status, reason, now)
 
     def _back_off(self, status: int, reason: str, now: float) -> None:
@@ -145,11 +162,14 @@ class Registration:
         self._changed(RegistrationState.UNREGISTERED, status, reason)
 
     def _again(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
-        self._send(self._expires)
+        if self.registered:
+            self._send(self._expires)
+        else:
+            self._servers.locate(self._try_server)
 
     def _granted(self, response: Response) -> float:
         """Seconds: the expires of our own Contact, else the Expires header, else what was asked for."""
-        ours = self._agent.contact(self._local)[1].strip("<>")
+        ours = self._agent.contact(self._servers.local)[1].strip("<>")
         for field in response.get_all("contact"):
             try:
                 for value in split_list(field):

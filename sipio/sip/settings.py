@@ -48,6 +48,9 @@ class UserAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     ring_timeout_seconds: float = 180.0
     """An incoming call that nobody answered is ended with 480 after this long (RFC 3261 clause 13.3.1.1 has a minute
     between provisional responses; we repeat them until then)."""
+    failover_seconds: float = 4.0
+    """A server that says nothing at all to an INVITE for so long is given up for the next one, where its name has
+    several (RFC 3263 clause 4.3 would wait for timer B, half a minute in which the caller hears nothing)."""
     timers: TimerValues = TimerValues()
     realm: str = "sidecar"
     users: tuple[Credentials, ...] = ()

@@ -183,6 +183,12 @@ class ClientTransaction(_Transaction):
         if self.state in {State.CALLING, State.PROCEEDING, State.TRYING}:
             self._start_timeout(now, seconds)
 
+    def abandon(self, on_response: Callable[[Response, float], None]) -> None:
+        """Send it no more; a late answer goes to ``on_response`` until the transaction's own end."""
+        self._stop_retransmission()
+        self._on_response = on_response
+        self._on_failure = None
+
     def broken(self, now: float) -> None:
         """The transport failed before a final response."""
         if self._legal(Input.BROKEN):

@@ -181,6 +181,11 @@ class TransactionLayer:
         )
         invite.give_up(now, self._context.values.transaction)
 
+    def abandon(self, transaction: ClientTransaction, on_response: Callable[[Response, float], None]) -> None:
+        """Nobody waits for it any more, and it is not sent again; ``on_response`` has what comes all the same."""
+        transaction.abandon(on_response)
+        self._answered(transaction)
+
     def ack(self, uri: str, headers: Headers, body: bytes, *, destination: Address, local: Address) -> bytes:
         """Send the ACK to a 2xx, which is no transaction. Returns its bytes, for the 2xx once more."""
         via = new_via(local, self._randomness.branch())
@@ -191,8 +196,9 @@ class TransactionLayer:
     def transport_failed(self, destination: Address, now: float) -> None:
         """Nothing reaches this address: what waits for an answer from there has failed."""
         for transaction in list(self._unanswered.get(destination, ())):
-            if transaction.datagrams is not None and transaction.silent:
-                self._send_as_datagrams(transaction, now)
+            datagrams = transaction.datagrams
+            if datagrams is not None and transaction.silent:
+                self._send_as_datagrams(transaction, *datagrams, now)
             else:
                 transaction.broken(now)
 
@@ -201,11 +207,12 @@ class TransactionLayer:
         self._unanswered.setdefault(transaction.destination, set()).add(transaction)
         transaction.start(now)
 
-    def _send_as_datagrams(self, transaction: ClientTransaction, now: float) -> None:
+    def _send_as_datagrams(
+        self, transaction: ClientTransaction, destination: Address, local: Address, now: float
+    ) -> None:
         """The connection that it was to go over did not come about: a new request but for its branch."""
         self._large.refused(transaction.destination, now)
         self._client_terminated(transaction)
-        destination, local = transaction.datagrams
         branch = self._randomness.branch()
         transaction.datagrams = None
         transaction.readdress(destination, new_via(local, branch), branch)

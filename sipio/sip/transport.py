@@ -1,16 +1,16 @@
 """SIP's sockets: UDP, TCP and TLS, listening and connecting. Nothing here knows what a message says."""
 
 import asyncio
-import ipaddress
 import socket
 import ssl
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from sipio.errors import LocalError, MalformedFrame, OversizedFrame
-from sipio.sip.address import Address
+from sipio.sip.address import Address, is_ip_address
+from sipio.sip.dns_locator import DnsLocator
+from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.stream import PONG, SipStream
 
 CONNECTIONS: Final = 4_000
@@ -24,10 +24,6 @@ CONNECT_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 1_800.0
 """A connection without a byte either way for this long is closed; phones send a keep-alive every two minutes."""
 SWEEP_SECONDS: Final = 5.0
-RESOLUTION_SECONDS: Final = 60.0
-"""A name's address is asked for again after this long."""
-RESOLUTIONS: Final = 1_000
-"""Names remembered."""
 RECEIVE_BUFFER: Final = 4 * 1_048_576
 """Of a UDP socket: 2,000 INVITEs of 2 KB, should the loop be busy elsewhere for a moment."""
 
@@ -59,15 +55,15 @@ class SipListener(msgspec.Struct, frozen=True, kw_only=True):
 class SipTransports:
     """All sockets of one endpoint."""
 
-    def __init__(self, user: TransportUser, client_tls: ssl.SSLContext | None) -> None:
+    def __init__(self, user: TransportUser, client_tls: ssl.SSLContext | None, locator: DnsLocator) -> None:
         self._user: Final = user
+        self._locator: Final = locator
         self._client_tls: Final = client_tls
         self._datagrams: dict[str, _Datagrams] = {}
         self._servers: list[asyncio.Server] = []
         self._connections: dict[Address, _Connection] = {}
         self._connecting: dict[Address, list[bytes]] = {}
-        self._resolving: dict[Address, list[bytes]] = {}
-        self._resolved: dict[Address, tuple[float, Address]] = {}
+        self._locating: dict[Address, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._closing = False
@@ -110,7 +106,7 @@ class SipTransports:
         if self._closing:
             return
         if destination.transport == "udp":
-            if not _is_address(destination.host):
+            if not is_ip_address(destination.host):
                 self._send_to_name(destination, data)
                 return
             datagrams = self._datagrams.get(destination.local) or self._first_datagrams(destination)
@@ -178,7 +174,6 @@ class SipTransports:
         return None
 
     async def _connect(self, destination: Address) -> None:
-        loop = asyncio.get_running_loop()
         tls = destination.transport == "tls"
         if tls and self._client_tls is None:
             # No context, no connections over TLS: as unreachable as any other.
@@ -187,12 +182,7 @@ class SipTransports:
             return
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self, destination.transport, destination),
-                    destination.host,
-                    destination.port,
-                    ssl=self._client_tls if tls else None,
-                )
+                connection = await self._connected(destination)
         except (OSError, TimeoutError):
             self._connecting.pop(destination, None)
             self._user.failed(destination)
@@ -200,37 +190,54 @@ class SipTransports:
         for data in self._connecting.pop(destination, ()):
             connection.send(data)
 
+    async def _connected(self, destination: Address) -> "_Connection":
+        """A connection to an address, or to the first server of a name that takes one. Raises OSError."""
+        tls = destination.transport == "tls"
+        servers = [destination]
+        if not is_ip_address(destination.host):
+            servers = await self._locator.locate(_lookup(destination))
+        failure = OSError(f"no server for {destination.host}")
+        for server in servers:
+            try:
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: _Connection(self, destination.transport, destination),
+                    server.host,
+                    server.port,
+                    ssl=self._client_tls if tls else None,
+                    server_hostname=(server.name or server.host) if tls else None,
+                )
+            except OSError as error:
+                failure = error
+            else:
+                return connection
+        raise failure
+
     def _send_to_name(self, destination: Address, data: bytes) -> None:
-        known = self._resolved.get(destination)
-        if known is not None and known[0] > asyncio.get_running_loop().time():
-            self.send(known[1], data)
+        known = self._locator.known(_lookup(destination))
+        if known is not None:
+            self._send_to_first(destination, known, [data])
             return
-        waiting = self._resolving.get(destination)
+        waiting = self._locating.get(destination)
         if waiting is None:
-            self._resolving[destination] = [data]
-            self._spawn(self._resolve(destination))
+            self._locating[destination] = [data]
+            self._spawn(self._locate(destination))
         elif len(waiting) < CONNECTING_MESSAGES:
             waiting.append(data)
 
-    async def _resolve(self, destination: Address) -> None:
-        loop = asyncio.get_running_loop()
-        found: list[Any] = []
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                found = await loop.getaddrinfo(destination.host, destination.port, type=socket.SOCK_DGRAM)
-        except (OSError, TimeoutError, UnicodeError):
-            pass
-        waiting = self._resolving.pop(destination, [])
-        for entry in found:
-            address = destination._replace(host=entry[4][0])
+    async def _locate(self, destination: Address) -> None:
+        servers = await self._locator.locate(_lookup(destination))
+        self._send_to_first(destination, servers, self._locating.pop(destination, []))
+
+    def _send_to_first(self, destination: Address, servers: list[Address], messages: list[bytes]) -> None:
+        """Send to the first server that one of our sockets reaches."""
+        for server in servers:
+            address = server._replace(local=destination.local)
             if self._first_datagrams(address) is not None:
-                if len(self._resolved) >= RESOLUTIONS:
-                    self._resolved.clear()
-                self._resolved[destination] = (loop.time() + RESOLUTION_SECONDS, address)
-                for data in waiting:
+                for data in messages:
                     self.send(address, data)
                 return
-        self._user.failed(destination)
+        # Not from inside of `send`: whoever called it is in the middle of something.
+        asyncio.get_running_loop().call_soon(self._user.failed, destination)
 
     def _sweep_connections(self) -> None:
         loop = asyncio.get_running_loop()
@@ -340,10 +347,5 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
 
-@lru_cache(maxsize=4_096)
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def _lookup(destination: Address) -> ServerLookup:
+    return ServerLookup(destination.host, destination.port, (destination.transport,))

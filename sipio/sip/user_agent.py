@@ -5,22 +5,24 @@ from collections.abc import Callable
 from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
-from sipio.sip.address import Address, address_of
+from sipio.sip.address import Address
 from sipio.sip.agent_context import ALLOW, EXTENSIONS, METHODS, SUPPORTED, AgentContext, SipCounters
 from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer, Verdict
 from sipio.sip.events import CallReceived, SipEvent
 from sipio.sip.incoming import IncomingSession, merge_key
+from sipio.sip.invite_target import InviteTarget, target_headers
 from sipio.sip.malformed import salvage
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.message import Request, parse_message
 from sipio.sip.offer_answer import audio_position
-from sipio.sip.outgoing import InviteTarget, OutgoingSession, target_headers
+from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.randomness import Randomness
 from sipio.sip.registrar import Binding, Registrar
 from sipio.sip.registration import Registration
 from sipio.sip.sdp import SessionDescription, parse_sdp
 from sipio.sip.serialize import Headers, ResponseHead, check_headers, printable, response_address, stamped_via
+from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.session_timer import requires, session_expires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transaction import ServerTransaction
@@ -116,10 +118,15 @@ class UserAgent:
         """The first of `take_events` alone; None for none."""
         return self._agent.events.popleft() if self._agent.events else None
 
+    def take_lookups(self) -> list[ServerLookup]:
+        """Names whose servers are asked for: give each to `located`."""
+        lookups, self._agent.servers.lookups = self._agent.servers.lookups, []
+        return lookups
+
     @property
     def pending(self) -> bool:
         """Whether there is anything to take."""
-        return bool(self._agent.outgoing or self._agent.events)
+        return bool(self._agent.outgoing or self._agent.events or self._agent.servers.lookups)
 
     def rest(self) -> None:
         """Everything was taken: the next command calls ``wake`` again."""
@@ -156,12 +163,11 @@ class UserAgent:
         if to:
             to_value = target_headers(to, target)[0]
             parse_name_address(to_value)
-        destination = proxy or address_of(uri)
-        if not destination.host:
+        if not uri.host:
             raise MalformedMessage(f"{target[:80]!r} is nothing to call")
         return OutgoingSession(
             self._agent,
-            InviteTarget(uri=target, from_=from_value, to=to_value, destination=destination, max_forwards=max_forwards),
+            InviteTarget(uri=target, from_=from_value, to=to_value, servers=proxy or uri, max_forwards=max_forwards),
             media,
             list(check_headers(headers)),
             credentials,
@@ -197,6 +203,11 @@ class UserAgent:
             session.end(503, headers=[("Reason", 'SIP;cause=503;text="Shutdown"')])
 
     # Input.
+
+    def located(self, lookup: ServerLookup, addresses: list[Address]) -> None:
+        """The servers of a name, in the order to try them; empty for none."""
+        self._agent.awake = True
+        self._agent.servers.located(lookup, addresses)
 
     def receive(self, data: bytes, source: Address) -> None:
         """One datagram, or one message of a stream. Never raises: what cannot be read is answered 400 or counted."""

@@ -58,6 +58,8 @@ class Network:
         """More to lose: by what it says."""
         self.rewrite: Callable[[bytes], bytes] = lambda data: data
         """A proxy on the way that changes messages."""
+        self.names: dict[str, list[Address]] = {}
+        """The servers of names; a name that is not here is never answered."""
         self._flying: list[tuple[float, int, Address, Address, bytes]] = []
         self._sequence = count()
 
@@ -101,6 +103,9 @@ class Network:
             while node.agent.pending:
                 for destination, data in node.agent.take_outgoing():
                     self._send(node, destination, data)
+                for lookup in node.agent.take_lookups():
+                    if lookup.host in self.names:
+                        node.agent.located(lookup, self.names[lookup.host])
                 event = node.agent.next_event()
                 if event is not None:
                     node.events.append(event)

@@ -348,6 +348,41 @@ def test_glare_is_answered_491_and_both_get_their_way() -> None:
     assert b.sent_times("INVITE")[-1] - b.sent_times("INVITE")[-2] <= 2.3
 
 
+def test_after_glare_a_reinvite_waits_for_the_ack_of_the_peers() -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    outgoing, incoming = answered(network, a, b)
+
+    def drop(node: Node, data: bytes) -> bool:
+        # The ACK to the callee's 200 is lost for as long as the caller's own turn takes to come.
+        return node is b and data.startswith(b"ACK") and network.now - start < 6
+
+    network.drop = drop
+    start = network.now
+    outgoing.hold()
+    incoming.reinvite(LocalMedia(host="10.0.0.2", port=4400))
+    network.run(5.5)
+    offers = [when for when in a.sent_times("INVITE") if when >= start]
+    assert len(offers) == 1
+    network.run(10)
+    assert [event.status for event in a.told(ReinviteFinished)] == [200]
+    assert [event.status for event in b.told(ReinviteFinished)] == [200]
+
+
+def test_an_options_in_a_dialog_changes_nothing_of_it() -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    outgoing, incoming = answered(network, a, b)
+    answers: list[int] = []
+    outgoing.send_request("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
+    incoming.send_request("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
+    network.run(1)
+    assert answers == [200, 200]
+    outgoing.bye()
+    network.run(1)
+    assert ended(b).reason == "BYE"
+
+
 def test_digits_and_other_info() -> None:
     network = Network()
     a, b = network.node(), network.node()

@@ -1,49 +1,25 @@
 """The user agent on real sockets: UDP, TCP, TLS, on asyncio's loop and on uvloop."""
 
 import asyncio
-import datetime
 import ipaddress
 import ssl
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from sipio.errors import LocalError
 from sipio.sip.endpoint import SipEndpoint, SipListener
 from sipio.sip.events import CallReceived, SessionAnswered, SessionConfirmed, SessionEnded, SipEvent
 from sipio.sip.settings import TimerValues, UserAgentSettings
-from tests.sipio.sip_endpoints import MEDIA, endpoint, target
+from tests.sipio.sip_endpoints import MEDIA, endpoint, target, tls_contexts
+from tests.sipio.sip_name_server import name_server
 
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's and a client's context for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sip.test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file: Path = tmp_path_factory.mktemp("tls") / "both.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cafile=str(file))
+    return tls_contexts(tmp_path_factory.mktemp("tls") / "both.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -105,13 +81,16 @@ async def test_keep_alives_are_answered_and_nonsense_closes_the_connection() -> 
         writer.close()
 
 
-@pytest.mark.parametrize("target_uri", ["sip:1@127.0.0.1:1;transport=tcp", "sip:1@no.such.name.invalid"])
-async def test_who_cannot_be_reached_ends_the_call_at_once(target_uri: str) -> None:
+@pytest.mark.parametrize(
+    ("target_uri", "reason"),
+    [("sip:1@127.0.0.1:1;transport=tcp", "transport failed"), ("sip:1@no.such.name.invalid", "no server found")],
+)
+async def test_who_cannot_be_reached_ends_the_call_at_once(target_uri: str, reason: str) -> None:
     listeners = [SipListener(transport=transport, port=0) for transport in ("udp", "tcp")]
-    async with endpoint(*listeners) as (caller, told):
+    async with name_server() as (_, locator), endpoint(*listeners, locator=locator) as (caller, told):
         caller.invite(target_uri, from_="sip:a@b", media=MEDIA)
         ended = await told.first(SessionEnded)
-        assert (ended.status, ended.reason) == (503, "transport failed")
+        assert (ended.status, ended.reason) == (503, reason)
 
 
 async def test_closing_ends_calls_and_says_so() -> None:

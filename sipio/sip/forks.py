@@ -1,0 +1,82 @@
+"""The early dialogs of one INVITE (RFC 3261 clause 13.2.2.4): each party that it reached has one of its own."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from sipio.errors import MalformedMessage
+from sipio.sip.agent_context import AgentContext
+from sipio.sip.dialog import Dialog, tag_of
+from sipio.sip.message import Response
+from sipio.sip.offer_answer import MediaNegotiation
+
+if TYPE_CHECKING:
+    from sipio.sip.session import Session
+
+FORKS: Final = 16
+"""Early dialogs of one INVITE; of a further one only the 2xx counts."""
+
+
+class Fork:
+    """One early dialog."""
+
+    __slots__ = ("answered_reliably", "dialog", "negotiation", "rseq")
+
+    def __init__(self, dialog: Dialog, negotiation: MediaNegotiation) -> None:
+        self.dialog: Final = dialog
+        self.negotiation: Final = negotiation
+        self.answered_reliably = False
+        self.rseq = 0
+
+
+class Forks:
+    """Those of one session, by the remote tag."""
+
+    __slots__ = ("_agent", "_dialog_of", "_forks", "_invitation", "_session")
+
+    def __init__(
+        self,
+        session: "Session",
+        agent: AgentContext,
+        invitation: MediaNegotiation,
+        dialog_of: Callable[[Response], Dialog],
+    ) -> None:
+        """``invitation`` is the negotiation as it stood with the INVITE's offer out and nothing answered."""
+        self._session: Final = session
+        self._agent: Final = agent
+        self._invitation: Final = invitation
+        self._dialog_of: Final = dialog_of
+        self._forks: dict[str, Fork] = {}
+
+    def __len__(self) -> int:
+        return len(self._forks)
+
+    def by_tag(self, tag: str) -> Fork | None:
+        """The one with this remote tag."""
+        return self._forks.get(tag)
+
+    def of(self, response: Response) -> Fork | None:
+        """The early dialog that a response belongs to, made on its first; None where it makes none."""
+        tag = tag_of(response.get("to") or "")
+        fork = self._forks.get(tag)
+        if fork is not None or not tag or (len(self._forks) >= FORKS and response.status < 200):
+            return fork
+        try:
+            dialog = self._dialog_of(response)
+        except MalformedMessage:
+            # A provisional answer needs no Contact unless it is reliable.
+            return None
+        fork = Fork(dialog, self.first_offer())
+        self._forks[tag] = fork
+        self._agent.dialogs[dialog.key] = self._session
+        return fork
+
+    def first_offer(self) -> MediaNegotiation:
+        """Each party that answers, answers the INVITE's offer for itself."""
+        return self._invitation.fork()
+
+    def drop(self, but: Fork | None = None) -> None:
+        """Forget them; the dialog of ``but`` goes on."""
+        for fork in self._forks.values():
+            if fork is not but:
+                self._agent.dialogs.pop(fork.dialog.key, None)
+        self._forks.clear()
