@@ -14,6 +14,7 @@ from_user = ""                # instead of the caller's number
 hosts = ["192.0.2.10"]        # where its calls come from: they are not challenged
 customer = "acme"             # whose calls those are
 default = true                # bare numbers go out by this one
+follow_redirects = false      # whether its 300, 301 and 302 are followed, wherever they lead and whatever that costs
 """
 
 import ipaddress
@@ -45,6 +46,7 @@ class _Trunk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hosts: frozenset[str] = frozenset()
     customer: str = ""
     default: bool = False
+    follow_redirects: bool = False
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,6 +103,7 @@ def load_accounts(file: Path) -> SipAccounts:
                 from_host=trunk.from_host,
                 hosts=trunk.hosts,
                 customer=trunk.customer,
+                follow_redirects=trunk.follow_redirects,
             )
         )
     return SipAccounts(

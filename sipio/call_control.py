@@ -258,11 +258,15 @@ class RecordingFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LegEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something about the other leg, for the call record: ``ringing``, ``answered``, ``ended``."""
+    """Something about the other leg, for the call record. Of each leg that was begun the last one is ``ended``,
+    answered or not; a destination that could not even be called has this one alone."""
 
     destination: str
     what: str
+    """``ringing``, ``answered`` or ``ended``."""
     code: int = 0
+    """Of ringing the provisional status, where the driver knows it. Of answered 200. Of ended 0 for a leg that was
+    answered, else its final SIP status: 487 for one that was given up, 0 where there was none."""
 
 
 CallEvent = DigitPressed | HungUp | RecordingFinished | LegEvent

@@ -5,6 +5,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sipio.agent.destinations import Target, UnknownDestination, resolve
+from sipio.agent.redirects import Redirects
 from sipio.call_control import (
     ActionResult,
     Bridge,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_FORWARDS: Final = 70
 """RFC 3261 clause 8.1.1.6."""
+CANCELLED: Final = 487
+"""What a leg that was given up says, or would in half a minute."""
 
 _STATUS: Final = {
     486: BridgeStatus.BUSY,
@@ -55,6 +58,8 @@ class BridgeUnderWay:
         self._loop = asyncio.get_running_loop()
         self._waiting = deque(action.destinations)
         self._targets: deque[Target] = deque()
+        self._target: Target | None = None
+        self._redirects = Redirects()
         self._destination = ""
         self._leg: OutgoingSession | None = None
         self._media: MediaSession | None = None
@@ -112,17 +117,19 @@ class BridgeUnderWay:
             return False
         leg.context = self
         self._leg = leg
+        self._target = target
+        self._redirects.called(target)
         self._timer = self._loop.call_later(action.timeout_seconds, self._no_answer)
         return True
 
     def _failed(self, code: int, reason: str) -> None:
         status = _STATUS.get(code, BridgeStatus.FAILED)
         self._last = Bridged(status=status, destination=self._destination, code=code, reason=reason)
-        self._call.tell(LegEvent(destination=self._destination, what="failed", code=code))
+        self._call.tell(LegEvent(destination=self._destination, what="ended", code=code))
 
     def _no_answer(self) -> None:
         # Not waited for: of a leg that never said anything the outcome of a CANCEL is half a minute away.
-        self._give_up_leg()
+        self._give_up_leg(0)
         self._failed(408, "no answer")
         self._try_next()
 
@@ -166,7 +173,7 @@ class BridgeUnderWay:
         if self._media is not None:
             self._media.count_silence()
         self._answered_at = self._loop.time()
-        self._call.tell(LegEvent(destination=self._destination, what="answered"))
+        self._call.tell(LegEvent(destination=self._destination, what="answered", code=200))
         self._stop_ringback()
         self._call.accept()
         if self._relay is None:
@@ -198,6 +205,9 @@ class BridgeUnderWay:
             )
         else:
             self._failed(event.status, event.reason)
+            if self._target is not None:
+                # Before whatever else this destination and the next ones mean.
+                self._targets.extendleft(reversed(self._redirects.follow(self._target, event.status, event.contacts)))
             self._try_next()
 
     # ---- what ends it ----
@@ -212,8 +222,9 @@ class BridgeUnderWay:
         self._give_up_leg()
         self._finish(HungUpDuring())
 
-    def _give_up_leg(self) -> None:
-        """Hang up or cancel it. What it says from now on is nobody's business: it ends by itself."""
+    def _give_up_leg(self, status: int = CANCELLED) -> None:
+        """Hang up or cancel it; ``status`` is told of one that was not answered, 0 for nothing. What it says from now
+        on is nobody's business: it ends by itself."""
         self._stop_timer()
         leg, self._leg = self._leg, None
         self._drop_media()
@@ -224,6 +235,8 @@ class BridgeUnderWay:
             self._call.tell(LegEvent(destination=self._destination, what="ended"))
         else:
             leg.cancel()
+            if status:
+                self._call.tell(LegEvent(destination=self._destination, what="ended", code=status))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

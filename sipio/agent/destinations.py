@@ -24,6 +24,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Instead of the caller's; empty for that."""
     from_host: str = ""
     """Empty for our own."""
+    follow_redirects: bool = False
+    """As `Trunk.follow_redirects`; never for a SIP URI that a script wrote or for a phone, which could send a call
+    anywhere at our cost."""
 
 
 def resolve(destination: str, settings: AgentSettings, endpoint: SipEndpoint) -> list[Target]:
@@ -73,4 +76,5 @@ def _by_trunk(trunk: Trunk, number: str) -> Target:
         credentials=trunk.credentials,
         from_user=trunk.from_user,
         from_host=trunk.from_host,
+        follow_redirects=trunk.follow_redirects,
     )

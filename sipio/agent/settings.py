@@ -23,6 +23,9 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     """IP addresses that its calls come from."""
     customer: str = ""
     """Whose calls those are."""
+    follow_redirects: bool = False
+    """Whether a 300, 301 or 302 of its has the call go on to the Contacts that it names. Where they lead is for the
+    trunk to say, and what the call costs is for us to pay: only for a trunk that redirects among its own."""
 
 
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,8 @@ class Bridging(Action):
             return
         self._stopping = True
         self._left.clear()
+        if self._b_uuid:
+            self._tell_end(487)
         if self._kill is not None:
             self._kill.start()
         self._clear()
@@ -87,6 +89,7 @@ class Bridging(Action):
         if self._b_uuid:
             # Its completion is lost with the call; the other leg is known to have ended with it.
             status = BridgeStatus.COMPLETED if self._answered_at is not None else BridgeStatus.CANCELLED
+            self._tell_end(487)
             self._ended(Bridged(status=status, destination=self._destination, hangup_by="caller"))
         else:
             super().hung_up()
@@ -178,11 +181,15 @@ class Bridging(Action):
         if self.over:
             return
         self._result = self._read(event)
-        self.leg.tell(LegEvent(destination=self._destination, what="ended", code=self._result.code))
+        self._tell_end(487 if self._result.status is BridgeStatus.CANCELLED else self._result.code)
         if self._answered_at is not None or self.leg.gone:
             self._ended(self._result)
         else:
             self._next()
+
+    def _tell_end(self, code: int) -> None:
+        status = code if self._answered_at is None else 0
+        self.leg.tell(LegEvent(destination=self._destination, what="ended", code=status))
 
     def _read(self, event: Event) -> Bridged:
         disposition = event.variable("originate_disposition")
@@ -201,6 +208,7 @@ class Bridging(Action):
                 hangup_by="caller" if self.leg.gone else "callee",
             )
         if self.leg.gone:
+            # Its own status is lost with the call.
             return Bridged(status=BridgeStatus.CANCELLED, destination=self._destination, hangup_by="caller")
         code = _code(event.variable("sip_invite_failure_status"))
         if not code:

@@ -127,7 +127,10 @@ class LegEventMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="even
 
     def event(self) -> CallEvent:
         """As a handler sees it."""
-        return LegEvent(destination=self.destination, what=self.what, code=self.code)
+        code = self.code
+        if self.what != "ringing" and (not code or 200 <= code < 300):
+            code = 200 if self.what == "answered" else 0
+        return LegEvent(destination=self.destination, what=self.what, code=code)
 
 
 EventMessage = DigitEvent | HungUpEvent | RecordingFinishedEvent | LegEventMessage

@@ -71,7 +71,7 @@ async def test_the_callee_answers_and_hangs_up() -> None:
     bridging.leg.end_as(EndedBy.PEER, reason="BYE")
     result = bridging.result
     assert (result.status, result.destination, result.code, result.hangup_by) == ("completed", B, 200, "callee")
-    assert bridging.what == [("ringing", 180), ("answered", 0), ("ended", 0)]
+    assert bridging.what == [("ringing", 180), ("answered", 200), ("ended", 0)]
     assert relay.closed
     assert bridging.left_over() == 0
     assert not bridging.session.ended, "whether the script goes on is not the driver's business"
@@ -136,13 +136,13 @@ async def test_a_refusal_is_the_result(status: int, result: BridgeStatus) -> Non
     bridging.leg.ring_back()
     bridging.leg.end_as(EndedBy.PEER, status=status, reason="why")
     assert (bridging.result.status, bridging.result.code, bridging.result.reason) == (result, status, "why")
-    assert bridging.what[-1] == ("failed", status)
+    assert bridging.what[-1] == ("ended", status)
     assert bridging.left_over() == 0
 
 
 async def test_failover_goes_in_order_and_stops_at_the_first_answer() -> None:
     bridging = Bridging("user/nobody", B, C)
-    assert bridging.what == [("failed", 404)]
+    assert bridging.what == [("ended", 404)]
     bridging.leg.end_as(EndedBy.PEER, status=486, reason="Busy Here")
     assert [asked["target"] for asked in bridging.endpoint.asked] == [B, C]
     assert bridging.left_over() == 1
@@ -174,7 +174,7 @@ async def test_a_leg_that_does_not_answer_in_time_is_cancelled_and_the_next_one_
     silent.agree()
     silent.ring_back()
     silent.end_as(EndedBy.US, status=487)
-    assert bridging.what == [("failed", 408)]
+    assert bridging.what == [("ended", 408)]
     await until(lambda: bridging.results)
     assert (bridging.result.status, bridging.result.code, bridging.result.destination) == ("no_answer", 408, C)
     assert bridging.left_over() == 0
@@ -189,6 +189,7 @@ async def test_the_caller_hangs_up(answered: bool) -> None:
     bridging.session.end_as(EndedBy.PEER, reason="BYE")
     assert bridging.results == [HungUpDuring()]
     assert leg.did[-1][0] == ("bye" if answered else "cancel")
+    assert bridging.what[-1] == ("ended", 0 if answered else 487)
     leg.end_as(EndedBy.US, status=487)
     assert len(bridging.endpoint.legs) == 1, "no other one is called"
     assert bridging.engine.open_sessions == []
@@ -207,6 +208,7 @@ async def test_a_bridge_is_stopped(answered: bool) -> None:
     assert bridging.results == [Stopped()]
     assert leg.did[-1][0] == ("bye" if answered else "cancel")
     leg.end_as(EndedBy.US, status=487)
+    assert [event for event in bridging.what if event[0] == "ended"] == [("ended", 0 if answered else 487)]
     assert len(bridging.endpoint.legs) == 1
     assert bridging.left_over() == 0
     assert bridging.media.activity is None or bridging.media.activity.finished

@@ -207,7 +207,12 @@ async def test_a_whole_call(switch: VoiceSwitch, call: Taken, handler: TestHandl
     asked.done({"status": "completed", "destination": "sip:a@b", "seconds": 3, "hangup_by": "callee"})
     bridged = Bridged(status=BridgeStatus.COMPLETED, destination="sip:a@b", seconds=3.0, hangup_by="callee")
     await handler.until(lambda: call.results[2:] == [Done(bridged)])
-    assert call.events[1:] == [LegEvent(destination="sip:a@b", what="answered")]
+    assert call.events[1:] == [LegEvent(destination="sip:a@b", what="answered", code=200)]
+
+    for code, read in ((0, 0), (200, 0), (486, 486)):
+        switch.event("leg", destination="sip:a@b", what="ended", code=code)
+        ended = LegEvent(destination="sip:a@b", what="ended", code=read)
+        await handler.until(lambda ended=ended: call.events[-1] == ended)
 
     call.perform(Hangup(cause=16))
     asked = await switch.next("call.hangup")
@@ -217,7 +222,7 @@ async def test_a_whole_call(switch: VoiceSwitch, call: Taken, handler: TestHandl
     assert not call.control.ended
     switch.event("hungup", by="script", cause=16)
     await handler.until(lambda: call.control.ended)
-    assert call.events[2:] == [HungUp(by=HangupBy.SCRIPT, cause=16)]
+    assert call.events[5:] == [HungUp(by=HangupBy.SCRIPT, cause=16)]
     assert calls.snapshot().up == 0
     assert calls._calls == {}
 
