@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import WorkerFailed
-from sandbox.pool import Pool
+from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings, _import_path
 from tests.sandbox.support import SMALL, running_pool, until
 
@@ -120,6 +120,14 @@ async def test_a_live_worker_as_the_kernel_sees_it() -> None:
         assert len(workers) == 3
         for pid in workers:
             _check(pid)
+
+
+@pytest.mark.parametrize("give_way", [False, True])
+async def test_whether_a_worker_gives_way(give_way: bool) -> None:
+    before = set(_children())
+    async with running_pool(PoolSettings(workers=1, slow_workers=1, worker=WorkerSettings(give_way=give_way))):
+        policies = {os.sched_getscheduler(pid) for pid in set(_children()) - before}
+    assert policies == {os.SCHED_BATCH if give_way else os.SCHED_OTHER}
 
 
 def _check(pid: int) -> None:
