@@ -1,8 +1,9 @@
 """Where the configuration comes from: declared defaults, a TOML file over them, the environment over both."""
 
+import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -190,13 +191,22 @@ class _Sources:
             if not name.startswith(VARIABLE_PREFIX):
                 continue
             if name not in by_name:
-                self.problems.append(Problem(name, 0, 0, Severity.ERROR, unknown_key(name, by_name)))
+                self.problems.append(Problem(name, 0, 0, Severity.ERROR, _unknown_variable(name, by_name)))
                 continue
             leaf = by_name[name]
             try:
                 self.given[leaf.path] = _Given(parse_variable(text, leaf.declared), name, is_variable=True)
             except ValueError as error:
                 self.problems.append(Problem(name, 0, 0, Severity.ERROR, str(error)))
+
+
+def _unknown_variable(name: str, known: Iterable[str]) -> str:
+    given = name.removeprefix(VARIABLE_PREFIX)
+    if given.strip("_").startswith("CONF"):
+        return f"unknown key {name!r}: the configuration file is named by --config, and a variable is one key of it"
+    # What all of them have in common would make any two of them alike.
+    nearest = difflib.get_close_matches(given, [one.removeprefix(VARIABLE_PREFIX) for one in known], n=1, cutoff=0.75)
+    return f"unknown key {name!r}" + (f"; did you mean {VARIABLE_PREFIX + nearest[0]!r}?" if nearest else "")
 
 
 def parse_variable(text: str, declared: Any) -> object:

@@ -28,6 +28,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--workers", type=_counts, default=[1, 2], metavar="N,N", help="default: 1,2")
     parser.add_argument("--scripts", type=_counts, default=[1, 1000], metavar="N,N", help="default: 1,1000")
     parser.add_argument(
+        "--script", type=Path, metavar="FILE", help="measure this script (default: one of 50 lines that is shipped)"
+    )
+    parser.add_argument(
         "--size", type=_counts, default=[2048, 10240], metavar="N,N", help="bytes of a routing (default: 2048,10240)"
     )
     parser.add_argument("--in-flight", type=_counts, default=[1, 64], metavar="N,N", help="default: 1,64")
@@ -53,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         scripts=arguments.scripts,
         sizes=arguments.size,
         in_flight=arguments.in_flight,
+        script=None if arguments.script is None else _text(arguments.script),
         node=None if arguments.no_node else _node(arguments.node),
     )
     # As Ctrl-C: the daemons that are measured and their files go with it.
@@ -66,6 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(report.table(measured))
     return 0
+
+
+def _text(script: Path) -> str:
+    try:
+        return script.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SidecarError(f"{script} cannot be read: {error}") from error
 
 
 def _counts(text: str) -> list[int]:

@@ -9,6 +9,7 @@ import msgspec
 from sidecar.catalog.directory import DirectoryLoader
 from sidecar.catalog.model import Kind
 from sidecar.catalog.script_files import UnusableFileError, read_text_file
+from sidecar.check.kind import assumed_kind
 from sidecar.check.report import counted, printable, report, report_json, summary
 from sidecar.check.script import check_script
 from sidecar.configuration import Configuration
@@ -37,8 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--kind",
         choices=[kind.value for kind in Kind],
-        default=Kind.SCRIPT.value,
-        help="what the script files named are (default: script)",
+        help="what the script files named are (default: an App if it uses what only an App may, else a Script)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
     parser.add_argument("--json", action="store_true", help="print one JSON object with the list of problems")
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     scripts = 0
     if arguments.paths or not problems:  # a wrong configuration may name the wrong directory
         for path in arguments.paths or [configuration.catalog.directory]:
-            scripts += _check(path, Kind(arguments.kind), configuration, problems, sources)
+            scripts += _check(path, arguments.kind and Kind(arguments.kind), configuration, problems, sources)
     if arguments.json:
         print(report_json(problems), end="")
     else:
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(
-    path: Path, kind: Kind, configuration: Configuration, problems: list[Problem], sources: dict[str, str]
+    path: Path, kind: Kind | None, configuration: Configuration, problems: list[Problem], sources: dict[str, str]
 ) -> int:
     """Adds what is wrong with a script or a catalog; the number of scripts looked at."""
     if path.is_dir() or path == configuration.catalog.directory:
@@ -97,5 +97,10 @@ def _check(
         problems.append(error.problem)
         return 1
     sources[str(path)] = text
+    if kind is None:
+        kind, sign = assumed_kind(text)
+        taken = f"an App ({sign})" if sign else "a Script"
+        # Not among the problems, which are read by programs.
+        print(f"scriptforge check: {printable(f'{path}: taken for {taken}')}; --kind decides", file=sys.stderr)
     problems += check_script(text, kind, str(path))
     return 1

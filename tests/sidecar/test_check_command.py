@@ -45,9 +45,35 @@ def test_the_configured_catalog_is_the_default(catalog: Path, capsys: pytest.Cap
 def test_files_and_their_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a.js"
     file.write_text("async function main() {}\n")
-    assert check(file) == 1
+    assert check(file, "--kind", "script") == 1
     assert f"{file}:1:1: error: `async` in a Script" in capsys.readouterr().out
     assert check(file, "--kind", "app") == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("function main(data) { return data }", "a Script"),
+        ("\nasync function main() {}", "an App (async, line 2)"),
+        ("function main(data, ctx) { ctx.answer() }", "an App (ctx, line 1)"),
+        ("import cxC5Server from 'cxC5Server';\nexport function main() {}", "an App (import, line 1)"),
+        ("const S = require('cxC5Server');\nfunction main() {}", "an App (require, line 1)"),
+        ("function main() { setTimeout(() => {}, 1) }", "an App (setTimeout, line 1)"),
+        ("function main() { return Promise.reject([404, 'x']) }", "an App (Promise, line 1)"),
+        ("function main(data) { const setTimeout = 1; return setTimeout }", "a Script"),
+        ("function main(data { return", "a Script"),
+    ],
+)
+def test_the_kind_is_taken_from_the_file(
+    text: str, taken: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.js"
+    file.write_text(text + "\n")
+    status = check(file)
+    output = capsys.readouterr()
+    assert output.err == f"scriptforge check: {file}: taken for {taken}; --kind decides\n"
+    assert status == (1 if "{ return" in text and "}" not in text else 0), output.out
 
 
 def test_the_configuration_is_checked_as_well(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:

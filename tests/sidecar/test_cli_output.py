@@ -84,6 +84,23 @@ def test_interrupted_as_from_a_terminal(desk: Path, when: str) -> None:
     assert (process.returncode, output, errors) == (130, b"", b"")
 
 
+def test_interrupted_while_it_is_read_in(desk: Path) -> None:
+    """From the moment that our own code is the first to be imported on, whenever that is."""
+    waiting = (
+        "import os, sys, sidecar.cli\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == sys.argv[1]: os.kill(os.getpid(), 2)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "sys.exit(sidecar.cli.main(['config']))"
+    )
+    for module in ("sidecar.cli.command_line", "tree_sitter", "sidecar.cli.serve"):
+        done = subprocess.run(
+            [sys.executable, "-c", waiting, module], cwd=desk, capture_output=True, timeout=20, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (130, b"", b""), module
+
+
 def ticks(pid: str) -> int:
     """Hundredths of a second of processor time."""
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11])

@@ -230,3 +230,20 @@ def test_a_file_is_loaded(tmp_path: Path) -> None:
     loaded = load_configuration(file, {})
     assert loaded.configuration.sandbox.workers == 5
     assert loaded.file == file
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("SCRIPTFORGE_CONFIG", ": the configuration file is named by --config, and a variable is one key of it"),
+        ("SCRIPTFORGE_CONF_FILE", ": the configuration file is named by --config, and a variable is one key of it"),
+        ("SCRIPTFORGE__CONFIG", ": the configuration file is named by --config, and a variable is one key of it"),
+        ("SCRIPTFORGE_ANYTHING", ""),
+        ("SCRIPTFORGE_SANDBOX_WORKERS", "; did you mean 'SCRIPTFORGE_SANDBOX__WORKERS'?"),
+        ("SCRIPTFORGE_LOG__LEVELS", "; did you mean 'SCRIPTFORGE_LOG__LEVEL'?"),
+    ],
+)
+def test_a_variable_that_is_none(name: str, hint: str) -> None:
+    with pytest.raises(InvalidConfigurationError) as caught:
+        build_configuration(None, {name: "1"})
+    assert str(caught.value) == f"{name}: error: unknown key {name!r}{hint}"

@@ -1,0 +1,78 @@
+"""The command line read, and what becomes of a command's output and of what it cannot do."""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sidecar.cli import bench, call, calls, check, config, route, run, serve, types
+from sidecar.errors import SidecarError
+from sipio.errors import SipioError
+
+INTERRUPTED = 130
+OUTPUT_GONE = 141
+
+
+def read(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Which command with what. Exits where the words make none."""
+    _make_output_usable()
+    return _parser().parse_args(arguments)
+
+
+def run_command(given: argparse.Namespace) -> int:
+    """Run it; the process's exit status."""
+    try:
+        status = int(given.run(given))
+        sys.stdout.flush()  # what cannot be written is known here, not at the interpreter's end
+    except (SidecarError, SandboxError, SipioError) as error:
+        print(f"scriptforge: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has what it wanted, as ``head`` does.
+        _give_up_output()
+        return OUTPUT_GONE
+    except OSError as error:
+        # Each command tells of its files and sockets itself; what is left is mostly output, as to a full disk.
+        _give_up_output()
+        with suppress(OSError):
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"scriptforge: {where}{error.strerror or error}", file=sys.stderr, flush=True)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scriptforge", description="Runs a carrier's customers' JavaScript on every call, beside the switch."
+    )
+    parser.add_argument("--version", action="version", version=f"scriptforge {version('scriptforge-sidecar')}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (run, check, serve, route, call, calls, types, config, bench):
+        command.add_parser(subparsers)
+    return parser
+
+
+def _make_output_usable() -> None:
+    """Output that is closed takes everything; a character that the terminal's encoding lacks becomes an escape."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _give_up_output() -> None:
+    """What is still buffered would fail once more at the interpreter's end, which prints a traceback of it."""
+    with suppress(OSError):
+        discard = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(discard, sys.stdout.fileno())
+        os.close(discard)
