@@ -32,6 +32,8 @@ class Plan:
     scripts: Sequence[int]
     sizes: Sequence[int]
     in_flight: Sequence[int]
+    script: str | None
+    """The text that every customer's script has; None for the one shipped."""
     node: Path | None
     """The program of the Node server; None leaves it out."""
 
@@ -51,7 +53,7 @@ async def compare(plan: Plan) -> Report:
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scriptforge-bench-")))
         catalog = directory / "catalog"
-        workload.write_catalog(catalog, max(plan.scripts))
+        workload.write_catalog(catalog, max(plan.scripts), plan.script)
         servers: list[Server] = []
         for count in plan.workers:
             servers.append(start_daemon(count, directory, catalog))

@@ -21,10 +21,14 @@ def customer(number: int) -> str:
     return f"customer-{number}"
 
 
-def script(number: int) -> str:
+def routing_script() -> str:
+    """The script measured where no other is named."""
+    return (files(__package__) / "routing.js").read_text(encoding="utf-8")
+
+
+def script(number: int, text: str) -> str:
     """The script of this number: the same work in a text of its own, as no two customers have the same."""
-    text = (files(__package__) / "routing.js").read_text(encoding="utf-8")
-    return f"// Routing of {customer(number)}\nconst CUSTOMER = {number};\n{text}"
+    return f"// Routing of {customer(number)}\n{text}"
 
 
 def routing(size: int) -> dict[str, Any]:
@@ -83,13 +87,15 @@ def requests(scripts: int, size: int) -> list[Request]:
     return [Request(customer(number), shared) for number in range(scripts)]
 
 
-def write_catalog(directory: Path, scripts: int) -> None:
-    """Write so many scripts, and a customer assigned to each."""
+def write_catalog(directory: Path, scripts: int, text: str | None = None) -> None:
+    """Write so many scripts of this text, and a customer assigned to each."""
+    if text is None:
+        text = routing_script()
     (directory / "scripts").mkdir(parents=True)
     tables: list[str] = []
     for number in range(scripts):
         name = f"routing-{number}"
-        (directory / "scripts" / f"{name}.js").write_text(script(number), encoding="utf-8")
+        (directory / "scripts" / f"{name}.js").write_text(script(number, text), encoding="utf-8")
         tables.append(f'[[script]]\nfile = "{name}.js"\n')
         tables.append(
             f'[[route]]\ncustomer = "{customer(number)}"\nscript = "{name}"\n'

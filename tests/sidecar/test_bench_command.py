@@ -47,6 +47,19 @@ def test_the_table_has_a_line_for_each_case(capsys: pytest.CaptureFixture[str]) 
     assert [line.split()[0] for line in lines[3:]] == ["inline", "daemon"]
 
 
+def test_a_script_of_ones_own_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "own.js"
+    case = ["--seconds", "0.1", "--no-node", "--workers", "1", "--scripts", "1", "--size", "500", "--in-flight", "1"]
+    own.write_text("function main(data) { data.headers = [{ key: 'X-A', value: 1 }]; return data }")
+    assert main(["bench", *case, "--script", str(own)]) == 0
+    own.write_text("function main() { throw new Error('503 Not measured') }")
+    capsys.readouterr()
+    assert main(["bench", *case, "--script", str(own)]) == 1
+    assert "answered sip_error" in capsys.readouterr().err
+    assert main(["bench", *case, "--script", str(tmp_path / "none.js")]) == 1
+    assert "none.js cannot be read" in capsys.readouterr().err
+
+
 def test_node_without_its_packages_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--node", str(tmp_path / "server.mjs")]) == 1
     assert "npm ci" in capsys.readouterr().err
