@@ -63,9 +63,17 @@ def canonical_name(name: str) -> str:
 class SipMessage:
     """A request or a response, immutable by convention: nothing writes to one once it is parsed."""
 
-    __slots__ = ("_index", "body", "headers", "raw", "version")
+    __slots__ = ("_index", "_sequence", "body", "headers", "raw", "version")
 
-    def __init__(self, raw: bytes, version: str, headers: list[tuple[str, str]], body: bytes) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        version: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        index: dict[str, list[str]] | None = None,
+    ) -> None:
+        """``index`` is the headers' values by canonical name, where it was made along with them."""
         self.raw: Final = raw
         """The bytes it was parsed from."""
         self.version: Final = version
@@ -73,21 +81,23 @@ class SipMessage:
         self.headers: Final = headers
         """Name as spelt and value, in message order, folding undone, a repeated header repeated."""
         self.body: Final = body
-        self._index: dict[str, list[str]] | None = None
+        self._index: Final = _index_of(headers) if index is None else index
+        self._sequence: tuple[int, str] | None = None
 
     def get(self, name: str) -> str | None:
         """The first value of a header by any of its spellings, or None."""
-        values = self._values().get(canonical_name(name))
+        # Our own code asks by canonical names, some fifty times a call: only other spellings are looked up.
+        values = self._index.get(name) or self._index.get(canonical_name(name))
         return values[0] if values else None
 
     def get_all(self, name: str) -> list[str]:
         """Every value of a header in message order, one for each field, commas not split."""
-        return list(self._values().get(canonical_name(name), ()))
+        return list(self._index.get(name) or self._index.get(canonical_name(name)) or ())
 
     def spellings(self, name: str) -> list[str]:
         """How a header's name is written in this message, each spelling once, in order."""
         wanted = canonical_name(name)
-        if wanted not in self._values():
+        if wanted not in self._index:
             return []
         return list(dict.fromkeys(spelt for spelt, _ in self.headers if canonical_name(spelt) == wanted))
 
@@ -121,7 +131,7 @@ class SipMessage:
         Raises:
             MalformedMessage: as `verify`.
         """
-        values = self._values()
+        values = self._index
         for name in _MANDATORY:
             found = values.get(name)
             if found is None:
@@ -136,20 +146,22 @@ class SipMessage:
         Raises:
             MalformedMessage: missing, not under 2**32 (RFC 3261 clause 8.1.1.5), or without a method.
         """
+        if self._sequence is not None:
+            return self._sequence
         parts = (self.get("cseq") or "").split()
         if len(parts) != 2 or not (parts[0].isascii() and parts[0].isdigit()) or not is_token(parts[1]):
             raise MalformedMessage("bad CSeq")
         if len(parts[0]) > 20 or int(parts[0]) > 0xFFFF_FFFF:
             raise MalformedMessage("CSeq number out of range")
-        return int(parts[0]), parts[1]
+        self._sequence = int(parts[0]), parts[1]
+        return self._sequence
 
-    def _values(self) -> dict[str, list[str]]:
-        if self._index is None:
-            index: dict[str, list[str]] = {}
-            for name, value in self.headers:
-                index.setdefault(canonical_name(name), []).append(value)
-            self._index = index
-        return self._index
+
+def _index_of(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
+    index: dict[str, list[str]] = {}
+    for name, value in headers:
+        index.setdefault(canonical_name(name), []).append(value)
+    return index
 
 
 class Request(SipMessage):
@@ -158,9 +170,17 @@ class Request(SipMessage):
     __slots__ = ("method", "uri")
 
     def __init__(
-        self, raw: bytes, version: str, headers: list[tuple[str, str]], body: bytes, *, method: str, uri: str
+        self,
+        raw: bytes,
+        version: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        index: dict[str, list[str]] | None = None,
+        *,
+        method: str,
+        uri: str,
     ) -> None:
-        super().__init__(raw, version, headers, body)
+        super().__init__(raw, version, headers, body, index)
         self.method: Final = method
         """Case-sensitive (RFC 3261 clause 7.1), as written."""
         self.uri: Final = uri
@@ -197,11 +217,12 @@ class Response(SipMessage):
         version: str,
         headers: list[tuple[str, str]],
         body: bytes,
+        index: dict[str, list[str]] | None = None,
         *,
         status: int,
         reason: str,
     ) -> None:
-        super().__init__(raw, version, headers, body)
+        super().__init__(raw, version, headers, body, index)
         self.status: Final = status
         """100 to 699."""
         self.reason: Final = reason
@@ -231,18 +252,19 @@ def parse_message(data: bytes) -> Request | Response:
         lines = text.replace("\r\n", "\n").split("\n")
     if len(lines) > HEADER_COUNT:
         raise OversizedFrame(f"message of {len(lines)} header lines")
-    headers, lengths = _read_headers(lines)
+    headers, index = _read_headers(lines)
+    lengths = index.get("content-length")
     if lengths:
         body = _cut_body(body, lengths)
     first, _, rest = lines[0].partition(" ")
     if first[:4].upper() == "SIP/":
         status, reason = _status_line(first, rest)
-        return Response(data, first, headers, body, status=status, reason=reason)
+        return Response(data, first, headers, body, index, status=status, reason=reason)
     uri, _, version = rest.partition(" ")
     # Exactly one space between the parts: RFC 4475 clause 3.1.2.8 on what to do with more.
     if not uri or not is_token(first) or _VERSION.fullmatch(version) is None:
         raise MalformedMessage(f"bad start line {lines[0][:80]!r}")
-    return Request(data, version, headers, body, method=first, uri=uri)
+    return Request(data, version, headers, body, index, method=first, uri=uri)
 
 
 def _status_line(version: str, rest: str) -> tuple[int, str]:
@@ -267,9 +289,9 @@ def _split_body(data: bytes) -> tuple[bytes, bytes]:
     return data[start:].rstrip(b"\r\n"), b""
 
 
-def _read_headers(lines: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
+def _read_headers(lines: list[str]) -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
     headers: list[tuple[str, str]] = []
-    lengths: list[str] = []
+    index: dict[str, list[str]] = {}
     canonical = canonical_name
     for line in lines[1:]:
         name, colon, value = line.partition(":")
@@ -277,17 +299,23 @@ def _read_headers(lines: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
             # Folding (RFC 3261 clause 7.3.1) stands for one space.
             if not headers:
                 raise MalformedMessage("the first header line begins with white space")
-            name, value = headers.pop()
+            name, value = headers[-1]
             value = (value + " " + line.strip(" \t")).strip(" ")
-        elif not colon:
+            headers[-1] = (name, value)
+            index[canonical(name)][-1] = value
+            continue
+        if not colon:
             raise MalformedMessage(f"header line without a colon: {line[:80]!r}")
-        else:
-            name = name.rstrip(" \t")
-            value = value.strip(" \t")
+        name = name.rstrip(" \t")
+        value = value.strip(" \t")
         headers.append((name, value))
-        if canonical(name) == "content-length":
-            lengths.append(value)
-    return headers, lengths
+        key = canonical(name)
+        values = index.get(key)
+        if values is None:
+            index[key] = [value]
+        else:
+            values.append(value)
+    return headers, index
 
 
 def _cut_body(body: bytes, lengths: list[str]) -> bytes:

@@ -1,6 +1,7 @@
 """Via (RFC 3261 clause 20.42): which transaction of which sender a message belongs to."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -26,6 +27,8 @@ class Via(msgspec.Struct, frozen=True, kw_only=True):
     """Empty if there is none: an RFC 2543 sender."""
 
 
+# A request's own Via is read for its transaction, for what goes back and for where to: few are remembered, for as long.
+@lru_cache(maxsize=16)
 def parse_via(text: str) -> Via:
     """Read the first value of a Via header.
 
