@@ -346,7 +346,7 @@ class Daemon:
             return snapshot.errors | connections
 
         def breaker() -> dict[str, str]:
-            return {peer.peer: "open" if peer.breaker_open else "closed" for peer in self._evapi.snapshot()}
+            return {peer.peer: peer.breaker for peer in self._evapi.snapshot()}
 
         return Sources(
             queue_depth=lambda: {"all": self._pool.state().outstanding},

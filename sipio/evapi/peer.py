@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 from secrets import token_hex
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -61,8 +61,9 @@ class PeerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Destinations that a script named and Kamailio had not offered."""
     timeouts_in_row: int
     """As Kamailio last reported it."""
-    breaker_open: bool
-    """As Kamailio last reported it."""
+    breaker: Literal["closed", "half_open", "open"]
+    """Kamailio's circuit breaker by its last report and by what was sent since: it sends one call a second while it is
+    open, half_open is while such a call is being decided, and any answer closes it."""
     held_bytes: int
     flow_resets: int
 
@@ -138,6 +139,8 @@ class Peer:
         self._bad_frames = self._dropped = self._flow_resets = 0
         self._timeouts_in_row = 0
         self._breaker_open = False
+        self._probe: Transaction | None = None
+        """The last call that came through the open breaker."""
 
     @property
     def in_flight(self) -> int:
@@ -201,6 +204,7 @@ class Peer:
             if type(message) is CallRoute:
                 self._timeouts_in_row = message.timeouts_in_row
                 self._breaker_open = message.timeouts_in_row >= message.breaker_limit
+                self._probe = message.transaction if self._breaker_open else None
                 self._asked += 1
                 if len(self._calls) >= self._limits.in_flight:
                     self._fall_back(message.transaction, "overloaded")
@@ -306,8 +310,15 @@ class Peer:
         self._answers["fallback"] += 1
         self._send(messages.encode_fallback(transaction, reason))
 
+    @property
+    def _breaker(self) -> Literal["closed", "half_open", "open"]:
+        if not self._breaker_open:
+            return "closed"
+        return "half_open" if self._probe in self._calls else "open"
+
     def _send(self, payload: bytes) -> None:
         if self._connected:
+            self._breaker_open = False
             self._outbox.push(payload)
             self._wake()
 
@@ -327,7 +338,7 @@ class Peer:
             bad_frames=self._bad_frames,
             dropped_destinations=self._dropped,
             timeouts_in_row=self._timeouts_in_row,
-            breaker_open=self._breaker_open,
+            breaker=self._breaker,
             held_bytes=self._outbox.held_bytes,
             flow_resets=self._flow_resets + self._outbox.resets,
         )

@@ -140,11 +140,21 @@ def test_a_bug_in_the_router_costs_its_call_and_no_other() -> None:
 
 
 def test_kamailios_breaker_is_seen() -> None:
+    talk = Conversation(HoldingRouter())
+    talk.hears(question(1, timeouts=19))
+    assert talk.peer.snapshot().breaker == "closed"
+    talk.hears(question(2, timeouts=20))
+    assert talk.peer.snapshot().breaker == "half_open"
+    talk.hears(cancel(2))
+    assert talk.peer.snapshot().breaker == "open", "nothing was answered"
+    talk.hears(question(3, timeouts=0))
+    assert talk.peer.snapshot().breaker == "closed"
+
+
+def test_an_answer_closes_kamailios_breaker() -> None:
     talk = Conversation(EchoRouter())
     talk.hears(question(1, timeouts=20))
-    assert talk.peer.snapshot().breaker_open
-    talk.hears(question(2, timeouts=0))
-    assert not talk.peer.snapshot().breaker_open
+    assert talk.peer.snapshot().breaker == "closed"
 
 
 def test_call_ends_and_greetings() -> None:
