@@ -20,14 +20,15 @@ class HeardDigits:
         self._listening = False
         self._wanted = 0
 
-    def want(self, call_id: int, *, fresh: bool) -> None:
-        """The script asks for the digits that come; ``fresh`` for none of those that came before."""
+    def want(self, call_id: int, *, fresh: bool) -> bool:
+        """The script asks for the digits that come; ``fresh`` for none of those that came before. Whether it got some
+        at once: they came while it looked at those before."""
         if fresh:
             self._digits.clear()
         self._listening = True
         self._script.settle(self._wanted, [])
         self._wanted = call_id
-        self._hand()
+        return self._hand()
 
     def heard(self, digit: str) -> bool:
         """A digit was pressed. Whether the script was waiting for it."""
@@ -42,9 +43,11 @@ class HeardDigits:
         wanted, self._wanted = self._wanted, 0
         self._script.reject_ended(wanted)
 
-    def _hand(self) -> None:
-        if self._wanted and self._digits:
-            call_id, self._wanted = self._wanted, 0
-            digits = list(self._digits)
-            self._digits.clear()
-            self._script.settle(call_id, digits)
+    def _hand(self) -> bool:
+        if not self._wanted or not self._digits:
+            return False
+        call_id, self._wanted = self._wanted, 0
+        digits = list(self._digits)
+        self._digits.clear()
+        self._script.settle(call_id, digits)
+        return True

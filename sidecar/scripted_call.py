@@ -112,8 +112,9 @@ class ScriptedCall:
         elif name == "digits":
             if self._hung_up is not None:
                 script.reject_ended(call_id)
-            else:
-                self._digits.want(call_id, fresh=arguments[:1] == [True])
+            elif self._digits.want(call_id, fresh=arguments[:1] == [True]):
+                # A key is heard once: what a waitFor has is not for the next ivr.
+                self._type_ahead.forget()
         elif name == "hangup":
             if self._hung_up is not None:
                 self._tell_hangup(call_id, self._hung_up)

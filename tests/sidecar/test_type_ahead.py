@@ -6,6 +6,7 @@ import pytest
 
 from sidecar.call_actions import read
 from sidecar.call_places import ActionError, Places
+from sidecar.heard_digits import HeardDigits
 from sidecar.type_ahead import TYPED_AHEAD, TypeAhead
 from sipio.call_control import (
     Answer,
@@ -122,6 +123,21 @@ async def test_what_a_wait_hears_is_not_for_the_next_ivr(tmp_path: Path) -> None
     press(call, "2")
     call.under_way.end()
     assert collecting(call) == "2"
+
+
+def test_digits_that_came_while_a_wait_looked_at_those_before_are_its_own() -> None:
+    settled: list[tuple[int, list[str]]] = []
+
+    class Script:
+        def settle(self, call_id: int, value: list[str]) -> None:
+            settled.append((call_id, value))
+
+    heard = HeardDigits(Script())  # type: ignore[arg-type]
+    assert not heard.want(1, fresh=True)
+    assert heard.heard("1")
+    assert not heard.heard("2"), "kept for an ivr as well, until it is known whose it is"
+    assert heard.want(2, fresh=False), "and forgotten there"
+    assert [each for each in settled if each[0]] == [(1, ["1"]), (2, ["2"])]
 
 
 def test_the_option_is_true_or_false() -> None:
