@@ -79,6 +79,11 @@ def test_a_long_loss_fades_to_silence_within_60_ms() -> None:
     assert steepest(heard) < 1.35 * steepest(tone(300, 0.1)), "nor is there a click where it comes back"
 
 
+def test_what_repeats_too_slowly_to_be_found_has_no_click_either() -> None:
+    for lost in range(10, 20):
+        assert steepest(through_loss(tone(60, 1), Law.PCMU, {lost})) < 3 * steepest(tone(60, 0.1))
+
+
 @pytest.mark.parametrize("frames", [2, 3])
 def test_long_packets_are_concealed_alike(frames: int) -> None:
     heard = through_loss(tone(440, 2), Law.PCMA, {7, 15}, frames)

@@ -14,7 +14,7 @@ from tests.sipio.media.media_doubles import HOST, House, negotiated
 
 TEXT = (
     "Your account balance is four thousand and sixty two pounds. Transfers made before six in the evening arrive on "
-    "the same day. We hear you: please hold the line, an agent will be with you in a moment. Oh no, he said, and hummed. "
+    "the same day. We hear you: please hold the line, an agent will be with you in a moment. Oh no, he said. "
 )
 
 
