@@ -230,14 +230,13 @@ def test_audio_from_elsewhere_and_garbage_are_not_the_callers(daemon: VoiceDaemo
             caller.rtp.sendto(chance.randbytes(chance.randrange(1, 300)), audio)
             stranger.sendto(caller.rtp_packet(number, b"\x22" * 160, ssrc=9), audio)
             caller.rtp.recv(2_048)
-        heard = set()
-        for _ in range(30):
-            heard |= set(caller.rtp.recv(2_048)[12:])
+        heard = b"".join(caller.rtp.recv(2_048)[12:] for _ in range(30))
         stranger.setblocking(False)
         with pytest.raises(BlockingIOError):
             stranger.recv(2_048)
-    assert 0x11 in heard
-    assert 0x22 not in heard
+    assert b"\x11" * 160 in heard
+    # A few such samples are in what fades where the caller's own audio has ended.
+    assert b"\x22" * 40 not in heard
     caller.bye()
 
 
