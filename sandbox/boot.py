@@ -23,7 +23,6 @@ def main(
     warm_contexts: int,
     required: bool,
     niceness: int,
-    give_way: bool,
 ) -> None:
     """Confine this process and serve the link on ``descriptor``. Ends the process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -34,10 +33,10 @@ def main(
         os._exit(0)
     if niceness:
         os.nice(niceness)
-    if give_way:
-        # Where the system forbids it, the worker serves all the same.
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    # A worker that is woken does not stop the daemon that wakes it, which has more to hand out (docs/performance.md).
+    # Where the system forbids it, the worker serves all the same.
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     page = mmap.mmap(page_descriptor, PAGE_BYTES)
     refused = ""
     system_calls = None

@@ -32,16 +32,13 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Contexts kept ready, about 0.2 MB each."""
     require_confinement: bool = True
     """A worker that cannot confine itself ends instead of serving."""
-    give_way: bool = False
-    """Whether waking the worker leaves its waker the processor (SCHED_BATCH). On a machine with few cores a daemon that
-    sent to its worker was otherwise stopped for as long as the worker's turn: 270 us of each call's beginning."""
 
 
 _BOOT = (
     "import sys;"
     "sys.path[:]={path!r};"
     "from sandbox.boot import main;"
-    "main({link},{page},{parent},{memory},{contexts},{required},{niceness},{give_way})"
+    "main({link},{page},{parent},{memory},{contexts},{required},{niceness})"
 )
 
 
@@ -107,7 +104,6 @@ class WorkerProcess(asyncio.Protocol):
                 contexts=settings.warm_contexts,
                 required=settings.require_confinement,
                 niceness=niceness,
-                give_way=settings.give_way,
             )
             # -I: no environment, no user site, no current directory; -S: no site hooks. A clean interpreter.
             # It keeps the daemon's standard error until it is confined, so that a failing import is seen.

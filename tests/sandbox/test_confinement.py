@@ -122,12 +122,11 @@ async def test_a_live_worker_as_the_kernel_sees_it() -> None:
             _check(pid)
 
 
-@pytest.mark.parametrize("give_way", [False, True])
-async def test_whether_a_worker_gives_way(give_way: bool) -> None:
+async def test_a_worker_that_is_woken_lets_its_waker_finish() -> None:
     before = set(_children())
-    async with running_pool(PoolSettings(workers=1, slow_workers=1, worker=WorkerSettings(give_way=give_way))):
+    async with running_pool(PoolSettings(workers=1, slow_workers=1)):
         policies = {os.sched_getscheduler(pid) for pid in set(_children()) - before}
-    assert policies == {os.SCHED_BATCH if give_way else os.SCHED_OTHER}
+    assert policies == {os.SCHED_BATCH}
 
 
 def _check(pid: int) -> None:
