@@ -28,6 +28,8 @@ class Tag(StrEnum):
 
     RETURNED = "R"
     THREW = "E"
+    THREW_NULL = "N"
+    """What an author may do, and what the engine does where it has no memory left for an error."""
     OUT_OF_MEMORY = "M"
     EXCEEDED = "X"
     WAITING = "W"
@@ -143,7 +145,7 @@ class Context:
             status = self._functions("load")(json.dumps(description), adapter, once)
         except ENGINE_ERRORS as error:
             status = _ended(error)
-        if status is None:
+        if status is None or status[0] == Tag.THREW_NULL:  # nothing of the author's has run
             status = Tag.OUT_OF_MEMORY + "0"
         if status != "R0":
             self.usable = False

@@ -50,6 +50,8 @@ SPENT_SHARE = 0.6
 """Of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others' sake."""
 LEAST_SECONDS = 0.000_1
 """Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
+FILLED_BYTES_PER_SECOND = 4e9
+"""No script fills its heap faster: small objects, of which the last finds no room even for an error, take 1 GB/s."""
 KILL_FACTOR = 1.5
 KILL_SLACK_SECONDS = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
@@ -281,6 +283,9 @@ class Worker:
             # A promise takes the engine's interrupt for a rejection, which may be what the run ended in.
             context.usable = False
             status = Tag.OUT_OF_TIME + "0"
+        if status[0] == Tag.THREW_NULL:
+            full = self._may_have_filled(run)
+            status = Tag.OUT_OF_MEMORY + "0" if full else Tag.THREW + status[1:]
         # A run out of time or memory cannot say whether it wrote to the console: its author needs it most then.
         log = context.take_log() if status[1] in "13" or status[0] in "TMX" else None
         if status[0] == Tag.WAITING:
@@ -365,6 +370,15 @@ class Worker:
         if context.ended:
             return context.ended
         return context.poll(True)
+
+    def _may_have_filled(self, run: Run) -> bool:
+        """Whether the run's heap can have reached its limit. What it held is gone by the time that null is seen."""
+        program = self._programs.get(run.key)
+        if program is None:
+            return True
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        lasted = time.monotonic() - run.started
+        return peak > program.memory_bytes and lasted > program.memory_bytes / FILLED_BYTES_PER_SECOND
 
     def _hoards(self, context: Context) -> bool:
         return self._note_peak() and context.heap_bytes() > RETAINED_BYTES

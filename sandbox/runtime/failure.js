@@ -23,7 +23,7 @@ const describe = (thrown) => {
 
 const isOutOfMemory = (thrown) => {
   try {
-    return thrown === null || (thrown instanceof EngineError && thrown.message === "out of memory");
+    return thrown instanceof EngineError && thrown.message === "out of memory";
   } catch {
     return false;
   }

@@ -2,7 +2,7 @@
 // What an App has more than a Script (timers, promises, host calls) is in app.js; script.js stands in its place.
 //
 // A status is one string: a tag, a flag, a payload.
-//   tag   R returned (JSON)  E threw (JSON)  M out of memory  X exceeded (which bound)  W waiting (ms to the next timer, or none)
+//   tag   R returned (JSON)  E threw (JSON)  N threw null (JSON)  M out of memory  X exceeded (which bound)  W waiting (ms to the next timer, or none)
 //   flag  0 nothing more, 1 console lines to take, 2 host calls to take, 3 both
 // The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
@@ -39,8 +39,20 @@ const conclude = (tag, payload) => {
   status = flat(tag, tag === "R" || tag === "E" ? flags() : lines.length ? 1 : 0, payload);
 };
 
+// The author's, or the engine's where it has no memory for an error: whoever measures time and memory tells them apart.
+const failWithNull = () => {
+  let description = "";
+  try {
+    description = describe(null);
+  } catch {
+    return conclude("M", "");
+  }
+  return conclude("N", description);
+};
+
 const fail = (thrown) => {
   if (isOutOfMemory(thrown)) return conclude("M", "");
+  if (thrown === null) return failWithNull();
   let answer;
   try {
     const value = adapter.caught(thrown);

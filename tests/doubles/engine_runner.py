@@ -80,7 +80,7 @@ class EngineRun:
     def _outcome(self, status: str) -> Outcome:
         if status[0] == Tag.RETURNED:
             return Returned(status[2:].encode())
-        if status[0] == Tag.THREW:
+        if status[0] in (Tag.THREW, Tag.THREW_NULL):
             return threw(self.invocation.program.name, status[2:])
         assert status[0] == Tag.OUT_OF_TIME, status
         return TimedOut(TimeLimit.CPU)

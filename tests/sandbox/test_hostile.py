@@ -65,7 +65,10 @@ OTHERS: list[tuple[str, tuple[type[Outcome], ...]]] = [
     ("return 10**400", (Returned,)),
     ("return 'x' + 'y'.repeat(600) + Math.random()", (Returned,)),
     ("return '\\0' + '\\ud800' + 2**31", (Returned,)),
-    ("throw null", (OutOfMemory,)),
+    ("throw null", (Threw,)),
+    ("throw undefined", (Threw,)),
+    ("let list = null; for (;;) list = { list }", (OutOfMemory,)),
+    ("const f = () => { let list = null; for (;;) list = [list]; }; f()", (OutOfMemory,)),
     ("const f = () => f(); f()", (Threw,)),
     ("return JSON.parse('['.repeat(1e6))", (Threw,)),
     ("let a = []; for (let i = 0; i < 1e6; i++) a = [a]; return a", (Threw, OutOfMemory)),
@@ -137,3 +140,20 @@ async def test_the_pool_is_whole_again(pool: Pool) -> None:
     await until(lambda: pool.state().fast == 2 and pool.state().slow == 1 and pool.state().spare == 1)
     assert pool.state().outstanding == 0
     assert set(pool.state().deaths) <= {"SIGALRM", "SIGSEGV", "SIGKILL", "SIGABRT"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("async function main() { throw null; }", Threw),
+        ("async function main() { await null; throw null; }", Threw),
+        ("const main = () => Promise.reject(null);", Threw),
+        ("function main() { setTimeout(() => { throw null; }, 1); return new Promise(() => {}); }", Threw),
+        ("async function main() { await null; let list = null; for (;;) list = { list }; }", OutOfMemory),
+    ],
+)
+async def test_null_thrown_by_an_app_is_not_for_want_of_memory(pool: Pool, text: str, expected: type[Outcome]) -> None:
+    outcome = (await ask(pool, program(text, Kind.APP, memory_bytes=20_000_000))).outcome
+    assert isinstance(outcome, expected), outcome
+    if isinstance(outcome, Threw):
+        assert (outcome.name, outcome.message) == ("Thrown", "null")

@@ -283,4 +283,4 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_the_runtime_tags_are_all_known() -> None:
-    assert {tag.value for tag in Tag} == set("REMXWTB")
+    assert {tag.value for tag in Tag} == set("RENMXWTB")
