@@ -1,7 +1,7 @@
 """The command ``scriptforge``: one file per command, each with ``add_parser`` and ``run``.
 
-Nothing is imported before `main` has begun. Reading the program in takes 0.15 s, in which Ctrl-C would print where in an
-import it came.
+Nothing is imported before `main` has begun. Reading the program in takes 0.15 s, in which Ctrl-C would print where in
+an import it came.
 """
 
 
