@@ -24,7 +24,8 @@ from sandbox.program import Invocation
 from sidecar import class4
 from sidecar.bench import workload
 from sidecar.configuration import Configuration, LogSection
-from sidecar.decisions import Decided, Decisions, Running, limits_of
+from sidecar.deciding import Decided, Running, limits_of
+from sidecar.decisions import Decisions
 from sidecar.events import DecisionEvents
 from sidecar.logs import open_output
 from sidecar.metrics import DecisionMetrics

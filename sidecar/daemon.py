@@ -20,7 +20,8 @@ from sidecar.catalog.directory import DirectoryLoader
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.watch import CatalogWatcher
 from sidecar.configuration import Configuration, SocketSection
-from sidecar.decisions import Decided, Decisions
+from sidecar.deciding import Decided
+from sidecar.decisions import Decisions
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.events import DecisionEvents
 from sidecar.logs import ActionLogger, open_output, setup

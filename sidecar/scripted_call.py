@@ -22,7 +22,7 @@ from sidecar.call_record import CallNotes, CallRecord
 from sidecar.call_script import QUEUED_ACTIONS, CallScript, ScriptRunner
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration import Configuration
-from sidecar.decisions import Failure
+from sidecar.failure import Failure
 from sidecar.heard_digits import HeardDigits
 from sidecar.script_ending import ending_of, last_word, ours
 from sidecar.type_ahead import TypeAhead

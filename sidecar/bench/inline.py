@@ -10,7 +10,7 @@ from sidecar.bench.slices import LEAD_SHARE, Slice
 from sidecar.bench.workload import Request
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration import Configuration
-from sidecar.decisions import limits_of
+from sidecar.deciding import limits_of
 from sidecar.errors import SidecarError
 from sidecar.programs import decision_program
 

@@ -9,7 +9,7 @@ from sandbox.outcome import LogLine
 from sidecar.check.report import printable, report
 from sidecar.cli.routing_changes import Line, Sign, changes, label
 from sidecar.cli.terminal import Paint, Painter
-from sidecar.decisions import Failure
+from sidecar.failure import Failure
 from sidecar.problem import Problem, Severity
 from sipio.routing import Action, Decision
 

@@ -29,7 +29,8 @@ from sidecar.cli.decision_text import (
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.configuration import Configuration
 from sidecar.configuration_source import load_configuration
-from sidecar.decisions import Decided, Decisions
+from sidecar.deciding import Decided
+from sidecar.decisions import Decisions
 from sidecar.sip_answer import parse_action
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest

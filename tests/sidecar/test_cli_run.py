@@ -12,7 +12,7 @@ from sandbox.outcome import LogLine
 from sidecar.cli import main
 from sidecar.cli.decision_text import EXIT_STATUS, console_text, decision_text, failure_text, time_text
 from sidecar.cli.terminal import Paint, Painter
-from sidecar.decisions import Failure
+from sidecar.failure import Failure
 from sipio.routing import Action, Decision
 
 CALL = '{"routing":{"cli":"1","dest_number":"2","egress_routing":[{"gw":{"a":{"cli":"1"}}},{"gw":{"b":{"cli":"1"}}}]}}'

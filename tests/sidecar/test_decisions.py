@@ -25,7 +25,8 @@ from sandbox.outcome import (
 from sandbox.program import Invocation
 from sidecar.catalog.model import Assignment, Kind, Script, SipAnswer, Snapshot
 from sidecar.configuration import Configuration, DecisionSection
-from sidecar.decisions import Decided, Decisions
+from sidecar.deciding import Decided
+from sidecar.decisions import Decisions
 from sipio.errors import MalformedMessage
 from sipio.routing import Action, Decision, Direction, RoutingRequest
 

@@ -1,0 +1,38 @@
+"""Why a script gave no decision, or did not drive its call to its end, in words for its author."""
+
+from typing import Final
+
+import msgspec
+
+from sandbox.outcome import Cancelled, Crashed, Exceeded, Outcome, OutOfMemory, Refused, Returned, Threw, TimedOut
+
+SCRIPT_ERROR: Final = "script_error"
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An outcome, what there is to say of it, and the place in the author's file."""
+
+    outcome: str
+    message: str = ""
+    location: str = ""
+
+
+def failure_of(outcome: Outcome) -> Failure:
+    """An outcome that is no decision, in words."""
+    match outcome:
+        case Threw():
+            place = outcome.location
+            location = f"{outcome.program}:{place.line}:{place.column}" if place else outcome.program
+            return Failure(SCRIPT_ERROR, f"{outcome.name}: {outcome.message}", location)
+        case TimedOut(limit):
+            return Failure("timed_out", f"the {limit.value} time limit was reached")
+        case OutOfMemory():
+            return Failure("out_of_memory", "the memory limit was reached")
+        case Exceeded(bound):
+            return Failure(SCRIPT_ERROR, f"the {bound.value} limit was passed")
+        case Crashed(cause):
+            return Failure("crashed", cause)
+        case Refused(reason):
+            return Failure("refused", reason)
+        case Cancelled() | Returned():
+            raise ValueError(f"{outcome} is no failure")
