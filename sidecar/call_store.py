@@ -2,6 +2,9 @@
 
 import asyncio
 import datetime
+import errno
+import itertools
+import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +22,8 @@ UNWRITTEN: Final = 10_000
 """Records kept while the disk is slow or full; the oldest goes first, counted, since calls must not wait for it."""
 
 GATHERING_SECONDS: Final = 0.25
-"""Records of so long are one write: a thread woken for each took 0.15 ms of a call's processor time. The log has every
-record at once; whoever asks ``scriptforge calls`` for one waits a moment."""
+"""From one write to the next, and what comes meanwhile is one: a thread woken for each record took 0.15 ms of a call's
+processor time. A record that comes alone is written at once."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(CallRecord).decode
@@ -39,6 +42,8 @@ class CallStore:
         self._unwritten: deque[CallRecord] = deque()
         self._gathering: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._next_write = 0.0
+        """Not before this time of the loop."""
         self.dropped = 0
         self._said = False
 
@@ -60,14 +65,16 @@ class CallStore:
             await self._write()
 
     def _gather(self) -> None:
-        self._gathering = asyncio.get_running_loop().call_later(GATHERING_SECONDS, self._gathered)
+        self._gathering = asyncio.get_running_loop().call_at(self._next_write, self._gathered)
 
     def _gathered(self) -> None:
+        loop = asyncio.get_running_loop()
         self._gathering = None
-        self._writing = asyncio.get_running_loop().create_task(self._write())
+        self._next_write = loop.time() + GATHERING_SECONDS
+        self._writing = loop.create_task(self._write())
 
     async def _write(self) -> None:
-        records = list(self._unwritten)
+        records = deque(self._unwritten)
         self._unwritten.clear()
         try:
             await asyncio.to_thread(self._append, records)
@@ -82,22 +89,45 @@ class CallStore:
             if self._unwritten:
                 self._gather()
 
-    def _append(self, records: list[CallRecord]) -> None:
+    def _append(self, records: deque[CallRecord]) -> None:
+        """Write the records, each taken out once it is written."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        by_day: dict[str, list[bytes]] = {}
-        for record in records:
-            by_day.setdefault(_day(record.arrived), []).append(_encode(record) + b"\n")
-        for day, lines in by_day.items():
+        while records:
+            day, same = next(itertools.groupby(records, key=lambda record: _day(record.arrived)))
+            lines = [_encode(record) + b"\n" for record in same]
             file = self._directory / f"calls-{day}.jsonl"
             new = not file.exists()
-            with file.open("ab") as output:
-                output.write(b"".join(lines))
+            for _ in range(_append_lines(file, lines)):
+                records.popleft()
             if new:
                 self._prune()
 
     def _prune(self) -> None:
         for file in sorted(self._directory.glob("calls-*.jsonl"))[: -self._days]:
             file.unlink(missing_ok=True)
+
+
+def _append_lines(file: Path, lines: list[bytes]) -> int:
+    """Write whole lines; gives how many the disk had room for. Raises OSError where it has none for the first.
+
+    A line begun and not finished is cut off again, or ended first where somebody died over it: the next would be lost
+    with it.
+    """
+    with file.open("a+b", buffering=0) as output:
+        size = output.seek(0, os.SEEK_END)
+        if size:
+            output.seek(size - 1)
+            if output.read(1) != b"\n":
+                size += output.write(b"\n") or 0
+        data = b"".join(lines)
+        written = output.write(data) or 0
+        if written < len(data):
+            whole = data.rfind(b"\n", 0, written) + 1
+            output.truncate(size + whole)
+            if not whole:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return data.count(b"\n", 0, whole)
+    return len(lines)
 
 
 def find(directory: Path, call_id: str) -> CallRecord:

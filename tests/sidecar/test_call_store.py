@@ -1,9 +1,12 @@
 """Call records kept by day, found again and shown."""
 
+import asyncio
+import resource
 from pathlib import Path
 
 import pytest
 
+from sidecar import call_store
 from sidecar.call_record import CallRecord
 from sidecar.call_store import CallStore, NoSuchCall, find, newest
 from sidecar.cli import main
@@ -59,6 +62,45 @@ async def test_days_past_are_let_go_and_broken_lines_passed_over(tmp_path: Path)
         await store.close()
     cut_short(tmp_path)
     assert [one.id for one in newest(tmp_path)] == ["day-3", "day-2"]
+
+
+async def test_the_record_after_one_cut_short_is_whole(tmp_path: Path) -> None:
+    store = CallStore(tmp_path, days=2)
+    for name in ("first", "second"):
+        store.add(record(name))
+        await store.close()
+        cut_short(tmp_path)
+    assert [one.id for one in newest(tmp_path)] == ["second", "first"]
+
+
+async def test_of_a_disk_that_is_full_all_that_fits_is_kept_and_the_rest_counted(tmp_path: Path) -> None:
+    store = CallStore(tmp_path, days=7)
+    for number in range(100):
+        store.add(record(f"call-{number}"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        await store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept = [one.id for one in newest(tmp_path)]
+    assert 10 < len(kept) < 100
+    assert store.dropped == 100 - len(kept)
+    store.add(record("later"))
+    await store.close()
+    assert [one.id for one in newest(tmp_path)] == ["later", *kept]
+
+
+async def test_a_record_that_comes_alone_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_store, "GATHERING_SECONDS", 3_600.0)
+    store = CallStore(tmp_path, days=7)
+    store.add(record("alone"))
+    async with asyncio.timeout(5):
+        while not list(newest(tmp_path)):  # noqa: ASYNC110 - a file sets no event
+            await asyncio.sleep(0.005)
+    store.add(record("soon after"))
+    await store.close()
+    assert [one.id for one in newest(tmp_path)] == ["soon after", "alone"]
 
 
 async def test_a_directory_that_cannot_be_written_costs_records_and_no_call(tmp_path: Path) -> None:
