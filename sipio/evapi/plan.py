@@ -104,13 +104,7 @@ def _address(invite: Request, name: str) -> NameAddress | None:
 
 
 def _entry(candidate: Candidate, cli: str) -> dict[str, Any]:
-    host = ""
-    if candidate.uri:
-        try:
-            host = parse_uri(candidate.uri).address
-        except MalformedMessage:
-            host = candidate.uri
-    gateway = {**candidate.attributes, "cli": cli, "uri": candidate.uri, "host": host}
+    gateway = {**candidate.attributes, "cli": cli, "uri": candidate.uri, "host": candidate.host}
     return {"gw": {candidate.id: gateway}, "headers": [], "remove_headers": []}
 
 
