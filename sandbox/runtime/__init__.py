@@ -9,7 +9,7 @@ AUTHOR_LINE_OFFSET = 2000
 
 def parts(kind: str) -> tuple[str, ...]:
     """The files of the runtime for a kind. All are one scope, evaluated in this order."""
-    return ("intrinsics.js", "console.js", "failure.js", "run.js", f"{kind}.js", "entry.js")
+    return ("intrinsics.js", "promises.js", "console.js", "failure.js", "run.js", f"{kind}.js", "entry.js")
 
 
 @cache

@@ -2,7 +2,7 @@
 const realm = globalThis;
 // Of an object or an array, the engine's stringify meets an author's setter at Array.prototype[0]; of a text it does not.
 const { parse, stringify } = JSON;
-const { apply, getOwnPropertyDescriptor: descriptor } = Reflect;
+const { apply, getOwnPropertyDescriptor: descriptor, getPrototypeOf } = Reflect;
 const { assign, create, defineProperty, freeze, setPrototypeOf } = Object;
 const text = String;
 const evaluate = (0, eval);
