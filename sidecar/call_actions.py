@@ -72,7 +72,7 @@ def read(kind: str, options: dict[str, Any], places: Places) -> Asked:
     try:
         return reader(_Options(kind, options), places)
     except RuleViolation as error:
-        raise ActionError(str(error)) from None
+        raise ActionError(f"ctx.header: {error}") from None
 
 
 class _Options:
@@ -113,7 +113,7 @@ class _Options:
         headers = header_rules.added({"key": name, "value": value} for name, value in given)
         for name, _ in headers:
             if name.lower() in OWNED_HEADERS:
-                raise ActionError(f"the header {name} is the call's own and cannot be set by a script")
+                raise ActionError(f"ctx.header: the header {name} is the call's own and cannot be set by a script")
         return headers
 
 
@@ -122,6 +122,8 @@ def _answer(options: _Options, _places: Places) -> Asked:
 
 
 def _tts(options: _Options, _places: Places) -> Asked:
+    if options.given.get("text") is None:
+        raise ActionError("ctx.tts: text is needed")
     text, voice = options.text("text", TEXT_CHARACTERS), options.text("voice", 40)
     if _VOICE.fullmatch(voice) is None:
         raise ActionError(f"ctx.tts: voice {one_line(voice)!r} is no name of a voice")

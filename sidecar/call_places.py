@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sipio.call_control import Media, MediaFile, MediaUrl
+from sipio.errors import MalformedMessage
+from sipio.sip.uri import parse_uri
 
 FILES: Final = 100
 FILE_CHARACTERS: Final = 255
@@ -87,6 +89,10 @@ def destination(what: str, given: Any, *, external: bool = False) -> str:
     if not text.isprintable() or re.search(r'[ <>"]', text):
         raise ActionError(f"{what} has a character that cannot be dialled: {one_line(text[:80])!r}")
     if text.startswith(("sip:", "sips:")):
+        try:
+            parse_uri(text)
+        except MalformedMessage as error:
+            raise ActionError(f"{what} {text[:80]!r} cannot be read: {error}") from None
         return text
     kind, *names = text.split("/")
     # Of a name that is a path a switch would make a place of its own choosing.

@@ -8,9 +8,12 @@
   "use strict";
   const { host } = granted;
   const { assign, create, defineProperty, freeze, hasOwn, keys } = Object;
+  const { toString } = Object.prototype;
   const { isArray } = Array;
   const { isFinite } = Number;
+  const { stringify } = JSON;
   const { apply } = Reflect;
+  const { min } = Math;
   const { exec } = RegExp.prototype;
   const { endsWith, toLowerCase, startsWith, slice } = String.prototype;
   const { then } = Promise.prototype;
@@ -25,6 +28,21 @@
   const WARNINGS = 100;
   const SIP_ERROR = /^\s*([0-9]{3})(?:\s+(.*?))?\s*$/s;
   const DIGITS_ONLY = /^[0-9*#A-D]+$/;
+  // What is longer than any action allows goes on cut to one more than that: the daemon refuses it by the argument's
+  // name, where the whole of it would be past what one turn may ask for and end the script.
+  const LONGEST_TEXT = 65_537;
+  const LONGEST_ITEM = 4_097;
+  const MOST_ITEMS = 101;
+  const HEADERS = 100;
+  const HEADER_NAME = /^[A-Za-z0-9\-.!%*_+`'~]{1,128}$/; // RFC 3261 25.1, token
+  const UNPRINTABLE = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]/u;
+  const LONGEST_SECONDS = 2_000_000; // a timer's own limit is 2^31 ms, and no call lasts as long
+  const OPTIONS = {
+    __proto__: null,
+    ivr: { __proto__: null, tries: true, invalid_file: true, regexp: true, transfer_on_failure: true, type_ahead: true },
+    bridge: { __proto__: null, ringback: true },
+    record: { __proto__: null, stereo: true },
+  };
 
   class HangupError extends NativeError {
     constructor(message) {
@@ -65,8 +83,37 @@
   };
   const never = () => new NativePromise(() => {});
 
+  const cut = (value, longest) => (typeof value === "string" && value.length > longest ? apply(slice, value, [0, longest]) : value);
+
+  const bounded = (value, longest) => {
+    if (!isArray(value)) return cut(value, longest);
+    const kept = [];
+    for (let index = 0; index < min(value.length, MOST_ITEMS); index++) kept[index] = cut(value[index], LONGEST_ITEM);
+    return kept;
+  };
+
+  const warn = (message, stack) => {
+    if (warnings++ < WARNINGS) host("warn", [message, stack]);
+  };
+
+  // Of the options those that there are: a misspelt one would be left out without a word.
+  const chosen = (kind, options) => {
+    if (options === undefined || options === null) return {};
+    if (typeof options !== "object" || isArray(options)) return true;
+    const found = create(null);
+    const names = keys(options);
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index];
+      if (OPTIONS[kind][name]) found[name] = bounded(options[name], LONGEST_ITEM);
+      else warn(`ctx.${kind} has no option ${cut(name, 100)}`, new NativeError().stack);
+    }
+    return found;
+  };
+
   const perform = (kind, options) => {
     if (!ask("actions")) return never();
+    const names = keys(options);
+    for (let index = 0; index < names.length; index++) options[names[index]] = bounded(options[names[index]], LONGEST_TEXT);
     const made = host("perform", [kind, options]);
     const { stack } = new NativeError();
     const promise = new ActionPromise((resolve, reject) => {
@@ -83,7 +130,7 @@
     const made = unawaited;
     unawaited = [];
     for (let index = 0; index < made.length; index++) {
-      if (!made[index].awaited && warnings++ < WARNINGS) host("warn", [`ctx.${made[index].kind}() is not awaited`, made[index].stack]);
+      if (!made[index].awaited) warn(`ctx.${made[index].kind}() is not awaited`, made[index].stack);
     }
   };
 
@@ -93,6 +140,9 @@
   let listening = false;
 
   const matcher = (match) => {
+    if (match === undefined || match === null || match === "") {
+      throw new NativeTypeError("ctx.waitFor: match must be digits, a pattern or a function");
+    }
     if (typeof match === "function") return (digits) => (match(digits) ? digits : undefined);
     if (match instanceof NativeRegExp) {
       const pattern = new NativeRegExp(match.source, match.ignoreCase ? "i" : "");
@@ -158,13 +208,14 @@
   const waitFor = (match, quit, timeout) => new NativePromise((resolve, reject) => {
     if (!ask("waitFor")) return;
     if (waits.length >= WAITS) throw new NativeRangeError(`more than ${WAITS} waitFor at once`);
-    const wait = { digits: "", match: matcher(match), quit: quit === undefined || quit === null ? undefined : matcher(quit), resolve, reject };
+    const wait = { digits: "", match: matcher(match), quit: quit === undefined || quit === null || quit === "" ? undefined : matcher(quit), resolve, reject };
     wait.stack = new NativeError().stack;
     const seconds = timeout === undefined || timeout === null ? 60 : +timeout;
+    if (!(seconds >= 0)) throw new NativeTypeError("ctx.waitFor: timeout must be a number of seconds");
     wait.timer = setTimeout(() => {
       forget(wait);
       reject(refusal(new NativeError("waitFor timed out"), wait.stack));
-    }, seconds * 1000);
+    }, min(seconds, LONGEST_SECONDS) * 1000);
     waits[waits.length] = wait;
     if (!listening) listen(true);
   });
@@ -191,6 +242,20 @@
 
   const list = (value) => (isArray(value) ? value : [value]);
 
+  const quoted = (value) => stringify(cut(value, 80));
+
+  // What is refused when it is sent is refused here as well, where the script says it.
+  const soundValue = (name, value) => {
+    if (typeof value === "object" || typeof value === "function") {
+      throw new NativeTypeError(`ctx.header: the header ${name} has no value that can be sent: text or a number is needed`);
+    }
+    const written = text(value);
+    if (written.length >= LONGEST_ITEM) throw new NativeTypeError(`ctx.header: the header ${name} has a value longer than ${LONGEST_ITEM - 1} characters`);
+    if (apply(exec, UNPRINTABLE, [written]) !== null) {
+      throw new NativeTypeError(`ctx.header: the header ${name} has a line break or another control character in its value`);
+    }
+  };
+
   class CallServer {
     constructor(correlationId) {
       if (correlationId !== undefined && correlationId !== call.id) throw new NativeError(`no call ${text(correlationId)} here`);
@@ -208,10 +273,13 @@
     header(key, value) {
       const name = text(key);
       if (value === undefined) return sipHeader(name);
+      if (apply(exec, HEADER_NAME, [name]) === null) throw new NativeTypeError(`ctx.header: ${quoted(name)} is not a SIP header name`);
+      if (value !== null) soundValue(name, value);
       const kept = [];
       for (let index = 0; index < outgoing.length; index++) {
         if (apply(toLowerCase, outgoing[index][0], []) !== apply(toLowerCase, name, [])) kept[kept.length] = outgoing[index];
       }
+      if (value !== null && kept.length >= HEADERS) throw new NativeRangeError(`ctx.header: more than ${HEADERS} headers`);
       if (value !== null) kept[kept.length] = [name, text(value)];
       outgoing = kept;
       return text(value);
@@ -219,7 +287,7 @@
 
     log(...values) {
       if (!ask("log lines")) return never();
-      return host("log", [values.map((value) => (typeof value === "string" ? value : text(value))).join(" ")]);
+      return host("log", [cut(values.map((value) => (typeof value === "string" ? value : text(value))).join(" "), LONGEST_ITEM)]);
     }
 
     answer() {
@@ -227,7 +295,9 @@
     }
 
     tts(words, voice) {
-      return perform("tts", { text: text(words), voice: voice === undefined ? "" : text(voice) });
+      // Nobody wants to hear "undefined", or "[object Object]".
+      const spoken = words === undefined || words === null || apply(toString, words, []) === "[object Object]" ? null : text(words);
+      return perform("tts", { text: spoken, voice: voice === undefined ? "" : text(voice) });
     }
 
     play(file) {
@@ -245,7 +315,7 @@
         minimum: number(minimum),
         maximum: number(maximum),
         terminators: terminators ?? null,
-        options: assign({}, options, options?.regexp instanceof NativeRegExp ? { regexp: options.regexp.source } : undefined),
+        options: chosen("ivr", options?.regexp instanceof NativeRegExp ? assign({}, options, { regexp: options.regexp.source }) : options),
       });
     }
 
@@ -254,7 +324,7 @@
         destinations: list(destination),
         continueOn: continueOn ?? false,
         external: external ?? false,
-        options: assign({}, options),
+        options: chosen("bridge", options),
         headers: outgoing,
       });
     }
@@ -277,7 +347,7 @@
     }
 
     record(filename, options) {
-      return perform("record", { file: text(filename), stereo: options?.stereo === true });
+      return perform("record", { file: text(filename), stereo: chosen("record", options).stereo === true });
     }
   }
   freeze(CallServer.prototype);

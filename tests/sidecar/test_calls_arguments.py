@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sipio.call_control import Bridge, Collect, Failed, HangupBy, Media, MediaFile, MediaUrl
+from sipio.call_control import Bridge, Collect, DigitPressed, Failed, HangupBy, Media, MediaFile, MediaUrl
 from tests.doubles.memory_call import MemoryCall
 from tests.sidecar.test_calls import Exchange, main
 
@@ -34,7 +34,7 @@ def performed(action: str, tmp_path: Path) -> Any:
         "trunk/../x", "trunk/./x", "trunk/carrier/..", "trunk/carrier/../x", "trunk//x", "trunk/carrier/", "trunk/x",
         "user/..", "user/", "user/a/b", "../x", "sofia/gateway/x", "/x", "x/",
         "sip:a@b\r\nX-Evil: 1", "trunk/carrier/1\n2", "user/a\x00", "20\x1f0", "sip:a@b\x85", "sip:a@b\u2028", "1 2",
-        "sip:a@b>", "sip:" + "x" * 300 + "@b", "9" * 257, "",
+        "sip:a@b>", "sip:" + "x" * 300 + "@b", "9" * 257, "", "sip:", "sip:@b", "sip:a@", "sip:a@[::1", "sip:a@b:99999",
     ],
 )  # fmt: skip
 async def test_what_is_no_destination_is_never_dialled(destination: str, tmp_path: Path) -> None:
@@ -80,6 +80,28 @@ async def test_what_is_no_address(address: str, action: str, argument: str, tmp_
     ("action", "argument"),
     [
         ("ctx.tts('x'.repeat(10001))", "ctx.tts: text "),
+        ("ctx.tts('x'.repeat(3_000_000))", "ctx.tts: text "),
+        ("ctx.tts()", "ctx.tts: text "),
+        ("ctx.tts(null)", "ctx.tts: text "),
+        ("ctx.tts({})", "ctx.tts: text "),
+        ("ctx.play('http://h/' + 'x'.repeat(3_000_000))", "ctx.play: file "),
+        ("ctx.play(Array(100_000).fill('user/' + 'x'.repeat(100)))", "ctx.play: file "),
+        ("ctx.ivr(null, 1, 1, 1, 'x'.repeat(3_000_000))", "ctx.ivr: terminators "),
+        ("ctx.ivr(null, 1, 1, 1, '#', { regexp: 'x'.repeat(3_000_000) })", "ctx.ivr: regexp "),
+        ("ctx.ivr(null, 1, 1, 1, '#', 'tries')", "ctx.ivr: the options "),
+        ("ctx.set('k', 'v'.repeat(3_000_000))", "ctx.set: value "),
+        ("ctx.header('X-A\\r\\n', 'a')", "ctx.header: "),
+        ("ctx.header('X-A', 'a\\r\\nX-B: b')", "ctx.header: "),
+        ("ctx.header('X-A', {})", "ctx.header: "),
+        ("ctx.header('X-A', 'x'.repeat(3_000_000))", "ctx.header: "),
+        (
+            "(ctx.header('Via', 'a'), ctx.answer().catch((error) => { ctx.header('Via', null); throw error; }))",
+            "ctx.header: ",
+        ),
+        ("ctx.waitFor()", "ctx.waitFor: match "),
+        ("ctx.waitFor('', '#')", "ctx.waitFor: match "),
+        ("ctx.waitFor('1', null, 'soon')", "ctx.waitFor: timeout "),
+        ("ctx.waitFor('1', null, -1)", "ctx.waitFor: timeout "),
         ("ctx.tts('x', '-f/etc/passwd')", "ctx.tts: voice "),
         ("ctx.tts('x', 'a\\r\\nb')", "ctx.tts: voice "),
         ("ctx.tts('x', 'v'.repeat(41))", "ctx.tts: voice "),
@@ -143,6 +165,36 @@ async def test_an_external_number_goes_out_by_the_default_trunk(
     assert isinstance(action, Bridge)
     assert action.destinations == expected
     assert performed("ctx.bridge('200', true, false)", tmp_path).destinations == ["200"]
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("ctx.ivr(null, 1, 1, 1, '#', { trys: 3 })", "ctx.ivr has no option trys"),
+        ("ctx.bridge('200', true, false, { ringBack: 'ivr/a.wav' })", "ctx.bridge has no option ringBack"),
+        ("ctx.record('x', { Stereo: true })", "ctx.record has no option Stereo"),
+    ],
+)
+async def test_an_option_that_there_is_none_of_is_a_warning_with_its_place(
+    action: str, said: str, tmp_path: Path
+) -> None:
+    exchange = Exchange(f"async function main(data, ctx) {{\n  await {action};\n}}\n", tmp_path)
+    call = exchange.call()
+    assert call.under_way.action is not None
+    call.hang_up()
+    (warning,) = exchange.record.warnings
+    assert warning.message == said
+    assert ":2:" in warning.location
+
+
+@pytest.mark.parametrize("seconds", ["Infinity", "1e12", "3e6"])
+async def test_a_wait_longer_than_a_timer_can_be_lasts(seconds: str, tmp_path: Path) -> None:
+    exchange = Exchange(main(f"await ctx.log(await ctx.waitFor('1', '', {seconds}))"), tmp_path)
+    call = exchange.call()
+    assert not call.ended
+    for digit in "21":
+        call.tell(DigitPressed(digit=digit, duration_ms=100))
+    assert exchange.record.log == ["1"]
 
 
 def failing(body: str, tmp_path: Path) -> tuple[Exchange, MemoryCall]:
