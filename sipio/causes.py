@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from sipio.call_control import BridgeStatus
+
 NAMES: Final = {
     1: "UNALLOCATED_NUMBER", 2: "NO_ROUTE_TRANSIT_NET", 3: "NO_ROUTE_DESTINATION", 6: "CHANNEL_UNACCEPTABLE",
     16: "NORMAL_CLEARING", 17: "USER_BUSY", 18: "NO_USER_RESPONSE", 19: "NO_ANSWER", 20: "SUBSCRIBER_ABSENT",
@@ -29,6 +31,14 @@ _STATUS_BY_CAUSE: Final = {
     65: 488, 69: 501, 79: 501, 88: 488, 102: 504,
 }  # fmt: skip
 
+_BRIDGE_STATUS: Final = {
+    486: BridgeStatus.BUSY,
+    600: BridgeStatus.BUSY,
+    408: BridgeStatus.NO_ANSWER,
+    480: BridgeStatus.NO_ANSWER,
+    487: BridgeStatus.NO_ANSWER,
+}
+
 
 def cause_of(status: int | str) -> int:
     """The Q.850 cause of a SIP status (16 where none is closer), or of a cause's name (0 where there is none)."""
@@ -40,3 +50,8 @@ def cause_of(status: int | str) -> int:
 def status_of(cause: int) -> int:
     """The SIP status that refuses a call for a Q.850 cause."""
     return _STATUS_BY_CAUSE.get(cause, 480)
+
+
+def bridge_status(code: int) -> BridgeStatus:
+    """What became of a leg that refused with this SIP status."""
+    return _BRIDGE_STATUS.get(code, BridgeStatus.FAILED)

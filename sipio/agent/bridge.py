@@ -19,6 +19,7 @@ from sipio.call_control import (
     RecordingFinished,
     Stopped,
 )
+from sipio.causes import bridge_status
 from sipio.errors import LocalError, MalformedMessage
 from sipio.media.errors import NoFreePort
 from sipio.media.relay import Relay
@@ -34,14 +35,6 @@ MAX_FORWARDS: Final = 70
 """RFC 3261 clause 8.1.1.6."""
 CANCELLED: Final = 487
 """What a leg that was given up says, or would in half a minute."""
-
-_STATUS: Final = {
-    486: BridgeStatus.BUSY,
-    600: BridgeStatus.BUSY,
-    408: BridgeStatus.NO_ANSWER,
-    480: BridgeStatus.NO_ANSWER,
-    487: BridgeStatus.NO_ANSWER,
-}
 
 
 class _Done(Protocol):
@@ -123,7 +116,7 @@ class BridgeUnderWay:
         return True
 
     def _failed(self, code: int, reason: str) -> None:
-        status = _STATUS.get(code, BridgeStatus.FAILED)
+        status = bridge_status(code)
         self._last = Bridged(status=status, destination=self._destination, code=code, reason=reason)
         self._call.tell(LegEvent(destination=self._destination, what="ended", code=code))
 

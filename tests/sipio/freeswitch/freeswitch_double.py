@@ -38,6 +38,7 @@ _CAUSES = {
     486: ("USER_BUSY", "Busy Here"),
     404: ("UNALLOCATED_NUMBER", "Not Found"),
     603: ("CALL_REJECTED", "Decline"),
+    487: ("ORIGINATOR_CANCEL", "Request Terminated"),
 } | {
     480: ("NO_USER_RESPONSE", "Temporarily Unavailable"),
     503: ("NORMAL_TEMPORARY_FAILURE", "Service Unavailable"),
@@ -55,6 +56,10 @@ class Running:
     """Seconds that it still needs; None runs until something ends it."""
     b_uuid: str = ""
     party: Party | None = None
+    began: float = 0.0
+    limit: int = 60
+    redirects: bool = True
+    """Whether the caller is sent where the other leg redirects."""
     talking: bool = False
     elapsed: float = 0.0
     rang: bool = False
@@ -85,6 +90,8 @@ class FakeChannel:
         self.executed: list[tuple[str, str]] = []
         self.expanded: list[str] = []
         """Arguments that FreeSWITCH expanded ``${...}`` in: a program may have run."""
+        self.redirected = 0
+        """How often the caller was sent where another leg redirected."""
         self.responded = ""
         self.bye_headers: dict[str, str] = {}
         self.closed = False
@@ -223,7 +230,7 @@ class FakeChannel:
             bridge = next((one for one in self._stack if one.b_uuid == rest[0]), None)
             # The other leg exists only once the session's thread has made it.
             if bridge is not None and bridge.elapsed > 0:
-                self._leg_over(bridge, "SUCCESS" if bridge.talking else "NORMAL_CLEARING", 0)
+                self._leg_over(bridge, "SUCCESS" if bridge.talking else rest[1].strip(), 0)
                 return "+OK\n"
             return "-ERR No such channel!\n"
         return "-ERR command not found\n"
@@ -332,7 +339,9 @@ class FakeChannel:
             Party(ring=None, answer=0.0, talk=None) if dial.startswith("loopback/") else self.parties.get(dial)
         )
         running.left = None
-        self.variables["originate_timeout"] = given.get("originate_timeout", "60")
+        running.began = self.now
+        running.limit = int(given.get("originate_timeout", "60"))
+        running.redirects = given.get("outbound_redirect_fatal") != "true"
         if running.party is None:
             self._leg_over(running, "NORMAL_TEMPORARY_FAILURE", 503)
 
@@ -348,6 +357,14 @@ class FakeChannel:
         self._complete(running)
         if disposition != "SUCCESS" and not goes_on:
             self.hang_up(disposition, 17, "send_refuse")
+
+    def _redirect(self, running: Running, status: int) -> None:
+        if running.redirects:
+            self.redirected += 1
+            self._leg_over(running, "NORMAL_CLEARING", 0)
+        else:
+            self.variables["last_bridge_proto_specific_hangup_cause"] = f"sip:{status}"
+            self._leg_over(running, "REQUESTED_CHAN_UNAVAIL", 0)
 
     # ---- time ----
 
@@ -374,6 +391,9 @@ class FakeChannel:
         if party.ring is not None and at >= party.ring and not running.rang:
             running.rang = True
             self.event("CHANNEL_PROGRESS", running.b_uuid)
+            if 300 <= party.refuse < 400:
+                self._redirect(running, party.refuse)
+                return
             if party.refuse:
                 self._leg_over(running, _CAUSES[party.refuse][0], party.refuse)
                 return
@@ -385,7 +405,7 @@ class FakeChannel:
             self.event("CHANNEL_ANSWER", running.b_uuid, Answer_State="answered")
             self._answered = True
             self.event("CHANNEL_ANSWER", Answer_State="answered")
-        elif at >= float(self.variables["originate_timeout"]):
+        elif int(self.now + 1e-9) - int(running.began) >= running.limit:  # in whole seconds of the clock
             self._leg_over(running, "NO_ANSWER", 0)
 
     def running(self, name: str, argument: str = "") -> bool:

@@ -380,7 +380,9 @@ def test_a_bridge_ends_with_the_other_leg() -> None:
     assert not line.call.ended
     # What was for that bridge is not left for the next.
     assert not {"sip_h_X-Out", "export_vars", "effective_caller_id_number"} & line.freeswitch.variables.keys()
-    assert line.applications == ["bridge {origination_uuid=b-uuid-1,originate_timeout=60}sofia/internal/a@10.0.0.9"]
+    assert line.applications == [
+        "bridge {origination_uuid=b-uuid-1,originate_timeout=62,outbound_redirect_fatal=true}sofia/internal/a@10.0.0.9"
+    ]
 
 
 def test_the_next_destination_is_tried_when_one_refuses() -> None:
@@ -391,6 +393,7 @@ def test_the_next_destination_is_tried_when_one_refuses() -> None:
     assert isinstance(bridge.result.value, Bridged)
     assert (bridge.result.value.status, bridge.result.value.destination) == (BridgeStatus.COMPLETED, "sip:b@10.0.0.9")
     assert [(event.what, event.code) for event in line.events if isinstance(event, LegEvent)] == [
+        ("ended", 404),
         ("ringing", 0),
         ("ended", 486),
         ("ringing", 0),
@@ -407,10 +410,42 @@ def test_a_result_is_not_taken_from_the_bridge_before() -> None:
         Bridged(status=BridgeStatus.BUSY, destination="sip:a@10.0.0.9", code=486, reason="Busy Here")
     )
     silent = line.perform(Bridge(destinations=["sip:b@10.0.0.9"], timeout_seconds=2))
-    line.run(2.1)
+    line.run(1.99)
+    assert silent.result is None
+    line.run(0.02)
     assert silent.result == Done(
         Bridged(status=BridgeStatus.NO_ANSWER, destination="sip:b@10.0.0.9", code=408, reason="Request Timeout")
     )
+    assert [event.code for event in line.events if isinstance(event, LegEvent)] == [0, 486, 0, 408]
+
+
+def test_a_leg_that_answers_in_time_is_not_ended_when_time_is_up() -> None:
+    line = Line(parties(a=Party(answer=0.4, talk=2.0)))
+    bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"], timeout_seconds=0.5))
+    line.run(2.3)
+    assert bridge.result is None
+    line.run(0.2)
+    assert isinstance(bridge.result, Done)
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (486, BridgeStatus.BUSY),
+        (480, BridgeStatus.NO_ANSWER),
+        (487, BridgeStatus.NO_ANSWER),
+        (404, BridgeStatus.FAILED),
+        (302, BridgeStatus.FAILED),
+    ],
+)
+def test_refusals(status: int, result: BridgeStatus) -> None:
+    line = Line(parties(a=Party(refuse=status)))
+    bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
+    line.run(0.5)
+    assert isinstance(bridge.result, Done)
+    assert isinstance(bridge.result.value, Bridged)
+    assert (bridge.result.value.status, bridge.result.value.code) == (result, status)
+    assert line.freeswitch.redirected == 0
 
 
 def test_the_caller_who_gives_up_while_it_rings() -> None:
@@ -419,9 +454,7 @@ def test_the_caller_who_gives_up_while_it_rings() -> None:
     line.run(1)
     line.freeswitch.caller_hangs_up()
     line.pump()
-    assert bridge.result == Done(
-        Bridged(status=BridgeStatus.CANCELLED, destination="sip:a@10.0.0.9", hangup_by="caller")
-    )
+    assert bridge.result == HungUpDuring()
     assert [(event.what, event.code) for event in line.events if isinstance(event, LegEvent)][-1] == ("ended", 487)
     assert len(line.applications) == 1
     assert (line.taker.hung_up.by, line.taker.hung_up.code, line.taker.hung_up.reason) == (
@@ -437,9 +470,8 @@ def test_the_caller_who_hangs_up_in_a_bridge() -> None:
     line.run(1.2)
     line.freeswitch.caller_hangs_up()
     line.pump()
-    assert isinstance(bridge.result, Done)
-    assert isinstance(bridge.result.value, Bridged)
-    assert (bridge.result.value.status, bridge.result.value.hangup_by) == (BridgeStatus.COMPLETED, "caller")
+    assert bridge.result == HungUpDuring()
+    assert [event.what for event in line.events if isinstance(event, LegEvent)] == ["ringing", "answered", "ended"]
     assert isinstance(line.events[-1], HungUp)
 
 
@@ -489,7 +521,8 @@ def test_what_cannot_be_dialled_is_not(destination: str) -> None:
     bridge = line.perform(Bridge(destinations=[destination]))
     assert isinstance(bridge.result, Done)
     assert isinstance(bridge.result.value, Bridged)
-    assert bridge.result.value.status is BridgeStatus.FAILED
+    assert (bridge.result.value.status, bridge.result.value.code) == (BridgeStatus.FAILED, 404)
+    assert line.events == [LegEvent(destination=destination, what="ended", code=404)]
     assert line.applications == []
 
 

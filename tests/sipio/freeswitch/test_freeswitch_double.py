@@ -103,6 +103,25 @@ def test_a_bridge_that_fails_ends_the_call_unless_told_otherwise() -> None:
     assert channel.hung_up
 
 
+def test_a_bridges_limit_is_in_whole_seconds_of_the_clock_and_comes_early() -> None:
+    channel = connected(FakeChannel(parties={"a": Party()}))
+    channel.advance(0.9)
+    channel.receive(execute("bridge", "{originate_timeout=2}a"))
+    channel.advance(1.2)
+    assert channel.variables["originate_disposition"] == "NO_ANSWER"
+
+
+def test_a_redirection_is_followed_unless_it_is_fatal() -> None:
+    channel = connected(FakeChannel(parties={"a": Party(refuse=302)}))
+    channel.receive(execute("bridge", "a"))
+    channel.advance(1)
+    assert channel.redirected == 1
+    channel = connected(FakeChannel(parties={"a": Party(refuse=302)}))
+    channel.receive(execute("bridge", "{outbound_redirect_fatal=true}a"))
+    channel.advance(1)
+    assert (channel.redirected, channel.variables["originate_disposition"]) == (0, "REQUESTED_CHAN_UNAVAIL")
+
+
 def test_arguments_are_expanded_unless_told_otherwise_and_set_always_does() -> None:
     channel = connected(FakeChannel())
     channel.receive(execute("playback", "${a}"))
