@@ -1,4 +1,4 @@
-"""What the caller does, written down: ``1,wait 2,1234#,hangup``."""
+"""What the caller does, written down: ``1,wait 2,ahead 1234#,hangup``."""
 
 import re
 from enum import StrEnum
@@ -19,6 +19,8 @@ class Press(msgspec.Struct, frozen=True):
     """The caller presses one key, as soon as the script listens."""
 
     digit: str
+    ahead: bool = False
+    """Not so: while something is played, whose end is not waited for."""
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Party(msgspec.Struct, frozen=True):
 Step = Press | Wait | HangUp | Party
 
 _DIGITS = re.compile(r"[0-9*#A-D]+")
+_AHEAD = re.compile(r"ahead\s+([0-9*#A-D]+)", re.IGNORECASE)
 _WAIT = re.compile(r"wait\s+([0-9]+(?:\.[0-9]+)?)\s*s?")
 
 
@@ -59,11 +62,13 @@ def read_keys(text: str) -> list[Step]:
     steps: list[Step] = []
     for part in text.split(","):
         word = part.strip()
-        wait = _WAIT.fullmatch(word.lower())
+        wait, ahead = _WAIT.fullmatch(word.lower()), _AHEAD.fullmatch(word)
         if not word:
             continue
         if _DIGITS.fullmatch(word):
             steps += [Press(digit) for digit in word]
+        elif ahead is not None:
+            steps += [Press(digit, ahead=True) for digit in ahead[1].upper()]
         elif wait is not None and float(wait[1]) <= LONGEST_WAIT:
             steps.append(Wait(float(wait[1])))
         elif word.lower() == "hangup":
@@ -72,8 +77,8 @@ def read_keys(text: str) -> list[Step]:
             steps.append(Party(PartyAction(word.lower())))
         else:
             raise KeysError(
-                f"--keys: {word[:40]!r} is neither digits (0-9 * # A-D), `wait SECONDS`, `hangup`, nor what the other"
-                " party does: answer, busy, noanswer, fail, end"
+                f"--keys: {word[:40]!r} is neither digits (0-9 * # A-D), `ahead DIGITS`, `wait SECONDS`, `hangup`, nor"
+                " what the other party does: answer, busy, noanswer, fail, end"
             )
     return steps
 
@@ -81,8 +86,8 @@ def read_keys(text: str) -> list[Step]:
 def in_words(step: Step) -> str:
     """A step as it is written."""
     match step:
-        case Press(digit):
-            return digit
+        case Press(digit, ahead):
+            return f"ahead {digit}" if ahead else digit
         case Wait(seconds):
             return f"wait {seconds:g}"
         case Party(action):

@@ -18,6 +18,9 @@ PATIENCE_ACTIONS: Final = 200
 """And after this many actions: a menu that speaks over and over takes no time when nobody hears it."""
 GRACE_STEP_SECONDS: Final = 1.0
 
+_HEARD: Final = (Busy.PLAYING, Busy.COLLECTING)
+"""Something is played, a prompt of an `ivr` perhaps."""
+
 
 class Scenario:
     """The caller and the other party, as written."""
@@ -79,7 +82,7 @@ class Scenario:
         busy = self._line.busy
         if busy in (Busy.RINGING, Busy.BRIDGED):
             return self._other_party(step, busy)
-        if isinstance(step, Press) and self._hears(busy):
+        if isinstance(step, Press) and (self._hears(busy) or (step.ahead and busy in _HEARD)):
             self._played()
             self._line.press(step.digit)
             return True

@@ -1,8 +1,9 @@
 """Whoever calls the scripts of docs/voice.md: one scenario in the words of ``scriptforge call --keys``, played to the
 daemon by a SIP phone, by a FreeSWITCH and by a switch that speaks docs/voice-adapter.md.
 
-A key is pressed as an attentive caller presses it: once something was heard and it has been silent since. ``wait`` is
-for as long as it takes to hear oneself; what the other parties do is taken in the order in which they are called.
+A key is pressed as an attentive caller presses it: once something was heard and it has been silent since; one that is
+pressed ahead, while something is heard. ``wait`` is for as long as it takes to hear oneself; what the other parties do
+is taken in the order in which they are called.
 """
 
 import asyncio
@@ -19,12 +20,14 @@ import numpy as np
 from sidecar.phone.keys import HangUp, Party, PartyAction, Press, Step, Wait
 from sipio.sip.events import SessionEnded
 from tests.acceptance.phone import FarCall, Phone, phone
+from tests.acceptance.voice_daemon import read_wav
 from tests.sipio.freeswitch import freeswitch_double
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.rpc.voice_switch import Asked, VoiceSwitch
 
 SECONDS = 15.0
 SILENCE_SECONDS = 0.3
+SPEAKING_SECONDS = 0.1
 STEP_SECONDS = 0.01
 PARTIES_PORT = 5080
 """Where the page's examples call."""
@@ -87,7 +90,9 @@ class SipCaller:
         made.listen(heard)
         for before, step in zip([None, *steps], steps, strict=False):
             if isinstance(step, Press):
-                if not isinstance(before, Press):
+                if step.ahead:
+                    await until(lambda: _speaking(heard), "something to type into")
+                elif not isinstance(before, Press):
                     await until(lambda: _silent_again(heard), "a prompt")
                 made.media.send_digits(step.digit, round(KEY_SECONDS * 1_000))
             elif isinstance(step, Wait):
@@ -115,11 +120,17 @@ def _silent_again(path: Path) -> bool:
     return len(loud) > 0 and len(_left(path)) - int(loud[-1]) > SILENCE_SECONDS * 8_000
 
 
+def _speaking(path: Path) -> bool:
+    loud = _loud(path)
+    return len(loud) > 0 and len(_left(path)) - int(loud[-1]) < SPEAKING_SECONDS * 8_000
+
+
 class SoundsOnDisk(dict[str, float]):
-    """Every file that is there takes 0.2 s to play."""
+    """Every file that is there takes the time it takes to play."""
 
     def get(self, path: str, default: Any = None) -> Any:
-        return 0.2 if Path(path).is_file() else default
+        file = Path(path)
+        return len(read_wav(file)[0]) / 8_000 if file.is_file() else default
 
 
 class FreeswitchCaller:
@@ -168,7 +179,9 @@ class FreeswitchCaller:
 
         for before, step in zip([None, *steps], steps, strict=False):
             if isinstance(step, Press):
-                if not isinstance(before, Press):
+                if step.ahead:
+                    await until(playing, "something to type into")
+                elif not isinstance(before, Press):
                     await silent_again(playing)
                 channel.press(step.digit)
                 await asyncio.sleep(KEY_SECONDS)
@@ -211,7 +224,7 @@ class _SwitchCall:
     def __init__(self, switch: VoiceSwitch, steps: Sequence[Step]) -> None:
         self.id = str(uuid.uuid4())
         self._switch = switch
-        self._keys = deque(step.digit for step in steps if isinstance(step, Press))
+        self._keys = deque(step for step in steps if isinstance(step, Press))
         self._parties = parties_of(steps)
         self._hangs_up = any(isinstance(step, HangUp) for step in steps)
         self._answered = False
@@ -231,7 +244,7 @@ class _SwitchCall:
                     await asyncio.wait_for(self._switch.changed.wait(), SILENCE_SECONDS)
                 except TimeoutError:
                     if self._keys:  # nothing is asked for: the script listens by itself
-                        self._event("digit", digit=self._keys.popleft(), duration_ms=100)
+                        self._press()
             asked = self._switch.asked.pop(0)
             doing: Callable[[Asked], Awaitable[None] | None] = getattr(self, f"_{asked.method.removeprefix('call.')}")
             waited = doing(asked)
@@ -241,11 +254,19 @@ class _SwitchCall:
     def _event(self, event: str, **fields: Any) -> None:
         self._switch.event(event, self.id, **fields)
 
+    def _press(self) -> str:
+        """The next key."""
+        digit = self._keys.popleft().digit
+        self._event("digit", digit=digit, duration_ms=100)
+        return digit
+
     def _answer(self, asked: Asked) -> None:
         self._answered = True
         asked.done()
 
     def _play(self, asked: Asked) -> None:
+        while self._keys and self._keys[0].ahead:
+            self._press()
         asked.done()
 
     def _echo(self, _asked: Asked) -> None:
@@ -257,11 +278,9 @@ class _SwitchCall:
         asked.done()
 
     def _collect(self, asked: Asked) -> None:
-        value = ""
+        value = asked.fields["typed_ahead"]
         while self._keys and len(value) < asked.fields["maximum"]:
-            digit = self._keys.popleft()
-            self._event("digit", digit=digit, duration_ms=100)
-            value += digit
+            value += self._press()
         pattern = asked.fields.get("pattern")
         valid = len(value) >= asked.fields["minimum"] and (not pattern or re.fullmatch(pattern, value))
         asked.done({"status": "success" if valid else "timeout", "value": value, "terminator": ""})

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from sipio.call_control import DigitPressed, MediaFile, RecordingFinished
 from sipio.media.engine import MediaEngine
 from sipio.media.g711 import Samples
@@ -125,10 +127,20 @@ class Phone:
     def uri(self, user: str = "phone") -> str:
         return f"sip:{user}@{self.host}:{self.port}"
 
-    def call(self, uri: str, *, user: str = "4420", credentials: Credentials | None = None, **more: Any) -> FarCall:
+    def call(
+        self,
+        uri: str,
+        *,
+        user: str = "4420",
+        credentials: Credentials | None = None,
+        telephone_event: bool = True,
+        **more: Any,
+    ) -> FarCall:
+        """Without ``telephone_event`` its keys are tones in the audio."""
         made = FarCall(self, self.engine.open(self.host))
+        media = structs.replace(made.local, telephone_event=telephone_event)
         made.session = self.endpoint.invite(
-            uri, from_=f"<sip:{user}@{self.host}>", media=made.local, credentials=credentials, **more
+            uri, from_=f"<sip:{user}@{self.host}>", media=media, credentials=credentials, **more
         )
         made.session.context = made
         return made

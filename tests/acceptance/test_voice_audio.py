@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sipio.media.dtmf_tones import tone_samples
 from sipio.media.g711 import Samples
 from sipio.sip.events import MediaChanged, SessionAnswered, SessionEnded
 from tests.acceptance.phone import phone
@@ -21,6 +22,11 @@ SCRIPTS = {
     "digits": """const entered = await ctx.ivr('user/tone.wav', 5, 4, 4, '#');
         await ctx.answer();
         await ctx.log(entered.status + ' ' + entered.value);""",
+    "menu": """await ctx.answer();
+        await ctx.play('user/tone.wav');
+        const first = await ctx.ivr('user/tone.wav', 5, 1, 1, '#');
+        const rest = await ctx.ivr('user/tone.wav', 5, 3, 3, '#');
+        await ctx.log(rest.status + ' ' + first.value + rest.value);""",
     "record": """await ctx.answer();
         await ctx.record('both');
         await ctx.play('user/tone.wav');""",
@@ -112,6 +118,21 @@ async def test_digits_sent_are_digits_heard(daemon: VoiceDaemon, way: str) -> No
                 call.session.send_digit(digit)
         else:
             call.media.send_digits("90*5", 60)
+        await call.wait_for(SessionEnded)
+        record = await asyncio.to_thread(daemon.record, call.id)
+        assert record["log"] == ["success 90*5"]
+
+
+@pytest.mark.parametrize("script", ["digits", "menu"])
+async def test_keys_that_are_tones_are_digits_heard(daemon: VoiceDaemon, tmp_path: Path, script: str) -> None:
+    """By a telephone that has no other: into a script's prompt, and typed ahead of its next ivr."""
+    pause = np.zeros(560, np.int16)
+    pressed = [piece for key in "90*5" for piece in (pause, tone_samples(key, 70), pause)]
+    keys = write_wav(tmp_path / "keys.wav", np.concatenate(pressed))
+    async with phone() as caller:
+        call = caller.call(daemon.uri(script), telephone_event=False)
+        await call.wait_for(MediaChanged)
+        await call.play(keys)
         await call.wait_for(SessionEnded)
         record = await asyncio.to_thread(daemon.record, call.id)
         assert record["log"] == ["success 90*5"]

@@ -43,9 +43,15 @@ class Example(NamedTuple):
     """Who ended it and how, the log, the script's own end."""
     from_user: str = "4420"
     expect: tuple[str, ...] = ()
+    at_once: tuple[str, ...] = ()
+    """Actions that take no time: nothing is played, since all their keys had been pressed before."""
 
 
 ANSWER = "answer: done"
+AT_ONCE_SECONDS = 0.1
+"""A third of what the shortest prompt takes."""
+WELCOME_SECONDS = 1.5
+"""Long enough to type into it."""
 EXAMPLES = [
     Example(
         "hello",
@@ -73,6 +79,20 @@ EXAMPLES = [
         [ANSWER, "ivr ivr/menu.wav: success 1", "tts Sales is closed: done"],
         ["ended by script, cause 16", "answered", "script: returned"],
         expect=("Sales is closed",),
+    ),
+    Example(
+        "ahead",
+        "ahead 2305",
+        [
+            ANSWER,
+            "play ivr/welcome.wav: done",
+            "ivr ivr/menu.wav: success 2",
+            "ivr ivr/menu.wav: success 305",
+            "tts Department 2, extension 305: done",
+        ],
+        ["ended by script, cause 16", "answered", "script: returned"],
+        expect=("ivr/welcome.wav", "Department 2, extension 305"),
+        at_once=("ivr ivr/menu.wav",),
     ),
     Example(
         "connect",
@@ -141,6 +161,10 @@ def check(example: Example, text: str) -> None:
     """Whether a timeline is the example's."""
     assert actions_of(text) == example.actions, text
     assert end_of(text) == example.end, text
+    for action in example.at_once:
+        took = re.findall(rf"^ +[\d.]+  {re.escape(action)} +([\d.]+) s  ", text, re.MULTILINE)
+        assert took, text
+        assert max(map(float, took)) < AT_ONCE_SECONDS, text
     assert "warning" not in text
 
 
@@ -165,8 +189,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VoiceDaem
             for name, number in NUMBERS.items()
         ),
     )
-    for name in ("menu", "waiting", "welcome"):
-        write_wav(made.sounds / "ivr" / f"{name}.wav", tone(700, 0.3))
+    for name, seconds in (("menu", 0.3), ("waiting", 0.3), ("welcome", WELCOME_SECONDS)):
+        write_wav(made.sounds / "ivr" / f"{name}.wav", tone(700, seconds))
     yield made.ready(), port
     made.stop()
 
@@ -237,7 +261,7 @@ def test_every_command_of_the_page_runs_as_printed(tmp_path: Path) -> None:
         "CI": "true",  # nothing is heard
     }
     printed = {command: in_a_terminal(command, tmp_path, environment) for command in COMMANDS}
-    assert len(printed) == 3
+    assert len(printed) == 4
     for command, text in printed.items():
         shown = "call CALL-ID" if "CALL-ID" in command else "script: returned"
         assert shown in text, (command, text)

@@ -150,6 +150,19 @@ def test_what_was_not_heard_fails_with_a_diff(phone: Phone) -> None:
     )
 
 
+def test_keys_typed_ahead_and_into_a_prompt(phone: Phone) -> None:
+    body = """await ctx.answer();
+      await ctx.play('user/welcome.wav');
+      await ctx.ivr('user/menu.wav', 5, 1, 1);
+      const pin = await ctx.ivr(['user/pin.wav', 'user/long.wav'], 5, 4, 4);
+      await ctx.tts(pin.value);"""
+    assert phone.call(body, "ahead 21,ahead 2,34", "--expect", "1234") == 0
+    assert phone.script == ["answers", "plays user/welcome.wav", "says 1234", "hangs up cause 16"]
+    assert phone.call(body, "2,ahead 1,234", "--expect", "1234") == 0
+    assert phone.script[2:] == ["plays user/menu.wav", "plays user/pin.wav", "says 1234", "hangs up cause 16"]
+    assert phone.call("await ctx.answer(); await ctx.waitFor('1');", "ahead 1") == 0, "there is nothing to type into"
+
+
 def test_time_out_on_every_try(phone: Phone) -> None:
     body = 'const d = await ctx.ivr("user/a.wav", 60, 1, 4, "#", {tries: 3}); await ctx.tts(d.status);'
     assert phone.call(body, "wait 1000", "--expect", "timeout") == 0

@@ -12,7 +12,7 @@ from sidecar.phone.keys import HangUp, KeysError, Party, PartyAction, Press, Ste
 from sidecar.phone.transcript import Line, unmet
 
 STEPS: st.SearchStrategy[Step] = st.one_of(
-    st.sampled_from("0123456789*#ABCD").map(Press),
+    st.builds(Press, st.sampled_from("0123456789*#ABCD"), ahead=st.booleans()),
     st.integers(0, 1000).map(lambda tenths: Wait(tenths / 10)),
     st.sampled_from(PartyAction).map(Party),
     st.just(HangUp()),
@@ -20,9 +20,11 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
 
 
 def test_a_scenario_in_words() -> None:
-    assert read_keys(" 1*,wait 2 ,, WAIT 0.5s,Busy,hangup") == [
+    assert read_keys(" 1*,ahead 2a,wait 2 ,, WAIT 0.5s,Busy,hangup") == [
         Press("1"),
         Press("*"),
+        Press("2", ahead=True),
+        Press("A", ahead=True),
         Wait(2.0),
         Wait(0.5),
         Party(PartyAction.BUSY),
