@@ -43,7 +43,7 @@ class PooledWorker:
 
     __slots__ = (
         "evicting", "held", "killed_for", "known", "lane", "last_sent", "outstanding", "process", "ready",
-        "seen", "seen_at", "seen_begun", "seen_cpu", "slot", "waiting",
+        "seen", "seen_answered", "seen_at", "seen_begun", "seen_cpu", "slot", "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess, ready: asyncio.Future[None]) -> None:
@@ -62,6 +62,7 @@ class PooledWorker:
         self.held = False
         self.seen = 0
         self.seen_begun = 0
+        self.seen_answered = True
         self.seen_at = 0.0
         self.seen_cpu = 0.0
         self.evicting = False

@@ -198,11 +198,14 @@ class Supervisor:
         process = worker.process
         running = process.running
         begun = process.begun
-        if running != worker.seen or begun != worker.seen_begun:
+        # One that has answered and is still in its run is freeing what that held: its time for that begins anew.
+        answered = running not in worker.outstanding
+        if running != worker.seen or begun != worker.seen_begun or answered != worker.seen_answered:
             if worker.held:
                 self._lanes.release(worker)
             worker.seen = running
             worker.seen_begun = begun
+            worker.seen_answered = answered
             worker.seen_at = now
             worker.seen_cpu = process.cpu_seconds() if running else 0.0
         elif running == 0:

@@ -232,6 +232,28 @@ async def test_a_worker_killed_from_outside(pool: Pool) -> None:
     await until(lambda: pool.state().fast == 1 and pool.state().spare == 1)
 
 
+async def test_a_worker_that_frees_what_a_long_run_held_is_not_taken_for_one_that_hangs() -> None:
+    text = """function main() {
+      let list = null;
+      for (let number = 0; number < 450_000; number++) list = { list };
+      for (const end = Date.now() + 700; Date.now() < end;);
+      throw new Error('mine');
+    }"""
+    settings = PoolSettings(workers=1, slow_workers=0, worker=WorkerSettings(warm_contexts=0))
+    async with running_pool(settings) as pool:
+        asked = asyncio.Event()
+        waits = program("const main = () => ask(1)", APP, adapter=HOST_ADAPTER)
+        run, waiting = submit(pool, waits, None, APP, lambda *_: asked.set(), wall_seconds=100)
+        await asked.wait()
+        for _ in range(3):
+            outcome = (await ask(pool, text, None, APP, cpu_seconds=5, wall_seconds=5)).outcome
+            assert isinstance(outcome, Threw)
+            await until(lambda: all(worker.process.running == 0 for worker in pool._supervisor._workers.values()))
+        run.settle(1, b"5")
+        assert (await waiting).outcome == Returned(b"5")
+        assert pool.state().deaths == {}
+
+
 async def test_an_idle_worker_killed_from_outside(pool: Pool) -> None:
     os.kill(fast_pid(pool), signal.SIGKILL)
     futures = [submit(pool, FINE, number)[1] for number in range(100)]
