@@ -133,10 +133,15 @@ def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
         entries = destination.get("headers")
         if entries:
             destination["headers"] = header_rules.sound(entries if type(entries) is list else _list("headers", entries))
+        elif entries is not None and type(entries) is not list:
+            # A Lua switch's empty table, an author's false: no changes, and a list to who reads the answer.
+            destination["headers"] = []
         entries = destination.get("remove_headers")
         if entries:
             names = header_rules.removed(_list("remove_headers", entries))
             destination["remove_headers"] = [{"key": name} for name in names]
+        elif entries is not None and type(entries) is not list:
+            destination["remove_headers"] = []
         gateways = destination.get("gw")
         if gateways is not None:
             if type(gateways) is not dict:

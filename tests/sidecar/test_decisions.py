@@ -170,6 +170,19 @@ async def test_destinations_keep_header_changes_of_their_own_as_text() -> None:
     assert kept["remove_headers"] == [{"key": "X-O"}]
 
 
+@pytest.mark.parametrize("none", [False, 0, "", {}])
+async def test_what_stands_for_no_header_changes_is_given_back_as_a_list(none: Any) -> None:
+    desk = assigned()
+    desk.ask()
+    destinations = [{"gw": {}, "headers": none, "remove_headers": none}, {"headers": None}]
+    desk.runner.runs[0].returns(routing={"egress_routing": destinations})
+    assert desk.answer.outcome == "returned"
+    assert desk.answer.routing["egress_routing"] == [
+        {"gw": {}, "headers": [], "remove_headers": []},
+        {"headers": None},
+    ]
+
+
 async def test_a_script_refuses_the_call() -> None:
     desk = assigned()
     desk.ask()
