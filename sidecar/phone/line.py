@@ -5,10 +5,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from sidecar.phone.clock import Clock, Timer
+from sidecar.phone.clock import Clock
 from sidecar.phone.keys import PartyAction
+from sidecar.phone.line_action import LineAction
 from sidecar.phone.transcript import Transcript
-from sidecar.phone.voice import Sound, Voice
+from sidecar.phone.voice import Voice
 from sipio.call_control import (
     ActionResult,
     Answer,
@@ -71,43 +72,6 @@ class Busy(StrEnum):
     BRIDGED = "bridged"
 
 
-class _Action:
-    """One action under way."""
-
-    __slots__ = ("_done", "_line", "action", "began", "collector", "destination", "sound", "timer")
-
-    def __init__(self, line: "PhoneLine", action: CallAction, done: Callable[[ActionResult], None]) -> None:
-        self._line = line
-        self._done: Callable[[ActionResult], None] | None = done
-        self.action = action
-        self.sound: Sound | None = None
-        self.timer: Timer | None = None
-        self.collector: DigitEntry | None = None
-        self.destination = 0
-        self.began: float | None = None
-
-    def stop(self) -> None:
-        self._line.stop(self)
-
-    def silence(self) -> None:
-        """No sound, no timer."""
-        for one in (self.sound, self.timer):
-            if one is not None:
-                one.cancel()
-        self.sound = self.timer = None
-
-    @property
-    def over(self) -> bool:
-        """Whether it has its result."""
-        return self._done is None
-
-    def complete(self, result: ActionResult) -> None:
-        self.silence()
-        done, self._done = self._done, None
-        if done is not None:
-            done(result)
-
-
 class PhoneLine:
     """A `sipio.call_control.CallControl`, and what the person at the phone does."""
 
@@ -123,8 +87,8 @@ class PhoneLine:
         self._observer: CallObserver | None = None
         self._ended = False
         self._answered = False
-        self._media: _Action | None = None
-        self._bridge: _Action | None = None
+        self._media: LineAction | None = None
+        self._bridge: LineAction | None = None
         self._blocked: str | None = None
         self._recordings: list[tuple[Record, float]] = []
         self.performed = 0
@@ -165,7 +129,7 @@ class PhoneLine:
     def perform(self, action: CallAction, done: Callable[[ActionResult], None]) -> PendingAction:
         """Do what a script asks for. Nothing is complete before this returns, so that a thousand actions that take
         no time do not stand on each other's shoulders."""
-        pending = _Action(self, action, done)
+        pending = LineAction(action, done, self.stop)
         self.performed += 1
         self._loop.call_soon(self._begin, pending)
         return pending
@@ -174,7 +138,7 @@ class PhoneLine:
         """Name it; a phone has no variables."""
         self._script("sets", f"{name} = {value}")
 
-    def stop(self, pending: _Action) -> None:
+    def stop(self, pending: LineAction) -> None:
         """End an action early."""
         if pending is self._media:
             self._media = None
@@ -182,7 +146,7 @@ class PhoneLine:
             self._bridge = None
         pending.complete(Stopped())
 
-    def _begin(self, pending: _Action) -> None:
+    def _begin(self, pending: LineAction) -> None:
         action = pending.action
         if pending.over:
             return
@@ -223,7 +187,7 @@ class PhoneLine:
                 self._script("blocks", action.digits or "all keys")
                 pending.complete(Done())
 
-    def _play(self, pending: _Action, media: list[Media], then: Callable[[], None]) -> None:
+    def _play(self, pending: LineAction, media: list[Media], then: Callable[[], None]) -> None:
         if not media:
             pending.sound = self._clock.call_later(0.0, then)
             return
@@ -236,7 +200,7 @@ class PhoneLine:
         self._script(what, text)
         pending.sound = self._voice.sound(first, lambda: self._play_rest(pending, media[1:], then))
 
-    def _play_rest(self, pending: _Action, media: list[Media], then: Callable[[], None]) -> None:
+    def _play_rest(self, pending: LineAction, media: list[Media], then: Callable[[], None]) -> None:
         if pending is self._media:
             if media:
                 self._play(pending, media, then)
@@ -244,19 +208,19 @@ class PhoneLine:
                 pending.sound = None
                 then()
 
-    def _media_done(self, pending: _Action, result: ActionResult) -> None:
+    def _media_done(self, pending: LineAction, result: ActionResult) -> None:
         if pending is self._media:
             self._media = None
             pending.complete(result)
 
-    def _prompt(self, pending: _Action, action: Collect, prompt: list[Media]) -> None:
+    def _prompt(self, pending: LineAction, action: Collect, prompt: list[Media]) -> None:
         self._play(pending, prompt, lambda: self._await_digit(pending, action))
 
-    def _await_digit(self, pending: _Action, action: Collect) -> None:
+    def _await_digit(self, pending: LineAction, action: Collect) -> None:
         pending.silence()
         pending.timer = self._clock.call_later(action.timeout_seconds, lambda: self._collected(pending, None))
 
-    def _collected(self, pending: _Action, digit: str | None) -> None:
+    def _collected(self, pending: LineAction, digit: str | None) -> None:
         action, collector = pending.action, pending.collector
         if pending is not self._media or collector is None or not isinstance(action, Collect):
             return
@@ -265,7 +229,7 @@ class PhoneLine:
             self._transcript.add("phone", "hears no key", f"for {action.timeout_seconds:g} s")
         self._judged(pending, action, collector.expired() if digit is None else collector.digit(digit))
 
-    def _judged(self, pending: _Action, action: Collect, judged: Digits | Again | None) -> None:
+    def _judged(self, pending: LineAction, action: Collect, judged: Digits | Again | None) -> None:
         if judged is None:
             self._await_digit(pending, action)
         elif isinstance(judged, Again):
@@ -274,7 +238,7 @@ class PhoneLine:
             self._transcript.add("phone", "collects", f"{judged.status.value} {judged.value}".strip())
             self._media_done(pending, Done(judged))
 
-    def _hangup(self, pending: _Action, action: Hangup) -> None:
+    def _hangup(self, pending: LineAction, action: Hangup) -> None:
         code = 0 if self._answered else action.code or status_of(action.cause)
         text = f"{code} {action.reason or reason_phrase(code)}" if code else ""
         self._script("hangs up", f"{text} cause {action.cause} {_headers(action.headers)}".strip())
@@ -310,7 +274,7 @@ class PhoneLine:
 
     # ---- what the other party does ----
 
-    def _call_party(self, pending: _Action, action: Bridge) -> None:
+    def _call_party(self, pending: LineAction, action: Bridge) -> None:
         destination = action.destinations[pending.destination]
         self._script("bridges", f"{destination} {_headers(action.headers)}".strip())
         self._leg(pending, "ringing", 180)
@@ -340,7 +304,7 @@ class PhoneLine:
         else:
             self._party_failed(pending, pending.action, does)
 
-    def _party_ended(self, pending: _Action, action: Bridge) -> None:
+    def _party_ended(self, pending: LineAction, action: Bridge) -> None:
         self._leg(pending, "ended")
         self._bridge = None
         seconds = round(self._clock.now - (pending.began or 0.0), 3)
@@ -357,7 +321,7 @@ class PhoneLine:
             )
         )
 
-    def _party_failed(self, pending: _Action, action: Bridge, does: PartyAction) -> None:
+    def _party_failed(self, pending: LineAction, action: Bridge, does: PartyAction) -> None:
         status, code, reason = _ENDINGS[does]
         destination = action.destinations[pending.destination]
         self._transcript.add("party", _PARTY_WORDS[does], destination)
@@ -372,12 +336,12 @@ class PhoneLine:
 
     # ---- the rest ----
 
-    def _leg(self, pending: _Action, what: str, code: int = 0) -> None:
+    def _leg(self, pending: LineAction, what: str, code: int = 0) -> None:
         if isinstance(pending.action, Bridge):
             destination = pending.action.destinations[pending.destination]
             self._tell(LegEvent(destination=destination, what=what, code=code))
 
-    def _end(self, hung_up: HungUp, bridge: _Action | None = None) -> None:
+    def _end(self, hung_up: HungUp, bridge: LineAction | None = None) -> None:
         self._ended = True
         media, self._media = self._media, None
         other, self._bridge = bridge or self._bridge, None

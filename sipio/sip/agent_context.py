@@ -20,6 +20,7 @@ from sipio.sip.transaction_layer import TransactionLayer
 
 if TYPE_CHECKING:
     from sipio.sip.session import Session
+    from sipio.sip.transaction import ServerTransaction
 
 METHODS: Final = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
 EXTENSIONS: Final = ("100rel", "timer")
@@ -152,6 +153,10 @@ class AgentContext:
         if not self.awake:
             self.awake = True
             self._wake()
+
+    def refuse(self, transaction: "ServerTransaction", status: int, headers: Headers, now: float) -> None:
+        """Answer a request that begins nothing: with what is wrong with it, or with 200."""
+        transaction.respond(status, "", [*self.server_headers, *headers], now=now)
 
     def emit(self, event: SipEvent) -> None:
         """Put an event out."""

@@ -8,22 +8,21 @@ from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.address import Address
 from sipio.sip.agent_context import ALLOW, EXTENSIONS, METHODS, SUPPORTED, AgentContext, SipCounters
 from sipio.sip.dialog import tag_of
-from sipio.sip.digest_server import DigestServer, Verdict
-from sipio.sip.events import CallReceived, SipEvent
-from sipio.sip.incoming import IncomingSession, merge_key
+from sipio.sip.digest_server import DigestServer
+from sipio.sip.events import SipEvent
+from sipio.sip.incoming import IncomingSession
+from sipio.sip.invitations import Invitations
 from sipio.sip.invite_target import InviteTarget, target_headers
 from sipio.sip.malformed import salvage
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.message import Request, parse_message
-from sipio.sip.offer_answer import audio_position
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.randomness import Randomness
 from sipio.sip.registrar import Binding, Registrar
 from sipio.sip.registration import Registration
-from sipio.sip.sdp import SessionDescription, parse_sdp
 from sipio.sip.serialize import Headers, ResponseHead, check_headers, printable, response_address, stamped_via
 from sipio.sip.server_lookup import ServerLookup
-from sipio.sip.session_timer import requires, session_expires
+from sipio.sip.session_timer import requires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, parse_uri
@@ -50,7 +49,8 @@ class UserAgent:
         self._agent: Final = AgentContext(
             settings, clock=clock, randomness=self._randomness, wake=wake or (lambda: None)
         )
-        self._digest: Final = DigestServer(settings.realm, settings.users, self._randomness)
+        digest = DigestServer(settings.realm, settings.users, self._randomness)
+        self._invitations: Final = Invitations(self._agent, digest)
         self._registrar: Final = Registrar(self._agent)
         self._registrations: dict[str, Registration] = {}
         self._secret: Final = self._randomness.nonce()
@@ -290,21 +290,21 @@ class UserAgent:
             return
         unsupported = [option for option in requires(request) if option not in EXTENSIONS]
         if unsupported:
-            self._refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+            self._agent.refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
         elif request.request_uri().scheme not in _SCHEMES:
-            self._refuse(transaction, 416, [], now)
+            self._agent.refuse(transaction, 416, [], now)
         elif request.method == "INVITE":
-            self._receive_invite(transaction, request, source, now)
+            self._invitations.receive(transaction, request, source, now)
         elif request.method == "OPTIONS":
-            self._refuse(transaction, 200, [ALLOW, SUPPORTED, ("Accept", "application/sdp")], now)
+            self._agent.refuse(transaction, 200, [ALLOW, SUPPORTED, ("Accept", "application/sdp")], now)
         elif request.method == "REGISTER" and self._settings.users:
-            user = self._authenticate(transaction, request, now)
+            user = self._invitations.authenticate(transaction, request, now)
             if user:
                 self._registrar.receive(transaction, request, user, source, now)
         elif request.method in {"BYE", "INFO", "PRACK", "UPDATE"}:
-            self._refuse(transaction, 481, [], now)
+            self._agent.refuse(transaction, 481, [], now)
         else:
-            self._refuse(transaction, 405 if request.method in _KNOWN_METHODS else 501, [ALLOW], now)
+            self._agent.refuse(transaction, 405 if request.method in _KNOWN_METHODS else 501, [ALLOW], now)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         if self._agent.layer.receive_ack(request, now):
@@ -319,10 +319,10 @@ class UserAgent:
     def _receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
         invite = self._agent.layer.invite_of(cancel)
         if invite is None:
-            self._refuse(transaction, 481, [], now)
+            self._agent.refuse(transaction, 481, [], now)
             return
         # Clause 9.2: 200 whether it still changes anything or not.
-        self._refuse(transaction, 200, [], now)
+        self._agent.refuse(transaction, 200, [], now)
         session = self._agent.dialogs.get(
             (cancel.get("call-id") or "", invite.to_tag, tag_of(cancel.get("from") or ""))
         )
@@ -335,85 +335,10 @@ class UserAgent:
         key = (request.get("call-id") or "", to_tag, tag_of(request.get("from") or ""))
         session = self._agent.dialogs.get(key)
         if session is None:
-            self._refuse(transaction, 481, [], now)
+            self._agent.refuse(transaction, 481, [], now)
             return
         unsupported = [option for option in requires(request) if option not in EXTENSIONS]
         if unsupported:
-            self._refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+            self._agent.refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
             return
         session.receive_in_dialog(transaction, request, source, now)
-
-    def _receive_invite(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
-        agent = self._agent
-        settings = self._settings
-        if merge_key(request) in agent.invites:
-            # Clause 8.2.2.2: one INVITE that came by two ways.
-            self._refuse(transaction, 482, [], now)
-            return
-        if request.get("max-forwards") == "0":
-            # Whoever takes the call may bridge it on: here a loop ends.
-            self._refuse(transaction, 483, [], now)
-            return
-        if agent.draining or len(agent.sessions) >= settings.sessions:
-            agent.counters.overload += 1
-            self._refuse(transaction, 503, [("Retry-After", str(settings.retry_after_seconds))], now)
-            return
-        user = ""
-        if settings.users and source.host not in settings.trusted_hosts and self._has_to_prove_itself(request):
-            user = self._authenticate(transaction, request, now, proxy=True)
-            if not user:
-                return
-        interval = session_expires(request)[0]
-        if interval and interval < settings.minimum_session_expires_seconds:
-            minimum = str(settings.minimum_session_expires_seconds)
-            self._refuse(transaction, 422, [("Min-SE", minimum)], now)
-            return
-        offer = self._read_offer(transaction, request, now) if request.body else None
-        if request.body and offer is None:
-            return
-        try:
-            session = IncomingSession(agent, transaction, request, source, offer=offer, user=user)
-        except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), agent.server_headers, now=now)
-            return
-        agent.emit(CallReceived(session=session))
-
-    def _has_to_prove_itself(self, request: Request) -> bool:
-        """Whether an INVITE brings a password, or says that it is from a user who has one."""
-        if request.get("authorization") or request.get("proxy-authorization"):
-            return True
-        sender = request.address("from")
-        return sender is not None and self._digest.knows(sender.uri.decoded_user)
-
-    def _read_offer(self, transaction: ServerTransaction, request: Request, now: float) -> SessionDescription | None:
-        """The body, where it is an offer that can be answered; else the INVITE has been refused."""
-        kind = (request.get("content-type") or "application/sdp").partition(";")[0].strip().lower()
-        encoding = (request.get("content-encoding") or "identity").strip().lower()
-        if kind != "application/sdp" or encoding != "identity":
-            accept = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")]
-            self._refuse(transaction, 415, accept, now)
-            return None
-        try:
-            offer = parse_sdp(request.body)
-        except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), self._agent.server_headers, now=now)
-            return None
-        if audio_position(offer, self._settings.codecs) is None:
-            self._refuse(transaction, 488, [("Warning", '305 sidecar "no common codec"')], now)
-            return None
-        return offer
-
-    def _authenticate(
-        self, transaction: ServerTransaction, request: Request, now: float, *, proxy: bool = False
-    ) -> str:
-        """The user that a request proves to be from; empty where it was challenged or refused."""
-        verdict, user = self._digest.check(request, now)
-        if verdict is Verdict.RIGHT:
-            return user
-        stale = verdict is Verdict.STALE
-        headers = self._digest.challenge(proxy=proxy, stale=stale, now=now)
-        self._refuse(transaction, 407 if proxy else 401, headers, now)
-        return ""
-
-    def _refuse(self, transaction: ServerTransaction, status: int, headers: Headers, now: float) -> None:
-        transaction.respond(status, "", [*self._agent.server_headers, *headers], now=now)

@@ -1,0 +1,100 @@
+"""INVITEs that are to begin a call: taken, refused, or asked for a password."""
+
+from typing import Final
+
+from sipio.errors import MalformedMessage
+from sipio.sip.address import Address
+from sipio.sip.agent_context import AgentContext
+from sipio.sip.digest_server import DigestServer, Verdict
+from sipio.sip.events import CallReceived
+from sipio.sip.incoming import IncomingSession, merge_key
+from sipio.sip.message import Request
+from sipio.sip.offer_answer import audio_position
+from sipio.sip.sdp import SessionDescription, parse_sdp
+from sipio.sip.serialize import printable
+from sipio.sip.session_timer import session_expires
+from sipio.sip.transaction import ServerTransaction
+
+
+class Invitations:
+    """Who may call, and whether there is room for it."""
+
+    __slots__ = ("_agent", "_digest")
+
+    def __init__(self, agent: AgentContext, digest: DigestServer) -> None:
+        self._agent: Final = agent
+        self._digest: Final = digest
+
+    def receive(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
+        """One INVITE without a tag in To: it becomes a `CallReceived` or is answered.
+
+        Raises:
+            MalformedMessage: it cannot be read after all, and has not been answered.
+        """
+        agent, settings = self._agent, self._agent.settings
+        if merge_key(request) in agent.invites:
+            # Clause 8.2.2.2: one INVITE that came by two ways.
+            self._agent.refuse(transaction, 482, [], now)
+            return
+        if request.get("max-forwards") == "0":
+            # Whoever takes the call may bridge it on: here a loop ends.
+            self._agent.refuse(transaction, 483, [], now)
+            return
+        if agent.draining or len(agent.sessions) >= settings.sessions:
+            agent.counters.overload += 1
+            self._agent.refuse(transaction, 503, [("Retry-After", str(settings.retry_after_seconds))], now)
+            return
+        user = ""
+        if settings.users and source.host not in settings.trusted_hosts and self._has_to_prove_itself(request):
+            user = self.authenticate(transaction, request, now, proxy=True)
+            if not user:
+                return
+        interval = session_expires(request)[0]
+        if interval and interval < settings.minimum_session_expires_seconds:
+            minimum = str(settings.minimum_session_expires_seconds)
+            self._agent.refuse(transaction, 422, [("Min-SE", minimum)], now)
+            return
+        offer = self._read_offer(transaction, request, now) if request.body else None
+        if request.body and offer is None:
+            return
+        try:
+            session = IncomingSession(agent, transaction, request, source, offer=offer, user=user)
+        except MalformedMessage as error:
+            transaction.respond(400, printable(str(error)), agent.server_headers, now=now)
+            return
+        agent.emit(CallReceived(session=session))
+
+    def _has_to_prove_itself(self, request: Request) -> bool:
+        """Whether an INVITE brings a password, or says that it is from a user who has one."""
+        if request.get("authorization") or request.get("proxy-authorization"):
+            return True
+        sender = request.address("from")
+        return sender is not None and self._digest.knows(sender.uri.decoded_user)
+
+    def _read_offer(self, transaction: ServerTransaction, request: Request, now: float) -> SessionDescription | None:
+        """The body, where it is an offer that can be answered; else the INVITE has been refused."""
+        kind = (request.get("content-type") or "application/sdp").partition(";")[0].strip().lower()
+        encoding = (request.get("content-encoding") or "identity").strip().lower()
+        if kind != "application/sdp" or encoding != "identity":
+            accept = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")]
+            self._agent.refuse(transaction, 415, accept, now)
+            return None
+        try:
+            offer = parse_sdp(request.body)
+        except MalformedMessage as error:
+            transaction.respond(400, printable(str(error)), self._agent.server_headers, now=now)
+            return None
+        if audio_position(offer, self._agent.settings.codecs) is None:
+            self._agent.refuse(transaction, 488, [("Warning", '305 sidecar "no common codec"')], now)
+            return None
+        return offer
+
+    def authenticate(self, transaction: ServerTransaction, request: Request, now: float, *, proxy: bool = False) -> str:
+        """The user that a request proves to be from; empty where it was challenged or refused."""
+        verdict, user = self._digest.check(request, now)
+        if verdict is Verdict.RIGHT:
+            return user
+        stale = verdict is Verdict.STALE
+        headers = self._digest.challenge(proxy=proxy, stale=stale, now=now)
+        self._agent.refuse(transaction, 407 if proxy else 401, headers, now)
+        return ""
