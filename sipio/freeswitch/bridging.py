@@ -28,10 +28,13 @@ _OUTCOMES: Final = (
     "sip_invite_failure_phrase",
     "last_bridge_hangup_cause",
     "last_bridge_proto_specific_hangup_cause",
+    "last_bridge_to",
 )
 """Variables that a bridge leaves on the caller's leg. They stay from one bridge to the next, so they are unset before
 each: what a completion then carries is of this bridge."""
 
+RINGING_TONE: Final = "%(1000,4000,425)"
+"""Milliseconds on, milliseconds off, Hz: what a caller hears where neither script nor dialplan say."""
 _NO_ANSWER: Final = frozenset(
     {"NO_ANSWER", "NO_USER_RESPONSE", "ALLOTTED_TIMEOUT", "RECOVERY_ON_TIMER_EXPIRE", "PROGRESS_TIMEOUT"}
 )
@@ -143,6 +146,9 @@ class Bridging(Action):
     def _use_ringback(self) -> None:
         self._sound = None
         if not self._ringback:
+            if "transfer_ringback" not in self.leg.variables:
+                # For a caller who was answered before, and would hear nothing. Others get the 180.
+                self._variable("transfer_ringback", RINGING_TONE)
             return
         files = self._ringback
         argument = files[0] if len(files) == 1 else "file_string://" + "!".join(files)
@@ -194,8 +200,8 @@ class Bridging(Action):
 
     def _no_answer(self) -> None:
         self._expired = True
-        if self._kill is not None:
-            self._kill.start("NO_ANSWER")
+        # Said once: a leg that is not there is one of a user's phones of which another has answered.
+        self.leg.channel.api(f"uuid_kill {self._b_uuid} NO_ANSWER")
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -213,7 +219,7 @@ class Bridging(Action):
             # Its own status is lost with the call, whose own end follows.
             self._tell_end(487)
             return
-        self._result = self._read(event)
+        self._result = self._read(event, b_uuid)
         self._tell_end(self._result.code)
         if self._answered_at is not None:
             self._ended(self._result)
@@ -227,22 +233,24 @@ class Bridging(Action):
             status = code if self._answered_at is None else 0
             self.leg.tell(LegEvent(destination=self._destination, what="ended", code=status))
 
-    def _read(self, event: Event) -> Bridged:
+    def _read(self, event: Event, b_uuid: str) -> Bridged:
         disposition = event.variable("originate_disposition")
-        if disposition == "SUCCESS" or self._answered_at is not None:
-            began = self._answered_at
-            ended = _seconds(event)
-            if began is None:
-                began = ended
-                self._answered_at = began
+        successful = disposition == "SUCCESS"
+        if successful and self._answered_at is None and event.variable("last_bridge_to") not in {"", b_uuid}:
+            # A user with several phones: it was not the first one that answered, and only of that we are told.
+            self._answered_at = _seconds(event)
+        if self._answered_at is not None:
             return Bridged(
                 status=BridgeStatus.COMPLETED,
                 destination=self._destination,
                 code=200,
                 reason=event.variable("last_bridge_hangup_cause"),
-                seconds=max(0.0, ended - began),
+                seconds=max(0.0, _seconds(event) - self._answered_at),
                 hangup_by="callee",
             )
+        if successful:
+            # Early media is a bridge as well, though nobody has answered.
+            disposition = event.variable("last_bridge_hangup_cause")
         code = 408 if self._expired else _refusal(event) or _code_of(disposition)
         phrase = "" if self._expired else event.variable("sip_invite_failure_phrase")
         return Bridged(
@@ -288,4 +296,5 @@ def _code_of(disposition: str) -> int:
 
 
 def _code(text: str) -> int:
-    return int(text) if len(text) == 3 and text.isascii() and text.isdecimal() else 0
+    """Of a refusal; 0 for anything else."""
+    return int(text) if len(text) == 3 and text.isascii() and text.isdecimal() and text >= "300" else 0

@@ -92,12 +92,11 @@ class KillLeg:
         self.gone = False
         """Whether it has ended: it is not looked for any more."""
 
-    def start(self, cause: str = "NORMAL_CLEARING") -> None:
+    def start(self) -> None:
         """End it, now or when it exists."""
-
-        def replied(reply: CommandReply | ApiResponse) -> None:
-            if not reply.accepted:
-                self._leg.timers.after(KILL_SECONDS, lambda: self.start(cause))
-
         if not self.gone:
-            self._leg.channel.api(f"uuid_kill {self._uuid} {cause}", replied)
+            self._leg.channel.api(f"uuid_kill {self._uuid} NORMAL_CLEARING", self._replied)
+
+    def _replied(self, reply: CommandReply | ApiResponse) -> None:
+        if not reply.accepted:
+            self._leg.timers.after(KILL_SECONDS, self.start)

@@ -26,10 +26,12 @@ class Party:
 
     ring: float | None = 0.1
     """Seconds to its 180; None for none."""
+    media: float | None = None
+    """Seconds to its early media; None for none."""
     answer: float | None = None
     """Seconds to its answer; None never answers."""
     refuse: int = 0
-    """SIP status that it refuses with after ``ring``."""
+    """SIP status that it refuses with after ``ring``, or half a second after its early media."""
     talk: float | None = 1.0
     """Seconds from its answer to its BYE; None never hangs up."""
 
@@ -60,6 +62,8 @@ class Running:
     limit: int = 60
     redirects: bool = True
     """Whether the caller is sent where the other leg redirects."""
+    bridged: bool = False
+    """Whether the two hear each other: also by early media, which ends FreeSWITCH's wait for an answer."""
     talking: bool = False
     elapsed: float = 0.0
     rang: bool = False
@@ -90,6 +94,8 @@ class FakeChannel:
         self.executed: list[tuple[str, str]] = []
         self.expanded: list[str] = []
         """Arguments that FreeSWITCH expanded ``${...}`` in: a program may have run."""
+        self.answered_by = ""
+        """UUID of the other phone of the same user that answers in place of the one that is followed."""
         self.redirected = 0
         """How often the caller was sent where another leg redirected."""
         self.responded = ""
@@ -229,7 +235,7 @@ class FakeChannel:
                 return "+OK\n"
             bridge = next((one for one in self._stack if one.b_uuid == rest[0]), None)
             # The other leg exists only once the session's thread has made it.
-            if bridge is not None and bridge.elapsed > 0:
+            if bridge is not None and bridge.elapsed > 0 and not (bridge.talking and self.answered_by):
                 self._leg_over(bridge, "SUCCESS" if bridge.talking else rest[1].strip(), 0)
                 return "+OK\n"
             return "-ERR No such channel!\n"
@@ -346,13 +352,14 @@ class FakeChannel:
             self._leg_over(running, "NORMAL_TEMPORARY_FAILURE", 503)
 
     def _leg_over(self, running: Running, disposition: str, status: int) -> None:
+        if running.bridged:
+            self.variables["last_bridge_hangup_cause"] = "NORMAL_CLEARING" if disposition == "SUCCESS" else disposition
+            disposition = "SUCCESS"
         self.variables["originate_disposition"] = disposition
         if status:
             # Of a refusal only: after a later bridge that succeeds they are still there.
             self.variables["sip_invite_failure_status"] = str(status)
             self.variables["sip_invite_failure_phrase"] = _CAUSES.get(status, ("", "Service Unavailable"))[1]
-        if disposition == "SUCCESS":
-            self.variables["last_bridge_hangup_cause"] = "NORMAL_CLEARING"
         goes_on = self.variables.get("continue_on_fail") == "true" or self.hung_up
         self._complete(running)
         if disposition != "SUCCESS" and not goes_on:
@@ -388,7 +395,14 @@ class FakeChannel:
     def _ring(self, running: Running, party: Party, step: float) -> None:
         running.elapsed += step
         at = running.elapsed + 1e-9
-        if party.ring is not None and at >= party.ring and not running.rang:
+        if party.media is not None:
+            if at >= party.media and not running.bridged:
+                self.event("CHANNEL_PROGRESS_MEDIA", running.b_uuid)
+                self._bridged(running)
+            if party.refuse and at >= party.media + 0.5:
+                self._leg_over(running, _CAUSES[party.refuse][0], party.refuse)
+                return
+        elif party.ring is not None and at >= party.ring and not running.rang:
             running.rang = True
             self.event("CHANNEL_PROGRESS", running.b_uuid)
             if 300 <= party.refuse < 400:
@@ -402,11 +416,17 @@ class FakeChannel:
                 self._leg_over(running, "SUCCESS", 0)
         elif party.answer is not None and at >= party.answer:
             running.talking = True
-            self.event("CHANNEL_ANSWER", running.b_uuid, Answer_State="answered")
+            self._bridged(running)
+            self.event("CHANNEL_ANSWER", self.answered_by or running.b_uuid, Answer_State="answered")
             self._answered = True
             self.event("CHANNEL_ANSWER", Answer_State="answered")
-        elif int(self.now + 1e-9) - int(running.began) >= running.limit:  # in whole seconds of the clock
+        elif not running.bridged and int(self.now + 1e-9) - int(running.began) >= running.limit:
+            # In whole seconds of the clock.
             self._leg_over(running, "NO_ANSWER", 0)
+
+    def _bridged(self, running: Running) -> None:
+        running.bridged = True
+        self.variables["last_bridge_to"] = self.answered_by or running.b_uuid
 
     def running(self, name: str, argument: str = "") -> bool:
         """Whether such an application is on the stack."""

@@ -448,6 +448,52 @@ def test_refusals(status: int, result: BridgeStatus) -> None:
     assert line.freeswitch.redirected == 0
 
 
+def test_early_media_is_no_answer() -> None:
+    line = Line(parties(a=Party(media=0.1), b=Party(media=0.1, refuse=486)))
+    silent = line.perform(Bridge(destinations=["sip:a@10.0.0.9"], timeout_seconds=1.5))
+    line.run(1.6)
+    assert silent.result == Done(
+        Bridged(status=BridgeStatus.NO_ANSWER, destination="sip:a@10.0.0.9", code=408, reason="Request Timeout")
+    )
+    busy = line.perform(Bridge(destinations=["sip:b@10.0.0.9"]))
+    line.run(1)
+    assert busy.result == Done(
+        Bridged(status=BridgeStatus.BUSY, destination="sip:b@10.0.0.9", code=486, reason="Busy Here")
+    )
+    assert [(event.what, event.code) for event in line.events if isinstance(event, LegEvent)] == [
+        ("ringing", 0),
+        ("ended", 408),
+        ("ringing", 0),
+        ("ended", 486),
+    ]
+
+
+def test_a_user_with_two_phones_whose_second_one_answers() -> None:
+    line = Line(parties(a=Party(answer=0.3, talk=2.0)))
+    line.freeswitch.answered_by = "another"
+    bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"], timeout_seconds=1))
+    line.run(2.2)
+    assert bridge.result is None
+    line.run(0.2)
+    assert isinstance(bridge.result, Done)
+    assert isinstance(bridge.result.value, Bridged)
+    assert (bridge.result.value.status, bridge.result.value.code) == (BridgeStatus.COMPLETED, 200)
+    assert sum(sent.startswith("api uuid_kill") for sent in line.freeswitch.sent) == 1
+
+
+def test_a_caller_who_was_answered_hears_a_tone_while_it_rings() -> None:
+    line = Line(parties(a=Party(answer=0.3, talk=0.5)))
+    line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
+    assert line.freeswitch.variables["transfer_ringback"] == "%(1000,4000,425)"
+    line.run(1)
+    assert "transfer_ringback" not in line.freeswitch.variables
+    own = parties(a=Party(answer=0.3, talk=0.5))
+    own.variables["transfer_ringback"] = "%(2000,4000,440,480)"
+    line = Line(own)
+    line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
+    assert line.freeswitch.variables["transfer_ringback"] == "%(2000,4000,440,480)"
+
+
 def test_the_caller_who_gives_up_while_it_rings() -> None:
     line = Line(parties(a=Party(answer=None)))
     bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9", "sip:b@10.0.0.9"]))

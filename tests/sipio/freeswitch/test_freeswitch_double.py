@@ -111,6 +111,17 @@ def test_a_bridges_limit_is_in_whole_seconds_of_the_clock_and_comes_early() -> N
     assert channel.variables["originate_disposition"] == "NO_ANSWER"
 
 
+def test_early_media_is_a_bridge_that_no_limit_ends() -> None:
+    channel = connected(FakeChannel(parties={"a": Party(media=0.1, refuse=486), "b": Party(media=0.1)}))
+    channel.receive(execute("bridge", "a"))
+    channel.advance(1)
+    assert channel.variables["originate_disposition"] == "SUCCESS"
+    assert channel.variables["last_bridge_hangup_cause"] == "USER_BUSY"
+    channel.receive(execute("bridge", "{originate_timeout=2}b"))
+    channel.advance(5)
+    assert channel.running("bridge")
+
+
 def test_a_redirection_is_followed_unless_it_is_fatal() -> None:
     channel = connected(FakeChannel(parties={"a": Party(refuse=302)}))
     channel.receive(execute("bridge", "a"))
