@@ -32,8 +32,8 @@ class Plan:
     scripts: Sequence[int]
     sizes: Sequence[int]
     in_flight: Sequence[int]
-    script: str | None
-    """The text that every customer's script has; None for the one shipped."""
+    script: workload.OwnScript | None
+    """What every customer's script is; None for the one shipped."""
     node: Path | None
     """The program of the Node server; None leaves it out."""
 

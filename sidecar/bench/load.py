@@ -4,19 +4,17 @@ import asyncio
 import time
 from array import array
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from sidecar.bench.servers import ProcessorTimes, Server
 from sidecar.bench.slices import LEAD_SHARE, Slice
-from sidecar.bench.workload import Request
+from sidecar.bench.workload import DECIDED, Request
 from sidecar.errors import SidecarError
 from sipio.errors import SipioError
 from sipio.rpc.client import RpcClient
 from sipio.rpc.values import ValueDecoder
-
-DECIDED: Final = "returned"
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What is measured: a routing of a wanted size, a script of 50 lines, and a catalog of as many as wanted."""
 
 import itertools
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,8 @@ from sidecar.catalog.model import Snapshot
 from sidecar.configuration import CatalogSection, Configuration
 
 RATE_LIMIT: Final = 0.05
+DECIDED: Final = "returned"
+"""The outcome of a request that counts."""
 _CITIES: Final = ("Amsterdam", "Bucharest", "Dublin", "Frankfurt", "Lisbon", "London", "Madrid", "Paris", "Vienna")
 
 
@@ -28,7 +31,7 @@ def routing_script() -> str:
 
 def script(number: int, text: str) -> str:
     """The script of this number: the same work in a text of its own, as no two customers have the same."""
-    return f"// Routing of {customer(number)}\n{text}"
+    return f"{text}\n// Routing of {customer(number)}\n"
 
 
 def routing(size: int) -> dict[str, Any]:
@@ -87,20 +90,30 @@ def requests(scripts: int, size: int) -> list[Request]:
     return [Request(customer(number), shared) for number in range(scripts)]
 
 
-def write_catalog(directory: Path, scripts: int, text: str | None = None) -> None:
-    """Write so many scripts of this text, and a customer assigned to each."""
-    if text is None:
-        text = routing_script()
+@dataclass(frozen=True, slots=True)
+class OwnScript:
+    """A script of the user's."""
+
+    text: str
+    variables: str
+    """Of its assignment, as TOML text."""
+
+
+def write_catalog(directory: Path, scripts: int, own: OwnScript | None = None) -> None:
+    """Write so many scripts of the shipped text or one's own, and a customer assigned to each."""
+    text = routing_script() if own is None else own.text
+    variables = f'vars.limits = {{ rate = {RATE_LIMIT}, name = "standard" }}'
+    if own is not None:
+        # What JSON escapes, TOML reads; but for one control character, which TOML wants escaped as well.
+        quoted = json.dumps(own.variables, ensure_ascii=False).replace("\x7f", "\\u007f")
+        variables = f"vars = {quoted}"
     (directory / "scripts").mkdir(parents=True)
     tables: list[str] = []
     for number in range(scripts):
         name = f"routing-{number}"
         (directory / "scripts" / f"{name}.js").write_text(script(number, text), encoding="utf-8")
         tables.append(f'[[script]]\nfile = "{name}.js"\n')
-        tables.append(
-            f'[[route]]\ncustomer = "{customer(number)}"\nscript = "{name}"\n'
-            f'vars.limits = {{ rate = {RATE_LIMIT}, name = "standard" }}\n'
-        )
+        tables.append(f'[[route]]\ncustomer = "{customer(number)}"\nscript = "{name}"\n{variables}\n')
     (directory / "assignments.toml").write_text("\n".join(tables), encoding="utf-8")
 
 

@@ -6,11 +6,14 @@ import shutil
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sidecar.errors import SidecarError
+
+if TYPE_CHECKING:
+    from sidecar.bench.workload import OwnScript
 
 NODE_PROGRAM = Path(__file__).parents[2] / "bench" / "node" / "server.mjs"
 """In a checkout."""
@@ -30,6 +33,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--script", type=Path, metavar="FILE", help="measure this script (default: one of 50 lines that is shipped)"
     )
+    parser.add_argument("--vars", type=Path, metavar="FILE", help="the vars of that script's assignment, as TOML")
     parser.add_argument(
         "--size", type=_counts, default=[2048, 10240], metavar="N,N", help="bytes of a routing (default: 2048,10240)"
     )
@@ -50,13 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     from sidecar.bench import report  # noqa: PLC0415 - the other commands start in half the time without it
     from sidecar.bench.comparison import Plan, compare  # noqa: PLC0415
 
+    own = None if arguments.script is None else _own(arguments.script, arguments.vars, min(arguments.size))
     plan = Plan(
         seconds=arguments.seconds,
         workers=arguments.workers,
         scripts=arguments.scripts,
         sizes=arguments.size,
         in_flight=arguments.in_flight,
-        script=None if arguments.script is None else _text(arguments.script),
+        script=own,
         node=None if arguments.no_node else _node(arguments.node),
     )
     # As Ctrl-C: the daemons that are measured and their files go with it.
@@ -72,11 +77,50 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _text(script: Path) -> str:
+def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
+    """The script as it is measured. Raises SidecarError, with its place in the author's file, where it fails.
+
+    The daemons know it by other names and tell no more than an outcome, so it is tried here first.
+    """
+    from sandbox.errors import SandboxError  # noqa: PLC0415 - as in run
+    from sidecar.bench import workload  # noqa: PLC0415
+    from sidecar.catalog.model import Kind, Script  # noqa: PLC0415
+    from sidecar.check.report import report  # noqa: PLC0415
+    from sidecar.check.script import check_script  # noqa: PLC0415
+    from sidecar.cli.call_data import InputError, read_variables  # noqa: PLC0415
+    from sidecar.cli.decision_text import failure_text  # noqa: PLC0415
+    from sidecar.cli.run import assign, decide  # noqa: PLC0415
+    from sidecar.configuration import Configuration  # noqa: PLC0415
+    from sipio.routing import RoutingRequest  # noqa: PLC0415
+
+    name = str(script)
+    text = _text(script)
+    problems = check_script(text, Kind.SCRIPT, name)
+    if problems:
+        raise SidecarError(report(problems, {name: text}).rstrip())
     try:
-        return script.read_text(encoding="utf-8")
+        given = read_variables(None if variables is None else str(variables))
+    except InputError as error:
+        raise SidecarError(report(error.problems, {}).rstrip()) from error
+    configuration = Configuration()
+    subject = Script(id=script.stem, name=script.name, version="", kind=Kind.SCRIPT, text=text)
+    request = RoutingRequest(call_id="scriptforge-bench", routing=workload.routing(size))
+    try:
+        decided = asyncio.run(decide(request, assign(subject, given, None, configuration), configuration))
+    except SandboxError as error:
+        raise SidecarError(str(error)) from error
+    if decided.failure is not None:
+        raise SidecarError(failure_text(decided.failure, {script.name: (name, text)}).rstrip())
+    if decided.decision.outcome != workload.DECIDED:
+        raise SidecarError(f"{name}: the call that is measured is answered {decided.decision.outcome}")
+    return workload.OwnScript(text, "" if variables is None else _text(variables))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SidecarError(f"{script} cannot be read: {error}") from error
+        raise SidecarError(f"{file} cannot be read: {error}") from error
 
 
 def _counts(text: str) -> list[int]:

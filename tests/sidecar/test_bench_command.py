@@ -58,6 +58,38 @@ def test_a_script_of_ones_own_is_measured(tmp_path: Path, capsys: pytest.Capture
     assert "answered sip_error" in capsys.readouterr().err
     assert main(["bench", *case, "--script", str(tmp_path / "none.js")]) == 1
     assert "none.js cannot be read" in capsys.readouterr().err
+    variables = tmp_path / "vars.toml"
+    variables.write_text('[tariff]\nname = "gold \\u00e9"\n')
+    own.write_text("function main(data) {\n  if (data.tariff.name !== 'gold \u00e9') data.no.such;\n}")
+    assert main(["bench", *case, "--script", str(own), "--vars", str(variables)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("function main(data) {\n  data.tariff.name;\n}", "own.js:2:3: error: TypeError: cannot read property 'name'"),
+        ("function main(data) {\n  const x = ;\n}", "own.js:2:11: error: syntax error"),
+        ("async function main(data) { }", "own.js:1:1: error: `async` in a Script"),
+    ],
+)
+def test_a_script_that_fails_is_told_where(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own.js"
+    own.write_text(text)
+    assert main(["bench", "--script", str(own)]) == 1
+    error = capsys.readouterr().err
+    assert f"{tmp_path}/{said}" in error
+    assert "/catalog/" not in error
+
+
+def test_vars_that_are_none_are_told_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "own.js"
+    own.write_text("const main = () => {}")
+    variables = tmp_path / "vars.toml"
+    variables.write_text("a = \n")
+    assert main(["bench", "--script", str(own), "--vars", str(variables)]) == 1
+    assert "vars.toml:1:" in capsys.readouterr().err
 
 
 def test_node_without_its_packages_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
