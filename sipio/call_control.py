@@ -8,9 +8,12 @@ Everything happens on the event loop. A driver queues nothing: whoever performs 
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
+
+KEYS: Final = msgspec.Meta(pattern="^[0-9*#A-D]{0,128}\\Z")
+"""Of what a switch says was pressed: as many as one `Collect` may ask for."""
 
 
 class HangupBy(StrEnum):
@@ -125,9 +128,9 @@ class Digits(msgspec.Struct, frozen=True, kw_only=True):
     """The result of `Collect`."""
 
     status: CollectStatus
-    value: str = ""
+    value: Annotated[str, KEYS] = ""
     """Without the terminator."""
-    terminator: str = ""
+    terminator: Annotated[str, KEYS] = ""
 
 
 class Bridge(msgspec.Struct, frozen=True, kw_only=True, tag="bridge"):
@@ -164,10 +167,10 @@ class Bridged(msgspec.Struct, frozen=True, kw_only=True):
     status: BridgeStatus
     destination: str = ""
     """The one that answered, or the last tried."""
-    code: int = 0
+    code: Annotated[int, msgspec.Meta(ge=0, le=699)] = 0
     """The other leg's final SIP status; 0 where there was none."""
     reason: str = ""
-    seconds: float = 0.0
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 0.0
     """From its answer to its end."""
     hangup_by: str = ""
     """Of an answered one: ``caller`` or ``callee``."""

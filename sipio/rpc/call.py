@@ -245,9 +245,8 @@ class RpcCall:
         elif isinstance(error, RpcError) and error.code == "hangup":
             # Complete only once the end has been told, so that who ended it is known first.
             self._expect_end()
-        elif isinstance(error, RpcError) and error.code == "stopped":
-            self._complete(pending, Stopped())
         else:
+            # "stopped" among them: of what we had stopped nothing waits here any more.
             self._calls.counters.failed_actions += 1
             words = (error.message or error.code) if isinstance(error, RpcError) else str(error)
             self._complete(pending, Failed(words or "the switch could not do it, and did not say why"))

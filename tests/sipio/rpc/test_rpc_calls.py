@@ -471,8 +471,32 @@ async def test_one_media_action_replaces_the_other(switch: VoiceSwitch, call: Ta
     call.perform(Echo())
     assert call.results == [Stopped()]
     assert (await switch.next("call.stop")).fields["action"] == "play"
-    (await switch.next("call.echo")).error("stopped")
-    await handler.until(lambda: call.results == [Stopped(), Stopped()])
+    (await switch.next("call.echo")).error("stopped", "by the switch")
+    await handler.until(lambda: call.results == [Stopped(), Failed("by the switch")])
+
+
+@pytest.mark.parametrize(
+    ("action", "result", "field"),
+    [
+        (Collect(), {"status": "success", "value": "1\n"}, "value"),
+        (Collect(), {"status": "success", "value": "<b>"}, "value"),
+        (Collect(), {"status": "success", "value": "1" * 129}, "value"),
+        (Collect(), {"status": "success", "value": "1", "terminator": "x"}, "terminator"),
+        (Bridge(destinations=["1"]), {"status": "completed", "seconds": -1.0}, "seconds"),
+        (Bridge(destinations=["1"]), {"status": "completed", "seconds": float("nan")}, "seconds"),
+        (Bridge(destinations=["1"]), {"status": "completed", "seconds": float("inf")}, "seconds"),
+        (Bridge(destinations=["1"]), {"status": "completed", "code": -1}, "code"),
+    ],
+)
+async def test_results_that_cannot_be(
+    switch: VoiceSwitch, call: Taken, handler: TestHandler, action: CallAction, result: dict[str, Any], field: str
+) -> None:
+    call.perform(action)
+    (await switch.next("call.collect" if isinstance(action, Collect) else "call.bridge")).done(result)
+    await handler.until(lambda: call.results)
+    (failed,) = call.results
+    assert isinstance(failed, Failed)
+    assert f"at `result.{field}`" in failed.message
 
 
 async def test_a_connection_lost_in_mid_call_ends_its_calls_only(
