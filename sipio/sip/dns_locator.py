@@ -179,6 +179,8 @@ class _Search:
         return [
             _Record(record.priority, record.weight, record.port, _text(record.target))
             for record in await self._ask(name, "SRV")
+            # Nothing can be sent to port 0; RFC 2782 has it for a target of "." alone.
+            if record.port or not _text(record.target)
         ]
 
     async def _addresses(self, name: str) -> list[str]:

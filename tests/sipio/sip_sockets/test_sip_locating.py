@@ -270,7 +270,9 @@ async def test_what_a_locator_makes_of_odd_records(dns: Asked) -> None:
     server.records["_sip._udp.none.test", "SRV"] = ["0 0 0 ."]
     server.address("none.test", "127.0.0.1")
     server.srv("_sip._udp.dead.test", (1, 0, 5060, "nowhere.test"), (2, 0, 5062, "127.0.0.9"))
+    server.srv("_sip._udp.zero.test", (1, 0, 0, "127.0.0.8"), (2, 0, 5062, "127.0.0.9"))
     assert await locator.locate(ServerLookup("none.test", 0, ("udp",))) == []
+    assert await locator.locate(ServerLookup("zero.test", 0, ("udp",))) == [("udp", "127.0.0.9", 5062, "", "")]
     assert await locator.locate(ServerLookup("dead.test", 0, ("udp",))) == [("udp", "127.0.0.9", 5062, "", "")]
     assert await locator.locate(ServerLookup("a" * 70 + ".test", 0, ("udp", "tcp"))) == []
     assert await locator.locate(ServerLookup("bad..name", 5060, ("udp",))) == []
