@@ -13,16 +13,20 @@ Address = tuple[str, int]
 COMFORT_NOISE: Final = 13
 """RFC 3389. Sent by some peers though it was not agreed: it shows that they live, and is silence."""
 
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
+
 
 def signalled_address(host: str, port: int) -> Address | None:
     """An address of an SDP as the socket will name it; None for a name, which would be looked up at every packet, or
-    for none."""
+    for none, or for one that is no one party's: a multicast group's, everybody's, or 0.0.0.0, which the kernel takes
+    for this machine."""
     if not port:
         return None
     try:
-        return str(ipaddress.ip_address(host)), port
+        address = ipaddress.ip_address(host)
     except ValueError:
         return None
+    return None if address.is_multicast or address.is_unspecified or address == _BROADCAST else (str(address), port)
 
 
 class IncomingStream:
