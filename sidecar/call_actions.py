@@ -127,7 +127,9 @@ def _tts(options: _Options, _places: Places) -> Asked:
     text, voice = options.text("text", TEXT_CHARACTERS), options.text("voice", 40)
     if _VOICE.fullmatch(voice) is None:
         raise ActionError(f"ctx.tts: voice {one_line(voice)!r} is no name of a voice")
-    return Asked(Play(media=[MediaText(text, voice)]), f"tts {text[:80]}")
+    # A speech program that is given nothing to say gives no audio, which would be an error.
+    said = [MediaText(text, voice)] if text.strip() else []
+    return Asked(Play(media=[*said]), f"tts {text[:80]}".strip())
 
 
 def _play(options: _Options, places: Places) -> Asked:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sipio.call_control import Bridge, Collect, DigitPressed, Failed, HangupBy, Media, MediaFile, MediaUrl
+from sipio.call_control import Bridge, Collect, DigitPressed, Failed, HangupBy, Media, MediaFile, MediaUrl, Play
 from tests.doubles.memory_call import MemoryCall
 from tests.sidecar.test_calls import Exchange, main
 
@@ -165,6 +165,11 @@ async def test_an_external_number_goes_out_by_the_default_trunk(
     assert isinstance(action, Bridge)
     assert action.destinations == expected
     assert performed("ctx.bridge('200', true, false)", tmp_path).destinations == ["200"]
+
+
+@pytest.mark.parametrize("text", ["''", "'  '", "'\\n'"])
+async def test_nothing_to_say_is_said_at_once_on_every_driver(text: str, tmp_path: Path) -> None:
+    assert performed(f"ctx.tts({text})", tmp_path) == Play(media=[])
 
 
 @pytest.mark.parametrize(
