@@ -1,9 +1,10 @@
 """A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is adapters/class4.js."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from sandbox.answers import without_halves
 from sidecar import adapters, header_rules
@@ -47,8 +48,9 @@ class Rejection(msgspec.Struct, frozen=True):
 
 class _Result(msgspec.Struct):
     routing: dict[str, Any] | None = None
-    headers: list[list[Any]] = []
-    remove_headers: list[list[Any]] = []
+    # The adapter gives two lists of each; a toJSON of the author's would make of them as many as a result has room for.
+    headers: Annotated[list[list[Any]], Meta(max_length=2)] = []
+    remove_headers: Annotated[list[list[Any]], Meta(max_length=2)] = []
     reject: tuple[int, str] | None = None
 
 

@@ -259,6 +259,8 @@ async def test_an_error_is_told_with_its_place_in_the_authors_file() -> None:
         {"routing": {"egress_routing": [{"gw": {"a": {"cli": "<>"}}}]}},
         {"routing": 5},
         {"headers": 5},
+        {"headers": [[{"key": "X-A", "value": 1}]] * 3},
+        {"remove_headers": [[{"key": "X-A"}]] * 3},
         {"reject": [200, "OK"]},
         {"reject": "x"},
     ],
