@@ -10,6 +10,7 @@ import pytest
 
 from sipio.sip.events import SessionAnswered, SessionEnded, SessionProgressed
 from tests.acceptance.phone import FarCall, Phone, phone
+from tests.acceptance.raw_sip import raw_caller
 from tests.acceptance.voice_daemon import VoiceDaemon, write_wav
 from tests.sipio.media.media_doubles import loudest_frequency, tone
 
@@ -126,6 +127,22 @@ async def test_the_sidecar_dies_while_it_decides(daemon: VoiceDaemon) -> None:
 
 
 # ---- Class 5 ----
+
+
+async def test_a_caller_cannot_send_the_other_party_elsewhere(daemon: VoiceDaemon) -> None:
+    address, port = LIVE.rsplit(":", 1)
+    async with phone("127.0.0.72") as callee, phone("127.0.0.1", port=ONE) as gateway:
+        with raw_caller((address, int(port)), "7303") as caller:
+            invite = caller.message("INVITE", body=caller.sdp(), to_tag="")
+            caller.send(invite.replace(b"Max-Forwards", f"X-To: {callee.uri()}\r\nMax-Forwards".encode()))
+            await asyncio.to_thread(caller.response, 200)
+            caller.ack()
+            refer = caller.message("REFER", sequence=2)
+            caller.send(refer.replace(b"Max-Forwards", f"Refer-To: <sip:81000003@{LIVE}>\r\nMax-Forwards".encode()))
+            await asyncio.to_thread(caller.response, 405, "REFER")
+            await asyncio.to_thread(caller.bye)
+        await callee.calls[0].wait_for(SessionEnded)
+        assert gateway.calls == []
 
 
 async def test_the_sidecar_dies_while_something_plays(daemon: VoiceDaemon, tmp_path: Path) -> None:
