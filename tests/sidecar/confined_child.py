@@ -72,11 +72,17 @@ async def serve() -> None:
     await loop.run_in_executor(None, os.getpid)
     say("threads")
 
-    from sandbox.pool import Pool, PoolSettings  # noqa: PLC0415 - imported under the restrictions
+    from sandbox import engine  # noqa: PLC0415 - imported under the restrictions
+    from sandbox.pool import Pool, PoolSettings  # noqa: PLC0415
 
+    say(f"bytecode={engine._BYTECODE.available}")
     pool = Pool(PoolSettings(workers=1, slow_workers=1))
     await pool.start()
     say(f"pool confined={pool.state().confined}")
+    workers = [worker.process.pid for worker in pool._supervisor._workers.values()]
+    batch = all(os.sched_getscheduler(pid) == os.SCHED_BATCH for pid in workers)
+    niceness = sorted(os.getpriority(os.PRIO_PROCESS, pid) - os.nice(0) for pid in workers)
+    say(f"workers batch={batch} niceness={niceness}")
     await pool.close()
 
 

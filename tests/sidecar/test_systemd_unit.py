@@ -108,6 +108,8 @@ def test_what_the_filter_is_for() -> None:
         "kexec_load",
     }
     assert {"seccomp", "prctl", "prlimit64", "memfd_create", "chown", "setpriority", "pidfd_open", "capset"} <= allowed
+    assert "sched_setscheduler" in allowed
+    assert settings("RestrictRealtime") == ["yes"]
 
 
 def test_the_daemon_works_under_the_filter(tmp_path: Path) -> None:
@@ -136,6 +138,8 @@ def test_the_daemon_works_under_the_filter(tmp_path: Path) -> None:
         "sockets",
         "files",
         "threads",
+        "bytecode=True",
         "pool confined=True",
+        "workers batch=True niceness=[0, 0, 5]",
     ], errors_said[-3000:]
     assert child.returncode == 0, errors_said[-3000:]
