@@ -146,7 +146,7 @@ class ScriptedCall:
 
     def _perform(self, call_id: int, arguments: list[Any]) -> None:
         script = self._script
-        kind, options = ([*arguments, None, None])[:2]
+        kind, options, stack = ([*arguments, None, None, None])[:3]
         if not isinstance(kind, str) or not isinstance(options, dict):
             script.reject(call_id, "an action needs a name and options")
             return
@@ -163,7 +163,7 @@ class ScriptedCall:
                 return
             asked = call_actions.read(kind, options, self._places)
         except ActionError as error:
-            self._notes.warn(str(error), script.program.name, self._loop.time())
+            self._notes.warn(str(error), self._place(str(stack)), self._loop.time())
             script.reject(call_id, str(error), name="TypeError")
             return
         self._queue.add(Queued(call_id, asked))

@@ -1,9 +1,9 @@
 // Class 5: what a script that drives a call sees as ctx. Input: {call: {...the offer}, vars}.
 // Result: {returned}, {reject: [code, reason]} for a SIP error, or {hungup: true} for a HangupError that nobody caught.
 //
-// Host calls: perform(kind, options) is one action, answered when it is complete on the call; actions are done in the
-// order in which they were asked for. digits(fresh) is answered with the digits that came, hangup() when the call has
-// ended, log(text) and warn(text, stack) at once; exceeded(what, stack) never, since the run is ended for it.
+// Host calls: perform(kind, options, stack) is one action, answered when it is complete on the call; actions are done
+// in the order in which they were asked for. digits(fresh) is answered with the digits that came, hangup() when the
+// call has ended, log(text) and warn(text, stack) at once; exceeded(what, stack) never, since the run is ended for it.
 ((granted) => {
   "use strict";
   const { host } = granted;
@@ -33,6 +33,7 @@
   const LONGEST_TEXT = 65_537;
   const LONGEST_ITEM = 4_097;
   const MOST_ITEMS = 101;
+  const LONGEST_STACK = 500; // the author's own place is among its first lines
   const HEADERS = 100;
   const HEADER_NAME = /^[A-Za-z0-9\-.!%*_+`'~]{1,128}$/; // RFC 3261 25.1, token
   const UNPRINTABLE = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]/u;
@@ -114,8 +115,8 @@
     if (!ask("actions")) return never();
     const names = keys(options);
     for (let index = 0; index < names.length; index++) options[names[index]] = bounded(options[names[index]], LONGEST_TEXT);
-    const made = host("perform", [kind, options]);
     const { stack } = new NativeError();
+    const made = host("perform", [kind, options, cut(stack, LONGEST_STACK)]);
     const promise = new ActionPromise((resolve, reject) => {
       apply(then, made, [resolve, (error) => reject(refusal(error, stack))]);
     });

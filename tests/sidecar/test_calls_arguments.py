@@ -192,6 +192,25 @@ async def test_an_option_that_there_is_none_of_is_a_warning_with_its_place(
     assert ":2:" in warning.location
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "await ctx.play('../x');",
+        "ctx.play('../x').catch(() => {});",
+        "ctx.set('k'.repeat(101), '').catch(() => {});",
+        "const f = (n) => (n ? f(n - 1) : ctx.play('../x')); await f(60);",
+    ],
+)
+async def test_what_cannot_be_is_in_the_record_with_its_place_however_the_script_takes_it(
+    body: str, tmp_path: Path
+) -> None:
+    exchange = Exchange(f"async function main(data, ctx) {{\n  {body}\n}}\n", tmp_path)
+    assert exchange.call().ended
+    (warning,) = exchange.record.warnings
+    assert warning.message.startswith(("ctx.play: file ", "ctx.set: key "))
+    assert warning.location.startswith("menu.js:2:")
+
+
 @pytest.mark.parametrize("seconds", ["Infinity", "1e12", "3e6"])
 async def test_a_wait_longer_than_a_timer_can_be_lasts(seconds: str, tmp_path: Path) -> None:
     exchange = Exchange(main(f"await ctx.log(await ctx.waitFor('1', '', {seconds}))"), tmp_path)
