@@ -62,7 +62,6 @@ class Bridging(Action):
         self._stopping = False
         self._kill: KillLeg | None = None
         self._timer: Timer | None = None
-        self._expired = False
 
     def start(self) -> None:
         exported = [name for name in self.leg.variables.get("export_vars", "").split(",") if name]
@@ -186,7 +185,6 @@ class Bridging(Action):
         seconds = self._action.timeout_seconds
         # FreeSWITCH counts whole seconds of the clock, so that its limit comes up to one second early: measured, a
         # limit of 2 s ended a call after 1.15 s. So the timer here is the limit, and FreeSWITCH's one stands behind it.
-        self._expired = False
         self._timer = self.leg.timers.after(seconds, self._no_answer)
         variables = {
             "origination_uuid": b_uuid,
@@ -199,7 +197,6 @@ class Bridging(Action):
         self.leg.foreground.start("bridge", argument, lambda event: self._completed(b_uuid, event))
 
     def _no_answer(self) -> None:
-        self._expired = True
         # Said once: a leg that is not there is one of a user's phones of which another has answered.
         self.leg.channel.api(f"uuid_kill {self._b_uuid} NO_ANSWER")
 
@@ -251,8 +248,8 @@ class Bridging(Action):
         if successful:
             # Early media is a bridge as well, though nobody has answered.
             disposition = event.variable("last_bridge_hangup_cause")
-        code = 408 if self._expired else _refusal(event) or _code_of(disposition)
-        phrase = "" if self._expired else event.variable("sip_invite_failure_phrase")
+        code = _refusal(event) or _code_of(disposition)
+        phrase = event.variable("sip_invite_failure_phrase")
         return Bridged(
             status=bridge_status(code),
             destination=self._destination,
