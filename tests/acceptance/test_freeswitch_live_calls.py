@@ -313,6 +313,16 @@ async def test_what_cannot_be_called(switch: Switch, tmp_path: Path) -> None:
         ] == [("user/nobody", 404), ("trunk/none/1", 404)]
 
 
+async def test_nothing_of_the_leg_before_is_left(switch: Switch) -> None:
+    async with parties() as (caller, one, _):
+        one.on_call = lambda rung: rung.session.ring()
+        made = switch.call(caller, "bridge", one.uri(), "user/nobody")
+        await made.wait_for(SessionEnded)
+        record = await switch.record(made)
+        assert record["log"] == ["failed 404 user/nobody "]
+        assert [leg["code"] for leg in record["legs"] if leg["what"] == "ended"] == [408, 404]
+
+
 async def test_nobody_answers(switch: Switch) -> None:
     async with parties() as (caller, one, _):
         one.on_call = lambda rung: rung.session.ring()
