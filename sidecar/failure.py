@@ -4,9 +4,27 @@ from typing import Final
 
 import msgspec
 
-from sandbox.outcome import Cancelled, Crashed, Exceeded, Outcome, OutOfMemory, Refused, Returned, Threw, TimedOut
+from sandbox.outcome import (
+    Bound,
+    Cancelled,
+    Crashed,
+    Exceeded,
+    Outcome,
+    OutOfMemory,
+    Refused,
+    Returned,
+    Threw,
+    TimedOut,
+)
 
 SCRIPT_ERROR: Final = "script_error"
+
+
+_HINTS: Final = {
+    Bound.RESULT: "",
+    Bound.OUTBOX: ": too much was asked of the call without waiting for any of it (await it)",
+    Bound.JOBS: ": promises were settled without end",
+}
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -29,7 +47,7 @@ def failure_of(outcome: Outcome) -> Failure:
         case OutOfMemory():
             return Failure("out_of_memory", "the memory limit was reached")
         case Exceeded(bound):
-            return Failure(SCRIPT_ERROR, f"the {bound.value} limit was passed")
+            return Failure(SCRIPT_ERROR, f"the {bound.value} limit was passed{_HINTS[bound]}")
         case Crashed(cause):
             return Failure("crashed", cause)
         case Refused(reason):
