@@ -384,7 +384,10 @@ class Worker:
         return self._note_peak() and context.heap_bytes() > RETAINED_BYTES
 
     def _note_peak(self) -> bool:
-        """Whether the process has grown by a step; it asks to be replaced once it has grown too far."""
+        """Whether the process has grown by a step; it asks to be replaced once it has grown too far.
+
+        The kernel's count begins at the peak of the daemon that started it, so that growth up to there goes unseen.
+        """
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if peak - self._peak_kb < PEAK_STEP_KB:
             return False

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -477,11 +478,13 @@ async def test_without_a_slow_lane() -> None:
 
 
 async def test_a_worker_that_has_grown_is_replaced_in_peace() -> None:
-    worker = WorkerSettings(memory_bytes=400_000_000, warm_contexts=20)
+    # A worker's peak begins at that of the process that started it, which other tests have grown.
+    size = 260_000_000 + resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    worker = WorkerSettings(memory_bytes=size + 140_000_000, warm_contexts=20)
     async with running_pool(PoolSettings(workers=1, slow_workers=0, worker=worker, stall_seconds=5)) as pool:
         before = fast_pid(pool)
         text = "function main(n) { const a = new Uint8Array(n).fill(1); return a.length; }"
-        sizes = [submit(pool, program(text, memory_bytes=350_000_000), 260_000_000)[1]]
+        sizes = [submit(pool, program(text, memory_bytes=size + 90_000_000), size)[1]]
         sizes += [submit(pool, FINE, number)[1] for number in range(50)]
         assert all([isinstance((await future).outcome, Returned) for future in sizes])
         await until(lambda: before not in workers(pool))
