@@ -21,16 +21,16 @@ from sandbox.engine import Context, RunBounds
 from sandbox.link import Up, unpacker
 from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
-from sidecar import class4
 from sidecar.bench import workload
-from sidecar.configuration import Configuration, LogSection
-from sidecar.deciding import Decided, Running, limits_of
-from sidecar.decisions import Decisions
-from sidecar.events import DecisionEvents
-from sidecar.logs import open_output
-from sidecar.metrics import DecisionMetrics
+from sidecar.configuration.tree import Configuration, LogSection
+from sidecar.decisions import class4
+from sidecar.decisions.deciding import Decided, Running, limits_of
+from sidecar.decisions.decisions import Decisions
+from sidecar.operations.events import DecisionEvents
+from sidecar.operations.logs import open_output
+from sidecar.operations.metrics import DecisionMetrics
+from sidecar.operations.records import DecisionLog, record_of
 from sidecar.programs import decision_program
-from sidecar.records import DecisionLog, record_of
 from sipio.routing import Decision, RoutingRequest
 from sipio.rpc import messages
 from sipio.rpc.connection import RpcConnection

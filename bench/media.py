@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import uvloop
 
-from sidecar import memory
+from sidecar.operations import memory
 from sipio.call_control import MediaFile
 from sipio.media.engine import MediaEngine
 from sipio.media.g711 import SILENCE, Law

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 from examples.demo import EXAMPLES, START_SECONDS, DemoError, daemon
-from sidecar.call_record import CallRecord
-from sidecar.call_store import newest
+from sidecar.calls.record import CallRecord
+from sidecar.calls.store import newest
 from sidecar.cli.call_timeline import timeline
 from sidecar.cli.terminal import Paint, Painter
 

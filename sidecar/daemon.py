@@ -13,26 +13,26 @@ import msgspec
 from sandbox.errors import SandboxError
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
-from sidecar import memory
-from sidecar.call_record import CallRecord
-from sidecar.call_store import CallStore
+from sidecar.calls.record import CallRecord
+from sidecar.calls.store import CallStore
+from sidecar.calls.voice import Voice
 from sidecar.catalog.directory import DirectoryLoader
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.watch import CatalogWatcher
-from sidecar.configuration import Configuration, SocketSection
-from sidecar.deciding import Decided
-from sidecar.decisions import Decisions
+from sidecar.configuration.tree import Configuration, SocketSection
+from sidecar.decisions.deciding import Decided
+from sidecar.decisions.decisions import Decisions
 from sidecar.errors import ConfigurationError, SidecarError
-from sidecar.events import DecisionEvents
-from sidecar.logs import ActionLogger, open_output, setup
-from sidecar.metrics import CatalogState, DecisionMetrics, Sources, registry
-from sidecar.metrics_page import Health, MetricsPage, MetricsServer
-from sidecar.notify import Notifier, Watchdog
+from sidecar.operations import memory
+from sidecar.operations.events import DecisionEvents
+from sidecar.operations.logs import ActionLogger, open_output, setup
+from sidecar.operations.metrics import CatalogState, DecisionMetrics, Sources, registry
+from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
+from sidecar.operations.notify import Notifier, Watchdog
+from sidecar.operations.records import DecisionLog, record_of
+from sidecar.operations.shutdown import Shutdown, ShutdownSteps
+from sidecar.operations.signals import Reloads, Signals
 from sidecar.problem import Problem
-from sidecar.records import DecisionLog, record_of
-from sidecar.shutdown import Shutdown, ShutdownSteps
-from sidecar.signals import Reloads, Signals
-from sidecar.voice import Voice
 from sipio.errors import LocalError
 from sipio.evapi.client import EvapiClient
 from sipio.evapi.messages import CallEnded

@@ -3,10 +3,11 @@
 import platform
 
 from sandbox.program import Kind, Program
-from sidecar import adapters, class4
+from sidecar import adapters
 from sidecar.catalog.model import Kind as ScriptKind
 from sidecar.catalog.model import Script
-from sidecar.configuration import Configuration
+from sidecar.configuration.tree import Configuration
+from sidecar.decisions import class4
 from sidecar.modules import es_module
 
 VOICE_ADAPTER = adapters.source("class5")

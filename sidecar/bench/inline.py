@@ -5,12 +5,12 @@ from array import array
 from collections.abc import Sequence
 
 from sandbox.engine import Context, RunBounds, Tag
-from sidecar import class4
 from sidecar.bench.slices import LEAD_SHARE, Slice
 from sidecar.bench.workload import Request
 from sidecar.catalog.model import Snapshot
-from sidecar.configuration import Configuration
-from sidecar.deciding import limits_of
+from sidecar.configuration.tree import Configuration
+from sidecar.decisions import class4
+from sidecar.decisions.deciding import limits_of
 from sidecar.errors import SidecarError
 from sidecar.programs import decision_program
 

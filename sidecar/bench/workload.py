@@ -11,7 +11,7 @@ import msgspec
 
 from sidecar.catalog.directory import DirectoryLoader
 from sidecar.catalog.model import Snapshot
-from sidecar.configuration import CatalogSection, Configuration
+from sidecar.configuration.tree import CatalogSection, Configuration
 
 RATE_LIMIT: Final = 0.05
 DECIDED: Final = "returned"

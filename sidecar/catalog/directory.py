@@ -23,11 +23,11 @@ from sidecar.catalog.entries import (
 from sidecar.catalog.model import Assignment, GlobalPriority, Kind, Script, Snapshot, VoiceAssignment
 from sidecar.catalog.script_files import UnusableFileError, read_text_file
 from sidecar.check.script import Confirm, check_script
-from sidecar.configuration import CatalogSection, DecisionSection
+from sidecar.configuration.toml_source import KeyPath, TomlSyntaxError, parse_toml
+from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.errors import CatalogError
 from sidecar.problem import Problem, Severity
 from sidecar.sip_answer import parse_action
-from sidecar.toml_source import KeyPath, TomlSyntaxError, parse_toml
 
 ASSIGNMENTS = "assignments.toml"
 SCRIPTS = "scripts"

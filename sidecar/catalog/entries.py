@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from sidecar.catalog.model import GlobalPriority, Kind
+from sidecar.configuration.toml_source import KeyPath, TomlSource, TomlSyntaxError, parse_toml
+from sidecar.configuration.typed_value import ActionText, UuidText, convert_value, unknown_key
 from sidecar.problem import Problem, Severity
-from sidecar.toml_source import KeyPath, TomlSource, TomlSyntaxError, parse_toml
-from sidecar.typed_value import ActionText, UuidText, convert_value, unknown_key
 
 RESERVED_VARIABLES = frozenset({"routing", "headers", "remove_headers", "egress_routing"})
 """Keys of a script's ``data`` that are the call's own."""

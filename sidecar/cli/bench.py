@@ -90,7 +90,7 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     from sidecar.cli.call_data import InputError, read_variables  # noqa: PLC0415
     from sidecar.cli.decision_text import failure_text  # noqa: PLC0415
     from sidecar.cli.run import assign, decide  # noqa: PLC0415
-    from sidecar.configuration import Configuration  # noqa: PLC0415
+    from sidecar.configuration.tree import Configuration  # noqa: PLC0415
     from sipio.routing import RoutingRequest  # noqa: PLC0415
 
     name = str(script)

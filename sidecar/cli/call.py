@@ -11,11 +11,11 @@ from sidecar.catalog.model import Kind
 from sidecar.catalog.script_files import UnusableFileError, read_text_file
 from sidecar.check.report import printable, report
 from sidecar.check.script import check_script
+from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.errors import SidecarError
 from sidecar.phone.keys import in_words, read_keys
 from sidecar.phone.transcript import unmet
 from sidecar.problem import Severity
-from sidecar.toml_source import TomlSyntaxError, parse_toml
 
 USAGE = 2
 SCRIPT_BYTES = 1_000_000

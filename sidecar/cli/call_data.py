@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from sidecar.catalog.entries import variables_of
+from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
+from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity
-from sidecar.toml_source import TomlSyntaxError, parse_toml
-from sidecar.typed_value import unknown_key
 from sipio.routing import RoutingRequest
 
 STANDARD_INPUT = "-"

@@ -2,7 +2,7 @@
 
 import time
 
-from sidecar.call_record import CallRecord
+from sidecar.calls.record import CallRecord
 from sidecar.check.report import printable
 from sipio.causes import NAMES
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar.call_record import CallRecord
-from sidecar.call_store import find, newest
+from sidecar.calls.record import CallRecord
+from sidecar.calls.store import find, newest
 from sidecar.cli.call_timeline import timeline
-from sidecar.configuration_source import load_configuration
+from sidecar.configuration.source import load_configuration
 from sidecar.errors import ConfigurationError
 
 

@@ -12,8 +12,8 @@ from sidecar.catalog.script_files import UnusableFileError, read_text_file
 from sidecar.check.kind import assumed_kind
 from sidecar.check.report import counted, printable, report, report_json, summary
 from sidecar.check.script import check_script
-from sidecar.configuration import Configuration
-from sidecar.configuration_source import InvalidConfigurationError, load_configuration
+from sidecar.configuration.source import InvalidConfigurationError, load_configuration
+from sidecar.configuration.tree import Configuration
 from sidecar.problem import Problem, Severity
 
 CLEAN = 0

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sidecar.configuration_source import load_configuration
-from sidecar.configuration_text import effective_configuration, shipped_configuration
+from sidecar.configuration.source import load_configuration
+from sidecar.configuration.text import effective_configuration, shipped_configuration
 from sidecar.errors import ConfigurationError
 
 

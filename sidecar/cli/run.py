@@ -27,10 +27,10 @@ from sidecar.cli.decision_text import (
     time_text,
 )
 from sidecar.cli.terminal import Paint, Painter
-from sidecar.configuration import Configuration
-from sidecar.configuration_source import load_configuration
-from sidecar.deciding import Decided
-from sidecar.decisions import Decisions
+from sidecar.configuration.source import load_configuration
+from sidecar.configuration.tree import Configuration
+from sidecar.decisions.deciding import Decided
+from sidecar.decisions.decisions import Decisions
 from sidecar.sip_answer import parse_action
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from sidecar.configuration_source import load_configuration
+from sidecar.configuration.source import load_configuration
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -10,10 +10,10 @@ import msgspec
 
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
-from sidecar.call_record import CallRecord
-from sidecar.calls import Calls
+from sidecar.calls.calls import Calls
+from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Kind, Script, Snapshot, VoiceAssignment
-from sidecar.configuration import Configuration, VoiceSection
+from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.phone import terminal
 from sidecar.phone.clock import Clock, SkippingLoop
 from sidecar.phone.keys import Step

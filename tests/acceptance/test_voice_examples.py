@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from sidecar.call_record import CallRecord
+from sidecar.calls.record import CallRecord
 from sidecar.cli.call_timeline import timeline
 from sidecar.phone.keys import read_keys
 from tests.acceptance.example_callers import Caller, FreeswitchCaller, RpcCaller, SipCaller

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import call_store
-from sidecar.call_record import CallRecord
-from sidecar.call_store import CallStore, NoSuchCall, find, newest
+from sidecar.calls import store as call_store
+from sidecar.calls.record import CallRecord
+from sidecar.calls.store import CallStore, NoSuchCall, find, newest
 from sidecar.cli import main
 
 DAY = 86_400.0

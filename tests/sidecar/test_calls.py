@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from sandbox.outcome import Crashed
-from sidecar.call_record import CallRecord
-from sidecar.calls import Calls
+from sidecar.calls.calls import Calls
+from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Kind, Script, Snapshot, VoiceAssignment
-from sidecar.configuration import Configuration, VoiceSection
+from sidecar.configuration.tree import Configuration, VoiceSection
 from sipio.call_control import (
     Answer,
     Bridge,

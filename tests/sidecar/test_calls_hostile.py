@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.call_actions import read
-from sidecar.call_places import ActionError, Places
+from sidecar.calls.actions import read
+from sidecar.calls.places import ActionError, Places
 from sipio.call_control import Failed, Hangup
 from tests.doubles.memory_call import MemoryAction, MemoryCall
 from tests.sidecar.test_calls import Exchange, main

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.pool import Pool
-from sidecar.call_record import CallRecord
-from sidecar.calls import Calls
+from sidecar.calls.calls import Calls
+from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Kind, Script, Snapshot, VoiceAssignment
-from sidecar.configuration import Configuration, VoiceSection
+from sidecar.configuration.tree import Configuration, VoiceSection
 from sipio.rpc.addresses import UnixAddress
 from sipio.rpc.calls import RpcCalls
 from sipio.rpc.server import RpcServer

@@ -13,7 +13,7 @@ from sidecar.catalog import directory as directory_module
 from sidecar.catalog.directory import DirectoryLoader, Loaded
 from sidecar.catalog.model import Kind, SipAnswer
 from sidecar.check.script import check_script
-from sidecar.configuration import CatalogSection, DecisionSection
+from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.errors import CatalogError
 from sidecar.problem import Severity
 from sipio.routing import Direction

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sidecar.catalog.directory import DirectoryLoader, Loaded
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.watch import CatalogWatcher, Fingerprint, Settling, look
-from sidecar.configuration import CatalogSection, DecisionSection
+from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.problem import Problem
 
 MAIN = "function main(data) { return data }\n"

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidecar import class4, header_rules
-from sidecar.class4 import EXACT_INTEGER
+from sidecar import header_rules
+from sidecar.decisions import class4
+from sidecar.decisions.class4 import EXACT_INTEGER
 from sidecar.header_rules import RuleViolation
 from tests.sandbox.support import result
 

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.cli import main
 from sidecar.cli.route import default_address
-from sidecar.configuration import Configuration, SocketSection
+from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.errors import ConfigurationError
 from sipio.errors import MalformedMessage
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference

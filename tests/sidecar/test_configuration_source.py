@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.configuration import Configuration
-from sidecar.configuration_source import (
+from sidecar.configuration.source import (
     InvalidConfigurationError,
     build_configuration,
     leaves,
     load_configuration,
     variable_name,
 )
-from sidecar.configuration_text import toml_value
+from sidecar.configuration.text import toml_value
+from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 
 FILE = Path("sidecar.toml")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.cli import config as config_command
-from sidecar.configuration import Configuration
-from sidecar.configuration_source import build_configuration, leaves
-from sidecar.configuration_text import effective_configuration, meanings, shipped_configuration, toml_value
+from sidecar.configuration.source import build_configuration, leaves
+from sidecar.configuration.text import effective_configuration, meanings, shipped_configuration, toml_value
+from sidecar.configuration.tree import Configuration
 
 SHIPPED = Path(__file__).parents[2] / "config" / "sidecar.toml"
 

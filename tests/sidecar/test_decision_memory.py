@@ -9,8 +9,8 @@ import pytest
 from sandbox.outcome import Completion, Outcome, Returned, TimedOut, TimeLimit
 from sandbox.program import Invocation
 from sidecar.catalog.model import Assignment, Kind, Script, SipAnswer, Snapshot
-from sidecar.configuration import Configuration
-from sidecar.decisions import Decisions
+from sidecar.configuration.tree import Configuration
+from sidecar.decisions.decisions import Decisions
 from sipio.routing import Decision, Pending, RoutingRequest
 
 ROUTING = {"cli": "442070000001", "egress_routing": [{"gw": {"a": {"cli": "442070000001"}}}]}

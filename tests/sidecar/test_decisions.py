@@ -24,9 +24,9 @@ from sandbox.outcome import (
 )
 from sandbox.program import Invocation
 from sidecar.catalog.model import Assignment, Kind, Script, SipAnswer, Snapshot
-from sidecar.configuration import Configuration, DecisionSection
-from sidecar.deciding import Decided
-from sidecar.decisions import Decisions
+from sidecar.configuration.tree import Configuration, DecisionSection
+from sidecar.decisions.deciding import Decided
+from sidecar.decisions.decisions import Decisions
 from sipio.errors import MalformedMessage
 from sipio.routing import Action, Decision, Direction, RoutingRequest
 

@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.catalog.directory import DirectoryLoader
 from sidecar.cli import main
-from sidecar.configuration import CatalogSection, DecisionSection
+from sidecar.configuration.tree import CatalogSection, DecisionSection
 from tests.acceptance.processes import require_program
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidecar.metrics import (
+from sidecar.operations.metrics import (
     STAGE_BOUNDS_MICROS,
     STAGES,
     CatalogState,
@@ -21,7 +21,7 @@ from sidecar.metrics import (
     Sources,
     registry,
 )
-from sidecar.records import DecisionRecord
+from sidecar.operations.records import DecisionRecord
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "operations.md"
 

@@ -9,10 +9,10 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar import metrics_page
 from sidecar.errors import ConfigurationError
-from sidecar.metrics import DecisionMetrics, Sources, registry
-from sidecar.metrics_page import CONNECTIONS, REQUEST_BYTES, Health, MetricsPage, MetricsServer, parse_listen
+from sidecar.operations import metrics_page
+from sidecar.operations.metrics import DecisionMetrics, Sources, registry
+from sidecar.operations.metrics_page import CONNECTIONS, REQUEST_BYTES, Health, MetricsPage, MetricsServer, parse_listen
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain"
 healthy = Health(healthy=True, state="running", details={"workers": 2})

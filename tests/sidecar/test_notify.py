@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ConfigurationError
-from sidecar.notify import Notifier, Watchdog
+from sidecar.operations.notify import Notifier, Watchdog
 
 
 @pytest.fixture(params=["path", "abstract"])

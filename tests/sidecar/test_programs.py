@@ -3,7 +3,7 @@
 import pytest
 
 from sidecar.catalog.model import Kind, Script
-from sidecar.configuration import Configuration
+from sidecar.configuration.tree import Configuration
 from sidecar.programs import decision_program, voice_program
 
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import pytest
 
-from sidecar.configuration import LogSection
-from sidecar.events import DecisionEvents
-from sidecar.logs import LINE_BYTES
-from sidecar.records import ERROR_CHARACTERS, NAME_CHARACTERS, DecisionLog, DecisionRecord, record_of
+from sidecar.configuration.tree import LogSection
+from sidecar.operations.events import DecisionEvents
+from sidecar.operations.logs import LINE_BYTES
+from sidecar.operations.records import ERROR_CHARACTERS, NAME_CHARACTERS, DecisionLog, DecisionRecord, record_of
 from sipio.routing import Action, Decision, Direction, RoutingRequest, ScriptReference
 
 REQUEST = RoutingRequest(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import shutdown as shutdown_module
 from sidecar.errors import CatalogError
-from sidecar.notify import Notifier
-from sidecar.shutdown import Phase, Shutdown, ShutdownSteps, Step
-from sidecar.signals import Reloads, Signals
+from sidecar.operations import shutdown as shutdown_module
+from sidecar.operations.notify import Notifier
+from sidecar.operations.shutdown import Phase, Shutdown, ShutdownSteps, Step
+from sidecar.operations.signals import Reloads, Signals
 
 ORDER = [
     "stop_accepting",

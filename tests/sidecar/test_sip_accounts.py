@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.calls.sip_accounts import load_accounts
 from sidecar.errors import ConfigurationError
-from sidecar.sip_accounts import load_accounts
 
 TRUNK = '[[trunk]]\nname = "carrier"\ntarget = "sip:{number}@gateway.example"\n'
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar import sound_files
-from sidecar.sound_files import SoundFiles
+from sidecar.calls import sound_files
+from sidecar.calls.sound_files import SoundFiles
 from sipio.call_control import MediaText, MediaUrl
 from sipio.media.library import SoundLibrary
 from sipio.media.settings import MediaSettings, SpeechSettings

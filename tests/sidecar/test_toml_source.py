@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.toml_source import KeyPath, TomlSyntaxError, parse_toml
+from sidecar.configuration.toml_source import KeyPath, TomlSyntaxError, parse_toml
 
 BARE = st.text(alphabet="abcXYZ019_-", min_size=1, max_size=4)
 ANY_KEY = st.one_of(BARE, st.text(alphabet="a.b \"'\\é#=[]", max_size=4))

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.call_actions import read
-from sidecar.call_places import ActionError, Places
-from sidecar.heard_digits import HeardDigits
-from sidecar.type_ahead import TYPED_AHEAD, TypeAhead
+from sidecar.calls.actions import read
+from sidecar.calls.heard_digits import HeardDigits
+from sidecar.calls.places import ActionError, Places
+from sidecar.calls.type_ahead import TYPED_AHEAD, TypeAhead
 from sipio.call_control import (
     Answer,
     BlockDtmf,

@@ -11,7 +11,7 @@ from tree_sitter import Language, Node, Parser
 
 from sandbox import runtime
 from sidecar import adapters
-from sidecar.call_actions import result
+from sidecar.calls.actions import result
 from sidecar.cli import main, types
 from sidecar.modules import AVAILABLE
 from sipio.call_control import Bridged, BridgeStatus, CollectStatus, Digits, HangupBy

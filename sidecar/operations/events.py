@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from pyee import EventEmitter
 
-from sidecar.logs import ActionLogger
-from sidecar.records import DecisionRecord
+from sidecar.operations.logs import ActionLogger
+from sidecar.operations.records import DecisionRecord
 
 _DECIDED = "decided"
 _log = ActionLogger(__name__)

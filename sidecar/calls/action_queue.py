@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from sidecar.call_actions import Asked
+from sidecar.calls.actions import Asked
 from sipio.call_control import ActionResult, CallAction, CallControl, Hangup, PendingAction
 
 

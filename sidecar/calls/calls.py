@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Callable
 
 from sidecar import programs
-from sidecar.call_places import Places
-from sidecar.call_record import CallRecord
-from sidecar.call_script import ScriptRunner
+from sidecar.calls.call_script import ScriptRunner
+from sidecar.calls.places import Places
+from sidecar.calls.record import CallRecord
+from sidecar.calls.scripted_call import ScriptedCall
 from sidecar.catalog.model import Snapshot, VoiceAssignment
-from sidecar.configuration import Configuration
-from sidecar.scripted_call import ScriptedCall
+from sidecar.configuration.tree import Configuration
 from sipio.call_control import (
     CallControl,
     CallOffer,

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from sidecar import configuration as declarations
-from sidecar.configuration import Configuration, Section
-from sidecar.configuration_source import DEFAULT_ORIGIN, LeafPath, LoadedConfiguration
+from sidecar.configuration import tree as declarations
+from sidecar.configuration.source import DEFAULT_ORIGIN, LeafPath, LoadedConfiguration
+from sidecar.configuration.tree import Configuration, Section
 
 LINE_WIDTH = 110
 

@@ -5,9 +5,9 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from sidecar.errors import SidecarError
-from sidecar.logs import ActionLogger
-from sidecar.notify import Notifier
-from sidecar.shutdown import Shutdown
+from sidecar.operations.logs import ActionLogger
+from sidecar.operations.notify import Notifier
+from sidecar.operations.shutdown import Shutdown
 
 _log = ActionLogger(__name__)
 

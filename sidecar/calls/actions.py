@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar import header_rules
-from sidecar.call_places import ActionError, Places, destination, file, media, one_line
+from sidecar.calls.places import ActionError, Places, destination, file, media, one_line
 from sidecar.header_rules import RuleViolation
 from sipio.call_control import (
     ActionResult,

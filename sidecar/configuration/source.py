@@ -10,11 +10,11 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from sidecar.configuration import Configuration, Section
+from sidecar.configuration.toml_source import TomlSource, TomlSyntaxError, parse_toml
+from sidecar.configuration.tree import Configuration, Section
+from sidecar.configuration.typed_value import convert_value, is_text, unknown_key
 from sidecar.errors import ConfigurationError
 from sidecar.problem import Problem, Severity
-from sidecar.toml_source import TomlSource, TomlSyntaxError, parse_toml
-from sidecar.typed_value import convert_value, is_text, unknown_key
 
 DEFAULT_FILE = Path("/etc/scriptforge/sidecar.toml")
 """Read when no other file is named, if it exists."""

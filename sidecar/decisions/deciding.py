@@ -9,9 +9,9 @@ import msgspec
 
 from sandbox.outcome import Cancelled, Completion, LogLine, Outcome, Returned, TimedOut
 from sandbox.program import Invocation, Limits
-from sidecar import class4
 from sidecar.catalog.model import Assignment, SipAnswer
-from sidecar.configuration import Configuration
+from sidecar.configuration.tree import Configuration
+from sidecar.decisions import class4
 from sidecar.failure import SCRIPT_ERROR, Failure, failure_of
 from sidecar.header_rules import RuleViolation
 from sidecar.programs import decision_program

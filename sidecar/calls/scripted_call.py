@@ -14,18 +14,20 @@ from msgspec import structs
 
 from sandbox.outcome import Completion, Returned
 from sandbox.stack import author_location
-from sidecar import call_actions, call_script, programs
-from sidecar.action_queue import ActionQueue, Queued
-from sidecar.call_actions import Asked
-from sidecar.call_places import ActionError, Places
-from sidecar.call_record import CallNotes, CallRecord
-from sidecar.call_script import QUEUED_ACTIONS, CallScript, ScriptRunner
+from sidecar import programs
+from sidecar.calls import actions as call_actions
+from sidecar.calls import call_script
+from sidecar.calls.action_queue import ActionQueue, Queued
+from sidecar.calls.actions import Asked
+from sidecar.calls.call_script import QUEUED_ACTIONS, CallScript, ScriptRunner
+from sidecar.calls.heard_digits import HeardDigits
+from sidecar.calls.places import ActionError, Places
+from sidecar.calls.record import CallNotes, CallRecord
+from sidecar.calls.script_ending import ending_of, last_word, ours
+from sidecar.calls.type_ahead import TypeAhead
 from sidecar.catalog.model import VoiceAssignment
-from sidecar.configuration import Configuration
+from sidecar.configuration.tree import Configuration
 from sidecar.failure import Failure
-from sidecar.heard_digits import HeardDigits
-from sidecar.script_ending import ending_of, last_word, ours
-from sidecar.type_ahead import TypeAhead
 from sipio.call_control import (
     ActionResult,
     Answer,
@@ -54,7 +56,7 @@ RECORDING_SECONDS: Final = 2.0
 
 
 class Exchange(Protocol):
-    """What a call needs of all calls together: `sidecar.calls.Calls` is one."""
+    """What a call needs of all calls together: `sidecar.calls.calls.Calls` is one."""
 
     runner: ScriptRunner
     configuration: Configuration

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from sidecar.configuration import LogSection
-from sidecar.log_output import LineOutput
-from sidecar.logs import LINE_BYTES, json_line, renderer, rfc3339, safe_json, text_line
+from sidecar.configuration.tree import LogSection
+from sidecar.operations.log_output import LineOutput
+from sidecar.operations.logs import LINE_BYTES, json_line, renderer, rfc3339, safe_json, text_line
 from sipio.routing import Decision, RoutingRequest
 
 NAME_CHARACTERS: Final = 256

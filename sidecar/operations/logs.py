@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from sidecar.configuration import LogSection
-from sidecar.log_output import LineOutput
+from sidecar.configuration.tree import LogSection
+from sidecar.operations.log_output import LineOutput
 
 Field = str | int | float | bool | None | Path | Sequence[str] | Mapping[str, int] | Mapping[str, str]
 """What an extra field of a log line may hold."""

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from sidecar.records import DecisionRecord
+from sidecar.operations.records import DecisionRecord
 
 STAGE_BOUNDS_MICROS: Final = (
     *(50, 100, 150, 200, 300, 500),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from sidecar.typed_value import ActionText, HostPort, Network, OctalMode, OptionalHostPort
+from sidecar.configuration.typed_value import ActionText, HostPort, Network, OctalMode, OptionalHostPort
 
 Count = Annotated[int, Meta(ge=1)]
 Duration = Annotated[float, Meta(ge=0)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sidecar.logs import ActionLogger
+from sidecar.operations.logs import ActionLogger
 
 _log = ActionLogger(__name__)
 

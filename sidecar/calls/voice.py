@@ -8,14 +8,14 @@ from collections.abc import Callable
 from sandbox.errors import SandboxError
 from sandbox.pool import Pool, PoolSettings, PoolState
 from sandbox.process import WorkerSettings
-from sidecar.call_record import CallRecord
-from sidecar.calls import Calls
+from sidecar.calls.calls import Calls
+from sidecar.calls.record import CallRecord
+from sidecar.calls.sip_accounts import SipAccounts, load_accounts
+from sidecar.calls.sound_files import SoundFiles
 from sidecar.catalog.model import Snapshot
-from sidecar.configuration import Configuration
+from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
-from sidecar.logs import ActionLogger
-from sidecar.sip_accounts import SipAccounts, load_accounts
-from sidecar.sound_files import SoundFiles
+from sidecar.operations.logs import ActionLogger
 from sipio.agent.agent import Agent
 from sipio.agent.settings import AgentSettings
 from sipio.call_control import CallLimits

@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from sidecar.call_record import CallRecord
+from sidecar.calls.record import CallRecord
 from sidecar.errors import SidecarError
-from sidecar.logs import ActionLogger
+from sidecar.operations.logs import ActionLogger
 
 _log = ActionLogger(__name__)
 

@@ -22,8 +22,8 @@ from sandbox.outcome import (
 )
 from sandbox.program import Invocation, Limits
 from sidecar.catalog.model import Snapshot
-from sidecar.configuration import Configuration
-from sidecar.deciding import Decided, Deciding, Running, Step, limits_of
+from sidecar.configuration.tree import Configuration
+from sidecar.decisions.deciding import Decided, Deciding, Running, Step, limits_of
 from sidecar.failure import SCRIPT_ERROR
 from sidecar.header_rules import RuleViolation
 from sipio.errors import MalformedMessage

@@ -8,7 +8,7 @@ import msgspec
 from sandbox.outcome import Completion
 from sandbox.program import Invocation, Limits, Program
 from sidecar.catalog.model import VoiceAssignment
-from sidecar.configuration import Configuration
+from sidecar.configuration.tree import Configuration
 from sipio.call_control import CallOffer
 
 QUEUED_ACTIONS: Final = 1_000

@@ -1,0 +1,1 @@
+"""Class 5: scripts that drive calls, from the offer to the record."""

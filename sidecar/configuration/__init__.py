@@ -1,0 +1,1 @@
+"""The one typed configuration: its tree, where it comes from, and how it is shown."""

@@ -1,0 +1,1 @@
+"""Class 4: what a switch is told about a call."""

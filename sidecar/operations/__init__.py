@@ -1,0 +1,1 @@
+"""What an operator sees and does: logs, records, metrics, the service manager, signals, the ordered end."""
