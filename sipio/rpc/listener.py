@@ -87,10 +87,11 @@ def listen_unix(address: UnixAddress) -> socket.socket:
             listening.bind(os.fspath(path))
         finally:
             os.umask(old_umask)
+        # Before the permissions: who may connect is not refused for a socket that does not listen yet.
+        listening.listen(BACKLOG)
         if address.group:
             os.chown(path, -1, grp.getgrnam(address.group).gr_gid)
         path.chmod(address.mode)
-        listening.listen(BACKLOG)
         listening.setblocking(False)
     except (OSError, KeyError) as error:
         listening.close()

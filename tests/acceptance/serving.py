@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -112,6 +113,11 @@ class Serving:
         line = self.program.wait_for(f'"action":"decision".*"call_id":"{re.escape(call_id)}"')
         found: dict[str, Any] = json.loads(line)
         return found
+
+    def accepts(self) -> bool:
+        """Whether it takes connections: there is a moment in which the socket's file exists and nobody listens."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     async def client(self) -> RpcClient:
         """A connection to its unix socket."""

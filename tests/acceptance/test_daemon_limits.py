@@ -400,7 +400,7 @@ async def test_a_log_that_cannot_be_written_costs_no_call(tmp_path: Path, where:
     shell = ("bash", "-c", f'exec "$@" {redirection}', "bash")
     daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, launcher=shell)
     try:
-        wait_until(daemon.socket.is_socket, "the socket")
+        wait_until(daemon.accepts, "the socket")
         await _serves(daemon)
         daemon.send(signal.SIGTERM)
         assert daemon.program.finish(10.0) == 0
@@ -417,7 +417,7 @@ async def test_a_log_reader_that_has_stopped_costs_no_call(tmp_path: Path) -> No
             tmp_path, SCRIPTS, ASSIGNMENTS, launcher=("bash", "-c", f'exec "$@" 2>{shlex.quote(str(pipe))}', "bash")
         )
         try:
-            await asyncio.to_thread(wait_until, daemon.socket.is_socket, "the socket")
+            await asyncio.to_thread(wait_until, daemon.accepts, "the socket")
             client = await daemon.client()
             # The pipe's 64 KB are full after some hundred records.
             for number in range(300):
