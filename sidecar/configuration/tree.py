@@ -133,7 +133,7 @@ class VoiceSection(Section, frozen=True):
     call_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 20_000_000
     """JavaScript heap of one call's script, unless the script's own entry says otherwise."""
     call_worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 4_000_000_000
-    """Address space of one of these workers, over all its calls. A waiting call takes about 0.2 MB."""
+    """Address space of one of these workers, over all its calls. A waiting call takes about 0.3 MB."""
     call_actions: Count = 100_000
     """What a script may ask of one call (actions, log lines, waits) before it is ended with an error, as it is in a
     loop without end: seven a second through the longest call, and some ten seconds' work of a core."""
