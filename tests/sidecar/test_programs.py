@@ -1,4 +1,6 @@
-"""Which limits a script runs with."""
+"""Which limits and which environment a script runs with."""
+
+import platform
 
 import pytest
 
@@ -15,3 +17,25 @@ def test_memory_is_all_decisions_together_and_each_call_alone(own: int | None, d
     deciding, driving = decision_program(script, Configuration()), voice_program(script, Configuration())
     assert (deciding.memory_bytes, deciding.shared_memory) == (decision, True)
     assert (driving.memory_bytes, driving.shared_memory) == (call, False)
+
+
+def test_what_process_env_has_of_the_script_and_its_host() -> None:
+    script = Script(
+        id="s",
+        name="s.js",
+        version="1",
+        kind=Kind.APP,
+        text="function main() {}",
+        uuid="u",
+        app="a",
+        environment={"OWN": "x"},
+    )
+    for program in (decision_program(script, Configuration()), voice_program(script, Configuration())):
+        assert program.environment == {
+            "OWN": "x",
+            "SCRIPTFORGE_ID": "s",
+            "SCRIPTFORGE_UUID": "u",
+            "SCRIPTFORGE_NAME": "s.js",
+            "APP_ID": "a",
+            "EXEC_HOST": platform.node(),
+        }
