@@ -3,7 +3,6 @@
 import asyncio
 import ipaddress
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +25,8 @@ TRY_SECONDS: Final = 0.8
 """For one name server to answer: then the next one is asked."""
 TARGETS: Final = 8
 """SRV records followed."""
+ADDRESSES: Final = 16
+"""Of one server, of each family."""
 REMEMBERED: Final = 1_000
 """Names."""
 SHORTEST_SECONDS: Final = 5.0
@@ -192,9 +193,9 @@ class _Search:
         if own or is_ip_address(name):
             return own or [name]
         answers = await asyncio.gather(*(self._ask(name, kind) for kind in self._types))
-        return [record.address for records in answers for record in records]
+        return [record.address for records in answers for record in records[:ADDRESSES]]
 
-    async def _ask(self, name: str, kind: str) -> Iterable[Any]:
+    async def _ask(self, name: str, kind: str) -> list[Any]:
         """The records; none where there are none, where DNS does not say, and of what is no name at all."""
         try:
             answer = await self._resolver.resolve(name, kind, lifetime=QUESTION_SECONDS, search="." not in name)

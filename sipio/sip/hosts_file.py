@@ -24,8 +24,8 @@ class HostsFile:
         try:
             changed = self._path.stat().st_mtime_ns
             if changed != self._changed:
-                self._changed = changed
                 self._addresses = self._read()
+                self._changed = changed
         except OSError:
             return []
         return self._addresses.get(name, [])

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from sipio.errors import LocalError, MalformedFrame, OversizedFrame
-from sipio.sip.address import Address, is_ip_address
+from sipio.sip.address import TRANSPORTS, Address, is_ip_address
 from sipio.sip.dns_locator import DnsLocator
 from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.stream import PONG, SipStream
@@ -104,6 +104,10 @@ class SipTransports:
     def send(self, destination: Address, data: bytes) -> None:
         """Send a message, resolving and connecting first where that is needed. Failure is told to the user later."""
         if self._closing:
+            return
+        if destination.transport not in TRANSPORTS:
+            # What a peer wrote into Contact or Route, such as ws: as far away as a host that takes no connection.
+            asyncio.get_running_loop().call_soon(self._user.failed, destination)
             return
         if destination.transport == "udp":
             if not is_ip_address(destination.host):
