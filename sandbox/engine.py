@@ -239,7 +239,7 @@ class Context:
         if not isinstance(status, str):
             # None is how the binding says that there was no memory even for the error.
             status = Tag.OUT_OF_MEMORY + "0"
-        if status[0] not in "RWE" or status[0] == "E":
+        if status[0] not in "RW":
             self.usable = False
         return status
 

@@ -23,9 +23,9 @@ const put = (array, value) => { array[array.length] = value; };
 const cut = (value, length) => (value.length > length ? apply(slice, value, [0, length]) : value);
 // A concatenation is a rope in this engine, which the binding refuses; a join is a plain string.
 const flat = (...parts) => apply(join, parts, [""]);
-// A descriptor of no prototype: an author's Object.prototype.get would make it contradict itself.
 // A JSON list of JSON texts.
 const listed = (texts) => flat("[", apply(join, texts, [","]), "]");
+// A descriptor of no prototype: an author's Object.prototype.get would make it contradict itself.
 const define = (name, value) => defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 
 // quickjs-ng raises from these straight into the binding, outside every limit.

@@ -36,7 +36,7 @@ const flags = () => (lines.length ? 1 : 0) + (outboxCalls() ? 2 : 0);
 const conclude = (tag, payload) => {
   if (status !== "") return;
   // Of a run that broke a bound nothing more is asked of the host.
-  status = flat(tag, tag === "R" || tag === "E" ? flags() : lines.length ? 1 : 0, payload);
+  status = flat(tag, tag === "R" || tag === "E" || tag === "N" ? flags() : lines.length ? 1 : 0, payload);
 };
 
 // The author's, or the engine's where it has no memory for an error: whoever measures time and memory tells them apart.

@@ -175,6 +175,13 @@ def test_host_calls() -> None:
     assert driven.context.finish()
 
 
+@pytest.mark.parametrize(("thrown_last", "status"), [("1", "E2"), ("null", "N2")])
+def test_what_was_asked_before_a_throw_is_asked(thrown_last: str, status: str) -> None:
+    driven = Driven(f"async function main() {{ ask('last'); throw {thrown_last}; }}", APP, adapter=HOST_ADAPTER)
+    assert driven.start()[:2] == status
+    assert json.loads(driven.context.take_outbox()) == [[1, "ask", ["last"]]]
+
+
 def test_a_host_call_that_fails() -> None:
     text = (
         "async function main() { try { await ask(); } catch (e) { return [e instanceof Error, e.message, e.code]; } }"
