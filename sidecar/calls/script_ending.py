@@ -6,6 +6,7 @@ import msgspec
 
 from sandbox.answers import without_halves
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
+from sidecar.calls.places import one_line
 from sidecar.failure import Failure, failure_of
 from sipio.call_control import Hangup
 from sipio.causes import cause_of, status_of
@@ -32,7 +33,7 @@ def _refusal(outcome: Returned) -> tuple[int, str]:
     if result.reject is None or not 300 <= result.reject[0] <= 699:
         return 0, ""
     code, reason = result.reject
-    return code, "".join(character if character.isprintable() else " " for character in reason[:200]).strip()
+    return code, one_line(reason)
 
 
 def ours(completion: Completion) -> bool:

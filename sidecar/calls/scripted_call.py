@@ -27,7 +27,7 @@ from sidecar.calls.script_ending import ending_of, last_word, ours
 from sidecar.calls.type_ahead import TypeAhead
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration.tree import Configuration
-from sidecar.failure import Failure
+from sidecar.failure import SCRIPT_ERROR, Failure
 from sipio.call_control import (
     ActionResult,
     Answer,
@@ -55,7 +55,7 @@ RECORDING_SECONDS: Final = 2.0
 """A disk that takes longer to finish a recording is not waited for by the call's record."""
 
 
-class Exchange(Protocol):
+class AllCalls(Protocol):
     """What a call needs of all calls together: `sidecar.calls.calls.Calls` is one."""
 
     runner: ScriptRunner
@@ -73,7 +73,7 @@ class Exchange(Protocol):
 class ScriptedCall:
     """One call and the script that drives it. A `CallObserver`."""
 
-    def __init__(self, calls: Exchange, control: CallControl, assignment: VoiceAssignment) -> None:
+    def __init__(self, calls: AllCalls, control: CallControl, assignment: VoiceAssignment) -> None:
         self._calls = calls
         self._control = control
         self._loop = asyncio.get_running_loop()
@@ -143,7 +143,7 @@ class ScriptedCall:
         """The script has asked for more than one call may have."""
         most = self._calls.configuration.voice.call_actions
         message = f"more than {most} actions, log lines and waits on one call (voice.call_actions), these {what}"
-        self._failure = Failure("script_error", message, self._place(stack))
+        self._failure = Failure(SCRIPT_ERROR, message, self._place(stack))
         self._script.cancel()
 
     def _perform(self, call_id: int, arguments: list[Any]) -> None:

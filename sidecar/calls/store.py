@@ -52,6 +52,9 @@ class CallStore:
         if len(self._unwritten) >= UNWRITTEN:
             self._unwritten.popleft()
             self.dropped += 1
+            if not self._said:
+                self._said = True
+                _log.error("call_records_not_written", error="the disk is too slow", dropped=self.dropped)
         self._unwritten.append(record)
         if self._gathering is None and self._writing is None:
             self._gather()

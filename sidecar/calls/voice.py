@@ -60,7 +60,6 @@ class Voice:
                 worker=WorkerSettings(
                     memory_bytes=voice.call_worker_memory_bytes,
                     warm_contexts=0,
-                    # Each call's beginning is 0.3 ms of the worker's; the daemon has the audio of all calls to send.
                     require_confinement=sandbox.require_confinement,
                 ),
                 stall_seconds=sandbox.stall_ms / 1000,

@@ -42,7 +42,7 @@ class WatchedScript:
 
 
 class ScriptWatch:
-    """A `sidecar.calls.calls.ScriptRunner` around another, for one call."""
+    """A `sidecar.calls.call_script.ScriptRunner` around another, for one call."""
 
     def __init__(
         self,

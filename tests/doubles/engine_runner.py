@@ -92,7 +92,7 @@ class EngineRun:
 
 
 class EngineRunner:
-    """A `sidecar.calls.calls.ScriptRunner`."""
+    """A `sidecar.calls.call_script.ScriptRunner`."""
 
     def __init__(self) -> None:
         self.runs: list[EngineRun] = []
