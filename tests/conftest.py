@@ -9,6 +9,8 @@ import pytest
 
 def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, _end)
+    # Ignored where a shell without job control has put the run into the background, and so by every program it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
