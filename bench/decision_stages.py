@@ -30,7 +30,7 @@ from sidecar.operations.events import DecisionEvents
 from sidecar.operations.logs import open_output
 from sidecar.operations.metrics import DecisionMetrics
 from sidecar.operations.records import DecisionLog, record_of
-from sidecar.programs import decision_program
+from sidecar.runs.programs import decision_program
 from sipio.routing import Decision, RoutingRequest
 from sipio.rpc import messages
 from sipio.rpc.connection import RpcConnection

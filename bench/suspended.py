@@ -17,7 +17,7 @@ from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation, Kind, Limits, Program
 from sandbox.run import Run
-from sidecar import adapters
+from sidecar import hosts
 
 SCRIPT = """
 async function main(data, ctx) {
@@ -71,7 +71,7 @@ async def measure(count: int) -> None:
         name="menu.js",
         kind=Kind.APP,
         text=SCRIPT,
-        adapter=adapters.source("class5"),
+        adapter=hosts.source("call"),
         memory_bytes=20_000_000,
         shared_memory=False,
     )

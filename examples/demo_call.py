@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from examples.demo import DemoError, daemon, side_by_side
-from sidecar.check.report import printable
 from sidecar.cli.terminal import Paint, Painter
+from sidecar.report import printable
 from sipio.sip import Request
 from tests.acceptance.kamailio import GATEWAYS, Kamailio
 from tests.acceptance.sipp import Sipp, final_response, only_invite

@@ -14,11 +14,11 @@ from sandbox.errors import SandboxError
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
 from sidecar.calls.record import CallRecord
+from sidecar.calls.service import Voice
 from sidecar.calls.store import CallStore
-from sidecar.calls.voice import Voice
-from sidecar.catalog.directory import DirectoryLoader
+from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.watch import CatalogWatcher
 from sidecar.catalog.model import Snapshot
-from sidecar.catalog.watch import CatalogWatcher
 from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
@@ -34,9 +34,9 @@ from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.problem import Problem
 from sipio.errors import LocalError
-from sipio.evapi.client import EvapiClient
-from sipio.evapi.messages import CallEnded
-from sipio.evapi.peer import EvapiLimits
+from sipio.kamailio.client import EvapiClient
+from sipio.kamailio.messages import CallEnded
+from sipio.kamailio.peer import EvapiLimits
 from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.server import RpcServer

@@ -1,12 +1,22 @@
 """SIP answers as an operator writes them: ``503 Script Timeout``, or ``continue`` for none."""
 
 import re
-
-from sidecar.catalog.model import SipAnswer
+from dataclasses import dataclass
 
 CONTINUE = "continue"
 _ANSWER = re.compile(r"([3-6][0-9]{2}) ([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])")
 """RFC 3261 25.1: Status-Code SP Reason-Phrase. A control character would end the status line early."""
+
+
+@dataclass(frozen=True, slots=True)
+class SipAnswer:
+    """A SIP final answer, such as ``503 Script Timeout``. ``code`` is 300 to 699."""
+
+    code: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.reason}"
 
 
 def parse_action(text: str) -> SipAnswer | None:

@@ -14,13 +14,14 @@ from typing import Any
 import msgpack
 import pytest
 
-from sidecar.catalog.model import Assignment, Kind, Script, Snapshot
-from sidecar.check.script import check_script
+from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.cli.call_data import read_request
 from sidecar.cli.decision_text import EXIT_STATUS
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.kind import Kind
+from sidecar.language.check import check_script
 from sipio.routing import Action
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.messages import RequestReceived, decode_message

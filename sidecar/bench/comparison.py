@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sidecar import adapters
+from sidecar import hosts
 from sidecar.bench import report, workload
 from sidecar.bench.inline import Inline
 from sidecar.bench.load import Load
@@ -60,7 +60,7 @@ async def compare(plan: Plan) -> Report:
             stack.callback(servers[-1].close)
         if plan.node is not None:
             adapter = directory / "class4.js"
-            adapter.write_text(adapters.source("class4"), encoding="utf-8")
+            adapter.write_text(hosts.source("routing"), encoding="utf-8")
             servers.append(start_node(plan.node, directory, catalog, adapter))
             stack.callback(servers[-1].close)
         snapshot = await asyncio.to_thread(workload.load_catalog, catalog)

@@ -12,7 +12,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions import class4
 from sidecar.decisions.deciding import limits_of
 from sidecar.errors import SidecarError
-from sidecar.programs import decision_program
+from sidecar.runs.programs import decision_program
 
 
 class Inline:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sidecar.catalog.directory import DirectoryLoader
+from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import CatalogSection, Configuration
 

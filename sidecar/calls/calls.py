@@ -7,13 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from sidecar import programs
-from sidecar.calls.call_script import ScriptRunner
+from sidecar.calls.one_call import ScriptedCall
 from sidecar.calls.places import Places
 from sidecar.calls.record import CallRecord
-from sidecar.calls.scripted_call import ScriptedCall
+from sidecar.calls.script_run import ScriptRunner
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
+from sidecar.runs import programs
 from sipio.call_control import (
     CallControl,
     CallOffer,

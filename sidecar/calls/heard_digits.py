@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Final
 
-from sidecar.calls.call_script import CallScript
+from sidecar.calls.script_run import CallScript
 
 HEARD_DIGITS: Final = 1_000
 """Digits kept for a script that has asked for them and not yet come back for more."""

@@ -7,7 +7,7 @@ import msgspec
 from sandbox.answers import without_halves
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
 from sidecar.calls.places import one_line
-from sidecar.failure import Failure, failure_of
+from sidecar.runs.failure import Failure, failure_of
 from sipio.call_control import Hangup
 from sipio.causes import cause_of, status_of
 from sipio.reasons import reason_phrase

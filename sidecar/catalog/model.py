@@ -5,14 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from sidecar.kind import Kind
+from sidecar.sip_answer import SipAnswer
 from sipio.routing import Direction
-
-
-class Kind(StrEnum):
-    """What a script may do: a Script is synchronous, an App may use promises and timers."""
-
-    SCRIPT = "script"
-    APP = "app"
 
 
 class GlobalPriority(StrEnum):
@@ -21,17 +16,6 @@ class GlobalPriority(StrEnum):
     DISABLED = "disabled"
     FIRST = "first"
     LAST = "last"
-
-
-@dataclass(frozen=True, slots=True)
-class SipAnswer:
-    """A SIP final answer, such as ``503 Script Timeout``. ``code`` is 300 to 699."""
-
-    code: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,13 +84,14 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     """
     from sandbox.errors import SandboxError  # noqa: PLC0415 - as in run
     from sidecar.bench import workload  # noqa: PLC0415
-    from sidecar.catalog.model import Kind, Script  # noqa: PLC0415
-    from sidecar.check.report import report  # noqa: PLC0415
-    from sidecar.check.script import check_script  # noqa: PLC0415
+    from sidecar.catalog.model import Script  # noqa: PLC0415
     from sidecar.cli.call_data import InputError, read_variables  # noqa: PLC0415
     from sidecar.cli.decision_text import failure_text  # noqa: PLC0415
     from sidecar.cli.run import assign, decide  # noqa: PLC0415
     from sidecar.configuration.tree import Configuration  # noqa: PLC0415
+    from sidecar.kind import Kind  # noqa: PLC0415
+    from sidecar.language.check import check_script  # noqa: PLC0415
+    from sidecar.report import report  # noqa: PLC0415
     from sipio.routing import RoutingRequest  # noqa: PLC0415
 
     name = str(script)

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sidecar.catalog.model import Kind
-from sidecar.catalog.script_files import UnusableFileError, read_text_file
-from sidecar.check.report import printable, report
-from sidecar.check.script import check_script
+from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.errors import SidecarError
+from sidecar.kind import Kind
+from sidecar.language.check import check_script
 from sidecar.phone.keys import in_words, read_keys
 from sidecar.phone.transcript import unmet
 from sidecar.problem import Severity
+from sidecar.report import printable, report
 
 USAGE = 2
 SCRIPT_BYTES = 1_000_000

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sidecar.catalog.entries import variables_of
+from sidecar.catalog.directory.entries import variables_of
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity

@@ -3,7 +3,7 @@
 import time
 
 from sidecar.calls.record import CallRecord
-from sidecar.check.report import printable
+from sidecar.report import printable
 from sipio.causes import NAMES
 
 

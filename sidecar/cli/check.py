@@ -6,15 +6,15 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar.catalog.directory import DirectoryLoader
-from sidecar.catalog.model import Kind
-from sidecar.catalog.script_files import UnusableFileError, read_text_file
-from sidecar.check.kind import assumed_kind
-from sidecar.check.report import counted, printable, report, report_json, summary
-from sidecar.check.script import check_script
+from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
+from sidecar.kind import Kind
+from sidecar.language.assumed_kind import assumed_kind
+from sidecar.language.check import check_script
 from sidecar.problem import Problem, Severity
+from sidecar.report import counted, printable, report, report_json, summary
 
 CLEAN = 0
 PROBLEMS_FOUND = 1

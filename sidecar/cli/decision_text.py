@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from sandbox.outcome import LogLine
-from sidecar.check.report import printable, report
 from sidecar.cli.routing_changes import Line, Sign, changes, label
 from sidecar.cli.terminal import Paint, Painter
-from sidecar.failure import Failure
 from sidecar.problem import Problem, Severity
+from sidecar.report import printable, report
+from sidecar.runs.failure import Failure
 from sipio.routing import Action, Decision
 
 EXIT_STATUS: Mapping[str, int] = {

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from sidecar.check.report import printable, report
 from sidecar.cli.call_data import InputError, read_request, shown_file
 from sidecar.cli.decision_text import EXIT_STATUS_TEXT, FAILURES, decision_json, decision_text, exit_status, time_text
 from sidecar.cli.run import UNUSABLE, milliseconds
@@ -17,6 +16,7 @@ from sidecar.cli.terminal import Painter
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError, SidecarError
+from sidecar.report import printable, report
 from sipio.routing import Decision, Direction, RoutingRequest
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError

@@ -10,11 +10,9 @@ from typing import Any
 import msgspec
 
 from sandbox.pool import Pool
-from sidecar.catalog.directory import script_version
-from sidecar.catalog.model import Assignment, Kind, Script, Snapshot
-from sidecar.catalog.script_files import UnusableFileError, read_text_file
-from sidecar.check.report import report
-from sidecar.check.script import check_script
+from sidecar.catalog.directory.loader import script_version
+from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file
 from sidecar.cli.decision_text import (
     EXIT_STATUS,
@@ -31,6 +29,9 @@ from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.kind import Kind
+from sidecar.language.check import check_script
+from sidecar.report import report
 from sidecar.sip_answer import parse_action
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest

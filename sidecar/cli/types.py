@@ -28,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def text(name: str) -> str:
     """A file of the declarations."""
-    return (files("sidecar") / "types" / name).read_text(encoding="utf-8")
+    return (files("sidecar") / "language" / name).read_text(encoding="utf-8")
 
 
 def run(arguments: argparse.Namespace) -> int:

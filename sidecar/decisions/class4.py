@@ -1,4 +1,4 @@
-"""A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is adapters/class4.js."""
+"""A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is hosts/routing.js."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from sandbox.answers import without_halves
-from sidecar import adapters, header_rules
+from sidecar import header_rules, hosts
 from sidecar.header_rules import RuleViolation
 from sipio.routing import HeaderChanges
 
-ADAPTER = adapters.source("class4")
+ADAPTER = hosts.source("routing")
 
 DESTINATIONS = 500
 """Entries of ``egress_routing`` that a script may leave, or as many as it was given; a switch offers some 3 to 20."""

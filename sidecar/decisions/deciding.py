@@ -9,12 +9,13 @@ import msgspec
 
 from sandbox.outcome import Cancelled, Completion, LogLine, Outcome, Returned, TimedOut
 from sandbox.program import Invocation, Limits
-from sidecar.catalog.model import Assignment, SipAnswer
+from sidecar.catalog.model import Assignment
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions import class4
-from sidecar.failure import SCRIPT_ERROR, Failure, failure_of
 from sidecar.header_rules import RuleViolation
-from sidecar.programs import decision_program
+from sidecar.runs.failure import SCRIPT_ERROR, Failure, failure_of
+from sidecar.runs.programs import decision_program
+from sidecar.sip_answer import SipAnswer
 from sipio.reasons import reason_phrase
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference
 

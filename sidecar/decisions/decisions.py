@@ -24,8 +24,8 @@ from sandbox.program import Invocation, Limits
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided, Deciding, Running, Step, limits_of
-from sidecar.failure import SCRIPT_ERROR
 from sidecar.header_rules import RuleViolation
+from sidecar.runs.failure import SCRIPT_ERROR
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, RoutingRequest
 

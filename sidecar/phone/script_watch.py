@@ -10,7 +10,7 @@ import msgspec
 
 from sandbox.outcome import Completion
 from sandbox.program import Invocation
-from sidecar.calls.call_script import Script, ScriptRunner
+from sidecar.calls.script_run import Script, ScriptRunner
 from sidecar.phone.clock import Clock, Timer
 
 _AROUND: Final = (files(__package__) / "virtual_time.js").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ class WatchedScript:
 
 
 class ScriptWatch:
-    """A `sidecar.calls.call_script.ScriptRunner` around another, for one call."""
+    """A `sidecar.calls.script_run.ScriptRunner` around another, for one call."""
 
     def __init__(
         self,

@@ -12,8 +12,9 @@ from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
 from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
-from sidecar.catalog.model import Kind, Script, Snapshot, VoiceAssignment
+from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
+from sidecar.kind import Kind
 from sidecar.phone import terminal
 from sidecar.phone.clock import Clock, SkippingLoop
 from sidecar.phone.keys import Step

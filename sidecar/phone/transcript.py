@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sidecar.check.report import printable
+from sidecar.report import printable
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -92,7 +92,7 @@ class EngineRun:
 
 
 class EngineRunner:
-    """A `sidecar.calls.call_script.ScriptRunner`."""
+    """A `sidecar.calls.script_run.ScriptRunner`."""
 
     def __init__(self) -> None:
         self.runs: list[EngineRun] = []

@@ -13,7 +13,7 @@ from sandbox import runtime
 from sandbox.program import Kind
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ADAPTERS = sorted((REPOSITORY / "sidecar" / "adapters").glob("*.js"))
+ADAPTERS = sorted((REPOSITORY / "sidecar" / "hosts").glob("*.js"))
 LANGUAGE = Language(tree_sitter_javascript.language())
 BUILT_IN_TEXT = """
     globalThis JSON Reflect Object String Number Boolean Array Symbol Promise Error TypeError RangeError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.catalog.directory import DirectoryLoader
+from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.cli import main
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from tests.acceptance.processes import require_program

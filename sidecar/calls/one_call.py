@@ -1,0 +1,338 @@
+"""One call and the script that drives it.
+
+The script's run waits in memory between its awaits. Its actions are done strictly in the order in which they were asked
+for, one at a time, whether the script awaits them or not; the call is ended when the script is over, whatever its end
+was, and the script is told when the call is over, whoever ended it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from msgspec import structs
+
+from sandbox.outcome import Completion, Returned
+from sandbox.stack import author_location
+from sidecar.calls import actions as call_actions
+from sidecar.calls import script_run
+from sidecar.calls.action_queue import ActionQueue, Queued
+from sidecar.calls.actions import Asked
+from sidecar.calls.heard_digits import HeardDigits
+from sidecar.calls.places import ActionError, Places
+from sidecar.calls.record import CallNotes, CallRecord
+from sidecar.calls.script_ending import ending_of, last_word, ours
+from sidecar.calls.script_run import QUEUED_ACTIONS, CallScript, ScriptRunner
+from sidecar.calls.type_ahead import TypeAhead
+from sidecar.catalog.model import VoiceAssignment
+from sidecar.configuration.tree import Configuration
+from sidecar.runs import programs
+from sidecar.runs.failure import SCRIPT_ERROR, Failure
+from sipio.call_control import (
+    ActionResult,
+    Answer,
+    Bridge,
+    Bridged,
+    CallAction,
+    CallControl,
+    CallEvent,
+    CallOffer,
+    DigitPressed,
+    Digits,
+    Done,
+    Failed,
+    Hangup,
+    HangupBy,
+    HungUp,
+    LegEvent,
+    Record,
+    RecordingFinished,
+)
+
+END_SECONDS: Final = 10.0
+"""After this long without the driver's word that a call has ended, its record is closed without."""
+RECORDING_SECONDS: Final = 2.0
+"""A disk that takes longer to finish a recording is not waited for by the call's record."""
+
+
+class AllCalls(Protocol):
+    """What a call needs of all calls together: `sidecar.calls.calls.Calls` is one."""
+
+    runner: ScriptRunner
+    configuration: Configuration
+
+    def places(self, offer: CallOffer, assignment: VoiceAssignment) -> Places:
+        """Where the files of a call's customer are."""
+        ...
+
+    def over(self, call: "ScriptedCall", record: CallRecord) -> None:
+        """A call is over."""
+        ...
+
+
+class ScriptedCall:
+    """One call and the script that drives it. A `CallObserver`."""
+
+    def __init__(self, calls: AllCalls, control: CallControl, assignment: VoiceAssignment) -> None:
+        self._calls = calls
+        self._control = control
+        self._loop = asyncio.get_running_loop()
+        self.assignment = assignment
+        self._places = calls.places(control.offer, assignment)
+        self._script = CallScript(programs.voice_program(assignment.script, calls.configuration))
+        self._queue = ActionQueue(control, self)
+        self._digits = HeardDigits(self._script)
+        self._type_ahead = TypeAhead()
+        self._notes = CallNotes(control.offer, time.time(), self._loop.time())
+        self._recordings = 0
+        """Begun and not finished."""
+        self._hung_up: HungUp | None = None
+        self._ending: HangupBy | None = None
+        self._hangup_wanted: list[int] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+        self._failure: Failure | None = None
+        """Why the script was given up, where its own end does not say."""
+
+    @property
+    def offer(self) -> CallOffer:
+        """What came in."""
+        return self._control.offer
+
+    def begin(self) -> None:
+        """Start the script."""
+        program, configuration = self._script.program, self._calls.configuration
+        run = script_run.invocation(program, self.offer, self.assignment, configuration)
+        self._script.begin(self._calls.runner, run, self._script_done, self._host_call)
+
+    # ---- what the script asks ----
+
+    def _host_call(self, call_id: int, name: str, arguments: list[Any]) -> None:
+        script = self._script
+        if name == "perform":
+            self._perform(call_id, arguments)
+        elif name == "digits":
+            if self._hung_up is not None:
+                script.reject_ended(call_id)
+            elif self._digits.want(call_id, fresh=arguments[:1] == [True]):
+                # A key is heard once: what a waitFor has is not for the next ivr.
+                self._type_ahead.forget()
+        elif name == "hangup":
+            if self._hung_up is not None:
+                self._tell_hangup(call_id, self._hung_up)
+            else:
+                self._hangup_wanted.append(call_id)
+        elif name == "log":
+            self._notes.write(str(arguments[0]) if arguments else "")
+            script.settle(call_id)
+        elif name == "warn":
+            message, stack = ([*map(str, arguments), "", ""])[:2]
+            self._notes.warn(message, self._place(stack), self._loop.time())
+            script.settle(call_id)
+        elif name == "exceeded":
+            self._exceeded(str(arguments[0]), str(arguments[1]))
+        else:
+            script.reject(call_id, f"there is no host call {name}")
+
+    def _place(self, stack: str) -> str:
+        """Where in the author's file."""
+        place, file = author_location(stack), self._script.program.name
+        return f"{file}:{place.line}:{place.column}" if place else file
+
+    def _exceeded(self, what: str, stack: str) -> None:
+        """The script has asked for more than one call may have."""
+        most = self._calls.configuration.voice.call_actions
+        message = f"more than {most} actions, log lines and waits on one call (voice.call_actions), these {what}"
+        self._failure = Failure(SCRIPT_ERROR, message, self._place(stack))
+        self._script.cancel()
+
+    def _perform(self, call_id: int, arguments: list[Any]) -> None:
+        script = self._script
+        kind, options, stack = ([*arguments, None, None, None])[:3]
+        if not isinstance(kind, str) or not isinstance(options, dict):
+            script.reject(call_id, "an action needs a name and options")
+            return
+        if self._hung_up is not None or self._ending is not None:
+            script.reject_ended(call_id)
+            return
+        if self._queue.waiting >= QUEUED_ACTIONS:
+            script.reject(call_id, f"more than {QUEUED_ACTIONS} actions wait for the call")
+            return
+        try:
+            if kind == "set":
+                self._control.set_variable(*call_actions.variable(options))
+                script.settle(call_id)
+                return
+            asked = call_actions.read(kind, options, self._places)
+        except ActionError as error:
+            self._notes.warn(str(error), self._place(str(stack)), self._loop.time())
+            script.reject(call_id, str(error), name="TypeError")
+            return
+        self._queue.add(Queued(call_id, asked))
+
+    # ---- what its queue tells ----
+
+    def beginning(self, asked: Asked) -> CallAction:
+        """An action is about to be performed."""
+        action = self._type_ahead.before(asked.action, wanted=asked.type_ahead)
+        if isinstance(action, Bridge):
+            action = structs.replace(action, timeout_seconds=self._calls.configuration.voice.bridge_seconds)
+        return action
+
+    def hanging_up(self) -> None:
+        """The script ends the call."""
+        self._ending = HangupBy.SCRIPT
+        self._set_timer(END_SECONDS, self._never_ended)
+
+    def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
+        """An action is complete."""
+        asked = queued.asked
+        self._notes.action(asked.text, began, self._loop.time(), call_actions.in_words(result))
+        if isinstance(asked.action, Hangup) and isinstance(result, Failed) and self._hung_up is None:
+            # The call is still up: whatever ends it later must not take it for ended.
+            self._ending = None
+            self._queue.held = False
+            self._drop_timer()
+        if isinstance(result, Done):
+            self._done(queued, result.value)
+        elif isinstance(result, Failed):
+            self._script.reject(queued.call_id, result.message)
+        else:
+            self._script.reject_ended(queued.call_id)
+
+    def emptied(self) -> None:
+        """No action is left: a script that has ended had waited for that."""
+        if self._script.completion is not None:
+            self._script_over()
+
+    def _done(self, queued: Queued, value: Digits | Bridged | None) -> None:
+        asked = queued.asked
+        if isinstance(asked.action, Answer):
+            self._notes.answered = self._notes.at(self._loop.time())
+        if isinstance(asked.action, Record):
+            self._recordings += 1
+        if isinstance(value, Bridged) and asked.go_on is not None and not asked.go_on(value):
+            # As a switch without continue_on_fail does: the caller gets the other leg's own answer.
+            self.end(*call_actions.end_of_bridge(value))
+        elif isinstance(value, Digits) and value.status != "success" and asked.transfer_to is not None:
+            # Digits were not entered: the call goes elsewhere and the script is told what was.
+            self._queue.add_first(Queued(0, asked.transfer_to))
+        self._script.settle(queued.call_id, call_actions.result(value))
+
+    # ---- what happens on the call ----
+
+    def event(self, event: CallEvent) -> None:
+        """Something happened on the call."""
+        now = self._loop.time()
+        if isinstance(event, DigitPressed):
+            if not self._digits.heard(event.digit):
+                self._type_ahead.pressed(event.digit, self._queue.current)
+        elif isinstance(event, LegEvent):
+            self._notes.leg(event.destination, event.what, event.code, now)
+            if event.what == "answered" and self._notes.answered is None:
+                # Bridging a call answers it.
+                self._notes.answered = self._notes.at(now)
+        elif isinstance(event, RecordingFinished):
+            self._recordings -= 1
+            self._notes.recordings.append(event.name)
+            if event.error:
+                self._notes.warn(f"recording {event.name}: {event.error}", "", now)
+            if self._script.completion is not None and self._hung_up is not None and self._recordings <= 0:
+                self._close()
+        elif isinstance(event, HungUp) and self._hung_up is None:
+            self._call_ended(event)
+
+    def end(self, hangup: Hangup, by: HangupBy) -> None:
+        """End the call from outside its script's order."""
+        if self._hung_up is not None or self._ending is not None:
+            return
+        self._ending = by
+        self._queue.stop()
+        self._set_timer(END_SECONDS, self._never_ended)
+        self._control.perform(hangup, lambda _result: None)
+
+    def _call_ended(self, hung_up: HungUp) -> None:
+        if self._ending is not None and hung_up.by in (HangupBy.SCRIPT, HangupBy.SYSTEM):
+            hung_up = structs.replace(hung_up, by=self._ending)
+        self._hung_up = hung_up
+        current, began, waiting = self._queue.drop()
+        if current is not None:
+            done = isinstance(current.asked.action, Hangup)
+            self._notes.action(current.asked.text, began, self._loop.time(), "done" if done else "hung up")
+            if done:
+                self._script.settle(current.call_id)
+            else:
+                self._script.reject_ended(current.call_id)
+        for queued in waiting:
+            self._script.reject_ended(queued.call_id)
+        self._digits.call_ended()
+        wanted, self._hangup_wanted = self._hangup_wanted, []
+        for call_id in wanted:
+            self._tell_hangup(call_id, hung_up)
+        if self._script.completion is not None:
+            self._all_over()
+        else:
+            # The script may finish its bookkeeping, within bounds.
+            self._set_timer(self._calls.configuration.voice.grace_seconds, self._script.cancel)
+
+    def _never_ended(self) -> None:
+        if self._hung_up is None:
+            self._call_ended(HungUp(by=HangupBy.SYSTEM, cause=41, reason="the driver did not say that the call ended"))
+
+    def _tell_hangup(self, call_id: int, hung_up: HungUp) -> None:
+        told = {"by": hung_up.by.value, "cause": hung_up.cause, "code": hung_up.code, "reason": hung_up.reason}
+        self._script.settle(call_id, told)
+
+    # ---- the end ----
+
+    def _script_done(self, completion: Completion) -> None:
+        for line in completion.log:
+            self._notes.write(f"console.{line.level}: {line.text}")
+        if self._hung_up is not None:
+            self._all_over()
+        elif not isinstance(completion.outcome, Returned) or self._queue.idle:
+            self._script_over()
+        # Else there are actions made without await: the script's end waits for them.
+
+    def _script_over(self) -> None:
+        """The script has ended and the call is up: end it. A call left up would be billed."""
+        completion = self._script.completion
+        if self._ending is None and completion is not None:
+            self.end(last_word(completion), HangupBy.SYSTEM if ours(completion) else HangupBy.SCRIPT)
+
+    def _all_over(self) -> None:
+        """Call and script have ended: the record is closed once its recordings are on disk."""
+        if self._recordings > 0:
+            self._set_timer(RECORDING_SECONDS, self._close)
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        if self._over:
+            return
+        completion, hung_up = self._script.completion, self._hung_up
+        assert completion is not None  # noqa: S101 - both ends are in
+        assert hung_up is not None  # noqa: S101
+        self._over = True
+        self._drop_timer()
+        failure = self._failure or ending_of(completion)
+        script = self.assignment.script
+        record = self._notes.close(
+            hung_up,
+            self._loop.time(),
+            script=script.id,
+            script_version=script.version,
+            outcome=failure.outcome,
+            error=failure.message,
+            error_location=failure.location,
+        )
+        self._calls.over(self, record)
+
+    def _drop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        self._drop_timer()
+        self._timer = self._loop.call_later(seconds, then)

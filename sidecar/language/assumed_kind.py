@@ -1,0 +1,51 @@
+"""What kind a script seems to be of whose kind nobody has said: an App by what only an App may use."""
+
+import time
+from collections.abc import Iterator
+
+from tree_sitter import Node
+
+from sidecar.kind import Kind
+from sidecar.language.names import Names, find_names
+from sidecar.language.syntax import syntax_errors
+from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
+
+KIND_SECONDS = 5.0
+"""For a look at one script, as large as it may be."""
+_OF_AN_APP = frozenset(
+    {"require", "Promise", "setTimeout", "setInterval", "setImmediate", "queueMicrotask", "HangupError"}
+)
+
+
+def assumed_kind(text: str, seconds: float = KIND_SECONDS) -> tuple[Kind, str]:
+    """The kind, and of an App where it says so: ``async, line 3``. A Script where the text cannot be read."""
+    try:
+        syntax = parse_script(text, time.monotonic() + seconds)
+        if syntax_errors(syntax):
+            return Kind.SCRIPT, ""
+        signs = list(_signs(syntax, find_names(syntax)))
+    except CheckTimeoutError:
+        return Kind.SCRIPT, ""
+    if not signs:
+        return Kind.SCRIPT, ""
+    node, what = min(signs, key=lambda sign: sign[0].start_byte)
+    return Kind.APP, f"{what}, line {syntax.place(node)[0]}"
+
+
+def _signs(syntax: SyntaxTree, names: Names) -> Iterator[tuple[Node, str]]:
+    for node in names.async_functions:
+        yield node, "async"
+    for node in (*names.top_awaits, *names.stray_awaits):
+        yield node, "await"
+    for node in names.module_forms:
+        yield node, "export" if node.type == "export_statement" else "import"
+    for reference in names.references:
+        if reference.name in _OF_AN_APP:
+            yield reference.node, reference.name
+    for node in syntax.tree.root_node.children:
+        if node.type == "function_declaration":
+            name, parameters = node.child_by_field_name("name"), node.child_by_field_name("parameters")
+            if name is not None and parameters is not None and syntax.text(name) == b"main":
+                # Only a script that drives a call is given a second argument.
+                for second in parameters.named_children[1:2]:
+                    yield second, syntax.text(second)[:40].decode("utf-8", "replace")

@@ -1,0 +1,174 @@
+"""Everything wrong with one script, as problems with line and column."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from tree_sitter import Node
+
+from sidecar.kind import Kind
+from sidecar.language import es_module
+from sidecar.language.awaits import unawaited_actions
+from sidecar.language.names import Names, Reference, Use, find_names
+from sidecar.language.syntax import Fault, syntax_errors
+from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
+from sidecar.problem import Problem, Severity
+
+CHECK_SECONDS = 10.0
+"""For one script. A megabyte of ordinary code takes a few; what takes longer was made to."""
+PROBLEMS = 50
+"""Named in one script; nobody reads further, and a megabyte of mistakes must not become a gigabyte of words."""
+
+Confirm = Callable[[str, Kind], Iterable[Fault]]
+"""Compiles a script that is right so far and gives what the engine itself finds wrong: tree-sitter's grammar lets
+some things pass, such as a name declared twice."""
+
+_CALLED = {Kind.SCRIPT: "a Script", Kind.APP: "an App"}
+_TIMERS = frozenset({"setTimeout", "setInterval", "setImmediate"})
+_OLDER_DIALECT = frozenset({"vars", "exit", "err"})
+
+
+def check_script(
+    text: str,
+    kind: Kind,
+    file: str,
+    *,
+    confirm: Confirm | None = None,
+    seconds: float = CHECK_SECONDS,
+) -> tuple[Problem, ...]:
+    """The problems of a script in the order of its lines; empty where nothing is wrong.
+
+    Neither the size nor the nesting of the text can make this crash or take longer than ``seconds``.
+    """
+    warnings: list[Fault] = []
+    try:
+        faults = _faults(text, kind, time.monotonic() + seconds, warnings)
+    except CheckTimeoutError:
+        faults = [(1, 1, f"is too complex: looking through it took longer than {seconds:g} s")]
+    if not faults and confirm is not None:
+        faults = list(confirm(text, kind))
+    problems = [(fault, Severity.ERROR) for fault in set(faults)] + [(one, Severity.WARNING) for one in set(warnings)]
+    problems.sort(key=lambda problem: problem[0])
+    if len(problems) > PROBLEMS:
+        (line, column, _), _ = problems[PROBLEMS]
+        # What is left out may be worse than what is shown.
+        rest = Severity.ERROR if any(severity is Severity.ERROR for _, severity in problems) else Severity.WARNING
+        problems = [*problems[:PROBLEMS], ((line, column, "there is more from here on"), rest)]
+    return tuple(Problem(file, line, column, severity, message) for (line, column, message), severity in problems)
+
+
+def _faults(text: str, kind: Kind, deadline: float, warnings: list[Fault]) -> list[Fault]:
+    nul = text.find("\x00")
+    if nul >= 0:  # the engine takes the text as a C string and would run what is before it
+        return [(text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul), "contains a NUL character")]
+    syntax = parse_script(text, deadline)
+    errors = syntax_errors(syntax)
+    if errors:
+        return errors
+    names = find_names(syntax)
+    faults = [(*syntax.place(node), message) for node, message in names.foreign]
+    faults += _marked(syntax, _awaits(names, kind))
+    faults += _marked(syntax, _modules(syntax, names, kind))
+    if kind is Kind.SCRIPT:
+        faults += _marked(syntax, _asynchronous(names))
+    faults += _entry_point(syntax, names, kind)
+    if kind is Kind.APP:
+        # A script that is right but for its size is not refused for what would have been a warning.
+        with contextlib.suppress(CheckTimeoutError):
+            warnings += _marked(syntax, unawaited_actions(syntax))
+    return faults
+
+
+def _marked(syntax: SyntaxTree, found: Iterable[tuple[Node, str]]) -> list[Fault]:
+    return [(*syntax.place(node), message) for node, message in found]
+
+
+def _awaits(names: Names, kind: Kind) -> Iterator[tuple[Node, str]]:
+    if kind is Kind.SCRIPT:
+        for node in (*names.stray_awaits, *names.top_awaits):
+            yield node, "`await` in a Script, which runs synchronously; make it an App"
+    else:
+        for node in names.stray_awaits:
+            yield node, "`await` in a function that is not `async`"
+
+
+def _asynchronous(names: Names) -> Iterator[tuple[Node, str]]:
+    for node in names.async_functions:
+        yield node, "`async` in a Script, which runs synchronously; make it an App"
+    tested = _tested(names)
+    for reference in names.references:
+        name = reference.name
+        if reference.use is Use.TESTED or name in tested:
+            continue
+        if name == "Promise":
+            yield reference.node, "`Promise` in a Script, which runs synchronously; make it an App"
+        elif name in _TIMERS or name == "queueMicrotask":
+            yield reference.node, f"`{name}` in a Script, which has no timers; make it an App"
+
+
+def _modules(syntax: SyntaxTree, names: Names, kind: Kind) -> Iterator[tuple[Node, str]]:
+    why = "in a Script, which has no modules" if kind is Kind.SCRIPT else "in an App: not available yet"
+    if kind is Kind.SCRIPT:
+        for node in names.module_forms:
+            word = "export" if node.type == "export_statement" else "import"
+            yield node, f"`{word}` {why}{_start_here(kind) if word == 'export' else ''}"
+    else:
+        yield from es_module.faults(syntax, names.module_forms)
+    tested = _tested(names)
+    for reference in names.references:
+        if reference.use is Use.TESTED or reference.name in tested:
+            continue
+        if reference.name == "require":
+            if kind is Kind.SCRIPT:
+                yield reference.node, f"`require` {why}"
+            else:
+                yield from _required(syntax, reference)
+        elif reference.name in ("module", "exports"):
+            yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(kind)}"
+
+
+def _required(syntax: SyntaxTree, reference: Reference) -> Iterator[tuple[Node, str]]:
+    arguments = reference.parent.child_by_field_name("arguments") if reference.use is Use.CALLED else None
+    given = arguments.named_children if arguments is not None else []
+    if len(given) == 1 and given[0].type == "string":
+        unknown = es_module.unknown_module(syntax.text(given[0])[1:-1].decode("utf-8", "replace"))
+        if unknown:
+            yield given[0], unknown
+    else:
+        yield reference.node, "`require` takes the name of a module in quotes"
+
+
+def _start_here(kind: Kind) -> str:
+    return f"; {_CALLED[kind]} starts in `function main(data)`"
+
+
+def _dotted(syntax: SyntaxTree, reference: Reference) -> str:
+    if reference.name == "module" and reference.parent.type == "member_expression":
+        member = reference.parent.child_by_field_name("property")
+        if member is not None and syntax.text(member) in (b"exports", b"export"):
+            return f"module.{syntax.text(member).decode()}"
+    return reference.name
+
+
+def _tested(names: Names) -> frozenset[str]:
+    """Names that the script asks for by typeof before it uses them: it runs without them."""
+    return frozenset(reference.name for reference in names.references if reference.use is Use.TESTED)
+
+
+def _entry_point(syntax: SyntaxTree, names: Names, kind: Kind) -> list[Fault]:
+    if names.main_generators:
+        message = "`main` is a generator: calling it runs nothing"
+        return _marked(syntax, ((node, message) for node in names.main_generators))
+    has_main = names.declares_main or any(
+        reference.name == "main" and reference.use is Use.ASSIGNED for reference in names.references
+    )
+    speaks_older_dialect = any(
+        reference.name in _OLDER_DIALECT and reference.use is Use.CALLED for reference in names.references
+    )
+    exports = any(reference.name in ("module", "exports") for reference in names.references) or any(
+        node.type == "export_statement" and (kind is Kind.SCRIPT or es_module.exports_entry(syntax, node))
+        for node in names.module_forms
+    )
+    if has_main or speaks_older_dialect or exports:  # what is wrong with an export has been said
+        return []
+    return [(1, 1, f"no entry point: {_CALLED[kind]} starts in `function main(data)`")]

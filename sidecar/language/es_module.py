@@ -1,0 +1,251 @@
+"""The ES module dialect rewritten to what the sandbox runs: one function's body, in which ``main`` is found by name.
+
+Each form is replaced where it stands. Every line stays the author's line, and a column changes only behind an import on
+its own line, so that errors keep their places.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from tree_sitter import Node
+
+from sidecar.language.modules import AVAILABLE
+from sidecar.language.names import Use, find_names
+from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
+
+REWRITTEN_TEXTS: Final = 1_024
+"""Kept: as many scripts as a machine has that are written in this dialect."""
+REWRITE_SECONDS: Final = 10.0
+
+_NOT_A_LINE_END = re.compile("[^\r\n\u2028\u2029]")
+_HOIST = ("function_declaration", "generator_function_declaration", "class_declaration")
+_FUNCTIONS = ("function_expression", "generator_function")
+
+
+def plain(text: str) -> str:
+    """The text without import and export statements; the very same text where it has none.
+
+    A form that is not available here stays, and the engine says so.
+    """
+    if "import" not in text and "export" not in text:
+        return text
+    return _plain(text)
+
+
+@lru_cache(REWRITTEN_TEXTS)
+def _plain(text: str) -> str:
+    try:
+        syntax = parse_script(text, time.monotonic() + REWRITE_SECONDS)
+        statements = [
+            node
+            for node in syntax.tree.root_node.children
+            if node.type in ("import_statement", "export_statement") and not node.has_error
+        ]
+        if not statements:
+            return text
+        return _Rewriting(syntax, statements).run()
+    except CheckTimeoutError:
+        # It is refused by the check, or by the engine for the statements it still has.
+        return text
+
+
+def faults(syntax: SyntaxTree, module_forms: Iterable[Node]) -> Iterator[tuple[Node, str]]:
+    """What of an App's import and export forms is not available, each with its node."""
+    for node in module_forms:
+        if node.type not in ("import_statement", "export_statement"):
+            word = "import()" if node.type == "import" else "import.meta"
+            yield node, f"`{word}` is not available; write `import x from '...'` at the top"
+            continue
+        if node.parent is not None and node.parent.type != "program":
+            word = node.type.removesuffix("_statement")
+            yield node, f"`{word}` stands within something else; it belongs at the top of the file"
+            continue
+        source = node.child_by_field_name("source")
+        if node.type == "export_statement":
+            if source is not None:
+                yield node, "`export ... from` is not available"
+            continue
+        if source is not None:
+            unknown = unknown_module(syntax.text(source)[1:-1].decode("utf-8", "replace"))
+            if unknown:
+                yield source, unknown
+        for part in _descend(node, "import_attribute", "import_specifier"):
+            if part.type == "import_attribute":
+                yield part, "import attributes are not available"
+            elif syntax.text(part).startswith((b"default ", b"'", b'"')):
+                yield part, "write `import x from '...'` for a module's default"
+
+
+def exports_entry(syntax: SyntaxTree, node: Node) -> bool:
+    """Whether an export statement gives the program its ``main``."""
+    if any(child.type == "default" for child in node.children):
+        return True
+    specifiers = _descend(node, "export_specifier")
+    return any(syntax.text(one.children[-1]) in (b"main", b"default") for one in specifiers)
+
+
+def unknown_module(name: str) -> str:
+    """Empty for a module that there is, else what to tell the author."""
+    if name in AVAILABLE:
+        return ""
+    return (
+        f"there is no module {name[:60]!r}: modules come in a later version; available: {', '.join(sorted(AVAILABLE))}"
+    )
+
+
+class _Edit(NamedTuple):
+    begin: int
+    end: int
+    text: bytes
+
+
+class _Rewriting:
+    def __init__(self, syntax: SyntaxTree, statements: list[Node]) -> None:
+        self._syntax = syntax
+        self._statements = statements
+        self._edits: list[_Edit] = []
+        self._tail: list[bytes] = []
+        names = find_names(syntax)
+        self._has_main = names.declares_main or any(
+            reference.name == "main" and reference.use is Use.ASSIGNED for reference in names.references
+        )
+
+    def run(self) -> str:
+        for node in self._statements:
+            if node.type == "import_statement":
+                self._import(node)
+            elif node.child_by_field_name("source") is None:
+                self._export(node)
+        source = self._syntax.source
+        parts: list[bytes] = []
+        position = 0
+        for edit in sorted(self._edits):
+            parts += [source[position : edit.begin], edit.text]
+            position = edit.end
+        parts.append(source[position:])
+        if self._tail:
+            # On a line of its own: the author's last line may end in a comment.
+            parts += [b"\n", *self._tail]
+        return b"".join(parts).decode()
+
+    # ---- import ----
+
+    def _import(self, node: Node) -> None:
+        source = node.child_by_field_name("source")
+        if source is None or any(child.type == "import_attribute" for child in node.children):
+            return
+        required = b"require(" + self._syntax.text(source) + b")"
+        end = b"" if node.children[-1].type == ";" else b";"
+        clause = next((child for child in node.children if child.type == "import_clause"), None)
+        keyword = node.children[0]
+        if clause is None:
+            self._blank(keyword)
+            self._replace(source, required + end)
+            return
+        self._replace(keyword, b"const ")
+        parts = [child for child in clause.named_children if child.type != "comment"]
+        first = parts[0]
+        if first.type == "identifier" and len(parts) > 1:
+            # import d, { a } from 'm': the second is taken from the first.
+            self._edits.append(_Edit(first.end_byte, first.end_byte, b" = " + required))
+            required = self._syntax.text(first)
+        for part in parts:
+            self._import_names(part)
+        for child in node.children:
+            if child.type == "from":
+                self._replace(child, b"=   ")
+        self._replace(source, required + end)
+
+    def _import_names(self, part: Node) -> None:
+        if part.type == "namespace_import":
+            for child in part.children:
+                if child.type in ("*", "as"):
+                    self._blank(child)
+        for specifier in _descend(part, "import_specifier"):
+            for child in specifier.children:
+                if child.type == "as":
+                    self._replace(child, b": ")
+
+    # ---- export ----
+
+    def _export(self, node: Node) -> None:
+        declaration = node.child_by_field_name("declaration")
+        value = node.child_by_field_name("value")
+        clause = next((child for child in node.children if child.type == "export_clause"), None)
+        if clause is not None:
+            self._export_names(node, clause)
+        elif declaration is not None:
+            self._export_declaration(node, declaration)
+        elif value is not None:
+            self._export_value(node, value)
+
+    def _export_declaration(self, node: Node, declaration: Node) -> None:
+        is_default = any(child.type == "default" for child in node.children)
+        self._blank_until(node, declaration)
+        name = declaration.child_by_field_name("name")
+        if is_default and not self._has_main and declaration.type in _HOIST and name is not None:
+            self._has_main = True
+            self._tail.append(b";var main = " + self._syntax.text(name) + b";")
+
+    def _export_names(self, node: Node, clause: Node) -> None:
+        for specifier in _descend(clause, "export_specifier"):
+            names = [child for child in specifier.children if child.type not in ("as", "comment")]
+            exported = self._syntax.text(names[-1])
+            local = self._syntax.text(names[0])
+            if exported in (b"main", b"default") and local != b"main" and not self._has_main:
+                self._has_main = True
+                self._tail.append(b";var main = " + local + b";")
+        # What stood before may end without a semicolon, and what follows begin with a bracket.
+        self._edits.append(_Edit(node.start_byte, node.end_byte, b";" + self._spaces(node)[1:]))
+
+    def _export_value(self, node: Node, value: Node) -> None:
+        before = self._syntax.source[node.start_byte : value.start_byte]
+        if not self._has_main and value.type in _FUNCTIONS:
+            # `function () {}` becomes `function main() {}`, a declaration, which may stand below its use.
+            self._has_main = True
+            self._blank_until(node, value)
+            word = next(child for child in reversed(value.children) if child.type in ("*", "function"))
+            self._edits.append(_Edit(word.end_byte, word.end_byte, b" main"))
+            return
+        # An expression on its own must not begin with `function` or `class`.
+        self._edits.append(
+            _Edit(node.start_byte, value.start_byte, _padded(before, b"0," if self._has_main else b"var main = "))
+        )
+        self._has_main = True
+        if node.children[-1].type != ";":
+            self._edits.append(_Edit(node.end_byte, node.end_byte, b";"))
+
+    # ---- edits ----
+
+    def _replace(self, node: Node, text: bytes) -> None:
+        self._edits.append(_Edit(node.start_byte, node.end_byte, text))
+
+    def _blank(self, node: Node) -> None:
+        self._replace(node, self._spaces(node))
+
+    def _blank_until(self, node: Node, inner: Node) -> None:
+        before = self._syntax.source[node.start_byte : inner.start_byte]
+        self._edits.append(_Edit(node.start_byte, inner.start_byte, _padded(before, b"")))
+
+    def _spaces(self, node: Node) -> bytes:
+        return _padded(self._syntax.text(node), b"")
+
+
+def _padded(replaced: bytes, text: bytes) -> bytes:
+    """``text`` at the end of as many blanks as keep lines and columns; longer only where it does not fit."""
+    blank = _NOT_A_LINE_END.sub(" ", replaced.decode()).encode()
+    room = len(blank) - len(blank.rstrip(b" "))
+    return blank[: len(blank) - min(room, len(text))] + text
+
+
+def _descend(node: Node, *types: str) -> Iterator[Node]:
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if one.type in types:
+            yield one
+        else:
+            waiting.extend(reversed(one.children))

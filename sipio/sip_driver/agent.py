@@ -1,0 +1,132 @@
+"""The embedded agent: calls that come in by SIP are offered to a handler, and their sessions' events find their way."""
+
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from sipio.call_control import CallHandler, CallOffer, Hangup
+from sipio.media.engine import MediaEngine
+from sipio.media.errors import NoFreePort
+from sipio.media.fetch import AllowAddress
+from sipio.sip.address import Address
+from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
+from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, SipEvent
+from sipio.sip.incoming import IncomingSession
+from sipio.sip.settings import RegistrationSettings
+from sipio.sip_driver.call import AgentCall
+from sipio.sip_driver.settings import AgentSettings, Trunk
+
+UNAVAILABLE: Final = 503
+
+
+class Agent:
+    """A driver of `sipio.call_control`. Made on the running event loop."""
+
+    def __init__(
+        self,
+        listeners: list[SipListener],
+        settings: AgentSettings,
+        handler: CallHandler,
+        *,
+        registrations: tuple[RegistrationSettings, ...] = (),
+        allow: AllowAddress | None = None,
+        client_tls: ssl.SSLContext | None = None,
+        registration_changed: Callable[[RegistrationChanged], None] = lambda _event: None,
+        binding_changed: Callable[[BindingChanged], None] = lambda _event: None,
+    ) -> None:
+        first = listeners[0]
+        self._media_bind = first.host
+        settings = msgspec.structs.replace(
+            settings, media_host=settings.media_host or first.advertised_host or own_address(first.host)
+        )
+        self._settings = settings
+        self._handler = handler
+        self._registrations = registrations
+        self._registration_changed = registration_changed
+        self._binding_changed = binding_changed
+        self._trunk_by_host = {host: trunk for trunk in settings.trunks for host in trunk.hosts}
+        self._media = MediaEngine(settings.media, allow=allow)
+        self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event, client_tls=client_tls)
+
+    async def start(self) -> None:
+        """Listen, and register where configured. Raises OSError where an address cannot be had."""
+        await self._endpoint.start()
+        for registration in self._registrations:
+            self._endpoint.register(registration)
+
+    def drain(self) -> None:
+        """Refuse new calls with 503; those that are up go on."""
+        self._endpoint.drain()
+
+    async def close(self, grace: float = 5.0) -> None:
+        """End what is up and close."""
+        await self._endpoint.close(grace)
+        await self._media.close()
+
+    @property
+    def addresses(self) -> list[Address]:
+        """What is listened on, ports as bound."""
+        return self._endpoint.addresses
+
+    @property
+    def media_host(self) -> str:
+        """The IP address in our SDP."""
+        return self._settings.media_host
+
+    def _on_event(self, event: SipEvent) -> None:
+        if isinstance(event, CallReceived):
+            self._received(event.session)
+        elif isinstance(event, RegistrationChanged):
+            self._registration_changed(event)
+        elif isinstance(event, BindingChanged):
+            self._binding_changed(event)
+        else:
+            # Whoever drives a session put itself there; a session that was refused has nobody.
+            driver = event.session.context
+            if driver is not None:
+                driver.session_event(event)
+
+    def _received(self, session: IncomingSession) -> None:
+        try:
+            media = self._media.open(self._media_bind)
+        except NoFreePort:
+            session.reject(UNAVAILABLE, headers=self._retry_after())
+            return
+        call = AgentCall(session, media, self._media, self._endpoint, self._settings, self._offer(session))
+        session.context = call
+        taken = self._handler.offered(call)
+        if isinstance(taken, Hangup):
+            if taken.code == UNAVAILABLE:
+                taken = Hangup(
+                    code=taken.code,
+                    reason=taken.reason,
+                    cause=taken.cause,
+                    headers=[*taken.headers, *self._retry_after()],
+                )
+            call.refuse(taken)
+        else:
+            call.take(taken)
+
+    def _retry_after(self) -> list[tuple[str, str]]:
+        return [("Retry-After", str(self._settings.user_agent.retry_after_seconds))]
+
+    def _offer(self, session: IncomingSession) -> CallOffer:
+        request = session.request
+        caller = request.address("From")
+        to = request.request_uri()
+        source = session.connection_address()
+        trunk: Trunk | None = self._trunk_by_host.get(source.host) if source is not None else None
+        return CallOffer(
+            id=session.id,
+            driver="sip",
+            from_user=(caller.uri.decoded_user or "") if caller is not None else "",
+            from_name=(caller.display_name or "") if caller is not None else "",
+            from_host=caller.uri.host if caller is not None else "",
+            to_user=to.decoded_user or "",
+            to_host=to.host,
+            source=source.host_port if source is not None else "",
+            headers=list(request.headers),
+            customer=session.user or (trunk.customer if trunk is not None else ""),
+        )

@@ -1,0 +1,229 @@
+"""`scriptforge run`: what it prints and its exit status, with a real confined worker."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.outcome import LogLine
+from sidecar.cli import main
+from sidecar.cli.decision_text import EXIT_STATUS, console_text, decision_text, failure_text, time_text
+from sidecar.cli.terminal import Paint, Painter
+from sidecar.runs.failure import Failure
+from sipio.routing import Action, Decision
+
+CALL = '{"routing":{"cli":"1","dest_number":"2","egress_routing":[{"gw":{"a":{"cli":"1"}}},{"gw":{"b":{"cli":"1"}}}]}}'
+COMMAND = Path(sys.executable).with_name("scriptforge")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "call.json").write_text(CALL)
+    (tmp_path / "sidecar.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(desk: Path, text: str, *options: str) -> int:
+    (desk / "a.js").write_text(text)
+    return main(["run", "a.js", "--data", "call.json", "--config", "sidecar.toml", *options])
+
+
+def without_time(text: str) -> str:
+    assert text.splitlines()[-1].startswith("time ")
+    return "\n".join(text.splitlines()[:-1])
+
+
+def test_a_decision_and_its_diff(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "vars.toml").write_text("[number]\nown = 3\n")
+    text = (
+        "function main(data) {\n  data.routing.cli = data.number.own;\n  data.egress_routing.reverse();\n"
+        "  console.log('was', data.routing.dest_number, process.env.SCRIPTFORGE_NAME);\n}\n"
+    )
+    assert run(desk, text, "--vars", "vars.toml") == 0
+    assert without_time(capsys.readouterr().out) == (
+        "ROUTE to b, then a  (a.js returned)\n"
+        "  ~ cli  1 -> 3\n"
+        "  ~ 1  b  (was 2)\n"
+        "       ~ cli  1 -> 3\n"
+        "  ~ 2  a  (was 1)\n"
+        "       ~ cli  1 -> 3\n"
+        "console\n"
+        "  log  was 2 a.js"
+    )
+
+
+def test_nothing_changed(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main(data) { return data }") == 0
+    assert without_time(capsys.readouterr().out) == "ROUTE to a, then b  (a.js returned)\n  nothing changed"
+
+
+def test_no_destination_is_left(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main(data) { data.egress_routing = [] }") == 0
+    assert capsys.readouterr().out.startswith("ROUTE to nowhere: no destination is left  (a.js returned)\n  - 1  a")
+
+
+def test_a_sip_error(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main() { throw new Error('404 Not Found') }") == 3
+    assert without_time(capsys.readouterr().out) == "REJECT 404 Not Found  (a.js refused the call)"
+
+
+def test_a_script_error_shows_its_line(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main(data) {\n\tlet x;\n\treturn x.y;\n}\n") == 4
+    assert without_time(capsys.readouterr().out) == (
+        "a.js:3:9: error: TypeError: cannot read property 'y' of undefined\n"
+        "    \treturn x.y;\n"
+        "    \t       ^\n"
+        "ROUTE to a, then b  (a.js failed)\n"
+        "  nothing changed"
+    )
+
+
+def test_a_forbidden_header_is_a_script_error(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main(data) { data.headers.push({key: 'Via', value: 'x'}) }") == 4
+    assert "a.js: error: the header Via is the switch's own" in capsys.readouterr().out
+
+
+def test_the_configurations_actions_hold(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "sidecar.toml").write_text('[decisions]\nerror_action = "500 Script Error"\ntimeout_action = "continue"\n')
+    assert run(desk, "function main() { throw 1 }") == 4
+    assert "REJECT 500 Script Error  (a.js failed)" in capsys.readouterr().out
+    assert run(desk, "function main() { for (;;); }", "--timeout-ms", "30") == 5
+    assert "ROUTE to a, then b  (a.js timed out)" in capsys.readouterr().out
+
+
+def test_a_timeout(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main() { for (;;); }", "--timeout-ms", "30") == 5
+    assert without_time(capsys.readouterr().out).splitlines()[1] == "REJECT 503 Script Timeout  (a.js timed out)"
+
+
+def test_out_of_memory(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "sidecar.toml").write_text("[sandbox]\nmemory_bytes = 5_000_000\n")
+    assert run(desk, "function main() { const a = []; for (;;) a.push(new Array(1e5).fill(1)) }") == 6
+    assert "a.js ran out of memory" in capsys.readouterr().out
+
+
+def test_an_app(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "async function main(data) { return Promise.reject([603, 'No']) }"
+    assert run(desk, text, "--kind", "app") == 3
+    assert "REJECT 603 No" in capsys.readouterr().out
+
+
+def test_what_the_daemon_would_not_load_is_not_run(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main(data) {\n  require('x');\n}\n") == 4
+    assert capsys.readouterr().err == (
+        "a.js:2:3: error: `require` in a Script, which has no modules\n      require('x');\n      ^\n"
+    )
+
+
+def test_a_call_to_a_did(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "call.json").write_text('{"direction":"origination","did":"49","routing":{}}')
+    assert run(desk, "function main(data) {}") == 0
+    assert "ROUTE without destinations  (a.js returned)" in capsys.readouterr().out
+
+
+def test_json(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main() { console.warn('w'); throw 'x' }", "--json") == 4
+    told = json.loads(capsys.readouterr().out)
+    assert told["exit_status"] == 4
+    assert told["decision"]["outcome"] == "script_error"
+    assert told["console"] == [{"script": "a", "level": "warn", "text": "w"}]
+    assert told["failure"]["message"] == "Thrown: x"
+
+
+def test_unusable_files(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "call.json").write_text('{"routing":\n {"cli" 1}}')
+    assert run(desk, "function main() {}") == 2
+    assert capsys.readouterr().err == (
+        "call.json:2:9: error: is not JSON: expecting ':' delimiter\n     {\"cli\" 1}}\n            ^\n"
+    )
+    assert main(["run", "none.js", "--data", "call.json"]) == 2
+    assert capsys.readouterr().err == "none.js: error: cannot be read: No such file or directory\n"
+    (desk / "call.json").write_text(CALL)
+    (desk / "vars.toml").write_text("a = 1\na = 2\n")
+    assert run(desk, "function main() {}", "--vars", "vars.toml") == 2
+    assert capsys.readouterr().err.startswith("vars.toml:2:")
+
+
+def test_a_routing_that_no_script_can_be_given(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "call.json").write_text('{"routing":{"headers":[{"key":"Via","value":"1"}]}}')
+    assert run(desk, "function main() {}") == 2
+    assert capsys.readouterr().err.startswith("call.json: error: the header Via")
+
+
+def test_a_configuration_that_cannot_be_used(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "sidecar.toml").write_text("[sandbox]\nworker = 1\n")
+    assert run(desk, "function main() {}") == 1
+    assert "sidecar.toml:2:1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--timeout-ms", "0"], ["--timeout-ms", "x"], ["--kind", "driver"], ["--what"]])
+def test_wrong_usage(options: list[str], desk: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(desk, "", *options)
+    assert caught.value.code == 2
+
+
+def test_the_installed_command(desk: Path) -> None:
+    (desk / "a.js").write_text("function main(data) { data.routing.cli = '\\u001b[31m'.length }")
+    done = subprocess.run(
+        [COMMAND, "run", "a.js", "--data", "-"],
+        input=CALL.encode(),
+        capture_output=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "SCRIPTFORGE_DECISIONS__TIMEOUT_MS": "1000"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"ROUTE to a, then b  (a.js returned)\n  ~ cli  1 -> 5\n")
+    assert b"\x1b" not in done.stdout
+
+
+def test_every_outcome_has_its_own_status() -> None:
+    assert len(set(EXIT_STATUS.values()) - {0}) == len(EXIT_STATUS) - 2
+    assert not {1, 2} & set(EXIT_STATUS.values())
+
+
+def test_a_terminal_is_told_nothing_that_it_would_obey() -> None:
+    plain = Painter()
+    decision = Decision(action=Action.REJECT, code=603, reason="No\x1b[2J", routing={}, outcome="sip_error")
+    assert decision_text({}, decision, plain) == "REJECT 603 No\\x1b[2J  (a script refused the call)\n"
+    routed = Decision(action=Action.ROUTE, routing={"cli": "\x07", "egress_routing": [{"gw": {"\x1b": 1}}]})
+    assert "\x07" not in decision_text({}, routed, plain)
+    assert "\x1b" not in decision_text({}, routed, plain)
+    assert console_text([("a", LogLine("log", "1\x1b]0;x\n2"))], plain) == "  log  1\\x1b]0;x\n       2\n"
+    assert failure_text(Failure("crashed", "\x1b"), {}) == "script: error: \\x1b\n"
+
+
+def test_time_by_stage() -> None:
+    assert time_text({"total": 1500, "script": 1000, "decide": 500}, Painter()) == (
+        "time 1.50 ms: decide 0.50, script 1.00\n"
+    )
+    assert time_text({}, Painter()) == ""
+
+
+class Terminal:
+    def __init__(self, is_terminal: bool) -> None:
+        self.is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environment", "painted"),
+    [
+        (True, {}, True),
+        (True, {"NO_COLOR": ""}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"TERM": "dumb"}, False),
+        (False, {}, False),
+    ],
+)
+def test_colour(is_terminal: bool, environment: dict[str, str], painted: bool) -> None:
+    paint = Painter.of(Terminal(is_terminal), environment)  # type: ignore[arg-type]
+    assert paint("x", Paint.BAD) == ("\x1b[31mx\x1b[0m" if painted else "x")
+    assert paint("x", None) == "x"

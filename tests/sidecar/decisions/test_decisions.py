@@ -1,0 +1,397 @@
+"""Decisions over a runner in memory: which scripts run, on what, within which time, and what their ends mean."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from sandbox.outcome import (
+    Bound,
+    Cancelled,
+    Completion,
+    Crashed,
+    Exceeded,
+    Location,
+    LogLine,
+    Outcome,
+    OutOfMemory,
+    Refused,
+    Returned,
+    Threw,
+    TimedOut,
+    TimeLimit,
+)
+from sandbox.program import Invocation
+from sidecar.catalog.model import Assignment, Script, Snapshot
+from sidecar.configuration.tree import Configuration, DecisionSection
+from sidecar.decisions.deciding import Decided
+from sidecar.decisions.decisions import Decisions
+from sidecar.kind import Kind
+from sidecar.sip_answer import SipAnswer
+from sipio.errors import MalformedMessage
+from sipio.routing import Action, Decision, Direction, RoutingRequest
+
+ROUTING = {
+    "cli": "442070000001",
+    "dest_number": "15551234",
+    "egress_routing": [{"gw": {"a": {"cli": "442070000001"}}}, {"gw": {"b": {"cli": "442070000001"}}}],
+}
+
+
+SCRIPT_TIMEOUT = SipAnswer(503, "Script Timeout")
+
+
+class MemoryRun:
+    def __init__(self, runner: "MemoryRunner", invocation: Invocation, done: Callable[[Completion], None]) -> None:
+        self.runner = runner
+        self.invocation = invocation
+        self.done = done
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.done(Completion(Cancelled()))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = msgspec.json.decode(self.invocation.input)
+        return data
+
+    def end(self, outcome: Outcome, *log: LogLine) -> None:
+        self.done(Completion(outcome, log, 7))
+
+    def returns(self, **changes: Any) -> None:
+        data = self.data
+        result = {"routing": data["routing"], "headers": [data["headers"]], "remove_headers": [data["remove_headers"]]}
+        self.end(Returned(msgspec.json.encode(result | changes)))
+
+
+class MemoryRunner:
+    def __init__(self) -> None:
+        self.runs: list[MemoryRun] = []
+        self.immediately: Outcome | None = None
+
+    def submit(self, invocation: Invocation, done: Callable[[Completion], None]) -> MemoryRun:
+        run = MemoryRun(self, invocation, done)
+        self.runs.append(run)
+        if self.immediately is not None:
+            done(Completion(self.immediately))
+        return run
+
+
+def script(name: str) -> Script:
+    return Script(id=name, name=f"{name}.js", version="1", kind=Kind.SCRIPT, text="")
+
+
+def assignment(
+    name: str,
+    *,
+    timeout_ms: int = 500,
+    timeout_action: SipAnswer | None = SCRIPT_TIMEOUT,
+    error_action: SipAnswer | None = None,
+    variables: Mapping[str, Any] | None = None,
+) -> Assignment:
+    return Assignment(
+        script=script(name),
+        timeout_ms=timeout_ms,
+        timeout_action=timeout_action,
+        error_action=error_action,
+        variables=variables or {},
+    )
+
+
+class Desk:
+    """Decisions, what they answered and what they told of it."""
+
+    def __init__(self, configuration: Configuration | None = None, **catalog: Any) -> None:
+        self.runner = MemoryRunner()
+        self.answers: list[Decision] = []
+        self.told: list[Decided] = []
+        catalog = {"scripts": {}, "routes": {}, "dids": {}} | catalog
+        self.decisions = Decisions(self.runner, configuration or Configuration(), Snapshot(**catalog), self.told.append)
+
+    def ask(self, **fields: Any) -> Any:
+        request = RoutingRequest(**({"call_id": "c1", "customer": "acme", "route": "uk", "routing": ROUTING} | fields))
+        return self.decisions.route(request, self.answers.append)
+
+    @property
+    def answer(self) -> Decision:
+        (answer,) = self.answers
+        return answer
+
+
+def assigned(**options: Any) -> Desk:
+    return Desk(routes={("acme", "uk"): assignment("own", **options)})
+
+
+async def test_without_an_assignment_the_decision_is_passed_back_unchanged() -> None:
+    desk = Desk()
+    desk.ask()
+    assert desk.answer.action is Action.ROUTE
+    assert desk.answer.routing is ROUTING
+    assert (desk.answer.outcome, desk.answer.script) == ("unassigned", None)
+    assert desk.runner.runs == []
+    assert desk.decisions.pending == 0
+
+
+async def test_a_script_sees_the_routing_and_its_vars_and_its_result_is_the_decision() -> None:
+    desk = assigned(variables={"schedule": {"week": [1, 2]}})
+    desk.ask()
+    (run,) = desk.runner.runs
+    assert run.data == {
+        "routing": ROUTING,
+        "headers": [],
+        "remove_headers": [],
+        "vars": {"schedule": {"week": [1, 2]}},
+    }
+    assert run.invocation.correlation_id == "c1"
+    assert run.invocation.program.environment["SCRIPTFORGE_NAME"] == "own.js"
+    assert desk.decisions.pending == 1
+    changed = ROUTING | {"dest_number": "999", "egress_routing": [ROUTING["egress_routing"][1]]}
+    run.returns(routing=changed, headers=[[{"key": "X-A", "value": 1}], []], remove_headers=[[], [{"key": "X-B"}]])
+    answer = desk.answer
+    assert answer.action is Action.ROUTE
+    assert answer.routing == changed
+    assert (answer.headers.add, answer.headers.remove) == ([("X-A", "1")], ["X-B"])
+    assert answer.outcome == "returned"
+    assert answer.script is not None
+    assert answer.script.id == "own"
+    assert answer.micros["script"] == 7
+    assert desk.decisions.pending == 0
+    assert [decided.failure for decided in desk.told] == [None]
+
+
+async def test_destinations_keep_header_changes_of_their_own_as_text() -> None:
+    desk = assigned()
+    desk.ask()
+    destination = {"gw": {}, "headers": [{"key": "X-N", "value": 5}], "remove_headers": ["X-O"]}
+    desk.runner.runs[0].returns(routing={"egress_routing": [destination]})
+    (kept,) = desk.answer.routing["egress_routing"]
+    assert kept["headers"] == [{"key": "X-N", "value": "5"}]
+    assert kept["remove_headers"] == [{"key": "X-O"}]
+
+
+@pytest.mark.parametrize("none", [False, 0, "", {}])
+async def test_what_stands_for_no_header_changes_is_given_back_as_a_list(none: Any) -> None:
+    desk = assigned()
+    desk.ask()
+    destinations = [{"gw": {}, "headers": none, "remove_headers": none}, {"headers": None}]
+    desk.runner.runs[0].returns(routing={"egress_routing": destinations})
+    assert desk.answer.outcome == "returned"
+    assert desk.answer.routing["egress_routing"] == [
+        {"gw": {}, "headers": [], "remove_headers": []},
+        {"headers": None},
+    ]
+
+
+async def test_a_script_refuses_the_call() -> None:
+    desk = assigned()
+    desk.ask()
+    desk.runner.runs[0].end(Returned(b'{"reject":[604,"Number\\r\\nnot found"]}'))
+    answer = desk.answer
+    assert (answer.action, answer.code, answer.reason) == (Action.REJECT, 604, "Number  not found")
+    assert answer.outcome == "sip_error"
+
+
+async def test_a_refusal_without_words_gets_the_codes_own() -> None:
+    desk = assigned()
+    desk.ask()
+    desk.runner.runs[0].end(Returned(b'{"reject":[404,""]}'))
+    assert desk.answer.reason == "Not Found"
+
+
+FAILURES: list[tuple[Outcome, str]] = [
+    (Threw("own.js", "TypeError", "x", Location(3, 4)), "script_error"),
+    (OutOfMemory(), "out_of_memory"),
+    (Exceeded(Bound.RESULT), "script_error"),
+    (Crashed("SIGSEGV"), "crashed"),
+    (Refused("too many"), "refused"),
+    (TimedOut(TimeLimit.CPU), "timed_out"),
+    (TimedOut(TimeLimit.WALL), "timed_out"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "name"), FAILURES)
+async def test_failures_continue_with_the_switchs_own_decision_where_that_is_the_action(
+    outcome: Outcome, name: str
+) -> None:
+    desk = assigned(timeout_action=None, error_action=None)
+    desk.ask()
+    desk.runner.runs[0].end(outcome)
+    assert desk.answer.action is Action.ROUTE
+    assert desk.answer.routing is ROUTING
+    assert desk.answer.outcome == name
+
+
+@pytest.mark.parametrize(("outcome", "name"), FAILURES)
+async def test_failures_give_their_sip_answer_where_that_is_the_action(outcome: Outcome, name: str) -> None:
+    desk = assigned(timeout_action=SipAnswer(503, "Late"), error_action=SipAnswer(500, "Broken"))
+    desk.ask()
+    desk.runner.runs[0].end(outcome)
+    expected = (503, "Late") if name == "timed_out" else (500, "Broken")
+    assert (desk.answer.code, desk.answer.reason) == expected
+    assert desk.answer.outcome == name
+
+
+async def test_an_error_is_told_with_its_place_in_the_authors_file() -> None:
+    desk = assigned()
+    desk.ask()
+    desk.runner.runs[0].end(Threw("own.js", "TypeError", "x is null", Location(3, 4)), LogLine("log", "before"))
+    (decided,) = desk.told
+    assert decided.failure is not None
+    assert (decided.failure.message, decided.failure.location) == ("TypeError: x is null", "own.js:3:4")
+    assert decided.console == [("own", LogLine("log", "before"))]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"headers": [[{"key": "Via", "value": "x"}], []]},
+        {"headers": [[{"key": "X-A", "value": "a\r\nb"}], []]},
+        {"remove_headers": [[{"key": "Contact"}], []]},
+        {"routing": {"egress_routing": 5}},
+        {"routing": {"egress_routing": [5]}},
+        {"routing": {"egress_routing": [{"gw": 5}]}},
+        {"routing": {"egress_routing": [{"headers": 5}]}},
+        {"routing": {"egress_routing": [{"headers": [{"key": "Route", "value": "x"}]}]}},
+        {"routing": {"egress_routing": [{}] * 501}},
+        {"routing": {"egress_routing": [], "cli": "1 2"}},
+        {"routing": {"egress_routing": [], "dest_number": "1@x"}},
+        {"routing": {"egress_routing": [{"gw": {"a": {"cli": "<>"}}}]}},
+        {"routing": 5},
+        {"headers": 5},
+        {"headers": [[{"key": "X-A", "value": 1}]] * 3},
+        {"remove_headers": [[{"key": "X-A"}]] * 3},
+        {"reject": [200, "OK"]},
+        {"reject": "x"},
+    ],
+)
+async def test_a_result_that_must_not_reach_the_switch_is_a_script_error(result: dict[str, Any]) -> None:
+    desk = assigned(error_action=SipAnswer(500, "Broken"))
+    desk.ask()
+    desk.runner.runs[0].returns(**result)
+    assert (desk.answer.code, desk.answer.outcome) == (500, "script_error")
+
+
+async def test_an_odd_number_that_the_switch_itself_sent_passes() -> None:
+    desk = assigned()
+    routing = {"cli": "a b;x", "egress_routing": [{"gw": {"g": {"cli": "q r"}}}]}
+    desk.ask(routing=routing)
+    desk.runner.runs[0].returns()
+    assert desk.answer.routing == routing
+    assert desk.answer.outcome == "returned"
+
+
+async def test_globals_run_around_the_assigned_script_each_on_what_the_one_before_left() -> None:
+    desk = Desk(
+        routes={("acme", "uk"): assignment("own")},
+        first=[assignment("first")],
+        last=[assignment("last")],
+    )
+    desk.ask()
+    first = desk.runner.runs[0]
+    first.returns(routing=ROUTING | {"cli": "1"}, headers=[[{"key": "X-A", "value": "a"}], []])
+    own = desk.runner.runs[1]
+    assert own.data["routing"]["cli"] == "1"
+    assert own.data["headers"] == [{"key": "X-A", "value": "a"}]
+    own.end(Threw("own.js", "Error", "x", None))
+    last = desk.runner.runs[2]
+    assert last.data["headers"] == [{"key": "X-A", "value": "a"}], "a failed script's step is as if it were not there"
+    last.returns(routing=last.data["routing"] | {"cli": "2"})
+    assert [run.invocation.program.name for run in desk.runner.runs] == ["first.js", "own.js", "last.js"]
+    assert desk.answer.routing["cli"] == "2"
+    assert desk.answer.headers.add == [("X-A", "a")]
+    assert desk.answer.outcome == "script_error"
+    assert desk.answer.script is not None
+    assert desk.answer.script.id == "own"
+
+
+async def test_a_global_that_refuses_ends_the_decision() -> None:
+    desk = Desk(routes={("acme", "uk"): assignment("own")}, first=[assignment("first")])
+    desk.ask()
+    desk.runner.runs[0].end(Returned(b'{"reject":[403,"Fraud"]}'))
+    assert desk.answer.code == 403
+    assert len(desk.runner.runs) == 1
+
+
+async def test_the_switch_shortens_the_timeout_and_never_lengthens_it() -> None:
+    desk = assigned(timeout_ms=500)
+    desk.ask(timeout_ms=100)
+    desk.ask(timeout_ms=60_000)
+    walls = [run.invocation.limits.wall_seconds for run in desk.runner.runs]
+    assert 0.05 < walls[0] <= 0.1
+    assert walls[1] == 0.5
+
+
+async def test_no_time_left_is_a_timeout_without_a_run() -> None:
+    desk = assigned()
+    desk.ask(timeout_ms=0)
+    assert desk.runner.runs == []
+    assert (desk.answer.code, desk.answer.outcome) == (503, "timed_out")
+
+
+async def test_all_scripts_together_have_a_limit() -> None:
+    configuration = Configuration(decisions=DecisionSection(total_timeout_ms=200))
+    desk = Desk(configuration, routes={("acme", "uk"): assignment("own", timeout_ms=500)})
+    desk.ask()
+    assert desk.runner.runs[0].invocation.limits.wall_seconds <= 0.2
+
+
+async def test_a_call_given_up_is_answered_487_and_its_run_stopped() -> None:
+    desk = assigned()
+    pending = desk.ask()
+    pending.cancel()
+    pending.cancel()
+    assert desk.runner.runs[0].cancelled
+    assert (desk.answer.code, desk.answer.outcome) == (487, "cancelled")
+    assert desk.decisions.pending == 0
+
+
+async def test_a_run_refused_at_once_is_answered_once() -> None:
+    desk = assigned()
+    desk.runner.immediately = Refused("too many runs are waiting")
+    desk.ask().cancel()
+    assert desk.answer.outcome == "refused"
+
+
+async def test_the_end_of_the_daemon_gives_the_failure_action() -> None:
+    desk = assigned(error_action=SipAnswer(500, "Broken"))
+    desk.ask()
+    desk.decisions.fail_pending()
+    assert (desk.answer.code, desk.answer.outcome) == (500, "refused")
+    assert desk.runner.runs[0].cancelled
+
+
+async def test_a_decision_under_way_finishes_with_the_scripts_it_began_with() -> None:
+    desk = assigned()
+    desk.ask()
+    desk.decisions.use(Snapshot(scripts={}, routes={}, dids={}))
+    desk.runner.runs[0].returns()
+    assert desk.answer.outcome == "returned"
+    desk.ask(call_id="c2")
+    assert desk.answers[1].outcome == "unassigned"
+
+
+async def test_origination_is_assigned_by_did() -> None:
+    desk = Desk(dids={"442071": assignment("ivr")}, routes={("acme", "uk"): assignment("own")})
+    desk.ask(direction=Direction.ORIGINATION, did="442071")
+    assert desk.runner.runs[0].invocation.program.name == "ivr.js"
+    desk.ask(direction=Direction.ORIGINATION, did="none")
+    assert desk.answers[0].outcome == "unassigned"
+
+
+async def test_a_customers_other_routes_have_the_assignment_without_a_route() -> None:
+    desk = Desk(routes={("acme", ""): assignment("any"), ("acme", "uk"): assignment("own")})
+    desk.ask()
+    desk.ask(route="fr")
+    assert [run.invocation.program.name for run in desk.runner.runs] == ["own.js", "any.js"]
+
+
+@pytest.mark.parametrize("routing", [{"x": object()}, {"headers": [{"key": "Via", "value": "x"}]}])
+async def test_a_routing_that_no_script_can_be_given_is_the_switchs_mistake(routing: dict[str, Any]) -> None:
+    desk = assigned()
+    with pytest.raises(MalformedMessage):
+        desk.ask(routing=routing)
+    assert desk.answers == []
+    assert desk.decisions.pending == 0

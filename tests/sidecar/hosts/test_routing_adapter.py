@@ -1,0 +1,315 @@
+"""The Class 4 adapter in a context of its own: data in, data out, in every spelling that scripts use."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.engine import Context, RunBounds
+from sandbox.program import Kind, Program
+from sidecar import hosts
+
+BOUNDS = RunBounds(1_000_000, 16_384, 1_000)
+INPUT: dict[str, Any] = {
+    "routing": {
+        "account_id": 7,
+        "cli": "100",
+        "dest_number": "200",
+        "egress_routing": [
+            {
+                "name": "a",
+                "cost": 3,
+                "headers": [{"key": "X-A", "value": 1}],
+                "gw": {"1": {"cli": "100"}, "2": {"cli": "300"}},
+            },
+            {"name": "b", "cost": 1, "gw": {"3": {"cli": "100"}}},
+            {"name": "c", "cost": 2, "gw": {"4": {"host": "no cli"}, "5": None}},
+        ],
+    },
+    "headers": [{"key": "X-Given", "value": "0"}],
+    "remove_headers": [],
+    "vars": {"schedule": {"week": [1, 2]}, "cli": {"range": [5]}, "__proto__x": 1},
+}
+NEW = '[{ key: "X-New", value: 1 }]'
+ADDED = [{"key": "X-New", "value": 1}]
+GIVEN = INPUT["headers"]
+
+
+def run(text: str, kind: Kind = Kind.SCRIPT, data: dict[str, Any] | None = None) -> tuple[str, Any]:
+    """The status's tag and its JSON."""
+    context = Context(kind)
+    program = Program(key="k", name="a.js", kind=kind, text=text, adapter=hosts.source("routing"))
+    assert context.load(program, BOUNDS) == "R0"
+    context.limit_time(2.0)
+    status = context.start(json.dumps(INPUT if data is None else data), "", 0.0)
+    while status[0] == "W" and context.run_job():
+        pass
+    status = context.poll(True) if status[0] == "W" else status
+    return status[0], json.loads(status[2:]) if status[2:] else None
+
+
+def decided(body: str, **more: Any) -> Any:
+    tag, result = run(f"function main(data) {{ {body} }}", **more)
+    assert tag == "R", result
+    return result
+
+
+def names(result: Any) -> list[str]:
+    return [destination["name"] for destination in result["routing"]["egress_routing"]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "return data;",
+        "return data.routing;",
+        "return null;",
+        "return { ...data };",
+        "return { ...data.routing };",
+        "return { routing: data.routing };",
+        "return { routing: { ...data.routing } };",
+        "return JSON.parse(JSON.stringify(data));",
+        "return JSON.parse(JSON.stringify(data.routing));",
+        "return {};",
+    ],
+)
+def test_what_is_not_changed_comes_back(body: str) -> None:
+    assert decided(body) == {"routing": INPUT["routing"], "headers": [GIVEN, []], "remove_headers": [[], []]}
+
+
+def test_vars_are_top_level_keys() -> None:
+    assert decided("data.routing.seen = [data.schedule.week, data.cli.range];")["routing"]["seen"] == [[1, 2], [5]]
+    hostile = copy.deepcopy(INPUT)
+    hostile["vars"] = {"routing": 1, "headers": 2, "egress_routing": 3, "then": 4, "toJSON": 5, "constructor": 6}
+    assert decided("return data;", data=hostile)["routing"]["cli"] == "100"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"data.headers = {NEW};",
+        f"data.routing.headers = {NEW};",
+        f"data.headers = {NEW}; return data;",
+        f"data.routing.headers = {NEW}; return data.routing;",
+        f"return {{ ...data, headers: {NEW} }};",
+        f"return {{ ...data.routing, headers: {NEW} }};",
+        f"return {{ routing: {{ ...data.routing, headers: {NEW} }} }};",
+        f"return {{ headers: {NEW} }};",
+        f"const copy = {{ ...data }}; copy.routing.headers = {NEW}; return copy;",
+        f"const copy = {{ ...data }}; copy.headers = {NEW}; return copy;",
+        f"const copy = JSON.parse(JSON.stringify(data)); copy.headers = {NEW}; return copy;",
+        f"const copy = JSON.parse(JSON.stringify(data)); copy.routing.headers = {NEW}; return copy;",
+        "data.headers = { key: 'X-New', value: 1 };",
+        "data.headers.pop(); data.routing.headers.push({ key: 'X-New', value: 1 });",
+    ],
+)
+def test_headers_for_all_in_each_spelling(body: str) -> None:
+    result = decided(body)
+    assert result["headers"] == [ADDED, []]
+    assert "headers" not in result["routing"]
+    removed = decided(body.replace("headers", "remove_headers").replace(".pop()", ""))
+    assert removed["remove_headers"] == [ADDED, []]
+    assert removed["headers"] == [GIVEN, []]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"data.routing.egress_routing.headers = {NEW};",
+        f"data.egress_routing.headers = {NEW}; return data;",
+        f"data.egress_routing.headers = {NEW}; return {{ ...data.routing }};",
+        f"data.egress_routing.headers = {NEW}; data.egress_routing = data.egress_routing.filter(() => true);",
+        f"data.egress_routing.headers = {NEW}; return {{ ...data, egress_routing: [...data.egress_routing] }};",
+        f"data.egress_routing = data.egress_routing.slice(); data.egress_routing.headers = {NEW};"
+        " data.egress_routing = data.egress_routing.slice();",
+    ],
+)
+def test_headers_on_the_list_itself_mean_all(body: str) -> None:
+    assert decided(body)["headers"] == [GIVEN, ADDED]
+    assert decided(body.replace("headers", "remove_headers"))["remove_headers"] == [[], ADDED]
+    assert len(names(decided(body))) == 3
+
+
+def test_headers_of_one_destination_stay_with_it() -> None:
+    result = decided(
+        f"data.egress_routing[1].headers = {NEW}; data.egress_routing[1].remove_headers = [{{ key: 'X' }}];"
+    )
+    assert result["routing"]["egress_routing"][1]["headers"] == ADDED
+    assert result["routing"]["egress_routing"][1]["remove_headers"] == [{"key": "X"}]
+    assert result["routing"]["egress_routing"][0]["headers"] == [{"key": "X-A", "value": 1}]
+
+
+DEEP_COPY = "const copy = JSON.parse(JSON.stringify(data));"
+BY_COST = "sort((a, b) => a.cost - b.cost)"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data.egress_routing.sort((a, b) => a.cost - b.cost);",
+        "data.routing.egress_routing = data.routing.egress_routing.sort((a, b) => a.cost - b.cost);",
+        "data.egress_routing = [...data.egress_routing].sort((a, b) => a.cost - b.cost); return data.routing;",
+        "return { ...data, egress_routing: [...data.egress_routing].sort((a, b) => a.cost - b.cost) };",
+        "return { ...data.routing, egress_routing: [...data.egress_routing].sort((a, b) => a.cost - b.cost) };",
+        "return { egress_routing: [...data.egress_routing].sort((a, b) => a.cost - b.cost) };",
+        f"const copy = {{ ...data }}; copy.routing.egress_routing = [...data.egress_routing].{BY_COST}; return copy;",
+        f"{DEEP_COPY} copy.routing.egress_routing.{BY_COST}; return copy;",
+        f"{DEEP_COPY} copy.egress_routing.{BY_COST}; return copy;",
+    ],
+)
+def test_the_order_is_the_scripts(change: str) -> None:
+    result = decided(change)
+    assert names(result) == ["b", "c", "a"]
+    assert result["routing"]["dest_number"] == "200"
+
+
+def test_destinations_may_be_removed_or_all_of_them() -> None:
+    assert names(decided("data.egress_routing.splice(0, 1);")) == ["b", "c"]
+    assert names(decided("data.egress_routing.length = 0;")) == []
+    assert names(decided("return { ...data, egress_routing: [] };")) == []
+    assert names(decided("data.routing.egress_routing = [];")) == []
+
+
+def _clis(result: Any) -> list[Any]:
+    return [gateway.get("cli") for d in result["routing"]["egress_routing"] for gateway in d["gw"].values() if gateway]
+
+
+def test_cli_of_routing_is_that_of_the_gateways_that_had_no_other_word() -> None:
+    assert _clis(decided("")) == ["100", "300", "100", None]
+    assert _clis(decided("data.routing.cli = '900';")) == ["900", "900", "900", None]
+    body = "data.routing.cli = '900'; data.egress_routing[0].gw[1].cli = '111';"
+    assert _clis(decided(body)) == ["111", "900", "900", None]
+    assert _clis(decided("data.egress_routing[1].gw['3'].cli = '111';")) == ["100", "300", "111", None]
+    assert _clis(decided("return { ...data.routing, cli: '900' };")) == ["900", "900", "900", None]
+    body = "const copy = JSON.parse(JSON.stringify(data)); copy.routing.cli = '900'; return copy;"
+    assert _clis(decided(body)) == ["900", "900", "900", None]
+    assert decided("data.routing.dest_number = '201';")["routing"]["dest_number"] == "201"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "reason"),
+    [
+        ("throw new Error('404 Not Found')", 404, "Not Found"),
+        ("throw new TypeError(' 603  Decline \\n')", 603, "Decline"),
+        ("throw '486 Busy'", 486, "Busy"),
+        ("throw new Error('300')", 300, ""),
+        ("throw [604, 'Number not found']", 604, "Number not found"),
+        ("throw ['604']", 604, ""),
+        ("err([699, 5])", 699, "5"),
+        ("try { err([404, 'Not Found']); } catch { } return data;", 404, "Not Found"),
+        ("throw new Error('404 ' + 'x'.repeat(1e6))", 404, "x" * 200),
+        ("throw new Error('404 a' + ' '.repeat(1e6) + 'b')", 404, "a" + " " * 199),
+    ],
+)
+def test_sip_errors(body: str, code: int, reason: str) -> None:
+    assert decided(body) == {"reject": [code, reason]}
+
+
+@pytest.mark.parametrize("body", ["Promise.reject(new Error('404 Not Found'))", "Promise.reject([404, 'Not Found'])"])
+def test_sip_errors_by_rejection(body: str) -> None:
+    assert run(f"const main = () => {body}", Kind.APP) == ("R", {"reject": [404, "Not Found"]})
+    assert run(f"async function main() {{ await {body}; }}", Kind.APP) == ("R", {"reject": [404, "Not Found"]})
+
+
+@pytest.mark.parametrize(
+    "thrown",
+    [
+        "new Error('200 OK')", "new Error('700 Odd')", "new Error('299')", "new Error('404Not')", "new Error('4040 x')",
+        "new Error('no code')", "new Error('')", "[200, 'OK']", "[700]", "[404.5]", "['x']", "[]", "[404, 'a', 'b']",
+        "[Symbol()]", "[3n]", "404", "null", "undefined", "{ code: 404 }", "[404, Symbol()]", "[NaN]",
+        "[404, { toString() { throw 1; } }]", "Object.assign(new Error(), { message: 404 })",
+    ],
+)  # fmt: skip
+def test_what_is_no_sip_error_is_a_failure_of_the_script(thrown: str) -> None:
+    tag, result = run(f"function main() {{ throw {thrown}; }}")
+    if thrown == "null":
+        assert tag == "N"  # which the worker reads
+    elif thrown == "[404, Symbol()]":
+        assert (tag, result) == ("R", {"reject": [404, "Symbol()"]})
+    else:
+        assert tag == "E", result
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return 'text';",
+        "return 7;",
+        "return [];",
+        "return false;",
+        "return { routing: null };",
+        "return { routing: [] };",
+        "data.routing = 5;",
+        "data.egress_routing = 'none';",
+        "data.egress_routing = null;",
+        "data.routing.egress_routing = { 0: 1 };",
+        "data.headers = 'X-A: b';",
+        "data.egress_routing.headers = 5;",
+        "delete data.routing;",
+    ],
+)
+def test_results_that_are_none(body: str) -> None:
+    tag, result = run(f"function main(data) {{ {body} }}")
+    assert tag == "E"
+    assert result["name"] == "TypeError"
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        {},
+        {"egress_routing": None},
+        {"egress_routing": "x"},
+        {"egress_routing": [None, 5, "x", [], {}]},
+        {
+            "egress_routing": [
+                {"gw": None},
+                {"gw": 5},
+                {"gw": []},
+                {"gw": {"1": 5}},
+                {"gw": {"__proto__": {"cli": "1"}}},
+            ]
+        },
+        {"cli": None},
+    ],
+)
+def test_odd_data_of_a_switch(routing: dict[str, Any]) -> None:
+    data = {"routing": routing, "headers": [], "remove_headers": [], "vars": {}}
+    for body in ("return data;", "data.routing.cli = '9';", "return { ...data };"):
+        assert "routing" in decided(body, data=data)
+
+
+def test_a_key_named_proto_is_a_key() -> None:
+    data = json.loads(
+        '{"routing":{"__proto__":{"x":1},"cli":"1"},"headers":[],"remove_headers":[],"vars":{"__proto__":{"y":1}}}'
+    )
+    assert decided("", data=data)["routing"]["__proto__"] == {"x": 1}
+    assert decided("data.routing.y = data.y ?? 'none';", data=data)["routing"]["cli"] == "1"
+
+
+@pytest.mark.parametrize(
+    "pollution",
+    [
+        "Object.prototype.value = 7; Object.prototype.get = 8;",
+        "Object.prototype.evil = 1;",
+        "Array.isArray = () => false; Object.assign = Object.keys = Object.create = () => 'evil';",
+        "RegExp.prototype.exec = () => null; String.prototype.slice = String.prototype.trim = () => 'evil';",
+        "Array.prototype[Symbol.iterator] = null; JSON.stringify = () => 'evil';",
+    ],
+)
+def test_the_adapter_does_not_lean_on_what_can_be_changed(pollution: str) -> None:
+    context = Context(Kind.SCRIPT)
+    text = (
+        f"function main(data) {{ {pollution} if (data.routing.fail) throw new Error('404 Not Found'); return data; }}"
+    )
+    context.load(Program(key="k", name="a.js", kind=Kind.SCRIPT, text=text, adapter=hosts.source("routing")), BOUNDS)
+    context.limit_time(2.0)
+    for fail in (False, False, True):
+        data = copy.deepcopy(INPUT)
+        data["routing"]["fail"] = fail
+        status = context.start(json.dumps(data), "", 0.0)
+        expected: Any = {"routing": data["routing"], "headers": [GIVEN, []], "remove_headers": [[], []]}
+        assert json.loads(status[2:]) == ({"reject": [404, "Not Found"]} if fail else expected)
+        context.finish()

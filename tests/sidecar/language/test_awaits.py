@@ -1,0 +1,163 @@
+"""What is said of actions on a call that nobody awaits."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.kind import Kind
+from sidecar.language.check import check_script
+from sidecar.problem import Severity
+
+ON = ": the script goes on before it is done"
+VALUE = ": this is a promise and not what it gives"
+NOT_THERE = ": this is a promise, and what is asked of it is not there yet"
+TRUE = ": a promise is always true"
+FOR_EACH = ": forEach does not wait; write `for (... of ...)` and await"
+
+
+WORDS = [*["ctx", "tts", "await", "const", "x", "main", "async", "function"], *".(){}=,[];?:", "=>", "&&"]
+
+
+def warnings(text: str) -> list[str]:
+    problems = check_script(text, Kind.APP, "x.js")
+    assert all(one.severity is Severity.WARNING for one in problems), problems
+    return [f"{one.line}:{one.column} {one.message}" for one in problems]
+
+
+def in_main(body: str) -> list[str]:
+    return warnings(f"async function main(data, ctx) {{\n{body}\n}}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "await ctx.answer(); await (ctx.tts('x')); const d = await ctx.ivr('a', 1); await ctx?.play('a');",
+        "return ctx.hangup()",
+        "return data.late ? ctx.hangup() : ctx.answer()",
+        "const p = ctx.play('x'); await ctx.waitFor('1'); await p",
+        "let p; p = ctx.play('x'); await p",
+        "data.p = ctx.play('x'); await data.p",
+        "ctx.play('x').then(() => 1); ctx.play('y').catch(() => 1); ctx.play('z').finally(f).then(g)",
+        "await ctx.play('z').finally(f)",
+        "await Promise.all([ctx.play('a'), ctx.waitFor('1')]); await Promise.race([ctx.waitFor('1')])",
+        "await Promise.any([ctx.waitFor('1'), ...[ctx.waitFor('2')]]); await Promise.allSettled([ctx.play('a')])",
+        "const all = []; all.push(ctx.play('x')); await Promise.all(all)",
+        "await Promise.all(data.files.map(file => ctx.play(file)))",
+        "const say = text => ctx.tts(text); await say('x')",
+        "await (data.x && ctx.play('a')); await (data.y ?? ctx.play('b')); await (f(), ctx.play('c'))",
+        "void ctx.play('x')",
+        "ctx.get('x'); ctx.header('a', 'b'); ctx.log('x'); ctx.waitForHangup(); ctx.other()",
+        "f({ later: ctx.play('x') })",
+        "for await (const x of [ctx.play('a')]) f(x)",
+        # somebody else's
+        "const other = {}; other.play('x'); player.tts('x'); play('x'); data.ctx2.play('x')",
+        "for (const ctx of data.players) ctx.play('x')",
+        "try { f() } catch (ctx) { ctx.play('x') }",
+        "{ const ctx = player; ctx.play('x') }",
+    ],
+)
+def test_what_is_right(body: str) -> None:
+    assert in_main(body) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("ctx.answer();", [f"2:1 `ctx.answer(...)` is not awaited{ON}"]),
+        ("  ctx.tts('é'); ctx?.play('x')", [
+            f"2:3 `ctx.tts(...)` is not awaited{ON}",
+            f"2:17 `ctx.play(...)` is not awaited{ON}",
+        ]),
+        ("(ctx.tts('x'))", [f"2:2 `ctx.tts(...)` is not awaited{ON}"]),
+        ("data.x && ctx.tts('x')", [f"2:11 `ctx.tts(...)` is not awaited{ON}"]),
+        ("data.x ? ctx.tts('x') : await ctx.tts('y')", [f"2:10 `ctx.tts(...)` is not awaited{ON}"]),
+        ("ctx.tts('a'), await ctx.tts('b')", [f"2:1 `ctx.tts(...)` is not awaited{ON}"]),
+        ("[ctx.play('a')]", [f"2:2 `ctx.play(...)` is not awaited{ON}"]),
+        ("ctx.play('z').finally(f)", [f"2:1 `ctx.play(...)` is not awaited{ON}"]),
+        ("const p = ctx.play('x')", ["2:11 `ctx.play(...)` is not awaited: `p` is not used any more"]),
+        ("const { value } = ctx.ivr('x')", [f"2:19 `ctx.ivr(...)` is not awaited{VALUE}"]),
+        ("f(ctx.ivr('x').value)", [f"2:3 `ctx.ivr(...)` is not awaited{NOT_THERE}"]),
+        ("if (ctx.bridge('x')) f()", [f"2:5 `ctx.bridge(...)` is not awaited{TRUE}"]),
+        ("while (!ctx.bridge('x')) f()", [f"2:9 `ctx.bridge(...)` is not awaited{VALUE}"]),
+        ("if (ctx.waitFor('1') === '1') f()", [f"2:5 `ctx.waitFor(...)` is not awaited{VALUE}"]),
+        ("const x = ctx.ivr('x') ? 1 : 2; f(x)", [f"2:11 `ctx.ivr(...)` is not awaited{TRUE}"]),
+        ("data.f.forEach(x => ctx.play(x))", [f"2:21 `ctx.play(...)` is not awaited{FOR_EACH}"]),
+        ("data.f.forEach(x => { ctx.play(x) })", [f"2:23 `ctx.play(...)` is not awaited{ON}"]),
+        ("const f = () => { ctx.hangup(404) }; f()", [f"2:19 `ctx.hangup(...)` is not awaited{ON}"]),
+        ("ctx.echo(); ctx.record('x'); ctx.blockDtmf(); ctx.set('a', 1)", [
+            f"2:1 `ctx.echo(...)` is not awaited{ON}",
+            f"2:13 `ctx.record(...)` is not awaited{ON}",
+            f"2:30 `ctx.blockDtmf(...)` is not awaited{ON}",
+            f"2:47 `ctx.set(...)` is not awaited{ON}",
+        ]),
+        ("const call = ctx; call.answer()", [f"2:19 `call.answer(...)` is not awaited{ON}"]),
+        ("const { answer, play: sound } = ctx; answer(); sound('x')", [
+            f"2:38 `answer(...)` is not awaited{ON}",
+            f"2:48 `sound(...)` is not awaited{ON}",
+        ]),
+    ],
+)  # fmt: skip
+def test_what_is_not_awaited(body: str, expected: list[str]) -> None:
+    assert in_main(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("const main = async (data, call) => { call.answer() }", [f"1:38 `call.answer(...)` is not awaited{ON}"]),
+        ("main = async function (data, call = x) { call.answer() }", [f"1:42 `call.answer(...)` is not awaited{ON}"]),
+        ("async function main(data, { tts }) { tts('x') }", [f"1:38 `tts(...)` is not awaited{ON}"]),
+        (
+            "export default async (data, c) => { c.tts('x') }",
+            [f"1:37 `c.tts(...)` is not awaited{ON}"],
+        ),
+        (
+            "import Call from 'cxC5Server'\nexport async function main() {\n const c = new Call(1)\n c.tts('x') }",
+            [f"4:2 `c.tts(...)` is not awaited{ON}"],
+        ),
+        (
+            "const Call = require('cxC5Server')\nlet c\nfunction main() { c = new Call(); go() }\n"
+            "function go() { c.tts(1) }",
+            [f"4:17 `c.tts(...)` is not awaited{ON}"],
+        ),
+        (
+            "import cxC5Server from 'cxC5Server'\nexport function main() { new cxC5Server().answer() }",
+            [f"2:26 `ctx.answer(...)` is not awaited{ON}"],
+        ),
+        (
+            "async function menu(ctx) { ctx.tts('x') }\nasync function main(data, ctx) { await menu(ctx) }",
+            [f"1:28 `ctx.tts(...)` is not awaited{ON}"],
+        ),
+        ("async function main(data, call) { const f = (call) => { call.tts('x') }; f({}) }", []),
+        ("function main(data) { data.tts('x'); const c = new Other(); c.tts('x') }", []),
+    ],
+)
+def test_whose_ctx_it_is(text: str, expected: list[str]) -> None:
+    assert warnings(text) == expected
+
+
+def test_a_script_has_no_calls() -> None:
+    assert check_script("function main(data, ctx) { ctx.tts('x') }", Kind.SCRIPT, "x.js") == ()
+
+
+def test_a_thousand_warnings_are_cut_and_stay_warnings() -> None:
+    problems = check_script("async function main(d, ctx) {\n" + "ctx.tts(1)\n" * 1000 + "}", Kind.APP, "x.js")
+    assert len(problems) == 51
+    assert {problem.severity for problem in problems} == {Severity.WARNING}
+
+
+def test_deep_nesting_takes_no_time() -> None:
+    began = time.monotonic()
+    check_script("async function main(d, ctx) {" + "[" * 20_000 + "ctx.tts()" + "]" * 20_000 + "}", Kind.APP, "x.js")
+    check_script("async function main(d, ctx) {" + "f(" * 5_000 + "ctx.tts()" + ")" * 5_000 + "}", Kind.APP, "x.js")
+    many = "async function main(d, ctx) {" + "{const a = ctx;" * 3_000 + "a.tts()" + "}" * 3_000 + "}"
+    check_script(many, Kind.APP, "x.js")
+    assert time.monotonic() - began < 5
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=25))
+def test_no_text_makes_it_fail(words: list[str]) -> None:
+    check_script("async function main(d, ctx) { " + " ".join(words) + " }", Kind.APP, "x.js")

@@ -1,0 +1,154 @@
+"""The ES module dialect: each form as plain code, its places kept, and run by the engine."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.outcome import Threw
+from sandbox.program import Kind
+from sidecar.kind import Kind as ScriptKind
+from sidecar.language.check import check_script
+from sidecar.language.es_module import plain
+from tests.sandbox.support import result
+
+NO_SUCH = "modules come in a later version; available: cxC5Server"
+ADAPTER = """(({ host }) => ({
+  prepare: (input) => input,
+  collect: (data, returned) => (returned === undefined ? data : returned),
+  caught: () => undefined,
+  require: (name) => (name === "m" ? { a: 1, b: 2, name } : undefined),
+}))"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("export function main() {}", "       function main() {}"),
+        ("export default function main() {}", "               function main() {}"),
+        ("export async function main() {}", "       async function main() {}"),
+        ("export const main = (d) => d", "       const main = (d) => d"),
+        ("export default async (data) => data;", "    var main = async (data) => data;"),
+        ("export default data => data", "    var main = data => data;"),
+        ("export default function () {}", "               function main () {}"),
+        ("export default async function* () {}", "               async function* main () {}"),
+        ("export default function start() {}", "               function start() {}\n;var main = start;"),
+        ("function main() {}\nexport { main };", "function main() {}\n;               "),
+        ("export {\n  go as main, x\n} // y", ";       \n               \n  // y\n;var main = go;"),
+        ("export { go as default }", ";                       \n;var main = go;"),
+        ("export function main() {}\nexport default { a: 1 }", "       function main() {}\n             0,{ a: 1 };"),
+        ("export class A {}", "       class A {}"),
+        ("import x from 'm'", "const  x =    require('m');"),
+        ("import x from 'm';", "const  x =    require('m');"),
+        ("import 'm';", "       require('m');"),
+        ("import * as ns from \"m\"", "const       ns =    require(\"m\");"),
+        ("import {\n  a,\n  b as c,\n} from 'm'", "const  {\n  a,\n  b :  c,\n} =    require('m');"),
+        ("import d, { a } from 'm'", "const  d = require('m'), { a } =    d;"),
+        ("import d, * as ns from 'm'", "const  d = require('m'),      ns =    d;"),
+        # not available: left for the engine to refuse
+        ("export * from 'm'", "export * from 'm'"),
+        ("import x from 'm' with { type: 'json' }", "import x from 'm' with { type: 'json' }"),
+    ],
+)  # fmt: skip
+def test_each_form(text: str, expected: str) -> None:
+    assert plain(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "expected"),
+    [
+        ("import m, { a, b as c } from 'm'; export default () => [m.name, a, c]", None, ["m", 1, 2]),
+        ("import * as ns from 'm'\nexport function main() { return ns.a }", None, 1),
+        ("export default async (data) => data.x", {"x": 5}, 5),
+        ("const f = 1\nexport default async function () { return f }", None, 1),
+        ("export { go as main }\nconst go = (data) => data.x * 2", {"x": 2}, 4),
+        ("export default handle\nfunction handle() { return 7 }", None, 7),
+        ("export default function handle() { return 7 }\n// the end", None, 7),
+        ("export function other() { return 1 }\nexport default () => other() + 1", None, 2),
+        ("export const main = () => 3\nexport default class {}", None, 3),
+        ("let x = 1\nexport { x }\n;[2].map(y => x = y)\nexport const main = () => x", None, 2),
+        ("const m = require('m')\nfunction main() { return m.b }", None, 2),
+    ],
+)
+def test_it_runs(text: str, data: object, expected: object) -> None:
+    assert result(plain(text), data, Kind.APP, adapter=ADAPTER) == expected
+
+
+def test_errors_keep_their_places() -> None:
+    text = "import {\n a,\n b as c\n} from 'm'\n\nexport default async function (data) {\n  data.none.x\n}\n"
+    error = result(plain(text), {}, Kind.APP, adapter=ADAPTER)
+    assert isinstance(error, Threw)
+    assert error.location is not None
+    assert (error.location.line, error.location.column) == (7, 3)
+    error = result(plain("/* é */ export const main = () => nope.x"), {}, Kind.APP, adapter=ADAPTER)
+    assert isinstance(error, Threw)
+    assert error.location is not None
+    assert error.location.line == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import C from 'cxC5Server'\nexport function main() { return new C() }", []),
+        ("import { a } from \"cxC5Server\"; export default () => a", []),
+        ("const C = require('cxC5Server'); function main() {}", []),
+        ("export { go as main }; function go() {}", []),
+        ("import kv from 'cxKV'\n\nexport function main() {}", [f"1:16 there is no module 'cxKV': {NO_SUCH}"]),
+        ("function main() { return require('fs') }", [f"1:34 there is no module 'fs': {NO_SUCH}"]),
+        ("function main(d) { return require(d) }", ["1:27 `require` takes the name of a module in quotes"]),
+        ("import { default as C } from 'cxC5Server'; export default () => C",
+         ["1:10 write `import x from '...'` for a module's default"]),
+        ("export * from 'cxC5Server'\nexport function main() {}", ["1:1 `export ... from` is not available"]),
+        ("async function main() { await import('m') }",
+         ["1:31 `import()` is not available; write `import x from '...'` at the top"]),
+        ("export const a = 1", ["1:1 no entry point: an App starts in `function main(data)`"]),
+        ("export default function* main() {}", ["1:26 `main` is a generator: calling it runs nothing"]),
+    ],
+)  # fmt: skip
+def test_the_check(text: str, expected: list[str]) -> None:
+    found = [f"{one.line}:{one.column} {one.message}" for one in check_script(text, ScriptKind.APP, "x.js")]
+    assert found == expected
+
+
+_WORDS = re.findall(
+    "[^ ]+", "function main ( ) { } const x = 1 ; /* */ 'a' + return \n é => async // await `b` [ ] , data"
+)
+
+
+@given(st.lists(st.sampled_from(_WORDS), max_size=30).map(" ".join) | st.text(max_size=50))
+def test_without_import_and_export_nothing_changes(text: str) -> None:
+    if "import" not in text and "export" not in text:
+        assert plain(text) is text
+
+
+@given(st.lists(st.sampled_from(_WORDS), max_size=20).map(" ".join))
+def test_nor_where_they_are_only_words(text: str) -> None:
+    text = json.dumps(text + " import x from 'm'") + "\n// export default 1\nx.import = { export: 1 }"
+    assert plain(text) == text
+
+
+_STATEMENTS = [
+    "import a from 'm'", "import * as n from 'm';", "import { c,\n d as é } from 'm'", "export const e = 1",
+    "export function f() {}", "export {\n}", "export default (x) => x", "const g = 1;", "g()", "/* export */ g()",
+]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(_STATEMENTS), max_size=6, unique=True))
+def test_lines_stay_where_they_were(statements: list[str]) -> None:
+    text = "\n".join(statements)
+    rewritten = plain(text)
+    lines, before = rewritten.split("\n"), text.split("\n")
+    assert len(lines) >= len(before)
+    assert not re.search(r"^ *(import|export) ", rewritten, re.MULTILINE)
+    for old, new in zip(before, lines, strict=False):
+        if "import" not in old and "export" not in old and "from" not in old and " as " not in old:
+            assert new.rstrip() == old.rstrip() or old in ("}",)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="importexp {}*,;'\"asfromdefault\n/é", max_size=60))
+def test_no_text_makes_it_fail(text: str) -> None:
+    plain(text)

@@ -1,0 +1,42 @@
+"""Which limits and which environment a script runs with."""
+
+import platform
+
+import pytest
+
+from sidecar.catalog.model import Script
+from sidecar.configuration.tree import Configuration
+from sidecar.kind import Kind
+from sidecar.runs.programs import decision_program, voice_program
+
+
+@pytest.mark.parametrize(
+    ("own", "decision", "call"), [(None, 100_000_000, 20_000_000), (7_000_000, 7_000_000, 7_000_000)]
+)
+def test_memory_is_all_decisions_together_and_each_call_alone(own: int | None, decision: int, call: int) -> None:
+    script = Script(id="s", name="s.js", version="1", kind=Kind.APP, text="function main() {}", memory_bytes=own)
+    deciding, driving = decision_program(script, Configuration()), voice_program(script, Configuration())
+    assert (deciding.memory_bytes, deciding.shared_memory) == (decision, True)
+    assert (driving.memory_bytes, driving.shared_memory) == (call, False)
+
+
+def test_what_process_env_has_of_the_script_and_its_host() -> None:
+    script = Script(
+        id="s",
+        name="s.js",
+        version="1",
+        kind=Kind.APP,
+        text="function main() {}",
+        uuid="u",
+        app="a",
+        environment={"OWN": "x"},
+    )
+    for program in (decision_program(script, Configuration()), voice_program(script, Configuration())):
+        assert program.environment == {
+            "OWN": "x",
+            "SCRIPTFORGE_ID": "s",
+            "SCRIPTFORGE_UUID": "u",
+            "SCRIPTFORGE_NAME": "s.js",
+            "APP_ID": "a",
+            "EXEC_HOST": platform.node(),
+        }

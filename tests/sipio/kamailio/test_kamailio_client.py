@@ -1,0 +1,152 @@
+"""The asyncio shell over real sockets, Kamailio played by the test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from sipio.errors import LocalError
+from sipio.kamailio import EvapiClient, EvapiLimits
+from sipio.kamailio.netstring import NetstringDecoder, encode
+from sipio.routing import Action, Decision, RoutingRequest
+from tests.sipio.kamailio.kamailio_doubles import EchoRouter, HoldingRouter, Pending, question
+
+QUICK = EvapiLimits(reconnect_min_seconds=0.01, reconnect_max_seconds=0.05)
+
+
+class Listener:
+    """An evapi socket that takes one sidecar at a time."""
+
+    def __init__(self) -> None:
+        self.connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        self._decoder = NetstringDecoder(100_000)
+        self._frames: list[bytes] = []
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(
+            lambda *streams: self.connections.put_nowait(streams), "127.0.0.1", self.port
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def accept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        self._decoder = NetstringDecoder(100_000)
+        return await asyncio.wait_for(self.connections.get(), 5.0)
+
+    async def frame(self, reader: asyncio.StreamReader) -> bytes:
+        while not self._frames:
+            data = await asyncio.wait_for(reader.read(65_536), 5.0)
+            assert data, "closed"
+            self._frames += self._decoder.feed(data)
+        return self._frames.pop(0)
+
+
+class AnnouncingRouter(HoldingRouter):
+    """Tells when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_asked = asyncio.Event()
+
+    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Pending:
+        pending = super().route(request, answer)
+        self.was_asked.set()
+        return pending
+
+
+@pytest.fixture
+async def listeners() -> AsyncIterator[Callable[[], Listener]]:
+    made: list[Listener] = []
+
+    def make() -> Listener:
+        made.append(Listener())
+        return made[-1]
+
+    yield make
+    for listener in made:
+        await listener.stop()
+
+
+async def test_two_kamailios_and_a_reconnect(listeners: Callable[[], Listener]) -> None:
+    one, two = listeners(), listeners()
+    await one.start()
+    await two.start()
+    client = EvapiClient([f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"], EchoRouter(), QUICK)
+    client.start()
+    reader, writer = await one.accept()
+    other_reader, other_writer = await two.accept()
+    writer.write(encode(question(1)))
+    assert await one.frame(reader) == b"c;1001;3000000001"
+    other_writer.write(encode(question(2)))
+    assert await two.frame(other_reader) == b"c;1002;3000000002"
+    writer.close()
+    reader, writer = await one.accept()
+    writer.write(encode(question(3)))
+    assert await one.frame(reader) == b"c;1003;3000000003"
+    first, second = client.snapshot()
+    assert (first.reconnects, first.calls, second.reconnects) == (1, 2, 0)
+    await client.close()
+    assert await asyncio.wait_for(reader.read(), 5.0) == b""
+    writer.close()
+    other_writer.close()
+
+
+async def test_nobody_there_at_first(listeners: Callable[[], Listener]) -> None:
+    listener = listeners()
+    await listener.start()
+    await listener.stop()
+    client = EvapiClient([f"127.0.0.1:{listener.port}"], EchoRouter(), QUICK)
+    client.start()
+    await asyncio.sleep(0)
+    await listener.start()
+    _, writer = await listener.accept()
+    assert client.snapshot()[0].connected
+    await client.close()
+    writer.close()
+
+
+async def test_a_broken_stream_is_closed_and_the_next_one_works(listeners: Callable[[], Listener]) -> None:
+    listener = listeners()
+    await listener.start()
+    client = EvapiClient([f"127.0.0.1:{listener.port}"], EchoRouter(), QUICK)
+    client.start()
+    reader, writer = await listener.accept()
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    with pytest.raises((AssertionError, ConnectionError)):
+        await listener.frame(reader)
+    writer.close()
+    reader, writer = await listener.accept()
+    writer.write(encode(question(1)))
+    assert await listener.frame(reader) == b"c;1001;3000000001"
+    await client.close()
+    writer.close()
+
+
+async def test_draining_answers_what_is_under_way(listeners: Callable[[], Listener]) -> None:
+    listener = listeners()
+    await listener.start()
+    router = AnnouncingRouter()
+    client = EvapiClient([f"127.0.0.1:{listener.port}"], router, QUICK)
+    client.start()
+    reader, writer = await listener.accept()
+    writer.write(encode(question(1)))
+    await asyncio.wait_for(router.was_asked.wait(), 5.0)
+    closing = asyncio.create_task(client.close(drain_seconds=5.0))
+    assert await listener.frame(reader) == b"d"
+    router.answers[0](Decision(action=Action.ROUTE, routing=router.asked[0].routing))
+    assert await listener.frame(reader) == b"c;1001;3000000001"
+    await asyncio.wait_for(closing, 5.0)
+    assert await asyncio.wait_for(reader.read(), 5.0) == b""
+    writer.close()
+
+
+@pytest.mark.parametrize("peer", ["", "host", ":8448", "host:", "host:port"])
+def test_a_peer_is_host_and_port(peer: str) -> None:
+    with pytest.raises(LocalError):
+        EvapiClient([peer], EchoRouter())

@@ -1,0 +1,191 @@
+"""One Kamailio's conversation, through memory."""
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from sipio.errors import MalformedFrame, OversizedFrame
+from sipio.kamailio.messages import CallEnded
+from sipio.kamailio.netstring import NetstringDecoder, encode
+from sipio.kamailio.peer import Backoff, EvapiLimits, Peer
+from sipio.routing import Action, Decision, HeaderChanges, Router, RoutingRequest
+from tests.sipio.kamailio.kamailio_doubles import EchoRouter, HoldingRouter, Pending, cancel, question
+
+
+class Conversation:
+    """A connected peer and what it has written."""
+
+    def __init__(self, router: Router, **limits: int) -> None:
+        self.wakes = 0
+        self.ended: list[CallEnded] = []
+        self.peer = Peer(
+            "127.0.0.1:8448",
+            router,
+            EvapiLimits(**limits),
+            wake=self._wake,
+            on_call_ended=lambda _peer, ended: self.ended.append(ended),
+        )
+        self.peer.connected()
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def hears(self, *frames: bytes) -> None:
+        self.peer.receive(b"".join(encode(frame) for frame in frames))
+
+    def said(self) -> list[bytes]:
+        return NetstringDecoder(100_000).feed(b"".join(self.peer.take(0.0)))
+
+
+def unchanged(router: HoldingRouter, index: int) -> Decision:
+    return Decision(action=Action.ROUTE, routing=router.asked[index].routing)
+
+
+def test_answers_leave_as_they_are_made_in_one_write() -> None:
+    router = HoldingRouter()
+    talk = Conversation(router)
+    talk.hears(question(1), question(2), question(3))
+    assert talk.said() == []
+    router.answers[2](unchanged(router, 2))
+    router.answers[0](unchanged(router, 0))
+    assert talk.wakes == 2
+    writes = talk.peer.take(0.0)
+    assert writes == [b"17:c;1003;3000000003,17:c;1001;3000000001,"]
+    assert talk.peer.in_flight == 1
+
+
+def test_a_router_may_answer_at_once() -> None:
+    talk = Conversation(EchoRouter())
+    talk.hears(question())
+    assert talk.said() == [b"c;1001;3000000001"]
+    snapshot = talk.peer.snapshot()
+    assert (snapshot.calls, snapshot.in_flight, snapshot.answers["continue"]) == (1, 0, 1)
+
+
+def test_over_the_cap_a_call_falls_back_at_once() -> None:
+    router = HoldingRouter()
+    talk = Conversation(router, in_flight=1)
+    talk.hears(question(1), question(2))
+    assert talk.said() == [b"f;1002;3000000002;overloaded"]
+    assert len(router.asked) == 1
+    assert talk.peer.snapshot().fallbacks["overloaded"] == 1
+
+
+def test_what_cannot_be_read_is_answered_and_counted_and_the_rest_goes_on() -> None:
+    talk = Conversation(EchoRouter())
+    talk.hears(b"r;7;8;rubbish", question(1, message=b"no SIP"), b"", b"nonsense", b"x;" + b"bm8gdmlh", question(2))
+    assert talk.said() == [
+        b"f;7;8;bad-request",
+        b"f;1001;3000000001;bad-request",
+        b"c;1002;3000000002",
+    ]
+    assert talk.peer.snapshot().bad_frames == 5
+
+
+def test_a_cancelled_call_stops_its_run_and_gets_no_answer() -> None:
+    router = HoldingRouter()
+    talk = Conversation(router)
+    talk.hears(question(1), question(2), cancel(1), cancel(9))
+    assert [pending.cancelled for pending in router.pendings] == [True, False]
+    router.answers[0](unchanged(router, 0))
+    assert talk.said() == []
+    router.answers[1](unchanged(router, 1))
+    assert talk.said() == [b"c;1002;3000000002"]
+    talk.hears(cancel(2))
+    snapshot = talk.peer.snapshot()
+    assert (snapshot.cancelled, snapshot.in_flight) == (1, 0)
+
+
+def test_a_lost_connection_stops_every_run_and_a_late_answer_goes_nowhere() -> None:
+    router = HoldingRouter()
+    talk = Conversation(router)
+    talk.hears(question(1))
+    talk.peer.disconnected()
+    assert router.pendings[0].cancelled
+    talk.peer.connected()
+    router.answers[0](unchanged(router, 0))
+    assert talk.said() == [], "the numbers may be another call of a Kamailio that restarted"
+    talk.hears(question(1))
+    assert talk.peer.in_flight == 1
+    snapshot = talk.peer.snapshot()
+    assert (snapshot.abandoned, snapshot.reconnects) == (1, 1)
+
+
+def test_a_decision_that_cannot_be_carried_out_falls_back() -> None:
+    router = HoldingRouter()
+    talk = Conversation(router)
+    talk.hears(question(1), question(2))
+    bad = HeaderChanges(add=[("X", "a\r\nb")])
+    router.answers[0](Decision(action=Action.ROUTE, routing=router.asked[0].routing, headers=bad))
+    long = HeaderChanges(add=[("X-Long", "v" * 20_000)])
+    router.answers[1](Decision(action=Action.ROUTE, routing=router.asked[1].routing, headers=long))
+    assert talk.said() == [b"f;1001;3000000001;bad-decision", b"f;1002;3000000002;answer-too-long"]
+    snapshot = talk.peer.snapshot()
+    assert (snapshot.fallbacks["bad-decision"], snapshot.fallbacks["answer-too-long"]) == (1, 1)
+
+
+class BrokenRouter:
+    """Has a bug."""
+
+    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Pending:
+        raise ZeroDivisionError(request, answer)
+
+
+def test_a_bug_in_the_router_costs_its_call_and_no_other() -> None:
+    talk = Conversation(BrokenRouter())
+    talk.hears(question(1), question(2))
+    assert talk.said() == [b"f;1001;3000000001;router-failed", b"f;1002;3000000002;router-failed"]
+    assert talk.peer.in_flight == 0
+
+
+def test_kamailios_breaker_is_seen() -> None:
+    talk = Conversation(HoldingRouter())
+    talk.hears(question(1, timeouts=19))
+    assert talk.peer.snapshot().breaker == "closed"
+    talk.hears(question(2, timeouts=20))
+    assert talk.peer.snapshot().breaker == "half_open"
+    talk.hears(cancel(2))
+    assert talk.peer.snapshot().breaker == "open", "nothing was answered"
+    talk.hears(question(3, timeouts=0))
+    assert talk.peer.snapshot().breaker == "closed"
+
+
+def test_an_answer_closes_kamailios_breaker() -> None:
+    talk = Conversation(EchoRouter())
+    talk.hears(question(1, timeouts=20))
+    assert talk.peer.snapshot().breaker == "closed"
+
+
+def test_call_ends_and_greetings() -> None:
+    talk = Conversation(EchoRouter())
+    talk.hears(b"h;1", b"e;failed;aWQ=;;0;0")
+    assert talk.ended == [CallEnded(call_id="id", customer="", answered=False, started=0, seconds=0)]
+    assert talk.peer.snapshot().ended == 1
+    assert talk.said() == []
+
+
+def test_a_stream_that_is_no_stream_ends_the_connection() -> None:
+    for data, error in ((b"GET / HTTP", MalformedFrame), (b"999999:", OversizedFrame)):
+        talk = Conversation(EchoRouter())
+        with pytest.raises(error):
+            talk.peer.receive(data)
+        assert talk.peer.snapshot().bad_frames == 1
+
+
+def test_draining_is_said() -> None:
+    talk = Conversation(EchoRouter())
+    talk.peer.drain()
+    assert talk.said() == [b"d"]
+
+
+def test_backoff_doubles_to_its_cap_and_forgets_after_a_stable_connection() -> None:
+    limits = EvapiLimits(reconnect_min_seconds=0.1, reconnect_max_seconds=1.0)
+    backoff = Backoff(limits, Random(1))  # noqa: S311 - jitter, no secret
+    waits = [backoff.failed(0.0) for _ in range(8)]
+    for wait, longest in zip(waits, [0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0], strict=True):
+        assert longest / 2 <= wait <= longest
+    backoff.connected(10.0)
+    assert backoff.failed(10.5) >= 0.5, "closed at once: refused, not stable"
+    backoff.connected(20.0)
+    assert backoff.failed(30.0) <= 0.1

@@ -1,0 +1,288 @@
+"""Kamailio's question as a RoutingRequest, a Decision as Kamailio's answer, exact bytes both ways."""
+
+from base64 import b64decode, b64encode
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sipio.errors import MalformedMessage, SipioError
+from sipio.kamailio.messages import (
+    CallCancelled,
+    CallEnded,
+    CallRoute,
+    Hello,
+    Mark,
+    Transaction,
+    decode,
+    encode_fallback,
+    transaction_of,
+)
+from sipio.kamailio.plan import DecisionError, Offer, encode_decision, read_offer
+from sipio.routing import Action, Decision, Direction, HeaderChanges
+from tests.sipio.kamailio.kamailio_doubles import INVITE, cancel, planned, question
+
+
+def offered(**changes: Any) -> Offer:
+    call = decode(question(**changes))
+    assert isinstance(call, CallRoute)
+    return read_offer(call)
+
+
+def routed(offer: Offer, routing: dict[str, Any], **changes: Any) -> bytes:
+    return encode_decision(offer, Decision(action=Action.ROUTE, routing=routing, **changes))[0]
+
+
+def test_the_question() -> None:
+    offer = offered(did=b"4930123", direction=b"o", timeouts=20)
+    request = offer.request
+    assert offer.call.transaction == Transaction(1001, 3_000_000_001)
+    assert (offer.call.timeouts_in_row, offer.call.breaker_limit) == (20, 20)
+    assert request.call_id == "call-1"
+    assert request.direction is Direction.ORIGINATION
+    assert (request.customer, request.route, request.did) == ("acme", "premium", "4930123")
+    assert request.timeout_ms == 2800
+    assert request.routing == {
+        "account_id": "acme",
+        "cli": "15557770001",
+        "dest_number": "4930123",
+        "server": "10.0.0.1",
+        "direction": "origination",
+        "egress_routing": [
+            {
+                "gw": {
+                    "gw-one": {
+                        "duid": "gw-one",
+                        "cost": "1",
+                        "cli": "15557770001",
+                        "uri": "sip:10.1.0.1:5060",
+                        "host": "10.1.0.1:5060",
+                    }
+                },
+                "headers": [],
+                "remove_headers": [],
+            },
+            {
+                "gw": {
+                    "gw-two": {
+                        "duid": "gw-two",
+                        "cost": "2",
+                        "cli": "15557770001",
+                        "uri": "sip:10.1.0.2:5060",
+                        "host": "10.1.0.2:5060",
+                    }
+                },
+                "headers": [],
+                "remove_headers": [],
+            },
+        ],
+    }
+    assert request.sip is not None
+    assert request.sip.source == "10.0.0.9:5060"
+    assert request.sip.headers[1] == ("f", '"Alice" <sip:15557770001@customer.example:5070>;tag=1')
+
+
+def test_gateways_without_a_name_go_by_their_address_and_doubles_are_told_apart() -> None:
+    offer = offered(plan=b"sip:a\nsip:b|||||weight=1\nsip:c|||||duid=x\nsip:d|||||duid=x\n")
+    assert [candidate.id for candidate in offer.call.candidates] == ["sip:a", "sip:b", "x", "x#2"]
+
+
+def test_other_messages() -> None:
+    message = decode(cancel())
+    assert isinstance(message, CallCancelled)
+    assert "z9hG4bK-1" in message.via
+    assert decode(b"m;abc.1") == Mark(b"abc.1")
+    assert decode(b"h;1") == Hello("1")
+    ended = decode(b"e;end;" + b64encode(b"id") + b";" + b64encode(b"acme") + b";1700000000;12")
+    assert ended == CallEnded(call_id="id", customer="acme", answered=True, started=1_700_000_000, seconds=12)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"", b"r", b"z;1;2", b"x;1;2", b"m", b"h;1;2", b"e;end", b"x;*", question().replace(b";t;", b";q;"),
+     question()[:-3], question() + b";", question().replace(b";1001;", b";x;"),
+     question().replace(b";2800;", b";12345678901;")],
+)  # fmt: skip
+def test_malformed_messages(frame: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        decode(frame)
+
+
+def test_whom_to_answer_is_known_though_the_rest_is_not() -> None:
+    assert transaction_of(b"r;7;8;rubbish") == Transaction(7, 8)
+    assert transaction_of(b"r;7;x") is None
+    assert transaction_of(b"r;7") is None
+    assert transaction_of(b"m;1;2;3") is None
+    assert encode_fallback(Transaction(7, 8), "bad-request") == b"f;7;8;bad-request"
+
+
+@given(st.binary(max_size=200))
+def test_any_frame_is_read_or_refused(frame: bytes) -> None:
+    for candidate in (frame, b"r;" + frame, b"r;1;2;f;1;0;20;1.2.3.4;5060;t;;;;" + frame):
+        transaction_of(candidate)
+        try:
+            message = decode(candidate)
+            if isinstance(message, CallRoute):
+                read_offer(message)
+        except SipioError:
+            continue
+
+
+@pytest.mark.parametrize(
+    "message", [b"SIP/2.0 200 OK\r\n\r\n", INVITE.replace(b"Call-ID", b"X-ID") % (1, 1), b"", b"\xff" * 20]
+)
+def test_an_invite_that_cannot_be_read(message: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        offered(message=message)
+
+
+def test_an_unchanged_decision_is_the_short_answer() -> None:
+    offer = offered()
+    assert routed(offer, deepcopy(offer.request.routing)) == b"c;1001;3000000001"
+
+
+def test_a_reject() -> None:
+    answer, _ = encode_decision(offered(), Decision(action=Action.REJECT, code=404, reason="Not\r\nFound", routing={}))
+    assert answer == b"x;1001;3000000001;404;" + b64encode(b"NotFound")
+    with pytest.raises(DecisionError):
+        encode_decision(offered(), Decision(action=Action.REJECT, code=200, reason="OK", routing={}))
+
+
+def test_order_dropped_destinations_and_an_empty_list() -> None:
+    offer = offered()
+    routing = deepcopy(offer.request.routing)
+    routing["egress_routing"].reverse()
+    assert [hop["uri"] for hop in planned(routed(offer, routing))] == ["sip:10.1.0.2:5060", "sip:10.1.0.1:5060"]
+    routing["egress_routing"].pop()
+    assert [hop["uri"] for hop in planned(routed(offer, routing))] == ["sip:10.1.0.2:5060"]
+    routing["egress_routing"].clear()
+    assert routed(offer, routing) == b"x;1001;3000000001;503;" + b64encode(b"No Route")
+
+
+def test_no_candidates_at_all_is_kamailios_own_affair() -> None:
+    offer = offered(plan=b"")
+    assert routed(offer, deepcopy(offer.request.routing)) == b"c;1001;3000000001"
+
+
+def test_headers_for_all_and_for_one() -> None:
+    offer = offered()
+    routing = deepcopy(offer.request.routing)
+    routing["egress_routing"][1]["headers"] = [{"key": "X-Gw", "value": "2"}]
+    routing["egress_routing"][1]["remove_headers"] = [{"key": "subject"}]
+    changes = HeaderChanges(add=[("X-All", "ä|;,")], remove=["X-SECRET", "X-Absent"])
+    first, second = planned(routed(offer, routing, headers=changes))
+    assert first["add"] == "X-All: ä|;,\r\n"
+    assert first["remove"] == ["X-Secret", "x-secret"]
+    assert second["add"] == "X-All: ä|;,\r\nX-Gw: 2\r\n"
+    assert second["remove"] == ["X-Secret", "x-secret", "s"]
+
+
+def test_caller_id_for_all_for_one_gateway_and_as_a_number() -> None:
+    offer = offered()
+    routing = deepcopy(offer.request.routing)
+    routing["cli"] = 4930999
+    routing["egress_routing"][1]["gw"]["gw-two"]["cli"] = "77"
+    first, second = planned(routed(offer, routing))
+    assert first["from"] == "sip:4930999@customer.example:5070"
+    assert first["remove"] == ["P-Asserted-Identity"]
+    assert first["add"] == "P-Asserted-Identity: <sip:4930999@trunk.example>\r\n"
+    assert second["from"] == "sip:77@customer.example:5070"
+
+
+def test_the_operator_chooses_where_a_caller_id_is_written() -> None:
+    for options, sender, asserted in ((b"f", True, False), (b"p", False, True), (b"-", False, False)):
+        offer = offered(options=options)
+        routing = deepcopy(offer.request.routing)
+        routing["cli"] = "1"
+        answer = routed(offer, routing)
+        if not sender and not asserted:
+            assert answer.startswith(b"c;")
+            continue
+        hop = planned(answer)[0]
+        assert bool(hop["from"]) is sender
+        assert bool(hop["add"]) is asserted
+
+
+def test_a_number_cannot_break_out_of_its_uri() -> None:
+    offer = offered()
+    routing = deepcopy(offer.request.routing)
+    routing["cli"] = "1@evil>\r\nVia: x|y"
+    routing["dest_number"] = "2@evil|z\n"
+    hop = planned(routed(offer, routing))[0]
+    assert hop["from"] == "sip:1%40evil%3E%0D%0AVia%3A%20x%7Cy@customer.example:5070"
+    assert hop["user"] == "2%40evil%7Cz%0A"
+    routing["cli"] = "1" * 200
+    with pytest.raises(DecisionError):
+        routed(offer, routing)
+
+
+def test_destinations_are_kamailios_own() -> None:
+    offer = offered()
+    routing = deepcopy(offer.request.routing)
+    evil = {"gw": {"evil": {"uri": "sip:203.0.113.1"}}, "headers": [], "remove_headers": []}
+    routing["egress_routing"][0]["gw"]["gw-one"]["uri"] = "sip:203.0.113.1"
+    routing["egress_routing"].insert(0, evil)
+    answer, dropped = encode_decision(offer, Decision(action=Action.ROUTE, routing=routing))
+    assert (answer, dropped) == (b"c;1001;3000000001", 1)
+    with pytest.raises(DecisionError):
+        routed(offer, {"egress_routing": [evil, "nonsense", {"gw": 5}]})
+
+
+def test_unless_the_operator_allowed_new_ones() -> None:
+    offer = offered(options=b"fpu")
+    routing = deepcopy(offer.request.routing)
+    routing["egress_routing"][0]["gw"] = {"new": {"uri": "sip:203.0.113.1:5070;transport=udp", "cli": "9"}}
+    hops = planned(routed(offer, routing))
+    assert [hop["uri"] for hop in hops] == ["sip:203.0.113.1:5070;transport=udp", "sip:10.1.0.2:5060"]
+    for bad in ("tel:1", "sip:", "sip:a|b", "sip:a\nb", "sip:a b", "http://x"):
+        routing["egress_routing"][0]["gw"] = {"new": {"uri": bad}}
+        with pytest.raises(DecisionError):
+            routed(offer, routing)
+
+
+@pytest.mark.parametrize(
+    ("headers", "entry"),
+    [
+        (HeaderChanges(add=[("X-A", "1\r\nVia: x")]), {}),
+        (HeaderChanges(add=[("X-A", "1\nVia: x")]), {}),
+        (HeaderChanges(add=[("X A", "1")]), {}),
+        (HeaderChanges(add=[("X-A: 1\r\nB", "1")]), {}),
+        (HeaderChanges(remove=["a,b|c"]), {}),
+        (HeaderChanges(), {"headers": [{"key": "X", "value": "\0"}]}),
+        (HeaderChanges(), {"headers": [{"key": "X", "value": 5}]}),
+        (HeaderChanges(), {"headers": [{"key": "X"}]}),
+        (HeaderChanges(), {"headers": 5}),
+        (HeaderChanges(), {"remove_headers": ["X"]}),
+    ],
+)
+def test_headers_that_cannot_stand_in_a_message(headers: HeaderChanges, entry: dict[str, Any]) -> None:
+    offer = offered()
+    routing = deepcopy(offer.request.routing)
+    routing["egress_routing"][0].update(entry)
+    with pytest.raises(DecisionError):
+        routed(offer, routing, headers=headers)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_json, _json, _json, st.dictionaries(st.sampled_from(["gw", "headers", "remove_headers"]), _json))
+def test_whatever_a_script_made_of_the_routing(
+    cli: object, number: object, entries: object, entry: dict[str, object]
+) -> None:
+    offer = offered(options=b"fpu")
+    for egress in (entries, [entry], [{**entry, "gw": {"gw-one": entries}}]):
+        routing = {"cli": cli, "dest_number": number, "egress_routing": egress}
+        try:
+            answer = routed(offer, routing)
+        except DecisionError:
+            continue
+        if answer.startswith(b"r;"):
+            text = b64decode(answer.split(b";")[3]).decode()
+            assert all(line.count("|") == 5 for line in text.splitlines())

@@ -1,0 +1,200 @@
+"""Registering elsewhere and being registered with."""
+
+from itertools import pairwise
+
+import pytest
+
+from sipio.sip.digest_client import DigestClient
+from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, RegistrationState
+from sipio.sip.message import Response, parse_message
+from sipio.sip.randomness import Randomness
+from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
+from tests.sipio.sip.sip_network import Network, Node
+
+ALICE = Credentials(username="alice", password="secret")
+SERVER = UserAgentSettings(users=(ALICE, Credentials(username="bob", password="b")), registration_minimum_seconds=60)
+ALICE_AT_B = RegistrationSettings(
+    name="trunk", registrar="sip:10.0.0.2", address_of_record="sip:alice@10.0.0.2", credentials=ALICE
+)
+
+
+def pair() -> tuple[Network, Node, Node]:
+    network = Network()
+    return network, network.node(), network.node(SERVER)
+
+
+def states(node: Node) -> list[tuple[RegistrationState, int]]:
+    return [(event.state, event.status) for event in node.told(RegistrationChanged)]
+
+
+def test_registered_refreshed_called_and_unregistered() -> None:
+    network, a, b = pair()
+    a.agent.register(ALICE_AT_B)
+    network.run(0.1)
+    assert states(a) == [(RegistrationState.REGISTERED, 200)]
+    assert a.told(RegistrationChanged)[0].expires_seconds == 3600
+    (binding,) = b.agent.contacts("alice")
+    assert (binding.contact, binding.path) == ("sip:sidecar@10.0.0.1:5060", a.address)
+    b.agent.invite(binding.contact, from_="sip:x@y", media=b.media, proxy=binding.path)
+    network.run(0.1)
+    assert a.told(CallReceived)
+    network.run(8_000)
+    assert len(states(a)) == 3
+    assert set(states(a)) == {(RegistrationState.REGISTERED, 200)}
+    assert b.agent.contacts("alice")
+    a.agent.unregister("trunk")
+    network.run(0.1)
+    assert states(a)[-1] == (RegistrationState.UNREGISTERED, 200)
+    assert b.agent.contacts("alice") == []
+    assert [event.contacts for event in b.told(BindingChanged)] == [["sip:sidecar@10.0.0.1:5060"], []]
+
+
+def test_a_binding_runs_out_when_nobody_refreshes_it() -> None:
+    network, a, b = pair()
+    a.agent.register(ALICE_AT_B)
+    network.run(0.1)
+    network.drop = lambda node, _: node is a
+    network.run(3_500)
+    assert b.agent.contacts("alice")
+    network.run(110)
+    assert b.agent.contacts("alice") == []
+    assert b.told(BindingChanged)[-1].source is None
+
+
+def test_a_wrong_password_and_another_users_name() -> None:
+    network, a, b = pair()
+    wrong = Credentials(username="alice", password="x")
+    a.agent.register(
+        RegistrationSettings(
+            name="w", registrar="sip:10.0.0.2", address_of_record="sip:alice@10.0.0.2", credentials=wrong
+        )
+    )
+    network.run(0.1)
+    assert states(a) == [(RegistrationState.FAILED, 401)]
+    a.agent.unregister("w")
+    a.agent.register(
+        RegistrationSettings(name="o", registrar="sip:10.0.0.2", address_of_record="sip:bob@x", credentials=ALICE)
+    )
+    network.run(0.1)
+    assert states(a)[-1] == (RegistrationState.FAILED, 403)
+    assert b.agent.contacts("bob") == []
+
+
+def test_a_registrar_that_is_away_is_tried_again_ever_more_seldom_and_found_again() -> None:
+    network, a, _ = pair()
+    network.drop = lambda *_: True
+    a.agent.register(ALICE_AT_B)
+    network.run(700)
+    assert set(states(a)) == {(RegistrationState.FAILED, 408)}
+    starts = [when for when, data in a.sent if data.startswith(b"REGISTER")]
+    gaps = [later - earlier for earlier, later in pairwise(starts) if later - earlier > 4.1]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] <= 301
+    network.drop = lambda *_: False
+    network.run(400)
+    assert states(a)[-1] == (RegistrationState.REGISTERED, 200)
+
+
+def test_423_is_tried_again_with_the_minimum() -> None:
+    network = Network()
+    a = network.node()
+    b = network.node(UserAgentSettings(users=(ALICE,), registration_minimum_seconds=600))
+    a.agent.register(
+        RegistrationSettings(
+            name="t", registrar="sip:10.0.0.2", address_of_record="sip:alice@b", credentials=ALICE, expires_seconds=30
+        )
+    )
+    network.run(0.2)
+    assert "SIP/2.0 423 Interval Too Brief" in b.first_lines()
+    assert a.told(RegistrationChanged)[-1].expires_seconds == 600
+
+
+class Phone:
+    """Sends REGISTERs of its own making, with credentials."""
+
+    def __init__(self) -> None:
+        self.network, self.a, self.b = pair()
+        self.number = 0
+
+    def register(self, *headers: str, call_id: str = "c", number: int = 0, user: str = "alice") -> str:
+        """The answer's text."""
+        client = DigestClient(ALICE, Randomness(self.number))
+        self.number += 1
+        for attempt in range(2):
+            lines = [
+                "REGISTER sip:10.0.0.2 SIP/2.0",
+                f"Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK{self.number}-{attempt};rport",
+                f"From: <sip:{user}@10.0.0.2>;tag=1",
+                f"To: <sip:{user}@10.0.0.2>",
+                f"Call-ID: {call_id}",
+                f"CSeq: {2 * (number or self.number) + attempt} REGISTER",
+                *headers,
+                *(f"{name}: {value}" for name, value in client.headers("REGISTER", "sip:10.0.0.2")),
+            ]
+            self.network.deliver(("\r\n".join(lines) + "\r\n\r\n").encode(), self.a.address, self.b.address)
+            self.network.run(0.05)
+            data = self.b.sent[-1][1]
+            message = parse_message(data)
+            assert isinstance(message, Response)
+            if message.status != 401:
+                break
+            client.challenged(message)
+        return data.decode()
+
+    def contacts(self) -> list[str]:
+        return [binding.contact for binding in self.b.agent.contacts("alice")]
+
+
+def test_several_contacts_queries_and_removal() -> None:
+    phone = Phone()
+    assert "200 OK" in phone.register("Contact: <sip:1@h>;expires=100, <sip:2@h>", "Expires: 200")
+    assert phone.contacts() == ["sip:2@h", "sip:1@h"]
+    answer = phone.register()
+    assert "Contact: <sip:1@h>;expires=100" in answer
+    assert "Contact: <sip:2@h>;expires=200" in answer
+    phone.register("m: <sip:1@h>;expires=0")
+    assert phone.contacts() == ["sip:2@h"]
+    phone.register("Contact: <sip:3@h>", "Expires: 999999")
+    assert "expires=3600" in phone.register()
+    phone.register("Contact: *", "Expires: 0")
+    assert phone.contacts() == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (["Contact: *"], "400"),
+        (["Contact: *, <sip:1@h>", "Expires: 0"], "400"),
+        (["Contact: <sip:1@h>;expires=59"], "423"),
+        (["Contact: <tel:+44>"], "416"),
+        (["Contact: <sip:1@h"], "400"),
+    ],
+)
+def test_what_is_refused_changes_nothing(headers: list[str], status: str) -> None:
+    phone = Phone()
+    phone.register("Contact: <sip:0@h>")
+    assert phone.register(*headers).startswith(f"SIP/2.0 {status}")
+    assert phone.contacts() == ["sip:0@h"]
+
+
+def test_an_older_register_that_comes_late_is_refused() -> None:
+    phone = Phone()
+    phone.register("Contact: <sip:0@h>", number=100)
+    assert phone.register("Contact: <sip:0@h>;expires=0", number=50).startswith("SIP/2.0 500")
+    assert phone.register("Contact: *", "Expires: 0", number=51).startswith("SIP/2.0 500")
+    assert phone.contacts() == ["sip:0@h"]
+    assert phone.register("Contact: <sip:0@h>;expires=0", number=50, call_id="other").startswith("SIP/2.0 200")
+
+
+def test_a_phone_with_ever_new_contacts_pushes_out_its_oldest() -> None:
+    phone = Phone()
+    for number in range(8):
+        phone.register(f"Contact: <sip:{number}@h>")
+    assert phone.contacts() == [f"sip:{number}@h" for number in (7, 6, 5, 4, 3)]
+
+
+def test_phones_on_a_lost_connection_are_gone() -> None:
+    phone = Phone()
+    phone.register("Contact: <sip:0@h>")
+    phone.b.agent.connection_lost(phone.a.address)
+    assert phone.contacts() == []
