@@ -24,13 +24,15 @@ from sandbox.program import Invocation
 from sidecar.bench import workload
 from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions import class4
-from sidecar.decisions.deciding import Decided, Running, limits_of
+from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.operations.events import DecisionEvents
 from sidecar.operations.logs import open_output
 from sidecar.operations.metrics import DecisionMetrics
 from sidecar.operations.records import DecisionLog, record_of
-from sidecar.runs.programs import decision_program
+from sidecar.runs.limits import decision_limits
+from sidecar.runs.programs import decision_programs
+from sidecar.runs.runner import Running
 from sipio.routing import Decision, RoutingRequest
 from sipio.rpc import messages
 from sipio.rpc.connection import RpcConnection
@@ -76,8 +78,8 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     workload.write_catalog(directory / "catalog", 1)
     snapshot = workload.load_catalog(directory / "catalog")
     assignment = snapshot.routes[workload.customer(0), ""]
-    program = decision_program(assignment.script, configuration)
-    limits = limits_of(assignment.timeout_ms / 1000, configuration)
+    program = decision_programs(configuration).of(snapshot.scripts[assignment.script_id])
+    limits = decision_limits(assignment.timeout_ms / 1000, configuration)
     variables = class4.variables_json(assignment.variables)
 
     [asked] = workload.requests(1, size)

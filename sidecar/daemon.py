@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from sandbox.errors import SandboxError
-from sandbox.pool import Pool, PoolSettings
-from sandbox.process import WorkerSettings
+from sandbox.pool import Pool
 from sidecar.calls.record import CallRecord
 from sidecar.calls.service import Voice
 from sidecar.calls.store import CallStore
@@ -33,6 +32,9 @@ from sidecar.operations.records import DecisionLog, record_of
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.problem import Problem
+from sidecar.runs.outcomes import GOOD_CALL_ENDS
+from sidecar.runs.pool_settings import decision_pool
+from sidecar.runs.programs import key_of
 from sipio.errors import LocalError
 from sipio.kamailio.client import EvapiClient
 from sipio.kamailio.messages import CallEnded
@@ -50,23 +52,6 @@ FLUSH_SECONDS = 1.0
 """For the last log lines to be written."""
 STOP_SECONDS = 10.0
 """What the steps after the drain may take, for the service manager."""
-
-
-def pool_settings(configuration: Configuration) -> PoolSettings:
-    """The sandbox's sizes as the operator configured them."""
-    sandbox = configuration.sandbox
-    return PoolSettings(
-        workers=sandbox.workers,
-        slow_workers=sandbox.slow_workers,
-        worker=WorkerSettings(
-            memory_bytes=sandbox.worker_memory_bytes,
-            warm_contexts=sandbox.warm_contexts,
-            require_confinement=sandbox.require_confinement,
-        ),
-        stall_seconds=sandbox.stall_ms / 1000,
-        queue=sandbox.queue,
-        queue_per_program=sandbox.queue_per_script,
-    )
 
 
 def rpc_limits(section: SocketSection) -> RpcLimits:
@@ -111,7 +96,7 @@ class Daemon:
         self._calls: Counter[str] = Counter()
         self._catalog_state: CatalogState | None = None
         self._snapshot = Snapshot(scripts={}, routes={}, dids={})
-        self._pool = Pool(pool_settings(configuration))
+        self._pool = Pool(decision_pool(configuration))
         self._decisions = Decisions(self._pool, configuration, self._snapshot, self._decided)
         self._voice = Voice(configuration, self._snapshot, self._decisions, self._call_over)
         records = configuration.voice.records
@@ -269,7 +254,7 @@ class Daemon:
     def _accepted(self, snapshot: Snapshot, problems: Sequence[Problem]) -> None:
         self._snapshot = snapshot
         self._decisions.use(snapshot)
-        self._pool.retain(self._decisions.program_keys())
+        self._pool.retain(map(key_of, snapshot.scripts.values()))
         self._voice.use(snapshot)
         self._catalog_state = CatalogState(
             version=snapshot.version, reload_succeeded=True, reload_time=time.time(), problems=len(problems)
@@ -316,7 +301,7 @@ class Daemon:
         )
 
     def _call_over(self, record: CallRecord) -> None:
-        failed = record.error or record.outcome not in {"returned", "sip_error", "hung_up"}
+        failed = record.error or record.outcome not in GOOD_CALL_ENDS
         (_log.warning if failed else _log.info)("call", **msgspec.to_builtins(record, str_keys=True))
         self._calls[record.outcome] += 1
         self._switch.announce(CALL_RECORD, record)
@@ -353,7 +338,7 @@ class Daemon:
             queue_depth=lambda: {"all": self._pool.state().outstanding},
             workers=workers,
             worker_restarts=lambda: self._pool.state().deaths,
-            script_runs=lambda: self._decisions.runs,
+            script_runs=lambda: {name.value: count for name, count in self._decisions.runs.items()},
             evapi_connected=lambda: {peer.peer: peer.connected for peer in self._evapi.snapshot()},
             breaker=breaker,
             rpc_connections=lambda: {"all": self._rpc.snapshot().connections},

@@ -133,7 +133,7 @@ VARIABLES = {"schedule": {"first_hour": 0}, "tariff": {"name": "gold"}}
 
 def decide(text: str, kind: Kind) -> Decided:
     script = Script(id="s", name="s.js", version="1", kind=kind, text=text)
-    assignment = Assignment(script=script, timeout_ms=1000, timeout_action=None, error_action=None, variables=VARIABLES)
+    assignment = Assignment(script_id="s", timeout_ms=1000, timeout_action=None, error_action=None, variables=VARIABLES)
     snapshot = Snapshot(scripts={"s": script}, routes={(CALL.customer, CALL.route): assignment}, dids={})
     decided: list[Decided] = []
     decisions = Decisions(EngineRunner(), Configuration(), snapshot, decided.append)

@@ -10,9 +10,9 @@ from sidecar.bench.workload import Request
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions import class4
-from sidecar.decisions.deciding import limits_of
 from sidecar.errors import SidecarError
-from sidecar.runs.programs import decision_program
+from sidecar.runs.limits import decision_limits
+from sidecar.runs.programs import decision_programs
 
 
 class Inline:
@@ -20,12 +20,13 @@ class Inline:
 
     def __init__(self, snapshot: Snapshot, requests: Sequence[Request]) -> None:
         configuration = Configuration()
+        programs = decision_programs(configuration)
         self._runs: list[tuple[Context, str]] = []
         for request in requests:
             assignment = snapshot.routes[request.customer, ""]
-            limits = limits_of(assignment.timeout_ms / 1000, configuration)
+            limits = decision_limits(assignment.timeout_ms / 1000, configuration)
             self._cpu_seconds = limits.cpu_seconds
-            program = decision_program(assignment.script, configuration)
+            program = programs.of(snapshot.scripts[assignment.script_id])
             context = Context(program.kind)
             context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
             variables = class4.variables_json(assignment.variables)

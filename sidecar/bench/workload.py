@@ -12,9 +12,10 @@ import msgspec
 from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import CatalogSection, Configuration
+from sidecar.runs.outcomes import OutcomeName
 
 RATE_LIMIT: Final = 0.05
-DECIDED: Final = "returned"
+DECIDED: Final = OutcomeName.RETURNED
 """The outcome of a request that counts."""
 _CITIES: Final = ("Amsterdam", "Bucharest", "Dublin", "Frankfurt", "Lisbon", "London", "Madrid", "Paris", "Vienna")
 

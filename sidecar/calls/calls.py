@@ -36,6 +36,7 @@ class Calls:
     ) -> None:
         self.runner = runner
         self.configuration = configuration
+        self.programs = programs.call_programs(configuration)
         self._ended = ended
         self._calls: set[ScriptedCall] = set()
         self._empty = asyncio.Event()
@@ -46,6 +47,7 @@ class Calls:
     def use(self, snapshot: Snapshot) -> None:
         """Take calls by this snapshot from now on. Calls that are up finish on the version they began with."""
         self._snapshot = snapshot
+        self.programs.retain(snapshot.scripts.values())
 
     @property
     def up(self) -> int:
@@ -58,8 +60,9 @@ class Calls:
 
     def program_keys(self) -> set[str]:
         """The keys of all programs that calls may run, those of calls that are up among them."""
-        assigned = {programs.key_of(assignment.script) for assignment in self._snapshot.destinations.values()}
-        return assigned | {programs.key_of(call.assignment.script) for call in self._calls}
+        scripts = self._snapshot.scripts
+        assigned = {programs.key_of(scripts[one.script_id]) for one in self._snapshot.destinations.values()}
+        return assigned | {programs.key_of(call.script) for call in self._calls}
 
     def offered(self, call: CallControl) -> "ScriptedCall | Hangup":
         """Give a call to the script of its destination."""
@@ -70,7 +73,7 @@ class Calls:
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:
             return Hangup(code=404, reason=reason_phrase(404), cause=cause_of(404))
-        scripted = ScriptedCall(self, call, assignment)
+        scripted = ScriptedCall(self, call, assignment, self._snapshot.scripts[assignment.script_id])
         self._calls.add(scripted)
         self._empty.clear()
         scripted.begin()

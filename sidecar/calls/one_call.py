@@ -24,10 +24,11 @@ from sidecar.calls.record import CallNotes, CallRecord
 from sidecar.calls.script_ending import ending_of, last_word, ours
 from sidecar.calls.script_run import QUEUED_ACTIONS, CallScript, ScriptRunner
 from sidecar.calls.type_ahead import TypeAhead
-from sidecar.catalog.model import VoiceAssignment
+from sidecar.catalog.model import Script, VoiceAssignment
 from sidecar.configuration.tree import Configuration
-from sidecar.runs import programs
-from sidecar.runs.failure import SCRIPT_ERROR, Failure
+from sidecar.runs.failure import Failure
+from sidecar.runs.outcomes import OutcomeName
+from sidecar.runs.programs import Programs
 from sipio.call_control import (
     ActionResult,
     Answer,
@@ -59,6 +60,7 @@ class AllCalls(Protocol):
     """What a call needs of all calls together: `sidecar.calls.calls.Calls` is one."""
 
     runner: ScriptRunner
+    programs: Programs
     configuration: Configuration
 
     def places(self, offer: CallOffer, assignment: VoiceAssignment) -> Places:
@@ -73,13 +75,14 @@ class AllCalls(Protocol):
 class ScriptedCall:
     """One call and the script that drives it. A `CallObserver`."""
 
-    def __init__(self, calls: AllCalls, control: CallControl, assignment: VoiceAssignment) -> None:
+    def __init__(self, calls: AllCalls, control: CallControl, assignment: VoiceAssignment, script: Script) -> None:
         self._calls = calls
         self._control = control
         self._loop = asyncio.get_running_loop()
         self.assignment = assignment
+        self.script = script
         self._places = calls.places(control.offer, assignment)
-        self._script = CallScript(programs.voice_program(assignment.script, calls.configuration))
+        self._script = CallScript(calls.programs.of(script))
         self._queue = ActionQueue(control, self)
         self._digits = HeardDigits(self._script)
         self._type_ahead = TypeAhead()
@@ -143,7 +146,7 @@ class ScriptedCall:
         """The script has asked for more than one call may have."""
         most = self._calls.configuration.voice.call_actions
         message = f"more than {most} actions, log lines and waits on one call (voice.call_actions), these {what}"
-        self._failure = Failure(SCRIPT_ERROR, message, self._place(stack))
+        self._failure = Failure(OutcomeName.SCRIPT_ERROR, message, self._place(stack))
         self._script.cancel()
 
     def _perform(self, call_id: int, arguments: list[Any]) -> None:
@@ -316,7 +319,7 @@ class ScriptedCall:
         self._over = True
         self._drop_timer()
         failure = self._failure or ending_of(completion)
-        script = self.assignment.script
+        script = self.script
         record = self._notes.close(
             hung_up,
             self._loop.time(),

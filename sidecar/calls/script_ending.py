@@ -8,6 +8,7 @@ from sandbox.answers import without_halves
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
 from sidecar.calls.places import one_line
 from sidecar.runs.failure import Failure, failure_of
+from sidecar.runs.outcomes import OutcomeName
 from sipio.call_control import Hangup
 from sipio.causes import cause_of, status_of
 from sipio.reasons import reason_phrase
@@ -59,8 +60,8 @@ def ending_of(completion: Completion) -> Failure:
     if isinstance(outcome, Returned):
         result = _read(outcome)
         if result.hungup:
-            return Failure("hung_up")
-        return Failure("sip_error" if result.reject is not None else "returned")
+            return Failure(OutcomeName.HUNG_UP)
+        return Failure(OutcomeName.SIP_ERROR if result.reject is not None else OutcomeName.RETURNED)
     if isinstance(outcome, Cancelled):
-        return Failure("cancelled", "the script did not end in the time it has after a hang-up")
+        return Failure(OutcomeName.CANCELLED, "the script did not end in the time it has after a hang-up")
     return failure_of(outcome)

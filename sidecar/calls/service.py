@@ -6,14 +6,14 @@ import ssl
 from collections.abc import Callable
 
 from sandbox.errors import SandboxError
-from sandbox.pool import Pool, PoolSettings, PoolState
-from sandbox.process import WorkerSettings
+from sandbox.pool import Pool, PoolState
 from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.operations.logs import ActionLogger
+from sidecar.runs.pool_settings import call_pool
 from sidecar.switches.sip_accounts import SipAccounts, load_accounts
 from sidecar.switches.sound_files import SoundFiles
 from sipio.call_control import CallLimits
@@ -50,23 +50,9 @@ class Voice:
         router: Router,
         ended: Callable[[CallRecord], None],
     ) -> None:
-        voice, sandbox = configuration.voice, configuration.sandbox
+        voice = configuration.voice
         self._configuration = configuration
-        self._pool = Pool(
-            PoolSettings(
-                workers=max(1, voice.call_workers),
-                # A call has its place for as long as it lasts: there is nothing to move aside.
-                slow_workers=0,
-                worker=WorkerSettings(
-                    memory_bytes=voice.call_worker_memory_bytes,
-                    warm_contexts=0,
-                    require_confinement=sandbox.require_confinement,
-                ),
-                stall_seconds=sandbox.stall_ms / 1000,
-                queue=voice.calls,
-                queue_per_program=voice.calls,
-            )
-        )
+        self._pool = Pool(call_pool(configuration))
         self.calls = Calls(self._pool, configuration, snapshot, ended)
         limits = CallLimits(calls=voice.calls)
         self.rpc_calls = RpcCalls(self.calls, limits)

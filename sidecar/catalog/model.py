@@ -40,7 +40,8 @@ class Script:
 class Assignment:
     """Runs one script on some calls. An action of None continues with the switch's own decision."""
 
-    script: Script
+    script_id: str
+    """`Snapshot.scripts` has the script: a new version of it changes none of its assignments."""
     timeout_ms: int
     timeout_action: SipAnswer | None
     error_action: SipAnswer | None
@@ -52,7 +53,7 @@ class Assignment:
 class VoiceAssignment:
     """Gives the calls to one Class 5 destination to an App."""
 
-    script: Script
+    script_id: str
     customer: str = ""
     """Whose sounds and recordings are used; empty for the one that the call itself names."""
     variables: Mapping[str, Any] = field(default_factory=dict)

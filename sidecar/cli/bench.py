@@ -107,7 +107,8 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     subject = Script(id=script.stem, name=script.name, version="", kind=Kind.SCRIPT, text=text)
     request = RoutingRequest(call_id="scriptforge-bench", routing=workload.routing(size))
     try:
-        decided = asyncio.run(decide(request, assign(subject, given, None, configuration), configuration))
+        assignment = assign(subject, given, None, configuration)
+        decided = asyncio.run(decide(request, subject, assignment, configuration))
     except SandboxError as error:
         raise SidecarError(str(error)) from error
     if decided.failure is not None:

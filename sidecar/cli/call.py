@@ -16,10 +16,10 @@ from sidecar.phone.keys import in_words, read_keys
 from sidecar.phone.transcript import unmet
 from sidecar.problem import Severity
 from sidecar.report import printable, report
+from sidecar.runs.outcomes import GOOD_CALL_ENDS
 
 USAGE = 2
 SCRIPT_BYTES = 1_000_000
-GOOD_ENDS = frozenset({"returned", "sip_error", "hung_up"})
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     missing = unmet(arguments.expect, result.script_lines)
     if missing:
         print(missing, end="", file=sys.stderr)
-    return 0 if not missing and result.record.outcome in GOOD_ENDS else 1
+    return 0 if not missing and result.record.outcome in GOOD_CALL_ENDS else 1
 
 
 def _variables(file: Path | None) -> Mapping[str, Any]:

@@ -11,23 +11,21 @@ from sidecar.cli.terminal import Paint, Painter
 from sidecar.problem import Problem, Severity
 from sidecar.report import printable, report
 from sidecar.runs.failure import Failure
+from sidecar.runs.outcomes import OutcomeName
 from sipio.routing import Action, Decision
 
 EXIT_STATUS: Mapping[str, int] = {
-    "returned": 0,
-    "unassigned": 0,
-    "sip_error": 3,
-    "script_error": 4,
-    "timed_out": 5,
-    "out_of_memory": 6,
-    "crashed": 7,
-    "refused": 8,
-    "cancelled": 9,
+    OutcomeName.RETURNED: 0,
+    OutcomeName.UNASSIGNED: 0,
+    OutcomeName.SIP_ERROR: 3,
+    OutcomeName.SCRIPT_ERROR: 4,
+    OutcomeName.TIMED_OUT: 5,
+    OutcomeName.OUT_OF_MEMORY: 6,
+    OutcomeName.CRASHED: 7,
+    OutcomeName.REFUSED: 8,
+    OutcomeName.CANCELLED: 9,
 }
 """By outcome. 1 is for what could not begin, 2 for wrong usage and for files that cannot be used."""
-
-FAILURES = frozenset({"script_error", "timed_out", "out_of_memory", "crashed", "refused"})
-"""Outcomes that are no script's decision."""
 
 EXIT_STATUS_TEXT = (
     "Exit status: 0 the call is routed, 1 cannot start or no daemon answers, 2 wrong usage or an unusable file, 3"
@@ -36,15 +34,15 @@ EXIT_STATUS_TEXT = (
 )
 
 _ENDED: Mapping[str, str] = {
-    "returned": "returned",
-    "unassigned": "was not run",
-    "sip_error": "refused the call",
-    "script_error": "failed",
-    "timed_out": "timed out",
-    "out_of_memory": "ran out of memory",
-    "crashed": "crashed its worker",
-    "refused": "was not run: too much was waiting",
-    "cancelled": "was stopped: the caller gave up",
+    OutcomeName.RETURNED: "returned",
+    OutcomeName.UNASSIGNED: "was not run",
+    OutcomeName.SIP_ERROR: "refused the call",
+    OutcomeName.SCRIPT_ERROR: "failed",
+    OutcomeName.TIMED_OUT: "timed out",
+    OutcomeName.OUT_OF_MEMORY: "ran out of memory",
+    OutcomeName.CRASHED: "crashed its worker",
+    OutcomeName.REFUSED: "was not run: too much was waiting",
+    OutcomeName.CANCELLED: "was stopped: the caller gave up",
 }
 _PAINTS: Mapping[Sign, Paint | None] = {
     Sign.SAME: None,
@@ -57,7 +55,7 @@ _STAGES = ("decide", "transfer", "script")
 
 def exit_status(decision: Decision) -> int:
     """The exit status of a command that got this decision."""
-    return EXIT_STATUS.get(decision.outcome, EXIT_STATUS["script_error"])
+    return EXIT_STATUS.get(decision.outcome, EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
 
 
 def decision_text(before: Mapping[str, Any], decision: Decision, paint: Painter) -> str:
@@ -140,7 +138,7 @@ def _verdict(before: Mapping[str, Any], decision: Decision, paint: Painter) -> s
 
 
 def _ended(decision: Decision) -> str:
-    if decision.script is None and decision.outcome == "unassigned":
+    if decision.script is None and decision.outcome == OutcomeName.UNASSIGNED:
         return "no script is assigned"
     script = printable(decision.script.name) if decision.script else "a script"
     return f"{script} {_ENDED.get(decision.outcome, printable(decision.outcome))}"

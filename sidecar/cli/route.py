@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from sidecar.cli.call_data import InputError, read_request, shown_file
-from sidecar.cli.decision_text import EXIT_STATUS_TEXT, FAILURES, decision_json, decision_text, exit_status, time_text
+from sidecar.cli.decision_text import EXIT_STATUS_TEXT, decision_json, decision_text, exit_status, time_text
 from sidecar.cli.run import UNUSABLE, milliseconds
 from sidecar.cli.terminal import Painter
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.report import printable, report
+from sidecar.runs.outcomes import FAILURES
 from sipio.routing import Decision, Direction, RoutingRequest
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError

@@ -32,6 +32,8 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.report import report
+from sidecar.runs.outcomes import OutcomeName
+from sidecar.runs.pool_settings import decision_pool
 from sidecar.sip_answer import parse_action
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest
@@ -90,11 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
     if problems:
         # The daemon would not load it: it has no say in any call.
         print(report(problems, {shown_name: text}), end="", file=sys.stderr)
-        return EXIT_STATUS["script_error"]
+        return EXIT_STATUS[OutcomeName.SCRIPT_ERROR]
     script = Script(id=arguments.script.stem, name=arguments.script.name, version="", kind=kind, text=text)
+    script = replace(script, version=script_version(script))
     assignment = assign(script, variables, arguments.timeout_ms, configuration)
     try:
-        decided = asyncio.run(decide(request, assignment, configuration))
+        decided = asyncio.run(decide(request, script, assignment, configuration))
     except MalformedMessage as error:
         print(f"{shown_file(arguments.data)}: error: {error}", file=sys.stderr)
         return UNUSABLE
@@ -111,7 +114,7 @@ def assign(
     """The script with the configuration's own timeout and actions."""
     defaults = configuration.decisions
     return Assignment(
-        script=replace(script, version=script_version(script)),
+        script_id=script.id,
         timeout_ms=timeout_ms or defaults.timeout_ms,
         timeout_action=parse_action(defaults.timeout_action),
         error_action=parse_action(defaults.error_action),
@@ -119,20 +122,20 @@ def assign(
     )
 
 
-async def decide(request: RoutingRequest, assignment: Assignment, configuration: Configuration) -> Decided:
+async def decide(
+    request: RoutingRequest, script: Script, assignment: Assignment, configuration: Configuration
+) -> Decided:
     """Decides a call by one assignment, in a pool of one worker that lives as long.
 
     Raises MalformedMessage for a routing that no script can be given, SandboxError where no worker comes up.
     """
-    from sidecar.daemon import pool_settings  # noqa: PLC0415 - the other commands start in half the time without it
-
     termination = request.direction is Direction.TERMINATION
     snapshot = Snapshot(
-        scripts={assignment.script.id: assignment.script},
+        scripts={script.id: script},
         routes={(request.customer, request.route): assignment} if termination else {},
         dids={} if termination else {request.did: assignment},
     )
-    pool = Pool(msgspec.structs.replace(pool_settings(configuration), workers=1, slow_workers=0))
+    pool = Pool(msgspec.structs.replace(decision_pool(configuration), workers=1, slow_workers=0))
     await pool.start()
     try:
         result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()

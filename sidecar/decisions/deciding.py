@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec import structs
 
-from sandbox.outcome import Cancelled, Completion, LogLine, Outcome, Returned, TimedOut
-from sandbox.program import Invocation, Limits
-from sidecar.catalog.model import Assignment
-from sidecar.configuration.tree import Configuration
+from sandbox.outcome import Cancelled, Completion, LogLine, Returned, TimedOut
+from sandbox.program import Invocation, Limits, Program
+from sidecar.catalog.model import Assignment, Script
 from sidecar.decisions import class4
 from sidecar.header_rules import RuleViolation
-from sidecar.runs.failure import SCRIPT_ERROR, Failure, failure_of
-from sidecar.runs.programs import decision_program
+from sidecar.runs.failure import Failure, failure_of
+from sidecar.runs.outcomes import OutcomeName, outcome_name
+from sidecar.runs.runner import Running, ScriptRunner
 from sidecar.sip_answer import SipAnswer
 from sipio.reasons import reason_phrase
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference
@@ -24,12 +25,6 @@ REQUEST_TERMINATED: Final = 487
 
 _NO_CHANGES = HeaderChanges()
 _now = time.monotonic
-
-
-class Running(Protocol):
-    """A run under way in the sandbox."""
-
-    def cancel(self) -> None: ...
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -46,45 +41,26 @@ class Decided(msgspec.Struct, frozen=True):
 class Step:
     """An assignment made ready to run."""
 
-    __slots__ = ("assignment", "limits", "program", "reference", "variables")
+    __slots__ = ("assignment", "limits", "program", "reference", "script", "variables")
 
-    def __init__(self, assignment: Assignment, configuration: Configuration) -> None:
+    def __init__(self, assignment: Assignment, script: Script, program: Program, limits: Limits) -> None:
         self.assignment = assignment
-        self.program = decision_program(assignment.script, configuration)
-        self.limits = limits_of(assignment.timeout_ms / 1000, configuration)
+        self.script = script
+        self.program = program
+        self.limits = limits
         self.variables = class4.variables_json(assignment.variables)
-        script = assignment.script
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
 
 
-def limits_of(wall_seconds: float, configuration: Configuration) -> Limits:
-    """The limits of one run that may take so long."""
-    sandbox = configuration.sandbox
-    return Limits(
-        wall_seconds=wall_seconds,
-        cpu_seconds=min(wall_seconds, sandbox.cpu_ms / 1000),
-        result_bytes=sandbox.result_bytes,
-        log_bytes=sandbox.log_bytes,
-    )
+class DecisionOwner(Protocol):
+    """What a decision needs of those that own all of them: `sidecar.decisions.decisions.Decisions` is one."""
 
-
-class Keeper(Protocol):
-    """What a decision needs of those that keep all of them."""
-
-    def run(self, invocation: Invocation, done: Callable[[Completion], None]) -> Running:
-        """Run a script; ``done`` is called once, perhaps before this returns."""
-        ...
-
-    def limits(self, step: Step, elapsed: float, timeout_ms: int | None) -> Limits | None:
-        """The limits of a step begun so many seconds after the decision, None where no time is left for it."""
-        ...
-
-    def ran(self, outcome: Outcome) -> None:
-        """A script has run."""
-        ...
+    runner: ScriptRunner
+    total_seconds: float
+    runs: dict[OutcomeName, int]
 
     def begun(self, deciding: "Deciding") -> None:
-        """It is under way."""
+        """A decision is under way."""
         ...
 
     def ended(self, deciding: "Deciding", decided: Decided) -> None:
@@ -103,8 +79,8 @@ class Deciding:
         "_failure",
         "_handed",
         "_index",
-        "_keeper",
         "_own",
+        "_owner",
         "_request",
         "_running",
         "_sandbox_seconds",
@@ -115,13 +91,13 @@ class Deciding:
 
     def __init__(
         self,
-        keeper: Keeper,
+        owner: DecisionOwner,
         request: RoutingRequest,
         answer: Callable[[Decision], None],
         steps: Sequence[Step],
         own: Step | None,
     ) -> None:
-        self._keeper = keeper
+        self._owner = owner
         self._request = request
         self._answer = answer
         self._steps = steps
@@ -139,12 +115,12 @@ class Deciding:
     def begin(self) -> None:
         """Start the first step, or answer at once where there is none."""
         if not self._steps:
-            self._keeper.begun(self)
-            self._route("unassigned", self._request.routing, _NO_CHANGES)
+            self._owner.begun(self)
+            self._route(OutcomeName.UNASSIGNED, self._request.routing, _NO_CHANGES)
             return
         state = class4.initial(self._request.routing)
         text = _input(state, self._steps[0])
-        self._keeper.begun(self)
+        self._owner.begun(self)
         self._start(self._steps[0], state, text)
 
     def cancel(self) -> None:
@@ -162,7 +138,7 @@ class Deciding:
         running, self._running = self._running, None
         step = self._steps[self._index]
         self._index = len(self._steps)
-        self._fail(step, Failure("refused", reason), step.assignment.error_action)
+        self._fail(step, Failure(OutcomeName.REFUSED, reason), step.assignment.error_action)
         if running is not None:
             running.cancel()
 
@@ -172,17 +148,32 @@ class Deciding:
         request = self._request
         self._state = state
         self._handed = _now()
-        limits = self._keeper.limits(step, self._handed - self._began, request.timeout_ms)
+        limits = self._limits(step)
         if limits is None:
-            self._fail(step, Failure("timed_out", "no time was left"), step.assignment.timeout_action)
+            self._fail(step, Failure(OutcomeName.TIMED_OUT, "no time was left"), step.assignment.timeout_action)
             return
         invocation = Invocation(program=step.program, input=text, limits=limits, correlation_id=request.call_id)
-        running = self._keeper.run(invocation, self._completed)
+        running = self._owner.runner.submit(invocation, self._completed)
         if not self._answered:
             self._running = running
 
+    def _limits(self, step: Step) -> Limits | None:
+        """The step's limits, less what the decision has used up of its own; None where no time is left."""
+        left = self._owner.total_seconds
+        timeout_ms = self._request.timeout_ms
+        if timeout_ms is not None:
+            left = min(left, timeout_ms / 1000)
+        left -= self._handed - self._began
+        limits = step.limits
+        if limits.wall_seconds <= left:
+            return limits
+        if left <= 0:
+            return None
+        return structs.replace(limits, wall_seconds=left, cpu_seconds=min(left, limits.cpu_seconds))
+
     def _completed(self, completion: Completion) -> None:
-        self._keeper.ran(completion.outcome)
+        runs, name = self._owner.runs, outcome_name(completion.outcome)
+        runs[name] = runs.get(name, 0) + 1
         if self._answered:
             return
         self._running = None
@@ -192,14 +183,14 @@ class Deciding:
         if completion.log:
             self._console += [(step.reference.id, line) for line in completion.log]
         outcome = completion.outcome
-        if type(outcome) is Returned:
+        if isinstance(outcome, Returned):
             self._returned(step, outcome)
-        elif type(outcome) is Cancelled:
+        elif isinstance(outcome, Cancelled):
             self._cancelled()
         else:
             failure = failure_of(outcome)
             assignment = step.assignment
-            action = assignment.timeout_action if type(outcome) is TimedOut else assignment.error_action
+            action = assignment.timeout_action if isinstance(outcome, TimedOut) else assignment.error_action
             self._fail(step, failure, action)
 
     def _returned(self, step: Step, outcome: Returned) -> None:
@@ -208,14 +199,13 @@ class Deciding:
         try:
             after = class4.read(outcome.value, before)
         except RuleViolation as error:
-            failure = Failure(SCRIPT_ERROR, str(error), step.program.name)
+            failure = Failure(OutcomeName.SCRIPT_ERROR, str(error), step.program.name)
             self._fail(step, failure, step.assignment.error_action)
             return
-        if type(after) is class4.Rejection:
-            self._reject("sip_error", SipAnswer(after.code, after.reason or reason_phrase(after.code)), step)
-            return
-        assert type(after) is class4.RoutingState  # noqa: S101 - the other half of the union
-        self._advance(after)
+        if isinstance(after, class4.Rejection):
+            self._reject(OutcomeName.SIP_ERROR, SipAnswer(after.code, after.reason or reason_phrase(after.code)), step)
+        else:
+            self._advance(after)
 
     def _advance(self, state: class4.RoutingState) -> None:
         self._index += 1
@@ -225,9 +215,9 @@ class Deciding:
             return
         if state.routing is self._request.routing:
             # Every script failed and was passed over: the switch's own decision, as it was.
-            self._route("returned", state.routing, _NO_CHANGES)
+            self._route(OutcomeName.RETURNED, state.routing, _NO_CHANGES)
         else:
-            self._route("returned", state.routing, state.headers)
+            self._route(OutcomeName.RETURNED, state.routing, state.headers)
 
     def _fail(self, step: Step, failure: Failure, action: SipAnswer | None) -> None:
         self._failure = failure
@@ -240,7 +230,7 @@ class Deciding:
 
     # ---- answers ----
 
-    def _route(self, outcome: str, routing: dict[str, Any], headers: HeaderChanges) -> None:
+    def _route(self, outcome: OutcomeName, routing: dict[str, Any], headers: HeaderChanges) -> None:
         failure = self._failure
         own = self._own
         self._end(
@@ -254,7 +244,7 @@ class Deciding:
             )
         )
 
-    def _reject(self, outcome: str, answer: SipAnswer, step: Step) -> None:
+    def _reject(self, outcome: OutcomeName, answer: SipAnswer, step: Step) -> None:
         self._end(
             Decision(
                 action=Action.REJECT,
@@ -275,7 +265,7 @@ class Deciding:
                 code=REQUEST_TERMINATED,
                 reason=reason_phrase(REQUEST_TERMINATED),
                 routing=self._request.routing,
-                outcome="cancelled",
+                outcome=OutcomeName.CANCELLED,
                 script=own.reference if own is not None else None,
                 micros=self._micros(),
             )
@@ -295,7 +285,7 @@ class Deciding:
         # The asker holds on to this, to cancel it: together they would wait for the garbage collector.
         del self._answer
         answer(decision)
-        self._keeper.ended(self, Decided(self._request, decision, self._failure, self._console))
+        self._owner.ended(self, Decided(self._request, decision, self._failure, self._console))
 
 
 def _input(state: class4.RoutingState, step: Step) -> bytes:

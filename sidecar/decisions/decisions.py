@@ -6,47 +6,17 @@ before it left. A script that fails gives its assignment's action: a SIP answer,
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
 
-from sandbox.outcome import (
-    Cancelled,
-    Completion,
-    Crashed,
-    Exceeded,
-    Outcome,
-    OutOfMemory,
-    Refused,
-    Returned,
-    Threw,
-    TimedOut,
-)
-from sandbox.program import Invocation, Limits
-from sidecar.catalog.model import Snapshot
+from sidecar.catalog.model import Assignment, Snapshot
 from sidecar.configuration.tree import Configuration
-from sidecar.decisions.deciding import Decided, Deciding, Running, Step, limits_of
+from sidecar.decisions.deciding import Decided, Deciding, Step
 from sidecar.header_rules import RuleViolation
-from sidecar.runs.failure import SCRIPT_ERROR
+from sidecar.runs.limits import decision_limits
+from sidecar.runs.outcomes import OutcomeName
+from sidecar.runs.programs import decision_programs
+from sidecar.runs.runner import ScriptRunner
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, RoutingRequest
-
-_RUN_OUTCOMES: Final[dict[type[Outcome], str]] = {
-    Returned: "returned",
-    Threw: SCRIPT_ERROR,
-    Exceeded: SCRIPT_ERROR,
-    TimedOut: "timed_out",
-    OutOfMemory: "out_of_memory",
-    Crashed: "crashed",
-    Refused: "refused",
-    Cancelled: "cancelled",
-}
-
-
-class Runner(Protocol):
-    """The part of the sandbox that decides nothing: ``sandbox.pool.Pool`` is one."""
-
-    def submit(self, invocation: Invocation, done: Callable[[Completion], None]) -> Running:
-        """Run it; ``done`` is called once, perhaps before this returns."""
-        ...
 
 
 class Decisions:
@@ -54,38 +24,34 @@ class Decisions:
 
     def __init__(
         self,
-        runner: Runner,
+        runner: ScriptRunner,
         configuration: Configuration,
         snapshot: Snapshot,
         decided: Callable[[Decided], None],
     ) -> None:
-        self._runner = runner
+        self.runner = runner
+        self.total_seconds = configuration.decisions.total_timeout_ms / 1000
+        """Time of one decision, whatever its scripts have each."""
+        self.runs: dict[OutcomeName, int] = {}
+        """Runs of scripts ended, by outcome; a decision may be several, and one without a script is none."""
         self._configuration = configuration
         self._decided = decided
-        self._total_seconds = configuration.decisions.total_timeout_ms / 1000
+        self._programs = decision_programs(configuration)
         self._pending: set[Deciding] = set()
-        self.runs: dict[str, int] = {}
-        """Runs of scripts ended, by outcome; a decision may be several, and one without a script is none."""
         self._empty: asyncio.Event | None = None
-        self.use(snapshot)
+        self._snapshot = snapshot
+        self._steps: dict[int, Step] = {}
+        self._steps_before: dict[int, Step] = {}
 
     def use(self, snapshot: Snapshot) -> None:
-        """Decide by this snapshot from now on. A decision under way finishes with the scripts it began with."""
-        self._snapshot = snapshot
-        # Whether two assignments are one is a question of identity: they are compared as often as calls come.
-        self._steps = {
-            id(assignment): Step(assignment, self._configuration)
-            for assignment in (
-                *snapshot.routes.values(),
-                *snapshot.dids.values(),
-                *snapshot.first,
-                *snapshot.last,
-            )
-        }
+        """Decide by this snapshot from now on. A decision under way finishes with the scripts it began with.
 
-    def program_keys(self) -> set[str]:
-        """The keys of all programs that this snapshot may run."""
-        return {step.program.key for step in self._steps.values()}
+        Takes as long for 100,000 assignments as for one: a step is made when the first call wants it, and one of an
+        assignment and a script that have not changed is taken over then.
+        """
+        self._snapshot = snapshot
+        self._programs.retain(snapshot.scripts.values())
+        self._steps, self._steps_before = {}, self._steps
 
     @property
     def pending(self) -> int:
@@ -103,43 +69,34 @@ class Decisions:
         for deciding in list(self._pending):
             deciding.give_up("the daemon is stopping")
 
-    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> "Deciding":
+    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Deciding:
         """Begin deciding. Raises MalformedMessage for a routing that cannot be given to a script."""
         chain, own = self._snapshot.chain(request.direction, request.customer, request.route, request.did)
-        steps = [self._steps[id(assignment)] for assignment in chain]
-        deciding = Deciding(self, request, answer, steps, self._steps[id(own)] if own is not None else None)
+        steps = self._steps
+        made = [steps.get(id(assignment)) or self._step(assignment) for assignment in chain]
+        deciding = Deciding(self, request, answer, made, steps[id(own)] if own is not None else None)
         try:
             deciding.begin()
         except RuleViolation as error:
             raise MalformedMessage(str(error)) from None
         return deciding
 
-    # What a decision under way needs of this one.
+    def _step(self, assignment: Assignment) -> Step:
+        script = self._snapshot.scripts[assignment.script_id]
+        # By identity, since a step holds on to its assignment: no other has that number while the step is there.
+        step = self._steps_before.pop(id(assignment), None)
+        if step is None or step.script is not script:
+            limits = decision_limits(assignment.timeout_ms / 1000, self._configuration)
+            step = Step(assignment, script, self._programs.of(script), limits)
+        self._steps[id(assignment)] = step
+        return step
 
-    def run(self, invocation: Invocation, done: Callable[[Completion], None]) -> Running:
-        return self._runner.submit(invocation, done)
-
-    def limits(self, step: Step, elapsed: float, timeout_ms: int | None) -> Limits | None:
-        """The limits of a step begun so many seconds after its decision, None where no time is left for it."""
-        wall = step.limits.wall_seconds
-        left = self._total_seconds
-        if timeout_ms is not None:
-            left = min(left, timeout_ms / 1000)
-        left -= elapsed
-        if wall <= left:
-            return step.limits
-        if left <= 0:
-            return None
-        return limits_of(left, self._configuration)
-
-    def ran(self, outcome: Outcome) -> None:
-        name = _RUN_OUTCOMES[type(outcome)]
-        self.runs[name] = self.runs.get(name, 0) + 1
-
-    def begun(self, deciding: "Deciding") -> None:
+    def begun(self, deciding: Deciding) -> None:
+        """A decision is under way."""
         self._pending.add(deciding)
 
-    def ended(self, deciding: "Deciding", decided: Decided) -> None:
+    def ended(self, deciding: Deciding, decided: Decided) -> None:
+        """The switch has been told."""
         self._pending.discard(deciding)
         if self._empty is not None and not self._pending:
             self._empty.set()

@@ -10,6 +10,7 @@ import msgspec
 from sidecar.configuration.tree import LogSection
 from sidecar.operations.log_output import LineOutput
 from sidecar.operations.logs import LINE_BYTES, json_line, renderer, rfc3339, safe_json, text_line
+from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sipio.routing import Decision, RoutingRequest
 
 NAME_CHARACTERS: Final = 256
@@ -18,10 +19,8 @@ NAME_CHARACTERS: Final = 256
 ERROR_CHARACTERS: Final = 2_000
 """An error text kept in a record: a message and what a script put into it."""
 
-SAMPLED_OUTCOMES: Final = frozenset(("returned", "unassigned"))
+SAMPLED_OUTCOMES: Final = frozenset((OutcomeName.RETURNED, OutcomeName.UNASSIGNED))
 """The outcomes of which only a share is written; every other one always is."""
-
-_AS_MEANT: Final = frozenset(("returned", "unassigned", "sip_error", "cancelled"))
 
 
 class DecisionRecord(
@@ -120,7 +119,7 @@ class DecisionLog:
 
     def _line(self, record: DecisionRecord) -> bytes:
         now = self._clock()
-        level = "info" if record.outcome in _AS_MEANT else "warning"
+        level = "warning" if record.outcome in FAILURES else "info"
         if self._json:
             try:
                 encoded = safe_json(record)

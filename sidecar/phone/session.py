@@ -128,5 +128,5 @@ def _snapshot(asked: PhoneCall) -> Snapshot:
     version = hashlib.sha256(asked.text.encode()).hexdigest()[:12]
     name = asked.script.name
     script = Script(id=name, name=name, version=version, kind=Kind.APP, text=asked.text)
-    assignment = VoiceAssignment(script=script, customer=SOUNDS_CUSTOMER, variables=asked.variables)
+    assignment = VoiceAssignment(script_id=script.id, customer=SOUNDS_CUSTOMER, variables=asked.variables)
     return Snapshot(scripts={name: script}, routes={}, dids={}, destinations={"*": assignment})

@@ -16,9 +16,7 @@ from sandbox.outcome import (
     Threw,
     TimedOut,
 )
-
-SCRIPT_ERROR: Final = "script_error"
-
+from sidecar.runs.outcomes import OutcomeName
 
 _HINTS: Final = {
     Bound.RESULT: "",
@@ -30,7 +28,7 @@ _HINTS: Final = {
 class Failure(msgspec.Struct, frozen=True):
     """An outcome, what there is to say of it, and the place in the author's file."""
 
-    outcome: str
+    outcome: OutcomeName
     message: str = ""
     location: str = ""
 
@@ -41,16 +39,16 @@ def failure_of(outcome: Outcome) -> Failure:
         case Threw():
             place = outcome.location
             location = f"{outcome.program}:{place.line}:{place.column}" if place else outcome.program
-            return Failure(SCRIPT_ERROR, f"{outcome.name}: {outcome.message}", location)
+            return Failure(OutcomeName.SCRIPT_ERROR, f"{outcome.name}: {outcome.message}", location)
         case TimedOut(limit):
-            return Failure("timed_out", f"the {limit.value} time limit was reached")
+            return Failure(OutcomeName.TIMED_OUT, f"the {limit.value} time limit was reached")
         case OutOfMemory():
-            return Failure("out_of_memory", "the memory limit was reached")
+            return Failure(OutcomeName.OUT_OF_MEMORY, "the memory limit was reached")
         case Exceeded(bound):
-            return Failure(SCRIPT_ERROR, f"the {bound.value} limit was passed{_HINTS[bound]}")
+            return Failure(OutcomeName.SCRIPT_ERROR, f"the {bound.value} limit was passed{_HINTS[bound]}")
         case Crashed(cause):
-            return Failure("crashed", cause)
+            return Failure(OutcomeName.CRASHED, cause)
         case Refused(reason):
-            return Failure("refused", reason)
+            return Failure(OutcomeName.REFUSED, reason)
         case Cancelled() | Returned():
             raise ValueError(f"{outcome} is no failure")

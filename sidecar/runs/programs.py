@@ -1,50 +1,72 @@
-"""A script of the catalog as the sandbox runs it."""
+"""Scripts of the catalog as the sandbox runs them."""
 
 import platform
+from collections.abc import Iterable
 
 from sandbox.program import Kind, Program
 from sidecar import hosts
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
-from sidecar.decisions import class4
 from sidecar.kind import Kind as ScriptKind
 from sidecar.language import es_module
 
-VOICE_ADAPTER = hosts.source("call")
-
 
 def key_of(script: Script) -> str:
-    """Names this version of a script; two adapters of one script are two programs."""
+    """Names this version of a script."""
     return f"{script.id}@{script.version}"
 
 
-def decision_program(script: Script, configuration: Configuration) -> Program:
-    """For Class 4."""
-    memory_bytes = script.memory_bytes or configuration.sandbox.memory_bytes
-    return _program(script, class4.ADAPTER, memory_bytes, shared_memory=True)
+class Programs:
+    """The programs of one thing that scripts are run for: each made once for a version of its script, and kept until
+    the catalog has it no more."""
+
+    __slots__ = ("_adapter", "_made", "_memory_bytes", "_shared_memory")
+
+    def __init__(self, adapter: str, memory_bytes: int, *, shared_memory: bool) -> None:
+        self._adapter = adapter
+        self._memory_bytes = memory_bytes
+        self._shared_memory = shared_memory
+        self._made: dict[str, Program] = {}
+
+    def of(self, script: Script) -> Program:
+        """The program of a script."""
+        key = key_of(script)
+        program = self._made.get(key)
+        if program is None:
+            program = self._made[key] = self._program(key, script)
+        return program
+
+    def retain(self, scripts: Iterable[Script]) -> None:
+        """Forget the programs of all but these scripts."""
+        kept = {key_of(script) for script in scripts}
+        for key in self._made.keys() - kept:
+            del self._made[key]
+
+    def _program(self, key: str, script: Script) -> Program:
+        return Program(
+            key=key,
+            name=script.name,
+            kind=Kind(script.kind),
+            text=es_module.plain(script.text) if script.kind is ScriptKind.APP else script.text,
+            adapter=self._adapter,
+            environment={
+                **script.environment,
+                "SCRIPTFORGE_ID": script.id,
+                "SCRIPTFORGE_UUID": script.uuid,
+                "SCRIPTFORGE_NAME": script.name,
+                "APP_ID": script.app,
+                "EXEC_HOST": platform.node(),
+            },
+            memory_bytes=script.memory_bytes or self._memory_bytes,
+            shared_memory=self._shared_memory,
+        )
 
 
-def voice_program(script: Script, configuration: Configuration) -> Program:
+def decision_programs(configuration: Configuration) -> Programs:
+    """For Class 4: the memory limit is all runs' of a script together."""
+    return Programs(hosts.source("routing"), configuration.sandbox.memory_bytes, shared_memory=True)
+
+
+def call_programs(configuration: Configuration) -> Programs:
     """For Class 5: the limit is each call's own, or a script could not have more than a few hundred calls at once."""
-    memory_bytes = script.memory_bytes or configuration.voice.call_memory_bytes
-    return _program(script, VOICE_ADAPTER, memory_bytes, shared_memory=False)
-
-
-def _program(script: Script, adapter: str, memory_bytes: int, *, shared_memory: bool) -> Program:
-    return Program(
-        key=key_of(script),
-        name=script.name,
-        kind=Kind(script.kind),
-        text=es_module.plain(script.text) if script.kind is ScriptKind.APP else script.text,
-        adapter=adapter,
-        environment={
-            **script.environment,
-            "SCRIPTFORGE_ID": script.id,
-            "SCRIPTFORGE_UUID": script.uuid,
-            "SCRIPTFORGE_NAME": script.name,
-            "APP_ID": script.app,
-            "EXEC_HOST": platform.node(),
-        },
-        memory_bytes=memory_bytes,
-        shared_memory=shared_memory,
-    )
+    return Programs(hosts.source("call"), configuration.voice.call_memory_bytes, shared_memory=False)

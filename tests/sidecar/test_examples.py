@@ -54,11 +54,11 @@ def test_the_examples_are_a_catalog() -> None:
     assert set(snapshot.scripts) == {*EXPECTED, "menu"}
     for name in EXPECTED:
         assigned = snapshot.routes["acme", name]
-        assert assigned.script.id == name
+        assert assigned.script_id == name
         file = EXAMPLES / "vars" / f"{name}.toml"
         assert assigned.variables == (tomllib.loads(file.read_text()) if file.exists() else {})
     menu = snapshot.destinations["100"]
-    assert menu.script.id == "menu"
+    assert menu.script_id == "menu"
     assert menu.variables == tomllib.loads((EXAMPLES / "vars" / "menu.toml").read_text())
 
 

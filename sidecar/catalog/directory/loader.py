@@ -292,7 +292,7 @@ class _Load:
                     message = f'the script {entry.script!r} cannot drive a call: only an App can (kind = "app")'
                     entries.say((*path, "script"), message)
                 self.destinations[entry.destination] = VoiceAssignment(
-                    script=script,
+                    script_id=script.id,
                     customer=entry.customer,
                     variables=entry.vars if isinstance(entry.vars, dict) else {},
                 )
@@ -301,7 +301,7 @@ class _Load:
 
     def _assignment(self, script: Script, entry: DecisionEntry) -> Assignment:
         return Assignment(
-            script=script,
+            script_id=script.id,
             timeout_ms=entry.timeout_ms or self.decisions.timeout_ms,
             timeout_action=parse_action(entry.timeout_action or self.decisions.timeout_action),
             error_action=parse_action(entry.error_action or self.decisions.error_action),
@@ -330,7 +330,7 @@ def snapshot_version(snapshot: Snapshot) -> str:
 
     def add(where: tuple[str, ...], assignment: Assignment) -> None:
         answers = [str(answer or "") for answer in (assignment.timeout_action, assignment.error_action)]
-        content = where, assignment.script.id, assignment.timeout_ms, answers, assignment.variables
+        content = where, assignment.script_id, assignment.timeout_ms, answers, assignment.variables
         hashed.update(msgspec.json.encode(content, order="deterministic"))
 
     for script in sorted(snapshot.scripts.values(), key=lambda script: script.id):
@@ -340,7 +340,7 @@ def snapshot_version(snapshot: Snapshot) -> str:
     for did, assignment in sorted(snapshot.dids.items(), key=lambda item: item[0]):
         add(("did", did), assignment)
     for dialled, voice in sorted(snapshot.destinations.items(), key=lambda item: item[0]):
-        told = ("destination", dialled), voice.script.id, voice.customer, voice.variables
+        told = ("destination", dialled), voice.script_id, voice.customer, voice.variables
         hashed.update(msgspec.json.encode(told, order="deterministic"))
     for where, assignments in (("first", snapshot.first), ("last", snapshot.last)):
         for assignment in assignments:

@@ -40,7 +40,7 @@ class Exchange:
 
     def __init__(self, text: str, tmp_path: Path, **variables: Any) -> None:
         script = Script(id="menu", name="menu.js", version="1", kind=Kind.APP, text=text)
-        assignment = VoiceAssignment(script=script, customer="acme", variables=variables)
+        assignment = VoiceAssignment(script_id="menu", customer="acme", variables=variables)
         self.runner = EngineRunner()
         self.records: list[CallRecord] = []
         voice = VoiceSection(sounds=tmp_path / "sounds", recordings=tmp_path / "recordings", grace_seconds=0.05)

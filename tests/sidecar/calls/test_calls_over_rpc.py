@@ -33,8 +33,8 @@ CATCHES = """async function main(data, ctx) {
 """
 
 
-def _assigned(name: str, text: str) -> VoiceAssignment:
-    return VoiceAssignment(script=Script(id=name, name=f"{name}.js", version="1", kind=Kind.APP, text=text))
+def _script(name: str, text: str) -> Script:
+    return Script(id=name, name=f"{name}.js", version="1", kind=Kind.APP, text=text)
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def records() -> list[CallRecord]:
 async def switch(pool: Pool, tmp_path: Path, records: list[CallRecord]) -> AsyncIterator[VoiceSwitch]:
     configuration = Configuration(voice=VoiceSection(sounds=tmp_path, recordings=tmp_path))
     snapshot = Snapshot(
-        scripts={},
+        scripts={"menu": _script("menu", MENU), "catches": _script("catches", CATCHES)},
         routes={},
         dids={},
-        destinations={"100": _assigned("menu", MENU), "200": _assigned("catches", CATCHES)},
+        destinations={"100": VoiceAssignment(script_id="menu"), "200": VoiceAssignment(script_id="catches")},
     )
     calls = RpcCalls(Calls(pool, configuration, snapshot, records.append))
     server = RpcServer(calls.methods)

@@ -117,7 +117,7 @@ script = "ivr"
     assert script.environment == {"API_BASE": "https://example.net"}
     assert snapshot.scripts["ivr"].kind is Kind.APP
     route = snapshot.routes["acme", "uk"]
-    assert route.script is script
+    assert snapshot.scripts[route.script_id] is script
     assert (route.timeout_ms, route.timeout_action) == (200, SipAnswer(504, "Too Slow"))
     assert route.error_action == SipAnswer(500, "Script Error")
     assert route.variables == {
@@ -133,13 +133,13 @@ script = "ivr"
         SipAnswer(503, "Script Timeout"),
         None,
     )
-    assert snapshot.dids["442071234567"].script.id == "ivr"
-    assert [one.script.id for one in snapshot.first] == ["first"]
+    assert snapshot.dids["442071234567"].script_id == "ivr"
+    assert [one.script_id for one in snapshot.first] == ["first"]
     assert (snapshot.first[0].timeout_ms, snapshot.first[0].timeout_action) == (100, None)
-    assert [one.script.id for one in snapshot.last] == ["last"]
+    assert [one.script_id for one in snapshot.last] == ["last"]
     assert snapshot.last[0].variables == {"level": 3}
     chain, own = snapshot.chain(Direction.TERMINATION, "acme", "fr", "")
-    assert [one.script.id for one in chain] == ["first", "plain", "last"]
+    assert [one.script_id for one in chain] == ["first", "plain", "last"]
     assert own is every_other
 
 

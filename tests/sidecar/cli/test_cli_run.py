@@ -13,6 +13,7 @@ from sidecar.cli import main
 from sidecar.cli.decision_text import EXIT_STATUS, console_text, decision_text, failure_text, time_text
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.runs.failure import Failure
+from sidecar.runs.outcomes import OutcomeName
 from sipio.routing import Action, Decision
 
 CALL = '{"routing":{"cli":"1","dest_number":"2","egress_routing":[{"gw":{"a":{"cli":"1"}}},{"gw":{"b":{"cli":"1"}}}]}}'
@@ -195,7 +196,7 @@ def test_a_terminal_is_told_nothing_that_it_would_obey() -> None:
     assert "\x07" not in decision_text({}, routed, plain)
     assert "\x1b" not in decision_text({}, routed, plain)
     assert console_text([("a", LogLine("log", "1\x1b]0;x\n2"))], plain) == "  log  1\\x1b]0;x\n       2\n"
-    assert failure_text(Failure("crashed", "\x1b"), {}) == "script: error: \\x1b\n"
+    assert failure_text(Failure(OutcomeName.CRASHED, "\x1b"), {}) == "script: error: \\x1b\n"
 
 
 def test_time_by_stage() -> None:

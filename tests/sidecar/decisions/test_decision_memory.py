@@ -58,7 +58,7 @@ def _no_collections() -> Iterator[None]:
 @pytest.mark.parametrize("outcome", [Returned(RESULT), TimedOut(TimeLimit.WALL)], ids=["returned", "timed_out"])
 def test_an_answered_decision_is_no_garbage(outcome: Outcome) -> None:
     script = Script(id="s", name="s.js", version="1", kind=Kind.SCRIPT, text="")
-    assignment = Assignment(script=script, timeout_ms=100, timeout_action=SipAnswer(503, "Late"), error_action=None)
+    assignment = Assignment(script_id="s", timeout_ms=100, timeout_action=SipAnswer(503, "Late"), error_action=None)
     snapshot = Snapshot(scripts={"s": script}, routes={("c", ""): assignment}, dids={})
     runner = LaterRunner()
     decisions = Decisions(runner, Configuration(), snapshot, lambda _: None)

@@ -1,6 +1,7 @@
 """Decisions over a runner in memory: which scripts run, on what, within which time, and what their ends mean."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -93,7 +94,7 @@ def assignment(
     variables: Mapping[str, Any] | None = None,
 ) -> Assignment:
     return Assignment(
-        script=script(name),
+        script_id=name,
         timeout_ms=timeout_ms,
         timeout_action=timeout_action,
         error_action=error_action,
@@ -108,8 +109,20 @@ class Desk:
         self.runner = MemoryRunner()
         self.answers: list[Decision] = []
         self.told: list[Decided] = []
-        catalog = {"scripts": {}, "routes": {}, "dids": {}} | catalog
+        given = catalog.pop("scripts", {})
+        scripts = {one.script_id: script(one.script_id) for one in self._assignments(**catalog)} | given
+        catalog = {"scripts": scripts, "routes": {}, "dids": {}} | catalog
         self.decisions = Decisions(self.runner, configuration or Configuration(), Snapshot(**catalog), self.told.append)
+
+    @staticmethod
+    def _assignments(
+        *,
+        routes: Mapping[tuple[str, str], Assignment] | None = None,
+        dids: Mapping[str, Assignment] | None = None,
+        first: Sequence[Assignment] = (),
+        last: Sequence[Assignment] = (),
+    ) -> list[Assignment]:
+        return [*(routes or {}).values(), *(dids or {}).values(), *first, *last]
 
     def ask(self, **fields: Any) -> Any:
         request = RoutingRequest(**({"call_id": "c1", "customer": "acme", "route": "uk", "routing": ROUTING} | fields))
@@ -371,6 +384,30 @@ async def test_a_decision_under_way_finishes_with_the_scripts_it_began_with() ->
     assert desk.answer.outcome == "returned"
     desk.ask(call_id="c2")
     assert desk.answers[1].outcome == "unassigned"
+
+
+async def test_what_a_new_snapshot_has_not_changed_is_not_made_ready_again() -> None:
+    own, other = assignment("own"), assignment("other")
+    scripts = {"own": script("own"), "other": script("other")}
+    desk = Desk(scripts=scripts, routes={("acme", "uk"): own, ("acme", "fr"): other})
+    desk.ask()
+    desk.ask(route="fr")
+    changed = scripts | {"other": replace(scripts["other"], version="2")}
+    desk.decisions.use(Snapshot(scripts=changed, routes={("acme", "uk"): own, ("acme", "fr"): other}, dids={}))
+    desk.ask()
+    desk.ask(route="fr")
+    programs = [run.invocation.program for run in desk.runner.runs]
+    assert programs[2] is programs[0]
+    assert [program.key for program in programs] == ["own@1", "other@1", "own@1", "other@2"]
+
+
+async def test_a_script_put_back_as_it_was_is_run_as_it_was() -> None:
+    own, before = assignment("own"), script("own")
+    desk = Desk(scripts={"own": before}, routes={("acme", "uk"): own})
+    for version in (before, replace(before, version="2"), before):
+        desk.decisions.use(Snapshot(scripts={"own": version}, routes={("acme", "uk"): own}, dids={}))
+        desk.ask()
+    assert [run.invocation.program.key for run in desk.runner.runs] == ["own@1", "own@2", "own@1"]
 
 
 async def test_origination_is_assigned_by_did() -> None:

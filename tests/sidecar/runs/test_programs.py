@@ -7,7 +7,7 @@ import pytest
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
 from sidecar.kind import Kind
-from sidecar.runs.programs import decision_program, voice_program
+from sidecar.runs.programs import call_programs, decision_programs
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from sidecar.runs.programs import decision_program, voice_program
 )
 def test_memory_is_all_decisions_together_and_each_call_alone(own: int | None, decision: int, call: int) -> None:
     script = Script(id="s", name="s.js", version="1", kind=Kind.APP, text="function main() {}", memory_bytes=own)
-    deciding, driving = decision_program(script, Configuration()), voice_program(script, Configuration())
+    deciding, driving = decision_programs(Configuration()).of(script), call_programs(Configuration()).of(script)
     assert (deciding.memory_bytes, deciding.shared_memory) == (decision, True)
     assert (driving.memory_bytes, driving.shared_memory) == (call, False)
 
@@ -31,7 +31,7 @@ def test_what_process_env_has_of_the_script_and_its_host() -> None:
         app="a",
         environment={"OWN": "x"},
     )
-    for program in (decision_program(script, Configuration()), voice_program(script, Configuration())):
+    for program in (decision_programs(Configuration()).of(script), call_programs(Configuration()).of(script)):
         assert program.environment == {
             "OWN": "x",
             "SCRIPTFORGE_ID": "s",

@@ -1,0 +1,35 @@
+"""What one run may use, by what it is run for."""
+
+from typing import Final
+
+from sandbox.program import Limits
+from sidecar.configuration.tree import Configuration
+
+QUEUED_ACTIONS: Final = 1_000
+"""Actions of one call asked for and not begun: a script that does not await is allowed as many and no more."""
+TURN_SECONDS: Final = 2.0
+"""Time of one turn of a script that drives a call, from one await to the next."""
+
+
+def decision_limits(wall_seconds: float, configuration: Configuration) -> Limits:
+    """The limits of a run that decides and may take so long."""
+    sandbox = configuration.sandbox
+    return Limits(
+        wall_seconds=wall_seconds,
+        cpu_seconds=min(wall_seconds, sandbox.cpu_ms / 1000),
+        result_bytes=sandbox.result_bytes,
+        log_bytes=sandbox.log_bytes,
+    )
+
+
+def call_limits(configuration: Configuration) -> Limits:
+    """The limits of a run that drives a call: each of its turns is short, and it may wait as long as a call lasts."""
+    sandbox = configuration.sandbox
+    return Limits(
+        wall_seconds=configuration.voice.longest_call_seconds,
+        turn_seconds=TURN_SECONDS,
+        cpu_seconds=sandbox.cpu_ms / 1000,
+        result_bytes=sandbox.result_bytes,
+        log_bytes=sandbox.log_bytes,
+        outbox_calls=2 * QUEUED_ACTIONS,
+    )

@@ -1,0 +1,40 @@
+"""The sizes of each pool of workers as the operator configured them."""
+
+from sandbox.pool import PoolSettings
+from sandbox.process import WorkerSettings
+from sidecar.configuration.tree import Configuration
+
+
+def decision_pool(configuration: Configuration) -> PoolSettings:
+    """For scripts that decide: many runs, each over in less than a millisecond, in contexts that stay warm."""
+    sandbox = configuration.sandbox
+    return PoolSettings(
+        workers=sandbox.workers,
+        slow_workers=sandbox.slow_workers,
+        worker=WorkerSettings(
+            memory_bytes=sandbox.worker_memory_bytes,
+            warm_contexts=sandbox.warm_contexts,
+            require_confinement=sandbox.require_confinement,
+        ),
+        stall_seconds=sandbox.stall_ms / 1000,
+        queue=sandbox.queue,
+        queue_per_program=sandbox.queue_per_script,
+    )
+
+
+def call_pool(configuration: Configuration) -> PoolSettings:
+    """For scripts that drive calls: a context for each call, held for as long as the call lasts."""
+    voice, sandbox = configuration.voice, configuration.sandbox
+    return PoolSettings(
+        workers=max(1, voice.call_workers),
+        # A call has its place for as long as it lasts: there is nothing to move aside.
+        slow_workers=0,
+        worker=WorkerSettings(
+            memory_bytes=voice.call_worker_memory_bytes,
+            warm_contexts=0,
+            require_confinement=sandbox.require_confinement,
+        ),
+        stall_seconds=sandbox.stall_ms / 1000,
+        queue=voice.calls,
+        queue_per_program=voice.calls,
+    )

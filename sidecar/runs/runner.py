@@ -1,0 +1,64 @@
+"""The pools of worker processes, one for each thing that scripts are run for, and the state of all of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from sandbox.outcome import Completion
+from sandbox.pool import Pool, PoolSettings, PoolState
+from sandbox.program import Invocation
+
+
+class PoolName(StrEnum):
+    """What a pool's workers run scripts for. None delays another's."""
+
+    DECISIONS = "decisions"
+    CALLS = "calls"
+
+
+class Running(Protocol):
+    """A run under way; `sandbox.run.Run` is one."""
+
+    def cancel(self) -> None:
+        """Give it up: it ends as `sandbox.outcome.Cancelled`, or is over already."""
+        ...
+
+
+class ScriptRunner(Protocol):
+    """What runs scripts; `sandbox.pool.Pool` is one."""
+
+    def submit(self, invocation: Invocation, done: Callable[[Completion], None]) -> Running:
+        """Run a script. ``done`` is called once, perhaps before this returns."""
+        ...
+
+
+class Runner:
+    """All pools of one process. A pool that was never started has no workers and refuses nothing of the others'."""
+
+    def __init__(self, settings: Mapping[PoolName, PoolSettings]) -> None:
+        self._pools = {name: Pool(sizes) for name, sizes in settings.items()}
+        self._started: list[PoolName] = []
+
+    def pool(self, name: PoolName) -> Pool:
+        """The pool of this name, to submit runs to. Raises KeyError for one that was given no settings."""
+        return self._pools[name]
+
+    async def start(self, name: PoolName) -> None:
+        """Start a pool's workers. Raises SandboxError where one does not come up, or OSError."""
+        await self._pools[name].start()
+        self._started.append(name)
+
+    def retain(self, keys: Iterable[str]) -> None:
+        """Have all workers forget every program but these: the catalog has changed. Runs under way go on."""
+        kept = set(keys)
+        for pool in self._pools.values():
+            pool.retain(kept)
+
+    def states(self) -> dict[PoolName, PoolState]:
+        """A picture of each pool that was started."""
+        return {name: self._pools[name].state() for name in self._started}
+
+    async def close(self) -> None:
+        """Give up every run, and return once every worker is gone."""
+        for pool in self._pools.values():
+            await pool.close()
