@@ -26,8 +26,8 @@ from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions import class4
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.logs.logger import open_output
 from sidecar.operations.events import DecisionEvents
-from sidecar.operations.logs import open_output
 from sidecar.operations.metrics import DecisionMetrics
 from sidecar.operations.records import DecisionLog, record_of
 from sidecar.runs.limits import decision_limits

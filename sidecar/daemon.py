@@ -22,9 +22,9 @@ from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.errors import ConfigurationError, SidecarError
+from sidecar.logs.logger import ActionLogger, open_output, setup
 from sidecar.operations import memory
 from sidecar.operations.events import DecisionEvents
-from sidecar.operations.logs import ActionLogger, open_output, setup
 from sidecar.operations.metrics import CatalogState, DecisionMetrics, Sources, registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier, Watchdog

@@ -12,7 +12,7 @@ from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 from sidecar.runs.pool_settings import call_pool
 from sidecar.switches.sip_accounts import SipAccounts, load_accounts
 from sidecar.switches.sound_files import SoundFiles

@@ -14,7 +14,7 @@ import msgspec
 
 from sidecar.calls.record import CallRecord
 from sidecar.errors import SidecarError
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 
 _log = ActionLogger(__name__)
 

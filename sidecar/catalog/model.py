@@ -34,6 +34,8 @@ class Script:
     environment: Mapping[str, str] = field(default_factory=dict)
     """The author's own variables in ``process.env``."""
     memory_bytes: int | None = None
+    modules: frozenset[str] | None = None
+    """Modules of the host that this script was granted; None for all that its kind may ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Trusted JavaScript between the switch's data and a script's main: what a script sees, and how its result is read."""
+"""What a script sees of its host and what it may ask of it: trusted JavaScript, and the Python that answers it."""
 
 from functools import cache
 from importlib.resources import files
@@ -6,5 +6,5 @@ from importlib.resources import files
 
 @cache
 def source(name: str) -> str:
-    """The adapter ``name``, an expression for the sandbox to evaluate."""
+    """The adapter ``name``, for the sandbox to evaluate: ``routing`` for Class 4, ``call`` for Class 5."""
     return (files(__package__) / f"{name}.js").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pyee import EventEmitter
 
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 from sidecar.operations.records import DecisionRecord
 
 _DECIDED = "decided"

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from sidecar.errors import ConfigurationError
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 
 REQUEST_BYTES: Final = 8_192
 """Request line and headers. A scraper sends about 300 bytes."""

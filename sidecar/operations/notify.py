@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, MutableMapping
 
 from sidecar.errors import ConfigurationError
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 
 _log = ActionLogger(__name__)
 

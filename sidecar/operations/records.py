@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.configuration.tree import LogSection
-from sidecar.operations.log_output import LineOutput
-from sidecar.operations.logs import LINE_BYTES, json_line, renderer, rfc3339, safe_json, text_line
+from sidecar.logs.logger import LINE_BYTES, json_line, renderer, rfc3339, safe_json, text_line
+from sidecar.logs.output import LineOutput
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sipio.routing import Decision, RoutingRequest
 

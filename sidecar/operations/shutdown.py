@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 
 _log = ActionLogger(__name__)
 

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from sidecar.errors import SidecarError
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 from sidecar.operations.notify import Notifier
 from sidecar.operations.shutdown import Shutdown
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader, Loaded
 from sidecar.catalog.model import Snapshot
-from sidecar.operations.logs import ActionLogger
+from sidecar.logs.logger import ActionLogger
 from sidecar.problem import Problem
 
 _log = ActionLogger(__name__)

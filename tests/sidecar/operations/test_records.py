@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from sidecar.configuration.tree import LogSection
+from sidecar.logs.logger import LINE_BYTES
 from sidecar.operations.events import DecisionEvents
-from sidecar.operations.logs import LINE_BYTES
 from sidecar.operations.records import ERROR_CHARACTERS, NAME_CHARACTERS, DecisionLog, DecisionRecord, record_of
 from sipio.routing import Action, Decision, Direction, RoutingRequest, ScriptReference
 

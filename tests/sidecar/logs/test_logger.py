@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.configuration.tree import LogSection
-from sidecar.operations.log_output import LineOutput
-from sidecar.operations.logs import LINE_BYTES, ActionLogger, json_line, open_output, renderer, setup, text_line
+from sidecar.logs.logger import LINE_BYTES, ActionLogger, json_line, open_output, renderer, setup, text_line
+from sidecar.logs.output import LineOutput
 
 WHEN = 1_769_860_800.25
 FORGERY = 'x\n{"time":"2026","action":"decision"}\r\x1b[2J\x9b31m\u2028\u202e\x7f\ud800'

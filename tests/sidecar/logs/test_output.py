@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from sidecar.operations.log_output import LineOutput
+from sidecar.logs.output import LineOutput
 
 LINE = b"x" * 999 + b"\n"
 

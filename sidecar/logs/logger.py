@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.configuration.tree import LogSection
-from sidecar.operations.log_output import LineOutput
+from sidecar.logs.output import LineOutput
 
 Field = str | int | float | bool | None | Path | Sequence[str] | Mapping[str, int] | Mapping[str, str]
 """What an extra field of a log line may hold."""

@@ -1,0 +1,39 @@
+"""Which modules of the host which script may ask: by its kind, and by what it was granted itself."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sidecar.catalog.model import Script
+from sidecar.hosts.module import HostModule
+from sidecar.kind import Kind
+
+CALL_MODULE: Final = "cxC5Server"
+"""The call itself, which the adapter of calls serves; every App may name it, and has it where there is a call."""
+
+
+class Grants:
+    """The modules that there are, and who may ask them."""
+
+    __slots__ = ("_modules",)
+
+    def __init__(self, modules: Sequence[HostModule] = ()) -> None:
+        self._modules = tuple(modules)
+
+    def names(self) -> frozenset[str]:
+        """Every name that a script may require, whatever it was granted."""
+        return frozenset((CALL_MODULE, *(module.name for module in self._modules)))
+
+    def granted(self, script: Script) -> dict[str, HostModule]:
+        """The modules that a script was granted and names in its text, by name.
+
+        One that it does not name is not evaluated in its context: a check has seen that it names them in quotes.
+        """
+        own = script.modules
+        return {
+            module.name: module
+            for module in self._modules
+            if script.kind in module.kinds
+            and script.kind is not Kind.SCRIPT
+            and (own is None or module.name in own)
+            and module.name in script.text
+        }

@@ -1,0 +1,48 @@
+"""What a module of the host is: the JavaScript that a script requires, and the coroutine that answers what it asks."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sidecar.catalog.model import Script
+from sidecar.errors import SidecarError
+from sidecar.kind import Kind
+
+
+class HostError(SidecarError):
+    """What a script asked for cannot be: its promise is rejected with this message, as an error of this name."""
+
+    def __init__(self, message: str, name: str = "Error") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks: a module answers nobody else's questions with it."""
+
+    script: Script
+    correlation_id: str
+    """The call's own id, as ``process.env.CORRELATION_ID``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostModule:
+    """A module that a script may be granted."""
+
+    name: str
+    """What a script writes in ``require('...')`` and ``import ... from '...'``."""
+    javascript: str
+    """A function expression of ``{ask}`` that gives the module's value. ``ask(method, ...values)`` is a promise of what
+    ``answer`` returns. It is evaluated before the author's text, so that the author cannot change what it uses."""
+    answer: Callable[[Asker, str, list[Any]], Awaitable[Any]]
+    """Gives what the promise resolves with, as JSON can say it, for the asker, the method's name and its values, which
+    are the script's and may be anything. Raises HostError to reject it. Cancelled when the run is over."""
+    kinds: frozenset[Kind] = frozenset({Kind.APP})
+    """The kinds of scripts that may be granted it; a Script, which cannot wait, is never among them."""
+
+
+def javascript_beside(file: str) -> str:
+    """The JavaScript file of the same name as a Python file and beside it: ``kv.js`` of ``kv.py``."""
+    return Path(file).with_suffix(".js").read_text(encoding="utf-8")
