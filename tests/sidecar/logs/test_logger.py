@@ -117,7 +117,7 @@ def test_an_exception_says_where(log_file: tuple[Path, LineOutput]) -> None:
     (line,) = lines(path)
     assert line["level"] == "error"
     assert line["error"] == "ValueError: invalid literal for int() with base 10: 'bad\\nline'"
-    assert "test_logs.py" in line["traceback"]
+    assert "test_logger.py" in line["traceback"]
 
 
 def test_secrets_stay_out(log_file: tuple[Path, LineOutput]) -> None:
