@@ -59,10 +59,6 @@ class DecisionOwner(Protocol):
     total_seconds: float
     runs: dict[OutcomeName, int]
 
-    def begun(self, deciding: "Deciding") -> None:
-        """A decision is under way."""
-        ...
-
     def ended(self, deciding: "Deciding", decided: Decided) -> None:
         """The switch has been told."""
         ...
@@ -115,13 +111,10 @@ class Deciding:
     def begin(self) -> None:
         """Start the first step, or answer at once where there is none."""
         if not self._steps:
-            self._owner.begun(self)
             self._route(OutcomeName.UNASSIGNED, self._request.routing, _NO_CHANGES)
             return
         state = class4.initial(self._request.routing)
-        text = _input(state, self._steps[0])
-        self._owner.begun(self)
-        self._start(self._steps[0], state, text)
+        self._start(self._steps[0], state, _input(state, self._steps[0]))
 
     def cancel(self) -> None:
         """The caller gave up."""

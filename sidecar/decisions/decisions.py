@@ -75,9 +75,11 @@ class Decisions:
         steps = self._steps
         made = [steps.get(id(assignment)) or self._step(assignment) for assignment in chain]
         deciding = Deciding(self, request, answer, made, steps[id(own)] if own is not None else None)
+        self._pending.add(deciding)
         try:
             deciding.begin()
         except RuleViolation as error:
+            self._pending.discard(deciding)
             raise MalformedMessage(str(error)) from None
         return deciding
 
@@ -90,10 +92,6 @@ class Decisions:
             step = Step(assignment, script, self._programs.of(script), limits)
         self._steps[id(assignment)] = step
         return step
-
-    def begun(self, deciding: Deciding) -> None:
-        """A decision is under way."""
-        self._pending.add(deciding)
 
     def ended(self, deciding: Deciding, decided: Decided) -> None:
         """The switch has been told."""
