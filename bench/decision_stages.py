@@ -93,7 +93,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
 
     state = class4.initial(request.routing)
     text = class4.input_json(state, variables)
-    context = Context(program.kind)
+    context = Context(program.suspends)
     context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
     context.limit_time(10.0)
     status = context.start(text.decode(), "", 0.0)

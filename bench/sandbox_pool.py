@@ -16,7 +16,7 @@ from collections.abc import Callable
 from sandbox.engine import Context, RunBounds
 from sandbox.outcome import Completion, Returned
 from sandbox.pool import Pool, PoolSettings
-from sandbox.program import Invocation, Kind, Limits, Program
+from sandbox.program import Invocation, Limits, Program
 
 ADAPTER = "({prepare: (x) => x, collect: (d, r) => r === undefined ? d : r, caught: () => undefined})"
 SCRIPT = """
@@ -66,7 +66,7 @@ def _input() -> bytes:
 
 def _program(number: int) -> Program:
     return Program(
-        key=f"script-{number}", name=f"{number}.js", kind=Kind.SCRIPT, text=SCRIPT + f"// {number}\n", adapter=ADAPTER
+        key=f"script-{number}", name=f"{number}.js", suspends=False, text=SCRIPT + f"// {number}\n", adapter=ADAPTER
     )
 
 
@@ -78,7 +78,7 @@ class Inline:
         self._contexts = []
         bounds = RunBounds(LIMITS.result_bytes, LIMITS.log_bytes, LIMITS.outbox_calls)
         for program in programs:
-            context = Context(program.kind)
+            context = Context(program.suspends)
             assert context.load(program, bounds) == "R0"
             self._contexts.append(context)
 

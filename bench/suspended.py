@@ -12,11 +12,11 @@ from statistics import median, quantiles
 import msgspec
 import uvloop
 
+from sandbox.host import HostCall
 from sandbox.outcome import Completion
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
-from sandbox.program import Invocation, Kind, Limits, Program
-from sandbox.run import Run
+from sandbox.program import Invocation, Limits, Program
 from sidecar import hosts
 
 SCRIPT = """
@@ -41,7 +41,22 @@ INPUT = msgspec.json.encode(
         "vars": {},
     }
 )
-ANSWER = b'{"status":"success","value":"1"}'
+ANSWER = {"status": "success", "value": "1"}
+
+
+class Asked:
+    """A host that answers nothing by itself."""
+
+    def __init__(self) -> None:
+        self.waiting: list[HostCall] = []
+        self.event = asyncio.Event()
+
+    def asked(self, call: HostCall) -> None:
+        self.waiting.append(call)
+        self.event.set()
+
+    def ended(self) -> None:
+        """Nothing of it is kept."""
 
 
 def resident_bytes(pid: int) -> int:
@@ -69,19 +84,15 @@ async def measure(count: int) -> None:
     program = Program(
         key="menu",
         name="menu.js",
-        kind=Kind.APP,
+        suspends=True,
         text=SCRIPT,
         adapter=hosts.source("call"),
         memory_bytes=20_000_000,
         shared_memory=False,
     )
     limits = Limits(wall_seconds=3600, turn_seconds=2.0, cpu_seconds=60.0)
-    waiting: list[tuple[Run, int]] = []
-    asked = asyncio.Event()
-
-    def on_call(run: Run, call_id: int, _name: str, _arguments: list[object]) -> None:
-        waiting.append((run, call_id))
-        asked.set()
+    host = Asked()
+    waiting, asked = host.waiting, host.event
 
     def done(completion: Completion) -> None:
         if completion.run_micros:
@@ -89,7 +100,7 @@ async def measure(count: int) -> None:
 
     began = time.perf_counter()
     for _ in range(count):
-        pool.submit(Invocation(program=program, input=INPUT, limits=limits), done, on_call)
+        pool.submit(Invocation(program=program, input=INPUT, limits=limits), done, host)
         while len(waiting) < _ - 200:
             asked.clear()
             await asyncio.wait_for(asked.wait(), 30)
@@ -101,11 +112,11 @@ async def measure(count: int) -> None:
     each = (resident_bytes(busy) - empty[busy]) / count
     micros = []
     for turn in range(2000):
-        run, call_id = waiting[turn % len(waiting)]
+        call = waiting[turn % len(waiting)]
         asked.clear()
         length = len(waiting)
         start = time.perf_counter()
-        run.settle(call_id, ANSWER)
+        call.resolve(ANSWER)
         while len(waiting) == length:
             asked.clear()
             await asyncio.wait_for(asked.wait(), 5)

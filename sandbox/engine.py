@@ -14,7 +14,7 @@ import _quickjs as quickjs  # the package around it starts a thread, which would
 
 from sandbox import runtime
 from sandbox.bytecode import Bytecode
-from sandbox.program import Kind, Program
+from sandbox.program import Program
 
 STACK_BYTES = 256 * 1024
 """Overflow is a clean error at this size; 0 and 64 MB were measured to crash."""
@@ -49,8 +49,8 @@ class RunBounds:
     outbox_characters: int = 1_000_000
 
 
-ADAPTERS_COMPILED = 16
-"""Adapters kept as bytecode: there are as many as kinds of runs, each of some 10 kB."""
+TRUSTED_COMPILED = 64
+"""Adapters and modules kept as bytecode: there are as many as kinds of runs and as modules, each of some 10 kB."""
 
 LEFTOVER_SECONDS = 0.001
 """Processor time for a promise reaction that a run left behind: it is run only to see that there is one."""
@@ -63,13 +63,13 @@ _BYTECODE = Bytecode(quickjs)
 
 
 @cache
-def _runtime_code(kind: Kind) -> bytes | None:
-    return _BYTECODE.compile(runtime.source(kind))
+def _runtime_code(suspends: bool) -> bytes | None:
+    return _BYTECODE.compile(runtime.source(suspends))
 
 
-@lru_cache(ADAPTERS_COMPILED)
-def _adapter_code(adapter: str) -> bytes | None:
-    return _BYTECODE.compile(adapter)
+@lru_cache(TRUSTED_COMPILED)
+def _trusted_code(text: str) -> bytes | None:
+    return _BYTECODE.compile(text)
 
 
 def _evaluated(context: Any, code: bytes | None) -> Any:
@@ -93,6 +93,7 @@ class Context:
     __slots__ = (
         "_bounds",
         "_context",
+        "_entries",
         "_fire",
         "_functions",
         "_poll",
@@ -100,23 +101,24 @@ class Context:
         "_settle",
         "_start",
         "ended",
-        "kind",
         "program_key",
+        "suspends",
         "usable",
     )
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, suspends: bool) -> None:
         context = quickjs.Context()
         context.set_max_stack_size(STACK_BYTES)
         self._context = context
-        self._functions = _evaluated(context, _runtime_code(kind)) or context.eval(runtime.source(kind))
+        self._functions = _evaluated(context, _runtime_code(suspends)) or context.eval(runtime.source(suspends))
         self._start = self._functions("start")
         self._poll = self._functions("poll")
-        if kind is Kind.APP:
+        if suspends:
             self._fire = self._functions("fire")
             self._settle = self._functions("settle")
         self._reset = self._functions("reset")
-        self.kind = kind
+        self.suspends = suspends
+        self._entries: tuple[str, ...] = ()
         self.program_key = ""
         self.ended = ""
         """The status in which a promise reaction ended the context, if one did."""
@@ -129,14 +131,22 @@ class Context:
         ``once`` says that there will be one run: what only another would need is let go when it has begun.
         """
         self.program_key = program.key
-        # Before the limits, which are the author's: the adapter is trusted.
-        adapter = _evaluated(self._context, _adapter_code(program.adapter))
+        self._entries = program.entries
+        # Before the limits, which are the author's: the adapter and the modules are trusted.
+        adapter = _evaluated(self._context, _trusted_code(program.adapter))
+        modules = [
+            (name, text, _evaluated(self._context, _trusted_code(text))) for name, text in program.modules.items()
+        ]
+        for _, _, make in modules:
+            self._functions("offer")(make)
         self._context.set_memory_limit(program.memory_bytes)
         self._context.set_time_limit(LOAD_CPU_SECONDS)
         self._bounds = bounds
         # The author's text as JSON too: the binding cuts text at NUL and fails at half of a surrogate pair.
         description = {
             "adapter": "" if adapter is not None else program.adapter,
+            "modules": [{"name": name, "text": text if make is None else ""} for name, text, make in modules],
+            "entries": program.entries,
             "environment": dict(program.environment),
             "source": program.text,
             "bounds": _bounds(bounds),
@@ -161,10 +171,13 @@ class Context:
         """Processor time of each following turn."""
         self._context.set_time_limit(seconds)
 
-    def start(self, text: str, correlation_id: str, now_ms: float) -> str:
-        """Begin a run and give its status."""
+    def start(self, text: str, correlation_id: str, now_ms: float, entry: str = "main") -> str:
+        """Begin a run, which calls the function ``entry``, and give its status."""
+        if entry not in self._entries:
+            # Here and not there: the binding would cut the name at a NUL, to another's perhaps.
+            return Tag.THREW + "0" + json.dumps({"name": "Error", "message": f"no function {entry[:100]}"})
         try:
-            status = self._start(text, correlation_id, now_ms)
+            status = self._start(text, correlation_id, now_ms, entry)
         except ENGINE_ERRORS as error:
             status = _ended(error)
         return self._checked(status)

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from sandbox.link import Down
 from sandbox.process import WorkerProcess
-from sandbox.program import Kind, Program
+from sandbox.program import Program
 from sandbox.run import Run
 
 FAST_WINDOW = 32
@@ -146,9 +146,11 @@ class Lanes:
                     Down.LOAD,
                     program.key,
                     program.name,
-                    program.kind,
+                    program.suspends,
                     program.text,
                     program.adapter,
+                    dict(program.modules),
+                    program.entries,
                     dict(program.environment),
                     program.memory_bytes,
                     program.shared_memory,
@@ -160,6 +162,7 @@ class Lanes:
                 Down.RUN,
                 run.id,
                 program.key,
+                invocation.entry,
                 invocation.input,
                 invocation.correlation_id,
                 run.deadline,
@@ -341,4 +344,4 @@ def _append(queue: deque[Run], run: Run) -> None:
 
 def _has_room(worker: PooledWorker, run: Run) -> bool:
     # A run that may wait for long takes no place from others while it does.
-    return run.invocation.program.kind is Kind.APP or len(worker.outstanding) < FAST_WINDOW
+    return run.invocation.program.suspends or len(worker.outstanding) < FAST_WINDOW

@@ -17,9 +17,9 @@ class Down(IntEnum):
     """To the worker."""
 
     LOAD = 1
-    """key, name, kind, text, adapter, environment, memory_bytes, shared_memory"""
+    """key, name, suspends, text, adapter, modules, entries, environment, memory_bytes, shared_memory"""
     RUN = 2
-    """run id, program key, input, correlation id, deadline (monotonic), seconds of processor time in all, of
+    """run id, program key, entry, input, correlation id, deadline (monotonic), seconds of processor time in all, of
     processor time in a turn, of wall time in a turn, bounds of result, log,
     outbox calls and characters, jobs"""
     SETTLE = 3

@@ -10,12 +10,13 @@ import msgspec
 
 from sandbox.answers import add_lines, read_calls, read_outcome
 from sandbox.engine import Tag
+from sandbox.host import Host
 from sandbox.lanes import Lane, Lanes, PooledWorker
 from sandbox.link import Down, Up
 from sandbox.outcome import Bound, Cancelled, Crashed, Exceeded, Outcome, Refused, TimedOut, TimeLimit
 from sandbox.process import WorkerSettings
-from sandbox.program import Invocation, Kind
-from sandbox.run import Done, OnCall, Run
+from sandbox.program import Invocation
+from sandbox.run import Done, Run
 from sandbox.supervision import Supervisor
 
 __all__ = ["Pool", "PoolSettings", "PoolState", "Run", "WorkerSettings"]
@@ -145,14 +146,13 @@ class Pool:
 
     # ---- asking ----
 
-    def submit(self, invocation: Invocation, done: Done, on_call: OnCall | None = None) -> Run:
+    def submit(self, invocation: Invocation, done: Done, host: Host | None = None) -> Run:
         """Run an invocation. ``done`` is called once, on the event loop, perhaps before this returns.
 
-        ``on_call(run, call id, name, arguments)`` is told each host call; every one is to be answered by
-        ``run.settle`` or ``run.fail_call``.
+        ``host`` is told what the script asks. Without one every host call is rejected.
         """
         now = self._loop.time()
-        run = Run(self, invocation, done, on_call, now + invocation.limits.wall_seconds)
+        run = Run(self, invocation, done, host, now + invocation.limits.wall_seconds)
         key = invocation.program.key
         count = self._per_program.get(key, 0)
         if self._closing or self._outstanding >= self._settings.queue or count >= self._settings.queue_per_program:
@@ -182,13 +182,13 @@ class Pool:
         if worker is None or run.id not in worker.outstanding:
             return
         # It stays in the worker's books until the worker says that it is done with it.
-        if run.invocation.program.kind is Kind.APP:
+        if run.invocation.program.suspends:
             worker.process.send([Down.CANCEL, run.id])
         if isinstance(outcome, Cancelled):
             run.cancelled_at = self._loop.time()
 
-    def settle(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
-        """Answer a host call; one of a run that has ended is dropped."""
+    def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
+        """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
         if run.worker is not None and not run.answered and run.id in run.worker.outstanding:
             run.worker.process.send([Down.SETTLE, run.id, call_id, succeeded, value.decode("utf-8", "replace")])
 

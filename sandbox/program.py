@@ -1,34 +1,56 @@
 """What is run: one version of a script, its limits, and one invocation of it."""
 
+import re
 from collections.abc import Mapping
-from enum import StrEnum
 
 import msgspec
 
-
-class Kind(StrEnum):
-    """SCRIPT is synchronous: no promises, no timers. APP has both, within the run."""
-
-    SCRIPT = "script"
-    APP = "app"
+_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_RESERVED = frozenset(
+    """
+    await break case catch class const continue debugger default delete do else enum export extends false finally for
+    function if implements import in instanceof interface let new null package private protected public return static
+    super switch this throw true try typeof var void while with yield
+    """.split()  # noqa: SIM905 - a list literal is thirty lines
+)
+"""ECMA-262 12.7.2, the words of strict mode among them: a script may begin with it."""
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one script. Two versions never share a key, and two scripts never share a context."""
+    """One version of one script. Two versions never share a key, and two scripts never share a context.
+
+    Raises ValueError for an entry that is not the name of a function, and for modules of a program that does not
+    suspend.
+    """
 
     key: str
     """Names this version among all; runs of programs with the same key may follow each other in one context."""
     name: str
     """The author's file name, as errors show it."""
-    kind: Kind
+    suspends: bool
+    """Whether a run may wait: it has promises, timers, modules and host calls then."""
     text: str
     adapter: str
     """Trusted JavaScript, an expression that gives ``{prepare, collect, caught}``; see runtime/run.js."""
+    modules: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """What ``require`` gives, by name: trusted JavaScript, an expression that is a function of ``{ask}`` and gives the
+    module's value. ``ask(name, ...values)`` is a host call ``<module>.<name>`` and gives a promise. Made once for each
+    context, before the author's text: the runs that follow each other in one share it."""
+    entries: tuple[str, ...] = ("main",)
+    """Names of the functions that an invocation may call."""
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
     """``process.env``."""
     memory_bytes: int = 100_000_000
     shared_memory: bool = True
     """Whether the limit holds for all runs of this program that wait at the same time together, or for each."""
+
+    def __post_init__(self) -> None:
+        for entry in self.entries:
+            # These become part of what is compiled; ASCII, so that no two of them look alike.
+            if _IDENTIFIER.fullmatch(entry) is None or entry in _RESERVED:
+                raise ValueError(f"{entry[:100]!r} is not the name of a JavaScript function")
+        if self.modules and not self.suspends:
+            raise ValueError("a program that does not suspend has no modules")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,5 +79,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     input: bytes
     """JSON, for the adapter's ``prepare``."""
     limits: Limits
+    entry: str = "main"
+    """The function to call. A run whose program does not have it among its entries, or does not define it, throws."""
     correlation_id: str = ""
     """``process.env.CORRELATION_ID``: the call's own id."""

@@ -1,29 +1,39 @@
 """One invocation under way."""
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+from sandbox.host import Host, HostCall
 from sandbox.outcome import Cancelled, Completion, LogLine, Outcome
+from sandbox.process import WorkerProcess
 from sandbox.program import Invocation
 
-if TYPE_CHECKING:
-    from sandbox.lanes import PooledWorker
-
 Done = Callable[[Completion], None]
-OnCall = Callable[["Run", int, str, list[Any]], None]
-"""run, call id, name, arguments"""
 
 
-class Keeper(Protocol):
-    """What a run needs of the pool that keeps it."""
+class RunOwner(Protocol):
+    """What a run needs of the pool that it is one of."""
 
     def stop(self, run: "Run", outcome: Outcome) -> None:
         """Settle a run from outside and see that it does not go on."""
         ...
 
-    def settle(self, run: "Run", call_id: int, succeeded: bool, value: bytes) -> None:
-        """Answer a host call."""
+    def answer_call(self, run: "Run", call_id: int, succeeded: bool, value: bytes) -> None:
+        """Tell a run's script the answer to a host call."""
+        ...
+
+
+class RunWorker(Protocol):
+    """What is asked of the worker that a run was sent to."""
+
+    @property
+    def process(self) -> WorkerProcess: ...
+
+    @property
+    def outstanding(self) -> Mapping[int, "Run"]:
+        """Runs that it has not ended, by their ids in it."""
         ...
 
 
@@ -31,21 +41,19 @@ class Run:
     """One invocation under way. ``cancel`` gives it up."""
 
     __slots__ = (
-        "_done", "_keeper", "_on_call", "answered", "attempts", "called_host", "cancelled_at", "deadline", "id",
+        "_done", "_host", "_owner", "answered", "attempts", "called_host", "cancelled_at", "deadline", "id",
         "invocation", "log", "worker",
     )  # fmt: skip
 
-    def __init__(
-        self, keeper: Keeper, invocation: Invocation, done: Done, on_call: OnCall | None, deadline: float
-    ) -> None:
-        self._keeper = keeper
+    def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
+        self._owner = owner
         self._done = done
-        self._on_call = on_call
+        self._host = host
         self.invocation = invocation
         self.deadline = deadline
         self.id = 0
         """In the worker that has it; another each time it is placed."""
-        self.worker: PooledWorker | None = None
+        self.worker: RunWorker | None = None
         self.answered = False
         self.attempts = 0
         self.called_host = False
@@ -59,13 +67,18 @@ class Run:
             return
         self.answered = True
         completion = Completion(outcome, tuple(self.log), run_micros)
-        done = self._done
+        done, host = self._done, self._host
         # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
         # allocates next is memory that no cache has.
-        del self._done, self._on_call
+        del self._done, self._host
+        if host is not None:
+            try:
+                host.ended()
+            except Exception as error:  # noqa: BLE001 - the asker's mistake must not cost the runs of others
+                _report("a host raised at the end of its run", error)
         try:
             done(completion)
-        except Exception as error:  # noqa: BLE001 - the asker's mistake must not cost the runs of others
+        except Exception as error:  # noqa: BLE001 - as above
             _report("a run's done callback raised", error)
 
     def ask_host(self, call_id: int, name: str, arguments: list[Any]) -> None:
@@ -73,28 +86,21 @@ class Run:
         self.called_host = True
         if self.answered:
             return
-        on_call = self._on_call
-        if on_call is None:
-            self.fail_call(call_id, b'{"message":"there is no host for this run"}')
+        call = HostCall(name, arguments, functools.partial(self._owner.answer_call, self, call_id))
+        host = self._host
+        if host is None:
+            call.reject("there is no host for this run")
             return
         try:
-            on_call(self, call_id, name, arguments)
+            host.asked(call)
         except Exception as error:  # noqa: BLE001 - as above
-            _report("a run's host call callback raised", error)
-            self.fail_call(call_id, b'{"message":"the host failed"}')
+            _report("a run's host raised", error)
+            call.reject("the host failed")
 
     def cancel(self) -> None:
         """The asker gave up: the run is stopped, and its outcome is Cancelled."""
         if not self.answered:
-            self._keeper.stop(self, Cancelled())
-
-    def settle(self, call_id: int, value: bytes) -> None:
-        """Answer a host call with JSON."""
-        self._keeper.settle(self, call_id, True, value)
-
-    def fail_call(self, call_id: int, error: bytes) -> None:
-        """Answer a host call with an error, whose properties (``message``, ``name`` ...) are JSON."""
-        self._keeper.settle(self, call_id, False, error)
+            self._owner.stop(self, Cancelled())
 
 
 def _report(message: str, error: Exception) -> None:

@@ -27,7 +27,7 @@ from sandbox.link import (
     Up,
     unpacker,
 )
-from sandbox.program import Kind, Program
+from sandbox.program import Program
 
 READ_BYTES = 256 * 1024
 FLUSH_BYTES = 64 * 1024
@@ -87,7 +87,8 @@ class Worker:
         self._spent = False
         self._programs: dict[str, Program] = {}
         self._warm: OrderedDict[str, Context] = OrderedDict()
-        self._blank: dict[Kind, list[Context]] = {Kind.SCRIPT: [], Kind.APP: []}
+        self._blank: dict[bool, list[Context]] = {False: [], True: []}
+        """By whether their runs may wait."""
         self._suspended: dict[int, Run] = {}
         self._timers: dict[int, float] = {}
         self._last_seconds: dict[str, float] = {}
@@ -106,13 +107,13 @@ class Worker:
         program = Program(
             key="",
             name="warm-up",
-            kind=Kind.APP,
+            suspends=True,
             text="async function main(data) { console.log(1); await null; return data }",
             adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
         )
         bounds = RunBounds(1000, 1000, 10)
-        for kind in Kind:
-            context = Context(kind)
+        for suspends, blank in self._blank.items():
+            context = Context(suspends)
             context.load(program, bounds)
             context.limit_time(1.0)
             context.start("{}", "", 0.0)
@@ -120,7 +121,7 @@ class Worker:
                 context.poll(False)
             context.take_log()
             context.finish()
-            self._blank[kind].append(Context(kind))
+            blank.append(Context(suspends))
         self._peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         select.poll()
         # Messages and contexts form no cycles; a collection in the middle of a run would be a script's time.
@@ -176,9 +177,9 @@ class Worker:
         return b""
 
     def _make_blank(self) -> None:
-        for kind, blank in self._blank.items():
+        for suspends, blank in self._blank.items():
             if len(blank) < BLANK_CONTEXTS:
-                blank.append(Context(kind))
+                blank.append(Context(suspends))
                 return
 
     def _handle(self, message: list[Any]) -> None:
@@ -186,16 +187,18 @@ class Worker:
         if operation == Down.RUN:
             self._run(message)
         elif operation == Down.LOAD:
-            _, key, name, kind, text, adapter, environment, memory_bytes, shared_memory = message
+            _, key, name, suspends, text, adapter, modules, entries, environment, memory_bytes, shared = message
             self._programs[key] = Program(
                 key=key,
                 name=name,
-                kind=Kind(kind),
+                suspends=suspends,
                 text=text,
                 adapter=adapter,
+                modules=modules,
+                entries=tuple(entries),
                 environment=environment,
                 memory_bytes=memory_bytes,
-                shared_memory=shared_memory,
+                shared_memory=shared,
             )
         elif operation == Down.SETTLE:
             _, run_id, call_id, succeeded, value = message
@@ -214,7 +217,7 @@ class Worker:
 
     def _run(self, message: list[Any]) -> None:
         (
-            _, run_id, key, text, correlation_id, deadline, cpu, turn_cpu, turn_wall, result, log, outbox,
+            _, run_id, key, entry, text, correlation_id, deadline, cpu, turn_cpu, turn_wall, result, log, outbox,
             outbox_characters, jobs,
         ) = message  # fmt: skip
         slots = self._slots
@@ -235,8 +238,8 @@ class Worker:
         bounds = RunBounds(result, log, outbox, outbox_characters)
         if context is None:
             program = self._programs[key]
-            blank = self._blank[program.kind]
-            context = blank.pop() if blank else Context(program.kind)
+            blank = self._blank[program.suspends]
+            context = blank.pop() if blank else Context(program.suspends)
             status = context.load(program, bounds, once=self._warm_contexts == 0)
             if not context.usable:
                 self._done(run_id, status, None, started)
@@ -255,8 +258,9 @@ class Worker:
             kill_seconds=kill_seconds,
             started=started,
         )
-        began = time.process_time() if context.kind is Kind.APP else 0.0
-        self._follow(run, context.start(str(text, "utf-8", "replace"), correlation_id, started * 1000), began)
+        began = time.process_time() if context.suspends else 0.0
+        status = context.start(str(text, "utf-8", "replace"), correlation_id, started * 1000, entry)
+        self._follow(run, status, began)
         # What a context holds is freed here, as part of its own run.
         del run, context
         self._at_rest()
@@ -279,7 +283,7 @@ class Worker:
         context = run.context
         if status[0] == Tag.WAITING:
             status = self._run_jobs(run, began)
-        if context.kind is Kind.APP and status[0] != Tag.WAITING and time.process_time() - began > run.cpu_left:
+        if context.suspends and status[0] != Tag.WAITING and time.process_time() - began > run.cpu_left:
             # A promise takes the engine's interrupt for a rejection, which may be what the run ended in.
             context.usable = False
             status = Tag.OUT_OF_TIME + "0"

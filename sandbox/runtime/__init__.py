@@ -7,13 +7,14 @@ AUTHOR_LINE_OFFSET = 2000
 """Lines put before the author's text; run.js has the same number. The runtime is shorter, which a test holds it to."""
 
 
-def parts(kind: str) -> tuple[str, ...]:
-    """The files of the runtime for a kind. All are one scope, evaluated in this order."""
-    return ("intrinsics.js", "promises.js", "console.js", "failure.js", "run.js", f"{kind}.js", "entry.js")
+def parts(suspends: bool) -> tuple[str, ...]:
+    """The files of the runtime, for runs that may wait or may not. All are one scope, evaluated in this order."""
+    turns = "suspending.js" if suspends else "synchronous.js"
+    return ("intrinsics.js", "promises.js", "console.js", "failure.js", "run.js", turns, "entry.js")
 
 
 @cache
-def source(kind: str) -> str:
-    """The whole runtime for a kind, as an expression that gives the runtime's functions by name."""
-    text = "\n".join((files(__package__) / part).read_text(encoding="utf-8") for part in parts(kind))
+def source(suspends: bool) -> str:
+    """The whole runtime, as an expression that gives the runtime's functions by name."""
+    text = "\n".join((files(__package__) / part).read_text(encoding="utf-8") for part in parts(suspends))
     return f'(() => {{"use strict";\n{text}\n}})()'

@@ -1,5 +1,6 @@
 // One run: load the author's text once, then start, take turns and poll until it has a status.
-// What an App has more than a Script (timers, promises, host calls) is in app.js; script.js stands in its place.
+// What a run that may wait has more (timers, promises, modules, host calls) is in suspending.js; where none may wait,
+// synchronous.js stands in its place.
 //
 // A status is one string: a tag, a flag, a payload.
 //   tag   R returned (JSON)  E threw (JSON)  N threw null (JSON)  M out of memory  X exceeded (which bound)  W waiting (ms to the next timer, or none)
@@ -7,7 +8,8 @@
 // The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
-// require(name) a module, and rest() is called at the end of each turn that leaves the run waiting.
+// modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
+// turn that leaves the run waiting.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
 const AUTHOR_LINE_OFFSET = 2000;
@@ -21,7 +23,7 @@ let program;
 let bounds;
 let now = 0;
 let adapter;
-let factory; // gives main, afresh for each run
+let factory; // gives the functions that may be called, afresh for each run
 let onlyOnce = false;
 let status = "";
 let data;
@@ -29,7 +31,8 @@ let finished = false;
 let finishedBy;
 let finishedValue;
 let askedForData = false;
-let hasMain = false;
+let entry = "main"; // the function that the run calls
+let hasEntry = false;
 
 const flags = () => (lines.length ? 1 : 0) + (outboxCalls() ? 2 : 0);
 
@@ -99,6 +102,16 @@ define("err", (value) => {
   throw value;
 });
 
+// An author may shadow eval: what the text defines is told by text of ours that follows it.
+const entryPoints = (names) => {
+  let properties = "__proto__:null";
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index];
+    properties += `,["${name}"]:typeof ${name}==="function"?${name}:void 0`;
+  }
+  return `{${properties}}`;
+};
+
 // The adapter comes evaluated, or as text where the engine's bytecode is out of reach.
 const load = (programText, evaluated, once) => {
   status = "";
@@ -108,13 +121,15 @@ const load = (programText, evaluated, once) => {
     bounds = program.bounds;
     adapter = evaluated ?? evaluate(program.adapter);
     if (typeof adapter === "function") adapter = adapter(granted);
-    factory = evaluate(`(function () {${lineOffset()}${program.source}\n;return typeof main === "function" ? main : undefined})`);
+    // After the adapter, which may have put its own timers in place of the runtime's.
+    makeModules();
+    factory = evaluate(`(function () {${lineOffset()}${program.source}\n;return${entryPoints(program.entries)}})`);
     return "R0";
   } catch (thrown) {
     fail(thrown);
     return status;
   } finally {
-    program.source = program.adapter = "";
+    program.source = program.adapter = program.modules = undefined;
   }
 };
 
@@ -131,8 +146,8 @@ const poll = (idle) => {
   const timer = nextTimer();
   if (timer === undefined && waitingFor() === 0 && idle) {
     if (askedForData) succeed(undefined);
-    else if (!hasMain) fail(noEntryPoint());
-    else fail(new NativeError("main returned a promise that can never settle: nothing that it waits for is pending"));
+    else if (!hasEntry) fail(noEntryPoint());
+    else fail(new NativeError(`${entry} returned a promise that can never settle: nothing that it waits for is pending`));
     return status;
   }
   return flat("W", flags(), timer === undefined ? "" : timer.due - now);
@@ -140,8 +155,15 @@ const poll = (idle) => {
 
 const isThenable = (value) => value !== null && (typeof value === "object" || typeof value === "function") && typeof value.then === "function";
 
-const start = (inputText, correlationId, time) => {
+// What an author's own return at the top level gives stands for main.
+const entryOf = (defined) => {
+  if (typeof defined === "object" && defined !== null) return defined[entry];
+  return entry === "main" ? defined : undefined;
+};
+
+const start = (inputText, correlationId, time, entryName) => {
   now = time;
+  entry = entryName;
   status = "";
   finished = askedForData = false;
   finishedValue = undefined;
@@ -151,13 +173,14 @@ const start = (inputText, correlationId, time) => {
     environment.CORRELATION_ID = correlationId;
     define("process", { env: environment });
     data = adapter.prepare(parse(inputText));
-    const main = apply(factory, realm, []);
+    const called = entryOf(apply(factory, realm, []));
     if (onlyOnce) factory = undefined;
-    hasMain = main !== undefined;
-    const returned = hasMain && !finished ? main(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
+    hasEntry = called !== undefined;
+    if (!hasEntry && entry !== "main") throw new NativeError(`no function ${entry}`);
+    const returned = hasEntry && !finished ? called(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
     if (finished) concludeFinished();
     else if (isThenable(returned)) follow(returned);
-    else if (hasMain || (askedForData && !mayWait)) succeed(returned);
+    else if (hasEntry || (askedForData && !mayWait)) succeed(returned);
     else if (!mayWait) throw noEntryPoint();
   } catch (thrown) {
     if (finished) concludeFinished();

@@ -27,7 +27,7 @@ class Inline:
             limits = decision_limits(assignment.timeout_ms / 1000, configuration)
             self._cpu_seconds = limits.cpu_seconds
             program = programs.of(snapshot.scripts[assignment.script_id])
-            context = Context(program.kind)
+            context = Context(program.suspends)
             context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
             variables = class4.variables_json(assignment.variables)
             self._runs.append((context, class4.input_json(class4.initial(request.routing), variables).decode()))

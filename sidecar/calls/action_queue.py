@@ -7,14 +7,15 @@ from typing import Protocol
 
 import msgspec
 
+from sandbox.host import HostCall
 from sidecar.calls.actions import Asked
 from sipio.call_control import ActionResult, CallAction, CallControl, Hangup, PendingAction
 
 
 class Queued(msgspec.Struct, frozen=True):
-    """An action and the host call that is answered when it is complete; 0 for none."""
+    """An action and the host call that is answered when it is complete, if the script asked for it."""
 
-    call_id: int
+    call: HostCall | None
     asked: Asked
 
 

@@ -1,4 +1,4 @@
-"""Class 5: calls given to the scripts of their destinations. With scripted_call.py the only seam between a script's ctx
+"""Class 5: calls given to the scripts of their destinations. With one_call.py the only seam between a script's ctx
 and whatever carries the call.
 """
 
@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from sidecar.calls.one_call import ScriptedCall
+from sidecar.calls.one_call import OneCall
 from sidecar.calls.places import Places
 from sidecar.calls.record import CallRecord
 from sidecar.calls.script_run import ScriptRunner
@@ -38,7 +38,7 @@ class Calls:
         self.configuration = configuration
         self.programs = programs.call_programs(configuration)
         self._ended = ended
-        self._calls: set[ScriptedCall] = set()
+        self._calls: set[OneCall] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
@@ -64,7 +64,7 @@ class Calls:
         assigned = {programs.key_of(scripts[one.script_id]) for one in self._snapshot.destinations.values()}
         return assigned | {programs.key_of(call.script) for call in self._calls}
 
-    def offered(self, call: CallControl) -> "ScriptedCall | Hangup":
+    def offered(self, call: CallControl) -> "OneCall | Hangup":
         """Give a call to the script of its destination."""
         if self._draining:
             return Hangup(code=503, reason="Shutting Down", cause=cause_of(503))
@@ -73,11 +73,11 @@ class Calls:
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:
             return Hangup(code=404, reason=reason_phrase(404), cause=cause_of(404))
-        scripted = ScriptedCall(self, call, assignment, self._snapshot.scripts[assignment.script_id])
-        self._calls.add(scripted)
+        one = OneCall(self, call, assignment, self._snapshot.scripts[assignment.script_id])
+        self._calls.add(one)
         self._empty.clear()
-        scripted.begin()
-        return scripted
+        one.begin()
+        return one
 
     def refuse_new(self) -> None:
         """Take no more calls."""
@@ -93,7 +93,7 @@ class Calls:
         for call in list(self._calls):
             call.end(Hangup(code=503, reason=reason, cause=cause_of(503)), HangupBy.SYSTEM)
 
-    def over(self, call: "ScriptedCall", record: CallRecord) -> None:
+    def over(self, call: "OneCall", record: CallRecord) -> None:
         self._calls.discard(call)
         if not self._calls:
             self._empty.set()

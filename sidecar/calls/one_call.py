@@ -8,10 +8,11 @@ was, and the script is told when the call is over, whoever ended it.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from msgspec import structs
 
+from sandbox.host import HostCall
 from sandbox.outcome import Completion, Returned
 from sandbox.stack import author_location
 from sidecar.calls import actions as call_actions
@@ -22,7 +23,7 @@ from sidecar.calls.heard_digits import HeardDigits
 from sidecar.calls.places import ActionError, Places
 from sidecar.calls.record import CallNotes, CallRecord
 from sidecar.calls.script_ending import ending_of, last_word, ours
-from sidecar.calls.script_run import QUEUED_ACTIONS, CallScript, ScriptRunner
+from sidecar.calls.script_run import QUEUED_ACTIONS, ScriptRun, ScriptRunner, reject_ended
 from sidecar.calls.type_ahead import TypeAhead
 from sidecar.catalog.model import Script, VoiceAssignment
 from sidecar.configuration.tree import Configuration
@@ -67,13 +68,13 @@ class AllCalls(Protocol):
         """Where the files of a call's customer are."""
         ...
 
-    def over(self, call: "ScriptedCall", record: CallRecord) -> None:
+    def over(self, call: "OneCall", record: CallRecord) -> None:
         """A call is over."""
         ...
 
 
-class ScriptedCall:
-    """One call and the script that drives it. A `CallObserver`."""
+class OneCall:
+    """One call and the script that drives it. A `CallObserver`, and the `Host` of its script."""
 
     def __init__(self, calls: AllCalls, control: CallControl, assignment: VoiceAssignment, script: Script) -> None:
         self._calls = calls
@@ -82,16 +83,16 @@ class ScriptedCall:
         self.assignment = assignment
         self.script = script
         self._places = calls.places(control.offer, assignment)
-        self._script = CallScript(calls.programs.of(script))
+        self._script = ScriptRun(calls.programs.of(script))
         self._queue = ActionQueue(control, self)
-        self._digits = HeardDigits(self._script)
+        self._digits = HeardDigits()
         self._type_ahead = TypeAhead()
         self._notes = CallNotes(control.offer, time.time(), self._loop.time())
         self._recordings = 0
         """Begun and not finished."""
         self._hung_up: HungUp | None = None
         self._ending: HangupBy | None = None
-        self._hangup_wanted: list[int] = []
+        self._hangup_wanted: list[HostCall] = []
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
         self._failure: Failure | None = None
@@ -106,36 +107,41 @@ class ScriptedCall:
         """Start the script."""
         program, configuration = self._script.program, self._calls.configuration
         run = script_run.invocation(program, self.offer, self.assignment, configuration)
-        self._script.begin(self._calls.runner, run, self._script_done, self._host_call)
+        self._script.begin(self._calls.runner, run, self._script_done, self)
 
     # ---- what the script asks ----
 
-    def _host_call(self, call_id: int, name: str, arguments: list[Any]) -> None:
-        script = self._script
-        if name == "perform":
-            self._perform(call_id, arguments)
-        elif name == "digits":
+    def asked(self, call: HostCall) -> None:
+        """The script asks for something."""
+        arguments = call.arguments
+        if call.name == "perform":
+            self._perform(call)
+        elif call.name == "digits":
             if self._hung_up is not None:
-                script.reject_ended(call_id)
-            elif self._digits.want(call_id, fresh=arguments[:1] == [True]):
+                reject_ended(call)
+            elif self._digits.want(call, fresh=arguments[:1] == [True]):
                 # A key is heard once: what a waitFor has is not for the next ivr.
                 self._type_ahead.forget()
-        elif name == "hangup":
+        elif call.name == "hangup":
             if self._hung_up is not None:
-                self._tell_hangup(call_id, self._hung_up)
+                _tell_hangup(call, self._hung_up)
             else:
-                self._hangup_wanted.append(call_id)
-        elif name == "log":
+                self._hangup_wanted.append(call)
+        elif call.name == "log":
             self._notes.write(str(arguments[0]) if arguments else "")
-            script.settle(call_id)
-        elif name == "warn":
+            call.resolve()
+        elif call.name == "warn":
             message, stack = ([*map(str, arguments), "", ""])[:2]
             self._notes.warn(message, self._place(stack), self._loop.time())
-            script.settle(call_id)
-        elif name == "exceeded":
+            call.resolve()
+        elif call.name == "exceeded":
             self._exceeded(str(arguments[0]), str(arguments[1]))
         else:
-            script.reject(call_id, f"there is no host call {name}")
+            call.reject(f"there is no host call {call.name}")
+
+    def ended(self) -> None:
+        """Its script is over, and hears nothing more. Actions that it made without await are done all the same."""
+        self._hangup_wanted.clear()
 
     def _place(self, stack: str) -> str:
         """Where in the author's file."""
@@ -149,29 +155,28 @@ class ScriptedCall:
         self._failure = Failure(OutcomeName.SCRIPT_ERROR, message, self._place(stack))
         self._script.cancel()
 
-    def _perform(self, call_id: int, arguments: list[Any]) -> None:
-        script = self._script
-        kind, options, stack = ([*arguments, None, None, None])[:3]
+    def _perform(self, call: HostCall) -> None:
+        kind, options, stack = ([*call.arguments, None, None, None])[:3]
         if not isinstance(kind, str) or not isinstance(options, dict):
-            script.reject(call_id, "an action needs a name and options")
+            call.reject("an action needs a name and options")
             return
         if self._hung_up is not None or self._ending is not None:
-            script.reject_ended(call_id)
+            reject_ended(call)
             return
         if self._queue.waiting >= QUEUED_ACTIONS:
-            script.reject(call_id, f"more than {QUEUED_ACTIONS} actions wait for the call")
+            call.reject(f"more than {QUEUED_ACTIONS} actions wait for the call")
             return
         try:
             if kind == "set":
                 self._control.set_variable(*call_actions.variable(options))
-                script.settle(call_id)
+                call.resolve()
                 return
             asked = call_actions.read(kind, options, self._places)
         except ActionError as error:
             self._notes.warn(str(error), self._place(str(stack)), self._loop.time())
-            script.reject(call_id, str(error), name="TypeError")
+            call.reject(str(error), name="TypeError")
             return
-        self._queue.add(Queued(call_id, asked))
+        self._queue.add(Queued(call, asked))
 
     # ---- what its queue tells ----
 
@@ -198,10 +203,10 @@ class ScriptedCall:
             self._drop_timer()
         if isinstance(result, Done):
             self._done(queued, result.value)
-        elif isinstance(result, Failed):
-            self._script.reject(queued.call_id, result.message)
-        else:
-            self._script.reject_ended(queued.call_id)
+        elif not isinstance(result, Failed):
+            reject_ended(queued.call)
+        elif queued.call is not None:
+            queued.call.reject(result.message)
 
     def emptied(self) -> None:
         """No action is left: a script that has ended had waited for that."""
@@ -219,8 +224,9 @@ class ScriptedCall:
             self.end(*call_actions.end_of_bridge(value))
         elif isinstance(value, Digits) and value.status != "success" and asked.transfer_to is not None:
             # Digits were not entered: the call goes elsewhere and the script is told what was.
-            self._queue.add_first(Queued(0, asked.transfer_to))
-        self._script.settle(queued.call_id, call_actions.result(value))
+            self._queue.add_first(Queued(None, asked.transfer_to))
+        if queued.call is not None:
+            queued.call.resolve(call_actions.result(value))
 
     # ---- what happens on the call ----
 
@@ -262,16 +268,16 @@ class ScriptedCall:
         if current is not None:
             done = isinstance(current.asked.action, Hangup)
             self._notes.action(current.asked.text, began, self._loop.time(), "done" if done else "hung up")
-            if done:
-                self._script.settle(current.call_id)
-            else:
-                self._script.reject_ended(current.call_id)
+            if not done:
+                reject_ended(current.call)
+            elif current.call is not None:
+                current.call.resolve()
         for queued in waiting:
-            self._script.reject_ended(queued.call_id)
+            reject_ended(queued.call)
         self._digits.call_ended()
         wanted, self._hangup_wanted = self._hangup_wanted, []
-        for call_id in wanted:
-            self._tell_hangup(call_id, hung_up)
+        for call in wanted:
+            _tell_hangup(call, hung_up)
         if self._script.completion is not None:
             self._all_over()
         else:
@@ -281,10 +287,6 @@ class ScriptedCall:
     def _never_ended(self) -> None:
         if self._hung_up is None:
             self._call_ended(HungUp(by=HangupBy.SYSTEM, cause=41, reason="the driver did not say that the call ended"))
-
-    def _tell_hangup(self, call_id: int, hung_up: HungUp) -> None:
-        told = {"by": hung_up.by.value, "cause": hung_up.cause, "code": hung_up.code, "reason": hung_up.reason}
-        self._script.settle(call_id, told)
 
     # ---- the end ----
 
@@ -339,3 +341,7 @@ class ScriptedCall:
     def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
         self._drop_timer()
         self._timer = self._loop.call_later(seconds, then)
+
+
+def _tell_hangup(call: HostCall, hung_up: HungUp) -> None:
+    call.resolve({"by": hung_up.by.value, "cause": hung_up.cause, "code": hung_up.code, "reason": hung_up.reason})

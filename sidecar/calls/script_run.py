@@ -1,14 +1,16 @@
 """The script of one call: its run in the sandbox, and the answers to what it asks."""
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion
 from sandbox.program import Invocation, Limits, Program
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration.tree import Configuration
+from sidecar.runs.runner import Running
 from sipio.call_control import CallOffer
 
 QUEUED_ACTIONS: Final = 1_000
@@ -17,78 +19,54 @@ TURN_SECONDS: Final = 2.0
 """Time of one turn of a script, from one await to the next."""
 
 
-class Script(Protocol):
-    """A run in the sandbox: `sandbox.pool.Run` is one."""
-
-    def cancel(self) -> None: ...
-
-    def settle(self, call_id: int, value: bytes) -> None: ...
-
-    def fail_call(self, call_id: int, error: bytes) -> None: ...
-
-
 class ScriptRunner(Protocol):
-    """The part of the sandbox that drives nothing: `sandbox.pool.Pool` is one."""
+    """What runs the scripts of calls: `sandbox.pool.Pool` is one."""
 
-    def submit(
-        self,
-        invocation: Invocation,
-        done: Callable[[Completion], None],
-        on_call: Callable[[Any, int, str, list[Any]], None] | None = None,
-    ) -> Script: ...
+    def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host) -> Running:
+        """Run it; ``done`` is called once, perhaps before this returns."""
+        ...
 
 
-class CallScript:
-    """A run and its end. Answers to host call 0, which is none, and to a run that is not there go nowhere."""
+class ScriptRun:
+    """A script's run and its end."""
 
-    __slots__ = ("_run", "completion", "program")
+    __slots__ = ("_cancelled", "_run", "completion", "program")
 
     def __init__(self, program: Program) -> None:
         self.program: Final = program
         self.completion: Completion | None = None
         """Once it is over."""
-        self._run: Script | None = None
+        self._run: Running | None = None
+        self._cancelled = False
 
     def begin(
-        self,
-        runner: ScriptRunner,
-        invocation: Invocation,
-        done: Callable[[Completion], None],
-        asked: Callable[[int, str, list[Any]], None],
+        self, runner: ScriptRunner, invocation: Invocation, done: Callable[[Completion], None], host: Host
     ) -> None:
-        """Start it. ``asked`` is told each host call: its id, its name and its arguments."""
-
-        def host_call(run: Script, call_id: int, name: str, arguments: list[Any]) -> None:
-            # The first may come before `submit` returns.
-            self._run = run
-            asked(call_id, name, arguments)
+        """Start it; ``host`` answers what it asks."""
 
         def ended(completion: Completion) -> None:
             self.completion = completion
+            self._run = None
             done(completion)
 
-        run = runner.submit(invocation, ended, host_call)
+        run = runner.submit(invocation, ended, host)
         if self.completion is None:
             self._run = run
+            if self._cancelled:
+                # By its host, which a runner may ask before `submit` returns.
+                run.cancel()
 
     def cancel(self) -> None:
         """Give it up, if it is not over."""
-        if self.completion is None and self._run is not None:
+        self._cancelled = True
+        if self._run is not None:
             self._run.cancel()
 
-    def settle(self, call_id: int, value: Any = None) -> None:
-        """Resolve a host call's promise."""
-        if call_id and self._run is not None:
-            self._run.settle(call_id, msgspec.json.encode(value))
 
-    def reject(self, call_id: int, message: str, name: str = "Error") -> None:
-        """Reject a host call's promise."""
-        if call_id and self._run is not None:
-            self._run.fail_call(call_id, msgspec.json.encode({"message": message, "name": name}))
-
-    def reject_ended(self, call_id: int) -> None:
-        """Reject a host call's promise since the call has ended."""
-        self.reject(call_id, "the call has ended", name="HangupError")
+def reject_ended(call: HostCall | None) -> None:
+    """Reject what a script asked, if it did, since its call has ended."""
+    if call is not None:
+        call.reject("the call has ended", name="HangupError")
 
 
 def invocation(

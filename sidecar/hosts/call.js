@@ -384,8 +384,5 @@
     return match === null ? undefined : rejection(match[1], match[2]);
   };
 
-  const modules = { cxC5Server: CallServer };
-  const require = (name) => (keys(modules).includes(name) ? modules[name] : undefined);
-
-  return { prepare, collect, caught, rest, require, context: () => new CallServer(call.id) };
+  return { prepare, collect, caught, rest, modules: { cxC5Server: CallServer }, context: () => new CallServer(call.id) };
 })

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion
 from sandbox.program import Invocation
-from sidecar.calls.script_run import Script, ScriptRunner
+from sidecar.calls.script_run import ScriptRunner
 from sidecar.phone.clock import Clock, Timer
+from sidecar.runs.runner import Running
 
 _AROUND: Final = (files(__package__) / "virtual_time.js").read_text(encoding="utf-8")
 
@@ -19,30 +22,8 @@ RELEASE_SECONDS: Final = 2.0
 """For the engine to end a script that waits for nothing."""
 
 
-class WatchedScript:
-    """A run whose answers are counted."""
-
-    def __init__(self, watch: "ScriptWatch", script: Script) -> None:
-        self._watch = watch
-        self._script = script
-
-    def cancel(self) -> None:
-        """Give it up."""
-        self._script.cancel()
-
-    def settle(self, call_id: int, value: bytes) -> None:
-        """Answer a host call."""
-        self._watch.answering(call_id)
-        self._script.settle(call_id, value)
-
-    def fail_call(self, call_id: int, error: bytes) -> None:
-        """Answer a host call with an error."""
-        self._watch.answering(call_id)
-        self._script.fail_call(call_id, error)
-
-
 class ScriptWatch:
-    """A `sidecar.calls.script_run.ScriptRunner` around another, for one call."""
+    """A `sidecar.calls.script_run.ScriptRunner` around another, for one call, and the `Host` between the two."""
 
     def __init__(
         self,
@@ -58,10 +39,11 @@ class ScriptWatch:
         self._logged = logged
         self._own_time = own_time
         self._changed = changed
-        self._script: Script | None = None
-        self._waiting: dict[int, str] = {}
-        self._timers: dict[int, tuple[int, Timer]] = {}
-        self._probe: int | None = None
+        self._host: Host | None = None
+        self._waiting: set[HostCall] = set()
+        """What the script asked of the call and has no answer to."""
+        self._timers: dict[int, tuple[HostCall, Timer]] = {}
+        self._probe: HostCall | None = None
         self._probe_came = asyncio.Event()
         self._firing = False
         self._answers = 0
@@ -70,12 +52,12 @@ class ScriptWatch:
     @property
     def listening(self) -> bool:
         """Whether the script waits for keys."""
-        return "digits" in self._waiting.values()
+        return any(call.name == "digits" for call in self._waiting)
 
     @property
     def waits_for_hangup(self) -> bool:
         """Whether the script waits for the call's end."""
-        return "hangup" in self._waiting.values()
+        return any(call.name == "hangup" for call in self._waiting)
 
     async def idle(self) -> None:
         """Return once the script has nothing left to do until something happens; at once if it has ended.
@@ -85,10 +67,10 @@ class ScriptWatch:
         """
         while not self.over and self._own_time:
             await self._probe_back()
-            if self.over or self._probe is None or self._script is None:
+            if self.over or self._probe is None:
                 return
             answers = self._answers
-            self._ask(b"true")
+            self._ask(True)
             await self._probe_back()
             if self._answers == answers and not self._firing:
                 return
@@ -103,7 +85,7 @@ class ScriptWatch:
         it does not."""
         if self._probe is not None:
             self._own_time = False
-            self._ask(b"false")
+            self._ask(False)
             with contextlib.suppress(TimeoutError), self._clock.stopped(False):
                 async with asyncio.timeout(RELEASE_SECONDS):
                     while not self.over:
@@ -111,70 +93,72 @@ class ScriptWatch:
                         await self._probe_came.wait()
         return self.over
 
-    def _ask(self, again: bytes) -> None:
+    def _ask(self, again: bool) -> None:
         probe, self._probe = self._probe, None
-        if self._script is not None and probe is not None:
-            self._script.settle(probe, again)
+        if probe is not None:
+            probe.resolve(again)
 
-    def submit(
-        self,
-        invocation: Invocation,
-        done: Callable[[Completion], None],
-        on_call: Callable[[Any, int, str, list[Any]], None] | None = None,
-    ) -> Script:
+    def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host) -> Running:
         """Run a script."""
         if self._own_time:
             program = invocation.program
             adapter = _AROUND.replace("ADAPTER", program.adapter)
             invocation = msgspec.structs.replace(invocation, program=msgspec.structs.replace(program, adapter=adapter))
 
-        def ended(completion: Completion) -> None:
-            self.over = True
-            for _, timer in self._timers.values():
-                timer.cancel()
+        def over(completion: Completion) -> None:
             done(completion)
             self._tell()
 
-        def called(script: Script, call_id: int, name: str, arguments: list[Any]) -> None:
-            self._script = script
-            if name == "idle":
-                self._probe = call_id
-                self._firing = bool(arguments[0])
-            elif name == "timer":
-                self._timer(script, call_id, *arguments)
-            elif name == "clear":
-                self._clear(script, call_id, arguments[0])
-            elif on_call is not None:
-                if name == "log" and arguments:
-                    self._logged(str(arguments[0]))
-                self._waiting[call_id] = name
-                on_call(WatchedScript(self, script), call_id, name, arguments)
-            self._tell()
+        self._host = host
+        return self._runner.submit(invocation, over, self)
 
-        return WatchedScript(self, self._runner.submit(invocation, ended, called))
+    def asked(self, call: HostCall) -> None:
+        """The script asks for its own time, or something of the call."""
+        if call.name == "idle":
+            self._probe = call
+            self._firing = bool(call.arguments[0])
+        elif call.name == "timer":
+            self._timer(call, *call.arguments)
+        elif call.name == "clear":
+            self._clear(call, call.arguments[0])
+        elif self._host is not None:
+            if call.name == "log" and call.arguments:
+                self._logged(str(call.arguments[0]))
+            watched = HostCall(call.name, call.arguments, functools.partial(self._answered, call))
+            self._waiting.add(call)
+            self._host.asked(watched)
+        self._tell()
 
-    def answering(self, call_id: int) -> None:
-        """A host call is being answered."""
+    def ended(self) -> None:
+        """The script is over."""
+        self.over = True
+        for _, timer in self._timers.values():
+            timer.cancel()
+        if self._host is not None:
+            self._host.ended()
+
+    def _answered(self, call: HostCall, succeeded: bool, value: bytes) -> None:
         self._answers += 1
-        self._waiting.pop(call_id, None)
+        self._waiting.discard(call)
+        call.answer(succeeded, value)
 
-    def _timer(self, script: Script, call_id: int, number: int, milliseconds: float) -> None:
+    def _timer(self, call: HostCall, number: int, milliseconds: float) -> None:
         def due() -> None:
             del self._timers[number]
             self._answers += 1
-            script.settle(call_id, b"null")
+            call.resolve()
             self._tell()
 
-        self._timers[number] = (call_id, self._clock.call_later(milliseconds / 1000, due))
+        self._timers[number] = (call, self._clock.call_later(milliseconds / 1000, due))
 
-    def _clear(self, script: Script, call_id: int, number: int) -> None:
+    def _clear(self, call: HostCall, number: int) -> None:
         self._answers += 1
-        script.settle(call_id, b"null")
+        call.resolve()
         found = self._timers.pop(number, None)
         if found is not None:
             timer_call, timer = found
             timer.cancel()
-            script.settle(timer_call, b"null")
+            timer_call.resolve()
 
     def _tell(self) -> None:
         self._probe_came.set()

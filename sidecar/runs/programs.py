@@ -3,11 +3,11 @@
 import platform
 from collections.abc import Iterable
 
-from sandbox.program import Kind, Program
+from sandbox.program import Program
 from sidecar import hosts
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
-from sidecar.kind import Kind as ScriptKind
+from sidecar.kind import Kind
 from sidecar.language import es_module
 
 
@@ -46,8 +46,8 @@ class Programs:
         return Program(
             key=key,
             name=script.name,
-            kind=Kind(script.kind),
-            text=es_module.plain(script.text) if script.kind is ScriptKind.APP else script.text,
+            suspends=script.kind is not Kind.SCRIPT,
+            text=es_module.plain(script.text) if script.kind is Kind.APP else script.text,
             adapter=self._adapter,
             environment={
                 **script.environment,

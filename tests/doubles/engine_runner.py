@@ -1,10 +1,11 @@
 """Runs programs in the test's own process: the engine and the runtime are real, the worker process is left out."""
 
+import functools
 import json
 from collections.abc import Callable
-from typing import Any
 
 from sandbox.engine import Context, RunBounds, Tag
+from sandbox.host import Host, HostCall
 from sandbox.outcome import Cancelled, Completion, LogLine, Outcome, Returned, TimedOut, TimeLimit
 from sandbox.program import Invocation
 from sandbox.stack import threw
@@ -17,17 +18,17 @@ class EngineRun:
         self,
         invocation: Invocation,
         done: Callable[[Completion], None],
-        on_call: Callable[[Any, int, str, list[Any]], None] | None,
+        host: Host | None,
     ) -> None:
         self.invocation = invocation
         self._done = done
-        self._on_call = on_call
+        self._host = host
         self._log: list[LogLine] = []
         self._steps: list[Callable[[], str]] = []
         self._turning = False
         self.over = False
         self.now = 0.0
-        self.context = Context(invocation.program.kind)
+        self.context = Context(invocation.program.suspends)
 
     def begin(self) -> None:
         limits = self.invocation.limits
@@ -38,16 +39,13 @@ class EngineRun:
             return
         self.context.limit_time(1.0)
         text = self.invocation.input.decode()
-        self._turn(lambda: self.context.start(text, self.invocation.correlation_id, self.now))
+        self._turn(lambda: self.context.start(text, self.invocation.correlation_id, self.now, self.invocation.entry))
 
     def cancel(self) -> None:
         self._end(Cancelled())
 
-    def settle(self, call_id: int, value: bytes) -> None:
-        self._turn(lambda: self.context.settle(call_id, True, value.decode(), self.now))
-
-    def fail_call(self, call_id: int, error: bytes) -> None:
-        self._turn(lambda: self.context.settle(call_id, False, error.decode(), self.now))
+    def _answer_call(self, call_id: int, succeeded: bool, value: bytes) -> None:
+        self._turn(lambda: self.context.settle(call_id, succeeded, value.decode(), self.now))
 
     def pass_time(self, milliseconds: float) -> None:
         """Let the script's timers that are due by then fire."""
@@ -72,10 +70,17 @@ class EngineRun:
             self._log += [LogLine(level, text) for level, text in json.loads(self.context.take_log())]
         if status[1] in "23":
             for call_id, name, arguments in json.loads(self.context.take_outbox()):
-                assert self._on_call is not None
-                self._on_call(self, call_id, name, arguments)
+                self._ask(HostCall(name, arguments, functools.partial(self._answer_call, call_id)))
         if status[0] != Tag.WAITING:
             self._end(self._outcome(status))
+
+    def _ask(self, call: HostCall) -> None:
+        if self.over:
+            return
+        if self._host is None:
+            call.reject("there is no host for this run")
+        else:
+            self._host.asked(call)
 
     def _outcome(self, status: str) -> Outcome:
         if status[0] == Tag.RETURNED:
@@ -88,6 +93,8 @@ class EngineRun:
     def _end(self, outcome: Outcome) -> None:
         if not self.over:
             self.over = True
+            if self._host is not None:
+                self._host.ended()
             self._done(Completion(outcome, tuple(self._log)))
 
 
@@ -101,9 +108,9 @@ class EngineRunner:
         self,
         invocation: Invocation,
         done: Callable[[Completion], None],
-        on_call: Callable[[Any, int, str, list[Any]], None] | None = None,
+        host: Host | None = None,
     ) -> EngineRun:
-        run = EngineRun(invocation, done, on_call)
+        run = EngineRun(invocation, done, host)
         self.runs.append(run)
         run.begin()
         return run

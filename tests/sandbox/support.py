@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sandbox.engine import Context, RunBounds
+from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion, Returned, Threw
 from sandbox.pool import Pool, PoolSettings, Run
 from sandbox.process import WorkerSettings
-from sandbox.program import Invocation, Kind, Limits, Program
+from sandbox.program import Invocation, Limits, Program
 from sandbox.stack import threw
 
 ADAPTER = """({
@@ -28,9 +29,11 @@ HOSTILE = "function main() { for (;;); }"
 FINE = "function main(data) { return data; }"
 
 
-def program(text: str, kind: Kind = Kind.SCRIPT, *, key: str = "", adapter: str = ADAPTER, **more: Any) -> Program:
+def program(text: str, suspends: bool = False, *, key: str = "", adapter: str = ADAPTER, **more: Any) -> Program:
     """A program whose key is its text."""
-    return Program(key=key or f"{kind}:{text}", name="author.js", kind=kind, text=text, adapter=adapter, **more)
+    return Program(
+        key=key or f"{suspends}:{text}", name="author.js", suspends=suspends, text=text, adapter=adapter, **more
+    )
 
 
 class Driven:
@@ -39,18 +42,18 @@ class Driven:
     def __init__(
         self,
         text: str,
-        kind: Kind = Kind.SCRIPT,
+        suspends: bool = False,
         *,
         adapter: str = ADAPTER,
         bounds: RunBounds | None = None,
         **more: Any,
     ) -> None:
-        self.context = Context(kind)
+        self.context = Context(suspends)
         self.bounds = bounds or RunBounds(1_000_000, 16_384, 1_000)
         self.now = 1000.0
         self.log: list[list[str]] = []
         self.calls: list[list[Any]] = []
-        self.program = program(text, kind, adapter=adapter, **more)
+        self.program = program(text, suspends, adapter=adapter, **more)
         self.loaded = self.context.load(self.program, self.bounds)
 
     def start(self, data: Any = None, *, cpu: float = 2.0, correlation_id: str = "") -> str:
@@ -95,16 +98,33 @@ class Driven:
         return status
 
 
-def result(text: str, data: Any = None, kind: Kind = Kind.SCRIPT, *, cpu: float = 2.0, **more: Any) -> Any:
+def result(text: str, data: Any = None, suspends: bool = False, *, cpu: float = 2.0, **more: Any) -> Any:
     """What one run of a script in a fresh context gives."""
-    return Driven(text, kind, **more).run(data, cpu=cpu)
+    return Driven(text, suspends, **more).run(data, cpu=cpu)
 
 
-def thrown(text: str, data: Any = None, kind: Kind = Kind.SCRIPT, **more: Any) -> Threw:
+def thrown(text: str, data: Any = None, suspends: bool = False, **more: Any) -> Threw:
     """The error of one run in a fresh context."""
-    error = result(text, data, kind, **more)
+    error = result(text, data, suspends, **more)
     assert isinstance(error, Threw), error
     return error
+
+
+class Asked:
+    """A host that keeps what it is asked, or answers it as it is told to."""
+
+    def __init__(self, answer: Callable[[HostCall], None] | None = None) -> None:
+        self.calls: list[HostCall] = []
+        self.ends = 0
+        self._answer = answer
+
+    def asked(self, call: HostCall) -> None:
+        self.calls.append(call)
+        if self._answer is not None:
+            self._answer(call)
+
+    def ended(self) -> None:
+        self.ends += 1
 
 
 SMALL = PoolSettings(workers=1, slow_workers=1, worker=WorkerSettings(warm_contexts=20))
@@ -123,31 +143,33 @@ async def running_pool(settings: PoolSettings = SMALL) -> AsyncIterator[Pool]:
 
 def submit(
     pool: Pool,
-    text: str | Program,
+    text: str | Program | Invocation,
     data: Any = None,
-    kind: Kind = Kind.SCRIPT,
-    on_call: Callable[[Run, int, str, list[Any]], None] | None = None,
+    suspends: bool = False,
+    host: Host | None = None,
     **limits: Any,
 ) -> tuple[Run, asyncio.Future[Completion]]:
     """Submit and give the run with a future of its completion."""
     future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+    if isinstance(text, Invocation):
+        return pool.submit(text, future.set_result, host), future
     invocation = Invocation(
-        program=text if isinstance(text, Program) else program(text, kind),
+        program=text if isinstance(text, Program) else program(text, suspends),
         input=json.dumps(data).encode(),
         limits=Limits(**limits),
     )
-    return pool.submit(invocation, future.set_result, on_call), future
+    return pool.submit(invocation, future.set_result, host), future
 
 
-async def ask(pool: Pool, text: str | Program, data: Any = None, kind: Kind = Kind.SCRIPT, **limits: Any) -> Completion:
+async def ask(pool: Pool, text: str | Program, data: Any = None, suspends: bool = False, **limits: Any) -> Completion:
     """Run once and wait for the completion."""
     async with asyncio.timeout(20):
-        return await submit(pool, text, data, kind, **limits)[1]
+        return await submit(pool, text, data, suspends, **limits)[1]
 
 
-async def value(pool: Pool, text: str | Program, data: Any = None, kind: Kind = Kind.SCRIPT, **limits: Any) -> Any:
+async def value(pool: Pool, text: str | Program, data: Any = None, suspends: bool = False, **limits: Any) -> Any:
     """What a run returned."""
-    outcome = (await ask(pool, text, data, kind, **limits)).outcome
+    outcome = (await ask(pool, text, data, suspends, **limits)).outcome
     assert isinstance(outcome, Returned), outcome
     return json.loads(outcome.value)
 

@@ -8,7 +8,6 @@ import pytest
 from sandbox import bytecode, engine
 from sandbox.bytecode import Bytecode
 from sandbox.outcome import Threw
-from sandbox.program import Kind
 from tests.sandbox.support import HOST_ADAPTER, Driven, result
 
 TEXT = """async function main(data) {
@@ -23,7 +22,7 @@ def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     with_bytecode = bool(request.param)
     if not with_bytecode:
         monkeypatch.setattr(engine, "_runtime_code", lambda _: None)
-        monkeypatch.setattr(engine, "_adapter_code", lambda _: None)
+        monkeypatch.setattr(engine, "_trusted_code", lambda _: None)
     return with_bytecode
 
 
@@ -76,12 +75,12 @@ def test_another_build_is_left_alone(change: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_run_is_the_same_either_way(compiled: bool) -> None:
-    driven = Driven(TEXT, Kind.APP, adapter=HOST_ADAPTER)
+    driven = Driven(TEXT, True, adapter=HOST_ADAPTER)
     assert driven.start({"n": 5}) == "W3"
     assert driven.calls == [[1, "ask", [1]]]
     assert driven.settle(1, "answer") == 'R0["answer",5]'
     assert driven.log == [["log", 'seen {"n":5}']]
-    error = result(TEXT, {"fail": True}, Kind.APP, adapter=HOST_ADAPTER)
+    error = result(TEXT, {"fail": True}, True, adapter=HOST_ADAPTER)
     assert isinstance(error, Threw)
     assert error.location is not None
     assert (error.message, error.location.line, len(error.stack)) == ("mine", 3, 1)
@@ -94,15 +93,15 @@ def test_a_broken_adapter(compiled: bool, adapter: str) -> None:
 
 
 def test_a_script_reads_none_of_the_runtime() -> None:
-    shown: Any = result("const main = () => [String(console.log), String(setTimeout), String(exit)]", kind=Kind.APP)
+    shown: Any = result("const main = () => [String(console.log), String(setTimeout), String(exit)]", suspends=True)
     assert all("native code" in text for text in shown), shown
 
 
 def test_run_once_lets_the_text_go() -> None:
     held = {}
     for once in (False, True):
-        driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, Kind.APP, adapter=HOST_ADAPTER)
-        again = engine.Context(Kind.APP)
+        driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, True, adapter=HOST_ADAPTER)
+        again = engine.Context(True)
         assert again.load(driven.program, driven.bounds, once=once) == "R0"
         assert again.start("null", "", 0.0)[0] == "W"
         held[once] = again.heap_bytes()

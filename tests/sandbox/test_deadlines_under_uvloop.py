@@ -4,12 +4,12 @@ import uvloop
 
 from sandbox.outcome import Completion, Refused, TimedOut
 from sandbox.pool import Pool, PoolSettings
-from sandbox.program import Invocation, Kind, Limits, Program
+from sandbox.program import Invocation, Limits, Program
 
 PROGRAM = Program(
     key="p",
     name="p.js",
-    kind=Kind.SCRIPT,
+    suspends=False,
     text="function main() { return 1; }",
     adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
 )

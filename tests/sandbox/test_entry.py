@@ -6,11 +6,10 @@ import pytest
 
 from sandbox.engine import Tag
 from sandbox.outcome import Threw
-from sandbox.program import Kind
 from tests.sandbox.support import HOST_ADAPTER, Driven, result, thrown
 
-BOTH = pytest.mark.parametrize("kind", list(Kind))
-APP = Kind.APP
+BOTH = pytest.mark.parametrize("suspends", [False, True])
+SUSPENDS = True
 
 
 @BOTH
@@ -31,8 +30,8 @@ APP = Kind.APP
         "function main(data) { return { n: data.n + 1 }; } /* ends */",
     ],
 )
-def test_a_result_is_given_by_each_dialect(kind: Kind, text: str) -> None:
-    assert result(text, {"n": 1}, kind) == {"n": 2}
+def test_a_result_is_given_by_each_dialect(suspends: bool, text: str) -> None:
+    assert result(text, {"n": 1}, suspends) == {"n": 2}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_a_result_is_given_by_each_dialect(kind: Kind, text: str) -> None:
     ],
 )
 def test_an_app_may_answer_later(text: str) -> None:
-    assert result(text, {"n": 1}, APP) == {"n": 2}
+    assert result(text, {"n": 1}, SUSPENDS) == {"n": 2}
 
 
 @BOTH
@@ -67,8 +66,8 @@ def test_an_app_may_answer_later(text: str) -> None:
         "try { err([404, 'Not Found']); } catch { } exit(1);",
     ],
 )
-def test_an_error_that_is_an_answer(kind: Kind, text: str) -> None:
-    assert result(text, {}, kind) == {"refused": [404, "Not Found"]}
+def test_an_error_that_is_an_answer(suspends: bool, text: str) -> None:
+    assert result(text, {}, suspends) == {"refused": [404, "Not Found"]}
 
 
 @pytest.mark.parametrize(
@@ -82,20 +81,20 @@ def test_an_error_that_is_an_answer(kind: Kind, text: str) -> None:
     ],
 )
 def test_an_app_may_refuse_later(text: str) -> None:
-    assert result(text, {}, APP) == {"refused": [404, "Not Found"]}
+    assert result(text, {}, SUSPENDS) == {"refused": [404, "Not Found"]}
 
 
 @BOTH
 @pytest.mark.parametrize("text", ["", "const x = 1;", "const main = 7;", "function mian() {}", "return;"])
-def test_no_entry_point(kind: Kind, text: str) -> None:
-    error = thrown(text, {}, kind)
+def test_no_entry_point(suspends: bool, text: str) -> None:
+    error = thrown(text, {}, suspends)
     assert error.message == "no entry point: the script needs function main(data), or vars() and exit()"
     assert error.location is None
 
 
 def test_a_promise_that_nothing_will_settle() -> None:
-    assert "can never settle" in thrown("const main = () => new Promise(() => {})", {}, APP).message
-    assert "can never settle" in thrown("async function main() { await { then() {} }; }", {}, APP).message
+    assert "can never settle" in thrown("const main = () => new Promise(() => {})", {}, SUSPENDS).message
+    assert "can never settle" in thrown("async function main() { await { then() {} }; }", {}, SUSPENDS).message
 
 
 @pytest.mark.parametrize("text", ["async function main() {}", "const main = () => ({ then() {} })"])
@@ -113,7 +112,7 @@ def test_a_script_has_no_timers(name: str) -> None:
 
 def test_require_says_what_to_do() -> None:
     assert "make it an App" in thrown("const kv = require('cxKV'); function main() {}", {}).message
-    assert thrown("const kv = require('cxKV'); function main() {}", {}, APP).message == (
+    assert thrown("const kv = require('cxKV'); function main() {}", {}, SUSPENDS).message == (
         "require('cxKV'): there is no such module"
     )
 
@@ -132,17 +131,17 @@ def test_process_env() -> None:
 
 
 @BOTH
-def test_the_result_must_be_json(kind: Kind) -> None:
-    assert thrown("const main = () => Symbol()", {}, kind).name == "TypeError"
-    assert thrown("const main = () => () => 1", {}, kind).message == "the result cannot be written as JSON"
-    assert thrown("const main = () => { const a = {}; a.a = a; return a; }", {}, kind).name == "TypeError"
-    assert thrown("const main = () => 3n", {}, kind).name == "TypeError"
+def test_the_result_must_be_json(suspends: bool) -> None:
+    assert thrown("const main = () => Symbol()", {}, suspends).name == "TypeError"
+    assert thrown("const main = () => () => 1", {}, suspends).message == "the result cannot be written as JSON"
+    assert thrown("const main = () => { const a = {}; a.a = a; return a; }", {}, suspends).name == "TypeError"
+    assert thrown("const main = () => 3n", {}, suspends).name == "TypeError"
 
 
 @BOTH
 @pytest.mark.parametrize("text", ["function main( {", "const x = ;", "function main() {}}", "/* never closed", "'"])
-def test_syntax_errors_have_a_place(kind: Kind, text: str) -> None:
-    error = thrown("\n\n" + text, {}, kind)
+def test_syntax_errors_have_a_place(suspends: bool, text: str) -> None:
+    error = thrown("\n\n" + text, {}, suspends)
     assert error.name == "SyntaxError"
     assert error.location is not None
     assert error.location.line >= 3
@@ -201,7 +200,7 @@ def test_an_answered_error_does_not_cost_the_context() -> None:
     ],
 )
 def test_what_an_app_leaves_behind_costs_the_context_and_little_time(leaves: str) -> None:
-    driven = Driven(f"function main(data) {{ {leaves}; return data; }}", APP, adapter=HOST_ADAPTER)
+    driven = Driven(f"function main(data) {{ {leaves}; return data; }}", SUSPENDS, adapter=HOST_ADAPTER)
     assert driven.run(5) == 5
     assert not driven.context.usable
 

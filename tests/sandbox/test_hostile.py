@@ -12,7 +12,6 @@ import pytest_asyncio
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, Returned, Threw, TimedOut, TimeLimit
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
-from sandbox.program import Kind
 from tests.sandbox.support import ask, program, running_pool, until, value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -88,9 +87,9 @@ async def pool() -> AsyncIterator[Pool]:
         yield serving
 
 
-async def _beside(pool: Pool, text: str, kind: Kind, **limits: float) -> Outcome:
+async def _beside(pool: Pool, text: str, suspends: bool, **limits: float) -> Outcome:
     """The outcome of a hostile run, while another customer's runs are answered one after the other."""
-    hostile = asyncio.ensure_future(ask(pool, text, None, kind, **limits))
+    hostile = asyncio.ensure_future(ask(pool, text, None, suspends, **limits))
     answered = 0
     while not hostile.done() or answered < 5:
         assert await value(pool, "const main = (n) => n + 1", answered, wall_seconds=2.0) == answered + 1
@@ -102,13 +101,13 @@ async def _beside(pool: Pool, text: str, kind: Kind, **limits: float) -> Outcome
 @pytest.mark.parametrize("body", NATIVE_LOOPS)
 async def test_native_loops(pool: Pool, body: str) -> None:
     text = f"function main() {{ {body}; }}"
-    outcome = await _beside(pool, text, Kind.SCRIPT, wall_seconds=0.25, cpu_seconds=0.2)
+    outcome = await _beside(pool, text, False, wall_seconds=0.25, cpu_seconds=0.2)
     assert outcome in (WALL, CPU, OutOfMemory())
 
 
 @pytest.mark.parametrize("body", LOOPS)
 async def test_loops(pool: Pool, body: str) -> None:
-    outcome = await _beside(pool, f"function main() {{ {body}; }}", Kind.SCRIPT, wall_seconds=2.0, cpu_seconds=0.05)
+    outcome = await _beside(pool, f"function main() {{ {body}; }}", False, wall_seconds=2.0, cpu_seconds=0.05)
     if "get stack" in body:
         assert outcome in (CPU, WALL)
     else:
@@ -117,7 +116,7 @@ async def test_loops(pool: Pool, body: str) -> None:
 
 @pytest.mark.parametrize("text", ENDLESS_TURNS)
 async def test_endless_turns(pool: Pool, text: str) -> None:
-    assert await _beside(pool, text, Kind.APP, wall_seconds=2.0, cpu_seconds=0.05) == CPU
+    assert await _beside(pool, text, True, wall_seconds=2.0, cpu_seconds=0.05) == CPU
 
 
 @pytest.mark.parametrize(("body", "expected"), OTHERS, ids=[body for body, _ in OTHERS])
@@ -153,7 +152,7 @@ async def test_the_pool_is_whole_again(pool: Pool) -> None:
     ],
 )
 async def test_null_thrown_by_an_app_is_not_for_want_of_memory(pool: Pool, text: str, expected: type[Outcome]) -> None:
-    outcome = (await ask(pool, program(text, Kind.APP, memory_bytes=20_000_000))).outcome
+    outcome = (await ask(pool, program(text, True, memory_bytes=20_000_000))).outcome
     assert isinstance(outcome, expected), outcome
     if isinstance(outcome, Threw):
         assert (outcome.name, outcome.message) == ("Thrown", "null")

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import uvloop
 
+from sandbox.host import HostCall
 from sandbox.outcome import (
     Bound,
     Cancelled,
@@ -31,12 +32,12 @@ from sandbox.outcome import (
 )
 from sandbox.pool import Pool, PoolSettings, Run
 from sandbox.process import WorkerSettings
-from sandbox.program import Kind
 from tests.sandbox.support import (
     FINE,
     HOST_ADAPTER,
     HOSTILE,
     SMALL,
+    Asked,
     ask,
     program,
     running_pool,
@@ -45,11 +46,11 @@ from tests.sandbox.support import (
     value,
 )
 
-APP = Kind.APP
+SUSPENDS = True
 NATIVE_LOOP = "function main() { new Array(2**32-1).sort(); }"
 BUSY = "function main(ms) { const end = Date.now() + ms; while (Date.now() < end); return ms; }"
 WAIT = "const main = (ms) => new Promise((resolve) => setTimeout(resolve, ms, ms))"
-ASKS = program("async function main(n) { return [n, await ask(n)]; }", APP, adapter=HOST_ADAPTER)
+ASKS = program("async function main(n) { return [n, await ask(n)]; }", SUSPENDS, adapter=HOST_ADAPTER)
 
 
 @pytest.fixture
@@ -92,17 +93,17 @@ async def test_each_limit_has_its_outcome(pool: Pool) -> None:
     began = time.monotonic()
     assert (await ask(pool, HOSTILE, cpu_seconds=9, wall_seconds=0.1)).outcome == TimedOut(TimeLimit.WALL)
     assert time.monotonic() - began < 0.3
-    assert (await ask(pool, WAIT, 5000, APP, wall_seconds=0.1)).outcome == TimedOut(TimeLimit.WALL)
+    assert (await ask(pool, WAIT, 5000, SUSPENDS, wall_seconds=0.1)).outcome == TimedOut(TimeLimit.WALL)
     hungry = program("function main() { const a = []; for (;;) a.push(new Array(1000)); }", memory_bytes=5_000_000)
     assert (await ask(pool, hungry)).outcome == OutOfMemory()
     big = "const main = () => 'x'.repeat(2000)"
     assert (await ask(pool, big, result_bytes=1000)).outcome == Exceeded(Bound.RESULT)
     assert isinstance((await ask(pool, big)).outcome, Returned)
     chain = "async function main() { for (;;) await null; }"
-    assert (await ask(pool, chain, None, APP, jobs=1000)).outcome == Exceeded(Bound.JOBS)
-    asks = program("async function main() { for (;;) ask(1); }", APP, adapter=HOST_ADAPTER)
+    assert (await ask(pool, chain, None, SUSPENDS, jobs=1000)).outcome == Exceeded(Bound.JOBS)
+    asks = program("async function main() { for (;;) ask(1); }", SUSPENDS, adapter=HOST_ADAPTER)
     assert (await ask(pool, asks, cpu_seconds=0.05)).outcome == TimedOut(TimeLimit.CPU)
-    asks = program("async function main() { for (let n = 0; n < 5; n++) ask(1); }", APP, adapter=HOST_ADAPTER)
+    asks = program("async function main() { for (let n = 0; n < 5; n++) ask(1); }", SUSPENDS, adapter=HOST_ADAPTER)
     assert (await ask(pool, asks, outbox_calls=3)).outcome == Exceeded(Bound.OUTBOX)
     completion = await ask(pool, "function main() { console.log('a'); console.warn('xxxx'); throw 1; }", log_bytes=35)
     assert isinstance(completion.outcome, Threw)
@@ -118,7 +119,7 @@ async def test_processor_time_is_that_of_all_turns_together(pool: Pool) -> None:
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     }"""
-    assert (await ask(pool, text, None, APP, cpu_seconds=0.1, wall_seconds=5)).outcome == TimedOut(TimeLimit.CPU)
+    assert (await ask(pool, text, None, SUSPENDS, cpu_seconds=0.1, wall_seconds=5)).outcome == TimedOut(TimeLimit.CPU)
 
 
 async def test_the_memory_of_runs_that_wait_is_the_scripts(pool: Pool) -> None:
@@ -127,7 +128,7 @@ async def test_the_memory_of_runs_that_wait_is_the_scripts(pool: Pool) -> None:
       await new Promise((resolve) => setTimeout(resolve, 300));
       return held.length;
     }"""
-    heavy = program(text, APP, memory_bytes=12_000_000)
+    heavy = program(text, SUSPENDS, memory_bytes=12_000_000)
     futures = [submit(pool, heavy, 30_000)[1] for _ in range(12)]
     outcomes = [completion.outcome for completion in await asyncio.gather(*futures)]
     assert OutOfMemory() in outcomes
@@ -135,10 +136,10 @@ async def test_the_memory_of_runs_that_wait_is_the_scripts(pool: Pool) -> None:
 
 
 async def test_the_log_of_a_run_that_ran_out_of_time_is_kept(pool: Pool) -> None:
-    completion = await ask(pool, "async function main() { console.log('here'); await null; }", None, APP)
+    completion = await ask(pool, "async function main() { console.log('here'); await null; }", None, SUSPENDS)
     assert [line.text for line in completion.log] == ["here"]
     text = "const main = () => { console.log('here'); return new Promise((r) => setTimeout(r, 9000)); }"
-    completion = await ask(pool, text, None, APP, wall_seconds=0.2)
+    completion = await ask(pool, text, None, SUSPENDS, wall_seconds=0.2)
     assert [line.text for line in completion.log] == ["here"]
 
 
@@ -148,7 +149,7 @@ async def test_the_log_of_a_run_that_ran_out_of_time_is_kept(pool: Pool) -> None
 async def test_the_queue_is_bounded() -> None:
     settings = msgspec.structs.replace(SMALL, queue=5, queue_per_program=3)
     async with running_pool(settings) as pool:
-        mine = [submit(pool, WAIT, 50, APP) for _ in range(4)]
+        mine = [submit(pool, WAIT, 50, SUSPENDS) for _ in range(4)]
         assert mine[3][1].result().outcome == Refused("too many runs of this script are waiting")
         others = [submit(pool, FINE, number) for number in range(3)]
         assert others[2][1].result().outcome == Refused("too many runs are waiting")
@@ -186,7 +187,7 @@ async def test_cancel(pool: Pool) -> None:
         assert future.result().outcome == Cancelled()
     assert all([isinstance((await future).outcome, Returned) for _, future in queued[:20]])
 
-    run, future = submit(pool, WAIT, 60_000, APP, wall_seconds=60)
+    run, future = submit(pool, WAIT, 60_000, SUSPENDS, wall_seconds=60)
     await begun(run)
     run.cancel()
     run.cancel()
@@ -205,12 +206,12 @@ async def test_cancel(pool: Pool) -> None:
 async def test_cancelling_an_app_on_the_slow_lane_frees_it(pool: Pool) -> None:
     busy = "const end = Date.now() + 60; while (Date.now() < end);"
     slow = f"async function main(ms) {{ {busy} await new Promise((resolve) => setTimeout(resolve, ms)); }}"
-    await ask(pool, slow, 1, APP)
+    await ask(pool, slow, 1, SUSPENDS)
     for _ in range(3):
-        run, _ = submit(pool, slow, 9000, APP, wall_seconds=9)
+        run, _ = submit(pool, slow, 9000, SUSPENDS, wall_seconds=9)
         await begun(run)
         run.cancel()
-    assert isinstance((await ask(pool, slow, 1, APP, wall_seconds=5)).outcome, Returned)
+    assert isinstance((await ask(pool, slow, 1, SUSPENDS, wall_seconds=5)).outcome, Returned)
 
 
 # ---- workers that die ----
@@ -242,15 +243,15 @@ async def test_a_worker_that_frees_what_a_long_run_held_is_not_taken_for_one_tha
     }"""
     settings = PoolSettings(workers=1, slow_workers=0, worker=WorkerSettings(warm_contexts=0))
     async with running_pool(settings) as pool:
-        asked = asyncio.Event()
-        waits = program("const main = () => ask(1)", APP, adapter=HOST_ADAPTER)
-        run, waiting = submit(pool, waits, None, APP, lambda *_: asked.set(), wall_seconds=100)
-        await asked.wait()
+        host = Asked()
+        waits = program("const main = () => ask(1)", SUSPENDS, adapter=HOST_ADAPTER)
+        _, waiting = submit(pool, waits, None, SUSPENDS, host, wall_seconds=100)
+        await until(lambda: host.calls)
         for _ in range(3):
-            outcome = (await ask(pool, text, None, APP, cpu_seconds=5, wall_seconds=5)).outcome
+            outcome = (await ask(pool, text, None, SUSPENDS, cpu_seconds=5, wall_seconds=5)).outcome
             assert isinstance(outcome, Threw)
             await until(lambda: all(worker.process.running == 0 for worker in pool._supervisor._workers.values()))
-        run.settle(1, b"5")
+        host.calls[0].resolve(5)
         assert (await waiting).outcome == Returned(b"5")
         assert pool.state().deaths == {}
 
@@ -365,7 +366,7 @@ async def test_a_worker_that_speaks_of_runs_that_it_does_not_have(pool: Pool) ->
 async def test_a_log_that_cannot_be_read(pool: Pool) -> None:
     process = workers(pool)[fast_pid(pool)].process
     for number, log in enumerate(("[", '[["a"]]', "[" * 5000, '"x"')):
-        run, future = submit(pool, program(WAIT, APP, key=f"{number}"), 9000, wall_seconds=9)
+        run, future = submit(pool, program(WAIT, SUSPENDS, key=f"{number}"), 9000, wall_seconds=9)
         await begun(run)
         process.data_received(msgspec.msgpack.encode([2, run.id, "R", b"1", log, 1]))
         assert (await future) == Completion(
@@ -374,7 +375,7 @@ async def test_a_log_that_cannot_be_read(pool: Pool) -> None:
 
 
 async def test_a_run_whose_worker_dies_of_nobody_knows_what_is_given_up(pool: Pool) -> None:
-    run, future = submit(pool, WAIT, 60_000, APP, wall_seconds=60)
+    run, future = submit(pool, WAIT, 60_000, SUSPENDS, wall_seconds=60)
     for _ in range(3):
         await begun(run)
         assert run.worker is not None
@@ -385,26 +386,26 @@ async def test_a_run_whose_worker_dies_of_nobody_knows_what_is_given_up(pool: Po
 
 
 async def test_a_run_that_has_called_the_host_does_not_begin_again(pool: Pool) -> None:
-    asked: asyncio.Queue[tuple[Run, int, str, list[Any]]] = asyncio.Queue()
-    run, future = submit(pool, ASKS, 7, on_call=lambda *call: asked.put_nowait(call))
-    await asyncio.wait_for(asked.get(), 5)
+    host = Asked()
+    run, future = submit(pool, ASKS, 7, host=host)
+    await until(lambda: host.calls)
     await until(lambda: run.worker is not None and not run.worker.process.running)
     assert run.worker is not None
     os.kill(run.worker.process.pid, signal.SIGKILL)
     assert (await future).outcome == Crashed("its worker died of another run")
-    assert asked.empty()
+    assert len(host.calls) == 1
 
 
 async def test_host_calls(pool: Pool) -> None:
-    def answer(run: Run, call_id: int, name: str, arguments: list[Any]) -> None:
-        assert name == "ask"
-        if arguments[0] == 1:
-            run.settle(call_id, b'"yes"')
+    def answer(call: HostCall) -> None:
+        assert call.name == "ask"
+        if call.arguments[0] == 1:
+            call.resolve("yes")
         else:
-            run.fail_call(call_id, b'{"message":"no"}')
+            call.reject("no")
 
-    assert (await submit(pool, ASKS, 1, on_call=answer)[1]).outcome == Returned(b'[1,"yes"]')
-    outcome = (await submit(pool, ASKS, 2, on_call=answer)[1]).outcome
+    assert (await submit(pool, ASKS, 1, host=Asked(answer))[1]).outcome == Returned(b'[1,"yes"]')
+    outcome = (await submit(pool, ASKS, 2, host=Asked(answer))[1]).outcome
     assert isinstance(outcome, Threw)
     assert outcome.message == "no"
     outcome = (await submit(pool, ASKS, 3)[1]).outcome
@@ -414,7 +415,7 @@ async def test_host_calls(pool: Pool) -> None:
 
 async def test_arguments_nested_too_deep_for_the_daemon(pool: Pool) -> None:
     text = "async function main() { let a = []; for (let i = 0; i < 1500; i++) a = [a]; await ask(a); return 1; }"
-    outcome = (await ask(pool, program(text, APP, adapter=HOST_ADAPTER), wall_seconds=1)).outcome
+    outcome = (await ask(pool, program(text, SUSPENDS, adapter=HOST_ADAPTER), wall_seconds=1)).outcome
     assert isinstance(outcome, Exceeded | Threw)
     assert await value(pool, FINE, 1) == 1
 
@@ -494,7 +495,7 @@ async def test_a_worker_that_has_grown_is_replaced_in_peace() -> None:
 
 async def test_a_reload_breaks_no_run(pool: Pool) -> None:
     first = [submit(pool, BUSY, 2)[1] for _ in range(50)]
-    waiting = submit(pool, WAIT, 50, APP)[1]
+    waiting = submit(pool, WAIT, 50, SUSPENDS)[1]
     pool.retain([])
     second = [submit(pool, BUSY, 2)[1] for _ in range(5)]
     pool.retain([program(FINE).key])
@@ -516,7 +517,7 @@ async def test_a_callback_that_raises_harms_nobody(pool: Pool) -> None:
     run._done = raising
     other = submit(pool, FINE, 2)[1]
     assert (await other).outcome == Returned(b"2")
-    outcome = (await submit(pool, ASKS, 1, on_call=raising)[1]).outcome
+    outcome = (await submit(pool, ASKS, 1, host=Asked(raising))[1]).outcome
     assert isinstance(outcome, Threw)
     assert outcome.message == "the host failed"
     assert [str(context["exception"]) for context in reported] == ["mine", "mine"]
@@ -562,7 +563,7 @@ async def test_drain_and_close_under_load() -> None:
     assert not await pool.drain(0.01)
     assert await pool.drain(10)
     assert all(future.done() for future in futures)
-    left = [submit(pool, BUSY, 200)[1] for _ in range(20)] + [submit(pool, WAIT, 9000, APP)[1]]
+    left = [submit(pool, BUSY, 200)[1] for _ in range(20)] + [submit(pool, WAIT, 9000, SUSPENDS)[1]]
     await pool.close()
     assert all(future.done() for future in left)
     assert {future.result().outcome for future in left} == {Refused("the daemon is stopping")}
@@ -589,7 +590,7 @@ def test_nothing_is_left_after_close(run_loop: Any) -> None:
             assert await value(pool, FINE, 2) == 2
             assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
             os.kill(fast_pid(pool), signal.SIGKILL)
-            assert await value(pool, WAIT, 10, APP) == 10
+            assert await value(pool, WAIT, 10, SUSPENDS) == 10
             submit(pool, HOSTILE)
 
     run_loop(asyncio.sleep(0))

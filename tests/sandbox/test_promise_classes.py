@@ -3,10 +3,9 @@
 import pytest
 
 from sandbox.outcome import Outcome, Returned, Threw
-from sandbox.program import Kind
 from tests.sandbox.support import Driven, ask, result, running_pool, thrown, value
 
-APP = Kind.APP
+SUSPENDS = True
 ENDLESS = "() => { throw { toString() { for (;;); } }; }"
 CLASS = f"const Evil = function (given) {{ given({ENDLESS}, {ENDLESS}); }}; Evil[Symbol.species] = Evil;"
 SUBCLASS = f"{CLASS} class P extends Promise {{ static get [Symbol.species]() {{ return Evil; }} }}"
@@ -32,17 +31,17 @@ PROMISE = f"{CLASS} const promise = Promise.resolve(1);"
     ],
 )
 async def test_what_their_resolve_throws_costs_no_worker(body: str, expected: type[Outcome]) -> None:
-    await _costs_no_worker(f"async function main() {{ {body} {SETTLED} }}", APP, expected)
+    await _costs_no_worker(f"async function main() {{ {body} {SETTLED} }}", SUSPENDS, expected)
 
 
 async def test_nor_does_it_in_a_script() -> None:
     body = f"{CLASS} const promise = (async () => 1)(); {OWN} promise.then(); return 'mine';"
-    await _costs_no_worker(f"function main() {{ {body} }}", Kind.SCRIPT, Returned)
+    await _costs_no_worker(f"function main() {{ {body} }}", False, Returned)
 
 
-async def _costs_no_worker(text: str, kind: Kind, expected: type[Outcome]) -> None:
+async def _costs_no_worker(text: str, suspends: bool, expected: type[Outcome]) -> None:
     async with running_pool() as pool:
-        outcome = (await ask(pool, text, kind=kind, cpu_seconds=0.3, wall_seconds=0.4)).outcome
+        outcome = (await ask(pool, text, suspends=suspends, cpu_seconds=0.3, wall_seconds=0.4)).outcome
         assert isinstance(outcome, expected), outcome
         assert await value(pool, "const main = (n) => n + 1", 1) == 2
         assert pool.state().deaths == {}
@@ -58,7 +57,7 @@ def test_an_error_in_their_resolve_is_the_runs() -> None:
       promise.then();
       await new Promise((resolve) => setTimeout(resolve, 1));
     }"""
-    error = thrown(text, kind=APP)
+    error = thrown(text, suspends=SUSPENDS)
     assert (error.name, error.message) == ("TypeError", "mine")
     assert error.location is not None
     assert error.location.line == 3
@@ -96,7 +95,7 @@ def test_they_are_as_the_language_has_them(body: str, expected: object) -> None:
     text = f"""class P extends Promise {{ }}
     class Plain extends Promise {{ static get [Symbol.species]() {{ return Promise; }} }}
     async function main() {{ {body} }}"""
-    assert result(text, kind=APP) == expected
+    assert result(text, suspends=SUSPENDS) == expected
 
 
 def test_the_promises_class_cannot_be_replaced_under_the_runtime() -> None:
@@ -106,5 +105,5 @@ def test_the_promises_class_cannot_be_replaced_under_the_runtime() -> None:
       }
       return Promise.resolve('mine');
     }"""
-    driven = Driven(text, APP)
+    driven = Driven(text, SUSPENDS)
     assert driven.run() == "mine"

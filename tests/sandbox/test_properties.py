@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from sandbox.engine import Tag
 from sandbox.outcome import Threw
-from sandbox.program import Kind
 from sandbox.stack import threw
 from tests.sandbox.support import Driven, result
 
@@ -31,21 +30,21 @@ FRAGMENTS = st.sampled_from(
      "yield", "\0", "\ud800", "\u2028", "import", "export", "eval", "Symbol.iterator", "console.log", "data", " "]
 )  # fmt: skip
 
-_identity = {kind: Driven("function main(data) { return data; }", kind) for kind in Kind}
+_identity = {suspends: Driven("function main(data) { return data; }", suspends) for suspends in (False, True)}
 
 
-@given(data=JSON, kind=st.sampled_from(list(Kind)))
-def test_json_comes_out_as_it_went_in(data: Any, kind: Kind) -> None:
-    assert _identity[kind].run(data) == data
+@given(data=JSON, suspends=st.booleans())
+def test_json_comes_out_as_it_went_in(data: Any, suspends: bool) -> None:
+    assert _identity[suspends].run(data) == data
 
 
 @given(
     text=st.text(st.characters(), max_size=60) | st.lists(FRAGMENTS, max_size=25).map("".join),
-    kind=st.sampled_from(list(Kind)),
+    suspends=st.booleans(),
 )
 @settings(deadline=None)
-def test_any_text_has_a_status(text: str, kind: Kind) -> None:
-    driven = Driven(text, kind)
+def test_any_text_has_a_status(text: str, suspends: bool) -> None:
+    driven = Driven(text, suspends)
     status = driven.start({"n": 1}, cpu=0.01)
     assert status[0] in {Tag.RETURNED, Tag.THREW, Tag.OUT_OF_TIME, Tag.WAITING, Tag.OUT_OF_MEMORY,
                          Tag.THREW_NULL}  # fmt: skip
@@ -72,10 +71,10 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-@given(value=VALUES, kind=st.sampled_from(list(Kind)))
+@given(value=VALUES, suspends=st.booleans())
 @settings(deadline=None)
-def test_whatever_is_thrown_is_an_error_that_can_be_shown(value: str, kind: Kind) -> None:
-    outcome = result(f"function main() {{ const thrown = {value}; throw thrown; }}", kind=kind)
+def test_whatever_is_thrown_is_an_error_that_can_be_shown(value: str, suspends: bool) -> None:
+    outcome = result(f"function main() {{ const thrown = {value}; throw thrown; }}", suspends=suspends)
     if isinstance(outcome, dict):
         assert outcome.keys() == {"refused"}  # an array, which this adapter takes for an answer
     elif value == "null":

@@ -10,7 +10,6 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 
 from sandbox import runtime
-from sandbox.program import Kind
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADAPTERS = sorted((REPOSITORY / "sidecar" / "hosts").glob("*.js"))
@@ -95,12 +94,12 @@ def test_the_check_finds_mistakes() -> None:
     assert mistakes("try { eval(1); } catch (e) { } for (const k of [1]) eval(k);") == ["1: e is not used"]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_the_runtime_has_no_such_mistakes(kind: Kind) -> None:
-    other = runtime.source(Kind.APP if kind is Kind.SCRIPT else Kind.SCRIPT)
-    # A name that the files in common declare may be for the other kind alone.
-    found = [line for line in mistakes(runtime.source(kind)) if not line.endswith("is not used")]
-    unused = {line.split(": ", 1)[1] for line in mistakes(runtime.source(kind)) if line.endswith("is not used")}
+@pytest.mark.parametrize("suspends", [False, True])
+def test_the_runtime_has_no_such_mistakes(suspends: bool) -> None:
+    other = runtime.source(not suspends)
+    # A name that the files in common declare may be for the other sort of run alone.
+    found = [line for line in mistakes(runtime.source(suspends)) if not line.endswith("is not used")]
+    unused = {line.split(": ", 1)[1] for line in mistakes(runtime.source(suspends)) if line.endswith("is not used")}
     assert found == []
     assert unused & {line.split(": ", 1)[1] for line in mistakes(other)} == set()
 
@@ -110,16 +109,16 @@ def test_adapters_have_no_such_mistakes(adapter: Path) -> None:
     assert mistakes(adapter.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_the_runtime_is_shorter_than_the_lines_before_the_author(kind: Kind) -> None:
-    assert runtime.source(kind).count("\n") + 1 < runtime.AUTHOR_LINE_OFFSET
+@pytest.mark.parametrize("suspends", [False, True])
+def test_the_runtime_is_shorter_than_the_lines_before_the_author(suspends: bool) -> None:
+    assert runtime.source(suspends).count("\n") + 1 < runtime.AUTHOR_LINE_OFFSET
     run = (files(runtime) / "run.js").read_text(encoding="utf-8")
     assert f"const AUTHOR_LINE_OFFSET = {runtime.AUTHOR_LINE_OFFSET};" in run
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="no Node here")
-@pytest.mark.parametrize("kind", list(Kind))
-def test_node_can_read_the_runtime(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suspends", [False, True])
+def test_node_can_read_the_runtime(suspends: bool, tmp_path: Path) -> None:
     source = tmp_path / "runtime.js"
-    source.write_text(runtime.source(kind), encoding="utf-8")
+    source.write_text(runtime.source(suspends), encoding="utf-8")
     subprocess.run(["node", "--check", str(source)], check=True, capture_output=True, timeout=20)

@@ -5,11 +5,10 @@ import json
 import pytest
 
 from sandbox.outcome import Threw
-from sandbox.program import Kind
 from tests.sandbox.support import HOST_ADAPTER, Driven, result, thrown
 
-APP = Kind.APP
-BOTH = pytest.mark.parametrize("kind", list(Kind))
+SUSPENDS = True
+BOTH = pytest.mark.parametrize("suspends", [False, True])
 
 POLLUTIONS = [
     "Object.defineProperty(Array.prototype, 'length', { value: 0 })",
@@ -51,13 +50,13 @@ APP_POLLUTIONS = [
 
 @BOTH
 @pytest.mark.parametrize("pollution", POLLUTIONS)
-def test_the_runtime_does_not_lean_on_what_can_be_changed(kind: Kind, pollution: str) -> None:
+def test_the_runtime_does_not_lean_on_what_can_be_changed(suspends: bool, pollution: str) -> None:
     text = f"""function main(data) {{
       if (data.first) {{ {pollution}; }}
       console.log("line", 1);
       return {{ n: [data.n] }};
     }}"""
-    driven = Driven(text, kind)
+    driven = Driven(text, suspends)
     for first in (True, False, False):
         driven.log.clear()
         assert driven.run({"first": first, "n": 5}) == {"n": [5]}
@@ -66,8 +65,10 @@ def test_the_runtime_does_not_lean_on_what_can_be_changed(kind: Kind, pollution:
 
 @BOTH
 @pytest.mark.parametrize("pollution", POLLUTIONS)
-def test_errors_are_shown_after_it(kind: Kind, pollution: str) -> None:
-    error = thrown(f"const Own = TypeError; function main() {{ {pollution};\nthrow new Own('mine'); }}", kind=kind)
+def test_errors_are_shown_after_it(suspends: bool, pollution: str) -> None:
+    error = thrown(
+        f"const Own = TypeError; function main() {{ {pollution};\nthrow new Own('mine'); }}", suspends=suspends
+    )
     assert (error.name, error.message) == ("TypeError", "mine")
     assert error.location is not None
     assert error.location.line == 2
@@ -76,7 +77,7 @@ def test_errors_are_shown_after_it(kind: Kind, pollution: str) -> None:
 @pytest.mark.parametrize("pollution", POLLUTIONS + APP_POLLUTIONS)
 def test_host_calls_and_promises_work_after_it(pollution: str) -> None:
     text = f"function main() {{ const answer = ask({{ n: [1] }}); {pollution}; return answer; }}"
-    driven = Driven(text, APP, adapter=HOST_ADAPTER)
+    driven = Driven(text, SUSPENDS, adapter=HOST_ADAPTER)
     status = driven.start()
     if pollution.startswith(("Object.defineProperty(Promise.prototype", "Promise.prototype.then")):
         # The language itself asks a promise for these: the run fails by its own hand, and at once.
@@ -88,20 +89,20 @@ def test_host_calls_and_promises_work_after_it(pollution: str) -> None:
 
 
 @BOTH
-def test_a_setter_that_the_engines_own_stringify_meets(kind: Kind) -> None:
+def test_a_setter_that_the_engines_own_stringify_meets(suspends: bool) -> None:
     evil = "Object.defineProperty(Array.prototype, '0', { set() { throw new Error('mine'); }, configurable: true });"
-    driven = Driven(f"function main() {{ {evil} console.log('seen', {{}}); return {{}}; }}", kind)
+    driven = Driven(f"function main() {{ {evil} console.log('seen', {{}}); return {{}}; }}", suspends)
     outcome = driven.run()
     assert isinstance(outcome, Threw)
     assert outcome.message == "mine"
     assert driven.log == [["log", "seen [unprintable]"]]
-    assert result(f"function main() {{ {evil} return 'text'; }}", kind=kind) == "text"
+    assert result(f"function main() {{ {evil} return 'text'; }}", suspends=suspends) == "text"
 
 
 @BOTH
 @pytest.mark.parametrize("lie", ["undefined", "'\\ud800'", "7", "{ a: 1 }"])
-def test_a_tojson_that_lies_harms_its_own_result_only(kind: Kind, lie: str) -> None:
-    driven = Driven(f"function main() {{ Object.prototype.toJSON = () => ({lie}); return {{}}; }}", kind)
+def test_a_tojson_that_lies_harms_its_own_result_only(suspends: bool, lie: str) -> None:
+    driven = Driven(f"function main() {{ Object.prototype.toJSON = () => ({lie}); return {{}}; }}", suspends)
     outcome = driven.run()
     assert outcome == {"undefined": outcome, "'\\ud800'": "\ud800", "7": 7, "{ a: 1 }": {"a": 1}}[lie]
     if lie == "undefined":
@@ -110,8 +111,8 @@ def test_a_tojson_that_lies_harms_its_own_result_only(kind: Kind, lie: str) -> N
 
 @BOTH
 @pytest.mark.parametrize("lie", ["{ throw new Error('json'); }", "undefined"])
-def test_a_tojson_over_an_answered_error(kind: Kind, lie: str) -> None:
-    error = thrown(f"function main() {{ Object.prototype.toJSON = () => {lie}; throw [404]; }}", kind=kind)
+def test_a_tojson_over_an_answered_error(suspends: bool, lie: str) -> None:
+    error = thrown(f"function main() {{ Object.prototype.toJSON = () => {lie}; throw [404]; }}", suspends=suspends)
     assert error.name == "Thrown"
 
 
@@ -160,8 +161,8 @@ def test_stack_frames_give_no_functions_of_the_runtime() -> None:
 
 @BOTH
 @pytest.mark.parametrize("name", ["FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"])
-def test_what_is_taken_away(kind: Kind, name: str) -> None:
-    assert result(f"const main = () => typeof {name}", kind=kind) == "undefined"
+def test_what_is_taken_away(suspends: bool, name: str) -> None:
+    assert result(f"const main = () => typeof {name}", suspends=suspends) == "undefined"
 
 
 def test_deep_recursion_is_an_error_of_the_script() -> None:

@@ -7,11 +7,10 @@ import pytest
 
 from sandbox.engine import RunBounds, Tag
 from sandbox.outcome import Threw
-from sandbox.program import Kind
 from sandbox.stack import threw
 from tests.sandbox.support import HOST_ADAPTER, Driven, result, thrown
 
-APP = Kind.APP
+SUSPENDS = True
 
 
 def test_timers_ring_by_time_then_by_order() -> None:
@@ -26,7 +25,7 @@ def test_timers_ring_by_time_then_by_order() -> None:
       await new Promise((resolve) => setTimeout(resolve, 30));
       return seen;
     }"""
-    assert result(text, kind=APP) == ["now", "a", "b", "B", "c"]
+    assert result(text, suspends=SUSPENDS) == ["now", "a", "b", "B", "c"]
 
 
 def test_intervals_ring_until_cleared() -> None:
@@ -36,24 +35,29 @@ def test_intervals_ring_until_cleared() -> None:
         const timer = setInterval(() => { if (++count === 3) { clearInterval(timer); resolve(count); } }, 10);
       });
     }"""
-    driven = Driven(text, APP)
+    driven = Driven(text, SUSPENDS)
     assert driven.start() == "W010"
     assert [driven.fire(10), driven.fire(9), driven.fire(1), driven.fire(10)] == ["W010", "W01", "W010", "R03"]
     assert driven.context.finish()
 
 
 def test_an_error_in_a_timer_ends_the_run() -> None:
-    error = thrown("function main() { return new Promise(() => setTimeout(() => {\n boom(); }, 1)); }", kind=APP)
+    error = thrown(
+        "function main() { return new Promise(() => setTimeout(() => {\n boom(); }, 1)); }", suspends=SUSPENDS
+    )
     assert (error.name, error.location.line if error.location else 0) == ("ReferenceError", 2)
 
 
 @pytest.mark.parametrize("callback", ["undefined", "'alert()'", "{}"])
 def test_a_timer_needs_a_function(callback: str) -> None:
-    assert thrown(f"function main() {{ setTimeout({callback}, 1); }}", kind=APP).name == "TypeError"
+    assert thrown(f"function main() {{ setTimeout({callback}, 1); }}", suspends=SUSPENDS).name == "TypeError"
 
 
 def test_timers_are_bounded() -> None:
-    assert thrown("function main() { for (;;) setTimeout(() => 0, 1); }", kind=APP).message == "more than 1000 timers"
+    assert (
+        thrown("function main() { for (;;) setTimeout(() => 0, 1); }", suspends=SUSPENDS).message
+        == "more than 1000 timers"
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,9 @@ def test_timers_are_bounded() -> None:
     ],
 )  # fmt: skip
 def test_a_delay_is_always_a_time(delay: str) -> None:
-    driven = Driven(f"async function main() {{ await new Promise((r) => setTimeout(r, {delay})); return 1; }}", APP)
+    driven = Driven(
+        f"async function main() {{ await new Promise((r) => setTimeout(r, {delay})); return 1; }}", SUSPENDS
+    )
     status = driven.start()
     assert status[0] == "W"
     assert math.isfinite(float(status[2:]))
@@ -80,11 +86,11 @@ def test_promise_reactions_run_in_order_between_turns() -> None:
       await Promise.all([1, 2].map(async (n) => { await null; seen.push(n + 2); }));
       return seen;
     }"""
-    assert result(text, kind=APP) == [1, 2, 3, 4]
+    assert result(text, suspends=SUSPENDS) == [1, 2, 3, 4]
 
 
 def test_unhandled_rejections_do_not_end_a_run() -> None:
-    assert result("async function main() { Promise.reject(1); await null; return 2; }", kind=APP) == 2
+    assert result("async function main() { Promise.reject(1); await null; return 2; }", suspends=SUSPENDS) == 2
 
 
 # ---- console ----
@@ -146,12 +152,12 @@ def test_console_may_be_replaced_by_the_author() -> None:
 # ---- bounds ----
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_the_result_is_bounded(kind: Kind) -> None:
+@pytest.mark.parametrize("suspends", [False, True])
+def test_the_result_is_bounded(suspends: bool) -> None:
     bounds = RunBounds(1000, 100, 10)
-    assert result("const main = (n) => 'x'.repeat(n)", 998, kind, bounds=bounds) == "x" * 998
-    assert result("const main = (n) => 'x'.repeat(n)", 999, kind, bounds=bounds) == "X0result"
-    assert result("const main = (n) => { throw ['x'.repeat(n)]; }", 999, kind, bounds=bounds) == "X0result"
+    assert result("const main = (n) => 'x'.repeat(n)", 998, suspends, bounds=bounds) == "x" * 998
+    assert result("const main = (n) => 'x'.repeat(n)", 999, suspends, bounds=bounds) == "X0result"
+    assert result("const main = (n) => { throw ['x'.repeat(n)]; }", 999, suspends, bounds=bounds) == "X0result"
 
 
 def test_bounds_are_those_of_the_run() -> None:
@@ -165,7 +171,7 @@ def test_bounds_are_those_of_the_run() -> None:
 
 def test_host_calls() -> None:
     text = "async function main() { const a = ask(1, { b: [2] }); const c = ask(); return [await a, await c]; }"
-    driven = Driven(text, APP, adapter=HOST_ADAPTER)
+    driven = Driven(text, SUSPENDS, adapter=HOST_ADAPTER)
     assert driven.start() == "W2"
     assert driven.calls == [[1, "ask", [1, {"b": [2]}]], [2, "ask", []]]
     assert driven.settle(2, "second") == "W0"
@@ -177,7 +183,7 @@ def test_host_calls() -> None:
 
 @pytest.mark.parametrize(("thrown_last", "status"), [("1", "E2"), ("null", "N2")])
 def test_what_was_asked_before_a_throw_is_asked(thrown_last: str, status: str) -> None:
-    driven = Driven(f"async function main() {{ ask('last'); throw {thrown_last}; }}", APP, adapter=HOST_ADAPTER)
+    driven = Driven(f"async function main() {{ ask('last'); throw {thrown_last}; }}", SUSPENDS, adapter=HOST_ADAPTER)
     assert driven.start()[:2] == status
     assert json.loads(driven.context.take_outbox()) == [[1, "ask", ["last"]]]
 
@@ -186,14 +192,16 @@ def test_a_host_call_that_fails() -> None:
     text = (
         "async function main() { try { await ask(); } catch (e) { return [e instanceof Error, e.message, e.code]; } }"
     )
-    driven = Driven(text, APP, adapter=HOST_ADAPTER)
+    driven = Driven(text, SUSPENDS, adapter=HOST_ADAPTER)
     driven.start()
     assert json.loads(driven.settle(1, {"message": "no", "code": 5}, succeeded=False)[2:]) == [True, "no", 5]
 
 
 def test_a_host_call_says_what_it_said_when_it_was_made() -> None:
     driven = Driven(
-        "async function main() { const o = { n: 1 }; const p = ask(o); o.n = 2; await p; }", APP, adapter=HOST_ADAPTER
+        "async function main() { const o = { n: 1 }; const p = ask(o); o.n = 2; await p; }",
+        SUSPENDS,
+        adapter=HOST_ADAPTER,
     )
     driven.start()
     assert driven.calls == [[1, "ask", [{"n": 1}]]]
@@ -204,7 +212,7 @@ def test_a_host_call_says_what_it_said_when_it_was_made() -> None:
 )
 def test_arguments_that_cannot_be_written_are_the_callers_error(argument: str) -> None:
     text = f"async function main() {{ try {{ await ask({argument}); }} catch (e) {{ return e.name; }} }}"
-    assert result(text, kind=APP, adapter=HOST_ADAPTER) in {"Error", "TypeError"}
+    assert result(text, suspends=SUSPENDS, adapter=HOST_ADAPTER) in {"Error", "TypeError"}
 
 
 @pytest.mark.parametrize(
@@ -216,13 +224,13 @@ def test_arguments_that_cannot_be_written_are_the_callers_error(argument: str) -
     ],
 )
 def test_the_outbox_is_bounded(text: str) -> None:
-    status = Driven(text, APP, adapter=HOST_ADAPTER, bounds=RunBounds(1000, 100, 10, 1000)).start()
+    status = Driven(text, SUSPENDS, adapter=HOST_ADAPTER, bounds=RunBounds(1000, 100, 10, 1000)).start()
     assert (status[0], status[2:]) == ("X", "outbox")
 
 
 def test_the_outbox_is_bounded_by_turn() -> None:
     text = "async function main() { for (let n = 0; n < 30; n++) await ask('x'.repeat(600)); return 'done'; }"
-    driven = Driven(text, APP, adapter=HOST_ADAPTER, bounds=RunBounds(1000, 100, 1, 1000))
+    driven = Driven(text, SUSPENDS, adapter=HOST_ADAPTER, bounds=RunBounds(1000, 100, 1, 1000))
     status = driven.start()
     for call_id in range(1, 31):
         assert status == "W2"
@@ -268,9 +276,9 @@ def test_whatever_is_thrown_can_be_shown(value: str, name: str, message: str) ->
         "{ get [Symbol.toPrimitive]() { for (;;); }, toJSON() { for (;;); } }",
     ],
 )
-@pytest.mark.parametrize("kind", list(Kind))
-def test_an_error_that_hangs_is_out_of_time(kind: Kind, value: str) -> None:
-    assert result(f"function main() {{ throw {value}; }}", kind=kind, cpu=0.02) == "T0"
+@pytest.mark.parametrize("suspends", [False, True])
+def test_an_error_that_hangs_is_out_of_time(suspends: bool, value: str) -> None:
+    assert result(f"function main() {{ throw {value}; }}", suspends=suspends, cpu=0.02) == "T0"
 
 
 @pytest.mark.parametrize("stack", ["at x (<input>:99999999999999999999:1)", "\\u0000\\ud800", "at f (<input>:1:1)"])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.host import HostCall
 from sidecar.calls.actions import read
 from sidecar.calls.heard_digits import HeardDigits
 from sidecar.calls.places import ActionError, Places
@@ -126,18 +127,17 @@ async def test_what_a_wait_hears_is_not_for_the_next_ivr(tmp_path: Path) -> None
 
 
 def test_digits_that_came_while_a_wait_looked_at_those_before_are_its_own() -> None:
-    settled: list[tuple[int, list[str]]] = []
+    answers: list[tuple[int, bytes]] = []
 
-    class Script:
-        def settle(self, call_id: int, value: list[str]) -> None:
-            settled.append((call_id, value))
+    def asks(number: int) -> HostCall:
+        return HostCall("digits", [], lambda _, value: answers.append((number, value)))
 
-    heard = HeardDigits(Script())  # type: ignore[arg-type]
-    assert not heard.want(1, fresh=True)
+    heard = HeardDigits()
+    assert not heard.want(asks(1), fresh=True)
     assert heard.heard("1")
     assert not heard.heard("2"), "kept for an ivr as well, until it is known whose it is"
-    assert heard.want(2, fresh=False), "and forgotten there"
-    assert [each for each in settled if each[0]] == [(1, ["1"]), (2, ["2"])]
+    assert heard.want(asks(2), fresh=False), "and forgotten there"
+    assert answers == [(1, b'["1"]'), (2, b'["2"]')]
 
 
 def test_the_option_is_true_or_false() -> None:

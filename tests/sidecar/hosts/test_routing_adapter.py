@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.engine import Context, RunBounds
-from sandbox.program import Kind, Program
+from sandbox.program import Program
 from sidecar import hosts
 
 BOUNDS = RunBounds(1_000_000, 16_384, 1_000)
@@ -36,10 +36,10 @@ ADDED = [{"key": "X-New", "value": 1}]
 GIVEN = INPUT["headers"]
 
 
-def run(text: str, kind: Kind = Kind.SCRIPT, data: dict[str, Any] | None = None) -> tuple[str, Any]:
+def run(text: str, suspends: bool = False, data: dict[str, Any] | None = None) -> tuple[str, Any]:
     """The status's tag and its JSON."""
-    context = Context(kind)
-    program = Program(key="k", name="a.js", kind=kind, text=text, adapter=hosts.source("routing"))
+    context = Context(suspends)
+    program = Program(key="k", name="a.js", suspends=suspends, text=text, adapter=hosts.source("routing"))
     assert context.load(program, BOUNDS) == "R0"
     context.limit_time(2.0)
     status = context.start(json.dumps(INPUT if data is None else data), "", 0.0)
@@ -209,8 +209,8 @@ def test_sip_errors(body: str, code: int, reason: str) -> None:
 
 @pytest.mark.parametrize("body", ["Promise.reject(new Error('404 Not Found'))", "Promise.reject([404, 'Not Found'])"])
 def test_sip_errors_by_rejection(body: str) -> None:
-    assert run(f"const main = () => {body}", Kind.APP) == ("R", {"reject": [404, "Not Found"]})
-    assert run(f"async function main() {{ await {body}; }}", Kind.APP) == ("R", {"reject": [404, "Not Found"]})
+    assert run(f"const main = () => {body}", True) == ("R", {"reject": [404, "Not Found"]})
+    assert run(f"async function main() {{ await {body}; }}", True) == ("R", {"reject": [404, "Not Found"]})
 
 
 @pytest.mark.parametrize(
@@ -300,11 +300,11 @@ def test_a_key_named_proto_is_a_key() -> None:
     ],
 )
 def test_the_adapter_does_not_lean_on_what_can_be_changed(pollution: str) -> None:
-    context = Context(Kind.SCRIPT)
+    context = Context(False)
     text = (
         f"function main(data) {{ {pollution} if (data.routing.fail) throw new Error('404 Not Found'); return data; }}"
     )
-    context.load(Program(key="k", name="a.js", kind=Kind.SCRIPT, text=text, adapter=hosts.source("routing")), BOUNDS)
+    context.load(Program(key="k", name="a.js", suspends=False, text=text, adapter=hosts.source("routing")), BOUNDS)
     context.limit_time(2.0)
     for fail in (False, False, True):
         data = copy.deepcopy(INPUT)

@@ -106,7 +106,7 @@ def test_modules_and_globals() -> None:
         text_of(node.child_by_field_name("name")).strip("\"'") for node in nodes(DECLARED, "module") if node.is_named
     }
     assert modules == AVAILABLE
-    globals_of_apps = runtime.source("app") + hosts.source("call")
+    globals_of_apps = runtime.source(suspends=True) + hosts.source("call")
     for node in nodes(DECLARED, "ambient_declaration"):
         for kind in ("function_signature", "class_declaration"):
             for one in node.children:

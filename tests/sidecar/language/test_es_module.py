@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.outcome import Threw
-from sandbox.program import Kind
 from sidecar.kind import Kind as ScriptKind
 from sidecar.language.check import check_script
 from sidecar.language.es_module import plain
@@ -19,7 +18,7 @@ ADAPTER = """(({ host }) => ({
   prepare: (input) => input,
   collect: (data, returned) => (returned === undefined ? data : returned),
   caught: () => undefined,
-  require: (name) => (name === "m" ? { a: 1, b: 2, name } : undefined),
+  modules: { m: { a: 1, b: 2, name: "m" } },
 }))"""
 
 
@@ -73,16 +72,16 @@ def test_each_form(text: str, expected: str) -> None:
     ],
 )
 def test_it_runs(text: str, data: object, expected: object) -> None:
-    assert result(plain(text), data, Kind.APP, adapter=ADAPTER) == expected
+    assert result(plain(text), data, True, adapter=ADAPTER) == expected
 
 
 def test_errors_keep_their_places() -> None:
     text = "import {\n a,\n b as c\n} from 'm'\n\nexport default async function (data) {\n  data.none.x\n}\n"
-    error = result(plain(text), {}, Kind.APP, adapter=ADAPTER)
+    error = result(plain(text), {}, True, adapter=ADAPTER)
     assert isinstance(error, Threw)
     assert error.location is not None
     assert (error.location.line, error.location.column) == (7, 3)
-    error = result(plain("/* é */ export const main = () => nope.x"), {}, Kind.APP, adapter=ADAPTER)
+    error = result(plain("/* é */ export const main = () => nope.x"), {}, True, adapter=ADAPTER)
     assert isinstance(error, Threw)
     assert error.location is not None
     assert error.location.line == 1

@@ -1,4 +1,4 @@
-// What an App has more than a Script: timers, promises and host calls, within its run.
+// What a run that may wait has more: timers, promises, modules and host calls, within the run.
 // Time is the worker's: it comes in with every turn.
 const TIMERS = 1000;
 const LONGEST_DELAY = 2147483647;
@@ -71,10 +71,27 @@ define("clearImmediate", removeTimer);
 define("queueMicrotask", (callback) => {
   apply(then, new NativePromise((resolve) => resolve()), [() => callback()]);
 });
+
+let offered = bareArray(); // the program's modules in their order, evaluated to functions of { ask }, or null for text
+let modules = bareObject();
+
+const offer = (make) => put(offered, make);
+
+const makeModules = () => {
+  modules = assign(bareObject(), adapter.modules);
+  for (let index = 0; index < program.modules.length; index++) {
+    const { name, text: moduleText } = program.modules[index];
+    const make = offered[index] ?? evaluate(moduleText);
+    modules[name] = make({ ask: (question, ...values) => host(flat(name, ".", question), values) });
+  }
+  offered = bareArray();
+};
+
 define("require", (name) => {
-  const found = adapter.require === undefined ? undefined : adapter.require(text(name));
-  if (found !== undefined) return found;
-  throw new NativeError(`require('${text(name)}'): there is no such module`);
+  const wanted = text(name);
+  const found = modules[wanted];
+  if (found === undefined) throw new NativeError(`require('${wanted}'): there is no such module`);
+  return found;
 });
 
 const mayWait = true;
@@ -119,4 +136,4 @@ const takeOutbox = () => {
 };
 
 const granted = { host };
-const turns = { fire, settle, takeOutbox };
+const turns = { fire, settle, takeOutbox, offer };

@@ -1,4 +1,4 @@
-// A Script is synchronous: what it has not, says so by name.
+// No run may wait: what a script has not therefore, says so by name.
 const unavailable = (name, reason) => define(name, () => {
   throw new NativeError(`${name} is not available in a Script, which is synchronous: ${reason}; make it an App`);
 });
@@ -11,10 +11,11 @@ delete realm.Promise;
 const mayWait = false;
 const nextTimer = () => undefined;
 const waitingFor = () => 0;
+const makeModules = () => {};
 const outboxCalls = () => 0;
 const nothingWaits = () => true;
 const follow = () => {
-  throw new NativeTypeError("main returned a promise; a Script is synchronous: make it an App");
+  throw new NativeTypeError(`${entry} returned a promise; a Script is synchronous: make it an App`);
 };
 const granted = {};
 const turns = {};

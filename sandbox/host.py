@@ -1,0 +1,49 @@
+"""What a host is: whoever answers what scripts ask while they wait. This package declares it and implements none."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+
+class HostCall:
+    """One question of a script. It is answered once; later answers are dropped, as is one of a run that is over."""
+
+    __slots__ = ("_answer", "arguments", "name")
+
+    def __init__(self, name: str, arguments: list[Any], answer: Callable[[bool, bytes], None]) -> None:
+        self.name = name
+        self.arguments = arguments
+        self._answer: Callable[[bool, bytes], None] | None = answer
+
+    def resolve(self, value: Any = None) -> None:
+        """Resolve the script's promise. Raises TypeError or ValueError for what cannot be written as JSON."""
+        self.answer(True, msgspec.json.encode(value))
+
+    def reject(self, message: str, name: str = "Error") -> None:
+        """Reject the script's promise with an error of this message and name."""
+        # A message may quote whatever came from outside, half of a surrogate pair among it.
+        self.answer(False, msgspec.json.encode({"message": _sound(message), "name": _sound(name)}))
+
+    def answer(self, succeeded: bool, value: bytes) -> None:
+        """Resolve with JSON, or reject with the JSON of an error's properties."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer(succeeded, value)
+
+
+class Host(Protocol):
+    """Answers the host calls of one run. Both methods are called on the event loop."""
+
+    def asked(self, call: HostCall) -> None:
+        """A script asks. What this raises is reported to the event loop, and the call is rejected."""
+        ...
+
+    def ended(self) -> None:
+        """The run is over, whatever its outcome: nothing that it asked for is wanted any more. Called once, before the
+        run's ``done``."""
+        ...
+
+
+def _sound(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

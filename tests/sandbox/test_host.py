@@ -1,0 +1,207 @@
+"""A host: what it is asked, how it answers, and that it hears once of the end of each run."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from sandbox.host import HostCall
+from sandbox.outcome import (
+    Cancelled,
+    Completion,
+    Crashed,
+    Exceeded,
+    OutOfMemory,
+    Refused,
+    Returned,
+    Threw,
+    TimedOut,
+)
+from sandbox.pool import Pool
+from sandbox.program import Invocation, Limits
+from tests.sandbox.support import (
+    HOST_ADAPTER,
+    SMALL,
+    Asked,
+    program,
+    running_pool,
+    submit,
+    until,
+)
+
+ASKS = program("async function main(n) { return [n, await ask(n)]; }", True, adapter=HOST_ADAPTER)
+CATCHES = program(
+    "async function main() { try { await ask(); } catch (e) { return [e.name, e.message, e instanceof Error]; } }",
+    True,
+    adapter=HOST_ADAPTER,
+)
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    async with running_pool() as serving:
+        yield serving
+
+
+def answers() -> tuple[HostCall, list[tuple[bool, bytes]]]:
+    given: list[tuple[bool, bytes]] = []
+    return HostCall("ask", [1], lambda succeeded, value: given.append((succeeded, value))), given
+
+
+def test_the_first_answer_counts() -> None:
+    call, given = answers()
+    call.resolve({"a": [1]})
+    call.resolve(2)
+    call.reject("no")
+    call.answer(True, b"3")
+    assert given == [(True, b'{"a":[1]}')]
+    call, given = answers()
+    call.reject("no", name="HangupError")
+    call.resolve(1)
+    assert given == [(False, b'{"message":"no","name":"HangupError"}')]
+
+
+def test_an_answer_of_nothing() -> None:
+    call, given = answers()
+    call.resolve()
+    assert given == [(True, b"null")]
+
+
+def test_a_message_of_any_text_can_be_told() -> None:
+    call, given = answers()
+    call.reject("\ud800", name="\udfff")
+    assert given == [(False, b'{"message":"?","name":"?"}')]
+
+
+def test_what_cannot_be_written_leaves_the_call_unanswered() -> None:
+    call, given = answers()
+    with pytest.raises(TypeError):
+        call.resolve(object())
+    call.reject("no")
+    assert given == [(False, b'{"message":"no","name":"Error"}')]
+
+
+async def test_an_answer_given_twice_or_late_is_dropped(pool: Pool) -> None:
+    host = Asked()
+    _, future = submit(pool, ASKS, 1, host=host)
+    await until(lambda: host.calls)
+    host.calls[0].resolve("first")
+    host.calls[0].reject("second")
+    assert (await future).outcome == Returned(b'[1,"first"]')
+    host = Asked()
+    run, future = submit(pool, ASKS, 1, host=host)
+    await until(lambda: host.calls)
+    run.cancel()
+    host.calls[0].resolve("late")
+    assert (await future).outcome == Cancelled()
+    assert (await submit(pool, ASKS, 2, host=Asked(HostCall.resolve))[1]).outcome == Returned(b"[2,null]")
+
+
+async def test_a_rejection_is_an_error_of_its_name(pool: Pool) -> None:
+    host = Asked(lambda call: call.reject("no more", name="QuotaError"))
+    assert (await submit(pool, CATCHES, host=host)[1]).outcome == Returned(b'["QuotaError","no more",true]')
+
+
+async def test_a_host_that_raises_when_it_is_asked(pool: Pool) -> None:
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def raising(call: HostCall) -> None:
+        raise ValueError(call.name)
+
+    host = Asked(raising)
+    assert (await submit(pool, CATCHES, host=host)[1]).outcome == Returned(b'["Error","the host failed",true]')
+    assert [str(context["exception"]) for context in reported] == ["ask"]
+    assert host.ends == 1
+
+
+async def test_a_host_that_raises_at_the_end(pool: Pool) -> None:
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    class Raising(Asked):
+        def ended(self) -> None:
+            raise ValueError("ended")
+
+    assert (await submit(pool, ASKS, 1, host=Raising(HostCall.resolve))[1]).outcome == Returned(b"[1,null]")
+    assert [str(context["exception"]) for context in reported] == ["ended"]
+
+
+class Ordered(Asked):
+    """Notes when it heard of the end, and when the asker did."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answered)
+        self.order: list[str] = []
+
+    def _answered(self, call: HostCall) -> None:
+        if call.arguments != ["never"]:
+            call.resolve()
+
+    def ended(self) -> None:
+        super().ended()
+        self.order.append("ended")
+
+    def done(self, completion: Completion) -> None:
+        self.order.append(type(completion.outcome).__name__)
+
+
+ENDS: list[tuple[str, type, dict[str, Any]]] = [
+    ("async function main() { return await ask(); }", Returned, {}),
+    ("async function main() { await ask(); throw new Error(); }", Threw, {}),
+    ("function main( {", Threw, {}),
+    ("async function main() { await ask('never'); }", TimedOut, {"wall_seconds": 0.1}),
+    ("async function main() { await ask(); for (;;); }", TimedOut, {"cpu_seconds": 0.05}),
+    ("async function main() { await ask(); new Array(2**32-1).sort(); }", TimedOut, {"wall_seconds": 0.2}),
+    ("async function main() { const a = []; for (;;) a.push(new Array(1000)); }", OutOfMemory, {}),
+    ("async function main() { await ask(); for (;;) await null; }", Exceeded, {"jobs": 1_000}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected", "limits"), ENDS)
+async def test_it_hears_once_of_the_end(pool: Pool, text: str, expected: type, limits: dict[str, Any]) -> None:
+    host = Ordered()
+    ending = program(text, True, adapter=HOST_ADAPTER, memory_bytes=20_000_000)
+    run = pool.submit(Invocation(program=ending, input=b"1", limits=Limits(**limits)), host.done, host)
+    await until(lambda: run.answered)
+    await until(lambda: run.worker is None or run.id not in run.worker.outstanding)
+    assert host.order == ["ended", expected.__name__]
+
+
+async def test_it_hears_once_of_a_run_that_is_cancelled(pool: Pool) -> None:
+    host = Ordered()
+    run, future = submit(pool, ASKS, "never", host=host)
+    await until(lambda: host.calls)
+    run.cancel()
+    run.cancel()
+    assert host.order == ["ended"]
+    assert (await future).outcome == Cancelled()
+    await until(lambda: run.worker is not None and run.id not in run.worker.outstanding)
+    assert host.order == ["ended"]
+
+
+async def test_it_hears_once_of_a_worker_that_dies(pool: Pool) -> None:
+    host = Ordered()
+    run, future = submit(pool, ASKS, "never", host=host)
+    await until(lambda: host.calls)
+    assert run.worker is not None
+    os.kill(run.worker.process.pid, signal.SIGKILL)
+    assert (await future).outcome == Crashed("its worker died of another run")
+    assert host.order == ["ended"]
+
+
+async def test_it_hears_of_a_run_that_is_refused() -> None:
+    async with running_pool(msgspec.structs.replace(SMALL, queue=1)) as pool:
+        host, refused = Ordered(), Ordered()
+        submit(pool, ASKS, "never", host=host)
+        assert (await submit(pool, ASKS, "never", host=refused)[1]).outcome == Refused("too many runs are waiting")
+        assert refused.order == ["ended"]
+        assert host.order == []
+    assert host.order == ["ended"], "the pool was closed"
+    late = Ordered()
+    assert (await submit(pool, ASKS, "never", host=late)[1]).outcome == Refused("the daemon is stopping")
+    assert late.order == ["ended"]
