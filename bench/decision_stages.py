@@ -18,6 +18,7 @@ import msgpack
 import msgspec
 
 from sandbox.engine import Context, RunBounds
+from sandbox.host import Host
 from sandbox.link import Up, unpacker
 from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
@@ -26,6 +27,7 @@ from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions import class4
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.hosts.grants import Grants
 from sidecar.logs.logger import open_output
 from sidecar.operations.events import DecisionEvents
 from sidecar.operations.metrics import DecisionMetrics
@@ -54,7 +56,7 @@ class CannedRunner:
     def __init__(self, result: bytes) -> None:
         self._completion = Completion(Returned(result), (), 60)
 
-    def submit(self, _invocation: Invocation, done: Callable[[Completion], None]) -> Running:
+    def submit(self, _invocation: Invocation, done: Callable[[Completion], None], _host: Host | None = None) -> Running:
         done(self._completion)
         return _Nobody()
 
@@ -78,7 +80,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     workload.write_catalog(directory / "catalog", 1)
     snapshot = workload.load_catalog(directory / "catalog")
     assignment = snapshot.routes[workload.customer(0), ""]
-    program = decision_programs(configuration).of(snapshot.scripts[assignment.script_id])
+    program = decision_programs(configuration, Grants()).of(snapshot.scripts[assignment.script_id])
     limits = decision_limits(assignment.timeout_ms / 1000, configuration)
     variables = class4.variables_json(assignment.variables)
 

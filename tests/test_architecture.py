@@ -1,4 +1,4 @@
-"""The import directions of the packages: sidecar -> sipio, sidecar -> sandbox, and nothing else."""
+"""The house's floors: which package may import which, and within a package which folder. Imports for types count."""
 
 import ast
 from collections.abc import Iterator
@@ -15,15 +15,41 @@ FORBIDDEN = {
 ENGINE = {"quickjs", "_quickjs"}
 ENGINE_USER = Path("sandbox/engine.py")
 
+GROUND = "(files)"
+"""Stands for the files of a package that are in no folder."""
+FLOORS: dict[str, list[set[str]]] = {
+    "sipio": [
+        {GROUND},
+        {"sip", "rpc"},
+        {"media", "kamailio"},
+        {"freeswitch", "sip_driver"},
+    ],
+    "sidecar": [
+        {GROUND},
+        {"configuration"},
+        {"logs", "language"},
+        {"catalog"},
+        {"hosts"},
+        {"runs"},
+        {"decisions", "calls"},
+        {"switches", "operations"},
+        {"daemon.py"},
+        {"phone", "bench"},
+        {"cli"},
+    ],
+}
+"""From the lowest. A folder imports from folders on floors below its own, and from none beside it."""
+
 
 def imported(file: Path) -> Iterator[tuple[int, str]]:
-    """Line and top-level name of each import, wherever in the file it stands."""
+    """Line and dotted name of each import, wherever in the file it stands."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name.partition(".")[0]
+                yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module.partition(".")[0]
+            for alias in node.names:
+                yield node.lineno, f"{node.module}.{alias.name}"
         elif isinstance(node, ast.ImportFrom) and node.level:
             yield node.lineno, "."
 
@@ -40,9 +66,40 @@ def test_a_package_imports_only_what_is_below_it(package: str) -> None:
         f"{file.relative_to(ROOT)}:{line}: {name}"
         for file in sources(package)
         for line, name in imported(file)
-        if name in FORBIDDEN[package]
+        if name.partition(".")[0] in FORBIDDEN[package]
     ]
     assert wrong == []
+
+
+def floor_of(package: str, name: str) -> tuple[int, str]:
+    """The floor and the folder of a module of the package, ``sidecar.runs.runner`` or a file's own path in dots."""
+    first = name.split(".")[1] if "." in name else GROUND
+    for floor, folders in enumerate(FLOORS[package]):
+        for folder in (first, f"{first}.py"):
+            if folder in folders:
+                return floor, folder
+    assert not (ROOT / package / first).is_dir(), f"{package}/{first} stands on no floor"
+    return 0, GROUND
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_a_folder_imports_only_from_floors_below_its_own(package: str) -> None:
+    wrong = []
+    for file in sources(package):
+        here, folder = floor_of(package, ".".join(file.relative_to(ROOT).with_suffix("").parts))
+        for line, name in imported(file):
+            if name.partition(".")[0] != package:
+                continue
+            there, other = floor_of(package, name)
+            if other != folder and there >= here:
+                wrong.append(f"{file.relative_to(ROOT)}:{line}: {name}")
+    assert wrong == []
+
+
+def test_a_new_folder_is_given_a_floor() -> None:
+    for package, floors in FLOORS.items():
+        folders = {found.name for found in (ROOT / package).iterdir() if (found / "__init__.py").exists()}
+        assert folders == set().union(*floors) - {GROUND, "daemon.py"}, package
 
 
 def test_one_module_imports_the_engine() -> None:
@@ -50,7 +107,7 @@ def test_one_module_imports_the_engine() -> None:
         file.relative_to(ROOT)
         for package in FORBIDDEN
         for file in sources(package)
-        if ENGINE & {name for _, name in imported(file)}
+        if ENGINE & {name.partition(".")[0] for _, name in imported(file)}
     }
     assert users == {ENGINE_USER}
 

@@ -11,6 +11,7 @@ from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions import class4
 from sidecar.errors import SidecarError
+from sidecar.hosts.grants import Grants
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.programs import decision_programs
 
@@ -20,7 +21,7 @@ class Inline:
 
     def __init__(self, snapshot: Snapshot, requests: Sequence[Request]) -> None:
         configuration = Configuration()
-        programs = decision_programs(configuration)
+        programs = decision_programs(configuration, Grants())
         self._runs: list[tuple[Context, str]] = []
         for request in requests:
             assignment = snapshot.routes[request.customer, ""]

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from sidecar.calls.one_call import OneCall
 from sidecar.calls.places import Places
 from sidecar.calls.record import CallRecord
-from sidecar.calls.script_run import ScriptRunner
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts.grants import Grants
 from sidecar.runs import programs
+from sidecar.runs.runner import ScriptRunner
 from sipio.call_control import (
     CallControl,
     CallOffer,
@@ -33,10 +34,12 @@ class Calls:
         configuration: Configuration,
         snapshot: Snapshot,
         ended: Callable[[CallRecord], None],
+        grants: Grants | None = None,
     ) -> None:
         self.runner = runner
         self.configuration = configuration
-        self.programs = programs.call_programs(configuration)
+        self.grants = grants or Grants()
+        self.programs = programs.call_programs(configuration, self.grants)
         self._ended = ended
         self._calls: set[OneCall] = set()
         self._empty = asyncio.Event()

@@ -23,13 +23,16 @@ from sidecar.calls.heard_digits import HeardDigits
 from sidecar.calls.places import ActionError, Places
 from sidecar.calls.record import CallNotes, CallRecord
 from sidecar.calls.script_ending import ending_of, last_word, ours
-from sidecar.calls.script_run import QUEUED_ACTIONS, ScriptRun, ScriptRunner, reject_ended
+from sidecar.calls.script_run import ScriptRun, reject_ended
 from sidecar.calls.type_ahead import TypeAhead
 from sidecar.catalog.model import Script, VoiceAssignment
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts.grants import Grants
 from sidecar.runs.failure import Failure
+from sidecar.runs.limits import QUEUED_ACTIONS
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import Programs
+from sidecar.runs.runner import ScriptRunner
 from sipio.call_control import (
     ActionResult,
     Answer,
@@ -62,6 +65,7 @@ class AllCalls(Protocol):
 
     runner: ScriptRunner
     programs: Programs
+    grants: Grants
     configuration: Configuration
 
     def places(self, offer: CallOffer, assignment: VoiceAssignment) -> Places:
@@ -84,6 +88,7 @@ class OneCall:
         self.script = script
         self._places = calls.places(control.offer, assignment)
         self._script = ScriptRun(calls.programs.of(script))
+        self._modules = calls.grants.host(script, control.offer.id)
         self._queue = ActionQueue(control, self)
         self._digits = HeardDigits()
         self._type_ahead = TypeAhead()
@@ -137,11 +142,12 @@ class OneCall:
         elif call.name == "exceeded":
             self._exceeded(str(arguments[0]), str(arguments[1]))
         else:
-            call.reject(f"there is no host call {call.name}")
+            self._modules.asked(call)
 
     def ended(self) -> None:
         """Its script is over, and hears nothing more. Actions that it made without await are done all the same."""
         self._hangup_wanted.clear()
+        self._modules.ended()
 
     def _place(self, stack: str) -> str:
         """Where in the author's file."""

@@ -1,30 +1,18 @@
 """The script of one call: its run in the sandbox, and the answers to what it asks."""
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion
-from sandbox.program import Invocation, Limits, Program
+from sandbox.program import Invocation, Program
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration.tree import Configuration
-from sidecar.runs.runner import Running
+from sidecar.runs.limits import call_limits
+from sidecar.runs.runner import Running, ScriptRunner
 from sipio.call_control import CallOffer
-
-QUEUED_ACTIONS: Final = 1_000
-"""Actions of one call asked for and not begun: a script that does not await is allowed as many and no more."""
-TURN_SECONDS: Final = 2.0
-"""Time of one turn of a script, from one await to the next."""
-
-
-class ScriptRunner(Protocol):
-    """What runs the scripts of calls: `sandbox.pool.Pool` is one."""
-
-    def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host) -> Running:
-        """Run it; ``done`` is called once, perhaps before this returns."""
-        ...
 
 
 class ScriptRun:
@@ -105,13 +93,9 @@ def invocation(
         },
         "vars": dict(assignment.variables),
     }
-    sandbox = configuration.sandbox
-    limits = Limits(
-        wall_seconds=configuration.voice.longest_call_seconds,
-        turn_seconds=TURN_SECONDS,
-        cpu_seconds=sandbox.cpu_ms / 1000,
-        result_bytes=sandbox.result_bytes,
-        log_bytes=sandbox.log_bytes,
-        outbox_calls=2 * QUEUED_ACTIONS,
+    return Invocation(
+        program=program,
+        input=msgspec.json.encode(given),
+        limits=call_limits(configuration),
+        correlation_id=offer.id,
     )
-    return Invocation(program=program, input=msgspec.json.encode(given), limits=limits, correlation_id=offer.id)

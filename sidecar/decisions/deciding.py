@@ -13,6 +13,7 @@ from sandbox.program import Invocation, Limits, Program
 from sidecar.catalog.model import Assignment, Script
 from sidecar.decisions import class4
 from sidecar.header_rules import RuleViolation
+from sidecar.hosts.grants import Grants
 from sidecar.runs.failure import Failure, failure_of
 from sidecar.runs.outcomes import OutcomeName, outcome_name
 from sidecar.runs.runner import Running, ScriptRunner
@@ -56,6 +57,7 @@ class DecisionOwner(Protocol):
     """What a decision needs of those that own all of them: `sidecar.decisions.decisions.Decisions` is one."""
 
     runner: ScriptRunner
+    grants: Grants
     total_seconds: float
     runs: dict[OutcomeName, int]
 
@@ -146,7 +148,8 @@ class Deciding:
             self._fail(step, Failure(OutcomeName.TIMED_OUT, "no time was left"), step.assignment.timeout_action)
             return
         invocation = Invocation(program=step.program, input=text, limits=limits, correlation_id=request.call_id)
-        running = self._owner.runner.submit(invocation, self._completed)
+        host = self._owner.grants.host(step.script, request.call_id) if step.program.modules else None
+        running = self._owner.runner.submit(invocation, self._completed, host)
         if not self._answered:
             self._running = running
 

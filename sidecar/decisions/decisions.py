@@ -11,6 +11,7 @@ from sidecar.catalog.model import Assignment, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided, Deciding, Step
 from sidecar.header_rules import RuleViolation
+from sidecar.hosts.grants import Grants
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import decision_programs
@@ -28,6 +29,7 @@ class Decisions:
         configuration: Configuration,
         snapshot: Snapshot,
         decided: Callable[[Decided], None],
+        grants: Grants | None = None,
     ) -> None:
         self.runner = runner
         self.total_seconds = configuration.decisions.total_timeout_ms / 1000
@@ -36,7 +38,8 @@ class Decisions:
         """Runs of scripts ended, by outcome; a decision may be several, and one without a script is none."""
         self._configuration = configuration
         self._decided = decided
-        self._programs = decision_programs(configuration)
+        self.grants = grants or Grants()
+        self._programs = decision_programs(configuration, self.grants)
         self._pending: set[Deciding] = set()
         self._empty: asyncio.Event | None = None
         self._snapshot = snapshot

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from sidecar.catalog.model import Script
-from sidecar.hosts.module import HostModule
+from sidecar.hosts.module import Asker, HostModule
+from sidecar.hosts.run_host import RunHost
 from sidecar.kind import Kind
 
 CALL_MODULE: Final = "cxC5Server"
@@ -28,6 +29,8 @@ class Grants:
 
         One that it does not name is not evaluated in its context: a check has seen that it names them in quotes.
         """
+        if not self._modules:
+            return {}
         own = script.modules
         return {
             module.name: module
@@ -37,3 +40,7 @@ class Grants:
             and (own is None or module.name in own)
             and module.name in script.text
         }
+
+    def host(self, script: Script, correlation_id: str) -> RunHost:
+        """A host for one run of a script, which answers for the modules that it was granted."""
+        return RunHost(self.granted(script), Asker(script=script, correlation_id=correlation_id))

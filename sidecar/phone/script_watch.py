@@ -12,9 +12,8 @@ import msgspec
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion
 from sandbox.program import Invocation
-from sidecar.calls.script_run import ScriptRunner
 from sidecar.phone.clock import Clock, Timer
-from sidecar.runs.runner import Running
+from sidecar.runs.runner import Running, ScriptRunner
 
 _AROUND: Final = (files(__package__) / "virtual_time.js").read_text(encoding="utf-8")
 
@@ -23,7 +22,7 @@ RELEASE_SECONDS: Final = 2.0
 
 
 class ScriptWatch:
-    """A `sidecar.calls.script_run.ScriptRunner` around another, for one call, and the `Host` between the two."""
+    """A `sidecar.runs.runner.ScriptRunner` around another, for one call, and the `Host` between the two."""
 
     def __init__(
         self,
@@ -66,14 +65,25 @@ class ScriptWatch:
         been done, and what that asked for has been heard.
         """
         while not self.over and self._own_time:
+            await self._modules_answered()
             await self._probe_back()
             if self.over or self._probe is None:
                 return
             answers = self._answers
             self._ask(True)
             await self._probe_back()
-            if self._answers == answers and not self._firing:
+            if self._answers == answers and not self._firing and self._modules_are_silent():
                 return
+
+    def _modules_are_silent(self) -> bool:
+        """Whether no module of the host has a question of the script's to answer; their calls alone have a dot."""
+        return not any("." in call.name for call in self._waiting)
+
+    async def _modules_answered(self) -> None:
+        # What a module of the host takes is no time of the call's, of which there may be none.
+        while not self._modules_are_silent() and not self.over:
+            self._probe_came.clear()
+            await self._probe_came.wait()
 
     async def _probe_back(self) -> None:
         while self._probe is None and not self.over:
@@ -98,7 +108,7 @@ class ScriptWatch:
         if probe is not None:
             probe.resolve(again)
 
-    def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host) -> Running:
+    def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None = None) -> Running:
         """Run a script."""
         if self._own_time:
             program = invocation.program
@@ -141,6 +151,7 @@ class ScriptWatch:
         self._answers += 1
         self._waiting.discard(call)
         call.answer(succeeded, value)
+        self._tell()
 
     def _timer(self, call: HostCall, number: int, milliseconds: float) -> None:
         def due() -> None:

@@ -7,6 +7,7 @@ from sandbox.program import Program
 from sidecar import hosts
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
 from sidecar.language import es_module
 
@@ -20,12 +21,13 @@ class Programs:
     """The programs of one thing that scripts are run for: each made once for a version of its script, and kept until
     the catalog has it no more."""
 
-    __slots__ = ("_adapter", "_made", "_memory_bytes", "_shared_memory")
+    __slots__ = ("_adapter", "_grants", "_made", "_memory_bytes", "_shared_memory")
 
-    def __init__(self, adapter: str, memory_bytes: int, *, shared_memory: bool) -> None:
+    def __init__(self, adapter: str, memory_bytes: int, *, shared_memory: bool, grants: Grants) -> None:
         self._adapter = adapter
         self._memory_bytes = memory_bytes
         self._shared_memory = shared_memory
+        self._grants = grants
         self._made: dict[str, Program] = {}
 
     def of(self, script: Script) -> Program:
@@ -49,6 +51,7 @@ class Programs:
             suspends=script.kind is not Kind.SCRIPT,
             text=es_module.plain(script.text) if script.kind is Kind.APP else script.text,
             adapter=self._adapter,
+            modules={name: module.javascript for name, module in self._grants.granted(script).items()},
             environment={
                 **script.environment,
                 "SCRIPTFORGE_ID": script.id,
@@ -62,11 +65,11 @@ class Programs:
         )
 
 
-def decision_programs(configuration: Configuration) -> Programs:
+def decision_programs(configuration: Configuration, grants: Grants) -> Programs:
     """For Class 4: the memory limit is all runs' of a script together."""
-    return Programs(hosts.source("routing"), configuration.sandbox.memory_bytes, shared_memory=True)
+    return Programs(hosts.source("routing"), configuration.sandbox.memory_bytes, shared_memory=True, grants=grants)
 
 
-def call_programs(configuration: Configuration) -> Programs:
+def call_programs(configuration: Configuration, grants: Grants) -> Programs:
     """For Class 5: the limit is each call's own, or a script could not have more than a few hundred calls at once."""
-    return Programs(hosts.source("call"), configuration.voice.call_memory_bytes, shared_memory=False)
+    return Programs(hosts.source("call"), configuration.voice.call_memory_bytes, shared_memory=False, grants=grants)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
+from sandbox.host import Host
 from sandbox.outcome import Completion
 from sandbox.pool import Pool, PoolSettings, PoolState
 from sandbox.program import Invocation
@@ -27,8 +28,8 @@ class Running(Protocol):
 class ScriptRunner(Protocol):
     """What runs scripts; `sandbox.pool.Pool` is one."""
 
-    def submit(self, invocation: Invocation, done: Callable[[Completion], None]) -> Running:
-        """Run a script. ``done`` is called once, perhaps before this returns."""
+    def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None = None) -> Running:
+        """Run a script. ``done`` is called once, and ``host`` asked, perhaps before this returns."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""``scriptforge`` with the modules of host_modules/ beside its own: started as ``python FILE scriptforge ARGUMENTS``."""
+"""``scriptforge`` with the modules of host_modules/ beside its own: ``python FILE scriptforge ARGUMENTS``."""
 
 import sys
 from pathlib import Path

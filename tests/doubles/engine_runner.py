@@ -99,7 +99,7 @@ class EngineRun:
 
 
 class EngineRunner:
-    """A `sidecar.calls.script_run.ScriptRunner`."""
+    """A `sidecar.runs.runner.ScriptRunner`."""
 
     def __init__(self) -> None:
         self.runs: list[EngineRun] = []

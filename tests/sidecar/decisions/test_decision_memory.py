@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
+from sandbox.host import Host
 from sandbox.outcome import Completion, Outcome, Returned, TimedOut, TimeLimit
 from sandbox.program import Invocation
 from sidecar.catalog.model import Assignment, Script, Snapshot
@@ -31,7 +32,9 @@ class LaterRunner:
     def __init__(self) -> None:
         self.runs: list[LaterRun] = []
 
-    def submit(self, _invocation: Invocation, done: Callable[[Completion], None]) -> LaterRun:
+    def submit(
+        self, _invocation: Invocation, done: Callable[[Completion], None], _host: Host | None = None
+    ) -> LaterRun:
         self.runs.append(LaterRun(done))
         return self.runs[-1]
 

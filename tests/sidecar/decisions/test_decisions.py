@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sandbox.host import Host
 from sandbox.outcome import (
     Bound,
     Cancelled,
@@ -73,7 +74,9 @@ class MemoryRunner:
         self.runs: list[MemoryRun] = []
         self.immediately: Outcome | None = None
 
-    def submit(self, invocation: Invocation, done: Callable[[Completion], None]) -> MemoryRun:
+    def submit(
+        self, invocation: Invocation, done: Callable[[Completion], None], _host: Host | None = None
+    ) -> MemoryRun:
         run = MemoryRun(self, invocation, done)
         self.runs.append(run)
         if self.immediately is not None:

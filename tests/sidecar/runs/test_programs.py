@@ -6,16 +6,23 @@ import pytest
 
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
 from sidecar.runs.programs import call_programs, decision_programs
+
+DECISIONS = decision_programs(Configuration(), Grants())
+CALLS = call_programs(Configuration(), Grants())
 
 
 @pytest.mark.parametrize(
     ("own", "decision", "call"), [(None, 100_000_000, 20_000_000), (7_000_000, 7_000_000, 7_000_000)]
 )
 def test_memory_is_all_decisions_together_and_each_call_alone(own: int | None, decision: int, call: int) -> None:
-    script = Script(id="s", name="s.js", version="1", kind=Kind.APP, text="function main() {}", memory_bytes=own)
-    deciding, driving = decision_programs(Configuration()).of(script), call_programs(Configuration()).of(script)
+    script = Script(id="s", name="s.js", version=str(own), kind=Kind.APP, text="function main() {}", memory_bytes=own)
+    deciding, driving = (
+        decision_programs(Configuration(), Grants()).of(script),
+        call_programs(Configuration(), Grants()).of(script),
+    )
     assert (deciding.memory_bytes, deciding.shared_memory) == (decision, True)
     assert (driving.memory_bytes, driving.shared_memory) == (call, False)
 
@@ -31,7 +38,10 @@ def test_what_process_env_has_of_the_script_and_its_host() -> None:
         app="a",
         environment={"OWN": "x"},
     )
-    for program in (decision_programs(Configuration()).of(script), call_programs(Configuration()).of(script)):
+    for program in (
+        decision_programs(Configuration(), Grants()).of(script),
+        call_programs(Configuration(), Grants()).of(script),
+    ):
         assert program.environment == {
             "OWN": "x",
             "SCRIPTFORGE_ID": "s",

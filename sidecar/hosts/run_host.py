@@ -1,0 +1,61 @@
+"""The host of one run: the questions that it has asked its modules and that wait for an answer."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from sandbox.host import HostCall
+from sidecar.hosts.module import Asker, HostError, HostModule
+
+logger = logging.getLogger(__name__)
+
+ASKED_AT_ONCE: Final = 100
+"""Questions of one run that wait at the same time. Each is a task of the daemon's, some 5 kB."""
+ASKED: Final = 10_000
+"""Questions of one run in all: a loop that awaits each costs its script little and the daemon 20 us a round."""
+
+
+class RunHost:
+    """A `sandbox.host.Host` over the modules that a run was granted."""
+
+    __slots__ = ("_asked", "_asker", "_granted", "_tasks")
+
+    def __init__(self, granted: Mapping[str, HostModule], asker: Asker) -> None:
+        self._granted = granted
+        self._asker = asker
+        self._asked = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def asked(self, call: HostCall) -> None:
+        """Have the module that a question is for answer it, beside what else goes on."""
+        name, _, method = call.name.partition(".")
+        module = self._granted.get(name)
+        if module is None:
+            call.reject(f"there is no host call {call.name}")
+            return
+        self._asked += 1
+        if self._asked > ASKED:
+            call.reject(f"{name}: more than {ASKED} questions of one run", name="RangeError")
+            return
+        if len(self._tasks) >= ASKED_AT_ONCE:
+            call.reject(f"{name}: more than {ASKED_AT_ONCE} questions at once (await them)", name="RangeError")
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(module, method, call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def ended(self) -> None:
+        """The run is over: nobody waits for an answer any more."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def _answer(self, module: HostModule, method: str, call: HostCall) -> None:
+        try:
+            call.resolve(await module.answer(self._asker, method, call.arguments))
+        except HostError as error:
+            call.reject(str(error), error.name)
+        except Exception:
+            # A mistake of ours, or an answer that is not JSON: the script is told no more than that there was one.
+            logger.exception("host_module_failed", extra={"module_name": module.name, "method": method})
+            call.reject(f"{module.name}: the host failed")
