@@ -22,6 +22,7 @@ from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.errors import ConfigurationError, SidecarError
+from sidecar.hosts.grants import shipped_grants
 from sidecar.logs.logger import ActionLogger, open_output, setup
 from sidecar.operations import memory
 from sidecar.operations.events import DecisionEvents
@@ -97,8 +98,9 @@ class Daemon:
         self._catalog_state: CatalogState | None = None
         self._snapshot = Snapshot(scripts={}, routes={}, dids={})
         self._pool = Pool(decision_pool(configuration))
-        self._decisions = Decisions(self._pool, configuration, self._snapshot, self._decided)
-        self._voice = Voice(configuration, self._snapshot, self._decisions, self._call_over)
+        grants = shipped_grants()
+        self._decisions = Decisions(self._pool, configuration, self._snapshot, self._decided, grants)
+        self._voice = Voice(configuration, self._snapshot, self._decisions, self._call_over, grants)
         records = configuration.voice.records
         self._call_store = CallStore(records, configuration.voice.records_days) if records is not None else None
         loader = DirectoryLoader(configuration.catalog, configuration.decisions)

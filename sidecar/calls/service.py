@@ -12,6 +12,7 @@ from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
+from sidecar.hosts.grants import Grants
 from sidecar.logs.logger import ActionLogger
 from sidecar.runs.pool_settings import call_pool
 from sidecar.switches.sip_accounts import SipAccounts, load_accounts
@@ -49,11 +50,12 @@ class Voice:
         snapshot: Snapshot,
         router: Router,
         ended: Callable[[CallRecord], None],
+        grants: Grants,
     ) -> None:
         voice = configuration.voice
         self._configuration = configuration
         self._pool = Pool(call_pool(configuration))
-        self.calls = Calls(self._pool, configuration, snapshot, ended)
+        self.calls = Calls(self._pool, configuration, snapshot, ended, grants)
         limits = CallLimits(calls=voice.calls)
         self.rpc_calls = RpcCalls(self.calls, limits)
         """Its methods are served beside those of `sipio.rpc.switch`."""

@@ -29,6 +29,7 @@ from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.report import report
@@ -144,7 +145,7 @@ async def decide(
             if not result.done():  # interrupted: nobody waits any more
                 result.set_result(what)
 
-        decisions = Decisions(pool, configuration, snapshot, decided)
+        decisions = Decisions(pool, configuration, snapshot, decided, shipped_grants())
         decisions.route(request, lambda _decision: None)
         return await result
     finally:

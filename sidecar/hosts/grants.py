@@ -5,6 +5,7 @@ from typing import Final
 
 from sidecar.catalog.model import Script
 from sidecar.hosts.module import Asker, HostModule
+from sidecar.hosts.modules import installed
 from sidecar.hosts.run_host import RunHost
 from sidecar.kind import Kind
 
@@ -44,3 +45,8 @@ class Grants:
     def host(self, script: Script, correlation_id: str) -> RunHost:
         """A host for one run of a script, which answers for the modules that it was granted."""
         return RunHost(self.granted(script), Asker(script=script, correlation_id=correlation_id))
+
+
+def shipped_grants() -> Grants:
+    """Grants of every module that there is."""
+    return Grants(installed())

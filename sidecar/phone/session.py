@@ -14,6 +14,7 @@ from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
+from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.phone import terminal
 from sidecar.phone.clock import Clock, SkippingLoop
@@ -90,7 +91,7 @@ async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) 
         id="phone", driver="phone", from_user=asked.from_user, to_user=asked.to_user, source="the terminal"
     )
     line = PhoneLine(offer, clock, _voice(asked, clock), transcript, files_must_be_there=asked.sounds is not None)
-    calls = Calls(watch, _configuration(asked), _snapshot(asked), ended)
+    calls = Calls(watch, _configuration(asked), _snapshot(asked), ended, shipped_grants())
     left: list[Step] = []
     if asked.steps is not None:
         with clock.stopped():
