@@ -57,5 +57,5 @@ class RunHost:
             call.reject(str(error), error.name)
         except Exception:
             # A mistake of ours, or an answer that is not JSON: the script is told no more than that there was one.
-            logger.exception("host_module_failed", extra={"module_name": module.name, "method": method})
+            logger.exception("host_module_failed", extra={"host_module": module.name, "method": method})
             call.reject(f"{module.name}: the host failed")

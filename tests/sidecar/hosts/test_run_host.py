@@ -1,0 +1,139 @@
+"""A run's questions to the modules that it was granted: answered beside it, bounded, given up with it."""
+
+import asyncio
+import logging
+from typing import Any
+
+import msgspec
+import pytest
+
+from sandbox.host import HostCall
+from sidecar.catalog.model import Script
+from sidecar.hosts import run_host
+from sidecar.hosts.grants import CALL_MODULE, Grants
+from sidecar.hosts.module import Asker, HostError, HostModule
+from sidecar.hosts.run_host import RunHost
+from sidecar.kind import Kind
+
+TEXT = "const kv = require('kv'); async function main() { return kv.get('a') }"
+
+
+def script(text: str = TEXT, kind: Kind = Kind.APP, modules: frozenset[str] | None = None) -> Script:
+    return Script(id="s", name="s.js", version="1", kind=kind, text=text, modules=modules)
+
+
+async def answer(asker: Asker, method: str, values: list[Any]) -> Any:
+    if method == "get":
+        return {"asker": asker.script.id, "call": asker.correlation_id, "values": values}
+    if method == "set":
+        raise HostError("the key is too long", name="RangeError")
+    if method == "wait":
+        await asyncio.Event().wait()
+    return object()
+
+
+KV = HostModule(name="kv", javascript="() => ({})", answer=answer)
+
+
+class Question:
+    """A host call and what became of it."""
+
+    def __init__(self, host: RunHost, name: str, *values: Any) -> None:
+        self.answers: list[tuple[bool, Any]] = []
+        self._came = asyncio.Event()
+        host.asked(HostCall(name, list(values), self._answered))
+
+    def _answered(self, succeeded: bool, value: bytes) -> None:
+        self.answers.append((succeeded, msgspec.json.decode(value)))
+        self._came.set()
+
+    async def answer(self) -> tuple[bool, Any]:
+        async with asyncio.timeout(5):
+            await self._came.wait()
+        (one,) = self.answers
+        return one
+
+
+@pytest.fixture
+def host() -> RunHost:
+    return Grants([KV]).host(script(), "call-1")
+
+
+async def test_a_module_answers_its_asker(host: RunHost) -> None:
+    answered = await Question(host, "kv.get", "a", 1).answer()
+    assert answered == (True, {"asker": "s", "call": "call-1", "values": ["a", 1]})
+
+
+async def test_what_cannot_be_is_rejected_with_the_modules_own_words(host: RunHost) -> None:
+    answered = await Question(host, "kv.set").answer()
+    assert answered == (False, {"message": "the key is too long", "name": "RangeError"})
+
+
+@pytest.mark.parametrize("name", ["fetch.get", "perform", "kv", ".get", ""])
+async def test_a_module_that_was_not_granted_does_not_answer(name: str) -> None:
+    host = Grants([KV]).host(script(text="'nothing is named here'"), "")
+    answered = await Question(host, name).answer()
+    assert answered == (False, {"message": f"there is no host call {name}", "name": "Error"})
+
+
+async def test_a_modules_own_mistake_is_logged_and_told_without_its_words(
+    host: RunHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answered = await Question(host, "kv.unwritable").answer()
+    assert answered == (False, {"message": "kv: the host failed", "name": "Error"})
+    (line,) = caplog.records
+    assert (line.msg, line.__dict__["host_module"], line.__dict__["method"]) == (
+        "host_module_failed",
+        "kv",
+        "unwritable",
+    )
+
+
+async def test_what_waits_is_given_up_with_its_run(host: RunHost) -> None:
+    waiting = [Question(host, "kv.wait") for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert len(tasks) == 3
+    host.ended()
+    await asyncio.wait(tasks)
+    assert all(task.cancelled() for task in tasks)
+    assert [question.answers for question in waiting] == [[], [], []]
+
+
+async def test_so_many_questions_wait_at_once_and_no_more(host: RunHost) -> None:
+    for _ in range(run_host.ASKED_AT_ONCE):
+        Question(host, "kv.wait")
+    answered = await Question(host, "kv.get").answer()
+    assert answered == (False, {"message": "kv: more than 100 questions at once (await them)", "name": "RangeError"})
+    host.ended()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (await Question(host, "kv.get").answer())[0], "what was given up takes no room"
+
+
+async def test_so_many_questions_of_a_run_in_all(host: RunHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_host, "ASKED", 2)
+    for _ in range(2):
+        assert (await Question(host, "kv.get").answer())[0]
+    answered = await Question(host, "kv.get").answer()
+    assert answered == (False, {"message": "kv: more than 2 questions of one run", "name": "RangeError"})
+
+
+@pytest.mark.parametrize(
+    ("one", "granted"),
+    [
+        (script(), True),
+        (script(modules=frozenset({"kv", "fetch"})), True),
+        (script(modules=frozenset({"fetch"})), False),
+        (script(modules=frozenset()), False),
+        (script(text="async function main() {}"), False),
+        (script(kind=Kind.SCRIPT), False),
+    ],
+)
+def test_a_module_is_granted_by_kind_by_script_and_where_it_is_named(one: Script, granted: bool) -> None:
+    assert list(Grants([KV]).granted(one)) == (["kv"] if granted else [])
+
+
+def test_the_names_that_a_script_may_require() -> None:
+    assert Grants([KV]).names() == {CALL_MODULE, "kv"}
