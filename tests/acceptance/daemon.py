@@ -1,4 +1,5 @@
-"""The sidecar under test: ``scriptforge serve`` in its own process, with the scripts of ``scripts/``."""
+"""The sidecar under test: ``scriptforge serve`` in its own process, with the scripts of ``scripts/`` and one module of
+the host more."""
 
 import json
 import signal
@@ -7,11 +8,13 @@ from pathlib import Path
 
 from tests.acceptance.kamailio import CUSTOMERS, Kamailio
 from tests.acceptance.processes import Program
+from tests.acceptance.with_host_modules import LAUNCHER
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
-APPS = {"declined", "slow"}
+APPS = {"credit", "declined", "slow"}
 """The scripts that use promises."""
+VARS = {"credit": "{ account = 42 }"}
 TIMEOUTS = {"endless": 300, "slow": 2_000}
 
 
@@ -23,6 +26,7 @@ def _assignments() -> str:
                 f'[[route]]\ncustomer = "{customer}"\nscript = "{customer}"\n'
                 f"timeout_ms = {TIMEOUTS.get(customer, 1_000)}\n"
                 'timeout_action = "503 Script Timeout"\nerror_action = "500 Script Error"\n'
+                f"vars = {VARS.get(customer, '{}')}\n"
             )
     return "\n".join(lines)
 
@@ -45,7 +49,13 @@ class Daemon:
             '[metrics]\nlisten = ""\n[log]\nlevel = "debug"\n'
         )
         before = [kamailio.program.position for kamailio in kamailios]
-        command = [str(Path(sys.executable).with_name("scriptforge")), "serve", "--config", str(configuration)]
+        command = [
+            *LAUNCHER,
+            str(Path(sys.executable).with_name("scriptforge")),
+            "serve",
+            "--config",
+            str(configuration),
+        ]
         self.program = Program(command, directory / "daemon.log", ROOT)
         for kamailio, position in zip(kamailios, before, strict=True):
             kamailio.program.wait_for("sidecar connected", position)

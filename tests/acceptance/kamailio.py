@@ -18,6 +18,7 @@ CUSTOMERS = {
     "127.0.0.36": "invents",
     "127.0.0.37": "endless",
     "127.0.0.38": "slow",
+    "127.0.0.40": "credit",
     "127.0.0.39": "unassigned",
 }
 """By source address; each but the last has the script of its name in ``scripts/`` assigned."""

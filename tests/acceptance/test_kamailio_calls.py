@@ -55,6 +55,13 @@ def test_a_call_is_refused_with_404(wire: Wire) -> None:
     assert (response.status, response.reason) == (404, "Not Found")
 
 
+def test_an_app_asks_its_host_while_the_call_waits(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one")
+    wire.caller("credit").finish()
+    invite = only_invite(gateway.finish())
+    assert (invite.get("X-Credit"), invite.get("X-Asker")) == ("7.5", "credit")
+
+
 def test_a_call_is_refused_by_an_array_rejection(wire: Wire) -> None:
     trace = wire.caller("declined", "refused", status=603).finish()
     response = final_response(trace)
