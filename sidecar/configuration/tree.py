@@ -94,7 +94,8 @@ class KamailioSection(Section, frozen=True):
     frame_bytes: Count = 262_144
     """The longest netstring accepted from a Kamailio: a SIP message of 64 KB in base64 and its fields."""
     in_flight: Count = 4_096
-    """Calls of one Kamailio being decided; the next one is answered with ``continue`` at once."""
+    """Calls of one Kamailio being decided; the next one is answered with ``fallback`` at once: Kamailio routes it by
+    itself, or refuses it with 503 where it has SCRIPTFORGE_FAIL_CLOSED."""
 
 
 class CatalogSection(Section, frozen=True):
