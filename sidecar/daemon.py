@@ -37,9 +37,9 @@ from sidecar.runs.outcomes import GOOD_CALL_ENDS
 from sidecar.runs.pool_settings import decision_pool
 from sidecar.runs.programs import key_of
 from sipio.errors import LocalError
-from sipio.kamailio.client import EvapiClient
+from sipio.kamailio.client import KamailioClient
+from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
-from sipio.kamailio.peer import EvapiLimits
 from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.server import RpcServer
@@ -116,10 +116,10 @@ class Daemon:
         )
         self._rpc = RpcServer(self._switch.methods, rpc_limits(configuration.socket))
         kamailio = configuration.kamailio
-        self._evapi = EvapiClient(
+        self._evapi = KamailioClient(
             kamailio.peers,
             self._decisions,
-            EvapiLimits(
+            KamailioLimits(
                 reconnect_min_seconds=kamailio.reconnect_min_seconds,
                 reconnect_max_seconds=kamailio.reconnect_max_seconds,
                 frame_bytes=kamailio.frame_bytes,
