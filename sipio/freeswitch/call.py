@@ -1,7 +1,7 @@
 """One Class 5 call over its connection: a `CallControl`. Sans-IO."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, assert_never
 
 from sipio.call_control import (
     ActionResult,
@@ -175,6 +175,8 @@ class FreeswitchCall:
                 made = Recording(self, action, done)
             case BlockDtmf():
                 made = Blocking(self, action, done)
+            case _:
+                assert_never(action)
         return made
 
     # ---- Leg ----
