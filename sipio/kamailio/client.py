@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, cast
 
-from sipio.errors import LocalError, PeerError
+from sipio.errors import PeerError
+from sipio.host_port import HostPort
 from sipio.kamailio.backoff import Backoff
 from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
@@ -25,16 +26,12 @@ class KamailioClient:
 
     def __init__(
         self,
-        peers: Sequence[str],
+        peers: Sequence[HostPort],
         router: Router,
         limits: KamailioLimits | None = None,
         on_call_ended: Callable[[str, CallEnded], None] | None = None,
     ) -> None:
-        """``peers``: ``host:port`` of each Kamailio's evapi socket.
-
-        Raises:
-            LocalError: a peer that is no ``host:port``.
-        """
+        """``peers``: each Kamailio's evapi socket."""
         self._limits = limits or KamailioLimits()
         self._connections = [_Connection(peer, router, self._limits, on_call_ended) for peer in peers]
         self._tasks: list[asyncio.Task[None]] = []
@@ -67,17 +64,13 @@ class _Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        address: str,
+        address: HostPort,
         router: Router,
         limits: KamailioLimits,
         on_call_ended: Callable[[str, CallEnded], None] | None,
     ) -> None:
-        host, colon, port = address.rpartition(":")
-        if not colon or not host or not port.isdigit():
-            raise LocalError(f"Kamailio peer {address!r} is not host:port")
-        self._host = host.strip("[]")
-        self._port = int(port)
-        self.peer = KamailioPeer(address, router, limits, wake=self._wake, on_call_ended=on_call_ended)
+        self._address = address
+        self.peer = KamailioPeer(str(address), router, limits, wake=self._wake, on_call_ended=on_call_ended)
         self._backoff = Backoff(limits, Random())  # noqa: S311 - jitter, no secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: asyncio.Transport | None = None
@@ -93,7 +86,7 @@ class _Connection(asyncio.Protocol):
                 self._lost.clear()
                 try:
                     async with asyncio.timeout(CONNECT_SECONDS):
-                        await loop.create_connection(lambda: self, self._host, self._port)
+                        await loop.create_connection(lambda: self, self._address.host, self._address.port)
                 except (OSError, TimeoutError) as error:
                     wait = self._backoff.failed(loop.time())
                     logger.warning(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from sipio.errors import LocalError
+from sipio.host_port import HostPort
 from sipio.kamailio import KamailioClient, KamailioLimits
 from sipio.kamailio.netstring import NetstringDecoder, encode
 from sipio.routing import Action, Decision, RoutingRequest
@@ -77,7 +77,7 @@ async def test_two_kamailios_and_a_reconnect(listeners: Callable[[], Listener]) 
     one, two = listeners(), listeners()
     await one.start()
     await two.start()
-    client = KamailioClient([f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"], EchoRouter(), QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", one.port), HostPort("127.0.0.1", two.port)], EchoRouter(), QUICK)
     client.start()
     reader, writer = await one.accept()
     other_reader, other_writer = await two.accept()
@@ -101,7 +101,7 @@ async def test_nobody_there_at_first(listeners: Callable[[], Listener]) -> None:
     listener = listeners()
     await listener.start()
     await listener.stop()
-    client = KamailioClient([f"127.0.0.1:{listener.port}"], EchoRouter(), QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], EchoRouter(), QUICK)
     client.start()
     await asyncio.sleep(0)
     await listener.start()
@@ -117,7 +117,7 @@ async def test_a_broken_stream_is_closed_and_the_next_one_works(
     caplog.set_level("INFO")
     listener = listeners()
     await listener.start()
-    client = KamailioClient([f"127.0.0.1:{listener.port}"], EchoRouter(), QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], EchoRouter(), QUICK)
     client.start()
     reader, writer = await listener.accept()
     writer.write(b"HTTP/1.1 200 OK\r\n")
@@ -143,7 +143,7 @@ async def test_draining_answers_what_is_under_way(listeners: Callable[[], Listen
     listener = listeners()
     await listener.start()
     router = AnnouncingRouter()
-    client = KamailioClient([f"127.0.0.1:{listener.port}"], router, QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], router, QUICK)
     client.start()
     reader, writer = await listener.accept()
     writer.write(encode(question(1)))
@@ -155,9 +155,3 @@ async def test_draining_answers_what_is_under_way(listeners: Callable[[], Listen
     await asyncio.wait_for(client.close(), 5.0)
     assert await asyncio.wait_for(reader.read(), 5.0) == b""
     writer.close()
-
-
-@pytest.mark.parametrize("peer", ["", "host", ":8448", "host:", "host:port"])
-def test_a_peer_is_host_and_port(peer: str) -> None:
-    with pytest.raises(LocalError):
-        KamailioClient([peer], EchoRouter())
