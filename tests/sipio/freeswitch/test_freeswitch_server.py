@@ -14,8 +14,7 @@ from sipio.freeswitch.settings import FreeswitchSettings
 from sipio.routing import Action, Decision
 from sipio.rpc.addresses import TcpAddress
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
-from tests.sipio.freeswitch.freeswitch_line import Decider, Taker
-from tests.sipio.freeswitch.test_freeswitch_calls import TWO
+from tests.sipio.freeswitch.freeswitch_line import TWO, Decider, Taker
 
 SECONDS = 5.0
 
