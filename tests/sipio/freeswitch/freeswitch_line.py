@@ -24,7 +24,8 @@ from sipio.freeswitch.leg import Environment
 from sipio.freeswitch.offer import Mode
 from sipio.freeswitch.settings import FreeswitchSettings
 from sipio.routing import Decision, Pending, RoutingRequest
-from tests.sipio.freeswitch.freeswitch_double import FakeChannel, Party
+from tests.sipio.freeswitch.freeswitch_double import FakeChannel
+from tests.sipio.freeswitch.freeswitch_parties import Party
 
 Script = Coroutine[Any, Any, None]
 

@@ -15,8 +15,8 @@ from sipio.call_control import (
     Play,
     Stopped,
 )
-from tests.sipio.freeswitch.freeswitch_double import Party
 from tests.sipio.freeswitch.freeswitch_line import ONE, Line, parties
+from tests.sipio.freeswitch.freeswitch_parties import Party
 
 
 def test_a_bridge_ends_with_the_other_leg() -> None:

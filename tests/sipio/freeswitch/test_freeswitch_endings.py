@@ -109,7 +109,7 @@ def test_the_socket_is_cut_in_mid_call() -> None:
 def test_a_notice_without_a_hangup_event_ends_the_call_all_the_same() -> None:
     line = Line()
     play = line.perform(Play(media=[TWO]))
-    line.freeswitch._notice("linger")
+    line.freeswitch.notice("linger")
     line.pump()
     assert line.events == []
     line.run(3.1)
