@@ -33,7 +33,7 @@ class Route(msgspec.Struct, frozen=True):
 
     bridge: str
     variables: list[tuple[str, str]]
-    """Of the caller's leg, in order; empty text unsets."""
+    """What to set on the caller's leg, in order; empty text unsets."""
     dropped: int
     """Destinations left out because the dialplan had not offered them."""
 

@@ -32,7 +32,7 @@ from sipio.reasons import reason_phrase
 from sipio.routing import Decision, Pending, Router
 
 CONNECT_SECONDS: Final = 5.0
-"""From the connection to the call's data. FreeSWITCH answers ``connect`` at once."""
+"""The longest wait from the connection to the call's data; FreeSWITCH answers ``connect`` at once."""
 _LOST: Final = "the event socket was lost"
 
 
@@ -77,7 +77,7 @@ class Connection:
         return self.channel.take()
 
     def receive(self, data: bytes) -> None:
-        """Bytes came.
+        """Take bytes from FreeSWITCH.
 
         Raises:
             PeerError: they are not what FreeSWITCH sends; the connection must close.
@@ -87,12 +87,12 @@ class Connection:
         self._finish()
 
     def expire(self) -> None:
-        """The deadline is here."""
+        """Do what is due; to be called at `deadline`."""
         self.timers.run()
         self._finish()
 
     def lost(self, reason: str = _LOST) -> None:
-        """The connection is gone."""
+        """End what hangs on the connection, which is gone."""
         self.channel.close()
         self.closing = True
         if self.call is not None:

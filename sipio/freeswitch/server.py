@@ -29,7 +29,7 @@ closed unread."""
 OUTPUT_BYTES: Final = 1_048_576
 """Commands that a FreeSWITCH has not read; past it the connection is closed."""
 CLOSE_SECONDS: Final = 1.0
-"""For what is written to leave, at the end."""
+"""What has been written has this long to leave, at the end."""
 
 
 class FreeswitchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +99,7 @@ class FreeswitchServer:
             link.abort()
 
     def snapshot(self) -> FreeswitchSnapshot:
-        """What may be watched of it."""
+        """Give what may be watched of it."""
         return FreeswitchSnapshot(
             connections=len(self._links),
             class4=self._counts[Mode.CLASS4],
@@ -140,7 +140,7 @@ class FreeswitchServer:
         link.adopting = task
 
     def connection(self, link: "_Link") -> Connection:
-        """The core of a new link."""
+        """Make the core of a new link."""
         environment = Environment(
             settings=self._settings,
             clock=asyncio.get_running_loop().time,
@@ -151,7 +151,7 @@ class FreeswitchServer:
         return Connection(environment, self._handler, self._router, admit=self._admit, wake=link.wake)
 
     def ended(self, link: "_Link", *, broken: bool) -> None:
-        """A link is gone."""
+        """Forget a link that is gone."""
         self._links.discard(link)
         self._counts["broken"] += broken
         self._busy -= link.connection.admitted
@@ -174,7 +174,7 @@ class _Link(asyncio.Protocol):
         self.connection = server.connection(self)
 
     async def adopt(self, accepted: socket.socket) -> None:
-        """Take an accepted socket."""
+        """Serve an accepted socket."""
         try:
             await self._loop.connect_accepted_socket(lambda: self, accepted)
         except OSError as error:
@@ -215,7 +215,7 @@ class _Link(asyncio.Protocol):
         self._server.ended(self, broken=self._broken)
 
     def wake(self) -> None:
-        """There is something to write, or a deadline to keep: what one turn of the loop made leaves in one write."""
+        """Flush at the end of this turn of the loop, so that what it made leaves in one write."""
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.flush)

@@ -55,7 +55,7 @@ class KamailioClient:
         self._tasks = []
 
     def snapshot(self) -> list[KamailioSnapshot]:
-        """Counters of each Kamailio."""
+        """Give what may be watched of each Kamailio."""
         return [connection.peer.snapshot() for connection in self._connections]
 
 
@@ -79,7 +79,7 @@ class _Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
-        """Connect, stay connected, for ever."""
+        """Connect, and connect again whenever the connection is lost, until cancelled."""
         self._loop = loop = asyncio.get_running_loop()
         try:
             while True:
@@ -138,7 +138,7 @@ class _Connection(asyncio.Protocol):
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write what may be written."""
+        """Write what the outbox lets go now, and come again at its deadline."""
         self._flush_scheduled = False
         if self._transport is None or self._loop is None:
             return

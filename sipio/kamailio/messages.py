@@ -85,7 +85,7 @@ class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     """Unix time at which it was answered; 0 if it was not."""
     seconds: int
-    """From answer to end."""
+    """How long it lasted, from its answer to its end."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -98,7 +98,7 @@ class Hello(msgspec.Struct, frozen=True):
     """The configuration at the other end greets."""
 
     version: str
-    """Version of the messages."""
+    """The version of the messages that it speaks."""
 
 
 Message = CallRoute | CallCancelled | CallEnded | Mark | Hello

@@ -132,7 +132,7 @@ class KamailioPeer:
                 self._unreadable(transaction_of(frame), error)
 
     def snapshot(self) -> KamailioSnapshot:
-        """What may be watched of it."""
+        """Give what may be watched of it."""
         return KamailioSnapshot(
             peer=self.name,
             connected=self._connected,

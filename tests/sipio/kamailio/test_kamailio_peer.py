@@ -11,6 +11,7 @@ from sipio.kamailio.backoff import Backoff
 from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
 from sipio.kamailio.netstring import NetstringDecoder, encode
+from sipio.kamailio.outbox import MARK_SECONDS
 from sipio.kamailio.peer import KamailioPeer
 from sipio.routing import Action, Decision, HeaderChanges, Router, RoutingRequest
 from tests.sipio.kamailio.kamailio_doubles import EchoRouter, HoldingRouter, Pending, cancel, question
@@ -202,6 +203,24 @@ def test_a_stream_that_is_no_stream_ends_the_connection() -> None:
         with pytest.raises(error):
             talk.peer.receive(data)
         assert talk.peer.snapshot().bad_frames == 1
+
+
+def test_what_kamailio_has_not_read_is_seen() -> None:
+    router = HoldingRouter()
+    talk = Conversation(router)
+    for number in range(8):
+        talk.hears(question(number))
+        changes = HeaderChanges(add=[("X-Long", "v" * 3_000)])
+        router.answers[number](Decision(action=Action.ROUTE, routing=router.asked[number].routing, headers=changes))
+    first = talk.peer.outbox.take(0.0)
+    snapshot = talk.peer.snapshot()
+    assert 0 < sum(map(len, first)) < 28_672
+    assert (snapshot.held_bytes > 0, snapshot.marks_lost) == (True, 0)
+    talk.peer.outbox.take(MARK_SECONDS)
+    assert talk.peer.snapshot().marks_lost == 1
+    talk.peer.disconnected()
+    snapshot = talk.peer.snapshot()
+    assert (snapshot.held_bytes, snapshot.marks_lost) == (0, 1), "held answers go with their connection, counts stay"
 
 
 def test_draining_is_said() -> None:
