@@ -37,9 +37,9 @@ from sidecar.runs.outcomes import GOOD_CALL_ENDS
 from sidecar.runs.pool_settings import decision_pool
 from sidecar.runs.programs import key_of
 from sipio.errors import LocalError
-from sipio.kamailio.client import EvapiClient
+from sipio.kamailio.client import KamailioClient
+from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
-from sipio.kamailio.peer import EvapiLimits
 from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.server import RpcServer
@@ -73,12 +73,11 @@ def listen_addresses(section: SocketSection) -> list[ListenAddress]:
     addresses: list[ListenAddress] = []
     if section.unix is not None:
         addresses.append(UnixAddress(path=section.unix, mode=int(section.unix_mode, 8), group=section.unix_group))
-    if section.tcp:
-        host, _, port = section.tcp.rpartition(":")
+    if section.tcp is not None:
         tls = None
         if section.tls_certificate is not None:
             tls = TlsFiles(certificate=section.tls_certificate, key=section.tls_key, authority=section.tls_client_ca)
-        addresses.append(TcpAddress(host=host.strip("[]"), port=int(port), allow=section.allow, tls=tls))
+        addresses.append(TcpAddress(host=section.tcp.host, port=section.tcp.port, allow=section.allow, tls=tls))
     return addresses
 
 
@@ -116,10 +115,10 @@ class Daemon:
         )
         self._rpc = RpcServer(self._switch.methods, rpc_limits(configuration.socket))
         kamailio = configuration.kamailio
-        self._evapi = EvapiClient(
+        self._evapi = KamailioClient(
             kamailio.peers,
             self._decisions,
-            EvapiLimits(
+            KamailioLimits(
                 reconnect_min_seconds=kamailio.reconnect_min_seconds,
                 reconnect_max_seconds=kamailio.reconnect_max_seconds,
                 frame_bytes=kamailio.frame_bytes,
@@ -168,7 +167,7 @@ class Daemon:
         if not confined:
             _log.warning("workers_unconfined", setting="sandbox.require_confinement = false")
         bound = await self._rpc.start(listen_addresses(configuration.socket))
-        if configuration.metrics.listen:
+        if configuration.metrics.listen is not None:
             await self._metrics_server.start(configuration.metrics.listen)
         self._evapi.start()
         voice = await self._voice.start()
@@ -181,7 +180,7 @@ class Daemon:
         _log.info(
             "serving",
             sockets=[_shown(address) for address in bound],
-            kamailio=list(configuration.kamailio.peers),
+            kamailio=[str(peer) for peer in configuration.kamailio.peers],
             voice=voice,
             confined=confined,
         )

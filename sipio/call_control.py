@@ -13,7 +13,7 @@ from typing import Annotated, Final, Protocol
 import msgspec
 
 KEYS: Final = msgspec.Meta(pattern="^[0-9*#A-D]{0,128}\\Z")
-"""Of what a switch says was pressed: as many as one `Collect` may ask for."""
+"""What a switch may say was pressed: as many keys as one `Collect` may ask for."""
 
 
 class HangupBy(StrEnum):
@@ -43,7 +43,7 @@ class CallOffer(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     """``host:port`` that it came from."""
     headers: list[tuple[str, str]] = []
-    """Of the INVITE, in order, with their own spelling."""
+    """The headers of the INVITE, in order, with their own spelling."""
     customer: str = ""
     """Where the driver knows it: the user that registered, the trunk, the dialplan's variable."""
     variables: dict[str, str] = {}
@@ -69,7 +69,7 @@ class MediaText(msgspec.Struct, frozen=True, tag="text"):
 
     text: str
     voice: str = ""
-    """Empty for the configured one."""
+    """The voice to speak it with; empty for the configured one."""
 
 
 Media = MediaFile | MediaUrl | MediaText
@@ -85,7 +85,7 @@ class Play(msgspec.Struct, frozen=True, kw_only=True, tag="play"):
     """Play or speak; complete when all of it has been heard. A call not yet answered gets early media (183)."""
 
     media: list[Media]
-    """One after the other."""
+    """What to play, one after the other."""
 
 
 class Echo(msgspec.Struct, frozen=True, kw_only=True, tag="echo"):
@@ -99,7 +99,7 @@ class Collect(msgspec.Struct, frozen=True, kw_only=True, tag="collect"):
 
     prompt: list[Media] = []
     invalid_prompt: list[Media] = []
-    """Before each further try."""
+    """Played before each further try."""
     timeout_seconds: float = 5.0
     """From the prompt's end to the first digit, and from each digit to the next."""
     minimum: int = 1
@@ -129,7 +129,7 @@ class Digits(msgspec.Struct, frozen=True, kw_only=True):
 
     status: CollectStatus
     value: Annotated[str, KEYS] = ""
-    """Without the terminator."""
+    """The digits entered, without the terminator."""
     terminator: Annotated[str, KEYS] = ""
 
 
@@ -140,11 +140,11 @@ class Bridge(msgspec.Struct, frozen=True, kw_only=True, tag="bridge"):
     """Tried in order: ``sip:user@host``, ``user/NAME`` (registered here), ``trunk/NAME/NUMBER``, or a bare number for
     the default trunk."""
     timeout_seconds: float = 60.0
-    """For each destination to answer."""
+    """How long each destination has to answer."""
     cli: str = ""
     """Caller id shown to the other party; empty for the caller's own."""
     headers: list[tuple[str, str]] = []
-    """On the INVITE to the other party."""
+    """Headers that the INVITE to the other party gets."""
     ringback: list[Media] = []
     """Heard by the caller while it rings, over and over; empty for the other party's early media or a tone."""
 
@@ -171,9 +171,9 @@ class Bridged(msgspec.Struct, frozen=True, kw_only=True):
     """The other leg's final SIP status; 0 where there was none."""
     reason: str = ""
     seconds: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 0.0
-    """From its answer to its end."""
+    """How long it lasted, from its answer to its end."""
     hangup_by: str = ""
-    """Of an answered one: ``caller`` or ``callee``."""
+    """Who ended an answered one: ``caller`` or ``callee``."""
 
 
 class Hangup(msgspec.Struct, frozen=True, kw_only=True, tag="hangup"):
@@ -194,14 +194,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
     """What the script called it."""
     path: Path
     stereo: bool = False
-    """A leg a side, for a bridged call."""
+    """Whether each leg of a bridged call has a side of its own."""
 
 
 class BlockDtmf(msgspec.Struct, frozen=True, kw_only=True, tag="block_dtmf"):
     """Digits are neither reported, nor collected, nor relayed any more."""
 
     digits: str = ""
-    """Only these; empty for all."""
+    """The digits that are blocked; empty for all."""
 
 
 CallAction = Answer | Play | Echo | Collect | Bridge | Hangup | Record | BlockDtmf
@@ -244,11 +244,11 @@ class HungUp(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     """SIP status where the call was never answered."""
     cause: int = 16
-    """Q.850."""
+    """Q.850 cause of the end."""
     reason: str = ""
     """In words: ``BYE``, ``CANCEL``, ``media timeout``, ``ACK never came`` ..."""
     headers: list[tuple[str, str]] = []
-    """Of the BYE or CANCEL."""
+    """The headers of the BYE or CANCEL."""
 
 
 class RecordingFinished(msgspec.Struct, frozen=True, kw_only=True):

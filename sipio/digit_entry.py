@@ -14,7 +14,7 @@ from sipio.errors import LocalError
 
 LONGEST_PATTERN: Final = 1_000
 PATTERN_BYTES: Final = 1 << 20
-"""Memory of one compiled pattern."""
+"""The most memory that one compiled pattern may take."""
 
 
 class BadPattern(LocalError):
@@ -50,7 +50,7 @@ def compile_pattern(pattern: str) -> Any:
 
 
 class DigitEntry:
-    """Judges. After a result it is not to be used any more.
+    """Judges one `Collect` as its digits come. After a result it is not to be used any more.
 
     A try fails as TIMEOUT when too little came in time, as FAILURE when what came is not valid: it was ended by a
     terminator before the minimum, or does not match the pattern. The last try's failure is the result.

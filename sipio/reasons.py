@@ -1,8 +1,10 @@
-"""Reason phrases of SIP final answers (RFC 3261 21 and the RFCs that add to it)."""
+"""Reason phrases of SIP answers (RFC 3261 21 and the RFCs that add to it)."""
 
 from typing import Final
 
 REASONS: Final = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+    200: "OK", 202: "Accepted",
     300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
     380: "Alternative Service",
     400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
@@ -25,5 +27,5 @@ _CLASSES: Final = {3: "Redirection", 4: "Request Failure", 5: "Server Failure", 
 
 
 def reason_phrase(code: int) -> str:
-    """The phrase for a final answer; the class's name for a code that no RFC names."""
+    """The phrase of a status; of a final one that no RFC names, what its class is called."""
     return REASONS.get(code) or _CLASSES.get(code // 100, "Unknown")

@@ -21,17 +21,6 @@ class Action(StrEnum):
     REJECT = "reject"
 
 
-class SipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The SIP request that began the call, as the switch received it."""
-
-    method: str = "INVITE"
-    uri: str = ""
-    headers: list[tuple[str, str]] = []
-    """Name and value pairs in message order, a repeated header repeated."""
-    source: str = ""
-    """Transport address it came from, ``host:port``."""
-
-
 class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One call for which a switch has made a routing decision."""
 
@@ -42,7 +31,6 @@ class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     did: str = ""
     routing: dict[str, Any]
     """The switch's own decision: ``egress_routing`` (destinations in order), ``cli``, ``dest_number``, ..."""
-    sip: SipRequest | None = None
     timeout_ms: int | None = None
     """The most the switch is ready to wait; shortens the assignment's own timeout, never lengthens it."""
 

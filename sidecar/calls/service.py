@@ -20,6 +20,7 @@ from sidecar.switches.sound_files import SoundFiles
 from sipio.call_control import CallLimits
 from sipio.freeswitch.server import FreeswitchServer
 from sipio.freeswitch.settings import FreeswitchSettings
+from sipio.host_port import HostPort, InvalidHostPort
 from sipio.media.library import SoundLibrary
 from sipio.media.settings import FetchSettings, MediaSettings, SpeechSettings
 from sipio.routing import Router
@@ -62,7 +63,7 @@ class Voice:
         self._agent = _agent(configuration, self.calls) if self._enabled and configuration.sip.listen else None
         self._sound_files: SoundFiles | None = None
         self._freeswitch: FreeswitchServer | None = None
-        if configuration.freeswitch.listen:
+        if configuration.freeswitch.listen is not None:
             self._sound_files = SoundFiles(
                 SoundLibrary(_media(configuration)), configuration.voice.cache / "freeswitch"
             )
@@ -89,12 +90,11 @@ class Voice:
         if self._agent is not None:
             await self._agent.start()
             addresses += [f"{address.transport}:{address.host_port}" for address in self._agent.addresses]
-        if self._freeswitch is not None:
-            section = self._configuration.freeswitch
-            host, _, port = section.listen.rpartition(":")
-            where = TcpAddress(host=host.strip("[]"), port=int(port), allow=section.allow)
-            bound = await self._freeswitch.start(where)
-            addresses.append(f"freeswitch:{host}:{bound}")
+        section = self._configuration.freeswitch
+        if self._freeswitch is not None and section.listen is not None:
+            host = section.listen.host
+            bound = await self._freeswitch.start(TcpAddress(host=host, port=section.listen.port, allow=section.allow))
+            addresses.append(f"freeswitch:{HostPort(host, bound)}")
         return addresses
 
     def use(self, snapshot: Snapshot) -> None:
@@ -211,8 +211,11 @@ def _media(configuration: Configuration) -> MediaSettings:
 
 def _listener(text: str, configuration: Configuration) -> SipListener:
     transport, _, address = text.partition(":")
-    host, _, port = address.rpartition(":")
-    if transport not in {"udp", "tcp", "tls"} or not host or not port.isdigit() or int(port) > 65535:
+    try:
+        where = HostPort.parse(address) if transport in {"udp", "tcp", "tls"} else None
+    except InvalidHostPort:
+        where = None
+    if where is None:
         raise ConfigurationError(f"sip.listen: {text!r} is not udp:host:port, tcp:host:port or tls:host:port")
     context = None
     if transport == "tls":
@@ -226,8 +229,8 @@ def _listener(text: str, configuration: Configuration) -> SipListener:
             raise ConfigurationError(f"sip.tls_certificate: {error}") from error
     return SipListener(
         transport=transport,
-        host=host.strip("[]"),
-        port=int(port),
+        host=where.host,
+        port=where.port,
         advertised_host=configuration.sip.advertised_host,
         tls=context,
     )

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from sidecar.configuration import tree as declarations
 from sidecar.configuration.source import DEFAULT_ORIGIN, LeafPath, LoadedConfiguration
 from sidecar.configuration.tree import Configuration, Section
+from sipio.host_port import HostPort
 
 LINE_WIDTH = 110
 
@@ -95,7 +96,7 @@ def toml_value(value: Any) -> str:
         return repr(value)
     if isinstance(value, tuple):
         return f"[{', '.join(toml_value(element) for element in value)}]"
-    if isinstance(value, (str, Path)):
+    if isinstance(value, (str, Path, HostPort)):
         # JSON's escapes are TOML's; DEL alone must be escaped in TOML and is not in JSON.
         return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
     raise TypeError(f"no TOML for {type(value).__name__}")

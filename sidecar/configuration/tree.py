@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from sidecar.configuration.typed_value import ActionText, HostPort, Network, OctalMode, OptionalHostPort
+from sidecar.configuration.typed_value import ActionText, Network, OctalMode
+from sipio.host_port import HostPort
 
 Count = Annotated[int, Meta(ge=1)]
 Duration = Annotated[float, Meta(ge=0)]
@@ -56,7 +57,7 @@ class SocketSection(Section, frozen=True):
     """Permissions of the unix socket, octal."""
     unix_group: str = ""
     """Group that owns the unix socket; empty leaves the daemon's own."""
-    tcp: OptionalHostPort = ""
+    tcp: HostPort | None = None
     """``host:port`` to listen on; empty for none."""
     allow: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
     """Networks whose TCP connections are accepted; any other is closed at once."""
@@ -94,7 +95,8 @@ class KamailioSection(Section, frozen=True):
     frame_bytes: Count = 262_144
     """The longest netstring accepted from a Kamailio: a SIP message of 64 KB in base64 and its fields."""
     in_flight: Count = 4_096
-    """Calls of one Kamailio being decided; the next one is answered with ``continue`` at once."""
+    """Calls of one Kamailio being decided; the next one is answered with ``fallback`` at once: Kamailio routes it by
+    itself, or refuses it with 503 where it has SCRIPTFORGE_FAIL_CLOSED."""
 
 
 class CatalogSection(Section, frozen=True):
@@ -192,7 +194,7 @@ class SipSection(Section, frozen=True):
 class FreeswitchSection(Section, frozen=True):
     """The outbound event socket that FreeSWITCH connects to."""
 
-    listen: OptionalHostPort = ""
+    listen: HostPort | None = None
     """``host:port``; empty for none."""
     allow: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
     """Networks whose connections are accepted."""
@@ -213,7 +215,7 @@ class FreeswitchSection(Section, frozen=True):
 class MetricsSection(Section, frozen=True):
     """Prometheus metrics."""
 
-    listen: OptionalHostPort = "127.0.0.1:9464"
+    listen: HostPort | None = HostPort("127.0.0.1", 9464)
     """``host:port`` of the metrics page; empty for none."""
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from sidecar.sip_answer import parse_action
+from sipio.host_port import HostPort, InvalidHostPort
 
 _PLAIN_WORDS: Mapping[str, str] = {
     "int": "a whole number",
@@ -25,7 +26,6 @@ _PLAIN_WORDS: Mapping[str, str] = {
     "object": "a table",
     "null": "nothing",
 }
-_HOST_PORT = re.compile(r"(?:\[(?P<bracketed>[0-9A-Fa-f:.%]+)\]|(?P<plain>[^\[\]:\s]+)):(?P<port>\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Form:
     """Annotates a text type with what the text must be: ``parse`` raises ValueError where it is not."""
 
     parse: Callable[[str], object]
-    may_be_empty: bool = False
 
 
 def convert_value(value: object, declared: Any) -> Any:
@@ -46,12 +45,11 @@ def convert_value(value: object, declared: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"expected a finite number, got {value}")
     try:
-        converted = msgspec.convert(value, declared, dec_hook=_decode_path)
+        converted = msgspec.convert(value, declared, dec_hook=_decode_text)
     except msgspec.ValidationError as error:
         raise ValueError(_in_plain_words(str(error), value, declared)) from error
     for text, form in _forms(converted, declared):
-        if text or not form.may_be_empty:
-            form.parse(text)
+        form.parse(text)
     return converted
 
 
@@ -64,14 +62,6 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
         by_name = {candidate.rpartition(".")[2]: candidate for candidate in candidates}
         nearest = [by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.75)]
     return f"unknown key {key!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else "")
-
-
-def parse_host_port(text: str) -> tuple[str, int]:
-    """``host:port`` or ``[IPv6]:port``. Raises ValueError."""
-    match = _HOST_PORT.fullmatch(text)
-    if match is None or int(match["port"]) > 65_535:
-        raise ValueError(f"expected host:port, such as 127.0.0.1:8448 or [::1]:8448, got {text!r}")
-    return match["bracketed"] or match["plain"], int(match["port"])
 
 
 def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -98,8 +88,6 @@ def parse_uuid(text: str) -> uuid.UUID:
         raise ValueError(f"expected a UUID, such as {example}, got {text!r}") from None
 
 
-HostPort = Annotated[str, Form(parse_host_port)]
-OptionalHostPort = Annotated[str, Form(parse_host_port, may_be_empty=True)]
 Network = Annotated[str, Form(parse_network)]
 OctalMode = Annotated[str, Form(parse_octal_mode)]
 UuidText = Annotated[str, Form(parse_uuid)]
@@ -111,11 +99,11 @@ def _plain(declared: Any) -> Any:
 
 
 def is_text(declared: Any) -> bool:
-    """Whether a value of this type is written as it stands: text, a path, one of some words."""
+    """Whether a value of this type is written as it stands: text, a path, an address, one of some words."""
     plain = _plain(declared)
     if isinstance(plain, UnionType):
         return all(member is type(None) or is_text(member) for member in get_args(plain))
-    return plain in (str, Path) or all(isinstance(word, str) for word in get_args(plain) or (0,))
+    return plain in (str, Path, HostPort) or all(isinstance(word, str) for word in get_args(plain) or (0,))
 
 
 def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
@@ -131,9 +119,14 @@ def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
             yield from _forms(value, member)
 
 
-def _decode_path(declared: type, value: object) -> object:
-    if declared is not Path or not isinstance(value, str):
+def _decode_text(declared: type, value: object) -> object:
+    if declared not in (Path, HostPort) or not isinstance(value, str):
         raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
+    if declared is HostPort:
+        try:
+            return HostPort.parse(value)
+        except InvalidHostPort as error:
+            raise ValueError(str(error)) from error
     if "\x00" in value:
         raise ValueError("a path has no NUL")
     return Path(value)

@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from sidecar.errors import ConfigurationError
 from sidecar.logs.logger import ActionLogger
+from sipio.host_port import HostPort
 
 REQUEST_BYTES: Final = 8_192
 """Request line and headers. A scraper sends about 300 bytes."""
@@ -145,15 +146,16 @@ class MetricsServer:
         self._connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
-    async def start(self, listen: str) -> tuple[str, int]:
-        """Listen on ``host:port`` (``[::1]:port``; port 0 picks one) and return the address bound.
+    async def start(self, listen: HostPort) -> tuple[str, int]:
+        """Listen, on a port that the system picks if it is 0, and return the address bound.
 
         Raises ConfigurationError if the address cannot be used.
         """
-        host, port = parse_listen(listen)
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _Connection(self._page, self._connections), host, port)
+            self._server = await loop.create_server(
+                lambda: _Connection(self._page, self._connections), listen.host, listen.port
+            )
         except OSError as error:
             # asyncio wraps what the system says in a sentence of its own, with the address once more.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
@@ -170,14 +172,3 @@ class MetricsServer:
         for connection in list(self._connections):
             connection.abort()
         await server.wait_closed()
-
-
-def parse_listen(listen: str) -> tuple[str, int]:
-    """``host:port`` or ``[ipv6]:port``. Raises ConfigurationError otherwise."""
-    host, separator, port = listen.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not separator or not port.isascii() or not port.isdigit() or int(port) > 65535 or not host:
-        raise ConfigurationError(f'metrics.listen: "{listen}" is not host:port')
-    if ":" in host and not bracketed:
-        raise ConfigurationError(f'metrics.listen: "{listen}": an IPv6 address goes in brackets')
-    return (host[1:-1] if bracketed else host), int(port)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from sidecar.phone.clock import Clock
 from sidecar.phone.keys import PartyAction
@@ -186,6 +186,8 @@ class PhoneLine:
                 self._blocked = action.digits
                 self._script("blocks", action.digits or "all keys")
                 pending.complete(Done())
+            case _:
+                assert_never(action)
 
     def _play(self, pending: LineAction, media: list[Media], then: Callable[[], None]) -> None:
         if not media:

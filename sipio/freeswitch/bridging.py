@@ -41,11 +41,11 @@ _NO_ANSWER: Final = frozenset(
 _UNKNOWN: Final = frozenset({"SUBSCRIBER_ABSENT", "USER_NOT_REGISTERED", "INVALID_GATEWAY", "INVALID_PROFILE"})
 """Dispositions of a user or a gateway that FreeSWITCH does not have: nothing was called, so there is no SIP status."""
 _UNDIALLED: Final = 404
-"""Status of what is no destination, with every driver."""
+"""The status that every driver gives what is no destination."""
 
 
 class Bridging(Action):
-    """`Bridge`. The caller's leg stays up whatever becomes of it."""
+    """Carries out a `Bridge`. The caller's leg stays up whatever becomes of it."""
 
     def __init__(self, leg: Leg, action: Bridge, done: Callable[[ActionResult], None]) -> None:
         super().__init__(leg, done)
@@ -224,7 +224,7 @@ class Bridging(Action):
             self._next()
 
     def _tell_end(self, code: int) -> None:
-        """Of the leg that there is, if one is; ``code`` where it was not answered."""
+        """Tell the end of the other leg, if there is one; ``code`` is its status where it was not answered."""
         if self._b_uuid:
             self._b_uuid = ""
             status = code if self._answered_at is None else 0
@@ -293,5 +293,5 @@ def _code_of(disposition: str) -> int:
 
 
 def _code(text: str) -> int:
-    """Of a refusal; 0 for anything else."""
+    """Read the status of a refusal; 0 for anything else."""
     return int(text) if len(text) == 3 and text.isascii() and text.isdecimal() and text >= "300" else 0

@@ -1,7 +1,7 @@
 """One Class 5 call over its connection: a `CallControl`. Sans-IO."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, assert_never
 
 from sipio.call_control import (
     ActionResult,
@@ -39,7 +39,7 @@ from sipio.freeswitch.recording import Recording, Recordings
 from sipio.freeswitch.timers import Timers
 
 ACTIONS: Final = 200
-"""Under way at once on one call: one is heard, one ends the call, the others record."""
+"""Actions that may be under way at once on one call: one is heard, one ends the call, the others record."""
 _SAMPLES_A_MILLISECOND: Final = 8
 """DTMF-Duration is in samples of 8 kHz."""
 _EVENTS: Final = (
@@ -114,13 +114,13 @@ class FreeswitchCall:
             channel.set_variable(name, value)
 
     def observe(self, observer: CallObserver) -> None:
-        """Tell this observer the call's events."""
+        """Have an observer told the call's events."""
         self._observer = observer
 
     # ---- CallControl ----
 
     def perform(self, action: CallAction, done: Callable[[ActionResult], None]) -> PendingAction:
-        """Begin an action."""
+        """Begin an action; see `sipio.call_control.CallControl`."""
         if self._ended or self.gone or not self.channel.open:
             done(HungUpDuring())
             return Nothing()
@@ -175,12 +175,14 @@ class FreeswitchCall:
                 made = Recording(self, action, done)
             case BlockDtmf():
                 made = Blocking(self, action, done)
+            case _:
+                assert_never(action)
         return made
 
     # ---- Leg ----
 
     def tell(self, event: CallEvent) -> None:
-        """Tell the observer."""
+        """Tell an event to the observer; after the end, only that a recording is complete."""
         if self._observer is not None and (not self._ended or isinstance(event, RecordingFinished)):
             self._observer.event(event)
 
@@ -192,13 +194,13 @@ class FreeswitchCall:
             self._blocks_all = True
 
     def hang_up_now(self, reason: str) -> None:
-        """FreeSWITCH does not confirm a hang-up."""
+        """End the call here, since FreeSWITCH does not confirm a hang-up."""
         self._end(HungUp(by=HangupBy.SYSTEM, cause=41, reason=reason))
 
     # ---- what FreeSWITCH says ----
 
     def event(self, event: Event) -> None:
-        """An event came."""
+        """Take an event of the caller's leg or of a bridge's other one."""
         name = event.name
         if name == "CHANNEL_EXECUTE_COMPLETE":
             self.channel.completed(event)
@@ -224,7 +226,7 @@ class FreeswitchCall:
             self._end(hung_up_of(event, asked.action if asked is not None else None, self.variables))
 
     def disconnecting(self) -> None:
-        """The channel is gone. The hang-up's events may already be in, or follow."""
+        """Take the disconnect notice: the channel is gone; the hang-up's events may already be in, or follow."""
         self._going()
         if not self._ended:
             self.timers.after(self.environment.settings.linger_seconds, self._hangup_unseen)
@@ -232,7 +234,7 @@ class FreeswitchCall:
             self._await_recordings()
 
     def lost(self, reason: str) -> None:
-        """The connection is gone. FreeSWITCH ends the call, or has."""
+        """End the call with its connection, since FreeSWITCH ends it, or has."""
         self.channel.close()
         if self.gone:
             self._hangup_unseen()
@@ -290,7 +292,7 @@ class FreeswitchCall:
 
 
 class Answering(Action):
-    """`Answer`."""
+    """Carries out an `Answer`."""
 
     def __init__(self, leg: FreeswitchCall, action: Answer, done: Callable[[ActionResult], None]) -> None:
         super().__init__(leg, done)
@@ -310,7 +312,7 @@ class Answering(Action):
 
 
 class Blocking(Action):
-    """`BlockDtmf`. FreeSWITCH blocks all digits or none, so single ones are only kept from the script."""
+    """Carries out a `BlockDtmf`. FreeSWITCH blocks all digits or none, so single ones are only kept from the script."""
 
     def __init__(self, leg: FreeswitchCall, action: BlockDtmf, done: Callable[[ActionResult], None]) -> None:
         super().__init__(leg, done)

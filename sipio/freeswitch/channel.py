@@ -40,7 +40,7 @@ class Channel:
         return output
 
     def send(self, command: bytes, on_reply: ReplyHandler | None = None) -> None:
-        """Queue a command. On a connection that is gone, nothing."""
+        """Queue a command; on a connection that is gone nothing is done."""
         if not self.open:
             return
         self._output.append(command)
@@ -74,7 +74,7 @@ class Channel:
         self.send(command)
 
     def replied(self, reply: CommandReply | ApiResponse) -> None:
-        """An answer came. Raises MalformedMessage where nothing was asked."""
+        """Take an answer. Raises MalformedMessage where nothing was asked."""
         if not self._replies:
             raise MalformedMessage("an answer to a command that was not sent")
         handler = self._replies.popleft()
@@ -87,13 +87,13 @@ class Channel:
         return len(self._replies) > OUTSTANDING
 
     def completed(self, event: Event) -> None:
-        """A CHANNEL_EXECUTE_COMPLETE came, ours or not."""
+        """Take a CHANNEL_EXECUTE_COMPLETE, of an application of ours or not."""
         handler = self._running.pop(event.get("Application-UUID"), None)
         if handler is not None:
             handler(event)
 
     def close(self) -> None:
-        """The connection is gone: nothing more is sent, nothing completes."""
+        """Send nothing more and complete nothing, since the connection is gone."""
         self.open = False
         self._replies.clear()
         self._running.clear()
@@ -123,7 +123,7 @@ class Foreground:
         self._channel.execute(application, argument, self._completed)
 
     def abandon(self) -> None:
-        """Its completion is of no interest any more."""
+        """Let it run on without telling its completion."""
         self._next = None
         self._handler = None
 

@@ -8,8 +8,10 @@ from typing import Final
 
 from sipio.call_control import CallHandler, Hangup
 from sipio.causes import status_of
+from sipio.egress import OwnRoute, Refusal
 from sipio.errors import LocalError, MalformedMessage, PeerError
-from sipio.freeswitch import commands, plan
+from sipio.freeswitch import commands
+from sipio.freeswitch.answer import Route, read_answer
 from sipio.freeswitch.call import FreeswitchCall
 from sipio.freeswitch.channel import Channel
 from sipio.freeswitch.event_socket import (
@@ -24,12 +26,13 @@ from sipio.freeswitch.event_socket import (
 )
 from sipio.freeswitch.leg import Environment
 from sipio.freeswitch.offer import Arrival, Mode, read_arrival
+from sipio.freeswitch.question import Candidate, read_candidates, read_question
 from sipio.freeswitch.timers import Timers
 from sipio.reasons import reason_phrase
 from sipio.routing import Decision, Pending, Router
 
 CONNECT_SECONDS: Final = 5.0
-"""From the connection to the call's data. FreeSWITCH answers ``connect`` at once."""
+"""The longest wait from the connection to the call's data; FreeSWITCH answers ``connect`` at once."""
 _LOST: Final = "the event socket was lost"
 
 
@@ -74,7 +77,7 @@ class Connection:
         return self.channel.take()
 
     def receive(self, data: bytes) -> None:
-        """Bytes came.
+        """Take bytes from FreeSWITCH.
 
         Raises:
             PeerError: they are not what FreeSWITCH sends; the connection must close.
@@ -84,12 +87,12 @@ class Connection:
         self._finish()
 
     def expire(self) -> None:
-        """The deadline is here."""
+        """Do what is due; to be called at `deadline`."""
         self.timers.run()
         self._finish()
 
     def lost(self, reason: str = _LOST) -> None:
-        """The connection is gone."""
+        """End what hangs on the connection, which is gone."""
         self.channel.close()
         self.closing = True
         if self.call is not None:
@@ -166,21 +169,21 @@ class Connection:
 
     def _ask(self, router: Router, arrival: Arrival) -> None:
         try:
-            candidates = plan.read_candidates(arrival.variables.get("scriptforge_candidates", ""))
-            request = plan.read_request(arrival, candidates)
+            candidates = read_candidates(arrival.variables.get("scriptforge_candidates", ""))
+            request = read_question(arrival, candidates)
             self._pending = router.route(request, lambda decision: self._answer(decision, arrival, candidates))
         except MalformedMessage as error:
             self._environment.problem(arrival.uuid, str(error))
             self._go_on()
 
-    def _answer(self, decision: Decision, arrival: Arrival, candidates: list[plan.Candidate]) -> None:
+    def _answer(self, decision: Decision, arrival: Arrival, candidates: list[Candidate]) -> None:
         if self._decided:
             return
         self._decided = True
         if not self.channel.open:
             return
         try:
-            self._carry_out(plan.plan(decision, arrival, candidates), decision)
+            self._carry_out(read_answer(decision, arrival, candidates), decision)
         except LocalError as error:
             # The dialplan's own routing, and never half a decision.
             self.channel.discard()
@@ -188,16 +191,17 @@ class Connection:
             self._go_on()
         self._finish()
 
-    def _carry_out(self, planned: plan.Refuse | plan.Route, decision: Decision) -> None:
+    def _carry_out(self, answer: Route | Refusal | OwnRoute, decision: Decision) -> None:
         self.channel.set_variable("scriptforge_outcome", decision.outcome)
-        if isinstance(planned, plan.Refuse):
-            self._respond(planned.code, planned.reason)
+        if isinstance(answer, Refusal):
+            self._respond(answer.code, answer.reason)
             return
-        if planned.dropped:
-            self._environment.problem(self.channel.uuid, f"{planned.dropped} destinations were not offered")
-        for name, value in planned.variables:
-            self.channel.set_variable(name, value)
-        self.channel.set_variable("scriptforge_bridge", planned.bridge)
+        if isinstance(answer, Route):
+            if answer.dropped:
+                self._environment.problem(self.channel.uuid, f"{answer.dropped} destinations were not offered")
+            for name, value in answer.variables:
+                self.channel.set_variable(name, value)
+            self.channel.set_variable("scriptforge_bridge", answer.bridge)
         self._go_on()
 
     def _go_on(self) -> None:

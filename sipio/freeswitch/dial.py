@@ -1,4 +1,4 @@
-"""Where a bridge goes, as FreeSWITCH's dial string."""
+"""Makes the destination of a bridge FreeSWITCH's dial string."""
 
 import re
 from typing import Final

@@ -16,7 +16,7 @@ _BY_CALLER: Final = {"recv_bye": "BYE", "recv_cancel": "CANCEL", "recv_refuse": 
 
 
 class HangingUp(Action):
-    """`Hangup`: a final answer before the call is answered, a BYE after."""
+    """Carries out a `Hangup`: a final answer before the call is answered, a BYE after."""
 
     def __init__(
         self, leg: "HangableLeg", action: Hangup, done: Callable[[ActionResult], None], *, answered: bool
@@ -44,11 +44,11 @@ class HangingUp(Action):
         self.leg.timers.after(self.leg.environment.settings.hangup_seconds, self._force)
 
     def confirmed(self) -> None:
-        """FreeSWITCH has hung up."""
+        """Be complete: FreeSWITCH has hung up."""
         self.finish(Done())
 
     def stop(self) -> None:
-        """A hang-up cannot be taken back."""
+        """Do nothing: a hang-up cannot be taken back."""
 
     def hung_up(self) -> None:
         self.confirmed()

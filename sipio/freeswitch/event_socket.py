@@ -75,7 +75,7 @@ class CommandReply(msgspec.Struct, frozen=True):
 
 
 class ApiResponse(msgspec.Struct, frozen=True):
-    """The answer to ``api``."""
+    """What FreeSWITCH answered to an ``api`` command."""
 
     text: str
 

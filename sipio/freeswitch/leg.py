@@ -17,7 +17,7 @@ from sipio.freeswitch.settings import FreeswitchSettings, MediaSource
 from sipio.freeswitch.timers import Timers
 
 KILL_SECONDS: Final = 0.2
-"""Between two attempts to end a leg that does not exist yet."""
+"""The wait between two attempts to end a leg that does not exist yet."""
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,9 +26,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     settings: FreeswitchSettings
     clock: Callable[[], float]
     new_uuid: Callable[[], str]
-    """For B legs, whose events are followed by it: unique in FreeSWITCH."""
+    """Makes the UUIDs of B legs, by which their events are followed: unique in FreeSWITCH."""
     problem: Callable[[str, str], None]
-    """Told of what went wrong and has nobody to be told to: the channel's UUID, and what."""
+    """Is told what went wrong and concerns no action: the channel's UUID, and what."""
     media: MediaSource | None
     """None: texts are spoken and URLs fetched by FreeSWITCH, or not at all."""
 
@@ -41,7 +41,7 @@ class Leg(Protocol):
     foreground: Foreground
     timers: Timers
     variables: Mapping[str, str]
-    """Of the channel as the call came in."""
+    """The channel's variables as the call came in."""
     gone: bool
     """Whether the caller's leg has hung up, though its last event may not be in."""
 
@@ -66,7 +66,7 @@ class Action:
             self.finish(Stopped())
 
     def hung_up(self) -> None:
-        """The call has ended."""
+        """End it because the call has ended."""
         if not self.over:
             self.release()
             self.finish(HungUpDuring())

@@ -63,14 +63,14 @@ class Sound:
         self._obtaining = environment.media.obtain(media, obtained)
 
     def cancel(self) -> None:
-        """It is not wanted any more."""
+        """Stop making it: it is not wanted any more."""
         self._cancelled = True
         if self._obtaining is not None:
             self._obtaining.cancel()
 
 
 class Playlist:
-    """Sounds one after the other in the foreground."""
+    """Plays sounds one after the other in the foreground."""
 
     def __init__(self, leg: Leg, media: Sequence[Media], done: Callable[[str], None]) -> None:
         """``done`` gets nothing, or in words what went wrong; it is not called after `stop`."""
@@ -136,7 +136,7 @@ def _name(media: Media) -> str:
 
 
 class Playing(Action):
-    """`Play`."""
+    """Carries out a `Play`."""
 
     def __init__(self, leg: Leg, action: Play, done: Callable[[ActionResult], None]) -> None:
         super().__init__(leg, done)
@@ -184,7 +184,7 @@ class Echoing(Action):
 
 
 class Collecting(Action):
-    """`Collect`: FreeSWITCH plays, the digits are judged here."""
+    """Carries out a `Collect`: FreeSWITCH plays, the digits are judged here."""
 
     def __init__(self, leg: Leg, action: Collect, done: Callable[[ActionResult], None]) -> None:
         """Raises LocalError for a pattern that is no regular expression."""
@@ -201,7 +201,7 @@ class Collecting(Action):
             self._prompt(self._action.prompt)
 
     def digit(self, digit: str) -> None:
-        """The caller pressed one: it ends the prompt."""
+        """Take a digit that the caller pressed; it ends the prompt."""
         if self.over:
             return
         self._silence()

@@ -12,7 +12,7 @@ from sipio.freeswitch.timers import Timer
 
 
 class Recordings:
-    """Those of one call that have begun and not ended, by their path."""
+    """The recordings of one call that have begun and not ended, by their path."""
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
@@ -32,11 +32,11 @@ class Recordings:
         self._asked[path] = recording
 
     def forget(self, path: Path) -> None:
-        """Its beginning is not expected any more."""
+        """Expect no beginning of it any more."""
         self._asked.pop(str(path), None)
 
     def begun(self, event: Event) -> None:
-        """RECORD_START."""
+        """Take a RECORD_START."""
         path = event.get("Record-File-Path")
         recording = self._asked.pop(path, None)
         if recording is not None:
@@ -44,7 +44,7 @@ class Recordings:
             recording.begun()
 
     def stopped(self, event: Event) -> None:
-        """RECORD_STOP."""
+        """Take a RECORD_STOP, with which the recording is complete."""
         found = self._running.pop(event.get("Record-File-Path"), None)
         if found is None:
             return
@@ -55,7 +55,7 @@ class Recordings:
         self._leg.tell(RecordingFinished(name=action.name, path=action.path, seconds=seconds))
 
     def abandon(self, reason: str) -> None:
-        """Nothing more is heard of them."""
+        """Finish with an error those of which nothing more will be heard."""
         running, self._running = self._running, {}
         for action, began in running.values():
             seconds = self._leg.environment.clock() - began
@@ -63,7 +63,7 @@ class Recordings:
 
 
 class Recording(Action):
-    """`Record`: FreeSWITCH writes the file."""
+    """Carries out a `Record`: FreeSWITCH writes the file."""
 
     def __init__(self, leg: "RecordedLeg", action: Record, done: Callable[[ActionResult], None]) -> None:
         super().__init__(leg, done)
@@ -79,13 +79,13 @@ class Recording(Action):
         self._timer = self.leg.timers.after(self.leg.environment.settings.recording_seconds, self._late)
 
     def begun(self) -> None:
-        """FreeSWITCH has opened the file."""
+        """Be complete: FreeSWITCH has opened the file."""
         if self._timer is not None:
             self._timer.cancel()
         self.finish(Done())
 
     def stop(self) -> None:
-        """It has begun, or is about to: as much as is there stays."""
+        """End a recording that has begun, or is about to; as much as is there stays."""
         if not self.over:
             self.leg.channel.execute("stop_record_session", str(self.action.path))
             super().stop()

@@ -21,7 +21,7 @@ from sipio.routing import Router
 from sipio.rpc.addresses import AllowList, TcpAddress
 from sipio.rpc.listener import Listener, listen_tcp
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 REFUSING: Final = 256
 """Connections over the limit of calls, kept for as long as it takes to refuse their calls; past them a connection is
@@ -29,20 +29,20 @@ closed unread."""
 OUTPUT_BYTES: Final = 1_048_576
 """Commands that a FreeSWITCH has not read; past it the connection is closed."""
 CLOSE_SECONDS: Final = 1.0
-"""For what is written to leave, at the end."""
+"""What has been written has this long to leave, at the end."""
 
 
 class FreeswitchSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters as they are now."""
+    """The listener as it is now, with its counters since the start. Each connection is one call."""
 
     connections: int
-    calls: int
-    """Class 5 calls that are up."""
-    accepted: int
-    refused: dict[str, int]
-    """By reason: ``allow_list``, ``connections``, ``calls``, ``draining``."""
+    """Connections open now, with those of calls that are being refused."""
     class4: int
+    """Calls taken to be decided."""
     class5: int
+    """Calls taken to be driven by a script; how many are up now the calls' own count says."""
+    refused: dict[str, int]
+    """Connections and calls refused, by reason: ``allow_list``, ``connections``, ``calls``, ``draining``."""
     broken: int
     """Connections whose bytes were not FreeSWITCH's."""
 
@@ -84,13 +84,9 @@ class FreeswitchServer:
         """Refuse new calls with 503 and Retry-After; those that are up go on."""
         self._draining = True
 
-    async def close(self, drain_seconds: float = 0.0) -> None:
-        """Stop. With ``drain_seconds``, calls that are up have this long. The rest lose their connection, and
-        FreeSWITCH ends them."""
+    async def close(self) -> None:
+        """Stop. Calls that are still up lose their connection, and FreeSWITCH ends them."""
         self.drain()
-        if drain_seconds > 0 and self._links:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), drain_seconds)
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
@@ -103,14 +99,12 @@ class FreeswitchServer:
             link.abort()
 
     def snapshot(self) -> FreeswitchSnapshot:
-        """The counters as they are now."""
+        """Give what may be watched of it."""
         return FreeswitchSnapshot(
             connections=len(self._links),
-            calls=sum(link.connection.call is not None for link in self._links),
-            accepted=self._counts["accepted"],
-            refused=dict(self._refused),
             class4=self._counts[Mode.CLASS4],
             class5=self._counts[Mode.CLASS5],
+            refused=dict(self._refused),
             broken=self._counts["broken"],
         )
 
@@ -132,14 +126,13 @@ class FreeswitchServer:
             return
         if not allow.allows(str(host)):
             self._refused["allow_list"] += 1
-            log.warning("freeswitch_not_allowed peer=%s", host)
+            logger.warning("freeswitch_not_allowed", extra={"peer": str(host)})
             accepted.close()
             return
         if len(self._links) >= self._settings.limits.calls + REFUSING:
             self._refused["connections"] += 1
             accepted.close()
             return
-        self._counts["accepted"] += 1
         link = _Link(self, f"{host}:{port}")
         self._links.add(link)
         self._empty.clear()
@@ -147,7 +140,7 @@ class FreeswitchServer:
         link.adopting = task
 
     def connection(self, link: "_Link") -> Connection:
-        """The core of a new link."""
+        """Make the core of a new link."""
         environment = Environment(
             settings=self._settings,
             clock=asyncio.get_running_loop().time,
@@ -158,7 +151,7 @@ class FreeswitchServer:
         return Connection(environment, self._handler, self._router, admit=self._admit, wake=link.wake)
 
     def ended(self, link: "_Link", *, broken: bool) -> None:
-        """A link is gone."""
+        """Forget a link that is gone."""
         self._links.discard(link)
         self._counts["broken"] += broken
         self._busy -= link.connection.admitted
@@ -181,17 +174,17 @@ class _Link(asyncio.Protocol):
         self.connection = server.connection(self)
 
     async def adopt(self, accepted: socket.socket) -> None:
-        """Take an accepted socket."""
+        """Serve an accepted socket."""
         try:
             await self._loop.connect_accepted_socket(lambda: self, accepted)
         except OSError as error:
-            log.warning("freeswitch_lost peer=%s error=%s", self._peer, error)
+            logger.warning("freeswitch_lost", extra={"peer": self._peer, "error": str(error)})
             accepted.close()
             self._server.ended(self, broken=False)
 
     def problem(self, uuid: str, text: str) -> None:
         """Log what has nobody else to be told to."""
-        log.error("freeswitch_problem peer=%s channel=%s problem=%s", self._peer, uuid, text)
+        logger.error("freeswitch_problem", extra={"peer": self._peer, "channel": uuid, "problem": text})
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -201,7 +194,9 @@ class _Link(asyncio.Protocol):
         try:
             self.connection.receive(data)
         except PeerError as error:
-            log.error("freeswitch_broken peer=%s error=%s", self._peer, error)  # noqa: TRY400 - the peer's
+            logger.error(  # noqa: TRY400 - the peer's
+                "freeswitch_broken", extra={"peer": self._peer, "error": str(error)}
+            )
             self._broken = True
             self.abort()
         else:
@@ -216,11 +211,11 @@ class _Link(asyncio.Protocol):
             self._timer.cancel()
         self.connection.lost()
         if exc is not None:
-            log.warning("freeswitch_lost peer=%s error=%s", self._peer, exc)
+            logger.warning("freeswitch_lost", extra={"peer": self._peer, "error": str(exc)})
         self._server.ended(self, broken=self._broken)
 
     def wake(self) -> None:
-        """There is something to write, or a deadline to keep: what one turn of the loop made leaves in one write."""
+        """Flush at the end of this turn of the loop, so that what it made leaves in one write."""
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.flush)
@@ -235,7 +230,7 @@ class _Link(asyncio.Protocol):
         if output:
             transport.write(output)
         if transport.get_write_buffer_size() > OUTPUT_BYTES:
-            log.error("freeswitch_does_not_read peer=%s", self._peer)
+            logger.error("freeswitch_does_not_read", extra={"peer": self._peer})
             transport.abort()
             return
         if self.connection.closing:

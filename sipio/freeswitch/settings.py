@@ -20,7 +20,7 @@ class FreeswitchSettings(msgspec.Struct, frozen=True, kw_only=True):
     trunk_dial: str = "sofia/gateway/{trunk}/{number}"
     """Dial string of a bridge to ``trunk/NAME/NUMBER``."""
     default_trunk: str = "default"
-    """The trunk of a bare number."""
+    """The trunk that a bare number is dialled by."""
     speech: str = ""
     """``engine|voice`` of a speech engine loaded into FreeSWITCH; empty to have texts spoken into files here."""
     url_prefix: str = ""
@@ -38,7 +38,7 @@ class Obtaining(Protocol):
     """A sound being made or fetched."""
 
     def cancel(self) -> None:
-        """It is not wanted any more; ``done`` is not called."""
+        """Stop: it is not wanted any more, and ``done`` is not called."""
 
 
 class MediaSource(Protocol):

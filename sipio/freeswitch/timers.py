@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 class Timer:
-    """One thing to happen."""
+    """A callback and when it is due."""
 
     __slots__ = ("at", "callback")
 
@@ -13,12 +13,12 @@ class Timer:
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
-        """It is not to happen."""
+        """Never call it."""
         self.callback = None
 
 
 class Timers:
-    """A call has two or three at once, so a list does."""
+    """The timers of one call: two or three at once, so a list does."""
 
     __slots__ = ("_clock", "_timers", "_wake")
 
@@ -28,7 +28,7 @@ class Timers:
         self._timers: list[Timer] = []
 
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Have it happen in so many seconds."""
+        """Have a callback called in so many seconds."""
         timer = Timer(self._clock() + seconds, callback)
         self._timers.append(timer)
         self._wake()
@@ -36,11 +36,11 @@ class Timers:
 
     @property
     def deadline(self) -> float | None:
-        """When the next is due."""
+        """Loop time at which the next is due; None for none."""
         return min((timer.at for timer in self._timers if timer.callback is not None), default=None)
 
     def run(self) -> None:
-        """Have happen what is due."""
+        """Call what is due."""
         now = self._clock()
         due = [timer for timer in self._timers if timer.at <= now]
         self._timers = [timer for timer in self._timers if timer.at > now and timer.callback is not None]
@@ -50,7 +50,7 @@ class Timers:
                 callback()
 
     def clear(self) -> None:
-        """Nothing more is to happen."""
+        """Call nothing more."""
         for timer in self._timers:
             timer.callback = None
         self._timers.clear()

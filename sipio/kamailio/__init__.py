@@ -1,7 +1,8 @@
 """Kamailio over its evapi module: we connect to it, it asks about calls, we answer."""
 
-from sipio.kamailio.client import EvapiClient
+from sipio.kamailio.client import KamailioClient
+from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
-from sipio.kamailio.peer import EvapiLimits, PeerSnapshot
+from sipio.kamailio.snapshot import KamailioSnapshot
 
-__all__ = ["CallEnded", "EvapiClient", "EvapiLimits", "PeerSnapshot"]
+__all__ = ["CallEnded", "KamailioClient", "KamailioLimits", "KamailioSnapshot"]

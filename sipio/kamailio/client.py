@@ -6,34 +6,33 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, cast
 
-from sipio.errors import LocalError, PeerError
+from sipio.errors import PeerError
+from sipio.host_port import HostPort
+from sipio.kamailio.backoff import Backoff
+from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
-from sipio.kamailio.peer import Backoff, EvapiLimits, Peer, PeerSnapshot
+from sipio.kamailio.peer import KamailioPeer
+from sipio.kamailio.snapshot import KamailioSnapshot
 from sipio.routing import Router
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 3.0
 """A host that does not answer is tried again after this long."""
-_DRAIN_POLL_SECONDS: Final = 0.01
 
 
-class EvapiClient:
+class KamailioClient:
     """Decides calls for several Kamailios at once."""
 
     def __init__(
         self,
-        peers: Sequence[str],
+        peers: Sequence[HostPort],
         router: Router,
-        limits: EvapiLimits | None = None,
+        limits: KamailioLimits | None = None,
         on_call_ended: Callable[[str, CallEnded], None] | None = None,
     ) -> None:
-        """``peers``: ``host:port`` of each Kamailio's evapi socket.
-
-        Raises:
-            LocalError: a peer that is no ``host:port``.
-        """
-        self._limits = limits or EvapiLimits()
+        """``peers``: each Kamailio's evapi socket."""
+        self._limits = limits or KamailioLimits()
         self._connections = [_Connection(peer, router, self._limits, on_call_ended) for peer in peers]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -46,16 +45,8 @@ class EvapiClient:
         for connection in self._connections:
             connection.peer.drain()
 
-    async def close(self, drain_seconds: float = 0.0) -> None:
-        """Stop. With ``drain_seconds``, no more calls are taken and those under way have this long."""
-        loop = asyncio.get_running_loop()
-        if drain_seconds > 0:
-            self.drain()
-            deadline = loop.time() + drain_seconds
-            while any(connection.peer.in_flight for connection in self._connections):
-                if loop.time() >= deadline:
-                    break
-                await asyncio.sleep(_DRAIN_POLL_SECONDS)
+    async def close(self) -> None:
+        """Write what was answered, and disconnect; a call still being decided gets no answer."""
         for connection in self._connections:
             connection.flush()
         for task in self._tasks:
@@ -63,8 +54,8 @@ class EvapiClient:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    def snapshot(self) -> list[PeerSnapshot]:
-        """Counters of each Kamailio."""
+    def snapshot(self) -> list[KamailioSnapshot]:
+        """Give what may be watched of each Kamailio."""
         return [connection.peer.snapshot() for connection in self._connections]
 
 
@@ -73,17 +64,13 @@ class _Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        address: str,
+        address: HostPort,
         router: Router,
-        limits: EvapiLimits,
+        limits: KamailioLimits,
         on_call_ended: Callable[[str, CallEnded], None] | None,
     ) -> None:
-        host, colon, port = address.rpartition(":")
-        if not colon or not host or not port.isdigit():
-            raise LocalError(f"Kamailio peer {address!r} is not host:port")
-        self._host = host.strip("[]")
-        self._port = int(port)
-        self.peer = Peer(address, router, limits, wake=self._wake, on_call_ended=on_call_ended)
+        self._address = address
+        self.peer = KamailioPeer(str(address), router, limits, wake=self._wake, on_call_ended=on_call_ended)
         self._backoff = Backoff(limits, Random())  # noqa: S311 - jitter, no secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: asyncio.Transport | None = None
@@ -92,17 +79,24 @@ class _Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
-        """Connect, stay connected, for ever."""
+        """Connect, and connect again whenever the connection is lost, until cancelled."""
         self._loop = loop = asyncio.get_running_loop()
         try:
             while True:
                 self._lost.clear()
                 try:
                     async with asyncio.timeout(CONNECT_SECONDS):
-                        await loop.create_connection(lambda: self, self._host, self._port)
+                        await loop.create_connection(lambda: self, self._address.host, self._address.port)
                 except (OSError, TimeoutError) as error:
                     wait = self._backoff.failed(loop.time())
-                    log.warning("evapi_connect_failed peer=%s wait=%.2f error=%s", self.peer.name, wait, error)
+                    logger.warning(
+                        "evapi_connect_failed",
+                        extra={
+                            "peer": self.peer.name,
+                            "wait_seconds": round(wait, 2),
+                            "error": str(error) or type(error).__name__,
+                        },
+                    )
                 else:
                     self._backoff.connected(loop.time())
                     await self._lost.wait()
@@ -116,7 +110,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.peer.connected()
-        log.info("evapi_connected peer=%s", self.peer.name)
+        logger.info("evapi_connected", extra={"peer": self.peer.name})
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -124,14 +118,16 @@ class _Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self.peer.disconnected()
-        log.warning("evapi_disconnected peer=%s reason=%s", self.peer.name, exc or "closed")
+        logger.warning("evapi_disconnected", extra={"peer": self.peer.name, "reason": str(exc or "closed")})
         self._lost.set()
 
     def data_received(self, data: bytes) -> None:
         try:
             self.peer.receive(data)
         except PeerError as error:
-            log.error("evapi_stream_broken peer=%s error=%s", self.peer.name, error)  # noqa: TRY400 - the peer's
+            logger.error(  # noqa: TRY400 - the peer's
+                "evapi_stream_broken", extra={"peer": self.peer.name, "error": str(error)}
+            )
             if self._transport is not None:
                 self._transport.abort()
 
@@ -142,13 +138,14 @@ class _Connection(asyncio.Protocol):
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write what may be written."""
+        """Write what the outbox lets go now, and come again at its deadline."""
         self._flush_scheduled = False
         if self._transport is None or self._loop is None:
             return
-        for data in self.peer.take(self._loop.time()):
+        outbox = self.peer.outbox
+        for data in outbox.take(self._loop.time()):
             self._transport.write(data)
-        deadline = self.peer.deadline
+        deadline = outbox.deadline
         if deadline is None and self._timer is not None:
             self._timer.cancel()
             self._timer = None

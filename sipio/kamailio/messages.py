@@ -1,11 +1,11 @@
-"""The messages between the shipped Kamailio configuration and us: ``;`` between fields, text in base64.
+"""What the shipped Kamailio configuration sends: messages of fields with ``;`` between them, text in base64.
 
-docs/kamailio.md has the table of them. evapi sends text up to the first NUL only, and a SIP user part may
-hold ``;``: so whatever a caller or an operator can write goes as base64, and numbers go as they are.
+docs/kamailio.md has the table of them, in both directions. evapi sends text up to the first NUL only, and a SIP user
+part may hold ``;``: so whatever a caller or an operator can write goes as base64, and numbers go as they are.
 """
 
 from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from functools import lru_cache
 from typing import Final
 
@@ -58,8 +58,6 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     """Calls in a row that Kamailio waited for in vain."""
     breaker_limit: int
     """As many of them open Kamailio's circuit breaker."""
-    source: str
-    """``host:port`` that the INVITE came from."""
     direction: Direction
     customer: str
     route: str
@@ -87,7 +85,7 @@ class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     """Unix time at which it was answered; 0 if it was not."""
     seconds: int
-    """From answer to end."""
+    """How long it lasted, from its answer to its end."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -100,7 +98,7 @@ class Hello(msgspec.Struct, frozen=True):
     """The configuration at the other end greets."""
 
     version: str
-    """Version of the messages."""
+    """The version of the messages that it speaks."""
 
 
 Message = CallRoute | CallCancelled | CallEnded | Mark | Hello
@@ -160,7 +158,6 @@ def _call_route(fields: list[bytes]) -> CallRoute:
         timeout_ms=_number(fields[4]),
         timeouts_in_row=_number(fields[5]),
         breaker_limit=_number(fields[6]),
-        source=f"{fields[7].decode('ascii', 'replace')}:{_number(fields[8])}",
         direction=direction,
         customer=_text(fields[10]),
         route=_text(fields[11]),
@@ -215,46 +212,6 @@ def _text(field: bytes) -> str:
     return _binary(field).decode("utf-8", "replace") if field else ""
 
 
-def encode_continue(transaction: Transaction) -> bytes:
-    """Kamailio's own decision stands."""
-    return b"c;%d;%d" % (transaction.index, transaction.label)
-
-
-def encode_fallback(transaction: Transaction, reason: str) -> bytes:
-    """We cannot decide: Kamailio applies its fail-open or fail-closed policy. ``reason``: one plain word."""
-    return b"f;%d;%d;%b" % (transaction.index, transaction.label, reason.encode("ascii"))
-
-
-def encode_reject(transaction: Transaction, code: int, reason: str) -> bytes:
-    """The call is answered with this SIP status."""
-    return b"x;%d;%d;%d;%b" % (transaction.index, transaction.label, code, _base64(reason))
-
-
-class PlannedDestination(msgspec.Struct, frozen=True, kw_only=True):
-    """One destination to try, everything checked and escaped."""
-
-    uri: str
-    user: str = ""
-    """New user part of the Request-URI; empty leaves it."""
-    from_uri: str = ""
-    """New From URI; empty leaves it."""
-    remove: list[str] = []
-    """Header names as the message spells them."""
-    add: list[tuple[str, str]] = []
-
-
-def encode_route(transaction: Transaction, plan: list[PlannedDestination]) -> bytes:
-    """The call goes to these destinations in order. Each is one line of ``|`` fields, the whole in base64."""
-    lines = []
-    for destination in plan:
-        added = "".join(f"{name}: {value}\r\n" for name, value in destination.add)
-        lines.append(
-            f"{destination.uri}|{destination.user}|{destination.from_uri}|{','.join(destination.remove)}|"
-            f"{_base64(added).decode()}|\n"
-        )
-    return b"r;%d;%d;%b" % (transaction.index, transaction.label, _base64("".join(lines)))
-
-
 def encode_mark(token: bytes) -> bytes:
     """Kamailio sends this back once it has read it."""
     return b"m;" + token
@@ -263,7 +220,3 @@ def encode_mark(token: bytes) -> bytes:
 def encode_drain() -> bytes:
     """No more calls on this connection; those under way are still answered."""
     return b"d"
-
-
-def _base64(text: str) -> bytes:
-    return b2a_base64(text.encode("utf-8", "replace"), newline=False)

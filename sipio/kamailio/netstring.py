@@ -8,7 +8,7 @@ _DIGITS: Final = frozenset(b"0123456789")
 
 
 def encode(payload: bytes) -> bytes:
-    """One frame."""
+    """Put a payload into its frame."""
     return b"%d:%b," % (len(payload), payload)
 
 

@@ -58,7 +58,7 @@ class Outbox:
         self.deadline: float | None = None
         """When to call ``take`` again though nothing was pushed; None for never."""
         self.resets = 0
-        """Marks taken for lost."""
+        """Marks that were taken for lost."""
 
     @property
     def held_bytes(self) -> int:

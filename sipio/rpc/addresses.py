@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from sipio.errors import LocalError
+from sipio.host_port import HostPort, InvalidHostPort
 
 
 class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +101,10 @@ def parse_address(text: str) -> UnixAddress | TcpAddress:
     kind, _, rest = text.partition(":")
     if kind == "unix" and rest:
         return UnixAddress(path=Path(rest))
-    host, _, port = rest.rpartition(":")
-    if kind == "tcp" and host and port.isascii() and port.isdecimal() and int(port) <= 65_535:
-        return TcpAddress(host=host.removeprefix("[").removesuffix("]"), port=int(port))
+    if kind == "tcp":
+        try:
+            where = HostPort.parse(rest)
+        except InvalidHostPort as error:
+            raise LocalError(f"{text!r}: {error}") from error
+        return TcpAddress(host=where.host, port=where.port)
     raise LocalError(f"{text!r} is neither unix:/path nor tcp:host:port")

@@ -4,7 +4,7 @@ docs/voice-adapter.md is the same in words, for whoever writes the switch's side
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 import msgspec
 from msgspec import Meta
@@ -177,16 +177,26 @@ def read_result(action: CallAction, result: msgspec.Raw) -> Digits | Bridged | N
     return None
 
 
-_METHODS: dict[type, str] = {
-    Answer: "call.answer",
-    Play: "call.play",
-    Echo: "call.echo",
-    Collect: "call.collect",
-    Bridge: "call.bridge",
-    Hangup: "call.hangup",
-    Record: "call.record",
-    BlockDtmf: "call.block_dtmf",
-}
+def _method_of(action: CallAction) -> str:
+    match action:
+        case Answer():
+            return "call.answer"
+        case Play():
+            return "call.play"
+        case Echo():
+            return "call.echo"
+        case Collect():
+            return "call.collect"
+        case Bridge():
+            return "call.bridge"
+        case Hangup():
+            return "call.hangup"
+        case Record():
+            return "call.record"
+        case BlockDtmf():
+            return "call.block_dtmf"
+        case _:
+            assert_never(action)
 
 
 def request_of(call_id: str, action: CallAction) -> tuple[str, dict[str, Any]]:
@@ -197,7 +207,7 @@ def request_of(call_id: str, action: CallAction) -> tuple[str, dict[str, Any]]:
             fields[name] = [_media(one) for one in fields[name]]
     if isinstance(action, Record):
         fields["path"] = str(action.path)
-    return _METHODS[type(action)], fields
+    return _method_of(action), fields
 
 
 def _media(media: Media) -> dict[str, str]:

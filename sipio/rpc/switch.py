@@ -27,6 +27,13 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """Notifications it wants: ``call.record``, the record of each call once it is over."""
 
 
+class RouteRequest(RoutingRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A routing request as a switch sends it."""
+
+    sip: Any = None
+    """Was asked for by earlier versions of the protocol, and read by none: whatever is here is accepted."""
+
+
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to `Hello`."""
 
@@ -51,7 +58,7 @@ class Cancelled(msgspec.Struct, frozen=True):
 _Nothing = Annotated[list[dict[str, Any]], msgspec.Meta(max_length=1)]
 _MaybeHello = Annotated[list[Hello], msgspec.Meta(max_length=1)]
 _OneCall = Annotated[list[CallReference], msgspec.Meta(min_length=1, max_length=1)]
-_OneRequest = Annotated[list[RoutingRequest], msgspec.Meta(min_length=1, max_length=1)]
+_OneRequest = Annotated[list[RouteRequest], msgspec.Meta(min_length=1, max_length=1)]
 
 
 class _Route:
@@ -143,7 +150,7 @@ class SwitchMethods:
     def _ping(self, _params: list[dict[str, Any]], responder: Responder) -> None:
         responder.result("pong")
 
-    def _route(self, params: list[RoutingRequest], responder: Responder) -> None:
+    def _route(self, params: list[RouteRequest], responder: Responder) -> None:
         request = params[0]
         key = (responder.peer, request.call_id)
         route = _Route(self, responder, key)

@@ -5,27 +5,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from sipio.errors import LocalError, MalformedMessage
+from sipio.reasons import reason_phrase
 from sipio.sip.address import Address
 from sipio.sip.message import Request, canonical_name, is_token
 from sipio.sip.via import parse_via, top_value_end
 
 Headers = list[tuple[str, str]]
-
-REASONS: Final = {
-    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
-    200: "OK", 202: "Accepted", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily",
-    305: "Use Proxy", 380: "Alternative Service", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required",
-    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
-    407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large",
-    414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
-    421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief",
-    480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
-    483: "Too Many Hops", 484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
-    488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 493: "Undecipherable",
-    500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
-    504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large", 580: "Precondition Failure",
-    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
-}  # fmt: skip
 
 OWNED_HEADERS: Final = frozenset({
     "via", "from", "to", "call-id", "cseq", "contact", "content-length", "content-type", "max-forwards", "route",
@@ -91,7 +76,7 @@ class ResponseHead:
     ) -> bytes:
         """One response; ``to_tag`` is added where the request had none."""
         to = self._to if self.tagged or not to_tag else f"{self._to};tag={to_tag}"
-        start = f"SIP/2.0 {status} {reason or REASONS.get(status, 'Unknown')}\r\n{self._text}\r\n"
+        start = f"SIP/2.0 {status} {reason or reason_phrase(status)}\r\n{self._text}\r\n"
         lines = [f"To: {to}"] if to else []
         lines += [f"{name}: {value}" for name, value in headers]
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")

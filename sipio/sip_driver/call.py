@@ -1,7 +1,7 @@
 """One call of the embedded agent: its SIP session, its media and what is being done on it."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from sipio.call_control import (
     ActionResult,
@@ -126,27 +126,30 @@ class AgentCall:
             return _COMPLETE
 
     def _perform(self, action: CallAction, done: Completed) -> PendingAction:
-        if isinstance(action, Answer):
-            return self._answer(action, done)
-        if isinstance(action, Play):
-            self.open_media()
-            return self.media.play(action.media, done)
-        if isinstance(action, Echo):
-            self.open_media()
-            return self.media.echo(action.delay_ms, done)
-        if isinstance(action, Collect):
-            self.open_media()
-            return self.media.collect(action, done)
-        if isinstance(action, Bridge):
-            bridge = self._bridge = BridgeUnderWay(self, action, done)
-            bridge.begin()
-            return bridge
-        if isinstance(action, Record):
-            self.media.record(action.name, action.path, stereo=action.stereo)
-        elif isinstance(action, BlockDtmf):
-            self.media.block_digits(action.digits)
-        else:
-            self._hang_up(action)
+        match action:
+            case Answer():
+                return self._answer(action, done)
+            case Play():
+                self.open_media()
+                return self.media.play(action.media, done)
+            case Echo():
+                self.open_media()
+                return self.media.echo(action.delay_ms, done)
+            case Collect():
+                self.open_media()
+                return self.media.collect(action, done)
+            case Bridge():
+                bridge = self._bridge = BridgeUnderWay(self, action, done)
+                bridge.begin()
+                return bridge
+            case Record():
+                self.media.record(action.name, action.path, stereo=action.stereo)
+            case BlockDtmf():
+                self.media.block_digits(action.digits)
+            case Hangup():
+                self._hang_up(action)
+            case _:
+                assert_never(action)
         done(Done())
         return _COMPLETE
 

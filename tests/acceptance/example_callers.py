@@ -21,7 +21,7 @@ from sidecar.phone.keys import HangUp, Party, PartyAction, Press, Step, Wait
 from sipio.sip.events import SessionEnded
 from tests.acceptance.phone import FarCall, Phone, phone
 from tests.acceptance.voice_daemon import read_wav
-from tests.sipio.freeswitch import freeswitch_double
+from tests.sipio.freeswitch import freeswitch_parties
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.rpc.voice_switch import Asked, VoiceSwitch
 
@@ -144,7 +144,7 @@ class FreeswitchCaller:
         channel.variables |= {"sip_call_id": channel.uuid, "sip_from_user": from_user}
         for name, doing in zip((ALICE, BOB), parties_of(steps), strict=False):
             answers = doing is PartyAction.ANSWER
-            channel.parties[f"sofia/internal/{name}"] = freeswitch_double.Party(
+            channel.parties[f"sofia/internal/{name}"] = freeswitch_parties.Party(
                 ring=0.05, answer=0.1 if answers else None, refuse=0 if answers else REFUSALS[doing], talk=TALK_SECONDS
             )
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)

@@ -14,6 +14,7 @@ from sidecar.cli.route import default_address
 from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.errors import ConfigurationError
 from sipio.errors import MalformedMessage
+from sipio.host_port import HostPort
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference
 from sipio.rpc.addresses import TcpAddress, UnixAddress
 from sipio.rpc.server import RpcServer
@@ -132,9 +133,9 @@ def test_an_unusable_file(serving: Serving, capsys: pytest.CaptureFixture[str]) 
 
 def test_default_addresses() -> None:
     assert default_address(Configuration(socket=SocketSection(unix=Path("/s")))) == "unix:/s"
-    assert default_address(Configuration(socket=SocketSection(unix=None, tcp="h:1"))) == "tcp:h:1"
+    assert default_address(Configuration(socket=SocketSection(unix=None, tcp=HostPort("h", 1)))) == "tcp:h:1"
     with pytest.raises(ConfigurationError, match="--socket"):
         default_address(Configuration(socket=SocketSection(unix=None)))
-    tls = SocketSection(unix=None, tcp="h:1", tls_certificate=Path("c"), tls_key=Path("k"))
+    tls = SocketSection(unix=None, tcp=HostPort("h", 1), tls_certificate=Path("c"), tls_key=Path("k"))
     with pytest.raises(ConfigurationError, match="--socket"):
         default_address(Configuration(socket=tls))

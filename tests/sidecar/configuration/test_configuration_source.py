@@ -17,6 +17,7 @@ from sidecar.configuration.source import (
 from sidecar.configuration.text import toml_value
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
+from sipio.host_port import HostPort
 
 FILE = Path("sidecar.toml")
 
@@ -38,7 +39,7 @@ def test_the_environment_overrides_the_file_and_the_file_the_defaults() -> None:
     loaded = build_configuration(text, {"SCRIPTFORGE_SANDBOX__WORKERS": "4"}, file=FILE)
     assert loaded.configuration.sandbox.workers == 4
     assert loaded.configuration.sandbox.queue == 7
-    assert loaded.configuration.kamailio.peers == ("127.0.0.1:8448",)
+    assert loaded.configuration.kamailio.peers == (HostPort("127.0.0.1", 8448),)
     assert loaded.origins["sandbox", "workers"] == "SCRIPTFORGE_SANDBOX__WORKERS"
     assert loaded.origins["sandbox", "queue"] == "sidecar.toml:3"
     assert loaded.origins["sandbox", "cpu_ms"] == "default"
@@ -47,7 +48,8 @@ def test_the_environment_overrides_the_file_and_the_file_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "path", "value"),
     [
-        ("SCRIPTFORGE_SOCKET__TCP", "127.0.0.1:7000", ("socket", "tcp"), "127.0.0.1:7000"),
+        ("SCRIPTFORGE_SOCKET__TCP", "127.0.0.1:7000", ("socket", "tcp"), HostPort("127.0.0.1", 7000)),
+        ("SCRIPTFORGE_SOCKET__TCP", "", ("socket", "tcp"), None),
         ("SCRIPTFORGE_SOCKET__UNIX", "", ("socket", "unix"), None),
         ("SCRIPTFORGE_SOCKET__UNIX", "/tmp/x", ("socket", "unix"), Path("/tmp/x")),
         ("SCRIPTFORGE_SOCKET__ALLOW", '["10.0.0.0/8"]', ("socket", "allow"), ("10.0.0.0/8",)),
@@ -116,6 +118,15 @@ def test_empty_unix_in_the_file_is_none() -> None:
             "[metrics]\nlisten = '9464'\n",
             "sidecar.toml:2:1: error: metrics.listen: expected host:port, such as 127.0.0.1:8448 or "
             "[::1]:8448, got '9464'",
+        ),
+        (
+            "[metrics]\nlisten = 9464\n",
+            "sidecar.toml:2:1: error: metrics.listen: expected text, got a whole number",
+        ),
+        (
+            "[kamailio]\npeers = ['127.0.0.1:8448', '::1:8448']\n",
+            "sidecar.toml:2:1: error: kamailio.peers: expected host:port, such as 127.0.0.1:8448 or "
+            "[::1]:8448, got '::1:8448' (element 2)",
         ),
         (
             "[socket]\nunix_mode = '0999'\n",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sidecar.errors import ConfigurationError
 from sidecar.operations import metrics_page
 from sidecar.operations.metrics import DecisionMetrics, Sources, registry
-from sidecar.operations.metrics_page import CONNECTIONS, REQUEST_BYTES, Health, MetricsPage, MetricsServer, parse_listen
+from sidecar.operations.metrics_page import CONNECTIONS, REQUEST_BYTES, Health, MetricsPage, MetricsServer
+from sipio.host_port import HostPort
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain"
 healthy = Health(healthy=True, state="running", details={"workers": 2})
@@ -29,7 +30,7 @@ def status(answer: bytes) -> int:
 @pytest.fixture
 async def server() -> AsyncIterator[tuple[str, int]]:
     running = MetricsServer(page())
-    yield await running.start("127.0.0.1:0")
+    yield await running.start(HostPort("127.0.0.1", 0))
     await running.close()
 
 
@@ -126,7 +127,7 @@ async def test_a_scrape_over_a_socket(server: tuple[str, int]) -> None:
 def test_a_scrape_under_uvloop() -> None:
     async def scrape() -> tuple[bytes, bytes]:
         running = MetricsServer(page())
-        address = await running.start("127.0.0.1:0")
+        address = await running.start(HostPort("127.0.0.1", 0))
         good = await exchange(address, GET + b"\r\n\r\n")
         bad = await exchange(address, b"x" * (REQUEST_BYTES + 1))
         await running.close()
@@ -170,15 +171,4 @@ async def test_an_address_in_use_is_the_operators_error(server: tuple[str, int])
     with pytest.raises(
         ConfigurationError, match=r"metrics\.listen: cannot listen on 127\.0\.0\.1:\d+: Address already in use$"
     ):
-        await MetricsServer(page()).start(f"127.0.0.1:{server[1]}")
-
-
-@pytest.mark.parametrize("listen", ["", "9464", ":9464", "host:", "host:x", "host:70000", "::1:9464", "host:²"])
-def test_listen_addresses_that_are_none(listen: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"metrics\.listen"):
-        parse_listen(listen)
-
-
-@pytest.mark.parametrize(("listen", "address"), [("127.0.0.1:9464", ("127.0.0.1", 9464)), ("[::1]:0", ("::1", 0))])
-def test_listen_addresses(listen: str, address: tuple[str, int]) -> None:
-    assert parse_listen(listen) == address
+        await MetricsServer(page()).start(HostPort("127.0.0.1", server[1]))

@@ -9,64 +9,9 @@ while ``echo`` runs. Bytes in, bytes out, and a clock that the test moves.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
 
-_SPLIT = re.compile(rb"\r?\n\r?\n")
-_SAFE = "/,:;@!$&'()*?~[]|<>"
-
-
-def encode(value: str) -> str:
-    """As FreeSWITCH encodes values of events: ``/`` and ``,`` stay, a literal percent sign is left alone."""
-    return quote(value, safe=_SAFE + "%")
-
-
-@dataclass
-class Party:
-    """How a dialled party behaves."""
-
-    ring: float | None = 0.1
-    """Seconds to its 180; None for none."""
-    media: float | None = None
-    """Seconds to its early media; None for none."""
-    answer: float | None = None
-    """Seconds to its answer; None never answers."""
-    refuse: int = 0
-    """SIP status that it refuses with after ``ring``, or half a second after its early media."""
-    talk: float | None = 1.0
-    """Seconds from its answer to its BYE; None never hangs up."""
-
-
-_CAUSES = {
-    486: ("USER_BUSY", "Busy Here"),
-    404: ("UNALLOCATED_NUMBER", "Not Found"),
-    603: ("CALL_REJECTED", "Decline"),
-    487: ("ORIGINATOR_CANCEL", "Request Terminated"),
-} | {
-    480: ("NO_USER_RESPONSE", "Temporarily Unavailable"),
-    503: ("NORMAL_TEMPORARY_FAILURE", "Service Unavailable"),
-}
-
-
-@dataclass
-class Running:
-    """An application on the channel's stack."""
-
-    name: str
-    argument: str
-    event_uuid: str
-    left: float | None
-    """Seconds that it still needs; None runs until something ends it."""
-    b_uuid: str = ""
-    party: Party | None = None
-    began: float = 0.0
-    limit: int = 60
-    redirects: bool = True
-    """Whether the caller is sent where the other leg redirects."""
-    bridged: bool = False
-    """Whether the two hear each other: also by early media, which ends FreeSWITCH's wait for an answer."""
-    talking: bool = False
-    elapsed: float = 0.0
-    rang: bool = False
+from tests.sipio.freeswitch.freeswitch_parties import CAUSES, Party, Running
+from tests.sipio.freeswitch.freeswitch_wire import FreeswitchWire
 
 
 @dataclass
@@ -100,51 +45,31 @@ class FakeChannel:
         """How often the caller was sent where another leg redirected."""
         self.responded = ""
         self.bye_headers: dict[str, str] = {}
-        self.closed = False
         self.hung_up = False
         self.stuck = False
-        self._input = b""
-        self._output: list[bytes] = []
+        self._wire = FreeswitchWire(self._command)
         self._stack: list[Running] = []
         self._digits: list[tuple[str, int]] = []
         self._blocked = False
         self._connected = False
         self._linger = False
-        self._events: set[str] = set()
-        self._filters: set[str] = set()
         self._recordings: dict[str, float] = {}
         self._answered = False
 
     # ---- the wire ----
 
+    @property
+    def closed(self) -> bool:
+        return self._wire.closed
+
     def take(self) -> bytes:
-        output = b"".join(self._output)
-        self._output.clear()
-        return output
+        return self._wire.take()
 
     def receive(self, data: bytes) -> None:
-        self._input += data
-        while not self.closed and (found := _SPLIT.search(self._input)):
-            head = self._input[: found.start()].decode()
-            length = re.search(r"(?im)^content-length: *(\d+)", head)
-            end = found.end() + (int(length[1]) if length else 0)
-            if len(self._input) < end:
-                return
-            body = self._input[found.end() : end].decode()
-            self._input = self._input[end:]
-            self.sent.append(head)
-            self._command(head, body)
-
-    def _frame(self, kind: str, *lines: str, body: str | None = None) -> None:
-        text = "".join(f"{line}\n" for line in (f"Content-Type: {kind}", *lines))
-        if body is not None:
-            text += f"Content-Length: {len(body.encode())}\n"
-        self._output.append(f"{text}\n{body or ''}".encode())
-
-    def _reply(self, text: str) -> None:
-        self._frame("command/reply", f"Reply-Text: {text}")
+        self._wire.receive(data)
 
     def _command(self, head: str, body: str) -> None:
+        self.sent.append(head)
         lines = head.replace("\r", "").split("\n")
         words = lines[0].split(" ")
         name = words[0].lower()
@@ -158,30 +83,30 @@ class FakeChannel:
             message = {
                 key.strip().lower(): value.lstrip() for key, _, value in (one.partition(":") for one in lines[1:])
             }
-            self._reply("+OK")
+            self._wire.reply("+OK")
             self._sendmsg(message, body)
         elif name == "exit":
-            self._reply("+OK bye")
+            self._wire.reply("+OK bye")
             self._disconnect()
         elif name == "getvar":
             value = self.variables.get(words[1], "")
-            self._reply(value or "-ERR command not found")
+            self._wire.reply(value or "-ERR command not found")
         elif not self.full:
-            self._reply("-ERR command not found")
+            self._wire.reply("-ERR command not found")
         elif name == "linger":
             self._linger = True
-            self._reply("+OK will linger")
+            self._wire.reply("+OK will linger")
         elif name == "event":
-            self._events |= set(words[2:])
-            self._reply("+OK event listener enabled plain")
+            self._wire.events |= set(words[2:])
+            self._wire.reply("+OK event listener enabled plain")
         elif name == "filter":
-            change = self._filters.discard if words[1] == "delete" else self._filters.add
+            change = self._wire.filters.discard if words[1] == "delete" else self._wire.filters.add
             change(words[-1])
-            self._reply("+OK filter")
+            self._wire.reply("+OK filter")
         elif name == "api":
-            self._frame("api/response", body=self._api(lines[0].split(" ", 3)))
+            self._wire.api_response(self._api(lines[0].split(" ", 3)))
         else:
-            self._reply("-ERR command not found")
+            self._wire.reply("-ERR command not found")
 
     def _channel_data(self) -> None:
         headers = {
@@ -193,22 +118,18 @@ class FakeChannel:
             "Caller-Destination-Number": self.destination,
             **{f"variable_{key}": value for key, value in self.variables.items()},
         }
-        text = "".join(f"{key}: {encode(value)}\n" for key, value in headers.items())
-        tail = "Content-Type: command/reply\nReply-Text: %2BOK%0A\nSocket-Mode: async\nControl: "
-        self._output.append(f"{text}{tail}{'full' if self.full else 'single-channel'}\n\n".encode())
+        self._wire.channel_data(headers, "full" if self.full else "single-channel")
 
     def event(self, name: str, unique_id: str = "", **headers: str) -> None:
         """Send an event, if it was asked for and the filter lets it through."""
         uuid = unique_id or self.uuid
-        wanted = "ALL" in self._events or name in self._events
-        if not wanted or (self._filters and uuid not in self._filters) or self.closed:
+        if not self._wire.wants(name, uuid):
             return
         values = {"Event-Name": name, "Event-Date-Timestamp": str(int((1_000 + self.now) * 1e6)), "Unique-ID": uuid}
         values |= {key.replace("_", "-"): value for key, value in headers.items()}
         if name != "DTMF":  # the one event without variables
             values |= {f"variable_{key}": value for key, value in self.variables.items()}
-        body = "".join(f"{key}: {encode(value)}\n" for key, value in values.items()) + "\n"
-        self._output.append(f"Content-Length: {len(body.encode())}\nContent-Type: text/event-plain\n\n{body}".encode())
+        self._wire.event(values)
 
     # ---- api ----
 
@@ -359,7 +280,7 @@ class FakeChannel:
         if status:
             # Of a refusal only: after a later bridge that succeeds they are still there.
             self.variables["sip_invite_failure_status"] = str(status)
-            self.variables["sip_invite_failure_phrase"] = _CAUSES.get(status, ("", "Service Unavailable"))[1]
+            self.variables["sip_invite_failure_phrase"] = CAUSES.get(status, ("", "Service Unavailable"))[1]
         goes_on = self.variables.get("continue_on_fail") == "true" or self.hung_up
         self._complete(running)
         if disposition != "SUCCESS" and not goes_on:
@@ -400,7 +321,7 @@ class FakeChannel:
                 self.event("CHANNEL_PROGRESS_MEDIA", running.b_uuid)
                 self._bridged(running)
             if party.refuse and at >= party.media + 0.5:
-                self._leg_over(running, _CAUSES[party.refuse][0], party.refuse)
+                self._leg_over(running, CAUSES[party.refuse][0], party.refuse)
                 return
         elif party.ring is not None and at >= party.ring and not running.rang:
             running.rang = True
@@ -409,7 +330,7 @@ class FakeChannel:
                 self._redirect(running, party.refuse)
                 return
             if party.refuse:
-                self._leg_over(running, _CAUSES[party.refuse][0], party.refuse)
+                self._leg_over(running, CAUSES[party.refuse][0], party.refuse)
                 return
         if running.talking:
             if party.talk is not None and party.answer is not None and at >= party.answer + party.talk:
@@ -470,7 +391,7 @@ class FakeChannel:
             self._disconnect()
             return
         if self.notice_first:
-            self._notice("linger")
+            self.notice("linger")
         self.event("CHANNEL_HANGUP", Hangup_Cause=cause)
         for running in reversed(self._stack[:]):
             if running.name == "bridge" and not running.talking:
@@ -489,7 +410,7 @@ class FakeChannel:
         answered = "1000000" if self._answered else "0"
         self.event("CHANNEL_HANGUP_COMPLETE", Hangup_Cause=cause, Caller_Channel_Answered_Time=answered)
         if not self.notice_first:
-            self._notice("linger")
+            self.notice("linger")
 
     def _stop_recording(self, path: str) -> None:
         began = self._recordings.pop(path, None)
@@ -497,22 +418,9 @@ class FakeChannel:
             self.variables["record_ms"] = str(round((self.now - began) * 1000))
             self.event("RECORD_STOP", Record_File_Path=path)
 
-    def _notice(self, disposition: str) -> None:
-        self._frame(
-            "text/disconnect-notice",
-            f"Controlled-Session-UUID: {self.uuid}",
-            f"Content-Disposition: {disposition}",
-            "Channel-Name: sofia/internal/x",
-            "Linger-Time: -1",
-            body="" if disposition == "linger" else "Disconnected, goodbye.\nSee you at ClueCon!\n",
-        )
+    def notice(self, disposition: str) -> None:
+        self._wire.notice(self.uuid, disposition)
 
     def _disconnect(self) -> None:
-        self._notice("disconnect")
-        self.closed = True
-
-
-def decoded(body: bytes) -> dict[str, str]:
-    """An event's headers, for the double's own tests."""
-    lines = (line.partition(": ") for line in body.decode().strip().split("\n"))
-    return {key: unquote(value) for key, _, value in lines}
+        self.notice("disconnect")
+        self._wire.closed = True

@@ -13,6 +13,7 @@ from sipio.call_control import (
     CallObserver,
     Hangup,
     HungUp,
+    MediaFile,
     MediaText,
     MediaUrl,
     PendingAction,
@@ -24,8 +25,18 @@ from sipio.freeswitch.offer import Mode
 from sipio.freeswitch.settings import FreeswitchSettings
 from sipio.routing import Decision, Pending, RoutingRequest
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
+from tests.sipio.freeswitch.freeswitch_parties import Party
 
 Script = Coroutine[Any, Any, None]
+
+ONE = MediaFile("user/one.wav", Path("/s/one.wav"))
+TWO = MediaFile("user/two.wav", Path("/s/two.wav"))
+
+
+def parties(**given: Party) -> FakeChannel:
+    """A channel with two sounds, on which these parties can be dialled by name."""
+    dial = {f"sofia/internal/{name}@10.0.0.9": party for name, party in given.items()}
+    return FakeChannel(files={"/s/one.wav": 1.0, "/s/two.wav": 2.0}, parties=dial)
 
 
 class Taker:

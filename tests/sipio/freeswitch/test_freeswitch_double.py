@@ -1,6 +1,8 @@
 """The double itself: it must surprise as FreeSWITCH does."""
 
-from tests.sipio.freeswitch.freeswitch_double import FakeChannel, Party, encode
+from tests.sipio.freeswitch.freeswitch_double import FakeChannel
+from tests.sipio.freeswitch.freeswitch_parties import Party
+from tests.sipio.freeswitch.freeswitch_wire import encode
 
 EVENTS = b"linger\n\nevent plain ALL\n\n"
 

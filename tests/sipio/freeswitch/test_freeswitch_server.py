@@ -14,8 +14,7 @@ from sipio.freeswitch.settings import FreeswitchSettings
 from sipio.routing import Action, Decision
 from sipio.rpc.addresses import TcpAddress
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
-from tests.sipio.freeswitch.freeswitch_line import Decider, Taker
-from tests.sipio.freeswitch.test_freeswitch_calls import TWO
+from tests.sipio.freeswitch.freeswitch_line import TWO, Decider, Taker
 
 SECONDS = 5.0
 
@@ -129,13 +128,18 @@ async def test_a_decision(site: Site) -> None:
     assert site.server.snapshot().class4 == 1
 
 
-async def test_bytes_that_are_not_freeswitchs_close_one_connection_only(site: Site) -> None:
+async def test_bytes_that_are_not_freeswitchs_close_one_connection_only(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     good = await Caller.connect(site.port)
     await until(lambda: bool(site.taker.calls))
     _reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
     writer.write(b"GET / HTTP/1.1\n\n")
     await until(lambda: site.server.snapshot().broken == 1)
-    assert site.server.snapshot().calls == 1
+    assert not site.taker.calls[0].ended
+    (record,) = caplog.records
+    assert (record.getMessage(), record.levelname) == ("freeswitch_broken", "ERROR")
+    assert vars(record)["peer"].startswith("127.0.0.1:")
     await close(writer)
     await good.close()
 
@@ -170,20 +174,21 @@ async def test_one_call_too_many_is_told_when_to_come_again() -> None:
     await one.server.close()
 
 
-async def test_draining_refuses_new_calls_and_waits_for_those_that_are_up(site: Site) -> None:
+async def test_draining_refuses_new_calls_and_lets_those_that_are_up_go_on(site: Site) -> None:
     caller = await Caller.connect(site.port)
     await until(lambda: bool(site.taker.calls))
-    closing = asyncio.create_task(site.server.close(drain_seconds=SECONDS))
-    await asyncio.sleep(0)
+    site.server.drain()
     late = await Caller.connect(site.port, FakeChannel(uuid="a-uuid-2"))
     await until(lambda: late.channel.responded.startswith("503"))
     await late.until_closed()
-    assert not closing.done()
+    assert not site.taker.calls[0].ended
     caller.channel.caller_hangs_up()
     caller.write()
     await caller.until_closed()
+    await until(lambda: site.taker.calls[0].ended)
+    assert site.taker.hung_up.by is HangupBy.CALLER
     async with asyncio.timeout(SECONDS):
-        await closing
+        await site.server.close()
 
 
 async def test_closing_ends_what_is_left(site: Site) -> None:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from sipio.errors import LocalError
-from sipio.kamailio import EvapiClient, EvapiLimits
+from sipio.host_port import HostPort
+from sipio.kamailio import KamailioClient, KamailioLimits
 from sipio.kamailio.netstring import NetstringDecoder, encode
 from sipio.routing import Action, Decision, RoutingRequest
 from tests.sipio.kamailio.kamailio_doubles import EchoRouter, HoldingRouter, Pending, question
 
-QUICK = EvapiLimits(reconnect_min_seconds=0.01, reconnect_max_seconds=0.05)
+QUICK = KamailioLimits(reconnect_min_seconds=0.01, reconnect_max_seconds=0.05)
 
 
 class Listener:
@@ -77,7 +77,7 @@ async def test_two_kamailios_and_a_reconnect(listeners: Callable[[], Listener]) 
     one, two = listeners(), listeners()
     await one.start()
     await two.start()
-    client = EvapiClient([f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"], EchoRouter(), QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", one.port), HostPort("127.0.0.1", two.port)], EchoRouter(), QUICK)
     client.start()
     reader, writer = await one.accept()
     other_reader, other_writer = await two.accept()
@@ -101,7 +101,7 @@ async def test_nobody_there_at_first(listeners: Callable[[], Listener]) -> None:
     listener = listeners()
     await listener.start()
     await listener.stop()
-    client = EvapiClient([f"127.0.0.1:{listener.port}"], EchoRouter(), QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], EchoRouter(), QUICK)
     client.start()
     await asyncio.sleep(0)
     await listener.start()
@@ -111,10 +111,13 @@ async def test_nobody_there_at_first(listeners: Callable[[], Listener]) -> None:
     writer.close()
 
 
-async def test_a_broken_stream_is_closed_and_the_next_one_works(listeners: Callable[[], Listener]) -> None:
+async def test_a_broken_stream_is_closed_and_the_next_one_works(
+    listeners: Callable[[], Listener], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     listener = listeners()
     await listener.start()
-    client = EvapiClient([f"127.0.0.1:{listener.port}"], EchoRouter(), QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], EchoRouter(), QUICK)
     client.start()
     reader, writer = await listener.accept()
     writer.write(b"HTTP/1.1 200 OK\r\n")
@@ -126,27 +129,29 @@ async def test_a_broken_stream_is_closed_and_the_next_one_works(listeners: Calla
     assert await listener.frame(reader) == b"c;1001;3000000001"
     await client.close()
     writer.close()
+    said = [(record.message, record.levelname, vars(record)["peer"]) for record in caplog.records]
+    peer = f"127.0.0.1:{listener.port}"
+    assert said[:3] == [
+        ("evapi_connected", "INFO", peer),
+        ("evapi_stream_broken", "ERROR", peer),
+        ("evapi_disconnected", "WARNING", peer),
+    ]
+    assert "netstring" in vars(caplog.records[1])["error"]
 
 
 async def test_draining_answers_what_is_under_way(listeners: Callable[[], Listener]) -> None:
     listener = listeners()
     await listener.start()
     router = AnnouncingRouter()
-    client = EvapiClient([f"127.0.0.1:{listener.port}"], router, QUICK)
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], router, QUICK)
     client.start()
     reader, writer = await listener.accept()
     writer.write(encode(question(1)))
     await asyncio.wait_for(router.was_asked.wait(), 5.0)
-    closing = asyncio.create_task(client.close(drain_seconds=5.0))
+    client.drain()
     assert await listener.frame(reader) == b"d"
     router.answers[0](Decision(action=Action.ROUTE, routing=router.asked[0].routing))
     assert await listener.frame(reader) == b"c;1001;3000000001"
-    await asyncio.wait_for(closing, 5.0)
+    await asyncio.wait_for(client.close(), 5.0)
     assert await asyncio.wait_for(reader.read(), 5.0) == b""
     writer.close()
-
-
-@pytest.mark.parametrize("peer", ["", "host", ":8448", "host:", "host:port"])
-def test_a_peer_is_host_and_port(peer: str) -> None:
-    with pytest.raises(LocalError):
-        EvapiClient([peer], EchoRouter())

@@ -1,14 +1,16 @@
 """One Kamailio's conversation, through memory."""
 
 from collections.abc import Callable
-from random import Random
+from typing import Any
 
 import pytest
 
 from sipio.errors import MalformedFrame, OversizedFrame
+from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
 from sipio.kamailio.netstring import NetstringDecoder, encode
-from sipio.kamailio.peer import Backoff, EvapiLimits, Peer
+from sipio.kamailio.outbox import MARK_SECONDS
+from sipio.kamailio.peer import KamailioPeer
 from sipio.routing import Action, Decision, HeaderChanges, Router, RoutingRequest
 from tests.sipio.kamailio.kamailio_doubles import EchoRouter, HoldingRouter, Pending, cancel, question
 
@@ -19,10 +21,10 @@ class Conversation:
     def __init__(self, router: Router, **limits: int) -> None:
         self.wakes = 0
         self.ended: list[CallEnded] = []
-        self.peer = Peer(
+        self.peer = KamailioPeer(
             "127.0.0.1:8448",
             router,
-            EvapiLimits(**limits),
+            KamailioLimits(**limits),
             wake=self._wake,
             on_call_ended=lambda _peer, ended: self.ended.append(ended),
         )
@@ -35,7 +37,7 @@ class Conversation:
         self.peer.receive(b"".join(encode(frame) for frame in frames))
 
     def said(self) -> list[bytes]:
-        return NetstringDecoder(100_000).feed(b"".join(self.peer.take(0.0)))
+        return NetstringDecoder(100_000).feed(b"".join(self.peer.outbox.take(0.0)))
 
 
 def unchanged(router: HoldingRouter, index: int) -> Decision:
@@ -50,9 +52,9 @@ def test_answers_leave_as_they_are_made_in_one_write() -> None:
     router.answers[2](unchanged(router, 2))
     router.answers[0](unchanged(router, 0))
     assert talk.wakes == 2
-    writes = talk.peer.take(0.0)
+    writes = talk.peer.outbox.take(0.0)
     assert writes == [b"17:c;1003;3000000003,17:c;1001;3000000001,"]
-    assert talk.peer.in_flight == 1
+    assert talk.peer.snapshot().in_flight == 1
 
 
 def test_a_router_may_answer_at_once() -> None:
@@ -72,7 +74,7 @@ def test_over_the_cap_a_call_falls_back_at_once() -> None:
     assert talk.peer.snapshot().fallbacks["overloaded"] == 1
 
 
-def test_what_cannot_be_read_is_answered_and_counted_and_the_rest_goes_on() -> None:
+def test_what_cannot_be_read_is_answered_and_counted_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     talk = Conversation(EchoRouter())
     talk.hears(b"r;7;8;rubbish", question(1, message=b"no SIP"), b"", b"nonsense", b"x;" + b"bm8gdmlh", question(2))
     assert talk.said() == [
@@ -81,6 +83,8 @@ def test_what_cannot_be_read_is_answered_and_counted_and_the_rest_goes_on() -> N
         b"c;1002;3000000002",
     ]
     assert talk.peer.snapshot().bad_frames == 5
+    answered = [vars(record)["answered"] for record in caplog.records if record.getMessage() == "evapi_bad_message"]
+    assert answered == [True, True, False, False, False]
 
 
 def test_a_cancelled_call_stops_its_run_and_gets_no_answer() -> None:
@@ -107,12 +111,17 @@ def test_a_lost_connection_stops_every_run_and_a_late_answer_goes_nowhere() -> N
     router.answers[0](unchanged(router, 0))
     assert talk.said() == [], "the numbers may be another call of a Kamailio that restarted"
     talk.hears(question(1))
-    assert talk.peer.in_flight == 1
+    assert talk.peer.snapshot().in_flight == 1
     snapshot = talk.peer.snapshot()
     assert (snapshot.abandoned, snapshot.reconnects) == (1, 1)
 
 
-def test_a_decision_that_cannot_be_carried_out_falls_back() -> None:
+def fields(caplog: pytest.LogCaptureFixture, action: str) -> dict[str, Any]:
+    (record,) = [record for record in caplog.records if record.getMessage() == action]
+    return vars(record)
+
+
+def test_a_decision_that_cannot_be_carried_out_falls_back(caplog: pytest.LogCaptureFixture) -> None:
     router = HoldingRouter()
     talk = Conversation(router)
     talk.hears(question(1), question(2))
@@ -123,6 +132,24 @@ def test_a_decision_that_cannot_be_carried_out_falls_back() -> None:
     assert talk.said() == [b"f;1001;3000000001;bad-decision", b"f;1002;3000000002;answer-too-long"]
     snapshot = talk.peer.snapshot()
     assert (snapshot.fallbacks["bad-decision"], snapshot.fallbacks["answer-too-long"]) == (1, 1)
+    assert fields(caplog, "evapi_bad_decision")["call_id"] == "call-1"
+    assert fields(caplog, "evapi_answer_too_long")["call_id"] == "call-2"
+    assert fields(caplog, "evapi_answer_too_long")["peer"] == "127.0.0.1:8448"
+
+
+def test_a_destination_that_kamailio_did_not_offer_is_dropped_counted_and_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    router = HoldingRouter()
+    talk = Conversation(router)
+    talk.hears(question(1))
+    routing = router.asked[0].routing
+    routing["egress_routing"].append({"gw": {"evil": {}}})
+    router.answers[0](Decision(action=Action.ROUTE, routing=routing))
+    assert talk.said() == [b"c;1001;3000000001"]
+    assert talk.peer.snapshot().dropped_destinations == 1
+    dropped = fields(caplog, "evapi_destination_not_offered")
+    assert (dropped["call_id"], dropped["count"]) == ("call-1", 1)
 
 
 class BrokenRouter:
@@ -132,11 +159,15 @@ class BrokenRouter:
         raise ZeroDivisionError(request, answer)
 
 
-def test_a_bug_in_the_router_costs_its_call_and_no_other() -> None:
+def test_a_bug_in_the_router_costs_its_call_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
     talk = Conversation(BrokenRouter())
     talk.hears(question(1), question(2))
     assert talk.said() == [b"f;1001;3000000001;router-failed", b"f;1002;3000000002;router-failed"]
-    assert talk.peer.in_flight == 0
+    assert talk.peer.snapshot().in_flight == 0
+    assert [(record.getMessage(), vars(record)["call_id"]) for record in caplog.records] == [
+        ("evapi_router_failed", "call-1"),
+        ("evapi_router_failed", "call-2"),
+    ]
 
 
 def test_kamailios_breaker_is_seen() -> None:
@@ -161,7 +192,6 @@ def test_call_ends_and_greetings() -> None:
     talk = Conversation(EchoRouter())
     talk.hears(b"h;1", b"e;failed;aWQ=;;0;0")
     assert talk.ended == [CallEnded(call_id="id", customer="", answered=False, started=0, seconds=0)]
-    assert talk.peer.snapshot().ended == 1
     assert talk.said() == []
 
 
@@ -173,19 +203,25 @@ def test_a_stream_that_is_no_stream_ends_the_connection() -> None:
         assert talk.peer.snapshot().bad_frames == 1
 
 
+def test_what_kamailio_has_not_read_is_seen() -> None:
+    router = HoldingRouter()
+    talk = Conversation(router)
+    for number in range(8):
+        talk.hears(question(number))
+        changes = HeaderChanges(add=[("X-Long", "v" * 3_000)])
+        router.answers[number](Decision(action=Action.ROUTE, routing=router.asked[number].routing, headers=changes))
+    first = talk.peer.outbox.take(0.0)
+    snapshot = talk.peer.snapshot()
+    assert 0 < sum(map(len, first)) < 28_672
+    assert (snapshot.held_bytes > 0, snapshot.marks_lost) == (True, 0)
+    talk.peer.outbox.take(MARK_SECONDS)
+    assert talk.peer.snapshot().marks_lost == 1
+    talk.peer.disconnected()
+    snapshot = talk.peer.snapshot()
+    assert (snapshot.held_bytes, snapshot.marks_lost) == (0, 1), "held answers go with their connection, counts stay"
+
+
 def test_draining_is_said() -> None:
     talk = Conversation(EchoRouter())
     talk.peer.drain()
     assert talk.said() == [b"d"]
-
-
-def test_backoff_doubles_to_its_cap_and_forgets_after_a_stable_connection() -> None:
-    limits = EvapiLimits(reconnect_min_seconds=0.1, reconnect_max_seconds=1.0)
-    backoff = Backoff(limits, Random(1))  # noqa: S311 - jitter, no secret
-    waits = [backoff.failed(0.0) for _ in range(8)]
-    for wait, longest in zip(waits, [0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0], strict=True):
-        assert longest / 2 <= wait <= longest
-    backoff.connected(10.0)
-    assert backoff.failed(10.5) >= 0.5, "closed at once: refused, not stable"
-    backoff.connected(20.0)
-    assert backoff.failed(30.0) <= 0.1

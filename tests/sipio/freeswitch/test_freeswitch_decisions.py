@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipio.call_control import CallOffer
+from sipio.egress import DecisionError
 from sipio.errors import MalformedMessage
+from sipio.freeswitch.answer import Route, read_answer
 from sipio.freeswitch.offer import Arrival, Mode
-from sipio.freeswitch.plan import Candidate, DecisionError, Route, plan, read_candidates
+from sipio.freeswitch.question import Candidate, read_candidates
 from sipio.routing import Action, Decision, Direction, HeaderChanges
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.freeswitch.freeswitch_line import Line
@@ -44,7 +46,7 @@ def decide(routing: dict[str, Any], add: list[tuple[str, str]] | None = None, re
         offer=CallOffer(id="abc", driver="freeswitch", from_user="100", to_user="7000"),
     )
     decision = Decision(action=Action.ROUTE, routing=routing, headers=HeaderChanges(add=add or [], remove=remove or []))
-    planned = plan(decision, arrival, read_candidates(CANDIDATES))
+    planned = read_answer(decision, arrival, read_candidates(CANDIDATES))
     assert isinstance(planned, Route)
     return planned
 
@@ -61,9 +63,6 @@ def test_the_question() -> None:
     assert (request.direction, request.timeout_ms) == (Direction.ORIGINATION, 300)
     assert [list(one["gw"]) for one in request.routing["egress_routing"]] == [["a"], ["b"]]
     assert (request.routing["cli"], request.routing["dest_number"]) == ("100", "7000")
-    assert request.sip is not None
-    assert request.sip.uri == "sip:7000@10.0.0.1"
-    assert ("X-Foo", "again") in request.sip.headers
 
 
 def test_a_route_is_left_in_a_variable_and_the_call_to_its_dialplan() -> None:
@@ -87,11 +86,24 @@ def test_a_reject_is_a_sip_answer() -> None:
     assert one.lost
 
 
-def test_an_empty_list_is_no_route() -> None:
+@pytest.mark.parametrize("emptied", [[], [{"gw": {}}]])
+def test_an_empty_list_is_no_route(emptied: list[dict[str, Any]]) -> None:
     one = line()
-    one.router.answer(Decision(action=Action.ROUTE, routing={"egress_routing": []}))
+    one.router.answer(Decision(action=Action.ROUTE, routing={"egress_routing": emptied}))
     one.pump()
     assert one.freeswitch.responded == "503 No Route"
+
+
+def test_no_candidates_at_all_is_the_dialplans_own_affair() -> None:
+    one = line(scriptforge_candidates="")
+    (request,) = one.router.requests
+    assert request.routing["egress_routing"] == []
+    one.router.answer(Decision(action=Action.ROUTE, routing=request.routing, outcome="returned"))
+    one.pump()
+    assert one.freeswitch.variables["scriptforge_bridge"] == "sofia/gateway/a/7000"
+    assert one.freeswitch.variables["scriptforge_outcome"] == "returned"
+    assert one.freeswitch.sent[-1] == "exit"
+    assert (one.freeswitch.responded, one.problems) == ("", [])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What the dialplan asks about one Class 4 call, as a RoutingRequest."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from sipio.errors import MalformedMessage
+from sipio.freeswitch.offer import Arrival
+from sipio.routing import Direction, RoutingRequest
+
+CANDIDATES: Final = 500
+"""Gateways of one call: more than any dialplan tries, and few enough to be read without holding up other calls."""
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A gateway that the dialplan offers."""
+
+    id: str
+    dial: str
+    """Dial string; ``{number}`` stands for the number dialled."""
+
+
+def read_candidates(text: str) -> list[Candidate]:
+    """``scriptforge_candidates``: ``id=dial string`` separated by ``|``.
+
+    Raises:
+        MalformedMessage: an entry without an id or a dial string, or an id twice.
+    """
+    found: dict[str, Candidate] = {}
+    for entry in text.split("|"):
+        identity, equals, dial = (part.strip() for part in entry.partition("="))
+        if not entry.strip():
+            continue
+        if not equals or not identity or not dial or identity in found:
+            raise MalformedMessage(f"scriptforge_candidates has {entry[:80]!r}")
+        found[identity] = Candidate(identity, dial)
+    if len(found) > CANDIDATES:
+        raise MalformedMessage(f"scriptforge_candidates has {len(found)} gateways, over {CANDIDATES}")
+    return list(found.values())
+
+
+def read_question(arrival: Arrival, candidates: Sequence[Candidate]) -> RoutingRequest:
+    """State the question to be decided.
+
+    Raises:
+        MalformedMessage: a scriptforge variable that cannot be read.
+    """
+    variables = arrival.variables
+    offer = arrival.offer
+    timeout = variables.get("scriptforge_timeout_ms", "")
+    try:
+        direction = Direction(variables.get("scriptforge_direction", Direction.TERMINATION))
+        timeout_ms = int(timeout) if timeout else None
+    except ValueError as error:
+        raise MalformedMessage(f"a scriptforge variable of the dialplan: {error}") from None
+    return RoutingRequest(
+        call_id=offer.id,
+        direction=direction,
+        customer=offer.customer,
+        route=variables.get("scriptforge_route", ""),
+        did=variables.get("scriptforge_did", ""),
+        routing={
+            "account_id": offer.customer,
+            "cli": offer.from_user,
+            "dest_number": offer.to_user,
+            "server": offer.to_host,
+            "direction": direction.value,
+            "egress_routing": [
+                {
+                    "gw": {candidate.id: {"cli": offer.from_user, "dial": candidate.dial}},
+                    "headers": [],
+                    "remove_headers": [],
+                }
+                for candidate in candidates
+            ],
+        },
+        timeout_ms=timeout_ms,
+    )

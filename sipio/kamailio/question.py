@@ -1,0 +1,99 @@
+"""What Kamailio asks about one call, as a RoutingRequest."""
+
+from typing import Any
+
+import msgspec
+
+from sipio.errors import MalformedMessage
+from sipio.kamailio.messages import CallRoute, Candidate
+from sipio.routing import RoutingRequest
+from sipio.sip import NameAddress, Request, Via, parse_message, parse_uri, parse_via
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """One call that Kamailio asked about, parsed."""
+
+    call: CallRoute
+    invite: Request
+    caller: NameAddress | None
+    """The From address; None if it cannot be read, and then the caller id cannot be changed."""
+    asserted: NameAddress | None
+    """P-Asserted-Identity where the operator has it changed."""
+    cli: str
+    number: str
+    """The number dialled, empty if the Request-URI cannot be read."""
+    via: Via | None
+    """What a CANCEL of this call will carry."""
+    request: RoutingRequest
+
+
+def read_offer(call: CallRoute) -> Offer:
+    """Parse the SIP message and state the question.
+
+    Raises:
+        MalformedMessage: the message is no SIP request, or has no Call-ID.
+        OversizedFrame: it is too long.
+    """
+    invite = parse_message(call.message)
+    if not isinstance(invite, Request):
+        raise MalformedMessage("a SIP response where a request was expected")
+    call_id = invite.get("call-id")
+    if not call_id:
+        raise MalformedMessage("no Call-ID")
+    caller, asserted = _identities(invite, asserted=call.change_asserted)
+    cli = caller.uri.decoded_user if caller is not None else ""
+    if asserted is not None and not (call.change_from and cli):
+        cli = asserted.uri.decoded_user
+    try:
+        dialled = parse_uri(invite.uri)
+        number, server = dialled.decoded_user, dialled.host
+    except MalformedMessage:
+        number = server = ""
+    try:
+        via = parse_via(invite.get("via") or "")
+    except MalformedMessage:
+        via = None
+    request = RoutingRequest(
+        call_id=call_id,
+        direction=call.direction,
+        customer=call.customer,
+        route=call.route,
+        did=call.did,
+        routing={
+            "account_id": call.customer,
+            "cli": cli,
+            "dest_number": number,
+            "server": server,
+            "direction": call.direction.value,
+            "egress_routing": [_entry(candidate, cli) for candidate in call.candidates],
+        },
+        timeout_ms=call.timeout_ms,
+    )
+    return Offer(
+        call=call,
+        invite=invite,
+        caller=caller,
+        asserted=asserted,
+        cli=cli,
+        number=number,
+        via=via,
+        request=request,
+    )
+
+
+def _identities(invite: Request, *, asserted: bool) -> tuple[NameAddress | None, NameAddress | None]:
+    """From, and P-Asserted-Identity where it is wanted; None for one that is not there or cannot be read."""
+    try:
+        caller = invite.address("from")
+    except MalformedMessage:
+        caller = None
+    try:
+        identity = invite.address("p-asserted-identity") if asserted else None
+    except MalformedMessage:
+        identity = None
+    return caller, identity
+
+
+def _entry(candidate: Candidate, cli: str) -> dict[str, Any]:
+    gateway = {**candidate.attributes, "cli": cli, "uri": candidate.uri, "host": candidate.host}
+    return {"gw": {candidate.id: gateway}, "headers": [], "remove_headers": []}
