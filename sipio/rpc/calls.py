@@ -25,8 +25,7 @@ from sipio.rpc.call_messages import (
 )
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.peer import RpcPeer
-from sipio.rpc.responder import Responder
-from sipio.rpc.service import Method
+from sipio.rpc.service import Method, Responder
 
 logger = logging.getLogger("sipio.rpc")
 

@@ -10,8 +10,7 @@ from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
 from sipio.rpc.errors import ConnectionLost, ErrorCode
 from sipio.rpc.peer import RpcPeer
-from sipio.rpc.responder import Responder
-from sipio.rpc.service import Method
+from sipio.rpc.service import Method, Responder
 
 CALL_RECORD = "call.record"
 PROTOCOL_VERSION = 1

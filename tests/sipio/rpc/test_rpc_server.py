@@ -26,9 +26,8 @@ from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, RpcError
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.listener import listen_unix
-from sipio.rpc.responder import Responder
 from sipio.rpc.server import RpcServer
-from sipio.rpc.service import Method
+from sipio.rpc.service import Method, Responder
 
 SECONDS = 5.0
 
@@ -135,9 +134,9 @@ async def test_answers_of_one_turn_of_the_loop_are_one_write(start: Start, metho
     client = await RpcClient.connect(unix)
     calls = [asyncio.ensure_future(client.call("hold", number)) for number in range(10)]
     await methods.until(lambda: len(methods.held) == 10)
-    [peer] = server.peers
+    [connection] = server.connections
     writes: list[bytes] = []
-    transport = peer._transport
+    transport = connection._transport
 
     class Recorder:
         def write(self, data: bytes) -> None:
@@ -147,7 +146,7 @@ async def test_answers_of_one_turn_of_the_loop_are_one_write(start: Start, metho
         def __getattr__(self, name: str) -> Any:
             return getattr(transport, name)
 
-    peer._transport = Recorder()
+    connection._transport = Recorder()
     for params, responder in methods.held:
         responder.result(params)
     await asyncio.gather(*calls)
@@ -308,8 +307,8 @@ async def test_connections_cap(start: Start, unix: str) -> None:
     writer.close()
     assert server.snapshot().refused_connections == {"connections": 1}
     assert await first.call("ping") == "pong"
-    [peer] = server.peers
-    gone = peer.ended
+    [connection] = server.connections
+    gone = connection.peer.ended
     await first.close()
     await gone
     again = await RpcClient.connect(unix)
@@ -335,7 +334,7 @@ async def test_peer_that_does_not_read_is_paused_then_closed(start: Start, metho
         peer.connect(unix.removeprefix("unix:"))
         peer.sendall(b"".join(msgpack.packb([0, n, "hold", []]) for n in range(20)))
         await methods.until(lambda: len(methods.held) == 20)
-        [connection] = server.peers
+        [connection] = server.connections
         for _, responder in methods.held[:5]:
             responder.result("x" * 100_000)
             await asyncio.sleep(0)
@@ -347,7 +346,7 @@ async def test_peer_that_does_not_read_is_paused_then_closed(start: Start, metho
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         async with asyncio.timeout(SECONDS):
-            await connection.ended
+            await connection.peer.ended
     assert server.snapshot().closed == {"output": 1}
 
 
@@ -369,7 +368,7 @@ async def test_time_in_which_we_do_not_read_is_not_the_peers_delay(start: Start,
     # More than the socket and the reader's own buffer hold, so that the server stops reading inside a message.
     writer.write(msgpack.packb([0, 1, "big", [1_500_000]]) + b"\x94\x00\x02\xa4pi")
     async with asyncio.timeout(SECONDS):
-        while not (server.peers and next(iter(server.peers))._reading_paused):  # noqa: ASYNC110 - no event shows it
+        while not (server.connections and next(iter(server.connections))._reading_paused):  # noqa: ASYNC110 - no event shows it
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.15)  # three times what a message may take
     writer.write(b"ng\x90")
@@ -406,9 +405,9 @@ async def test_server_calls_its_peer(start: Start, unix: str) -> None:
     offered = {"add": Method(list[int], lambda params, responder: responder.result(sum(params)))}
     client = await RpcClient.connect(unix, methods=offered)
     await client.call("ping")
-    [peer] = server.peers
+    [connection] = server.connections
     answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    peer.request("add", [1, 2], lambda error, raw: answered.set_result((error, bytes(raw))))
+    connection.peer.request("add", [1, 2], lambda error, raw: answered.set_result((error, bytes(raw))))
     assert await answered == (None, b"\x03")
     await client.close()
 
@@ -418,8 +417,8 @@ async def test_client_is_told_when_the_connection_ends(start: Start, methods: Me
     client = await RpcClient.connect(unix)
     call = asyncio.ensure_future(client.call("hold"))
     await methods.until(lambda: bool(methods.held))
-    [peer] = server.peers
-    peer.abort()
+    [connection] = server.connections
+    connection.abort()
     with pytest.raises(ConnectionLost):
         await call
     with pytest.raises(ConnectionLost):
