@@ -9,7 +9,7 @@ from typing import Final
 from sipio.media.errors import MediaFailed
 from sipio.media.g711 import FRAME_SAMPLES, Law
 
-_log: Final = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _OVERHEAD: Final = 1_024
 """Memory that a sound takes besides its audio, so that a great many small ones count too."""
@@ -96,7 +96,7 @@ class SoundCache:
         elif isinstance(error, MediaFailed):
             sound.fail(error)
         else:
-            _log.error("a sound could not be prepared", exc_info=error)
+            logger.error("sound_not_prepared", exc_info=error, extra={"law": str(sound.law), "bytes_made": sound.size})
             sound.fail(MediaFailed("a fault of ours; it is in the log"))
         if self._sounds.get(key) is not sound:
             return

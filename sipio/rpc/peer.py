@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 Reply = Callable[[SipioError | None, msgspec.Raw], None]
 """Told what became of a request of ours: an error, or None and the undecoded result."""
 
-_NO_RESULT = msgspec.Raw(b"\xc0")
+_NO_RESULT: Final = msgspec.Raw(b"\xc0")
 
 
 class RpcPeer:

@@ -85,7 +85,6 @@ class RpcProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._core.finishing and not self._serving.working and not self.peer.waiting:
             return
-        self._service.counters.bytes_in += len(data)
         # Answers given while the events are handled wait for the one write at the end.
         self._flush_due = True
         serve = self._serving.request
@@ -166,9 +165,7 @@ class RpcProtocol(asyncio.Protocol):
                 logger.info("rpc_peer_does_not_read", extra={"unread_bytes": unread})
                 transport.abort()
                 return
-            data = output[0] if len(output) == 1 else b"".join(output)
-            self._service.counters.bytes_out += len(data)
-            transport.write(data)
+            transport.write(output[0] if len(output) == 1 else b"".join(output))
         if core.failed or (core.finishing and not self._serving.working):
             self._linger()
         elif deadline is not None:

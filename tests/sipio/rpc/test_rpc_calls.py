@@ -45,10 +45,10 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.errors import MalformedMessage, SipioError
-from sipio.rpc import call as driver
+from sipio.rpc import controlled_call
 from sipio.rpc.addresses import UnixAddress
 from sipio.rpc.call_messages import read_event, read_event_head
-from sipio.rpc.calls import RpcCalls
+from sipio.rpc.call_methods import RpcCalls
 from sipio.rpc.errors import RpcError
 from sipio.rpc.server import RpcServer
 from tests.sipio.rpc.voice_switch import SECONDS, VoiceSwitch
@@ -257,7 +257,7 @@ async def test_refusals(switch: VoiceSwitch, calls: RpcCalls) -> None:
     with pytest.raises(RpcError, match="internal"):
         await switch.start("a", "raises")
     assert calls._calls == {}
-    assert (calls.snapshot().refused, calls.snapshot().up) == (2, 0)
+    assert (calls.snapshot().refused, calls.snapshot().up) == ({"handler": 2, "limit": 0}, 0)
 
 
 async def test_too_many_calls_are_refused_and_those_that_are_up_go_on(
@@ -273,7 +273,7 @@ async def test_too_many_calls_are_refused_and_those_that_are_up_go_on(
         "headers": [["Retry-After", "7"]],
     }
     assert await switch.start("c4") == refused
-    assert calls.snapshot().over_limit == 1
+    assert calls.snapshot().refused["limit"] == 1
     await switch.event_answered("hungup", "c0")
     assert await switch.start("c4") == {"accepted": True}
     assert await switch.start("c5") == refused
@@ -322,7 +322,7 @@ async def test_a_start_in_use_is_told_so(
         with pytest.raises(RpcError) as caught:
             await one.start()
         assert caught.value.code == "call_exists"
-    assert (calls.snapshot().duplicates, len(handler.calls)) == (2, 1)
+    assert (calls.snapshot().faults["duplicate_start"], len(handler.calls)) == (2, 1)
     # and an event of it from elsewhere is not believed
     with pytest.raises(RpcError) as caught:
         await other.event_answered("hungup")
@@ -348,7 +348,7 @@ async def test_events_of_the_wrong_shape(
         await switch.client.call("call.event", {"call_id": "c1", **event})
     assert caught.value.code == "bad_request"
     assert message in caught.value.message
-    assert calls.snapshot().malformed_events == 1
+    assert calls.snapshot().faults["malformed_event"] == 1
     assert call.events == []
 
 
@@ -361,7 +361,7 @@ async def test_a_hang_up_of_the_wrong_shape_still_ends_the_call(
     await handler.until(lambda: call.control.ended)
     (hung_up,) = call.events
     assert isinstance(hung_up, HungUp)
-    assert (hung_up.by, calls.snapshot().malformed_events) == (HangupBy.SYSTEM, 1)
+    assert (hung_up.by, calls.snapshot().faults["malformed_event"]) == (HangupBy.SYSTEM, 1)
     assert "cause" in hung_up.reason
     assert call.results == [HungUpDuring()]
 
@@ -373,7 +373,7 @@ async def test_events_of_unknown_calls_and_after_the_end(switch: VoiceSwitch, ca
         with pytest.raises(RpcError) as caught:
             await switch.client.call("call.event", {"call_id": "c1", **event})
         assert caught.value.code == "unknown_call"
-    assert calls.snapshot().unknown_calls == 3
+    assert calls.snapshot().faults["unknown_call"] == 3
     assert len(call.events) == 1
 
 
@@ -415,7 +415,7 @@ async def test_a_switch_that_does_not_announce_the_end(
     monkeypatch: pytest.MonkeyPatch,
     asked: bool,
 ) -> None:
-    monkeypatch.setattr(driver, "HANGUP_SECONDS", 0.01)
+    monkeypatch.setattr(controlled_call, "HANGUP_SECONDS", 0.01)
     if asked:
         call.perform(Hangup())
         (await switch.next("call.hangup")).done()
@@ -426,7 +426,7 @@ async def test_a_switch_that_does_not_announce_the_end(
     (hung_up,) = call.events
     assert isinstance(hung_up, HungUp)
     assert hung_up.by is (HangupBy.SCRIPT if asked else HangupBy.SYSTEM)
-    assert (calls.snapshot().unannounced_ends, calls.snapshot().up) == (1, 0)
+    assert (calls.snapshot().faults["unannounced_end"], calls.snapshot().up) == (1, 0)
 
 
 async def test_failures(switch: VoiceSwitch, call: Taken, handler: TestHandler, calls: RpcCalls) -> None:
@@ -444,7 +444,7 @@ async def test_failures(switch: VoiceSwitch, call: Taken, handler: TestHandler, 
     assert isinstance(third, Failed)
     assert "at `result.status`" in third.message
     assert isinstance(fourth, Failed)
-    assert (calls.snapshot().failed_actions, calls.snapshot().malformed_results) == (2, 2)
+    assert (calls.snapshot().failed_actions, calls.snapshot().faults["malformed_result"]) == (2, 2)
 
 
 async def test_what_is_stopped_is_stopped_at_once_and_a_late_answer_means_nothing(
@@ -513,7 +513,7 @@ async def test_a_connection_lost_in_mid_call_ends_its_calls_only(
     assert call.told == [lost, HungUpDuring()]
     assert handler.calls[2].told == [lost]
     assert not handler.calls[1].control.ended
-    assert (calls.snapshot().lost, calls.snapshot().up, set(calls._calls)) == (2, 1, {"c2"})
+    assert (calls.snapshot().faults["connection_lost"], calls.snapshot().up, set(calls._calls)) == (2, 1, {"c2"})
     call.perform(Hangup())
     assert call.results[1:] == [HungUpDuring()]
     await other.client.close()
