@@ -15,9 +15,9 @@ from sipio.media.g711 import FRAME_SAMPLES, SILENCE, Law, decode, encode
 _SHORTEST_PERIOD: Final = 40
 """200 Hz; a higher voice is repeated by several of its periods."""
 _LONGEST_PERIOD: Final = 120
-"""66 Hz."""
+"""66 Hz: the lowest voice."""
 _WINDOW: Final = 160
-"""Compared: 20 ms."""
+"""20 ms are compared with what was before them."""
 _HISTORY_FRAMES: Final = 2
 """40 ms, as the longest period and the window together need 35."""
 _HISTORY: Final = _HISTORY_FRAMES * FRAME_SAMPLES
@@ -35,7 +35,8 @@ _RISE: Final[_Wave] = ((np.arange(_BLEND) + 1) / (_BLEND + 1)).astype(np.float32
 
 
 class Concealment:
-    """Of one stream; given every frame, 20 ms each, and which samples of it are missing."""
+    """Conceals what is missing of one stream: it is given every frame, 20 ms each, and which samples of it are
+    missing."""
 
     __slots__ = ("_before", "_cycle", "_last", "_law", "_lost", "_step")
 
@@ -112,7 +113,7 @@ class Concealment:
         self._step = float(history[-1] - history[-period - 1])
 
     def _repetition(self, count: int) -> _Wave:
-        """The next samples of it, without taking them."""
+        """The next samples of the repetition, without taking them."""
         at = np.arange(self._lost, self._lost + count)
         wave: _Wave = self._cycle[at % len(self._cycle)]
         if self._lost < _BLEND:

@@ -11,12 +11,13 @@ from sipio.media.relay import Relay
 from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.media.sockets import PortRange
+from sipio.media.statistics import MediaSnapshot, MediaTotals
 from sipio.media.ticker import Ticker
 
 _WRITERS: Final = 4
 """A disk that hangs holds up as many recordings, not all."""
 _LAST_WRITES_SECONDS: Final = 5.0
-"""For what recordings still have to write at the end; a disk that hangs is not waited for without end."""
+"""How long the end waits for what recordings still have to write; a disk that hangs is not waited for without end."""
 
 
 class MediaEngine:
@@ -37,16 +38,14 @@ class MediaEngine:
             writers=self._writers,
         )
         self._sessions: Final[set[MediaSession]] = set()
+        self._totals: Final = MediaTotals()
 
-    @property
-    def sessions(self) -> int:
-        """Open now."""
-        return len(self._sessions)
-
-    @property
-    def ticker(self) -> Ticker:
-        """For metrics: how late, and how often held up."""
-        return self._facilities.ticker
+    def snapshot(self) -> MediaSnapshot:
+        """The counters as they are now."""
+        ticker = self._facilities.ticker
+        return self._totals.snapshot(
+            sessions=len(self._sessions), clock_steps_skipped=ticker.skipped, clock_late_seconds=ticker.lateness
+        )
 
     def open(self, host: str) -> MediaSession:
         """A session with a pair of UDP ports at the local IP address ``host``: ``session.host`` and ``session.port``
@@ -56,7 +55,7 @@ class MediaEngine:
             NoFreePort: the range is used up.
         """
         pair = self._facilities.ports.open(host)
-        session = MediaSession(host, pair, self._facilities, self._sessions.discard)
+        session = MediaSession(host, pair, self._facilities, self._ended)
         self._sessions.add(session)
         return session
 
@@ -73,3 +72,7 @@ class MediaEngine:
         if self._facilities.recordings:
             await asyncio.wait(self._facilities.recordings, timeout=_LAST_WRITES_SECONDS)
         self._writers.shutdown(wait=False, cancel_futures=True)
+
+    def _ended(self, session: MediaSession) -> None:
+        self._sessions.discard(session)
+        self._totals.add(session.statistics())

@@ -18,7 +18,7 @@ class Facilities:
     settings: MediaSettings
     loop: asyncio.AbstractEventLoop
     clock: Callable[[], float]
-    """Steady seconds."""
+    """Gives steady seconds."""
     ticker: Ticker
     ports: PortRange
     library: SoundLibrary

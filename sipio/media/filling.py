@@ -34,7 +34,7 @@ class SoundFilling:
         self._lock: Final = threading.Lock()
 
     async def feed(self, piece: bytes) -> None:
-        """Raises NotAudio, SoundTooLong."""
+        """Decode the next bytes into the sound. Raises NotAudio, SoundTooLong."""
         self._sound.extend(await asyncio.to_thread(self._feed, piece))
 
     def _feed(self, piece: bytes) -> bytes:

@@ -42,7 +42,7 @@ class SoundLibrary:
         return Playlist([self._opener(item, law) for item in media], repeat=repeat)
 
     def open(self, media: Media, law: Law) -> Source:
-        """Begin to prepare it, where it is not yet."""
+        """Begin to prepare it, where that was not done yet."""
         return self._opener(media, law)()
 
     def _opener(self, media: Media, law: Law) -> Callable[[], Source]:

@@ -14,7 +14,7 @@ from sipio.media.recording import Recording
 class Listening:
     """Buffers only while somebody reads: a session that just plays, or relays, has no jitter buffer."""
 
-    __slots__ = ("_echoes", "_facilities", "_jitter", "_law", "_relayed", "heard", "recording")
+    __slots__ = ("_echoes", "_facilities", "_jitter", "_late_before", "_law", "_relayed", "heard", "recording")
 
     def __init__(self, facilities: Facilities) -> None:
         self._facilities: Final = facilities
@@ -23,54 +23,57 @@ class Listening:
         self._relayed: JitterBuffer | None = None
         """What the partner has us send, for a recording."""
         self._echoes = False
+        self._late_before = 0
+        """Late packets of buffers that are gone."""
         self.heard = SILENCE[Law.PCMU]
-        """The 20 ms of this tick."""
+        """What is heard in this tick, 20 ms."""
         self.recording: Recording | None = None
 
     @property
     def late(self) -> int:
-        """Packets that came after their time."""
-        return self._jitter.late if self._jitter is not None else 0
+        """Packets that came after their time, while there was a buffer."""
+        return self._late_before + (self._jitter.late if self._jitter is not None else 0)
 
     def set_law(self, law: Law) -> None:
-        """What is read is of this law from now on."""
+        """Give what is heard in this law from now on."""
         if law is self._law:
             return
         self._law = law
         self.heard = SILENCE[law]
+        self._late_before = self.late
         self._jitter = JitterBuffer(law) if self._jitter is not None else None
         self._relayed = JitterBuffer(law) if self._relayed is not None else None
 
     def restart(self) -> None:
-        """Another source sends."""
+        """Begin a new timeline: another source sends."""
         if self._jitter is not None:
             self._jitter.restart()
 
     def received(self, timestamp: int, payload: bytes, law: Law) -> None:
-        """A packet's audio came."""
+        """Take the audio of a packet of the peer's."""
         if self._jitter is not None:
             table = translation(law, self._law)
             self._jitter.write(timestamp, payload.translate(table) if table else payload)
 
     def relayed(self, timestamp: int, payload: bytes) -> None:
-        """A packet of the partner's was sent on, in our law."""
+        """Take the audio of a packet of the partner's that was sent on, in our law."""
         if self._relayed is not None:
             self._relayed.write(timestamp, payload)
 
     def tick(self) -> None:
-        """20 ms have gone by."""
+        """Go on by 20 ms."""
         if self._jitter is not None:
             self.heard = self._jitter.read()
 
-    # Who reads
+    # ---- who reads ----
 
     def echo(self) -> None:
-        """An echo begins."""
+        """Give what is heard to an echo from now on."""
         self._jitter = self._jitter or JitterBuffer(self._law)
         self._echoes = True
 
     def end_echo(self) -> None:
-        """It is over."""
+        """Take note that the echo is over."""
         self._echoes = False
         self._drop()
 
@@ -111,4 +114,5 @@ class Listening:
 
     def _drop(self) -> None:
         if not self._echoes and self.recording is None:
+            self._late_before = self.late
             self._jitter = None

@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-import msgspec
-
 from sipio.call_control import DigitPressed, RecordingFinished
 
 
@@ -19,25 +17,3 @@ class MediaObserver(Protocol):
 
     def media_timed_out(self, seconds: float) -> None:
         """No RTP came for so long. Told once, and again only after RTP has come anew."""
-
-
-class MediaStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one session, for the call record."""
-
-    packets_sent: int
-    packets_received: int
-    packets_lost: int
-    """By sequence numbers, of the present source."""
-    packets_late: int
-    """Came after their time; known only while recording or echoing."""
-    jitter_ms: float
-    wrong_source: int
-    """Packets from somewhere else than the peer, dropped."""
-    garbage: int
-    """Datagrams that were no RTP, or of a payload type that was not agreed."""
-    unsent: int
-    """Packets that the system did not take."""
-    round_trip_ms: float
-    """By RTCP; 0 where it is not known."""
-    remote_lost: int
-    """Packets of ours that the peer says it missed."""

@@ -34,7 +34,7 @@ class OutgoingStream:
         self.sequence = secrets.randbits(15)
         """Of the next packet. The upper half of the numbers is left alone at first (RFC 3711's advice to SRTP)."""
         self.timestamp = secrets.randbits(32)
-        """Of the frame of the present tick."""
+        """The timestamp of the present tick's frame."""
         self.packets = 0
         self.octets = 0
         self._marker = MARKER
@@ -48,7 +48,7 @@ class OutgoingStream:
         self._relay_timestamp = 0
 
     def tick(self) -> None:
-        """20 ms have gone by."""
+        """Go on by 20 ms."""
         self.timestamp = (self.timestamp + FRAME_SAMPLES) & TIMESTAMP_MASK
         self._frame_sent = False
 

@@ -44,7 +44,7 @@ class Recording:
         self._writer: Final = WavWriter(path, 2 if stereo else 1)
         self._loop: Final = asyncio.get_running_loop()
         self.complete: Final[asyncio.Future[None]] = self._loop.create_future()
-        """Done when nothing more is written."""
+        """Done when nothing more is written: the file is closed."""
         self._law = Law.PCMU
         self._heard = bytearray()
         self._sent = bytearray()
@@ -60,7 +60,7 @@ class Recording:
         return not self._closing
 
     def frame(self, heard: bytes, sent: bytes, law: Law) -> None:
-        """20 ms of both sides."""
+        """Record 20 ms of both sides."""
         if law is not self._law:
             self._gather()
             self._law = law

@@ -26,7 +26,7 @@ class SenderReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ssrc: int
     ntp: int
-    """64 bits."""
+    """When it was sent, as 64 bits of NTP."""
     timestamp: int
     packets: int
     octets: int

@@ -1,4 +1,4 @@
-"""The media of one leg."""
+"""The media of one leg: its ports, what is heard on them and what is sent, and the actions that make sound."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from sipio.media.facilities import Facilities
 from sipio.media.g711 import SILENCE, Law, translation
 from sipio.media.incoming import Address, IncomingStream, signalled_address
 from sipio.media.listening import Listening
-from sipio.media.observer import MediaObserver, MediaStatistics
+from sipio.media.observer import MediaObserver
 from sipio.media.outgoing import OutgoingStream
 from sipio.media.packetization import Packetization, packetization
 from sipio.media.player import ActionDone, Player
@@ -28,6 +28,7 @@ from sipio.media.rtcp_port import RtcpPort
 from sipio.media.rtp import LARGEST_DATAGRAM, RtpPacket
 from sipio.media.sockets import PortPair
 from sipio.media.source import Source
+from sipio.media.statistics import MediaStatistics
 from sipio.sip.media_description import NegotiatedMedia
 
 _BEAT_TICKS: Final = 50
@@ -119,7 +120,7 @@ class MediaSession:
             self._facilities.ticker.add(self._tick)
 
     def count_silence(self) -> None:
-        """Count it from now: before the answer nobody has to send anything."""
+        """Count the peer's silence from now: before the answer nobody has to send anything."""
         self._incoming.heard_at = self._clock()
         self._timeout_told_for = -1.0
 
@@ -128,7 +129,7 @@ class MediaSession:
         return self._action(self._player.play(media, done, repeat=repeat))
 
     def play_source(self, source: Source, done: ActionDone) -> PendingAction:
-        """Play frames of the session's law."""
+        """Play a source whose frames are in the session's law."""
         return self._action(self._player.play_source(source, done))
 
     def play_ringback(self, country: str = "") -> PendingAction:
@@ -143,7 +144,7 @@ class MediaSession:
         return self._action(action)
 
     def collect(self, action: Collect, done: ActionDone) -> PendingAction:
-        """Done carries `Digits`."""
+        """Collect digits; the `Done` that ``done`` is told carries `Digits`."""
         return self._action(self._player.collect(action, done))
 
     def digit(self, digit: str, duration_ms: int = 0) -> None:
@@ -155,11 +156,12 @@ class MediaSession:
         self._digit_heard(digit, duration_ms)
 
     def send_digits(self, digits: str, duration_ms: int = 100) -> None:
-        """As telephone-event where it was agreed, else in the audio. Anything but ``0-9*#A-D`` is left out."""
+        """Send digits as telephone-events where they were agreed, else in the audio. Anything but ``0-9*#A-D`` is left
+        out."""
         self._digit_sender.add(digits, duration_ms)
 
     def block_digits(self, digits: str = "") -> None:
-        """These, or all for empty, are neither told nor collected nor relayed any more."""
+        """Tell, collect and relay these digits no more; all digits where ``digits`` is empty."""
         self._digit_hearing.block(digits)
 
     def record(self, name: str, path: Path, *, stereo: bool = False) -> None:
@@ -208,7 +210,7 @@ class MediaSession:
         self._closed_callback(self)
         self._player.end(HungUpDuring())
 
-    # What a relay calls
+    # ---- what a relay calls ----
 
     def relay_audio(self, packet: RtpPacket, law: Law) -> None:
         """Send what the partner heard, unless we are playing something ourselves."""
@@ -235,7 +237,7 @@ class MediaSession:
         """The partner's packet is not for us, and not to look lost."""
         self._outgoing.withhold(packet)
 
-    # Receiving
+    # ---- receiving ----
 
     def _rtp_readable(self) -> None:
         try:
@@ -246,9 +248,10 @@ class MediaSession:
         self.receive(datagram, source[:2])
 
     def receive(self, datagram: bytes, source: Address) -> None:
-        """One datagram on the RTP port. Never raises."""
+        """Take one datagram that came on the RTP port. Never raises."""
         if len(datagram) > 1 and 192 <= datagram[1] < 224:
-            # RFC 5761: RTCP on the RTP port, which some peers send unasked.
+            # RFC 5761 clause 4: RTCP on the RTP port, which some peers send unasked. No payload type that we agree to
+            # has such a second byte.
             self._rtcp.receive(datagram, source, self._target)
             return
         incoming = self._incoming
@@ -297,7 +300,7 @@ class MediaSession:
             self.observer.digit_pressed(DigitPressed(digit=digit, duration_ms=duration_ms))
         self._player.digit(digit)
 
-    # Sending
+    # ---- sending ----
 
     def _tick(self) -> None:
         if self.closed:
@@ -352,7 +355,7 @@ class MediaSession:
             # A full socket buffer, or no route: RTP does not wait.
             self._unsent += 1
 
-    # Once a second
+    # ---- once a second ----
 
     def _every_second(self) -> None:
         now = self._clock()
@@ -369,7 +372,7 @@ class MediaSession:
             if self.observer is not None:
                 self.observer.media_timed_out(now - incoming.heard_at)
 
-    # Ends
+    # ---- ends ----
 
     def _action(self, action: PendingAction) -> PendingAction:
         if self.closed:

@@ -24,9 +24,9 @@ class Sound:
         self.law: Final = law
         self._audio = bytearray()
         self.complete = False
-        """No more is to come."""
+        """Whether no more is to come."""
         self.error: MediaFailed | None = None
-        """Why not all of it is there."""
+        """Why not all of the sound is there; None where nothing is wrong."""
 
     @property
     def size(self) -> int:
@@ -34,7 +34,7 @@ class Sound:
         return len(self._audio)
 
     def audio(self) -> bytes:
-        """All of it so far."""
+        """All of the sound that there is so far."""
         return bytes(self._audio)
 
     def extend(self, audio: bytes) -> None:
@@ -66,7 +66,7 @@ class SoundCache:
         self._sounds: OrderedDict[object, Sound] = OrderedDict()
         self._making: set[asyncio.Task[None]] = set()
         self.bytes = 0
-        """Of complete sounds."""
+        """Bytes of the sounds that are complete."""
 
     def get(self, key: object) -> Sound | None:
         """The sound, made or being made; it counts as used."""

@@ -14,7 +14,7 @@ Tick = Callable[[], None]
 
 
 class Ticker:
-    """Runs only while there is somebody to tick."""
+    """Calls every session back each 20 ms. It runs only while there is somebody to tick."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop: Final = loop
@@ -24,9 +24,9 @@ class Ticker:
         self._timer: asyncio.TimerHandle | None = None
         self._running = False
         self.skipped = 0
-        """Steps left out because the process was held up."""
+        """Steps of 5 ms left out because the process was held up."""
         self.lateness = 0.0
-        """Seconds, of the last step."""
+        """How late the last step was, in seconds."""
 
     def add(self, tick: Tick) -> None:
         """Call it every 20 ms."""

@@ -106,7 +106,7 @@ class RpcCallsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, int]
     """Calls, events and answers with something wrong with them, by `CallFault`."""
     failed_actions: int
-    """Requests about calls that the switch answered with an error; an action that it answered with ``hangup`` is none."""
+    """Requests about calls that the switch answered with an error; an action answered with ``hangup`` is none."""
 
 
 class CallCounters:
