@@ -49,7 +49,8 @@ class Concealment:
         self._cycle: _Wave = np.zeros(1, np.float32)
         """One period of what came before the loss."""
         self._step = 0.0
-        """From what was played last to the beginning of the repetition: taken back over 5 ms, else there is a click."""
+        """The step from what was played last to the beginning of the repetition: taken back over 5 ms, else there is a
+        click."""
 
     def whole(self, frame: bytes) -> bytes:
         """A frame of which nothing is missing, as it is to be played."""
@@ -100,7 +101,7 @@ class Concealment:
         self._lost += end - start
 
     def _learn(self, begun: _Wave) -> None:
-        """What is to be repeated: of the two frames before and of this one up to the gap."""
+        """Find what is to be repeated, in the two frames before and in this one up to the gap."""
         heard = decode(self._before + self._last, self._law).astype(np.float32)
         history = np.concatenate([heard, begun])[-_HISTORY:]
         period = _period(history)

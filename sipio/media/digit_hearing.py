@@ -42,8 +42,8 @@ class DigitHearing:
         return self._blocked is None or digit in self._blocked
 
     def event(self, packet: RtpPacket) -> tuple[str, bool]:
-        """Of a telephone-event packet: the digit that begins with it, or none, and whether its event is blocked, in
-        which case there is no digit."""
+        """Take a telephone-event packet. Gives the digit that begins with it, or none, and whether its event is
+        blocked, in which case there is no digit."""
         begun = self._events.packet(packet.ssrc, packet.timestamp, packet.payload)
         if not packet.payload or self.blocks(event_digit(packet.payload[0])):
             return "", True

@@ -37,7 +37,7 @@ class DigitSender:
         return self._current is not None or bool(self._waiting)
 
     def next(self, law: Law, *, events: bool) -> EventPacket | bytes | None:
-        """For this tick: a telephone-event packet, or a frame of audio; None once there is no more."""
+        """What to send in this tick: a telephone-event packet, or a frame of audio; None once there is no more."""
         while True:
             if self._current is not None:
                 item = next(self._current, None)

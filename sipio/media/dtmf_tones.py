@@ -16,7 +16,8 @@ _STEP: Final = 80
 _LEAST_POWER: Final = 60.0**2
 """Mean square below which nothing is looked at: about -52 dBm0."""
 _LEAST_SHARE: Final = 0.85
-"""Of the block's power in the two tones. Noise at 12 dB under them leaves 94 %; speech rarely has this much."""
+"""The least share of a block's power that the two tones have. Noise at 12 dB under them leaves 94 %; speech rarely
+has this much."""
 _TWIST: Final = 10 ** (8 / 10)
 """Either tone may be 8 dB stronger (Q.24 has 4 and 8)."""
 _DOMINANCE: Final = 6.0

@@ -4,10 +4,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from sipio.media.facilities import Facilities
 from sipio.media.fetch import AllowAddress
 from sipio.media.library import SoundLibrary
 from sipio.media.relay import Relay
+from sipio.media.resources import MediaResources
 from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.media.sockets import PortRange
@@ -28,7 +28,7 @@ class MediaEngine:
         settings = settings or MediaSettings()
         loop = asyncio.get_running_loop()
         self._writers: Final = ThreadPoolExecutor(_WRITERS, thread_name_prefix="recording")
-        self._facilities: Final = Facilities(
+        self._resources: Final = MediaResources(
             settings=settings,
             loop=loop,
             clock=loop.time,
@@ -42,7 +42,7 @@ class MediaEngine:
 
     def snapshot(self) -> MediaSnapshot:
         """The counters as they are now."""
-        ticker = self._facilities.ticker
+        ticker = self._resources.ticker
         return self._totals.snapshot(
             sessions=len(self._sessions), clock_steps_skipped=ticker.skipped, clock_late_seconds=ticker.lateness
         )
@@ -54,8 +54,8 @@ class MediaEngine:
         Raises:
             NoFreePort: the range is used up.
         """
-        pair = self._facilities.ports.open(host)
-        session = MediaSession(host, pair, self._facilities, self._ended)
+        pair = self._resources.ports.open(host)
+        session = MediaSession(host, pair, self._resources, self._ended)
         self._sessions.add(session)
         return session
 
@@ -68,9 +68,9 @@ class MediaEngine:
         """Close every session, finish recordings, stop what is being fetched and spoken."""
         for session in list(self._sessions):
             session.close()
-        await self._facilities.library.close()
-        if self._facilities.recordings:
-            await asyncio.wait(self._facilities.recordings, timeout=_LAST_WRITES_SECONDS)
+        await self._resources.library.close()
+        if self._resources.recordings:
+            await asyncio.wait(self._resources.recordings, timeout=_LAST_WRITES_SECONDS)
         self._writers.shutdown(wait=False, cancel_futures=True)
 
     def _ended(self, session: MediaSession) -> None:

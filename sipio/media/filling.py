@@ -13,7 +13,7 @@ from sipio.media.sound import Sound
 from sipio.media.sound_decoder import SoundDecoder
 
 _FIRST_PIECE: Final = 65_536
-"""So that playing begins soon."""
+"""The first piece is small, so that playing begins soon."""
 _PIECE: Final = 524_288
 
 

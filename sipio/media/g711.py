@@ -83,9 +83,9 @@ def _translation(source: Law, target: Law) -> bytes:
 
 
 TO_PCMA: Final = _translation(Law.PCMU, Law.PCMA)
-"""For bytes.translate: PCMU in, PCMA out."""
+"""A table for bytes.translate: PCMU in, PCMA out."""
 TO_PCMU: Final = _translation(Law.PCMA, Law.PCMU)
-"""For bytes.translate: PCMA in, PCMU out."""
+"""A table for bytes.translate: PCMA in, PCMU out."""
 
 
 def translation(source: Law, target: Law) -> bytes | None:

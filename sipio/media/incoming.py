@@ -69,7 +69,7 @@ class IncomingStream:
         self.restarts = 0
         """Times that another source was taken up: whatever goes by timestamps begins anew."""
         self.step = 0
-        """Of the packet last given: past the highest sequence number so far; not positive for a late one."""
+        """How far the packet last given is past the highest sequence number before; not positive for a late one."""
         self.heard_at = 0.0
         self.garbage = 0
         self.wrong_source = 0

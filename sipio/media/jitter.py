@@ -44,7 +44,7 @@ class JitterBuffer:
         self._gaps: list[tuple[int, int]] = []
         """What is missing in ``_audio``, in order: mostly nothing."""
         self._timestamp = 0
-        """Of the first sample in ``_audio``, which is the next to be read."""
+        """The timestamp of the first sample in ``_audio``, which is the next to be read."""
         self._delay = _LEAST_DELAY
         self._started = False
         self._waits = 0
@@ -57,7 +57,7 @@ class JitterBuffer:
 
     @property
     def delay_ms(self) -> int:
-        """From a packet's arrival to its reading, as it is now wished."""
+        """The time from a packet's arrival to its reading that is aimed at now."""
         return self._delay // 8
 
     def restart(self) -> None:

@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Final
 
 from sipio.call_control import RecordingFinished
-from sipio.media.facilities import Facilities
 from sipio.media.g711 import SILENCE, Law, translation
 from sipio.media.jitter import JitterBuffer
 from sipio.media.recording import Recording
+from sipio.media.resources import MediaResources
 
 
 class Listening:
     """Buffers only while somebody reads: a session that just plays, or relays, has no jitter buffer."""
 
-    __slots__ = ("_echoes", "_facilities", "_jitter", "_late_before", "_law", "_relayed", "heard", "recording")
+    __slots__ = ("_echoes", "_jitter", "_late_before", "_law", "_relayed", "_resources", "heard", "recording")
 
-    def __init__(self, facilities: Facilities) -> None:
-        self._facilities: Final = facilities
+    def __init__(self, resources: MediaResources) -> None:
+        self._resources: Final = resources
         self._law = Law.PCMU
         self._jitter: JitterBuffer | None = None
         self._relayed: JitterBuffer | None = None
@@ -80,17 +80,17 @@ class Listening:
     def record(self, name: str, path: Path, *, stereo: bool, finished: Callable[[RecordingFinished], None]) -> None:
         """Begin a recording; one that is under way is ended. Raises RecordingFailed: the file cannot be made."""
         self.stop_recording()
-        facilities = self._facilities
+        resources = self._resources
         self.recording = recording = Recording(
             name,
             path,
             stereo=stereo,
-            behind_bytes=facilities.settings.recording_behind_bytes,
-            executor=facilities.writers,
+            behind_bytes=resources.settings.recording_behind_bytes,
+            executor=resources.writers,
             finished=finished,
         )
-        facilities.recordings.add(recording.complete)
-        recording.complete.add_done_callback(facilities.recordings.discard)
+        resources.recordings.add(recording.complete)
+        recording.complete.add_done_callback(resources.recordings.discard)
         self._jitter = self._jitter or JitterBuffer(self._law)
         self._relayed = JitterBuffer(self._law)
 

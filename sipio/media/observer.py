@@ -9,11 +9,11 @@ class MediaObserver(Protocol):
     """Whoever a session belongs to. None of these may raise."""
 
     def digit_pressed(self, event: DigitPressed) -> None:
-        """In the audio, as telephone-event, or given to `MediaSession.digit`. Not called for blocked ones. Its duration
-        is 0 for telephone-events, which are told as they begin."""
+        """A digit came in the audio, as telephone-event, or was given to `MediaSession.digit`. Blocked ones are not
+        told. The duration is 0 for telephone-events, which are told as they begin."""
 
     def recording_finished(self, event: RecordingFinished) -> None:
-        """Comes after close() as well: the disk may be slow."""
+        """A recording is whole, or has failed. It comes after close() as well: the disk may be slow."""
 
     def media_timed_out(self, seconds: float) -> None:
         """No RTP came for so long. Told once, and again only after RTP has come anew."""

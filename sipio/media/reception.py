@@ -17,7 +17,7 @@ class ReceptionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ssrc: int
     fraction_lost: int
-    """In 1/256 of what was expected since the last report."""
+    """Packets lost since the last report, in 1/256 of those expected."""
     lost: int
     """All packets lost, signed 24 bits: duplicates make it negative."""
     highest_sequence: int

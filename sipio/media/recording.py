@@ -15,7 +15,7 @@ from sipio.media.g711 import Law, decode
 from sipio.media.wav_writer import WavWriter
 
 _FLUSH_BYTES: Final = 8_000
-"""Of one side: a second, which is the most that is lost if we die."""
+"""So much of one side is gathered for one write: a second, which is the most that is lost if we die."""
 
 
 class Recording:

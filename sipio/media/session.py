@@ -16,7 +16,6 @@ from sipio.call_control import (
 from sipio.media.digit_hearing import DigitHearing
 from sipio.media.digit_sender import DigitSender
 from sipio.media.dtmf import EventPacket
-from sipio.media.facilities import Facilities
 from sipio.media.g711 import SILENCE, Law, translation
 from sipio.media.incoming import Address, IncomingStream, signalled_address
 from sipio.media.listening import Listening
@@ -24,6 +23,7 @@ from sipio.media.observer import MediaObserver
 from sipio.media.outgoing import OutgoingStream
 from sipio.media.packetization import Packetization, packetization
 from sipio.media.player import ActionDone, Player
+from sipio.media.resources import MediaResources
 from sipio.media.rtcp_port import RtcpPort
 from sipio.media.rtp import LARGEST_DATAGRAM, RtpPacket
 from sipio.media.sockets import PortPair
@@ -42,25 +42,25 @@ class MediaSession:
     HungUpDuring when the session is closed meanwhile.
     """
 
-    def __init__(self, host: str, ports: PortPair, facilities: Facilities, closed: Callable[["MediaSession"], None]):
+    def __init__(self, host: str, ports: PortPair, resources: MediaResources, closed: Callable[["MediaSession"], None]):
         self.host: Final = host
         self.port: Final = ports.port
         self.observer: MediaObserver | None = None
         self.partner: MediaSession | None = None
         """Who hears this session; a `relay.Relay` sets it."""
         self._ports: Final = ports
-        self._facilities: Final = facilities
+        self._resources: Final = resources
         self._closed_callback: Final = closed
-        self._clock: Final = facilities.clock
-        settings = facilities.settings
+        self._clock: Final = resources.clock
+        settings = resources.settings
         self._send: Final = ports.rtp.sendto
         self._outgoing: Final = OutgoingStream()
         self._incoming: Final = IncomingStream(settings.relatch_seconds)
         self._rtcp: Final = RtcpPort(ports.rtcp, settings.rtcp_seconds, self._outgoing, self._clock)
-        self._player: Final = Player(facilities.library, facilities.loop)
+        self._player: Final = Player(resources.library, resources.loop)
         self._digit_sender: Final = DigitSender()
         self._digit_hearing: Final = DigitHearing(settings.inband_digits)
-        self._listening: Final = Listening(facilities)
+        self._listening: Final = Listening(resources)
         self._started = False
         self._runs = False
         self.closed = False
@@ -77,8 +77,8 @@ class MediaSession:
         self._timeout_told_for = -1.0
         self._ssrc_changed = False
         self._unsent = 0
-        facilities.loop.add_reader(ports.rtp, self._rtp_readable)
-        facilities.loop.add_reader(ports.rtcp, lambda: self._rtcp.readable(self._target))
+        resources.loop.add_reader(ports.rtp, self._rtp_readable)
+        resources.loop.add_reader(ports.rtcp, lambda: self._rtcp.readable(self._target))
 
     def start(self, media: NegotiatedMedia) -> None:
         """Send and receive as agreed; again with every `MediaChanged`. A changed remote address is believed, and so
@@ -117,7 +117,7 @@ class MediaSession:
         when it would have."""
         if not self._runs and not self.closed:
             self._runs = True
-            self._facilities.ticker.add(self._tick)
+            self._resources.ticker.add(self._tick)
 
     def count_silence(self) -> None:
         """Count the peer's silence from now: before the answer nobody has to send anything."""
@@ -202,10 +202,10 @@ class MediaSession:
         if self.partner is not None and self.partner.partner is self:
             self.partner.partner = None
         self.partner = None
-        self._facilities.ticker.remove(self._tick)
-        self._facilities.loop.remove_reader(self._ports.rtp)
-        self._facilities.loop.remove_reader(self._ports.rtcp)
-        self._facilities.ports.release(self.host, self._ports)
+        self._resources.ticker.remove(self._tick)
+        self._resources.loop.remove_reader(self._ports.rtp)
+        self._resources.loop.remove_reader(self._ports.rtcp)
+        self._resources.ports.release(self.host, self._ports)
         self.stop_recording()
         self._closed_callback(self)
         self._player.end(HungUpDuring())
@@ -315,7 +315,7 @@ class MediaSession:
             frame = self._player.next_frame()
             if self.closed:
                 return
-        if frame is None and self.partner is None and self._facilities.settings.comfort_silence:
+        if frame is None and self.partner is None and self._resources.settings.comfort_silence:
             frame = SILENCE[self._law]
         if self._packetization is not None:
             self._send_packets(self._packetization, frame)
@@ -361,7 +361,7 @@ class MediaSession:
         now = self._clock()
         self._rtcp.every_second(self._incoming.reception, self._target, now)
         incoming = self._incoming
-        limit = self._facilities.settings.timeout_seconds
+        limit = self._resources.settings.timeout_seconds
         if (
             limit
             and incoming.expected
@@ -376,7 +376,7 @@ class MediaSession:
 
     def _action(self, action: PendingAction) -> PendingAction:
         if self.closed:
-            self._facilities.loop.call_soon(self._player.end, HungUpDuring())
+            self._resources.loop.call_soon(self._player.end, HungUpDuring())
         return action
 
     def _echo_done(self, done: ActionDone) -> ActionDone:

@@ -137,7 +137,7 @@ EventMessage = DigitEvent | HungUpEvent | RecordingFinishedEvent | LegEventMessa
 
 
 class EventHead(msgspec.Struct, frozen=True):
-    """As much as can be read of an event of the wrong shape."""
+    """What can be read of an event of the wrong shape: empty where not even that."""
 
     call_id: str = ""
     event: str = ""

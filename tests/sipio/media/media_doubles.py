@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from sipio.call_control import DigitPressed, MediaFile, RecordingFinished
-from sipio.media.facilities import Facilities
 from sipio.media.fetch import AllowAddress
 from sipio.media.g711 import Law, Samples, decode
 from sipio.media.library import SoundLibrary
+from sipio.media.resources import MediaResources
 from sipio.media.rtp import HEADER, MARKER, VERSION, RtpPacket, parse_rtp
 from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
@@ -163,7 +163,7 @@ class House:
         self.ticker = ManualTicker(loop)
         self.writers = ThreadPoolExecutor(1)
         self.library = SoundLibrary(settings, allow)
-        self.facilities = Facilities(
+        self.resources = MediaResources(
             settings=settings,
             loop=loop,
             clock=lambda: self.now,
@@ -176,7 +176,7 @@ class House:
         self.phones: list[Phone] = []
 
     def open(self) -> tuple[MediaSession, Remembering]:
-        session = MediaSession(HOST, self.facilities.ports.open(HOST), self.facilities, lambda _: None)
+        session = MediaSession(HOST, self.resources.ports.open(HOST), self.resources, lambda _: None)
         session.observer = observer = Remembering()
         self.sessions.append(session)
         return session, observer
@@ -217,8 +217,8 @@ class House:
         for phone in self.phones:
             phone.close()
         await self.library.close()
-        if self.facilities.recordings:
-            await asyncio.wait(self.facilities.recordings)
+        if self.resources.recordings:
+            await asyncio.wait(self.resources.recordings)
         self.writers.shutdown()
 
 
