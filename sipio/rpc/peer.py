@@ -64,16 +64,20 @@ class RpcPeer:
         if reply is None:
             return
         error = None if event.error is None else RpcError.from_wire(event.error)
-        try:
-            reply(error, event.result)
-        except Exception:
-            # One asker's bug must not keep the others from their answers.
-            logger.exception("rpc_reply_failed", extra={"msgid": event.msgid})
+        _tell(reply, error, event.result)
 
     def lost(self, reason: str) -> None:
         """Tell all who wait that no answer comes."""
         replies, self._replies = self._replies, {}
         for reply in replies.values():
-            reply(ConnectionLost(reason), _NO_RESULT)
+            _tell(reply, ConnectionLost(reason), _NO_RESULT)
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+def _tell(reply: Reply, error: SipioError | None, result: msgspec.Raw) -> None:
+    try:
+        reply(error, result)
+    except Exception:
+        # One asker's bug must not keep the others from their answers.
+        logger.exception("rpc_reply_failed", extra={"outcome": "answered" if error is None else str(error)})

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from sipio.errors import LocalError
+from sipio.errors import LocalError, SipioError
 from sipio.rpc.addresses import TcpAddress, UnixAddress
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, RpcError
@@ -221,6 +221,28 @@ async def test_server_calls_its_peer(start: Start, unix: str) -> None:
     answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     connection.peer.request("add", [1, 2], lambda error, raw: answered.set_result((error, bytes(raw))))
     assert await answered == (None, b"\x03")
+    await client.close()
+
+
+async def test_one_askers_bug_keeps_nobody_from_the_end_of_the_connection(
+    start: Start, unix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await start()
+    client = await RpcClient.connect(unix)
+
+    def broken(_error: SipioError | None, _result: Any) -> None:
+        raise ZeroDivisionError
+
+    client.request("hold", [], broken)
+    call = asyncio.ensure_future(client.call("hold"))
+    await client.call("ping")
+    [connection] = server.connections
+    connection.abort()
+    with pytest.raises(ConnectionLost):
+        await call
+    async with asyncio.timeout(SECONDS):
+        await client.ended
+    assert [record.getMessage() for record in caplog.records] == ["rpc_reply_failed"]
     await client.close()
 
 
