@@ -7,7 +7,7 @@ class MediaStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of one session."""
 
     packets_sent: int
-    """RTP packets that were given to the system, those it did not take included."""
+    """RTP packets that were given to the system, those it did not take included, under the present SSRC of ours."""
     packets_received: int
     """RTP packets of the present source."""
     packets_lost: int
