@@ -72,7 +72,7 @@ class Watched(Ticker):
 def watched(engine: MediaEngine) -> Watched:
     """Puts a ticker that notes into an engine that has no sessions yet."""
     ticker = Watched(asyncio.get_running_loop())
-    object.__setattr__(engine._facilities, "ticker", ticker)
+    object.__setattr__(engine._resources, "ticker", ticker)
     return ticker
 
 

@@ -25,7 +25,7 @@ from sipio.media.library import SoundLibrary
 from sipio.media.settings import FetchSettings, MediaSettings, SpeechSettings
 from sipio.routing import Router
 from sipio.rpc.addresses import TcpAddress
-from sipio.rpc.calls import RpcCalls
+from sipio.rpc.call_methods import RpcCalls
 from sipio.sip.endpoint import SipListener
 from sipio.sip.events import BindingChanged, RegistrationChanged
 from sipio.sip.settings import UserAgentSettings

@@ -17,11 +17,11 @@ class PlayPrompt(msgspec.Struct, frozen=True):
 
 
 class StopPrompt(msgspec.Struct, frozen=True):
-    """A digit came while it played."""
+    """Stop the prompt: a digit came while it played."""
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """The end of it."""
+    """Collecting is over, with this result."""
 
     digits: Digits
 
@@ -40,7 +40,7 @@ class DigitCollector:
     """One `Collect`. Every method gives the steps to take now; `deadline` is when `timer` wants to be called."""
 
     def __init__(self, action: Collect) -> None:
-        """Raises BadPattern."""
+        """Raises `BadPattern` where the action's pattern is none."""
         self._action: Final = action
         self._entry: Final = DigitEntry(action)
         self._state = _State.NEW
@@ -55,13 +55,13 @@ class DigitCollector:
         return self._follow(self._entry.begin(), now)
 
     def prompt_finished(self, now: float) -> list[CollectStep]:
-        """All of the prompt was heard."""
+        """Begin to wait for digits: all of the prompt was heard."""
         if self._state is _State.PROMPTING:
             self._listen(now)
         return []
 
     def digit(self, digit: str, now: float) -> list[CollectStep]:
-        """A digit was pressed."""
+        """Take a digit that was pressed."""
         if self._state not in {_State.PROMPTING, _State.LISTENING} or len(digit) != 1:
             return []
         steps: list[CollectStep] = []

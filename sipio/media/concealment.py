@@ -15,9 +15,9 @@ from sipio.media.g711 import FRAME_SAMPLES, SILENCE, Law, decode, encode
 _SHORTEST_PERIOD: Final = 40
 """200 Hz; a higher voice is repeated by several of its periods."""
 _LONGEST_PERIOD: Final = 120
-"""66 Hz."""
+"""66 Hz: the lowest voice."""
 _WINDOW: Final = 160
-"""Compared: 20 ms."""
+"""20 ms are compared with what was before them."""
 _HISTORY_FRAMES: Final = 2
 """40 ms, as the longest period and the window together need 35."""
 _HISTORY: Final = _HISTORY_FRAMES * FRAME_SAMPLES
@@ -35,7 +35,8 @@ _RISE: Final[_Wave] = ((np.arange(_BLEND) + 1) / (_BLEND + 1)).astype(np.float32
 
 
 class Concealment:
-    """Of one stream; given every frame, 20 ms each, and which samples of it are missing."""
+    """Conceals what is missing of one stream: it is given every frame, 20 ms each, and which samples of it are
+    missing."""
 
     __slots__ = ("_before", "_cycle", "_last", "_law", "_lost", "_step")
 
@@ -48,7 +49,8 @@ class Concealment:
         self._cycle: _Wave = np.zeros(1, np.float32)
         """One period of what came before the loss."""
         self._step = 0.0
-        """From what was played last to the beginning of the repetition: taken back over 5 ms, else there is a click."""
+        """The step from what was played last to the beginning of the repetition: taken back over 5 ms, else there is a
+        click."""
 
     def whole(self, frame: bytes) -> bytes:
         """A frame of which nothing is missing, as it is to be played."""
@@ -99,7 +101,7 @@ class Concealment:
         self._lost += end - start
 
     def _learn(self, begun: _Wave) -> None:
-        """What is to be repeated: of the two frames before and of this one up to the gap."""
+        """Find what is to be repeated, in the two frames before and in this one up to the gap."""
         heard = decode(self._before + self._last, self._law).astype(np.float32)
         history = np.concatenate([heard, begun])[-_HISTORY:]
         period = _period(history)
@@ -112,7 +114,7 @@ class Concealment:
         self._step = float(history[-1] - history[-period - 1])
 
     def _repetition(self, count: int) -> _Wave:
-        """The next samples of it, without taking them."""
+        """The next samples of the repetition, without taking them."""
         at = np.arange(self._lost, self._lost + count)
         wave: _Wave = self._cycle[at % len(self._cycle)]
         if self._lost < _BLEND:

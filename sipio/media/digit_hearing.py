@@ -19,7 +19,7 @@ class DigitHearing:
         self._events = DigitEvents()
         self._detector: ToneDetector | None = None
         self._blocked: frozenset[str] | None = frozenset()
-        """None for every digit."""
+        """The digits that are not given; None for every digit."""
 
     def agree(self, *, has_events: bool) -> None:
         """Whether the peer agreed to send telephone-events."""
@@ -27,11 +27,11 @@ class DigitHearing:
         self._detector = (self._detector or ToneDetector()) if listens else None
 
     def restart(self) -> None:
-        """Another source sends: its events have timestamps of its own."""
+        """Forget the events of the source before: another one sends, with timestamps of its own."""
         self._events = DigitEvents()
 
     def block(self, digits: str) -> None:
-        """Hear these no more, or none at all for empty."""
+        """Give these digits no more; none at all where ``digits`` is empty."""
         if not digits:
             self._blocked = None
         elif self._blocked is not None:
@@ -42,8 +42,8 @@ class DigitHearing:
         return self._blocked is None or digit in self._blocked
 
     def event(self, packet: RtpPacket) -> tuple[str, bool]:
-        """Of a telephone-event packet: the digit that begins with it, or none, and whether its event is blocked, in
-        which case there is no digit."""
+        """Take a telephone-event packet. Gives the digit that begins with it, or none, and whether its event is
+        blocked, in which case there is no digit."""
         begun = self._events.packet(packet.ssrc, packet.timestamp, packet.payload)
         if not packet.payload or self.blocks(event_digit(packet.payload[0])):
             return "", True
@@ -54,7 +54,7 @@ class DigitHearing:
 
     @property
     def listens(self) -> bool:
-        """Whether audio is of interest."""
+        """Whether digits are looked for in the audio."""
         return self._detector is not None
 
     def audio(self, payload: bytes, law: Law) -> str:

@@ -19,30 +19,25 @@ _SHORTEST_MS: Final = 40
 class DigitSender:
     """Gives what to send instead of audio, one a tick, until it has nothing."""
 
-    __slots__ = ("_current", "_waiting", "dropped")
+    __slots__ = ("_current", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[str, int]] = deque()
         self._current: Iterator[EventPacket | bytes] | None = None
-        self.dropped = 0
 
     def add(self, digits: str, duration_ms: int) -> None:
-        """Digits to be sent; what is none is left out."""
+        """Send these after those that wait already. What is no digit, or too many of them, is left out."""
         duration = max(_SHORTEST_MS, min(duration_ms, _LONGEST_MS))
         for digit in digits.upper():
-            if digit not in DIGITS:
-                continue
-            if len(self._waiting) >= _WAITING:
-                self.dropped += 1
-                continue
-            self._waiting.append((digit, duration))
+            if digit in DIGITS and len(self._waiting) < _WAITING:
+                self._waiting.append((digit, duration))
 
     @property
     def busy(self) -> bool:
         return self._current is not None or bool(self._waiting)
 
     def next(self, law: Law, *, events: bool) -> EventPacket | bytes | None:
-        """For this tick: a telephone-event packet, or a frame of audio; None once there is no more."""
+        """What to send in this tick: a telephone-event packet, or a frame of audio; None once there is no more."""
         while True:
             if self._current is not None:
                 item = next(self._current, None)

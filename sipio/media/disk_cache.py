@@ -31,7 +31,7 @@ class DiskCache:
         return self._directory / (hashlib.sha256(key.encode()).hexdigest() + self._suffix)
 
     def find(self, key: str) -> Path | None:
-        """The file, which now counts as used."""
+        """The file of a key, which now counts as used; None where there is none."""
         path = self.path(key)
         try:
             os.utime(path)

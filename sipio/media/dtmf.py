@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from sipio.media.g711 import FRAME_SAMPLES
 
 DIGITS: Final = "0123456789*#ABCD"
-"""By event code (RFC 4733 clause 3.2)."""
+"""Each digit stands at its event code (RFC 4733 clause 3.2)."""
 FLASH: Final = "F"
 """Event 16, hook flash."""
 _EVENT: Final = struct.Struct("!BBH")
@@ -23,9 +23,9 @@ class EventPayload(NamedTuple):
     event: int
     end: bool
     volume: int
-    """Of the tone, in -dBm0, 0 to 63."""
+    """The tone's power in -dBm0, 0 to 63."""
     duration: int
-    """So far, in timestamp units."""
+    """How long the event has lasted so far, in timestamp units."""
 
 
 def parse_event(payload: bytes) -> EventPayload | None:
@@ -62,7 +62,7 @@ class DigitEvents:
         """Source and timestamp of the event last heard."""
         self._event = -1
         self._reach = 0
-        """Its timestamp and duration summed."""
+        """How far that event has got: its timestamp and duration summed."""
         self._ended = True
 
     def packet(self, ssrc: int, timestamp: int, payload: bytes) -> str:

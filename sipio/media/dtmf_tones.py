@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from sipio.media.g711 import FRAME_SAMPLES, SAMPLE_RATE, Law, Samples, decode, encode
+from sipio.media.g711 import FRAME_SAMPLES, SAMPLE_RATE, Law, Samples, encode
 
 _ROWS: Final = (697.0, 770.0, 852.0, 941.0)
 _COLUMNS: Final = (1209.0, 1336.0, 1477.0, 1633.0)
@@ -16,7 +16,8 @@ _STEP: Final = 80
 _LEAST_POWER: Final = 60.0**2
 """Mean square below which nothing is looked at: about -52 dBm0."""
 _LEAST_SHARE: Final = 0.85
-"""Of the block's power in the two tones. Noise at 12 dB under them leaves 94 %; speech rarely has this much."""
+"""The least share of a block's power that the two tones have. Noise at 12 dB under them leaves 94 %; speech rarely
+has this much."""
 _TWIST: Final = 10 ** (8 / 10)
 """Either tone may be 8 dB stronger (Q.24 has 4 and 8)."""
 _DOMINANCE: Final = 6.0
@@ -40,17 +41,15 @@ _TONES: Final = _reference()
 class ToneDetector:
     """Finds digits in a stream of audio; fed in any lengths."""
 
-    __slots__ = ("_absent", "_candidate", "_count", "_digit", "_held", "blocks")
+    __slots__ = ("_absent", "_candidate", "_count", "_digit", "_held")
 
     def __init__(self) -> None:
         self._held = np.empty(0, np.int16)
         self._candidate = ""
         self._count = 0
         self._digit = ""
-        """The one being heard, told already."""
+        """The digit that is being heard and has been told; empty for none."""
         self._absent = 0
-        self.blocks = 0
-        """Looked at so far, 10 ms each."""
 
     def feed(self, samples: Samples) -> str:
         """Digits that these samples make certain; mostly none."""
@@ -63,12 +62,7 @@ class ToneDetector:
         self._held = held[start:]
         return found
 
-    def feed_audio(self, audio: bytes, law: Law) -> str:
-        """The same, of G.711."""
-        return self.feed(decode(audio, law))
-
     def _follow(self, digit: str) -> str:
-        self.blocks += 1
         if digit and digit == self._digit:
             self._absent = 0
             return ""

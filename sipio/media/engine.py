@@ -4,19 +4,20 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from sipio.media.facilities import Facilities
 from sipio.media.fetch import AllowAddress
 from sipio.media.library import SoundLibrary
 from sipio.media.relay import Relay
+from sipio.media.resources import MediaResources
 from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.media.sockets import PortRange
+from sipio.media.statistics import MediaSnapshot, MediaTotals
 from sipio.media.ticker import Ticker
 
 _WRITERS: Final = 4
 """A disk that hangs holds up as many recordings, not all."""
 _LAST_WRITES_SECONDS: Final = 5.0
-"""For what recordings still have to write at the end; a disk that hangs is not waited for without end."""
+"""How long the end waits for what recordings still have to write; a disk that hangs is not waited for without end."""
 
 
 class MediaEngine:
@@ -27,7 +28,7 @@ class MediaEngine:
         settings = settings or MediaSettings()
         loop = asyncio.get_running_loop()
         self._writers: Final = ThreadPoolExecutor(_WRITERS, thread_name_prefix="recording")
-        self._facilities: Final = Facilities(
+        self._resources: Final = MediaResources(
             settings=settings,
             loop=loop,
             clock=loop.time,
@@ -37,16 +38,14 @@ class MediaEngine:
             writers=self._writers,
         )
         self._sessions: Final[set[MediaSession]] = set()
+        self._totals: Final = MediaTotals()
 
-    @property
-    def sessions(self) -> int:
-        """Open now."""
-        return len(self._sessions)
-
-    @property
-    def ticker(self) -> Ticker:
-        """For metrics: how late, and how often held up."""
-        return self._facilities.ticker
+    def snapshot(self) -> MediaSnapshot:
+        """The counters as they are now."""
+        ticker = self._resources.ticker
+        return self._totals.snapshot(
+            sessions=len(self._sessions), clock_steps_skipped=ticker.skipped, clock_late_seconds=ticker.lateness
+        )
 
     def open(self, host: str) -> MediaSession:
         """A session with a pair of UDP ports at the local IP address ``host``: ``session.host`` and ``session.port``
@@ -55,8 +54,8 @@ class MediaEngine:
         Raises:
             NoFreePort: the range is used up.
         """
-        pair = self._facilities.ports.open(host)
-        session = MediaSession(host, pair, self._facilities, self._sessions.discard)
+        pair = self._resources.ports.open(host)
+        session = MediaSession(host, pair, self._resources, self._ended)
         self._sessions.add(session)
         return session
 
@@ -69,7 +68,11 @@ class MediaEngine:
         """Close every session, finish recordings, stop what is being fetched and spoken."""
         for session in list(self._sessions):
             session.close()
-        await self._facilities.library.close()
-        if self._facilities.recordings:
-            await asyncio.wait(self._facilities.recordings, timeout=_LAST_WRITES_SECONDS)
+        await self._resources.library.close()
+        if self._resources.recordings:
+            await asyncio.wait(self._resources.recordings, timeout=_LAST_WRITES_SECONDS)
         self._writers.shutdown(wait=False, cancel_futures=True)
+
+    def _ended(self, session: MediaSession) -> None:
+        self._sessions.discard(session)
+        self._totals.add(session.statistics())

@@ -28,7 +28,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _PIECE: Final = 65_536
 _REMEMBERED: Final = 10_000
-"""URLs whose validators are remembered."""
+"""So many URLs have their validators remembered; the one asked for longest ago is forgotten first."""
 _LONGEST_URL: Final = 2_048
 _LONGEST_VALIDATOR: Final = 1_024
 
@@ -163,7 +163,7 @@ class Fetcher:
         self._remember(url, response, validators)
 
     async def _request(self, url: str, conditions: dict[str, str]) -> aiohttp.ClientResponse:
-        """The answer that is no redirect."""
+        """Follow redirects to the answer that is none."""
         target = _parse(url)
         headers = {"Accept": "audio/wav, audio/x-wav, audio/*;q=0.5", "Accept-Encoding": "identity", **conditions}
         for _ in range(self._settings.redirects + 1):
@@ -241,5 +241,5 @@ def _parse(url: str) -> URL:
 
 
 def _shown(url: str) -> str:
-    """Without a query, which may hold secrets."""
+    """A URL as it may be shown: cut, and without its query, which may hold secrets."""
     return url.partition("?")[0][:200]

@@ -13,7 +13,7 @@ from sipio.media.sound import Sound
 from sipio.media.sound_decoder import SoundDecoder
 
 _FIRST_PIECE: Final = 65_536
-"""So that playing begins soon."""
+"""The first piece is small, so that playing begins soon."""
 _PIECE: Final = 524_288
 
 
@@ -34,7 +34,7 @@ class SoundFilling:
         self._lock: Final = threading.Lock()
 
     async def feed(self, piece: bytes) -> None:
-        """Raises NotAudio, SoundTooLong."""
+        """Decode the next bytes into the sound. Raises NotAudio, SoundTooLong."""
         self._sound.extend(await asyncio.to_thread(self._feed, piece))
 
     def _feed(self, piece: bytes) -> bytes:

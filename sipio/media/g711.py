@@ -15,7 +15,7 @@ FRAME_SAMPLES: Final = 160
 
 
 class Law(StrEnum):
-    """Named as in SDP."""
+    """The two laws, named as in SDP."""
 
     PCMU = "PCMU"
     PCMA = "PCMA"
@@ -83,9 +83,9 @@ def _translation(source: Law, target: Law) -> bytes:
 
 
 TO_PCMA: Final = _translation(Law.PCMU, Law.PCMA)
-"""For bytes.translate: PCMU in, PCMA out."""
+"""A table for bytes.translate: PCMU in, PCMA out."""
 TO_PCMU: Final = _translation(Law.PCMA, Law.PCMU)
-"""For bytes.translate: PCMA in, PCMU out."""
+"""A table for bytes.translate: PCMA in, PCMU out."""
 
 
 def translation(source: Law, target: Law) -> bytes | None:
@@ -97,4 +97,4 @@ def translation(source: Law, target: Law) -> bytes | None:
 
 SILENCE_BYTE: Final = {Law.PCMU: 0xFF, Law.PCMA: 0xD5}
 SILENCE: Final = {law: bytes([code]) * FRAME_SAMPLES for law, code in SILENCE_BYTE.items()}
-"""20 ms of it."""
+"""20 ms of silence."""

@@ -58,7 +58,7 @@ class IncomingStream:
         self._signalled: Address | None = None
         self._known: frozenset[int] = frozenset()
         self.laws: Mapping[int, Law] = {}
-        """By payload type."""
+        """The laws of the agreed codecs, by payload type."""
         self.event_type: int | None = None
         self.receives = False
         self.expected = False
@@ -69,7 +69,7 @@ class IncomingStream:
         self.restarts = 0
         """Times that another source was taken up: whatever goes by timestamps begins anew."""
         self.step = 0
-        """Of the packet last given: past the highest sequence number so far; not positive for a late one."""
+        """How far the packet last given is past the highest sequence number before; not positive for a late one."""
         self.heard_at = 0.0
         self.garbage = 0
         self.wrong_source = 0
@@ -84,7 +84,7 @@ class IncomingStream:
         expected: bool,
         now: float,
     ) -> None:
-        """As SDP has it now."""
+        """Take the peer's stream as SDP has it now."""
         if expected and not self.expected:
             # Silence is counted from when there was something to hear.
             self.heard_at = now

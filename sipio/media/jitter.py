@@ -44,7 +44,7 @@ class JitterBuffer:
         self._gaps: list[tuple[int, int]] = []
         """What is missing in ``_audio``, in order: mostly nothing."""
         self._timestamp = 0
-        """Of the first sample in ``_audio``, which is the next to be read."""
+        """The timestamp of the first sample in ``_audio``, which is the next to be read."""
         self._delay = _LEAST_DELAY
         self._started = False
         self._waits = 0
@@ -57,7 +57,7 @@ class JitterBuffer:
 
     @property
     def delay_ms(self) -> int:
-        """From a packet's arrival to its reading, as it is now wished."""
+        """The time from a packet's arrival to its reading that is aimed at now."""
         return self._delay // 8
 
     def restart(self) -> None:
@@ -67,7 +67,7 @@ class JitterBuffer:
         self._gaps.clear()
 
     def write(self, timestamp: int, audio: bytes) -> None:
-        """One packet's audio, in the buffer's law."""
+        """Lay one packet's audio, which is in the buffer's law, at its timestamp."""
         held = self._audio
         if self._started:
             at = timestamp_difference(timestamp, self._timestamp)
@@ -98,7 +98,7 @@ class JitterBuffer:
         held[at : at + len(audio)] = audio
 
     def _fill(self, start: int, end: int) -> None:
-        """What was missing here has come after all."""
+        """Take note that what was missing here has come after all."""
         left = [piece for gap in self._gaps for piece in ((gap[0], min(gap[1], start)), (max(gap[0], end), gap[1]))]
         self._gaps = [piece for piece in left if piece[1] > piece[0]]
 

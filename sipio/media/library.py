@@ -38,11 +38,11 @@ class SoundLibrary:
         self._tones: dict[tuple[str, Law], bytes] = {}
 
     def playlist(self, media: Sequence[Media], law: Law, *, repeat: bool = False) -> Source:
-        """One after the other. What cannot be played raises MediaFailed when its turn comes."""
+        """Open media to be heard one after the other. What cannot be played raises MediaFailed when its turn comes."""
         return Playlist([self._opener(item, law) for item in media], repeat=repeat)
 
     def open(self, media: Media, law: Law) -> Source:
-        """Begin to prepare it, where it is not yet."""
+        """Begin to prepare it, where that was not done yet."""
         return self._opener(media, law)()
 
     def _opener(self, media: Media, law: Law) -> Callable[[], Source]:

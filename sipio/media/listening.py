@@ -5,89 +5,92 @@ from pathlib import Path
 from typing import Final
 
 from sipio.call_control import RecordingFinished
-from sipio.media.facilities import Facilities
 from sipio.media.g711 import SILENCE, Law, translation
 from sipio.media.jitter import JitterBuffer
 from sipio.media.recording import Recording
+from sipio.media.resources import MediaResources
 
 
 class Listening:
     """Buffers only while somebody reads: a session that just plays, or relays, has no jitter buffer."""
 
-    __slots__ = ("_echoes", "_facilities", "_jitter", "_law", "_relayed", "heard", "recording")
+    __slots__ = ("_echoes", "_jitter", "_late_before", "_law", "_relayed", "_resources", "heard", "recording")
 
-    def __init__(self, facilities: Facilities) -> None:
-        self._facilities: Final = facilities
+    def __init__(self, resources: MediaResources) -> None:
+        self._resources: Final = resources
         self._law = Law.PCMU
         self._jitter: JitterBuffer | None = None
         self._relayed: JitterBuffer | None = None
         """What the partner has us send, for a recording."""
         self._echoes = False
+        self._late_before = 0
+        """Late packets of buffers that are gone."""
         self.heard = SILENCE[Law.PCMU]
-        """The 20 ms of this tick."""
+        """What is heard in this tick, 20 ms."""
         self.recording: Recording | None = None
 
     @property
     def late(self) -> int:
-        """Packets that came after their time."""
-        return self._jitter.late if self._jitter is not None else 0
+        """Packets that came after their time, while there was a buffer."""
+        return self._late_before + (self._jitter.late if self._jitter is not None else 0)
 
     def set_law(self, law: Law) -> None:
-        """What is read is of this law from now on."""
+        """Give what is heard in this law from now on."""
         if law is self._law:
             return
         self._law = law
         self.heard = SILENCE[law]
+        self._late_before = self.late
         self._jitter = JitterBuffer(law) if self._jitter is not None else None
         self._relayed = JitterBuffer(law) if self._relayed is not None else None
 
     def restart(self) -> None:
-        """Another source sends."""
+        """Begin a new timeline: another source sends."""
         if self._jitter is not None:
             self._jitter.restart()
 
     def received(self, timestamp: int, payload: bytes, law: Law) -> None:
-        """A packet's audio came."""
+        """Take the audio of a packet of the peer's."""
         if self._jitter is not None:
             table = translation(law, self._law)
             self._jitter.write(timestamp, payload.translate(table) if table else payload)
 
     def relayed(self, timestamp: int, payload: bytes) -> None:
-        """A packet of the partner's was sent on, in our law."""
+        """Take the audio of a packet of the partner's that was sent on, in our law."""
         if self._relayed is not None:
             self._relayed.write(timestamp, payload)
 
     def tick(self) -> None:
-        """20 ms have gone by."""
+        """Go on by 20 ms."""
         if self._jitter is not None:
             self.heard = self._jitter.read()
 
-    # Who reads
+    # ---- who reads ----
 
     def echo(self) -> None:
-        """An echo begins."""
+        """Give what is heard to an echo from now on."""
         self._jitter = self._jitter or JitterBuffer(self._law)
         self._echoes = True
 
     def end_echo(self) -> None:
-        """It is over."""
+        """Take note that the echo is over."""
         self._echoes = False
         self._drop()
 
     def record(self, name: str, path: Path, *, stereo: bool, finished: Callable[[RecordingFinished], None]) -> None:
         """Begin a recording; one that is under way is ended. Raises RecordingFailed: the file cannot be made."""
         self.stop_recording()
-        facilities = self._facilities
+        resources = self._resources
         self.recording = recording = Recording(
             name,
             path,
             stereo=stereo,
-            behind_bytes=facilities.settings.recording_behind_bytes,
-            executor=facilities.writers,
+            behind_bytes=resources.settings.recording_behind_bytes,
+            executor=resources.writers,
             finished=finished,
         )
-        facilities.recordings.add(recording.complete)
-        recording.complete.add_done_callback(facilities.recordings.discard)
+        resources.recordings.add(recording.complete)
+        recording.complete.add_done_callback(resources.recordings.discard)
         self._jitter = self._jitter or JitterBuffer(self._law)
         self._relayed = JitterBuffer(self._law)
 
@@ -111,4 +114,5 @@ class Listening:
 
     def _drop(self) -> None:
         if not self._echoes and self.recording is None:
+            self._late_before = self.late
             self._jitter = None

@@ -32,9 +32,9 @@ class OutgoingStream:
     def __init__(self) -> None:
         self.ssrc = secrets.randbits(32)
         self.sequence = secrets.randbits(15)
-        """Of the next packet. The upper half of the numbers is left alone at first (RFC 3711's advice to SRTP)."""
+        """The next packet's number. The upper half of them is left alone at first (RFC 3711's advice to SRTP)."""
         self.timestamp = secrets.randbits(32)
-        """Of the frame of the present tick."""
+        """The timestamp of the present tick's frame."""
         self.packets = 0
         self.octets = 0
         self._marker = MARKER
@@ -43,12 +43,12 @@ class OutgoingStream:
         self._frame_sent = False
         """Whether the timestamp of the present tick was used."""
         self._relay_ssrc: int | None = None
-        """Of whom the two differences below hold; None after anything else was sent."""
+        """The source for which the two differences below hold; None after anything else was sent."""
         self._relay_sequence = 0
         self._relay_timestamp = 0
 
     def tick(self) -> None:
-        """20 ms have gone by."""
+        """Go on by 20 ms."""
         self.timestamp = (self.timestamp + FRAME_SAMPLES) & TIMESTAMP_MASK
         self._frame_sent = False
 

@@ -17,7 +17,7 @@ def packet_samples(ptime_ms: int) -> int:
 
 
 class Packetization:
-    """Of one stream, where packets are not as long as frames. Holds less than a packet."""
+    """Makes packets of one stream where they are not as long as frames. It holds less than a packet."""
 
     __slots__ = ("_held", "_samples")
 
@@ -48,6 +48,6 @@ class Packetization:
 
 
 def packetization(ptime_ms: int) -> Packetization | None:
-    """None where each frame is a packet."""
+    """What makes packets of ``ptime_ms``; None where each frame is a packet."""
     samples = packet_samples(ptime_ms)
     return None if samples == FRAME_SAMPLES else Packetization(samples)

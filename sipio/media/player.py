@@ -15,13 +15,13 @@ from sipio.media.source import Delay, Source
 ActionDone = Callable[[ActionResult], None]
 
 LONGEST_ECHO_MS: Final = 60_000
-"""Frames are held for as long."""
+"""The longest delay of an echo: frames are held for as long."""
 
 _A = TypeVar("_A", bound="Activity")
 
 
 class Activity:
-    """An action under way. ``done`` is told once."""
+    """An action under way, whose result is told once."""
 
     __slots__ = ("_done", "_player", "finished")
 
@@ -35,7 +35,7 @@ class Activity:
         self.finish(Stopped())
 
     def finish(self, result: ActionResult) -> None:
-        """Give its result, once."""
+        """End with this result, unless it has ended before."""
         if self.finished:
             return
         self.finished = True
@@ -122,7 +122,7 @@ class Player:
         self._activity: Activity | None = None
 
     def set_law(self, law: Law) -> None:
-        """What frames are wanted in, from now on."""
+        """Give frames in this law from now on."""
         self._law = law
         if isinstance(self.source, Delay):
             # It repeats what is heard, which comes in the new law.
@@ -145,7 +145,7 @@ class Player:
         return self.play_source(self._library.ringback(country, self._law), lambda _: None)
 
     def echo(self, heard: Callable[[], bytes], delay_ms: int, done: ActionDone) -> PendingAction:
-        """``heard`` gives the frame of this tick."""
+        """Give back what is heard; ``heard`` gives the frame of this tick."""
         frames = min(max(delay_ms, 0), LONGEST_ECHO_MS) // 20
         return self.play_source(Delay(heard, frames, self._law), done)
 
@@ -167,7 +167,7 @@ class Player:
             self._activity.digit(digit)
 
     def end(self, result: ActionResult) -> None:
-        """Finish what there is."""
+        """Finish what is under way, if anything is."""
         if self._activity is not None:
             self._activity.finish(result)
 
@@ -189,17 +189,17 @@ class Player:
         return frame if self._table is None else frame.translate(self._table)
 
     def set_media(self, media: Sequence[Media], *, repeat: bool = False) -> None:
-        """For an activity: hear this now."""
+        """Let this media be heard now. Only the present activity calls it."""
         self.set_source(self._library.playlist(media, self._law, repeat=repeat))
 
     def set_source(self, source: Source | None) -> None:
-        """For an activity: hear this now, or nothing."""
+        """Let this source be heard now, or nothing. Only the present activity calls it."""
         self.source = source
         self._source_law = self._law
         self._table = None
 
     def release(self, activity: Activity) -> None:
-        """For an activity: it is finished."""
+        """Let an activity go that is finished."""
         if self._activity is activity:
             self._activity = None
             self.source = None

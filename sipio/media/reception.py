@@ -17,17 +17,17 @@ class ReceptionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ssrc: int
     fraction_lost: int
-    """In 1/256 of what was expected since the last report."""
+    """Packets lost since the last report, in 1/256 of those expected."""
     lost: int
     """All packets lost, signed 24 bits: duplicates make it negative."""
     highest_sequence: int
-    """With the count of wraps in its upper half."""
+    """The highest sequence number, with the count of wraps in its upper half."""
     jitter: int
-    """In timestamp units."""
+    """Interarrival jitter in timestamp units."""
     last_sender_report: int = 0
     """The middle 32 bits of the NTP time of the peer's last SR."""
     delay_since: int = 0
-    """Since that came, in 1/65,536 s."""
+    """Time since that report came, in 1/65,536 s."""
 
 
 class Reception:
@@ -97,12 +97,12 @@ class Reception:
 
     @property
     def highest_sequence(self) -> int:
-        """Extended by the wraps."""
+        """The highest sequence number so far, extended by the wraps."""
         return self._highest
 
     @property
     def lost(self) -> int:
-        """Expected less received."""
+        """Packets expected less those received; negative where some came twice."""
         return self._expected - self.received
 
     @property

@@ -15,7 +15,7 @@ from sipio.media.g711 import Law, decode
 from sipio.media.wav_writer import WavWriter
 
 _FLUSH_BYTES: Final = 8_000
-"""Of one side: a second, which is the most that is lost if we die."""
+"""So much of one side is gathered for one write: a second, which is the most that is lost if we die."""
 
 
 class Recording:
@@ -44,7 +44,7 @@ class Recording:
         self._writer: Final = WavWriter(path, 2 if stereo else 1)
         self._loop: Final = asyncio.get_running_loop()
         self.complete: Final[asyncio.Future[None]] = self._loop.create_future()
-        """Done when nothing more is written."""
+        """Done when nothing more is written: the file is closed."""
         self._law = Law.PCMU
         self._heard = bytearray()
         self._sent = bytearray()
@@ -60,7 +60,7 @@ class Recording:
         return not self._closing
 
     def frame(self, heard: bytes, sent: bytes, law: Law) -> None:
-        """20 ms of both sides."""
+        """Record 20 ms of both sides."""
         if law is not self._law:
             self._gather()
             self._law = law

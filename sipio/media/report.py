@@ -45,8 +45,11 @@ class Reports:
         self._packets_reported = 0
         self.deadline: float | None = now + report_interval(seconds, first=True) if seconds else None
         self.remote_lost = 0
+        """Packets of ours that the peer says it missed."""
         self.round_trip_ms = 0.0
+        """Time to the peer and back as its last report tells it; 0 where none has."""
         self.garbage = 0
+        """Datagrams that were no RTCP."""
 
     def report(self, stream: OutgoingStream, reception: Reception | None, *, now: float, wall: float) -> bytes:
         """The compound packet that is due; sets the next deadline."""
@@ -54,7 +57,7 @@ class Reports:
         return build_rtcp(self._packets(stream, reception, now, wall))
 
     def bye(self, stream: OutgoingStream, reception: Reception | None, *, now: float, wall: float) -> bytes:
-        """The last one."""
+        """The last compound packet, which says goodbye."""
         self.deadline = None
         return build_rtcp([*self._packets(stream, reception, now, wall), Bye(ssrcs=[stream.ssrc])])
 

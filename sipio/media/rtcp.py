@@ -26,7 +26,7 @@ class SenderReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ssrc: int
     ntp: int
-    """64 bits."""
+    """When it was sent, as 64 bits of NTP."""
     timestamp: int
     packets: int
     octets: int
@@ -68,7 +68,8 @@ def ntp_middle(ntp: int) -> int:
 
 
 def round_trip_seconds(block: ReceptionReport, arrival_ntp: int) -> float | None:
-    """From a report block about us (clause 6.4.1); None where the peer has had no SR of ours, or says nonsense."""
+    """The time to the peer and back, from a report block about us (clause 6.4.1); None where the peer has had no SR of
+    ours, or says nonsense."""
     if not block.last_sender_report:
         return None
     units = (ntp_middle(arrival_ntp) - block.last_sender_report - block.delay_since) & 0xFFFFFFFF

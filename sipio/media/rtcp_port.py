@@ -28,11 +28,11 @@ class RtcpPort:
         self.unsent = 0
 
     def signalled(self, target: Address | None) -> None:
-        """As SDP has it now."""
+        """Report to this address from now on, as SDP has it: None for where RTP's address leads."""
         self._target = target
 
     def readable(self, peer: Address | None) -> None:
-        """The socket has something."""
+        """Read the socket, which has something."""
         try:
             datagram, source = self._socket.recvfrom(LARGEST_DATAGRAM)
         except OSError:
@@ -41,7 +41,8 @@ class RtcpPort:
             self._target = source[:2]
 
     def receive(self, datagram: bytes, source: Address, peer: Address | None) -> bool:
-        """Reports from anywhere; False, and not looked at, where they are not from the peer's machine."""
+        """Take a datagram with reports, from wherever. False, and not looked at, where it is not from the peer's
+        machine."""
         if peer is None or source[0] != peer[0]:
             return False
         self.reports.receive(datagram, self._stream.ssrc, now=self._clock(), wall=time.time())

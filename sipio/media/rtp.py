@@ -13,12 +13,9 @@ TIMESTAMP_MASK: Final = 0xFFFFFFFF
 LARGEST_DATAGRAM: Final = 2_048
 """More than an Ethernet frame; audio of 200 ms. What is longer is cut by the socket and is no RTP of ours."""
 
-_RTCP_TYPES: Final = range(192, 224)
-"""RFC 5761 clause 4: the second byte of an RTCP packet, never that of RTP with payload types that we agree to."""
-
 
 class RtpPacket(NamedTuple):
-    """One packet as it came."""
+    """One packet, without padding, extension and contributing sources."""
 
     payload_type: int
     marker: bool
@@ -26,11 +23,6 @@ class RtpPacket(NamedTuple):
     timestamp: int
     ssrc: int
     payload: bytes
-
-
-def is_rtcp(datagram: bytes) -> bool:
-    """Whether a datagram on the RTP port is RTCP multiplexed there (RFC 5761), which some peers send unasked."""
-    return len(datagram) >= 8 and datagram[1] in _RTCP_TYPES and datagram[0] & 0xC0 == VERSION
 
 
 def parse_rtp(datagram: bytes) -> RtpPacket | None:
@@ -58,12 +50,6 @@ def parse_rtp(datagram: bytes) -> RtpPacket | None:
             return None
         payload = datagram[start:end]
     return RtpPacket(second & 0x7F, second >= MARKER, sequence, timestamp, ssrc, payload)
-
-
-def build_rtp(packet: RtpPacket) -> bytes:
-    """The packet without padding, extension or contributing sources."""
-    second = packet.payload_type | MARKER if packet.marker else packet.payload_type
-    return HEADER.pack(VERSION, second, packet.sequence, packet.timestamp, packet.ssrc) + packet.payload
 
 
 def sequence_difference(later: int, earlier: int) -> int:

@@ -1,4 +1,4 @@
-"""The media of one leg."""
+"""The media of one leg: its ports, what is heard on them and what is sent, and the actions that make sound."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,18 +16,19 @@ from sipio.call_control import (
 from sipio.media.digit_hearing import DigitHearing
 from sipio.media.digit_sender import DigitSender
 from sipio.media.dtmf import EventPacket
-from sipio.media.facilities import Facilities
 from sipio.media.g711 import SILENCE, Law, translation
 from sipio.media.incoming import Address, IncomingStream, signalled_address
 from sipio.media.listening import Listening
-from sipio.media.observer import MediaObserver, MediaStatistics
+from sipio.media.observer import MediaObserver
 from sipio.media.outgoing import OutgoingStream
 from sipio.media.packetization import Packetization, packetization
 from sipio.media.player import ActionDone, Player
+from sipio.media.resources import MediaResources
 from sipio.media.rtcp_port import RtcpPort
 from sipio.media.rtp import LARGEST_DATAGRAM, RtpPacket
 from sipio.media.sockets import PortPair
 from sipio.media.source import Source
+from sipio.media.statistics import MediaStatistics
 from sipio.sip.media_description import NegotiatedMedia
 
 _BEAT_TICKS: Final = 50
@@ -41,25 +42,25 @@ class MediaSession:
     HungUpDuring when the session is closed meanwhile.
     """
 
-    def __init__(self, host: str, ports: PortPair, facilities: Facilities, closed: Callable[["MediaSession"], None]):
+    def __init__(self, host: str, ports: PortPair, resources: MediaResources, closed: Callable[["MediaSession"], None]):
         self.host: Final = host
         self.port: Final = ports.port
         self.observer: MediaObserver | None = None
         self.partner: MediaSession | None = None
         """Who hears this session; a `relay.Relay` sets it."""
         self._ports: Final = ports
-        self._facilities: Final = facilities
+        self._resources: Final = resources
         self._closed_callback: Final = closed
-        self._clock: Final = facilities.clock
-        settings = facilities.settings
+        self._clock: Final = resources.clock
+        settings = resources.settings
         self._send: Final = ports.rtp.sendto
         self._outgoing: Final = OutgoingStream()
         self._incoming: Final = IncomingStream(settings.relatch_seconds)
         self._rtcp: Final = RtcpPort(ports.rtcp, settings.rtcp_seconds, self._outgoing, self._clock)
-        self._player: Final = Player(facilities.library, facilities.loop)
+        self._player: Final = Player(resources.library, resources.loop)
         self._digit_sender: Final = DigitSender()
         self._digit_hearing: Final = DigitHearing(settings.inband_digits)
-        self._listening: Final = Listening(facilities)
+        self._listening: Final = Listening(resources)
         self._started = False
         self._runs = False
         self.closed = False
@@ -76,8 +77,8 @@ class MediaSession:
         self._timeout_told_for = -1.0
         self._ssrc_changed = False
         self._unsent = 0
-        facilities.loop.add_reader(ports.rtp, self._rtp_readable)
-        facilities.loop.add_reader(ports.rtcp, lambda: self._rtcp.readable(self._target))
+        resources.loop.add_reader(ports.rtp, self._rtp_readable)
+        resources.loop.add_reader(ports.rtcp, lambda: self._rtcp.readable(self._target))
 
     def start(self, media: NegotiatedMedia) -> None:
         """Send and receive as agreed; again with every `MediaChanged`. A changed remote address is believed, and so
@@ -116,10 +117,10 @@ class MediaSession:
         when it would have."""
         if not self._runs and not self.closed:
             self._runs = True
-            self._facilities.ticker.add(self._tick)
+            self._resources.ticker.add(self._tick)
 
     def count_silence(self) -> None:
-        """Count it from now: before the answer nobody has to send anything."""
+        """Count the peer's silence from now: before the answer nobody has to send anything."""
         self._incoming.heard_at = self._clock()
         self._timeout_told_for = -1.0
 
@@ -128,7 +129,7 @@ class MediaSession:
         return self._action(self._player.play(media, done, repeat=repeat))
 
     def play_source(self, source: Source, done: ActionDone) -> PendingAction:
-        """Play frames of the session's law."""
+        """Play a source whose frames are in the session's law."""
         return self._action(self._player.play_source(source, done))
 
     def play_ringback(self, country: str = "") -> PendingAction:
@@ -143,7 +144,7 @@ class MediaSession:
         return self._action(action)
 
     def collect(self, action: Collect, done: ActionDone) -> PendingAction:
-        """Done carries `Digits`."""
+        """Collect digits; the `Done` that ``done`` is told carries `Digits`."""
         return self._action(self._player.collect(action, done))
 
     def digit(self, digit: str, duration_ms: int = 0) -> None:
@@ -155,11 +156,12 @@ class MediaSession:
         self._digit_heard(digit, duration_ms)
 
     def send_digits(self, digits: str, duration_ms: int = 100) -> None:
-        """As telephone-event where it was agreed, else in the audio. Anything but ``0-9*#A-D`` is left out."""
+        """Send digits as telephone-events where they were agreed, else in the audio. Anything but ``0-9*#A-D`` is left
+        out."""
         self._digit_sender.add(digits, duration_ms)
 
     def block_digits(self, digits: str = "") -> None:
-        """These, or all for empty, are neither told nor collected nor relayed any more."""
+        """Tell, collect and relay these digits no more; all digits where ``digits`` is empty."""
         self._digit_hearing.block(digits)
 
     def record(self, name: str, path: Path, *, stereo: bool = False) -> None:
@@ -200,15 +202,15 @@ class MediaSession:
         if self.partner is not None and self.partner.partner is self:
             self.partner.partner = None
         self.partner = None
-        self._facilities.ticker.remove(self._tick)
-        self._facilities.loop.remove_reader(self._ports.rtp)
-        self._facilities.loop.remove_reader(self._ports.rtcp)
-        self._facilities.ports.release(self.host, self._ports)
+        self._resources.ticker.remove(self._tick)
+        self._resources.loop.remove_reader(self._ports.rtp)
+        self._resources.loop.remove_reader(self._ports.rtcp)
+        self._resources.ports.release(self.host, self._ports)
         self.stop_recording()
         self._closed_callback(self)
         self._player.end(HungUpDuring())
 
-    # What a relay calls
+    # ---- what a relay calls ----
 
     def relay_audio(self, packet: RtpPacket, law: Law) -> None:
         """Send what the partner heard, unless we are playing something ourselves."""
@@ -235,7 +237,7 @@ class MediaSession:
         """The partner's packet is not for us, and not to look lost."""
         self._outgoing.withhold(packet)
 
-    # Receiving
+    # ---- receiving ----
 
     def _rtp_readable(self) -> None:
         try:
@@ -246,9 +248,10 @@ class MediaSession:
         self.receive(datagram, source[:2])
 
     def receive(self, datagram: bytes, source: Address) -> None:
-        """One datagram on the RTP port. Never raises."""
+        """Take one datagram that came on the RTP port. Never raises."""
         if len(datagram) > 1 and 192 <= datagram[1] < 224:
-            # RFC 5761: RTCP on the RTP port, which some peers send unasked.
+            # RFC 5761 clause 4: RTCP on the RTP port, which some peers send unasked. No payload type that we agree to
+            # has such a second byte.
             self._rtcp.receive(datagram, source, self._target)
             return
         incoming = self._incoming
@@ -297,7 +300,7 @@ class MediaSession:
             self.observer.digit_pressed(DigitPressed(digit=digit, duration_ms=duration_ms))
         self._player.digit(digit)
 
-    # Sending
+    # ---- sending ----
 
     def _tick(self) -> None:
         if self.closed:
@@ -312,7 +315,7 @@ class MediaSession:
             frame = self._player.next_frame()
             if self.closed:
                 return
-        if frame is None and self.partner is None and self._facilities.settings.comfort_silence:
+        if frame is None and self.partner is None and self._resources.settings.comfort_silence:
             frame = SILENCE[self._law]
         if self._packetization is not None:
             self._send_packets(self._packetization, frame)
@@ -352,13 +355,13 @@ class MediaSession:
             # A full socket buffer, or no route: RTP does not wait.
             self._unsent += 1
 
-    # Once a second
+    # ---- once a second ----
 
     def _every_second(self) -> None:
         now = self._clock()
         self._rtcp.every_second(self._incoming.reception, self._target, now)
         incoming = self._incoming
-        limit = self._facilities.settings.timeout_seconds
+        limit = self._resources.settings.timeout_seconds
         if (
             limit
             and incoming.expected
@@ -369,11 +372,11 @@ class MediaSession:
             if self.observer is not None:
                 self.observer.media_timed_out(now - incoming.heard_at)
 
-    # Ends
+    # ---- ends ----
 
     def _action(self, action: PendingAction) -> PendingAction:
         if self.closed:
-            self._facilities.loop.call_soon(self._player.end, HungUpDuring())
+            self._resources.loop.call_soon(self._player.end, HungUpDuring())
         return action
 
     def _echo_done(self, done: ActionDone) -> ActionDone:

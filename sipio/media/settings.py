@@ -16,7 +16,7 @@ class InbandDigits(StrEnum):
 
 
 class SoundSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of whatever is played."""
+    """What holds for whatever is played."""
 
     memory_bytes: int = 256_000_000
     """Sounds kept ready in memory; 8,000 bytes are a second. The least recently used goes first."""
@@ -25,7 +25,7 @@ class SoundSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpeechSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of text to speech by a command."""
+    """Text to speech by a command."""
 
     command: tuple[str, ...] = ("espeak-ng", "--stdout", "-v", "{voice}", "--stdin")
     """Writes a WAV to standard output. ``{voice}`` and ``{text}`` are filled in; without ``{text}`` the text is on its
@@ -36,17 +36,17 @@ class SpeechSettings(msgspec.Struct, frozen=True, kw_only=True):
     """About 20 minutes at 22 kHz."""
     text_characters: int = 10_000
     processes: int = 4
-    """At once; a further text waits for its turn."""
+    """Commands that run at once; a further text waits for its turn."""
     cache: Path | None = None
     """Directory of what was spoken; None keeps it in memory alone."""
     cache_bytes: int = 500_000_000
 
 
 class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of sounds fetched over http and https."""
+    """Sounds fetched over http and https."""
 
     timeout_seconds: float = 10.0
-    """For all of one fetch."""
+    """The most that one fetch may take, redirects included."""
     body_bytes: int = 60_000_000
     redirects: int = 5
     at_once: int = 32
@@ -59,7 +59,7 @@ class FetchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the engine and its sessions."""
+    """What holds for the engine and each of its sessions."""
 
     port_first: int = 20_000
     port_last: int = 29_999
@@ -67,7 +67,7 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     dscp: int = 46
     """Expedited forwarding (RFC 3246) for RTP and RTCP; 0 leaves it to the system."""
     timeout_seconds: float = 60.0
-    """Without RTP for this long a session says so; 0 for never. Time on hold does not count."""
+    """A session that has had no RTP for this long says so; 0 for never. Time on hold does not count."""
     relatch_seconds: float = 2.0
     """Another source is believed once the present one has been silent this long."""
     comfort_silence: bool = True

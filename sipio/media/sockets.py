@@ -19,7 +19,7 @@ class PortPair:
         self.rtp: Final = rtp
         self.rtcp: Final = rtcp
         self.port: Final = port
-        """Of RTP."""
+        """The port of RTP; that of RTCP is the next."""
 
     def close(self) -> None:
         self.rtp.close()
@@ -31,7 +31,7 @@ class PortRange:
     before reach nobody."""
 
     def __init__(self, first: int, last: int, dscp: int) -> None:
-        """Of ``first`` to ``last``, both included."""
+        """The ports are those from ``first`` to ``last``, both included."""
         ports = list(range(first + first % 2, last, 2))
         # Not from the beginning: after a restart the calls of before may still be sent to.
         start = random.randrange(len(ports)) if ports else 0  # noqa: S311 - spreads, keeps no secret

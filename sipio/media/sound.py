@@ -9,7 +9,7 @@ from typing import Final
 from sipio.media.errors import MediaFailed
 from sipio.media.g711 import FRAME_SAMPLES, Law
 
-_log: Final = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _OVERHEAD: Final = 1_024
 """Memory that a sound takes besides its audio, so that a great many small ones count too."""
@@ -24,9 +24,9 @@ class Sound:
         self.law: Final = law
         self._audio = bytearray()
         self.complete = False
-        """No more is to come."""
+        """Whether no more is to come."""
         self.error: MediaFailed | None = None
-        """Why not all of it is there."""
+        """Why not all of the sound is there; None where nothing is wrong."""
 
     @property
     def size(self) -> int:
@@ -34,7 +34,7 @@ class Sound:
         return len(self._audio)
 
     def audio(self) -> bytes:
-        """All of it so far."""
+        """All of the sound that there is so far."""
         return bytes(self._audio)
 
     def extend(self, audio: bytes) -> None:
@@ -66,7 +66,7 @@ class SoundCache:
         self._sounds: OrderedDict[object, Sound] = OrderedDict()
         self._making: set[asyncio.Task[None]] = set()
         self.bytes = 0
-        """Of complete sounds."""
+        """Bytes of the sounds that are complete."""
 
     def get(self, key: object) -> Sound | None:
         """The sound, made or being made; it counts as used."""
@@ -96,7 +96,7 @@ class SoundCache:
         elif isinstance(error, MediaFailed):
             sound.fail(error)
         else:
-            _log.error("a sound could not be prepared", exc_info=error)
+            logger.error("sound_not_prepared", exc_info=error, extra={"law": str(sound.law), "bytes_made": sound.size})
             sound.fail(MediaFailed("a fault of ours; it is in the log"))
         if self._sounds.get(key) is not sound:
             return

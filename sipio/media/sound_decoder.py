@@ -49,5 +49,5 @@ class SoundDecoder:
 
 
 def to_sixteen_bits(samples: Linear) -> Samples:
-    """Rounded, and clipped where it is too loud."""
+    """Samples rounded to 16 bits, and clipped where they are too loud."""
     return np.clip(np.rint(samples), -32_768, 32_767).astype(np.int16)

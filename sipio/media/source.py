@@ -48,14 +48,12 @@ class SoundSource:
 class Playlist:
     """Sources one after the other, each opened while the one before plays, so that there is no gap."""
 
-    __slots__ = ("_current", "_following", "_next", "_open", "_produced", "_repeat")
+    __slots__ = ("_current", "_following", "_next", "_open", "_repeat")
 
     def __init__(self, openers: Sequence[Callable[[], Source]], *, repeat: bool = False) -> None:
         self._open: Final = openers
         self._repeat: Final = repeat
         self._next = 0
-        self._produced = False
-        """Whether this round gave any frame: a round of nothing is not repeated without end."""
         self._current = self._advance()
         self._following = self._advance()
 
@@ -69,6 +67,7 @@ class Playlist:
         return opener()
 
     def next_frame(self) -> bytes | None:
+        # A round in which nothing gives a frame is not repeated without end.
         for _ in range(len(self._open) + 1):
             if self._current is None:
                 return None
@@ -77,7 +76,6 @@ class Playlist:
                 return frame
             self._current = self._following
             self._following = self._advance()
-        # Every one of them was empty.
         return None
 
 
@@ -92,7 +90,7 @@ class Delay:
         self._frames: Final = deque([SILENCE[law]] * delay_frames)
 
     def restart(self, law: Law) -> None:
-        """What is heard is of another law from now on."""
+        """Begin anew with silence: what is heard is of another law from now on."""
         count = len(self._frames)
         self._frames.clear()
         self._frames.extend([SILENCE[law]] * count)

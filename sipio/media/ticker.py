@@ -1,8 +1,11 @@
 """One clock of 20 ms for all sessions, in four phases so that they do not all send at once."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
+
+logger = logging.getLogger(__name__)
 
 _PHASES: Final = 4
 _STEP_SECONDS: Final = 0.020 / _PHASES
@@ -14,7 +17,7 @@ Tick = Callable[[], None]
 
 
 class Ticker:
-    """Runs only while there is somebody to tick."""
+    """Calls every session back each 20 ms. It runs only while there is somebody to tick."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop: Final = loop
@@ -24,9 +27,9 @@ class Ticker:
         self._timer: asyncio.TimerHandle | None = None
         self._running = False
         self.skipped = 0
-        """Steps left out because the process was held up."""
+        """Steps of 5 ms left out because the process was held up."""
         self.lateness = 0.0
-        """Seconds, of the last step."""
+        """How late the last step was, in seconds."""
 
     def add(self, tick: Tick) -> None:
         """Call it every 20 ms."""
@@ -62,9 +65,10 @@ class Ticker:
             for tick in tuple(phase):
                 try:
                     tick()
-                except Exception as error:  # noqa: BLE001 - a fault in one session must not silence all the others
+                except Exception:
+                    # A fault in one session must not silence all the others.
                     phase.pop(tick, None)
-                    self._loop.call_exception_handler({"message": "a session's tick failed", "exception": error})
+                    logger.exception("media_tick_failed", extra={"others": sum(map(len, self._phases))})
         self._running = False
         if any(self._phases):
             self._timer = self._loop.call_at(self._due, self._run)

@@ -37,7 +37,7 @@ RINGBACK: Final = {
 
 
 def cadence_audio(cadence: Cadence, law: Law) -> bytes:
-    """One round of it, in whole frames."""
+    """One round of the cadence, in whole frames."""
     parts = []
     for index, seconds in enumerate(cadence.seconds):
         time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE

@@ -32,14 +32,14 @@ class WavFormat(msgspec.Struct, frozen=True, kw_only=True):
     """What the ``fmt`` chunk says."""
 
     code: int
-    """1 PCM, 3 float, 6 A-law, 7 mu-law."""
+    """How samples are coded: 1 PCM, 3 float, 6 A-law, 7 mu-law."""
     channels: int
     rate: int
     bits: int
 
     @property
     def frame_bytes(self) -> int:
-        """One sample of every channel."""
+        """How long one sample of every channel is."""
         return self.channels * self.bits // 8
 
 
@@ -51,12 +51,12 @@ class WavDecoder:
 
     def __init__(self) -> None:
         self.format: WavFormat | None = None
-        """As soon as it is known."""
+        """None until the header has told it."""
         self._held = b""
         self._started = False
         self._in_audio = False
         self._audio_left: int | None = None
-        """None for what has no believable length."""
+        """Bytes of audio still to come; None where the header has no believable length."""
         self._skip = 0
         self._passed = 0
 

@@ -44,7 +44,7 @@ class WavWriter:
 
     @property
     def seconds(self) -> float:
-        """Of what is on disk."""
+        """How long what is on disk is."""
         return self._written / self._frame_bytes / SAMPLE_RATE
 
     def write(self, audio: bytes) -> None:

@@ -4,7 +4,7 @@ docs/voice-adapter.md is the same in words, for whoever writes the switch's side
 """
 
 from pathlib import Path
-from typing import Annotated, Any, assert_never
+from typing import Annotated, Any, Final, assert_never
 
 import msgspec
 from msgspec import Meta
@@ -67,7 +67,7 @@ class CallAccepted(msgspec.Struct, frozen=True):
 
 
 class CallRefused(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one that was not: what the switch is to answer its caller."""
+    """The answer to a ``call.start`` that was refused: what the switch is to answer its caller."""
 
     accepted: bool = False
     code: int
@@ -77,19 +77,19 @@ class CallRefused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DigitEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="digit"):
-    """``digit``."""
+    """The event ``digit``: the caller pressed a key."""
 
     call_id: CallId
     digit: Annotated[str, Meta(pattern="^[0-9*#A-D]$")]
     duration_ms: Annotated[int, Meta(ge=0)] = 0
 
     def event(self) -> CallEvent:
-        """As a handler sees it."""
+        """The event as a handler sees it."""
         return DigitPressed(digit=self.digit, duration_ms=self.duration_ms)
 
 
 class HungUpEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="hungup"):
-    """``hungup``."""
+    """The event ``hungup``: the call is over."""
 
     call_id: CallId
     by: HangupBy = HangupBy.CALLER
@@ -99,12 +99,12 @@ class HungUpEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", 
     headers: list[tuple[str, str]] = []
 
     def event(self) -> HungUp:
-        """As a handler sees it."""
+        """The event as a handler sees it."""
         return HungUp(by=self.by, code=self.code, cause=self.cause, reason=self.reason, headers=self.headers)
 
 
 class RecordingFinishedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="recording_finished"):
-    """``recording_finished``."""
+    """The event ``recording_finished``: a recording is whole on disk, or has failed."""
 
     call_id: CallId
     name: str
@@ -113,12 +113,12 @@ class RecordingFinishedEvent(msgspec.Struct, frozen=True, kw_only=True, tag_fiel
     error: str = ""
 
     def event(self) -> CallEvent:
-        """As a handler sees it."""
+        """The event as a handler sees it."""
         return RecordingFinished(name=self.name, path=Path(self.path), seconds=self.seconds, error=self.error)
 
 
 class LegEventMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="leg"):
-    """``leg``."""
+    """The event ``leg``: something happened to a leg that is being bridged to."""
 
     call_id: CallId
     destination: str
@@ -126,7 +126,7 @@ class LegEventMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="even
     code: _Status = 0
 
     def event(self) -> CallEvent:
-        """As a handler sees it."""
+        """The event as a handler sees it."""
         code = self.code
         if self.what != "ringing" and (not code or 200 <= code < 300):
             code = 200 if self.what == "answered" else 0
@@ -137,14 +137,14 @@ EventMessage = DigitEvent | HungUpEvent | RecordingFinishedEvent | LegEventMessa
 
 
 class EventHead(msgspec.Struct, frozen=True):
-    """As much as can be read of an event of the wrong shape."""
+    """What can be read of an event of the wrong shape: empty where not even that."""
 
     call_id: str = ""
     event: str = ""
 
 
-_EVENT = ValueDecoder(EventMessage)
-_EVENT_HEAD = ValueDecoder(EventHead)
+_EVENT: Final = ValueDecoder(EventMessage)
+_EVENT_HEAD: Final = ValueDecoder(EventHead)
 
 
 def read_event(given: msgspec.Raw) -> EventMessage:
@@ -162,8 +162,8 @@ def read_event_head(given: msgspec.Raw) -> EventHead:
     return head
 
 
-_DIGITS = ValueDecoder(Digits)
-_BRIDGED = ValueDecoder(Bridged)
+_DIGITS: Final = ValueDecoder(Digits)
+_BRIDGED: Final = ValueDecoder(Bridged)
 
 
 def read_result(action: CallAction, result: msgspec.Raw) -> Digits | Bridged | None:

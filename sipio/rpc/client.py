@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,14 +11,14 @@ from sipio.errors import MalformedMessage, SipioError
 from sipio.rpc.addresses import TlsFiles, UnixAddress, parse_address
 from sipio.rpc.errors import ConnectionLost
 from sipio.rpc.limits import RpcLimits
-from sipio.rpc.peer import RpcPeer
+from sipio.rpc.protocol import RpcProtocol
 from sipio.rpc.service import Method, Service
 from sipio.rpc.values import ValueDecoder
 
-CLIENT_LIMITS = RpcLimits(frame_bytes=16_777_216, output_bytes=67_108_864)
+CLIENT_LIMITS: Final = RpcLimits(frame_bytes=16_777_216, output_bytes=67_108_864)
 """A client trusts its server further than a server its clients."""
 
-_ANYTHING = ValueDecoder(Any)
+_ANYTHING: Final = ValueDecoder(Any)
 
 Answer = Callable[[SipioError | None, Any], None]
 """Told once what became of a request: an error, or None and the result."""
@@ -27,8 +27,9 @@ Answer = Callable[[SipioError | None, Any], None]
 class RpcClient:
     """One connection to a server; it may serve the server's requests as well, if ``methods`` are given."""
 
-    def __init__(self, peer: RpcPeer) -> None:
-        self._peer = peer
+    def __init__(self, connection: RpcProtocol) -> None:
+        self._connection = connection
+        self._peer = connection.peer
 
     @classmethod
     async def connect(
@@ -46,19 +47,19 @@ class RpcClient:
         """
         where = parse_address(address)
         loop = asyncio.get_running_loop()
-        peer = RpcPeer(Service(methods or {}, limits))
+        connection = RpcProtocol(Service(methods or {}, limits))
         try:
             if isinstance(where, UnixAddress):
-                await loop.create_unix_connection(lambda: peer, os.fspath(where.path))
+                await loop.create_unix_connection(lambda: connection, os.fspath(where.path))
             else:
                 context = tls.client_context() if tls is not None else None
                 hostname = server_hostname or where.host if context is not None else None
                 await loop.create_connection(
-                    lambda: peer, where.host, where.port, ssl=context, server_hostname=hostname
+                    lambda: connection, where.host, where.port, ssl=context, server_hostname=hostname
                 )
         except OSError as error:
             raise ConnectionLost(f"{address}: {error.strerror or error}") from error
-        return cls(peer)
+        return cls(connection)
 
     @property
     def ended(self) -> "asyncio.Future[None]":
@@ -121,5 +122,5 @@ class RpcClient:
 
     async def close(self) -> None:
         """End the connection. Requests without an answer get `ConnectionLost`."""
-        self._peer.close()
+        self._connection.close()
         await self._peer.ended

@@ -1,19 +1,22 @@
 """One MessagePack-RPC connection, either end of it, without input or output: bytes and ``now`` in, events and
 bytes out, and the next deadline.
 
-    open ──bytes that are no message, a message too long, a deadline passed──▶ failed
-    open ──`end_of_input` inside a message──▶ failed
+    open ──`finish`──▶ finishing
+    open, finishing ──bytes that are no message, a message too long, a deadline passed──▶ failed
+    open, finishing ──`end_of_input` inside a message──▶ failed
+    any ──`end`──▶ ended
 
-A failed connection takes no more bytes; what it has to say last is in `take_output`.
+Requests of ours begin while it is open; those begun before are answered while it is finishing. A failed connection
+takes no more bytes; what it has to say last is in `take_output`.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sipio.errors import LocalError, MalformedFrame, OversizedFrame, PeerError
 from sipio.rpc import messages
-from sipio.rpc.errors import ErrorBody, ErrorCode
+from sipio.rpc.errors import ConnectionLost, ErrorBody, ErrorCode
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.messages import (
     FrameSplitter,
@@ -24,7 +27,7 @@ from sipio.rpc.messages import (
     UnusableMessage,
 )
 
-OUTSTANDING_LIMIT = 65_536
+OUTSTANDING_LIMIT: Final = 65_536
 """Requests of ours that the peer has not answered. More than one connection can usefully have under way."""
 
 
@@ -57,7 +60,6 @@ class RpcConnection:
     """The protocol of one connection."""
 
     __slots__ = (
-        "_failed",
         "_heard_at",
         "_limits",
         "_next_msgid",
@@ -66,6 +68,9 @@ class RpcConnection:
         "_partial_since",
         "_splitter",
         "_unanswered",
+        "ended",
+        "failed",
+        "finishing",
     )
 
     def __init__(self, limits: RpcLimits, now: float) -> None:
@@ -77,17 +82,25 @@ class RpcConnection:
         self._unanswered = 0
         self._partial_since: float | None = None
         self._heard_at = now
-        self._failed = False
+        self.finishing = False
+        """Whether only what was begun before is still answered: see `finish`."""
+        self.failed = False
+        """Whether a `ConnectionFailed` was given."""
+        self.ended = False
+        """Whether the transport is gone: see `end`."""
 
-    @property
-    def failed(self) -> bool:
-        """A `ConnectionFailed` was given."""
-        return self._failed
+    def finish(self) -> None:
+        """Let nothing new begin from now on; what has begun is answered."""
+        self.finishing = True
+
+    def end(self) -> None:
+        """Take note that the transport is gone: nothing that is still said gets anywhere."""
+        self.ended = True
 
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take bytes from the peer. Never raises, whatever they are; `ConnectionFailed` comes last if at
         all."""
-        if self._failed or not data:
+        if self.failed or not data:
             return []
         events: list[Event] = []
         frames: list[bytes] = []
@@ -129,7 +142,7 @@ class RpcConnection:
 
     def end_of_input(self) -> list[Event]:
         """The peer sends nothing more; it may still read."""
-        if self._failed or not self._splitter.partial:
+        if self.failed or not self._splitter.partial:
             return []
         return [self._fail(ErrorCode.MALFORMED, MalformedFrame("the connection ended inside a message"))]
 
@@ -141,7 +154,7 @@ class RpcConnection:
 
     def deadline(self) -> float | None:
         """When `expire` is to be called next; None for never."""
-        if self._failed:
+        if self.failed:
             return None
         deadline: float | None = None
         if self._partial_since is not None:
@@ -163,8 +176,10 @@ class RpcConnection:
     def request(self, method: str, params: Any) -> int:
         """Ask the peer; ``params`` is a list or tuple. Gives the msgid that `ResponseReceived` will carry.
 
-        Raises `LocalError` when too many are waiting or ``params`` cannot be encoded.
+        Raises `ConnectionLost` where nothing new begins any more, `LocalError` when too many are waiting or ``params``
+        cannot be encoded.
         """
+        self._check_open()
         if len(self._outstanding) >= OUTSTANDING_LIMIT:
             raise LocalError(f"{OUTSTANDING_LIMIT} requests wait for their answer")
         msgid = self._next_msgid
@@ -180,7 +195,9 @@ class RpcConnection:
         self._outstanding.discard(msgid)
 
     def notify(self, method: str, params: Any) -> None:
-        """Tell the peer. Raises `LocalError` when ``params`` cannot be encoded."""
+        """Tell the peer. Raises `ConnectionLost` where nothing new begins any more, `LocalError` when ``params`` cannot
+        be encoded."""
+        self._check_open()
         self._output.append(_encoded(messages.encode_notification, method, params))
 
     def respond(self, msgid: int, result: Any) -> None:
@@ -206,8 +223,12 @@ class RpcConnection:
     def _busy(self) -> bool:
         return self._unanswered > 0 or bool(self._outstanding)
 
+    def _check_open(self) -> None:
+        if self.finishing or self.failed or self.ended:
+            raise ConnectionLost("not connected")
+
     def _fail(self, code: ErrorCode, error: PeerError) -> ConnectionFailed:
-        self._failed = True
+        self.failed = True
         self._partial_since = None
         # The specification has no message for this. The request at fault is answered where its id can be
         # read; else a notification says why: what a client without handlers for it ignores.

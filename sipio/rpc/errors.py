@@ -60,4 +60,4 @@ class RpcError(SipioError):
 
 
 class ConnectionLost(SipioError):
-    """The connection ended before the answer came."""
+    """There is no connection, or it ended before the answer came."""

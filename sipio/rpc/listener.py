@@ -9,18 +9,19 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from sipio.errors import LocalError
 from sipio.rpc.addresses import TcpAddress, UnixAddress
 
-BACKLOG = 512
+BACKLOG: Final = 512
 """Connections that the kernel holds before we take them: every switch of a site reconnecting at once."""
-ACCEPTS_AT_ONCE = 64
+ACCEPTS_AT_ONCE: Final = 64
 """Accepted in one turn of the loop, so that a flood of connections does not hold up those that are open."""
-RETRY_SECONDS = 0.1
+RETRY_SECONDS: Final = 0.1
 """Wait after the system had no descriptor or memory for a connection."""
 
-_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_OUT_OF_RESOURCES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Listener:

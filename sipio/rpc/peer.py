@@ -1,76 +1,51 @@
-"""One MessagePack-RPC connection on an asyncio transport, either end of it: callbacks only, no task."""
+"""The other end of a MessagePack-RPC connection, as we ask it and tell it things."""
 
 import asyncio
 import logging
-import select
-import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final
 
 import msgspec
 
-from sipio.errors import LocalError, SipioError
-from sipio.rpc.connection import (
-    ConnectionFailed,
-    Event,
-    RequestRefused,
-    RpcConnection,
-)
-from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError
-from sipio.rpc.messages import NotificationReceived, RequestReceived, ResponseReceived
-from sipio.rpc.responder import Responder
-from sipio.rpc.service import Service
-from sipio.rpc.serving import Serving
+from sipio.errors import SipioError
+from sipio.rpc.connection import RpcConnection
+from sipio.rpc.errors import ConnectionLost, RpcError
+from sipio.rpc.messages import ResponseReceived
 
-logger = logging.getLogger("sipio.rpc")
-
-LINGER_SECONDS = 1.0
-"""How long a connection that we end stays half-open, so that the peer can read why: closing a socket with
-unread input resets it and takes the last message along."""
+logger = logging.getLogger(__name__)
 
 Reply = Callable[[SipioError | None, msgspec.Raw], None]
 """Told what became of a request of ours: an error, or None and the undecoded result."""
 
-_NO_RESULT = msgspec.Raw(b"\xc0")
+_NO_RESULT: Final = msgspec.Raw(b"\xc0")
 
 
-class RpcPeer(asyncio.Protocol):
-    """Serves the peer's requests from a `Service` and makes requests to it. Needs a running loop."""
+class RpcPeer:
+    """Our requests to one peer, and the replies they wait for. One object for as long as the connection lives."""
 
-    def __init__(self, service: Service, on_end: "Callable[[RpcPeer], None] | None" = None) -> None:
-        self._service = service
-        self._on_end = on_end
-        self._loop = asyncio.get_running_loop()
-        self._core = RpcConnection(service.limits, self._loop.time())
-        self._transport: asyncio.Transport | None = None
-        self._serving = Serving(self, service)
+    __slots__ = ("_core", "_output_ready", "_replies", "ended")
+
+    def __init__(self, core: RpcConnection, output_ready: Callable[[], None]) -> None:
+        """Requests go into ``core``; ``output_ready`` is called when there is one to be sent. Needs a running loop."""
+        self._core = core
+        self._output_ready = output_ready
         self._replies: dict[int, Reply] = {}
-        self._flush_due = False
-        self._reading_paused = False
-        self._ended = False
-        self._deadline_timer: asyncio.TimerHandle | None = None
-        self._deadline_at = 0.0
-        self._linger_timer: asyncio.TimerHandle | None = None
-        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once the connection is gone."""
 
-    # What the package above calls.
-
     @property
-    def in_flight(self) -> int:
-        """The peer's requests being worked on."""
-        return len(self._serving.working)
+    def waiting(self) -> bool:
+        """Whether any reply is still to come."""
+        return bool(self._replies)
 
     def request(self, method: str, params: Any, reply: Reply) -> int:
         """Ask the peer; ``reply`` is called once. Gives an id for `give_up`.
 
         Raises `ConnectionLost` when there is no connection, `LocalError` when ``params`` cannot be encoded.
         """
-        if self._ended or self._serving.finishing or self._core.failed:
-            raise ConnectionLost("not connected")
         msgid = self._core.request(method, params)
         self._replies[msgid] = reply
-        self._schedule_flush()
+        self._output_ready()
         return msgid
 
     def give_up(self, request: int) -> None:
@@ -80,230 +55,29 @@ class RpcPeer(asyncio.Protocol):
 
     def notify(self, method: str, params: Any) -> None:
         """Tell the peer. Raises as `request` does."""
-        if self._ended or self._serving.finishing or self._core.failed:
-            raise ConnectionLost("not connected")
         self._core.notify(method, params)
-        self._schedule_flush()
+        self._output_ready()
 
-    def finish(self) -> None:
-        """End the connection once every request being worked on has its answer and the peer has read it."""
-        if not self._serving.finishing and not self._ended:
-            self._serving.finishing = True
-            self._schedule_flush()
-
-    def cancel_and_finish(self) -> None:
-        """End the connection once what is ready has been sent. What is being worked on is cancelled, and
-        answered if that is how it reacts."""
-        self._serving.tell_cancelled()
-        self._flush()
-        self._serving.cancel()
-        self.finish()
-
-    def close(self) -> None:
-        """End the connection without waiting for the peer; what was written still goes out."""
-        self._flush()
-        self._serving.finishing = True
-        if self._transport is not None and self._linger_timer is None:
-            self._transport.close()
-            if self._reading_paused or self._transport.get_write_buffer_size():
-                self._linger_timer = self._loop.call_later(LINGER_SECONDS, self._transport.abort)
-
-    def abort(self) -> None:
-        """End the connection now. What is being worked on is cancelled."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    # What a Responder calls.
-
-    def respond(self, responder: Responder, msgid: int | None, result: Any) -> None:
-        """Send an answer; `Responder.result` is the way here."""
-        self._serving.settle(responder)
-        if msgid is None:
+    def response(self, event: ResponseReceived) -> None:
+        """Tell whoever asked what the peer answered."""
+        reply = self._replies.pop(event.msgid, None)
+        if reply is None:
             return
-        if self._ended or self._core.failed:
-            self._service.counters.discarded_answers += 1
-            return
-        try:
-            self._core.respond(msgid, result)
-        except LocalError:
-            logger.exception("rpc.answer_not_encodable")
-            self._core.respond_error(msgid, ErrorCode.INTERNAL, "the answer cannot be encoded")
-            self._service.counters.errors[ErrorCode.INTERNAL] += 1
-        if not self._flush_due:
-            self._schedule_flush()
+        error = None if event.error is None else RpcError.from_wire(event.error)
+        _tell(reply, error, event.result)
 
-    def respond_error(self, responder: Responder, msgid: int | None, code: ErrorCode, message: str) -> None:
-        """Send an error; `Responder.error` is the way here."""
-        self._serving.settle(responder)
-        if msgid is None:
-            return
-        if self._ended or self._core.failed:
-            self._service.counters.discarded_answers += 1
-            return
-        self.refuse(msgid, code, message)
-        self._schedule_flush()
-
-    # What asyncio calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are no subclass of asyncio.Transport, so this cannot be an assertion.
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=self._service.limits.output_low_bytes)
-        self._arm()
-
-    def data_received(self, data: bytes) -> None:
-        if self._serving.finishing and not self._serving.working and not self._replies:
-            return
-        self._service.counters.bytes_in += len(data)
-        # Answers given while the events are handled wait for the one write at the end.
-        self._flush_due = True
-        serve = self._serving.request
-        for event in self._core.receive(data, self._loop.time()):
-            if type(event) is RequestReceived:
-                serve(event)
-            else:
-                self._handle(event)
-        self._flush()
-
-    def eof_received(self) -> bool:
-        for event in self._core.end_of_input():
-            self._handle(event)
-        self._flush()
-        if not self._serving.working or self._core.failed or self._hung_up():
-            return False
-        # A half-closed peer still reads: it gets the answers it waits for. TLS has no half-close in asyncio.
-        self._serving.finishing = True
-        transport = self._transport
-        return transport is not None and transport.get_extra_info("ssl_object") is None
-
-    def pause_writing(self) -> None:
-        if self._transport is not None and not self._core.failed:
-            self._reading_paused = True
-            self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self._reading_paused and self._transport is not None:
-            self._reading_paused = False
-            self._core.reading_resumed(self._loop.time())
-            self._transport.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-        for timer in (self._deadline_timer, self._linger_timer):
-            if timer is not None:
-                timer.cancel()
-        self._serving.cancel()
+    def lost(self, reason: str) -> None:
+        """Tell all who wait that no answer comes."""
         replies, self._replies = self._replies, {}
         for reply in replies.values():
-            reply(ConnectionLost(f"the connection ended: {exc}" if exc else "the connection ended"), _NO_RESULT)
+            _tell(reply, ConnectionLost(reason), _NO_RESULT)
         if not self.ended.done():
             self.ended.set_result(None)
-        if self._on_end is not None:
-            self._on_end(self)
 
-    # The rest is ours.
 
-    def _handle(self, event: Event) -> None:
-        counters = self._service.counters
-        if type(event) is ResponseReceived:
-            reply = self._replies.pop(event.msgid, None)
-            if reply is not None:
-                error = None if event.error is None else RpcError.from_wire(event.error)
-                self._tell(reply, error, event.result)
-        elif type(event) is NotificationReceived:
-            self._serving.notification(event)
-        elif type(event) is RequestRefused:
-            counters.errors[event.code] += 1
-        elif type(event) is ConnectionFailed:
-            counters.closed[event.code] += 1
-            logger.info("rpc.connection_failed code=%s reason=%s", event.code, event.error)
-            self._serving.cancel()
-        else:
-            counters.unexpected_responses += 1
-
-    def _tell(self, reply: Reply, error: SipioError | None, result: msgspec.Raw) -> None:
-        try:
-            reply(error, result)
-        except Exception:
-            # One asker's bug must not keep the others from their answers.
-            logger.exception("rpc.reply_failed")
-
-    def refuse(self, msgid: int, code: ErrorCode, message: str) -> None:
-        """Answer with an error that no method gave; what goes out goes with the next flush."""
-        self._service.counters.errors[code] += 1
-        self._core.respond_error(msgid, code, message)
-
-    def _schedule_flush(self) -> None:
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flush_due = False
-        transport = self._transport
-        if transport is None or self._ended:
-            return
-        output = self._core.take_output(self._loop.time())
-        if output:
-            # Only what earlier flushes left unread counts: uvloop has not yet tried to send this one, and
-            # what one flush adds is bounded by the requests in flight.
-            if transport.get_write_buffer_size() > self._service.limits.output_bytes:
-                self._service.counters.closed["output"] += 1
-                logger.info("rpc.peer_does_not_read")
-                transport.abort()
-                return
-            data = output[0] if len(output) == 1 else b"".join(output)
-            self._service.counters.bytes_out += len(data)
-            transport.write(data)
-        if self._core.failed or (self._serving.finishing and not self._serving.working):
-            self._linger()
-        else:
-            self._arm()
-
-    def _linger(self) -> None:
-        transport = self._transport
-        if transport is None or self._linger_timer is not None:
-            return
-        self._serving.finishing = True
-        self._linger_timer = self._loop.call_later(LINGER_SECONDS, transport.abort)
-        if transport.can_write_eof():
-            transport.write_eof()
-            if self._reading_paused:
-                self._reading_paused = False
-                transport.resume_reading()
-        else:
-            transport.close()
-
-    def _hung_up(self) -> bool:
-        # A unix peer that closed shows a hang-up, one that only stopped writing does not. TCP sends the
-        # same FIN for both, so there a peer that closed is found out by the first answer that it refuses.
-        transport = self._transport
-        peer_socket: socket.socket | None = transport.get_extra_info("socket") if transport is not None else None
-        if peer_socket is None:
-            return True
-        poll = select.poll()
-        poll.register(peer_socket.fileno(), 0)
-        return any(happened & (select.POLLHUP | select.POLLERR) for _, happened in poll.poll(0))
-
-    def _arm(self) -> None:
-        deadline = self._core.deadline()
-        if deadline is None:
-            return
-        timer = self._deadline_timer
-        # A timer that comes early looks again; one that would come late is replaced. Deadlines mostly move
-        # later.
-        if timer is None or self._deadline_at > deadline:
-            if timer is not None:
-                timer.cancel()
-            # Kept beside it: for a time that has passed uvloop gives a handle that does not know its own.
-            self._deadline_at = deadline
-            self._deadline_timer = self._loop.call_at(deadline, self._deadline_came)
-
-    def _deadline_came(self) -> None:
-        self._deadline_timer = None
-        now = self._loop.time()
-        if self._reading_paused:
-            self._core.reading_resumed(now)
-        for event in self._core.expire(now):
-            self._handle(event)
-        self._flush()
+def _tell(reply: Reply, error: SipioError | None, result: msgspec.Raw) -> None:
+    try:
+        reply(error, result)
+    except Exception:
+        # One asker's bug must not keep the others from their answers.
+        logger.exception("rpc_reply_failed", extra={"outcome": "answered" if error is None else str(error)})

@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from sipio.errors import LocalError
 from sipio.rpc.addresses import AllowList, ListenAddress, TcpAddress, UnixAddress
@@ -15,12 +16,12 @@ from sipio.rpc.errors import ErrorBody, ErrorCode
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.listener import Listener, listen_tcp, listen_unix
 from sipio.rpc.messages import encode_notification
-from sipio.rpc.peer import LINGER_SECONDS, RpcPeer
+from sipio.rpc.protocol import LINGER_SECONDS, RpcProtocol
 from sipio.rpc.service import Method, Service
 
-logger = logging.getLogger("sipio.rpc")
+logger = logging.getLogger(__name__)
 
-_TOO_MANY = encode_notification("error", (ErrorBody(ErrorCode.OVERLOADED, "too many connections"),))
+_TOO_MANY: Final = encode_notification("error", (ErrorBody(ErrorCode.OVERLOADED, "too many connections"),))
 
 
 class RpcServer:
@@ -31,7 +32,7 @@ class RpcServer:
         self._limits = limits or RpcLimits()
         self._service = Service(methods, self._limits, self._drained.set)
         self._listeners: list[Listener] = []
-        self._peers: set[RpcPeer] = set()
+        self._connections: set[RpcProtocol] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._open = 0
 
@@ -52,9 +53,9 @@ class RpcServer:
         return self._service.counters.snapshot(connections=self._open, in_flight=self._service.in_flight)
 
     @property
-    def peers(self) -> frozenset[RpcPeer]:
+    def connections(self) -> frozenset[RpcProtocol]:
         """The connections open now."""
-        return frozenset(self._peers)
+        return frozenset(self._connections)
 
     def stop_accepting(self) -> None:
         """Close the listening sockets. Connections stay."""
@@ -86,18 +87,18 @@ class RpcServer:
         for task in handshakes:
             task.cancel()
         await asyncio.gather(*handshakes, return_exceptions=True)
-        peers = list(self._peers)
-        for peer in peers:
-            if peer.in_flight:
-                peer.cancel_and_finish()
+        connections = list(self._connections)
+        for connection in connections:
+            if connection.in_flight:
+                connection.cancel_and_finish()
             else:
-                peer.finish()
-        if peers:
-            await asyncio.wait([peer.ended for peer in peers], timeout=LINGER_SECONDS)
-        for peer in peers:
-            peer.abort()
-        for peer in peers:
-            await peer.ended
+                connection.finish()
+        if connections:
+            await asyncio.wait([connection.peer.ended for connection in connections], timeout=LINGER_SECONDS)
+        for connection in connections:
+            connection.abort()
+        for connection in connections:
+            await connection.peer.ended
 
     async def _listen(self, address: ListenAddress) -> list[ListenAddress]:
         if isinstance(address, UnixAddress):
@@ -123,7 +124,7 @@ class RpcServer:
                 return
             if not allow.allows(host):
                 refused["allow_list"] += 1
-                logger.warning("rpc.connection_not_allowed peer=%s", host)
+                logger.warning("rpc_connection_not_allowed", extra={"peer": host})
                 connection.close()
                 return
         if self._open >= self._limits.connections:
@@ -140,32 +141,32 @@ class RpcServer:
 
     async def _adopt(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
-        peer = RpcPeer(self._service, self._peer_ended)
+        protocol = RpcProtocol(self._service, self._ended)
         try:
             await loop.connect_accepted_socket(
-                lambda: peer,
+                lambda: protocol,
                 connection,
                 ssl=tls,
                 ssl_handshake_timeout=self._limits.partial_frame_seconds if tls is not None else None,
             )
         except (OSError, ssl.SSLError) as error:
             self._service.counters.refused_connections["tls"] += 1
-            logger.warning("rpc.handshake_failed reason=%s", error)
-            self._abandon(peer, connection)
+            logger.warning("rpc_handshake_failed", extra={"reason": str(error)})
+            self._abandon(protocol, connection)
             return
         except asyncio.CancelledError:
-            self._abandon(peer, connection)
+            self._abandon(protocol, connection)
             raise
         self._service.counters.accepted += 1
-        if not peer.ended.done():
-            self._peers.add(peer)
+        if not protocol.peer.ended.done():
+            self._connections.add(protocol)
 
-    def _abandon(self, peer: RpcPeer, connection: socket.socket) -> None:
+    def _abandon(self, protocol: RpcProtocol, connection: socket.socket) -> None:
         connection.close()
-        if not peer.ended.done():
-            peer.ended.set_result(None)
+        if not protocol.peer.ended.done():
+            protocol.peer.ended.set_result(None)
             self._open -= 1
 
-    def _peer_ended(self, peer: RpcPeer) -> None:
+    def _ended(self, protocol: RpcProtocol) -> None:
         self._open -= 1
-        self._peers.discard(peer)
+        self._connections.discard(protocol)

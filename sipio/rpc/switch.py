@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -10,11 +10,10 @@ from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
 from sipio.rpc.errors import ConnectionLost, ErrorCode
 from sipio.rpc.peer import RpcPeer
-from sipio.rpc.responder import Responder
-from sipio.rpc.service import Method
+from sipio.rpc.service import Method, Responder
 
-CALL_RECORD = "call.record"
-PROTOCOL_VERSION = 1
+CALL_RECORD: Final = "call.record"
+PROTOCOL_VERSION: Final = 1
 """Changes when a client written for the one before would no longer be understood."""
 
 
@@ -44,7 +43,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Names a call."""
+    """The call that a ``cancel`` is about."""
 
     call_id: str
 
@@ -112,11 +111,11 @@ class SwitchMethods:
             "scripts": Method(_Nothing, lambda _, responder: responder.result(self._scripts()), immediate=True),
             **(more or {}),
         }
-        """For `RpcServer`."""
+        """What `RpcServer` is to serve."""
         self._welcome = Welcome(server=name, version=version, protocol=PROTOCOL_VERSION, methods=sorted(self.methods))
 
     def forget(self, key: tuple[RpcPeer, str], route: _Route) -> None:
-        """A route has its answer."""
+        """Let a route go that has its answer."""
         routes = self._routes.get(key)
         if routes is None:
             return

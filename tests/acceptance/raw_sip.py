@@ -5,8 +5,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sipio.media.rtp import RtpPacket, build_rtp
+from sipio.media.rtp import RtpPacket
 from sipio.sip import Request, Response, parse_message
+from tests.sipio.media.media_doubles import build_rtp
 
 _numbers = itertools.count(1)
 

@@ -304,7 +304,7 @@ async def test_the_allow_list_of_tcp(tmp_path: Path) -> None:
         _, allowed = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.7", 0))
         allowed.close()
         await allowed.wait_closed()
-        daemon.program.wait_for("not_allowed peer=127.0.0.1")
+        daemon.program.wait_for('"rpc_connection_not_allowed","logger":"sipio.rpc.server","peer":"127.0.0.1"')
         assert len(daemon.program.lines("not_allowed")) == 1
     finally:
         daemon.stop()

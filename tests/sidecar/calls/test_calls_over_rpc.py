@@ -12,7 +12,7 @@ from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.kind import Kind
 from sipio.rpc.addresses import UnixAddress
-from sipio.rpc.calls import RpcCalls
+from sipio.rpc.call_methods import RpcCalls
 from sipio.rpc.server import RpcServer
 from tests.sandbox.support import running_pool, until
 from tests.sipio.rpc.voice_switch import VoiceSwitch

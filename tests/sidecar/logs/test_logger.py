@@ -14,6 +14,10 @@ from hypothesis import strategies as st
 from sidecar.configuration.tree import LogSection
 from sidecar.logs.logger import LINE_BYTES, ActionLogger, json_line, open_output, renderer, setup, text_line
 from sidecar.logs.output import LineOutput
+from sipio.rpc.limits import RpcLimits
+from sipio.rpc.messages import encode_request
+from sipio.rpc.protocol import RpcProtocol
+from sipio.rpc.service import Method, Responder, Service
 
 WHEN = 1_769_860_800.25
 FORGERY = 'x\n{"time":"2026","action":"decision"}\r\x1b[2J\x9b31m\u2028\u202e\x7f\ud800'
@@ -106,6 +110,22 @@ def test_fields_of_the_packages_that_know_only_the_standard_library(log_file: tu
     assert (first["action"], first["cause"], first["lane"], first["runs"]) == ("worker_died", "SIGALRM", "fast", 2)
     assert (second["action"], second["message"], second["reason"]) == ("log", "not a name", "x\ny")
     assert (second["level"], second["token"]) == ("error", "[redacted]")
+
+
+async def test_a_line_of_the_socket_is_an_action_with_its_fields(log_file: tuple[Path, LineOutput]) -> None:
+    path, _ = log_file
+
+    def broken(_params: list[Any], _responder: Responder) -> None:
+        raise ZeroDivisionError("of the handler's")
+
+    connection = RpcProtocol(Service({"break": Method(list[Any], broken)}, RpcLimits()))
+    connection.data_received(encode_request(1, "break", ()) + b"\xc1")
+    first, second = lines(path)
+    assert (first["level"], first["action"], first["method"]) == ("error", "rpc_handler_failed", "break")
+    assert first["error"] == "ZeroDivisionError: of the handler's"
+    assert list(second) == ["time", "level", "action", "logger", "code", "reason"]
+    assert (second["level"], second["action"], second["code"]) == ("info", "rpc_connection_failed", "malformed")
+    assert second["reason"] == "not MessagePack"
 
 
 def test_an_exception_says_where(log_file: tuple[Path, LineOutput]) -> None:

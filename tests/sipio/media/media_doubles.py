@@ -3,20 +3,23 @@
 import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sipio.call_control import DigitPressed, RecordingFinished
-from sipio.media.facilities import Facilities
+from sipio.call_control import DigitPressed, MediaFile, RecordingFinished
 from sipio.media.fetch import AllowAddress
 from sipio.media.g711 import Law, Samples, decode
 from sipio.media.library import SoundLibrary
-from sipio.media.rtp import RtpPacket, build_rtp, parse_rtp
+from sipio.media.resources import MediaResources
+from sipio.media.rtp import HEADER, MARKER, VERSION, RtpPacket, parse_rtp
 from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.media.sockets import PortRange
+from sipio.media.source import Source
 from sipio.media.ticker import Ticker
+from sipio.media.wav_writer import WavWriter
 from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
 
 HOST = "127.0.0.1"
@@ -47,6 +50,12 @@ def negotiated(
         peer_holds=not direction.sends,
         local=LocalMedia(host=HOST, port=0),
     )
+
+
+def build_rtp(packet: RtpPacket) -> bytes:
+    """The packet without padding, extension or contributing sources."""
+    second = packet.payload_type | MARKER if packet.marker else packet.payload_type
+    return HEADER.pack(VERSION, second, packet.sequence, packet.timestamp, packet.ssrc) + packet.payload
 
 
 class Remembering:
@@ -154,7 +163,7 @@ class House:
         self.ticker = ManualTicker(loop)
         self.writers = ThreadPoolExecutor(1)
         self.library = SoundLibrary(settings, allow)
-        self.facilities = Facilities(
+        self.resources = MediaResources(
             settings=settings,
             loop=loop,
             clock=lambda: self.now,
@@ -167,7 +176,7 @@ class House:
         self.phones: list[Phone] = []
 
     def open(self) -> tuple[MediaSession, Remembering]:
-        session = MediaSession(HOST, self.facilities.ports.open(HOST), self.facilities, lambda _: None)
+        session = MediaSession(HOST, self.resources.ports.open(HOST), self.resources, lambda _: None)
         session.observer = observer = Remembering()
         self.sessions.append(session)
         return session, observer
@@ -198,14 +207,18 @@ class House:
             await asyncio.sleep(0.0005)
         raise AssertionError("it never came")
 
+    async def prepared(self) -> None:
+        """All sounds that were asked for are ready to be played."""
+        await asyncio.gather(*self.library._sounds._making)
+
     async def close(self) -> None:
         for session in self.sessions:
             session.close()
         for phone in self.phones:
             phone.close()
         await self.library.close()
-        if self.facilities.recordings:
-            await asyncio.wait(self.facilities.recordings)
+        if self.resources.recordings:
+            await asyncio.wait(self.resources.recordings)
         self.writers.shutdown()
 
 
@@ -227,3 +240,26 @@ def signal_to_rest(samples: Samples, frequency: float) -> float:
     near = float(spectrum[max(at - 4, 0) : at + 5].sum())
     rest = float(spectrum.sum()) - near
     return 10 * float(np.log10(near / max(rest, 1e-9)))
+
+
+def wav_file(path: Path, frequency: float, seconds: float = 0.2) -> Path:
+    """A WAV of one tone."""
+    with WavWriter(path, 1) as writer:
+        writer.write(tone(frequency, seconds).tobytes())
+    return path
+
+
+async def play(source: Source) -> bytes:
+    """All of it; what is not ready yet is waited for."""
+    audio = bytearray()
+    async with asyncio.timeout(10):
+        while (frame := source.next_frame()) is not None:
+            audio += frame
+            if not frame:
+                await asyncio.sleep(0.001)
+    return bytes(audio)
+
+
+def file_of(path: Path, frequency: float, seconds: float) -> MediaFile:
+    """A WAV of one tone, to be played."""
+    return MediaFile(path.name, wav_file(path, frequency, seconds))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sipio.media.digit_sender import DigitSender
 from sipio.media.dtmf import DIGITS, DigitEvents, EventPacket, EventPayload, build_event, parse_event, send_event
 from sipio.media.dtmf_tones import ToneDetector, tone_samples
-from sipio.media.g711 import FRAME_SAMPLES, Law, encode
+from sipio.media.g711 import FRAME_SAMPLES, Law, decode, encode
 from sipio.media.sound_decoder import SoundDecoder
 
 
@@ -97,7 +97,7 @@ def test_what_is_no_digit_is_not_sent_and_there_is_a_cap() -> None:
             event = parse_event(item.payload)
             sent += DIGITS[event.event] if event else "?"
     assert sent == "1D" + "5" * 254
-    assert sender.dropped == 46
+    assert sent.count("5") == 300 - 46
 
 
 def with_noise(samples: np.ndarray[tuple[int], np.dtype[np.int16]], amplitude: float, decibels: float) -> bytes:
@@ -115,7 +115,9 @@ def test_tones_of_40_ms_are_heard_at_12_db(amplitude: float, size: int) -> None:
         pieces += [tone_samples(digit, 40, amplitude), np.zeros(320 + 7 * index, np.int16)]
     audio = with_noise(np.concatenate(pieces), amplitude, 12)
     detector = ToneDetector()
-    heard = "".join(detector.feed_audio(audio[start : start + size], Law.PCMA) for start in range(0, len(audio), size))
+    heard = "".join(
+        detector.feed(decode(audio[start : start + size], Law.PCMA)) for start in range(0, len(audio), size)
+    )
     assert heard == wanted
 
 
@@ -147,7 +149,7 @@ def test_speech_is_no_digit(voice: str) -> None:
     decoder = SoundDecoder(Law.PCMU, 600)
     audio = decoder.feed(spoken) + decoder.finish()
     assert len(audio) > 20 * 8_000
-    assert ToneDetector().feed_audio(audio, Law.PCMU) == ""
+    assert ToneDetector().feed(decode(audio, Law.PCMU)) == ""
 
 
 def test_events_take_as_long_as_they_say() -> None:

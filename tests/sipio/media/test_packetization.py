@@ -12,8 +12,15 @@ from sipio.media.dtmf_tones import tone_samples
 from sipio.media.g711 import FRAME_SAMPLES, Law, Samples, decode, encode
 from sipio.media.packetization import Packetization, packet_samples, packetization
 from sipio.media.rtp import RtpPacket
-from tests.sipio.media.media_doubles import House, Result, loudest_frequency, negotiated, signal_to_rest, tone
-from tests.sipio.media.test_media_session import file_of
+from tests.sipio.media.media_doubles import (
+    House,
+    Result,
+    file_of,
+    loudest_frequency,
+    negotiated,
+    signal_to_rest,
+    tone,
+)
 
 
 @pytest.mark.parametrize(

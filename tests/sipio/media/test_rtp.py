@@ -19,7 +19,8 @@ from sipio.media.rtcp import (
     report_interval,
     round_trip_seconds,
 )
-from sipio.media.rtp import RtpPacket, build_rtp, parse_rtp, sequence_difference, timestamp_difference
+from sipio.media.rtp import RtpPacket, parse_rtp, sequence_difference, timestamp_difference
+from tests.sipio.media.media_doubles import build_rtp
 
 WORD = st.integers(0, 0xFFFFFFFF)
 PACKETS = st.builds(

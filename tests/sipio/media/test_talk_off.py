@@ -8,9 +8,9 @@ import pytest
 
 from sipio.media.dtmf_tones import tone_samples
 from sipio.media.g711 import FRAME_SAMPLES, Law, Samples, decode, encode
-from sipio.media.rtp import RtpPacket, build_rtp
+from sipio.media.rtp import RtpPacket
 from sipio.media.sound_decoder import SoundDecoder
-from tests.sipio.media.media_doubles import HOST, House, negotiated
+from tests.sipio.media.media_doubles import HOST, House, build_rtp, negotiated
 
 TEXT = (
     "Your account balance is four thousand and sixty two pounds. Transfers made before six in the evening arrive on "

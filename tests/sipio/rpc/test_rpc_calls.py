@@ -1,7 +1,5 @@
 """Class 5 over MessagePack-RPC: a switch of the test's own on a real socket, a handler of the test's own."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,133 +9,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sipio.call_control import (
-    ActionResult,
     Answer,
-    BlockDtmf,
     Bridge,
     Bridged,
     BridgeStatus,
-    CallAction,
-    CallControl,
-    CallEvent,
-    CallLimits,
-    CallObserver,
     Collect,
     CollectStatus,
     DigitPressed,
     Digits,
     Done,
-    Echo,
-    Failed,
     Hangup,
     HangupBy,
     HungUp,
-    HungUpDuring,
     LegEvent,
     Media,
     MediaFile,
     MediaText,
     MediaUrl,
-    PendingAction,
-    Play,
-    Record,
-    RecordingFinished,
-    Stopped,
 )
-from sipio.errors import MalformedMessage, SipioError
-from sipio.rpc import call as driver
-from sipio.rpc.addresses import UnixAddress
+from sipio.errors import MalformedMessage
 from sipio.rpc.call_messages import read_event, read_event_head
-from sipio.rpc.calls import RpcCalls
+from sipio.rpc.call_methods import RpcCalls
 from sipio.rpc.errors import RpcError
-from sipio.rpc.server import RpcServer
-from tests.sipio.rpc.voice_switch import SECONDS, VoiceSwitch
-
-
-class Taken:
-    """A call that the handler took, with all it was told in order."""
-
-    def __init__(self, control: CallControl, changed: asyncio.Event) -> None:
-        self.control = control
-        self.events: list[CallEvent] = []
-        self.results: list[ActionResult] = []
-        self.told: list[Any] = []
-        self._changed = changed
-
-    def event(self, event: CallEvent) -> None:
-        self.events.append(event)
-        self.told.append(event)
-        self._changed.set()
-
-    def perform(self, action: CallAction) -> PendingAction:
-        return self.control.perform(action, self._done)
-
-    def _done(self, result: ActionResult) -> None:
-        self.results.append(result)
-        self.told.append(result)
-        self._changed.set()
-
-
-class TestHandler:
-    """Takes every call but those to ``404``; those to ``at-once`` are hung up before it returns."""
-
-    __test__ = False
-
-    def __init__(self) -> None:
-        self.calls: list[Taken] = []
-        self.changed = asyncio.Event()
-
-    def offered(self, call: CallControl) -> CallObserver | Hangup:
-        if call.offer.to_user == "404":
-            return Hangup(code=404, cause=1, headers=[("X-Why", "no")])
-        if call.offer.to_user == "cause":
-            return Hangup(cause=17)
-        if call.offer.to_user == "raises":
-            raise ZeroDivisionError
-        taken = Taken(call, self.changed)
-        self.calls.append(taken)
-        if call.offer.to_user == "at-once":
-            call.set_variable("a", "b")
-            taken.perform(Hangup(code=486, cause=17))
-        self.changed.set()
-        return taken
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(SECONDS):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
-
-
-@pytest.fixture
-def handler() -> TestHandler:
-    return TestHandler()
-
-
-@pytest.fixture
-def calls(handler: TestHandler) -> RpcCalls:
-    return RpcCalls(handler, CallLimits(calls=3, retry_after_seconds=7))
-
-
-@pytest.fixture
-async def server(calls: RpcCalls, tmp_path: Path) -> AsyncIterator[RpcServer]:
-    server = RpcServer(calls.methods)
-    await server.start([UnixAddress(path=tmp_path / "s")])
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def switch(server: RpcServer, tmp_path: Path) -> AsyncIterator[VoiceSwitch]:
-    switch = await VoiceSwitch.connect(f"unix:{tmp_path / 's'}")
-    yield switch
-    await switch.client.close()
-
-
-@pytest.fixture
-async def call(switch: VoiceSwitch, handler: TestHandler) -> Taken:
-    assert await switch.start() == {"accepted": True}
-    return handler.calls[0]
+from tests.sipio.rpc.call_handler import Taken, TestHandler
+from tests.sipio.rpc.voice_switch import VoiceSwitch
 
 
 async def test_a_call_comes_with_all_that_the_switch_knows(switch: VoiceSwitch, handler: TestHandler) -> None:
@@ -228,22 +123,6 @@ async def test_a_whole_call(switch: VoiceSwitch, call: Taken, handler: TestHandl
     assert calls._calls == {}
 
 
-async def test_the_other_actions_and_variables(switch: VoiceSwitch, call: Taken) -> None:
-    call.perform(BlockDtmf(digits="#"))
-    assert (await switch.next("call.block_dtmf")).fields == {"call_id": "c1", "digits": "#"}
-    call.perform(Record(name="user/r", path=Path("/r/r.wav"), stereo=True))
-    assert (await switch.next("call.record")).fields == {
-        "call_id": "c1",
-        "name": "user/r",
-        "path": "/r/r.wav",
-        "stereo": True,
-    }
-    call.perform(Echo(delay_ms=20))
-    assert (await switch.next("call.echo")).fields == {"call_id": "c1", "delay_ms": 20}
-    call.control.set_variable("a", "b")
-    assert (await switch.next("call.set_variable")).fields == {"call_id": "c1", "name": "a", "value": "b"}
-
-
 async def test_refusals(switch: VoiceSwitch, calls: RpcCalls) -> None:
     assert await switch.start("a", "404") == {
         "accepted": False,
@@ -257,7 +136,7 @@ async def test_refusals(switch: VoiceSwitch, calls: RpcCalls) -> None:
     with pytest.raises(RpcError, match="internal"):
         await switch.start("a", "raises")
     assert calls._calls == {}
-    assert (calls.snapshot().refused, calls.snapshot().up) == (2, 0)
+    assert (calls.snapshot().refused, calls.snapshot().up) == ({"handler": 2, "limit": 0}, 0)
 
 
 async def test_too_many_calls_are_refused_and_those_that_are_up_go_on(
@@ -273,26 +152,11 @@ async def test_too_many_calls_are_refused_and_those_that_are_up_go_on(
         "headers": [["Retry-After", "7"]],
     }
     assert await switch.start("c4") == refused
-    assert calls.snapshot().over_limit == 1
+    assert calls.snapshot().refused["limit"] == 1
     await switch.event_answered("hungup", "c0")
     assert await switch.start("c4") == {"accepted": True}
     assert await switch.start("c5") == refused
     assert [call.events for call in handler.calls[1:]] == [[], [], []]
-
-
-async def test_a_hang_up_before_the_call_was_taken_comes_after_the_answer(switch: VoiceSwitch) -> None:
-    asked_before: list[int] = []
-    answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    def answer(_error: SipioError | None, result: Any) -> None:
-        asked_before.append(len(switch.asked))
-        answered.set_result(result)
-
-    switch.client.request("call.start", ({"id": "c1", "from_user": "1", "to_user": "at-once"},), answer)
-    assert (await switch.next("call.set_variable")).fields["name"] == "a"
-    assert (await switch.next("call.hangup")).fields["code"] == 486
-    assert await answered == {"accepted": True}
-    assert asked_before == [0]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +186,7 @@ async def test_a_start_in_use_is_told_so(
         with pytest.raises(RpcError) as caught:
             await one.start()
         assert caught.value.code == "call_exists"
-    assert (calls.snapshot().duplicates, len(handler.calls)) == (2, 1)
+    assert (calls.snapshot().faults["duplicate_start"], len(handler.calls)) == (2, 1)
     # and an event of it from elsewhere is not believed
     with pytest.raises(RpcError) as caught:
         await other.event_answered("hungup")
@@ -348,201 +212,8 @@ async def test_events_of_the_wrong_shape(
         await switch.client.call("call.event", {"call_id": "c1", **event})
     assert caught.value.code == "bad_request"
     assert message in caught.value.message
-    assert calls.snapshot().malformed_events == 1
+    assert calls.snapshot().faults["malformed_event"] == 1
     assert call.events == []
-
-
-async def test_a_hang_up_of_the_wrong_shape_still_ends_the_call(
-    switch: VoiceSwitch, call: Taken, handler: TestHandler, calls: RpcCalls
-) -> None:
-    call.perform(Echo())
-    await switch.next("call.echo")
-    switch.event("hungup", cause="NORMAL_CLEARING")
-    await handler.until(lambda: call.control.ended)
-    (hung_up,) = call.events
-    assert isinstance(hung_up, HungUp)
-    assert (hung_up.by, calls.snapshot().malformed_events) == (HangupBy.SYSTEM, 1)
-    assert "cause" in hung_up.reason
-    assert call.results == [HungUpDuring()]
-
-
-async def test_events_of_unknown_calls_and_after_the_end(switch: VoiceSwitch, call: Taken, calls: RpcCalls) -> None:
-    switch.event("hungup", "nobody")
-    await switch.event_answered("hungup")
-    for event in ({"event": "hungup"}, {"event": "digit", "digit": "1"}):
-        with pytest.raises(RpcError) as caught:
-            await switch.client.call("call.event", {"call_id": "c1", **event})
-        assert caught.value.code == "unknown_call"
-    assert calls.snapshot().unknown_calls == 3
-    assert len(call.events) == 1
-
-
-async def test_the_end_is_told_before_the_ends_of_its_actions(
-    switch: VoiceSwitch, call: Taken, handler: TestHandler
-) -> None:
-    call.perform(Play(media=[MediaText("x")]))
-    call.perform(Record(name="r", path=Path("/r")))
-    await switch.next("call.play")
-    await switch.next("call.record")
-    switch.event("hungup", by="caller", reason="BYE")
-    await handler.until(lambda: len(call.told) == 3)
-    assert call.told == [HungUp(by=HangupBy.CALLER, reason="BYE"), HungUpDuring(), HungUpDuring()]
-    call.perform(Answer())
-    assert call.results[2:] == [HungUpDuring()]
-    call.control.set_variable("a", "b")
-    assert switch.asked == []
-
-
-async def test_an_answer_that_says_hangup_waits_for_the_event(
-    switch: VoiceSwitch, call: Taken, handler: TestHandler
-) -> None:
-    call.perform(Play(media=[]))
-    (await switch.next("call.play")).error("hangup")
-    switch.event("digit", digit="1")
-    await handler.until(lambda: call.events)
-    assert call.results == []
-    switch.event("hungup", by="callee", cause=17)
-    await handler.until(lambda: len(call.told) == 3)
-    assert call.told[1:] == [HungUp(by=HangupBy.CALLEE, cause=17), HungUpDuring()]
-
-
-@pytest.mark.parametrize("asked", [True, False])
-async def test_a_switch_that_does_not_announce_the_end(
-    switch: VoiceSwitch,
-    call: Taken,
-    handler: TestHandler,
-    calls: RpcCalls,
-    monkeypatch: pytest.MonkeyPatch,
-    asked: bool,
-) -> None:
-    monkeypatch.setattr(driver, "HANGUP_SECONDS", 0.01)
-    if asked:
-        call.perform(Hangup())
-        (await switch.next("call.hangup")).done()
-    else:
-        call.perform(Echo())
-        (await switch.next("call.echo")).error("hangup")
-    await handler.until(lambda: call.control.ended)
-    (hung_up,) = call.events
-    assert isinstance(hung_up, HungUp)
-    assert hung_up.by is (HangupBy.SCRIPT if asked else HangupBy.SYSTEM)
-    assert (calls.snapshot().unannounced_ends, calls.snapshot().up) == (1, 0)
-
-
-async def test_failures(switch: VoiceSwitch, call: Taken, handler: TestHandler, calls: RpcCalls) -> None:
-    call.perform(Play(media=[]))
-    (await switch.next("call.play")).error("failed", "no such file")
-    call.perform(Answer())
-    (await switch.next("call.answer")).error("failed")
-    call.perform(Collect())
-    (await switch.next("call.collect")).done({"status": "great"})
-    call.perform(Bridge(destinations=["1"]))
-    (await switch.next("call.bridge")).done([])
-    await handler.until(lambda: len(call.results) == 4)
-    first, second, third, fourth = call.results
-    assert (first, second) == (Failed("no such file"), Failed("failed"))
-    assert isinstance(third, Failed)
-    assert "at `result.status`" in third.message
-    assert isinstance(fourth, Failed)
-    assert (calls.snapshot().failed_actions, calls.snapshot().malformed_results) == (2, 2)
-
-
-async def test_what_is_stopped_is_stopped_at_once_and_a_late_answer_means_nothing(
-    switch: VoiceSwitch, call: Taken, server: RpcServer
-) -> None:
-    pending = call.perform(Bridge(destinations=["1"]))
-    bridge = await switch.next("call.bridge")
-    pending.stop()
-    pending.stop()
-    assert call.results == [Stopped()]
-    assert (await switch.next("call.stop")).fields == {"call_id": "c1", "action": "bridge"}
-    bridge.done({"status": "cancelled"})
-    with pytest.raises(RpcError):
-        await switch.event_answered("digit")  # a round trip later
-    assert call.results == [Stopped()]
-    assert server.snapshot().unexpected_responses == 1
-
-
-async def test_one_media_action_replaces_the_other(switch: VoiceSwitch, call: Taken, handler: TestHandler) -> None:
-    call.perform(Play(media=[]))
-    await switch.next("call.play")
-    call.perform(Record(name="r", path=Path("/r")))
-    await switch.next("call.record")
-    call.perform(Echo())
-    assert call.results == [Stopped()]
-    assert (await switch.next("call.stop")).fields["action"] == "play"
-    (await switch.next("call.echo")).error("stopped", "by the switch")
-    await handler.until(lambda: call.results == [Stopped(), Failed("by the switch")])
-
-
-@pytest.mark.parametrize(
-    ("action", "result", "field"),
-    [
-        (Collect(), {"status": "success", "value": "1\n"}, "value"),
-        (Collect(), {"status": "success", "value": "<b>"}, "value"),
-        (Collect(), {"status": "success", "value": "1" * 129}, "value"),
-        (Collect(), {"status": "success", "value": "1", "terminator": "x"}, "terminator"),
-        (Bridge(destinations=["1"]), {"status": "completed", "seconds": -1.0}, "seconds"),
-        (Bridge(destinations=["1"]), {"status": "completed", "seconds": float("nan")}, "seconds"),
-        (Bridge(destinations=["1"]), {"status": "completed", "seconds": float("inf")}, "seconds"),
-        (Bridge(destinations=["1"]), {"status": "completed", "code": -1}, "code"),
-    ],
-)
-async def test_results_that_cannot_be(
-    switch: VoiceSwitch, call: Taken, handler: TestHandler, action: CallAction, result: dict[str, Any], field: str
-) -> None:
-    call.perform(action)
-    (await switch.next("call.collect" if isinstance(action, Collect) else "call.bridge")).done(result)
-    await handler.until(lambda: call.results)
-    (failed,) = call.results
-    assert isinstance(failed, Failed)
-    assert f"at `result.{field}`" in failed.message
-
-
-async def test_a_connection_lost_in_mid_call_ends_its_calls_only(
-    switch: VoiceSwitch, call: Taken, handler: TestHandler, calls: RpcCalls, tmp_path: Path
-) -> None:
-    other = await VoiceSwitch.connect(f"unix:{tmp_path / 's'}")
-    await other.start("c2")
-    call.perform(Play(media=[]))
-    await switch.next("call.play")
-    await switch.start("idle")
-    await switch.client.close()
-    await handler.until(lambda: handler.calls[0].control.ended and handler.calls[2].control.ended)
-    lost = HungUp(by=HangupBy.SYSTEM, cause=41, reason="the switch's connection was lost")
-    assert call.told == [lost, HungUpDuring()]
-    assert handler.calls[2].told == [lost]
-    assert not handler.calls[1].control.ended
-    assert (calls.snapshot().lost, calls.snapshot().up, set(calls._calls)) == (2, 1, {"c2"})
-    call.perform(Hangup())
-    assert call.results[1:] == [HungUpDuring()]
-    await other.client.close()
-
-
-async def test_an_action_on_a_connection_that_is_being_closed(
-    switch: VoiceSwitch, call: Taken, server: RpcServer
-) -> None:
-    closing = asyncio.ensure_future(server.close())
-    await asyncio.sleep(0)
-    call.perform(Answer())
-    assert isinstance(call.told[0], HungUp)
-    assert call.results == [HungUpDuring()]
-    await closing
-
-
-async def test_recordings_are_announced_after_the_end_too(
-    switch: VoiceSwitch, call: Taken, handler: TestHandler, calls: RpcCalls
-) -> None:
-    for name in ("a", "b"):
-        call.perform(Record(name=name, path=Path(f"/r/{name}")))
-        (await switch.next("call.record")).done()
-    await handler.until(lambda: call.results == [Done(), Done()])
-    await switch.event_answered("recording_finished", name="a", path="/r/a", seconds=1)
-    await switch.event_answered("hungup")
-    assert calls.snapshot().up == 0
-    await switch.event_answered("recording_finished", name="b", path="/r/b", seconds=2, error="disk full")
-    assert call.events[2:] == [RecordingFinished(name="b", path=Path("/r/b"), seconds=2.0, error="disk full")]
-    assert calls._calls == {}
 
 
 async def test_strings_sent_as_binary(switch: VoiceSwitch, handler: TestHandler) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sipio.errors import LocalError, MalformedFrame, MalformedMessage, OversizedFrame
 from sipio.rpc.connection import ConnectionFailed, RequestRefused, ResponseUnexpected, RpcConnection
-from sipio.rpc.errors import ErrorCode, RpcError
+from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.messages import NotificationReceived, RequestReceived, ResponseReceived
 from sipio.rpc.values import ValueDecoder
@@ -60,6 +60,36 @@ def test_requests_and_notifications_to_the_peer() -> None:
         ("response", msgid, None, b"\x03"),
         (ResponseUnexpected(0),),
     ]
+
+
+def test_what_has_begun_is_answered_while_finishing_and_nothing_begins() -> None:
+    core = connection()
+    core.receive(b"\x94\x00\x07\xa4ping\x90", 0.0)
+    asked = core.request("add", [1, 2])
+    core.take_output(0.0)
+    core.finish()
+    for begin in (core.request, core.notify):
+        with pytest.raises(ConnectionLost):
+            begin("more", [])
+    core.respond(7, "pong")
+    assert core.take_output(0.0) == [b"\x94\x01\x07\xc0\xa4pong"]
+    events = core.receive(b"\x94\x01\x00\xc0\x03", 0.0)
+    assert [plain(event) for event in events] == [("response", asked, None, b"\x03")]
+
+
+@pytest.mark.parametrize("how", ["failed", "ended"])
+def test_nothing_begins_on_a_connection_that_is_gone(how: str) -> None:
+    core = connection()
+    if how == "failed":
+        core.receive(b"\xc1", 0.0)
+        core.take_output(0.0)
+    else:
+        core.end()
+    assert (core.failed, core.ended) == (how == "failed", how == "ended")
+    for begin in (core.request, core.notify):
+        with pytest.raises(ConnectionLost):
+            begin("more", [])
+    assert core.take_output(0.0) == []
 
 
 def test_given_up_request_is_unexpected_when_answered() -> None:

@@ -6,8 +6,7 @@ from typing import Any, cast
 
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ErrorCode
-from sipio.rpc.responder import Responder
-from sipio.rpc.service import Method
+from sipio.rpc.service import Method, Responder
 
 SECONDS = 5.0
 ACTIONS = ("answer", "play", "echo", "collect", "bridge", "hangup", "record", "block_dtmf", "stop", "set_variable")

@@ -26,9 +26,11 @@ from sipio.call_control import (
 )
 from sipio.media.dtmf_tones import tone_samples
 from sipio.media.g711 import Samples
+from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.sip.events import SessionAnswered
 from sipio.sip.media_description import Direction
+from sipio.sip_driver.call import AgentCall
 from sipio.sip_driver.settings import AgentSettings
 from tests.acceptance.phone import FarCall, Phone, phone
 from tests.acceptance.voice_daemon import write_wav
@@ -37,6 +39,7 @@ from tests.sipio.sip_driver.test_agent import HOST, running
 
 KEYS = "159D*0#"
 CALLER = "127.0.0.74"
+TIMEOUT_SECONDS = 1.0
 
 
 def pressing(keys: str, milliseconds: int = 70) -> Samples:
@@ -77,6 +80,21 @@ class Lossy:
             self._send(datagram, target)
 
 
+class SilenceWatch:
+    """Tells when a session has looked, after its timeout, at how long it has heard nothing."""
+
+    def __init__(self, media: MediaSession, timeout_seconds: float) -> None:
+        self.looked = asyncio.Event()
+        look = media._every_second
+
+        def watched() -> None:
+            look()
+            if media._clock() - media._incoming.heard_at > timeout_seconds:
+                self.looked.set()
+
+        object.__setattr__(media, "_every_second", watched)
+
+
 @pytest.mark.parametrize("case", ["clean", "five per cent lost", "over music"])
 async def test_tones_are_collected_while_a_prompt_plays(case: str, tmp_path: Path) -> None:
     prompt: list[Media] = [MediaFile("p", write_wav(tmp_path / "prompt.wav", tone(500, 20)))]
@@ -104,7 +122,7 @@ async def test_tones_are_collected_while_a_prompt_plays(case: str, tmp_path: Pat
 
 async def test_callers_who_hold_stay_and_hear_the_rest(tmp_path: Path) -> None:
     sound: list[Media] = [MediaFile("p", write_wav(tmp_path / "long.wav", tone(700, 30)))]
-    settings = AgentSettings(media=MediaSettings(timeout_seconds=1.0, rtcp_seconds=0))
+    settings = AgentSettings(media=MediaSettings(timeout_seconds=TIMEOUT_SECONDS, rtcp_seconds=0))
     async with running(settings) as (agent, handler), phone(CALLER) as caller:
 
         async def hold(held: Direction) -> None:
@@ -115,15 +133,20 @@ async def test_callers_who_hold_stay_and_hear_the_rest(tmp_path: Path) -> None:
             await asyncio.wait_for(perform(control, Answer()), 10)
             playing = perform(control, Play(media=sound))
             silence = Lossy(made, 1.0)
+            assert isinstance(control, AgentCall)
+            watch = SilenceWatch(control.media, TIMEOUT_SECONDS)
             made.session.reinvite(structs.replace(made.local, direction=held))
             await made.until(lambda: made.session.media.direction is held, "the hold")
-            await asyncio.sleep(2.2)  # the timeout, and more
+            await asyncio.wait_for(watch.looked.wait(), 10)
             assert not control.ended
             silence.share = 0.0
             made.session.reinvite(made.local)
             await made.until(lambda: made.session.media.direction is Direction.SENDRECV, "the end of it")
             made.listen(tmp_path / f"{held}.wav")
-            await asyncio.sleep(0.5)
+            received = made.media.statistics().packets_received
+            async with asyncio.timeout(10):
+                while made.media.statistics().packets_received < received + 25:  # noqa: ASYNC110 - no event shows it
+                    await asyncio.sleep(0.01)
             heard = await made.heard()
             assert np.abs(heard[-800:]).max() > 5_000, "the sound, where it has got to"
             assert not playing.done()

@@ -1,4 +1,4 @@
-"""What the sessions of one engine have in common."""
+"""What the sessions of one engine share: clock, ports, sounds, threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from sipio.media.ticker import Ticker
 
 
 @dataclass(frozen=True, slots=True)
-class Facilities:
+class MediaResources:
     """Made by the engine, used by its sessions."""
 
     settings: MediaSettings
     loop: asyncio.AbstractEventLoop
     clock: Callable[[], float]
-    """Steady seconds."""
+    """Gives steady seconds."""
     ticker: Ticker
     ports: PortRange
     library: SoundLibrary
     writers: Executor
     """Threads that write recordings."""
     recordings: set[asyncio.Future[None]] = field(default_factory=set)
-    """Of each recording that is not complete on disk."""
+    """One for each recording that is not complete on disk; done when it is."""

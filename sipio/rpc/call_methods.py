@@ -15,7 +15,6 @@ from sipio.call_control import (
 from sipio.causes import cause_of, status_of
 from sipio.errors import MalformedMessage
 from sipio.reasons import reason_phrase
-from sipio.rpc.call import CallCounters, RpcCall, RpcCallsSnapshot
 from sipio.rpc.call_messages import (
     CallAccepted,
     CallRefused,
@@ -23,12 +22,13 @@ from sipio.rpc.call_messages import (
     read_event,
     read_event_head,
 )
+from sipio.rpc.controlled_call import RpcCall
+from sipio.rpc.counters import CallCounters, CallFault, RpcCallsSnapshot
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.peer import RpcPeer
-from sipio.rpc.responder import Responder
-from sipio.rpc.service import Method
+from sipio.rpc.service import Method, Responder
 
-logger = logging.getLogger("sipio.rpc")
+logger = logging.getLogger(__name__)
 
 _OneStart = Annotated[list[CallStart], msgspec.Meta(min_length=1, max_length=1)]
 _OneEvent = Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=1)]
@@ -51,18 +51,17 @@ class RpcCalls:
 
     def snapshot(self) -> RpcCallsSnapshot:
         """The counters as they are now."""
-        totals = {name: getattr(self.counters, name) for name in CallCounters.__slots__}
-        return RpcCallsSnapshot(up=self._up, **totals)
+        return self.counters.snapshot(up=self._up)
 
     def _start(self, params: list[CallStart], responder: Responder) -> None:
         start = params[0]
         self.counters.offered += 1
         if start.id in self._calls:
-            self.counters.duplicates += 1
+            self.counters.faults[CallFault.DUPLICATE_START] += 1
             responder.error(ErrorCode.CALL_EXISTS, f"there is a call {start.id[:64]!r} already")
             return
         if self._up >= self._limits.calls:
-            self.counters.over_limit += 1
+            self.counters.refused["limit"] += 1
             retry_after = [("Retry-After", str(self._limits.retry_after_seconds))]
             refusal = CallRefused(code=503, reason=reason_phrase(503), cause=cause_of(503), headers=retry_after)
             responder.result(refusal)
@@ -76,7 +75,7 @@ class RpcCalls:
             call.forget()
             raise
         if isinstance(taken, Hangup):
-            self.counters.refused += 1
+            self.counters.refused["handler"] += 1
             call.forget()
             code = taken.code or status_of(taken.cause)
             responder.result(
@@ -100,15 +99,15 @@ class RpcCalls:
             return
         call = self._call(message.call_id, responder.peer)
         if call is None or not call.take(message.event()):
-            self.counters.unknown_calls += 1
+            self.counters.faults[CallFault.UNKNOWN_CALL] += 1
             responder.error(ErrorCode.UNKNOWN_CALL, f"there is no call {message.call_id[:64]!r} on this connection")
             return
         responder.result({})
 
     def _malformed_event(self, given: msgspec.Raw, error: MalformedMessage, responder: Responder) -> None:
-        self.counters.malformed_events += 1
+        self.counters.faults[CallFault.MALFORMED_EVENT] += 1
         head = read_event_head(given)
-        logger.warning("rpc.call_event_malformed call_id=%s reason=%s", head.call_id[:64], error)
+        logger.warning("rpc_call_event_malformed", extra={"call_id": head.call_id[:64], "reason": str(error)})
         call = self._call(head.call_id, responder.peer)
         if call is not None and head.event == "hungup":
             # Whatever else it says, the call is over: not to take this in would leave it up and billed.
@@ -131,9 +130,9 @@ class RpcCalls:
             call.lost()
 
     def over(self) -> None:
-        """A call is up no more."""
+        """Take note that a call is up no more."""
         self._up -= 1
 
     def forget(self, call: RpcCall) -> None:
-        """Nothing is expected of a call any more."""
+        """Let a call go: nothing is expected of it any more."""
         del self._calls[call.offer.id]

@@ -29,10 +29,11 @@ from sipio.call_control import (
 )
 from sipio.errors import LocalError, MalformedMessage, SipioError
 from sipio.rpc.call_messages import read_result, request_of
+from sipio.rpc.counters import CallCounters, CallFault
 from sipio.rpc.errors import ConnectionLost, RpcError
 from sipio.rpc.peer import RpcPeer
 
-logger = logging.getLogger("sipio.rpc")
+logger = logging.getLogger(__name__)
 
 HANGUP_SECONDS: Final = 5.0
 """After a hang-up has been asked for or hinted at, the switch has this long to say ``hungup``; then it is taken as
@@ -44,61 +45,18 @@ _MEDIA: Final = (Play, Echo, Collect)
 _STOPPABLE: Final = (*_MEDIA, Bridge)
 
 
-class RpcCallsSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals since the start, but for ``up``, which is now."""
-
-    up: int
-    offered: int
-    """Every ``call.start`` of the right shape."""
-    refused: int
-    """By the handler: no such destination, draining."""
-    over_limit: int
-    duplicates: int
-    """``call.start`` with an id that is in use."""
-    unknown_calls: int
-    """``call.event`` of calls that never were or are over."""
-    malformed_events: int
-    malformed_results: int
-    failed_actions: int
-    lost: int
-    """Calls ended since the switch's connection was."""
-    unannounced_ends: int
-    """Calls whose end the switch did not announce in time."""
-
-
-class CallCounters:
-    """The counting side of `RpcCallsSnapshot`."""
-
-    __slots__ = tuple(name for name in RpcCallsSnapshot.__struct_fields__ if name != "up")
-
-    def __init__(self) -> None:
-        for name in self.__slots__:
-            setattr(self, name, 0)
-
-    offered: int
-    refused: int
-    over_limit: int
-    duplicates: int
-    unknown_calls: int
-    malformed_events: int
-    malformed_results: int
-    failed_actions: int
-    lost: int
-    unannounced_ends: int
-
-
-class Keeper(Protocol):
-    """What a call needs of whoever keeps all of them."""
+class CallOwner(Protocol):
+    """The part of `sipio.rpc.call_methods.RpcCalls` that each of its calls needs."""
 
     @property
     def counters(self) -> CallCounters: ...
 
     def over(self) -> None:
-        """A call is up no more."""
+        """Take note that a call is up no more."""
         ...
 
     def forget(self, call: "RpcCall") -> None:
-        """Nothing is expected of a call any more."""
+        """Let a call go: nothing is expected of it any more."""
         ...
 
 
@@ -125,8 +83,8 @@ class _Action:
 class RpcCall:
     """One call of a switch. A `sipio.call_control.CallControl`."""
 
-    def __init__(self, calls: Keeper, peer: RpcPeer, offer: CallOffer) -> None:
-        self._calls = calls
+    def __init__(self, owner: CallOwner, peer: RpcPeer, offer: CallOffer) -> None:
+        self._owner = owner
         self.peer = peer
         self._offer = offer
         self._observer: CallObserver | None = None
@@ -150,7 +108,7 @@ class RpcCall:
         return self._ended
 
     def begin(self, observer: CallObserver) -> None:
-        """The switch has been told that its call was taken."""
+        """Tell the call that the switch knows it was taken: what was asked of it before goes out now."""
         self._observer = observer
         held, self._held = self._held, []
         for send in held:
@@ -218,11 +176,14 @@ class RpcCall:
         except ConnectionLost:
             self.lost()
         except LocalError as error:
-            logger.warning("rpc.call_request_failed call_id=%s method=%s reason=%s", self._offer.id, method, error)
+            logger.warning(
+                "rpc_call_request_failed",
+                extra={"call_id": self._offer.id, "method": method, "reason": str(error)},
+            )
 
     def _told(self, error: SipioError | None, _result: msgspec.Raw) -> None:
         if error is not None and not isinstance(error, ConnectionLost):
-            self._calls.counters.failed_actions += 1
+            self._owner.counters.failed_actions += 1
 
     # ---- what the switch says ----
 
@@ -235,8 +196,8 @@ class RpcCall:
             try:
                 value = read_result(pending.action, result)
             except MalformedMessage as malformed:
-                self._calls.counters.malformed_results += 1
-                logger.warning("rpc.call_result_malformed call_id=%s reason=%s", self._offer.id, malformed)
+                self._owner.counters.faults[CallFault.MALFORMED_RESULT] += 1
+                logger.warning("rpc_call_result_malformed", extra={"call_id": self._offer.id, "reason": str(malformed)})
                 self._complete(pending, Failed(f"the switch's answer cannot be understood: {malformed}"))
                 return
             if isinstance(pending.action, Record):
@@ -247,7 +208,7 @@ class RpcCall:
             self._expect_end()
         else:
             # "stopped" among them: of what we had stopped nothing waits here any more.
-            self._calls.counters.failed_actions += 1
+            self._owner.counters.failed_actions += 1
             words = (error.message or error.code) if isinstance(error, RpcError) else str(error)
             self._complete(pending, Failed(words or "the switch could not do it, and did not say why"))
 
@@ -269,18 +230,18 @@ class RpcCall:
         return True
 
     def lost(self) -> None:
-        """The switch's connection is gone."""
+        """End the call because the switch's connection is gone."""
         if not self._ended:
-            self._calls.counters.lost += 1
+            self._owner.counters.faults[CallFault.CONNECTION_LOST] += 1
             self.end(HungUp(by=HangupBy.SYSTEM, cause=41, reason="the switch's connection was lost"))
         self.forget()
 
     def end(self, hung_up: HungUp) -> None:
-        """The call is over."""
+        """End the call: tell its observer, then complete its actions."""
         if self._ended:
             return
         self._ended = True
-        self._calls.over()
+        self._owner.over()
         actions, self._actions = self._actions, []
         self._held.clear()
         for pending in actions:
@@ -296,16 +257,16 @@ class RpcCall:
             self.forget()
 
     def forget(self) -> None:
-        """Nothing is expected of the call any more."""
+        """Let the call go: nothing is expected of it any more."""
         if self._gone:
             return
         self._gone = True
         if not self._ended:
             self._ended = True
-            self._calls.over()
+            self._owner.over()
         if self._timer is not None:
             self._timer.cancel()
-        self._calls.forget(self)
+        self._owner.forget(self)
 
     def _complete(self, pending: _Action, result: ActionResult) -> None:
         if pending in self._actions:
@@ -320,7 +281,7 @@ class RpcCall:
         self._set_timer(HANGUP_SECONDS, self._end_unannounced)
 
     def _end_unannounced(self) -> None:
-        self._calls.counters.unannounced_ends += 1
+        self._owner.counters.faults[CallFault.UNANNOUNCED_END] += 1
         by = HangupBy.SCRIPT if self._hangup_asked else HangupBy.SYSTEM
         self.end(HungUp(by=by, reason="the switch did not announce the end"))
 
