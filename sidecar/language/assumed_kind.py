@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from sidecar.kind import Kind
+from sidecar.kind import MAIN, Kind
 from sidecar.language.names import Names, find_names
 from sidecar.language.syntax import syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
@@ -45,7 +45,7 @@ def _signs(syntax: SyntaxTree, names: Names) -> Iterator[tuple[Node, str]]:
     for node in syntax.tree.root_node.children:
         if node.type == "function_declaration":
             name, parameters = node.child_by_field_name("name"), node.child_by_field_name("parameters")
-            if name is not None and parameters is not None and syntax.text(name) == b"main":
+            if name is not None and parameters is not None and syntax.text(name) == MAIN.encode():
                 # Only a script that drives a call is given a second argument.
                 for second in parameters.named_children[1:2]:
                     yield second, syntax.text(second)[:40].decode("utf-8", "replace")

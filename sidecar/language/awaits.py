@@ -12,27 +12,15 @@ from typing import Final
 
 from tree_sitter import Node
 
-from sidecar.language.syntax_tree import SyntaxTree, walk
+from sidecar.kind import MAIN
+from sidecar.language.scopes import FUNCTIONS, Scope, ScopeWalk, Visit
+from sidecar.language.syntax_tree import SyntaxTree
 
 ACTIONS: Final = frozenset(b"answer tts play echo ivr bridge hangup waitFor record blockDtmf set".split())
 """Functions of ctx whose promise means that something is done on the call."""
 MODULE: Final = b"cxC5Server"
 _NAMED: Final = re.compile(rb"\b(?:" + b"|".join(sorted(ACTIONS)) + rb")\b")
 
-_FUNCTIONS: Final = frozenset(
-    [
-        "function_declaration",
-        "function_expression",
-        "generator_function",
-        "generator_function_declaration",
-        "arrow_function",
-        "method_definition",
-    ]
-)
-_SCOPES: Final = _FUNCTIONS | {
-    "program", "statement_block", "for_statement", "for_in_statement", "catch_clause", "switch_body", "class_body",
-}  # fmt: skip
-_DECLARATIONS: Final = frozenset(["function_declaration", "generator_function_declaration", "class_declaration"])
 _PASSES: Final = frozenset(["parenthesized_expression", "array", "pair", "object", "spread_element"])
 """The promise is part of something else, which is looked at in its place."""
 _TAKEN: Final = frozenset(
@@ -44,43 +32,19 @@ _MOST_PARENTS: Final = 200
 """Looked at above one call: an expression nested deeper was not written by a person."""
 
 
-class _Scope:
-    __slots__ = ("names", "parent")
-
-    def __init__(self, parent: "_Scope | None") -> None:
-        self.parent = parent
-        self.names: dict[bytes, bytes | None] = {}
-        """``ctx`` for a ctx, ``class`` for cxC5Server, an action's name for a function taken out, None for anything
-        else."""
-
-    def find(self, name: bytes) -> bytes | None:
-        scope: _Scope | None = self
-        while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
-            scope = scope.parent
-        return None
-
-    def holder(self, name: bytes) -> "_Scope | None":
-        scope: _Scope | None = self
-        while scope is not None and name not in scope.names:
-            scope = scope.parent
-        return scope
-
-
 _CTX: Final = b"(ctx)"
 _CLASS: Final = b"(class)"
 
 
-def unawaited_actions(syntax: SyntaxTree) -> Iterator[tuple[Node, str]]:
+def unawaited_actions(syntax: SyntaxTree, entry: str = MAIN) -> Iterator[tuple[Node, str]]:
     """Each action that nobody awaits, at its call, with what to tell the author.
 
-    Raises CheckTimeoutError at the tree's deadline.
+    ``entry`` is the name of the function that a run calls. Raises CheckTimeoutError at the tree's deadline.
     """
     if _NAMED.search(syntax.source) is None:
         return
-    found = _Walk(syntax)
-    for call, name in found.calls():
+    found = _Calls(syntax, entry.encode())
+    for call, name in found.of_actions():
         # Each look at a parent begins at the root: as long as the text has statements.
         syntax.check_deadline()
         why = _lost(syntax, call, found.uses)
@@ -88,25 +52,30 @@ def unawaited_actions(syntax: SyntaxTree) -> Iterator[tuple[Node, str]]:
             yield call, f"`{name.decode()}(...)` is not awaited{why}"
 
 
-class _Walk:
-    def __init__(self, syntax: SyntaxTree) -> None:
+class _Calls:
+    """The calls of one script, and what the names in it stand for."""
+
+    def __init__(self, syntax: SyntaxTree, entry: bytes) -> None:
         self._syntax = syntax
+        self._entry = entry
         self.uses: dict[bytes, int] = {}
         """How often each name stands in the text."""
-        self._calls: list[tuple[Node, _Scope]] = []
-        self._declarators: list[tuple[Node, Node, _Scope]] = []
+        self._meanings: dict[tuple[Scope, bytes], bytes] = {}
+        """Of a name that is declared in a scope: that of a ctx, of cxC5Server, or the action that was taken out of a
+        ctx. Others are not in it."""
+        self._calls: list[tuple[Node, Scope]] = []
+        self._given: list[tuple[Node, Node, Scope]] = []
+        """Each name or pattern that is given a value, that value, and where."""
 
-    def calls(self) -> list[tuple[Node, bytes]]:
+    def of_actions(self) -> list[tuple[Node, bytes]]:
         """Every call of an action, with the words of its function."""
-        scopes: list[tuple[int, _Scope]] = []
-        for depth, node in walk(self._syntax, self._syntax.tree.walk()):
-            while scopes and scopes[-1][0] >= depth:
-                scopes.pop()
-            self._visit(node, depth, scopes)
+        for visit in ScopeWalk(self._syntax):
+            self._visit(visit)
         # Once for what is declared by ctx itself, once more for other names of those.
         for _ in range(2):
-            for target, value, scope in self._declarators:
-                self._declare_value(target, value, scope)
+            for target, value, scope in self._given:
+                self._syntax.check_deadline()
+                self._give(target, value, scope)
         found = []
         for node, scope in self._calls:
             name = self._action(node, scope)
@@ -114,150 +83,126 @@ class _Walk:
                 found.append((node, name))
         return found
 
-    def _visit(self, node: Node, depth: int, scopes: list[tuple[int, _Scope]]) -> None:
-        kind = node.type
-        scope = scopes[-1][1] if scopes else _Scope(None)
-        if kind in ("identifier", "shorthand_property_identifier"):
-            name = self._syntax.text(node)
-            self.uses[name] = self.uses.get(name, 0) + 1
-            return
-        if not node.is_named:
-            return
-        if kind in _DECLARATIONS:
-            name_node = node.child_by_field_name("name")
-            if name_node is not None:
-                scope.names[self._syntax.text(name_node)] = None
-        if kind in _SCOPES:
-            inner = _Scope(scope if scopes else None)
-            scopes.append((depth, inner))
-            if kind in _FUNCTIONS:
-                self._parameters(node, inner)
-            elif kind in ("for_in_statement", "catch_clause"):
-                own = node.child_by_field_name("left" if kind == "for_in_statement" else "parameter")
-                if own is not None and (kind == "catch_clause" or node.child_by_field_name("kind") is not None):
-                    self._declare_names(own, inner)
-            return
-        if kind == "import_statement":
-            self._import(node, scope)
-        elif kind == "variable_declarator":
-            target = node.child_by_field_name("name")
-            value = node.child_by_field_name("value")
-            if target is not None:
-                self._declare_names(target, scope)
-                if value is not None:
-                    self._declarators.append((target, value, scope))
-        elif kind == "assignment_expression":
-            target = node.child_by_field_name("left")
-            value = node.child_by_field_name("right")
-            if target is not None and value is not None and target.type == "identifier":
-                self._declarators.append((target, value, scope))
+    def _visit(self, visit: Visit) -> None:
+        node, kind = visit.node, visit.type
+        if visit.name is not None:
+            if kind != "shorthand_property_identifier_pattern":
+                self.uses[visit.name] = self.uses.get(visit.name, 0) + 1
+        elif kind in FUNCTIONS:
+            self._parameters(visit)
+        elif kind == "import_statement":
+            self._import(node, visit.scope)
+        elif kind in ("variable_declarator", "assignment_expression"):
+            target = node.child_by_field_name("name" if kind == "variable_declarator" else "left")
+            value = node.child_by_field_name("value" if kind == "variable_declarator" else "right")
+            if target is not None and value is not None:
+                self._given.append((target, value, visit.scope))
         elif kind == "call_expression":
-            self._calls.append((node, scope))
+            self._calls.append((node, visit.scope))
 
     # ---- what names mean ----
 
-    def _parameters(self, function: Node, scope: _Scope) -> None:
-        single = function.child_by_field_name("parameter")
-        parameters = function.child_by_field_name("parameters")
+    def _parameters(self, function: Visit) -> None:
+        single = function.node.child_by_field_name("parameter")
+        parameters = function.node.child_by_field_name("parameters")
         given = [single] if single is not None else [*parameters.named_children] if parameters is not None else []
         given = [one for one in given if one.type != "comment"]
         is_entry = self._is_entry(function)
         for index, one in enumerate(given):
-            self._declare_names(one, scope)
             target = one.child_by_field_name("left") if one.type == "assignment_pattern" else one
             if target is None:
                 continue
-            if target.type == "identifier" and (self._syntax.text(target) == b"ctx" or (is_entry and index == 1)):
-                scope.names[self._syntax.text(target)] = _CTX
+            if target.type == "identifier":
+                name = self._syntax.text(target)
+                if name == b"ctx" or (is_entry and index == 1):
+                    self._meanings[function.scope, name] = _CTX
             elif target.type == "object_pattern" and is_entry and index == 1:
-                self._take_out(target, scope)
+                for name, action in self._taken_out(target):
+                    self._meanings[function.scope, name] = action
 
-    def _is_entry(self, function: Node) -> bool:
-        name = function.child_by_field_name("name")
-        parent = function.parent
-        if name is not None and self._syntax.text(name) == b"main":
+    def _is_entry(self, function: Visit) -> bool:
+        name = function.node.child_by_field_name("name")
+        parent = function.parent.node
+        if name is not None and self._syntax.text(name) == self._entry:
             return True
-        if parent is None:
-            return False
         if parent.type == "export_statement":
             return any(child.type == "default" for child in parent.children)
         target = parent.child_by_field_name("name" if parent.type == "variable_declarator" else "left")
         return (
             parent.type in ("variable_declarator", "assignment_expression")
             and target is not None
-            and self._syntax.text(target) in (b"main", b"globalThis.main")
+            and self._syntax.text(target) in (self._entry, b"globalThis." + self._entry)
         )
 
-    def _declare_names(self, pattern: Node, scope: _Scope) -> None:
-        waiting = [pattern]
-        while waiting:
-            one = waiting.pop()
-            if one.type in ("identifier", "shorthand_property_identifier_pattern"):
-                scope.names.setdefault(self._syntax.text(one), None)
-            elif one.type in ("assignment_pattern", "object_assignment_pattern"):
-                left = one.child_by_field_name("left")
-                if left is not None:
-                    waiting.append(left)
-            elif one.type == "pair_pattern":
-                value = one.child_by_field_name("value")
-                if value is not None:
-                    waiting.append(value)
-            elif one.type in ("object_pattern", "array_pattern", "rest_pattern"):
-                waiting.extend(one.named_children)
-
-    def _import(self, node: Node, scope: _Scope) -> None:
+    def _import(self, node: Node, scope: Scope) -> None:
         source = node.child_by_field_name("source")
-        is_ours = source is not None and self._syntax.text(source)[1:-1] == MODULE
+        if source is None or self._syntax.text(source)[1:-1] != MODULE:
+            return
         for clause in node.named_children:
             if clause.type == "import_clause":
                 for part in clause.named_children:
                     if part.type == "identifier":
-                        scope.names[self._syntax.text(part)] = _CLASS if is_ours else None
+                        self._meanings[scope, self._syntax.text(part)] = _CLASS
 
-    def _declare_value(self, target: Node, value: Node, scope: _Scope) -> None:
+    def _give(self, target: Node, value: Node, scope: Scope) -> None:
         meaning = self._meaning(value, scope)
         if meaning is None:
             return
         if target.type == "identifier":
-            name = self._syntax.text(target)
-            holder = scope.holder(name)
-            if holder is not None:
-                holder.names[name] = meaning
+            self._mean(self._syntax.text(target), scope, meaning)
         elif target.type == "object_pattern" and meaning == _CTX:
-            self._take_out(target, scope)
+            for name, action in self._taken_out(target):
+                self._mean(name, scope, action)
 
-    def _take_out(self, pattern: Node, scope: _Scope) -> None:
+    def _mean(self, name: bytes, scope: Scope, meaning: bytes) -> None:
+        declared_in = scope.bindings.get(name)
+        if declared_in is not None:
+            self._meanings[declared_in, name] = meaning
+
+    def _taken_out(self, pattern: Node) -> Iterator[tuple[bytes, bytes]]:
+        """Each name in a pattern that takes an action out of a ctx, and which."""
         for one in pattern.named_children:
             key: Node | None = one
             local: Node | None = one
             if one.type == "pair_pattern":
                 key, local = one.child_by_field_name("key"), one.child_by_field_name("value")
-            if key is None or local is None or self._syntax.text(key) not in ACTIONS:
-                continue
-            scope.names[self._syntax.text(local)] = self._syntax.text(key)
+            if key is not None and local is not None and self._syntax.text(key) in ACTIONS:
+                yield self._syntax.text(local), self._syntax.text(key)
 
-    def _meaning(self, value: Node, scope: _Scope) -> bytes | None:
+    def _named(self, name: bytes, scope: Scope) -> bytes | None:
+        """What a name means where it stands."""
+        declared_in = scope.bindings.get(name)
+        return self._meanings.get((declared_in, name)) if declared_in is not None else None
+
+    def _meaning(self, value: Node, scope: Scope) -> bytes | None:
         """What an expression gives: a ctx, the class of one, or nothing of interest."""
         if value.type == "identifier":
-            return scope.find(self._syntax.text(value))
+            return self._named(self._syntax.text(value), scope)
         if value.type == "new_expression":
             constructor = value.child_by_field_name("constructor")
             if constructor is not None and constructor.type == "identifier":
                 name = self._syntax.text(constructor)
-                is_class = scope.find(name) == _CLASS or (name == MODULE and scope.holder(name) is None)
+                is_undeclared = scope.bindings.get(name) is None
+                is_class = self._named(name, scope) == _CLASS or (name == MODULE and is_undeclared)
                 return _CTX if is_class else None
-        if value.type == "call_expression" and self._syntax.text(value)[8:-1].strip(b"()'\"` ") == MODULE:
-            function = value.child_by_field_name("function")
-            return _CLASS if function is not None and self._syntax.text(function) == b"require" else None
-        return None
+        return _CLASS if value.type == "call_expression" and self._requires_class(value) else None
 
-    def _action(self, call: Node, scope: _Scope) -> bytes | None:
+    def _requires_class(self, call: Node) -> bool:
+        function, given = call.child_by_field_name("function"), call.child_by_field_name("arguments")
+        if function is None or function.type != "identifier" or self._syntax.text(function) != b"require":
+            return False
+        if given is None or given.named_child_count != 1:
+            return False
+        (name,) = given.named_children
+        return name.type == "string" and self._syntax.text(name)[1:-1] == MODULE
+
+    def _action(self, call: Node, scope: Scope) -> bytes | None:
         function = call.child_by_field_name("function")
         if function is None:
             return None
         if function.type == "identifier":
             name = self._syntax.text(function)
-            return name if scope.find(name) in ACTIONS else None
+            return name if self._named(name, scope) in ACTIONS else None
         if function.type != "member_expression":
             return None
         owner = function.child_by_field_name("object")
@@ -311,7 +256,7 @@ def _lost(syntax: SyntaxTree, call: Node, uses: dict[bytes, int]) -> str:
 
 
 def _operand(parent: Node, node: Node) -> str | None:
-    """As `_lost`, of an operator's operand; None where its result is the promise still."""
+    """What `_lost` says of an operand of an operator; None where the operator's result is the promise still."""
     kind = parent.type
     if kind == "ternary_expression":
         return _AS_CONDITION if _is_field(parent, "condition", node) else None
@@ -352,7 +297,7 @@ def _kept(syntax: SyntaxTree, parent: Node, node: Node, uses: dict[bytes, int]) 
 
 
 def _returned(syntax: SyntaxTree, arrow: Node) -> str:
-    """Of an arrow function without braces, which gives its promise to whoever calls it."""
+    """What becomes of the promise that an arrow function without braces gives to whoever calls it."""
     arguments = arrow.parent
     call = arguments.parent if arguments is not None and arguments.type == "arguments" else None
     function = call.child_by_field_name("function") if call is not None else None

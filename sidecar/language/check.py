@@ -2,13 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from tree_sitter import Node
 
-from sidecar.kind import Kind
+from sidecar.kind import RULES, Kind, KindRules
 from sidecar.language import es_module
 from sidecar.language.awaits import unawaited_actions
+from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use, find_names
 from sidecar.language.syntax import Fault, syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
@@ -23,8 +24,8 @@ Confirm = Callable[[str, Kind], Iterable[Fault]]
 """Compiles a script that is right so far and gives what the engine itself finds wrong: tree-sitter's grammar lets
 some things pass, such as a name declared twice."""
 
-_CALLED = {Kind.SCRIPT: "a Script", Kind.APP: "an App"}
-_TIMERS = frozenset({"setTimeout", "setInterval", "setImmediate"})
+_SYNCHRONOUS = "which runs synchronously; make it an App"
+_TIMERS = frozenset({"setTimeout", "setInterval", "setImmediate", "queueMicrotask"})
 _OLDER_DIALECT = frozenset({"vars", "exit", "err"})
 
 
@@ -35,14 +36,16 @@ def check_script(
     *,
     confirm: Confirm | None = None,
     seconds: float = CHECK_SECONDS,
+    modules: Collection[str] = AVAILABLE,
 ) -> tuple[Problem, ...]:
     """The problems of a script in the order of its lines; empty where nothing is wrong.
 
+    ``modules`` are the names that it may import or require, where its kind has modules at all.
     Neither the size nor the nesting of the text can make this crash or take longer than ``seconds``.
     """
     warnings: list[Fault] = []
     try:
-        faults = _faults(text, kind, time.monotonic() + seconds, warnings)
+        faults = _faults(text, RULES[kind], modules, time.monotonic() + seconds, warnings)
     except CheckTimeoutError:
         faults = [(1, 1, f"is too complex: looking through it took longer than {seconds:g} s")]
     if not faults and confirm is not None:
@@ -57,7 +60,9 @@ def check_script(
     return tuple(Problem(file, line, column, severity, message) for (line, column, message), severity in problems)
 
 
-def _faults(text: str, kind: Kind, deadline: float, warnings: list[Fault]) -> list[Fault]:
+def _faults(
+    text: str, rules: KindRules, modules: Collection[str], deadline: float, warnings: list[Fault]
+) -> list[Fault]:
     nul = text.find("\x00")
     if nul >= 0:  # the engine takes the text as a C string and would run what is before it
         return [(text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul), "contains a NUL character")]
@@ -65,17 +70,16 @@ def _faults(text: str, kind: Kind, deadline: float, warnings: list[Fault]) -> li
     errors = syntax_errors(syntax)
     if errors:
         return errors
-    names = find_names(syntax)
+    names = find_names(syntax, rules.entry)
     faults = [(*syntax.place(node), message) for node, message in names.foreign]
-    faults += _marked(syntax, _awaits(names, kind))
-    faults += _marked(syntax, _modules(syntax, names, kind))
-    if kind is Kind.SCRIPT:
-        faults += _marked(syntax, _asynchronous(names))
-    faults += _entry_point(syntax, names, kind)
-    if kind is Kind.APP:
+    faults += _marked(syntax, _awaits(names, rules))
+    faults += _marked(syntax, _modules(syntax, names, rules, modules))
+    faults += _marked(syntax, _asynchronous(names, rules))
+    faults += _entry_point(syntax, names, rules)
+    if rules.drives_calls:
         # A script that is right but for its size is not refused for what would have been a warning.
         with contextlib.suppress(CheckTimeoutError):
-            warnings += _marked(syntax, unawaited_actions(syntax))
+            warnings += _marked(syntax, unawaited_actions(syntax, rules.entry))
     return faults
 
 
@@ -83,63 +87,70 @@ def _marked(syntax: SyntaxTree, found: Iterable[tuple[Node, str]]) -> list[Fault
     return [(*syntax.place(node), message) for node, message in found]
 
 
-def _awaits(names: Names, kind: Kind) -> Iterator[tuple[Node, str]]:
-    if kind is Kind.SCRIPT:
-        for node in (*names.stray_awaits, *names.top_awaits):
-            yield node, "`await` in a Script, which runs synchronously; make it an App"
-    else:
+def _awaits(names: Names, rules: KindRules) -> Iterator[tuple[Node, str]]:
+    if rules.waits:
         for node in names.stray_awaits:
             yield node, "`await` in a function that is not `async`"
+    else:
+        for node in (*names.stray_awaits, *names.top_awaits):
+            yield node, f"`await` in {rules.called}, {_SYNCHRONOUS}"
 
 
-def _asynchronous(names: Names) -> Iterator[tuple[Node, str]]:
-    for node in names.async_functions:
-        yield node, "`async` in a Script, which runs synchronously; make it an App"
+def _asynchronous(names: Names, rules: KindRules) -> Iterator[tuple[Node, str]]:
+    if not rules.waits:
+        for node in names.async_functions:
+            yield node, f"`async` in {rules.called}, {_SYNCHRONOUS}"
     tested = _tested(names)
     for reference in names.references:
         name = reference.name
         if reference.use is Use.TESTED or name in tested:
             continue
-        if name == "Promise":
-            yield reference.node, "`Promise` in a Script, which runs synchronously; make it an App"
-        elif name in _TIMERS or name == "queueMicrotask":
-            yield reference.node, f"`{name}` in a Script, which has no timers; make it an App"
+        if name == "Promise" and not rules.waits:
+            yield reference.node, f"`Promise` in {rules.called}, {_SYNCHRONOUS}"
+        elif name in _TIMERS and not rules.has_timers:
+            yield reference.node, f"`{name}` in {rules.called}, which has no timers; make it an App"
 
 
-def _modules(syntax: SyntaxTree, names: Names, kind: Kind) -> Iterator[tuple[Node, str]]:
-    why = "in a Script, which has no modules" if kind is Kind.SCRIPT else "in an App: not available yet"
-    if kind is Kind.SCRIPT:
+def _modules(
+    syntax: SyntaxTree, names: Names, rules: KindRules, modules: Collection[str]
+) -> Iterator[tuple[Node, str]]:
+    why = f"in {rules.called}" + (": not available yet" if rules.has_modules else ", which has no modules")
+    if rules.has_modules:
+        yield from es_module.faults(syntax, names.module_forms, modules)
+    else:
         for node in names.module_forms:
             word = "export" if node.type == "export_statement" else "import"
-            yield node, f"`{word}` {why}{_start_here(kind) if word == 'export' else ''}"
-    else:
-        yield from es_module.faults(syntax, names.module_forms)
+            yield node, f"`{word}` {why}{_start_here(rules) if word == 'export' else ''}"
     tested = _tested(names)
     for reference in names.references:
         if reference.use is Use.TESTED or reference.name in tested:
             continue
         if reference.name == "require":
-            if kind is Kind.SCRIPT:
-                yield reference.node, f"`require` {why}"
+            if rules.has_modules:
+                yield from _required(syntax, reference, modules)
             else:
-                yield from _required(syntax, reference)
+                yield reference.node, f"`require` {why}"
         elif reference.name in ("module", "exports"):
-            yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(kind)}"
+            yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(rules)}"
 
 
-def _required(syntax: SyntaxTree, reference: Reference) -> Iterator[tuple[Node, str]]:
+def _required(syntax: SyntaxTree, reference: Reference, modules: Collection[str]) -> Iterator[tuple[Node, str]]:
     arguments = reference.parent.child_by_field_name("arguments") if reference.use is Use.CALLED else None
     given = arguments.named_children if arguments is not None else []
     if len(given) == 1 and given[0].type == "string":
-        unknown = es_module.unknown_module(syntax.text(given[0])[1:-1].decode("utf-8", "replace"))
+        unknown = es_module.unknown_module(syntax.text(given[0])[1:-1].decode("utf-8", "replace"), modules)
         if unknown:
             yield given[0], unknown
     else:
         yield reference.node, "`require` takes the name of a module in quotes"
 
 
-def _start_here(kind: Kind) -> str:
-    return f"; {_CALLED[kind]} starts in `function main(data)`"
+def _start_here(rules: KindRules) -> str:
+    return f"; {_starts_in(rules)}"
+
+
+def _starts_in(rules: KindRules) -> str:
+    return f"{rules.called} starts in `function {rules.entry}(data)`"
 
 
 def _dotted(syntax: SyntaxTree, reference: Reference) -> str:
@@ -155,20 +166,17 @@ def _tested(names: Names) -> frozenset[str]:
     return frozenset(reference.name for reference in names.references if reference.use is Use.TESTED)
 
 
-def _entry_point(syntax: SyntaxTree, names: Names, kind: Kind) -> list[Fault]:
-    if names.main_generators:
-        message = "`main` is a generator: calling it runs nothing"
-        return _marked(syntax, ((node, message) for node in names.main_generators))
-    has_main = names.declares_main or any(
-        reference.name == "main" and reference.use is Use.ASSIGNED for reference in names.references
-    )
+def _entry_point(syntax: SyntaxTree, names: Names, rules: KindRules) -> list[Fault]:
+    if names.entry_generators:
+        message = f"`{rules.entry}` is a generator: calling it runs nothing"
+        return _marked(syntax, ((node, message) for node in names.entry_generators))
     speaks_older_dialect = any(
         reference.name in _OLDER_DIALECT and reference.use is Use.CALLED for reference in names.references
     )
     exports = any(reference.name in ("module", "exports") for reference in names.references) or any(
-        node.type == "export_statement" and (kind is Kind.SCRIPT or es_module.exports_entry(syntax, node))
+        node.type == "export_statement" and (not rules.has_modules or es_module.exports_entry(syntax, node))
         for node in names.module_forms
     )
-    if has_main or speaks_older_dialect or exports:  # what is wrong with an export has been said
+    if names.has_entry or speaks_older_dialect or exports:  # what is wrong with an export has been said
         return []
-    return [(1, 1, f"no entry point: {_CALLED[kind]} starts in `function main(data)`")]
+    return [(1, 1, f"no entry point: {_starts_in(rules)}")]

@@ -6,14 +6,13 @@ its own line, so that errors keep their places.
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tree_sitter import Node
 
-from sidecar.language.modules import AVAILABLE
-from sidecar.language.names import Use, find_names
+from sidecar.language.names import find_names
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 
 REWRITTEN_TEXTS: Final = 1_024
@@ -52,8 +51,8 @@ def _plain(text: str) -> str:
         return text
 
 
-def faults(syntax: SyntaxTree, module_forms: Iterable[Node]) -> Iterator[tuple[Node, str]]:
-    """What of an App's import and export forms is not available, each with its node."""
+def faults(syntax: SyntaxTree, module_forms: Iterable[Node], modules: Collection[str]) -> Iterator[tuple[Node, str]]:
+    """What of import and export forms is not available where there are these modules, each with its node."""
     for node in module_forms:
         if node.type not in ("import_statement", "export_statement"):
             word = "import()" if node.type == "import" else "import.meta"
@@ -69,7 +68,7 @@ def faults(syntax: SyntaxTree, module_forms: Iterable[Node]) -> Iterator[tuple[N
                 yield node, "`export ... from` is not available"
             continue
         if source is not None:
-            unknown = unknown_module(syntax.text(source)[1:-1].decode("utf-8", "replace"))
+            unknown = unknown_module(syntax.text(source)[1:-1].decode("utf-8", "replace"), modules)
             if unknown:
                 yield source, unknown
         for part in _descend(node, "import_attribute", "import_specifier"):
@@ -87,13 +86,11 @@ def exports_entry(syntax: SyntaxTree, node: Node) -> bool:
     return any(syntax.text(one.children[-1]) in (b"main", b"default") for one in specifiers)
 
 
-def unknown_module(name: str) -> str:
-    """Empty for a module that there is, else what to tell the author."""
-    if name in AVAILABLE:
+def unknown_module(name: str, modules: Collection[str]) -> str:
+    """Empty for one of the modules that there are, else what to tell the author."""
+    if name in modules:
         return ""
-    return (
-        f"there is no module {name[:60]!r}: modules come in a later version; available: {', '.join(sorted(AVAILABLE))}"
-    )
+    return f"there is no module {name[:60]!r}: modules come in a later version; available: {', '.join(sorted(modules))}"
 
 
 class _Edit(NamedTuple):
@@ -108,10 +105,7 @@ class _Rewriting:
         self._statements = statements
         self._edits: list[_Edit] = []
         self._tail: list[bytes] = []
-        names = find_names(syntax)
-        self._has_main = names.declares_main or any(
-            reference.name == "main" and reference.use is Use.ASSIGNED for reference in names.references
-        )
+        self._has_main = find_names(syntax).has_entry
 
     def run(self) -> str:
         for node in self._statements:

@@ -132,6 +132,23 @@ def test_what_is_not_awaited(body: str, expected: list[str]) -> None:
         ),
         ("async function main(data, call) { const f = (call) => { call.tts('x') }; f({}) }", []),
         ("function main(data) { data.tts('x'); const c = new Other(); c.tts('x') }", []),
+        # a var is the whole function's
+        (
+            "async function main(data, c) { if (data.x) { var call = c } call.answer() }",
+            [f"1:61 `call.answer(...)` is not awaited{ON}"],
+        ),
+        (
+            "async function main(data, c) { { var { tts } = c } tts('x') }",
+            [f"1:52 `tts(...)` is not awaited{ON}"],
+        ),
+        ("async function main(data, ctx) { const f = () => { ctx.tts('x'); { var ctx = data.player } } }", []),
+        ("async function main(data, ctx) { const f = () => { ctx.tts('x'); for (var ctx of data) ; } }", []),
+        ("async function main(data, ctx) { const f = () => { ctx.tts('x'); if (data) { function ctx() {} } } }", []),
+        ("const f = function ctx() { ctx.tts('x') }\nasync function main(data, ctx) {}", []),
+        (
+            "async function main(data, ctx) { { let ctx = data.player; class Call {} } ctx.tts('x') }",
+            [f"1:75 `ctx.tts(...)` is not awaited{ON}"],
+        ),
     ],
 )
 def test_whose_ctx_it_is(text: str, expected: list[str]) -> None:
@@ -154,6 +171,17 @@ def test_deep_nesting_takes_no_time() -> None:
     check_script("async function main(d, ctx) {" + "f(" * 5_000 + "ctx.tts()" + ")" * 5_000 + "}", Kind.APP, "x.js")
     many = "async function main(d, ctx) {" + "{const a = ctx;" * 3_000 + "a.tts()" + "}" * 3_000 + "}"
     check_script(many, Kind.APP, "x.js")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("declaration", ["x{0} = y{0}", "var x{0} = y{0}, require", "let x{0} = y{0}"])
+def test_many_names_deep_in_blocks_take_no_time(declaration: str) -> None:
+    names = "".join(f"{{{declaration.format(number)}}}" for number in range(10_000))
+    began = time.monotonic()
+    check_script("async function main(d, ctx) {" + "{" * 60_000 + names + "}" * 60_000 + "}", Kind.APP, "x.js")
+    assert check_script(
+        "async function main(d, ctx) { ctx.tts();" + "{" * 60_000 + names + "}" * 60_000 + "}", Kind.APP, "x.js"
+    )
     assert time.monotonic() - began < 5
 
 

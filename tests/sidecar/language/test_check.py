@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.kind import Kind
+from sidecar.kind import RULES, Kind, KindRules
 from sidecar.language.check import PROBLEMS, check_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import report, report_json, summary
@@ -95,6 +95,10 @@ def test_scripts_that_are_right(text: str) -> None:
         ("const a = require('axios'); function main() {}", [f"1:11 `require` {NO_MODULES}"]),
         ("function main() {}\nfunction f(require) {}\nrequire('a')", [f"3:1 `require` {NO_MODULES}"]),
         ("function main() { { let require } require(1) }", [f"1:35 `require` {NO_MODULES}"]),
+        (
+            "function main() { { class Promise {} } return new Promise() }",
+            [f"1:51 `Promise` {SYNC}"],
+        ),
         ("function main() { return {require} }", [f"1:27 `require` {NO_MODULES}"]),
         ("function main(a = require('b')) {}", [f"1:19 `require` {NO_MODULES}"]),
         ("import kv from 'cxKV'; function main() {}", [f"1:1 `import` {NO_MODULES}"]),
@@ -151,6 +155,33 @@ def test_scripts_that_are_wrong(text: str, expected: list[str]) -> None:
 )
 def test_apps(text: str, expected: list[str]) -> None:
     assert faults(text, Kind.APP) == expected
+
+
+def test_every_kind_has_a_row() -> None:
+    assert set(RULES) == set(Kind)
+
+
+def test_what_a_kind_means_is_read_from_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = KindRules(
+        called="a Driver", entry="search", waits=True, has_timers=False, has_modules=True, drives_calls=False
+    )
+    monkeypatch.setitem(RULES, Kind.APP, driver)
+    assert faults("async function search(data, ctx) { await ctx.tts('x') }", Kind.APP) == []
+    assert faults("async function search(data, ctx) { ctx.tts('x') }", Kind.APP) == []
+    assert faults("export default async (data) => data", Kind.APP) == []
+    assert faults("function* search() { setTimeout(f) }", Kind.APP) == [
+        "1:11 `search` is a generator: calling it runs nothing",
+        "1:22 `setTimeout` in a Driver, which has no timers; make it an App",
+    ]
+    assert faults("function main() {}", Kind.APP) == ["1:1 no entry point: a Driver starts in `function search(data)`"]
+
+
+def test_a_module_that_a_host_has_is_known() -> None:
+    text = "import kv from 'cxKV'\nexport function main() { return require('cxKV') }"
+    assert len(check_script(text, Kind.APP, "x.js")) == 2
+    assert check_script(text, Kind.APP, "x.js", modules={"cxKV"}) == ()
+    (problem,) = check_script("import C from 'cxC5Server'; export default () => C", Kind.APP, "x.js", modules={"cxKV"})
+    assert problem.message.endswith("available: cxKV")
 
 
 def test_the_engine_is_asked_last_and_only_about_what_is_right_so_far() -> None:
