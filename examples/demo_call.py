@@ -8,7 +8,7 @@ from pathlib import Path
 
 from examples.demo import DemoError, daemon, side_by_side
 from sidecar.cli.terminal import Paint, Painter
-from sidecar.report import printable
+from sidecar.text import escaped
 from sipio.sip import Request
 from tests.acceptance.kamailio import GATEWAYS, Kamailio
 from tests.acceptance.sipp import Sipp, final_response, only_invite
@@ -81,7 +81,7 @@ def _shown(invite: Request) -> list[str]:
     lines = [f"INVITE {invite.request_uri().user}", f"From: {caller.uri.user if caller is not None else ''}"]
     for name in SHOWN:
         lines += [f"{name}: {value}" for value in invite.get_all(name)]
-    return [printable(line) for line in lines]
+    return [escaped(line) for line in lines]
 
 
 def _paint_new(line: str, sent: Request, paint: Painter) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from sidecar.problem import Problem, Severity
+from sidecar.text import escaped
 
 LINE_WINDOW = 100
 """Characters of a source line that are shown around the column; minified scripts are one line."""
@@ -18,7 +19,7 @@ def report(problems: Iterable[Problem], sources: Mapping[str, str]) -> str:
     """
     parts = []
     for problem in problems:
-        parts.append(printable(str(problem)) + "\n")
+        parts.append(escaped(str(problem)) + "\n")
         source = sources.get(problem.file)
         if source is not None and problem.line > 0:
             parts.append(_excerpt(source, problem.line, problem.column))
@@ -44,16 +45,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def printable(text: str) -> str:
-    """The text with control and format characters, except the tab, as escapes."""
-    return "".join(
-        character
-        if character == "\t" or not unicodedata.category(character).startswith(("C", "Zl", "Zp"))
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
 def _excerpt(source: str, line: int, column: int) -> str:
     lines = source.split("\n")
     if line > len(lines):
@@ -63,10 +54,10 @@ def _excerpt(source: str, line: int, column: int) -> str:
         return ""
     start = max(0, column - 1 - LINE_WINDOW // 2) if len(text) > LINE_WINDOW else 0
     shown = text[start : start + LINE_WINDOW]
-    before = printable(shown[: column - 1 - start])
+    before = escaped(shown[: column - 1 - start])
     pad = "".join(
         "\t" if character == "\t" else "  " if unicodedata.east_asian_width(character) in "WF" else " "
         for character in before
         if not unicodedata.combining(character)
     )
-    return f"    {printable(shown)}\n    {pad}^\n"
+    return f"    {escaped(shown)}\n    {pad}^\n"

@@ -7,8 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from sidecar import header_rules
-from sidecar.calls.places import ActionError, Places, destination, file, media, one_line
+from sidecar.calls.places import ActionError, Places, destination, file, media
 from sidecar.header_rules import RuleViolation
+from sidecar.text import printable
 from sipio.call_control import (
     ActionResult,
     Answer,
@@ -126,7 +127,7 @@ def _tts(options: _Options, _places: Places) -> Asked:
         raise ActionError("ctx.tts: text is needed")
     text, voice = options.text("text", TEXT_CHARACTERS), options.text("voice", 40)
     if _VOICE.fullmatch(voice) is None:
-        raise ActionError(f"ctx.tts: voice {one_line(voice)!r} is no name of a voice")
+        raise ActionError(f"ctx.tts: voice {printable(voice)!r} is no name of a voice")
     # A speech program that is given nothing to say gives no audio, which would be an error.
     said = [MediaText(text, voice)] if text.strip() else []
     return Asked(Play(media=[*said]), f"tts {text[:80]}".strip())
@@ -225,7 +226,7 @@ def _bridging(action: Bridge, continue_on: bool | str) -> Asked:
 
 def _hangup(options: _Options, _places: Places) -> Asked:
     given = options.given.get("cause")
-    return Asked(hangup(given, options.headers()), f"hangup {one_line(str(given))}" if given is not None else "hangup")
+    return Asked(hangup(given, options.headers()), f"hangup {printable(str(given))}" if given is not None else "hangup")
 
 
 def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
@@ -241,7 +242,7 @@ def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
     match = _SIP_ANSWER.fullmatch(str(given))
     if match is not None:
         code = int(match[1])
-        return Hangup(code=code, reason=one_line(match[2] or ""), cause=cause_of(code), headers=sent)
+        return Hangup(code=code, reason=printable(match[2] or ""), cause=cause_of(code), headers=sent)
     if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= 127:
         return Hangup(cause=given, headers=sent)
     if isinstance(given, str):

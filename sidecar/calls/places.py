@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sidecar.text import printable
 from sipio.call_control import Media, MediaFile, MediaUrl
 from sipio.errors import MalformedMessage
 from sipio.sip.uri import parse_uri
@@ -56,7 +57,7 @@ def _url(what: str, address: str) -> str:
         raise ActionError(f"{what} is longer than the {URL_CHARACTERS} characters of an address")
     # A line end would begin a header of its own in the request, or a command of its own to the switch.
     if not address.isprintable() or " " in address:
-        raise ActionError(f"{what} has a blank or a control character in an address: {one_line(address[:80])!r}")
+        raise ActionError(f"{what} has a blank or a control character in an address: {printable(address[:80])!r}")
     try:
         host = urlsplit(address).hostname
     except ValueError:
@@ -87,7 +88,7 @@ def destination(what: str, given: Any, *, external: bool = False) -> str:
     if len(text) > DESTINATION_CHARACTERS:
         raise ActionError(f"{what} is longer than {DESTINATION_CHARACTERS} characters")
     if not text.isprintable() or re.search(r'[ <>"]', text):
-        raise ActionError(f"{what} has a character that cannot be dialled: {one_line(text[:80])!r}")
+        raise ActionError(f"{what} has a character that cannot be dialled: {printable(text[:80])!r}")
     if text.startswith(("sip:", "sips:")):
         try:
             parse_uri(text)
@@ -99,8 +100,3 @@ def destination(what: str, given: Any, *, external: bool = False) -> str:
     if names and (len(names) != _NAMES.get(kind) or any(name in ("", ".", "..") for name in names)):
         raise ActionError(f"{what} {text[:80]!r} is none of sip:USER@HOST, user/NAME, trunk/NAME/NUMBER and a number")
     return f"trunk/default/{text}" if external and not names and ":" not in text else text
-
-
-def one_line(text: str) -> str:
-    """The first 200 characters of a text with what does not print left blank."""
-    return "".join(character if character.isprintable() else " " for character in text[:200]).strip()

@@ -6,9 +6,9 @@ import msgspec
 
 from sandbox.answers import without_halves
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
-from sidecar.calls.places import one_line
 from sidecar.runs.failure import Failure, failure_of
 from sidecar.runs.outcomes import OutcomeName
+from sidecar.text import printable
 from sipio.call_control import Hangup
 from sipio.causes import cause_of, status_of
 from sipio.reasons import reason_phrase
@@ -34,7 +34,7 @@ def _refusal(outcome: Returned) -> tuple[int, str]:
     if result.reject is None or not 300 <= result.reject[0] <= 699:
         return 0, ""
     code, reason = result.reject
-    return code, one_line(reason)
+    return code, printable(reason)
 
 
 def ours(completion: Completion) -> bool:

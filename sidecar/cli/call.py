@@ -15,8 +15,9 @@ from sidecar.language.check import check_script
 from sidecar.phone.keys import in_words, read_keys
 from sidecar.phone.transcript import unmet
 from sidecar.problem import Severity
-from sidecar.report import printable, report
+from sidecar.report import report
 from sidecar.runs.outcomes import GOOD_CALL_ENDS
+from sidecar.text import escaped
 
 USAGE = 2
 SCRIPT_BYTES = 1_000_000
@@ -67,13 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         text = read_text_file(script, Path("/"), SCRIPT_BYTES)
     except UnusableFileError as error:
-        print(f"scriptforge call: {printable(str(error.problem))}", file=sys.stderr)
+        print(f"scriptforge call: {escaped(str(error.problem))}", file=sys.stderr)
         return USAGE
     try:
         steps = None if arguments.keys is None else read_keys(arguments.keys)
         variables = _variables(arguments.vars)
     except SidecarError as error:
-        print(f"scriptforge call: {printable(str(error))}", file=sys.stderr)
+        print(f"scriptforge call: {escaped(str(error))}", file=sys.stderr)
         return USAGE
     problems = check_script(text, Kind.APP, str(script))
     print(report(problems, {str(script): text}), end="", file=sys.stderr)

@@ -3,7 +3,7 @@
 import time
 
 from sidecar.calls.record import CallRecord
-from sidecar.report import printable
+from sidecar.text import escaped
 from sipio.causes import NAMES
 
 
@@ -41,7 +41,7 @@ def timeline(record: CallRecord) -> str:
     if record.error_location:
         script_end += f" ({record.error_location})"
     lines.append(script_end)
-    return "".join(f"{printable(line).rstrip()}\n" for line in lines)
+    return "".join(f"{escaped(line).rstrip()}\n" for line in lines)
 
 
 def _end(record: CallRecord) -> str:

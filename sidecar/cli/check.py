@@ -14,7 +14,8 @@ from sidecar.kind import Kind
 from sidecar.language.assumed_kind import assumed_kind
 from sidecar.language.check import check_script
 from sidecar.problem import Problem, Severity
-from sidecar.report import counted, printable, report, report_json, summary
+from sidecar.report import counted, report, report_json, summary
+from sidecar.text import escaped
 
 CLEAN = 0
 PROBLEMS_FOUND = 1
@@ -50,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     missing = [path for path in arguments.paths if not path.exists()]
     if missing:
         for path in missing:
-            print(f"scriptforge check: there is no {printable(str(path))}", file=sys.stderr)
+            print(f"scriptforge check: there is no {escaped(str(path))}", file=sys.stderr)
         return USAGE
     configurations = [path for path in arguments.paths if path.suffix == ".toml" and path.is_file()]
     if configurations:
         for path in configurations:
             print(
-                f"scriptforge check: {printable(str(path))} is no script: name a configuration with --config,"
+                f"scriptforge check: {escaped(str(path))} is no script: name a configuration with --config,"
                 " assignments by the directory that they are in",
                 file=sys.stderr,
             )
@@ -101,6 +102,6 @@ def _check(
         kind, sign = assumed_kind(text)
         taken = f"an App ({sign})" if sign else "a Script"
         # Not among the problems, which are read by programs.
-        print(f"scriptforge check: {printable(f'{path}: taken for {taken}')}; --kind decides", file=sys.stderr)
+        print(f"scriptforge check: {escaped(f'{path}: taken for {taken}')}; --kind decides", file=sys.stderr)
     problems += check_script(text, kind, str(path))
     return 1

@@ -9,9 +9,10 @@ from sandbox.outcome import LogLine
 from sidecar.cli.routing_changes import Line, Sign, changes, label
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.problem import Problem, Severity
-from sidecar.report import printable, report
+from sidecar.report import report
 from sidecar.runs.failure import Failure
 from sidecar.runs.outcomes import OutcomeName
+from sidecar.text import escaped
 from sipio.routing import Action, Decision
 
 EXIT_STATUS: Mapping[str, int] = {
@@ -71,7 +72,7 @@ def changes_text(lines: Sequence[Line], paint: Painter) -> str:
     if not lines:
         return "  nothing changed"
     return "\n".join(
-        paint(f"  {'     ' * line.depth}{line.sign} {printable(line.text)}", _PAINTS[line.sign]) for line in lines
+        paint(f"  {'     ' * line.depth}{line.sign} {escaped(line.text)}", _PAINTS[line.sign]) for line in lines
     )
 
 
@@ -94,8 +95,8 @@ def console_text(console: Sequence[tuple[str, LogLine]], paint: Painter) -> str:
     texts = []
     for _, line in console:
         first, *rest = line.text.split("\n")
-        texts.append(f"  {paint(line.level.ljust(width), Paint.FAINT)}  {printable(first)}\n")
-        texts += [f"  {' ' * width}  {printable(one)}\n" for one in rest]
+        texts.append(f"  {paint(line.level.ljust(width), Paint.FAINT)}  {escaped(first)}\n")
+        texts += [f"  {' ' * width}  {escaped(one)}\n" for one in rest]
     return "".join(texts)
 
 
@@ -104,7 +105,7 @@ def time_text(micros: Mapping[str, int], paint: Painter) -> str:
     if "total" not in micros:
         return ""
     stages = [*(stage for stage in _STAGES if stage in micros), *sorted(micros.keys() - {*_STAGES, "total"})]
-    listed = ", ".join(f"{printable(stage)} {micros[stage] / 1000:.2f}" for stage in stages)
+    listed = ", ".join(f"{escaped(stage)} {micros[stage] / 1000:.2f}" for stage in stages)
     return paint(f"time {micros['total'] / 1000:.2f} ms{f': {listed}' if listed else ''}", Paint.FAINT) + "\n"
 
 
@@ -124,12 +125,12 @@ def decision_json(
 def _verdict(before: Mapping[str, Any], decision: Decision, paint: Painter) -> str:
     ended = _ended(decision)
     if decision.action is Action.REJECT:
-        answer = f"REJECT {decision.code} {printable(decision.reason)}".rstrip()
+        answer = f"REJECT {decision.code} {escaped(decision.reason)}".rstrip()
         return f"{paint(answer, Paint.BAD)}  ({ended})"
     destinations = decision.routing.get("egress_routing")
     if isinstance(destinations, list) and destinations:
         labels = [label(destination, position) for position, destination in enumerate(destinations, 1)]
-        to = f"to {printable(labels[0])}" + (f", then {printable(', '.join(labels[1:]))}" if labels[1:] else "")
+        to = f"to {escaped(labels[0])}" + (f", then {escaped(', '.join(labels[1:]))}" if labels[1:] else "")
     elif isinstance(before.get("egress_routing"), list) and before["egress_routing"]:
         to = "to nowhere: no destination is left"
     else:
@@ -140,8 +141,8 @@ def _verdict(before: Mapping[str, Any], decision: Decision, paint: Painter) -> s
 def _ended(decision: Decision) -> str:
     if decision.script is None and decision.outcome == OutcomeName.UNASSIGNED:
         return "no script is assigned"
-    script = printable(decision.script.name) if decision.script else "a script"
-    return f"{script} {_ENDED.get(decision.outcome, printable(decision.outcome))}"
+    script = escaped(decision.script.name) if decision.script else "a script"
+    return f"{script} {_ENDED.get(decision.outcome, escaped(decision.outcome))}"
 
 
 def _place(location: str) -> tuple[str, int, int]:

@@ -16,8 +16,9 @@ from sidecar.cli.terminal import Painter
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError, SidecarError
-from sidecar.report import printable, report
+from sidecar.report import report
 from sidecar.runs.outcomes import FAILURES
+from sidecar.text import escaped
 from sipio.routing import Decision, Direction, RoutingRequest
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         paint = Painter.of(sys.stdout)
         print(decision_text(request.routing, decision, paint), end="")
         if decision.outcome in FAILURES:
-            print(f"the daemon's log says why, under the call_id {printable(request.call_id)}")
+            print(f"the daemon's log says why, under the call_id {escaped(request.call_id)}")
         print(time_text(decision.micros, paint), end="")
     return exit_status(decision)
 

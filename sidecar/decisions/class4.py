@@ -9,6 +9,7 @@ from msgspec import Meta
 from sandbox.answers import without_halves
 from sidecar import header_rules, hosts
 from sidecar.header_rules import RuleViolation
+from sidecar.text import printable
 from sipio.routing import HeaderChanges
 
 ADAPTER = hosts.source("routing")
@@ -113,7 +114,7 @@ def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
         code, reason = result.reject
         if not 300 <= code <= 699:
             raise RuleViolation(f"{code} is not a SIP error")
-        return Rejection(code, _reason(reason))
+        return Rejection(code, printable(reason))
     routing = result.routing
     if routing is None:
         raise RuleViolation("the result has no routing")
@@ -258,8 +259,3 @@ def _list(field: str, value: Any) -> list[Any]:
     if type(value) is not list:
         raise RuleViolation(f"{field} of a destination must be a list")
     return value
-
-
-def _reason(text: str) -> str:
-    """A reason phrase that ends no status line early (RFC 3261 25.1); empty for the code's own phrase."""
-    return "".join(character if character.isprintable() else " " for character in text[:200]).strip()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sidecar.report import printable
+from sidecar.text import escaped
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -17,7 +17,7 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.at:8.1f}  {self.who:<7} {self.what} {printable(self.text)}".rstrip()
+        return f"{self.at:8.1f}  {self.who:<7} {self.what} {escaped(self.text)}".rstrip()
 
 
 class Transcript:
@@ -58,15 +58,15 @@ def unmet(expected: Sequence[str], script_lines: Sequence[str]) -> str:
         earlier = heard.find(" ".join(text.split()))
         if earlier >= 0:
             shown[0] += f" (only before it, in line {heard.count(chr(10), 0, earlier) + 1})"
-        shown += [f"  ok       {printable(one)}" for one in expected[:number]]
-        shown.append(f"  missing  {printable(text)}")
-        shown += [f"  not yet  {printable(one)}" for one in expected[number + 1 :]]
+        shown += [f"  ok       {escaped(one)}" for one in expected[:number]]
+        shown.append(f"  missing  {escaped(text)}")
+        shown += [f"  not yet  {escaped(one)}" for one in expected[number + 1 :]]
         shown.append("what the script did:")
         if not script_lines:
             shown.append("  (nothing)")
         for index, line in enumerate(script_lines):
             mark = ">" if number and index == after else " "
-            shown.append(f" {mark}{index + 1:4}  {printable(line)}")
+            shown.append(f" {mark}{index + 1:4}  {escaped(line)}")
         if number:
             shown.append(f"(> is where {expected[number - 1]!r} was found; the search went on from there)")
         return "\n".join(shown) + "\n"
