@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from sandbox.host import HostCall
-from sidecar.calls.actions import Asked
+from sidecar.calls.actions import RequestedAction
 from sipio.call_control import ActionResult, CallAction, CallControl, Hangup, PendingAction
 
 
@@ -16,13 +16,13 @@ class Queued(msgspec.Struct, frozen=True):
     """An action and the host call that is answered when it is complete, if the script asked for it."""
 
     call: HostCall | None
-    asked: Asked
+    asked: RequestedAction
 
 
 class QueueOwner(Protocol):
     """Whoever's actions they are."""
 
-    def beginning(self, asked: Asked) -> CallAction:
+    def beginning(self, asked: RequestedAction) -> CallAction:
         """An action is about to be performed; gives it as it is to be."""
         ...
 

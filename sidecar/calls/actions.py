@@ -1,13 +1,13 @@
 """What a script asks of its call, as the driver's actions; and what came of them, as the script is told it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from sidecar import header_rules
-from sidecar.calls.places import ActionError, Places, destination, file, media
+from sidecar.calls.places import ActionError, CustomerFolders, destination, file, media
 from sidecar.header_rules import RuleViolation
 from sidecar.text import printable
 from sipio.call_control import (
@@ -34,12 +34,13 @@ from sipio.digit_entry import BadPattern, compile_pattern
 from sipio.sip.serialize import OWNED_HEADERS
 
 TEXT_CHARACTERS: Final = 10_000
-"""Of one spoken text: ten minutes of speech."""
+"""One spoken text may have these: ten minutes of speech."""
 CAUSE_CHARACTERS: Final = 300
-"""Of a hang-up's code and reason. The reason is sent cut to 200, and a pattern takes the square of a text's length."""
+"""A hang-up's code and reason may have these: the reason is sent cut to 200, and a pattern takes the square of a text's
+length."""
 VARIABLE_CHARACTERS: Final = 100
 VALUE_CHARACTERS: Final = 65_536
-"""Of a call variable's value, which goes to the switch in one message."""
+"""A call variable's value may have these: it goes to the switch in one message."""
 DESTINATIONS: Final = 20
 DIGITS: Final = 128
 TRIES: Final = 20
@@ -51,27 +52,34 @@ _VOICE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_+./|\-]*)?")
 _SIP_ANSWER = re.compile(r"\s*([3-6][0-9]{2})(?:\s+(.*?))?\s*", re.DOTALL)
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RequestedAction(msgspec.Struct, frozen=True):
     """An action to be performed, and what else it means for the call."""
 
     action: CallAction
     text: str
-    """For the record and the terminal: ``play user/welcome.wav``."""
+    """What the record and the terminal show: ``play user/welcome.wav``."""
     go_on: Callable[[Bridged], bool] | None = None
-    """Of a bridge: whether the script goes on after it."""
-    transfer_to: "Asked | None" = None
-    """Of digits not entered: the bridge that the call goes to."""
+    """Says after a bridge whether the script goes on. None where the action is no bridge."""
+    transfer_to: "RequestedAction | None" = None
+    """The bridge that the call goes to if the digits that this action collects are not entered."""
     type_ahead: bool = True
-    """Of digits to be collected: whether those pressed before count."""
+    """Whether digits pressed before this action count among those that it collects."""
 
 
-def read(kind: str, options: dict[str, Any], places: Places) -> Asked:
-    """The action that a script asked for. Raises ActionError."""
-    reader = _READERS.get(kind)
-    if reader is None:
+class VariableChange(msgspec.Struct, frozen=True):
+    """A call variable to be set. It waits for no other action: who asks for it next is given the new value."""
+
+    name: str
+    value: str
+
+
+def parse(kind: str, options: dict[str, Any], folders: CustomerFolders) -> RequestedAction | VariableChange:
+    """What a script asked for, in words and options of its own. Raises ActionError."""
+    parser = PARSERS.get(kind)
+    if parser is None:
         raise ActionError(f"there is no action {kind}")
     try:
-        return reader(_Options(kind, options), places)
+        return parser(_Options(kind, options), folders)
     except RuleViolation as error:
         raise ActionError(f"ctx.header: {error}") from None
 
@@ -118,11 +126,11 @@ class _Options:
         return headers
 
 
-def _answer(options: _Options, _places: Places) -> Asked:
-    return Asked(Answer(headers=options.headers()), "answer")
+def _answer(options: _Options, _folders: CustomerFolders) -> RequestedAction:
+    return RequestedAction(Answer(headers=options.headers()), "answer")
 
 
-def _tts(options: _Options, _places: Places) -> Asked:
+def _tts(options: _Options, _folders: CustomerFolders) -> RequestedAction:
     if options.given.get("text") is None:
         raise ActionError("ctx.tts: text is needed")
     text, voice = options.text("text", TEXT_CHARACTERS), options.text("voice", 40)
@@ -130,20 +138,22 @@ def _tts(options: _Options, _places: Places) -> Asked:
         raise ActionError(f"ctx.tts: voice {printable(voice)!r} is no name of a voice")
     # A speech program that is given nothing to say gives no audio, which would be an error.
     said = [MediaText(text, voice)] if text.strip() else []
-    return Asked(Play(media=[*said]), f"tts {text[:80]}".strip())
+    return RequestedAction(Play(media=[*said]), f"tts {text[:80]}".strip())
 
 
-def _play(options: _Options, places: Places) -> Asked:
+def _play(options: _Options, folders: CustomerFolders) -> RequestedAction:
     files = options.given.get("files") or []
-    return Asked(Play(media=media("ctx.play: file", files, places)), f"play {' '.join(map(str, files))[:200]}")
+    return RequestedAction(
+        Play(media=media("ctx.play: file", files, folders)), f"play {' '.join(map(str, files))[:200]}"
+    )
 
 
-def _echo(options: _Options, _places: Places) -> Asked:
+def _echo(options: _Options, _folders: CustomerFolders) -> RequestedAction:
     delay = int(options.number("delay", 0, 0, 10_000))
-    return Asked(Echo(delay_ms=delay), f"echo {delay}")
+    return RequestedAction(Echo(delay_ms=delay), f"echo {delay}")
 
 
-def _ivr(options: _Options, places: Places) -> Asked:
+def _ivr(options: _Options, folders: CustomerFolders) -> RequestedAction:
     extra = options.given.get("options") or {}
     if not isinstance(extra, dict):
         raise ActionError("ctx.ivr: the options must be an object")
@@ -163,8 +173,8 @@ def _ivr(options: _Options, places: Places) -> Asked:
             raise ActionError(f"ctx.ivr: regexp: {error}") from None
     files = options.given.get("files") or []
     action = Collect(
-        prompt=media("ctx.ivr: file", files, places),
-        invalid_prompt=media("ctx.ivr: invalid_file", _listed(more.given.get("invalid_file")), places),
+        prompt=media("ctx.ivr: file", files, folders),
+        invalid_prompt=media("ctx.ivr: invalid_file", _listed(more.given.get("invalid_file")), folders),
         timeout_seconds=options.number("timeout", 5.0, 0.1, LONGEST_SECONDS),
         minimum=minimum,
         maximum=maximum,
@@ -178,7 +188,7 @@ def _ivr(options: _Options, places: Places) -> Asked:
         raise ActionError("ctx.ivr: type_ahead must be true or false")
     transfer = more.text("transfer_on_failure", 200)
     transfer_to = _transfer(transfer) if transfer else None
-    return Asked(action, text, transfer_to=transfer_to, type_ahead=type_ahead is not False)
+    return RequestedAction(action, text, transfer_to=transfer_to, type_ahead=type_ahead is not False)
 
 
 def _listed(given: Any) -> list[Any]:
@@ -187,11 +197,11 @@ def _listed(given: Any) -> list[Any]:
     return given if isinstance(given, list) else [given]
 
 
-def _transfer(given: str) -> Asked:
+def _transfer(given: str) -> RequestedAction:
     return _bridging(Bridge(destinations=[destination("ctx.ivr: transfer_on_failure", given)]), continue_on=False)
 
 
-def _bridge(options: _Options, places: Places) -> Asked:
+def _bridge(options: _Options, folders: CustomerFolders) -> RequestedAction:
     given = options.given.get("destinations")
     if not isinstance(given, list) or not 0 < len(given) <= DESTINATIONS:
         raise ActionError(f"ctx.bridge: destination must be one or a list of at most {DESTINATIONS}")
@@ -207,12 +217,12 @@ def _bridge(options: _Options, places: Places) -> Asked:
     action = Bridge(
         destinations=destinations,
         headers=options.headers(),
-        ringback=media("ctx.bridge: ringback", _listed(extra.get("ringback")), places),
+        ringback=media("ctx.bridge: ringback", _listed(extra.get("ringback")), folders),
     )
     return _bridging(action, continue_on)
 
 
-def _bridging(action: Bridge, continue_on: bool | str) -> Asked:
+def _bridging(action: Bridge, continue_on: bool | str) -> RequestedAction:
     def go_on(result: Bridged) -> bool:
         completed = result.status == "completed"
         return (
@@ -221,12 +231,14 @@ def _bridging(action: Bridge, continue_on: bool | str) -> Asked:
             or (continue_on == "fail" and not completed)
         )
 
-    return Asked(action, f"bridge {' '.join(action.destinations)}", go_on=go_on)
+    return RequestedAction(action, f"bridge {' '.join(action.destinations)}", go_on=go_on)
 
 
-def _hangup(options: _Options, _places: Places) -> Asked:
+def _hangup(options: _Options, _folders: CustomerFolders) -> RequestedAction:
     given = options.given.get("cause")
-    return Asked(hangup(given, options.headers()), f"hangup {printable(str(given))}" if given is not None else "hangup")
+    return RequestedAction(
+        hangup(given, options.headers()), f"hangup {printable(str(given))}" if given is not None else "hangup"
+    )
 
 
 def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
@@ -252,23 +264,27 @@ def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
     raise ActionError(f"ctx.hangup: {str(given)[:80]!r} is neither a SIP code nor a cause")
 
 
-def _block(options: _Options, _places: Places) -> Asked:
+def _block(options: _Options, _folders: CustomerFolders) -> RequestedAction:
     digits = options.text("digits", 16)
     if _DTMF.fullmatch(digits) is None:
         raise ActionError("ctx.blockDtmf: digits are out of 0-9 * # A-D")
-    return Asked(BlockDtmf(digits=digits), f"blockDtmf {digits}".strip())
+    return RequestedAction(BlockDtmf(digits=digits), f"blockDtmf {digits}".strip())
 
 
-def _record(options: _Options, places: Places) -> Asked:
+def _record(options: _Options, folders: CustomerFolders) -> RequestedAction:
     name = options.text("file", 200)
     plain = name.removeprefix("user/")
     wav = plain if plain.endswith(".wav") else f"{plain}.wav"
-    path = file("ctx.record: filename", f"user/{wav}", {"user": places.recordings})
+    path = file("ctx.record: filename", f"user/{wav}", {"user": folders.recordings})
     stereo = options.given.get("stereo") is True
-    return Asked(Record(name=name, path=path, stereo=stereo), f"record {name}")
+    return RequestedAction(Record(name=name, path=path, stereo=stereo), f"record {name}")
 
 
-_READERS: Final[dict[str, Callable[[_Options, Places], Asked]]] = {
+def _set(options: _Options, _folders: CustomerFolders) -> VariableChange:
+    return VariableChange(options.text("key", VARIABLE_CHARACTERS), options.text("value", VALUE_CHARACTERS))
+
+
+PARSERS: Final[Mapping[str, Callable[[_Options, CustomerFolders], RequestedAction | VariableChange]]] = {
     "answer": _answer,
     "tts": _tts,
     "play": _play,
@@ -278,13 +294,9 @@ _READERS: Final[dict[str, Callable[[_Options, Places], Asked]]] = {
     "hangup": _hangup,
     "blockDtmf": _block,
     "record": _record,
+    "set": _set,
 }
-
-
-def variable(options: dict[str, Any]) -> tuple[str, str]:
-    """Name and value of a call variable that a script sets. Raises ActionError."""
-    given = _Options("set", options)
-    return given.text("key", VARIABLE_CHARACTERS), given.text("value", VALUE_CHARACTERS)
+"""What a script may ask of its call by ``perform``: the functions of ctx that are done on the call itself."""
 
 
 def result(value: Digits | Bridged | None) -> Any:
@@ -312,7 +324,7 @@ def end_of_bridge(value: Bridged) -> tuple[Hangup, HangupBy]:
 
 
 def in_words(result: ActionResult) -> str:
-    """For the call's record."""
+    """What the call's record says of an action."""
     if isinstance(result, Done):
         value = result.value
         if isinstance(value, Digits):

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from sidecar.calls.one_call import OneCall
-from sidecar.calls.places import Places
+from sidecar.calls.places import CustomerFolders
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
@@ -102,9 +102,9 @@ class Calls:
             self._empty.set()
         self._ended(record)
 
-    def places(self, offer: CallOffer, assignment: VoiceAssignment) -> Places:
+    def folders(self, offer: CallOffer, assignment: VoiceAssignment) -> CustomerFolders:
         """Where the files of a call's customer are."""
         voice = self.configuration.voice
         customer = assignment.customer or offer.customer or "default"
         own = customer if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", customer) else "default"
-        return Places(own=voice.sounds / own, house=voice.sounds / "ivr", recordings=voice.recordings / own)
+        return CustomerFolders(own=voice.sounds / own, house=voice.sounds / "ivr", recordings=voice.recordings / own)

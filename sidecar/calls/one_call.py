@@ -18,9 +18,9 @@ from sandbox.stack import author_location
 from sidecar.calls import actions as call_actions
 from sidecar.calls import script_run
 from sidecar.calls.action_queue import ActionQueue, Queued
-from sidecar.calls.actions import Asked
+from sidecar.calls.actions import RequestedAction, VariableChange
 from sidecar.calls.heard_digits import HeardDigits
-from sidecar.calls.places import ActionError, Places
+from sidecar.calls.places import ActionError, CustomerFolders
 from sidecar.calls.record import CallNotes, CallRecord
 from sidecar.calls.script_ending import ending_of, last_word, ours
 from sidecar.calls.script_run import ScriptRun, reject_ended
@@ -68,7 +68,7 @@ class AllCalls(Protocol):
     grants: Grants
     configuration: Configuration
 
-    def places(self, offer: CallOffer, assignment: VoiceAssignment) -> Places:
+    def folders(self, offer: CallOffer, assignment: VoiceAssignment) -> CustomerFolders:
         """Where the files of a call's customer are."""
         ...
 
@@ -86,7 +86,7 @@ class OneCall:
         self._loop = asyncio.get_running_loop()
         self.assignment = assignment
         self.script = script
-        self._places = calls.places(control.offer, assignment)
+        self._folders = calls.folders(control.offer, assignment)
         self._script = ScriptRun(calls.programs.of(script))
         self._modules = calls.grants.host(script, control.offer.id)
         self._queue = ActionQueue(control, self)
@@ -173,20 +173,20 @@ class OneCall:
             call.reject(f"more than {QUEUED_ACTIONS} actions wait for the call")
             return
         try:
-            if kind == "set":
-                self._control.set_variable(*call_actions.variable(options))
-                call.resolve()
-                return
-            asked = call_actions.read(kind, options, self._places)
+            asked = call_actions.parse(kind, options, self._folders)
         except ActionError as error:
             self._notes.warn(str(error), self._place(str(stack)), self._loop.time())
             call.reject(str(error), name="TypeError")
             return
-        self._queue.add(Queued(call, asked))
+        if isinstance(asked, VariableChange):
+            self._control.set_variable(asked.name, asked.value)
+            call.resolve()
+        else:
+            self._queue.add(Queued(call, asked))
 
     # ---- what its queue tells ----
 
-    def beginning(self, asked: Asked) -> CallAction:
+    def beginning(self, asked: RequestedAction) -> CallAction:
         """An action is about to be performed."""
         action = self._type_ahead.before(asked.action, wanted=asked.type_ahead)
         if isinstance(action, Bridge):

@@ -14,7 +14,7 @@ from sipio.sip.uri import parse_uri
 
 FILES: Final = 100
 FILE_CHARACTERS: Final = 255
-"""Of a file's name with its folders: every folder of a name is looked up on the disk."""
+"""A file's name may have these, its folders among them: every folder of a name is looked up on the disk."""
 URL_CHARACTERS: Final = 2_048
 DESTINATION_CHARACTERS: Final = 256
 
@@ -27,29 +27,30 @@ class ActionError(Exception):
     the argument by name."""
 
 
-class Places(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerFolders(msgspec.Struct, frozen=True, kw_only=True):
     """Where one customer's files are."""
 
     own: Path
-    """``user/...`` of a script."""
+    """What a script calls ``user/...`` is here."""
     house: Path
-    """``ivr/...``, the same for all."""
+    """What a script calls ``ivr/...`` is here, the same for all customers."""
     recordings: Path
+    """What a script records as ``user/...`` is put here."""
 
 
-def media(what: str, names: Any, places: Places) -> list[Media]:
+def media(what: str, names: Any, folders: CustomerFolders) -> list[Media]:
     """A list of files and addresses. ``what`` is the argument's name for the error. Raises ActionError."""
     if not isinstance(names, list) or len(names) > FILES:
         raise ActionError(f"{what} must be a name or a list of at most {FILES}")
-    return [_one_media(what, name, places) for name in names]
+    return [_one_media(what, name, folders) for name in names]
 
 
-def _one_media(what: str, name: Any, places: Places) -> Media:
+def _one_media(what: str, name: Any, folders: CustomerFolders) -> Media:
     if not isinstance(name, str) or not name:
         raise ActionError(f"{what} must be a name: user/NAME.wav, ivr/NAME.wav or an http address")
     if name.startswith(("http://", "https://")):
         return MediaUrl(_url(what, name))
-    return MediaFile(name, file(what, name, {"user": places.own, "ivr": places.house}))
+    return MediaFile(name, file(what, name, {"user": folders.own, "ivr": folders.house}))
 
 
 def _url(what: str, address: str) -> str:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.calls.actions import read
-from sidecar.calls.places import ActionError, Places
+from sidecar.calls.actions import RequestedAction, parse
+from sidecar.calls.places import ActionError, CustomerFolders
 from sipio.call_control import Failed, Hangup
 from tests.doubles.memory_call import MemoryAction, MemoryCall
 from tests.sidecar.calls.test_calls import Exchange, main
 
-PLACES = Places(own=Path("/sounds/acme"), house=Path("/sounds/ivr"), recordings=Path("/recordings/acme"))
+FOLDERS = CustomerFolders(own=Path("/sounds/acme"), house=Path("/sounds/ivr"), recordings=Path("/recordings/acme"))
 
 
 async def test_a_hang_up_that_could_not_be_sent_leaves_no_call_up(
@@ -48,13 +48,13 @@ async def test_a_hang_up_that_could_not_be_sent_leaves_no_call_up(
 def test_headers_of_the_dialog_cannot_be_set(name: str) -> None:
     for kind in ("answer", "hangup"):
         with pytest.raises(ActionError, match=r"own and cannot be"):
-            read(kind, {"headers": [[name, "x"]]}, PLACES)
+            parse(kind, {"headers": [[name, "x"]]}, FOLDERS)
 
 
 @pytest.mark.parametrize("headers", [5, [1], [["X-A"]], {"X-A": "1"}, "X-A"])
 def test_headers_that_are_no_list_of_pairs(headers: object) -> None:
     with pytest.raises(ActionError, match="cannot be read"):
-        read("answer", {"headers": headers}, PLACES)
+        parse("answer", {"headers": headers}, FOLDERS)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,13 @@ def test_headers_that_are_no_list_of_pairs(headers: object) -> None:
 def test_long_texts_are_refused_at_once(kind: str, options: dict[str, object]) -> None:
     began = time.perf_counter()
     with pytest.raises(ActionError):
-        read(kind, options, PLACES)
+        parse(kind, options, FOLDERS)
     assert time.perf_counter() - began < 0.1, "the calls of others wait meanwhile"
 
 
 def test_line_ends_of_a_cause_are_not_in_the_record() -> None:
-    asked = read("hangup", {"cause": "404 Not\r\nX-Evil: 1\u2028"}, PLACES)
+    asked = parse("hangup", {"cause": "404 Not\r\nX-Evil: 1\u2028"}, FOLDERS)
+    assert isinstance(asked, RequestedAction)
     assert asked.text == "hangup 404 Not  X-Evil: 1"
     assert isinstance(asked.action, Hangup)
     assert asked.action.reason == "Not  X-Evil: 1"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.host import HostCall
-from sidecar.calls.actions import read
+from sidecar.calls.actions import parse
 from sidecar.calls.heard_digits import HeardDigits
-from sidecar.calls.places import ActionError, Places
+from sidecar.calls.places import ActionError, CustomerFolders
 from sidecar.calls.type_ahead import TYPED_AHEAD, TypeAhead
 from sipio.call_control import (
     Answer,
@@ -142,4 +142,8 @@ def test_digits_that_came_while_a_wait_looked_at_those_before_are_its_own() -> N
 
 def test_the_option_is_true_or_false() -> None:
     with pytest.raises(ActionError, match="type_ahead must be true or false"):
-        read("ivr", {"options": {"type_ahead": 1}}, Places(own=Path("/a"), house=Path("/b"), recordings=Path("/c")))
+        parse(
+            "ivr",
+            {"options": {"type_ahead": 1}},
+            CustomerFolders(own=Path("/a"), house=Path("/b"), recordings=Path("/c")),
+        )
