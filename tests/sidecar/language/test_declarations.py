@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tree_sitter_javascript
@@ -11,8 +12,10 @@ from tree_sitter import Language, Node, Parser
 
 from sandbox import runtime
 from sidecar import hosts
-from sidecar.calls.actions import result
+from sidecar.calls.actions import PARSERS, parse, result
+from sidecar.calls.places import CustomerFolders
 from sidecar.cli import main, types
+from sidecar.language.awaits import ACTIONS
 from sidecar.language.modules import AVAILABLE
 from sipio.call_control import Bridged, BridgeStatus, CollectStatus, Digits, HangupBy
 
@@ -54,25 +57,26 @@ def literals(node: Node, name: str) -> set[str]:
     return {text_of(one) for one in nodes(found, "string_fragment")}
 
 
+def call_server() -> Node:
+    (found,) = (
+        node
+        for node in nodes(JAVASCRIPT.parse(hosts.source("call").encode()).root_node, "class_declaration")
+        if text_of(node.child_by_field_name("name")) == "CallServer"
+    )
+    return found
+
+
 def test_it_parses() -> None:
     assert not DECLARED.has_error, [node.start_point for node in nodes(DECLARED, "ERROR")]
 
 
 def test_every_function_of_ctx_is_declared_and_no_other() -> None:
-    adapter = JAVASCRIPT.parse(hosts.source("call").encode()).root_node
-    (call_server,) = (
-        node
-        for node in nodes(adapter, "class_declaration")
-        if text_of(node.child_by_field_name("name")) == "CallServer"
-    )
-    there = members(call_server)
+    there = members(call_server())
     assert {"answer", "waitForHangup", "get"} < there
     assert members(named(DECLARED, "Ctx")) == there
 
 
 def test_parameters_are_as_many() -> None:
-    adapter = JAVASCRIPT.parse(hosts.source("call").encode()).root_node
-
     def counts(root: Node) -> dict[str, int]:
         found: dict[str, int] = {}
         for node in nodes(root, "method_definition", "method_signature"):
@@ -83,12 +87,81 @@ def test_parameters_are_as_many() -> None:
             found[name] = max(found.get(name, 0), count)
         return found
 
-    (call_server,) = (
-        node
-        for node in nodes(adapter, "class_declaration")
-        if text_of(node.child_by_field_name("name")) == "CallServer"
+    assert counts(named(DECLARED, "Ctx")) == counts(call_server())
+
+
+def performed() -> dict[str, str]:
+    """The name of each function of ctx that performs an action, with the action's."""
+    found = {}
+    for method in nodes(call_server(), "method_definition"):
+        for call in nodes(method, "call_expression"):
+            arguments = call.child_by_field_name("arguments")
+            if text_of(call.child_by_field_name("function")) == "perform" and arguments is not None:
+                found[text_of(method.child_by_field_name("name"))] = text_of(arguments.named_children[0]).strip('"')
+    return found
+
+
+def options_of_the_adapter() -> dict[str, set[str]]:
+    adapter = JAVASCRIPT.parse(hosts.source("call").encode()).root_node
+    (table,) = (
+        node.child_by_field_name("value")
+        for node in nodes(adapter, "variable_declarator")
+        if text_of(node.child_by_field_name("name")) == "OPTIONS"
     )
-    assert counts(named(DECLARED, "Ctx")) == counts(call_server)
+    assert table is not None
+
+    def entries(given: Node) -> Iterator[tuple[str, Node]]:
+        for pair in given.named_children:
+            value = pair.child_by_field_name("value") if pair.type == "pair" else None
+            if value is not None and text_of(pair.child_by_field_name("key")) != "__proto__":
+                yield text_of(pair.child_by_field_name("key")), value
+
+    return {kind: {name for name, _ in entries(value)} for kind, value in entries(table)}
+
+
+class Recorded(dict[str, Any]):
+    """Options that know which of them were looked at."""
+
+    def __init__(self, **given: object) -> None:
+        super().__init__(given)
+        self.looked_at: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.looked_at.add(key)
+        return super().get(key, default)
+
+
+def test_what_ctx_performs_the_daemon_parses_and_its_promise_is_to_be_awaited() -> None:
+    assert performed() == {name: name for name in PARSERS}
+    # waitFor is answered by digits and is no action of the call's; its promise is awaited all the same.
+    assert {name.decode() for name in ACTIONS} == {*PARSERS, "waitFor"}
+    promised = {
+        text_of(node.child_by_field_name("name"))
+        for node in nodes(named(DECLARED, "Ctx"), "method_signature")
+        if b"Promise<" in ((node.child_by_field_name("return_type") or node).text or b"")
+    }
+    # A line of the log need not be waited for; the end of the call seldom is not.
+    assert promised == {*PARSERS, "waitFor", "log", "waitForHangup"}
+
+
+def test_options_are_the_same_for_the_editor_the_adapter_and_the_daemon() -> None:
+    folders = CustomerFolders(own=Path("/a"), house=Path("/b"), recordings=Path("/c"))
+    ivr, bridge, record = Recorded(other=1), Recorded(other=1), Recorded(file="a")
+    parse("ivr", {"options": ivr}, folders)
+    parse("bridge", {"options": bridge, "destinations": ["1"], "continueOn": False}, folders)
+    parse("record", record, folders)
+    parsed = {"ivr": ivr.looked_at, "bridge": bridge.looked_at, "record": record.looked_at - {"file"}}
+    (record_declaration,) = (
+        node
+        for node in nodes(named(DECLARED, "Ctx"), "method_signature")
+        if text_of(node.child_by_field_name("name")) == "record"
+    )
+    declared = {
+        "ivr": members(named(DECLARED, "IvrOptions")),
+        "bridge": members(named(DECLARED, "BridgeOptions")),
+        "record": {text_of(one.child_by_field_name("name")) for one in nodes(record_declaration, "property_signature")},
+    }
+    assert options_of_the_adapter() == parsed == declared
 
 
 def test_results_have_the_fields_that_scripts_are_given() -> None:
