@@ -8,35 +8,37 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
+from sipio.sip.message import canonical_name, is_token
+
 FORBIDDEN: Final = frozenset(
     (
         # These carry the dialog and the transport: changed behind the switch's back, its calls break or are
-        # somebody else's. The compact forms are RFC 3261 7.3.3.
-        *("via", "v", "route", "record-route", "call-id", "i", "cseq", "contact", "m", "content-length", "l"),
-        "max-forwards",
+        # somebody else's.
+        *("via", "route", "record-route", "call-id", "cseq", "contact", "content-length", "max-forwards"),
         # The caller id is changed by ``cli``; a second From or To is a malformed message (RFC 3261 7.3.1).
-        *("from", "f", "to", "t"),
+        *("from", "to"),
         # The body is the switch's.
-        *("content-type", "c"),
+        "content-type",
     )
 )
+"""Each is as `folded` gives it, so that no other spelling gets past."""
 
 HEADERS: Final = 100
-"""Changes in one list. A SIP message has some 20 headers."""
+"""One list may have so many changes. A SIP message has some 20 headers."""
 
 VALUE_CHARACTERS: Final = 4_096
-"""Of one header's value: a message over UDP has 64 KB at the very most."""
+"""One header's value may have these: a message over UDP has 64 KB at the very most."""
 
 NAME_CHARACTERS: Final = 128
 
 NAMES: Final = 4_096
-"""Names remembered as sound, at most 1 MB of them: the same few come with every call, and a look costs 0.1 us where
-the check costs 0.7."""
+"""So many names are remembered as right, at most 1 MB of them: the same few come with every call, and a look costs
+0.1 us where the check costs 0.7."""
 
 NUMBERS: Final = 4_096
-"""Numbers remembered as the text that they are as a header's value: rates and accounts, the same with every call."""
+"""So many numbers are remembered as the text that they are as a header's value: rates and accounts, the same with every
+call."""
 
-_TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")  # RFC 3261 25.1, token
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C1 controls and Unicode's own line ends as well: no line break in SIP, but one to whoever splits its log in lines."""
 _NUMBER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]+")
@@ -49,6 +51,12 @@ class RuleViolation(Exception):
     """A script's result that must not reach a SIP message. The message names the header or the field."""
 
 
+def folded(name: str) -> str:
+    """The one spelling in which names of headers are compared: in lower case, and in full where it is a compact form
+    (RFC 3261 7.3.3)."""
+    return canonical_name(name) if is_token(name) else name.lower()
+
+
 def header_name(value: Any) -> str:
     """A header name that a script may add or remove. Raises RuleViolation."""
     if type(value) is not str:
@@ -58,9 +66,9 @@ def header_name(value: Any) -> str:
 
 @lru_cache(maxsize=NAMES)
 def _header_name(value: str) -> str:
-    if len(value) > NAME_CHARACTERS or _TOKEN.fullmatch(value) is None:
+    if len(value) > NAME_CHARACTERS or not is_token(value):
         raise RuleViolation(f"{_shown(value)} is not a SIP header name")
-    if value.lower() in FORBIDDEN:
+    if folded(value) in FORBIDDEN:
         raise RuleViolation(f"the header {value} is the switch's own and cannot be changed by a script")
     return value
 
@@ -80,22 +88,16 @@ def header_value(name: str, value: Any) -> str:
 
 
 def added(entries: Iterable[Any]) -> list[tuple[str, str]]:
-    """A script's ``[{key, value}]``. Raises RuleViolation."""
-    result: list[tuple[str, str]] = []
-    for entry in entries:
-        if type(entry) is not dict or "key" not in entry:
-            raise RuleViolation(f"headers has {_shown(entry)} where {{key, value}} is needed")
-        name = header_name(entry["key"])
-        result.append((name, header_value(name, entry.get("value"))))
-    _check_count(result)
-    return result
+    """The name and value of each of a script's ``[{key, value}]``, which stay as they are. Raises RuleViolation."""
+    copies = [dict(entry) if type(entry) is dict else entry for entry in entries]
+    return [(entry["key"], entry["value"]) for entry in checked(copies)]
 
 
-def sound(entries: list[Any]) -> list[Any]:
+def checked(entries: list[Any]) -> list[Any]:
     """A script's ``[{key, value}]`` with every value as text and nothing else in it, changed in place.
 
-    As `added`, for lists that stay what they are: a decision has some 20 entries, and most are sound as they come.
-    Raises RuleViolation.
+    In place and in one loop, since a decision has some 20 entries and most are right as they come: 3 us for these,
+    where a function and a pair for each would take twice as long. Raises RuleViolation.
     """
     if len(entries) > HEADERS:
         raise RuleViolation(f"a list has more than {HEADERS} header changes")

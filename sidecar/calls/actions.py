@@ -121,7 +121,7 @@ class _Options:
             raise ActionError(f"ctx.{self.kind}: the headers cannot be read")
         headers = header_rules.added({"key": name, "value": value} for name, value in given)
         for name, _ in headers:
-            if name.lower() in OWNED_HEADERS:
+            if header_rules.folded(name) in OWNED_HEADERS:
                 raise ActionError(f"ctx.header: the header {name} is the call's own and cannot be set by a script")
         return headers
 

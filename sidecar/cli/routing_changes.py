@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from sidecar.header_rules import folded
 from sipio.routing import Decision, HeaderChanges
 
 VALUE_CHARACTERS = 100
@@ -116,16 +117,16 @@ def _headers(before: HeaderChanges, after: HeaderChanges, scope: str = "", depth
         return Line(sign, f"{text}  ({notes})" if notes else text, depth)
 
     removed = _more(after.remove, before.remove)
-    replaced = {name.lower() for name in removed}
+    replaced = {folded(name) for name in removed}
     names = set()
     for name, value in _more(after.add, before.add):
-        names.add(name.lower())
-        if name.lower() in replaced:
+        names.add(folded(name))
+        if folded(name) in replaced:
             yield line(Sign.CHANGED, f"{name}: {value}", "replaces the call's own")
         else:
             yield line(Sign.ADDED, f"{name}: {value}")
     for name in removed:
-        if name.lower() not in names:
+        if folded(name) not in names:
             yield line(Sign.REMOVED, name)
     for name, value in _more(before.add, after.add):
         yield line(Sign.CHANGED, f"{name}: {value}", "no longer added")

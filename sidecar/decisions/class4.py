@@ -59,7 +59,7 @@ _decode = msgspec.json.Decoder(_Result).decode
 
 
 def initial(routing: dict[str, Any]) -> RoutingState:
-    """The switch's own decision. Raises RuleViolation where its own header changes are not sound."""
+    """The switch's own decision. Raises RuleViolation where its own header changes break the rules."""
     if "headers" not in routing and "remove_headers" not in routing:
         return RoutingState(routing, _NO_CHANGES)
     changes = HeaderChanges(
@@ -135,7 +135,9 @@ def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
             raise RuleViolation("every destination in egress_routing must be an object")
         entries = destination.get("headers")
         if entries:
-            destination["headers"] = header_rules.sound(entries if type(entries) is list else _list("headers", entries))
+            destination["headers"] = header_rules.checked(
+                entries if type(entries) is list else _list("headers", entries)
+            )
         elif entries is not None and type(entries) is not list:
             # A Lua switch's empty table, an author's false: no changes, and a list to who reads the answer.
             destination["headers"] = []
@@ -155,7 +157,7 @@ def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     if not any(result.headers) and not any(result.remove_headers):
         return RoutingState(routing, _NO_CHANGES)
     changes = HeaderChanges(
-        add=[change for entries in result.headers for change in header_rules.added(entries)],
+        add=[(entry["key"], entry["value"]) for entries in result.headers for entry in header_rules.checked(entries)],
         remove=[name for entries in result.remove_headers for name in header_rules.removed(entries)],
     )
     return RoutingState(routing, changes)

@@ -44,7 +44,7 @@ async def test_a_hang_up_that_could_not_be_sent_leaves_no_call_up(
     assert (record.hangup_by, record.cause) == ("script", 16)
 
 
-@pytest.mark.parametrize("name", ["Supported", "Require", "Authorization", "session-expires", "Via"])
+@pytest.mark.parametrize("name", ["Supported", "Require", "Authorization", "session-expires", "Via", "k", "X", "v"])
 def test_headers_of_the_dialog_cannot_be_set(name: str) -> None:
     for kind in ("answer", "hangup"):
         with pytest.raises(ActionError, match=r"own and cannot be"):

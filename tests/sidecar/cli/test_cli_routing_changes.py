@@ -39,6 +39,13 @@ def test_numbers_and_other_keys() -> None:
     ]
 
 
+def test_a_header_is_the_same_in_its_compact_form() -> None:
+    headers = HeaderChanges(add=[("Subject", "new")], remove=["s"])
+    assert diff(routing(gateway("a")), routing(gateway("a")), headers) == [
+        "~ Subject: new  (all destinations, replaces the call's own)"
+    ]
+
+
 def test_headers_for_all_destinations() -> None:
     own = routing(gateway("a"), headers=[{"key": "X-Own", "value": 1}, {"key": "X-Old", "value": "o"}])
     headers = HeaderChanges(add=[("X-Own", "1"), ("X-New", "n"), ("x-tariff", "gold")], remove=["X-Tariff", "X-Gone"])
