@@ -11,6 +11,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 # Folders of JavaScript programs that tests drive. Their install scripts are not run.
 NODE_TESTS := $(patsubst %/package-lock.json,%,$(shell find tests -name package-lock.json -not -path '*/node_modules/*'))
+# The formatter of our JavaScript, pinned by its lock file.
+PRETTIER := .ci/prettier
+PRETTIER_COMMAND := $(PRETTIER)/node_modules/.bin/prettier --log-level warn
+JAVASCRIPT := "{bench,examples,sandbox,sidecar,tests}/**/*.{js,mjs,ts}"
 PYTEST ?=
 
 .PHONY: help
@@ -26,12 +30,18 @@ test: .venv/installed-dev packages $(NODE_TESTS:=/node_modules/.installed) ## li
 	@status=0; $(MAKE) lint || status=1; $(BIN)/python -m pytest -q $(PYTEST) || status=1; exit $$status
 
 .PHONY: lint
-lint: .venv/installed-dev ## ruff, its formatting, and mypy
+lint: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## ruff, mypy, and the formatting of Python and JavaScript
 	@status=0; \
 	$(BIN)/ruff check --quiet || status=1; \
-	$(BIN)/ruff format --check --quiet || { echo "not formatted: run $(BIN)/ruff format"; status=1; }; \
+	$(BIN)/ruff format --check --quiet || { echo "Python is not formatted: run make format"; status=1; }; \
+	$(PRETTIER_COMMAND) --check $(JAVASCRIPT) || { echo "JavaScript is not formatted: run make format"; status=1; }; \
 	$(BIN)/mypy --strict --no-error-summary || status=1; \
 	exit $$status
+
+.PHONY: format
+format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python and JavaScript
+	@$(BIN)/ruff format --quiet
+	@$(PRETTIER_COMMAND) --write $(JAVASCRIPT)
 
 .PHONY: bench
 bench: .venv/installed ## decisions a second on this machine; beside Node, if that is installed
@@ -42,12 +52,17 @@ bench: .venv/installed ## decisions a second on this machine; beside Node, if th
 
 .PHONY: clean
 clean: ## remove .venv, node_modules and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules \
+	    $(PRETTIER)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: packages
 packages:
 	@.ci/packages --tests
+
+.PHONY: node
+node:
+	@.ci/packages --node
 
 # A marker is older than what it was made of once pyproject.toml or a lock file changes: then it is made again.
 .venv/bin/python:
@@ -61,6 +76,6 @@ packages:
 	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
 	@touch $@ .venv/installed
 
-%/node_modules/.installed: %/package-lock.json | packages
+%/node_modules/.installed: %/package-lock.json | node
 	@cd $* && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

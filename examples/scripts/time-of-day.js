@@ -10,7 +10,7 @@ function main(data) {
   if (time < open || time >= close) {
     console.log(`closed at ${time}`);
     data.egress_routing = data.egress_routing.filter((destination) =>
-      Object.keys(destination.gw).some((gateway) => night_gateways.includes(gateway))
+      Object.keys(destination.gw).some((gateway) => night_gateways.includes(gateway)),
     );
   }
   return data;

@@ -112,7 +112,8 @@ class ScriptWatch:
         """Run a script."""
         if self._own_time:
             program = invocation.program
-            adapter = _AROUND.replace("ADAPTER", program.adapter)
+            # An adapter is a statement of its own, with a semicolon where its formatter has put one.
+            adapter = _AROUND.replace("ADAPTER", f"({program.adapter.rstrip().removesuffix(';')})")
             invocation = msgspec.structs.replace(invocation, program=msgspec.structs.replace(program, adapter=adapter))
 
         def over(completion: Completion) -> None:

@@ -1,7 +1,7 @@
 // Around an adapter: its timers and the script's are the host's, which may put its clock forward, and the host learns
 // when nothing is left to do. Host calls: timer(id, ms) is answered when it is due, clear(id) and idle(firing) at once
 // or later; an idle that is answered false is the last.
-((granted) => {
+(granted) => {
   "use strict";
   const { host } = granted;
   const { apply } = Reflect;
@@ -15,18 +15,20 @@
   let firing = 0;
 
   const start = (id, callback, delay, repeat, values) => {
-    apply(then, host("timer", [id, delay]), [() => {
-      if (!live[id]) return;
-      // By a timer of the engine's own, so that what it throws is what any timer's callback throws.
-      firing++;
-      soon(() => {
-        firing--;
+    apply(then, host("timer", [id, delay]), [
+      () => {
         if (!live[id]) return;
-        if (repeat) start(id, callback, delay, repeat, values);
-        else delete live[id];
-        callback(...values);
-      }, 0);
-    }]);
+        // By a timer of the engine's own, so that what it throws is what any timer's callback throws.
+        firing++;
+        soon(() => {
+          firing--;
+          if (!live[id]) return;
+          if (repeat) start(id, callback, delay, repeat, values);
+          else delete live[id];
+          callback(...values);
+        }, 0);
+      },
+    ]);
   };
   const add = (callback, delay, repeat, values) => {
     if (typeof callback !== "function") throw new NativeTypeError("a timer's callback must be a function");
@@ -48,10 +50,13 @@
   define("clearInterval", remove);
   define("clearImmediate", remove);
 
-  const idle = () => apply(then, host("idle", [firing]), [(again) => {
-    if (again) idle();
-  }]);
-  const adapter = (ADAPTER)(granted);
+  const idle = () =>
+    apply(then, host("idle", [firing]), [
+      (again) => {
+        if (again) idle();
+      },
+    ]);
+  const adapter = ADAPTER(granted);
   return {
     ...adapter,
     prepare: (input) => {
@@ -59,4 +64,4 @@
       return adapter.prepare(input);
     },
   };
-})
+};
