@@ -20,7 +20,7 @@ class KindRules:
     """What a kind means for the text of a script."""
 
     called: str
-    """To its author, with the article."""
+    """What its author is told that it is, with the article."""
     entry: str
     """The name of the function that a run calls."""
     waits: bool

@@ -4,7 +4,7 @@ import unicodedata
 from typing import Final
 
 PRINTABLE_CHARACTERS: Final = 200
-"""Of a SIP reason phrase or an error: nobody reads further."""
+"""What is sent as a SIP reason phrase, or said in an error, is cut to this: nobody reads further."""
 
 
 def printable(text: str) -> str:

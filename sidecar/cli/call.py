@@ -10,6 +10,7 @@ from typing import Any
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.errors import SidecarError
+from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.phone.keys import in_words, read_keys
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     except SidecarError as error:
         print(f"scriptforge call: {escaped(str(error))}", file=sys.stderr)
         return USAGE
-    problems = check_script(text, Kind.APP, str(script))
+    problems = check_script(text, Kind.APP, str(script), modules=shipped_grants().names())
     print(report(problems, {str(script): text}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return 1

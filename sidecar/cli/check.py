@@ -10,6 +10,7 @@ from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.assumed_kind import assumed_kind
 from sidecar.language.check import check_script
@@ -103,5 +104,5 @@ def _check(
         taken = f"an App ({sign})" if sign else "a Script"
         # Not among the problems, which are read by programs.
         print(f"scriptforge check: {escaped(f'{path}: taken for {taken}')}; --kind decides", file=sys.stderr)
-    problems += check_script(text, kind, str(path))
+    problems += check_script(text, kind, str(path), modules=shipped_grants().names())
     return 1

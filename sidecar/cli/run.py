@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         return UNUSABLE
     kind = Kind(arguments.kind)
     shown_name = str(arguments.script)
-    problems = check_script(text, kind, shown_name)
+    problems = check_script(text, kind, shown_name, modules=shipped_grants().names())
     if problems:
         # The daemon would not load it: it has no say in any call.
         print(report(problems, {shown_name: text}), end="", file=sys.stderr)

@@ -7,7 +7,7 @@ from sidecar.catalog.model import Script
 from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.modules import installed
 from sidecar.hosts.run_host import RunHost
-from sidecar.kind import Kind
+from sidecar.kind import RULES
 
 CALL_MODULE: Final = "cxC5Server"
 """The call itself, which the adapter of calls serves; every App may name it, and has it where there is a call."""
@@ -37,7 +37,7 @@ class Grants:
             module.name: module
             for module in self._modules
             if script.kind in module.kinds
-            and script.kind is not Kind.SCRIPT
+            and RULES[script.kind].waits
             and (own is None or module.name in own)
             and module.name in script.text
         }

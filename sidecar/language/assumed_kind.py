@@ -11,14 +11,14 @@ from sidecar.language.syntax import syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 
 KIND_SECONDS = 5.0
-"""For a look at one script, as large as it may be."""
+"""One script is looked at no longer than this, however large it is."""
 _OF_AN_APP = frozenset(
     {"require", "Promise", "setTimeout", "setInterval", "setImmediate", "queueMicrotask", "HangupError"}
 )
 
 
 def assumed_kind(text: str, seconds: float = KIND_SECONDS) -> tuple[Kind, str]:
-    """The kind, and of an App where it says so: ``async, line 3``. A Script where the text cannot be read."""
+    """The kind, and for an App what shows it and where: ``async, line 3``. A text that cannot be read is a Script."""
     try:
         syntax = parse_script(text, time.monotonic() + seconds)
         if syntax_errors(syntax):

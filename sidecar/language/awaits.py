@@ -22,14 +22,14 @@ MODULE: Final = b"cxC5Server"
 _NAMED: Final = re.compile(rb"\b(?:" + b"|".join(sorted(ACTIONS)) + rb")\b")
 
 _PASSES: Final = frozenset(["parenthesized_expression", "array", "pair", "object", "spread_element"])
-"""The promise is part of something else, which is looked at in its place."""
+"""Within one of these the promise is part of something else, which is looked at in its place."""
 _TAKEN: Final = frozenset(
     ["await_expression", "return_statement", "yield_expression", "export_statement", "template_substitution"]
 )
 _EACH: Final = frozenset([b"forEach"])
-"""Throw away what the function returns that they are given."""
+"""Methods that throw away what the function returns that they are given."""
 _MOST_PARENTS: Final = 200
-"""Looked at above one call: an expression nested deeper was not written by a person."""
+"""So many nodes around a call are looked at: an expression nested deeper was not written by a person."""
 
 
 _CTX: Final = b"(ctx)"
@@ -61,8 +61,8 @@ class _Calls:
         self.uses: dict[bytes, int] = {}
         """How often each name stands in the text."""
         self._meanings: dict[tuple[Scope, bytes], bytes] = {}
-        """Of a name that is declared in a scope: that of a ctx, of cxC5Server, or the action that was taken out of a
-        ctx. Others are not in it."""
+        """A name that is declared in a scope may mean a ctx, cxC5Server, or the action that was taken out of a ctx.
+        Names that mean anything else are not here."""
         self._calls: list[tuple[Node, Scope]] = []
         self._given: list[tuple[Node, Node, Scope]] = []
         """Each name or pattern that is given a value, that value, and where."""
@@ -221,7 +221,7 @@ class _Calls:
 
 
 def _lost(syntax: SyntaxTree, call: Node, uses: dict[bytes, int]) -> str:
-    """Empty where somebody minds the promise, else what to add to the message."""
+    """What to add to the message about a promise that nobody minds; empty where somebody does."""
     node = call
     for _ in range(_MOST_PARENTS):
         parent = node.parent

@@ -16,9 +16,10 @@ from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_sc
 from sidecar.problem import Problem, Severity
 
 CHECK_SECONDS = 10.0
-"""For one script. A megabyte of ordinary code takes a few; what takes longer was made to."""
+"""One script may take so long to check. A megabyte of ordinary code takes a few; what takes longer was made to."""
 PROBLEMS = 50
-"""Named in one script; nobody reads further, and a megabyte of mistakes must not become a gigabyte of words."""
+"""So many are named in one script: nobody reads further, and a megabyte of mistakes must not become a gigabyte of
+words."""
 
 Confirm = Callable[[str, Kind], Iterable[Fault]]
 """Compiles a script that is right so far and gives what the engine itself finds wrong: tree-sitter's grammar lets

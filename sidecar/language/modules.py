@@ -1,4 +1,3 @@
-"""Modules of scripts: what they may import, and the ES module dialect as the sandbox runs it."""
+"""The modules that an App may import where nobody says which the host has."""
 
 AVAILABLE = frozenset({"cxC5Server"})
-"""What an App may import or require."""

@@ -87,11 +87,11 @@ class Visit(NamedTuple):
     """What it is to its parent, by the grammar."""
     parent: Frame
     scope: Scope
-    """Of what is in the node: the parent's, unless it begins one."""
+    """What is in the node stands in this one: the parent's, unless the node begins one."""
     name: bytes | None = None
-    """Of a name that is kept."""
+    """The name that the node is, if it is one that is kept."""
     is_declaration: bool = False
-    """Of a name: whether this is where it is declared."""
+    """Whether this is where the name is declared."""
 
 
 class ScopeWalk:
@@ -106,7 +106,7 @@ class ScopeWalk:
         self._longest = max(map(len, kept)) if kept else len(syntax.source)
         self.program = Scope(None, is_function=True)
         self._scopes = [self.program]
-        """In the order in which they begin."""
+        """All of them, in the order in which they begin."""
 
     def __iter__(self) -> Iterator[Visit]:
         """Every named node but the root, and the words ``async`` and ``await``.

@@ -8,7 +8,7 @@ from tree_sitter import Node
 from sidecar.language.syntax_tree import SyntaxTree, walk
 
 SYNTAX_ERRORS = 5
-"""Named in one script. One mistake often makes several, and the first is the one to mend."""
+"""So many are named in one script. One mistake often makes several, and the first is the one to mend."""
 
 _CLOSES = {")": ("(",), "]": ("[",), "}": ("{", "${")}
 _OPENS = frozenset({"(", "[", "{", "${"})

@@ -38,7 +38,7 @@ class SyntaxTree:
         return point.row + 1, len(self.source[line_start : node.start_byte].decode("utf-8", "replace")) + 1
 
     def text(self, node: Node) -> bytes:
-        """The bytes that a node covers."""
+        """The part of the source that a node covers."""
         return self.source[node.start_byte : node.end_byte]
 
     def check_deadline(self) -> None:
@@ -48,9 +48,9 @@ class SyntaxTree:
 
 
 def parse_script(text: str, deadline: float) -> SyntaxTree:
-    """Parses. Raises CheckTimeoutError when ``deadline`` (on time.monotonic) has passed before it is done.
+    """The tree of a script's text. A wrong script has one too, with ERROR and MISSING nodes in it.
 
-    A wrong script has a tree too, with ERROR and MISSING nodes in it.
+    Raises CheckTimeoutError when ``deadline`` (on time.monotonic) has passed before it is done.
     """
     source = text.encode("utf-8")
     view = memoryview(_USING.sub(b"usinG", _LONE_RETURN.sub(b"\n", source)))

@@ -3,10 +3,13 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sidecar.cli import check as check_command
+from sidecar.hosts import grants
+from sidecar.hosts.module import Asker, HostModule
 
 MAIN = "function main(data) { return data }\n"
 
@@ -133,3 +136,17 @@ def test_an_empty_line_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "a.js").write_text("")
     assert check(tmp_path / "a.js") == 1
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_module_that_the_host_has_is_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_asker: Asker, _method: str, _values: list[Any]) -> None: ...
+
+    script = tmp_path / "a.js"
+    script.write_text("const kv = require('kv'); async function main(data) { await kv.get('a') }")
+    assert check(script, "--kind", "app") == 1
+    assert "there is no module 'kv'" in capsys.readouterr().out
+    kv = HostModule(name="kv", javascript="() => ({})", answer=answer)
+    monkeypatch.setattr(grants, "installed", lambda: (kv,))
+    assert check(script, "--kind", "app") == 0

@@ -15,7 +15,8 @@ from sidecar import hosts
 from sidecar.calls.actions import PARSERS, parse, result
 from sidecar.calls.places import CustomerFolders
 from sidecar.cli import main, types
-from sidecar.language.awaits import ACTIONS
+from sidecar.hosts.grants import Grants
+from sidecar.language.awaits import ACTIONS, MODULE
 from sidecar.language.modules import AVAILABLE
 from sipio.call_control import Bridged, BridgeStatus, CollectStatus, Digits, HangupBy
 
@@ -178,7 +179,7 @@ def test_modules_and_globals() -> None:
     modules = {
         text_of(node.child_by_field_name("name")).strip("\"'") for node in nodes(DECLARED, "module") if node.is_named
     }
-    assert modules == AVAILABLE
+    assert modules == AVAILABLE == Grants().names() == {MODULE.decode()}
     globals_of_apps = runtime.source(suspends=True) + hosts.source("call")
     for node in nodes(DECLARED, "ambient_declaration"):
         for kind in ("function_signature", "class_declaration"):
