@@ -102,7 +102,7 @@ class Daemon:
         self._voice = Voice(configuration, self._snapshot, self._decisions, self._call_over, grants)
         records = configuration.voice.records
         self._call_store = CallStore(records, configuration.voice.records_days) if records is not None else None
-        loader = DirectoryLoader(configuration.catalog, configuration.decisions)
+        loader = DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
         self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
         self._watching: asyncio.Task[None] | None = None
         self._switch = SwitchMethods(

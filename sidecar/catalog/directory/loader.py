@@ -5,7 +5,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.errors import CatalogError
 from sidecar.kind import Kind
 from sidecar.language.check import Confirm, check_script
+from sidecar.language.modules import AVAILABLE
 from sidecar.problem import Problem, Severity
 from sidecar.sip_answer import parse_action
 
@@ -61,11 +62,19 @@ class Loaded:
 class DirectoryLoader:
     """Loads a catalog directory, again and again: a script that has not changed is not checked again."""
 
-    __slots__ = ("_checked", "catalog", "confirm", "decisions")
+    __slots__ = ("_checked", "catalog", "confirm", "decisions", "modules")
 
-    def __init__(self, catalog: CatalogSection, decisions: DecisionSection, *, confirm: Confirm | None = None) -> None:
+    def __init__(
+        self,
+        catalog: CatalogSection,
+        decisions: DecisionSection,
+        *,
+        modules: Collection[str] = AVAILABLE,
+        confirm: Confirm | None = None,
+    ) -> None:
         self.catalog = catalog
         self.decisions = decisions
+        self.modules = modules
         self.confirm = confirm
         self._checked: dict[CheckKey, tuple[Problem, ...]] = {}
 
@@ -94,6 +103,7 @@ class _Load:
         self.script_bytes = loader.catalog.script_bytes
         self.decisions = loader.decisions
         self.confirm = loader.confirm
+        self.modules = loader.modules
         self.checked_before = checked_before
         self.checked: dict[CheckKey, tuple[Problem, ...]] = {}
         self.problems: list[Problem] = []
@@ -250,7 +260,7 @@ class _Load:
         key = kind, str(file), hashlib.sha256(text.encode()).digest()
         problems = self.checked_before.get(key)
         if problems is None:
-            problems = check_script(text, kind, str(file), confirm=self.confirm)
+            problems = check_script(text, kind, str(file), confirm=self.confirm, modules=self.modules)
         self.checked[key] = problems
         self.problems += problems
         return not any(problem.severity is Severity.ERROR for problem in problems)
