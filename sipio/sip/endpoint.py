@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Final
 
 from sipio.sip.address import Address
-from sipio.sip.agent_context import SipCounters
 from sipio.sip.dns_locator import DnsLocator
 from sipio.sip.events import SipEvent
 from sipio.sip.media_description import LocalMedia
@@ -19,6 +18,7 @@ from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transport import SipListener, SipTransports
 from sipio.sip.user_agent import UserAgent
+from sipio.sip.user_agent_core import SipCounters
 
 __all__ = ["SipEndpoint", "SipListener", "own_address"]
 

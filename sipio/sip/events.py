@@ -136,9 +136,8 @@ class BindingChanged(msgspec.Struct, frozen=True, kw_only=True):
     """Of the REGISTER; None where a binding ran out."""
 
 
-SipEvent = (
-    CallReceived
-    | SessionConfirmed
+SessionEvent = (
+    SessionConfirmed
     | SessionProgressed
     | SessionAnswered
     | MediaChanged
@@ -146,6 +145,7 @@ SipEvent = (
     | DigitReceived
     | InfoReceived
     | SessionEnded
-    | RegistrationChanged
-    | BindingChanged
 )
+"""What happens to a session once somebody has it."""
+
+SipEvent = CallReceived | SessionEvent | RegistrationChanged | BindingChanged

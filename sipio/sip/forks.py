@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from sipio.errors import MalformedMessage
-from sipio.sip.agent_context import AgentContext
 from sipio.sip.dialog import Dialog, tag_of
 from sipio.sip.message import Response
 from sipio.sip.offer_answer import MediaNegotiation
+from sipio.sip.user_agent_core import UserAgentCore
 
 if TYPE_CHECKING:
     from sipio.sip.session import Session
@@ -31,18 +31,18 @@ class Fork:
 class Forks:
     """Those of one session, by the remote tag."""
 
-    __slots__ = ("_agent", "_dialog_of", "_forks", "_invitation", "_session")
+    __slots__ = ("_core", "_dialog_of", "_forks", "_invitation", "_session")
 
     def __init__(
         self,
         session: "Session",
-        agent: AgentContext,
+        core: UserAgentCore,
         invitation: MediaNegotiation,
         dialog_of: Callable[[Response], Dialog],
     ) -> None:
         """``invitation`` is the negotiation as it stood with the INVITE's offer out and nothing answered."""
         self._session: Final = session
-        self._agent: Final = agent
+        self._core: Final = core
         self._invitation: Final = invitation
         self._dialog_of: Final = dialog_of
         self._forks: dict[str, Fork] = {}
@@ -67,7 +67,7 @@ class Forks:
             return None
         fork = Fork(dialog, self.first_offer())
         self._forks[tag] = fork
-        self._agent.dialogs[dialog.key] = self._session
+        self._core.dialogs[dialog.key] = self._session
         return fork
 
     def first_offer(self) -> MediaNegotiation:
@@ -78,5 +78,5 @@ class Forks:
         """Forget them; the dialog of ``but`` goes on."""
         for fork in self._forks.values():
             if fork is not but:
-                self._agent.dialogs.pop(fork.dialog.key, None)
+                self._core.dialogs.pop(fork.dialog.key, None)
         self._forks.clear()

@@ -5,7 +5,6 @@ from typing import Final
 
 from sipio.errors import LocalError, MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
 from sipio.sip.dialog import incoming_dialog, tag_of
 from sipio.sip.events import EndedBy, SessionConfirmed
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
@@ -17,6 +16,7 @@ from sipio.sip.serialize import Headers, check_headers, printable
 from sipio.sip.session import Session
 from sipio.sip.session_timer import requires
 from sipio.sip.transaction import ServerTransaction
+from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
 PROVISIONAL_SECONDS: Final = 60.0
 """A provisional answer is repeated this often so that no proxy gives the call up (RFC 3261 clause 13.3.1.1)."""
@@ -29,7 +29,7 @@ class IncomingSession(Session):
 
     def __init__(
         self,
-        context: AgentContext,
+        core: UserAgentCore,
         transaction: ServerTransaction,
         request: Request,
         source: Address,
@@ -43,9 +43,9 @@ class IncomingSession(Session):
         MalformedMessage: no dialog can be made of the INVITE.
         """
         dialog = incoming_dialog(
-            request, local_tag=transaction.to_tag, local_address=context.local_for(source), source=source
+            request, local_tag=transaction.to_tag, local_address=core.local_for(source), source=source
         )
-        super().__init__(context, dialog.call_id, None)
+        super().__init__(core, dialog.call_id, None)
         self.request: Final = request
         """The INVITE."""
         self.source: Final = source
@@ -59,7 +59,7 @@ class IncomingSession(Session):
         self._confirmed = False
         self._sdp = b""
         """Our answer or offer, once a provisional answer has carried it; repeated in the 200."""
-        self._rseq = context.randomness.sequence()
+        self._rseq = core.randomness.sequence()
         self._unconfirmed: PendingResponse | None = None
         """The reliable provisional answer that waits for its PRACK."""
         self._unconfirmed_sdp = False
@@ -67,13 +67,13 @@ class IncomingSession(Session):
         self._acceptance: tuple[LocalMedia | None, Headers] | None = None
         """accept() that waits for a PRACK (RFC 3262 clause 3)."""
         self._last_provisional: tuple[int, str, Headers] = (180, "", [])
-        now = context.clock()
-        timers = context.timers
+        now = core.clock()
+        timers = core.timers
         self._repetition = timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
-        self._ring_timeout: Final = timers.start(now + context.settings.ring_timeout_seconds, self._nobody_answered)
+        self._ring_timeout: Final = timers.start(now + core.settings.ring_timeout_seconds, self._nobody_answered)
         self._merge_key = merge_key(request)
-        context.invites.add(self._merge_key)
-        context.dialogs[dialog.key] = self
+        core.invites.add(self._merge_key)
+        core.dialogs[dialog.key] = self
         transaction.respond(100, now=now)
 
     def ring(self, headers: Headers | None = None) -> None:
@@ -159,7 +159,7 @@ class IncomingSession(Session):
     def cancelled(self, cancel: Request, now: float) -> None:
         """The peer's CANCEL; it was answered."""
         if not self._ended and not self._answered:
-            self._transaction.respond(487, headers=self._agent.server_headers, now=now)
+            self._transaction.respond(487, headers=self._core.server_headers, now=now)
             self._finish(EndedBy.PEER, status=487, reason="CANCEL", message=cancel)
 
     # Inside.
@@ -174,7 +174,7 @@ class IncomingSession(Session):
         self._media.agree(agreed)
 
     def _accept(self, media: LocalMedia | None, headers: Headers) -> None:
-        now = self._agent.clock()
+        now = self._core.clock()
         self._stop_ringing()
         body = self._sdp
         local = media or self._media.required_local()
@@ -202,11 +202,11 @@ class IncomingSession(Session):
     def _acknowledged(self, now: float) -> None:
         if not self._confirmed and not self._ended:
             self._confirmed = True
-            self._agent.emit(SessionConfirmed(session=self))
+            self._core.emit(SessionConfirmed(session=self))
         super()._acknowledged(now)
 
     def _send_provisional(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
-        now = self._agent.clock()
+        now = self._core.clock()
         everything = [*self._dialog_headers(), *headers]
         if self._reliable:
             self._rseq += 1
@@ -217,8 +217,8 @@ class IncomingSession(Session):
         if self._reliable and data:
             self._unconfirmed_sdp = bool(body)
             self._unconfirmed = PendingResponse(
-                self._agent.timers,
-                self._agent.settings.timers,
+                self._core.timers,
+                self._core.settings.timers,
                 self._transaction,
                 data,
                 doubles_for_ever=True,
@@ -262,19 +262,19 @@ class IncomingSession(Session):
     def _receive_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         if not self._answered and not self._ended:
             # Clause 15.1.2: the INVITE itself still has to be answered.
-            self._transaction.respond(487, headers=self._agent.server_headers, now=now)
+            self._transaction.respond(487, headers=self._core.server_headers, now=now)
         super()._receive_bye(transaction, request, now)
 
     def _refuse(self, code: int, reason: str, headers: Headers, by: EndedBy) -> None:
-        everything = [*self._agent.server_headers, *headers]
-        self._transaction.respond(code, reason, everything, now=self._agent.clock())
+        everything = [*self._core.server_headers, *headers]
+        self._transaction.respond(code, reason, everything, now=self._core.clock())
         self._finish(by, status=code, reason=reason)
 
     def _repeat_provisional(self, now: float) -> None:
         status, reason, headers = self._last_provisional
         if self._unconfirmed is None:
             self._send_provisional(status, reason, headers, b"")
-        self._repetition = self._agent.timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
+        self._repetition = self._core.timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
 
     def _nobody_answered(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
         self._refuse(480, "No Answer", [], EndedBy.SYSTEM)
@@ -286,8 +286,8 @@ class IncomingSession(Session):
             self._refuse(504, "PRACK never came", [], EndedBy.SYSTEM)
 
     def _stop_ringing(self) -> None:
-        self._agent.timers.cancel(self._repetition)
-        self._agent.timers.cancel(self._ring_timeout)
+        self._core.timers.cancel(self._repetition)
+        self._core.timers.cancel(self._ring_timeout)
 
     def _forget(self) -> None:
         self._stop_ringing()
@@ -301,7 +301,7 @@ class IncomingSession(Session):
         # Only the transaction knows them while the INVITE is unanswered.
         head = self._transaction.head
         routes = head.record_route if head is not None else []
-        return [*routes, self.contact(), ALLOW, SUPPORTED, *self._agent.server_headers]
+        return [*routes, self.contact(), ALLOW, SUPPORTED, *self._core.server_headers]
 
 
 def merge_key(request: Request) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
 from sipio.sip.dialog import Dialog, outgoing_dialog, tag_of
 from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
 from sipio.sip.forks import FORKS, Fork, Forks
@@ -22,6 +21,7 @@ from sipio.sip.settings import Credentials
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ClientTransaction, ServerTransaction
 from sipio.sip.transaction_table import State
+from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
 
 class OutgoingSession(Session):
@@ -29,7 +29,7 @@ class OutgoingSession(Session):
 
     def __init__(
         self,
-        context: AgentContext,
+        core: UserAgentCore,
         target: InviteTarget,
         media: LocalMedia,
         headers: Headers,
@@ -38,8 +38,8 @@ class OutgoingSession(Session):
         """Raises:
         LocalError: nothing is listened on for that transport.
         """
-        servers = Servers(context, target.servers)
-        super().__init__(context, context.randomness.call_id(), credentials)
+        servers = Servers(core, target.servers)
+        super().__init__(core, core.randomness.call_id(), credentials)
         self.response: Response | None = None
         """The last one that came."""
         self._target: Final = target
@@ -48,13 +48,13 @@ class OutgoingSession(Session):
         self._servers: Final = servers
         self._silence: Timer | None = None
         """Runs while the server being tried has said nothing and there is another."""
-        self._tag: Final = context.randomness.tag()
+        self._tag: Final = core.randomness.tag()
         self._from: Final = f"{target.from_};tag={self._tag}"
-        self._sequence = context.randomness.sequence()
-        self._interval = context.settings.session_expires_seconds
+        self._sequence = core.randomness.sequence()
+        self._interval = core.settings.session_expires_seconds
         self._minimum_interval = 0
         self._offer: Final = self._media.negotiation.offer(media)
-        self._forks: Final = Forks(self, context, self._media.negotiation, self._new_dialog)
+        self._forks: Final = Forks(self, core, self._media.negotiation, self._new_dialog)
         self._cancelled: Headers | None = None
         self._cancel_sent = False
         self._ack: tuple[bytes, Address] = (b"", servers.server)
@@ -80,7 +80,7 @@ class OutgoingSession(Session):
             self._finish(EndedBy.US, status=487, reason="CANCEL")
         elif self._transaction.state is State.PROCEEDING:
             self._cancel_sent = True
-            self._agent.layer.cancel(self._transaction, checked, self._agent.clock())
+            self._core.layer.cancel(self._transaction, checked, self._core.clock())
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:  # noqa: ARG002
         """cancel() or bye()."""
@@ -113,15 +113,15 @@ class OutgoingSession(Session):
             return
         self._transaction = self._invite()
         if self._servers.remaining:
-            when = self._agent.clock() + self._agent.settings.failover_seconds
-            self._silence = self._agent.timers.start(when, self._server_silent)
+            when = self._core.clock() + self._core.settings.failover_seconds
+            self._silence = self._core.timers.start(when, self._server_silent)
 
     def _fail_over(self, now: float) -> bool:
         """The server being tried failed: go to the next one. False where there is none."""
         self._servers.failed(now)
         if self._cancelled is not None or not self._servers.remaining:
             return False
-        self._agent.timers.cancel(self._silence)
+        self._core.timers.cancel(self._silence)
         self._drop_forks()
         self._try_server()
         return True
@@ -129,12 +129,12 @@ class OutgoingSession(Session):
     def _server_silent(self, now: float) -> None:
         transaction = self._transaction
         if transaction is not None and transaction.silent and self._fail_over(now):
-            self._agent.layer.abandon(transaction, partial(self._late_answer, transaction))
+            self._core.layer.abandon(transaction, partial(self._late_answer, transaction))
 
     def _late_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         """Of a server that was given up: somebody else is being called, and this call is not for it any more."""
         if response.status < 200:
-            self._agent.layer.cancel(transaction, [], now)
+            self._core.layer.cancel(transaction, [], now)
             transaction.abandon(partial(self._late_final_answer, transaction))
         else:
             self._late_final_answer(transaction, response, now)
@@ -153,18 +153,18 @@ class OutgoingSession(Session):
             ("To", target.to),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._sequence} INVITE"),
-            self._agent.contact(self._servers.local),
+            self._core.contact(self._servers.local),
             ALLOW,
             SUPPORTED,
-            *self._agent.user_agent_headers,
+            *self._core.user_agent_headers,
         ]
         if self._interval:
-            minimum = self._minimum_interval or self._agent.settings.minimum_session_expires_seconds
+            minimum = self._minimum_interval or self._core.settings.minimum_session_expires_seconds
             headers += [("Session-Expires", str(max(self._interval, minimum))), ("Min-SE", str(minimum))]
         headers += self._digest.headers("INVITE", uri)
         headers += self._headers
         headers.append(SDP_TYPE)
-        return self._agent.layer.request(
+        return self._core.layer.request(
             "INVITE",
             uri,
             headers,
@@ -173,12 +173,12 @@ class OutgoingSession(Session):
             local=self._servers.local,
             on_response=self._invite_answered,
             on_failure=self._invite_failed,
-            now=self._agent.clock(),
+            now=self._core.clock(),
         )
 
     def _invite_answered(self, response: Response, now: float) -> None:
         self.response = response
-        self._agent.timers.cancel(self._silence)
+        self._core.timers.cancel(self._silence)
         status = response.status
         if status >= 300:
             self._receive_refusal(response, now)
@@ -189,7 +189,7 @@ class OutgoingSession(Session):
             # CANCEL sent.
             if not self._cancel_sent and self._transaction is not None:
                 self._cancel_sent = True
-                self._agent.layer.cancel(self._transaction, self._cancelled, now)
+                self._core.layer.cancel(self._transaction, self._cancelled, now)
         elif status > 100 and not self._answered and not self._ended:
             self._receive_provisional(response)
 
@@ -203,7 +203,7 @@ class OutgoingSession(Session):
             if response.body and fork.negotiation.offer_pending:
                 self._note_early_media(fork, response, reliable)
         self._refresh.note_peer(response)
-        self._agent.emit(
+        self._core.emit(
             SessionProgressed(session=self, status=response.status, reason=response.reason, response=response)
         )
 
@@ -225,7 +225,7 @@ class OutgoingSession(Session):
             agreed = fork.negotiation.accept_answer(response.body)
         except (MalformedMessage, NoCommonMedia):
             # Nothing to hear yet; whether the answer is of use shows in the 200.
-            self._agent.counters.malformed += 1
+            self._core.counters.malformed += 1
             return
         fork.answered_reliably = reliable
         self._media.agree(agreed)
@@ -245,7 +245,7 @@ class OutgoingSession(Session):
         try:
             fork.dialog.retarget(response)
         except MalformedMessage:
-            self._agent.counters.malformed += 1
+            self._core.counters.malformed += 1
         self._ack = self._acknowledge_dialog(fork.dialog, response)
         self._digest.succeeded()
         if self._cancelled is not None:
@@ -257,7 +257,7 @@ class OutgoingSession(Session):
             self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the answer")
             return
         self._refresh.answered(response, now)
-        self._agent.emit(SessionAnswered(session=self, response=response))
+        self._core.emit(SessionAnswered(session=self, response=response))
         self._media.reoffer.begin()
 
     def _settle_media(self, fork: Fork, response: Response) -> bool:
@@ -286,7 +286,7 @@ class OutgoingSession(Session):
 
     def _send_again(self, ack: tuple[bytes, Address]) -> None:
         if ack[0]:
-            self._agent.send(ack[1], ack[0])
+            self._core.send(ack[1], ack[0])
 
     def _refuse_fork(self, response: Response, tag: str, source: Address, now: float) -> None:
         """A second party answered: ACK and BYE (clause 13.2.2.4)."""
@@ -295,15 +295,15 @@ class OutgoingSession(Session):
         try:
             dialog = self._new_dialog(response, source)
         except MalformedMessage:
-            self._agent.counters.malformed += 1
+            self._core.counters.malformed += 1
             return
         self._refused_forks[tag] = self._acknowledge_dialog(dialog, response)
         number = dialog.next_sequence()
         uri, headers = dialog.request_headers("BYE", number)
-        self._agent.layer.request(
+        self._core.layer.request(
             "BYE",
             uri,
-            [*headers, *self._digest.headers("BYE", uri), *self._agent.user_agent_headers],
+            [*headers, *self._digest.headers("BYE", uri), *self._core.user_agent_headers],
             destination=self._next_hop(dialog),
             local=self._servers.local,
             on_response=_ignore_response,
@@ -315,8 +315,8 @@ class OutgoingSession(Session):
         uri, headers = dialog.request_headers("ACK", response.sequence()[0])
         destination = self._next_hop(dialog)
         headers += self._digest.headers("ACK", uri)
-        headers += self._agent.user_agent_headers
-        data = self._agent.layer.ack(uri, headers, b"", destination=destination, local=self._servers.local)
+        headers += self._core.user_agent_headers
+        data = self._core.layer.ack(uri, headers, b"", destination=destination, local=self._servers.local)
         return data, destination
 
     def _receive_refusal(self, response: Response, now: float) -> None:
@@ -374,7 +374,7 @@ class OutgoingSession(Session):
         self._dialog = None
 
     def _forget(self) -> None:
-        self._agent.timers.cancel(self._silence)
+        self._core.timers.cancel(self._silence)
         if self._forks:
             self._drop_forks()
         super()._forget()

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Final
 
 from sipio.errors import MalformedMessage
-from sipio.sip.agent_context import AgentContext
 from sipio.sip.events import ReinviteFinished
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.message import Response
 from sipio.sip.offer_answer import NoCommonMedia
 from sipio.sip.serialize import Headers
 from sipio.sip.timers import Timer
+from sipio.sip.user_agent_core import UserAgentCore
 
 if TYPE_CHECKING:
     from sipio.sip.session import Session
@@ -21,7 +21,7 @@ class Reoffer:
 
     __slots__ = (
         "_accepted",
-        "_agent",
+        "_core",
         "_glare",
         "_media",
         "_offered",
@@ -31,10 +31,10 @@ class Reoffer:
         "pending",
     )
 
-    def __init__(self, session: "Session", media: "SessionMedia", agent: AgentContext) -> None:
+    def __init__(self, session: "Session", media: "SessionMedia", core: UserAgentCore) -> None:
         self._session: Final = session
         self._media: Final = media
-        self._agent: Final = agent
+        self._core: Final = core
         self._wanted: tuple[LocalMedia | None, Headers] | None = None
         self._offered: tuple[LocalMedia | None, Headers] | None = None
         self._refreshing = False
@@ -69,7 +69,7 @@ class Reoffer:
 
     def stop(self) -> None:
         """The session is over."""
-        self._agent.timers.cancel(self._glare)
+        self._core.timers.cancel(self._glare)
         self._glare = None
         self._wanted = None
 
@@ -97,8 +97,8 @@ class Reoffer:
         if response.status == 491:
             # In units of 10 ms: 2.1 to 4 s for who owns the Call-ID, 0 to 2 s for the other.
             low, high = (2.1, 4.0) if session.owns_call_id else (0.0, 2.0)
-            wait = round(self._agent.randomness.uniform(low, high), 2)
-            self._glare = self._agent.timers.start(now + wait, self._try_again)
+            wait = round(self._core.randomness.uniform(low, high), 2)
+            self._glare = self._core.timers.start(now + wait, self._try_again)
             return
         if response.status in {408, 481}:
             session.dialog_gone("dialog unknown to the peer")
@@ -124,7 +124,7 @@ class Reoffer:
 
     def _finished(self, status: int) -> None:
         if not self._refreshing:
-            self._agent.emit(ReinviteFinished(session=self._session, status=status))
+            self._core.emit(ReinviteFinished(session=self._session, status=status))
         self.begin()
 
     def _try_again(self, now: float) -> None:  # noqa: ARG002 - a timer's signature

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final, Protocol
 
 from sipio.errors import LocalError
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, SUPPORTED, AgentContext
 from sipio.sip.dialog import Dialog
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.events import (
@@ -14,6 +13,7 @@ from sipio.sip.events import (
     EndedBy,
     InfoReceived,
     SessionEnded,
+    SessionEvent,
 )
 from sipio.sip.info import parse_digit
 from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
@@ -25,23 +25,32 @@ from sipio.sip.session_media import SessionMedia
 from sipio.sip.session_refresh import SessionRefresh
 from sipio.sip.settings import Credentials
 from sipio.sip.transaction import ClientTransaction, ServerTransaction
+from sipio.sip.user_agent_core import ALLOW, SUPPORTED, UserAgentCore
 
 OnResponse = Callable[[Response, float], None]
 OnFailure = Callable[[bool, float], None]
 
 
+class SessionDriver(Protocol):
+    """Whoever drives a session and is to be told what happens to it."""
+
+    def session_event(self, event: SessionEvent, /) -> None:
+        """Something happened to the session that the event names."""
+        ...
+
+
 class Session:
     """What incoming and outgoing sessions share. A command on a session that has ended does nothing."""
 
-    def __init__(self, context: AgentContext, call_id: str, credentials: Credentials | None) -> None:
-        self.context: Any = None
-        """For whoever drives the session; the user agent never looks at it."""
-        self._agent: Final = context
+    def __init__(self, core: UserAgentCore, call_id: str, credentials: Credentials | None) -> None:
+        self.driver: SessionDriver | None = None
+        """Whoever drives the session puts itself here; the user agent never looks at it."""
+        self._core: Final = core
         self._call_id: Final = call_id
-        self._id: Final = call_id if call_id not in context.sessions else f"{call_id};{context.randomness.tag()}"
-        self._digest: Final = DigestClient(credentials, context.randomness)
+        self._id: Final = call_id if call_id not in core.sessions else f"{call_id};{core.randomness.tag()}"
+        self._digest: Final = DigestClient(credentials, core.randomness)
         self._dialog: Dialog | None = None
-        self._media: Final = SessionMedia(self, context)
+        self._media: Final = SessionMedia(self, core)
         self._answered = False
         self._ended = False
         self._merge_key: tuple[str, ...] = ()
@@ -50,8 +59,8 @@ class Session:
         self._bye_after_ack: Headers | None = None
         self._reinvite: ClientTransaction | None = None
         """The last re-INVITE of ours."""
-        self._refresh: Final = SessionRefresh(self, context)
-        context.sessions[self._id] = self
+        self._refresh: Final = SessionRefresh(self, core)
+        core.sessions[self._id] = self
 
     @property
     def id(self) -> str:
@@ -128,7 +137,7 @@ class Session:
         """A request of the dialog, but ACK and CANCEL."""
         dialog = self._dialog
         if dialog is None:
-            transaction.respond(481, headers=self._agent.server_headers, now=now)
+            transaction.respond(481, headers=self._core.server_headers, now=now)
             return
         if not dialog.accepts_sequence(request.sequence()[0]):
             # Clause 12.2.2.
@@ -193,9 +202,9 @@ class Session:
         dialog = self.required_dialog()
         uri, headers = dialog.request_headers("ACK", number)
         headers += self._digest.headers("ACK", uri)
-        self._agent.layer.ack(
+        self._core.layer.ack(
             uri,
-            headers + self._agent.user_agent_headers,
+            headers + self._core.user_agent_headers,
             body,
             destination=self._next_hop(dialog),
             local=dialog.local_address,
@@ -230,14 +239,14 @@ class Session:
         self.respond(transaction, 200, now=now)
         if found is None:
             if request.body:
-                self._agent.emit(InfoReceived(session=self, request=request))
+                self._core.emit(InfoReceived(session=self, request=request))
             return
-        self._agent.emit(DigitReceived(session=self, digit=found[0], duration_ms=found[1]))
+        self._core.emit(DigitReceived(session=self, digit=found[0], duration_ms=found[1]))
 
     def await_ack(self, transaction: ServerTransaction, number: int, data: bytes, now: float) -> None:
         pending = PendingResponse(
-            self._agent.timers,
-            self._agent.settings.timers,
+            self._core.timers,
+            self._core.settings.timers,
             transaction,
             data,
             doubles_for_ever=False,
@@ -248,7 +257,7 @@ class Session:
 
     def _ack_never_came(self, now: float) -> None:
         self._pending_ack = None
-        self._agent.counters.unconfirmed += 1
+        self._core.counters.unconfirmed += 1
         if self._bye_after_ack is not None:
             self._acknowledged(now)
         else:
@@ -267,9 +276,9 @@ class Session:
         number = dialog.next_sequence()
         uri, all_headers = dialog.request_headers(method, number)
         all_headers += self._digest.headers(method, uri)
-        all_headers += self._agent.user_agent_headers
+        all_headers += self._core.user_agent_headers
         all_headers += headers
-        transaction = self._agent.layer.request(
+        transaction = self._core.layer.request(
             method,
             uri,
             all_headers,
@@ -278,7 +287,7 @@ class Session:
             local=dialog.local_address,
             on_response=partial(self._request_answered, method, headers, body, on_response, on_failure),
             on_failure=on_failure or _ignore_failure,
-            now=self._agent.clock(),
+            now=self._core.clock(),
         )
         if method == "INVITE":
             self._reinvite = transaction
@@ -346,10 +355,10 @@ class Session:
         self._media.reoffer.stop()
         if self._reinvite is not None:
             # After a provisional answer no timer of its own would ever end it.
-            self._reinvite.give_up(self._agent.clock(), self._agent.settings.timers.transaction)
-        self._agent.sessions.pop(self._id, None)
-        self._agent.invites.discard(self._merge_key)
-        self._agent.emit(
+            self._reinvite.give_up(self._core.clock(), self._core.settings.timers.transaction)
+        self._core.sessions.pop(self._id, None)
+        self._core.invites.discard(self._merge_key)
+        self._core.emit(
             SessionEnded(
                 session=self,
                 by=by,
@@ -368,8 +377,8 @@ class Session:
             self._pending_ack[1].stop()
             self._pending_ack = None
         dialog = self._dialog
-        if dialog is not None and self._agent.dialogs.get(dialog.key) is self:
-            del self._agent.dialogs[dialog.key]
+        if dialog is not None and self._core.dialogs.get(dialog.key) is self:
+            del self._core.dialogs[dialog.key]
 
     def respond(
         self,
@@ -381,14 +390,14 @@ class Session:
         body: bytes = b"",
         now: float,
     ) -> bytes:
-        everything = [*self._agent.server_headers, *headers] if headers else self._agent.server_headers
+        everything = [*self._core.server_headers, *headers] if headers else self._core.server_headers
         return transaction.respond(status, reason, everything, body, now=now)
 
     def _next_hop(self, dialog: Dialog) -> Address:
-        return dialog.next_hop(dialog.flow in self._agent.connections)
+        return dialog.next_hop(dialog.flow in self._core.connections)
 
     def contact(self) -> tuple[str, str]:
-        return self._agent.contact(self.required_dialog().local_address)
+        return self._core.contact(self.required_dialog().local_address)
 
     def required_dialog(self) -> Dialog:
         if self._dialog is None:

@@ -6,7 +6,6 @@ import msgspec
 
 from sipio.errors import LocalError, MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
 from sipio.sip.events import MediaChanged
 from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request
@@ -15,6 +14,7 @@ from sipio.sip.reoffer import Reoffer
 from sipio.sip.serialize import Headers, printable
 from sipio.sip.session_timer import session_expires
 from sipio.sip.transaction import ServerTransaction
+from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
 if TYPE_CHECKING:
     from sipio.sip.session import OnFailure, OnResponse, Session
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 class SessionMedia:
     """What one session offers, what it was offered, and what was agreed."""
 
-    __slots__ = ("_agent", "_session", "agreed", "local", "negotiation", "reoffer")
+    __slots__ = ("_core", "_session", "agreed", "local", "negotiation", "reoffer")
 
-    def __init__(self, session: "Session", agent: AgentContext) -> None:
+    def __init__(self, session: "Session", core: UserAgentCore) -> None:
         self._session: Final = session
-        self._agent: Final = agent
-        self.negotiation = MediaNegotiation(str(agent.randomness.sequence()))
+        self._core: Final = core
+        self.negotiation = MediaNegotiation(str(core.randomness.sequence()))
         """Of the dialog that counts: before the answer each fork has its own."""
         self.local: LocalMedia | None = None
         """Our side, once it is known."""
         self.agreed: NegotiatedMedia | None = None
         """As the last `MediaChanged` said."""
-        self.reoffer: Final = Reoffer(session, self, agent)
+        self.reoffer: Final = Reoffer(session, self, core)
 
     @property
     def may_offer(self) -> bool:
@@ -84,10 +84,10 @@ class SessionMedia:
             request.body and (session.awaits_ack or self.local is None)
         ):
             # Clause 14.2, RFC 3311 clause 5.2.
-            wait = str(int(self._agent.randomness.uniform(0, 10)))
+            wait = str(int(self._core.randomness.uniform(0, 10)))
             session.respond(transaction, 500, headers=[("Retry-After", wait)], now=now)
             return
-        interval, least = session_expires(request)[0], self._agent.settings.minimum_session_expires_seconds
+        interval, least = session_expires(request)[0], self._core.settings.minimum_session_expires_seconds
         if interval and interval < least:
             session.respond(transaction, 422, headers=[("Min-SE", str(least))], now=now)
             return
@@ -129,4 +129,4 @@ class SessionMedia:
         """An offer and its answer have met."""
         if media != self.agreed:
             self.agreed = media
-            self._agent.emit(MediaChanged(session=self._session, media=media, early=not self._session.answered))
+            self._core.emit(MediaChanged(session=self._session, media=media, early=not self._session.answered))

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Final
 
 from sipio.errors import MalformedMessage
-from sipio.sip.agent_context import SUPPORTED, AgentContext
 from sipio.sip.events import EndedBy
 from sipio.sip.message import Response, SipMessage
 from sipio.sip.serialize import Headers
 from sipio.sip.session_timer import SessionTimer, minimum_session_expires
+from sipio.sip.user_agent_core import SUPPORTED, UserAgentCore
 
 if TYPE_CHECKING:
     from sipio.sip.session import Session
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 class SessionRefresh:
     """Of one session: its timer, and what the peer takes."""
 
-    __slots__ = ("_agent", "_peer_allows", "_session", "_timer")
+    __slots__ = ("_core", "_peer_allows", "_session", "_timer")
 
-    def __init__(self, session: "Session", agent: AgentContext) -> None:
+    def __init__(self, session: "Session", core: UserAgentCore) -> None:
         self._session: Final = session
-        self._agent: Final = agent
+        self._core: Final = core
         self._peer_allows: frozenset[str] = frozenset()
-        self._timer: Final = SessionTimer(agent.timers, self._refresh, self._expire)
+        self._timer: Final = SessionTimer(core.timers, self._refresh, self._expire)
 
     def headers(self) -> Headers:
         """What an INVITE or UPDATE of ours says."""
-        interval = self._timer.interval or self._agent.settings.session_expires_seconds
+        interval = self._timer.interval or self._core.settings.session_expires_seconds
         if not interval:
             return []
         refresher = ""
@@ -35,7 +35,7 @@ class SessionRefresh:
             refresher = ";refresher=uac" if self._timer.refresher else ";refresher=uas"
         return [
             ("Session-Expires", f"{interval}{refresher}"),
-            ("Min-SE", str(self._agent.settings.minimum_session_expires_seconds)),
+            ("Min-SE", str(self._core.settings.minimum_session_expires_seconds)),
         ]
 
     def note_peer(self, message: SipMessage) -> None:
@@ -47,7 +47,7 @@ class SessionRefresh:
     def answer(self, request: SipMessage, now: float) -> Headers:
         """We answer an INVITE or UPDATE with 2xx: begin anew, and what goes into the answer."""
         self.note_peer(request)
-        return self._timer.answer(request, wanted=self._agent.settings.session_expires_seconds, now=now)
+        return self._timer.answer(request, wanted=self._core.settings.session_expires_seconds, now=now)
 
     def answered(self, response: Response, now: float) -> None:
         """Our INVITE or UPDATE was answered with 2xx: its Contact, Allow and Session-Expires count."""
@@ -56,7 +56,7 @@ class SessionRefresh:
         try:
             self._session.required_dialog().retarget(response)
         except MalformedMessage:
-            self._agent.counters.malformed += 1
+            self._core.counters.malformed += 1
 
     def stop(self) -> None:
         """The session is over."""

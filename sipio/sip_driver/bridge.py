@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sipio.call_control import (
     ActionResult,
@@ -22,14 +22,14 @@ from sipio.errors import LocalError, MalformedMessage
 from sipio.media.errors import NoFreePort
 from sipio.media.relay import Relay
 from sipio.media.session import MediaSession
-from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionProgressed
+from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionEvent, SessionProgressed
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.uri import escape_user
 from sipio.sip_driver.destinations import Target, UnknownDestination, resolve
 from sipio.sip_driver.redirects import Redirects
 
 if TYPE_CHECKING:
-    from sipio.sip_driver.call import AgentCall
+    from sipio.sip_driver.call import SipCall
 
 MAX_FORWARDS: Final = 70
 """RFC 3261 clause 8.1.1.6."""
@@ -44,7 +44,7 @@ class _Done(Protocol):
 class BridgeUnderWay:
     """A `PendingAction`, and the driver and media observer of the other leg."""
 
-    def __init__(self, call: "AgentCall", action: Bridge, done: _Done) -> None:
+    def __init__(self, call: "SipCall", action: Bridge, done: _Done) -> None:
         self._call = call
         self._action = action
         self._done: _Done | None = done
@@ -108,7 +108,7 @@ class BridgeUnderWay:
             self._drop_media()
             self._failed(400, str(error))
             return False
-        leg.context = self
+        leg.driver = self
         self._leg = leg
         self._target = target
         self._redirects.called(target)
@@ -128,7 +128,7 @@ class BridgeUnderWay:
 
     # ---- what the other leg does ----
 
-    def session_event(self, event: Any) -> None:
+    def session_event(self, event: SessionEvent) -> None:
         """Something happened to the other leg's SIP session."""
         if event.session is not self._leg:
             return

@@ -1,7 +1,7 @@
-"""One call of the embedded agent: its SIP session, its media and what is being done on it."""
+"""One call of the SIP driver: its SIP session, its media and what is being done on it."""
 
 from collections.abc import Callable
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from sipio.call_control import (
     ActionResult,
@@ -32,11 +32,11 @@ from sipio.errors import LocalError
 from sipio.media.engine import MediaEngine
 from sipio.media.session import MediaSession
 from sipio.sip.endpoint import SipEndpoint
-from sipio.sip.events import DigitReceived, EndedBy, MediaChanged, SessionConfirmed, SessionEnded
+from sipio.sip.events import DigitReceived, EndedBy, MediaChanged, SessionConfirmed, SessionEnded, SessionEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.media_description import LocalMedia
 from sipio.sip_driver.bridge import BridgeUnderWay
-from sipio.sip_driver.settings import AgentSettings
+from sipio.sip_driver.settings import SipDriverSettings
 
 NORMAL_CLEARING: Final = 16
 
@@ -69,7 +69,7 @@ class _Confirmation:
 _COMPLETE: Final = _Complete()
 
 
-class AgentCall:
+class SipCall:
     """A `CallControl`, and the observer of its media."""
 
     def __init__(
@@ -78,7 +78,7 @@ class AgentCall:
         media: MediaSession,
         engine: MediaEngine,
         endpoint: SipEndpoint,
-        settings: AgentSettings,
+        settings: SipDriverSettings,
         offer: CallOffer,
     ) -> None:
         self.session = session
@@ -208,7 +208,7 @@ class AgentCall:
             code = action.code or status_of(cause)
             self.session.reject(code, action.reason, [reason, *action.headers])
 
-    def session_event(self, event: Any) -> None:
+    def session_event(self, event: SessionEvent) -> None:
         """Something happened to the SIP session."""
         if isinstance(event, MediaChanged):
             self.media.start(event.media)
@@ -235,7 +235,7 @@ class AgentCall:
         by = {EndedBy.PEER: HangupBy.CALLER, EndedBy.US: HangupBy.SCRIPT, EndedBy.SYSTEM: HangupBy.SYSTEM}[event.by]
         reason = event.reason
         if event.by is EndedBy.US and not self._sent_cause:
-            # The whole agent is being closed.
+            # The whole driver is being closed.
             by = HangupBy.SYSTEM
         if self._ended_because:
             by, reason = HangupBy.SYSTEM, self._ended_because

@@ -520,7 +520,7 @@ def test_a_peer_that_forgot_the_dialog_ends_the_call() -> None:
     network = Network()
     a, b = network.node(), network.node()
     outgoing, _ = answered(network, a, b)
-    b.agent._agent.dialogs.clear()
+    b.agent._core.dialogs.clear()
     outgoing.hold()
     network.run(0.5)
     assert (ended(a).by, ended(a).reason) == (EndedBy.SYSTEM, "dialog unknown to the peer")

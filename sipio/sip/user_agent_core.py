@@ -45,7 +45,7 @@ class SipCounters(msgspec.Struct, kw_only=True):
     stray_acks: int = 0
 
 
-class AgentContext:
+class UserAgentCore:
     """Shared by the sessions, registrations and the registrar of one `UserAgent`."""
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The embedded agent: calls that come in by SIP are offered to a handler, and their sessions' events find their way."""
+"""The SIP driver: calls that come in by SIP are offered to a handler, and their sessions' events find their way."""
 
 import ssl
 from collections.abc import Callable
@@ -15,19 +15,19 @@ from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
 from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, SipEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.settings import RegistrationSettings
-from sipio.sip_driver.call import AgentCall
-from sipio.sip_driver.settings import AgentSettings, Trunk
+from sipio.sip_driver.call import SipCall
+from sipio.sip_driver.settings import SipDriverSettings, Trunk
 
 UNAVAILABLE: Final = 503
 
 
-class Agent:
+class SipDriver:
     """A driver of `sipio.call_control`. Made on the running event loop."""
 
     def __init__(
         self,
         listeners: list[SipListener],
-        settings: AgentSettings,
+        settings: SipDriverSettings,
         handler: CallHandler,
         *,
         registrations: tuple[RegistrationSettings, ...] = (),
@@ -84,7 +84,7 @@ class Agent:
             self._binding_changed(event)
         else:
             # Whoever drives a session put itself there; a session that was refused has nobody.
-            driver = event.session.context
+            driver = event.session.driver
             if driver is not None:
                 driver.session_event(event)
 
@@ -94,8 +94,8 @@ class Agent:
         except NoFreePort:
             session.reject(UNAVAILABLE, headers=self._retry_after())
             return
-        call = AgentCall(session, media, self._media, self._endpoint, self._settings, self._offer(session))
-        session.context = call
+        call = SipCall(session, media, self._media, self._endpoint, self._settings, self._offer(session))
+        session.driver = call
         taken = self._handler.offered(call)
         if isinstance(taken, Hangup):
             if taken.code == UNAVAILABLE:
