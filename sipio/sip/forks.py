@@ -1,16 +1,14 @@
 """The early dialogs of one INVITE (RFC 3261 clause 13.2.2.4): each party that it reached has one of its own."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.dialog import Dialog, tag_of
+from sipio.sip.dialog_user import DialogUser
 from sipio.sip.message import Response
 from sipio.sip.offer_answer import MediaNegotiation
 from sipio.sip.user_agent_core import UserAgentCore
-
-if TYPE_CHECKING:
-    from sipio.sip.session import Session
 
 FORKS: Final = 16
 """Early dialogs of one INVITE; of a further one only the 2xx counts."""
@@ -31,17 +29,17 @@ class Fork:
 class Forks:
     """Those of one session, by the remote tag."""
 
-    __slots__ = ("_core", "_dialog_of", "_forks", "_invitation", "_session")
+    __slots__ = ("_core", "_dialog_of", "_forks", "_invitation", "_user")
 
     def __init__(
         self,
-        session: "Session",
+        user: DialogUser,
         core: UserAgentCore,
         invitation: MediaNegotiation,
         dialog_of: Callable[[Response], Dialog],
     ) -> None:
         """``invitation`` is the negotiation as it stood with the INVITE's offer out and nothing answered."""
-        self._session: Final = session
+        self._user: Final = user
         self._core: Final = core
         self._invitation: Final = invitation
         self._dialog_of: Final = dialog_of
@@ -67,7 +65,7 @@ class Forks:
             return None
         fork = Fork(dialog, self.first_offer())
         self._forks[tag] = fork
-        self._core.dialogs[dialog.key] = self._session
+        self._core.dialogs[dialog.key] = self._user
         return fork
 
     def first_offer(self) -> MediaNegotiation:

@@ -34,15 +34,15 @@ class Invitations:
         core, settings = self._core, self._core.settings
         if merge_key(request) in core.invites:
             # Clause 8.2.2.2: one INVITE that came by two ways.
-            self._core.refuse(transaction, 482, [], now)
+            core.respond(transaction, 482, now=now)
             return
         if request.get("max-forwards") == "0":
             # Whoever takes the call may bridge it on: here a loop ends.
-            self._core.refuse(transaction, 483, [], now)
+            core.respond(transaction, 483, now=now)
             return
         if core.draining or len(core.sessions) >= settings.sessions:
             core.counters.overload += 1
-            self._core.refuse(transaction, 503, [("Retry-After", str(settings.retry_after_seconds))], now)
+            core.respond(transaction, 503, headers=[("Retry-After", str(settings.retry_after_seconds))], now=now)
             return
         user = ""
         if settings.users and source.host not in settings.trusted_hosts and self._has_to_prove_itself(request):
@@ -52,7 +52,7 @@ class Invitations:
         interval = session_expires(request)[0]
         if interval and interval < settings.minimum_session_expires_seconds:
             minimum = str(settings.minimum_session_expires_seconds)
-            self._core.refuse(transaction, 422, [("Min-SE", minimum)], now)
+            core.respond(transaction, 422, headers=[("Min-SE", minimum)], now=now)
             return
         offer = self._read_offer(transaction, request, now) if request.body else None
         if request.body and offer is None:
@@ -60,7 +60,7 @@ class Invitations:
         try:
             session = IncomingSession(core, transaction, request, source, offer=offer, user=user)
         except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), core.server_headers, now=now)
+            core.respond(transaction, 400, printable(str(error)), now=now)
             return
         core.emit(CallReceived(session=session))
 
@@ -77,15 +77,15 @@ class Invitations:
         encoding = (request.get("content-encoding") or "identity").strip().lower()
         if kind != "application/sdp" or encoding != "identity":
             accept = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")]
-            self._core.refuse(transaction, 415, accept, now)
+            self._core.respond(transaction, 415, headers=accept, now=now)
             return None
         try:
             offer = parse_sdp(request.body)
         except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), self._core.server_headers, now=now)
+            self._core.respond(transaction, 400, printable(str(error)), now=now)
             return None
         if audio_position(offer, self._core.settings.codecs) is None:
-            self._core.refuse(transaction, 488, [("Warning", '305 sidecar "no common codec"')], now)
+            self._core.respond(transaction, 488, headers=[("Warning", '305 sidecar "no common codec"')], now=now)
             return None
         return offer
 
@@ -96,5 +96,5 @@ class Invitations:
             return user
         stale = verdict is Verdict.STALE
         headers = self._digest.challenge(proxy=proxy, stale=stale, now=now)
-        self._core.refuse(transaction, 407 if proxy else 401, headers, now)
+        self._core.respond(transaction, 407 if proxy else 401, headers=headers, now=now)
         return ""

@@ -57,25 +57,25 @@ class Registrar:
 
     def receive(self, transaction: ServerTransaction, request: Request, user: str, source: Address, now: float) -> None:
         """A REGISTER of a user that proved its password."""
-        server = self._core.server_headers
+        respond = self._core.respond
         to = request.address("to")
         if to is None or to.uri.decoded_user != user:
             # Clause 10.3 step 4: nobody registers somebody else.
-            transaction.respond(403, headers=server, now=now)
+            respond(transaction, 403, now=now)
             return
         try:
             self._change(request, user, source, now)
         except _Refused as refusal:
-            transaction.respond(refusal.status, headers=[*server, *refusal.headers], now=now)
+            respond(transaction, refusal.status, headers=refusal.headers, now=now)
             return
         except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), server, now=now)
+            respond(transaction, 400, printable(str(error)), now=now)
             return
         contacts = [
             ("Contact", f"<{binding.contact}>;expires={max(1, round(binding.expires_at - now))}")
             for binding in self.contacts(user)
         ]
-        transaction.respond(200, headers=[*server, *contacts], now=now)
+        respond(transaction, 200, headers=contacts, now=now)
 
     def connection_lost(self, address: Address) -> None:
         """Phones that registered over a connection can only be called over it (RFC 5626 clause 5.3)."""

@@ -9,7 +9,6 @@ from sipio.sip.address import Address
 from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer
 from sipio.sip.events import SipEvent
-from sipio.sip.incoming import IncomingSession
 from sipio.sip.invitations import Invitations
 from sipio.sip.invite_target import InviteTarget, target_headers
 from sipio.sip.malformed import salvage
@@ -278,7 +277,7 @@ class UserAgent:
         except MalformedMessage as error:
             # A transaction left without its final answer would never end.
             self._core.counters.refused += 1
-            transaction.respond(400, printable(str(error)), self._core.server_headers, now=now)
+            self._core.respond(transaction, 400, printable(str(error)), now=now)
 
     def _dispatch(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         if request.method == "CANCEL":
@@ -290,53 +289,53 @@ class UserAgent:
             return
         unsupported = [option for option in requires(request) if option not in EXTENSIONS]
         if unsupported:
-            self._core.refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+            self._core.respond(transaction, 420, headers=[("Unsupported", ", ".join(unsupported))], now=now)
         elif request.request_uri().scheme not in _SCHEMES:
-            self._core.refuse(transaction, 416, [], now)
+            self._core.respond(transaction, 416, now=now)
         elif request.method == "INVITE":
             self._invitations.receive(transaction, request, source, now)
         elif request.method == "OPTIONS":
-            self._core.refuse(transaction, 200, [ALLOW, SUPPORTED, ("Accept", "application/sdp")], now)
+            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", "application/sdp")], now=now)
         elif request.method == "REGISTER" and self._settings.users:
             user = self._invitations.authenticate(transaction, request, now)
             if user:
                 self._registrar.receive(transaction, request, user, source, now)
         elif request.method in {"BYE", "INFO", "PRACK", "UPDATE"}:
-            self._core.refuse(transaction, 481, [], now)
+            self._core.respond(transaction, 481, now=now)
         else:
-            self._core.refuse(transaction, 405 if request.method in _KNOWN_METHODS else 501, [ALLOW], now)
+            self._core.respond(transaction, 405 if request.method in _KNOWN_METHODS else 501, headers=[ALLOW], now=now)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         if self._core.layer.receive_ack(request, now):
             return
         key = (request.get("call-id") or "", tag_of(request.get("to") or ""), tag_of(request.get("from") or ""))
-        session = self._core.dialogs.get(key)
-        if session is None:
+        user = self._core.dialogs.get(key)
+        if user is None:
             self._core.counters.stray_acks += 1
         else:
-            session.receive_ack(request, now)
+            user.receive_ack(request, now)
 
     def _receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
         invite = self._core.layer.invite_of(cancel)
         if invite is None:
-            self._core.refuse(transaction, 481, [], now)
+            self._core.respond(transaction, 481, now=now)
             return
         # Clause 9.2: 200 whether it still changes anything or not.
-        self._core.refuse(transaction, 200, [], now)
-        session = self._core.dialogs.get((cancel.get("call-id") or "", invite.to_tag, tag_of(cancel.get("from") or "")))
-        if isinstance(session, IncomingSession):
-            session.cancelled(cancel, now)
+        self._core.respond(transaction, 200, now=now)
+        user = self._core.dialogs.get((cancel.get("call-id") or "", invite.to_tag, tag_of(cancel.get("from") or "")))
+        if user is not None:
+            user.receive_cancel(cancel, now)
 
     def _receive_in_dialog(
         self, transaction: ServerTransaction, request: Request, to_tag: str, source: Address, now: float
     ) -> None:
         key = (request.get("call-id") or "", to_tag, tag_of(request.get("from") or ""))
-        session = self._core.dialogs.get(key)
-        if session is None:
-            self._core.refuse(transaction, 481, [], now)
+        user = self._core.dialogs.get(key)
+        if user is None:
+            self._core.respond(transaction, 481, now=now)
             return
         unsupported = [option for option in requires(request) if option not in EXTENSIONS]
         if unsupported:
-            self._core.refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+            self._core.respond(transaction, 420, headers=[("Unsupported", ", ".join(unsupported))], now=now)
             return
-        session.receive_in_dialog(transaction, request, source, now)
+        user.receive_in_dialog(transaction, request, source, now)

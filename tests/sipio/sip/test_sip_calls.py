@@ -374,8 +374,8 @@ def test_an_options_in_a_dialog_changes_nothing_of_it() -> None:
     a, b = network.node(), network.node()
     outgoing, incoming = answered(network, a, b)
     answers: list[int] = []
-    outgoing.send_request("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
-    incoming.send_request("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
+    outgoing._requests.send("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
+    incoming._requests.send("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
     network.run(1)
     assert answers == [200, 200]
     outgoing.bye()
@@ -818,7 +818,7 @@ def test_an_update_with_sdp_changes_the_media(by_callee: bool) -> None:
     outgoing, incoming = answered(network, a, b)
     sender, receiver = (incoming, outgoing) if by_callee else (outgoing, incoming)
     offer = sender._media.negotiation.offer(LocalMedia(host="10.0.0.99", port=9_000))
-    sender.send_request("UPDATE", [("Content-Type", "application/sdp")], offer)
+    sender._requests.send("UPDATE", [("Content-Type", "application/sdp")], offer)
     network.run(0.1)
     assert receiver.media is not None
     assert (receiver.media.remote_host, receiver.media.remote_port) == ("10.0.0.99", 9_000)
@@ -832,7 +832,7 @@ def test_an_update_with_sdp_before_any_media_is_there_is_put_off() -> None:
     _, incoming = call(network, a, b)
     incoming.ring()
     network.run(0.1)
-    a.told(SessionProgressed)[0].session.send_request("UPDATE", [("Content-Type", "application/sdp")], b"v=0\r\n")
+    a.told(SessionProgressed)[0].session._requests.send("UPDATE", [("Content-Type", "application/sdp")], b"v=0\r\n")
     network.run(0.1)
     assert b.first_lines()[-1] == "SIP/2.0 500 Server Internal Error"
     assert b"\r\nRetry-After: " in b.sent[-1][1]

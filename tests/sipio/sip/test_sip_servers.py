@@ -13,8 +13,8 @@ from sipio.sip.events import CallReceived, EndedBy, RegistrationChanged, Session
 from sipio.sip.hosts_file import HostsFile
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.randomness import Randomness
+from sipio.sip.server_directory import FAILING_SECONDS, LOOKUPS
 from sipio.sip.server_lookup import Service, in_order
-from sipio.sip.servers import FAILING_SECONDS, LOOKUPS
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from tests.sipio.sip.sip_network import Network, Node
 
