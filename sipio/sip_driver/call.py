@@ -242,7 +242,7 @@ class SipCall:
         cause = event.cause or self._sent_cause or (cause_of(event.status) if event.status else NORMAL_CLEARING)
         self._tell(HungUp(by=by, code=event.status, cause=cause, reason=reason, headers=list(event.headers)))
 
-    def bridge_over(self, bridge: BridgeUnderWay) -> None:
+    def bridge_over(self, bridge: PendingAction) -> None:
         """The other leg is gone."""
         if self._bridge is bridge:
             self._bridge = None
