@@ -60,7 +60,8 @@ async def measure(rate: int, seconds: int) -> None:
     again = [line.strip() for line in text.splitlines() if "Retransmissions" in line or "Retrans" in line]
     print(f"{calls} calls at {rate}/s in {took:.1f} s, {ended} ended, SIPp's exit status {process.returncode}")
     print(
-        f"{cpu / calls * 1000:.3f} ms CPU a call, {calls / took:.0f} calls/s, {endpoint.counters.received} messages in"
+        f"{cpu / calls * 1000:.3f} ms CPU a call, {calls / took:.0f} calls/s, "
+        f"{endpoint.snapshot().messages_in} messages in"
     )
     print(f"peak memory {after.ru_maxrss / 1024:.0f} MB", *again[-1:])
     await endpoint.close(1)

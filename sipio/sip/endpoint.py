@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sipio.sip.address import Address
+from sipio.sip.counters import SipSnapshot
 from sipio.sip.dns_locator import DnsLocator
 from sipio.sip.events import SipEvent
 from sipio.sip.media_description import LocalMedia
@@ -18,7 +19,6 @@ from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transport import SipListener, SipTransports
 from sipio.sip.user_agent import UserAgent
-from sipio.sip.user_agent_core import SipCounters
 
 __all__ = ["SipEndpoint", "SipListener", "own_address"]
 
@@ -111,10 +111,9 @@ class SipEndpoint:
         """Sessions that have not ended."""
         return self._running().sessions
 
-    @property
-    def counters(self) -> SipCounters:
-        """What has happened so far."""
-        return self._running().counters
+    def snapshot(self) -> SipSnapshot:
+        """The counters as they are now."""
+        return self._running().snapshot(connections=self._transports.connection_count)
 
     def invite(
         self,

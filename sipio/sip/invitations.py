@@ -41,7 +41,7 @@ class Invitations:
             core.respond(transaction, 483, now=now)
             return
         if core.draining or len(core.sessions) >= settings.sessions:
-            core.counters.overload += 1
+            core.counters.over_limit += 1
             core.respond(transaction, 503, headers=[("Retry-After", str(settings.retry_after_seconds))], now=now)
             return
         user = ""

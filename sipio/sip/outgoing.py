@@ -233,7 +233,7 @@ class OutgoingSession(Session):
             agreed = fork.negotiation.accept_answer(response.body)
         except (MalformedMessage, NoCommonMedia):
             # Nothing to hear yet; whether the answer is of use shows in the 200.
-            self._core.counters.malformed += 1
+            self._core.counters.unreadable += 1
             return
         fork.answered_reliably = reliable
         self._media.agree(agreed)
@@ -254,7 +254,7 @@ class OutgoingSession(Session):
         try:
             fork.dialog.retarget(response)
         except MalformedMessage:
-            self._core.counters.malformed += 1
+            self._core.counters.unreadable += 1
         self._ack = self._requests.acknowledge(response.sequence()[0])
         self._digest.succeeded()
         if self._given_up:
@@ -302,7 +302,7 @@ class OutgoingSession(Session):
         try:
             dialog = self._new_dialog(response, source)
         except MalformedMessage:
-            self._core.counters.malformed += 1
+            self._core.counters.unreadable += 1
             return
         requests = DialogRequests(self._core, self._digest, dialog)
         self._refused_forks[tag] = requests.acknowledge(response.sequence()[0])

@@ -69,7 +69,7 @@ class SessionRefresh:
         try:
             self._requests.required_dialog().retarget(response)
         except MalformedMessage:
-            self._core.counters.malformed += 1
+            self._core.counters.unreadable += 1
 
     def stop(self) -> None:
         """The session is over."""

@@ -30,8 +30,7 @@ class TransactionLayer:
         "_send",
         "_servers",
         "_unanswered",
-        "overflows",
-        "strays",
+        "dropped",
     )
 
     def __init__(
@@ -51,9 +50,7 @@ class TransactionLayer:
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[object, ServerTransaction] = {}
         self._unanswered: dict[Address, set[ClientTransaction]] = {}
-        self.strays = 0
-        """Responses that belong to no request of ours."""
-        self.overflows = 0
+        self.dropped = 0
         """Requests dropped because of `TRANSACTIONS`."""
 
     def __len__(self) -> int:
@@ -65,16 +62,14 @@ class TransactionLayer:
         return bool(self._unanswered)
 
     def receive_response(self, response: Response, now: float) -> None:
-        """A response. One that matches nothing is counted and dropped (RFC 6026 clause 7.2)."""
+        """A response. One that matches nothing is dropped (RFC 6026 clause 7.2)."""
         try:
             via = parse_via(response.get("via") or "")
             method = response.sequence()[1]
         except MalformedMessage:
-            self.strays += 1
             return
         transaction = self._clients.get((via.branch, method))
         if transaction is None:
-            self.strays += 1
             return
         transaction.receive(response, now)
         if transaction.state not in {State.CALLING, State.TRYING, State.PROCEEDING}:
@@ -93,7 +88,7 @@ class TransactionLayer:
             known.receive_again()
             return None
         if len(self._servers) >= TRANSACTIONS:
-            self.overflows += 1
+            self.dropped += 1
             return None
         transaction = ServerTransaction(
             self._context,

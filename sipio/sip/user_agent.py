@@ -6,6 +6,7 @@ from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.address import Address
+from sipio.sip.counters import SipSnapshot
 from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer
 from sipio.sip.events import SipEvent
@@ -24,7 +25,7 @@ from sipio.sip.session_timer import requires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, parse_uri
-from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, METHODS, SUPPORTED, SipCounters, UserAgentCore
+from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, METHODS, SUPPORTED, UserAgentCore
 
 _KNOWN_METHODS: Final = frozenset({*METHODS, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
@@ -54,10 +55,15 @@ class UserAgent:
         self._registrations: dict[str, Registration] = {}
         self._secret: Final = self._randomness.nonce()
 
-    @property
-    def counters(self) -> SipCounters:
-        """What has happened so far."""
-        return self._core.counters
+    def snapshot(self, *, connections: int = 0) -> SipSnapshot:
+        """The counters as they are now; ``connections`` is what the shell has open."""
+        core = self._core
+        return core.counters.snapshot(
+            sessions=len(core.sessions),
+            transactions=len(core.layer),
+            connections=connections,
+            dropped_requests=core.layer.dropped,
+        )
 
     @property
     def sessions(self) -> int:
@@ -212,7 +218,7 @@ class UserAgent:
         """One datagram, or one message of a stream. Never raises: what cannot be read is answered 400 or counted."""
         core = self._core
         core.awake = True
-        core.counters.received += 1
+        core.counters.messages_in += 1
         if not data.strip(b"\r\n\0"):
             # A keep-alive of a phone behind NAT.
             return
@@ -226,7 +232,7 @@ class UserAgent:
             try:
                 core.layer.receive_response(message, now)
             except MalformedMessage:
-                core.counters.malformed += 1
+                core.counters.unreadable += 1
             return
         to = message.get("to")
         try:
@@ -245,9 +251,9 @@ class UserAgent:
 
     def _answer_malformed(self, request: Request | None, source: Address, reason: str) -> None:
         if request is None:
-            self._core.counters.malformed += 1
+            self._core.counters.unreadable += 1
             return
-        self._core.counters.refused += 1
+        self._core.counters.bad_requests += 1
         self._respond_statelessly(request, source, 400, printable(reason))
 
     def _respond_statelessly(
@@ -276,7 +282,7 @@ class UserAgent:
             self._dispatch(transaction, request, source, now)
         except MalformedMessage as error:
             # A transaction left without its final answer would never end.
-            self._core.counters.refused += 1
+            self._core.counters.bad_requests += 1
             self._core.respond(transaction, 400, printable(str(error)), now=now)
 
     def _dispatch(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
@@ -310,9 +316,7 @@ class UserAgent:
             return
         key = (request.get("call-id") or "", tag_of(request.get("to") or ""), tag_of(request.get("from") or ""))
         user = self._core.dialogs.get(key)
-        if user is None:
-            self._core.counters.stray_acks += 1
-        else:
+        if user is not None:
             user.receive_ack(request, now)
 
     def _receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:

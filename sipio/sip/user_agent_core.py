@@ -4,10 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from sipio.errors import LocalError
 from sipio.sip.address import DEFAULT_PORT, Address
+from sipio.sip.counters import SipCounters
 from sipio.sip.dialog import DialogKey
 from sipio.sip.dialog_user import DialogUser, RunningSession
 from sipio.sip.events import SipEvent
@@ -25,22 +24,6 @@ EXTENSIONS: Final = ("100rel", "timer")
 ALLOW: Final = ("Allow", ", ".join(METHODS))
 SUPPORTED: Final = ("Supported", ", ".join(EXTENSIONS))
 SDP_TYPE: Final = ("Content-Type", "application/sdp")
-
-
-class SipCounters(msgspec.Struct, kw_only=True):
-    """Since the start."""
-
-    received: int = 0
-    sent: int = 0
-    malformed: int = 0
-    """Messages that could not be answered and were dropped."""
-    refused: int = 0
-    """Requests answered 400 because they could not be understood."""
-    overload: int = 0
-    """INVITEs answered 503."""
-    unconfirmed: int = 0
-    """Answers whose ACK never came."""
-    stray_acks: int = 0
 
 
 class UserAgentCore:
@@ -147,7 +130,7 @@ class UserAgentCore:
     def send(self, destination: Address, data: bytes) -> None:
         """Put a message out."""
         self.outgoing.append((destination, data))
-        self.counters.sent += 1
+        self.counters.messages_out += 1
         if not self.awake:
             self.awake = True
             self._wake()

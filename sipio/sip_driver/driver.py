@@ -11,6 +11,7 @@ from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
 from sipio.media.fetch import AllowAddress
 from sipio.sip.address import Address
+from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
 from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, SipEvent
 from sipio.sip.incoming import IncomingSession
@@ -64,6 +65,10 @@ class SipDriver:
         """End what is up and close."""
         await self._endpoint.close(grace)
         await self._media.close()
+
+    def snapshot(self) -> SipSnapshot:
+        """What its user agent counts, as it is now."""
+        return self._endpoint.snapshot()
 
     @property
     def addresses(self) -> list[Address]:

@@ -103,7 +103,7 @@ def test_an_ack_that_never_comes_ends_the_call_with_bye(pair: tuple[Network, Nod
     assert (ended(b).by, ended(b).reason) == (EndedBy.SYSTEM, "ACK never came")
     assert any(line.startswith("BYE") for line in b.first_lines())
     assert ended(a).reason == "BYE"
-    assert b.agent.counters.unconfirmed == 1
+    assert b.agent.snapshot().unconfirmed == 1
     quiet(network, a, b)
 
 

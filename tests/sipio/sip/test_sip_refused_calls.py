@@ -57,7 +57,7 @@ def test_sessions_over_the_limit_get_503_and_those_in_progress_go_on() -> None:
         event.session.accept(b.media)
     network.run(0.1)
     assert len(b.told(SessionConfirmed)) == 2
-    assert b.agent.counters.overload == 3
+    assert b.agent.snapshot().over_limit == 3
     sessions[0].bye()
     network.run(0.1)
     _, incoming = call(network, a, b)

@@ -106,7 +106,7 @@ def test_a_silent_server_that_answers_after_all_is_acknowledged_and_hung_up() ->
     network.drop = lambda *_: False
     network.run(5)
     assert callee.told(SessionEnded)[0].reason == "BYE"
-    assert callee.agent.counters.unconfirmed == 0
+    assert callee.agent.snapshot().unconfirmed == 0
     assert not caller.told(SessionAnswered)
     assert not session.ended
     network.run(70)

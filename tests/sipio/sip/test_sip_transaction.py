@@ -163,7 +163,9 @@ def test_timer_d_and_the_ack_to_a_refusal() -> None:
     bench.run(32)
     assert state(transaction) is State.TERMINATED
     bench.answer(transaction, 486)
-    assert bench.layer.strays == 1
+    assert bench.times("ACK") == [0, 1]
+    assert bench.responses == [486]
+    assert len(bench.layer) == 0
 
 
 def test_a_refusal_ends_it_at_once_on_a_reliable_transport() -> None:
