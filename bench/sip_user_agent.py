@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvloop
 
+from sipio.call_control import CallLimits
 from sipio.sip.endpoint import SipEndpoint, SipListener
 from sipio.sip.events import CallReceived, SessionEnded, SipEvent
 from sipio.sip.media_description import LocalMedia
@@ -41,7 +42,7 @@ async def measure(rate: int, seconds: int) -> None:
         elif isinstance(event, SessionEnded):
             ended += 1
 
-    endpoint = SipEndpoint([SipListener(port=0)], UserAgentSettings(sessions=100_000), on_event)
+    endpoint = SipEndpoint([SipListener(port=0)], UserAgentSettings(limits=CallLimits(calls=100_000)), on_event)
     await endpoint.start()
     calls = rate * seconds
     loop = asyncio.get_running_loop()

@@ -171,7 +171,7 @@ def _agent(configuration: Configuration, calls: Calls) -> SipDriver:
     accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
     settings = SipDriverSettings(
         user_agent=UserAgentSettings(
-            sessions=2 * configuration.voice.calls,
+            limits=CallLimits(calls=2 * configuration.voice.calls),
             ring_timeout_seconds=sip.ring_seconds,
             session_expires_seconds=sip.session_expires_seconds,
             users=accounts.users,

@@ -49,8 +49,6 @@ class OutgoingSession(Session):
             state=SessionState.LOCATING,
             glare_seconds=CALLER_GLARE_SECONDS,
         )
-        self.response: Response | None = None
-        """The last one that came."""
         self._target: Final = target
         self._headers: Final = headers
         self._media.local = media
@@ -179,7 +177,6 @@ class OutgoingSession(Session):
         )
 
     def _invite_answered(self, response: Response, now: float) -> None:
-        self.response = response
         self._core.timers.cancel(self._silence)
         status = response.status
         if status >= 300:

@@ -355,11 +355,6 @@ class ServerTransaction(_Transaction):
         else:
             self._start_timeout(now, self._context.values.t4)
 
-    def broken(self) -> None:
-        """The transport failed."""
-        if self._legal(Input.BROKEN):
-            self._terminate()
-
     def _finish(self, what: Input, now: float) -> None:
         values = self._context.values
         self.head = None

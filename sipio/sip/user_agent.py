@@ -32,8 +32,8 @@ _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
 class UserAgent:
-    """Calls in and out, registrations in and out. After every call of a method take what `take_outgoing` and
-    `take_events` give and look at `next_deadline`; ``wake`` says once that a command made this necessary."""
+    """Calls in and out, registrations in and out. After every call of a method take what `take_outgoing`,
+    `next_event` and `take_lookups` give and look at `next_deadline`; ``wake`` says once that a command made this necessary."""
 
     def __init__(
         self,
@@ -113,14 +113,8 @@ class UserAgent:
         outgoing, self._core.outgoing = self._core.outgoing, []
         return outgoing
 
-    def take_events(self) -> list[SipEvent]:
-        """What has happened, in order."""
-        events = list(self._core.events)
-        self._core.events.clear()
-        return events
-
     def next_event(self) -> SipEvent | None:
-        """The first of `take_events` alone; None for none."""
+        """What has happened, in order, one at a time; None for nothing more."""
         return self._core.events.popleft() if self._core.events else None
 
     def take_lookups(self) -> list[ServerLookup]:

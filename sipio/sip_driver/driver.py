@@ -115,7 +115,7 @@ class SipDriver:
             call.take(taken)
 
     def _retry_after(self) -> list[tuple[str, str]]:
-        return [("Retry-After", str(self._settings.user_agent.retry_after_seconds))]
+        return [("Retry-After", str(self._settings.user_agent.limits.retry_after_seconds))]
 
     def _offer(self, session: IncomingSession) -> CallOffer:
         request = session.request

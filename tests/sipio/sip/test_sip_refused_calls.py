@@ -2,6 +2,7 @@
 
 import pytest
 
+from sipio.call_control import CallLimits
 from sipio.sip.address import Address
 from sipio.sip.events import (
     CallReceived,
@@ -47,7 +48,7 @@ def test_a_redirection_is_reported_by_preference() -> None:
 def test_sessions_over_the_limit_get_503_and_those_in_progress_go_on() -> None:
     network = Network()
     a = network.node()
-    b = network.node(UserAgentSettings(sessions=2, retry_after_seconds=7))
+    b = network.node(UserAgentSettings(limits=CallLimits(calls=2, retry_after_seconds=7)))
     sessions = [a.agent.invite("sip:1@10.0.0.2", from_="sip:a@b", media=a.media) for _ in range(5)]
     network.run(0.1)
     assert [session.ended for session in sessions] == [False, False, True, True, True]
