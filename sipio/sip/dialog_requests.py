@@ -10,7 +10,7 @@ from sipio.sip.dialog import Dialog
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.message import Response
 from sipio.sip.serialize import Headers
-from sipio.sip.transaction import ClientTransaction
+from sipio.sip.transaction import ClientTransaction, OutgoingRequest
 from sipio.sip.user_agent_core import UserAgentCore
 
 OnResponse = Callable[[Response, float], None]
@@ -64,10 +64,7 @@ class DialogRequests:
         everything += self._core.user_agent_headers
         everything += headers
         transaction = self._core.layer.request(
-            method,
-            uri,
-            everything,
-            body,
+            OutgoingRequest(method, uri, everything, body),
             destination=self._next_hop(dialog),
             local=dialog.local_address,
             on_response=partial(self._answered, method, headers, body, on_response, on_failure),
@@ -84,7 +81,7 @@ class DialogRequests:
         headers += self._digest.headers("ACK", uri)
         headers += self._core.user_agent_headers
         destination = self._next_hop(dialog)
-        data = self._core.layer.ack(uri, headers, b"", destination=destination, local=dialog.local_address)
+        data = self._core.layer.ack(uri, headers, destination=destination, local=dialog.local_address)
         return data, destination
 
     def give_up_invite(self) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.dialog import Dialog, outgoing_dialog, tag_of
+from sipio.sip.dialog import Dialog, Party, outgoing_dialog, tag_of
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
 from sipio.sip.forks import FORKS, Fork, Forks
@@ -22,7 +22,7 @@ from sipio.sip.session_table import GIVEN_UP, OUTGOING, SessionInput, SessionSta
 from sipio.sip.session_timer import minimum_session_expires, requires
 from sipio.sip.settings import Credentials
 from sipio.sip.timers import Timer
-from sipio.sip.transaction import ClientTransaction, ServerTransaction
+from sipio.sip.transaction import ClientTransaction, OutgoingRequest, ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
 
@@ -55,8 +55,8 @@ class OutgoingSession(Session):
         self._servers: Final = servers
         self._silence: Timer | None = None
         """Runs while the server being tried has said nothing and there is another."""
-        self._tag: Final = core.randomness.tag()
-        self._from: Final = f"{target.from_};tag={self._tag}"
+        tag = core.randomness.tag()
+        self._local: Final = Party(f"{target.from_};tag={tag}", tag)
         self._sequence = core.randomness.sequence()
         self._interval = core.settings.session_expires_seconds
         self._minimum_interval = 0
@@ -149,7 +149,7 @@ class OutgoingSession(Session):
         uri = target.uri
         headers = [
             ("Max-Forwards", str(target.max_forwards)),
-            ("From", self._from),
+            ("From", self._local.value),
             ("To", target.to),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._sequence} INVITE"),
@@ -165,10 +165,7 @@ class OutgoingSession(Session):
         headers += self._headers
         headers.append(SDP_TYPE)
         return self._core.layer.request(
-            "INVITE",
-            uri,
-            headers,
-            self._offer,
+            OutgoingRequest("INVITE", uri, headers, self._offer),
             destination=self._servers.server,
             local=self._servers.local,
             on_response=self._invite_answered,
@@ -281,7 +278,7 @@ class OutgoingSession(Session):
 
     def _receive_further_success(self, response: Response, tag: str, source: Address) -> None:
         dialog = self._requests.dialog
-        if dialog is not None and dialog.remote_tag == tag:
+        if dialog is not None and dialog.remote.tag == tag:
             self._send_again(self._ack)
         elif tag in self._refused_forks:
             self._send_again(self._refused_forks[tag])
@@ -350,8 +347,7 @@ class OutgoingSession(Session):
     def _new_dialog(self, response: Response, source: Address | None = None) -> Dialog:
         return outgoing_dialog(
             response,
-            local=self._from,
-            local_tag=self._tag,
+            local=self._local,
             local_sequence=self._sequence,
             local_address=self._servers.local,
             source=source or self._servers.server,

@@ -10,6 +10,7 @@ from sipio.sip.serialize import Headers
 from sipio.sip.servers import Servers
 from sipio.sip.settings import RegistrationSettings
 from sipio.sip.timers import Timer
+from sipio.sip.transaction import OutgoingRequest
 from sipio.sip.uri import parse_name_address, parse_uri, split_list
 from sipio.sip.user_agent_core import UserAgentCore
 
@@ -103,9 +104,7 @@ class Registration:
             *self._core.user_agent_headers,
         ]
         self._core.layer.request(
-            "REGISTER",
-            settings.registrar,
-            headers,
+            OutgoingRequest("REGISTER", settings.registrar, headers),
             destination=self._servers.server,
             local=self._servers.local,
             on_response=self._answered,

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import msgspec
+
 from sipio.sip.address import Address
 from sipio.sip.message import Request, Response
 from sipio.sip.serialize import Headers, ResponseHead, build_request
@@ -20,6 +22,31 @@ from sipio.sip.transaction_table import (
 )
 
 Send = Callable[[Address, bytes], None]
+
+
+class OutgoingRequest(msgspec.Struct, frozen=True):
+    """A request of ours before its Via says which way it goes."""
+
+    method: str
+    uri: str
+    headers: Headers
+    """All but Via and Content-Length."""
+    body: bytes = b""
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """Which way a request of ours goes, and by what its answers are known."""
+
+    destination: Address
+    local: Address
+    """Our own end, as its Via says."""
+    branch: str
+    """A CANCEL has that of its INVITE (RFC 3261 clause 9.1)."""
+
+    @property
+    def via(self) -> str:
+        """A Via of ours; rport always (RFC 3581)."""
+        return f"SIP/2.0/{self.local.transport.upper()} {self.local.host_port};branch={self.branch};rport"
 
 
 class TransactionContext:
@@ -87,55 +114,44 @@ class _Transaction:
 class ClientTransaction(_Transaction):
     """A request of ours."""
 
-    __slots__ = (
-        "_ack",
-        "_data",
-        "_on_failure",
-        "_on_response",
-        "datagrams",
-        "destination",
-        "headers",
-        "key",
-        "method",
-        "uri",
-        "via",
-    )
+    __slots__ = ("_ack", "_data", "_on_failure", "_on_response", "datagrams", "hop", "request")
 
     def __init__(
         self,
         context: TransactionContext,
+        request: OutgoingRequest,
+        hop: Hop,
         *,
-        method: str,
-        uri: str,
-        via: str,
-        branch: str,
-        headers: Headers,
-        body: bytes,
-        destination: Address,
         on_response: Callable[[Response, float], None],
         on_failure: Callable[[bool, float], None],
         on_terminated: Callable[[_Transaction], None],
     ) -> None:
         """``on_failure(broken, now)`` is told of a timeout (False) or of a broken transport (True)."""
-        invite = method == "INVITE"
+        invite = request.method == "INVITE"
         super().__init__(
             context,
             INVITE_CLIENT if invite else NON_INVITE_CLIENT,
             State.CALLING if invite else State.TRYING,
             on_terminated,
         )
-        self.key = (branch, method)
-        self.method: Final = method
-        self.uri: Final = uri
-        self.via = via
-        self.headers: Final = headers
-        self.destination = destination
-        self.datagrams: tuple[Address, Address] | None = None
-        """The peer's and our own end over UDP, where it is tried over TCP first."""
-        self._data = build_request(method, uri, [("Via", via), *headers], body)
+        self.request: Final = request
+        self.hop = hop
+        self.datagrams: Hop | None = None
+        """The way over UDP, where it is tried over TCP first."""
+        self._data = build_request(request.method, request.uri, [("Via", hop.via), *request.headers], request.body)
         self._ack = b""
         self._on_response: Callable[[Response, float], None] | None = on_response
         self._on_failure: Callable[[bool, float], None] | None = on_failure
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What its answers are found by (clause 17.1.3)."""
+        return (self.hop.branch, self.request.method)
+
+    @property
+    def destination(self) -> Address:
+        """Where it goes."""
+        return self.hop.destination
 
     @property
     def size(self) -> int:
@@ -147,14 +163,12 @@ class ClientTransaction(_Transaction):
         """Whether nothing has come back yet."""
         return self.state in {State.CALLING, State.TRYING}
 
-    def readdress(self, destination: Address, via: str, branch: str) -> None:
+    def readdress(self, hop: Hop) -> None:
         """Another way for a request that nobody has answered; `start` it anew."""
         self._stop_retransmission()
-        self.key = (branch, self.method)
-        self.via = via
-        self.destination = destination
+        self.hop = hop
         start_line, _, rest = self._data.partition(b"\r\n")
-        self._data = b"\r\n".join((start_line, f"Via: {via}".encode(), rest.partition(b"\r\n")[2]))
+        self._data = b"\r\n".join((start_line, f"Via: {hop.via}".encode(), rest.partition(b"\r\n")[2]))
 
     def start(self, now: float) -> None:
         """Send the request and begin timers A and B, or E and F."""
@@ -171,7 +185,7 @@ class ClientTransaction(_Transaction):
         if not self._legal(what):
             return
         tell = self._on_response
-        if self.method == "INVITE":
+        if self.request.method == "INVITE":
             first = self._receive_invite(response, before, what, now)
         else:
             first = self._receive_other(what, now)
@@ -198,7 +212,7 @@ class ClientTransaction(_Transaction):
         """Of an ACK to a response that is no 2xx, or, with our own To, of a CANCEL (clauses 17.1.1.3, 9.1)."""
         method = "CANCEL" if not to else "ACK"
         found: Headers = []
-        for name, value in self.headers:
+        for name, value in self.request.headers:
             if name in {"Route", "From", "Call-ID", "Max-Forwards"}:
                 found.append((name, value))
             elif name == "To":
@@ -223,8 +237,8 @@ class ClientTransaction(_Transaction):
         if before is State.COMPLETED:
             context.send(self.destination, self._ack)
             return False
-        headers = [("Via", self.via), *self.ack_headers(response.get("to") or "")]
-        self._ack = build_request("ACK", self.uri, headers)
+        headers = [("Via", self.hop.via), *self.ack_headers(response.get("to") or "")]
+        self._ack = build_request("ACK", self.request.uri, headers)
         self._data = b""
         self._on_response = None
         context.send(self.destination, self._ack)
@@ -251,7 +265,7 @@ class ClientTransaction(_Transaction):
             return
         self._context.send(self.destination, self._data)
         interval = self._interval * 2
-        if self.method != "INVITE":
+        if self.request.method != "INVITE":
             t2 = self._context.values.t2
             # Timer E is T2 at once in Proceeding (clause 17.1.2.2).
             interval = t2 if self.state is State.PROCEEDING else min(interval, t2)

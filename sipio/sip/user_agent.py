@@ -32,8 +32,11 @@ _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
 class UserAgent:
-    """Calls in and out, registrations in and out. After every call of a method take what `take_outgoing`,
-    `next_event` and `take_lookups` give and look at `next_deadline`; ``wake`` says once that a command made this necessary."""
+    """Calls in and out, registrations in and out.
+
+    After every call of a method take what `take_outgoing`, `next_event` and `take_lookups` give and look at
+    `next_deadline`; ``wake`` says once that a command made this necessary.
+    """
 
     def __init__(
         self,
