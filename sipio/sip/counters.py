@@ -15,7 +15,7 @@ class SipSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     messages_in: int
     """Datagrams and messages of streams, keep-alives included."""
     messages_out: int
-    """Retransmissions included."""
+    """Requests and responses sent, retransmissions included."""
     unreadable: int
     """Messages that could be neither read nor answered, and SDP of an answer that was of no use."""
     bad_requests: int

@@ -127,7 +127,7 @@ class SipEndpoint:
         proxy: Address | None = None,
         max_forwards: int = 70,
     ) -> OutgoingSession:
-        """As `UserAgent.invite`."""
+        """Call ``target``; see `UserAgent.invite` for the parameters and what is raised."""
         return self._running().invite(
             target,
             from_=from_,
@@ -151,10 +151,10 @@ class SipEndpoint:
         """End a registration of ours."""
         self._running().unregister(name)
 
-    # What the sockets call.
+    # ---- a TransportUser: what the sockets call ----
 
     def received(self, data: bytes, source: Address) -> None:
-        """A message."""
+        """A datagram, or a message of a connection, has come from there."""
         self._running().receive(data, source)
         self._drain()
 
@@ -168,11 +168,11 @@ class SipEndpoint:
         self._drain()
 
     def failed(self, address: Address) -> None:
-        """A message could not be sent."""
+        """Nothing reaches this address: messages to it are lost."""
         self._running().transport_failed(address)
         self._drain()
 
-    # Inside.
+    # ---- the core and its clock ----
 
     def _running(self) -> UserAgent:
         if self._agent is None:

@@ -15,7 +15,7 @@ FORKS: Final = 16
 
 
 class Fork:
-    """One early dialog."""
+    """One early dialog and the negotiation of its media."""
 
     __slots__ = ("answered_reliably", "dialog", "negotiation", "rseq")
 
@@ -27,7 +27,7 @@ class Fork:
 
 
 class Forks:
-    """Those of one session, by the remote tag."""
+    """The early dialogs of one session, by the remote tag."""
 
     __slots__ = ("_core", "_dialog_of", "_forks", "_invitation", "_user")
 
@@ -49,7 +49,7 @@ class Forks:
         return len(self._forks)
 
     def by_tag(self, tag: str) -> Fork | None:
-        """The one with this remote tag."""
+        """The early dialog with this remote tag; None for none."""
         return self._forks.get(tag)
 
     def of(self, response: Response) -> Fork | None:

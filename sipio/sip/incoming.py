@@ -27,7 +27,7 @@ PROVISIONALS: Final = 16
 
 
 class IncomingSession(Session):
-    """A call to us."""
+    """A call to us. `SessionConfirmed` where it is answered; in every case one `SessionEnded`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class IncomingSession(Session):
         """``offer`` is the INVITE's body, where it has one.
 
         Raises:
-        MalformedMessage: no dialog can be made of the INVITE.
+            MalformedMessage: no dialog can be made of the INVITE.
         """
         dialog = incoming_dialog(
             request, local_tag=transaction.to_tag, local_address=core.local_for(source), source=source
@@ -56,7 +56,6 @@ class IncomingSession(Session):
             glare_seconds=CALLEE_GLARE_SECONDS,
         )
         self.request: Final = request
-        """The INVITE."""
         self.source: Final = source
         """Where it came from."""
         self.user: Final = user
@@ -86,7 +85,7 @@ class IncomingSession(Session):
         transaction.respond(100, now=now)
 
     def ring(self, headers: Headers | None = None) -> None:
-        """180 Ringing."""
+        """Answer 180 Ringing; see `progress`."""
         self.progress(status=180, headers=headers)
 
     def progress(
@@ -159,7 +158,7 @@ class IncomingSession(Session):
         self._refuse(code, reason, checked, EndedBy.US)
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:
-        """reject() or bye()."""
+        """`reject` it before its answer, else `bye`."""
         if self._answered:
             self.bye(headers)
         else:
@@ -306,7 +305,7 @@ class IncomingSession(Session):
         super()._forget()
 
     def _dialog_headers(self) -> Headers:
-        """Of every answer that makes the dialog (clause 12.1.1)."""
+        """The headers of every answer that makes the dialog (clause 12.1.1)."""
         # Only the transaction knows them while the INVITE is unanswered.
         head = self._transaction.head
         routes = head.record_route if head is not None else []

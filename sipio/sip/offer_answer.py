@@ -35,7 +35,7 @@ class MediaNegotiation:
         """Our m= lines as last sent: their number and order are the session's for good (RFC 3264 clause 8)."""
         self._offered: LocalMedia | None = None
         self.agreed: NegotiatedMedia | None = None
-        """As last agreed."""
+        """What the last offer and its answer came to; None before the first."""
 
     @property
     def offer_pending(self) -> bool:
@@ -43,7 +43,7 @@ class MediaNegotiation:
         return self._offered is not None
 
     def offer(self, local: LocalMedia) -> bytes:
-        """An offer of ours."""
+        """Offer this; it is pending until it is answered or abandoned. Returns the SDP."""
         self._offered = local
         codecs = [_codec(name, _PAYLOAD_TYPES[name]) for name in local.codecs]
         if self.agreed is not None:

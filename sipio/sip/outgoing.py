@@ -37,8 +37,10 @@ class OutgoingSession(Session):
         headers: Headers,
         credentials: Credentials | None,
     ) -> None:
-        """Raises:
-        LocalError: nothing is listened on for that transport.
+        """Send the INVITE, or first find out where to.
+
+        Raises:
+            LocalError: nothing is listened on for that transport.
         """
         servers = Servers(core, target.servers)
         super().__init__(
@@ -83,7 +85,7 @@ class OutgoingSession(Session):
                 self._send_cancel(self._core.clock())
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:  # noqa: ARG002
-        """cancel() or bye()."""
+        """`cancel` it before its answer, else `bye`; ``code`` and ``reason`` are for calls to us alone."""
         if self._answered:
             self.bye(headers)
         else:
@@ -131,7 +133,7 @@ class OutgoingSession(Session):
             self._core.layer.abandon(transaction, partial(self._late_answer, transaction))
 
     def _late_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        """Of a server that was given up: somebody else is being called, and this call is not for it any more."""
+        """What a server that was given up says: somebody else is being called, and this call is not for it any more."""
         if response.status < 200:
             self._core.layer.cancel(transaction, [], now)
             transaction.abandon(partial(self._late_final_answer, transaction))

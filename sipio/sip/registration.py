@@ -39,9 +39,11 @@ class Registration:
     )
 
     def __init__(self, core: UserAgentCore, settings: RegistrationSettings) -> None:
-        """Raises:
-        MalformedMessage: a registrar or an address of record that is no URI.
-        LocalError: nothing is listened on for its transport.
+        """Nothing is sent before `start`.
+
+        Raises:
+            MalformedMessage: a registrar or an address of record that is no URI.
+            LocalError: nothing is listened on for its transport.
         """
         self._core: Final = core
         self._settings: Final = settings

@@ -9,7 +9,7 @@ from sipio.sip.server_lookup import ServerLookup
 FAILING_SECONDS: Final = 30.0
 """A server that failed is tried after the others for so long."""
 FAILING: Final = 1_000
-"""Such servers remembered."""
+"""Failing servers remembered; past it all are forgotten at once."""
 LOOKUPS: Final = 256
 """Names looked up at once: peers can make us ask by what they write into Contact."""
 
@@ -39,16 +39,16 @@ class ServerDirectory:
             self.lookups.append(lookup)
 
     def located(self, lookup: ServerLookup, addresses: list[Address]) -> None:
-        """The answer."""
+        """DNS has answered: tell whoever waits for it."""
         for then in self._waiting.pop(lookup, ()):
             then(addresses)
 
     def failed(self, server: Address, now: float) -> None:
-        """It did not answer, or said 503."""
+        """A server did not answer, or said 503."""
         if len(self._failing) >= FAILING:
             self._failing.clear()
         self._failing[server] = now + FAILING_SECONDS
 
     def sound_first(self, addresses: list[Address], now: float) -> list[Address]:
-        """Those that failed of late last, else as they are."""
+        """The same addresses, those that failed of late last."""
         return sorted(addresses, key=lambda address: self._failing.get(address, 0.0) > now)

@@ -15,7 +15,7 @@ SERVERS: Final = 8
 
 
 class Servers:
-    """Of one request, or of one registration."""
+    """The servers of one request, or of one registration."""
 
     __slots__ = ("_core", "_lookup", "_remaining", "local", "server")
 
@@ -69,7 +69,7 @@ class Servers:
         return False
 
     def failed(self, now: float) -> None:
-        """The one being tried did."""
+        """The server being tried did not answer, or said 503."""
         self._core.servers.failed(self.server, now)
 
 

@@ -81,7 +81,7 @@ class Session:
 
     @property
     def call_id(self) -> str:
-        """The Call-ID."""
+        """The Call-ID header of every message of the session."""
         return self._call_id
 
     @property
@@ -130,11 +130,11 @@ class Session:
         self._reoffer.redirect(Direction.SENDONLY)
 
     def resume(self) -> None:
-        """Re-INVITE with ``sendrecv``."""
+        """Re-INVITE with ``sendrecv``; `ReinviteFinished` follows."""
         self._reoffer.redirect(Direction.SENDRECV)
 
     def reinvite(self, media: LocalMedia, headers: Headers | None = None) -> None:
-        """Offer other media of ours."""
+        """Offer other media of ours; `ReinviteFinished` follows."""
         self._reoffer.want(media, check_headers(headers))
 
     def info(self, content_type: str, body: bytes, headers: Headers | None = None) -> None:
@@ -150,7 +150,7 @@ class Session:
             self._requests.send("INFO", [*checked, ("Content-Type", content_type)], body, self._info_answered)
 
     def send_digit(self, digit: str, duration_ms: int = 160) -> None:
-        """INFO with application/dtmf-relay."""
+        """Send a digit in an INFO (application/dtmf-relay)."""
         self.info("application/dtmf-relay", f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode())
 
     # ---- a DialogUser: what the user agent calls ----

@@ -17,7 +17,7 @@ class SessionMedia:
         """``changed`` is told of what is agreed, where it is not what was agreed before."""
         self._changed: Final = changed
         self.negotiation = negotiation
-        """Of the dialog that counts: before the answer each fork has its own."""
+        """The negotiation of the dialog that counts: before the answer each fork has its own."""
         self.local: LocalMedia | None = None
         """Our side, once it is known."""
         self.agreed: NegotiatedMedia | None = None

@@ -43,7 +43,7 @@ class SessionState(Enum):
 
 
 class SessionInput(Enum):
-    """What moves one."""
+    """What moves a session from one state to the next."""
 
     INVITE = auto()
     """Our INVITE goes out, for the first time or once more: to the next server (RFC 3263 clause 4.3), with a password
@@ -67,7 +67,7 @@ class SessionInput(Enum):
     HANG_UP = auto()
     """We end it once it is answered: we were told to, or cannot go on."""
     BYE = auto()
-    """The peer's."""
+    """The peer's BYE."""
     BYE_OVER = auto()
     """Our BYE was finally answered, or never will be (clause 15.1.1)."""
 

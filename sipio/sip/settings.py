@@ -32,7 +32,7 @@ class TimerValues(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the user agent core."""
+    """All that a user agent is told."""
 
     product: str = "ScriptForge-Sidecar"
     """In User-Agent and Server; empty for neither."""

@@ -112,7 +112,7 @@ class _Transaction:
 
 
 class ClientTransaction(_Transaction):
-    """A request of ours."""
+    """One request of ours, sent until it is answered."""
 
     __slots__ = ("_ack", "_data", "_on_failure", "_on_response", "datagrams", "hop", "request")
 
@@ -150,7 +150,7 @@ class ClientTransaction(_Transaction):
 
     @property
     def destination(self) -> Address:
-        """Where it goes."""
+        """The peer that it is sent to."""
         return self.hop.destination
 
     @property
@@ -179,7 +179,7 @@ class ClientTransaction(_Transaction):
         self._context.send(self.destination, self._data)
 
     def receive(self, response: Response, now: float) -> None:
-        """A response that matches."""
+        """A response to the request has come."""
         what = input_of(response.status)
         before = self.state
         if not self._legal(what):
@@ -209,7 +209,8 @@ class ClientTransaction(_Transaction):
             self._fail(True, now)
 
     def ack_headers(self, to: str) -> Headers:
-        """Of an ACK to a response that is no 2xx, or, with our own To, of a CANCEL (clauses 17.1.1.3, 9.1)."""
+        """The headers of an ACK to a response that is no 2xx, whose To is ``to``, or of a CANCEL, where ``to`` is empty
+        (clauses 17.1.1.3, 9.1)."""
         method = "CANCEL" if not to else "ACK"
         found: Headers = []
         for name, value in self.request.headers:
@@ -325,7 +326,7 @@ class ServerTransaction(_Transaction):
 
     @property
     def destination(self) -> Address:
-        """Where the answers go."""
+        """The peer that the answers go to."""
         return self._reply_to
 
     def respond(
@@ -355,12 +356,12 @@ class ServerTransaction(_Transaction):
         self._context.send(self._reply_to, data)
 
     def receive_again(self) -> None:
-        """The same request once more."""
+        """The same request has come once more: so goes the last answer."""
         if self._legal(Input.REQUEST) and self._last:
             self._context.send(self._reply_to, self._last)
 
     def receive_ack(self, now: float) -> None:
-        """The ACK to a final answer that is no 2xx."""
+        """The ACK to a final answer that is no 2xx has come."""
         if not self._legal(Input.ACK) or self.state is not State.CONFIRMED:
             return
         self._stop_retransmission()

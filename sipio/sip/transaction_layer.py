@@ -233,4 +233,4 @@ def _ignore_response(response: Response, now: float) -> None:
 
 
 def _ignore_failure(broken: bool, now: float) -> None:
-    """As above; the INVITE has its own timer."""
+    """A CANCEL that is not answered changes nothing: the INVITE has its own timer."""

@@ -8,7 +8,7 @@ from typing import Final
 
 
 class State(Enum):
-    """Of a transaction."""
+    """Where a transaction stands."""
 
     CALLING = auto()
     TRYING = auto()
@@ -21,7 +21,7 @@ class State(Enum):
 
 
 class Input(Enum):
-    """What moves one."""
+    """What moves a transaction from one state to the next."""
 
     PROVISIONAL = auto()
     """A 1xx received by a client or sent by a server; SUCCESS and FAILURE likewise."""

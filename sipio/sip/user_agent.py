@@ -92,7 +92,7 @@ class UserAgent:
         self._core.connections.add(address)
 
     def connection_lost(self, address: Address) -> None:
-        """It is gone. Requests that wait for an answer from there have failed; dialogs go on over a new one."""
+        """A connection is gone. Requests that wait for an answer from there have failed; dialogs go on over a new one."""
         self._core.connections.discard(address)
         self._registrar.connection_lost(address)
         self.transport_failed(address)
@@ -134,7 +134,7 @@ class UserAgent:
         """Everything was taken: the next command calls ``wake`` again."""
         self._core.awake = False
 
-    # Commands.
+    # ---- commands ----
 
     def invite(
         self,
@@ -204,7 +204,7 @@ class UserAgent:
         for session in list(self._core.sessions.values()):
             session.end(503, headers=[("Reason", 'SIP;cause=503;text="Shutdown"')])
 
-    # Input.
+    # ---- what comes in ----
 
     def located(self, lookup: ServerLookup, addresses: list[Address]) -> None:
         """The servers of a name, in the order to try them; empty for none."""

@@ -123,7 +123,7 @@ class UserAgentCore:
             return None
 
     def contact(self, local: Address) -> tuple[str, str]:
-        """Our Contact header."""
+        """Our Contact header towards a peer that knows us by this address."""
         parameter = "" if local.transport == "udp" else f";transport={local.transport}"
         return ("Contact", f"<sip:{self.settings.contact_user}@{local.host_port}{parameter}>")
 

@@ -102,7 +102,7 @@ class SipCall:
 
     @property
     def offer(self) -> CallOffer:
-        """What came in."""
+        """What the handler was offered."""
         return self._offer
 
     @property
@@ -165,7 +165,7 @@ class SipCall:
             self.session.ring()
 
     def refuse(self, answer: Hangup) -> None:
-        """Nobody does."""
+        """Nobody drives this call: refuse it as the handler says."""
         self._hang_up(answer)
 
     # ---- signalling ----

@@ -30,7 +30,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolve(destination: str, settings: SipDriverSettings, endpoint: SipEndpoint) -> list[Target]:
-    """The targets of one destination. Raises UnknownDestination."""
+    """The targets of one destination, in the order to call them.
+
+    Raises:
+        UnknownDestination: there is no such user or trunk, or it may not be called.
+    """
     if destination.startswith(("sip:", "sips:")):
         if not settings.sip_uris:
             raise UnknownDestination("SIP addresses may not be called")

@@ -52,7 +52,12 @@ class SipDriver:
         self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event, client_tls=client_tls)
 
     async def start(self) -> None:
-        """Listen, and register where configured. Raises OSError where an address cannot be had."""
+        """Listen, and register where configured.
+
+        Raises:
+            OSError: an address cannot be had.
+            LocalError: a listener of an unknown transport, or ``tls`` without a context.
+        """
         await self._endpoint.start()
         for registration in self._registrations:
             self._endpoint.register(registration)

@@ -52,7 +52,7 @@ def request_of(max_forwards: str) -> Request:
 
 
 class MemorySession:
-    """Of the caller, or of another leg. ``did`` is what the driver had it do."""
+    """The session of the caller, or of another leg. ``did`` is what the driver had it do."""
 
     def __init__(self) -> None:
         self.driver: Any = None
@@ -145,7 +145,7 @@ class MemoryActivity:
 
 
 class MemoryMedia:
-    """Of one leg."""
+    """The media of one leg."""
 
     def __init__(self, engine: "MemoryEngine", port: int) -> None:
         self.host = "127.0.0.1"
