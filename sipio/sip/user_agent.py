@@ -92,7 +92,7 @@ class UserAgent:
         self._core.connections.add(address)
 
     def connection_lost(self, address: Address) -> None:
-        """A connection is gone. Requests that wait for an answer from there have failed; dialogs go on over a new one."""
+        """A connection is gone: requests that wait for an answer from there failed; dialogs go on over a new one."""
         self._core.connections.discard(address)
         self._registrar.connection_lost(address)
         self.transport_failed(address)
