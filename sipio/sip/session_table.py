@@ -41,6 +41,9 @@ class SessionState(Enum):
     """Our BYE is out; the dialog stays known until it is answered, so that the peer's that crosses it gets its 200."""
     TERMINATED = auto()
 
+    # Enum's own hash is Python and takes the name's: the tables are asked dozens of times a call.
+    __hash__ = object.__hash__
+
 
 class SessionInput(Enum):
     """What moves a session from one state to the next."""
@@ -70,6 +73,8 @@ class SessionInput(Enum):
     """The peer's BYE."""
     BYE_OVER = auto()
     """Our BYE was finally answered, or never will be (clause 15.1.1)."""
+
+    __hash__ = object.__hash__
 
 
 S, I = SessionState, SessionInput  # noqa: E741 - the table is to be read at a glance

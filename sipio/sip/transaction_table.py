@@ -19,6 +19,9 @@ class State(Enum):
     CONFIRMED = auto()
     TERMINATED = auto()
 
+    # Enum's own hash is Python and takes the name's: the tables are asked dozens of times a call.
+    __hash__ = object.__hash__
+
 
 class Input(Enum):
     """What moves a transaction from one state to the next."""
@@ -36,6 +39,8 @@ class Input(Enum):
     """Timer B, D, F, H, I, J, K, L or M: whichever runs in the state."""
     BROKEN = auto()
     """The transport failed, for a client. A server goes on: its answer may go over a new connection (clause 18.2.2)."""
+
+    __hash__ = object.__hash__
 
 
 S, I = State, Input  # noqa: E741 - the table is to be read at a glance
