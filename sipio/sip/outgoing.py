@@ -65,7 +65,7 @@ class OutgoingSession(Session):
         self._offer: Final = self._media.negotiation.offer(media)
         self._forks: Final = Forks(self, core, self._media.negotiation, self._new_dialog)
         self._cancel_headers: Headers = []
-        """Of the CANCEL, or of the BYE where the answer crosses it."""
+        """Those of the CANCEL, or of the BYE where the answer crosses it."""
         self._ack: tuple[bytes, Address] = (b"", servers.server)
         self._refused_forks: dict[str, tuple[bytes, Address]] = {}
         """The ACKs of 2xx that came second, by their tag."""

@@ -61,6 +61,7 @@ class Session:
         self._table: Final = table
         self._state = state
         self._answered = False
+        """Whether it was in one of `ANSWERED` ever: what no state after it remembers."""
         self._digest: Final = DigestClient(credentials, core.randomness)
         self._requests: Final = DialogRequests(core, self._digest)
         self._media: Final = SessionMedia(MediaNegotiation(str(core.randomness.sequence())), self._media_changed)
@@ -71,7 +72,7 @@ class Session:
         self._pending_ack: tuple[int, PendingResponse] | None = None
         """The CSeq number of an INVITE that we answered with 2xx, and the 2xx, until its ACK."""
         self._bye_headers: Headers = []
-        """Of the BYE that waits for that ACK."""
+        """Those of the BYE that waits for that ACK."""
         core.sessions[self._id] = self
 
     @property

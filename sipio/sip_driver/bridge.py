@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol
+from typing import Final
 
 from sipio.call_control import (
     ActionResult,
@@ -25,7 +25,7 @@ from sipio.media.session import MediaSession
 from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionEvent, SessionProgressed
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.uri import escape_user
-from sipio.sip_driver.caller_leg import CallerLeg
+from sipio.sip_driver.caller_leg import CallerLeg, Completed
 from sipio.sip_driver.destinations import Target, UnknownDestination, resolve
 from sipio.sip_driver.redirects import Redirects
 
@@ -35,17 +35,13 @@ CANCELLED: Final = 487
 """What a leg that was given up says, or would in half a minute."""
 
 
-class _Done(Protocol):
-    def __call__(self, result: ActionResult, /) -> None: ...
-
-
 class BridgeUnderWay:
     """A `PendingAction`, and the driver and media observer of the other leg."""
 
-    def __init__(self, caller: CallerLeg, action: Bridge, done: _Done) -> None:
+    def __init__(self, caller: CallerLeg, action: Bridge, done: Completed) -> None:
         self._caller = caller
         self._action = action
-        self._done: _Done | None = done
+        self._done: Completed | None = done
         self._loop = asyncio.get_running_loop()
         self._waiting = deque(action.destinations)
         self._targets: deque[Target] = deque()

@@ -1,6 +1,5 @@
 """One call of the SIP driver: its SIP session, its media and what is being done on it."""
 
-from collections.abc import Callable
 from typing import Final, assert_never
 
 from sipio.call_control import (
@@ -36,11 +35,10 @@ from sipio.sip.events import DigitReceived, EndedBy, MediaChanged, SessionConfir
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.media_description import LocalMedia
 from sipio.sip_driver.bridge import BridgeUnderWay
+from sipio.sip_driver.caller_leg import Completed
 from sipio.sip_driver.settings import SipDriverSettings
 
 NORMAL_CLEARING: Final = 16
-
-Completed = Callable[[ActionResult], None]
 
 
 class _Complete:
@@ -240,32 +238,29 @@ class SipCall:
         if self._ended_because:
             by, reason = HangupBy.SYSTEM, self._ended_because
         cause = event.cause or self._sent_cause or (cause_of(event.status) if event.status else NORMAL_CLEARING)
-        self._tell(HungUp(by=by, code=event.status, cause=cause, reason=reason, headers=list(event.headers)))
+        self.tell(HungUp(by=by, code=event.status, cause=cause, reason=reason, headers=list(event.headers)))
 
     def bridge_over(self, bridge: PendingAction) -> None:
         """The other leg is gone."""
         if self._bridge is bridge:
             self._bridge = None
 
-    def _tell(self, event: CallEvent) -> None:
+    def tell(self, event: CallEvent) -> None:
+        """Pass on what happened, on this leg or the other, now or once somebody drives the call."""
         if self._observer is not None:
             self._observer.event(event)
         else:
             self._early.append(event)
 
-    def tell(self, event: CallEvent) -> None:
-        """Pass on what happened on the other leg."""
-        self._tell(event)
-
     # ---- media ----
 
     def digit_pressed(self, event: DigitPressed) -> None:
         """The caller pressed a digit."""
-        self._tell(event)
+        self.tell(event)
 
     def recording_finished(self, event: RecordingFinished) -> None:
         """A recording is complete; it may come after the call's end."""
-        self._tell(event)
+        self.tell(event)
 
     def media_timed_out(self, seconds: float) -> None:
         """The caller is gone without a word: the call is dead. Before the answer it may well be silent."""

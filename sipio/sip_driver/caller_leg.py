@@ -1,8 +1,9 @@
 """The caller's leg, as a bridge sees it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from sipio.call_control import CallEvent, CallOffer, PendingAction
+from sipio.call_control import ActionResult, CallEvent, CallOffer, PendingAction
 from sipio.media.engine import MediaEngine
 from sipio.media.session import MediaSession
 from sipio.sip.endpoint import SipEndpoint
@@ -10,6 +11,9 @@ from sipio.sip.incoming import IncomingSession
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.serialize import Headers
 from sipio.sip_driver.settings import SipDriverSettings
+
+Completed = Callable[[ActionResult], None]
+"""Told the result of an action, once."""
 
 
 class CallerLeg(Protocol):
