@@ -35,10 +35,9 @@ class SipEndpoint:
         client_tls: ssl.SSLContext | None = None,
         locator: DnsLocator | None = None,
     ) -> None:
-        """``on_event`` is called for every event and may call any command; what it raises goes to
-        the loop's exception handler. ``client_tls`` is for
-        connections that we make; without it there are none over TLS. ``locator`` stands for one that asks the
-        machine's own name servers."""
+        """``on_event`` is called for every event and may call any command; what it raises goes to the loop's exception
+        handler. ``client_tls`` is for connections that we make; without it there are none over TLS. ``locator`` stands
+        for one that asks the machine's own name servers."""
         self._listeners: Final = listeners
         self._settings: Final = settings
         self._on_event: Final = on_event

@@ -49,6 +49,6 @@ class ServerDirectory:
             self._failing.clear()
         self._failing[server] = now + FAILING_SECONDS
 
-    def sound_first(self, addresses: list[Address], now: float) -> list[Address]:
+    def failing_last(self, addresses: list[Address], now: float) -> list[Address]:
         """The same addresses, those that failed of late last."""
         return sorted(addresses, key=lambda address: self._failing.get(address, 0.0) > now)

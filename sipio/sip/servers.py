@@ -46,7 +46,7 @@ class Servers:
 
         def found(addresses: list[Address]) -> None:
             now = self._core.clock()
-            self._remaining.extend(self._core.servers.sound_first(addresses[:SERVERS], now))
+            self._remaining.extend(self._core.servers.failing_last(addresses[:SERVERS], now))
             then()
 
         self._remaining.clear()

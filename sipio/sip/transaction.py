@@ -1,7 +1,7 @@
 """Transactions (RFC 3261 clause 17, RFC 6026): one request, its retransmissions and its answers."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -66,7 +66,7 @@ class _Transaction:
     __slots__ = ("_context", "_interval", "_on_terminated", "_retransmission", "_table", "_timeout", "state")
 
     def __init__(
-        self, context: TransactionContext, table: Table, state: State, on_terminated: Callable[["_Transaction"], None]
+        self, context: TransactionContext, table: Table, state: State, on_terminated: Callable[[Any], None]
     ) -> None:
         self._context: Final = context
         self._table: Final = table
@@ -124,7 +124,7 @@ class ClientTransaction(_Transaction):
         *,
         on_response: Callable[[Response, float], None],
         on_failure: Callable[[bool, float], None],
-        on_terminated: Callable[[_Transaction], None],
+        on_terminated: Callable[["ClientTransaction"], None],
     ) -> None:
         """``on_failure(broken, now)`` is told of a timeout (False) or of a broken transport (True)."""
         invite = request.method == "INVITE"
@@ -307,7 +307,7 @@ class ServerTransaction(_Transaction):
         via: str,
         reply_to: Address,
         to_tag: str,
-        on_terminated: Callable[[_Transaction], None],
+        on_terminated: Callable[["ServerTransaction"], None],
     ) -> None:
         """``via`` is the top Via field as it goes back; ``to_tag`` the tag for requests outside of dialogs."""
         invite = request.method == "INVITE"

@@ -1,7 +1,7 @@
 """Which transaction a message belongs to (RFC 3261 clauses 17.1.3, 17.2.3)."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
@@ -204,11 +204,11 @@ class TransactionLayer:
             if not waiting:
                 del self._unanswered[transaction.destination]
 
-    def _client_terminated(self, transaction: Any) -> None:
+    def _client_terminated(self, transaction: ClientTransaction) -> None:
         self._clients.pop(transaction.key, None)
         self._answered(transaction)
 
-    def _server_terminated(self, transaction: Any) -> None:
+    def _server_terminated(self, transaction: ServerTransaction) -> None:
         self._servers.pop(transaction.key, None)
 
 
