@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvloop
 
+from sipio.call_control import CallLimits
 from sipio.sip.endpoint import SipEndpoint, SipListener
 from sipio.sip.events import CallReceived, SessionEnded, SipEvent
 from sipio.sip.media_description import LocalMedia
@@ -41,7 +42,7 @@ async def measure(rate: int, seconds: int) -> None:
         elif isinstance(event, SessionEnded):
             ended += 1
 
-    endpoint = SipEndpoint([SipListener(port=0)], UserAgentSettings(sessions=100_000), on_event)
+    endpoint = SipEndpoint([SipListener(port=0)], UserAgentSettings(limits=CallLimits(calls=100_000)), on_event)
     await endpoint.start()
     calls = rate * seconds
     loop = asyncio.get_running_loop()
@@ -60,7 +61,8 @@ async def measure(rate: int, seconds: int) -> None:
     again = [line.strip() for line in text.splitlines() if "Retransmissions" in line or "Retrans" in line]
     print(f"{calls} calls at {rate}/s in {took:.1f} s, {ended} ended, SIPp's exit status {process.returncode}")
     print(
-        f"{cpu / calls * 1000:.3f} ms CPU a call, {calls / took:.0f} calls/s, {endpoint.counters.received} messages in"
+        f"{cpu / calls * 1000:.3f} ms CPU a call, {calls / took:.0f} calls/s, "
+        f"{endpoint.snapshot().messages_in} messages in"
     )
     print(f"peak memory {after.ru_maxrss / 1024:.0f} MB", *again[-1:])
     await endpoint.close(1)

@@ -29,8 +29,8 @@ from sipio.rpc.call_methods import RpcCalls
 from sipio.sip.endpoint import SipListener
 from sipio.sip.events import BindingChanged, RegistrationChanged
 from sipio.sip.settings import UserAgentSettings
-from sipio.sip_driver.agent import Agent
-from sipio.sip_driver.settings import AgentSettings
+from sipio.sip_driver.driver import SipDriver
+from sipio.sip_driver.settings import SipDriverSettings
 
 _log = ActionLogger(__name__)
 
@@ -166,12 +166,12 @@ def _freeswitch(configuration: Configuration, limits: CallLimits) -> FreeswitchS
     )
 
 
-def _agent(configuration: Configuration, calls: Calls) -> Agent:
+def _agent(configuration: Configuration, calls: Calls) -> SipDriver:
     sip = configuration.sip
     accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
-    settings = AgentSettings(
+    settings = SipDriverSettings(
         user_agent=UserAgentSettings(
-            sessions=2 * configuration.voice.calls,
+            limits=CallLimits(calls=2 * configuration.voice.calls),
             ring_timeout_seconds=sip.ring_seconds,
             session_expires_seconds=sip.session_expires_seconds,
             users=accounts.users,
@@ -182,7 +182,7 @@ def _agent(configuration: Configuration, calls: Calls) -> Agent:
         default_trunk=accounts.default_trunk,
         sip_uris=sip.sip_uris,
     )
-    return Agent(
+    return SipDriver(
         [_listener(text, configuration) for text in sip.listen],
         settings,
         calls,

@@ -52,7 +52,7 @@ def named_transport(uri: Uri) -> str:
 
 
 def host_of(uri: Uri) -> str:
-    """Its maddr or host, without brackets."""
+    """What a URI has us call: its maddr or else its host, in lower case and without brackets."""
     return (uri.parameters.get("maddr") or uri.host).strip("[]").lower()
 
 

@@ -4,6 +4,8 @@ import ipaddress
 import re
 from typing import Final
 
+import msgspec
+
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address, address_of
 from sipio.sip.message import Request, Response, SipMessage
@@ -17,6 +19,14 @@ DialogKey = tuple[str, str, str]
 """Call-ID, local tag, remote tag."""
 
 
+class Party(msgspec.Struct, frozen=True):
+    """One end of a dialog."""
+
+    value: str
+    """The whole From or To value with its tag, as that end wrote it."""
+    tag: str
+
+
 class Dialog:
     """One dialog, early or confirmed. Addresses and routes are kept as the peer wrote them."""
 
@@ -27,10 +37,8 @@ class Dialog:
         "local",
         "local_address",
         "local_sequence",
-        "local_tag",
         "remote",
         "remote_sequence",
-        "remote_tag",
         "remote_target",
         "remote_uri",
         "route_set",
@@ -40,10 +48,8 @@ class Dialog:
         self,
         *,
         call_id: str,
-        local: str,
-        local_tag: str,
-        remote: str,
-        remote_tag: str,
+        local: Party,
+        remote: Party,
         remote_target: str,
         route_set: list[str],
         local_sequence: int,
@@ -51,8 +57,7 @@ class Dialog:
         local_address: Address,
         flow: Address,
     ) -> None:
-        """``local`` and ``remote`` are whole From or To values with their tags; ``flow`` is where the peer's message
-        came from.
+        """``flow`` is where the peer's message came from.
 
         Raises:
             MalformedMessage: a remote target or route that cannot be read, or more than ``ROUTES``.
@@ -61,9 +66,7 @@ class Dialog:
             raise MalformedMessage("route set too long")
         self.call_id: Final = call_id
         self.local: Final = local
-        self.local_tag: Final = local_tag
         self.remote: Final = remote
-        self.remote_tag: Final = remote_tag
         self.route_set: Final = route_set
         self._route_addresses: Final = [parse_name_address(route).uri for route in route_set]
         self.remote_target = remote_target
@@ -75,7 +78,7 @@ class Dialog:
 
     @property
     def key(self) -> DialogKey:
-        return (self.call_id, self.local_tag, self.remote_tag)
+        return (self.call_id, self.local.tag, self.remote.tag)
 
     def next_sequence(self) -> int:
         """The CSeq number of our next request."""
@@ -115,8 +118,8 @@ class Dialog:
         headers = [("Route", route) for route in routes]
         headers += [
             ("Max-Forwards", "70"),
-            ("From", self.local),
-            ("To", self.remote),
+            ("From", self.local.value),
+            ("To", self.remote.value),
             ("Call-ID", self.call_id),
             ("CSeq", f"{number} {method}"),
         ]
@@ -183,10 +186,8 @@ def incoming_dialog(request: Request, *, local_tag: str, local_address: Address,
     sender = request.address("from")
     return Dialog(
         call_id=request.get("call-id") or "",
-        local=f"{request.get('to')};tag={local_tag}",
-        local_tag=local_tag,
-        remote=request.get("from") or "",
-        remote_tag=(sender.tag if sender else None) or "",
+        local=Party(f"{request.get('to')};tag={local_tag}", local_tag),
+        remote=Party(request.get("from") or "", (sender.tag if sender else None) or ""),
         remote_target=remote_target(request),
         route_set=record_routes(request),
         local_sequence=0,
@@ -197,7 +198,7 @@ def incoming_dialog(request: Request, *, local_tag: str, local_address: Address,
 
 
 def outgoing_dialog(
-    response: Response, *, local: str, local_tag: str, local_sequence: int, local_address: Address, source: Address
+    response: Response, *, local: Party, local_sequence: int, local_address: Address, source: Address
 ) -> Dialog:
     """The dialog that an answer to our INVITE makes (clause 12.1.2).
 
@@ -208,9 +209,7 @@ def outgoing_dialog(
     return Dialog(
         call_id=response.get("call-id") or "",
         local=local,
-        local_tag=local_tag,
-        remote=response.get("to") or "",
-        remote_tag=(to.tag if to else None) or "",
+        remote=Party(response.get("to") or "", (to.tag if to else None) or ""),
         remote_target=remote_target(response),
         route_set=list(reversed(record_routes(response))),
         local_sequence=local_sequence,

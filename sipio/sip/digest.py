@@ -106,5 +106,5 @@ def _hash(name: str, text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """A quoted-string."""
+    """Text as a quoted-string of RFC 3261 clause 25.1."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""Answering digest challenges."""
+"""Challenges by digest, answered (RFC 7616, RFC 3261 clause 22)."""
 
 from typing import Final
 

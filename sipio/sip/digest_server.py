@@ -20,7 +20,7 @@ NONCES: Final = 10_000
 
 
 class Verdict(Enum):
-    """Of one request's credentials."""
+    """What the credentials of one request are worth."""
 
     MISSING = auto()
     """None for our realm."""

@@ -24,11 +24,11 @@ QUESTION_SECONDS: Final = 2.0
 TRY_SECONDS: Final = 0.8
 """For one name server to answer: then the next one is asked."""
 TARGETS: Final = 8
-"""SRV records followed."""
+"""SRV records followed for one name."""
 ADDRESSES: Final = 16
-"""Of one server, of each family."""
+"""Addresses taken of one server, for IPv4 and for IPv6."""
 REMEMBERED: Final = 1_000
-"""Names."""
+"""Names whose servers are kept; past it all are forgotten at once."""
 SHORTEST_SECONDS: Final = 5.0
 """An answer is kept at least so long, whatever it says: a name with TTL 0 is not asked for with every call."""
 LONGEST_SECONDS: Final = 3_600.0
@@ -81,7 +81,8 @@ class DnsLocator:
         return in_order(found.services, self._randomness.uniform)
 
     async def locate(self, lookup: ServerLookup) -> list[Address]:
-        """As `known`, asking for them where needed; empty where there are none or DNS does not say."""
+        """The servers in the order to try them, asked for where they are not known; empty where there are none or DNS
+        does not say."""
         known = self.known(lookup)
         if known is not None:
             return known
@@ -109,7 +110,7 @@ class DnsLocator:
 
 
 class _Search:
-    """One name's."""
+    """The questions about one name, asked one after the other."""
 
     def __init__(
         self, resolver: dns.asyncresolver.Resolver, hosts: HostsFile, types: list[str], lookup: ServerLookup

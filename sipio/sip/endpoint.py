@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sipio.sip.address import Address
-from sipio.sip.agent_context import SipCounters
+from sipio.sip.counters import SipSnapshot
 from sipio.sip.dns_locator import DnsLocator
 from sipio.sip.events import SipEvent
 from sipio.sip.media_description import LocalMedia
@@ -35,10 +35,9 @@ class SipEndpoint:
         client_tls: ssl.SSLContext | None = None,
         locator: DnsLocator | None = None,
     ) -> None:
-        """``on_event`` is called for every event and may call any command; what it raises goes to
-        the loop's exception handler. ``client_tls`` is for
-        connections that we make; without it there are none over TLS. ``locator`` stands for one that asks the
-        machine's own name servers."""
+        """``on_event`` is called for every event and may call any command; what it raises goes to the loop's exception
+        handler. ``client_tls`` is for connections that we make; without it there are none over TLS. ``locator`` stands
+        for one that asks the machine's own name servers."""
         self._listeners: Final = listeners
         self._settings: Final = settings
         self._on_event: Final = on_event
@@ -111,10 +110,9 @@ class SipEndpoint:
         """Sessions that have not ended."""
         return self._running().sessions
 
-    @property
-    def counters(self) -> SipCounters:
-        """What has happened so far."""
-        return self._running().counters
+    def snapshot(self) -> SipSnapshot:
+        """The counters as they are now."""
+        return self._running().snapshot(connections=self._transports.connection_count)
 
     def invite(
         self,
@@ -128,7 +126,7 @@ class SipEndpoint:
         proxy: Address | None = None,
         max_forwards: int = 70,
     ) -> OutgoingSession:
-        """As `UserAgent.invite`."""
+        """Call ``target``; see `UserAgent.invite` for the parameters and what is raised."""
         return self._running().invite(
             target,
             from_=from_,
@@ -152,10 +150,10 @@ class SipEndpoint:
         """End a registration of ours."""
         self._running().unregister(name)
 
-    # What the sockets call.
+    # ---- a TransportUser: what the sockets call ----
 
     def received(self, data: bytes, source: Address) -> None:
-        """A message."""
+        """A datagram, or a message of a connection, has come from there."""
         self._running().receive(data, source)
         self._drain()
 
@@ -169,11 +167,11 @@ class SipEndpoint:
         self._drain()
 
     def failed(self, address: Address) -> None:
-        """A message could not be sent."""
+        """Nothing reaches this address: messages to it are lost."""
         self._running().transport_failed(address)
         self._drain()
 
-    # Inside.
+    # ---- the core and its clock ----
 
     def _running(self) -> UserAgent:
         if self._agent is None:

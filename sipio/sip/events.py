@@ -101,7 +101,7 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
     cause: int
     """Q.850 cause of a Reason header that came with it; 0 where there was none."""
     headers: list[tuple[str, str]]
-    """Of the BYE, the CANCEL or the final response that ended it; else empty."""
+    """Those of the BYE, the CANCEL or the final response that ended it; else empty."""
     contacts: list[str] = []
     """URIs of a 3xx, in order of their q."""
 
@@ -121,7 +121,7 @@ class RegistrationChanged(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     state: RegistrationState
     status: int
-    """Of the last response; 408 for none."""
+    """The status of the last response; 408 where there was none."""
     reason: str
     expires_seconds: float = 0.0
 
@@ -133,12 +133,11 @@ class BindingChanged(msgspec.Struct, frozen=True, kw_only=True):
     contacts: list[str]
     """Every URI now bound; empty for none."""
     source: Address | None
-    """Of the REGISTER; None where a binding ran out."""
+    """Where the REGISTER came from; None where a binding ran out."""
 
 
-SipEvent = (
-    CallReceived
-    | SessionConfirmed
+SessionEvent = (
+    SessionConfirmed
     | SessionProgressed
     | SessionAnswered
     | MediaChanged
@@ -146,6 +145,7 @@ SipEvent = (
     | DigitReceived
     | InfoReceived
     | SessionEnded
-    | RegistrationChanged
-    | BindingChanged
 )
+"""What happens to a session once somebody has it."""
+
+SipEvent = CallReceived | SessionEvent | RegistrationChanged | BindingChanged

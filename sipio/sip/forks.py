@@ -1,23 +1,21 @@
 """The early dialogs of one INVITE (RFC 3261 clause 13.2.2.4): each party that it reached has one of its own."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sipio.errors import MalformedMessage
-from sipio.sip.agent_context import AgentContext
 from sipio.sip.dialog import Dialog, tag_of
+from sipio.sip.dialog_user import DialogUser
 from sipio.sip.message import Response
 from sipio.sip.offer_answer import MediaNegotiation
-
-if TYPE_CHECKING:
-    from sipio.sip.session import Session
+from sipio.sip.user_agent_core import UserAgentCore
 
 FORKS: Final = 16
 """Early dialogs of one INVITE; of a further one only the 2xx counts."""
 
 
 class Fork:
-    """One early dialog."""
+    """One early dialog and the negotiation of its media."""
 
     __slots__ = ("answered_reliably", "dialog", "negotiation", "rseq")
 
@@ -29,20 +27,20 @@ class Fork:
 
 
 class Forks:
-    """Those of one session, by the remote tag."""
+    """The early dialogs of one session, by the remote tag."""
 
-    __slots__ = ("_agent", "_dialog_of", "_forks", "_invitation", "_session")
+    __slots__ = ("_core", "_dialog_of", "_forks", "_invitation", "_user")
 
     def __init__(
         self,
-        session: "Session",
-        agent: AgentContext,
+        user: DialogUser,
+        core: UserAgentCore,
         invitation: MediaNegotiation,
         dialog_of: Callable[[Response], Dialog],
     ) -> None:
         """``invitation`` is the negotiation as it stood with the INVITE's offer out and nothing answered."""
-        self._session: Final = session
-        self._agent: Final = agent
+        self._user: Final = user
+        self._core: Final = core
         self._invitation: Final = invitation
         self._dialog_of: Final = dialog_of
         self._forks: dict[str, Fork] = {}
@@ -51,7 +49,7 @@ class Forks:
         return len(self._forks)
 
     def by_tag(self, tag: str) -> Fork | None:
-        """The one with this remote tag."""
+        """The early dialog with this remote tag; None for none."""
         return self._forks.get(tag)
 
     def of(self, response: Response) -> Fork | None:
@@ -67,7 +65,7 @@ class Forks:
             return None
         fork = Fork(dialog, self.first_offer())
         self._forks[tag] = fork
-        self._agent.dialogs[dialog.key] = self._session
+        self._core.dialogs[dialog.key] = self._user
         return fork
 
     def first_offer(self) -> MediaNegotiation:
@@ -78,5 +76,5 @@ class Forks:
         """Forget them; the dialog of ``but`` goes on."""
         for fork in self._forks.values():
             if fork is not but:
-                self._agent.dialogs.pop(fork.dialog.key, None)
+                self._core.dialogs.pop(fork.dialog.key, None)
         self._forks.clear()

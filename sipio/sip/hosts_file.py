@@ -10,7 +10,7 @@ BYTES: Final = 1_048_576
 
 
 class HostsFile:
-    """Read again when it has changed."""
+    """The table as a dictionary, read again when the file has changed."""
 
     __slots__ = ("_addresses", "_changed", "_path")
 
@@ -20,7 +20,7 @@ class HostsFile:
         self._addresses: dict[str, list[str]] = {}
 
     def addresses(self, name: str) -> list[str]:
-        """Of a name in lower case, in the file's order; empty for one that is not in it."""
+        """The addresses of a name in lower case, in the file's order; empty for one that is not in it."""
         try:
             changed = self._path.stat().st_mtime_ns
             if changed != self._changed:

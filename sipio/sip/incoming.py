@@ -5,18 +5,20 @@ from typing import Final
 
 from sipio.errors import LocalError, MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
 from sipio.sip.dialog import incoming_dialog, tag_of
 from sipio.sip.events import EndedBy, SessionConfirmed
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request
 from sipio.sip.offer_answer import NoCommonMedia
 from sipio.sip.pending_response import PendingResponse
+from sipio.sip.reoffer import CALLEE_GLARE_SECONDS
 from sipio.sip.sdp import SessionDescription
 from sipio.sip.serialize import Headers, check_headers, printable
 from sipio.sip.session import Session
+from sipio.sip.session_table import INCOMING, SessionInput, SessionState
 from sipio.sip.session_timer import requires
 from sipio.sip.transaction import ServerTransaction
+from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
 PROVISIONAL_SECONDS: Final = 60.0
 """A provisional answer is repeated this often so that no proxy gives the call up (RFC 3261 clause 13.3.1.1)."""
@@ -25,11 +27,11 @@ PROVISIONALS: Final = 16
 
 
 class IncomingSession(Session):
-    """A call to us."""
+    """A call to us. `SessionConfirmed` where it is answered; in every case one `SessionEnded`."""
 
     def __init__(
         self,
-        context: AgentContext,
+        core: UserAgentCore,
         transaction: ServerTransaction,
         request: Request,
         source: Address,
@@ -40,44 +42,50 @@ class IncomingSession(Session):
         """``offer`` is the INVITE's body, where it has one.
 
         Raises:
-        MalformedMessage: no dialog can be made of the INVITE.
+            MalformedMessage: no dialog can be made of the INVITE.
         """
         dialog = incoming_dialog(
-            request, local_tag=transaction.to_tag, local_address=context.local_for(source), source=source
+            request, local_tag=transaction.to_tag, local_address=core.local_for(source), source=source
         )
-        super().__init__(context, dialog.call_id, None)
+        super().__init__(
+            core,
+            dialog.call_id,
+            None,
+            table=INCOMING,
+            state=SessionState.EARLY,
+            glare_seconds=CALLEE_GLARE_SECONDS,
+        )
         self.request: Final = request
-        """The INVITE."""
         self.source: Final = source
         """Where it came from."""
         self.user: Final = user
         """The configured user that proved its password; empty for none."""
-        self._dialog = dialog
+        self._requests.dialog = dialog
         self._transaction: Final = transaction
         self._reliable: Final = "100rel" in requires(request)
         self._offer: Final = offer
-        self._confirmed = False
         self._sdp = b""
         """Our answer or offer, once a provisional answer has carried it; repeated in the 200."""
-        self._rseq = context.randomness.sequence()
+        self._rseq = core.randomness.sequence()
         self._unconfirmed: PendingResponse | None = None
         """The reliable provisional answer that waits for its PRACK."""
         self._unconfirmed_sdp = False
+        """Whether that one has SDP: then the 200 waits for its PRACK as well (RFC 3262 clause 3)."""
         self._waiting: deque[tuple[int, str, Headers, bytes]] = deque()
-        self._acceptance: tuple[LocalMedia | None, Headers] | None = None
-        """accept() that waits for a PRACK (RFC 3262 clause 3)."""
+        self._acceptance: tuple[LocalMedia | None, Headers] = (None, [])
+        """The accept() that waits for a PRACK."""
         self._last_provisional: tuple[int, str, Headers] = (180, "", [])
-        now = context.clock()
-        timers = context.timers
+        now = core.clock()
+        timers = core.timers
         self._repetition = timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
-        self._ring_timeout: Final = timers.start(now + context.settings.ring_timeout_seconds, self._nobody_answered)
+        self._ring_timeout: Final = timers.start(now + core.settings.ring_timeout_seconds, self._nobody_answered)
         self._merge_key = merge_key(request)
-        context.invites.add(self._merge_key)
-        context.dialogs[dialog.key] = self
+        core.invites.add(self._merge_key)
+        core.dialogs[dialog.key] = self
         transaction.respond(100, now=now)
 
     def ring(self, headers: Headers | None = None) -> None:
-        """180 Ringing."""
+        """Answer 180 Ringing; see `progress`."""
         self.progress(status=180, headers=headers)
 
     def progress(
@@ -97,16 +105,18 @@ class IncomingSession(Session):
         checked = check_headers(headers)
         if not 100 < status < 200:
             raise LocalError(f"{status} is no provisional answer")
-        if self._ended or self._answered or self._acceptance is not None:
+        if not self._move(SessionInput.PROVISIONAL):
             return
         body = b""
         # RFC 3264 clause 4, RFC 3262 clause 5: an unreliable answer to no offer has nothing to say yet.
         if media is not None and (self._offer is not None or self._reliable) and not self._sdp:
             try:
-                self._describe(media)
+                agreed = self._describe(media)
             except NoCommonMedia:
                 self._refuse(488, "", [], EndedBy.SYSTEM)
                 return
+            if agreed is not None:
+                self._media.agree(agreed)
             body = self._sdp
         elif media is not None:
             body = self._sdp if not self._reliable else b""
@@ -126,14 +136,15 @@ class IncomingSession(Session):
             LocalError: no media, neither here nor before.
         """
         checked = check_headers(headers)
-        if self._ended or self._answered or self._acceptance is not None:
+        if not self._may(SessionInput.ACCEPT):
             return
         if media is None and self._media.local is None:
             raise LocalError("accept() without media")
         if self._unconfirmed is not None and self._unconfirmed_sdp:
             self._acceptance = (media, checked)
-            return
-        self._accept(media, checked)
+            self._move(SessionInput.ACCEPT)
+        else:
+            self._accept(media, checked)
 
     def reject(self, code: int, reason: str = "", headers: Headers | None = None) -> None:
         """A final refusal, 300 to 699. `SessionEnded` follows at once.
@@ -144,69 +155,69 @@ class IncomingSession(Session):
         checked = check_headers(headers)
         if not 300 <= code < 700 or "\r" in reason or "\n" in reason:
             raise LocalError(f"{code} {reason!r} is no refusal")
-        if not self._ended and not self._answered:
-            self._refuse(code, reason, checked, EndedBy.US)
+        self._refuse(code, reason, checked, EndedBy.US)
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:
-        """reject() or bye()."""
+        """`reject` it before its answer, else `bye`."""
         if self._answered:
             self.bye(headers)
         else:
             self.reject(code, reason, headers)
 
-    # What the user agent calls.
+    def receive_cancel(self, cancel: Request, now: float) -> None:
+        """The peer's CANCEL; it was answered. Of no effect once the INVITE itself was (clause 9.2)."""
+        if self._may(SessionInput.CANCEL):
+            self._core.respond(self._transaction, 487, now=now)
+            self._finish(SessionInput.CANCEL, EndedBy.PEER, status=487, reason="CANCEL", message=cancel)
 
-    def cancelled(self, cancel: Request, now: float) -> None:
-        """The peer's CANCEL; it was answered."""
-        if not self._ended and not self._answered:
-            self._transaction.respond(487, headers=self._agent.server_headers, now=now)
-            self._finish(EndedBy.PEER, status=487, reason="CANCEL", message=cancel)
+    # ---- the answers to the INVITE ----
 
-    # Inside.
+    def _describe(self, media: LocalMedia) -> NegotiatedMedia | None:
+        """Make our SDP: the answer to the INVITE's offer, with what is agreed by it, or an offer.
 
-    def _describe(self, media: LocalMedia) -> None:
-        """Make our SDP: the answer to the INVITE's offer, or an offer."""
+        Raises:
+            NoCommonMedia: the offer has nothing for this side of ours.
+        """
         self._media.local = media
         if self._offer is None:
             self._sdp = self._media.negotiation.offer(media)
-            return
+            return None
         self._sdp, agreed = self._media.negotiation.answer(self._offer, media)
-        self._media.agree(agreed)
+        return agreed
 
     def _accept(self, media: LocalMedia | None, headers: Headers) -> None:
-        now = self._agent.clock()
+        now = self._core.clock()
         self._stop_ringing()
         body = self._sdp
         local = media or self._media.required_local()
         settled = self._reliable and bool(body) and not self._media.negotiation.offer_pending
-        self._answered = True
+        agreed: NegotiatedMedia | None = None
         if not body:
             try:
-                self._describe(local)
+                agreed = self._describe(local)
             except NoCommonMedia:
-                self._answered = False
                 self._refuse(488, "", [], EndedBy.SYSTEM)
                 return
             body = self._sdp
         elif settled:
             # Agreed by a reliable provisional answer: the 200 has none (RFC 3262 clause 5).
             body = b""
-        extra = self._refresh.answer(self.request, now)
-        everything = [*self._dialog_headers(), *extra, *headers]
+        self._move(SessionInput.SUCCESS)
+        if agreed is not None:
+            self._media.agree(agreed)
+        everything = [*self._dialog_headers(), *self._refresh.answer(self.request, now), *headers]
         if body:
             everything.append(SDP_TYPE)
         data = self._transaction.respond(200, headers=everything, body=body, now=now)
-        if data:
-            self.await_ack(self._transaction, self.request.sequence()[0], data, now)
+        self._await_ack(self._transaction, self.request.sequence()[0], data, now)
 
-    def _acknowledged(self, now: float) -> None:
-        if not self._confirmed and not self._ended:
-            self._confirmed = True
-            self._agent.emit(SessionConfirmed(session=self))
-        super()._acknowledged(now)
+    def _acknowledged(self) -> None:
+        if self._state is SessionState.CONNECTING:
+            self._core.emit(SessionConfirmed(session=self))
+        super()._acknowledged()
 
     def _send_provisional(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
-        now = self._agent.clock()
+        now = self._core.clock()
         everything = [*self._dialog_headers(), *headers]
         if self._reliable:
             self._rseq += 1
@@ -217,8 +228,8 @@ class IncomingSession(Session):
         if self._reliable and data:
             self._unconfirmed_sdp = bool(body)
             self._unconfirmed = PendingResponse(
-                self._agent.timers,
-                self._agent.settings.timers,
+                self._core.timers,
+                self._core.settings.timers,
                 self._transaction,
                 data,
                 doubles_for_ever=True,
@@ -230,7 +241,7 @@ class IncomingSession(Session):
         number, method = self.request.sequence()
         expected = [str(self._rseq), str(number), method]
         if self._unconfirmed is None or (request.get("rack") or "").split() != expected:
-            self.respond(transaction, 481, now=now)
+            self._core.respond(transaction, 481, now=now)
             return
         body = b""
         agreed: NegotiatedMedia | None = None
@@ -241,53 +252,50 @@ class IncomingSession(Session):
                 elif self._media.local is not None:
                     body, agreed = self._media.negotiation.answer(request.body, self._media.local)
             except NoCommonMedia:
-                self.respond(transaction, 488, now=now)
+                self._core.respond(transaction, 488, now=now)
                 return
             except MalformedMessage as error:
-                self.respond(transaction, 400, printable(str(error)), now=now)
+                self._core.respond(transaction, 400, printable(str(error)), now=now)
                 return
         self._unconfirmed.stop()
         self._unconfirmed = None
-        self.respond(transaction, 200, headers=[SDP_TYPE] if body else [], body=body, now=now)
+        self._core.respond(transaction, 200, headers=[SDP_TYPE] if body else [], body=body, now=now)
         if agreed is not None:
             self._media.agree(agreed)
-        if self._acceptance is not None:
-            media, headers = self._acceptance
-            self._acceptance = None
+        if self._state is SessionState.ACCEPTING:
             self._waiting.clear()
-            self._accept(media, headers)
-        elif self._waiting and not self._answered:
+            self._accept(*self._acceptance)
+        elif self._waiting and self._may(SessionInput.PROVISIONAL):
             self._send_provisional(*self._waiting.popleft())
 
     def _receive_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        if not self._answered and not self._ended:
+        if self._may(SessionInput.FAILURE):
             # Clause 15.1.2: the INVITE itself still has to be answered.
-            self._transaction.respond(487, headers=self._agent.server_headers, now=now)
+            self._core.respond(self._transaction, 487, now=now)
         super()._receive_bye(transaction, request, now)
 
     def _refuse(self, code: int, reason: str, headers: Headers, by: EndedBy) -> None:
-        everything = [*self._agent.server_headers, *headers]
-        self._transaction.respond(code, reason, everything, now=self._agent.clock())
-        self._finish(by, status=code, reason=reason)
+        if self._may(SessionInput.FAILURE):
+            self._core.respond(self._transaction, code, reason, headers=headers, now=self._core.clock())
+            self._finish(SessionInput.FAILURE, by, status=code, reason=reason)
 
     def _repeat_provisional(self, now: float) -> None:
         status, reason, headers = self._last_provisional
         if self._unconfirmed is None:
             self._send_provisional(status, reason, headers, b"")
-        self._repetition = self._agent.timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
+        self._repetition = self._core.timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
 
     def _nobody_answered(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
         self._refuse(480, "No Answer", [], EndedBy.SYSTEM)
 
     def _prack_never_came(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
         self._unconfirmed = None
-        if not self._ended and not self._answered:
-            # RFC 3262 clause 3.
-            self._refuse(504, "PRACK never came", [], EndedBy.SYSTEM)
+        # RFC 3262 clause 3.
+        self._refuse(504, "PRACK never came", [], EndedBy.SYSTEM)
 
     def _stop_ringing(self) -> None:
-        self._agent.timers.cancel(self._repetition)
-        self._agent.timers.cancel(self._ring_timeout)
+        self._core.timers.cancel(self._repetition)
+        self._core.timers.cancel(self._ring_timeout)
 
     def _forget(self) -> None:
         self._stop_ringing()
@@ -297,11 +305,11 @@ class IncomingSession(Session):
         super()._forget()
 
     def _dialog_headers(self) -> Headers:
-        """Of every answer that makes the dialog (clause 12.1.1)."""
+        """The headers of every answer that makes the dialog (clause 12.1.1)."""
         # Only the transaction knows them while the INVITE is unanswered.
         head = self._transaction.head
         routes = head.record_route if head is not None else []
-        return [*routes, self.contact(), ALLOW, SUPPORTED, *self._agent.server_headers]
+        return [*routes, self._requests.contact(), ALLOW, SUPPORTED, *self._core.server_headers]
 
 
 def merge_key(request: Request) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.agent_context import AgentContext
 from sipio.sip.digest_server import DigestServer, Verdict
 from sipio.sip.events import CallReceived
 from sipio.sip.incoming import IncomingSession, merge_key
@@ -14,15 +13,16 @@ from sipio.sip.sdp import SessionDescription, parse_sdp
 from sipio.sip.serialize import printable
 from sipio.sip.session_timer import session_expires
 from sipio.sip.transaction import ServerTransaction
+from sipio.sip.user_agent_core import UserAgentCore
 
 
 class Invitations:
     """Who may call, and whether there is room for it."""
 
-    __slots__ = ("_agent", "_digest")
+    __slots__ = ("_core", "_digest")
 
-    def __init__(self, agent: AgentContext, digest: DigestServer) -> None:
-        self._agent: Final = agent
+    def __init__(self, core: UserAgentCore, digest: DigestServer) -> None:
+        self._core: Final = core
         self._digest: Final = digest
 
     def receive(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
@@ -31,18 +31,18 @@ class Invitations:
         Raises:
             MalformedMessage: it cannot be read after all, and has not been answered.
         """
-        agent, settings = self._agent, self._agent.settings
-        if merge_key(request) in agent.invites:
+        core, settings = self._core, self._core.settings
+        if merge_key(request) in core.invites:
             # Clause 8.2.2.2: one INVITE that came by two ways.
-            self._agent.refuse(transaction, 482, [], now)
+            core.respond(transaction, 482, now=now)
             return
         if request.get("max-forwards") == "0":
             # Whoever takes the call may bridge it on: here a loop ends.
-            self._agent.refuse(transaction, 483, [], now)
+            core.respond(transaction, 483, now=now)
             return
-        if agent.draining or len(agent.sessions) >= settings.sessions:
-            agent.counters.overload += 1
-            self._agent.refuse(transaction, 503, [("Retry-After", str(settings.retry_after_seconds))], now)
+        if core.draining or len(core.sessions) >= settings.limits.calls:
+            core.counters.over_limit += 1
+            core.respond(transaction, 503, headers=[("Retry-After", str(settings.limits.retry_after_seconds))], now=now)
             return
         user = ""
         if settings.users and source.host not in settings.trusted_hosts and self._has_to_prove_itself(request):
@@ -52,17 +52,17 @@ class Invitations:
         interval = session_expires(request)[0]
         if interval and interval < settings.minimum_session_expires_seconds:
             minimum = str(settings.minimum_session_expires_seconds)
-            self._agent.refuse(transaction, 422, [("Min-SE", minimum)], now)
+            core.respond(transaction, 422, headers=[("Min-SE", minimum)], now=now)
             return
         offer = self._read_offer(transaction, request, now) if request.body else None
         if request.body and offer is None:
             return
         try:
-            session = IncomingSession(agent, transaction, request, source, offer=offer, user=user)
+            session = IncomingSession(core, transaction, request, source, offer=offer, user=user)
         except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), agent.server_headers, now=now)
+            core.respond(transaction, 400, printable(str(error)), now=now)
             return
-        agent.emit(CallReceived(session=session))
+        core.emit(CallReceived(session=session))
 
     def _has_to_prove_itself(self, request: Request) -> bool:
         """Whether an INVITE brings a password, or says that it is from a user who has one."""
@@ -77,15 +77,15 @@ class Invitations:
         encoding = (request.get("content-encoding") or "identity").strip().lower()
         if kind != "application/sdp" or encoding != "identity":
             accept = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")]
-            self._agent.refuse(transaction, 415, accept, now)
+            self._core.respond(transaction, 415, headers=accept, now=now)
             return None
         try:
             offer = parse_sdp(request.body)
         except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), self._agent.server_headers, now=now)
+            self._core.respond(transaction, 400, printable(str(error)), now=now)
             return None
-        if audio_position(offer, self._agent.settings.codecs) is None:
-            self._agent.refuse(transaction, 488, [("Warning", '305 sidecar "no common codec"')], now)
+        if audio_position(offer, self._core.settings.codecs) is None:
+            self._core.respond(transaction, 488, headers=[("Warning", '305 sidecar "no common codec"')], now=now)
             return None
         return offer
 
@@ -96,5 +96,5 @@ class Invitations:
             return user
         stale = verdict is Verdict.STALE
         headers = self._digest.challenge(proxy=proxy, stale=stale, now=now)
-        self._agent.refuse(transaction, 407 if proxy else 401, headers, now)
+        self._core.respond(transaction, 407 if proxy else 401, headers=headers, now=now)
         return ""

@@ -8,7 +8,7 @@ from sipio.sip.uri import Uri
 
 
 class InviteTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to call and as whom."""
+    """Whom to call, as whom, and by which servers."""
 
     uri: str
     from_: str

@@ -11,7 +11,7 @@ firewalls drop, and a congested path loses the whole for one of them."""
 REFUSED_SECONDS: Final = 600.0
 """A peer that takes no connection is not asked for one again so soon: many carriers have UDP alone."""
 REFUSED: Final = 1_000
-"""Such peers remembered."""
+"""Peers remembered so; past it all are forgotten at once."""
 
 
 class LargeRequests:

@@ -165,7 +165,7 @@ def _index_of(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 class Request(SipMessage):
-    """A request."""
+    """A message with a method and a Request-URI (RFC 3261 clause 7.1)."""
 
     __slots__ = ("method", "uri")
 
@@ -195,19 +195,27 @@ class Request(SipMessage):
         return parse_uri(self.uri)
 
     def verify(self) -> None:
-        """As the base, and the Request-URI can be read and the CSeq names this method."""
+        """Check what `SipMessage.verify` does, and that the Request-URI can be read.
+
+        Raises:
+            MalformedMessage: says what is wrong.
+        """
         super().verify()
         self.request_uri()
 
     def verify_presence(self) -> None:
-        """As the base, and the CSeq names this method."""
+        """Check what `SipMessage.verify_presence` does, and that the CSeq names this method.
+
+        Raises:
+            MalformedMessage: says what is wrong.
+        """
         super().verify_presence()
         if self.sequence()[1] != self.method:
             raise MalformedMessage("CSeq names another method")
 
 
 class Response(SipMessage):
-    """A response."""
+    """A message with a status and a reason phrase (RFC 3261 clause 7.2)."""
 
     __slots__ = ("reason", "status")
 

@@ -26,18 +26,16 @@ class MediaNegotiation:
     Whoever owns it sees to it that offers do not cross (`offer_pending`).
     """
 
-    __slots__ = ("_lines", "_local", "_offered", "_session_id", "_version", "agreed", "remote")
+    __slots__ = ("_lines", "_offered", "_session_id", "_version", "agreed")
 
     def __init__(self, session_id: str) -> None:
         self._session_id: Final = session_id
         self._version = 0
-        self._local: bytes = b""
         self._lines: list[MediaLine] = []
         """Our m= lines as last sent: their number and order are the session's for good (RFC 3264 clause 8)."""
         self._offered: LocalMedia | None = None
-        self.remote: SessionDescription | None = None
         self.agreed: NegotiatedMedia | None = None
-        """As last agreed."""
+        """What the last offer and its answer came to; None before the first."""
 
     @property
     def offer_pending(self) -> bool:
@@ -45,7 +43,7 @@ class MediaNegotiation:
         return self._offered is not None
 
     def offer(self, local: LocalMedia) -> bytes:
-        """An offer of ours."""
+        """Offer this; it is pending until it is answered or abandoned. Returns the SDP."""
         self._offered = local
         codecs = [_codec(name, _PAYLOAD_TYPES[name]) for name in local.codecs]
         if self.agreed is not None:
@@ -65,10 +63,8 @@ class MediaNegotiation:
         """A copy that goes its own way: each party that an INVITE reaches answers for itself."""
         copy = MediaNegotiation(self._session_id)
         copy._version = self._version
-        copy._local = self._local
         copy._lines = self._lines
         copy._offered = self._offered
-        copy.remote = self.remote
         copy.agreed = self.agreed
         return copy
 
@@ -105,7 +101,6 @@ class MediaNegotiation:
             dtmf=event.payload_type if event else None,
             dtmf_receive=event.payload_type if event else None,
         )
-        self.remote = remote
         self.agreed = agreed
         self._offered = None
         return self._describe(lines, local, timing=remote.timing), agreed
@@ -143,19 +138,8 @@ class MediaNegotiation:
             dtmf=event.payload_type if event else None,
             dtmf_receive=sent if event else None,
         )
-        self.remote = remote
         self.agreed = agreed
         return agreed
-
-    def same_as_before(self, body: bytes) -> bool:
-        """Whether an offer is the description that the peer sent last: a session refresh (RFC 4028 clause 7.4)."""
-        if self.remote is None or self.remote.origin is None:
-            return False
-        return parse_sdp(body).origin == self.remote.origin
-
-    def repeated(self) -> bytes:
-        """Our last description as it was."""
-        return self._local
 
     def _describe(self, lines: list[MediaLine], local: LocalMedia, timing: str = "0 0") -> bytes:
         if self._version == 0 or lines != self._lines:
@@ -163,8 +147,7 @@ class MediaNegotiation:
             self._version += 1
         self._lines = lines
         origin = Origin(session_id=self._session_id, version=str(self._version), host=local.host)
-        self._local = build_sdp(SessionDescription(origin=origin, media=lines, timing=timing))
-        return self._local
+        return build_sdp(SessionDescription(origin=origin, media=lines, timing=timing))
 
 
 def audio_position(description: SessionDescription, codecs: tuple[str, ...]) -> int | None:

@@ -5,23 +5,25 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, SDP_TYPE, SUPPORTED, AgentContext
-from sipio.sip.dialog import Dialog, outgoing_dialog, tag_of
+from sipio.sip.dialog import Dialog, Party, outgoing_dialog, tag_of
+from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
 from sipio.sip.forks import FORKS, Fork, Forks
 from sipio.sip.invite_target import InviteTarget
-from sipio.sip.media_description import LocalMedia
+from sipio.sip.media_description import LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request, Response
 from sipio.sip.offer_answer import NoCommonMedia
 from sipio.sip.redirection import contacts_by_preference
+from sipio.sip.reoffer import CALLER_GLARE_SECONDS
 from sipio.sip.serialize import Headers, check_headers
 from sipio.sip.servers import Servers
 from sipio.sip.session import Session
+from sipio.sip.session_table import GIVEN_UP, OUTGOING, SessionInput, SessionState
 from sipio.sip.session_timer import minimum_session_expires, requires
 from sipio.sip.settings import Credentials
 from sipio.sip.timers import Timer
-from sipio.sip.transaction import ClientTransaction, ServerTransaction
-from sipio.sip.transaction_table import State
+from sipio.sip.transaction import ClientTransaction, OutgoingRequest, ServerTransaction
+from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
 
 class OutgoingSession(Session):
@@ -29,34 +31,41 @@ class OutgoingSession(Session):
 
     def __init__(
         self,
-        context: AgentContext,
+        core: UserAgentCore,
         target: InviteTarget,
         media: LocalMedia,
         headers: Headers,
         credentials: Credentials | None,
     ) -> None:
-        """Raises:
-        LocalError: nothing is listened on for that transport.
+        """Send the INVITE, or first find out where to.
+
+        Raises:
+            LocalError: nothing is listened on for that transport.
         """
-        servers = Servers(context, target.servers)
-        super().__init__(context, context.randomness.call_id(), credentials)
-        self.response: Response | None = None
-        """The last one that came."""
+        servers = Servers(core, target.servers)
+        super().__init__(
+            core,
+            core.randomness.call_id(),
+            credentials,
+            table=OUTGOING,
+            state=SessionState.LOCATING,
+            glare_seconds=CALLER_GLARE_SECONDS,
+        )
         self._target: Final = target
         self._headers: Final = headers
         self._media.local = media
         self._servers: Final = servers
         self._silence: Timer | None = None
         """Runs while the server being tried has said nothing and there is another."""
-        self._tag: Final = context.randomness.tag()
-        self._from: Final = f"{target.from_};tag={self._tag}"
-        self._sequence = context.randomness.sequence()
-        self._interval = context.settings.session_expires_seconds
+        tag = core.randomness.tag()
+        self._local: Final = Party(f"{target.from_};tag={tag}", tag)
+        self._sequence = core.randomness.sequence()
+        self._interval = core.settings.session_expires_seconds
         self._minimum_interval = 0
         self._offer: Final = self._media.negotiation.offer(media)
-        self._forks: Final = Forks(self, context, self._media.negotiation, self._new_dialog)
-        self._cancelled: Headers | None = None
-        self._cancel_sent = False
+        self._forks: Final = Forks(self, core, self._media.negotiation, self._new_dialog)
+        self._cancel_headers: Headers = []
+        """Those of the CANCEL, or of the BYE where the answer crosses it."""
         self._ack: tuple[bytes, Address] = (b"", servers.server)
         self._refused_forks: dict[str, tuple[bytes, Address]] = {}
         """The ACKs of 2xx that came second, by their tag."""
@@ -64,64 +73,56 @@ class OutgoingSession(Session):
         """None until a server is known."""
         servers.locate(self._try_server)
 
-    @property
-    def owns_call_id(self) -> bool:
-        """It is ours."""
-        return True
-
     def cancel(self, headers: Headers | None = None) -> None:
         """Give it up before it is answered. Where the answer crosses the CANCEL it is acknowledged and hung up; in
         every case `SessionEnded` by us follows and no `SessionAnswered`."""
-        checked = check_headers(headers)
-        if self._ended or self._answered or self._cancelled is not None:
-            return
-        self._cancelled = checked
-        if self._transaction is None:
-            self._finish(EndedBy.US, status=487, reason="CANCEL")
-        elif self._transaction.state is State.PROCEEDING:
-            self._cancel_sent = True
-            self._agent.layer.cancel(self._transaction, checked, self._agent.clock())
+        checked = list(check_headers(headers))
+        if self._state is SessionState.LOCATING:
+            self._finish(SessionInput.CANCEL, EndedBy.US, status=487, reason="CANCEL")
+        elif self._move(SessionInput.CANCEL):
+            self._cancel_headers = checked
+            if self._state is SessionState.CANCELLED:
+                self._send_cancel(self._core.clock())
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:  # noqa: ARG002
-        """cancel() or bye()."""
+        """`cancel` it before its answer, else `bye`; ``code`` and ``reason`` are for calls to us alone."""
         if self._answered:
             self.bye(headers)
         else:
             self.cancel(headers)
 
-    # What the user agent calls.
-
     def receive_in_dialog(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         """Before the answer the request says which of the early dialogs it is about."""
-        fork = self._forks.by_tag(tag_of(request.get("from") or ""))
-        if fork is not None and not self._answered:
-            self._select(fork)
-        if not self._answered and not self._ended and request.method in {"BYE", "INVITE"}:
-            # Clause 15: who is called may not, in an early dialog. The fork goes away with its own final answer.
-            self.respond(transaction, 481, now=now)
-            return
+        if not self._answered and not self.ended:
+            fork = self._forks.by_tag(tag_of(request.get("from") or ""))
+            if fork is not None:
+                self._select(fork)
+            if request.method in {"BYE", "INVITE"}:
+                # Clause 15: who is called may not, in an early dialog. The fork goes away with its own final answer.
+                self._core.respond(transaction, 481, now=now)
+                return
         super().receive_in_dialog(transaction, request, source, now)
 
-    # Inside.
+    # ---- the INVITE ----
 
     def _try_server(self) -> None:
         """Send the INVITE to the next server."""
-        if self._ended:
+        if not self._may(SessionInput.INVITE):
             return
         if not self._servers.advance():
-            self._finish(EndedBy.SYSTEM, status=503, reason="no server found")
+            self._finish(SessionInput.FAILURE, EndedBy.SYSTEM, status=503, reason="no server found")
             return
         self._transaction = self._invite()
         if self._servers.remaining:
-            when = self._agent.clock() + self._agent.settings.failover_seconds
-            self._silence = self._agent.timers.start(when, self._server_silent)
+            when = self._core.clock() + self._core.settings.failover_seconds
+            self._silence = self._core.timers.start(when, self._server_silent)
 
     def _fail_over(self, now: float) -> bool:
         """The server being tried failed: go to the next one. False where there is none."""
         self._servers.failed(now)
-        if self._cancelled is not None or not self._servers.remaining:
+        if self._given_up or not self._servers.remaining:
             return False
-        self._agent.timers.cancel(self._silence)
+        self._core.timers.cancel(self._silence)
         self._drop_forks()
         self._try_server()
         return True
@@ -129,69 +130,72 @@ class OutgoingSession(Session):
     def _server_silent(self, now: float) -> None:
         transaction = self._transaction
         if transaction is not None and transaction.silent and self._fail_over(now):
-            self._agent.layer.abandon(transaction, partial(self._late_answer, transaction))
+            self._core.layer.abandon(transaction, partial(self._late_answer, transaction))
 
     def _late_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        """Of a server that was given up: somebody else is being called, and this call is not for it any more."""
+        """What a server that was given up says: somebody else is being called, and this call is not for it any more."""
         if response.status < 200:
-            self._agent.layer.cancel(transaction, [], now)
+            self._core.layer.cancel(transaction, [], now)
             transaction.abandon(partial(self._late_final_answer, transaction))
         else:
             self._late_final_answer(transaction, response, now)
 
-    def _late_final_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+    def _late_final_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:  # noqa: ARG002
         if 200 <= response.status < 300:
             tag = tag_of(response.get("to") or "")
-            self._receive_further_success(response, tag, transaction.destination, now)
+            self._receive_further_success(response, tag, transaction.destination)
 
     def _invite(self) -> ClientTransaction:
+        self._move(SessionInput.INVITE)
         target = self._target
         uri = target.uri
         headers = [
             ("Max-Forwards", str(target.max_forwards)),
-            ("From", self._from),
+            ("From", self._local.value),
             ("To", target.to),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._sequence} INVITE"),
-            self._agent.contact(self._servers.local),
+            self._core.contact(self._servers.local),
             ALLOW,
             SUPPORTED,
-            *self._agent.user_agent_headers,
+            *self._core.user_agent_headers,
         ]
         if self._interval:
-            minimum = self._minimum_interval or self._agent.settings.minimum_session_expires_seconds
+            minimum = self._minimum_interval or self._core.settings.minimum_session_expires_seconds
             headers += [("Session-Expires", str(max(self._interval, minimum))), ("Min-SE", str(minimum))]
         headers += self._digest.headers("INVITE", uri)
         headers += self._headers
         headers.append(SDP_TYPE)
-        return self._agent.layer.request(
-            "INVITE",
-            uri,
-            headers,
-            self._offer,
+        return self._core.layer.request(
+            OutgoingRequest("INVITE", uri, headers, self._offer),
             destination=self._servers.server,
             local=self._servers.local,
             on_response=self._invite_answered,
             on_failure=self._invite_failed,
-            now=self._agent.clock(),
+            now=self._core.clock(),
         )
 
     def _invite_answered(self, response: Response, now: float) -> None:
-        self.response = response
-        self._agent.timers.cancel(self._silence)
+        self._core.timers.cancel(self._silence)
         status = response.status
         if status >= 300:
             self._receive_refusal(response, now)
         elif status >= 200:
             self._receive_success(response, now)
-        elif self._cancelled is not None:
-            # The first provisional answer to an INVITE that was given up before (clause 9.1); later ones find the
-            # CANCEL sent.
-            if not self._cancel_sent and self._transaction is not None:
-                self._cancel_sent = True
-                self._agent.layer.cancel(self._transaction, self._cancelled, now)
-        elif status > 100 and not self._answered and not self._ended:
+        elif self._state is SessionState.CANCELLING:
+            # The first provisional answer to an INVITE that was given up before (clause 9.1).
+            self._move(SessionInput.PROVISIONAL)
+            self._send_cancel(now)
+        elif self._move(SessionInput.PROVISIONAL) and status > 100 and not self._given_up:
             self._receive_provisional(response)
+
+    @property
+    def _given_up(self) -> bool:
+        return self._state in GIVEN_UP
+
+    def _send_cancel(self, now: float) -> None:
+        if self._transaction is not None:
+            self._core.layer.cancel(self._transaction, self._cancel_headers, now)
 
     def _receive_provisional(self, response: Response) -> None:
         fork = self._forks.of(response)
@@ -203,7 +207,7 @@ class OutgoingSession(Session):
             if response.body and fork.negotiation.offer_pending:
                 self._note_early_media(fork, response, reliable)
         self._refresh.note_peer(response)
-        self._agent.emit(
+        self._core.emit(
             SessionProgressed(session=self, status=response.status, reason=response.reason, response=response)
         )
 
@@ -217,7 +221,7 @@ class OutgoingSession(Session):
             return False
         fork.rseq = rseq
         self._select(fork)
-        self.send_request("PRACK", [("RAck", f"{rseq} {response.get('cseq')}")])
+        self._requests.send("PRACK", [("RAck", f"{rseq} {response.get('cseq')}")])
         return True
 
     def _note_early_media(self, fork: Fork, response: Response, reliable: bool) -> None:
@@ -225,105 +229,87 @@ class OutgoingSession(Session):
             agreed = fork.negotiation.accept_answer(response.body)
         except (MalformedMessage, NoCommonMedia):
             # Nothing to hear yet; whether the answer is of use shows in the 200.
-            self._agent.counters.malformed += 1
+            self._core.counters.unreadable += 1
             return
         fork.answered_reliably = reliable
         self._media.agree(agreed)
 
     def _receive_success(self, response: Response, now: float) -> None:
         tag = tag_of(response.get("to") or "")
-        if self._answered or self._ended:
-            self._receive_further_success(response, tag, self._servers.server, now)
+        if not self._may(SessionInput.SUCCESS):
+            self._receive_further_success(response, tag, self._servers.server)
             return
         fork = self._forks.of(response)
         if fork is None:
             # No Contact: nothing can be sent to whoever answered, not even a BYE.
-            self._finish(EndedBy.SYSTEM, status=502, reason="answer without a usable Contact", message=response)
+            reason = "answer without a usable Contact"
+            self._finish(SessionInput.FAILURE, EndedBy.SYSTEM, status=502, reason=reason, message=response)
             return
         self._select(fork)
         self._forks.drop(but=fork)
         try:
             fork.dialog.retarget(response)
         except MalformedMessage:
-            self._agent.counters.malformed += 1
-        self._ack = self._acknowledge_dialog(fork.dialog, response)
+            self._core.counters.unreadable += 1
+        self._ack = self._requests.acknowledge(response.sequence()[0])
         self._digest.succeeded()
-        if self._cancelled is not None:
-            self._finish(EndedBy.US, status=487, reason="CANCEL", keep_dialog=True)
-            self._send_bye(self._cancelled)
+        if self._given_up:
+            self._finish(SessionInput.SUCCESS, EndedBy.US, status=487, reason="CANCEL")
+            self._send_bye(self._cancel_headers)
             return
-        if not self._settle_media(fork, response):
-            self._answered = True
+        agreed = self._agreed_with(fork, response)
+        if agreed is not None:
+            self._media.agree(agreed)
+        self._move(SessionInput.SUCCESS)
+        if agreed is None:
             self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the answer")
             return
         self._refresh.answered(response, now)
-        self._agent.emit(SessionAnswered(session=self, response=response))
-        self._media.reoffer.begin()
+        self._core.emit(SessionAnswered(session=self, response=response))
 
-    def _settle_media(self, fork: Fork, response: Response) -> bool:
-        agreed = fork.negotiation.agreed
+    def _agreed_with(self, fork: Fork, response: Response) -> NegotiatedMedia | None:
+        """What the answer and the SDP before it come to; None where that is nothing that can be heard."""
         if response.body and not fork.answered_reliably:
             # After unreliable early media the 200 repeats its answer, or means another one.
             self._media.negotiation = self._forks.first_offer()
             try:
-                agreed = self._media.negotiation.accept_answer(response.body)
+                return self._media.negotiation.accept_answer(response.body)
             except (MalformedMessage, NoCommonMedia):
-                return False
-        if agreed is None:
-            return False
-        self._media.agree(agreed)
-        self._answered = True
-        return True
+                return None
+        return fork.negotiation.agreed
 
-    def _receive_further_success(self, response: Response, tag: str, source: Address, now: float) -> None:
-        dialog = self._dialog
-        if dialog is not None and dialog.remote_tag == tag:
+    def _receive_further_success(self, response: Response, tag: str, source: Address) -> None:
+        dialog = self._requests.dialog
+        if dialog is not None and dialog.remote.tag == tag:
             self._send_again(self._ack)
         elif tag in self._refused_forks:
             self._send_again(self._refused_forks[tag])
         else:
-            self._refuse_fork(response, tag, source, now)
+            self._refuse_fork(response, tag, source)
 
     def _send_again(self, ack: tuple[bytes, Address]) -> None:
         if ack[0]:
-            self._agent.send(ack[1], ack[0])
+            self._core.send(ack[1], ack[0])
 
-    def _refuse_fork(self, response: Response, tag: str, source: Address, now: float) -> None:
+    def _refuse_fork(self, response: Response, tag: str, source: Address) -> None:
         """A second party answered: ACK and BYE (clause 13.2.2.4)."""
         if len(self._refused_forks) >= FORKS:
             return
         try:
             dialog = self._new_dialog(response, source)
         except MalformedMessage:
-            self._agent.counters.malformed += 1
+            self._core.counters.unreadable += 1
             return
-        self._refused_forks[tag] = self._acknowledge_dialog(dialog, response)
-        number = dialog.next_sequence()
-        uri, headers = dialog.request_headers("BYE", number)
-        self._agent.layer.request(
-            "BYE",
-            uri,
-            [*headers, *self._digest.headers("BYE", uri), *self._agent.user_agent_headers],
-            destination=self._next_hop(dialog),
-            local=self._servers.local,
-            on_response=_ignore_response,
-            on_failure=_ignore_failure,
-            now=now,
-        )
-
-    def _acknowledge_dialog(self, dialog: Dialog, response: Response) -> tuple[bytes, Address]:
-        uri, headers = dialog.request_headers("ACK", response.sequence()[0])
-        destination = self._next_hop(dialog)
-        headers += self._digest.headers("ACK", uri)
-        headers += self._agent.user_agent_headers
-        data = self._agent.layer.ack(uri, headers, b"", destination=destination, local=self._servers.local)
-        return data, destination
+        requests = DialogRequests(self._core, self._digest, dialog)
+        self._refused_forks[tag] = requests.acknowledge(response.sequence()[0])
+        requests.send("BYE", [])
 
     def _receive_refusal(self, response: Response, now: float) -> None:
         status = response.status
-        if self._ended:
+        if not self._may(SessionInput.FAILURE):
             return
-        if self._cancelled is None:
+        given_up = self._given_up
+        if not given_up:
             if status in {401, 407} and self._digest.challenged(response):
                 self._try_again()
                 return
@@ -336,53 +322,49 @@ class OutgoingSession(Session):
         if status == 503 and self._fail_over(now):
             return
         contacts = contacts_by_preference(response) if status < 400 else []
-        by = EndedBy.US if self._cancelled is not None else EndedBy.PEER
-        self._finish(by, status=status, reason=response.reason, message=response, contacts=contacts)
+        self._finish(
+            SessionInput.FAILURE,
+            EndedBy.US if given_up else EndedBy.PEER,
+            status=status,
+            reason=response.reason,
+            message=response,
+            contacts=contacts,
+        )
 
     def _try_again(self) -> None:
         self._drop_forks()
         self._sequence += 1
-        self._cancel_sent = False
         self._transaction = self._invite()
 
     def _invite_failed(self, broken: bool, now: float) -> None:
         if self._fail_over(now):
             return
-        if self._cancelled is not None:
-            self._finish(EndedBy.US, status=487, reason="CANCEL")
+        by, status, reason = EndedBy.SYSTEM, 408, "no answer to INVITE"
+        if self._given_up:
+            by, status, reason = EndedBy.US, 487, "CANCEL"
         elif broken:
-            self._finish(EndedBy.SYSTEM, status=503, reason="transport failed")
-        else:
-            self._finish(EndedBy.SYSTEM, status=408, reason="no answer to INVITE")
+            status, reason = 503, "transport failed"
+        self._finish(SessionInput.FAILURE, by, status=status, reason=reason)
 
     def _new_dialog(self, response: Response, source: Address | None = None) -> Dialog:
         return outgoing_dialog(
             response,
-            local=self._from,
-            local_tag=self._tag,
+            local=self._local,
             local_sequence=self._sequence,
             local_address=self._servers.local,
             source=source or self._servers.server,
         )
 
     def _select(self, fork: Fork) -> None:
-        self._dialog = fork.dialog
+        self._requests.dialog = fork.dialog
         self._media.negotiation = fork.negotiation
 
     def _drop_forks(self) -> None:
         self._forks.drop()
-        self._dialog = None
+        self._requests.dialog = None
 
     def _forget(self) -> None:
-        self._agent.timers.cancel(self._silence)
+        self._core.timers.cancel(self._silence)
         if self._forks:
             self._drop_forks()
         super()._forget()
-
-
-def _ignore_response(response: Response, now: float) -> None:
-    """The BYE to a second party: whatever it says, it is over."""
-
-
-def _ignore_failure(broken: bool, now: float) -> None:
-    """As above."""

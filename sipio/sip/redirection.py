@@ -6,7 +6,7 @@ from sipio.errors import MalformedMessage
 from sipio.sip.message import Response
 from sipio.sip.uri import NameAddress, parse_name_address, split_list
 
-REDIRECTIONS: Final = 16
+CONTACTS: Final = 16
 """Contacts read of one 3xx."""
 
 
@@ -19,7 +19,7 @@ def contacts_by_preference(response: Response) -> list[str]:
         except MalformedMessage:
             continue
     found.sort(key=_preference, reverse=True)
-    return [contact.uri.raw for contact in found[:REDIRECTIONS]]
+    return [contact.uri.raw for contact in found[:CONTACTS]]
 
 
 def _preference(contact: NameAddress) -> float:

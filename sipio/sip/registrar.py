@@ -6,13 +6,13 @@ import msgspec
 
 from sipio.errors import MalformedMessage, PeerError
 from sipio.sip.address import Address
-from sipio.sip.agent_context import AgentContext
 from sipio.sip.events import BindingChanged
 from sipio.sip.message import Request
 from sipio.sip.serialize import Headers, printable
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, split_list
+from sipio.sip.user_agent_core import UserAgentCore
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,41 +41,41 @@ class _Refused(PeerError):
 class Registrar:
     """The bindings of every user. Whoever calls `receive` has checked the password."""
 
-    __slots__ = ("_agent", "_bindings", "_order", "_timers")
+    __slots__ = ("_bindings", "_core", "_order", "_timers")
 
-    def __init__(self, agent: AgentContext) -> None:
-        self._agent: Final = agent
+    def __init__(self, core: UserAgentCore) -> None:
+        self._core: Final = core
         self._bindings: dict[str, dict[str, Binding]] = {}
         self._timers: dict[str, Timer] = {}
         self._order = 0
 
     def contacts(self, user: str) -> list[Binding]:
         """Where a user is, the newest first."""
-        now = self._agent.clock()
+        now = self._core.clock()
         found = [binding for binding in self._bindings.get(user, {}).values() if binding.expires_at > now]
         return sorted(found, key=lambda binding: -binding.order)
 
     def receive(self, transaction: ServerTransaction, request: Request, user: str, source: Address, now: float) -> None:
         """A REGISTER of a user that proved its password."""
-        server = self._agent.server_headers
+        respond = self._core.respond
         to = request.address("to")
         if to is None or to.uri.decoded_user != user:
             # Clause 10.3 step 4: nobody registers somebody else.
-            transaction.respond(403, headers=server, now=now)
+            respond(transaction, 403, now=now)
             return
         try:
             self._change(request, user, source, now)
         except _Refused as refusal:
-            transaction.respond(refusal.status, headers=[*server, *refusal.headers], now=now)
+            respond(transaction, refusal.status, headers=refusal.headers, now=now)
             return
         except MalformedMessage as error:
-            transaction.respond(400, printable(str(error)), server, now=now)
+            respond(transaction, 400, printable(str(error)), now=now)
             return
         contacts = [
             ("Contact", f"<{binding.contact}>;expires={max(1, round(binding.expires_at - now))}")
             for binding in self.contacts(user)
         ]
-        transaction.respond(200, headers=[*server, *contacts], now=now)
+        respond(transaction, 200, headers=contacts, now=now)
 
     def connection_lost(self, address: Address) -> None:
         """Phones that registered over a connection can only be called over it (RFC 5626 clause 5.3)."""
@@ -114,7 +114,7 @@ class Registrar:
         source: Address,
         now: float,
     ) -> None:
-        settings = self._agent.settings
+        settings = self._core.settings
         address = parse_name_address(value)
         if address.uri.scheme not in {"sip", "sips"}:
             raise _Refused(416)
@@ -149,11 +149,11 @@ class Registrar:
             raise _Refused(500)
 
     def _start_timer(self, user: str) -> None:
-        self._agent.timers.cancel(self._timers.pop(user, None))
+        self._core.timers.cancel(self._timers.pop(user, None))
         bindings = self._bindings.get(user)
         if bindings:
             first = min(binding.expires_at for binding in bindings.values())
-            self._timers[user] = self._agent.timers.start(first, lambda now: self._expire(user, now))
+            self._timers[user] = self._core.timers.start(first, lambda now: self._expire(user, now))
 
     def _expire(self, user: str, now: float) -> None:
         bindings = self._bindings.get(user, {})
@@ -166,7 +166,7 @@ class Registrar:
 
     def _changed(self, user: str, source: Address | None) -> None:
         contacts = list(self._bindings.get(user, {}))
-        self._agent.emit(BindingChanged(user=user, contacts=contacts, source=source))
+        self._core.emit(BindingChanged(user=user, contacts=contacts, source=source))
 
 
 def _seconds(text: str | None) -> int | None:

@@ -3,7 +3,6 @@
 from typing import Final
 
 from sipio.errors import MalformedMessage
-from sipio.sip.agent_context import AgentContext
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.events import RegistrationChanged, RegistrationState
 from sipio.sip.message import Response
@@ -11,7 +10,9 @@ from sipio.sip.serialize import Headers
 from sipio.sip.servers import Servers
 from sipio.sip.settings import RegistrationSettings
 from sipio.sip.timers import Timer
+from sipio.sip.transaction import OutgoingRequest
 from sipio.sip.uri import parse_name_address, parse_uri, split_list
+from sipio.sip.user_agent_core import UserAgentCore
 
 BACKOFF_FIRST: Final = 5.0
 BACKOFF_LONGEST: Final = 300.0
@@ -23,8 +24,8 @@ class Registration:
     """One registration: begun, refreshed before it runs out, tried again after a failure, ended."""
 
     __slots__ = (
-        "_agent",
         "_call_id",
+        "_core",
         "_digest",
         "_expires",
         "_failures",
@@ -37,19 +38,21 @@ class Registration:
         "registered",
     )
 
-    def __init__(self, agent: AgentContext, settings: RegistrationSettings) -> None:
-        """Raises:
-        MalformedMessage: a registrar or an address of record that is no URI.
-        LocalError: nothing is listened on for its transport.
+    def __init__(self, core: UserAgentCore, settings: RegistrationSettings) -> None:
+        """Nothing is sent before `start`.
+
+        Raises:
+            MalformedMessage: a registrar or an address of record that is no URI.
+            LocalError: nothing is listened on for its transport.
         """
-        self._agent: Final = agent
+        self._core: Final = core
         self._settings: Final = settings
-        self._servers: Final = Servers(agent, settings.proxy or parse_uri(settings.registrar))
+        self._servers: Final = Servers(core, settings.proxy or parse_uri(settings.registrar))
         parse_uri(settings.address_of_record)
-        self._digest: Final = DigestClient(settings.credentials, agent.randomness)
-        self._call_id: Final = agent.randomness.call_id()
-        self._tag: Final = agent.randomness.tag()
-        self._sequence = agent.randomness.sequence()
+        self._digest: Final = DigestClient(settings.credentials, core.randomness)
+        self._call_id: Final = core.randomness.call_id()
+        self._tag: Final = core.randomness.tag()
+        self._sequence = core.randomness.sequence()
         self._expires = settings.expires_seconds
         self._failures = 0
         self._timer: Timer | None = None
@@ -65,7 +68,7 @@ class Registration:
         if self._stopping:
             return
         self._stopping = True
-        self._agent.timers.cancel(self._timer)
+        self._core.timers.cancel(self._timer)
         if self.registered:
             self._send(0)
         else:
@@ -78,7 +81,7 @@ class Registration:
         if self._servers.advance():
             self._send(self._expires)
         else:
-            self._back_off(503, "no server found", self._agent.clock())
+            self._back_off(503, "no server found", self._core.clock())
 
     def _fail_over(self, now: float) -> bool:
         """The server being tried failed: go to the next one. False where there is none."""
@@ -97,20 +100,18 @@ class Registration:
             ("To", f"<{settings.address_of_record}>"),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._sequence} REGISTER"),
-            self._agent.contact(self._servers.local),
+            self._core.contact(self._servers.local),
             ("Expires", str(expires)),
             *self._digest.headers("REGISTER", settings.registrar),
-            *self._agent.user_agent_headers,
+            *self._core.user_agent_headers,
         ]
-        self._agent.layer.request(
-            "REGISTER",
-            settings.registrar,
-            headers,
+        self._core.layer.request(
+            OutgoingRequest("REGISTER", settings.registrar, headers),
             destination=self._servers.server,
             local=self._servers.local,
             on_response=self._answered,
             on_failure=self._failed,
-            now=self._agent.clock(),
+            now=self._core.clock(),
         )
 
     def _answered(self, response: Response, now: float) -> None:
@@ -130,7 +131,7 @@ class Registration:
             expires = self._granted(response)
             # A fifth of it, 5 s at least and a minute at most, is left for two tries.
             early = max(min(5.0, expires / 2), min(60.0, expires * 0.2))
-            self._timer = self._agent.timers.start(now + expires - early, self._again)
+            self._timer = self._core.timers.start(now + expires - early, self._again)
             self._changed(RegistrationState.REGISTERED, status, response.reason, expires)
             return
         if status == 503 and self._fail_over(now):
@@ -154,7 +155,7 @@ class Registration:
         self.registered = False
         wait = min(BACKOFF_LONGEST, BACKOFF_FIRST * 2 ** min(self._failures, 10))
         self._failures += 1
-        self._timer = self._agent.timers.start(now + wait * self._agent.randomness.uniform(0.5, 1.0), self._again)
+        self._timer = self._core.timers.start(now + wait * self._core.randomness.uniform(0.5, 1.0), self._again)
         self._changed(RegistrationState.FAILED, status, reason)
 
     def _unregistered(self, status: int, reason: str) -> None:
@@ -169,7 +170,7 @@ class Registration:
 
     def _granted(self, response: Response) -> float:
         """Seconds: the expires of our own Contact, else the Expires header, else what was asked for."""
-        ours = self._agent.contact(self._servers.local)[1].strip("<>")
+        ours = self._core.contact(self._servers.local)[1].strip("<>")
         for field in response.get_all("contact"):
             try:
                 for value in split_list(field):
@@ -182,7 +183,7 @@ class Registration:
         return float(_number(response.get("expires")) or self._expires)
 
     def _changed(self, state: RegistrationState, status: int, reason: str, expires: float = 0.0) -> None:
-        self._agent.emit(
+        self._core.emit(
             RegistrationChanged(
                 name=self._settings.name, state=state, status=status, reason=reason, expires_seconds=expires
             )

@@ -34,7 +34,7 @@ class Codec(msgspec.Struct, frozen=True, kw_only=True):
     clock_rate: int
     channels: int = 1
     parameters: str = ""
-    """Of a=fmtp."""
+    """What a=fmtp says of it, as written."""
 
 
 class MediaLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,9 +45,9 @@ class MediaLine(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     formats: list[str]
     codecs: list[Codec] = []
-    """Of an RTP line, in its order."""
+    """What an RTP line offers, in its order."""
     host: str = ""
-    """From its own c=, or the session's."""
+    """What its own c= line or the session's says."""
     direction: Direction = Direction.SENDRECV
     ptime_ms: int = 0
     """0 where it was not said."""
@@ -55,11 +55,11 @@ class MediaLine(msgspec.Struct, frozen=True, kw_only=True):
     """0 where it was not said."""
     rtcp_host: str = ""
     rtcp_port: int = 0
-    """Of a=rtcp (RFC 3605); 0 where it was not said."""
+    """What a=rtcp says (RFC 3605); 0 where it was not said."""
 
 
 class SessionDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole description."""
+    """A session description (RFC 8866) as far as audio needs it."""
 
     origin: Origin | None
     media: list[MediaLine]

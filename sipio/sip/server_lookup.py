@@ -9,10 +9,9 @@ from sipio.sip.address import Address
 
 
 class ServerLookup(msgspec.Struct, frozen=True):
-    """The question."""
+    """A question for the servers of a name."""
 
     host: str
-    """A name."""
     port: int
     """0 where none was said: then SRV records are looked for."""
     transports: tuple[str, ...]

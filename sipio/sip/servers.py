@@ -2,86 +2,38 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sipio.errors import LocalError
 from sipio.sip.address import Address, address_of, host_of, is_ip_address, named_transport
 from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.uri import Uri
-
-if TYPE_CHECKING:
-    from sipio.sip.agent_context import AgentContext
+from sipio.sip.user_agent_core import UserAgentCore
 
 SERVERS: Final = 8
 """Tried for one request: each that is silent costs the call seconds."""
-FAILING_SECONDS: Final = 30.0
-"""A server that failed is tried after the others for so long."""
-FAILING: Final = 1_000
-"""Such servers remembered."""
-LOOKUPS: Final = 256
-"""Names looked up at once: peers can make us ask by what they write into Contact."""
-
-Located = Callable[[list[Address]], None]
-
-
-class ServerDirectory:
-    """What names stand for, as the shell finds out, and which servers failed of late. One for each agent."""
-
-    __slots__ = ("_failing", "_waiting", "lookups")
-
-    def __init__(self) -> None:
-        self._failing: dict[Address, float] = {}
-        self._waiting: dict[ServerLookup, list[Located]] = {}
-        self.lookups: list[ServerLookup] = []
-        """To be taken out and answered by `located`."""
-
-    def locate(self, lookup: ServerLookup, then: Located) -> None:
-        """Find out; ``then`` is called once, with an empty list for a name without servers."""
-        waiting = self._waiting.get(lookup)
-        if waiting is not None:
-            waiting.append(then)
-        elif len(self._waiting) >= LOOKUPS:
-            then([])
-        else:
-            self._waiting[lookup] = [then]
-            self.lookups.append(lookup)
-
-    def located(self, lookup: ServerLookup, addresses: list[Address]) -> None:
-        """The answer."""
-        for then in self._waiting.pop(lookup, ()):
-            then(addresses)
-
-    def failed(self, server: Address, now: float) -> None:
-        """It did not answer, or said 503."""
-        if len(self._failing) >= FAILING:
-            self._failing.clear()
-        self._failing[server] = now + FAILING_SECONDS
-
-    def sound_first(self, addresses: list[Address], now: float) -> list[Address]:
-        """Those that failed of late last, else as they are."""
-        return sorted(addresses, key=lambda address: self._failing.get(address, 0.0) > now)
 
 
 class Servers:
-    """Of one request, or of one registration."""
+    """The servers of one request, or of one registration."""
 
-    __slots__ = ("_agent", "_lookup", "_remaining", "local", "server")
+    __slots__ = ("_core", "_lookup", "_remaining", "local", "server")
 
-    def __init__(self, agent: "AgentContext", target: Uri | Address) -> None:
+    def __init__(self, core: "UserAgentCore", target: Uri | Address) -> None:
         """``target`` is whom the request is for, or where it goes whomever it is for.
 
         Raises:
             LocalError: nothing is listened on for its transport.
         """
-        self._agent: Final = agent
+        self._core: Final = core
         address = target if isinstance(target, Address) else address_of(target)
-        self._lookup: Final = None if is_ip_address(address.host) else _lookup(agent, target, address)
+        self._lookup: Final = None if is_ip_address(address.host) else _lookup(core, target, address)
         if self._lookup is not None:
             address = address._replace(transport=self._lookup.transports[0])
         self._remaining: deque[Address] = deque()
         self.server = address
         """The one being tried; before `advance` the target itself."""
-        self.local = agent.local_for(address)
+        self.local = core.local_for(address)
         """Our own end towards it."""
 
     @property
@@ -93,8 +45,8 @@ class Servers:
         """Find them; ``then`` is called once they are known, at once where that needs no asking."""
 
         def found(addresses: list[Address]) -> None:
-            now = self._agent.clock()
-            self._remaining.extend(self._agent.servers.sound_first(addresses[:SERVERS], now))
+            now = self._core.clock()
+            self._remaining.extend(self._core.servers.failing_last(addresses[:SERVERS], now))
             then()
 
         self._remaining.clear()
@@ -102,14 +54,14 @@ class Servers:
             self._remaining.append(self.server)
             then()
         else:
-            self._agent.locate(self._lookup, found)
+            self._core.locate(self._lookup, found)
 
     def advance(self) -> bool:
         """Go to the next one; False where there is none."""
         while self._remaining:
             server = self._remaining.popleft()
             try:
-                self.local = self._agent.local_for(server)
+                self.local = self._core.local_for(server)
             except LocalError:
                 continue
             self.server = server
@@ -117,16 +69,16 @@ class Servers:
         return False
 
     def failed(self, now: float) -> None:
-        """The one being tried did."""
-        self._agent.servers.failed(self.server, now)
+        """The server being tried did not answer, or said 503."""
+        self._core.servers.failed(self.server, now)
 
 
-def _lookup(agent: "AgentContext", target: Uri | Address, address: Address) -> ServerLookup:
+def _lookup(core: "UserAgentCore", target: Uri | Address, address: Address) -> ServerLookup:
     if isinstance(target, Address):
         return ServerLookup(address.host, address.port, (address.transport,))
     named = named_transport(target)
     # RFC 3263 clause 4.1: with a port and no transport it is UDP, or TCP where that is all we have.
-    transports = (named,) if named else agent.transports
+    transports = (named,) if named else core.transports
     if not transports:
         raise LocalError("nothing is listened on")
     return ServerLookup(host_of(target), address.port, transports[:1] if address.port else transports)

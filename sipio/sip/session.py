@@ -1,57 +1,79 @@
 """One call as the user agent sees it: what incoming and outgoing ones have in common once there is a dialog."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, Final
+from typing import Final, Protocol
 
 from sipio.errors import LocalError
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, SUPPORTED, AgentContext
-from sipio.sip.dialog import Dialog
+from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.events import (
     DigitReceived,
     EndedBy,
     InfoReceived,
+    MediaChanged,
+    ReinviteFinished,
     SessionEnded,
+    SessionEvent,
 )
 from sipio.sip.info import parse_digit
 from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request, Response, SipMessage
+from sipio.sip.offer_answer import MediaNegotiation
+from sipio.sip.peer_offers import PeerOffers
 from sipio.sip.pending_response import PendingResponse
 from sipio.sip.reason_header import q850_cause
+from sipio.sip.reoffer import Reoffer
 from sipio.sip.serialize import Headers, check_headers
 from sipio.sip.session_media import SessionMedia
 from sipio.sip.session_refresh import SessionRefresh
+from sipio.sip.session_table import ANSWERED, ENDED, SessionInput, SessionState, SessionTable
 from sipio.sip.settings import Credentials
-from sipio.sip.transaction import ClientTransaction, ServerTransaction
+from sipio.sip.transaction import ServerTransaction
+from sipio.sip.user_agent_core import ALLOW, SUPPORTED, UserAgentCore
 
-OnResponse = Callable[[Response, float], None]
-OnFailure = Callable[[bool, float], None]
+
+class SessionDriver(Protocol):
+    """Whoever drives a session and is to be told what happens to it."""
+
+    def session_event(self, event: SessionEvent, /) -> None:
+        """Something happened to the session that the event names."""
+        ...
 
 
 class Session:
-    """What incoming and outgoing sessions share. A command on a session that has ended does nothing."""
+    """What incoming and outgoing sessions share. A command that has no place in the state of a session does nothing."""
 
-    def __init__(self, context: AgentContext, call_id: str, credentials: Credentials | None) -> None:
-        self.context: Any = None
-        """For whoever drives the session; the user agent never looks at it."""
-        self._agent: Final = context
+    def __init__(
+        self,
+        core: UserAgentCore,
+        call_id: str,
+        credentials: Credentials | None,
+        *,
+        table: SessionTable,
+        state: SessionState,
+        glare_seconds: tuple[float, float],
+    ) -> None:
+        self.driver: SessionDriver | None = None
+        """Whoever drives the session puts itself here; the user agent never looks at it."""
+        self._core: Final = core
         self._call_id: Final = call_id
-        self._id: Final = call_id if call_id not in context.sessions else f"{call_id};{context.randomness.tag()}"
-        self._digest: Final = DigestClient(credentials, context.randomness)
-        self._dialog: Dialog | None = None
-        self._media: Final = SessionMedia(self, context)
+        self._id: Final = call_id if call_id not in core.sessions else f"{call_id};{core.randomness.tag()}"
+        self._table: Final = table
+        self._state = state
         self._answered = False
-        self._ended = False
+        """Whether it was in one of `ANSWERED` ever: what no state after it remembers."""
+        self._digest: Final = DigestClient(credentials, core.randomness)
+        self._requests: Final = DialogRequests(core, self._digest)
+        self._media: Final = SessionMedia(MediaNegotiation(str(core.randomness.sequence())), self._media_changed)
+        self._refresh: Final = SessionRefresh(core, self._requests, self)
+        self._reoffer: Final = Reoffer(core, self._requests, self._media, self._refresh, self, glare_seconds)
+        self._peer_offers: Final = PeerOffers(core, self._requests, self._media, self._refresh, self._reoffer, self)
         self._merge_key: tuple[str, ...] = ()
         self._pending_ack: tuple[int, PendingResponse] | None = None
-        """The CSeq number of an INVITE that we answered with 2xx, until its ACK."""
-        self._bye_after_ack: Headers | None = None
-        self._reinvite: ClientTransaction | None = None
-        """The last re-INVITE of ours."""
-        self._refresh: Final = SessionRefresh(self, context)
-        context.sessions[self._id] = self
+        """The CSeq number of an INVITE that we answered with 2xx, and the 2xx, until its ACK."""
+        self._bye_headers: Headers = []
+        """Those of the BYE that waits for that ACK."""
+        core.sessions[self._id] = self
 
     @property
     def id(self) -> str:
@@ -60,23 +82,35 @@ class Session:
 
     @property
     def call_id(self) -> str:
-        """The Call-ID."""
+        """The Call-ID header of every message of the session."""
         return self._call_id
 
     @property
+    def state(self) -> SessionState:
+        """Where it stands; see `sipio.sip.session_table`."""
+        return self._state
+
+    @property
     def answered(self) -> bool:
-        """Whether a 2xx was sent or received."""
+        """Whether a 2xx was sent or received, also once the session has ended."""
         return self._answered
 
     @property
     def ended(self) -> bool:
         """Whether `SessionEnded` was told."""
-        return self._ended
+        return self._state in ENDED
 
     @property
     def media(self) -> NegotiatedMedia | None:
         """As the last `MediaChanged` said."""
         return self._media.agreed
+
+    def connection_address(self) -> Address | None:
+        """The remote end that the dialog last heard from."""
+        dialog = self._requests.dialog
+        return dialog.flow if dialog is not None else None
+
+    # ---- commands ----
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:
         """End it in whatever way its state asks for: a refusal with ``code``, CANCEL, or BYE. ``headers`` go along,
@@ -90,21 +124,19 @@ class Session:
     def bye(self, headers: Headers | None = None) -> None:
         """End an answered session; `SessionEnded` follows at once. Before the ACK to our 200 the BYE is held back until
         the ACK is in, as RFC 3261 clause 15 has it."""
-        checked = check_headers(headers)
-        if self._answered and not self._ended:
-            self.hang_up(checked, EndedBy.US, "BYE")
+        self.hang_up(list(check_headers(headers)), EndedBy.US, "BYE")
 
     def hold(self) -> None:
         """Re-INVITE with ``sendonly``; `ReinviteFinished` follows. Glare is tried again by itself."""
-        self._media.redirect(Direction.SENDONLY)
+        self._reoffer.redirect(Direction.SENDONLY)
 
     def resume(self) -> None:
-        """Re-INVITE with ``sendrecv``."""
-        self._media.redirect(Direction.SENDRECV)
+        """Re-INVITE with ``sendrecv``; `ReinviteFinished` follows."""
+        self._reoffer.redirect(Direction.SENDRECV)
 
     def reinvite(self, media: LocalMedia, headers: Headers | None = None) -> None:
-        """Offer other media of ours."""
-        self._media.want(media, check_headers(headers))
+        """Offer other media of ours; `ReinviteFinished` follows."""
+        self._reoffer.want(media, check_headers(headers))
 
     def info(self, content_type: str, body: bytes, headers: Headers | None = None) -> None:
         """Send an INFO in the dialog; its answer is not reported.
@@ -115,241 +147,119 @@ class Session:
         if "\r" in content_type or "\n" in content_type:
             raise LocalError("bad content type")
         checked = check_headers(headers)
-        if self._dialog is not None and not self._ended:
-            self.send_request("INFO", [*checked, ("Content-Type", content_type)], body, self._info_answered)
+        if self._requests.dialog is not None and not self.ended:
+            self._requests.send("INFO", [*checked, ("Content-Type", content_type)], body, self._info_answered)
 
     def send_digit(self, digit: str, duration_ms: int = 160) -> None:
-        """INFO with application/dtmf-relay."""
+        """Send a digit in an INFO (application/dtmf-relay)."""
         self.info("application/dtmf-relay", f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode())
 
-    # What the user agent calls.
+    # ---- a DialogUser: what the user agent calls ----
 
     def receive_in_dialog(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         """A request of the dialog, but ACK and CANCEL."""
-        dialog = self._dialog
+        dialog = self._requests.dialog
         if dialog is None:
-            transaction.respond(481, headers=self._agent.server_headers, now=now)
+            self._core.respond(transaction, 481, now=now)
             return
         if not dialog.accepts_sequence(request.sequence()[0]):
             # Clause 12.2.2.
-            self.respond(transaction, 500, "CSeq out of order", now=now)
+            self._core.respond(transaction, 500, "CSeq out of order", now=now)
             return
         method = request.method
         if method == "BYE":
             self._receive_bye(transaction, request, now)
-        elif self._ended:
-            self.respond(transaction, 481, now=now)
+        elif self.ended:
+            self._core.respond(transaction, 481, now=now)
         elif method in {"INVITE", "UPDATE"}:
-            self._media.receive_offer(transaction, request, source, now)
+            self._peer_offers.receive(transaction, request, source, now)
         elif method == "INFO":
             self._receive_info(transaction, request, now)
         elif method == "PRACK":
             self._receive_prack(transaction, request, now)
         elif method == "OPTIONS":
-            self.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", "application/sdp")], now=now)
+            accept = ("Accept", "application/sdp")
+            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, accept], now=now)
         else:
-            self.respond(transaction, 405, headers=[ALLOW], now=now)
+            self._core.respond(transaction, 405, headers=[ALLOW], now=now)
 
-    def receive_ack(self, request: Request, now: float) -> None:
+    def receive_ack(self, request: Request, now: float) -> None:  # noqa: ARG002 - as the protocol has it
         """An ACK to a 2xx of ours."""
-        pending = self._pending_ack
-        if pending is None or pending[0] != request.sequence()[0]:
+        if self._pending_ack is None or self._pending_ack[0] != request.sequence()[0]:
             return
-        pending[1].stop()
-        self._pending_ack = None
-        if not self._media.receive_ack(request.body):
-            self._acknowledged(now)
+        self._stop_pending_ack()
+        usable = self._peer_offers.receive_ack(request.body)
+        self._acknowledged()
+        if not usable:
             self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the ACK")
-            return
-        self._acknowledged(now)
 
-    def connection_address(self) -> Address | None:
-        """The remote end that the dialog last heard from."""
-        return self._dialog.flow if self._dialog else None
+    def receive_cancel(self, cancel: Request, now: float) -> None:
+        """A CANCEL changes nothing of a session that did not begin with an INVITE of the peer's."""
 
-    # What the parts of a session call.
-
-    @property
-    def refresh(self) -> SessionRefresh:
-        """What keeps it alive."""
-        return self._refresh
-
-    @property
-    def awaits_ack(self) -> bool:
-        """Whether an INVITE that we answered with 2xx waits for its ACK."""
-        return self._pending_ack is not None
-
-    @property
-    def owns_call_id(self) -> bool:
-        """Whether we began the call: who tries again later after glare (clause 14.1)."""
-        return False
-
-    def refresh_by_offer(self) -> None:
-        """Our last description once more."""
-        self._media.reoffer.refresh()
-
-    def acknowledge(self, number: int, body: bytes = b"") -> None:
-        """ACK a 2xx to a re-INVITE of ours."""
-        dialog = self.required_dialog()
-        uri, headers = dialog.request_headers("ACK", number)
-        headers += self._digest.headers("ACK", uri)
-        self._agent.layer.ack(
-            uri,
-            headers + self._agent.user_agent_headers,
-            body,
-            destination=self._next_hop(dialog),
-            local=dialog.local_address,
-        )
-
-    def dialog_gone(self, reason: str) -> None:
-        """The peer knows nothing of the dialog any more, or does not answer (clause 12.2.1.2)."""
-        # Before the answer the INVITE's own final response says what becomes of the call.
-        if self._answered:
-            self.hang_up([], EndedBy.SYSTEM, reason)
-
-    # Inside.
-
-    def _acknowledged(self, now: float) -> None:  # noqa: ARG002 - a subclass wants it
-        """The ACK to a 2xx is in: what waited for it goes on."""
-        if self._bye_after_ack is not None:
-            headers, self._bye_after_ack = self._bye_after_ack, None
-            self._send_bye(headers)
-        else:
-            self._media.reoffer.begin()
-
-    def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:  # noqa: ARG002
-        # Only who is called sends anything that wants a PRACK.
-        self.respond(transaction, 481, now=now)
-
-    def _receive_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        self.respond(transaction, 200, now=now)
-        self._finish(EndedBy.PEER, reason="BYE", message=request)
-
-    def _receive_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        found = parse_digit(request)
-        self.respond(transaction, 200, now=now)
-        if found is None:
-            if request.body:
-                self._agent.emit(InfoReceived(session=self, request=request))
-            return
-        self._agent.emit(DigitReceived(session=self, digit=found[0], duration_ms=found[1]))
-
-    def await_ack(self, transaction: ServerTransaction, number: int, data: bytes, now: float) -> None:
-        pending = PendingResponse(
-            self._agent.timers,
-            self._agent.settings.timers,
-            transaction,
-            data,
-            doubles_for_ever=False,
-            gave_up=self._ack_never_came,
-            now=now,
-        )
-        self._pending_ack = (number, pending)
-
-    def _ack_never_came(self, now: float) -> None:
-        self._pending_ack = None
-        self._agent.counters.unconfirmed += 1
-        if self._bye_after_ack is not None:
-            self._acknowledged(now)
-        else:
-            self.hang_up([], EndedBy.SYSTEM, "ACK never came")
-
-    def send_request(
-        self,
-        method: str,
-        headers: Headers,
-        body: bytes = b"",
-        on_response: OnResponse | None = None,
-        on_failure: OnFailure | None = None,
-    ) -> None:
-        """Send a request of the dialog, and again with credentials where it is challenged."""
-        dialog = self.required_dialog()
-        number = dialog.next_sequence()
-        uri, all_headers = dialog.request_headers(method, number)
-        all_headers += self._digest.headers(method, uri)
-        all_headers += self._agent.user_agent_headers
-        all_headers += headers
-        transaction = self._agent.layer.request(
-            method,
-            uri,
-            all_headers,
-            body,
-            destination=self._next_hop(dialog),
-            local=dialog.local_address,
-            on_response=partial(self._request_answered, method, headers, body, on_response, on_failure),
-            on_failure=on_failure or _ignore_failure,
-            now=self._agent.clock(),
-        )
-        if method == "INVITE":
-            self._reinvite = transaction
-
-    def _request_answered(
-        self,
-        method: str,
-        headers: Headers,
-        body: bytes,
-        on_response: OnResponse | None,
-        on_failure: OnFailure | None,
-        response: Response,
-        now: float,
-    ) -> None:
-        if response.status in {401, 407} and self._digest.challenged(response):
-            self.send_request(method, headers, body, on_response, on_failure)
-            return
-        if response.status < 300:
-            self._digest.succeeded()
-        if on_response is not None:
-            on_response(response, now)
-
-    def _info_answered(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback's signature
-        if response.status == 481 and not self._ended:
-            self.dialog_gone("dialog unknown to the peer")
+    # ---- the owner of its parts: what they need of it ----
 
     def hang_up(self, headers: Headers, by: EndedBy, reason: str) -> None:
         """Send BYE, now or once the ACK is in, and tell that it is over."""
-        if self._ended:
+        if not self._finish(SessionInput.HANG_UP, by, reason=reason):
             return
-        self._finish(by, reason=reason, keep_dialog=True)
-        if self._pending_ack is not None:
-            self._bye_after_ack = headers
+        if self._state is SessionState.BYE_DEFERRED:
+            self._bye_headers = headers
         else:
             self._send_bye(headers)
 
-    def _send_bye(self, headers: Headers) -> None:
-        # The dialog stays known until the BYE is answered, so that one of the peer's that crosses it gets its 200.
-        self.send_request("BYE", headers, b"", self._bye_answered, self._bye_failed)
+    def reinvite_finished(self, status: int) -> None:
+        """Our re-INVITE was answered; `ReinviteFinished` tells of it."""
+        self._core.emit(ReinviteFinished(session=self, status=status))
 
-    def _bye_answered(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback's signature
-        if response.status >= 200:
-            self._forget()
+    def reinvite_accepted(self, transaction: ServerTransaction, number: int, data: bytes, now: float) -> None:
+        """We answered a re-INVITE of the peer's with a 2xx that waits for its ACK."""
+        self._move(SessionInput.REINVITE)
+        self._await_ack(transaction, number, data, now)
 
-    def _bye_failed(self, broken: bool, now: float) -> None:  # noqa: ARG002 - a callback's signature
-        self._forget()
+    def refresh_by_offer(self) -> None:
+        """Send our last description once more."""
+        self._reoffer.refresh()
+
+    # ---- the state ----
+
+    def _may(self, what: SessionInput) -> bool:
+        """Whether this means anything in the state."""
+        return what in self._table.get(self._state, {})
+
+    def _move(self, what: SessionInput) -> bool:
+        """Move as the table says; False where it says nothing."""
+        following = self._table.get(self._state, {}).get(what)
+        if following is None:
+            return False
+        self._state = following
+        if following in ANSWERED:
+            self._answered = True
+        return True
 
     def _finish(
         self,
+        what: SessionInput,
         by: EndedBy,
         *,
         status: int = 0,
         reason: str,
         message: SipMessage | None = None,
-        keep_dialog: bool = False,
         contacts: list[str] | None = None,
-    ) -> None:
-        """Tell that it is over, once."""
-        if not keep_dialog:
+    ) -> bool:
+        """What ends the session: move, and tell that it is over where that was not told. False where the table says
+        nothing."""
+        told = self.ended
+        if not self._move(what):
+            return False
+        if self._state is SessionState.TERMINATED:
             self._forget()
-        if self._ended:
-            return
-        self._ended = True
+        if told:
+            return True
         self._refresh.stop()
-        self._media.reoffer.stop()
-        if self._reinvite is not None:
-            # After a provisional answer no timer of its own would ever end it.
-            self._reinvite.give_up(self._agent.clock(), self._agent.settings.timers.transaction)
-        self._agent.sessions.pop(self._id, None)
-        self._agent.invites.discard(self._merge_key)
-        self._agent.emit(
+        self._reoffer.stop()
+        self._core.sessions.pop(self._id, None)
+        self._core.invites.discard(self._merge_key)
+        self._core.emit(
             SessionEnded(
                 session=self,
                 by=by,
@@ -361,40 +271,84 @@ class Session:
                 contacts=contacts or [],
             )
         )
+        return True
 
     def _forget(self) -> None:
-        """Let go of the dialog."""
+        """Let go of the dialog and of what waits."""
+        self._stop_pending_ack()
+        dialog = self._requests.dialog
+        if dialog is not None and self._core.dialogs.get(dialog.key) is self:
+            del self._core.dialogs[dialog.key]
+
+    # ---- the ACK to a 2xx of ours ----
+
+    def _await_ack(self, transaction: ServerTransaction, number: int, data: bytes, now: float) -> None:
+        pending = PendingResponse(
+            self._core.timers,
+            self._core.settings.timers,
+            transaction,
+            data,
+            doubles_for_ever=False,
+            gave_up=self._ack_never_came,
+            now=now,
+        )
+        self._pending_ack = (number, pending)
+
+    def _stop_pending_ack(self) -> None:
         if self._pending_ack is not None:
             self._pending_ack[1].stop()
             self._pending_ack = None
-        dialog = self._dialog
-        if dialog is not None and self._agent.dialogs.get(dialog.key) is self:
-            del self._agent.dialogs[dialog.key]
 
-    def respond(
-        self,
-        transaction: ServerTransaction,
-        status: int,
-        reason: str = "",
-        *,
-        headers: Headers | None = None,
-        body: bytes = b"",
-        now: float,
-    ) -> bytes:
-        everything = [*self._agent.server_headers, *headers] if headers else self._agent.server_headers
-        return transaction.respond(status, reason, everything, body, now=now)
+    def _acknowledged(self) -> None:
+        """The ACK is in: what waited for it goes on."""
+        self._move(SessionInput.ACK)
+        if self._state is SessionState.TERMINATING:
+            self._send_bye(self._bye_headers)
+        else:
+            self._reoffer.begin()
 
-    def _next_hop(self, dialog: Dialog) -> Address:
-        return dialog.next_hop(dialog.flow in self._agent.connections)
+    def _ack_never_came(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
+        self._pending_ack = None
+        self._core.counters.unconfirmed += 1
+        if self._finish(SessionInput.ACK_TIMEOUT, EndedBy.SYSTEM, reason="ACK never came"):
+            self._send_bye(self._bye_headers)
 
-    def contact(self) -> tuple[str, str]:
-        return self._agent.contact(self.required_dialog().local_address)
+    # ---- requests of the dialog ----
 
-    def required_dialog(self) -> Dialog:
-        if self._dialog is None:
-            raise LocalError("no dialog yet")
-        return self._dialog
+    def _receive_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        self._core.respond(transaction, 200, now=now)
+        self._finish(SessionInput.BYE, EndedBy.PEER, reason="BYE", message=request)
 
+    def _receive_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        found = parse_digit(request)
+        self._core.respond(transaction, 200, now=now)
+        if found is not None:
+            self._core.emit(DigitReceived(session=self, digit=found[0], duration_ms=found[1]))
+        elif request.body:
+            self._core.emit(InfoReceived(session=self, request=request))
 
-def _ignore_failure(broken: bool, now: float) -> None:
-    """Nobody waits for it."""
+    def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:  # noqa: ARG002
+        # Only who is called sends anything that wants a PRACK.
+        self._core.respond(transaction, 481, now=now)
+
+    def _info_answered(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback's signature
+        if response.status == 481:
+            # Before the answer the INVITE's own final response says what becomes of the call.
+            self.hang_up([], EndedBy.SYSTEM, "dialog unknown to the peer")
+
+    def _send_bye(self, headers: Headers) -> None:
+        self._requests.send("BYE", headers, b"", self._bye_answered, self._bye_failed)
+
+    def _bye_answered(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback's signature
+        if response.status >= 200:
+            self._bye_over()
+
+    def _bye_failed(self, broken: bool, now: float) -> None:  # noqa: ARG002 - a callback's signature
+        self._bye_over()
+
+    def _bye_over(self) -> None:
+        if self._move(SessionInput.BYE_OVER):
+            self._forget()
+
+    def _media_changed(self, media: NegotiatedMedia) -> None:
+        self._core.emit(MediaChanged(session=self, media=media, early=not self._answered))

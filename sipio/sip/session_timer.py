@@ -9,7 +9,7 @@ from sipio.sip.timers import Timer, Timers
 
 
 class SessionTimer:
-    """Of one session: who refreshes it, and when it has run out."""
+    """Who refreshes one session, and when it has run out."""
 
     __slots__ = ("_expire", "_expiry", "_refresh", "_refreshing", "_timers", "interval", "refresher")
 
@@ -22,7 +22,7 @@ class SessionTimer:
         self.interval = 0
         """Seconds; 0 while there is none."""
         self.refresher = False
-        """Whether we are."""
+        """Whether it is us who refreshes."""
 
     def start(self, interval: int, *, refresher: bool, now: float) -> None:
         """Begin, or begin anew after a refresh (clause 10)."""
@@ -45,7 +45,7 @@ class SessionTimer:
         self.interval = 0
 
     def answer(self, request: SipMessage, *, wanted: int, now: float) -> Headers:
-        """As the one who answers an INVITE or UPDATE with 2xx: begin, and what goes into it (clause 9)."""
+        """We answer an INVITE or UPDATE with 2xx: begin. Returns the headers that go into the answer (clause 9)."""
         interval, refresher = session_expires(request)
         theirs = supports(request, "timer")
         if not interval:
@@ -63,7 +63,7 @@ class SessionTimer:
         return headers
 
     def answered(self, response: SipMessage, *, now: float) -> None:
-        """As the one whose INVITE or UPDATE was answered with 2xx (clause 7.2)."""
+        """Our INVITE or UPDATE was answered with 2xx: begin, or stop where the answer has no timer (clause 7.2)."""
         interval, refresher = session_expires(response)
         if interval:
             self.start(interval, refresher=refresher != "uas", now=now)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from sipio.call_control import CallLimits
 from sipio.sip.address import Address
 
 
@@ -31,16 +32,15 @@ class TimerValues(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the user agent core."""
+    """All that a user agent is told."""
 
     product: str = "ScriptForge-Sidecar"
     """In User-Agent and Server; empty for neither."""
     contact_user: str = "sidecar"
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     """An offer with none of these is refused with 488 before anybody hears of it."""
-    sessions: int = 2_000
-    """Calls at once, in and out; a further INVITE is refused with 503 and Retry-After."""
-    retry_after_seconds: int = 5
+    limits: CallLimits = CallLimits()
+    """Its ``calls`` are sessions, in and out: past it a further INVITE is refused with 503 and Retry-After."""
     session_expires_seconds: int = 1_800
     """Asked for in our INVITEs and given to peers that support session timers (RFC 4028); 0 for none."""
     minimum_session_expires_seconds: int = 90

@@ -36,7 +36,7 @@ class SipStream:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._length = 0
-        """Of the whole message now being read, 0 while its head is not complete."""
+        """Bytes of the whole message now being read, 0 while its head is not complete."""
         self._started: float | None = None
         self._pinged = 0
         """CR and LF seen since the last message or ping."""
@@ -46,8 +46,10 @@ class SipStream:
         return None if self._started is None else self._started + FRAME_SECONDS
 
     def handle_timer(self, now: float) -> None:
-        """Raises:
-        MalformedFrame: the message begun is not complete in time.
+        """See whether the message begun is still in time.
+
+        Raises:
+            MalformedFrame: it is not complete in time.
         """
         deadline = self.next_deadline()
         if deadline is not None and now >= deadline:

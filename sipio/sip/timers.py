@@ -10,7 +10,7 @@ _COMPACT_OVER: Final = 4_096
 
 
 class Timer:
-    """One deadline."""
+    """A deadline and what is to be done then."""
 
     __slots__ = ("callback", "when")
 

@@ -1,7 +1,9 @@
 """Transactions (RFC 3261 clause 17, RFC 6026): one request, its retransmissions and its answers."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from sipio.sip.address import Address
 from sipio.sip.message import Request, Response
@@ -22,6 +24,31 @@ from sipio.sip.transaction_table import (
 Send = Callable[[Address, bytes], None]
 
 
+class OutgoingRequest(msgspec.Struct, frozen=True):
+    """A request of ours before its Via says which way it goes."""
+
+    method: str
+    uri: str
+    headers: Headers
+    """All but Via and Content-Length."""
+    body: bytes = b""
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """Which way a request of ours goes, and by what its answers are known."""
+
+    destination: Address
+    local: Address
+    """Our own end, as its Via says."""
+    branch: str
+    """A CANCEL has that of its INVITE (RFC 3261 clause 9.1)."""
+
+    @property
+    def via(self) -> str:
+        """A Via of ours; rport always (RFC 3581)."""
+        return f"SIP/2.0/{self.local.transport.upper()} {self.local.host_port};branch={self.branch};rport"
+
+
 class TransactionContext:
     """What every transaction of one agent shares."""
 
@@ -39,7 +66,7 @@ class _Transaction:
     __slots__ = ("_context", "_interval", "_on_terminated", "_retransmission", "_table", "_timeout", "state")
 
     def __init__(
-        self, context: TransactionContext, table: Table, state: State, on_terminated: Callable[["_Transaction"], None]
+        self, context: TransactionContext, table: Table, state: State, on_terminated: Callable[[Any], None]
     ) -> None:
         self._context: Final = context
         self._table: Final = table
@@ -85,57 +112,46 @@ class _Transaction:
 
 
 class ClientTransaction(_Transaction):
-    """A request of ours."""
+    """One request of ours, sent until it is answered."""
 
-    __slots__ = (
-        "_ack",
-        "_data",
-        "_on_failure",
-        "_on_response",
-        "datagrams",
-        "destination",
-        "headers",
-        "key",
-        "method",
-        "uri",
-        "via",
-    )
+    __slots__ = ("_ack", "_data", "_on_failure", "_on_response", "datagrams", "hop", "request")
 
     def __init__(
         self,
         context: TransactionContext,
+        request: OutgoingRequest,
+        hop: Hop,
         *,
-        method: str,
-        uri: str,
-        via: str,
-        branch: str,
-        headers: Headers,
-        body: bytes,
-        destination: Address,
         on_response: Callable[[Response, float], None],
         on_failure: Callable[[bool, float], None],
-        on_terminated: Callable[[_Transaction], None],
+        on_terminated: Callable[["ClientTransaction"], None],
     ) -> None:
         """``on_failure(broken, now)`` is told of a timeout (False) or of a broken transport (True)."""
-        invite = method == "INVITE"
+        invite = request.method == "INVITE"
         super().__init__(
             context,
             INVITE_CLIENT if invite else NON_INVITE_CLIENT,
             State.CALLING if invite else State.TRYING,
             on_terminated,
         )
-        self.key = (branch, method)
-        self.method: Final = method
-        self.uri: Final = uri
-        self.via = via
-        self.headers: Final = headers
-        self.destination = destination
-        self.datagrams: tuple[Address, Address] | None = None
-        """The peer's and our own end over UDP, where it is tried over TCP first."""
-        self._data = build_request(method, uri, [("Via", via), *headers], body)
+        self.request: Final = request
+        self.hop = hop
+        self.datagrams: Hop | None = None
+        """The way over UDP, where it is tried over TCP first."""
+        self._data = build_request(request.method, request.uri, [("Via", hop.via), *request.headers], request.body)
         self._ack = b""
         self._on_response: Callable[[Response, float], None] | None = on_response
         self._on_failure: Callable[[bool, float], None] | None = on_failure
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What its answers are found by (clause 17.1.3)."""
+        return (self.hop.branch, self.request.method)
+
+    @property
+    def destination(self) -> Address:
+        """The peer that it is sent to."""
+        return self.hop.destination
 
     @property
     def size(self) -> int:
@@ -147,14 +163,12 @@ class ClientTransaction(_Transaction):
         """Whether nothing has come back yet."""
         return self.state in {State.CALLING, State.TRYING}
 
-    def readdress(self, destination: Address, via: str, branch: str) -> None:
+    def readdress(self, hop: Hop) -> None:
         """Another way for a request that nobody has answered; `start` it anew."""
         self._stop_retransmission()
-        self.key = (branch, self.method)
-        self.via = via
-        self.destination = destination
+        self.hop = hop
         start_line, _, rest = self._data.partition(b"\r\n")
-        self._data = b"\r\n".join((start_line, f"Via: {via}".encode(), rest.partition(b"\r\n")[2]))
+        self._data = b"\r\n".join((start_line, f"Via: {hop.via}".encode(), rest.partition(b"\r\n")[2]))
 
     def start(self, now: float) -> None:
         """Send the request and begin timers A and B, or E and F."""
@@ -165,13 +179,13 @@ class ClientTransaction(_Transaction):
         self._context.send(self.destination, self._data)
 
     def receive(self, response: Response, now: float) -> None:
-        """A response that matches."""
+        """A response to the request has come."""
         what = input_of(response.status)
         before = self.state
         if not self._legal(what):
             return
         tell = self._on_response
-        if self.method == "INVITE":
+        if self.request.method == "INVITE":
             first = self._receive_invite(response, before, what, now)
         else:
             first = self._receive_other(what, now)
@@ -195,10 +209,11 @@ class ClientTransaction(_Transaction):
             self._fail(True, now)
 
     def ack_headers(self, to: str) -> Headers:
-        """Of an ACK to a response that is no 2xx, or, with our own To, of a CANCEL (clauses 17.1.1.3, 9.1)."""
+        """The headers of an ACK to a response that is no 2xx, whose To is ``to``, or of a CANCEL, where ``to`` is empty
+        (clauses 17.1.1.3, 9.1)."""
         method = "CANCEL" if not to else "ACK"
         found: Headers = []
-        for name, value in self.headers:
+        for name, value in self.request.headers:
             if name in {"Route", "From", "Call-ID", "Max-Forwards"}:
                 found.append((name, value))
             elif name == "To":
@@ -223,8 +238,8 @@ class ClientTransaction(_Transaction):
         if before is State.COMPLETED:
             context.send(self.destination, self._ack)
             return False
-        headers = [("Via", self.via), *self.ack_headers(response.get("to") or "")]
-        self._ack = build_request("ACK", self.uri, headers)
+        headers = [("Via", self.hop.via), *self.ack_headers(response.get("to") or "")]
+        self._ack = build_request("ACK", self.request.uri, headers)
         self._data = b""
         self._on_response = None
         context.send(self.destination, self._ack)
@@ -251,7 +266,7 @@ class ClientTransaction(_Transaction):
             return
         self._context.send(self.destination, self._data)
         interval = self._interval * 2
-        if self.method != "INVITE":
+        if self.request.method != "INVITE":
             t2 = self._context.values.t2
             # Timer E is T2 at once in Proceeding (clause 17.1.2.2).
             interval = t2 if self.state is State.PROCEEDING else min(interval, t2)
@@ -292,7 +307,7 @@ class ServerTransaction(_Transaction):
         via: str,
         reply_to: Address,
         to_tag: str,
-        on_terminated: Callable[[_Transaction], None],
+        on_terminated: Callable[["ServerTransaction"], None],
     ) -> None:
         """``via`` is the top Via field as it goes back; ``to_tag`` the tag for requests outside of dialogs."""
         invite = request.method == "INVITE"
@@ -311,7 +326,7 @@ class ServerTransaction(_Transaction):
 
     @property
     def destination(self) -> Address:
-        """Where the answers go."""
+        """The peer that the answers go to."""
         return self._reply_to
 
     def respond(
@@ -341,12 +356,12 @@ class ServerTransaction(_Transaction):
         self._context.send(self._reply_to, data)
 
     def receive_again(self) -> None:
-        """The same request once more."""
+        """The same request has come once more: so goes the last answer."""
         if self._legal(Input.REQUEST) and self._last:
             self._context.send(self._reply_to, self._last)
 
     def receive_ack(self, now: float) -> None:
-        """The ACK to a final answer that is no 2xx."""
+        """The ACK to a final answer that is no 2xx has come."""
         if not self._legal(Input.ACK) or self.state is not State.CONFIRMED:
             return
         self._stop_retransmission()
@@ -354,11 +369,6 @@ class ServerTransaction(_Transaction):
             self._terminate()
         else:
             self._start_timeout(now, self._context.values.t4)
-
-    def broken(self) -> None:
-        """The transport failed."""
-        if self._legal(Input.BROKEN):
-            self._terminate()
 
     def _finish(self, what: Input, now: float) -> None:
         values = self._context.values

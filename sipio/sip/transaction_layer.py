@@ -1,7 +1,7 @@
 """Which transaction a message belongs to (RFC 3261 clauses 17.1.3, 17.2.3)."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
@@ -11,7 +11,7 @@ from sipio.sip.randomness import BRANCH_COOKIE, Randomness
 from sipio.sip.serialize import Headers, build_request, response_address, stamped_via
 from sipio.sip.settings import TimerValues
 from sipio.sip.timers import Timers
-from sipio.sip.transaction import ClientTransaction, Send, ServerTransaction, TransactionContext
+from sipio.sip.transaction import ClientTransaction, Hop, OutgoingRequest, Send, ServerTransaction, TransactionContext
 from sipio.sip.transaction_table import State
 from sipio.sip.via import parse_via
 
@@ -30,8 +30,7 @@ class TransactionLayer:
         "_send",
         "_servers",
         "_unanswered",
-        "overflows",
-        "strays",
+        "dropped",
     )
 
     def __init__(
@@ -51,9 +50,7 @@ class TransactionLayer:
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[object, ServerTransaction] = {}
         self._unanswered: dict[Address, set[ClientTransaction]] = {}
-        self.strays = 0
-        """Responses that belong to no request of ours."""
-        self.overflows = 0
+        self.dropped = 0
         """Requests dropped because of `TRANSACTIONS`."""
 
     def __len__(self) -> int:
@@ -65,16 +62,14 @@ class TransactionLayer:
         return bool(self._unanswered)
 
     def receive_response(self, response: Response, now: float) -> None:
-        """A response. One that matches nothing is counted and dropped (RFC 6026 clause 7.2)."""
+        """A response. One that matches nothing is dropped (RFC 6026 clause 7.2)."""
         try:
             via = parse_via(response.get("via") or "")
             method = response.sequence()[1]
         except MalformedMessage:
-            self.strays += 1
             return
         transaction = self._clients.get((via.branch, method))
         if transaction is None:
-            self.strays += 1
             return
         transaction.receive(response, now)
         if transaction.state not in {State.CALLING, State.TRYING, State.PROCEEDING}:
@@ -93,7 +88,7 @@ class TransactionLayer:
             known.receive_again()
             return None
         if len(self._servers) >= TRANSACTIONS:
-            self.overflows += 1
+            self.dropped += 1
             return None
         transaction = ServerTransaction(
             self._context,
@@ -125,42 +120,22 @@ class TransactionLayer:
 
     def request(
         self,
-        method: str,
-        uri: str,
-        headers: Headers,
-        body: bytes = b"",
+        request: OutgoingRequest,
         *,
         destination: Address,
         local: Address,
         on_response: Callable[[Response, float], None],
         on_failure: Callable[[bool, float], None],
         now: float,
-        via: str = "",
     ) -> ClientTransaction:
-        """Send a request of ours. ``local`` is what its Via says; a CANCEL gives its INVITE's whole Via instead."""
-        if via:
-            branch = parse_via(via).branch
-        else:
-            branch = self._randomness.branch()
-            via = new_via(local, branch)
-        transaction = ClientTransaction(
-            self._context,
-            method=method,
-            uri=uri,
-            via=via,
-            branch=branch,
-            headers=headers,
-            body=body,
-            destination=destination,
-            on_response=on_response,
-            on_failure=on_failure,
-            on_terminated=self._client_terminated,
-        )
-        if destination.transport == "udp" and method != "CANCEL":
+        """Send a request of ours. ``local`` is what its Via says."""
+        hop = Hop(destination, local, self._randomness.branch())
+        transaction = self._client(request, hop, on_response, on_failure)
+        if destination.transport == "udp":
             stream = self._large.stream(destination, transaction.size, now)
             if stream is not None:
-                transaction.datagrams = (destination, local)
-                transaction.readdress(stream[0], new_via(stream[1], branch), branch)
+                transaction.datagrams = hop
+                transaction.readdress(Hop(*stream, hop.branch))
         self._begin(transaction, now)
         return transaction
 
@@ -168,17 +143,8 @@ class TransactionLayer:
         """CANCEL an INVITE that has had a provisional answer; without a final one it ends by itself in 64*T1."""
         if invite.state is not State.PROCEEDING:
             return
-        self.request(
-            "CANCEL",
-            invite.uri,
-            [*invite.ack_headers(""), *headers],
-            destination=invite.destination,
-            local=invite.destination,
-            via=invite.via,
-            on_response=_ignore_response,
-            on_failure=_ignore_failure,
-            now=now,
-        )
+        request = OutgoingRequest("CANCEL", invite.request.uri, [*invite.ack_headers(""), *headers])
+        self._begin(self._client(request, invite.hop, _ignore_response, _ignore_failure), now)
         invite.give_up(now, self._context.values.transaction)
 
     def abandon(self, transaction: ClientTransaction, on_response: Callable[[Response, float], None]) -> None:
@@ -186,10 +152,10 @@ class TransactionLayer:
         transaction.abandon(on_response)
         self._answered(transaction)
 
-    def ack(self, uri: str, headers: Headers, body: bytes, *, destination: Address, local: Address) -> bytes:
+    def ack(self, uri: str, headers: Headers, *, destination: Address, local: Address) -> bytes:
         """Send the ACK to a 2xx, which is no transaction. Returns its bytes, for the 2xx once more."""
-        via = new_via(local, self._randomness.branch())
-        data = build_request("ACK", uri, [("Via", via), *headers], body)
+        via = Hop(destination, local, self._randomness.branch()).via
+        data = build_request("ACK", uri, [("Via", via), *headers])
         self._send(destination, data)
         return data
 
@@ -198,24 +164,37 @@ class TransactionLayer:
         for transaction in list(self._unanswered.get(destination, ())):
             datagrams = transaction.datagrams
             if datagrams is not None and transaction.silent:
-                self._send_as_datagrams(transaction, *datagrams, now)
+                self._send_as_datagrams(transaction, datagrams, now)
             else:
                 transaction.broken(now)
+
+    def _client(
+        self,
+        request: OutgoingRequest,
+        hop: Hop,
+        on_response: Callable[[Response, float], None],
+        on_failure: Callable[[bool, float], None],
+    ) -> ClientTransaction:
+        return ClientTransaction(
+            self._context,
+            request,
+            hop,
+            on_response=on_response,
+            on_failure=on_failure,
+            on_terminated=self._client_terminated,
+        )
 
     def _begin(self, transaction: ClientTransaction, now: float) -> None:
         self._clients[transaction.key] = transaction
         self._unanswered.setdefault(transaction.destination, set()).add(transaction)
         transaction.start(now)
 
-    def _send_as_datagrams(
-        self, transaction: ClientTransaction, destination: Address, local: Address, now: float
-    ) -> None:
+    def _send_as_datagrams(self, transaction: ClientTransaction, hop: Hop, now: float) -> None:
         """The connection that it was to go over did not come about: a new request but for its branch."""
         self._large.refused(transaction.destination, now)
         self._client_terminated(transaction)
-        branch = self._randomness.branch()
         transaction.datagrams = None
-        transaction.readdress(destination, new_via(local, branch), branch)
+        transaction.readdress(Hop(hop.destination, hop.local, self._randomness.branch()))
         self._begin(transaction, now)
 
     def _answered(self, transaction: ClientTransaction) -> None:
@@ -225,17 +204,12 @@ class TransactionLayer:
             if not waiting:
                 del self._unanswered[transaction.destination]
 
-    def _client_terminated(self, transaction: Any) -> None:
+    def _client_terminated(self, transaction: ClientTransaction) -> None:
         self._clients.pop(transaction.key, None)
         self._answered(transaction)
 
-    def _server_terminated(self, transaction: Any) -> None:
+    def _server_terminated(self, transaction: ServerTransaction) -> None:
         self._servers.pop(transaction.key, None)
-
-
-def new_via(local: Address, branch: str) -> str:
-    """A Via of ours; rport always (RFC 3581)."""
-    return f"SIP/2.0/{local.transport.upper()} {local.host_port};branch={branch};rport"
 
 
 def transaction_key(request: Request, via_field: str, method: str) -> tuple[object, ...]:
@@ -259,4 +233,4 @@ def _ignore_response(response: Response, now: float) -> None:
 
 
 def _ignore_failure(broken: bool, now: float) -> None:
-    """As above; the INVITE has its own timer."""
+    """A CANCEL that is not answered changes nothing: the INVITE has its own timer."""

@@ -8,7 +8,7 @@ from typing import Final
 
 
 class State(Enum):
-    """Of a transaction."""
+    """Where a transaction stands."""
 
     CALLING = auto()
     TRYING = auto()
@@ -19,9 +19,12 @@ class State(Enum):
     CONFIRMED = auto()
     TERMINATED = auto()
 
+    # Enum's own hash is Python and takes the name's: the tables are asked dozens of times a call.
+    __hash__ = object.__hash__
+
 
 class Input(Enum):
-    """What moves one."""
+    """What moves a transaction from one state to the next."""
 
     PROVISIONAL = auto()
     """A 1xx received by a client or sent by a server; SUCCESS and FAILURE likewise."""
@@ -35,7 +38,9 @@ class Input(Enum):
     TIMEOUT = auto()
     """Timer B, D, F, H, I, J, K, L or M: whichever runs in the state."""
     BROKEN = auto()
-    """The transport failed."""
+    """The transport failed, for a client. A server goes on: its answer may go over a new connection (clause 18.2.2)."""
+
+    __hash__ = object.__hash__
 
 
 S, I = State, Input  # noqa: E741 - the table is to be read at a glance
@@ -93,7 +98,6 @@ INVITE_SERVER: Final[Table] = {
         I.PROVISIONAL: S.PROCEEDING,
         I.SUCCESS: S.ACCEPTED,
         I.FAILURE: S.COMPLETED,
-        I.BROKEN: S.TERMINATED,
     },
     # Timer G doubles from T1 to T2 on unreliable transports; timer H is 64*T1.
     S.COMPLETED: {
@@ -101,7 +105,6 @@ INVITE_SERVER: Final[Table] = {
         I.RETRANSMIT: S.COMPLETED,
         I.ACK: S.CONFIRMED,
         I.TIMEOUT: S.TERMINATED,
-        I.BROKEN: S.TERMINATED,
     },
     # Timer I, T4 on unreliable transports: ACKs are absorbed.
     S.CONFIRMED: {I.TIMEOUT: S.TERMINATED},
@@ -114,17 +117,15 @@ NON_INVITE_SERVER: Final[Table] = {
         I.PROVISIONAL: S.PROCEEDING,
         I.SUCCESS: S.COMPLETED,
         I.FAILURE: S.COMPLETED,
-        I.BROKEN: S.TERMINATED,
     },
     S.PROCEEDING: {
         I.REQUEST: S.PROCEEDING,
         I.PROVISIONAL: S.PROCEEDING,
         I.SUCCESS: S.COMPLETED,
         I.FAILURE: S.COMPLETED,
-        I.BROKEN: S.TERMINATED,
     },
     # Timer J, 64*T1 on unreliable transports: the request once more gets its answer once more.
-    S.COMPLETED: {I.REQUEST: S.COMPLETED, I.TIMEOUT: S.TERMINATED, I.BROKEN: S.TERMINATED},
+    S.COMPLETED: {I.REQUEST: S.COMPLETED, I.TIMEOUT: S.TERMINATED},
 }
 
 

@@ -25,7 +25,7 @@ IDLE_SECONDS: Final = 1_800.0
 """A connection without a byte either way for this long is closed; phones send a keep-alive every two minutes."""
 SWEEP_SECONDS: Final = 5.0
 RECEIVE_BUFFER: Final = 4 * 1_048_576
-"""Of a UDP socket: 2,000 INVITEs of 2 KB, should the loop be busy elsewhere for a moment."""
+"""The receive buffer of a UDP socket: 2,000 INVITEs of 2 KB, should the loop be busy elsewhere for a moment."""
 
 
 class TransportUser(Protocol):
@@ -143,7 +143,7 @@ class SipTransports:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # What connections call.
+    # ---- what connections call ----
 
     def opened(self, connection: "_Connection", address: Address) -> bool:
         """A connection is up; False where there are too many."""
@@ -154,17 +154,17 @@ class SipTransports:
         return True
 
     def closed(self, connection: "_Connection") -> None:
-        """It is gone."""
+        """A connection is gone, whatever it was known by."""
         for address in [known for known, other in self._connections.items() if other is connection]:
             del self._connections[address]
             if not self._closing:
                 self._user.disconnected(address)
 
     def received(self, data: bytes, source: Address) -> None:
-        """A message of a connection."""
+        """A message has come by a connection."""
         self._user.received(data, source)
 
-    # Inside.
+    # ---- names and connections ----
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -195,7 +195,11 @@ class SipTransports:
             connection.send(data)
 
     async def _connected(self, destination: Address) -> "_Connection":
-        """A connection to an address, or to the first server of a name that takes one. Raises OSError."""
+        """A connection to an address, or to the first server of a name that takes one.
+
+        Raises:
+            OSError: none takes one.
+        """
         tls = destination.transport == "tls"
         servers = [destination]
         if not is_ip_address(destination.host):
@@ -271,7 +275,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._user.received(data, Address("udp", addr[0], addr[1], self._key))
 
     def bound(self) -> tuple[str, int]:
-        """Host and port."""
+        """The host and port that it is bound to."""
         host, port = self._transport.get_extra_info("sockname")[:2]
         return host, port
 

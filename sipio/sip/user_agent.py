@@ -6,11 +6,10 @@ from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.address import Address
-from sipio.sip.agent_context import ALLOW, EXTENSIONS, METHODS, SUPPORTED, AgentContext, SipCounters
+from sipio.sip.counters import SipSnapshot
 from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer
 from sipio.sip.events import SipEvent
-from sipio.sip.incoming import IncomingSession
 from sipio.sip.invitations import Invitations
 from sipio.sip.invite_target import InviteTarget, target_headers
 from sipio.sip.malformed import salvage
@@ -26,14 +25,18 @@ from sipio.sip.session_timer import requires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, parse_uri
+from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, METHODS, SUPPORTED, UserAgentCore
 
 _KNOWN_METHODS: Final = frozenset({*METHODS, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
 class UserAgent:
-    """Calls in and out, registrations in and out. After every call of a method take what `take_outgoing` and
-    `take_events` give and look at `next_deadline`; ``wake`` says once that a command made this necessary."""
+    """Calls in and out, registrations in and out.
+
+    After every call of a method take what `take_outgoing`, `next_event` and `take_lookups` give and look at
+    `next_deadline`; ``wake`` says once that a command made this necessary.
+    """
 
     def __init__(
         self,
@@ -46,93 +49,92 @@ class UserAgent:
         """``clock`` is seconds that never go back."""
         self._settings: Final = settings
         self._randomness: Final = randomness or Randomness()
-        self._agent: Final = AgentContext(
+        self._core: Final = UserAgentCore(
             settings, clock=clock, randomness=self._randomness, wake=wake or (lambda: None)
         )
         digest = DigestServer(settings.realm, settings.users, self._randomness)
-        self._invitations: Final = Invitations(self._agent, digest)
-        self._registrar: Final = Registrar(self._agent)
+        self._invitations: Final = Invitations(self._core, digest)
+        self._registrar: Final = Registrar(self._core)
         self._registrations: dict[str, Registration] = {}
         self._secret: Final = self._randomness.nonce()
 
-    @property
-    def counters(self) -> SipCounters:
-        """What has happened so far."""
-        return self._agent.counters
+    def snapshot(self, *, connections: int = 0) -> SipSnapshot:
+        """The counters as they are now; ``connections`` is what the shell has open."""
+        core = self._core
+        return core.counters.snapshot(
+            sessions=len(core.sessions),
+            transactions=len(core.layer),
+            connections=connections,
+            dropped_requests=core.layer.dropped,
+        )
 
     @property
     def sessions(self) -> int:
         """Sessions that have not ended."""
-        return len(self._agent.sessions)
+        return len(self._core.sessions)
 
     @property
     def busy(self) -> bool:
         """Whether a session is up, or a request of ours (a BYE, say) waits for its answer."""
-        return bool(self._agent.sessions or self._agent.dialogs or self._agent.layer.waiting)
+        return bool(self._core.sessions or self._core.dialogs or self._core.layer.waiting)
 
     @property
     def transactions(self) -> int:
         """Transactions held, those that only absorb retransmissions included."""
-        return len(self._agent.layer)
+        return len(self._core.layer)
 
     def listen(self, key: str, address: Address) -> None:
         """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic."""
-        self._agent.listen(key, address)
+        self._core.listen(key, address)
 
     def connection_made(self, address: Address) -> None:
         """A connection with this remote end is up."""
-        self._agent.connections.add(address)
+        self._core.connections.add(address)
 
     def connection_lost(self, address: Address) -> None:
-        """It is gone. Requests that wait for an answer from there have failed; dialogs go on over a new one."""
-        self._agent.connections.discard(address)
+        """A connection is gone: requests that wait for an answer from there failed; dialogs go on over a new one."""
+        self._core.connections.discard(address)
         self._registrar.connection_lost(address)
         self.transport_failed(address)
 
     def transport_failed(self, destination: Address) -> None:
         """Nothing reaches this address."""
-        self._agent.awake = True
-        self._agent.layer.transport_failed(destination, self._agent.clock())
+        self._core.awake = True
+        self._core.layer.transport_failed(destination, self._core.clock())
 
     def next_deadline(self) -> float | None:
         """When `handle_timers` is due; None for never."""
-        return self._agent.timers.next_deadline()
+        return self._core.timers.next_deadline()
 
     def handle_timers(self) -> None:
         """Do what is due by now."""
-        self._agent.awake = True
-        self._agent.timers.run(self._agent.clock())
+        self._core.awake = True
+        self._core.timers.run(self._core.clock())
 
     def take_outgoing(self) -> list[tuple[Address, bytes]]:
         """What is to be sent, in order."""
-        outgoing, self._agent.outgoing = self._agent.outgoing, []
+        outgoing, self._core.outgoing = self._core.outgoing, []
         return outgoing
 
-    def take_events(self) -> list[SipEvent]:
-        """What has happened, in order."""
-        events = list(self._agent.events)
-        self._agent.events.clear()
-        return events
-
     def next_event(self) -> SipEvent | None:
-        """The first of `take_events` alone; None for none."""
-        return self._agent.events.popleft() if self._agent.events else None
+        """What has happened, in order, one at a time; None for nothing more."""
+        return self._core.events.popleft() if self._core.events else None
 
     def take_lookups(self) -> list[ServerLookup]:
         """Names whose servers are asked for: give each to `located`."""
-        lookups, self._agent.servers.lookups = self._agent.servers.lookups, []
+        lookups, self._core.servers.lookups = self._core.servers.lookups, []
         return lookups
 
     @property
     def pending(self) -> bool:
         """Whether there is anything to take."""
-        return bool(self._agent.outgoing or self._agent.events or self._agent.servers.lookups)
+        return bool(self._core.outgoing or self._core.events or self._core.servers.lookups)
 
     def rest(self) -> None:
         """Everything was taken: the next command calls ``wake`` again."""
-        self._agent.awake = False
+        self._core.awake = False
 
-    # Commands.
+    # ---- commands ----
 
     def invite(
         self,
@@ -166,7 +168,7 @@ class UserAgent:
         if not uri.host:
             raise MalformedMessage(f"{target[:80]!r} is nothing to call")
         return OutgoingSession(
-            self._agent,
+            self._core,
             InviteTarget(uri=target, from_=from_value, to=to_value, servers=proxy or uri, max_forwards=max_forwards),
             media,
             list(check_headers(headers)),
@@ -176,7 +178,7 @@ class UserAgent:
     def register(self, registration: RegistrationSettings) -> None:
         """Keep us registered from now on, in place of another registration of that name."""
         self.unregister(registration.name)
-        found = Registration(self._agent, registration)
+        found = Registration(self._core, registration)
         self._registrations[registration.name] = found
         found.start()
 
@@ -192,32 +194,32 @@ class UserAgent:
 
     def drain(self) -> None:
         """Refuse new calls with 503 from now on; those that are up go on."""
-        self._agent.draining = True
+        self._core.draining = True
 
     def shut_down(self) -> None:
         """Unregister and end every session; what they still send has to be taken out."""
         self.drain()
         for name in list(self._registrations):
             self.unregister(name)
-        for session in list(self._agent.sessions.values()):
+        for session in list(self._core.sessions.values()):
             session.end(503, headers=[("Reason", 'SIP;cause=503;text="Shutdown"')])
 
-    # Input.
+    # ---- what comes in ----
 
     def located(self, lookup: ServerLookup, addresses: list[Address]) -> None:
         """The servers of a name, in the order to try them; empty for none."""
-        self._agent.awake = True
-        self._agent.servers.located(lookup, addresses)
+        self._core.awake = True
+        self._core.servers.located(lookup, addresses)
 
     def receive(self, data: bytes, source: Address) -> None:
         """One datagram, or one message of a stream. Never raises: what cannot be read is answered 400 or counted."""
-        agent = self._agent
-        agent.awake = True
-        agent.counters.received += 1
+        core = self._core
+        core.awake = True
+        core.counters.messages_in += 1
         if not data.strip(b"\r\n\0"):
             # A keep-alive of a phone behind NAT.
             return
-        now = agent.clock()
+        now = core.clock()
         try:
             message = parse_message(data)
         except (MalformedMessage, OversizedFrame) as error:
@@ -225,9 +227,9 @@ class UserAgent:
             return
         if not isinstance(message, Request):
             try:
-                agent.layer.receive_response(message, now)
+                core.layer.receive_response(message, now)
             except MalformedMessage:
-                agent.counters.malformed += 1
+                core.counters.unreadable += 1
             return
         to = message.get("to")
         try:
@@ -246,9 +248,9 @@ class UserAgent:
 
     def _answer_malformed(self, request: Request | None, source: Address, reason: str) -> None:
         if request is None:
-            self._agent.counters.malformed += 1
+            self._core.counters.unreadable += 1
             return
-        self._agent.counters.refused += 1
+        self._core.counters.bad_requests += 1
         self._respond_statelessly(request, source, 400, printable(reason))
 
     def _respond_statelessly(
@@ -258,8 +260,8 @@ class UserAgent:
         via = request.get("via") or ""
         tag = hashlib.blake2s((self._secret + via + (request.get("call-id") or "")).encode(), digest_size=8).hexdigest()
         head = ResponseHead(request, stamped_via(via, source))
-        data = head.build(status, reason, tag, [*(headers or []), *self._agent.server_headers])
-        self._agent.send(response_address(source, via), data)
+        data = head.build(status, reason, tag, [*(headers or []), *self._core.server_headers])
+        self._core.send(response_address(source, via), data)
 
     def _receive_request(self, request: Request, source: Address, now: float) -> None:
         if request.version.upper() != "SIP/2.0":
@@ -269,7 +271,7 @@ class UserAgent:
         if request.method == "ACK":
             self._receive_ack(request, now)
             return
-        layer = self._agent.layer
+        layer = self._core.layer
         transaction = layer.receive_request(request, source)
         if transaction is None:
             return
@@ -277,8 +279,8 @@ class UserAgent:
             self._dispatch(transaction, request, source, now)
         except MalformedMessage as error:
             # A transaction left without its final answer would never end.
-            self._agent.counters.refused += 1
-            transaction.respond(400, printable(str(error)), self._agent.server_headers, now=now)
+            self._core.counters.bad_requests += 1
+            self._core.respond(transaction, 400, printable(str(error)), now=now)
 
     def _dispatch(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         if request.method == "CANCEL":
@@ -290,55 +292,51 @@ class UserAgent:
             return
         unsupported = [option for option in requires(request) if option not in EXTENSIONS]
         if unsupported:
-            self._agent.refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+            self._core.respond(transaction, 420, headers=[("Unsupported", ", ".join(unsupported))], now=now)
         elif request.request_uri().scheme not in _SCHEMES:
-            self._agent.refuse(transaction, 416, [], now)
+            self._core.respond(transaction, 416, now=now)
         elif request.method == "INVITE":
             self._invitations.receive(transaction, request, source, now)
         elif request.method == "OPTIONS":
-            self._agent.refuse(transaction, 200, [ALLOW, SUPPORTED, ("Accept", "application/sdp")], now)
+            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", "application/sdp")], now=now)
         elif request.method == "REGISTER" and self._settings.users:
             user = self._invitations.authenticate(transaction, request, now)
             if user:
                 self._registrar.receive(transaction, request, user, source, now)
         elif request.method in {"BYE", "INFO", "PRACK", "UPDATE"}:
-            self._agent.refuse(transaction, 481, [], now)
+            self._core.respond(transaction, 481, now=now)
         else:
-            self._agent.refuse(transaction, 405 if request.method in _KNOWN_METHODS else 501, [ALLOW], now)
+            self._core.respond(transaction, 405 if request.method in _KNOWN_METHODS else 501, headers=[ALLOW], now=now)
 
     def _receive_ack(self, request: Request, now: float) -> None:
-        if self._agent.layer.receive_ack(request, now):
+        if self._core.layer.receive_ack(request, now):
             return
         key = (request.get("call-id") or "", tag_of(request.get("to") or ""), tag_of(request.get("from") or ""))
-        session = self._agent.dialogs.get(key)
-        if session is None:
-            self._agent.counters.stray_acks += 1
-        else:
-            session.receive_ack(request, now)
+        user = self._core.dialogs.get(key)
+        if user is not None:
+            user.receive_ack(request, now)
 
     def _receive_cancel(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
-        invite = self._agent.layer.invite_of(cancel)
+        invite = self._core.layer.invite_of(cancel)
         if invite is None:
-            self._agent.refuse(transaction, 481, [], now)
+            self._core.respond(transaction, 481, now=now)
             return
         # Clause 9.2: 200 whether it still changes anything or not.
-        self._agent.refuse(transaction, 200, [], now)
-        session = self._agent.dialogs.get(
-            (cancel.get("call-id") or "", invite.to_tag, tag_of(cancel.get("from") or ""))
-        )
-        if isinstance(session, IncomingSession):
-            session.cancelled(cancel, now)
+        self._core.respond(transaction, 200, now=now)
+        user = self._core.dialogs.get((cancel.get("call-id") or "", invite.to_tag, tag_of(cancel.get("from") or "")))
+        if user is not None:
+            user.receive_cancel(cancel, now)
 
     def _receive_in_dialog(
         self, transaction: ServerTransaction, request: Request, to_tag: str, source: Address, now: float
     ) -> None:
         key = (request.get("call-id") or "", to_tag, tag_of(request.get("from") or ""))
-        session = self._agent.dialogs.get(key)
-        if session is None:
-            self._agent.refuse(transaction, 481, [], now)
+        user = self._core.dialogs.get(key)
+        if user is None:
+            self._core.respond(transaction, 481, now=now)
             return
         unsupported = [option for option in requires(request) if option not in EXTENSIONS]
         if unsupported:
-            self._agent.refuse(transaction, 420, [("Unsupported", ", ".join(unsupported))], now)
+            self._core.respond(transaction, 420, headers=[("Unsupported", ", ".join(unsupported))], now=now)
             return
-        session.receive_in_dialog(transaction, request, source, now)
+        user.receive_in_dialog(transaction, request, source, now)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final
 
 from sipio.call_control import (
     ActionResult,
@@ -22,14 +22,12 @@ from sipio.errors import LocalError, MalformedMessage
 from sipio.media.errors import NoFreePort
 from sipio.media.relay import Relay
 from sipio.media.session import MediaSession
-from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionProgressed
+from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionEvent, SessionProgressed
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.uri import escape_user
+from sipio.sip_driver.caller_leg import CallerLeg, Completed
 from sipio.sip_driver.destinations import Target, UnknownDestination, resolve
 from sipio.sip_driver.redirects import Redirects
-
-if TYPE_CHECKING:
-    from sipio.sip_driver.call import AgentCall
 
 MAX_FORWARDS: Final = 70
 """RFC 3261 clause 8.1.1.6."""
@@ -37,17 +35,13 @@ CANCELLED: Final = 487
 """What a leg that was given up says, or would in half a minute."""
 
 
-class _Done(Protocol):
-    def __call__(self, result: ActionResult, /) -> None: ...
-
-
 class BridgeUnderWay:
     """A `PendingAction`, and the driver and media observer of the other leg."""
 
-    def __init__(self, call: "AgentCall", action: Bridge, done: _Done) -> None:
-        self._call = call
+    def __init__(self, caller: CallerLeg, action: Bridge, done: Completed) -> None:
+        self._caller = caller
         self._action = action
-        self._done: _Done | None = done
+        self._done: Completed | None = done
         self._loop = asyncio.get_running_loop()
         self._waiting = deque(action.destinations)
         self._targets: deque[Target] = deque()
@@ -75,7 +69,7 @@ class BridgeUnderWay:
             if not self._targets:
                 self._destination = self._waiting.popleft()
                 try:
-                    self._targets.extend(resolve(self._destination, self._call.settings, self._call.endpoint))
+                    self._targets.extend(resolve(self._destination, self._caller.settings, self._caller.endpoint))
                 except UnknownDestination as error:
                     self._failed(404, str(error))
                     continue
@@ -84,31 +78,31 @@ class BridgeUnderWay:
         self._finish(Done(self._last))
 
     def _invite(self, target: Target) -> bool:
-        call = self._call
+        caller = self._caller
         action = self._action
         try:
-            self._media = call.engine.open(call.media.host)
+            self._media = caller.engine.open(caller.media.host)
         except NoFreePort as error:
             self._failed(503, str(error))
             return False
         self._media.observer = self
-        cli = target.from_user or action.cli or call.offer.from_user or "anonymous"
-        host = target.from_host or call.settings.media_host
+        cli = target.from_user or action.cli or caller.offer.from_user or "anonymous"
+        host = target.from_host or caller.settings.media_host
         try:
-            leg = call.endpoint.invite(
+            leg = caller.endpoint.invite(
                 target.uri,
                 from_=f"<sip:{escape_user(cli)}@{f'[{host}]' if ':' in host else host}>",
-                media=call.local_media(self._media),
+                media=caller.local_media(self._media),
                 headers=action.headers,
                 credentials=target.credentials,
                 proxy=target.proxy,
-                max_forwards=_hops_left(call.session.request.get("max-forwards")),
+                max_forwards=_hops_left(caller.session.request.get("max-forwards")),
             )
         except (MalformedMessage, LocalError) as error:
             self._drop_media()
             self._failed(400, str(error))
             return False
-        leg.context = self
+        leg.driver = self
         self._leg = leg
         self._target = target
         self._redirects.called(target)
@@ -118,7 +112,7 @@ class BridgeUnderWay:
     def _failed(self, code: int, reason: str) -> None:
         status = bridge_status(code)
         self._last = Bridged(status=status, destination=self._destination, code=code, reason=reason)
-        self._call.tell(LegEvent(destination=self._destination, what="ended", code=code))
+        self._caller.tell(LegEvent(destination=self._destination, what="ended", code=code))
 
     def _no_answer(self) -> None:
         # Not waited for: of a leg that never said anything the outcome of a CANCEL is half a minute away.
@@ -128,7 +122,7 @@ class BridgeUnderWay:
 
     # ---- what the other leg does ----
 
-    def session_event(self, event: Any) -> None:
+    def session_event(self, event: SessionEvent) -> None:
         """Something happened to the other leg's SIP session."""
         if event.session is not self._leg:
             return
@@ -150,32 +144,32 @@ class BridgeUnderWay:
         self._media.start(event.media)
         if event.early and self._relay is None and not self._action.ringback:
             # Early media: the caller hears what the other side's network says.
-            self._call.open_media()
+            self._caller.open_media()
             self._join()
 
     def _progressed(self, event: SessionProgressed) -> None:
-        self._call.tell(LegEvent(destination=self._destination, what="ringing", code=event.status))
+        self._caller.tell(LegEvent(destination=self._destination, what="ringing", code=event.status))
         if self._relay is None and self._ringback is None:
-            if self._call.session.answered:
-                self._ringback = self._call.media.play_ringback()
+            if self._caller.session.answered:
+                self._ringback = self._caller.media.play_ringback()
             else:
-                self._call.session.ring()
+                self._caller.session.ring()
 
     def _answered(self) -> None:
         self._stop_timer()
         if self._media is not None:
             self._media.count_silence()
         self._answered_at = self._loop.time()
-        self._call.tell(LegEvent(destination=self._destination, what="answered", code=200))
+        self._caller.tell(LegEvent(destination=self._destination, what="answered", code=200))
         self._stop_ringback()
-        self._call.accept()
+        self._caller.accept()
         if self._relay is None:
             self._join()
 
     def _join(self) -> None:
         if self._media is not None:
             self._stop_ringback()
-            self._relay = self._call.engine.bridge(self._call.media, self._media)
+            self._relay = self._caller.engine.bridge(self._caller.media, self._media)
 
     def _leg_ended(self, event: SessionEnded) -> None:
         self._stop_timer()
@@ -183,7 +177,7 @@ class BridgeUnderWay:
         self._drop_media()
         if event.answered:
             seconds = round(self._loop.time() - self._answered_at, 3)
-            self._call.tell(LegEvent(destination=self._destination, what="ended"))
+            self._caller.tell(LegEvent(destination=self._destination, what="ended"))
             self._finish(
                 Done(
                     Bridged(
@@ -225,11 +219,11 @@ class BridgeUnderWay:
             return
         if leg.answered:
             leg.bye()
-            self._call.tell(LegEvent(destination=self._destination, what="ended"))
+            self._caller.tell(LegEvent(destination=self._destination, what="ended"))
         else:
             leg.cancel()
             if status:
-                self._call.tell(LegEvent(destination=self._destination, what="ended", code=status))
+                self._caller.tell(LegEvent(destination=self._destination, what="ended", code=status))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -239,7 +233,7 @@ class BridgeUnderWay:
     def _finish(self, result: ActionResult) -> None:
         self._stop_ringback()
         self._drop_media()
-        self._call.bridge_over(self)
+        self._caller.bridge_over(self)
         done, self._done = self._done, None
         if done is not None:
             done(result)
@@ -255,8 +249,8 @@ class BridgeUnderWay:
     # ---- what the caller hears meanwhile ----
 
     def _play_ringback(self) -> None:
-        self._call.open_media()
-        self._ringback = self._call.media.play(self._action.ringback, lambda _result: None, repeat=True)
+        self._caller.open_media()
+        self._ringback = self._caller.media.play(self._action.ringback, lambda _result: None, repeat=True)
 
     def _stop_ringback(self) -> None:
         ringback, self._ringback = self._ringback, None

@@ -1,7 +1,6 @@
-"""One call of the embedded agent: its SIP session, its media and what is being done on it."""
+"""One call of the SIP driver: its SIP session, its media and what is being done on it."""
 
-from collections.abc import Callable
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from sipio.call_control import (
     ActionResult,
@@ -32,15 +31,14 @@ from sipio.errors import LocalError
 from sipio.media.engine import MediaEngine
 from sipio.media.session import MediaSession
 from sipio.sip.endpoint import SipEndpoint
-from sipio.sip.events import DigitReceived, EndedBy, MediaChanged, SessionConfirmed, SessionEnded
+from sipio.sip.events import DigitReceived, EndedBy, MediaChanged, SessionConfirmed, SessionEnded, SessionEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.media_description import LocalMedia
 from sipio.sip_driver.bridge import BridgeUnderWay
-from sipio.sip_driver.settings import AgentSettings
+from sipio.sip_driver.caller_leg import Completed
+from sipio.sip_driver.settings import SipDriverSettings
 
 NORMAL_CLEARING: Final = 16
-
-Completed = Callable[[ActionResult], None]
 
 
 class _Complete:
@@ -69,7 +67,7 @@ class _Confirmation:
 _COMPLETE: Final = _Complete()
 
 
-class AgentCall:
+class SipCall:
     """A `CallControl`, and the observer of its media."""
 
     def __init__(
@@ -78,7 +76,7 @@ class AgentCall:
         media: MediaSession,
         engine: MediaEngine,
         endpoint: SipEndpoint,
-        settings: AgentSettings,
+        settings: SipDriverSettings,
         offer: CallOffer,
     ) -> None:
         self.session = session
@@ -102,7 +100,7 @@ class AgentCall:
 
     @property
     def offer(self) -> CallOffer:
-        """What came in."""
+        """What the handler was offered."""
         return self._offer
 
     @property
@@ -165,7 +163,7 @@ class AgentCall:
             self.session.ring()
 
     def refuse(self, answer: Hangup) -> None:
-        """Nobody does."""
+        """Nobody drives this call: refuse it as the handler says."""
         self._hang_up(answer)
 
     # ---- signalling ----
@@ -208,7 +206,7 @@ class AgentCall:
             code = action.code or status_of(cause)
             self.session.reject(code, action.reason, [reason, *action.headers])
 
-    def session_event(self, event: Any) -> None:
+    def session_event(self, event: SessionEvent) -> None:
         """Something happened to the SIP session."""
         if isinstance(event, MediaChanged):
             self.media.start(event.media)
@@ -235,37 +233,34 @@ class AgentCall:
         by = {EndedBy.PEER: HangupBy.CALLER, EndedBy.US: HangupBy.SCRIPT, EndedBy.SYSTEM: HangupBy.SYSTEM}[event.by]
         reason = event.reason
         if event.by is EndedBy.US and not self._sent_cause:
-            # The whole agent is being closed.
+            # The whole driver is being closed.
             by = HangupBy.SYSTEM
         if self._ended_because:
             by, reason = HangupBy.SYSTEM, self._ended_because
         cause = event.cause or self._sent_cause or (cause_of(event.status) if event.status else NORMAL_CLEARING)
-        self._tell(HungUp(by=by, code=event.status, cause=cause, reason=reason, headers=list(event.headers)))
+        self.tell(HungUp(by=by, code=event.status, cause=cause, reason=reason, headers=list(event.headers)))
 
-    def bridge_over(self, bridge: BridgeUnderWay) -> None:
+    def bridge_over(self, bridge: PendingAction) -> None:
         """The other leg is gone."""
         if self._bridge is bridge:
             self._bridge = None
 
-    def _tell(self, event: CallEvent) -> None:
+    def tell(self, event: CallEvent) -> None:
+        """Pass on what happened, on this leg or the other, now or once somebody drives the call."""
         if self._observer is not None:
             self._observer.event(event)
         else:
             self._early.append(event)
 
-    def tell(self, event: CallEvent) -> None:
-        """Pass on what happened on the other leg."""
-        self._tell(event)
-
     # ---- media ----
 
     def digit_pressed(self, event: DigitPressed) -> None:
         """The caller pressed a digit."""
-        self._tell(event)
+        self.tell(event)
 
     def recording_finished(self, event: RecordingFinished) -> None:
         """A recording is complete; it may come after the call's end."""
-        self._tell(event)
+        self.tell(event)
 
     def media_timed_out(self, seconds: float) -> None:
         """The caller is gone without a word: the call is dead. Before the answer it may well be silent."""

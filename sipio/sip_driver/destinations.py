@@ -7,7 +7,7 @@ from sipio.sip.address import Address
 from sipio.sip.endpoint import SipEndpoint
 from sipio.sip.settings import Credentials
 from sipio.sip.uri import escape_user, parse_uri
-from sipio.sip_driver.settings import AgentSettings, Trunk
+from sipio.sip_driver.settings import SipDriverSettings, Trunk
 
 
 class UnknownDestination(LocalError):
@@ -29,8 +29,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     anywhere at our cost."""
 
 
-def resolve(destination: str, settings: AgentSettings, endpoint: SipEndpoint) -> list[Target]:
-    """The targets of one destination. Raises UnknownDestination."""
+def resolve(destination: str, settings: SipDriverSettings, endpoint: SipEndpoint) -> list[Target]:
+    """The targets of one destination, in the order to call them.
+
+    Raises:
+        UnknownDestination: there is no such user or trunk, or it may not be called.
+    """
     if destination.startswith(("sip:", "sips:")):
         if not settings.sip_uris:
             raise UnknownDestination("SIP addresses may not be called")
@@ -59,7 +63,7 @@ def _registered(user: str, endpoint: SipEndpoint) -> list[Target]:
     return [Target(uri=binding.contact, proxy=binding.path) for binding in bindings]
 
 
-def _trunk(name: str, settings: AgentSettings) -> Trunk:
+def _trunk(name: str, settings: SipDriverSettings) -> Trunk:
     wanted = settings.default_trunk if name == "default" else name
     for trunk in settings.trunks:
         if trunk.name == wanted:

@@ -16,7 +16,7 @@ _FOLLOWED: Final = frozenset({300, 301, 302})
 
 
 class Redirects:
-    """Those of one bridge."""
+    """What one bridge has called, and how many more contacts it may."""
 
     __slots__ = ("_called", "_left")
 

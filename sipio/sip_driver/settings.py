@@ -1,4 +1,4 @@
-"""What an operator may set of the embedded agent."""
+"""What an operator may set of the SIP driver."""
 
 import msgspec
 
@@ -28,8 +28,8 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     trunk to say, and what the call costs is for us to pay: only for a trunk that redirects among its own."""
 
 
-class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the whole agent."""
+class SipDriverSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the SIP driver is told: its user agent, its media, and the ways out."""
 
     user_agent: UserAgentSettings = UserAgentSettings()
     media: MediaSettings = MediaSettings()

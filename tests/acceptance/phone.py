@@ -15,7 +15,15 @@ from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.sip.address import Address
 from sipio.sip.endpoint import SipEndpoint, SipListener
-from sipio.sip.events import CallReceived, MediaChanged, SessionEnded, SipEvent
+from sipio.sip.events import (
+    BindingChanged,
+    CallReceived,
+    MediaChanged,
+    RegistrationChanged,
+    SessionEnded,
+    SessionEvent,
+    SipEvent,
+)
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.settings import Credentials, UserAgentSettings
 from tests.acceptance.voice_daemon import read_wav
@@ -46,7 +54,7 @@ class FarCall:
         call_id: str = self.session.call_id
         return call_id
 
-    def told(self, event: SipEvent) -> None:
+    def session_event(self, event: SessionEvent) -> None:
         self.events.append(event)
         if isinstance(event, MediaChanged):
             self.media.start(event.media)
@@ -142,7 +150,7 @@ class Phone:
         made.session = self.endpoint.invite(
             uri, from_=f"<sip:{user}@{self.host}>", media=media, credentials=credentials, **more
         )
-        made.session.context = made
+        made.session.driver = made
         return made
 
     async def rung(self, number: int = 1) -> FarCall:
@@ -163,11 +171,12 @@ class Phone:
         if isinstance(event, CallReceived):
             call = FarCall(self, self.engine.open(self.host))
             call.session = event.session
-            event.session.context = call
+            event.session.driver = call
             self.calls.append(call)
             self.on_call(call)
-        elif hasattr(event, "session"):
-            event.session.context.told(event)
+        elif not isinstance(event, RegistrationChanged | BindingChanged):
+            assert event.session.driver is not None
+            event.session.driver.session_event(event)
         self.events.append(event)
         self._changed.set()
 

@@ -34,7 +34,7 @@ class Node:
         return [event for event in self.events if isinstance(event, kind)]
 
     def first_lines(self) -> list[str]:
-        """Of what was sent."""
+        """The start line of each message sent, in order."""
         return [data.partition(b"\r\n")[0].decode() for _, data in self.sent]
 
     def sent_times(self, start: str) -> list[float]:

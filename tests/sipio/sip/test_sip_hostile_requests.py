@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sipio.sip import transaction_layer
 from sipio.sip.address import Address
+from sipio.sip.counters import SipSnapshot
 from sipio.sip.events import CallReceived
 from sipio.sip.settings import Credentials, UserAgentSettings
 from tests.sipio.sip.sip_network import Network, Node
@@ -107,6 +109,28 @@ def test_it_is_dropped(data: bytes) -> None:
     node, lines = receive(data)
     assert lines == []
     assert not node.events
+
+
+def test_what_was_done_with_them_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    node, _ = receive(request(CSeq=""))
+    for data in (b"\x00\x01", request("OPTIONS").encode()):
+        node.network.deliver(data, PEER, node.address)
+    node.network.run(0.01)
+    monkeypatch.setattr(transaction_layer, "TRANSACTIONS", 1)
+    node.network.deliver(request("OPTIONS", Via="SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK2").encode(), PEER, node.address)
+    node.network.run(0.01)
+    assert node.agent.snapshot(connections=3) == SipSnapshot(
+        sessions=0,
+        transactions=1,
+        connections=3,
+        messages_in=4,
+        messages_out=2,
+        unreadable=1,
+        bad_requests=1,
+        over_limit=0,
+        dropped_requests=1,
+        unconfirmed=0,
+    )
 
 
 def test_another_version_of_sip() -> None:

@@ -100,7 +100,7 @@ def test_a_connection_lost_after_a_provisional_answer_is_a_broken_transport() ->
     caller.answer(tried, 100)
     caller.agent.transport_failed(STREAM)
     assert caller.sent() == []
-    assert [event.reason for event in caller.agent.take_events() if isinstance(event, SessionEnded)] == [
+    assert [event.reason for event in iter(caller.agent.next_event, None) if isinstance(event, SessionEnded)] == [
         "transport failed"
     ]
 

@@ -13,8 +13,8 @@ from sipio.sip.events import CallReceived, EndedBy, RegistrationChanged, Session
 from sipio.sip.hosts_file import HostsFile
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.randomness import Randomness
+from sipio.sip.server_directory import FAILING_SECONDS, LOOKUPS
 from sipio.sip.server_lookup import Service, in_order
-from sipio.sip.servers import FAILING_SECONDS, LOOKUPS
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from tests.sipio.sip.sip_network import Network, Node
 
@@ -106,7 +106,7 @@ def test_a_silent_server_that_answers_after_all_is_acknowledged_and_hung_up() ->
     network.drop = lambda *_: False
     network.run(5)
     assert callee.told(SessionEnded)[0].reason == "BYE"
-    assert callee.agent.counters.unconfirmed == 0
+    assert callee.agent.snapshot().unconfirmed == 0
     assert not caller.told(SessionAnswered)
     assert not session.ended
     network.run(70)

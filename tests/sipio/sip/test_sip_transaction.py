@@ -10,7 +10,7 @@ from sipio.sip.message import Request, Response, parse_message
 from sipio.sip.randomness import Randomness
 from sipio.sip.settings import TimerValues
 from sipio.sip.timers import Timers
-from sipio.sip.transaction import ClientTransaction, ServerTransaction
+from sipio.sip.transaction import ClientTransaction, OutgoingRequest, ServerTransaction
 from sipio.sip.transaction_layer import TransactionLayer
 from sipio.sip.transaction_table import (
     INVITE_CLIENT,
@@ -52,17 +52,16 @@ class Bench:
         return [when for when, data in self.sent if data.startswith(start.encode())]
 
     def client(self, method: str) -> ClientTransaction:
+        headers = [
+            ("Max-Forwards", "70"),
+            ("Route", "<sip:192.0.2.1;lr>"),
+            ("From", "<sip:a@b>;tag=1"),
+            ("To", "<sip:b@c>"),
+            ("Call-ID", "x"),
+            ("CSeq", f"7 {method}"),
+        ]
         return self.layer.request(
-            method,
-            "sip:b@192.0.2.1",
-            [
-                ("Max-Forwards", "70"),
-                ("Route", "<sip:192.0.2.1;lr>"),
-                ("From", "<sip:a@b>;tag=1"),
-                ("To", "<sip:b@c>"),
-                ("Call-ID", "x"),
-                ("CSeq", f"7 {method}"),
-            ],
+            OutgoingRequest(method, "sip:b@192.0.2.1", headers),
             destination=self.peer,
             local=Address(self.peer.transport, "192.0.2.9", 5060),
             on_response=lambda response, _: self.responses.append(response.status),
@@ -72,8 +71,8 @@ class Bench:
 
     def answer(self, transaction: ClientTransaction, status: int) -> None:
         data = (
-            f"SIP/2.0 {status} X\r\nVia: {transaction.via}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@c>;tag=2\r\n"
-            f"Call-ID: x\r\nCSeq: 7 {transaction.method}\r\n\r\n"
+            f"SIP/2.0 {status} X\r\nVia: {transaction.hop.via}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@c>;tag=2\r\n"
+            f"Call-ID: x\r\nCSeq: 7 {transaction.request.method}\r\n\r\n"
         )
         message = parse_message(data.encode())
         assert isinstance(message, Response)
@@ -148,7 +147,7 @@ def test_timer_d_and_the_ack_to_a_refusal() -> None:
     bench.answer(transaction, 486)
     ack = bench.sent[-1][1].decode()
     assert ack.startswith("ACK sip:b@192.0.2.1 SIP/2.0\r\n")
-    assert f"Via: {transaction.via}\r\n" in ack
+    assert f"Via: {transaction.hop.via}\r\n" in ack
     assert "To: <sip:b@c>;tag=2\r\n" in ack
     assert "Route: <sip:192.0.2.1;lr>\r\n" in ack
     assert "CSeq: 7 ACK\r\n" in ack
@@ -163,7 +162,9 @@ def test_timer_d_and_the_ack_to_a_refusal() -> None:
     bench.run(32)
     assert state(transaction) is State.TERMINATED
     bench.answer(transaction, 486)
-    assert bench.layer.strays == 1
+    assert bench.times("ACK") == [0, 1]
+    assert bench.responses == [486]
+    assert len(bench.layer) == 0
 
 
 def test_a_refusal_ends_it_at_once_on_a_reliable_transport() -> None:
@@ -233,7 +234,7 @@ def test_cancel_goes_after_a_provisional_answer_only_and_has_the_invites_branch(
     bench.answer(transaction, 100)
     bench.layer.cancel(transaction, [("Reason", "SIP;cause=200")], 0.0)
     cancel = bench.sent[-1][1].decode()
-    assert f"Via: {transaction.via}\r\n" in cancel
+    assert f"Via: {transaction.hop.via}\r\n" in cancel
     assert "CSeq: 7 CANCEL\r\n" in cancel
     assert "To: <sip:b@c>\r\n" in cancel
     assert "Route: <sip:192.0.2.1;lr>\r\n" in cancel

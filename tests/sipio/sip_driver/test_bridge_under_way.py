@@ -20,8 +20,8 @@ from sipio.call_control import (
 )
 from sipio.errors import LocalError
 from sipio.sip.events import EndedBy
-from sipio.sip_driver.settings import AgentSettings
-from tests.sipio.sip_driver.agent_doubles import Exchange, MemorySession, request_of
+from sipio.sip_driver.settings import SipDriverSettings
+from tests.sipio.sip_driver.sip_driver_doubles import Exchange, MemorySession, request_of
 
 B = "sip:b@192.0.2.2"
 C = "sip:c@192.0.2.3"
@@ -30,7 +30,7 @@ C = "sip:c@192.0.2.3"
 class Bridging(Exchange):
     """A call with a bridge under way."""
 
-    def __init__(self, *destinations: str, up: bool = True, settings: AgentSettings | None = None, **more: object):
+    def __init__(self, *destinations: str, up: bool = True, settings: SipDriverSettings | None = None, **more: object):
         super().__init__(settings)
         if up:
             self.up()

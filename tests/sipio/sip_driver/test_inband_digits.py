@@ -30,12 +30,12 @@ from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.sip.events import SessionAnswered
 from sipio.sip.media_description import Direction
-from sipio.sip_driver.call import AgentCall
-from sipio.sip_driver.settings import AgentSettings
+from sipio.sip_driver.call import SipCall
+from sipio.sip_driver.settings import SipDriverSettings
 from tests.acceptance.phone import FarCall, Phone, phone
 from tests.acceptance.voice_daemon import write_wav
 from tests.sipio.media.media_doubles import tone
-from tests.sipio.sip_driver.test_agent import HOST, running
+from tests.sipio.sip_driver.test_sip_driver import HOST, running
 
 KEYS = "159D*0#"
 CALLER = "127.0.0.74"
@@ -53,7 +53,7 @@ def call(caller: Phone, port: int) -> FarCall:
     made = FarCall(caller, caller.engine.open(caller.host))
     media = structs.replace(made.local, telephone_event=False)
     made.session = caller.endpoint.invite(f"sip:100@{HOST}:{port}", from_=f"<sip:4420@{CALLER}>", media=media)
-    made.session.context = made
+    made.session.driver = made
     return made
 
 
@@ -102,8 +102,8 @@ async def test_tones_are_collected_while_a_prompt_plays(case: str, tmp_path: Pat
     if case == "over music":
         spoken = spoken + tone(330, len(spoken) / 8_000, 900) + tone(523, len(spoken) / 8_000, 700)
     keys = write_wav(tmp_path / "keys.wav", spoken)
-    async with running() as (agent, handler), phone(CALLER) as caller:
-        made = call(caller, agent.addresses[0].port)
+    async with running() as (driver, handler), phone(CALLER) as caller:
+        made = call(caller, driver.addresses[0].port)
         await handler.until(lambda: handler.calls)
         control = handler.calls[0]
         await asyncio.wait_for(perform(control, Answer()), 10)
@@ -122,18 +122,18 @@ async def test_tones_are_collected_while_a_prompt_plays(case: str, tmp_path: Pat
 
 async def test_callers_who_hold_stay_and_hear_the_rest(tmp_path: Path) -> None:
     sound: list[Media] = [MediaFile("p", write_wav(tmp_path / "long.wav", tone(700, 30)))]
-    settings = AgentSettings(media=MediaSettings(timeout_seconds=TIMEOUT_SECONDS, rtcp_seconds=0))
-    async with running(settings) as (agent, handler), phone(CALLER) as caller:
+    settings = SipDriverSettings(media=MediaSettings(timeout_seconds=TIMEOUT_SECONDS, rtcp_seconds=0))
+    async with running(settings) as (driver, handler), phone(CALLER) as caller:
 
         async def hold(held: Direction) -> None:
             """The offer says what the caller does. Whatever it says, nothing comes: music neither."""
-            made = call(caller, agent.addresses[0].port)
+            made = call(caller, driver.addresses[0].port)
             await handler.until(lambda: any(control.offer.id == made.id for control in handler.calls))
             control = next(control for control in handler.calls if control.offer.id == made.id)
             await asyncio.wait_for(perform(control, Answer()), 10)
             playing = perform(control, Play(media=sound))
             silence = Lossy(made, 1.0)
-            assert isinstance(control, AgentCall)
+            assert isinstance(control, SipCall)
             watch = SilenceWatch(control.media, TIMEOUT_SECONDS)
             made.session.reinvite(structs.replace(made.local, direction=held))
             await made.until(lambda: made.session.media.direction is held, "the hold")

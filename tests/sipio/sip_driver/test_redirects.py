@@ -8,8 +8,8 @@ from sipio.sip.events import EndedBy, SessionEnded
 from sipio.sip.settings import Credentials
 from sipio.sip_driver.destinations import Target
 from sipio.sip_driver.redirects import REDIRECTIONS, Redirects
-from sipio.sip_driver.settings import AgentSettings, Trunk
-from tests.sipio.sip_driver.agent_doubles import Exchange, MemorySession
+from sipio.sip_driver.settings import SipDriverSettings, Trunk
+from tests.sipio.sip_driver.sip_driver_doubles import Exchange, MemorySession
 
 SECRET = Credentials(username="acct1", password="secret")
 TRUNK = Target(
@@ -23,7 +23,7 @@ TRUNK = Target(
 
 def exchange(*, follow: bool) -> Exchange:
     trunk = Trunk(name="carrier", target="sip:{number}@carrier.test", credentials=SECRET, follow_redirects=follow)
-    return Exchange(AgentSettings(media_host="192.0.2.9", trunks=(trunk,), default_trunk="carrier"))
+    return Exchange(SipDriverSettings(media_host="192.0.2.9", trunks=(trunk,), default_trunk="carrier"))
 
 
 def redirect(leg: MemorySession, status: int, *contacts: str) -> None:

@@ -43,7 +43,7 @@ async def test_a_call_over_each_transport(
         outgoing.bye()
         assert (await heard.first(SessionEnded)).reason == "BYE"
         if transport != "udp":
-            assert callee._transports.connection_count == 1
+            assert callee.snapshot().connections == 1
 
 
 async def test_a_phone_on_tcp_is_hung_up_over_its_own_connection() -> None:

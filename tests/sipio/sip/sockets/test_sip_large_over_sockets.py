@@ -32,7 +32,7 @@ async def test_a_long_invite_comes_over_tcp_and_the_call_goes_on_over_udp() -> N
         await heard.first(SessionConfirmed)
         outgoing.bye()
         assert (await heard.first(SessionEnded)).reason == "BYE"
-        assert callee.counters.refused == 0
+        assert callee.snapshot().bad_requests == 0
 
 
 async def test_where_tcp_is_refused_a_long_invite_comes_over_udp() -> None:

@@ -27,8 +27,8 @@ from sipio.sip.events import (
 from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request, Response, parse_message
 from sipio.sip.registrar import Binding
-from sipio.sip_driver.call import AgentCall
-from sipio.sip_driver.settings import AgentSettings
+from sipio.sip_driver.call import SipCall
+from sipio.sip_driver.settings import SipDriverSettings
 
 AGREED = NegotiatedMedia(
     codec="PCMU", payload_type=0, receive_codecs={0: "PCMU"}, dtmf_payload_type=101, dtmf_receive_payload_type=101,
@@ -52,10 +52,10 @@ def request_of(max_forwards: str) -> Request:
 
 
 class MemorySession:
-    """Of the caller, or of another leg. ``did`` is what the driver had it do."""
+    """The session of the caller, or of another leg. ``did`` is what the driver had it do."""
 
     def __init__(self) -> None:
-        self.context: Any = None
+        self.driver: Any = None
         self.request = request_of("70")
         self.answered = False
         self.ended = False
@@ -93,7 +93,7 @@ class MemorySession:
     # What happens to it.
 
     def tell(self, event: Any) -> None:
-        self.context.session_event(event)
+        self.driver.session_event(event)
 
     def agree(self, *, early: bool = False) -> None:
         self.media = AGREED
@@ -145,7 +145,7 @@ class MemoryActivity:
 
 
 class MemoryMedia:
-    """Of one leg."""
+    """The media of one leg."""
 
     def __init__(self, engine: "MemoryEngine", port: int) -> None:
         self.host = "127.0.0.1"
@@ -260,21 +260,21 @@ class MemoryEndpoint:
 class Exchange:
     """One call of the driver, with all around it in memory."""
 
-    def __init__(self, settings: AgentSettings | None = None, *, taken: bool = True) -> None:
+    def __init__(self, settings: SipDriverSettings | None = None, *, taken: bool = True) -> None:
         self.session = MemorySession()
         self.engine = MemoryEngine()
         self.endpoint = MemoryEndpoint()
         self.media = self.engine.open("")
         self.events: list[CallEvent] = []
-        self.call = AgentCall(
+        self.call = SipCall(
             self.session,  # type: ignore[arg-type]
             self.media,  # type: ignore[arg-type]
             self.engine,  # type: ignore[arg-type]
             self.endpoint,  # type: ignore[arg-type]
-            settings or AgentSettings(media_host="192.0.2.9"),
+            settings or SipDriverSettings(media_host="192.0.2.9"),
             CallOffer(id="c1", driver="sip", from_user="4420", to_user="100"),
         )
-        self.session.context = self.call
+        self.session.driver = self.call
         if taken:
             self.call.take(self)
 

@@ -1,4 +1,4 @@
-"""The embedded agent: calls that come in by SIP are offered to a handler, and their sessions' events find their way."""
+"""The SIP driver: calls that come in by SIP are offered to a handler, and their sessions' events find their way."""
 
 import ssl
 from collections.abc import Callable
@@ -11,23 +11,24 @@ from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
 from sipio.media.fetch import AllowAddress
 from sipio.sip.address import Address
+from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
 from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, SipEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.settings import RegistrationSettings
-from sipio.sip_driver.call import AgentCall
-from sipio.sip_driver.settings import AgentSettings, Trunk
+from sipio.sip_driver.call import SipCall
+from sipio.sip_driver.settings import SipDriverSettings, Trunk
 
 UNAVAILABLE: Final = 503
 
 
-class Agent:
+class SipDriver:
     """A driver of `sipio.call_control`. Made on the running event loop."""
 
     def __init__(
         self,
         listeners: list[SipListener],
-        settings: AgentSettings,
+        settings: SipDriverSettings,
         handler: CallHandler,
         *,
         registrations: tuple[RegistrationSettings, ...] = (),
@@ -51,7 +52,12 @@ class Agent:
         self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event, client_tls=client_tls)
 
     async def start(self) -> None:
-        """Listen, and register where configured. Raises OSError where an address cannot be had."""
+        """Listen, and register where configured.
+
+        Raises:
+            OSError: an address cannot be had.
+            LocalError: a listener of an unknown transport, or ``tls`` without a context.
+        """
         await self._endpoint.start()
         for registration in self._registrations:
             self._endpoint.register(registration)
@@ -64,6 +70,10 @@ class Agent:
         """End what is up and close."""
         await self._endpoint.close(grace)
         await self._media.close()
+
+    def snapshot(self) -> SipSnapshot:
+        """What its user agent counts, as it is now."""
+        return self._endpoint.snapshot()
 
     @property
     def addresses(self) -> list[Address]:
@@ -84,7 +94,7 @@ class Agent:
             self._binding_changed(event)
         else:
             # Whoever drives a session put itself there; a session that was refused has nobody.
-            driver = event.session.context
+            driver = event.session.driver
             if driver is not None:
                 driver.session_event(event)
 
@@ -94,8 +104,8 @@ class Agent:
         except NoFreePort:
             session.reject(UNAVAILABLE, headers=self._retry_after())
             return
-        call = AgentCall(session, media, self._media, self._endpoint, self._settings, self._offer(session))
-        session.context = call
+        call = SipCall(session, media, self._media, self._endpoint, self._settings, self._offer(session))
+        session.driver = call
         taken = self._handler.offered(call)
         if isinstance(taken, Hangup):
             if taken.code == UNAVAILABLE:
@@ -110,7 +120,7 @@ class Agent:
             call.take(taken)
 
     def _retry_after(self) -> list[tuple[str, str]]:
-        return [("Retry-After", str(self._settings.user_agent.retry_after_seconds))]
+        return [("Retry-After", str(self._settings.user_agent.limits.retry_after_seconds))]
 
     def _offer(self, session: IncomingSession) -> CallOffer:
         request = session.request

@@ -1,4 +1,4 @@
-"""The agent on real sockets: calls offered, refused and put off."""
+"""The driver on real sockets: calls offered, refused and put off."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,8 +20,8 @@ from sipio.media.settings import MediaSettings
 from sipio.sip.endpoint import SipListener
 from sipio.sip.events import BindingChanged, RegistrationChanged, SessionAnswered, SessionEnded
 from sipio.sip.settings import Credentials, RegistrationSettings, TimerValues, UserAgentSettings
-from sipio.sip_driver.agent import Agent
-from sipio.sip_driver.settings import AgentSettings, Trunk
+from sipio.sip_driver.driver import SipDriver
+from sipio.sip_driver.settings import SipDriverSettings, Trunk
 from tests.acceptance.phone import FarCall, Phone, phone
 
 ALICE = Credentials(username="alice", password="secret")
@@ -55,19 +55,19 @@ class Handler:
 
 @asynccontextmanager
 async def running(
-    settings: AgentSettings | None = None, *, host: str = HOST, **more: object
-) -> AsyncIterator[tuple[Agent, Handler]]:
+    settings: SipDriverSettings | None = None, *, host: str = HOST, **more: object
+) -> AsyncIterator[tuple[SipDriver, Handler]]:
     handler = Handler()
-    agent = Agent([SipListener(host=host, port=0)], settings or AgentSettings(), handler, **more)  # type: ignore[arg-type]
-    await agent.start()
+    driver = SipDriver([SipListener(host=host, port=0)], settings or SipDriverSettings(), handler, **more)  # type: ignore[arg-type]
+    await driver.start()
     try:
-        yield agent, handler
+        yield driver, handler
     finally:
-        await agent.close(1.0)
+        await driver.close(1.0)
 
 
-def call(caller: Phone, agent: Agent, host: str = HOST, **more: object) -> FarCall:
-    return caller.call(f"sip:100@{host}:{agent.addresses[0].port}", **more)  # type: ignore[arg-type]
+def call(caller: Phone, driver: SipDriver, host: str = HOST, **more: object) -> FarCall:
+    return caller.call(f"sip:100@{host}:{driver.addresses[0].port}", **more)  # type: ignore[arg-type]
 
 
 async def ended(made: FarCall) -> SessionEnded:
@@ -79,11 +79,11 @@ def header(event: SessionEnded, name: str) -> str:
 
 
 async def test_an_offer_says_who_calls_whom_from_where() -> None:
-    settings = AgentSettings(
+    settings = SipDriverSettings(
         trunks=(Trunk(name="carrier", target="sip:{number}@x", hosts=frozenset({"127.0.0.72"}), customer="acme"),)
     )
-    async with running(settings) as (agent, handler), phone("127.0.0.72") as caller:
-        made = call(caller, agent, user="%2B4420", headers=[("X-Foo", "1")])
+    async with running(settings) as (driver, handler), phone("127.0.0.72") as caller:
+        made = call(caller, driver, user="%2B4420", headers=[("X-Foo", "1")])
         await handler.until(lambda: handler.calls)
         offer = handler.calls[0].offer
         assert (offer.id, offer.driver, offer.customer) == (made.id, "sip", "acme")
@@ -98,37 +98,37 @@ async def test_an_offer_says_who_calls_whom_from_where() -> None:
 
 
 async def test_refusals_and_retry_after() -> None:
-    async with running() as (agent, handler), phone("127.0.0.72") as caller:
+    async with running() as (driver, handler), phone("127.0.0.72") as caller:
         handler.refusal = Hangup(code=404, cause=1)
-        refused = await ended(call(caller, agent))
+        refused = await ended(call(caller, driver))
         assert (refused.status, header(refused, "retry-after")) == (404, "")
         handler.refusal = Hangup(code=503, cause=42)
-        refused = await ended(call(caller, agent))
+        refused = await ended(call(caller, driver))
         assert (refused.status, refused.cause, header(refused, "retry-after")) == (503, 42, "5")
-        agent.drain()
-        refused = await ended(call(caller, agent))
+        driver.drain()
+        refused = await ended(call(caller, driver))
         assert (refused.status, header(refused, "retry-after")) == (503, "5")
         assert len(handler.calls) == 2
 
 
 async def test_ports_used_up_are_503_and_free_again_after_a_call() -> None:
-    settings = AgentSettings(media=MediaSettings(port_first=39_000, port_last=39_001))
-    async with running(settings) as (agent, handler), phone("127.0.0.72") as caller:
-        first = call(caller, agent)
+    settings = SipDriverSettings(media=MediaSettings(port_first=39_000, port_last=39_001))
+    async with running(settings) as (driver, handler), phone("127.0.0.72") as caller:
+        first = call(caller, driver)
         await handler.until(lambda: handler.calls)
-        refused = await ended(call(caller, agent))
+        refused = await ended(call(caller, driver))
         assert (refused.status, header(refused, "retry-after")) == (503, "5")
         first.session.cancel()
         await handler.until(lambda: handler.events)
-        call(caller, agent)
+        call(caller, driver)
         await handler.until(lambda: len(handler.calls) == 2)
 
 
 async def test_an_ack_that_never_comes_fails_the_answer_and_ends_the_call() -> None:
     timers = TimerValues(t1=0.01, t2=0.02, t4=0.02)
-    settings = AgentSettings(user_agent=UserAgentSettings(timers=timers))
+    settings = SipDriverSettings(user_agent=UserAgentSettings(timers=timers))
     results: list[ActionResult] = []
-    async with running(settings) as (agent, handler):
+    async with running(settings) as (driver, handler):
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.72", 0))
         port = transport.get_extra_info("sockname")[1]
@@ -138,7 +138,7 @@ async def test_an_ack_that_never_comes_fails_the_answer_and_ends_the_call() -> N
             f"From: <sip:a@127.0.0.72>;tag=1\r\nTo: <sip:100@{HOST}>\r\nCall-ID: never\r\nCSeq: 1 INVITE\r\n"
             f"Contact: <sip:a@127.0.0.72:{port}>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n"
             f"Content-Length: {len(sdp)}\r\n\r\n{sdp}".encode(),
-            (HOST, agent.addresses[0].port),
+            (HOST, driver.addresses[0].port),
         )
         await handler.until(lambda: handler.calls)
         handler.calls[0].perform(Answer(), results.append)
@@ -153,8 +153,8 @@ async def test_an_ack_that_never_comes_fails_the_answer_and_ends_the_call() -> N
 async def test_closing_ends_what_is_up() -> None:
     async with phone("127.0.0.72") as caller:
         results: list[ActionResult] = []
-        async with running() as (agent, handler):
-            up, ringing = call(caller, agent), call(caller, agent)
+        async with running() as (driver, handler):
+            up, ringing = call(caller, driver), call(caller, driver)
             await handler.until(lambda: len(handler.calls) == 2)
             first = next(control for control in handler.calls if control.offer.id == up.id)
 
@@ -172,13 +172,13 @@ async def test_closing_ends_what_is_up() -> None:
 
 
 async def test_a_listener_on_every_address_says_its_own_in_sdp() -> None:
-    async with running(host="0.0.0.0") as (agent, handler), phone("127.0.0.72") as caller:
-        assert agent.media_host != "0.0.0.0"
-        made = call(caller, agent, host="127.0.0.1")
+    async with running(host="0.0.0.0") as (driver, handler), phone("127.0.0.72") as caller:
+        assert driver.media_host != "0.0.0.0"
+        made = call(caller, driver, host="127.0.0.1")
         await handler.until(lambda: handler.calls)
         handler.calls[0].perform(Answer(), lambda _: None)
         await made.wait_for(SessionAnswered)
-        assert made.session.media.remote_host == agent.media_host
+        assert made.session.media.remote_host == driver.media_host
         made.session.bye()
         await ended(made)
 
@@ -186,7 +186,7 @@ async def test_a_listener_on_every_address_says_its_own_in_sdp() -> None:
 async def test_registrations_in_and_out_are_told() -> None:
     bound: list[BindingChanged] = []
     told: list[RegistrationChanged] = []
-    settings = AgentSettings(user_agent=UserAgentSettings(users=(ALICE,)))
+    settings = SipDriverSettings(user_agent=UserAgentSettings(users=(ALICE,)))
     changed = asyncio.Event()
     async with running(settings, binding_changed=bound.append) as (registrar, _):
         home = RegistrationSettings(

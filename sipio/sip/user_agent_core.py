@@ -2,25 +2,22 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import Final
 
 from sipio.errors import LocalError
 from sipio.sip.address import DEFAULT_PORT, Address
+from sipio.sip.counters import SipCounters
 from sipio.sip.dialog import DialogKey
+from sipio.sip.dialog_user import DialogUser, RunningSession
 from sipio.sip.events import SipEvent
 from sipio.sip.randomness import Randomness
 from sipio.sip.serialize import Headers
+from sipio.sip.server_directory import Located, ServerDirectory
 from sipio.sip.server_lookup import ServerLookup
-from sipio.sip.servers import Located, ServerDirectory
 from sipio.sip.settings import UserAgentSettings
 from sipio.sip.timers import Timers
+from sipio.sip.transaction import ServerTransaction
 from sipio.sip.transaction_layer import TransactionLayer
-
-if TYPE_CHECKING:
-    from sipio.sip.session import Session
-    from sipio.sip.transaction import ServerTransaction
 
 METHODS: Final = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
 EXTENSIONS: Final = ("100rel", "timer")
@@ -29,23 +26,7 @@ SUPPORTED: Final = ("Supported", ", ".join(EXTENSIONS))
 SDP_TYPE: Final = ("Content-Type", "application/sdp")
 
 
-class SipCounters(msgspec.Struct, kw_only=True):
-    """Since the start."""
-
-    received: int = 0
-    sent: int = 0
-    malformed: int = 0
-    """Messages that could not be answered and were dropped."""
-    refused: int = 0
-    """Requests answered 400 because they could not be understood."""
-    overload: int = 0
-    """INVITEs answered 503."""
-    unconfirmed: int = 0
-    """Answers whose ACK never came."""
-    stray_acks: int = 0
-
-
-class AgentContext:
+class UserAgentCore:
     """Shared by the sessions, registrations and the registrar of one `UserAgent`."""
 
     __slots__ = (
@@ -92,8 +73,8 @@ class AgentContext:
             send=self.send,
             stream_local=self._stream_local,
         )
-        self.dialogs: dict[DialogKey, Session] = {}
-        self.sessions: dict[str, Session] = {}
+        self.dialogs: dict[DialogKey, DialogUser] = {}
+        self.sessions: dict[str, RunningSession] = {}
         """Those that have not ended, by their id."""
         self.invites: set[tuple[str, ...]] = set()
         """The incoming INVITEs of sessions that have not ended."""
@@ -142,21 +123,32 @@ class AgentContext:
             return None
 
     def contact(self, local: Address) -> tuple[str, str]:
-        """Our Contact header."""
+        """Our Contact header towards a peer that knows us by this address."""
         parameter = "" if local.transport == "udp" else f";transport={local.transport}"
         return ("Contact", f"<sip:{self.settings.contact_user}@{local.host_port}{parameter}>")
 
     def send(self, destination: Address, data: bytes) -> None:
         """Put a message out."""
         self.outgoing.append((destination, data))
-        self.counters.sent += 1
+        self.counters.messages_out += 1
         if not self.awake:
             self.awake = True
             self._wake()
 
-    def refuse(self, transaction: "ServerTransaction", status: int, headers: Headers, now: float) -> None:
-        """Answer a request that begins nothing: with what is wrong with it, or with 200."""
-        transaction.respond(status, "", [*self.server_headers, *headers], now=now)
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        reason: str = "",
+        *,
+        headers: Headers | None = None,
+        body: bytes = b"",
+        now: float,
+    ) -> bytes:
+        """Answer a request, with our Server header. Returns the response's bytes; empty where it was not sent since a
+        final answer was already given."""
+        everything = [*self.server_headers, *headers] if headers else self.server_headers
+        return transaction.respond(status, reason, everything, body, now=now)
 
     def emit(self, event: SipEvent) -> None:
         """Put an event out."""

@@ -6,15 +6,15 @@ from sipio.sip.address import Address
 from sipio.sip.registrar import Binding
 from sipio.sip.settings import Credentials
 from sipio.sip_driver.destinations import UnknownDestination, resolve
-from sipio.sip_driver.settings import AgentSettings, Trunk
-from tests.sipio.sip_driver.agent_doubles import MemoryEndpoint
+from sipio.sip_driver.settings import SipDriverSettings, Trunk
+from tests.sipio.sip_driver.sip_driver_doubles import MemoryEndpoint
 
 CREDENTIALS = Credentials(username="u", password="p")
 CARRIER = Trunk(
     name="carrier", target="sip:{number}@gw.example;transport=tcp", credentials=CREDENTIALS, from_user="acct"
 )
 BACKUP = Trunk(name="backup", target="sip:{number}@backup.example")
-SETTINGS = AgentSettings(trunks=(CARRIER, BACKUP), default_trunk="carrier")
+SETTINGS = SipDriverSettings(trunks=(CARRIER, BACKUP), default_trunk="carrier")
 
 
 def endpoint() -> MemoryEndpoint:
@@ -29,7 +29,7 @@ def endpoint() -> MemoryEndpoint:
     return made
 
 
-def uris(destination: str, settings: AgentSettings = SETTINGS) -> list[str]:
+def uris(destination: str, settings: SipDriverSettings = SETTINGS) -> list[str]:
     return [target.uri for target in resolve(destination, settings, endpoint())]  # type: ignore[arg-type]
 
 
@@ -60,7 +60,7 @@ def test_a_registered_phone_is_called_where_it_came_from() -> None:
 
 
 def test_without_a_default_trunk_a_bare_name_is_a_registered_phone() -> None:
-    assert uris("alice", AgentSettings())[0] == "sip:alice@10.0.0.2"
+    assert uris("alice", SipDriverSettings())[0] == "sip:alice@10.0.0.2"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_nowhere(destination: str) -> None:
 
 def test_sip_addresses_may_be_forbidden_and_no_default_trunk_is_no_trunk() -> None:
     with pytest.raises(UnknownDestination):
-        uris("sip:bob@192.0.2.1", AgentSettings(sip_uris=False))
+        uris("sip:bob@192.0.2.1", SipDriverSettings(sip_uris=False))
     with pytest.raises(UnknownDestination):
-        uris("trunk/default/1", AgentSettings())
+        uris("trunk/default/1", SipDriverSettings())

@@ -27,7 +27,7 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.sip.events import EndedBy
-from tests.sipio.sip_driver.agent_doubles import Exchange
+from tests.sipio.sip_driver.sip_driver_doubles import Exchange
 
 PLAY = Play(media=[MediaText("hello")])
 MEDIA_ACTIONS: list[CallAction] = [PLAY, Echo(delay_ms=40), Collect()]
