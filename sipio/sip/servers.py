@@ -19,7 +19,7 @@ class Servers:
 
     __slots__ = ("_core", "_lookup", "_remaining", "local", "server")
 
-    def __init__(self, core: "UserAgentCore", target: Uri | Address) -> None:
+    def __init__(self, core: UserAgentCore, target: Uri | Address) -> None:
         """``target`` is whom the request is for, or where it goes whomever it is for.
 
         Raises:
@@ -73,7 +73,7 @@ class Servers:
         self._core.servers.failed(self.server, now)
 
 
-def _lookup(core: "UserAgentCore", target: Uri | Address, address: Address) -> ServerLookup:
+def _lookup(core: UserAgentCore, target: Uri | Address, address: Address) -> ServerLookup:
     if isinstance(target, Address):
         return ServerLookup(address.host, address.port, (address.transport,))
     named = named_transport(target)
