@@ -29,9 +29,9 @@ from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.hosts.grants import Grants
 from sidecar.logs.logger import open_output
-from sidecar.operations.events import DecisionEvents
+from sidecar.operations.events import Events
 from sidecar.operations.metrics import DecisionMetrics
-from sidecar.operations.records import DecisionLog, record_of
+from sidecar.operations.records import DecisionLog, DecisionRecord, record_of
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.programs import decision_programs
 from sidecar.runs.runner import Running
@@ -115,13 +115,14 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         return list(from_worker)
 
     output = open_output(LogSection(), os.open(os.devnull, os.O_WRONLY))
-    log, metrics, events = DecisionLog(LogSection(), output), DecisionMetrics(), DecisionEvents()
-    events.on_decided(log.decided)
-    events.on_decided(metrics.decided)
+    log, metrics = DecisionLog(LogSection(), output), DecisionMetrics()
+    events: Events[DecisionRecord] = Events()
+    events.subscribe(log.decided)
+    events.subscribe(metrics.decided)
     decided: list[Decision] = []
 
     def ended(one: Decided) -> None:
-        events.decided(record_of(one.request, one.decision))
+        events.publish(record_of(one.request, one.decision), one.request.call_id)
 
     decisions = Decisions(CannedRunner(result), configuration, snapshot, ended)
     silent = Decisions(CannedRunner(result), configuration, snapshot, lambda _: None)
@@ -144,7 +145,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         "link: unpack the answer": unpack,
         "decide: read and check the result": lambda: class4.read(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
-        "record: log line, metrics": lambda: events.decided(record_of(request, decision)),
+        "record: log line, metrics": lambda: events.publish(record_of(request, decision), request.call_id),
         "socket: encode the answer": lambda: messages.encode_response(7, None, decision),
         "(msgspec) decode the result alone": lambda: msgspec.json.decode(result),
     }

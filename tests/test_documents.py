@@ -1,5 +1,6 @@
 """What the documents show is so: commands run as printed, scripts do what is said of them, bytes are the bytes."""
 
+import json
 import os
 import re
 import shlex
@@ -9,28 +10,37 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgpack
 import pytest
 
+from sandbox.outcome import Location, LogLine, Threw
+from sidecar.calls.service import ENDING_SECONDS
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.cli.call_data import read_request
 from sidecar.cli.decision_text import EXIT_STATUS
-from sidecar.configuration.tree import Configuration
+from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.decisions.service import record_of_decided
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
-from sipio.routing import Action
+from sidecar.operations.records import DecisionLog
+from sidecar.operations.shutdown import STEP_SECONDS, Phase
+from sidecar.sip_answer import SipAnswer
+from sipio.routing import Action, RoutingRequest
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.messages import RequestReceived, decode_message
 from tests.doubles.engine_runner import EngineRunner
+from tests.doubles.memory_pools import MemoryPool
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 WRITING = ROOT / "docs" / "writing-scripts.md"
 SOCKET = ROOT / "docs" / "socket.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
 DOCUMENTS = [README, WRITING, SOCKET]
 LONG = ("scriptforge bench",)
 """Not run here: they have tests of their own."""
@@ -227,3 +237,59 @@ def test_the_bytes_of_the_socket_page() -> None:
         ],
     ]
     assert messages[3] == [0, 5, "nope", []]
+
+
+def test_the_drain_table_is_the_order_and_the_time_of_the_end() -> None:
+    """docs/operations.md has a line for each step, and one for each part of the drain that takes time of its own."""
+    table = OPERATIONS.read_text().partition("| step | at most |\n|---|---|\n")[2].partition("\n\n")[0]
+    limits = [line.strip("| ").rpartition(" | ")[2] for line in table.splitlines()]
+    configuration = Configuration()
+    steps = {phase: f"{seconds:g} s" for phase, seconds in STEP_SECONDS.items()}
+    assert limits == [
+        steps[Phase.STOP_ACCEPTING],
+        steps[Phase.TELL_STOPPING],
+        f"`shutdown.drain_seconds`, {configuration.shutdown.drain_seconds:g} s",
+        f"`voice.drain_seconds`, {configuration.voice.drain_seconds:g} s",
+        f"{ENDING_SECONDS:g} s",
+        steps[Phase.CANCEL_REST],
+        steps[Phase.CLOSE_SOCKETS],
+        steps[Phase.STOP_WORKERS],
+        steps[Phase.FLUSH_LOGS],
+    ]
+
+
+def test_the_sample_record_is_one_that_the_log_would_have() -> None:
+    """docs/operations.md: its fields, in their order, are those of such a decision."""
+    text = OPERATIONS.read_text()
+    sample = "".join(line.strip() for line in text[text.index('    {"time":') : text.index("(one line")].splitlines())
+    shown = json.loads(sample)
+    runner = MemoryPool()
+    script = Script(id=shown["script"], name="time-of-day.js", version=shown["script_version"], kind=Kind.APP, text="")
+    answer = SipAnswer(shown["code"], shown["reason"])
+    assignment = Assignment(script_id=script.id, timeout_ms=1000, timeout_action=None, error_action=answer)
+    routes = {(shown["customer"], shown["route"]): assignment}
+    decided: list[Decided] = []
+    snapshot = Snapshot(scripts={script.id: script}, routes=routes, dids={})
+    decisions = Decisions(runner, Configuration(), snapshot, decided.append)
+    request = RoutingRequest(
+        call_id=shown["call_id"],
+        customer=shown["customer"],
+        route=shown["route"],
+        routing={"egress_routing": [{}] * shown["destinations_in"]},
+    )
+    decisions.route(request, lambda _decision: None)
+    name, _, message = shown["error"].partition(": ")
+    file, line, column = shown["error_location"].split(":")
+    lines = [LogLine("log", "")] * shown["console_lines"]
+    runner.runs[0].end(Threw(file, name, message, Location(int(line), int(column))), *lines)
+    written: list[bytes] = []
+    output: Any = SimpleNamespace(write=written.append)
+    DecisionLog(LogSection(), output).decided(record_of_decided(decided[0]))
+    logged = json.loads(written[0])
+    assert list(logged) == list(shown)
+    assert list(logged["micros"]) == list(shown["micros"])
+    changing = {"time", "micros"}
+    assert {key: value for key, value in logged.items() if key not in changing} == {
+        key: value for key, value in shown.items() if key not in changing
+    }
+    assert shown["micros"]["total"] == sum(shown["micros"].values()) - shown["micros"]["total"]

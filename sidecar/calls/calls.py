@@ -62,16 +62,15 @@ class Calls:
         return dict(Counter(call.offer.driver for call in self._calls))
 
     def program_keys(self) -> set[str]:
-        """The keys of all programs that calls may run, those of calls that are up among them."""
-        scripts = self._snapshot.scripts
-        assigned = {programs.key_of(scripts[one.script_id]) for one in self._snapshot.destinations.values()}
-        return assigned | {programs.key_of(call.script) for call in self._calls}
+        """The keys of the programs of calls that are up: each goes on with the version that it began with."""
+        return {programs.key_of(call.script) for call in self._calls}
 
     def offered(self, call: CallControl) -> "OneCall | Hangup":
         """Give a call to the script of its destination."""
         if self._draining:
             return Hangup(code=503, reason="Shutting Down", cause=cause_of(503))
-        if len(self._calls) >= self.configuration.voice.calls:
+        voice = self.configuration.voice
+        if not voice.call_workers or len(self._calls) >= voice.calls:
             return Hangup(code=503, reason=reason_phrase(503), cause=42)
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, cast
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from sidecar.errors import ConfigurationError
+from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sipio.host_port import HostPort
 
@@ -39,6 +40,14 @@ class Health:
     healthy: bool
     state: str
     details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+def health_of(parts: Iterable[PartState]) -> Health:
+    """The health of a daemon of these parts: each must be able to do its work."""
+    states = list(parts)
+    faults = [state.fault for state in states if state.fault]
+    details = {name: value for state in states for name, value in state.details.items()}
+    return Health(healthy=not faults, state="; ".join(faults) or "serving", details=details)
 
 
 class MetricsPage:
@@ -139,18 +148,31 @@ class _Connection(asyncio.Protocol):
 
 
 class MetricsServer:
-    """Serves the page on one TCP address."""
+    """The part of the daemon that serves the page, on one TCP address; nothing where ``listen`` is None. Port 0 lets
+    the system pick one."""
 
-    def __init__(self, page: MetricsPage) -> None:
+    name = "metrics"
+    drain_seconds = 0.0
+
+    def __init__(self, page: MetricsPage, listen: HostPort | None) -> None:
         self._page = page
+        self._listen = listen
         self._connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
 
-    async def start(self, listen: HostPort) -> tuple[str, int]:
-        """Listen, on a port that the system picks if it is 0, and return the address bound.
+    @property
+    def bound(self) -> tuple[str, int]:
+        """The address listened on. Raises ConfigurationError where there is none."""
+        if self._server is None:
+            raise ConfigurationError("metrics.listen: nothing is listened on")
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return str(host), int(port)
 
-        Raises ConfigurationError if the address cannot be used.
-        """
+    async def start(self) -> None:
+        """Listen. Raises ConfigurationError if the address cannot be used."""
+        listen = self._listen
+        if listen is None:
+            return
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
@@ -160,8 +182,15 @@ class MetricsServer:
             # asyncio wraps what the system says in a sentence of its own, with the address once more.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise ConfigurationError(f"metrics.listen: cannot listen on {listen}: {reason}") from error
-        bound = self._server.sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+
+    def stop_accepting(self) -> None:
+        """Nothing: whoever asks is told that the daemon stops."""
+
+    async def drain(self) -> None:
+        """Nobody waits for it."""
+
+    def cancel_rest(self) -> None:
+        """Nobody waits for it."""
 
     async def close(self) -> None:
         """Stop listening and drop what is open."""
@@ -172,3 +201,7 @@ class MetricsServer:
         for connection in list(self._connections):
             connection.abort()
         await server.wait_closed()
+
+    def state(self) -> PartState:
+        """Nobody asks for a call here."""
+        return PartState()

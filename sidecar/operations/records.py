@@ -126,7 +126,8 @@ class DecisionLog:
             except UnicodeEncodeError:
                 encoded = b""
             if 0 < len(encoded) < LINE_BYTES - 100:
-                # The encoded object begins with its tag, {"action":"decision", time and level go before it.
+                # The encoded object begins with its tag, {"action":"decision", time and level go before it; a test
+                # holds msgspec to that. Made of the fields as a dict, as below, a line takes 2.2 us and not 1.2.
                 return b'{"time":"%b","level":"%b",%b' % (rfc3339(now).encode(), level.encode(), encoded[1:])
             return json_line(now, level, "decision", _fields(record))
         return text_line(now, level, "decision", _fields(record))

@@ -88,6 +88,11 @@ class Shutdown:
         """What was asked first: a signal's name or a failure."""
 
     @property
+    def longest_seconds(self) -> float:
+        """What all steps may take, one that has to be cancelled included."""
+        return sum(self._limits.values()) + GRACE_SECONDS * len(self._limits)
+
+    @property
     def requested(self) -> bool:
         """Whether the end has been asked for."""
         return self._requested.is_set()

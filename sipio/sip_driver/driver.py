@@ -10,6 +10,7 @@ from sipio.call_control import CallHandler, CallOffer, Hangup
 from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
 from sipio.media.fetch import AllowAddress
+from sipio.media.statistics import MediaSnapshot
 from sipio.sip.address import Address
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
@@ -74,6 +75,10 @@ class SipDriver:
     def snapshot(self) -> SipSnapshot:
         """What its user agent counts, as it is now."""
         return self._endpoint.snapshot()
+
+    def media_snapshot(self) -> MediaSnapshot:
+        """What is counted of the audio of its calls, as it is now."""
+        return self._media.snapshot()
 
     @property
     def addresses(self) -> list[Address]:

@@ -93,12 +93,12 @@ async def test_hostile_scripts_beside_other_customers(tmp_path: Path) -> None:
 
         def recovered() -> bool:
             found = metrics(port)
-            workers = {key[1]: count for key, count in found.items() if key[0] == "scriptforge_workers"}
+            workers = {key[2]: count for key, count in found.items() if key[:2] == ("scriptforge_workers", "decisions")}
             return (workers["fast"], workers["slow"], workers["spare"], workers["held"]) == (2, 1, 1, 0)
 
         await asyncio.to_thread(wait_until, recovered, "all workers back")
         after = await asyncio.to_thread(metrics, port)
-        assert after["scriptforge_queue_depth", "all"] == 0
+        assert after["scriptforge_queue_depth", "decisions"] == 0
         for outcome, count in bad.outcomes.items():
             told = sum(after.get(("scriptforge_decisions_total", action, outcome), 0) for action in ("route", "reject"))
             assert told == count + (len(alone.answers) + len(sent.answers) if outcome == "returned" else 0)

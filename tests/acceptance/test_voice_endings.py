@@ -3,14 +3,15 @@
 import asyncio
 import os
 import signal
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 from sipio.sip.events import SessionAnswered, SessionEnded
 from tests.acceptance.phone import phone
-from tests.acceptance.processes import require_program, wait_until
+from tests.acceptance.processes import free_port, require_program, wait_until
 from tests.acceptance.raw_sip import RawCaller, raw_caller
-from tests.acceptance.serving import request
+from tests.acceptance.serving import metrics, page, request
 from tests.acceptance.traffic import traffic
 from tests.acceptance.voice_daemon import VoiceDaemon, read_wav, write_wav
 from tests.sipio.media.media_doubles import tone
@@ -122,7 +123,9 @@ def test_a_call_finishes_on_the_version_it_began_with(tmp_path: Path) -> None:
 
 
 def test_a_dead_worker_ends_its_calls_and_new_ones_go_on(tmp_path: Path) -> None:
-    daemon = VoiceDaemon(tmp_path, {"echo": ECHO, "early": "await ctx.echo()"}).ready()
+    port = free_port("127.0.0.1", socket.SOCK_STREAM)
+    listen = {"SCRIPTFORGE_METRICS__LISTEN": f"127.0.0.1:{port}"}
+    daemon = VoiceDaemon(tmp_path, {"echo": ECHO, "early": "await ctx.echo()"}, environment=listen).ready()
     with ExitStack() as stack:
         stack.callback(daemon.stop)
         up, ringing = (stack.enter_context(raw_caller((daemon.host, daemon.port), name)) for name in ("echo", "early"))
@@ -145,6 +148,11 @@ def test_a_dead_worker_ends_its_calls_and_new_ones_go_on(tmp_path: Path) -> None
         another.up()
         another.bye()
         assert daemon.record(another.call_id)["outcome"] == "hung_up"
+        after = metrics(port)
+        died = {key[2] for key, count in after.items() if key[0] == "scriptforge_worker_restarts_total" and count}
+        assert died == {"calls", "decisions"}
+        assert after["scriptforge_calls_total", "crashed"] == 2
+        wait_until(lambda: page(port, "/health")[0] == 200, "workers in both pools")
 
 
 async def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path) -> None:

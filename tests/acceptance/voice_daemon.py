@@ -53,6 +53,7 @@ class VoiceDaemon:
         routes: str = "",
         files: Mapping[str, str] | None = None,
         launcher: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
         host: str = HOST,
         transports: tuple[str, ...] = ("udp",),
     ) -> None:
@@ -82,6 +83,7 @@ class VoiceDaemon:
             {name: self.text(text) for name, text in scripts.items()} | beside,
             "".join(self.entry(name) for name in scripts) + routes,
             configuration=configuration,
+            environment=environment,
             launcher=launcher,
         )
 

@@ -3,45 +3,140 @@
 import math
 import re
 import timeit
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
-from sidecar.operations.metrics import (
-    STAGE_BOUNDS_MICROS,
-    STAGES,
+from sandbox.pool import PoolState
+from sidecar.configuration.tree import LogSection
+from sidecar.logs.logger import open_output
+from sidecar.operations.metrics import STAGE_BOUNDS_MICROS, STAGES, DecisionMetrics, OwnProcess, registry
+from sidecar.operations.part_metrics import (
+    CallMetrics,
+    CallsSnapshot,
+    CatalogMetrics,
     CatalogState,
-    DecisionMetrics,
-    OwnProcess,
-    Sources,
-    registry,
+    FreeswitchMetrics,
+    KamailioMetrics,
+    LogMetrics,
+    PoolMetrics,
+    RpcMetrics,
+    SipMetrics,
 )
 from sidecar.operations.records import DecisionRecord
+from sidecar.runs.runner import PoolName
+from sipio.freeswitch.server import FreeswitchSnapshot
+from sipio.kamailio.snapshot import KamailioSnapshot
+from sipio.media.statistics import MediaSnapshot
+from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
+from sipio.sip.counters import SipSnapshot
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "operations.md"
 
-FULL = Sources(
-    queue_depth=lambda: {"fast": 3, "slow": 0},
-    workers=lambda: {"idle": 1, "running": 2},
-    worker_restarts=lambda: {"timed_out": 4},
-    script_runs=lambda: {"returned": 10},
-    evapi_connected=lambda: {"10.0.0.1:8448": True, "10.0.0.2:8448": False},
-    breaker=lambda: {"10.0.0.1:8448": "open"},
-    rpc_connections=lambda: {"unix": 2},
-    rpc_requests=lambda: {"route": 7},
-    rpc_refused=lambda: {"overloaded": 1},
-    catalog=lambda: CatalogState(version="3f2a", reload_succeeded=False, reload_time=1234.5, problems=2),
-    confined=lambda: True,
-    calls_up=lambda: {"sip": 2},
-    calls=lambda: {"hung_up": 6},
-    call_workers=lambda: 1,
-    log_lines_dropped=lambda: 5,
+PEER = KamailioSnapshot(
+    peer="10.0.0.1:8448",
+    connected=True,
+    reconnects=1,
+    calls=9,
+    in_flight=2,
+    answers={"route": 6},
+    fallbacks={"overloaded": 3},
+    cancelled=4,
+    abandoned=5,
+    bad_frames=7,
+    dropped_destinations=10,
+    breaker="open",
+    held_bytes=12,
+    marks_lost=13,
 )
+RPC = RpcSnapshot(
+    connections=2,
+    in_flight=3,
+    accepted=4,
+    refused_connections={"tls": 6},
+    closed={"malformed": 5},
+    requests={"route": 7},
+    notifications={"cancel": 8},
+    ignored_notifications=9,
+    errors={"overloaded": 1},
+    discarded_answers=10,
+    unexpected_responses=11,
+)
+RPC_CALLS = RpcCallsSnapshot(up=1, offered=14, refused={"limit": 2}, faults={"unknown_call": 3}, failed_actions=4)
+FREESWITCH = FreeswitchSnapshot(connections=1, class4=5, class5=6, refused={"allow_list": 4}, broken=7)
+SIP = SipSnapshot(
+    sessions=1,
+    transactions=2,
+    connections=3,
+    messages_in=4,
+    messages_out=5,
+    unreadable=6,
+    bad_requests=7,
+    over_limit=8,
+    dropped_requests=9,
+    unconfirmed=10,
+)
+
+
+MEDIA = MediaSnapshot(
+    sessions=1,
+    ended=2,
+    packets_sent=3,
+    packets_received=4,
+    packets_lost=5,
+    packets_late=6,
+    wrong_source=7,
+    garbage=8,
+    unsent=9,
+    remote_lost=10,
+    jitter_ms=11.0,
+    round_trips=12,
+    round_trip_ms=13.0,
+    clock_steps_skipped=14,
+    clock_late_seconds=0.015,
+)
+POOL = PoolState(
+    fast=2,
+    slow=1,
+    spare=1,
+    held=0,
+    outstanding=3,
+    slow_programs=4,
+    confined=True,
+    started=9,
+    deaths={"timed_out": 4},
+    moved=5,
+    refused=6,
+)
+POOLS = {PoolName.DECISIONS: POOL, PoolName.CALLS: structs.replace(POOL, fast=1, slow=0, deaths={"crashed": 2})}
+
+
+def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) -> list[Collector]:
+    """Collectors of all parts, each with a snapshot in which nothing is empty."""
+    catalog = CatalogState(version="3f2a", reload_succeeded=False, reload_time=1234.5, problems=2)
+    calls = CallsSnapshot(up={"sip": 2}, ended={"hung_up": 6}, records_dropped=3)
+    output = open_output(LogSection(), 2)
+    output.dropped = 5
+    return [
+        PoolMetrics(lambda: pools, lambda: {"returned": 10}),
+        CallMetrics(lambda: calls),
+        RpcMetrics(lambda: rpc, lambda: RPC_CALLS),
+        KamailioMetrics(lambda: [PEER, structs.replace(PEER, peer="10.0.0.2:8448", connected=False)]),
+        FreeswitchMetrics(lambda: FREESWITCH),
+        SipMetrics(lambda: SIP, lambda: MEDIA),
+        CatalogMetrics(lambda: catalog),
+        LogMetrics(output),
+    ]
 
 
 def decided(outcome: str = "returned", code: int = 0, **micros: int) -> DecisionRecord:
@@ -63,7 +158,7 @@ def value(own: CollectorRegistry, name: str, **labels: str) -> float | None:
 
 def test_decisions_and_rejects() -> None:
     decisions = DecisionMetrics()
-    own = registry(decisions, Sources())
+    own = registry(decisions)
     for record in (decided(), decided(), decided("sip_error", 404), decided("timed_out", 503)):
         decisions.decided(record)
     assert value(own, "scriptforge_decisions_total", outcome="returned", action="route") == 2
@@ -75,7 +170,7 @@ def test_decisions_and_rejects() -> None:
 @given(micros=st.lists(st.integers(0, 10_000_000), min_size=1))
 def test_buckets_are_cumulative_and_inclusive(micros: list[int]) -> None:
     decisions = DecisionMetrics()
-    own = registry(decisions, Sources())
+    own = registry(decisions)
     for number in micros:
         decisions.decided(decided(total=number))
     name = "scriptforge_stage_seconds"
@@ -92,7 +187,7 @@ def test_buckets_are_cumulative_and_inclusive(micros: list[int]) -> None:
 @pytest.mark.parametrize("bound", STAGE_BOUNDS_MICROS)
 def test_a_bound_belongs_to_its_bucket(bound: int) -> None:
     decisions = DecisionMetrics()
-    own = registry(decisions, Sources())
+    own = registry(decisions)
     decisions.decided(decided(total=bound))
     decisions.decided(decided(total=bound + 1))
     assert value(own, "scriptforge_stage_seconds_bucket", stage="total", le=str(bound / 1e6)) == 1
@@ -100,26 +195,27 @@ def test_a_bound_belongs_to_its_bucket(bound: int) -> None:
 
 def test_stage_names_cannot_grow_for_ever() -> None:
     decisions = DecisionMetrics()
-    own = registry(decisions, Sources())
+    own = registry(decisions)
     for number in range(STAGES + 10):
         decisions.decided(decided("returned", 0, **{f"stage{number}": 1}))
     assert generate_latest(own).count(b"scriptforge_stage_seconds_count") == STAGES
 
 
 def test_every_source_is_shown() -> None:
-    own = registry(DecisionMetrics(), FULL)
+    own = registry(*full())
     peer = "10.0.0.1:8448"
-    assert value(own, "scriptforge_queue_depth", lane="fast") == 3
-    assert value(own, "scriptforge_workers", state="running") == 2
-    assert value(own, "scriptforge_worker_restarts_total", cause="timed_out") == 4
+    assert value(own, "scriptforge_queue_depth", pool="decisions") == 3
+    assert value(own, "scriptforge_workers", pool="decisions", state="slow") == 1
+    assert value(own, "scriptforge_worker_restarts_total", pool="decisions", cause="timed_out") == 4
     assert value(own, "scriptforge_script_runs_total", outcome="returned") == 10
     assert value(own, "scriptforge_evapi_connected", peer=peer) == 1
     assert value(own, "scriptforge_evapi_connected", peer="10.0.0.2:8448") == 0
     assert value(own, "scriptforge_kamailio_breaker", peer=peer, state="open") == 1
     assert value(own, "scriptforge_kamailio_breaker", peer=peer, state="closed") == 0
-    assert value(own, "scriptforge_rpc_connections", socket="unix") == 2
+    assert value(own, "scriptforge_rpc_connections") == 2
     assert value(own, "scriptforge_rpc_requests_total", method="route") == 7
     assert value(own, "scriptforge_rpc_refused_total", reason="overloaded") == 1
+    assert value(own, "scriptforge_rpc_refused_total", reason="connection_tls") == 6
     assert value(own, "scriptforge_catalog_info", version="3f2a") == 1
     assert value(own, "scriptforge_catalog_reload_success") == 0
     assert value(own, "scriptforge_catalog_reload_timestamp_seconds") == 1234.5
@@ -131,8 +227,70 @@ def test_every_source_is_shown() -> None:
     assert value(own, "scriptforge_log_lines_dropped_total") == 5
 
 
+def test_each_pool_is_shown_apart() -> None:
+    own = registry(*full())
+    assert value(own, "scriptforge_workers", pool="calls", state="fast") == 1
+    assert value(own, "scriptforge_worker_restarts_total", pool="calls", cause="crashed") == 2
+    assert value(own, "scriptforge_worker_restarts_total", pool="calls", cause="timed_out") is None
+    for name, count in (("workers_started", 9), ("runs_moved", 5), ("runs_refused", 6)):
+        for each in PoolName:
+            assert value(own, f"scriptforge_{name}_total", pool=each.value) == count
+    assert value(own, "scriptforge_slow_scripts", pool="calls") == 4
+
+
+def test_a_pool_that_was_not_started_is_not_shown() -> None:
+    own = registry(*full({PoolName.DECISIONS: POOL}))
+    assert value(own, "scriptforge_queue_depth", pool="calls") is None
+    assert value(own, "scriptforge_call_workers") == 0
+
+
+def test_one_unconfined_pool_is_an_unconfined_daemon() -> None:
+    own = registry(*full({PoolName.DECISIONS: POOL, PoolName.CALLS: structs.replace(POOL, confined=False)}))
+    assert value(own, "scriptforge_confined") == 0
+    assert value(registry(*full({})), "scriptforge_confined") == 0
+
+
+@pytest.mark.parametrize(
+    "snapshot", [PEER, RPC, RPC_CALLS, FREESWITCH, SIP, MEDIA, POOL], ids=lambda one: type(one).__name__
+)
+def test_nothing_is_counted_for_nobody(snapshot: msgspec.Struct) -> None:
+    """Every field of a part's snapshot is read by its collector."""
+    read: set[str] = set()
+
+    class Watched:
+        __struct_fields__ = snapshot.__struct_fields__
+
+        def __getattr__(self, name: str) -> Any:
+            read.add(name)
+            return getattr(snapshot, name)
+
+    watched: Any = Watched()
+    collectors = [
+        PoolMetrics(lambda: {PoolName.CALLS: watched if isinstance(snapshot, PoolState) else POOL}, dict),
+        RpcMetrics(
+            lambda: watched if isinstance(snapshot, RpcSnapshot) else RPC,
+            lambda: watched if isinstance(snapshot, RpcCallsSnapshot) else RPC_CALLS,
+        ),
+        KamailioMetrics(lambda: [watched if isinstance(snapshot, KamailioSnapshot) else PEER]),
+        FreeswitchMetrics(lambda: watched if isinstance(snapshot, FreeswitchSnapshot) else FREESWITCH),
+        SipMetrics(
+            lambda: watched if isinstance(snapshot, SipSnapshot) else SIP,
+            lambda: watched if isinstance(snapshot, MediaSnapshot) else MEDIA,
+        ),
+    ]
+    for collector in collectors:
+        list(collector.collect())
+    elsewhere = {"up"} if isinstance(snapshot, RpcCallsSnapshot) else set()
+    assert set(snapshot.__struct_fields__) - read == elsewhere  # these are in scriptforge_calls_up
+
+
+def test_what_is_not_there_has_no_samples() -> None:
+    own = registry(FreeswitchMetrics(lambda: None), SipMetrics(lambda: None, lambda: None), KamailioMetrics(list))
+    assert not [line for line in generate_latest(own).decode().splitlines() if re.match("scriptforge_(f|s|k|m)", line)]
+
+
 def test_no_catalog_is_not_a_failed_reload() -> None:
-    assert value(registry(DecisionMetrics(), Sources()), "scriptforge_catalog_reload_success") is None
+    assert value(registry(CatalogMetrics(lambda: None)), "scriptforge_catalog_reload_success") is None
 
 
 def test_process_without_proc_stat(tmp_path: Path) -> None:
@@ -147,7 +305,7 @@ def test_process_without_proc_stat(tmp_path: Path) -> None:
 def test_the_page_parses_and_every_sample_has_its_family() -> None:
     decisions = DecisionMetrics()
     decisions.decided(decided(total=5))
-    page = generate_latest(registry(decisions, FULL)).decode()
+    page = generate_latest(registry(decisions, *full())).decode()
     families = list(text_string_to_metric_families(page))
     assert {family.name for family in families} >= {"scriptforge_decisions", "process_open_fds"}
     assert all(family.documentation for family in families)
@@ -158,7 +316,7 @@ def test_the_documented_table_is_the_registry() -> None:
     decisions = DecisionMetrics()
     decisions.decided(decided("sip_error", 404, total=5))
     shown: dict[str, set[str]] = {}
-    for family in registry(decisions, FULL).collect():
+    for family in registry(decisions, *full()).collect():
         for sample in family.samples:
             name = re.sub("_(bucket|sum|count)$", "", sample.name) if family.type == "histogram" else sample.name
             shown.setdefault(name, set()).update(set(sample.labels) - {"le"})
@@ -169,7 +327,7 @@ def test_the_documented_table_is_the_registry() -> None:
 
 @pytest.mark.parametrize("label", ['a"b', "a\\b", "a\nb"])
 def test_hostile_labels_are_escaped(label: str) -> None:
-    own = registry(DecisionMetrics(), Sources(rpc_requests=lambda: {label: 1}))
+    own = registry(*full(rpc=structs.replace(RPC, requests={label: 1})))
     (family,) = (
         family
         for family in text_string_to_metric_families(generate_latest(own).decode())
@@ -183,5 +341,5 @@ def test_cost() -> None:
     decisions = DecisionMetrics()
     record = decided(parse=15, queue=12, script=60, adapt=20, encode=15, total=190)
     assert min(timeit.repeat(partial(decisions.decided, record), number=2_000, repeat=7)) / 2_000 < 3e-6
-    own = registry(decisions, FULL)
+    own = registry(decisions, *full())
     assert min(timeit.repeat(partial(generate_latest, own), number=5, repeat=5)) / 5 < 10e-3

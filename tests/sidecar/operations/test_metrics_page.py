@@ -2,25 +2,50 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from sidecar.errors import ConfigurationError
+from sidecar.lifecycle import PartState
 from sidecar.operations import metrics_page
-from sidecar.operations.metrics import DecisionMetrics, Sources, registry
-from sidecar.operations.metrics_page import CONNECTIONS, REQUEST_BYTES, Health, MetricsPage, MetricsServer
+from sidecar.operations.metrics import registry
+from sidecar.operations.metrics_page import (
+    CONNECTIONS,
+    REQUEST_BYTES,
+    Health,
+    MetricsPage,
+    MetricsServer,
+    health_of,
+)
+from sidecar.operations.part_metrics import PoolMetrics
 from sipio.host_port import HostPort
 
 GET = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain"
 healthy = Health(healthy=True, state="running", details={"workers": 2})
 
 
-def page(health: Health = healthy, sources: Sources | None = None) -> MetricsPage:
-    return MetricsPage(registry(DecisionMetrics(), sources or Sources()), lambda: health)
+class Counted(Collector):
+    """A family that counts how often it is asked for, and fails where it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.broken = False
+
+    def collect(self) -> Iterator[Metric]:
+        self.asked += 1
+        if self.broken:
+            raise ValueError("a bug")
+        yield GaugeMetricFamily("scriptforge_asked", "How often.", self.asked)
+
+
+def page(health: Health = healthy, *collectors: Collector) -> MetricsPage:
+    return MetricsPage(registry(*collectors), lambda: health)
 
 
 def status(answer: bytes) -> int:
@@ -29,13 +54,14 @@ def status(answer: bytes) -> int:
 
 @pytest.fixture
 async def server() -> AsyncIterator[tuple[str, int]]:
-    running = MetricsServer(page())
-    yield await running.start(HostPort("127.0.0.1", 0))
+    running = MetricsServer(page(), HostPort("127.0.0.1", 0))
+    await running.start()
+    yield running.bound
     await running.close()
 
 
 def test_metrics() -> None:
-    head, body = page().respond(GET, 0.0).split(b"\r\n\r\n", 1)
+    head, body = page(healthy, PoolMetrics(dict, dict)).respond(GET, 0.0).split(b"\r\n\r\n", 1)
     assert head == (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
         b"Content-Length: %d\r\nConnection: close" % len(body)
@@ -53,6 +79,25 @@ def test_health(alive: bool, code: int) -> None:
         "state": "draining",
         "details": {"in_flight": 3},
     }
+
+
+def test_a_part_that_cannot_work_is_named() -> None:
+    decisions = PartState(details={"workers": 2})
+    calls = PartState(fault="no worker for calls", details={"calls": 7})
+    assert health_of([decisions, PartState(addresses=["unix:/x"])]) == Health(
+        healthy=True, state="serving", details={"workers": 2}
+    )
+    assert health_of([decisions, calls]) == Health(
+        healthy=False, state="no worker for calls", details={"workers": 2, "calls": 7}
+    )
+
+
+async def test_without_an_address_there_is_no_page() -> None:
+    server = MetricsServer(page(), None)
+    await server.start()
+    with pytest.raises(ConfigurationError):
+        _ = server.bound
+    await server.close()
 
 
 @pytest.mark.parametrize(
@@ -78,32 +123,21 @@ def test_any_bytes_have_an_answer(head: bytes) -> None:
 
 
 def test_a_page_is_rendered_once_a_second() -> None:
-    calls = 0
-
-    def count() -> Mapping[str, int]:
-        nonlocal calls
-        calls += 1
-        return {}
-
-    counted = page(sources=Sources(workers=count))
+    counted = Counted()
+    served = page(healthy, counted)
+    before = counted.asked  # to be registered
     for now in (10.0, 10.5, 10.99, 11.0):
-        counted.respond(GET, now)
-    assert calls == 2
+        served.respond(GET, now)
+    assert counted.asked == before + 2
 
 
 def test_a_source_that_fails_is_a_500_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    broken = False
-
-    def fail() -> Mapping[str, int]:
-        if broken:
-            raise ValueError("a bug")
-        return {}
-
-    served = page(sources=Sources(workers=fail))
-    broken = True
+    source = Counted()
+    served = page(healthy, source)
+    source.broken = True
     assert status(served.respond(GET, 0.0)) == 500
     assert "metrics_failed" in caplog.text
-    broken = False
+    source.broken = False
     assert status(served.respond(GET, 0.0)) == 200
 
 
@@ -126,8 +160,9 @@ async def test_a_scrape_over_a_socket(server: tuple[str, int]) -> None:
 
 def test_a_scrape_under_uvloop() -> None:
     async def scrape() -> tuple[bytes, bytes]:
-        running = MetricsServer(page())
-        address = await running.start(HostPort("127.0.0.1", 0))
+        running = MetricsServer(page(), HostPort("127.0.0.1", 0))
+        await running.start()
+        address = running.bound
         good = await exchange(address, GET + b"\r\n\r\n")
         bad = await exchange(address, b"x" * (REQUEST_BYTES + 1))
         await running.close()
@@ -171,4 +206,4 @@ async def test_an_address_in_use_is_the_operators_error(server: tuple[str, int])
     with pytest.raises(
         ConfigurationError, match=r"metrics\.listen: cannot listen on 127\.0\.0\.1:\d+: Address already in use$"
     ):
-        await MetricsServer(page()).start(HostPort("127.0.0.1", server[1]))
+        await MetricsServer(page(), HostPort("127.0.0.1", server[1])).start()

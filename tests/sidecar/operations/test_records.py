@@ -5,11 +5,12 @@ import timeit
 from functools import partial
 from typing import Any, Literal
 
+import msgspec
 import pytest
 
 from sidecar.configuration.tree import LogSection
 from sidecar.logs.logger import LINE_BYTES
-from sidecar.operations.events import DecisionEvents
+from sidecar.operations.events import Events
 from sidecar.operations.records import ERROR_CHARACTERS, NAME_CHARACTERS, DecisionLog, DecisionRecord, record_of
 from sipio.routing import Action, Decision, Direction, RoutingRequest, ScriptReference
 
@@ -63,6 +64,19 @@ def test_exact_line() -> None:
         b'"decision":"route","destinations_in":3,"destinations_out":2,"micros":{"script":60,"total":190},'
         b'"console_lines":2}\n'
     ]
+
+
+def test_what_is_put_before_an_encoded_record_stands_where_its_tag_does() -> None:
+    """The log puts time and level before what msgspec has encoded, of which it knows the first bytes."""
+    assert msgspec.json.encode(of_outcome("returned")).startswith(b'{"action":"decision",')
+    log, taken = decision_log(LogSection())
+    for outcome in OUTCOMES:
+        log.decided(of_outcome(outcome))
+    for line, outcome in zip(taken, OUTCOMES, strict=True):
+        names = [name for name, _ in json.loads(line, object_pairs_hook=list)]
+        assert names[:4] == ["time", "level", "action", "call_id"]
+        assert len(names) == len(set(names))
+        assert json.loads(line)["outcome"] == outcome
 
 
 def test_a_reject_says_what_was_told_and_why() -> None:
@@ -140,18 +154,18 @@ def test_cost() -> None:
 
 
 def test_observers_in_order_and_one_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    events = DecisionEvents()
+    events: Events[DecisionRecord] = Events()
     seen: list[tuple[str, str]] = []
 
     def fail(record: DecisionRecord) -> None:
         raise ValueError("a bug")
 
-    events.on_decided(lambda record: seen.append(("first", record.call_id)))
-    events.on_decided(fail)
-    events.decided(of_outcome("returned"))
+    events.subscribe(lambda record: seen.append(("first", record.call_id)))
+    events.subscribe(fail)
+    events.publish(of_outcome("returned"), REQUEST.call_id)
     assert seen == [("first", REQUEST.call_id)]
     assert "observer_failed" in caplog.text
-    events.remove(fail)
+    events.unsubscribe(fail)
     caplog.clear()
-    events.decided(of_outcome("returned"))
+    events.publish(of_outcome("returned"), REQUEST.call_id)
     assert not caplog.records

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.calls.service import ENDING_SECONDS
+from sidecar.configuration.tree import Configuration
+from sidecar.operations.shutdown import Shutdown
+
 ROOT = Path(__file__).parents[3]
 UNIT = ROOT / "systemd" / "scriptforge.service"
 EXPOSURE = 15
@@ -48,6 +52,14 @@ def test_the_unit_parses(tmp_path: Path) -> None:
     ]
     assert complaints == []
     assert result.returncode == 0, result.stderr
+
+
+def test_systemd_waits_for_the_whole_end() -> None:
+    """With the configuration's defaults. The daemon asks for more where it is set to take longer."""
+    configuration = Configuration()
+    drain = configuration.shutdown.drain_seconds + configuration.voice.drain_seconds + ENDING_SECONDS
+    [seconds] = settings("TimeoutStopSec")
+    assert Shutdown(drain_seconds=drain).longest_seconds <= int(seconds)
 
 
 def test_an_older_systemd_falls_back_to_notify() -> None:

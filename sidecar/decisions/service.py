@@ -1,0 +1,108 @@
+"""Class 4 as the daemon serves it: the workers of deciding scripts, the decisions, and what is told of each."""
+
+import asyncio
+import time
+from typing import Any
+
+from sidecar.catalog.model import Snapshot
+from sidecar.configuration.tree import Configuration
+from sidecar.decisions.deciding import Decided
+from sidecar.decisions.decisions import Decisions
+from sidecar.hosts.grants import Grants
+from sidecar.lifecycle import PartState
+from sidecar.logs.logger import ActionLogger
+from sidecar.logs.output import LineOutput
+from sidecar.operations.events import Events
+from sidecar.operations.metrics import DecisionMetrics
+from sidecar.operations.records import DecisionLog, DecisionRecord, record_of
+from sidecar.runs.runner import PoolName, Runner
+
+_log = ActionLogger(__name__)
+
+
+class DecisionService:
+    """The part of the daemon that decides. Records go to the log, the metrics, and whoever subscribes to `events`."""
+
+    name = "decisions"
+
+    def __init__(self, configuration: Configuration, runner: Runner, grants: Grants, output: LineOutput) -> None:
+        self._runner = runner
+        self._made = time.monotonic()
+        self.drain_seconds = configuration.shutdown.drain_seconds
+        nothing = Snapshot(scripts={}, routes={}, dids={})
+        self.decisions = Decisions(runner.pool(PoolName.DECISIONS), configuration, nothing, self._decided, grants)
+        """The router that switches ask."""
+        self.metrics = DecisionMetrics()
+        self.events: Events[DecisionRecord] = Events()
+        self.events.subscribe(DecisionLog(configuration.log, output).decided)
+        self.events.subscribe(self.metrics.decided)
+
+    async def start(self) -> None:
+        """Start the workers. Raises SandboxError or OSError where they do not come up."""
+        await self._runner.start(PoolName.DECISIONS)
+        if not self._runner.pool(PoolName.DECISIONS).state().confined:
+            _log.warning("workers_unconfined", setting="sandbox.require_confinement = false")
+
+    def stop_accepting(self) -> None:
+        """Nothing: a call that still asks is decided, and the switches have others to ask from now on."""
+
+    async def drain(self) -> None:
+        """Return once no decision is under way, or its time is up and each had its failure action."""
+        try:
+            async with asyncio.timeout(self.drain_seconds):
+                await self.decisions.drained()
+        except TimeoutError:
+            _log.warning("decisions_cut", pending=self.decisions.pending)
+            self.decisions.fail_pending()
+
+    def cancel_rest(self) -> None:
+        """Give every decision under way its failure action."""
+        self.decisions.fail_pending()
+
+    async def close(self) -> None:
+        """The workers end with the runner's."""
+
+    def state(self) -> PartState:
+        """Whether it has a worker."""
+        state = self._runner.pool(PoolName.DECISIONS).state()
+        return PartState(
+            fault="" if state.fast else "no worker for decisions",
+            details={"confined": state.confined, "workers": state.fast + state.slow, "runs": state.outstanding},
+        )
+
+    def script_runs(self) -> dict[str, int]:
+        """Runs of scripts ended since the start, by outcome."""
+        return {outcome.value: count for outcome, count in self.decisions.runs.items()}
+
+    def stats(self) -> dict[str, Any]:
+        """What happened since the start, for whoever asks over the socket."""
+        state = self._runner.pool(PoolName.DECISIONS).state()
+        return {
+            "uptime_seconds": int(time.monotonic() - self._made),
+            "decisions": self.metrics.by_outcome(),
+            "pending": self.decisions.pending,
+            "workers": {"fast": state.fast, "held": state.held, "slow": state.slow, "spare": state.spare},
+            "worker_deaths": state.deaths,
+            "runs_refused": state.refused,
+            "confined": state.confined,
+        }
+
+    def _decided(self, decided: Decided) -> None:
+        call_id = decided.request.call_id
+        self.events.publish(record_of_decided(decided), call_id)
+        for script, line in decided.console if _log.debugs else ():
+            _log.debug("console", call_id=call_id, script=script, console=line.level, text=line.text)
+
+
+def record_of_decided(decided: Decided) -> DecisionRecord:
+    """The record of a decision, with the script failure that there was."""
+    failure = decided.failure
+    if failure is None:
+        return record_of(decided.request, decided.decision, console_lines=len(decided.console))
+    return record_of(
+        decided.request,
+        decided.decision,
+        error=failure.message,
+        error_location=failure.location,
+        console_lines=len(decided.console),
+    )

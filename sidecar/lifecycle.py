@@ -1,0 +1,69 @@
+"""The life of a part of the daemon: a service or a way in. The daemon makes them in order and leads them through it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartState:
+    """What a part says of itself."""
+
+    addresses: Sequence[str] = ()
+    """Where it can be asked for a decision or brought a call, once started."""
+    fault: str = ""
+    """Why it does not do its work, in words for ``/health``; empty while it does."""
+    details: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    """What else ``/health`` says of it."""
+
+
+class Part(Protocol):
+    """One part. Each step of the end is taken by all parts, in the order of their start, before the next step begins;
+    a part that failed to start, or was not started, is closed as well."""
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        ...
+
+    @property
+    def drain_seconds(self) -> float:
+        """The longest that `drain` may take."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to work. Raises SidecarError, SandboxError, LocalError or OSError where it cannot."""
+        ...
+
+    def stop_accepting(self) -> None:
+        """Refuse what is new; what was taken goes on."""
+        ...
+
+    async def drain(self) -> None:
+        """Return once what was taken is done, or its time is up and it was ended."""
+        ...
+
+    def cancel_rest(self) -> None:
+        """End what is still being done, each with the answer that its failure has."""
+        ...
+
+    async def close(self) -> None:
+        """Send what was answered, then end connections and all else that is held."""
+        ...
+
+    def state(self) -> PartState:
+        """A picture of now."""
+        ...
+
+
+async def close_all(parts: Iterable[Part]) -> None:
+    """Close parts in their order, each also where one before it raised; then raise what they did."""
+    errors: dict[str, Exception] = {}
+    for part in parts:
+        try:
+            await part.close()
+        except Exception as error:  # noqa: BLE001 - raised below, once the other parts had their turn
+            errors[part.name] = error
+    if errors:
+        said = "; ".join(f"{name}: {error}" for name, error in errors.items())
+        raise ExceptionGroup(f"could not be closed: {said}", list(errors.values()))

@@ -1,0 +1,94 @@
+"""The catalog that the daemon runs by: loaded at the start, replaced as a whole whenever it changes."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.watch import CatalogWatcher
+from sidecar.catalog.model import Snapshot
+from sidecar.lifecycle import PartState
+from sidecar.operations import memory
+from sidecar.operations.part_metrics import CatalogState
+from sidecar.problem import Problem
+
+
+class LiveCatalog:
+    """The part of the daemon that loads and watches. ``use`` is given each snapshot that is right, in the event loop.
+
+    It is the first part to start: the others may be given a snapshot before they have started.
+    """
+
+    name = "catalog"
+    drain_seconds = 0.0
+
+    def __init__(self, loader: DirectoryLoader, use: Callable[[Snapshot], None]) -> None:
+        self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
+        self._use = use
+        self._watching: asyncio.Task[None] | None = None
+        self._last_load: CatalogState | None = None
+        self.snapshot = Snapshot(scripts={}, routes={}, dids={})
+
+    async def start(self) -> None:
+        """Load, and begin to watch. Raises CatalogError where it is not right."""
+        await self.reload()
+        self._watching = asyncio.get_running_loop().create_task(self._watcher.run())
+
+    async def reload(self) -> str:
+        """Load now; gives the line of status. Raises CatalogError where it is not right, and what runs stays."""
+        (await self._watcher.load()).require()
+        return self.status
+
+    @property
+    def status(self) -> str:
+        """What runs, for ``systemctl status``."""
+        return f"deciding calls with {len(self.snapshot.scripts)} scripts"
+
+    def stop_accepting(self) -> None:
+        """Look at the files no more."""
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def drain(self) -> None:
+        """Nobody waits for it."""
+
+    def cancel_rest(self) -> None:
+        """Nobody waits for it."""
+
+    async def close(self) -> None:
+        """Look at the files no more."""
+        self.stop_accepting()
+
+    def state(self) -> PartState:
+        """A catalog that was refused is no fault: the one before goes on."""
+        return PartState()
+
+    def last_load(self) -> CatalogState | None:
+        """What runs, and what became of the last load; None before the first."""
+        return self._last_load
+
+    def scripts(self) -> dict[str, Any]:
+        """What runs, for whoever asks over the socket."""
+        snapshot = self.snapshot
+        return {
+            "version": snapshot.version,
+            "scripts": [
+                {"id": script.id, "name": script.name, "kind": script.kind.value, "version": script.version}
+                for script in snapshot.scripts.values()
+            ],
+        }
+
+    def _accepted(self, snapshot: Snapshot, problems: Sequence[Problem]) -> None:
+        self.snapshot = snapshot
+        self._use(snapshot)
+        self._loaded(problems, succeeded=True)
+        memory.keep()
+
+    def _refused(self, problems: Sequence[Problem]) -> None:
+        self._loaded(problems, succeeded=False)
+
+    def _loaded(self, problems: Sequence[Problem], *, succeeded: bool) -> None:
+        self._last_load = CatalogState(
+            version=self.snapshot.version, reload_succeeded=succeeded, reload_time=time.time(), problems=len(problems)
+        )

@@ -1,0 +1,94 @@
+"""FreeSWITCH: the event socket that it connects to, for the decision (Class 4) or the driving (Class 5) of a call."""
+
+from collections.abc import Awaitable, Callable
+
+from sidecar.configuration.tree import Configuration
+from sidecar.lifecycle import PartState
+from sidecar.switches.media import media_settings
+from sidecar.switches.sound_files import SoundFiles
+from sipio.call_control import CallHandler, CallLimits
+from sipio.freeswitch.server import FreeswitchServer, FreeswitchSnapshot
+from sipio.freeswitch.settings import FreeswitchSettings
+from sipio.host_port import HostPort
+from sipio.media.library import SoundLibrary
+from sipio.routing import Router
+from sipio.rpc.addresses import TcpAddress
+
+
+class FreeswitchPart:
+    """The part of the daemon that serves `sipio.freeswitch`; nothing where ``freeswitch.listen`` is empty.
+
+    ``handler`` is None where no Class 5 calls are taken. ``handler_needed`` is awaited before the first of them may
+    come.
+    """
+
+    name = "freeswitch"
+    drain_seconds = 0.0
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        router: Router,
+        handler: CallHandler | None,
+        handler_needed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._section = configuration.freeswitch
+        self._takes_calls = handler is not None
+        self._handler_needed = handler_needed
+        self._sound_files: SoundFiles | None = None
+        self._server: FreeswitchServer | None = None
+        self._bound: HostPort | None = None
+        if self._section.listen is not None:
+            library = SoundLibrary(media_settings(configuration))
+            self._sound_files = SoundFiles(library, configuration.voice.cache / "freeswitch")
+            self._server = FreeswitchServer(handler, router, freeswitch_settings(configuration), self._sound_files)
+
+    async def start(self) -> None:
+        """Listen. Raises LocalError where the address cannot be had, and what ``handler_needed`` raises."""
+        where = self._section.listen
+        if self._server is None or where is None:
+            return
+        if self._takes_calls:
+            await self._handler_needed()
+        address = TcpAddress(host=where.host, port=where.port, allow=self._section.allow)
+        self._bound = HostPort(where.host, await self._server.start(address))
+
+    def stop_accepting(self) -> None:
+        """Refuse new calls with 503."""
+        if self._server is not None:
+            self._server.drain()
+
+    async def drain(self) -> None:
+        """What is up here are decisions and calls, and they drain."""
+
+    def cancel_rest(self) -> None:
+        """What is up here are decisions and calls, and they end."""
+
+    async def close(self) -> None:
+        """Write out what was answered, close, and give up the sounds being made."""
+        if self._server is not None:
+            await self._server.close()
+        if self._sound_files is not None:
+            await self._sound_files.close()
+
+    def state(self) -> PartState:
+        """Where it listens."""
+        return PartState(addresses=[str(self._bound)] if self._bound is not None else ())
+
+    def snapshot(self) -> FreeswitchSnapshot | None:
+        """What the server counts; None where there is none."""
+        return self._server.snapshot() if self._server is not None else None
+
+
+def freeswitch_settings(configuration: Configuration) -> FreeswitchSettings:
+    """The server as the operator configured it."""
+    section = configuration.freeswitch
+    return FreeswitchSettings(
+        limits=CallLimits(calls=configuration.voice.calls),
+        sip_dial=section.sip_dial,
+        user_dial=section.user_dial,
+        trunk_dial=section.trunk_dial,
+        default_trunk=section.default_trunk,
+        speech=section.speech,
+        url_prefix=section.url_prefix,
+    )

@@ -1,0 +1,147 @@
+"""SIP: the embedded user agent, for calls that phones and trunks bring without a switch."""
+
+import ssl
+from collections.abc import Awaitable, Callable
+
+from sidecar.configuration.tree import Configuration
+from sidecar.errors import ConfigurationError
+from sidecar.lifecycle import PartState
+from sidecar.logs.logger import ActionLogger
+from sidecar.switches.media import media_settings
+from sidecar.switches.sip_accounts import SipAccounts, load_accounts
+from sipio.call_control import CallHandler, CallLimits
+from sipio.host_port import HostPort, InvalidHostPort
+from sipio.media.statistics import MediaSnapshot
+from sipio.sip.counters import SipSnapshot
+from sipio.sip.endpoint import SipListener
+from sipio.sip.events import BindingChanged, RegistrationChanged
+from sipio.sip.settings import UserAgentSettings
+from sipio.sip_driver.driver import SipDriver
+from sipio.sip_driver.settings import SipDriverSettings
+
+_log = ActionLogger(__name__)
+
+CLOSE_SECONDS = 1.5
+"""For peers to answer the BYEs and CANCELs of the end; the shutdown step that it is part of has 2 s."""
+
+
+class SipPart:
+    """The part of the daemon that serves `sipio.sip_driver`; nothing where ``sip.listen`` is empty or no calls are
+    taken, which ``handler`` None says. ``handler_needed`` is awaited before the first of them may come."""
+
+    name = "sip"
+    drain_seconds = 0.0
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        handler: CallHandler | None,
+        handler_needed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._handler_needed = handler_needed
+        self._driver: SipDriver | None = None
+        if configuration.sip.listen and handler is not None:
+            self._driver = sip_driver(configuration, handler)
+        self._listening = False
+
+    async def start(self) -> None:
+        """Listen, and register where configured. Raises OSError or LocalError, and what ``handler_needed`` raises."""
+        if self._driver is not None:
+            await self._handler_needed()
+            await self._driver.start()
+            self._listening = True
+
+    def stop_accepting(self) -> None:
+        """Refuse new calls with 503."""
+        if self._driver is not None:
+            self._driver.drain()
+
+    async def drain(self) -> None:
+        """What is up here are calls, and they drain."""
+
+    def cancel_rest(self) -> None:
+        """What is up here are calls, and they end."""
+
+    async def close(self) -> None:
+        """Let peers answer the end of their calls, then close."""
+        if self._driver is not None:
+            await self._driver.close(CLOSE_SECONDS)
+
+    def state(self) -> PartState:
+        """Where it listens."""
+        if self._driver is None or not self._listening:
+            return PartState()
+        return PartState(addresses=[f"{address.transport}:{address.host_port}" for address in self._driver.addresses])
+
+    def snapshot(self) -> SipSnapshot | None:
+        """What the user agent counts; None where there is none, or it has not begun."""
+        return self._driver.snapshot() if self._driver is not None and self._listening else None
+
+    def media_snapshot(self) -> MediaSnapshot | None:
+        """What is counted of the audio of its calls; None where there is no user agent, or it has not begun."""
+        return self._driver.media_snapshot() if self._driver is not None and self._listening else None
+
+
+def sip_driver(configuration: Configuration, handler: CallHandler) -> SipDriver:
+    """The user agent as the operator configured it. Raises ConfigurationError."""
+    sip = configuration.sip
+    accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
+    settings = SipDriverSettings(
+        user_agent=UserAgentSettings(
+            limits=CallLimits(calls=2 * configuration.voice.calls),
+            ring_timeout_seconds=sip.ring_seconds,
+            session_expires_seconds=sip.session_expires_seconds,
+            users=accounts.users,
+            trusted_hosts=accounts.trusted_hosts,
+        ),
+        media=media_settings(configuration),
+        trunks=accounts.trunks,
+        default_trunk=accounts.default_trunk,
+        sip_uris=sip.sip_uris,
+    )
+    return SipDriver(
+        [listener(text, configuration) for text in sip.listen],
+        settings,
+        handler,
+        registrations=accounts.registrations,
+        client_tls=ssl.create_default_context(),
+        registration_changed=_registration_changed,
+        binding_changed=_binding_changed,
+    )
+
+
+def listener(text: str, configuration: Configuration) -> SipListener:
+    """One entry of ``sip.listen``. Raises ConfigurationError."""
+    transport, _, address = text.partition(":")
+    try:
+        where = HostPort.parse(address) if transport in {"udp", "tcp", "tls"} else None
+    except InvalidHostPort:
+        where = None
+    if where is None:
+        raise ConfigurationError(f"sip.listen: {text!r} is not udp:host:port, tcp:host:port or tls:host:port")
+    context = None
+    if transport == "tls":
+        sip = configuration.sip
+        if sip.tls_certificate is None or sip.tls_key is None:
+            raise ConfigurationError("sip.listen: tls needs sip.tls_certificate and sip.tls_key")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(sip.tls_certificate, sip.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(f"sip.tls_certificate: {error}") from error
+    return SipListener(
+        transport=transport,
+        host=where.host,
+        port=where.port,
+        advertised_host=configuration.sip.advertised_host,
+        tls=context,
+    )
+
+
+def _registration_changed(event: RegistrationChanged) -> None:
+    log = _log.info if event.state == "registered" else _log.warning
+    log("registration", trunk=event.name, state=event.state.value, status=event.status, reason=event.reason)
+
+
+def _binding_changed(event: BindingChanged) -> None:
+    _log.info("phone", user=event.user, contacts=event.contacts)

@@ -1,0 +1,115 @@
+"""MessagePack-RPC: the sockets that a switch connects to, for decisions and for calls that it drives itself."""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from sidecar.configuration.tree import Configuration, SocketSection
+from sidecar.lifecycle import PartState
+from sipio.call_control import CallHandler, CallLimits
+from sipio.routing import Router
+from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
+from sipio.rpc.call_methods import RpcCalls
+from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
+from sipio.rpc.limits import RpcLimits
+from sipio.rpc.server import RpcServer
+from sipio.rpc.switch import CALL_RECORD, SwitchMethods
+
+NAME = "ScriptForge Sidecar"
+DISTRIBUTION = "scriptforge-sidecar"
+
+
+class SocketPart:
+    """The part of the daemon that serves `sipio.rpc`. ``stats`` and ``scripts`` answer the methods of that name."""
+
+    name = "sockets"
+    drain_seconds = 0.0
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        router: Router,
+        handler: CallHandler,
+        *,
+        stats: Callable[[], Mapping[str, Any]],
+        scripts: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._section = configuration.socket
+        self._calls = RpcCalls(handler, CallLimits(calls=configuration.voice.calls))
+        self._methods = SwitchMethods(
+            router,
+            name=NAME,
+            version=version(DISTRIBUTION),
+            stats=stats,
+            scripts=scripts,
+            more=self._calls.methods,
+        )
+        self._server = RpcServer(self._methods.methods, rpc_limits(self._section))
+        self._bound: list[ListenAddress] = []
+
+    async def start(self) -> None:
+        """Listen. Raises LocalError where an address cannot be had."""
+        self._bound = await self._server.start(listen_addresses(self._section))
+
+    def stop_accepting(self) -> None:
+        """Take no connection, and refuse requests with a typed error."""
+        self._server.stop_accepting()
+        self._server.refuse_requests()
+
+    async def drain(self) -> None:
+        """What is asked here are decisions and calls, and they drain."""
+
+    def cancel_rest(self) -> None:
+        """What is asked here are decisions and calls, and they end."""
+
+    async def close(self) -> None:
+        """Write out what was answered, then close."""
+        await self._server.close()
+
+    def state(self) -> PartState:
+        """Where it listens."""
+        return PartState(addresses=[_shown(address) for address in self._bound])
+
+    def snapshot(self) -> RpcSnapshot:
+        """What the server counts."""
+        return self._server.snapshot()
+
+    def calls_snapshot(self) -> RpcCallsSnapshot:
+        """What is counted of the calls that switches announce."""
+        return self._calls.snapshot()
+
+    def announce_call(self, record: Any) -> None:
+        """Give a call's record to every client that asked for them."""
+        self._methods.announce(CALL_RECORD, record)
+
+
+def rpc_limits(section: SocketSection) -> RpcLimits:
+    """The sockets' caps as the operator configured them."""
+    return RpcLimits(
+        frame_bytes=section.frame_bytes,
+        connections=section.connections,
+        in_flight_per_connection=section.in_flight_per_connection,
+        in_flight=section.in_flight,
+        idle_seconds=section.idle_seconds,
+        partial_frame_seconds=section.partial_frame_seconds,
+        output_bytes=section.output_bytes,
+    )
+
+
+def listen_addresses(section: SocketSection) -> list[ListenAddress]:
+    """The unix socket, the TCP socket, both or none."""
+    addresses: list[ListenAddress] = []
+    if section.unix is not None:
+        addresses.append(UnixAddress(path=section.unix, mode=int(section.unix_mode, 8), group=section.unix_group))
+    if section.tcp is not None:
+        tls = None
+        if section.tls_certificate is not None:
+            tls = TlsFiles(certificate=section.tls_certificate, key=section.tls_key, authority=section.tls_client_ca)
+        addresses.append(TcpAddress(host=section.tcp.host, port=section.tcp.port, allow=section.allow, tls=tls))
+    return addresses
+
+
+def _shown(address: ListenAddress) -> str:
+    if isinstance(address, UnixAddress):
+        return f"unix:{address.path}"
+    return f"{'tls' if address.tls is not None else 'tcp'}:{address.host}:{address.port}"

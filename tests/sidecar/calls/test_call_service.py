@@ -1,0 +1,208 @@
+"""The call service: when its workers start, what is told of a call, what it says of itself, how it ends."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sandbox.errors import WorkerFailed
+from sandbox.outcome import Crashed, Returned
+from sidecar.calls.record import CallRecord
+from sidecar.calls.service import CallService
+from sidecar.calls.store import newest
+from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
+from sidecar.configuration.tree import Configuration, VoiceSection
+from sidecar.hosts.grants import Grants
+from sidecar.kind import Kind
+from sidecar.runs.runner import PoolName
+from tests.doubles.memory_call import MemoryCall
+from tests.doubles.memory_pools import MemoryPool, MemoryRunner
+
+EMPTY = Snapshot(scripts={}, routes={}, dids={})
+ENDED = Returned(b"{}")
+
+
+def snapshot() -> Snapshot:
+    script = Script(id="menu", name="menu.js", version="1", kind=Kind.APP, text="")
+    assignment = VoiceAssignment(script_id="menu", customer="acme")
+    return Snapshot(scripts={"menu": script}, routes={}, dids={}, destinations={"100": assignment})
+
+
+class Desk:
+    """A service over pools in memory."""
+
+    def __init__(self, records: Path | None = None, **voice: Any) -> None:
+        self.runner = MemoryRunner()
+        self.service = CallService(
+            Configuration(voice=VoiceSection(records=records, **voice)), cast("Any", self.runner), Grants()
+        )
+
+    @property
+    def pool(self) -> MemoryPool:
+        return self.runner.pool(PoolName.CALLS)
+
+    def call(self) -> MemoryCall:
+        return MemoryCall(self.service.calls)
+
+
+async def settled() -> None:
+    """What was begun in the loop has come to its end."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=5)
+
+
+async def test_without_anything_that_may_bring_a_call_there_are_no_workers() -> None:
+    desk = Desk()
+    desk.service.use(EMPTY)
+    await desk.service.start()
+    assert desk.runner.started == []
+    assert desk.service.state().fault == ""
+
+
+async def test_a_destination_starts_the_workers() -> None:
+    desk = Desk()
+    desk.service.use(snapshot())
+    await desk.service.start()
+    assert desk.runner.started == [PoolName.CALLS]
+
+
+async def test_a_switch_starts_the_workers_and_a_second_one_starts_no_others() -> None:
+    desk = Desk()
+    await desk.service.start()
+    await asyncio.gather(desk.service.start_workers(), desk.service.start_workers())
+    assert desk.runner.started == [PoolName.CALLS]
+
+
+async def test_the_first_destination_of_a_later_catalog_starts_the_workers() -> None:
+    desk = Desk()
+    await desk.service.start()
+    for catalog in (EMPTY, snapshot(), EMPTY, snapshot()):
+        desk.service.use(catalog)
+    await settled()
+    assert desk.runner.started == [PoolName.CALLS]
+
+
+async def test_workers_that_fail_to_start_later_are_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    await desk.service.start()
+    desk.runner.error = WorkerFailed("no")
+    desk.service.use(snapshot())
+    await settled()
+    assert "call_workers_failed" in caplog.text
+
+
+async def test_workers_that_fail_at_the_start_keep_the_daemon_from_it() -> None:
+    desk = Desk()
+    desk.service.use(snapshot())
+    desk.runner.error = WorkerFailed("no")
+    with pytest.raises(WorkerFailed):
+        await desk.service.start()
+
+
+async def test_where_no_calls_are_taken_nothing_starts_the_workers() -> None:
+    desk = Desk(call_workers=0)
+    desk.service.use(snapshot())
+    await desk.service.start()
+    await desk.service.start_workers()
+    desk.service.use(EMPTY)
+    desk.service.use(snapshot())
+    await settled()
+    assert desk.runner.started == []
+    assert desk.service.drain_seconds == 0
+
+
+async def test_where_no_calls_are_taken_one_that_is_announced_is_refused_at_once() -> None:
+    desk = Desk(call_workers=0)
+    desk.service.use(snapshot())
+    refused = desk.call().refused
+    assert refused is not None
+    assert (refused.code, desk.pool.runs) == (503, [])
+
+
+async def test_a_started_pool_without_a_worker_is_a_fault() -> None:
+    desk = Desk()
+    desk.pool.be(fast=0)
+    assert desk.service.state().fault == ""
+    await desk.service.start_workers()
+    assert desk.service.state().fault == "no worker for calls"
+
+
+async def test_a_call_that_is_over_is_logged_counted_stored_and_told_to_subscribers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    desk = Desk(records=tmp_path)
+    told: list[CallRecord] = []
+    desk.service.events.subscribe(told.append)
+    desk.service.use(snapshot())
+    call = desk.call()
+    assert desk.service.snapshot().up == {"memory": 1}
+    desk.pool.runs[0].end(ENDED)
+    assert call.ended
+    assert [record.outcome for record in told] == ["returned"]
+    assert (desk.service.snapshot().up, desk.service.snapshot().ended) == ({}, {"returned": 1})
+    await desk.service.close()
+    assert list(newest(tmp_path)) == told
+    assert [record.levelname for record in caplog.records if record.msg == "call"] == ["INFO"]
+
+
+async def test_a_call_whose_script_failed_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    desk.service.use(snapshot())
+    desk.call()
+    desk.pool.runs[0].end(Crashed("signal 9"))
+    [warning] = [cast("Any", record) for record in caplog.records if record.msg == "call"]
+    assert (warning.levelname, warning.fields["outcome"]) == ("WARNING", "crashed")
+
+
+async def test_the_drain_refuses_what_is_new_and_waits_for_what_is_up() -> None:
+    desk = Desk()
+    desk.service.use(snapshot())
+    desk.call()
+    desk.service.stop_accepting()
+    draining = asyncio.create_task(desk.service.drain())
+    refused = desk.call().refused
+    assert refused is not None
+    assert refused.code == 503
+    await asyncio.sleep(0)
+    assert not draining.done()
+    desk.pool.runs[0].end(ENDED)
+    await asyncio.wait_for(draining, 5)
+
+
+async def test_a_drain_that_is_cut_ends_calls_and_lets_their_scripts_know() -> None:
+    desk = Desk(drain_seconds=0)
+    desk.service.use(snapshot())
+    call = desk.call()
+    draining = asyncio.create_task(desk.service.drain())
+    for _ in range(5):  # turns of the loop
+        await asyncio.sleep(0)
+    assert call.ended
+    assert not draining.done(), "its script has time for its bookkeeping"
+    desk.pool.runs[0].end(ENDED)
+    await asyncio.wait_for(draining, 5)
+
+
+async def test_what_is_left_after_the_drain_is_ended() -> None:
+    desk = Desk()
+    desk.service.use(snapshot())
+    call = desk.call()
+    desk.service.cancel_rest()
+    assert call.ended
+
+
+async def test_workers_being_started_are_given_up_with_the_rest() -> None:
+    desk = Desk()
+    never = asyncio.Event()
+
+    async def start(_name: PoolName) -> None:
+        await never.wait()
+
+    cast("Any", desk.runner).start = start
+    starting = asyncio.create_task(desk.service.start_workers())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    desk.service.cancel_rest()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(starting, 5)

@@ -1,0 +1,62 @@
+"""The SIP user agent as the configuration asks for it."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from sidecar.configuration.tree import Configuration, SipSection
+from sidecar.errors import ConfigurationError
+from sidecar.switches.sip import SipPart, listener
+from sipio.errors import LocalError
+from tests.sidecar.switches.switch_doubles import Refusing, Workers, configuration
+
+
+async def test_a_user_agent_listens_once_there_are_workers(tmp_path: Path, workers: Workers) -> None:
+    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), Refusing(), workers)
+    assert switch.snapshot() is None
+    await switch.start()
+    [address] = switch.state().addresses
+    assert address.startswith("udp:127.0.0.1:")
+    assert workers.asked == 1
+    snapshot = switch.snapshot()
+    assert snapshot is not None
+    assert snapshot.messages_in == 0
+    media = switch.media_snapshot()
+    assert media is not None
+    assert media.sessions == 0
+    switch.stop_accepting()
+    await switch.close()
+
+
+async def test_where_no_calls_are_taken_there_is_no_user_agent(tmp_path: Path, workers: Workers) -> None:
+    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), None, workers)
+    await switch.start()
+    assert (switch.state().addresses, switch.snapshot(), workers.asked) == ((), None, 0)
+    switch.stop_accepting()
+    await switch.close()
+
+
+async def test_an_address_in_use_is_said(tmp_path: Path, workers: Workers) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        section = SipSection(listen=(f"udp:127.0.0.1:{port}",))
+        switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers)
+        with pytest.raises((OSError, LocalError)):
+            await switch.start()
+        await switch.close()
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:5060", "sctp:127.0.0.1:5060", "udp:5060", "udp:h:x", "udp:h:70000", ""])
+def test_what_is_no_listener_is_the_operators_error(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"sip\.listen"):
+        listener(text, Configuration())
+
+
+def test_tls_needs_its_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"needs sip\.tls_certificate"):
+        listener("tls:127.0.0.1:5061", Configuration())
+    section = SipSection(tls_certificate=tmp_path / "none.pem", tls_key=tmp_path / "none.key")
+    with pytest.raises(ConfigurationError, match=r"sip\.tls_certificate: "):
+        listener("tls:127.0.0.1:5061", Configuration(sip=section))
