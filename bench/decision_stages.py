@@ -24,9 +24,9 @@ from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
 from sidecar.bench import workload
 from sidecar.configuration.tree import Configuration, LogSection
-from sidecar.decisions import class4
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.hosts import routing as routing_host
 from sidecar.hosts.grants import Grants
 from sidecar.logs.logger import open_output
 from sidecar.operations.events import Events
@@ -82,7 +82,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     assignment = snapshot.routes[workload.customer(0), ""]
     program = decision_programs(configuration, Grants()).of(snapshot.scripts[assignment.script_id])
     limits = decision_limits(assignment.timeout_ms / 1000, configuration)
-    variables = class4.variables_json(assignment.variables)
+    variables = routing_host.variables_json(assignment.variables)
 
     [asked] = workload.requests(1, size)
     params = ({"call_id": "1@192.0.2.1", "customer": asked.customer, "routing": asked.routing},)
@@ -93,8 +93,8 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     raw = received.params
     request: RoutingRequest = decoder.decode(raw, "params")[0]
 
-    state = class4.initial(request.routing)
-    text = class4.input_json(state, variables)
+    state = routing_host.initial_state(request.routing)
+    text = routing_host.input_json(state, variables)
     context = Context(program.suspends)
     context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
     context.limit_time(10.0)
@@ -137,13 +137,15 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     return {
         "socket: split and read the envelope": receive,
         "socket: decode the request": lambda: decoder.decode(raw, "params"),
-        "decide: write the script's input": lambda: class4.input_json(class4.initial(request.routing), variables),
+        "decide: write the script's input": lambda: routing_host.input_json(
+            routing_host.initial_state(request.routing), variables
+        ),
         "link: pack the run": lambda: packer.pack(
             [2, 7, program.key, text, request.call_id, 2.0, 2.0, 1_000_000, 16_384, 1_000, 1_000_000]
         ),
         "(worker) QuickJS, parse to stringify": script,
         "link: unpack the answer": unpack,
-        "decide: read and check the result": lambda: class4.read(result, state),
+        "decide: read and check the result": lambda: routing_host.read_result(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
         "record: log line, metrics": lambda: events.publish(record_of(request, decision), request.call_id),
         "socket: encode the answer": lambda: messages.encode_response(7, None, decision),

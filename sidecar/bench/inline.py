@@ -9,8 +9,8 @@ from sidecar.bench.slices import LEAD_SHARE, Slice
 from sidecar.bench.workload import Request
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
-from sidecar.decisions import class4
 from sidecar.errors import SidecarError
+from sidecar.hosts import routing as routing_host
 from sidecar.hosts.grants import Grants
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.programs import decision_programs
@@ -30,8 +30,10 @@ class Inline:
             program = programs.of(snapshot.scripts[assignment.script_id])
             context = Context(program.suspends)
             context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
-            variables = class4.variables_json(assignment.variables)
-            self._runs.append((context, class4.input_json(class4.initial(request.routing), variables).decode()))
+            variables = routing_host.variables_json(assignment.variables)
+            self._runs.append(
+                (context, routing_host.input_json(routing_host.initial_state(request.routing), variables).decode())
+            )
 
     def measure(self, scripts: int, seconds: float) -> Slice:
         """Run the first so many scripts in turn. Raises SidecarError where one fails."""

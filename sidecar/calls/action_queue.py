@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from sandbox.host import HostCall
-from sidecar.calls.actions import RequestedAction
+from sidecar.hosts.call import RequestedAction
 from sipio.call_control import ActionResult, CallAction, CallControl, Hangup, PendingAction
 
 

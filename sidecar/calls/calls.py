@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from sidecar.calls.one_call import OneCall
-from sidecar.calls.places import CustomerFolders
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts.customer_folders import CustomerFolders
 from sidecar.hosts.grants import Grants
 from sidecar.runs import programs
 from sidecar.runs.runner import ScriptRunner

@@ -15,18 +15,18 @@ from msgspec import structs
 from sandbox.host import HostCall
 from sandbox.outcome import Completion, Returned
 from sandbox.stack import author_location
-from sidecar.calls import actions as call_actions
 from sidecar.calls import script_run
 from sidecar.calls.action_queue import ActionQueue, Queued
-from sidecar.calls.actions import RequestedAction, VariableChange
 from sidecar.calls.heard_digits import HeardDigits
-from sidecar.calls.places import ActionError, CustomerFolders
 from sidecar.calls.record import CallNotes, CallRecord
-from sidecar.calls.script_ending import ending_of, last_word, ours
+from sidecar.calls.script_ending import failure_after, hangup_after, not_the_scripts_doing
 from sidecar.calls.script_run import ScriptRun, reject_ended
 from sidecar.calls.type_ahead import TypeAhead
 from sidecar.catalog.model import Script, VoiceAssignment
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts import call as call_host
+from sidecar.hosts.call import RequestedAction, VariableChange
+from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sidecar.hosts.grants import Grants
 from sidecar.runs.failure import Failure
 from sidecar.runs.limits import QUEUED_ACTIONS
@@ -173,7 +173,7 @@ class OneCall:
             call.reject(f"more than {QUEUED_ACTIONS} actions wait for the call")
             return
         try:
-            asked = call_actions.parse(kind, options, self._folders)
+            asked = call_host.parse(kind, options, self._folders)
         except ActionError as error:
             self._notes.warn(str(error), self._place(str(stack)), self._loop.time())
             call.reject(str(error), name="TypeError")
@@ -201,7 +201,7 @@ class OneCall:
     def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
         """An action is complete."""
         asked = queued.asked
-        self._notes.action(asked.text, began, self._loop.time(), call_actions.in_words(result))
+        self._notes.action(asked.text, began, self._loop.time(), call_host.in_words(result))
         if isinstance(asked.action, Hangup) and isinstance(result, Failed) and self._hung_up is None:
             # The call is still up: whatever ends it later must not take it for ended.
             self._ending = None
@@ -227,12 +227,12 @@ class OneCall:
             self._recordings += 1
         if isinstance(value, Bridged) and asked.go_on is not None and not asked.go_on(value):
             # As a switch without continue_on_fail does: the caller gets the other leg's own answer.
-            self.end(*call_actions.end_of_bridge(value))
+            self.end(*call_host.end_of_bridge(value))
         elif isinstance(value, Digits) and value.status != "success" and asked.transfer_to is not None:
             # Digits were not entered: the call goes elsewhere and the script is told what was.
             self._queue.add_first(Queued(None, asked.transfer_to))
         if queued.call is not None:
-            queued.call.resolve(call_actions.result(value))
+            queued.call.resolve(call_host.result(value))
 
     # ---- what happens on the call ----
 
@@ -309,7 +309,9 @@ class OneCall:
         """The script has ended and the call is up: end it. A call left up would be billed."""
         completion = self._script.completion
         if self._ending is None and completion is not None:
-            self.end(last_word(completion), HangupBy.SYSTEM if ours(completion) else HangupBy.SCRIPT)
+            self.end(
+                hangup_after(completion), HangupBy.SYSTEM if not_the_scripts_doing(completion) else HangupBy.SCRIPT
+            )
 
     def _all_over(self) -> None:
         """Call and script have ended: the record is closed once its recordings are on disk."""
@@ -326,7 +328,7 @@ class OneCall:
         assert hung_up is not None  # noqa: S101
         self._over = True
         self._drop_timer()
-        failure = self._failure or ending_of(completion)
+        failure = self._failure or failure_after(completion)
         script = self.script
         record = self._notes.close(
             hung_up,

@@ -37,12 +37,12 @@ def _refusal(outcome: Returned) -> tuple[int, str]:
     return code, printable(reason)
 
 
-def ours(completion: Completion) -> bool:
+def not_the_scripts_doing(completion: Completion) -> bool:
     """Whether the script had no part in its end."""
     return isinstance(completion.outcome, Crashed | Refused)
 
 
-def last_word(completion: Completion) -> Hangup:
+def hangup_after(completion: Completion) -> Hangup:
     """How a call ends that is up when its script is over."""
     outcome = completion.outcome
     if isinstance(outcome, Returned):
@@ -54,7 +54,7 @@ def last_word(completion: Completion) -> Hangup:
     return Hangup(code=code, reason=reason_phrase(code), cause=41)
 
 
-def ending_of(completion: Completion) -> Failure:
+def failure_after(completion: Completion) -> Failure:
     """For the call's record, also of a script that has not failed."""
     outcome = completion.outcome
     if isinstance(outcome, Returned):

@@ -11,8 +11,8 @@ from msgspec import structs
 from sandbox.outcome import Cancelled, Completion, LogLine, Returned, TimedOut
 from sandbox.program import Invocation, Limits, Program
 from sidecar.catalog.model import Assignment, Script
-from sidecar.decisions import class4
 from sidecar.header_rules import RuleViolation
+from sidecar.hosts import routing as routing_host
 from sidecar.hosts.grants import Grants
 from sidecar.runs.failure import Failure, failure_of
 from sidecar.runs.outcomes import OutcomeName, outcome_name
@@ -49,7 +49,7 @@ class Step:
         self.script = script
         self.program = program
         self.limits = limits
-        self.variables = class4.variables_json(assignment.variables)
+        self.variables = routing_host.variables_json(assignment.variables)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
 
 
@@ -108,14 +108,14 @@ class Deciding:
         self._console: list[tuple[str, LogLine]] = []
         self._script_micros = 0
         self._sandbox_seconds = 0.0
-        self._state: class4.RoutingState | None = None
+        self._state: routing_host.RoutingState | None = None
 
     def begin(self) -> None:
         """Start the first step, or answer at once where there is none."""
         if not self._steps:
             self._route(OutcomeName.UNASSIGNED, self._request.routing, _NO_CHANGES)
             return
-        state = class4.initial(self._request.routing)
+        state = routing_host.initial_state(self._request.routing)
         self._start(self._steps[0], state, _input(state, self._steps[0]))
 
     def cancel(self) -> None:
@@ -139,7 +139,7 @@ class Deciding:
 
     # ---- steps ----
 
-    def _start(self, step: Step, state: class4.RoutingState, text: bytes) -> None:
+    def _start(self, step: Step, state: routing_host.RoutingState, text: bytes) -> None:
         request = self._request
         self._state = state
         self._handed = _now()
@@ -193,17 +193,17 @@ class Deciding:
         before = self._state
         assert before is not None  # noqa: S101 - set before the run was
         try:
-            after = class4.read(outcome.value, before)
+            after = routing_host.read_result(outcome.value, before)
         except RuleViolation as error:
             failure = Failure(OutcomeName.SCRIPT_ERROR, str(error), step.program.name)
             self._fail(step, failure, step.assignment.error_action)
             return
-        if isinstance(after, class4.Rejection):
+        if isinstance(after, routing_host.Rejection):
             self._reject(OutcomeName.SIP_ERROR, SipAnswer(after.code, after.reason or reason_phrase(after.code)), step)
         else:
             self._advance(after)
 
-    def _advance(self, state: class4.RoutingState) -> None:
+    def _advance(self, state: routing_host.RoutingState) -> None:
         self._index += 1
         if self._index < len(self._steps):
             following = self._steps[self._index]
@@ -284,8 +284,8 @@ class Deciding:
         self._owner.ended(self, Decided(self._request, decision, self._failure, self._console))
 
 
-def _input(state: class4.RoutingState, step: Step) -> bytes:
+def _input(state: routing_host.RoutingState, step: Step) -> bytes:
     try:
-        return class4.input_json(state, step.variables)
+        return routing_host.input_json(state, step.variables)
     except (TypeError, ValueError, RecursionError) as error:
         raise RuleViolation(f"routing cannot be given to a script: {error}") from None

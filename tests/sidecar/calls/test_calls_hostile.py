@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.calls.actions import RequestedAction, parse
-from sidecar.calls.places import ActionError, CustomerFolders
+from sidecar.hosts.call import RequestedAction, parse
+from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sipio.call_control import Failed, Hangup
 from tests.doubles.memory_call import MemoryAction, MemoryCall
 from tests.sidecar.calls.test_calls import Exchange, main

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.host import HostCall
-from sidecar.calls.actions import parse
 from sidecar.calls.heard_digits import HeardDigits
-from sidecar.calls.places import ActionError, CustomerFolders
 from sidecar.calls.type_ahead import TYPED_AHEAD, TypeAhead
+from sidecar.hosts.call import parse
+from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sipio.call_control import (
     Answer,
     BlockDtmf,

@@ -12,9 +12,9 @@ from tree_sitter import Language, Node, Parser
 
 from sandbox import runtime
 from sidecar import hosts
-from sidecar.calls.actions import PARSERS, parse, result
-from sidecar.calls.places import CustomerFolders
 from sidecar.cli import main, types
+from sidecar.hosts.call import PARSERS, parse, result
+from sidecar.hosts.customer_folders import CustomerFolders
 from sidecar.hosts.grants import Grants
 from sidecar.language.awaits import ACTIONS, MODULE
 from sidecar.language.modules import AVAILABLE

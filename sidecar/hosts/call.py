@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from sidecar import header_rules
-from sidecar.calls.places import ActionError, CustomerFolders, destination, file, media
 from sidecar.header_rules import RuleViolation
+from sidecar.hosts.customer_folders import ActionError, CustomerFolders, destination, file, media
 from sidecar.text import printable
 from sipio.call_control import (
     ActionResult,

@@ -9,25 +9,25 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidecar import header_rules
-from sidecar.decisions import class4
-from sidecar.decisions.class4 import EXACT_INTEGER
 from sidecar.header_rules import RuleViolation
+from sidecar.hosts import routing as routing_host
+from sidecar.hosts.routing import EXACT_INTEGER
 from tests.sandbox.support import result
 
-VARIABLES = class4.variables_json({})
+VARIABLES = routing_host.variables_json({})
 WIDE = EXACT_INTEGER + 2
 
 
 def seen(routing: dict[str, Any]) -> Any:
     """The routing that a script sees."""
-    return json.loads(class4.input_json(class4.initial(routing), VARIABLES))["routing"]
+    return json.loads(routing_host.input_json(routing_host.initial_state(routing), VARIABLES))["routing"]
 
 
 def given_back(before: dict[str, Any], result: dict[str, Any] | bytes) -> dict[str, Any]:
     """The routing that a switch gets for a script's."""
     value = result if isinstance(result, bytes) else json.dumps({"routing": {"egress_routing": []} | result}).encode()
-    after = class4.read(value, class4.initial(before))
-    assert isinstance(after, class4.RoutingState)
+    after = routing_host.read_result(value, routing_host.initial_state(before))
+    assert isinstance(after, routing_host.RoutingState)
     msgspec.msgpack.encode(after.routing)
     return after.routing
 
@@ -83,12 +83,12 @@ ROUTINGS = st.dictionaries(
 def test_what_a_script_leaves_alone_comes_back_as_it_was(routing: dict[str, Any]) -> None:
     before = routing | {"egress_routing": []}
     script = seen(before)
-    numbers = [value for _, _, _, value in class4._scalars(script) if type(value) is int]
+    numbers = [value for _, _, _, value in routing_host._scalars(script) if type(value) is int]
     assert all(abs(number) <= EXACT_INTEGER for number in numbers)
     after = given_back(before, script)
     # A name that holds both a number and a text of the same digits is the one thing that cannot be told apart.
-    wide = {(n, str(v)) for n, _, _, v in class4._scalars(before) if type(v) is int}
-    if not any((n, v) in wide for n, _, _, v in class4._scalars(before) if type(v) is str):
+    wide = {(n, str(v)) for n, _, _, v in routing_host._scalars(before) if type(v) is int}
+    if not any((n, v) in wide for n, _, _, v in routing_host._scalars(before) if type(v) is str):
         assert after == before
 
 
@@ -105,7 +105,7 @@ def test_half_of_a_surrogate_pair_becomes_a_question_mark() -> None:
 
 
 def test_a_switch_with_many_destinations_gets_them_back_and_a_script_cannot_add_to_them() -> None:
-    many = [{"id": index} for index in range(class4.DESTINATIONS + 1)]
+    many = [{"id": index} for index in range(routing_host.DESTINATIONS + 1)]
     assert given_back({"egress_routing": many}, {"egress_routing": many})["egress_routing"] == many
     with pytest.raises(RuleViolation, match="at most 500"):
         given_back({"egress_routing": many}, {"egress_routing": [*many, {}]})
@@ -113,16 +113,16 @@ def test_a_switch_with_many_destinations_gets_them_back_and_a_script_cannot_add_
 
 def test_a_result_of_many_values_costs_the_daemon_no_time() -> None:
     with pytest.raises(RuleViolation, match="more than 50000 values"):
-        given_back({}, {"x": [0] * (class4.VALUES + 2)})
-    given_back({"x": [0] * class4.VALUES}, {"x": [0] * (class4.VALUES + 2)})
+        given_back({}, {"x": [0] * (routing_host.VALUES + 2)})
+    given_back({"x": [0] * routing_host.VALUES}, {"x": [0] * (routing_host.VALUES + 2)})
 
 
 @pytest.mark.parametrize("value", [5, True, "X-A"])
 def test_header_changes_of_the_switch_that_are_no_list_are_its_own_mistake(value: Any) -> None:
     with pytest.raises(RuleViolation):
-        class4.initial({"headers": value})
+        routing_host.initial_state({"headers": value})
     with pytest.raises(RuleViolation):
-        class4.initial({"remove_headers": value})
+        routing_host.initial_state({"remove_headers": value})
 
 
 # Of few digits: of a tie such as 2**-24 this engine writes one digit more than need be.

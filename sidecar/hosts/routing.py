@@ -7,12 +7,10 @@ import msgspec
 from msgspec import Meta
 
 from sandbox.answers import without_halves
-from sidecar import header_rules, hosts
+from sidecar import header_rules
 from sidecar.header_rules import RuleViolation
 from sidecar.text import printable
 from sipio.routing import HeaderChanges
-
-ADAPTER = hosts.source("routing")
 
 DESTINATIONS = 500
 """Entries of ``egress_routing`` that a script may leave, or as many as it was given; a switch offers some 3 to 20."""
@@ -58,7 +56,7 @@ class _Result(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Result).decode
 
 
-def initial(routing: dict[str, Any]) -> RoutingState:
+def initial_state(routing: dict[str, Any]) -> RoutingState:
     """The switch's own decision. Raises RuleViolation where its own header changes break the rules."""
     if "headers" not in routing and "remove_headers" not in routing:
         return RoutingState(routing, _NO_CHANGES)
@@ -98,7 +96,7 @@ def input_json(state: RoutingState, variables: bytes) -> bytes:
     )
 
 
-def read(value: bytes, before: RoutingState) -> RoutingState | Rejection:
+def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     """What a run returned. Raises RuleViolation for a result that must not reach the switch."""
     values = value.count(b",") if len(value) > VALUES else 0
     if values > VALUES and values > VALUES + _encode(before.routing).count(b","):
