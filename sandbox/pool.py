@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from sandbox import link
 from sandbox.answers import add_lines, read_calls, read_outcome
 from sandbox.engine import Tag
 from sandbox.host import Host
 from sandbox.lanes import Lane, Lanes, PooledWorker
-from sandbox.link import Down, Up
+from sandbox.link import Up
 from sandbox.outcome import Bound, Cancelled, Crashed, Exceeded, Outcome, Refused, TimedOut, TimeLimit
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
@@ -83,8 +84,6 @@ class Pool:
         self._outstanding = 0
         self._refused = 0
         self._closing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     # ---- life ----
 
@@ -99,15 +98,6 @@ class Pool:
         except BaseException:
             await self.close()
             raise
-
-    async def drain(self, seconds: float) -> bool:
-        """Wait until nothing is outstanding; False where the time ran out first."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def close(self) -> None:
         """Refuse what comes, give up what is left, and end the workers."""
@@ -161,7 +151,6 @@ class Pool:
         self._per_program[key] = count + 1
         self._outstanding += 1
         if self._outstanding == 1:
-            self._idle.clear()
             self._supervisor.watch()
         self._sequence += 1
         deadlines = self._deadlines
@@ -183,14 +172,14 @@ class Pool:
             return
         # It stays in the worker's books until the worker says that it is done with it.
         if run.invocation.program.suspends:
-            worker.process.send([Down.CANCEL, run.id])
+            worker.process.send(link.cancel(run.id))
         if isinstance(outcome, Cancelled):
             run.cancelled_at = self._loop.time()
 
     def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
         """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
         if run.worker is not None and not run.answered and run.id in run.worker.outstanding:
-            run.worker.process.send([Down.SETTLE, run.id, call_id, succeeded, value.decode("utf-8", "replace")])
+            run.worker.process.send(link.settle(run.id, call_id, succeeded, value))
 
     def _refuse(self, run: Run) -> None:
         self._refused += 1
@@ -228,7 +217,7 @@ class Pool:
     def _ran(self, worker: PooledWorker, message: list[Any]) -> None:
         _, run_id, tag, payload, log, micros = message
         run = worker.outstanding.pop(run_id, None)
-        if worker.held and run_id == worker.seen:
+        if worker.held and run_id == worker.seen.running:
             self._lanes.release(worker)
         if run is not None and not run.answered:
             if log is not None:
@@ -269,8 +258,6 @@ class Pool:
         else:
             del self._per_program[key]
         self._outstanding -= 1
-        if self._outstanding == 0:
-            self._idle.set()
         run.answer(outcome, micros)
 
     # ---- deadlines ----
