@@ -112,7 +112,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
 
     def unpack() -> list[Any]:
         from_worker.feed(answer_of_worker)
-        return list(from_worker)
+        return [link.read_up(message) for message in from_worker]
 
     output = open_output(LogSection(), os.open(os.devnull, os.O_WRONLY))
     log, metrics = DecisionLog(LogSection(), output), DecisionMetrics()
@@ -140,7 +140,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         "decide: write the script's input": lambda: class4.input_json(class4.initial(request.routing), variables),
         "link: pack the run": lambda: packer.pack(link.run(7, invocation, 2.0)),
         "(worker) QuickJS, parse to stringify": script,
-        "link: unpack the answer": unpack,
+        "link: unpack and check the answer": unpack,
         "decide: read and check the result": lambda: class4.read(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
         "record: log line, metrics": lambda: events.publish(record_of(request, decision), request.call_id),

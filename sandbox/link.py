@@ -5,6 +5,7 @@ the worker's may be a script's: what comes up from it is checked.
 """
 
 import mmap
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -104,18 +105,18 @@ class ForgetMessage(NamedTuple):
 
 
 MessageDown = LoadMessage | RunMessage | SettleMessage | CancelMessage | ForgetMessage
-_DOWN: dict[int, type[MessageDown]] = {
-    int(Down.LOAD): LoadMessage,
-    int(Down.RUN): RunMessage,
-    int(Down.SETTLE): SettleMessage,
-    int(Down.CANCEL): CancelMessage,
-    int(Down.FORGET): ForgetMessage,
+_DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
+    int(Down.LOAD): LoadMessage._make,
+    int(Down.RUN): RunMessage._make,
+    int(Down.SETTLE): SettleMessage._make,
+    int(Down.CANCEL): CancelMessage._make,
+    int(Down.FORGET): ForgetMessage._make,
 }
 
 
 def read_down(message: list[Any]) -> MessageDown:
     """What the daemon sent. Raises KeyError or TypeError for what it would not."""
-    return _DOWN[message[0]]._make(message)
+    return _DOWN[message[0]](message)
 
 
 # What goes down is built as a list in the order of its class: making an object of the class first would cost each
@@ -189,55 +190,113 @@ class Up(IntEnum):
     FAILED = 6
 
 
+class ReadyMessage(NamedTuple):
+    """The worker serves."""
+
+    operation: int
+    confined: bool
+    refused: str
+    """What of the confinement there is not, and why."""
+
+
+class DoneMessage(NamedTuple):
+    """A run has ended."""
+
+    operation: int
+    run_id: int
+    tag: str
+    payload: bytes
+    log: str | None
+    """Console lines as JSON; None where there are none."""
+    micros: int
+
+
+class CallsMessage(NamedTuple):
+    """A run has asked its host, or written to its console while it goes on."""
+
+    operation: int
+    run_id: int
+    calls: str
+    """JSON."""
+    log: str | None
+
+
+class SpentMessage(NamedTuple):
+    """The worker's memory has grown: it wants to be replaced once what it holds is done."""
+
+    operation: int
+
+
+class LetGoMessage(NamedTuple):
+    """A run was revoked, past its deadline or cancelled: nothing more comes of it here."""
+
+    operation: int
+    run_id: int
+
+
+class FailedMessage(NamedTuple):
+    """The worker's last words: what its own code raised."""
+
+    operation: int
+    reason: str
+
+
+MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMessage | FailedMessage
+_Shape = tuple[type | tuple[type, ...], ...]
+_UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
+    int(Up.READY): (ReadyMessage._make, (int, bool, str)),
+    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, (str, type(None)), int)),
+    int(Up.CALLS): (CallsMessage._make, (int, int, str, (str, type(None)))),
+    int(Up.SPENT): (SpentMessage._make, (int,)),
+    int(Up.LET_GO): (LetGoMessage._make, (int, int)),
+    int(Up.FAILED): (FailedMessage._make, (int, str)),
+}
+
+
+def read_up(message: object) -> MessageUp | None:
+    """What a worker sent; None for what is no message of a worker's."""
+    if type(message) is not list or not message:
+        return None
+    known = _UP.get(message[0]) if isinstance(message[0], int) else None
+    if known is None:
+        return None
+    make, shape = known
+    if len(message) != len(shape) or not all(map(isinstance, message, shape)):
+        return None
+    return make(message)
+
+
 _DONE = int(Up.DONE)
 
 
 def ready(confined: bool, refused: str) -> list[Any]:
-    """The worker serves; ``refused`` says what of the confinement there is not."""
+    """Tell the daemon that this worker serves."""
     return [Up.READY, confined, refused]
 
 
 def done(run_id: int, tag: str, payload: bytes, log: str | None, micros: int) -> list[Any]:
-    """A run has ended: its status, and its console lines as JSON if there may be some."""
+    """Tell the daemon how a run ended."""
     return [_DONE, run_id, tag, payload, log, micros]
 
 
 def calls(run_id: int, asked: str, log: str | None) -> list[Any]:
-    """A run has asked its host, in JSON, or written to its console."""
+    """Tell the daemon what a run asks and writes."""
     return [Up.CALLS, run_id, asked, log]
 
 
 def spent() -> list[Any]:
-    """The worker's memory has grown: it wants to be replaced once what it holds is done."""
+    """Ask the daemon for a worker in this one's place."""
     return [Up.SPENT]
 
 
 def let_go(run_id: int) -> list[Any]:
-    """A run was revoked, past its deadline or cancelled: nothing more comes of it here."""
+    """Tell the daemon that a run is not done here."""
     return [Up.LET_GO, run_id]
 
 
 def failed(reason: str) -> list[Any]:
-    """The worker's last words: what its own code raised."""
+    """Tell the daemon what this worker dies of."""
     return [Up.FAILED, reason]
-
-
-_SHAPES: dict[object, tuple[type | tuple[type, ...], ...]] = {
-    int(Up.READY): (int, bool, str),
-    int(Up.DONE): (int, int, str, bytes, (str, type(None)), int),
-    int(Up.CALLS): (int, int, str, (str, type(None))),
-    int(Up.SPENT): (int,),
-    int(Up.LET_GO): (int, int),
-    int(Up.FAILED): (int, str),
-}
-
-
-def is_sound(message: object) -> bool:
-    """Whether it has the shape of a message from a worker."""
-    if type(message) is not list or not message:
-        return False
-    shape = _SHAPES.get(message[0]) if isinstance(message[0], int) else None
-    return shape is not None and len(message) == len(shape) and all(map(isinstance, message, shape))
 
 
 OUT_OF_MEMORY_STATUS = 77

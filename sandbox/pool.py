@@ -4,7 +4,6 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -13,7 +12,7 @@ from sandbox.answers import add_lines, read_calls, read_outcome
 from sandbox.engine import Tag
 from sandbox.host import Host
 from sandbox.lanes import Lane, Lanes, PooledWorker
-from sandbox.link import Up
+from sandbox.link import CallsMessage, DoneMessage, LetGoMessage, MessageUp, ReadyMessage, SpentMessage
 from sandbox.outcome import Bound, Cancelled, Crashed, Exceeded, Outcome, Refused, TimedOut, TimeLimit
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
@@ -196,51 +195,48 @@ class Pool:
 
     # ---- answering ----
 
-    def _on_message(self, worker: PooledWorker, message: list[Any]) -> None:
-        operation = message[0]
-        if operation == Up.DONE:
+    def _on_message(self, worker: PooledWorker, message: MessageUp) -> None:
+        if isinstance(message, DoneMessage):
             self._ran(worker, message)
-        elif operation == Up.CALLS:
+        elif isinstance(message, CallsMessage):
             self._host_calls(worker, message)
-        elif operation == Up.LET_GO:
-            run = worker.outstanding.pop(message[1], None)
+        elif isinstance(message, LetGoMessage):
+            run = worker.outstanding.pop(message.run_id, None)
             if run is not None:
                 self._lanes.move(run, self._loop.time())
             self._lanes.feed(worker)
-        elif operation == Up.READY:
-            self._supervisor.is_ready(worker, message[1], message[2])
-        elif operation == Up.SPENT:
+        elif isinstance(message, ReadyMessage):
+            self._supervisor.is_ready(worker, message.confined, message.refused)
+        elif isinstance(message, SpentMessage):
             self._supervisor.replace(worker)
-        elif operation == Up.FAILED:
-            logger.error("worker_failed", extra={"reason": message[1][:1000]})
+        else:
+            logger.error("worker_failed", extra={"reason": message.reason[:1000]})
 
-    def _ran(self, worker: PooledWorker, message: list[Any]) -> None:
-        _, run_id, tag, payload, log, micros = message
-        run = worker.outstanding.pop(run_id, None)
-        if worker.held and run_id == worker.seen.running:
+    def _ran(self, worker: PooledWorker, message: DoneMessage) -> None:
+        run = worker.outstanding.pop(message.run_id, None)
+        if worker.held and message.run_id == worker.seen.running:
             self._lanes.release(worker)
         if run is not None and not run.answered:
-            if log is not None:
-                add_lines(run.log, log)
-            if micros > self._slow_micros and tag != Tag.RETURNED:
+            if message.log is not None:
+                add_lines(run.log, message.log)
+            if message.micros > self._slow_micros and message.tag != Tag.RETURNED:
                 self._lanes.mark_slow(run.invocation.program)
-            outcome = read_outcome(run.invocation, tag, payload)
+            outcome = read_outcome(run.invocation, message.tag, message.payload)
             if outcome is None:
                 worker.process.broken = True
                 worker.process.kill()
                 outcome = Crashed("the worker answered what no run can")
-            self._conclude(run, outcome, micros)
+            self._conclude(run, outcome, message.micros)
         if worker.waiting or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)
 
-    def _host_calls(self, worker: PooledWorker, message: list[Any]) -> None:
-        _, run_id, calls_json, log = message
-        run = worker.outstanding.get(run_id)
+    def _host_calls(self, worker: PooledWorker, message: CallsMessage) -> None:
+        run = worker.outstanding.get(message.run_id)
         if run is None or run.answered:
             return
-        if log is not None:
-            add_lines(run.log, log)
-        calls = read_calls(calls_json)
+        if message.log is not None:
+            add_lines(run.log, message.log)
+        calls = read_calls(message.calls)
         if calls is None:
             # Arguments too deep to be read: the run pays.
             self.stop(run, Exceeded(Bound.OUTBOX))

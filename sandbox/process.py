@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgpack
 import msgspec
 
-from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, is_sound, packer, unpacker
+from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, MessageUp, packer, read_up, unpacker
 
 LAST_WORDS_SECONDS = 0.2
 """Time for the end of the link to be read once the process is gone: what it answered before counts."""
@@ -47,7 +47,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def __init__(
         self,
-        on_message: Callable[["WorkerProcess", list[Any]], None],
+        on_message: Callable[["WorkerProcess", MessageUp], None],
         on_exit: Callable[["WorkerProcess"], None],
     ) -> None:
         self._on_message = on_message
@@ -184,7 +184,7 @@ class WorkerProcess(asyncio.Protocol):
             return
         try:
             self._input.feed(data)
-            messages = [message if is_sound(message) else None for message in self._input]
+            messages = [read_up(message) for message in self._input]
         except (ValueError, RecursionError, msgpack.exceptions.UnpackException):
             messages = [None]
         for message in messages:

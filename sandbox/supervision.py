@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from sandbox import link
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.lanes import Lane, Lanes, PooledWorker
-from sandbox.link import OUT_OF_MEMORY_STATUS
+from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
 from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
 from sandbox.run import Run
@@ -47,7 +46,7 @@ class Supervisor:
         settings: WorkerSettings,
         stall_seconds: float,
         lanes: Lanes,
-        on_message: Callable[[PooledWorker, list[Any]], None],
+        on_message: Callable[[PooledWorker, MessageUp], None],
         conclude: Callable[[Run, Outcome], None],
     ) -> None:
         self._settings = settings
@@ -168,7 +167,7 @@ class Supervisor:
             logger.warning("worker_unconfined", extra={"reason": refused})
             worker.ready.set_result(None)
 
-    def _message(self, process: WorkerProcess, message: list[Any]) -> None:
+    def _message(self, process: WorkerProcess, message: MessageUp) -> None:
         worker = self._workers.get(process)
         if worker is None:
             return

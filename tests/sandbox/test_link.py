@@ -5,7 +5,22 @@ from typing import Any
 import pytest
 
 from sandbox import link
-from sandbox.link import CancelMessage, Down, ForgetMessage, LoadMessage, RunMessage, SettleMessage
+from sandbox.link import (
+    CallsMessage,
+    CancelMessage,
+    DoneMessage,
+    Down,
+    FailedMessage,
+    ForgetMessage,
+    LetGoMessage,
+    LoadMessage,
+    MessageUp,
+    ReadyMessage,
+    RunMessage,
+    SettleMessage,
+    SpentMessage,
+    Up,
+)
 from sandbox.program import Invocation, Limits, Program
 
 PROGRAM = Program(
@@ -83,19 +98,24 @@ def test_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "expected"),
     [
-        link.ready(True, ""),
-        link.done(7, "R", b"1", None, 60),
-        link.done(7, "R", b"1", "[]", 60),
-        link.calls(7, "[]", None),
-        link.calls(7, "[]", "[]"),
-        link.spent(),
-        link.let_go(7),
-        link.failed("words"),
+        (link.ready(True, "why"), ReadyMessage(Up.READY, confined=True, refused="why")),
+        (link.done(7, "R", b"1", None, 60), DoneMessage(Up.DONE, 7, tag="R", payload=b"1", log=None, micros=60)),
+        (link.done(7, "R", b"1", "[]", 60), DoneMessage(Up.DONE, 7, tag="R", payload=b"1", log="[]", micros=60)),
+        (link.calls(7, "[1]", None), CallsMessage(Up.CALLS, 7, calls="[1]", log=None)),
+        (link.calls(7, "[1]", "[]"), CallsMessage(Up.CALLS, 7, calls="[1]", log="[]")),
+        (link.spent(), SpentMessage(Up.SPENT)),
+        (link.let_go(7), LetGoMessage(Up.LET_GO, 7)),
+        (link.failed("words"), FailedMessage(Up.FAILED, "words")),
     ],
 )
-def test_what_a_worker_says_is_sound(message: list[Any]) -> None:
-    assert link.is_sound(arrived(message))
-    assert not link.is_sound([*arrived(message), 1])
-    assert not link.is_sound(arrived(message)[1:])
+def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expected: MessageUp) -> None:
+    assert link.read_up(arrived(message)) == expected
+    assert link.read_up([*arrived(message), 1]) is None
+    assert link.read_up(arrived(message)[1:]) is None
+    assert link.read_up([arrived(message)[0], *([object()] * (len(message) - 1 or 1))]) is None
+
+
+def test_every_operation_has_a_reader() -> None:
+    assert {operation.value for operation in Up} == set(link._UP)
