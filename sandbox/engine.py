@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import _quickjs as quickjs  # the package around it starts a thread, which would stay outside the confinement
+import msgspec
 
 from sandbox import runtime
 from sandbox.bytecode import Bytecode
@@ -38,7 +39,7 @@ class Tag(StrEnum):
     """The runtime itself failed; the payload says how."""
 
 
-class Status(NamedTuple):
+class Status(msgspec.Struct, frozen=True):
     """What a turn of a run came to."""
 
     tag: Tag
@@ -54,6 +55,8 @@ class Status(NamedTuple):
         return float(self.payload) if self.payload else None
 
 
+_GOES_ON = (Tag.RETURNED, Tag.WAITING)
+"""After these a context is as good as before."""
 LOADED = Status(Tag.RETURNED, False, False, "")
 OUT_OF_TIME = Status(Tag.OUT_OF_TIME, False, False, "")
 OUT_OF_MEMORY = Status(Tag.OUT_OF_MEMORY, False, False, "")
@@ -272,7 +275,7 @@ class Context:
             status = _parsed(function(*arguments))
         except ENGINE_ERRORS as error:
             status = _ended(error)
-        if status.tag is not Tag.RETURNED and status.tag is not Tag.WAITING:
+        if status.tag not in _GOES_ON:
             self.usable = False
         return status
 

@@ -23,11 +23,6 @@ class Output:
         self._bytes = 0
         self._oldest = 0.0
 
-    @property
-    def waiting(self) -> bool:
-        """Whether there are messages that have not been sent."""
-        return bool(self._packed)
-
     def add(self, message: list[Any]) -> None:
         """Send a message soon: with the next flush, or now where much or old output waits."""
         packed = self._packer.pack(message)

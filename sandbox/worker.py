@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from sandbox import link
 from sandbox.contexts import Contexts
 from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
@@ -45,6 +47,8 @@ KILL_FACTOR = 1.5
 KILL_SLACK_SECONDS = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
 engine's interrupt, which counts processor time, gets the chance to spare the kill where the machine is busy."""
+_WAITING, _THREW_NULL = Tag.WAITING, Tag.THREW_NULL
+"""Finding a member of an enumeration takes some 70 ns, and a decision would look for three."""
 _CUT_SHORT = (Tag.OUT_OF_TIME, Tag.OUT_OF_MEMORY, Tag.EXCEEDED)
 """Such a run cannot say whether it wrote to the console, and its author needs what it wrote most."""
 _TOO_MANY_JOBS = Status(Tag.EXCEEDED, False, False, "jobs")
@@ -177,7 +181,7 @@ class Worker:
 
     def _run(self, asked: RunMessage) -> None:
         key = asked.key
-        if self._output.waiting and self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
+        if self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
             self._output.flush()
         started = time.monotonic()
         if not self._may_begin(asked, started):
@@ -236,9 +240,9 @@ class Worker:
     def _follow(self, run: BegunRun, status: Status, began: float) -> None:
         """See a turn to its end: its run is over then, or waits. ``began`` is the processor time at its start."""
         context = run.context
-        if status.tag is Tag.WAITING:
+        if status.tag is _WAITING:
             status = self._run_jobs(run, began)
-        if status.tag is Tag.WAITING:
+        if status.tag is _WAITING:
             if not self._suspend(run, status, began):
                 context.usable = False
                 self._end(run, OUT_OF_MEMORY, None)
@@ -247,8 +251,8 @@ class Worker:
             # A promise takes the engine's interrupt for a rejection, which may be what the run ended in.
             context.usable = False
             status = OUT_OF_TIME
-        if status.tag is Tag.THREW_NULL:
-            status = OUT_OF_MEMORY if self._may_have_filled(run) else status._replace(tag=Tag.THREW)
+        if status.tag is _THREW_NULL:
+            status = OUT_OF_MEMORY if self._may_have_filled(run) else structs.replace(status, tag=Tag.THREW)
         log = context.take_log() if status.lines or status.tag in _CUT_SHORT else None
         if status.calls:
             # Of the run's last turn, which it did not wait for.
@@ -259,19 +263,22 @@ class Worker:
         context = run.context
         # First what the run left behind is looked for: until it is gone, the run has not ended.
         keep = context.finish()
-        self._done(run.id, status, log, run.started)
+        seconds = self._done(run.id, status, log, run.started)
         if keep and not self._hoards(context):
             if run.key in self._programs:
                 self._contexts.keep(run.key, context)
-                self._last_seconds[run.key] = time.monotonic() - run.started
+                self._last_seconds[run.key] = seconds
         else:
             # Freeing a context may take long; nobody else's answer waits for it.
             self._output.flush()
             self._last_seconds.pop(run.key, None)
 
-    def _done(self, run_id: int, status: Status, log: str | None, started: float) -> None:
-        micros = int((time.monotonic() - started) * 1e6)
-        self._output.add(link.done(run_id, status.tag, status.payload.encode("utf-8", "replace"), log, micros))
+    def _done(self, run_id: int, status: Status, log: str | None, started: float) -> float:
+        """Answer a run. Gives the seconds that it took."""
+        seconds = time.monotonic() - started
+        payload = status.payload.encode("utf-8", "replace")
+        self._output.add(link.done(run_id, status.tag, payload, log, int(seconds * 1e6)))
+        return seconds
 
     def _suspend(self, run: BegunRun, status: Status, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
@@ -309,7 +316,7 @@ class Worker:
             if count % JOBS_BETWEEN_LOOKS == 0 or time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
                 looked = time.monotonic()
                 status = context.poll(False)
-                if status.tag is not Tag.WAITING:
+                if status.tag is not _WAITING:
                     return status
                 if count >= run.jobs:
                     context.usable = False
