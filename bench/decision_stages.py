@@ -14,12 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgpack
 import msgspec
 
-from sandbox.engine import Context, RunBounds
+from sandbox import link
+from sandbox.engine import Context, RunBounds, Tag
 from sandbox.host import Host
-from sandbox.link import Up, unpacker
 from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
 from sidecar.bench import workload
@@ -99,20 +98,21 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
     context.limit_time(10.0)
     status = context.start(text.decode(), "", 0.0)
-    assert status[0] == "R", status
-    result = status[2:].encode()
+    assert status.tag is Tag.RETURNED, status
+    result = status.payload.encode()
 
     def script() -> None:
         context.finish()
         context.start(text.decode(), "", 0.0)
 
-    packer = msgpack.Packer(autoreset=True)
-    answer_of_worker = packer.pack([int(Up.DONE), 7, "R", result, None, 60])
-    from_worker = unpacker()
+    invocation = Invocation(program=program, input=text, limits=limits, correlation_id=request.call_id)
+    packer = link.packer()
+    answer_of_worker = packer.pack(link.done(7, Tag.RETURNED, result, None, 60))
+    from_worker = link.unpacker()
 
     def unpack() -> list[Any]:
         from_worker.feed(answer_of_worker)
-        return list(from_worker)
+        return [link.read_up(message) for message in from_worker]
 
     output = open_output(LogSection(), os.open(os.devnull, os.O_WRONLY))
     log, metrics = DecisionLog(LogSection(), output), DecisionMetrics()
@@ -140,11 +140,9 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         "decide: write the script's input": lambda: routing_host.input_json(
             routing_host.initial_state(request.routing), variables
         ),
-        "link: pack the run": lambda: packer.pack(
-            [2, 7, program.key, text, request.call_id, 2.0, 2.0, 1_000_000, 16_384, 1_000, 1_000_000]
-        ),
+        "link: pack the run": lambda: packer.pack(link.run(7, invocation, 2.0)),
         "(worker) QuickJS, parse to stringify": script,
-        "link: unpack the answer": unpack,
+        "link: unpack and check the answer": unpack,
         "decide: read and check the result": lambda: routing_host.read_result(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
         "record: log line, metrics": lambda: events.publish(record_of(request, decision), request.call_id),

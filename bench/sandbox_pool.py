@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import LOADED, Context, RunBounds, Tag
 from sandbox.outcome import Completion, Returned
 from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits, Program
@@ -79,7 +79,7 @@ class Inline:
         bounds = RunBounds(LIMITS.result_bytes, LIMITS.log_bytes, LIMITS.outbox_calls)
         for program in programs:
             context = Context(program.suspends)
-            assert context.load(program, bounds) == "R0"
+            assert context.load(program, bounds) == LOADED
             self._contexts.append(context)
 
     def measure(self, seconds: float) -> float:
@@ -92,7 +92,7 @@ class Inline:
                 context = contexts[count % len(contexts)]
                 count += 1
                 context.limit_time(2.0)
-                assert context.start(self._text, "", 0.0)[0] == "R"
+                assert context.start(self._text, "", 0.0).tag is Tag.RETURNED
                 context.finish()
         return count / elapsed
 

@@ -5,12 +5,12 @@ A context holds one program and one run at a time. Only text crosses: nothing of
 """
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import _quickjs as quickjs  # the package around it starts a thread, which would stay outside the confinement
+import msgspec
 
 from sandbox import runtime
 from sandbox.bytecode import Bytecode
@@ -24,7 +24,7 @@ LOAD_CPU_SECONDS = 1.0
 
 
 class Tag(StrEnum):
-    """First character of a status; runtime/run.js says what follows each."""
+    """What became of a turn; runtime/run.js says what the payload of each is."""
 
     RETURNED = "R"
     THREW = "E"
@@ -39,8 +39,36 @@ class Tag(StrEnum):
     """The runtime itself failed; the payload says how."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunBounds:
+class Status(msgspec.Struct, frozen=True):
+    """What a turn of a run came to."""
+
+    tag: Tag
+    lines: bool
+    """Whether there are console lines to take."""
+    calls: bool
+    """Whether there are host calls to take."""
+    payload: str
+
+    @property
+    def waits_ms(self) -> float | None:
+        """Of a run that waits: how long until its next timer is due, if it has one."""
+        return float(self.payload) if self.payload else None
+
+
+_GOES_ON = (Tag.RETURNED, Tag.WAITING)
+"""After these a context is as good as before."""
+LOADED = Status(Tag.RETURNED, False, False, "")
+OUT_OF_TIME = Status(Tag.OUT_OF_TIME, False, False, "")
+OUT_OF_MEMORY = Status(Tag.OUT_OF_MEMORY, False, False, "")
+_HEADS = {
+    f"{tag}{lines + 2 * calls}": (tag, lines, calls)
+    for tag in Tag
+    for lines in (False, True)
+    for calls in (False, True)
+}
+
+
+class RunBounds(NamedTuple):
     """What the runtime inside the context has to hold a run to."""
 
     result: int
@@ -76,15 +104,24 @@ def _evaluated(context: Any, code: bytes | None) -> Any:
     return None if code is None else _BYTECODE.evaluate(context, code)
 
 
-def _ended(error: Exception) -> str:
+def _ended(error: Exception) -> Status:
     """The status of a context that ended in an error that JavaScript could not catch."""
     # The prototypes that make this text are locked by runtime/intrinsics.js, so it is not the author's.
     message = str(error).partition("\n")[0]
     if "interrupted" in message:
-        return Tag.OUT_OF_TIME + "0"
+        return OUT_OF_TIME
     if message == "null" or "out of memory" in message:
-        return Tag.OUT_OF_MEMORY + "0"
-    return Tag.BROKEN + "0" + message[:200]
+        return OUT_OF_MEMORY
+    return Status(Tag.BROKEN, False, False, message[:200])
+
+
+def _parsed(status: object) -> Status:
+    """What the runtime says: a tag, a flag, a payload."""
+    if not isinstance(status, str):
+        # None is how the binding says that there was no memory even for the error.
+        return OUT_OF_MEMORY
+    head = _HEADS.get(status[:2])
+    return Status(*head, status[2:]) if head is not None else Status(Tag.BROKEN, False, False, status[:200])
 
 
 class Context:
@@ -120,13 +157,13 @@ class Context:
         self.suspends = suspends
         self._entries: tuple[str, ...] = ()
         self.program_key = ""
-        self.ended = ""
+        self.ended: Status | None = None
         """The status in which a promise reaction ended the context, if one did."""
         self.usable = True
         """False once a run has left the context in doubt: it is thrown away."""
 
-    def load(self, program: Program, bounds: RunBounds, *, once: bool = False) -> str:
-        """Compile the program. The status is ``R0``, or how it failed.
+    def load(self, program: Program, bounds: RunBounds, *, once: bool = False) -> Status:
+        """Compile the program. The status is LOADED, or how it failed.
 
         ``once`` says that there will be one run: what only another would need is let go when it has begun.
         """
@@ -152,14 +189,14 @@ class Context:
             "bounds": _bounds(bounds),
         }
         try:
-            status = self._functions("load")(json.dumps(description), adapter, once)
+            status = _parsed(self._functions("load")(json.dumps(description), adapter, once))
         except ENGINE_ERRORS as error:
             status = _ended(error)
-        if status is None or status[0] == Tag.THREW_NULL:  # nothing of the author's has run
-            status = Tag.OUT_OF_MEMORY + "0"
-        if status != "R0":
+        if status.tag is Tag.THREW_NULL:  # nothing of the author's has run
+            status = OUT_OF_MEMORY
+        if status != LOADED:
             self.usable = False
-        return str(status)
+        return status
 
     def bound(self, bounds: RunBounds) -> None:
         """Hold the following runs to these bounds; those of ``load`` until then."""
@@ -171,40 +208,25 @@ class Context:
         """Processor time of each following turn."""
         self._context.set_time_limit(seconds)
 
-    def start(self, text: str, correlation_id: str, now_ms: float, entry: str = "main") -> str:
+    def start(self, text: str, correlation_id: str, now_ms: float, entry: str = "main") -> Status:
         """Begin a run, which calls the function ``entry``, and give its status."""
         if entry not in self._entries:
             # Here and not there: the binding would cut the name at a NUL, to another's perhaps.
-            return Tag.THREW + "0" + json.dumps({"name": "Error", "message": f"no function {entry[:100]}"})
-        try:
-            status = self._start(text, correlation_id, now_ms, entry)
-        except ENGINE_ERRORS as error:
-            status = _ended(error)
-        return self._checked(status)
+            error = json.dumps({"name": "Error", "message": f"no function {entry[:100]}"})
+            return Status(Tag.THREW, False, False, error)
+        return self._turn(self._start, text, correlation_id, now_ms, entry)
 
-    def fire(self, now_ms: float) -> str:
+    def fire(self, now_ms: float) -> Status:
         """Call the next timer that is due."""
-        try:
-            status = self._fire(now_ms)
-        except ENGINE_ERRORS as error:
-            status = _ended(error)
-        return self._checked(status)
+        return self._turn(self._fire, now_ms)
 
-    def settle(self, call_id: int, succeeded: bool, value: str, now_ms: float) -> str:
+    def settle(self, call_id: int, succeeded: bool, value: str, now_ms: float) -> Status:
         """Answer a host call: ``value`` is JSON, of the result or of an error's properties."""
-        try:
-            status = self._settle(call_id, succeeded, value, now_ms)
-        except ENGINE_ERRORS as error:
-            status = _ended(error)
-        return self._checked(status)
+        return self._turn(self._settle, call_id, succeeded, value, now_ms)
 
-    def poll(self, idle: bool) -> str:
+    def poll(self, idle: bool) -> Status:
         """The status after jobs have run; ``idle`` says that none is left."""
-        try:
-            status = self._poll(idle)
-        except ENGINE_ERRORS as error:
-            status = _ended(error)
-        return self._checked(status)
+        return self._turn(self._poll, idle)
 
     def run_job(self) -> bool:
         """Run one promise reaction; False when there was none. Raises nothing: see ``ended``."""
@@ -248,11 +270,12 @@ class Context:
             return "[]"
         return taken
 
-    def _checked(self, status: object) -> str:
-        if not isinstance(status, str):
-            # None is how the binding says that there was no memory even for the error.
-            status = Tag.OUT_OF_MEMORY + "0"
-        if status[0] not in "RW":
+    def _turn(self, function: Any, *arguments: str | float) -> Status:
+        try:
+            status = _parsed(function(*arguments))
+        except ENGINE_ERRORS as error:
+            status = _ended(error)
+        if status.tag not in _GOES_ON:
             self.usable = False
         return status
 

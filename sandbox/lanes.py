@@ -11,8 +11,9 @@ import zlib
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from enum import StrEnum
+from typing import NamedTuple
 
-from sandbox.link import Down
+from sandbox import link
 from sandbox.process import WorkerProcess
 from sandbox.program import Program
 from sandbox.run import Run
@@ -38,12 +39,22 @@ class Lane(StrEnum):
     """Finishes what it has, takes no more."""
 
 
+class Sight(NamedTuple):
+    """What is seen of a worker from outside: as long as it stays the same, the worker is at the same thing."""
+
+    running: int
+    """Id of the run that it is in, 0 between runs."""
+    begun: int
+    answered: bool
+    """Whether the run that it is in has its answer. It frees what that held then, and its time for it begins anew."""
+
+
 class PooledWorker:
     """A process and what the pool has given it."""
 
     __slots__ = (
         "evicting", "held", "killed_for", "known", "lane", "last_sent", "outstanding", "process", "ready",
-        "seen", "seen_answered", "seen_at", "seen_begun", "seen_cpu", "slot", "waiting",
+        "seen", "seen_at", "seen_cpu", "slot", "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess, ready: asyncio.Future[None]) -> None:
@@ -60,11 +71,12 @@ class PooledWorker:
         self.slot: int | None = None
         """Place among the fast workers; None for an extra."""
         self.held = False
-        self.seen = 0
-        self.seen_begun = 0
-        self.seen_answered = True
+        """In one run for too long, or stopped: nothing more is placed here."""
+        self.seen = Sight(0, 0, True)
         self.seen_at = 0.0
+        """When it was first seen at that, by the loop's clock."""
         self.seen_cpu = 0.0
+        """Its processor time then."""
         self.evicting = False
         """Being killed for holding a fast place: what it runs begins again among the slow ones."""
         self.killed_for: int | None = None
@@ -73,6 +85,16 @@ class PooledWorker:
     @property
     def load(self) -> int:
         return len(self.outstanding) + len(self.waiting)
+
+    @property
+    def has_unbegun(self) -> bool:
+        """Whether it has been sent a run that it had not begun when it was seen."""
+        return bool(self.outstanding) and next(reversed(self.outstanding)) > self.seen.begun
+
+    def look(self) -> Sight:
+        """What it is at now."""
+        running = self.process.running
+        return Sight(running, self.process.begun, running not in self.outstanding)
 
 
 class Lanes:
@@ -141,41 +163,8 @@ class Lanes:
         program = invocation.program
         if program.key not in worker.known:
             worker.known.add(program.key)
-            worker.process.send(
-                [
-                    Down.LOAD,
-                    program.key,
-                    program.name,
-                    program.suspends,
-                    program.text,
-                    program.adapter,
-                    dict(program.modules),
-                    program.entries,
-                    dict(program.environment),
-                    program.memory_bytes,
-                    program.shared_memory,
-                ]
-            )
-        limits = invocation.limits
-        worker.process.send(
-            [
-                Down.RUN,
-                run.id,
-                program.key,
-                invocation.entry,
-                invocation.input,
-                invocation.correlation_id,
-                run.deadline,
-                limits.cpu_seconds,
-                limits.cpu_seconds if limits.turn_seconds is None else limits.turn_seconds,
-                limits.wall_seconds if limits.turn_seconds is None else limits.turn_seconds,
-                limits.result_bytes,
-                limits.log_bytes,
-                limits.outbox_calls,
-                limits.outbox_bytes,
-                limits.jobs,
-            ]
-        )
+            worker.process.send(link.load(program))
+        worker.process.send(link.run(run.id, invocation, run.deadline))
 
     def feed(self, worker: PooledWorker) -> None:
         """Give a worker with room what waits for it."""

@@ -1,13 +1,17 @@
 """The messages between the daemon and a worker: MessagePack arrays on a stream socket, an operation first.
 
-Both ends are ours, but after a breakout the worker's may be a script's: what comes up from it is checked.
+Each is built and read here, and nowhere else is known what stands where in it. Both ends are ours, but after a breakout
+the worker's may be a script's: what comes up from it is checked.
 """
 
 import mmap
+from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
+
+from sandbox.program import Invocation, Program
 
 MESSAGE_BYTES = 256 * 1024 * 1024
 """The longest message either end accepts; a result, an input and a log all have lower caps of their own."""
@@ -17,34 +21,282 @@ class Down(IntEnum):
     """To the worker."""
 
     LOAD = 1
-    """key, name, suspends, text, adapter, modules, entries, environment, memory_bytes, shared_memory"""
     RUN = 2
-    """run id, program key, entry, input, correlation id, deadline (monotonic), seconds of processor time in all, of
-    processor time in a turn, of wall time in a turn, bounds of result, log,
-    outbox calls and characters, jobs"""
     SETTLE = 3
-    """run id, call id, succeeded, JSON"""
     CANCEL = 4
-    """run id"""
     FORGET = 5
-    """program key"""
+
+
+class LoadMessage(NamedTuple):
+    """A program that runs will name by its key."""
+
+    operation: int
+    key: str
+    name: str
+    suspends: bool
+    text: str
+    adapter: str
+    modules: dict[str, str]
+    entries: list[str]
+    environment: dict[str, str]
+    memory_bytes: int
+    shared_memory: bool
+
+    @property
+    def program(self) -> Program:
+        """The program. Raises ValueError where it is none."""
+        return Program(
+            key=self.key,
+            name=self.name,
+            suspends=self.suspends,
+            text=self.text,
+            adapter=self.adapter,
+            modules=self.modules,
+            entries=tuple(self.entries),
+            environment=self.environment,
+            memory_bytes=self.memory_bytes,
+            shared_memory=self.shared_memory,
+        )
+
+
+class RunMessage(NamedTuple):
+    """An invocation of a program that the worker has been sent."""
+
+    operation: int
+    run_id: int
+    key: str
+    entry: str
+    input: bytes
+    correlation_id: str
+    deadline: float
+    """By the monotonic clock: it is not begun after this."""
+    cpu_seconds: float
+    turn_cpu_seconds: float
+    turn_wall_seconds: float
+    result_bytes: int
+    log_bytes: int
+    outbox_calls: int
+    outbox_bytes: int
+    jobs: int
+
+
+class SettleMessage(NamedTuple):
+    """The answer to a host call: the result as JSON, or an error's properties."""
+
+    operation: int
+    run_id: int
+    call_id: int
+    succeeded: bool
+    value: str
+
+
+class CancelMessage(NamedTuple):
+    """Nobody wants this run any more."""
+
+    operation: int
+    run_id: int
+
+
+class ForgetMessage(NamedTuple):
+    """No run will name this program again, or it is sent anew before."""
+
+    operation: int
+    key: str
+
+
+MessageDown = LoadMessage | RunMessage | SettleMessage | CancelMessage | ForgetMessage
+_DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
+    int(Down.LOAD): LoadMessage._make,
+    int(Down.RUN): RunMessage._make,
+    int(Down.SETTLE): SettleMessage._make,
+    int(Down.CANCEL): CancelMessage._make,
+    int(Down.FORGET): ForgetMessage._make,
+}
+
+
+def read_down(message: list[Any]) -> MessageDown:
+    """What the daemon sent. Raises KeyError or TypeError for what it would not."""
+    return _DOWN[message[0]](message)
+
+
+# What goes down is built as a list in the order of its class: making an object of the class first would cost each
+# decision as much again as packing it. So would an operation that is no plain int.
+_RUN = int(Down.RUN)
+
+
+def load(program: Program) -> list[Any]:
+    """Give a worker a program."""
+    return [
+        Down.LOAD,
+        program.key,
+        program.name,
+        program.suspends,
+        program.text,
+        program.adapter,
+        dict(program.modules),
+        program.entries,
+        dict(program.environment),
+        program.memory_bytes,
+        program.shared_memory,
+    ]
+
+
+def run(run_id: int, invocation: Invocation, deadline: float) -> list[Any]:
+    """Have a worker run an invocation. Ids go up: a worker begins its runs in their order."""
+    limits = invocation.limits
+    turn_seconds = limits.turn_seconds
+    return [
+        _RUN,
+        run_id,
+        invocation.program.key,
+        invocation.entry,
+        invocation.input,
+        invocation.correlation_id,
+        deadline,
+        limits.cpu_seconds,
+        limits.cpu_seconds if turn_seconds is None else turn_seconds,
+        limits.wall_seconds if turn_seconds is None else turn_seconds,
+        limits.result_bytes,
+        limits.log_bytes,
+        limits.outbox_calls,
+        limits.outbox_bytes,
+        limits.jobs,
+    ]
+
+
+def settle(run_id: int, call_id: int, succeeded: bool, value: bytes) -> list[Any]:
+    """Tell a waiting run the answer to a host call."""
+    return [Down.SETTLE, run_id, call_id, succeeded, value.decode("utf-8", "replace")]
+
+
+def cancel(run_id: int) -> list[Any]:
+    """Have a worker give up a run that waits in it."""
+    return [Down.CANCEL, run_id]
+
+
+def forget(key: str) -> list[Any]:
+    """Have a worker forget a program."""
+    return [Down.FORGET, key]
 
 
 class Up(IntEnum):
     """From the worker."""
 
     READY = 1
-    """confined, refused"""
     DONE = 2
-    """run id, tag, payload, log JSON or None, run micros"""
     CALLS = 3
-    """run id, JSON of host calls, log JSON or None"""
     SPENT = 4
-    """Nothing. The worker's memory has grown: it wants to be replaced once what it holds is done."""
     LET_GO = 5
-    """run id: revoked, past its deadline or cancelled. Nothing more comes of it here."""
     FAILED = 6
+
+
+class ReadyMessage(NamedTuple):
+    """The worker serves."""
+
+    operation: int
+    confined: bool
+    refused: str
+    """What of the confinement there is not, and why."""
+
+
+class DoneMessage(NamedTuple):
+    """A run has ended."""
+
+    operation: int
+    run_id: int
+    tag: str
+    payload: bytes
+    log: str | None
+    """Console lines as JSON; None where there are none."""
+    micros: int
+
+
+class CallsMessage(NamedTuple):
+    """A run has asked its host, or written to its console while it goes on."""
+
+    operation: int
+    run_id: int
+    calls: str
+    """JSON."""
+    log: str | None
+
+
+class SpentMessage(NamedTuple):
+    """The worker's memory has grown: it wants to be replaced once what it holds is done."""
+
+    operation: int
+
+
+class LetGoMessage(NamedTuple):
+    """A run was revoked, past its deadline or cancelled: nothing more comes of it here."""
+
+    operation: int
+    run_id: int
+
+
+class FailedMessage(NamedTuple):
     """The worker's last words: what its own code raised."""
+
+    operation: int
+    reason: str
+
+
+MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMessage | FailedMessage
+_Shape = tuple[type | tuple[type, ...], ...]
+_UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
+    int(Up.READY): (ReadyMessage._make, (int, bool, str)),
+    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, (str, type(None)), int)),
+    int(Up.CALLS): (CallsMessage._make, (int, int, str, (str, type(None)))),
+    int(Up.SPENT): (SpentMessage._make, (int,)),
+    int(Up.LET_GO): (LetGoMessage._make, (int, int)),
+    int(Up.FAILED): (FailedMessage._make, (int, str)),
+}
+
+
+def read_up(message: object) -> MessageUp | None:
+    """What a worker sent; None for what is no message of a worker's."""
+    if type(message) is not list or not message:
+        return None
+    known = _UP.get(message[0]) if isinstance(message[0], int) else None
+    if known is None:
+        return None
+    make, shape = known
+    if len(message) != len(shape) or not all(map(isinstance, message, shape)):
+        return None
+    return make(message)
+
+
+_DONE = int(Up.DONE)
+
+
+def ready(confined: bool, refused: str) -> list[Any]:
+    """Tell the daemon that this worker serves."""
+    return [Up.READY, confined, refused]
+
+
+def done(run_id: int, tag: str, payload: bytes, log: str | None, micros: int) -> list[Any]:
+    """Tell the daemon how a run ended."""
+    return [_DONE, run_id, tag, payload, log, micros]
+
+
+def calls(run_id: int, asked: str, log: str | None) -> list[Any]:
+    """Tell the daemon what a run asks and writes."""
+    return [Up.CALLS, run_id, asked, log]
+
+
+def spent() -> list[Any]:
+    """Ask the daemon for a worker in this one's place."""
+    return [Up.SPENT]
+
+
+def let_go(run_id: int) -> list[Any]:
+    """Tell the daemon that a run is not done here."""
+    return [Up.LET_GO, run_id]
+
+
+def failed(reason: str) -> list[Any]:
+    """Tell the daemon what this worker dies of."""
+    return [Up.FAILED, reason]
 
 
 OUT_OF_MEMORY_STATUS = 77
@@ -66,3 +318,9 @@ worker writes it."""
 def unpacker() -> Any:
     """A streaming decoder for one end of a link."""
     return msgpack.Unpacker(max_buffer_size=MESSAGE_BYTES, raw=False, strict_map_key=False, use_list=True)
+
+
+def packer() -> Any:
+    """An encoder for one end of a link. Half of a surrogate pair in a name must not cost the call: it arrives as a
+    question mark."""
+    return msgpack.Packer(autoreset=True, unicode_errors="replace")

@@ -4,15 +4,15 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
+from sandbox import link
 from sandbox.answers import add_lines, read_calls, read_outcome
 from sandbox.engine import Tag
 from sandbox.host import Host
 from sandbox.lanes import Lane, Lanes, PooledWorker
-from sandbox.link import Down, Up
+from sandbox.link import CallsMessage, DoneMessage, LetGoMessage, MessageUp, ReadyMessage, SpentMessage
 from sandbox.outcome import Bound, Cancelled, Crashed, Exceeded, Outcome, Refused, TimedOut, TimeLimit
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
@@ -83,8 +83,6 @@ class Pool:
         self._outstanding = 0
         self._refused = 0
         self._closing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     # ---- life ----
 
@@ -99,15 +97,6 @@ class Pool:
         except BaseException:
             await self.close()
             raise
-
-    async def drain(self, seconds: float) -> bool:
-        """Wait until nothing is outstanding; False where the time ran out first."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def close(self) -> None:
         """Refuse what comes, give up what is left, and end the workers."""
@@ -161,7 +150,6 @@ class Pool:
         self._per_program[key] = count + 1
         self._outstanding += 1
         if self._outstanding == 1:
-            self._idle.clear()
             self._supervisor.watch()
         self._sequence += 1
         deadlines = self._deadlines
@@ -183,14 +171,14 @@ class Pool:
             return
         # It stays in the worker's books until the worker says that it is done with it.
         if run.invocation.program.suspends:
-            worker.process.send([Down.CANCEL, run.id])
+            worker.process.send(link.cancel(run.id))
         if isinstance(outcome, Cancelled):
             run.cancelled_at = self._loop.time()
 
     def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
         """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
         if run.worker is not None and not run.answered and run.id in run.worker.outstanding:
-            run.worker.process.send([Down.SETTLE, run.id, call_id, succeeded, value.decode("utf-8", "replace")])
+            run.worker.process.send(link.settle(run.id, call_id, succeeded, value))
 
     def _refuse(self, run: Run) -> None:
         self._refused += 1
@@ -207,51 +195,48 @@ class Pool:
 
     # ---- answering ----
 
-    def _on_message(self, worker: PooledWorker, message: list[Any]) -> None:
-        operation = message[0]
-        if operation == Up.DONE:
+    def _on_message(self, worker: PooledWorker, message: MessageUp) -> None:
+        if isinstance(message, DoneMessage):
             self._ran(worker, message)
-        elif operation == Up.CALLS:
+        elif isinstance(message, CallsMessage):
             self._host_calls(worker, message)
-        elif operation == Up.LET_GO:
-            run = worker.outstanding.pop(message[1], None)
+        elif isinstance(message, LetGoMessage):
+            run = worker.outstanding.pop(message.run_id, None)
             if run is not None:
                 self._lanes.move(run, self._loop.time())
             self._lanes.feed(worker)
-        elif operation == Up.READY:
-            self._supervisor.is_ready(worker, message[1], message[2])
-        elif operation == Up.SPENT:
+        elif isinstance(message, ReadyMessage):
+            self._supervisor.is_ready(worker, message.confined, message.refused)
+        elif isinstance(message, SpentMessage):
             self._supervisor.replace(worker)
-        elif operation == Up.FAILED:
-            logger.error("worker_failed", extra={"reason": message[1][:1000]})
+        else:
+            logger.error("worker_failed", extra={"reason": message.reason[:1000]})
 
-    def _ran(self, worker: PooledWorker, message: list[Any]) -> None:
-        _, run_id, tag, payload, log, micros = message
-        run = worker.outstanding.pop(run_id, None)
-        if worker.held and run_id == worker.seen:
+    def _ran(self, worker: PooledWorker, message: DoneMessage) -> None:
+        run = worker.outstanding.pop(message.run_id, None)
+        if worker.held and message.run_id == worker.seen.running:
             self._lanes.release(worker)
         if run is not None and not run.answered:
-            if log is not None:
-                add_lines(run.log, log)
-            if micros > self._slow_micros and tag != Tag.RETURNED:
+            if message.log is not None:
+                add_lines(run.log, message.log)
+            if message.micros > self._slow_micros and message.tag != Tag.RETURNED:
                 self._lanes.mark_slow(run.invocation.program)
-            outcome = read_outcome(run.invocation, tag, payload)
+            outcome = read_outcome(run.invocation, message.tag, message.payload)
             if outcome is None:
                 worker.process.broken = True
                 worker.process.kill()
                 outcome = Crashed("the worker answered what no run can")
-            self._conclude(run, outcome, micros)
+            self._conclude(run, outcome, message.micros)
         if worker.waiting or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)
 
-    def _host_calls(self, worker: PooledWorker, message: list[Any]) -> None:
-        _, run_id, calls_json, log = message
-        run = worker.outstanding.get(run_id)
+    def _host_calls(self, worker: PooledWorker, message: CallsMessage) -> None:
+        run = worker.outstanding.get(message.run_id)
         if run is None or run.answered:
             return
-        if log is not None:
-            add_lines(run.log, log)
-        calls = read_calls(calls_json)
+        if message.log is not None:
+            add_lines(run.log, message.log)
+        calls = read_calls(message.calls)
         if calls is None:
             # Arguments too deep to be read: the run pays.
             self.stop(run, Exceeded(Bound.OUTBOX))
@@ -269,8 +254,6 @@ class Pool:
         else:
             del self._per_program[key]
         self._outstanding -= 1
-        if self._outstanding == 0:
-            self._idle.set()
         run.answer(outcome, micros)
 
     # ---- deadlines ----

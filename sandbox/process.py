@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgpack
 import msgspec
 
-from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, Down, Up, unpacker
+from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, MessageUp, packer, read_up, unpacker
 
 LAST_WORDS_SECONDS = 0.2
 """Time for the end of the link to be read once the process is gone: what it answered before counts."""
@@ -47,14 +47,13 @@ class WorkerProcess(asyncio.Protocol):
 
     def __init__(
         self,
-        on_message: Callable[["WorkerProcess", list[Any]], None],
+        on_message: Callable[["WorkerProcess", MessageUp], None],
         on_exit: Callable[["WorkerProcess"], None],
     ) -> None:
         self._on_message = on_message
         self._on_exit = on_exit
         self._input = unpacker()
-        # A lone surrogate in a name must not cost the call: it arrives as a question mark.
-        self._packer = msgpack.Packer(autoreset=True, unicode_errors="replace")
+        self._packer = packer()
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._linked = False
@@ -151,10 +150,6 @@ class WorkerProcess(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._unsent.append(packed)
 
-    def send_forget(self, key: str) -> None:
-        """Let the worker forget a program."""
-        self.send([Down.FORGET, key])
-
     def kill(self) -> None:
         """End the process at once. ``on_exit`` follows."""
         if self.exit_code is None:
@@ -189,7 +184,7 @@ class WorkerProcess(asyncio.Protocol):
             return
         try:
             self._input.feed(data)
-            messages = [message if _is_sound(message) else None for message in self._input]
+            messages = [read_up(message) for message in self._input]
         except (ValueError, RecursionError, msgpack.exceptions.UnpackException):
             messages = [None]
         for message in messages:
@@ -229,22 +224,6 @@ class WorkerProcess(asyncio.Protocol):
 
 
 _NOTHING = memoryview(bytes(3 * 8)).cast("Q")
-
-_SHAPES: dict[object, tuple[type | tuple[type, ...], ...]] = {
-    int(Up.READY): (int, bool, str),
-    int(Up.DONE): (int, int, str, bytes, (str, type(None)), int),
-    int(Up.CALLS): (int, int, str, (str, type(None))),
-    int(Up.SPENT): (int,),
-    int(Up.LET_GO): (int, int),
-    int(Up.FAILED): (int, str),
-}
-
-
-def _is_sound(message: object) -> bool:
-    if type(message) is not list or not message:
-        return False
-    shape = _SHAPES.get(message[0]) if isinstance(message[0], int) else None
-    return shape is not None and len(message) == len(shape) and all(map(isinstance, message, shape))
 
 
 def _import_path() -> list[str]:

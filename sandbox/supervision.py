@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
 
+from sandbox import link
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.lanes import Lane, Lanes, PooledWorker
-from sandbox.link import OUT_OF_MEMORY_STATUS
+from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
 from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
 from sandbox.run import Run
@@ -46,7 +46,7 @@ class Supervisor:
         settings: WorkerSettings,
         stall_seconds: float,
         lanes: Lanes,
-        on_message: Callable[[PooledWorker, list[Any]], None],
+        on_message: Callable[[PooledWorker, MessageUp], None],
         conclude: Callable[[Run, Outcome], None],
     ) -> None:
         self._settings = settings
@@ -133,7 +133,7 @@ class Supervisor:
         for worker in self._workers.values():
             for key in worker.known - kept:
                 worker.known.discard(key)
-                worker.process.send_forget(key)
+                worker.process.send(link.forget(key))
 
     def replace(self, worker: PooledWorker) -> None:
         """Let a worker leave in peace, another in its place."""
@@ -167,11 +167,11 @@ class Supervisor:
             logger.warning("worker_unconfined", extra={"reason": refused})
             worker.ready.set_result(None)
 
-    def _message(self, process: WorkerProcess, message: list[Any]) -> None:
+    def _message(self, process: WorkerProcess, message: MessageUp) -> None:
         worker = self._workers.get(process)
         if worker is None:
             return
-        if worker.held and worker.seen == 0:
+        if worker.held and worker.seen.running == 0:
             # It was stopped, not busy, and speaks again.
             self._lanes.release(worker)
         self._on_message(worker, message)
@@ -195,27 +195,22 @@ class Supervisor:
             self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
 
     def _look(self, worker: PooledWorker, now: float) -> None:
-        process = worker.process
-        running = process.running
-        begun = process.begun
-        # One that has answered and is still in its run is freeing what that held: its time for that begins anew.
-        answered = running not in worker.outstanding
-        if running != worker.seen or begun != worker.seen_begun or answered != worker.seen_answered:
+        sight = worker.look()
+        if sight != worker.seen:
+            # It goes on.
             if worker.held:
                 self._lanes.release(worker)
-            worker.seen = running
-            worker.seen_begun = begun
-            worker.seen_answered = answered
+            worker.seen = sight
             worker.seen_at = now
-            worker.seen_cpu = process.cpu_seconds() if running else 0.0
-        elif running == 0:
-            self._look_at_idle(worker, begun, now)
+            worker.seen_cpu = worker.process.cpu_seconds() if sight.running else 0.0
+        elif sight.running == 0:
+            self._look_at_idle(worker, now)
         else:
-            self._look_at_busy(worker, running, now)
+            self._look_at_busy(worker, now)
 
-    def _look_at_idle(self, worker: PooledWorker, begun: int, now: float) -> None:
+    def _look_at_idle(self, worker: PooledWorker, now: float) -> None:
         """Between runs: does it begin what it has been sent?"""
-        if not worker.held and (not worker.outstanding or next(reversed(worker.outstanding)) <= begun):
+        if not worker.held and not worker.has_unbegun:
             worker.seen_at = now
             return
         elapsed = now - worker.seen_at
@@ -224,23 +219,29 @@ class Supervisor:
         elif worker.lane is Lane.FAST and not worker.held and elapsed >= self._stall_seconds * STALL_WALL_SHARE:
             self._held(worker, None)
 
-    def _look_at_busy(self, worker: PooledWorker, running: int, now: float) -> None:
-        """In a run: for how long?"""
-        run = worker.outstanding.get(running)
+    def _look_at_busy(self, worker: PooledWorker, now: float) -> None:
+        """In a run, since ``seen_at``: is that too long?"""
+        running = worker.seen.running
         elapsed = now - worker.seen_at
         used = worker.process.cpu_seconds() - worker.seen_cpu
-        if worker.lane is Lane.FAST and not worker.held:
-            held = max(used, elapsed / STALL_WALL_SHARE)
-            if held >= self._stall_seconds:
-                self._held(worker, run)
-        if run is not None and used > run.invocation.limits.cpu_seconds * CPU_FACTOR + CPU_SLACK_SECONDS:
+        # None of a run that has been answered: the worker frees what that held, as fast as it can.
+        run = worker.outstanding.get(running)
+        if (
+            worker.lane is Lane.FAST
+            and not worker.held
+            and max(used, elapsed / STALL_WALL_SHARE) >= self._stall_seconds
+        ):
+            self._held(worker, run)
+        if run is None:
+            if elapsed > KILL_SLACK_SECONDS:
+                self._kill(worker, running)
+            return
+        limits = run.invocation.limits
+        unwanted = run.cancelled_at and now - max(run.cancelled_at, worker.seen_at) > CANCEL_SECONDS
+        if used > limits.cpu_seconds * CPU_FACTOR + CPU_SLACK_SECONDS:
             self._conclude(run, TimedOut(TimeLimit.CPU))
             self._kill(worker, running)
-            return
-        wall = run.invocation.limits.wall_seconds if run is not None else 0.0
-        cancelled_at = run.cancelled_at if run is not None else 0.0
-        unwanted = cancelled_at and now - max(cancelled_at, worker.seen_at) > CANCEL_SECONDS
-        if unwanted or elapsed > wall * KILL_FACTOR + KILL_SLACK_SECONDS:
+        elif unwanted or elapsed > limits.wall_seconds * KILL_FACTOR + KILL_SLACK_SECONDS:
             self._kill(worker, running)
 
     def _held(self, worker: PooledWorker, run: Run | None) -> None:
@@ -254,7 +255,7 @@ class Supervisor:
             # Every place is held: the worker longest in one run gives it up, and the run starts over among the slow.
             oldest = min(fast, key=lambda other: other.seen_at)
             oldest.evicting = True
-            self._kill(oldest, oldest.seen)
+            self._kill(oldest, oldest.seen.running)
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
         worker.killed_for = run_id

@@ -11,32 +11,23 @@ import select
 import signal
 import socket
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import msgpack
+from msgspec import structs
 
-from sandbox.engine import Context, RunBounds, Tag
-from sandbox.link import (
-    BEGUN,
-    REVOKED,
-    RUNNING,
-    Down,
-    Up,
-    unpacker,
-)
+from sandbox import link
+from sandbox.contexts import Contexts
+from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
+from sandbox.link import BEGUN, REVOKED, RUNNING, CancelMessage, LoadMessage, RunMessage, SettleMessage
+from sandbox.output import Output
 from sandbox.program import Program
+from sandbox.suspended import BegunRun, SuspendedRuns
 
 READ_BYTES = 256 * 1024
-FLUSH_BYTES = 64 * 1024
-FLUSH_SECONDS = 0.000_3
-"""Answers wait for each other this long at most while runs go on, so that one system call carries several."""
 QUICK_SECONDS = 0.000_5
 """A program whose last run took longer does not start while other programs' answers are waiting to be sent."""
-BLANK_CONTEXTS = 4
-"""Contexts made ahead while there is nothing to do: making one takes some 500 us, taking one next to nothing."""
 JOBS_BETWEEN_LOOKS = 64
 SECONDS_BETWEEN_LOOKS = 0.001
 """A turn of many promise reactions is looked at after this many of them or this long, whichever is first."""
@@ -56,73 +47,53 @@ KILL_FACTOR = 1.5
 KILL_SLACK_SECONDS = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
 engine's interrupt, which counts processor time, gets the chance to spare the kill where the machine is busy."""
-
-
-@dataclass(slots=True)
-class Run:
-    """A run that has begun."""
-
-    id: int
-    context: Context
-    key: str
-    jobs: int
-    cpu_left: float
-    """Processor seconds, over all its turns."""
-    turn_cpu: float
-    """Processor seconds of one turn."""
-    kill_seconds: float
-    started: float
-    heap_bytes: int = 0
-    """While it is suspended."""
+_WAITING, _THREW_NULL = Tag.WAITING, Tag.THREW_NULL
+"""Finding a member of an enumeration takes some 70 ns, and a decision would look for three."""
+_CUT_SHORT = (Tag.OUT_OF_TIME, Tag.OUT_OF_MEMORY, Tag.EXCEEDED)
+"""Such a run cannot say whether it wrote to the console, and its author needs what it wrote most."""
+_TOO_MANY_JOBS = Status(Tag.EXCEEDED, False, False, "jobs")
 
 
 class Worker:
     """The loop. ``serve`` returns when the daemon closes the socket."""
 
-    def __init__(self, link: socket.socket, page: mmap.mmap, warm_contexts: int, memory_bytes: int) -> None:
-        self._link = link
+    def __init__(self, connection: socket.socket, page: mmap.mmap, warm_contexts: int, memory_bytes: int) -> None:
+        self._connection = connection
         self._slots = memoryview(page).cast("Q")
-        self._warm_contexts = warm_contexts
         self._memory_bytes = memory_bytes
+        self._peak_kb = 0
         self._spent = False
         self._programs: dict[str, Program] = {}
-        self._warm: OrderedDict[str, Context] = OrderedDict()
-        self._blank: dict[bool, list[Context]] = {False: [], True: []}
-        """By whether their runs may wait."""
-        self._suspended: dict[int, Run] = {}
-        self._timers: dict[int, float] = {}
         self._last_seconds: dict[str, float] = {}
-        self._input = unpacker()
-        self._suspended_bytes: dict[str, int] = {}
-        """By program: the memory limit is the script's, however many of its runs wait at once."""
-        self._packer = msgpack.Packer(autoreset=True, unicode_errors="replace")
-        self._output: list[bytes] = []
-        self._output_bytes = 0
-        self._oldest_output = 0.0
-        self._peak_kb = 0
+        """How long the last run of a program took."""
+        self._contexts = Contexts(warm_contexts)
+        self._suspended = SuspendedRuns()
+        self._output = Output(connection)
+        self._input = link.unpacker()
         self._messages: deque[list[Any]] = deque()
+
+    # ---- life ----
 
     def warm_up(self) -> None:
         """Use once everything that a run uses, so that nothing is imported or allocated first under confinement."""
-        program = Program(
-            key="",
-            name="warm-up",
-            suspends=True,
-            text="async function main(data) { console.log(1); await null; return data }",
-            adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
-        )
-        bounds = RunBounds(1000, 1000, 10)
-        for suspends, blank in self._blank.items():
+        for suspends in (False, True):
+            program = Program(
+                key="",
+                name="warm-up",
+                suspends=suspends,
+                text="async function main(data) { console.log(1); await null; return data }",
+                adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
+            )
             context = Context(suspends)
-            context.load(program, bounds)
+            context.load(program, RunBounds(1000, 1000, 10))
             context.limit_time(1.0)
             context.start("{}", "", 0.0)
             while context.run_job():
                 context.poll(False)
             context.take_log()
             context.finish()
-            blank.append(Context(suspends))
-        self._peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            self._contexts.add_blank(suspends)
+        self._peak_kb = _peak_kb()
         select.poll()
         # Messages and contexts form no cycles; a collection in the middle of a run would be a script's time.
         gc.collect()
@@ -130,8 +101,8 @@ class Worker:
 
     def ready(self, confined: bool, refused: str) -> None:
         """Tell the daemon, with what became of the confinement."""
-        self._send([Up.READY, confined, refused])
-        self._flush()
+        self._output.add(link.ready(confined, refused))
+        self._output.flush()
 
     def last_words(self, error: Exception) -> None:
         """Tell the daemon what this worker dies of."""
@@ -140,8 +111,10 @@ class Worker:
         while traceback is not None:
             places.append(f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}")
             traceback = traceback.tb_next
-        self._send([Up.FAILED, f"{type(error).__name__}: {error} in {' > '.join(places)}"[:1000]])
-        self._flush()
+        self._output.add(link.failed(f"{type(error).__name__}: {error} in {' > '.join(places)}"[:1000]))
+        self._output.flush()
+
+    # ---- messages ----
 
     def serve(self) -> None:
         """Handle messages until the daemon goes away."""
@@ -156,117 +129,103 @@ class Worker:
             while self._messages:
                 self._handle(self._messages.popleft())
             self._fire_due_timers()
-            self._flush()
+            self._output.flush()
 
     def _receive(self) -> bytes | None:
         """What has come, b"" when a timer is due first, None at the end."""
-        if not self._timers:
+        due = self._suspended.next_due()
+        if due is not None:
+            poller = select.poll()
+            poller.register(self._connection, select.POLLIN)
+            wait = min(due - time.monotonic(), LONGEST_WAIT)
+            if not poller.poll(max(0.0, wait * 1000)):
+                return b""
+        elif self._contexts.lacks_blank:
             # Looking before blocking costs one system call, and only where there is a reserve to fill.
-            if any(len(blank) < BLANK_CONTEXTS for blank in self._blank.values()):
-                try:
-                    return self._link.recv(READ_BYTES, socket.MSG_DONTWAIT) or None
-                except BlockingIOError:
-                    self._make_blank()
-                    return b""
-            return self._link.recv(READ_BYTES) or None
-        wait = min(self._timers.values()) - time.monotonic()
-        poller = select.poll()
-        poller.register(self._link, select.POLLIN)
-        if poller.poll(max(0.0, min(wait, LONGEST_WAIT) * 1000)):
-            return self._link.recv(READ_BYTES) or None
-        return b""
+            try:
+                return self._connection.recv(READ_BYTES, socket.MSG_DONTWAIT) or None
+            except BlockingIOError:
+                self._contexts.make_blank()
+                return b""
+        return self._connection.recv(READ_BYTES) or None
 
-    def _make_blank(self) -> None:
-        for suspends, blank in self._blank.items():
-            if len(blank) < BLANK_CONTEXTS:
-                blank.append(Context(suspends))
-                return
-
-    def _handle(self, message: list[Any]) -> None:
-        operation = message[0]
-        if operation == Down.RUN:
+    def _handle(self, received: list[Any]) -> None:
+        message = link.read_down(received)
+        if isinstance(message, RunMessage):
             self._run(message)
-        elif operation == Down.LOAD:
-            _, key, name, suspends, text, adapter, modules, entries, environment, memory_bytes, shared = message
-            self._programs[key] = Program(
-                key=key,
-                name=name,
-                suspends=suspends,
-                text=text,
-                adapter=adapter,
-                modules=modules,
-                entries=tuple(entries),
-                environment=environment,
-                memory_bytes=memory_bytes,
-                shared_memory=shared,
-            )
-        elif operation == Down.SETTLE:
-            _, run_id, call_id, succeeded, value = message
-            run = self._resume(run_id)
+        elif isinstance(message, LoadMessage):
+            self._programs[message.key] = message.program
+        elif isinstance(message, SettleMessage):
+            run = self._suspended.take(message.run_id)
             if run is not None:
-                context = run.context
-                self._turn(run, lambda now: context.settle(call_id, succeeded, value, now))
-        elif operation == Down.CANCEL:
-            if self._resume(message[1]) is not None:
-                self._timers.pop(message[1], None)
-                self._send([Up.LET_GO, message[1]])
-        elif operation == Down.FORGET:
-            self._programs.pop(message[1], None)
-            self._warm.pop(message[1], None)
-            self._last_seconds.pop(message[1], None)
+                self._settle(run, message)
+        elif isinstance(message, CancelMessage):
+            if self._suspended.take(message.run_id) is not None:
+                self._output.add(link.let_go(message.run_id))
+        else:
+            self._programs.pop(message.key, None)
+            self._last_seconds.pop(message.key, None)
+            self._contexts.forget(message.key)
 
-    def _run(self, message: list[Any]) -> None:
-        (
-            _, run_id, key, entry, text, correlation_id, deadline, cpu, turn_cpu, turn_wall, result, log, outbox,
-            outbox_characters, jobs,
-        ) = message  # fmt: skip
-        slots = self._slots
-        if self._output and self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
-            self._flush()
+    def _settle(self, run: BegunRun, message: SettleMessage) -> None:
+        context = run.context
+        self._turn(run, lambda now: context.settle(message.call_id, message.succeeded, message.value, now))
+
+    def _fire_due_timers(self) -> None:
+        for run_id in self._suspended.due(time.monotonic()):
+            run = self._suspended.take(run_id)
+            if run is not None:
+                self._turn(run, run.context.fire)
+
+    # ---- runs ----
+
+    def _run(self, asked: RunMessage) -> None:
+        key = asked.key
+        if self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
+            self._output.flush()
         started = time.monotonic()
-        # Before the look at REVOKED: the daemon revokes first and looks second, so that at least one of the two sees
-        # the other. Where both do, the daemon learns from LET_GO that the run is its to place again.
-        slots[RUNNING] = run_id
-        if run_id <= slots[REVOKED] or started > deadline:
-            slots[RUNNING] = 0
-            self._send([Up.LET_GO, run_id])
+        if not self._may_begin(asked, started):
+            self._output.add(link.let_go(asked.run_id))
             return
-        slots[BEGUN] = run_id
-        kill_seconds = turn_wall * KILL_FACTOR + KILL_SLACK_SECONDS
+        kill_seconds = asked.turn_wall_seconds * KILL_FACTOR + KILL_SLACK_SECONDS
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
-        context = self._warm.pop(key, None)
-        bounds = RunBounds(result, log, outbox, outbox_characters)
-        if context is None:
+        bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
+        context = self._contexts.warm(key)
+        if context is not None:
+            context.bound(bounds)
+        else:
             program = self._programs[key]
-            blank = self._blank[program.suspends]
-            context = blank.pop() if blank else Context(program.suspends)
-            status = context.load(program, bounds, once=self._warm_contexts == 0)
+            context = self._contexts.blank(program.suspends)
+            loaded = context.load(program, bounds, once=not self._contexts.keeps)
             if not context.usable:
-                self._done(run_id, status, None, started)
+                self._done(asked.run_id, loaded, None, started)
                 self._at_rest()
                 return
-        else:
-            context.bound(bounds)
-        context.limit_time(min(cpu, turn_cpu))
-        run = Run(
-            id=run_id,
-            context=context,
-            key=key,
-            jobs=jobs,
-            cpu_left=cpu,
-            turn_cpu=turn_cpu,
-            kill_seconds=kill_seconds,
-            started=started,
+        run = BegunRun(
+            asked.run_id, context, key, asked.jobs, asked.cpu_seconds, asked.turn_cpu_seconds, kill_seconds, started
         )
+        context.limit_time(min(run.cpu_left, run.turn_cpu))
         began = time.process_time() if context.suspends else 0.0
-        status = context.start(str(text, "utf-8", "replace"), correlation_id, started * 1000, entry)
-        self._follow(run, status, began)
+        text = str(asked.input, "utf-8", "replace")
+        self._follow(run, context.start(text, asked.correlation_id, started * 1000, asked.entry), began)
         # What a context holds is freed here, as part of its own run.
         del run, context
         self._at_rest()
 
-    def _turn(self, run: Run, step: Callable[[float], str]) -> None:
-        """Go on with a run that was suspended."""
+    def _may_begin(self, asked: RunMessage, now: float) -> bool:
+        """Whether a run is still this worker's to begin. It is the one that the worker is in then."""
+        slots = self._slots
+        # Before the look at REVOKED: the daemon revokes first and looks second, so that at least one of the two sees
+        # the other. Where both do, the daemon learns from LET_GO that the run is its to place again.
+        slots[RUNNING] = asked.run_id
+        if asked.run_id <= slots[REVOKED] or now > asked.deadline:
+            slots[RUNNING] = 0
+            return False
+        slots[BEGUN] = asked.run_id
+        return True
+
+    def _turn(self, run: BegunRun, step: Callable[[float], Status]) -> None:
+        """Go on with a run that waited."""
         self._slots[RUNNING] = run.id
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
         run.context.limit_time(min(run.cpu_left, run.turn_cpu))
@@ -278,80 +237,76 @@ class Worker:
         signal.setitimer(signal.ITIMER_REAL, 0)
         self._slots[RUNNING] = 0
 
-    def _follow(self, run: Run, status: str, began: float) -> None:
-        """Run promise reactions until the run has a status or waits. ``began`` is the processor time at its turn's."""
+    def _follow(self, run: BegunRun, status: Status, began: float) -> None:
+        """See a turn to its end: its run is over then, or waits. ``began`` is the processor time at its start."""
         context = run.context
-        if status[0] == Tag.WAITING:
+        if status.tag is _WAITING:
             status = self._run_jobs(run, began)
-        if context.suspends and status[0] != Tag.WAITING and time.process_time() - began > run.cpu_left:
+        if status.tag is _WAITING:
+            if not self._suspend(run, status, began):
+                context.usable = False
+                self._end(run, OUT_OF_MEMORY, None)
+            return
+        if context.suspends and time.process_time() - began > run.cpu_left:
             # A promise takes the engine's interrupt for a rejection, which may be what the run ended in.
             context.usable = False
-            status = Tag.OUT_OF_TIME + "0"
-        if status[0] == Tag.THREW_NULL:
-            full = self._may_have_filled(run)
-            status = Tag.OUT_OF_MEMORY + "0" if full else Tag.THREW + status[1:]
-        # A run out of time or memory cannot say whether it wrote to the console: its author needs it most then.
-        log = context.take_log() if status[1] in "13" or status[0] in "TMX" else None
-        if status[0] == Tag.WAITING:
-            if self._suspend(run, status, log, began):
-                return
-            context.usable = False
-            status, log = Tag.OUT_OF_MEMORY + "0", None
-        self._timers.pop(run.id, None)
-        if status[1] in "23":
-            # Host calls of a run's last turn, which it did not wait for.
-            self._send([Up.CALLS, run.id, context.take_outbox(), None])
+            status = OUT_OF_TIME
+        if status.tag is _THREW_NULL:
+            status = OUT_OF_MEMORY if self._may_have_filled(run) else structs.replace(status, tag=Tag.THREW)
+        log = context.take_log() if status.lines or status.tag in _CUT_SHORT else None
+        if status.calls:
+            # Of the run's last turn, which it did not wait for.
+            self._output.add(link.calls(run.id, context.take_outbox(), None))
+        self._end(run, status, log)
+
+    def _end(self, run: BegunRun, status: Status, log: str | None) -> None:
+        context = run.context
         # First what the run left behind is looked for: until it is gone, the run has not ended.
         keep = context.finish()
-        self._done(run.id, status, log, run.started)
+        seconds = self._done(run.id, status, log, run.started)
         if keep and not self._hoards(context):
-            self._keep(run.key, context)
             if run.key in self._programs:
-                self._last_seconds[run.key] = time.monotonic() - run.started
+                self._contexts.keep(run.key, context)
+                self._last_seconds[run.key] = seconds
         else:
             # Freeing a context may take long; nobody else's answer waits for it.
-            self._flush()
+            self._output.flush()
             self._last_seconds.pop(run.key, None)
 
-    def _suspend(self, run: Run, status: str, log: str | None, began: float) -> bool:
+    def _done(self, run_id: int, status: Status, log: str | None, started: float) -> float:
+        """Answer a run. Gives the seconds that it took."""
+        seconds = time.monotonic() - started
+        payload = status.payload.encode("utf-8", "replace")
+        self._output.add(link.done(run_id, status.tag, payload, log, int(seconds * 1e6)))
+        return seconds
+
+    def _suspend(self, run: BegunRun, status: Status, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
         context = run.context
-        program = self._programs.get(run.key)
-        shared = program is not None and program.shared_memory
-        # Measuring takes as long as the heap is large, so only where the sum is what is limited.
-        run.heap_bytes = context.heap_bytes() if shared else 0
-        held = self._suspended_bytes.get(run.key, 0) + run.heap_bytes
-        calls = context.take_outbox() if status[1] in "23" else None
-        if not context.usable or (shared and program is not None and held > program.memory_bytes):
+        log = context.take_log() if status.lines else None
+        asked = context.take_outbox() if status.calls else "[]"
+        if not context.usable or not self._has_memory_to_wait(run):
             return False
         self._note_peak()
-        if calls is not None:
-            self._send([Up.CALLS, run.id, calls, log])
-            self._flush()
-        elif log is not None:
-            self._send([Up.CALLS, run.id, "[]", log])
-        if shared:
-            self._suspended_bytes[run.key] = held
-        self._suspended[run.id] = run
-        if len(status) > 2:
-            self._timers[run.id] = time.monotonic() + float(status[2:]) / 1000
-        else:
-            self._timers.pop(run.id, None)
+        if status.calls or log is not None:
+            self._output.add(link.calls(run.id, asked, log))
+        if status.calls:
+            self._output.flush()
         run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
+        wait_ms = status.waits_ms
+        self._suspended.add(run, time.monotonic() + wait_ms / 1000 if wait_ms is not None else None)
         return True
 
-    def _resume(self, run_id: int) -> Run | None:
-        run = self._suspended.pop(run_id, None)
-        if run is not None:
-            # Nothing is kept of runs that each have a limit of their own.
-            held = self._suspended_bytes.get(run.key, 0) - run.heap_bytes
-            if held > 0:
-                self._suspended_bytes[run.key] = held
-            else:
-                self._suspended_bytes.pop(run.key, None)
-        return run
+    def _has_memory_to_wait(self, run: BegunRun) -> bool:
+        program = self._programs.get(run.key)
+        if program is None or not program.shared_memory:
+            run.heap_bytes = 0
+            return True
+        # Measuring takes as long as the heap is large, so only where the sum is what is limited.
+        run.heap_bytes = run.context.heap_bytes()
+        return self._suspended.heap_bytes(run.key) + run.heap_bytes <= program.memory_bytes
 
-    def _run_jobs(self, run: Run, began: float) -> str:
+    def _run_jobs(self, run: BegunRun, began: float) -> Status:
         # The engine limits the time of each reaction alone; a chain of them without end is limited here.
         context = run.context
         looked = time.monotonic()
@@ -361,28 +316,27 @@ class Worker:
             if count % JOBS_BETWEEN_LOOKS == 0 or time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
                 looked = time.monotonic()
                 status = context.poll(False)
-                if status[0] != Tag.WAITING:
+                if status.tag is not _WAITING:
                     return status
                 if count >= run.jobs:
                     context.usable = False
-                    return Tag.EXCEEDED + "0jobs"
+                    return _TOO_MANY_JOBS
                 left = min(run.cpu_left, run.turn_cpu) - (time.process_time() - began)
                 if left <= 0:
                     context.usable = False
-                    return Tag.OUT_OF_TIME + "0"
+                    return OUT_OF_TIME
                 context.limit_time(left)
-        if context.ended:
-            return context.ended
-        return context.poll(True)
+        return context.ended or context.poll(True)
 
-    def _may_have_filled(self, run: Run) -> bool:
+    # ---- memory ----
+
+    def _may_have_filled(self, run: BegunRun) -> bool:
         """Whether the run's heap can have reached its limit. What it held is gone by the time that null is seen."""
         program = self._programs.get(run.key)
         if program is None:
             return True
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         lasted = time.monotonic() - run.started
-        return peak > program.memory_bytes and lasted > program.memory_bytes / FILLED_BYTES_PER_SECOND
+        return _peak_kb() * 1024 > program.memory_bytes and lasted > program.memory_bytes / FILLED_BYTES_PER_SECOND
 
     def _hoards(self, context: Context) -> bool:
         return self._note_peak() and context.heap_bytes() > RETAINED_BYTES
@@ -392,48 +346,15 @@ class Worker:
 
         The kernel's count begins at the peak of the daemon that started it, so that growth up to there goes unseen.
         """
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak = _peak_kb()
         if peak - self._peak_kb < PEAK_STEP_KB:
             return False
         self._peak_kb = peak
         if peak * 1024 > self._memory_bytes * SPENT_SHARE and not self._spent:
             self._spent = True
-            self._send([Up.SPENT])
+            self._output.add(link.spent())
         return True
 
-    def _keep(self, key: str, context: Context) -> None:
-        if key not in self._programs:
-            return
-        self._warm[key] = context
-        if len(self._warm) > self._warm_contexts:
-            self._warm.popitem(last=False)
 
-    def _fire_due_timers(self) -> None:
-        if not self._timers:
-            return
-        now = time.monotonic()
-        for run_id in [run_id for run_id, due in self._timers.items() if due <= now]:
-            del self._timers[run_id]
-            run = self._resume(run_id)
-            if run is not None:
-                self._turn(run, run.context.fire)
-
-    def _done(self, run_id: int, status: str, log: str | None, started: float) -> None:
-        micros = int((time.monotonic() - started) * 1e6)
-        self._send([Up.DONE, run_id, status[0], status[2:].encode("utf-8", "replace"), log, micros])
-
-    def _send(self, message: list[Any]) -> None:
-        packed = self._packer.pack(message)
-        now = time.monotonic()
-        if not self._output:
-            self._oldest_output = now
-        self._output.append(packed)
-        self._output_bytes += len(packed)
-        if self._output_bytes > FLUSH_BYTES or now - self._oldest_output > FLUSH_SECONDS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._output:
-            self._link.sendall(b"".join(self._output))
-            self._output.clear()
-            self._output_bytes = 0
+def _peak_kb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

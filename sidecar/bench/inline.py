@@ -53,8 +53,8 @@ class Inline:
             index += 1
             context.limit_time(self._cpu_seconds)
             status = context.start(text, "", now * 1000)
-            if status[0] != Tag.RETURNED or not context.finish():
-                raise SidecarError(f"a script of the benchmark failed: {status[:200]}")
+            if status.tag is not Tag.RETURNED or not context.finish():
+                raise SidecarError(f"a script of the benchmark failed: {status.tag} {status.payload[:200]}")
             before, now = now, clock()
             if now >= measured_from:
                 latencies.append(now - before)

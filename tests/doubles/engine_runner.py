@@ -1,58 +1,54 @@
 """Runs programs in the test's own process: the engine and the runtime are real, the worker process is left out."""
 
 import functools
-import json
 from collections.abc import Callable
 
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.answers import add_lines, read_calls, read_outcome
+from sandbox.engine import LOADED, Context, RunBounds, Status, Tag
 from sandbox.host import Host, HostCall
-from sandbox.outcome import Cancelled, Completion, LogLine, Outcome, Returned, TimedOut, TimeLimit
+from sandbox.outcome import Bound, Cancelled, Completion, Exceeded, LogLine, Outcome
 from sandbox.program import Invocation
-from sandbox.stack import threw
 
 
 class EngineRun:
-    """One run; its turns happen at once, within the call that gives them."""
+    """One run; its turns happen at once, within the call that gives them. Its time is the test's."""
 
-    def __init__(
-        self,
-        invocation: Invocation,
-        done: Callable[[Completion], None],
-        host: Host | None,
-    ) -> None:
+    def __init__(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None) -> None:
         self.invocation = invocation
         self._done = done
         self._host = host
         self._log: list[LogLine] = []
-        self._steps: list[Callable[[], str]] = []
+        self._steps: list[Callable[[], Status]] = []
         self._turning = False
         self.over = False
         self.now = 0.0
+        self.next_due: float | None = None
+        """When its next timer is due, if it waits for one."""
         self.context = Context(invocation.program.suspends)
 
     def begin(self) -> None:
-        limits = self.invocation.limits
-        bounds = RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls)
-        loaded = self.context.load(self.invocation.program, bounds)
-        if loaded != "R0":
+        invocation, limits = self.invocation, self.invocation.limits
+        bounds = RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls, limits.outbox_bytes)
+        loaded = self.context.load(invocation.program, bounds)
+        if loaded != LOADED:
             self._end(self._outcome(loaded))
             return
-        self.context.limit_time(1.0)
-        text = self.invocation.input.decode()
-        self._turn(lambda: self.context.start(text, self.invocation.correlation_id, self.now, self.invocation.entry))
+        self.context.limit_time(limits.cpu_seconds if limits.turn_seconds is None else limits.turn_seconds)
+        text = str(invocation.input, "utf-8", "replace")
+        self._turn(lambda: self.context.start(text, invocation.correlation_id, self.now, invocation.entry))
 
     def cancel(self) -> None:
         self._end(Cancelled())
-
-    def _answer_call(self, call_id: int, succeeded: bool, value: bytes) -> None:
-        self._turn(lambda: self.context.settle(call_id, succeeded, value.decode(), self.now))
 
     def pass_time(self, milliseconds: float) -> None:
         """Let the script's timers that are due by then fire."""
         self.now += milliseconds
         self._turn(lambda: self.context.fire(self.now))
 
-    def _turn(self, step: Callable[[], str]) -> None:
+    def _answer_call(self, call_id: int, succeeded: bool, value: bytes) -> None:
+        self._turn(lambda: self.context.settle(call_id, succeeded, value.decode("utf-8", "replace"), self.now))
+
+    def _turn(self, step: Callable[[], Status]) -> None:
         self._steps.append(step)
         if self._turning:
             return
@@ -61,18 +57,32 @@ class EngineRun:
             self._follow(self._steps.pop(0)())
         self._turning = False
 
-    def _follow(self, status: str) -> None:
-        if status[0] == Tag.WAITING:
-            while self.context.run_job():
-                pass
-            status = self.context.poll(True)
-        if status[1] in "13":
-            self._log += [LogLine(level, text) for level, text in json.loads(self.context.take_log())]
-        if status[1] in "23":
-            for call_id, name, arguments in json.loads(self.context.take_outbox()):
+    def _follow(self, status: Status) -> None:
+        if status.tag is Tag.WAITING:
+            status = self._run_jobs()
+        if status.lines:
+            add_lines(self._log, self.context.take_log())
+        if status.calls:
+            calls = read_calls(self.context.take_outbox())
+            if calls is None:
+                self._end(Exceeded(Bound.OUTBOX))
+                return
+            for call_id, name, arguments in calls:
                 self._ask(HostCall(name, arguments, functools.partial(self._answer_call, call_id)))
-        if status[0] != Tag.WAITING:
+        if status.tag is Tag.WAITING:
+            self.next_due = self.now + status.waits_ms if status.waits_ms is not None else None
+        else:
             self._end(self._outcome(status))
+
+    def _run_jobs(self) -> Status:
+        jobs = 0
+        while self.context.run_job():
+            jobs += 1
+            if jobs >= self.invocation.limits.jobs:
+                return Status(Tag.EXCEEDED, True, False, "jobs")
+            if jobs % 64 == 0 and (status := self.context.poll(False)).tag is not Tag.WAITING:
+                return status
+        return self.context.ended or self.context.poll(True)
 
     def _ask(self, call: HostCall) -> None:
         if self.over:
@@ -82,13 +92,12 @@ class EngineRun:
         else:
             self._host.asked(call)
 
-    def _outcome(self, status: str) -> Outcome:
-        if status[0] == Tag.RETURNED:
-            return Returned(status[2:].encode())
-        if status[0] in (Tag.THREW, Tag.THREW_NULL):
-            return threw(self.invocation.program.name, status[2:])
-        assert status[0] == Tag.OUT_OF_TIME, status
-        return TimedOut(TimeLimit.CPU)
+    def _outcome(self, status: Status) -> Outcome:
+        # Of null that is thrown a worker says by its memory whether the engine threw it; here the author did.
+        tag = Tag.THREW if status.tag is Tag.THREW_NULL else status.tag
+        outcome = read_outcome(self.invocation, tag, status.payload.encode("utf-8", "replace"))
+        assert outcome is not None, status
+        return outcome
 
     def _end(self, outcome: Outcome) -> None:
         if not self.over:

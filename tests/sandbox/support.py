@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import Context, RunBounds, Status, Tag
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion, Returned, Threw
 from sandbox.pool import Pool, PoolSettings, Run
@@ -36,6 +36,11 @@ def program(text: str, suspends: bool = False, *, key: str = "", adapter: str = 
     )
 
 
+def written(status: Status) -> str:
+    """A status as the runtime writes it: a tag, a flag, a payload."""
+    return f"{status.tag}{status.lines + 2 * status.calls}{status.payload}"
+
+
 class Driven:
     """One context, in this process, with a clock that the test moves."""
 
@@ -54,7 +59,7 @@ class Driven:
         self.log: list[list[str]] = []
         self.calls: list[list[Any]] = []
         self.program = program(text, suspends, adapter=adapter, **more)
-        self.loaded = self.context.load(self.program, self.bounds)
+        self.loaded = written(self.context.load(self.program, self.bounds))
 
     def start(self, data: Any = None, *, cpu: float = 2.0, correlation_id: str = "") -> str:
         """Begin a run and go on until it has a status or waits."""
@@ -83,19 +88,19 @@ class Driven:
         assert not usable or status[0] == "W"
         return threw("author.js", status[2:]) if status[0] == "E" else status
 
-    def _settled(self, status: str) -> str:
+    def _settled(self, status: Status) -> str:
         jobs = 0
-        while status[0] == "W" and self.context.run_job():
+        while status.tag is Tag.WAITING and self.context.run_job():
             jobs += 1
             if jobs % 64 == 0:
                 status = self.context.poll(False)
-        if status[0] == "W":
+        if status.tag is Tag.WAITING:
             status = self.context.ended or self.context.poll(True)
-        if status[1] in "13":
+        if status.lines:
             self.log += json.loads(self.context.take_log())
-        if status[0] == "W" and status[1] in "23":
+        if status.tag is Tag.WAITING and status.calls:
             self.calls += json.loads(self.context.take_outbox())
-        return status
+        return written(status)
 
 
 def result(text: str, data: Any = None, suspends: bool = False, *, cpu: float = 2.0, **more: Any) -> Any:

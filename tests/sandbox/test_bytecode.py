@@ -102,7 +102,7 @@ def test_run_once_lets_the_text_go() -> None:
     for once in (False, True):
         driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, True, adapter=HOST_ADAPTER)
         again = engine.Context(True)
-        assert again.load(driven.program, driven.bounds, once=once) == "R0"
-        assert again.start("null", "", 0.0)[0] == "W"
+        assert again.load(driven.program, driven.bounds, once=once) == engine.LOADED
+        assert again.start("null", "", 0.0).tag is engine.Tag.WAITING
         held[once] = again.heap_bytes()
     assert held[False] - held[True] > 100_000

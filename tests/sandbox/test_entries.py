@@ -8,7 +8,7 @@ import pytest
 from sandbox.outcome import Outcome, Returned, Threw
 from sandbox.pool import Pool
 from sandbox.program import Invocation, Limits
-from tests.sandbox.support import Driven, program, running_pool, submit
+from tests.sandbox.support import Driven, program, running_pool, submit, written
 
 BOTH = pytest.mark.parametrize("suspends", [False, True])
 TEXT = "function main(x) { return ['main', x]; } const search = (x) => ['search', x]; let seven = 7;"
@@ -16,7 +16,7 @@ ENTRIES = ("main", "search", "seven", "missing")
 
 
 def status(driven: Driven, entry: str, data: Any = None) -> str:
-    return driven.context.start(json.dumps(data), "", 0.0, entry)
+    return written(driven.context.start(json.dumps(data), "", 0.0, entry))
 
 
 @BOTH
@@ -54,16 +54,15 @@ def test_an_author_may_shadow_what_he_likes(suspends: bool, shadow: str) -> None
     driven = Driven(f"var {shadow} = () => 'mine'; {TEXT}", suspends, entries=ENTRIES)
     driven.context.limit_time(1.0)
     assert status(driven, "search", 1) == 'R0["search",1]'
-    assert "no function missing" in Driven(f"var {shadow} = 1;", suspends, entries=ENTRIES).context.start(
-        "1", "", 0.0, "missing"
-    )
+    driven = Driven(f"var {shadow} = 1;", suspends, entries=ENTRIES)
+    assert "no function missing" in status(driven, "missing")
 
 
 def test_its_name_is_in_what_is_said_of_it() -> None:
     driven = Driven("const search = () => new Promise(() => {})", True, entries=ENTRIES)
     driven.context.limit_time(1.0)
     assert status(driven, "search")[0] == "W"
-    assert "search returned a promise that can never settle" in driven.context.poll(True)
+    assert "search returned a promise that can never settle" in driven.context.poll(True).payload
     driven = Driven("async function search() {}", False, entries=ENTRIES)
     driven.context.limit_time(1.0)
     assert "search returned a promise; a Script is synchronous" in status(driven, "search")

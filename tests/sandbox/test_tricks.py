@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from sandbox.engine import Tag
 from sandbox.outcome import Threw
 from tests.sandbox.support import HOST_ADAPTER, Driven, result, thrown
 
@@ -209,4 +210,4 @@ def test_input_is_read_as_json_and_nothing_else() -> None:
     for broken in ("", "{", "nonsense", "{}{}", "[1,]", "{} //", '"\0"', "[" * 100_000):
         driven = Driven("const main = (data) => data")
         driven.context.limit_time(1.0)
-        assert driven.context.start(broken, "", 0.0)[0] == "E"
+        assert driven.context.start(broken, "", 0.0).tag is Tag.THREW

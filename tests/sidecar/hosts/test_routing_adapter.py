@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import LOADED, Context, RunBounds, Tag
 from sandbox.program import Program
 from sidecar import hosts
 
@@ -40,13 +40,13 @@ def run(text: str, suspends: bool = False, data: dict[str, Any] | None = None) -
     """The status's tag and its JSON."""
     context = Context(suspends)
     program = Program(key="k", name="a.js", suspends=suspends, text=text, adapter=hosts.source("routing"))
-    assert context.load(program, BOUNDS) == "R0"
+    assert context.load(program, BOUNDS) == LOADED
     context.limit_time(2.0)
     status = context.start(json.dumps(INPUT if data is None else data), "", 0.0)
-    while status[0] == "W" and context.run_job():
+    while status.tag is Tag.WAITING and context.run_job():
         pass
-    status = context.poll(True) if status[0] == "W" else status
-    return status[0], json.loads(status[2:]) if status[2:] else None
+    status = context.poll(True) if status.tag is Tag.WAITING else status
+    return status.tag, json.loads(status.payload) if status.payload else None
 
 
 def decided(body: str, **more: Any) -> Any:
@@ -311,5 +311,5 @@ def test_the_adapter_does_not_lean_on_what_can_be_changed(pollution: str) -> Non
         data["routing"]["fail"] = fail
         status = context.start(json.dumps(data), "", 0.0)
         expected: Any = {"routing": data["routing"], "headers": [GIVEN, []], "remove_headers": [[], []]}
-        assert json.loads(status[2:]) == ({"reject": [404, "Not Found"]} if fail else expected)
+        assert json.loads(status.payload) == ({"reject": [404, "Not Found"]} if fail else expected)
         context.finish()

@@ -1,0 +1,121 @@
+"""What one end of the link builds the other reads, over a real socket's bytes."""
+
+from typing import Any
+
+import pytest
+
+from sandbox import link
+from sandbox.link import (
+    CallsMessage,
+    CancelMessage,
+    DoneMessage,
+    Down,
+    FailedMessage,
+    ForgetMessage,
+    LetGoMessage,
+    LoadMessage,
+    MessageUp,
+    ReadyMessage,
+    RunMessage,
+    SettleMessage,
+    SpentMessage,
+    Up,
+)
+from sandbox.program import Invocation, Limits, Program
+
+PROGRAM = Program(
+    key="a@1",
+    name="a.js",
+    suspends=True,
+    text="function main() {}",
+    adapter="({})",
+    modules={"kv": "() => 1", "clock": "() => 2"},
+    entries=("main", "search"),
+    environment={"A": "b"},
+    memory_bytes=5_000,
+    shared_memory=False,
+)
+LIMITS = Limits(
+    wall_seconds=1.5,
+    turn_seconds=0.25,
+    cpu_seconds=0.5,
+    result_bytes=11,
+    log_bytes=12,
+    outbox_calls=13,
+    outbox_bytes=14,
+    jobs=15,
+)
+
+
+def arrived(message: list[Any]) -> list[Any]:
+    unpacker = link.unpacker()
+    unpacker.feed(link.packer().pack(message))
+    (only,) = unpacker
+    assert isinstance(only, list)
+    return only
+
+
+def test_a_program_arrives_whole() -> None:
+    message = link.read_down(arrived(link.load(PROGRAM)))
+    assert isinstance(message, LoadMessage)
+    assert message.program == PROGRAM
+
+
+def test_an_invocation_arrives_whole() -> None:
+    invocation = Invocation(program=PROGRAM, entry="search", input=b"[1]", limits=LIMITS, correlation_id="c@d")
+    assert link.read_down(arrived(link.run(7, invocation, 9.5))) == RunMessage(
+        operation=Down.RUN,
+        run_id=7,
+        key="a@1",
+        entry="search",
+        input=b"[1]",
+        correlation_id="c@d",
+        deadline=9.5,
+        cpu_seconds=0.5,
+        turn_cpu_seconds=0.25,
+        turn_wall_seconds=0.25,
+        result_bytes=11,
+        log_bytes=12,
+        outbox_calls=13,
+        outbox_bytes=14,
+        jobs=15,
+    )
+
+
+def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
+    invocation = Invocation(program=PROGRAM, input=b"1", limits=Limits(wall_seconds=1.5, cpu_seconds=0.5))
+    message = link.read_down(arrived(link.run(7, invocation, 9.5)))
+    assert isinstance(message, RunMessage)
+    assert (message.cpu_seconds, message.turn_cpu_seconds, message.turn_wall_seconds) == (0.5, 0.5, 1.5)
+
+
+def test_the_others() -> None:
+    settled = link.read_down(arrived(link.settle(7, 3, False, b'"\xc3\xa9\xff"')))
+    assert settled == SettleMessage(Down.SETTLE, run_id=7, call_id=3, succeeded=False, value='"é�"')
+    assert link.read_down(arrived(link.cancel(7))) == CancelMessage(Down.CANCEL, run_id=7)
+    assert link.read_down(arrived(link.forget("a@1"))) == ForgetMessage(Down.FORGET, key="a@1")
+    assert {operation.value for operation in Down} == set(link._DOWN)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (link.ready(True, "why"), ReadyMessage(Up.READY, confined=True, refused="why")),
+        (link.done(7, "R", b"1", None, 60), DoneMessage(Up.DONE, 7, tag="R", payload=b"1", log=None, micros=60)),
+        (link.done(7, "R", b"1", "[]", 60), DoneMessage(Up.DONE, 7, tag="R", payload=b"1", log="[]", micros=60)),
+        (link.calls(7, "[1]", None), CallsMessage(Up.CALLS, 7, calls="[1]", log=None)),
+        (link.calls(7, "[1]", "[]"), CallsMessage(Up.CALLS, 7, calls="[1]", log="[]")),
+        (link.spent(), SpentMessage(Up.SPENT)),
+        (link.let_go(7), LetGoMessage(Up.LET_GO, 7)),
+        (link.failed("words"), FailedMessage(Up.FAILED, "words")),
+    ],
+)
+def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expected: MessageUp) -> None:
+    assert link.read_up(arrived(message)) == expected
+    assert link.read_up([*arrived(message), 1]) is None
+    assert link.read_up(arrived(message)[1:]) is None
+    assert link.read_up([arrived(message)[0], *([object()] * (len(message) - 1 or 1))]) is None
+
+
+def test_every_operation_has_a_reader() -> None:
+    assert {operation.value for operation in Up} == set(link._UP)
