@@ -8,7 +8,9 @@ from typing import Protocol
 import msgspec
 
 from sandbox.host import HostCall
+from sidecar.calls.type_ahead import TypeAhead
 from sidecar.hosts.call import RequestedAction
+from sidecar.runs.limits import QUEUED_ACTIONS
 from sipio.call_control import ActionResult, CallAction, CallControl, Hangup, PendingAction
 
 
@@ -22,31 +24,24 @@ class Queued(msgspec.Struct, frozen=True):
 class QueueOwner(Protocol):
     """Whoever's actions they are."""
 
-    def beginning(self, asked: RequestedAction) -> CallAction:
-        """An action is about to be performed; gives it as it is to be."""
-        ...
-
     def hanging_up(self) -> None:
         """A hang-up is about to be performed. The queue is held."""
         ...
 
     def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
-        """An action is complete."""
-        ...
-
-    def emptied(self) -> None:
-        """Nothing is under way and nothing waits."""
+        """An action is complete, and none is under way."""
         ...
 
 
 class ActionQueue:
     """The action under way and those that wait for it."""
 
-    __slots__ = ("_advancing", "_began", "_control", "_current", "_loop", "_owner", "_pending",
+    __slots__ = ("_advancing", "_began", "_control", "_current", "_loop", "_owner", "_pending", "_type_ahead",
                  "_waiting", "held")  # fmt: skip
 
-    def __init__(self, control: CallControl, owner: QueueOwner) -> None:
+    def __init__(self, control: CallControl, type_ahead: TypeAhead, owner: QueueOwner) -> None:
         self._control = control
+        self._type_ahead = type_ahead
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Queued] = deque()
@@ -67,15 +62,13 @@ class ActionQueue:
         """What is under way."""
         return self._current.asked.action if self._current is not None else None
 
-    @property
-    def waiting(self) -> int:
-        """Actions not begun."""
-        return len(self._waiting)
-
-    def add(self, queued: Queued) -> None:
-        """Perform it after all others."""
+    def add(self, queued: Queued) -> bool:
+        """Perform it after all others. False, and it is not performed, where too many wait already."""
+        if len(self._waiting) >= QUEUED_ACTIONS:
+            return False
         self._waiting.append(queued)
         self._advance()
+        return True
 
     def add_first(self, queued: Queued) -> None:
         """Perform it next, once the action that is just complete has been dealt with."""
@@ -104,13 +97,11 @@ class ActionQueue:
         while self._current is None and self._waiting and not self.held:
             self._begin(self._waiting.popleft())
         self._advancing = False
-        if self.idle:
-            self._owner.emptied()
 
     def _begin(self, queued: Queued) -> None:
         self._current = queued
         self._began = self._loop.time()
-        action = self._owner.beginning(queued.asked)
+        action = self._type_ahead.before(queued.asked.action, wanted=queued.asked.type_ahead)
         if isinstance(action, Hangup):
             self.held = True
             self._owner.hanging_up()

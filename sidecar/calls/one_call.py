@@ -38,7 +38,6 @@ from sipio.call_control import (
     Answer,
     Bridge,
     Bridged,
-    CallAction,
     CallControl,
     CallEvent,
     CallOffer,
@@ -49,6 +48,7 @@ from sipio.call_control import (
     Hangup,
     HangupBy,
     HungUp,
+    HungUpDuring,
     LegEvent,
     Record,
     RecordingFinished,
@@ -89,9 +89,9 @@ class OneCall:
         self._folders = calls.folders(control.offer, assignment)
         self._script = ScriptRun(calls.programs.of(script))
         self._modules = calls.grants.host(script, control.offer.id)
-        self._queue = ActionQueue(control, self)
-        self._digits = HeardDigits()
         self._type_ahead = TypeAhead()
+        self._queue = ActionQueue(control, self._type_ahead, self)
+        self._digits = HeardDigits()
         self._notes = CallNotes(control.offer, time.time(), self._loop.time())
         self._recordings = 0
         """Begun and not finished."""
@@ -169,9 +169,6 @@ class OneCall:
         if self._hung_up is not None or self._ending is not None:
             reject_ended(call)
             return
-        if self._queue.waiting >= QUEUED_ACTIONS:
-            call.reject(f"more than {QUEUED_ACTIONS} actions wait for the call")
-            return
         try:
             asked = call_host.parse(kind, options, self._folders)
         except ActionError as error:
@@ -181,17 +178,19 @@ class OneCall:
         if isinstance(asked, VariableChange):
             self._control.set_variable(asked.name, asked.value)
             call.resolve()
-        else:
-            self._queue.add(Queued(call, asked))
+        elif not self._queue.add(Queued(call, self._timed(asked))):
+            call.reject(f"more than {QUEUED_ACTIONS} actions wait for the call")
+
+    def _timed(self, asked: RequestedAction) -> RequestedAction:
+        """The action with the time that the operator gives a bridge, be it one that only follows from it."""
+        seconds = self._calls.configuration.voice.bridge_seconds
+        if isinstance(asked.action, Bridge):
+            return structs.replace(asked, action=structs.replace(asked.action, timeout_seconds=seconds))
+        if asked.transfer_to is not None:
+            return structs.replace(asked, transfer_to=self._timed(asked.transfer_to))
+        return asked
 
     # ---- what its queue tells ----
-
-    def beginning(self, asked: RequestedAction) -> CallAction:
-        """An action is about to be performed."""
-        action = self._type_ahead.before(asked.action, wanted=asked.type_ahead)
-        if isinstance(action, Bridge):
-            action = structs.replace(action, timeout_seconds=self._calls.configuration.voice.bridge_seconds)
-        return action
 
     def hanging_up(self) -> None:
         """The script ends the call."""
@@ -201,7 +200,7 @@ class OneCall:
     def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
         """An action is complete."""
         asked = queued.asked
-        self._notes.action(asked.text, began, self._loop.time(), call_host.in_words(result))
+        self._notes.action(asked.text, began, self._loop.time(), result)
         if isinstance(asked.action, Hangup) and isinstance(result, Failed) and self._hung_up is None:
             # The call is still up: whatever ends it later must not take it for ended.
             self._ending = None
@@ -213,10 +212,8 @@ class OneCall:
             reject_ended(queued.call)
         elif queued.call is not None:
             queued.call.reject(result.message)
-
-    def emptied(self) -> None:
-        """No action is left: a script that has ended had waited for that."""
-        if self._script.completion is not None:
+        if self._script.completion is not None and self._queue.idle:
+            # A script that has ended had waited for its last action.
             self._script_over()
 
     def _done(self, queued: Queued, value: Digits | Bridged | None) -> None:
@@ -273,7 +270,7 @@ class OneCall:
         current, began, waiting = self._queue.drop()
         if current is not None:
             done = isinstance(current.asked.action, Hangup)
-            self._notes.action(current.asked.text, began, self._loop.time(), "done" if done else "hung up")
+            self._notes.action(current.asked.text, began, self._loop.time(), Done() if done else HungUpDuring())
             if not done:
                 reject_ended(current.call)
             elif current.call is not None:

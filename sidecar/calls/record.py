@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sipio.call_control import CallOffer, HungUp
+from sipio.call_control import ActionResult, Bridged, CallOffer, Digits, Done, Failed, HungUp, HungUpDuring
 
 ACTIONS: Final = 1_000
 """Actions kept of one call; later ones are counted only."""
@@ -88,12 +88,14 @@ class CallNotes:
         """Seconds since the call's arrival, in milliseconds' precision."""
         return round(now - self._began, 3)
 
-    def action(self, text: str, began: float, now: float, result: str) -> None:
+    def action(self, text: str, began: float, now: float, result: ActionResult) -> None:
         """An action has ended."""
         if len(self.actions) >= ACTIONS:
             self.left_out += 1
             return
-        self.actions.append(ActionRecord(action=text, began=self.at(began), ended=self.at(now), result=result[:200]))
+        self.actions.append(
+            ActionRecord(action=text, began=self.at(began), ended=self.at(now), result=_in_words(result)[:200])
+        )
 
     def leg(self, destination: str, what: str, code: int, now: float) -> None:
         """The other leg rang, answered or ended."""
@@ -135,3 +137,17 @@ class CallNotes:
             log=self.log,
             **script,
         )
+
+
+def _in_words(result: ActionResult) -> str:
+    """What the call's record says of an action."""
+    if isinstance(result, Done):
+        value = result.value
+        if isinstance(value, Digits):
+            return f"{value.status.value} {value.value}".strip()
+        if isinstance(value, Bridged):
+            return f"{value.status.value} {value.code or ''}".strip()
+        return "done"
+    if isinstance(result, Failed):
+        return f"failed: {result.message}"
+    return "hung up" if isinstance(result, HungUpDuring) else "stopped"

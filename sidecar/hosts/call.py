@@ -11,7 +11,6 @@ from sidecar.header_rules import RuleViolation
 from sidecar.hosts.customer_folders import ActionError, CustomerFolders, destination, file, media
 from sidecar.text import printable
 from sipio.call_control import (
-    ActionResult,
     Answer,
     BlockDtmf,
     Bridge,
@@ -19,12 +18,9 @@ from sipio.call_control import (
     CallAction,
     Collect,
     Digits,
-    Done,
     Echo,
-    Failed,
     Hangup,
     HangupBy,
-    HungUpDuring,
     MediaText,
     Play,
     Record,
@@ -321,17 +317,3 @@ def end_of_bridge(value: Bridged) -> tuple[Hangup, HangupBy]:
         return Hangup(cause=16), HangupBy.CALLEE if value.hangup_by == "callee" else HangupBy.CALLER
     code = value.code or 480
     return Hangup(code=code, reason=value.reason, cause=cause_of(code)), HangupBy.CALLEE
-
-
-def in_words(result: ActionResult) -> str:
-    """What the call's record says of an action."""
-    if isinstance(result, Done):
-        value = result.value
-        if isinstance(value, Digits):
-            return f"{value.status.value} {value.value}".strip()
-        if isinstance(value, Bridged):
-            return f"{value.status.value} {value.code or ''}".strip()
-        return "done"
-    if isinstance(result, Failed):
-        return f"failed: {result.message}"
-    return "hung up" if isinstance(result, HungUpDuring) else "stopped"
