@@ -25,6 +25,11 @@ HOST_ADAPTER = """(({ host }) => {
 })"""
 """Grants ``ask(...)``, a host call."""
 
+SUSPENDS = True
+NATIVE_LOOP = "function main() { new Array(2**32-1).sort(); }"
+"""The engine does not interrupt it."""
+BUSY = "function main(ms) { const end = Date.now() + ms; while (Date.now() < end); return ms; }"
+WAIT = "const main = (ms) => new Promise((resolve) => setTimeout(resolve, ms, ms))"
 HOSTILE = "function main() { for (;;); }"
 FINE = "function main(data) { return data; }"
 
@@ -39,6 +44,9 @@ def program(text: str, suspends: bool = False, *, key: str = "", adapter: str = 
 def written(status: Status) -> str:
     """A status as the runtime writes it: a tag, a flag, a payload."""
     return f"{status.tag}{status.lines + 2 * status.calls}{status.payload}"
+
+
+ASKS = program("async function main(n) { return [n, await ask(n)]; }", SUSPENDS, adapter=HOST_ADAPTER)
 
 
 class Driven:
@@ -184,3 +192,29 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.005)
+
+
+def workers(pool: Pool) -> dict[int, Any]:
+    """The pool's books by process id: what a test must kill or stop, it has to find."""
+    return {process.pid: worker for process, worker in pool._supervisor._workers.items()}
+
+
+def fast_pid(pool: Pool) -> int:
+    return next(pid for pid, worker in workers(pool).items() if worker.lane == "fast")
+
+
+async def running(pool: Pool, run: Run) -> int:
+    """Wait until a worker is in this run, and give its process id."""
+    await until(lambda: run.worker is not None and run.worker.process.running == run.id)
+    assert run.worker is not None
+    return run.worker.process.pid
+
+
+async def begun(run: Run) -> None:
+    """Wait until a run that waits has had its first turn."""
+
+    def waits() -> bool:
+        process = run.worker.process if run.worker is not None else None
+        return process is not None and process.begun >= run.id > 0 and not process.running
+
+    await until(waits)

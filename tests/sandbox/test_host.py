@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -24,27 +23,25 @@ from sandbox.outcome import (
 from sandbox.pool import Pool
 from sandbox.program import Invocation, Limits
 from tests.sandbox.support import (
+    ASKS,
+    FINE,
     HOST_ADAPTER,
     SMALL,
+    SUSPENDS,
     Asked,
+    ask,
     program,
     running_pool,
     submit,
     until,
+    value,
 )
 
-ASKS = program("async function main(n) { return [n, await ask(n)]; }", True, adapter=HOST_ADAPTER)
 CATCHES = program(
     "async function main() { try { await ask(); } catch (e) { return [e.name, e.message, e instanceof Error]; } }",
     True,
     adapter=HOST_ADAPTER,
 )
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    async with running_pool() as serving:
-        yield serving
 
 
 def answers() -> tuple[HostCall, list[tuple[bool, bytes]]]:
@@ -205,3 +202,27 @@ async def test_it_hears_of_a_run_that_is_refused() -> None:
     late = Ordered()
     assert (await submit(pool, ASKS, "never", host=late)[1]).outcome == Refused("the daemon is stopping")
     assert late.order == ["ended"]
+
+
+async def test_host_calls(pool: Pool) -> None:
+    def answer(call: HostCall) -> None:
+        assert call.name == "ask"
+        if call.arguments[0] == 1:
+            call.resolve("yes")
+        else:
+            call.reject("no")
+
+    assert (await submit(pool, ASKS, 1, host=Asked(answer))[1]).outcome == Returned(b'[1,"yes"]')
+    outcome = (await submit(pool, ASKS, 2, host=Asked(answer))[1]).outcome
+    assert isinstance(outcome, Threw)
+    assert outcome.message == "no"
+    outcome = (await submit(pool, ASKS, 3)[1]).outcome
+    assert isinstance(outcome, Threw)
+    assert outcome.message == "there is no host for this run"
+
+
+async def test_arguments_nested_too_deep_for_the_daemon(pool: Pool) -> None:
+    text = "async function main() { let a = []; for (let i = 0; i < 1500; i++) a = [a]; await ask(a); return 1; }"
+    outcome = (await ask(pool, program(text, SUSPENDS, adapter=HOST_ADAPTER), wall_seconds=1)).outcome
+    assert isinstance(outcome, Exceeded | Threw)
+    assert await value(pool, FINE, 1) == 1

@@ -3,9 +3,8 @@
 import pytest
 
 from sandbox.outcome import Outcome, Returned, Threw
-from tests.sandbox.support import Driven, ask, result, running_pool, thrown, value
+from tests.sandbox.support import SUSPENDS, Driven, ask, result, running_pool, thrown, value
 
-SUSPENDS = True
 ENDLESS = "() => { throw { toString() { for (;;); } }; }"
 CLASS = f"const Evil = function (given) {{ given({ENDLESS}, {ENDLESS}); }}; Evil[Symbol.species] = Evil;"
 SUBCLASS = f"{CLASS} class P extends Promise {{ static get [Symbol.species]() {{ return Evil; }} }}"

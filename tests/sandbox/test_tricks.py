@@ -6,9 +6,8 @@ import pytest
 
 from sandbox.engine import Tag
 from sandbox.outcome import Threw
-from tests.sandbox.support import HOST_ADAPTER, Driven, result, thrown
+from tests.sandbox.support import HOST_ADAPTER, SUSPENDS, Driven, result, thrown
 
-SUSPENDS = True
 BOTH = pytest.mark.parametrize("suspends", [False, True])
 
 POLLUTIONS = [

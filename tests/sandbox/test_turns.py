@@ -8,9 +8,7 @@ import pytest
 from sandbox.engine import RunBounds, Tag
 from sandbox.outcome import Threw
 from sandbox.stack import threw
-from tests.sandbox.support import HOST_ADAPTER, Driven, result, thrown
-
-SUSPENDS = True
+from tests.sandbox.support import HOST_ADAPTER, SUSPENDS, Driven, result, thrown
 
 
 def test_timers_ring_by_time_then_by_order() -> None:

@@ -1,0 +1,104 @@
+"""Each limit of a run has an outcome of its own, and the log is cut."""
+
+import asyncio
+import time
+
+from sandbox.outcome import (
+    Bound,
+    Exceeded,
+    LogLine,
+    OutOfMemory,
+    Returned,
+    Threw,
+    TimedOut,
+    TimeLimit,
+)
+from sandbox.pool import Pool
+from tests.sandbox.support import (
+    HOST_ADAPTER,
+    HOSTILE,
+    SUSPENDS,
+    WAIT,
+    ask,
+    program,
+    submit,
+)
+
+
+async def test_processor_time(pool: Pool) -> None:
+    assert (await ask(pool, HOSTILE, cpu_seconds=0.05)).outcome == TimedOut(TimeLimit.CPU)
+
+
+async def test_wall_time_of_a_run_that_is_busy(pool: Pool) -> None:
+    began = time.monotonic()
+    assert (await ask(pool, HOSTILE, cpu_seconds=9, wall_seconds=0.1)).outcome == TimedOut(TimeLimit.WALL)
+    assert time.monotonic() - began < 0.3
+
+
+async def test_wall_time_of_a_run_that_waits(pool: Pool) -> None:
+    assert (await ask(pool, WAIT, 5000, SUSPENDS, wall_seconds=0.1)).outcome == TimedOut(TimeLimit.WALL)
+
+
+async def test_memory(pool: Pool) -> None:
+    hungry = program("function main() { const a = []; for (;;) a.push(new Array(1000)); }", memory_bytes=5_000_000)
+    assert (await ask(pool, hungry)).outcome == OutOfMemory()
+
+
+async def test_the_size_of_the_result(pool: Pool) -> None:
+    big = "const main = () => 'x'.repeat(2000)"
+    assert (await ask(pool, big, result_bytes=1000)).outcome == Exceeded(Bound.RESULT)
+    assert isinstance((await ask(pool, big)).outcome, Returned)
+
+
+async def test_promise_reactions_in_one_turn(pool: Pool) -> None:
+    chain = "async function main() { for (;;) await null; }"
+    assert (await ask(pool, chain, None, SUSPENDS, jobs=1000)).outcome == Exceeded(Bound.JOBS)
+
+
+async def test_processor_time_of_a_loop_that_swallows_the_interrupt(pool: Pool) -> None:
+    asks = program("async function main() { for (;;) ask(1); }", SUSPENDS, adapter=HOST_ADAPTER)
+    assert (await ask(pool, asks, cpu_seconds=0.05)).outcome == TimedOut(TimeLimit.CPU)
+
+
+async def test_host_calls_in_one_turn(pool: Pool) -> None:
+    asks = program("async function main() { for (let n = 0; n < 5; n++) ask(1); }", SUSPENDS, adapter=HOST_ADAPTER)
+    assert (await ask(pool, asks, outbox_calls=3)).outcome == Exceeded(Bound.OUTBOX)
+
+
+async def test_console_output_is_cut_and_ends_nothing(pool: Pool) -> None:
+    completion = await ask(pool, "function main() { console.log('a'); console.warn('xxxx'); throw 1; }", log_bytes=35)
+    assert isinstance(completion.outcome, Threw)
+    assert completion.log[:2] == (LogLine("log", "a"), LogLine("warn", "xx"))
+    assert completion.log[2].text.endswith("is cut]")
+
+
+async def test_processor_time_is_that_of_all_turns_together(pool: Pool) -> None:
+    text = """async function main() {
+      for (;;) {
+        const end = Date.now() + 20;
+        while (Date.now() < end);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }"""
+    assert (await ask(pool, text, None, SUSPENDS, cpu_seconds=0.1, wall_seconds=5)).outcome == TimedOut(TimeLimit.CPU)
+
+
+async def test_the_memory_of_runs_that_wait_is_the_scripts(pool: Pool) -> None:
+    text = """async function main(n) {
+      const held = new Array(n).fill(0).map((_, index) => ({ index }));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return held.length;
+    }"""
+    heavy = program(text, SUSPENDS, memory_bytes=12_000_000)
+    futures = [submit(pool, heavy, 30_000)[1] for _ in range(12)]
+    outcomes = [completion.outcome for completion in await asyncio.gather(*futures)]
+    assert OutOfMemory() in outcomes
+    assert Returned(b"30000") in outcomes
+
+
+async def test_the_log_of_a_run_that_ran_out_of_time_is_kept(pool: Pool) -> None:
+    completion = await ask(pool, "async function main() { console.log('here'); await null; }", None, SUSPENDS)
+    assert [line.text for line in completion.log] == ["here"]
+    text = "const main = () => { console.log('here'); return new Promise((r) => setTimeout(r, 9000)); }"
+    completion = await ask(pool, text, None, SUSPENDS, wall_seconds=0.2)
+    assert [line.text for line in completion.log] == ["here"]
