@@ -86,8 +86,23 @@ def sip_driver(configuration: Configuration, handler: CallHandler) -> SipDriver:
     """The user agent as the operator configured it. Raises ConfigurationError."""
     sip = configuration.sip
     accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
-    settings = SipDriverSettings(
+    return SipDriver(
+        [listener(text, configuration) for text in sip.listen],
+        driver_settings(configuration, accounts),
+        handler,
+        registrations=accounts.registrations,
+        client_tls=ssl.create_default_context(),
+        registration_changed=_registration_changed,
+        binding_changed=_binding_changed,
+    )
+
+
+def driver_settings(configuration: Configuration, accounts: SipAccounts) -> SipDriverSettings:
+    """What the user agent goes by. Raises ConfigurationError for ports that are no range."""
+    sip = configuration.sip
+    return SipDriverSettings(
         user_agent=UserAgentSettings(
+            # A call that is bridged has a session to either side.
             limits=CallLimits(calls=2 * configuration.voice.calls),
             ring_timeout_seconds=sip.ring_seconds,
             session_expires_seconds=sip.session_expires_seconds,
@@ -98,15 +113,6 @@ def sip_driver(configuration: Configuration, handler: CallHandler) -> SipDriver:
         trunks=accounts.trunks,
         default_trunk=accounts.default_trunk,
         sip_uris=sip.sip_uris,
-    )
-    return SipDriver(
-        [listener(text, configuration) for text in sip.listen],
-        settings,
-        handler,
-        registrations=accounts.registrations,
-        client_tls=ssl.create_default_context(),
-        registration_changed=_registration_changed,
-        binding_changed=_binding_changed,
     )
 
 
