@@ -112,8 +112,9 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
 
     def unpack() -> list[Any]:
         from_worker.feed(answer_of_worker)
-        return [link.read_up(message) for message in from_worker]
+        return list(from_worker)
 
+    [answer] = unpack()
     output = open_output(LogSection(), os.open(os.devnull, os.O_WRONLY))
     log, metrics = DecisionLog(LogSection(), output), DecisionMetrics()
     events: Events[DecisionRecord] = Events()
@@ -142,7 +143,8 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         ),
         "link: pack the run": lambda: packer.pack(link.run(7, invocation, 2.0)),
         "(worker) QuickJS, parse to stringify": script,
-        "link: unpack and check the answer": unpack,
+        "link: unpack the answer": unpack,
+        "link: check the answer": lambda: link.read_up(answer),
         "decide: read and check the result": lambda: routing_host.read_result(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
         "record: log line, metrics": lambda: events.publish(record_of(request, decision), request.call_id),
