@@ -90,7 +90,7 @@ class DecisionService:
     def _decided(self, decided: Decided) -> None:
         call_id = decided.request.call_id
         self.events.publish(record_of_decided(decided), call_id)
-        for script, line in decided.console if _log.debugs else ():
+        for script, line in decided.console if decided.console and _log.debugs else ():
             _log.debug("console", call_id=call_id, script=script, console=line.level, text=line.text)
 
 
