@@ -6,7 +6,9 @@ import os
 from sandbox.errors import SandboxError
 from sidecar.calls.service import CallService
 from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
+from sidecar.catalog.source import Source
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
@@ -38,15 +40,18 @@ FLUSH_SECONDS = 1.0
 class Daemon:
     """One daemon from its configuration to its exit code. To be made in its event loop."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, source: Source | None = None) -> None:
+        """``source`` is where the catalog comes from, by default the directory that the configuration names."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)}
         )
         grants = shipped_grants()
-        loader = DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
-        self._catalog = LiveCatalog(loader, self._use)
+        source = source or DirectorySource(
+            DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
+        )
+        self._catalog = LiveCatalog(source, self._use)
         self._decisions = DecisionService(configuration, self._runner, grants, self._output)
         self._calls = CallService(configuration, self._runner, grants)
 
