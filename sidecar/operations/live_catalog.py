@@ -34,6 +34,7 @@ class LiveCatalog:
     async def start(self) -> None:
         """Load, and begin to watch. Raises CatalogError where it is not right."""
         await self.reload()
+        memory.keep()
         self._watching = asyncio.get_running_loop().create_task(self._watcher.run())
 
     async def reload(self) -> str:
@@ -87,7 +88,6 @@ class LiveCatalog:
         self.snapshot = snapshot
         self._use(snapshot)
         self._loaded(problems, succeeded=True)
-        memory.keep()
 
     def _refused(self, problems: Sequence[Problem]) -> None:
         self._loaded(problems, succeeded=False)
