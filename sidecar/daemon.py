@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import sys
 
 from sandbox.errors import SandboxError
 from sidecar.calls.service import CallService
 from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
+from sidecar.catalog.source import Source
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
@@ -33,20 +36,26 @@ _log = ActionLogger(__name__)
 
 FLUSH_SECONDS = 1.0
 """For the last log lines to be written."""
+SWITCH_SECONDS = 0.0005
+"""What a thread that loads the catalog, or decodes a sound, may keep the interpreter once the event loop wants it;
+CPython's own 5 ms are as long as a whole decision may take. A loop with no thread beside it pays nothing for less."""
 
 
 class Daemon:
     """One daemon from its configuration to its exit code. To be made in its event loop."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, source: Source | None = None) -> None:
+        """``source`` is where the catalog comes from, by default the directory that the configuration names."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)}
         )
         grants = shipped_grants()
-        loader = DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
-        self._catalog = LiveCatalog(loader, self._use)
+        source = source or DirectorySource(
+            DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
+        )
+        self._catalog = LiveCatalog(source, self._use)
         self._decisions = DecisionService(configuration, self._runner, grants, self._output)
         self._calls = CallService(configuration, self._runner, grants)
 
@@ -189,6 +198,7 @@ async def _run(configuration: Configuration) -> int:
 
 def serve(configuration: Configuration) -> int:
     """Run a daemon in an event loop of its own, uvloop where there is one. The process's exit code."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         import uvloop  # noqa: PLC0415 - absent on platforms that it does not support
     except ImportError:

@@ -11,3 +11,7 @@ class ConfigurationError(SidecarError):
 
 class CatalogError(SidecarError):
     """Scripts or assignments cannot be used as a whole. The running ones stay."""
+
+
+class RefusedCatalogError(CatalogError):
+    """A catalog that was loaded to be run by and cannot be. Each of its problems has been logged."""

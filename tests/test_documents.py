@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,8 @@ import pytest
 
 from sandbox.outcome import Location, LogLine, Threw
 from sidecar.calls.service import ENDING_SECONDS
-from sidecar.catalog.model import Assignment, Script, Snapshot
+from sidecar.catalog.compile import make_script
+from sidecar.catalog.model import Assignment, Snapshot
 from sidecar.cli.call_data import read_request
 from sidecar.cli.decision_text import EXIT_STATUS
 from sidecar.configuration.tree import Configuration, LogSection
@@ -142,7 +144,7 @@ VARIABLES = {"schedule": {"first_hour": 0}, "tariff": {"name": "gold"}}
 
 
 def decide(text: str, kind: Kind) -> Decided:
-    script = Script(id="s", name="s.js", version="1", kind=kind, text=text)
+    script = make_script(id="s", name="s.js", kind=kind, text=text)
     assignment = Assignment(script_id="s", timeout_ms=1000, timeout_action=None, error_action=None, variables=VARIABLES)
     snapshot = Snapshot(scripts={"s": script}, routes={(CALL.customer, CALL.route): assignment}, dids={})
     decided: list[Decided] = []
@@ -264,7 +266,8 @@ def test_the_sample_record_is_one_that_the_log_would_have() -> None:
     sample = "".join(line.strip() for line in text[text.index('    {"time":') : text.index("(one line")].splitlines())
     shown = json.loads(sample)
     runner = MemoryPool()
-    script = Script(id=shown["script"], name="time-of-day.js", version=shown["script_version"], kind=Kind.APP, text="")
+    script = make_script(id=shown["script"], name="time-of-day.js", kind=Kind.APP, text="")
+    script = replace(script, version=shown["script_version"])
     answer = SipAnswer(shown["code"], shown["reason"])
     assignment = Assignment(script_id=script.id, timeout_ms=1000, timeout_action=None, error_action=answer)
     routes = {(shown["customer"], shown["route"]): assignment}

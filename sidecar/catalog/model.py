@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from sidecar.kind import Kind
 from sidecar.sip_answer import SipAnswer
 from sipio.routing import Direction
@@ -29,36 +31,41 @@ class Script:
     """Changes with the text or anything else that a run depends on."""
     kind: Kind
     text: str
+    runnable: str
+    """The text as the sandbox runs it, its import and export statements rewritten."""
+    entries: tuple[str, ...]
+    """Functions that a caller may name."""
     uuid: str = ""
     app: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The author's own variables in ``process.env``."""
     memory_bytes: int | None = None
     modules: frozenset[str] | None = None
-    """Modules of the host that this script was granted; None for all that its kind may ask."""
+    """Names of the host modules that it was granted; None for all that its kind may ask."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """Runs one script on some calls. An action of None continues with the switch's own decision."""
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Runs one script on some calls. An action of None continues with the switch's own decision.
+
+    It names its script, so that a changed script changes no assignment. A hundred thousand of them are not the garbage
+    collector's to walk: what they hold leads back to none of them.
+    """
 
     script_id: str
-    """`Snapshot.scripts` has the script: a new version of it changes none of its assignments."""
     timeout_ms: int
     timeout_action: SipAnswer | None
     error_action: SipAnswer | None
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = {}
     """The assignment's vars: top-level keys of the script's ``data``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceAssignment:
+class VoiceAssignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Gives the calls to one Class 5 destination to an App."""
 
     script_id: str
     customer: str = ""
     """Whose sounds and recordings are used; empty for the one that the call itself names."""
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,7 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     """
     from sandbox.errors import SandboxError  # noqa: PLC0415 - as in run
     from sidecar.bench import workload  # noqa: PLC0415
-    from sidecar.catalog.model import Script  # noqa: PLC0415
+    from sidecar.catalog.compile import make_script  # noqa: PLC0415
     from sidecar.cli.call_data import InputError, read_variables  # noqa: PLC0415
     from sidecar.cli.decision_text import failure_text  # noqa: PLC0415
     from sidecar.cli.run import assign, decide  # noqa: PLC0415
@@ -104,7 +104,7 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     except InputError as error:
         raise SidecarError(report(error.problems, {}).rstrip()) from error
     configuration = Configuration()
-    subject = Script(id=script.stem, name=script.name, version="", kind=Kind.SCRIPT, text=text)
+    subject = make_script(id=script.stem, name=script.name, kind=Kind.SCRIPT, text=text)
     request = RoutingRequest(call_id="scriptforge-bench", routing=workload.routing(size))
     try:
         assignment = assign(subject, given, None, configuration)

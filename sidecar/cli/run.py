@@ -3,14 +3,13 @@
 import argparse
 import asyncio
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sandbox.pool import Pool
-from sidecar.catalog.directory.loader import script_version
+from sidecar.catalog.compile import make_script
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file
@@ -94,8 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         # The daemon would not load it: it has no say in any call.
         print(report(problems, {shown_name: text}), end="", file=sys.stderr)
         return EXIT_STATUS[OutcomeName.SCRIPT_ERROR]
-    script = Script(id=arguments.script.stem, name=arguments.script.name, version="", kind=kind, text=text)
-    script = replace(script, version=script_version(script))
+    script = make_script(id=arguments.script.stem, name=arguments.script.name, kind=kind, text=text)
     assignment = assign(script, variables, arguments.timeout_ms, configuration)
     try:
         decided = asyncio.run(decide(request, script, assignment, configuration))

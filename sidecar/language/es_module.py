@@ -7,16 +7,15 @@ its own line, so that errors keep their places.
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from tree_sitter import Node
 
+from sidecar.kind import MAIN, RULES, Kind
+from sidecar.language.exports import exported_functions
 from sidecar.language.names import find_names
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 
-REWRITTEN_TEXTS: Final = 1_024
-"""Kept: as many scripts as a machine has that are written in this dialect."""
 REWRITE_SECONDS: Final = 10.0
 
 _NOT_A_LINE_END = re.compile("[^\r\n\u2028\u2029]")
@@ -24,18 +23,24 @@ _HOIST = ("function_declaration", "generator_function_declaration", "class_decla
 _FUNCTIONS = ("function_expression", "generator_function")
 
 
-def plain(text: str) -> str:
-    """The text without import and export statements; the very same text where it has none.
+class Prepared(NamedTuple):
+    """A script's text made ready to run."""
+
+    text: str
+    """Without import and export statements; the very same text where it had none.
 
     A form that is not available here stays, and the engine says so.
     """
-    if "import" not in text and "export" not in text:
-        return text
-    return _plain(text)
+    entries: tuple[str, ...]
+    """Names of functions that a caller may call: ``main``, which stands for the whole text where it speaks the older
+    dialect, and an App's exported functions, each under the name by which it was exported."""
 
 
-@lru_cache(REWRITTEN_TEXTS)
-def _plain(text: str) -> str:
+def prepare(text: str, kind: Kind) -> Prepared:
+    """Makes a script's text ready to run. Takes about a millisecond, for a long text seconds: never during a call."""
+    unchanged = Prepared(text, (MAIN,))
+    if not RULES[kind].has_modules or ("import" not in text and "export" not in text):
+        return unchanged
     try:
         syntax = parse_script(text, time.monotonic() + REWRITE_SECONDS)
         statements = [
@@ -44,11 +49,11 @@ def _plain(text: str) -> str:
             if node.type in ("import_statement", "export_statement") and not node.has_error
         ]
         if not statements:
-            return text
+            return unchanged
         return _Rewriting(syntax, statements).run()
     except CheckTimeoutError:
         # It is refused by the check, or by the engine for the statements it still has.
-        return text
+        return unchanged
 
 
 def faults(syntax: SyntaxTree, module_forms: Iterable[Node], modules: Collection[str]) -> Iterator[tuple[Node, str]]:
@@ -107,12 +112,23 @@ class _Rewriting:
         self._tail: list[bytes] = []
         self._has_main = find_names(syntax).has_entry
 
-    def run(self) -> str:
+    def run(self) -> Prepared:
+        exports = [node for node in self._statements if node.type == "export_statement"]
         for node in self._statements:
             if node.type == "import_statement":
                 self._import(node)
             elif node.child_by_field_name("source") is None:
                 self._export(node)
+        entries = [MAIN]
+        for name, local in exported_functions(self._syntax, exports):
+            if name == MAIN:
+                continue
+            entries.append(name)
+            if name != local:
+                self._tail.append(f";var {name} = {local};".encode())
+        return Prepared(self._rewritten(), tuple(entries))
+
+    def _rewritten(self) -> str:
         source = self._syntax.source
         parts: list[bytes] = []
         position = 0

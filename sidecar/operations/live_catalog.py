@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sidecar.catalog.directory.loader import DirectoryLoader
-from sidecar.catalog.directory.watch import CatalogWatcher
 from sidecar.catalog.model import Snapshot
+from sidecar.catalog.source import Source
+from sidecar.catalog.watcher import CatalogWatcher
+from sidecar.errors import CatalogError, RefusedCatalogError
 from sidecar.lifecycle import PartState
 from sidecar.operations import memory
 from sidecar.operations.part_metrics import CatalogState
@@ -23,8 +24,8 @@ class LiveCatalog:
     name = "catalog"
     drain_seconds = 0.0
 
-    def __init__(self, loader: DirectoryLoader, use: Callable[[Snapshot], None]) -> None:
-        self._watcher = CatalogWatcher(loader, accepted=self._accepted, refused=self._refused)
+    def __init__(self, source: Source, use: Callable[[Snapshot], None]) -> None:
+        self._watcher = CatalogWatcher(source, accepted=self._accepted, refused=self._refused)
         self._use = use
         self._watching: asyncio.Task[None] | None = None
         self._last_load: CatalogState | None = None
@@ -33,11 +34,15 @@ class LiveCatalog:
     async def start(self) -> None:
         """Load, and begin to watch. Raises CatalogError where it is not right."""
         await self.reload()
+        memory.keep()
         self._watching = asyncio.get_running_loop().create_task(self._watcher.run())
 
     async def reload(self) -> str:
-        """Load now; gives the line of status. Raises CatalogError where it is not right, and what runs stays."""
-        (await self._watcher.load()).require()
+        """Load now; gives the line of status. Raises RefusedCatalogError where it is not right; what runs stays."""
+        try:
+            (await self._watcher.load()).require()
+        except CatalogError as error:
+            raise RefusedCatalogError(str(error)) from None
         return self.status
 
     @property
@@ -46,7 +51,7 @@ class LiveCatalog:
         return f"deciding calls with {len(self.snapshot.scripts)} scripts"
 
     def stop_accepting(self) -> None:
-        """Look at the files no more."""
+        """Load it no more when it changes."""
         if self._watching is not None:
             self._watching.cancel()
 
@@ -57,7 +62,7 @@ class LiveCatalog:
         """Nobody waits for it."""
 
     async def close(self) -> None:
-        """Look at the files no more."""
+        """Load it no more when it changes."""
         self.stop_accepting()
 
     def state(self) -> PartState:
@@ -83,7 +88,6 @@ class LiveCatalog:
         self.snapshot = snapshot
         self._use(snapshot)
         self._loaded(problems, succeeded=True)
-        memory.keep()
 
     def _refused(self, problems: Sequence[Problem]) -> None:
         self._loaded(problems, succeeded=False)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
-from sidecar.errors import SidecarError
+from sidecar.errors import RefusedCatalogError, SidecarError
 from sidecar.logs.logger import ActionLogger
 from sidecar.operations.notify import Notifier
 from sidecar.operations.shutdown import Shutdown
@@ -61,7 +61,8 @@ class Reloads:
         try:
             return await self._reload()
         except SidecarError as error:
-            _log.error("reload_failed", error=str(error))
+            if not isinstance(error, RefusedCatalogError):  # whose problems have been logged, one by one
+                _log.error("reload_failed", error=str(error))
             return f"reload failed, the former version runs on: {error}"
         except Exception as error:  # noqa: BLE001 - logged with its traceback, and said in the status
             _log.exception("reload_failed")

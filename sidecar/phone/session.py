@@ -1,7 +1,6 @@
 """One call from its ringing to its record, with one real worker and no daemon."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
 from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
-from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
+from sidecar.catalog.compile import make_script
+from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
@@ -126,8 +126,7 @@ def _configuration(asked: PhoneCall) -> Configuration:
 
 
 def _snapshot(asked: PhoneCall) -> Snapshot:
-    version = hashlib.sha256(asked.text.encode()).hexdigest()[:12]
     name = asked.script.name
-    script = Script(id=name, name=name, version=version, kind=Kind.APP, text=asked.text)
+    script = make_script(id=name, name=name, kind=Kind.APP, text=asked.text)
     assignment = VoiceAssignment(script_id=script.id, customer=SOUNDS_CUSTOMER, variables=asked.variables)
     return Snapshot(scripts={name: script}, routes={}, dids={}, destinations={"*": assignment})

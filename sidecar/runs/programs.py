@@ -9,7 +9,6 @@ from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
-from sidecar.language import es_module
 
 
 def key_of(script: Script) -> str:
@@ -49,8 +48,9 @@ class Programs:
             key=key,
             name=script.name,
             suspends=script.kind is not Kind.SCRIPT,
-            text=es_module.plain(script.text) if script.kind is Kind.APP else script.text,
+            text=script.runnable,
             adapter=self._adapter,
+            entries=script.entries,
             modules={name: module.javascript for name, module in self._grants.granted(script).items()},
             environment={
                 **script.environment,

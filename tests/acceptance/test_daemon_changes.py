@@ -95,8 +95,9 @@ async def test_reloads_under_load_lose_no_call(tmp_path: Path) -> None:
                 daemon.write("ordinary", "function main(data) {")
                 refused = await asyncio.to_thread(daemon.program.wait_for, "catalog_refused", position)
                 assert "ordinary.js:1:" in json.loads(refused)["problems"][0]
+                position = daemon.program.position
                 daemon.send(signal.SIGHUP)
-                await asyncio.to_thread(daemon.program.wait_for, "reload_failed", position)
+                await asyncio.to_thread(daemon.program.wait_for, "catalog_refused", position)
                 daemon.assign(ORDINARY + '[[route]]\ncustomer = "x"\nscript = "nowhere"\n')
                 await asyncio.to_thread(daemon.program.wait_for, "nowhere", position)
                 await eventually(lambda: metrics(port)["scriptforge_catalog_reload_success",] == 0)

@@ -11,7 +11,8 @@ from sandbox.outcome import Crashed, Returned
 from sidecar.calls.record import CallRecord
 from sidecar.calls.service import CallService
 from sidecar.calls.store import newest
-from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
+from sidecar.catalog.compile import make_script
+from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
@@ -24,7 +25,7 @@ ENDED = Returned(b"{}")
 
 
 def snapshot() -> Snapshot:
-    script = Script(id="menu", name="menu.js", version="1", kind=Kind.APP, text="")
+    script = make_script(id="menu", name="menu.js", kind=Kind.APP, text="")
     assignment = VoiceAssignment(script_id="menu", customer="acme")
     return Snapshot(scripts={"menu": script}, routes={}, dids={}, destinations={"100": assignment})
 

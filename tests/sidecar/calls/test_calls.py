@@ -9,7 +9,8 @@ import pytest
 from sandbox.outcome import Crashed
 from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
-from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
+from sidecar.catalog.compile import make_script
+from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.kind import Kind
 from sipio.call_control import (
@@ -39,7 +40,7 @@ class Exchange:
     """Calls over the engine in this process, and the records of those that are over."""
 
     def __init__(self, text: str, tmp_path: Path, **variables: Any) -> None:
-        script = Script(id="menu", name="menu.js", version="1", kind=Kind.APP, text=text)
+        script = make_script(id="menu", name="menu.js", kind=Kind.APP, text=text)
         assignment = VoiceAssignment(script_id="menu", customer="acme", variables=variables)
         self.runner = EngineRunner()
         self.records: list[CallRecord] = []

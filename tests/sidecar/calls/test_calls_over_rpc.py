@@ -8,6 +8,7 @@ import pytest
 from sandbox.pool import Pool
 from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
+from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.kind import Kind
@@ -34,7 +35,7 @@ CATCHES = """async function main(data, ctx) {
 
 
 def _script(name: str, text: str) -> Script:
-    return Script(id=name, name=f"{name}.js", version="1", kind=Kind.APP, text=text)
+    return make_script(id=name, name=f"{name}.js", kind=Kind.APP, text=text)
 
 
 @pytest.fixture

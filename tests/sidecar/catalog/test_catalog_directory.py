@@ -2,15 +2,19 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sidecar.catalog.directory import document as document_module
 from sidecar.catalog.directory import loader as directory_module
-from sidecar.catalog.directory.loader import DirectoryLoader, Loaded
+from sidecar.catalog.directory.entries import read_table
+from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.source import Loaded
+from sidecar.catalog.version import snapshot_version
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.errors import CatalogError
 from sidecar.kind import Kind
@@ -141,6 +145,51 @@ script = "ivr"
     chain, own = snapshot.chain(Direction.TERMINATION, "acme", "fr", "")
     assert [one.script_id for one in chain] == ["first", "plain", "last"]
     assert own is every_other
+
+
+def test_versions_are_those_that_they_always_were(catalog: Catalog) -> None:
+    catalog.script("dnc.js")
+    catalog.script("ivr.js", "async function main() { await 1 }")
+    catalog.script("first.js")
+    catalog.assign("""
+[[script]]
+file = "dnc.js"
+id = "do-not-call"
+name = "Do not call.js"
+uuid = "11111111-2222-3333-4444-555555555555"
+app = "lists"
+memory_bytes = 50_000_000
+environment = { API_BASE = "https://example.net", A = "1" }
+[[script]]
+file = "ivr.js"
+kind = "app"
+[[script]]
+file = "first.js"
+global_routing_priority = "first"
+timeout_action = "continue"
+[[route]]
+customer = "acme"
+route = "uk"
+script = "do-not-call"
+timeout_ms = 200
+error_action = "500 Script Error"
+vars = { until = 2030-01-02, b = [1, 2.5], a = { x = true } }
+[[route]]
+customer = "acme"
+script = "first"
+[[did]]
+did = "442071234567"
+script = "ivr"
+[[destination]]
+destination = "100"
+script = "ivr"
+customer = "acme"
+vars.x = 1
+""")
+    snapshot = catalog.load().require()
+    versions = {name: script.version for name, script in snapshot.scripts.items()}
+    assert versions == {"do-not-call": "dfc372249e3a", "ivr": "926cbe91e0f5", "first": "440e6db54bc0"}
+    assert snapshot.version == snapshot_version(snapshot) == "8e31ddc2918b"
 
 
 def test_a_script_without_an_entry_keeps_its_uuid(catalog: Catalog) -> None:
@@ -421,3 +470,47 @@ def test_any_assignments_are_a_snapshot_or_problems(catalog: Catalog, tables: li
     assert (loaded.snapshot is None) == any(one.severity is Severity.ERROR for one in loaded.problems)
     # Of a script's file as a whole there is no line to name.
     assert all(problem.line > 0 or problem.file.endswith("a.js") for problem in loaded.problems)
+
+
+def test_unchanged_assignments_are_not_read_again(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def spy(name: str, table: Mapping[str, object]) -> object:
+        read.append(name)
+        return read_table(name, table)
+
+    monkeypatch.setattr(document_module, "read_table", spy)
+    catalog.script("a.js")
+    catalog.script("b.js")
+    did = "[[did]]\ndid = '1'\nscript = 'b'\n"
+    catalog.assign(ROUTE + "vars.big = 9007199254740993\n" + did)
+    loader = DirectoryLoader(CatalogSection(directory=catalog.directory), DecisionSection())
+    before = loader.load()
+    catalog.script("a.js", MAIN + "//")
+    after = loader.load()
+    assert read == ["route", "did"]
+    assert after.problems == before.problems != ()
+    assert after.require().routes is before.require().routes
+    assert after.require().scripts["b"] is before.require().scripts["b"]
+    # Where a place is asked for that was not known before, the document is looked at for it.
+    (catalog.directory / "scripts" / "a.js").unlink()
+    assert [problem.line for problem in loader.load().problems] == [3, 4]
+    catalog.script("a.js")
+    catalog.assign("# moved\n" + did + ROUTE.replace("acme", "beta") + did.replace("1", "2"))
+    last = loader.load()
+    assert last.problems == ()
+    assert read == ["route", "did", "route", "did"]
+    assert last.require().dids["1"] is before.require().dids["1"]
+    assert list(last.require().routes) == [("beta", "")]
+
+
+def test_modules_that_a_script_is_granted(catalog: Catalog) -> None:
+    catalog.script("a.js")
+    catalog.assign("[[script]]\nfile = 'a.js'\nkind = 'app'\nmodules = ['cxC5Server']\n")
+    assert catalog.load().require().scripts["a"].modules == frozenset({"cxC5Server"})
+    catalog.assign("[[script]]\nfile = 'a.js'\nkind = 'app'\nmodules = []\n")
+    assert catalog.load().require().scripts["a"].modules == frozenset()
+    catalog.assign("[[script]]\nfile = 'a.js'\nkind = 'app'\nmodules = ['cxC5Server',\n 'cxC5Serve']\n")
+    assert catalog.problems() == [
+        "assignments.toml:5:2: error: modules: there is no module 'cxC5Serve'; did you mean 'cxC5Server'?"
+    ]

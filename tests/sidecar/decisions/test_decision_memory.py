@@ -9,7 +9,8 @@ import pytest
 from sandbox.host import Host
 from sandbox.outcome import Completion, Outcome, Returned, TimedOut, TimeLimit
 from sandbox.program import Invocation
-from sidecar.catalog.model import Assignment, Script, Snapshot
+from sidecar.catalog.compile import make_script
+from sidecar.catalog.model import Assignment, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.decisions import Decisions
 from sidecar.kind import Kind
@@ -60,7 +61,7 @@ def _no_collections() -> Iterator[None]:
 
 @pytest.mark.parametrize("outcome", [Returned(RESULT), TimedOut(TimeLimit.WALL)], ids=["returned", "timed_out"])
 def test_an_answered_decision_is_no_garbage(outcome: Outcome) -> None:
-    script = Script(id="s", name="s.js", version="1", kind=Kind.SCRIPT, text="")
+    script = make_script(id="s", name="s.js", kind=Kind.SCRIPT, text="")
     assignment = Assignment(script_id="s", timeout_ms=100, timeout_action=SipAnswer(503, "Late"), error_action=None)
     snapshot = Snapshot(scripts={"s": script}, routes={("c", ""): assignment}, dids={})
     runner = LaterRunner()

@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from sandbox.outcome import Location, LogLine, Returned, Threw, TimedOut, TimeLimit
-from sidecar.catalog.model import Assignment, Script, Snapshot
+from sidecar.catalog.compile import make_script
+from sidecar.catalog.model import Assignment, Snapshot
 from sidecar.configuration.tree import Configuration, ShutdownSection
 from sidecar.decisions.service import DecisionService
 from sidecar.hosts.grants import Grants
@@ -40,7 +41,7 @@ class Desk:
         self.answers: list[Decision] = []
         configuration = Configuration(shutdown=ShutdownSection(drain_seconds=drain_seconds))
         self.service = DecisionService(configuration, cast("Any", self.runner), Grants(), cast("Any", self.output))
-        script = Script(id="own", name="own.js", version="1", kind=Kind.SCRIPT, text="")
+        script = make_script(id="own", name="own.js", kind=Kind.SCRIPT, text="")
         assignment = Assignment(
             script_id="own", timeout_ms=1000, timeout_action=None, error_action=SipAnswer(500, "Failed")
         )

@@ -25,6 +25,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.program import Invocation
+from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.configuration.tree import Configuration, DecisionSection
 from sidecar.decisions.deciding import Decided
@@ -85,7 +86,7 @@ class MemoryRunner:
 
 
 def script(name: str) -> Script:
-    return Script(id=name, name=f"{name}.js", version="1", kind=Kind.SCRIPT, text="")
+    return replace(make_script(id=name, name=f"{name}.js", kind=Kind.SCRIPT, text=""), version="1")
 
 
 def assignment(

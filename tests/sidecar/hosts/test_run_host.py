@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from sandbox.host import HostCall
+from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script
 from sidecar.hosts import run_host
 from sidecar.hosts.grants import CALL_MODULE, Grants
@@ -19,7 +20,7 @@ TEXT = "const kv = require('kv'); async function main() { return kv.get('a') }"
 
 
 def script(text: str = TEXT, kind: Kind = Kind.APP, modules: frozenset[str] | None = None) -> Script:
-    return Script(id="s", name="s.js", version="1", kind=kind, text=text, modules=modules)
+    return make_script(id="s", name="s.js", kind=kind, text=text, modules=modules)
 
 
 async def answer(asker: Asker, method: str, values: list[Any]) -> Any:

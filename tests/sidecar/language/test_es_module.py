@@ -10,10 +10,17 @@ from hypothesis import strategies as st
 from sandbox.outcome import Threw
 from sidecar.kind import Kind as ScriptKind
 from sidecar.language.check import check_script
-from sidecar.language.es_module import plain
+from sidecar.language.es_module import prepare
 from tests.sandbox.support import result
 
 NO_SUCH = "modules come in a later version; available: cxC5Server"
+
+
+def plain(text: str) -> str:
+    """The text of an App as it is run."""
+    return prepare(text, ScriptKind.APP).text
+
+
 ADAPTER = """(({ host }) => ({
   prepare: (input) => input,
   collect: (data, returned) => (returned === undefined ? data : returned),
@@ -73,6 +80,37 @@ def test_each_form(text: str, expected: str) -> None:
 )
 def test_it_runs(text: str, data: object, expected: object) -> None:
     assert result(plain(text), data, True, adapter=ADAPTER) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("function main() {}", ["main"]),
+        ("export default () => 1", ["main"]),
+        ("export function main() {}\nexport async function search(q) {}", ["main", "search"]),
+        ("export const a = () => 1, b = 2, c = async function () {}, d = async (x) => x\nexport default a",
+         ["main", "a", "c", "d"]),
+        ("export function* rows() {}\nexport class Row {}\nexport const { x } = { x: () => 1 }", ["main"]),
+        ("const go = () => 1; function stop() {}\nlet other = 1\nexport { go, stop as halt, other, gone }",
+         ["main", "go", "halt"]),
+        ("const go = () => 1; let taken\nexport { go as taken, go as delete, go as 'a-b', go as default }", ["main"]),
+        ("export function café() {}\nexport const $ = () => 1, a\\u0062 = () => 1", ["main", "$"]),
+        ("export { go as main, go as x, go as x }; function go() {}", ["main", "x"]),
+        ("import { go } from 'm'; export { go }; export * from 'm'; export { stop } from 'm'", ["main"]),
+    ],
+)  # fmt: skip
+def test_what_a_caller_may_call(text: str, entries: list[str]) -> None:
+    assert list(prepare(text, ScriptKind.APP).entries) == entries
+
+
+def test_of_a_script_only_main_may_be_called_and_its_text_stays() -> None:
+    text = "export function main() {}\nexport function other() {}"
+    assert prepare(text, ScriptKind.SCRIPT) == (text, ("main",))
+
+
+def test_a_function_exported_under_another_name_is_found_under_it() -> None:
+    text = "export { go as search }\nconst go = () => 7\nexport const main = () => search() // the end"
+    assert result(plain(text), None, True, adapter=ADAPTER) == 7
 
 
 def test_errors_keep_their_places() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import CatalogSection, DecisionSection
-from sidecar.errors import CatalogError
+from sidecar.errors import CatalogError, RefusedCatalogError
 from sidecar.operations.live_catalog import LiveCatalog
 
 GOOD = '[[route]]\ncustomer = "acme"\nscript = "a"\n'
@@ -24,7 +25,7 @@ class Site:
         self.assign(GOOD)
         self.used: list[Snapshot] = []
         section = CatalogSection(directory=directory, watch=False)
-        self.catalog = LiveCatalog(DirectoryLoader(section, DecisionSection()), self.used.append)
+        self.catalog = LiveCatalog(DirectorySource(DirectoryLoader(section, DecisionSection())), self.used.append)
 
     def assign(self, text: str) -> None:
         (self.directory / "assignments.toml").write_text(text)
@@ -60,11 +61,12 @@ async def test_without_a_catalog_nothing_starts(site: Site) -> None:
     assert site.used == []
 
 
-async def test_a_refused_catalog_leaves_what_runs(site: Site) -> None:
+async def test_a_refused_catalog_leaves_what_runs(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     await site.catalog.start()
     site.assign('[[route]]\ncustomer = "acme"\nscript = "none"\n')
-    with pytest.raises(CatalogError):
+    with pytest.raises(RefusedCatalogError, match="there is no script 'none'"):
         await site.catalog.reload()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["catalog_refused"]
     [snapshot] = site.used
     state = site.catalog.last_load()
     assert state is not None

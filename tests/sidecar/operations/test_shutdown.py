@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.errors import CatalogError
+from sidecar.errors import CatalogError, RefusedCatalogError
 from sidecar.operations import shutdown as shutdown_module
 from sidecar.operations.notify import Notifier
 from sidecar.operations.shutdown import Phase, Shutdown, ShutdownSteps, Step
@@ -191,6 +191,22 @@ async def test_reloads_asked_for_meanwhile_become_one(manager: socket.socket) ->
     reloads.request()
     await asyncio.wait_for(reloads.settled(), 5)
     assert times == 3
+    notifier.close()
+    manager.close()
+
+
+async def test_a_refused_catalog_that_has_been_logged_is_not_logged_again(
+    manager: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def reload() -> str:
+        raise RefusedCatalogError("a.js:3:1: bad")
+
+    notifier = Notifier(manager.getsockname())
+    reloads = Reloads(reload, notifier)
+    reloads.request()
+    await asyncio.wait_for(reloads.settled(), 5)
+    assert told(manager)[1] == b"READY=1 STATUS=reload failed, the former version runs on: a.js:3:1: bad"
+    assert caplog.records == []
     notifier.close()
     manager.close()
 

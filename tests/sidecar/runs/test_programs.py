@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from sidecar.catalog.model import Script
+from sidecar.catalog.compile import make_script
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
@@ -18,7 +18,7 @@ CALLS = call_programs(Configuration(), Grants())
     ("own", "decision", "call"), [(None, 100_000_000, 20_000_000), (7_000_000, 7_000_000, 7_000_000)]
 )
 def test_memory_is_all_decisions_together_and_each_call_alone(own: int | None, decision: int, call: int) -> None:
-    script = Script(id="s", name="s.js", version=str(own), kind=Kind.APP, text="function main() {}", memory_bytes=own)
+    script = make_script(id="s", name="s.js", kind=Kind.APP, text="function main() {}", memory_bytes=own)
     deciding, driving = (
         decision_programs(Configuration(), Grants()).of(script),
         call_programs(Configuration(), Grants()).of(script),
@@ -28,10 +28,9 @@ def test_memory_is_all_decisions_together_and_each_call_alone(own: int | None, d
 
 
 def test_what_process_env_has_of_the_script_and_its_host() -> None:
-    script = Script(
+    script = make_script(
         id="s",
         name="s.js",
-        version="1",
         kind=Kind.APP,
         text="function main() {}",
         uuid="u",

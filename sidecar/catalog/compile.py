@@ -1,0 +1,237 @@
+"""The rules of a catalog: entries into a snapshot, or into everything that is wrong with them.
+
+Pure: knows neither files nor TOML nor SQL. A finding is said at an entry's place, which its source turns into words, so
+that a source may as well refuse one entry and keep the rest.
+"""
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, compile_assignments, kept
+from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
+from sidecar.catalog.findings import Finding, did_you_mean, unless_right, wrong_values
+from sidecar.catalog.model import Assignment, GlobalPriority, Script, Snapshot
+from sidecar.catalog.version import script_version, version_of
+from sidecar.configuration.tree import DecisionSection
+from sidecar.configuration.typed_value import parse_uuid
+from sidecar.kind import Kind
+from sidecar.language.es_module import Prepared, prepare
+from sidecar.problem import Severity
+
+SCRIPT_NAMESPACE = uuid.UUID("6c0f4a52-2a75-5c0c-9d3b-6f1c0b7f4d10")
+"""Of the uuid that a script has when its entry gives none. Never to change: others hold on to the uuids."""
+_ON_EVERY_CALL = ("vars", "timeout_ms", "timeout_action", "error_action")
+"""Keys of a script that only matter where it runs on every call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What entries are compiled by besides the entries."""
+
+    defaults: DecisionSection = field(default_factory=DecisionSection)
+    """Timeout and actions of an entry that gives none."""
+    modules: frozenset[str] = frozenset()
+    """Names of the host modules there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CompiledScript:
+    entry: ScriptEntry
+    script: Script | None
+    on_every_call: Assignment | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A snapshot, or why there is none, and what the next compilation need not do again."""
+
+    snapshot: Snapshot | None
+    """None where there is an error, or a script that cannot be used."""
+    findings: tuple[Finding, ...]
+    rules: Rules = field(repr=False)
+    scripts: Mapping[str, _CompiledScript] = field(repr=False)
+    assignments: CompiledAssignments = field(repr=False)
+
+
+def compile_catalog(entries: Entries, rules: Rules, before: Compiled | None = None) -> Compiled:
+    """Compiles. What has not changed since ``before`` is taken from it, object by object; the result is the same.
+
+    Assignments are looked at again only where ``entries.assignments`` is another object.
+    """
+    if before is not None and before.rules != rules:
+        before = None
+    former = before.assignments if before is not None else None
+    if former is None or former.compiled_from is not entries.assignments:
+        former = compile_assignments(entries.assignments, rules.defaults, former)
+    return _Compilation(entries, rules, before, former).run()
+
+
+def make_script(
+    *,
+    id: str,  # noqa: A002 - the field's name
+    name: str,
+    kind: Kind,
+    text: str,
+    prepared: Prepared | None = None,
+    uuid: str = "",
+    app: str = "",
+    environment: Mapping[str, str] | None = None,
+    memory_bytes: int | None = None,
+    modules: frozenset[str] | None = None,
+) -> Script:
+    """A script with its runnable text, its entries and its version. ``prepared`` is made where it is not given."""
+    prepared = prepared or prepare(text, kind)
+    script = Script(
+        id=id,
+        name=name,
+        version="",
+        kind=kind,
+        text=text,
+        runnable=prepared.text,
+        entries=prepared.entries,
+        uuid=uuid,
+        app=app,
+        environment=environment or {},
+        memory_bytes=memory_bytes,
+        modules=modules,
+    )
+    return replace(script, version=script_version(script))
+
+
+class _Compilation:
+    """One compilation: everything found so far and everything wrong so far."""
+
+    def __init__(
+        self, entries: Entries, rules: Rules, before: Compiled | None, assignments: CompiledAssignments
+    ) -> None:
+        self.entries = entries
+        self.rules = rules
+        self.before: Mapping[str, _CompiledScript] = before.scripts if before is not None else {}
+        self.assignments = assignments
+        self.compiled: dict[str, _CompiledScript] = {}
+        self.scripts: dict[str, Script] = {}
+        self.broken = set(entries.broken)
+        self.findings: list[Finding] = []
+
+    def run(self) -> Compiled:
+        self._compile_scripts()
+        self.findings += self.assignments.findings
+        self.findings += self._pointing_nowhere()
+        self.findings += self._not_apps()
+        snapshot = None
+        if not self.broken and not any(one.severity is Severity.ERROR for one in self.findings):
+            snapshot = self._snapshot()
+        return Compiled(snapshot, tuple(self.findings), self.rules, self.compiled, self.assignments)
+
+    def _snapshot(self) -> Snapshot:
+        first, last = self._globals(GlobalPriority.FIRST), self._globals(GlobalPriority.LAST)
+        assignments = self.assignments
+        return Snapshot(
+            scripts=self.scripts,
+            routes=assignments.routes,
+            dids=assignments.dids,
+            destinations=assignments.destinations,
+            first=first,
+            last=last,
+            version=version_of(self.scripts.values(), assignments.blocks, first, last),
+        )
+
+    def _globals(self, priority: GlobalPriority) -> tuple[Assignment, ...]:
+        return tuple(
+            one.on_every_call
+            for one in self.compiled.values()
+            if one.on_every_call is not None and one.entry.global_routing_priority is priority
+        )
+
+    def _compile_scripts(self) -> None:
+        by_uuid: dict[str, str] = {}
+        for entry in self.entries.scripts:
+            taken = self.compiled.get(entry.id)
+            if taken is not None:
+                message = f"the script id {entry.id!r} is taken by"
+                self.findings.append(Finding(entry.place, ("id",), Severity.ERROR, message, taken.entry.place))
+                continue
+            former = self.before.get(entry.id)
+            if former is None or former.entry != entry:
+                former = _compile_script(entry, self.rules, former)
+            self.compiled[entry.id] = former
+            self.findings += former.findings
+            if former.script is None:
+                self.broken.add(entry.id)
+                continue
+            other = by_uuid.setdefault(former.script.uuid, entry.id)
+            if other != entry.id:
+                message = f"uuid {former.script.uuid} is that of script {other!r} already"
+                self.findings.append(Finding(entry.place, ("uuid",), Severity.ERROR, message))
+            self.scripts[entry.id] = former.script
+
+    def _pointing_nowhere(self) -> Iterator[Finding]:
+        missing = self.assignments.scripts - self.scripts.keys() - self.broken
+        messages = {name: unknown_script(name, self.scripts) for name in missing}
+        if messages:
+            for entry in self._sound_assignments():
+                if entry.script in messages:
+                    yield Finding(entry.place, ("script",), Severity.ERROR, messages[entry.script])
+
+    def _not_apps(self) -> Iterator[Finding]:
+        called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
+        wrong = {script.id for script in called if script.kind is not Kind.APP}
+        if wrong:
+            for entry in self._sound_assignments():
+                if isinstance(entry, DestinationEntry) and entry.script in wrong:
+                    message = f'the script {entry.script!r} cannot drive a call: only an App can (kind = "app")'
+                    yield Finding(entry.place, ("script",), Severity.ERROR, message)
+
+    def _sound_assignments(self) -> Iterator[AssignmentEntry]:
+        """Those without an error of their own."""
+        assignments = self.assignments
+        return (one for one in assignments.compiled_from.entries if one.place not in assignments.wrong)
+
+
+def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | None) -> _CompiledScript:
+    if entry.prepared is None:
+        return _CompiledScript(entry, None, None, ())
+    findings = [*wrong_values(entry), *_wrong_script_values(entry, rules.modules)]
+    if any(one.severity is Severity.ERROR for one in findings):
+        return _CompiledScript(entry, None, None, tuple(findings))
+    script = make_script(
+        id=entry.id,
+        name=entry.name,
+        kind=entry.kind,
+        text=entry.text,
+        prepared=entry.prepared,
+        uuid=str(uuid.UUID(entry.uuid)) if entry.uuid else str(uuid.uuid5(SCRIPT_NAMESPACE, entry.id)),
+        app=entry.app,
+        environment=entry.environment,
+        memory_bytes=entry.memory_bytes,
+        modules=None if entry.modules is None else frozenset(entry.modules),
+    )
+    on_every_call = None
+    if entry.global_routing_priority is GlobalPriority.DISABLED:
+        findings += _without_effect(entry)
+    else:
+        assignment = DecisionDefaults(rules.defaults).assignment(entry, entry.id)
+        on_every_call = kept(former.on_every_call if former else None, assignment)
+    return _CompiledScript(entry, kept(former.script if former else None, script), on_every_call, tuple(findings))
+
+
+def _without_effect(entry: ScriptEntry) -> Iterator[Finding]:
+    for key in _ON_EVERY_CALL:
+        if key in entry.given:
+            message = f"{key} has no effect: the script's global_routing_priority is 'disabled'"
+            yield Finding(entry.place, (key,), Severity.WARNING, message)
+
+
+def _wrong_script_values(entry: ScriptEntry, modules: Collection[str]) -> Iterator[Finding]:
+    yield from unless_right(entry, "uuid", parse_uuid, entry.uuid)
+    for index, name in enumerate(entry.modules or ()):
+        if name not in modules:
+            message = f"modules: there is no module {name!r}{did_you_mean(name, modules)}"
+            yield Finding(entry.place, ("modules", index), Severity.ERROR, message)
+
+
+def unknown_script(name: str, scripts: Collection[str]) -> str:
+    """The complaint about an assignment that points nowhere, with the nearest script there is."""
+    return f"there is no script {name!r}{did_you_mean(name, scripts)}"

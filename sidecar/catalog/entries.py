@@ -1,0 +1,101 @@
+"""What a catalog is compiled from: scripts and assignments as a source found them, each with where it stands.
+
+The names of their fields are the keys under which a source keeps them, and under which a complaint is said.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from sidecar.catalog.model import GlobalPriority
+from sidecar.kind import Kind
+from sidecar.language.es_module import Prepared
+
+Place = Hashable
+"""Where an entry stands, known to its source alone: a path in a document, a row of a table."""
+Key = tuple[str | int, ...]
+"""A key of an entry, or a key below one of its keys; empty for the entry as a whole."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What all entries have. There may be a hundred thousand, which the garbage collector need not walk."""
+
+    place: Place
+    vars: Mapping[str, Any] = {}
+    """As JSON has it."""
+
+
+class DecisionEntry(Entry, frozen=True, kw_only=True, gc=False):
+    """What the entries of Class 4 have; None where the configuration's own default applies."""
+
+    timeout_ms: int | None = None
+    timeout_action: str | None = None
+    """``continue`` or a SIP answer, as an operator writes it."""
+    error_action: str | None = None
+
+
+class ScriptEntry(DecisionEntry, frozen=True, kw_only=True, gc=False):
+    """A script, and when it runs on every call, how."""
+
+    id: str
+    name: str
+    """The author's file name, as errors show it."""
+    kind: Kind = Kind.SCRIPT
+    text: str
+    prepared: Prepared | None = None
+    """None for a text with an error, which its source has told: the id is taken, and nothing can be run."""
+    uuid: str | None = None
+    """None for one made of the id."""
+    app: str = ""
+    environment: Mapping[str, str] = {}
+    memory_bytes: int | None = None
+    modules: tuple[str, ...] | None = None
+    """None for all that its kind may ask."""
+    global_routing_priority: GlobalPriority = GlobalPriority.DISABLED
+    given: frozenset[str] = frozenset()
+    """The keys that were written, whatever their values: those without effect are told of."""
+
+
+class RouteEntry(DecisionEntry, frozen=True, kw_only=True, gc=False):
+    """A customer's route, or all of their routes."""
+
+    customer: str
+    route: str | None = None
+    script: str
+
+
+class DidEntry(DecisionEntry, frozen=True, kw_only=True, gc=False):
+    """Calls to one number."""
+
+    did: str
+    script: str
+
+
+class DestinationEntry(Entry, frozen=True, kw_only=True, gc=False):
+    """Class 5 calls to one number or name; ``*`` for every other. Its script is an App."""
+
+    destination: str
+    script: str
+    customer: str = ""
+
+
+AssignmentEntry = RouteEntry | DidEntry | DestinationEntry
+
+
+class Assignments:
+    """All assignments. Known by its identity: who changes none of them gives the same object again."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: Sequence[AssignmentEntry] = ()) -> None:
+        self.entries = entries
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """A whole catalog, in its source's order."""
+
+    scripts: Sequence[ScriptEntry]
+    assignments: Assignments
+    broken: frozenset[str] = frozenset()
+    """Ids of scripts whose entries could not be read, as their source has told: what points to them is not at fault."""

@@ -1,0 +1,70 @@
+"""Keeps a catalog up to date: loads what has changed, hands on what is right, keeps what runs when it is not."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from sidecar.catalog.model import Snapshot
+from sidecar.catalog.source import Loaded, Source
+from sidecar.logs.logger import ActionLogger
+from sidecar.problem import Problem
+
+_log = ActionLogger(__name__)
+
+PROBLEMS_LOGGED = 20
+"""Of one load; `scriptforge check` prints all of them."""
+
+
+class CatalogWatcher:
+    """Loads in a thread, so that no call waits, and hands the result on in the event loop.
+
+    ``accepted`` gets each snapshot that is right, with its warnings, and ``refused`` the problems of one that is not;
+    the snapshot that runs is then kept. What was refused has been logged.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        accepted: Callable[[Snapshot, Sequence[Problem]], None],
+        refused: Callable[[Sequence[Problem]], None],
+    ) -> None:
+        self._source = source
+        self._accepted = accepted
+        self._refused = refused
+        self._loading = asyncio.Lock()
+        self._running = False
+
+    async def load(self) -> Loaded:
+        """Loads now, settled or not, and hands the result on."""
+        async with self._loading:
+            loaded = await asyncio.to_thread(self._source.load)
+            self._hand_on(loaded)
+            return loaded
+
+    async def run(self) -> None:
+        """Watches until cancelled."""
+        while True:
+            await self._source.changed()
+            async with self._loading:
+                loaded = await asyncio.to_thread(self._source.load)
+                if loaded.settled:
+                    self._hand_on(loaded)
+                # Else the source sees another change, and the next load decides.
+
+    def _hand_on(self, loaded: Loaded) -> None:
+        snapshot, problems = loaded.snapshot, loaded.problems
+        if snapshot is None:
+            _log.error(
+                "catalog_refused",
+                count=len(problems),
+                problems=[str(problem) for problem in problems[:PROBLEMS_LOGGED]],
+                kept="the running catalog" if self._running else "none, there was no other",
+            )
+            self._refused(problems)
+            return
+        self._running = True
+        for problem in problems[:PROBLEMS_LOGGED]:
+            _log.warning("catalog_warning", problem=str(problem))
+        assignments = len(snapshot.routes) + len(snapshot.dids) + len(snapshot.first) + len(snapshot.last)
+        _log.info("catalog_loaded", scripts=len(snapshot.scripts), assignments=assignments)
+        self._accepted(snapshot, problems)

@@ -1,0 +1,99 @@
+"""What an ES module exports under its name, of the functions that can be seen to be some."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from tree_sitter import Node
+
+from sidecar.language.syntax_tree import SyntaxTree
+
+_FUNCTIONS: Final = frozenset(["function_declaration", "function_expression", "arrow_function"])
+"""No generators: calling one runs nothing."""
+_NAMES: Final = frozenset(["identifier", "shorthand_property_identifier_pattern"])
+_NO_NAMES: Final = frozenset(["as", "comment"])
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+"""ASCII, so that no two names of functions look alike, and without an escape; the sandbox takes no other."""
+_RESERVED: Final = frozenset(
+    """
+    arguments await break case catch class const continue debugger default delete do else enum eval export extends false
+    finally for function if implements import in instanceof interface let new null package private protected public
+    return static super switch this throw true try typeof undefined var void while with yield
+    """.split()  # noqa: SIM905 - a list literal is thirty lines
+)
+"""May be exported and cannot be declared (ECMA-262 12.7.2, and the strict mode of 13.1.1)."""
+
+
+class Exported(NamedTuple):
+    """A function under the name by which it is called from outside, and under its own."""
+
+    name: str
+    local: str
+
+
+def exported_functions(syntax: SyntaxTree, exports: Iterable[Node]) -> Iterator[Exported]:
+    """The functions that these statements export, but for a default, each name once.
+
+    Only what the text itself shows to be a function. A name other than the function's own is left out where the text
+    declares it as something else.
+    """
+    declared = dict(_declared_at_top(syntax))
+    given: set[str] = set()
+    for name, local in _exported(syntax, exports):
+        if not declared.get(local, False) or name in given:
+            continue
+        if _IDENTIFIER.fullmatch(name) is None or name in _RESERVED:
+            continue
+        if name == local or name not in declared:
+            given.add(name)
+            yield Exported(name, local)
+
+
+def _exported(syntax: SyntaxTree, exports: Iterable[Node]) -> Iterator[Exported]:
+    for node in exports:
+        declaration = node.child_by_field_name("declaration")
+        if node.child_by_field_name("source") is not None or any(child.type == "default" for child in node.children):
+            continue
+        if declaration is not None:
+            for name, _ in _declared(syntax, declaration):
+                yield Exported(name, name)
+        for clause in node.children:
+            for specifier in clause.named_children if clause.type == "export_clause" else ():
+                names = [syntax.text(child).decode() for child in specifier.children if child.type not in _NO_NAMES]
+                if names:
+                    yield Exported(names[-1], names[0])
+
+
+def _declared_at_top(syntax: SyntaxTree) -> Iterator[tuple[str, bool]]:
+    for node in syntax.tree.root_node.children:
+        if node.type == "import_statement":
+            yield from ((name, False) for name in _names_within(syntax, node))
+        elif node.type == "export_statement":
+            declaration = node.child_by_field_name("declaration")
+            if declaration is not None:
+                yield from _declared(syntax, declaration)
+        else:
+            yield from _declared(syntax, node)
+
+
+def _declared(syntax: SyntaxTree, node: Node) -> Iterator[tuple[str, bool]]:
+    """What a statement declares, and whether that is a function."""
+    if node.type in ("lexical_declaration", "variable_declaration"):
+        for declarator in node.named_children:
+            target, value = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
+            if target is not None:
+                is_function = target.type == "identifier" and value is not None and value.type in _FUNCTIONS
+                yield from ((name, is_function) for name in _names_within(syntax, target))
+    elif node.type.endswith("_declaration"):
+        name = node.child_by_field_name("name")
+        if name is not None:
+            yield syntax.text(name).decode(), node.type in _FUNCTIONS
+
+
+def _names_within(syntax: SyntaxTree, node: Node) -> Iterator[str]:
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if one.type in _NAMES:
+            yield syntax.text(one).decode()
+        waiting.extend(one.named_children)
