@@ -13,28 +13,37 @@ const printable = (value) => {
   return json === undefined ? text(value) : json;
 };
 
-const log = (level) => (...values) => {
-  if (logRoom <= 0) return;
-  let line = "";
-  for (let index = 0; index < values.length && line.length <= logRoom; index++) {
-    let part;
-    try {
-      part = printable(values[index]);
-    } catch {
-      part = "[unprintable]";
+const log =
+  (level) =>
+  (...values) => {
+    if (logRoom <= 0) return;
+    let line = "";
+    for (let index = 0; index < values.length && line.length <= logRoom; index++) {
+      let part;
+      try {
+        part = printable(values[index]);
+      } catch {
+        part = "[unprintable]";
+      }
+      line += index ? ` ${part}` : part;
     }
-    line += index ? ` ${part}` : part;
-  }
-  const kept = cut(line, logRoom);
-  logRoom -= kept.length + LINE_LENGTH;
-  put(lines, flat('["', level, '",', stringify(kept), "]"));
-  if (kept.length < line.length || logRoom <= 0) {
-    logRoom = 0;
-    put(lines, '["warn","[console output past the limit is cut]"]');
-  }
-};
+    const kept = cut(line, logRoom);
+    logRoom -= kept.length + LINE_LENGTH;
+    put(lines, flat('["', level, '",', stringify(kept), "]"));
+    if (kept.length < line.length || logRoom <= 0) {
+      logRoom = 0;
+      put(lines, '["warn","[console output past the limit is cut]"]');
+    }
+  };
 
-define("console", { log: log("log"), info: log("info"), warn: log("warn"), error: log("error"), debug: log("debug"), trace: log("debug") });
+define("console", {
+  log: log("log"),
+  info: log("info"),
+  warn: log("warn"),
+  error: log("error"),
+  debug: log("debug"),
+  trace: log("debug"),
+});
 
 const takeLines = () => {
   const taken = lines;

@@ -19,21 +19,29 @@ const EngineError = InternalError;
 const bareArray = () => setPrototypeOf([], null);
 const bareObject = () => create(null);
 // With no prototype there is no setter to meet.
-const put = (array, value) => { array[array.length] = value; };
+const put = (array, value) => {
+  array[array.length] = value;
+};
 const cut = (value, length) => (value.length > length ? apply(slice, value, [0, length]) : value);
 // A concatenation is a rope in this engine, which the binding refuses; a join is a plain string.
 const flat = (...parts) => apply(join, parts, [""]);
 // A JSON list of JSON texts.
 const listed = (texts) => flat("[", apply(join, texts, [","]), "]");
 // A descriptor of no prototype: an author's Object.prototype.get would make it contradict itself.
-const define = (name, value) => defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
+const define = (name, value) =>
+  defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 
 // quickjs-ng raises from these straight into the binding, outside every limit.
-for (const name of ["queueMicrotask", "FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"]) delete realm[name];
+for (const name of ["queueMicrotask", "FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"])
+  delete realm[name];
 // Hidden slots behind accessors: freezing Error does not stop the setters, and they would outlive a run.
 for (const name of ["prepareStackTrace", "stackTraceLimit"]) {
   if (descriptor(Error, name)) {
-    defineProperty(Error, name, { value: name === "stackTraceLimit" ? 10 : undefined, writable: false, configurable: false });
+    defineProperty(Error, name, {
+      value: name === "stackTraceLimit" ? 10 : undefined,
+      writable: false,
+      configurable: false,
+    });
   }
 }
 // The binding turns an uncatchable error (interrupted, out of memory) to text by these two prototypes, with no limit set:

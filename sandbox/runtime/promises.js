@@ -9,7 +9,8 @@ defineProperty(NativePromise, Symbol.species, { __proto__: null, configurable: f
 const speciesOf = (promise) => {
   const { constructor: Class } = promise;
   if (Class === undefined) return NativePromise;
-  if (Class === null || (typeof Class !== "object" && typeof Class !== "function")) throw new NativeTypeError("a promise's constructor is no object");
+  if (Class === null || (typeof Class !== "object" && typeof Class !== "function"))
+    throw new NativeTypeError("a promise's constructor is no object");
   return Class[Symbol.species] ?? NativePromise;
 };
 
@@ -45,20 +46,35 @@ const thenOfOtherClass = (promise, Class, onFulfilled, onRejected) => {
   let resolve;
   let reject;
   const derived = new Class((resolving, rejecting) => {
-    if (resolve !== undefined || reject !== undefined) throw new NativeTypeError("a promise's resolve and reject are given once");
+    if (resolve !== undefined || reject !== undefined)
+      throw new NativeTypeError("a promise's resolve and reject are given once");
     resolve = resolving;
     reject = rejecting;
   });
-  if (typeof resolve !== "function" || typeof reject !== "function") throw new NativeTypeError("a promise's resolve and reject must be functions");
-  thenOfNativeClass(promise, reaction(onFulfilled, resolve, resolve, reject), reaction(onRejected, reject, resolve, reject));
+  if (typeof resolve !== "function" || typeof reject !== "function")
+    throw new NativeTypeError("a promise's resolve and reject must be functions");
+  thenOfNativeClass(
+    promise,
+    reaction(onFulfilled, resolve, resolve, reject),
+    reaction(onRejected, reject, resolve, reject),
+  );
   return derived;
 };
 
 const guarded = {
   then(onFulfilled, onRejected) {
-    if (getPrototypeOf(this) === promisePrototype && descriptor(this, "constructor") === undefined) return apply(then, this, [onFulfilled, onRejected]);
+    if (getPrototypeOf(this) === promisePrototype && descriptor(this, "constructor") === undefined)
+      return apply(then, this, [onFulfilled, onRejected]);
     const Class = speciesOf(this);
-    return Class === NativePromise ? thenOfNativeClass(this, onFulfilled, onRejected) : thenOfOtherClass(this, Class, onFulfilled, onRejected);
+    return Class === NativePromise
+      ? thenOfNativeClass(this, onFulfilled, onRejected)
+      : thenOfOtherClass(this, Class, onFulfilled, onRejected);
   },
 };
-defineProperty(promisePrototype, "then", { __proto__: null, value: guarded.then, writable: true, enumerable: false, configurable: true });
+defineProperty(promisePrototype, "then", {
+  __proto__: null,
+  value: guarded.then,
+  writable: true,
+  enumerable: false,
+  configurable: true,
+});

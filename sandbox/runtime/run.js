@@ -137,7 +137,8 @@ const bound = (boundsText) => {
   bounds = parse(boundsText);
 };
 
-const noEntryPoint = () => new NativeError("no entry point: the script needs function main(data), or vars() and exit()");
+const noEntryPoint = () =>
+  new NativeError("no entry point: the script needs function main(data), or vars() and exit()");
 
 const poll = (idle) => {
   if (status === "" && finished) concludeFinished();
@@ -147,13 +148,15 @@ const poll = (idle) => {
   if (timer === undefined && waitingFor() === 0 && idle) {
     if (askedForData) succeed(undefined);
     else if (!hasEntry) fail(noEntryPoint());
-    else fail(new NativeError(`${entry} returned a promise that can never settle: nothing that it waits for is pending`));
+    else
+      fail(new NativeError(`${entry} returned a promise that can never settle: nothing that it waits for is pending`));
     return status;
   }
   return flat("W", flags(), timer === undefined ? "" : timer.due - now);
 };
 
-const isThenable = (value) => value !== null && (typeof value === "object" || typeof value === "function") && typeof value.then === "function";
+const isThenable = (value) =>
+  value !== null && (typeof value === "object" || typeof value === "function") && typeof value.then === "function";
 
 // What an author's own return at the top level gives stands for main.
 const entryOf = (defined) => {
@@ -177,7 +180,8 @@ const start = (inputText, correlationId, time, entryName) => {
     if (onlyOnce) factory = undefined;
     hasEntry = called !== undefined;
     if (!hasEntry && entry !== "main") throw new NativeError(`no function ${entry}`);
-    const returned = hasEntry && !finished ? called(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
+    const returned =
+      hasEntry && !finished ? called(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
     if (finished) concludeFinished();
     else if (isThenable(returned)) follow(returned);
     else if (hasEntry || (askedForData && !mayWait)) succeed(returned);

@@ -48,19 +48,21 @@ let hostCalls = bareObject();
 let hostCallCount = 0;
 let hostCallsWaiting = 0;
 
-const host = (name, values) => new NativePromise((resolve, reject) => {
-  const written = stringify(values);
-  if (written === undefined) throw new NativeTypeError(`the arguments of ${name} cannot be written as JSON`);
-  if (outbox.length >= bounds.outbox || outboxLength + written.length > bounds.outboxLength) return conclude("X", "outbox");
-  const id = ++hostCallCount;
-  outboxLength += written.length;
-  put(outbox, flat("[", id, ",", stringify(name), ",", written, "]"));
-  const waiting = bareObject();
-  waiting.resolve = resolve;
-  waiting.reject = reject;
-  hostCalls[id] = waiting;
-  hostCallsWaiting++;
-});
+const host = (name, values) =>
+  new NativePromise((resolve, reject) => {
+    const written = stringify(values);
+    if (written === undefined) throw new NativeTypeError(`the arguments of ${name} cannot be written as JSON`);
+    if (outbox.length >= bounds.outbox || outboxLength + written.length > bounds.outboxLength)
+      return conclude("X", "outbox");
+    const id = ++hostCallCount;
+    outboxLength += written.length;
+    put(outbox, flat("[", id, ",", stringify(name), ",", written, "]"));
+    const waiting = bareObject();
+    waiting.resolve = resolve;
+    waiting.reject = reject;
+    hostCalls[id] = waiting;
+    hostCallsWaiting++;
+  });
 
 define("setTimeout", (callback, delay, ...values) => addTimer(callback, delay, false, values));
 define("setInterval", (callback, delay, ...values) => addTimer(callback, delay, true, values));

@@ -1,8 +1,10 @@
 // No run may wait: what a script has not therefore, says so by name.
-const unavailable = (name, reason) => define(name, () => {
-  throw new NativeError(`${name} is not available in a Script, which is synchronous: ${reason}; make it an App`);
-});
-for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]) unavailable(name, "it has no timers");
+const unavailable = (name, reason) =>
+  define(name, () => {
+    throw new NativeError(`${name} is not available in a Script, which is synchronous: ${reason}; make it an App`);
+  });
+for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"])
+  unavailable(name, "it has no timers");
 define("require", (name) => {
   throw new NativeError(`require('${text(name)}') is not available in a Script, which has no modules; make it an App`);
 });

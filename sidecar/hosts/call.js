@@ -4,7 +4,7 @@
 // Host calls: perform(kind, options, stack) is one action, answered when it is complete on the call; actions are done
 // in the order in which they were asked for. digits(fresh) is answered with the digits that came, hangup() when the
 // call has ended, log(text) and warn(text, stack) at once; exceeded(what, stack) never, since the run is ended for it.
-((granted) => {
+(granted) => {
   "use strict";
   const { host } = granted;
   const { assign, create, defineProperty, freeze, hasOwn, keys } = Object;
@@ -40,7 +40,14 @@
   const LONGEST_SECONDS = 2_000_000; // a timer's own limit is 2^31 ms, and no call lasts as long
   const OPTIONS = {
     __proto__: null,
-    ivr: { __proto__: null, tries: true, invalid_file: true, regexp: true, transfer_on_failure: true, type_ahead: true },
+    ivr: {
+      __proto__: null,
+      tries: true,
+      invalid_file: true,
+      regexp: true,
+      transfer_on_failure: true,
+      type_ahead: true,
+    },
     bridge: { __proto__: null, ringback: true },
     record: { __proto__: null, stereo: true },
   };
@@ -71,7 +78,8 @@
   // An action is refused in a turn of its own, in which nothing of the author's runs: the place is where it was made.
   const refusal = (error, stack) => {
     const { name, message } = error;
-    const refused = name === "HangupError" ? new HangupError(message) : name === "TypeError" ? new NativeTypeError(message) : error;
+    const refused =
+      name === "HangupError" ? new HangupError(message) : name === "TypeError" ? new NativeTypeError(message) : error;
     defineProperty(refused, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
     return refused;
   };
@@ -84,7 +92,8 @@
   };
   const never = () => new NativePromise(() => {});
 
-  const cut = (value, longest) => (typeof value === "string" && value.length > longest ? apply(slice, value, [0, longest]) : value);
+  const cut = (value, longest) =>
+    typeof value === "string" && value.length > longest ? apply(slice, value, [0, longest]) : value;
 
   const bounded = (value, longest) => {
     if (!isArray(value)) return cut(value, longest);
@@ -114,7 +123,8 @@
   const perform = (kind, options) => {
     if (!ask("actions")) return never();
     const names = keys(options);
-    for (let index = 0; index < names.length; index++) options[names[index]] = bounded(options[names[index]], LONGEST_TEXT);
+    for (let index = 0; index < names.length; index++)
+      options[names[index]] = bounded(options[names[index]], LONGEST_TEXT);
     const { stack } = new NativeError();
     const made = host("perform", [kind, options, cut(stack, LONGEST_STACK)]);
     const promise = new ActionPromise((resolve, reject) => {
@@ -206,20 +216,30 @@
     ]);
   };
 
-  const waitFor = (match, quit, timeout) => new NativePromise((resolve, reject) => {
-    if (!ask("waitFor")) return;
-    if (waits.length >= WAITS) throw new NativeRangeError(`more than ${WAITS} waitFor at once`);
-    const wait = { digits: "", match: matcher(match), quit: quit === undefined || quit === null || quit === "" ? undefined : matcher(quit), resolve, reject };
-    wait.stack = new NativeError().stack;
-    const seconds = timeout === undefined || timeout === null ? 60 : +timeout;
-    if (!(seconds >= 0)) throw new NativeTypeError("ctx.waitFor: timeout must be a number of seconds");
-    wait.timer = setTimeout(() => {
-      forget(wait);
-      reject(refusal(new NativeError("waitFor timed out"), wait.stack));
-    }, min(seconds, LONGEST_SECONDS) * 1000);
-    waits[waits.length] = wait;
-    if (!listening) listen(true);
-  });
+  const waitFor = (match, quit, timeout) =>
+    new NativePromise((resolve, reject) => {
+      if (!ask("waitFor")) return;
+      if (waits.length >= WAITS) throw new NativeRangeError(`more than ${WAITS} waitFor at once`);
+      const wait = {
+        digits: "",
+        match: matcher(match),
+        quit: quit === undefined || quit === null || quit === "" ? undefined : matcher(quit),
+        resolve,
+        reject,
+      };
+      wait.stack = new NativeError().stack;
+      const seconds = timeout === undefined || timeout === null ? 60 : +timeout;
+      if (!(seconds >= 0)) throw new NativeTypeError("ctx.waitFor: timeout must be a number of seconds");
+      wait.timer = setTimeout(
+        () => {
+          forget(wait);
+          reject(refusal(new NativeError("waitFor timed out"), wait.stack));
+        },
+        min(seconds, LONGEST_SECONDS) * 1000,
+      );
+      waits[waits.length] = wait;
+      if (!listening) listen(true);
+    });
 
   // ---- what is known of the call ----
 
@@ -239,7 +259,7 @@
   };
 
   // JSON has no NaN and would make it null, as if nothing had been asked for.
-  const number = (value) => (typeof value === "number" && !isFinite(value) ? text(value) : value ?? null);
+  const number = (value) => (typeof value === "number" && !isFinite(value) ? text(value) : (value ?? null));
 
   const list = (value) => (isArray(value) ? value : [value]);
 
@@ -248,18 +268,26 @@
   // What is refused when it is sent is refused here as well, where the script says it.
   const soundValue = (name, value) => {
     if (typeof value === "object" || typeof value === "function") {
-      throw new NativeTypeError(`ctx.header: the header ${name} has no value that can be sent: text or a number is needed`);
+      throw new NativeTypeError(
+        `ctx.header: the header ${name} has no value that can be sent: text or a number is needed`,
+      );
     }
     const written = text(value);
-    if (written.length >= LONGEST_ITEM) throw new NativeTypeError(`ctx.header: the header ${name} has a value longer than ${LONGEST_ITEM - 1} characters`);
+    if (written.length >= LONGEST_ITEM)
+      throw new NativeTypeError(
+        `ctx.header: the header ${name} has a value longer than ${LONGEST_ITEM - 1} characters`,
+      );
     if (apply(exec, UNPRINTABLE, [written]) !== null) {
-      throw new NativeTypeError(`ctx.header: the header ${name} has a line break or another control character in its value`);
+      throw new NativeTypeError(
+        `ctx.header: the header ${name} has a line break or another control character in its value`,
+      );
     }
   };
 
   class CallServer {
     constructor(correlationId) {
-      if (correlationId !== undefined && correlationId !== call.id) throw new NativeError(`no call ${text(correlationId)} here`);
+      if (correlationId !== undefined && correlationId !== call.id)
+        throw new NativeError(`no call ${text(correlationId)} here`);
     }
 
     get(key) {
@@ -274,13 +302,16 @@
     header(key, value) {
       const name = text(key);
       if (value === undefined) return sipHeader(name);
-      if (apply(exec, HEADER_NAME, [name]) === null) throw new NativeTypeError(`ctx.header: ${quoted(name)} is not a SIP header name`);
+      if (apply(exec, HEADER_NAME, [name]) === null)
+        throw new NativeTypeError(`ctx.header: ${quoted(name)} is not a SIP header name`);
       if (value !== null) soundValue(name, value);
       const kept = [];
       for (let index = 0; index < outgoing.length; index++) {
-        if (apply(toLowerCase, outgoing[index][0], []) !== apply(toLowerCase, name, [])) kept[kept.length] = outgoing[index];
+        if (apply(toLowerCase, outgoing[index][0], []) !== apply(toLowerCase, name, []))
+          kept[kept.length] = outgoing[index];
       }
-      if (value !== null && kept.length >= HEADERS) throw new NativeRangeError(`ctx.header: more than ${HEADERS} headers`);
+      if (value !== null && kept.length >= HEADERS)
+        throw new NativeRangeError(`ctx.header: more than ${HEADERS} headers`);
       if (value !== null) kept[kept.length] = [name, text(value)];
       outgoing = kept;
       return text(value);
@@ -288,7 +319,9 @@
 
     log(...values) {
       if (!ask("log lines")) return never();
-      return host("log", [cut(values.map((value) => (typeof value === "string" ? value : text(value))).join(" "), LONGEST_ITEM)]);
+      return host("log", [
+        cut(values.map((value) => (typeof value === "string" ? value : text(value))).join(" "), LONGEST_ITEM),
+      ]);
     }
 
     answer() {
@@ -297,7 +330,8 @@
 
     tts(words, voice) {
       // Nobody wants to hear "undefined", or "[object Object]".
-      const spoken = words === undefined || words === null || apply(toString, words, []) === "[object Object]" ? null : text(words);
+      const spoken =
+        words === undefined || words === null || apply(toString, words, []) === "[object Object]" ? null : text(words);
       return perform("tts", { text: spoken, voice: voice === undefined ? "" : text(voice) });
     }
 
@@ -316,7 +350,10 @@
         minimum: number(minimum),
         maximum: number(maximum),
         terminators: terminators ?? null,
-        options: chosen("ivr", options?.regexp instanceof NativeRegExp ? assign({}, options, { regexp: options.regexp.source }) : options),
+        options: chosen(
+          "ivr",
+          options?.regexp instanceof NativeRegExp ? assign({}, options, { regexp: options.regexp.source }) : options,
+        ),
       });
     }
 
@@ -384,5 +421,12 @@
     return match === null ? undefined : rejection(match[1], match[2]);
   };
 
-  return { prepare, collect, caught, rest, modules: { cxC5Server: CallServer }, context: () => new CallServer(call.id) };
-})
+  return {
+    prepare,
+    collect,
+    caught,
+    rest,
+    modules: { cxC5Server: CallServer },
+    context: () => new CallServer(call.id),
+  };
+};

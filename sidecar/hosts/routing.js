@@ -30,8 +30,18 @@
   const slot = (get, set) => ({ __proto__: null, get, set, enumerable: true, configurable: true });
   const shared = {
     egress_routing: slot(() => destinations, replaceDestinations),
-    headers: slot(() => headers, (value) => { headers = value; }),
-    remove_headers: slot(() => removeHeaders, (value) => { removeHeaders = value; }),
+    headers: slot(
+      () => headers,
+      (value) => {
+        headers = value;
+      },
+    ),
+    remove_headers: slot(
+      () => removeHeaders,
+      (value) => {
+        removeHeaders = value;
+      },
+    ),
   };
   const share = (object) => {
     defineProperty(object, "egress_routing", shared.egress_routing);
@@ -107,7 +117,8 @@
         routing = returned;
       }
     }
-    if (typeof routing !== "object" || routing === null || isArray(routing)) throw new NativeTypeError("routing must be an object");
+    if (typeof routing !== "object" || routing === null || isArray(routing))
+      throw new NativeTypeError("routing must be an object");
     const list = newer(destinations, givenDestinations, outer.egress_routing, routing.egress_routing);
     const added = newer(headers, givenHeaders, outer.headers, routing.headers);
     const removed = newer(removeHeaders, givenRemoveHeaders, outer.remove_headers, routing.remove_headers);
@@ -126,7 +137,13 @@
     }
     return {
       routing: result,
-      headers: [readable(added, "headers"), readable(list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers, "egress_routing.headers")],
+      headers: [
+        readable(added, "headers"),
+        readable(
+          list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
+          "egress_routing.headers",
+        ),
+      ],
       remove_headers: [
         readable(removed, "remove_headers"),
         readable(
@@ -139,7 +156,9 @@
 
   const rejection = (code, reason) => {
     const status = +code;
-    return status >= 300 && status <= 699 && status % 1 === 0 ? { reject: [status, apply(slice, text(reason ?? ""), [0, REASON_LENGTH])] } : undefined;
+    return status >= 300 && status <= 699 && status % 1 === 0
+      ? { reject: [status, apply(slice, text(reason ?? ""), [0, REASON_LENGTH])] }
+      : undefined;
   };
 
   const caught = (thrown) => {
@@ -150,4 +169,4 @@
   };
 
   return { prepare, collect, caught };
-})()
+})();
