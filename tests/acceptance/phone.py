@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec import structs
 
-from sipio.call_control import DigitPressed, MediaFile, RecordingFinished
+from sipio.call_control import DigitPressed, MediaFile, PendingAction, RecordingFinished
 from sipio.media.engine import MediaEngine
 from sipio.media.g711 import Samples
 from sipio.media.session import MediaSession
@@ -26,10 +26,15 @@ from sipio.sip.events import (
 )
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.settings import Credentials, UserAgentSettings
+from tests.acceptance.hearing import Ear
 from tests.acceptance.voice_daemon import read_wav
 
 EventType = TypeVar("EventType")
 SECONDS = 10.0
+HEARD_PIECES = 4
+"""0.2 s: a recording has it as well then, which cuts its pieces elsewhere and drops its last one."""
+SILENCE_SECONDS = 0.3
+"""As long as nothing is heard after the end of a sound; between two that follow each other it is 0.1 s and less."""
 
 
 class FarCall:
@@ -43,6 +48,7 @@ class FarCall:
         self.digits = ""
         self.recorded: list[RecordingFinished] = []
         self._changed = asyncio.Event()
+        self.ear = Ear(media, self._changed.set)
         media.observer = self
 
     @property
@@ -81,12 +87,38 @@ class FarCall:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"never came: {what}; events: {self.events}") from None
+            raise AssertionError(f"never came: {what}; events: {self.events}; heard: {self.ear.tones}") from None
 
     async def wait_for(self, kind: type[EventType]) -> EventType:
         """The first event of a kind."""
         await self.until(lambda: any(isinstance(event, kind) for event in self.events), kind.__name__)
         return next(event for event in self.events if isinstance(event, kind))
+
+    async def stays_up(self, seconds: float) -> None:
+        """Return after so many seconds in which it has not ended: that something does not happen sets no event."""
+        try:
+            async with asyncio.timeout(seconds):
+                ended = await self.wait_for(SessionEnded)
+        except TimeoutError:
+            return
+        raise AssertionError(f"ended: {ended}")
+
+    async def until_heard(self, *tones: int) -> None:
+        """Return while the last of these is heard, the others before it: Hz, to 50 Hz."""
+
+        def heard() -> bool:
+            ear = self.ear
+            return ear.pieces[-HEARD_PIECES:] == [tones[-1]] * HEARD_PIECES and ear.tones[-len(tones) :] == [*tones]
+
+        await self.until(heard, f"{tones} Hz")
+
+    async def until_silent(self) -> None:
+        """Return once something was heard and nothing is any more."""
+        await self.until(lambda: self.ear.tones, "something to be heard")
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(SECONDS):
+            while (left := self.ear.loud_at + SILENCE_SECONDS - loop.time()) > 0:  # noqa: ASYNC110 - silence sets no event
+                await asyncio.sleep(left)
 
     def listen(self, path: Path) -> None:
         """Keep what is heard from now on."""
@@ -105,9 +137,9 @@ class FarCall:
         self.media.play([MediaFile(path.name, path)], done.set_result)
         await asyncio.wait_for(done, SECONDS)
 
-    def play_on(self, path: Path) -> None:
-        """Say it over and over."""
-        self.media.play([MediaFile(path.name, path)], lambda _: None, repeat=True)
+    def play_on(self, path: Path) -> PendingAction:
+        """Say it over and over, until it is stopped or something else is played."""
+        return self.media.play([MediaFile(path.name, path)], lambda _: None, repeat=True)
 
 
 class Phone:

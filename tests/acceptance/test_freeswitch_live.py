@@ -2,13 +2,10 @@
 
 import asyncio
 import math
-import os
 import struct
 import wave
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-
-import pytest
 
 from sipio.call_control import (
     ActionResult,
@@ -38,14 +35,12 @@ from sipio.call_control import (
 from sipio.freeswitch.server import FreeswitchServer
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest
 from sipio.rpc.addresses import TcpAddress
+from tests.acceptance.freeswitch_live import FREESWITCH, ONE, SIDECAR_PORT, TWO, needs_freeswitch
 from tests.acceptance.sipp import Sipp
 
-FREESWITCH = os.environ.get("SCRIPTFORGE_FREESWITCH", "")
-pytestmark = pytest.mark.skipif(not FREESWITCH, reason="SCRIPTFORGE_FREESWITCH names no FreeSWITCH")
+pytestmark = needs_freeswitch
 
 SECONDS = 20.0
-ONE, TWO = 25_071, 25_072
-"""Ports of the two gateways in the dialplan's candidates."""
 
 Script = Callable[["LiveCall"], Awaitable[None]]
 
@@ -129,7 +124,7 @@ def caller(directory: Path, number: str, scenario: str = "freeswitch_caller") ->
 async def drive(script: Script, directory: Path, scenario: str = "freeswitch_caller") -> LiveCall:
     handler = Handler(script)
     server = FreeswitchServer(handler, None)
-    await server.start(TcpAddress(host="127.0.0.1", port=8084))
+    await server.start(TcpAddress(host="127.0.0.1", port=SIDECAR_PORT))
     sipp = caller(directory, "7000", scenario)
     try:
         await asyncio.to_thread(sipp.finish)
@@ -222,7 +217,7 @@ async def test_a_decision_with_headers_for_one_gateway(tmp_path: Path) -> None:
         return Decision(action=Action.ROUTE, routing=routing, headers=changes, outcome="returned")
 
     server = FreeswitchServer(None, Router(decide))
-    await server.start(TcpAddress(host="127.0.0.1", port=8084))
+    await server.start(TcpAddress(host="127.0.0.1", port=SIDECAR_PORT))
     # Without digits: FreeSWITCH would pass them on to the callee.
     sipp = caller(tmp_path, "81000000", "freeswitch_silent_caller")
     try:

@@ -1,24 +1,40 @@
 """Decisions on a real FreeSWITCH, and what it does when the sidecar dies."""
 
 import asyncio
-import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from sipio.sip.events import SessionAnswered, SessionEnded, SessionProgressed
+from sipio.sip.events import SessionAnswered, SessionEnded
+from tests.acceptance.freeswitch_live import (
+    FREESWITCH,
+    ONE,
+    SAID,
+    SIDECAR_PORT,
+    TWO,
+    needs_freeswitch,
+    ring,
+    until_connected,
+)
+from tests.acceptance.hearing import loud_seconds
 from tests.acceptance.phone import FarCall, Phone, phone
+from tests.acceptance.processes import free_port, wait_until
 from tests.acceptance.raw_sip import raw_caller
+from tests.acceptance.serving import metrics
 from tests.acceptance.voice_daemon import VoiceDaemon, write_wav
 from tests.sipio.media.media_doubles import loudest_frequency, tone
 
-LIVE = os.environ.get("SCRIPTFORGE_FREESWITCH", "")
-pytestmark = pytest.mark.skipif(not LIVE, reason="SCRIPTFORGE_FREESWITCH names no FreeSWITCH")
+pytestmark = needs_freeswitch
 
-ONE, TWO = 25_071, 25_072
-"""Ports of the two gateways in the dialplan's candidates."""
+NOTICED_SECONDS: Final = 0.5
+"""A FreeSWITCH that did something of its own accord would have done it: it ends a parked call 0.05 s after the sidecar
+has died (measured), and calls a gateway as soon as nothing keeps it from it."""
+PLAYED: Final = 700
+"""Hz."""
 DECIDE = """async function main(data) {
   switch (data.routing.dest_number) {
     case '81000001': throw new Error('486 Busy As Told');
@@ -37,7 +53,7 @@ DECIDE = """async function main(data) {
 """
 SCRIPTS = {
     "7301": "await ctx.answer(); await ctx.play('ivr/long.wav'); await ctx.play('ivr/long.wav');",
-    "7302": "await ctx.answer(); await ctx.ivr(null, 30, 1, 1, '#');",
+    "7302": "await ctx.answer(); await ctx.play('ivr/short.wav'); await ctx.ivr(null, 30, 1, 1, '#');",
     "7303": "await ctx.bridge(ctx.header('X-To'), true, false, { ringback: 'ivr/long.wav' });",
     "7304": "await ctx.play('ivr/long.wav'); await ctx.answer();",
     "7305": "await ctx.answer(); await ctx.echo();",
@@ -45,15 +61,22 @@ SCRIPTS = {
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[VoiceDaemon]:
+def metrics_port() -> int:
+    return free_port("127.0.0.1", socket.SOCK_STREAM)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, metrics_port: int) -> Iterator[VoiceDaemon]:
     made = VoiceDaemon(
         tmp_path,
         SCRIPTS,
-        more='[freeswitch]\nlisten = "127.0.0.1:8084"\n',
+        more=f'[freeswitch]\nlisten = "127.0.0.1:{SIDECAR_PORT}"\n',
         files={"decide.js": DECIDE},
         routes='[[script]]\nfile = "decide.js"\nkind = "app"\n[[route]]\ncustomer = "acme"\nscript = "decide"\n',
+        environment={"SCRIPTFORGE_METRICS__LISTEN": f"127.0.0.1:{metrics_port}"},
     )
-    write_wav(made.sounds / "ivr" / "long.wav", tone(700, 1.5))
+    write_wav(made.sounds / "ivr" / "long.wav", tone(PLAYED, 1.5))
+    write_wav(made.sounds / "ivr" / "short.wav", tone(PLAYED, 0.3))
     yield made.ready()
     made.stop()
 
@@ -63,7 +86,7 @@ def kill(daemon: VoiceDaemon) -> None:
 
 
 def call(caller: Phone, number: str, to: str = "") -> FarCall:
-    return caller.call(f"sip:{number}@{LIVE}", headers=[("X-To", to), ("X-Foo", "bar")])
+    return caller.call(f"sip:{number}@{FREESWITCH}", headers=[("X-To", to), ("X-Foo", "bar")])
 
 
 # ---- Class 4 ----
@@ -86,8 +109,7 @@ async def test_the_order_headers_and_caller_id_of_a_decision(daemon: VoiceDaemon
         other = await one.rung()
         await made.wait_for(SessionAnswered)
         kill(daemon)  # a call that is decided does not notice
-        await asyncio.sleep(0.5)
-        assert not made.session.ended
+        await made.stays_up(NOTICED_SECONDS)
         made.session.bye()
         await asyncio.gather(made.wait_for(SessionEnded), other.wait_for(SessionEnded))
         first, second = two.calls[0].session.request, other.session.request
@@ -107,10 +129,14 @@ async def test_a_script_that_fails_leaves_the_call_as_it_was(daemon: VoiceDaemon
         await made.wait_for(SessionEnded)
 
 
-async def test_the_sidecar_dies_while_it_decides(daemon: VoiceDaemon) -> None:
+async def test_the_sidecar_dies_while_it_decides(daemon: VoiceDaemon, metrics_port: int) -> None:
+    def deciding() -> bool:
+        return any(runs > 0 for (name, *_), runs in metrics(metrics_port).items() if name == "scriptforge_queue_depth")
+
     async with phone("127.0.0.71") as caller, phone("127.0.0.1", port=ONE) as one:
         made = call(caller, "81000005")
-        await asyncio.sleep(0.5)
+        await asyncio.to_thread(wait_until, deciding, "a decision under way")
+        await made.stays_up(NOTICED_SECONDS)
         assert one.calls == []
         kill(daemon)
         other = await one.rung()
@@ -130,7 +156,7 @@ async def test_the_sidecar_dies_while_it_decides(daemon: VoiceDaemon) -> None:
 
 
 async def test_a_caller_cannot_send_the_other_party_elsewhere(daemon: VoiceDaemon) -> None:
-    address, port = LIVE.rsplit(":", 1)
+    address, port = FREESWITCH.rsplit(":", 1)
     async with phone("127.0.0.72") as callee, phone("127.0.0.1", port=ONE) as gateway:
         with raw_caller((address, int(port)), "7303") as caller:
             invite = caller.message("INVITE", body=caller.sdp(), to_tag="")
@@ -138,7 +164,9 @@ async def test_a_caller_cannot_send_the_other_party_elsewhere(daemon: VoiceDaemo
             await asyncio.to_thread(caller.response, 200)
             caller.ack()
             refer = caller.message("REFER", sequence=2)
-            caller.send(refer.replace(b"Max-Forwards", f"Refer-To: <sip:81000003@{LIVE}>\r\nMax-Forwards".encode()))
+            caller.send(
+                refer.replace(b"Max-Forwards", f"Refer-To: <sip:81000003@{FREESWITCH}>\r\nMax-Forwards".encode())
+            )
             await asyncio.to_thread(caller.response, 405, "REFER")
             await asyncio.to_thread(caller.bye)
         await callee.calls[0].wait_for(SessionEnded)
@@ -149,33 +177,33 @@ async def test_the_sidecar_dies_while_something_plays(daemon: VoiceDaemon, tmp_p
     async with phone("127.0.0.71") as caller:
         made = call(caller, "7301")
         made.listen(tmp_path / "heard.wav")
-        await made.wait_for(SessionAnswered)
-        await asyncio.sleep(0.5)
+        await made.until_heard(PLAYED)
         kill(daemon)
         ended = await made.wait_for(SessionEnded)
         heard = await made.heard()
-        loud = sum(abs(heard[at : at + 400]).max() > 400 for at in range(0, len(heard), 400)) * 0.05
         assert ended.reason == "BYE"
-        assert loud == pytest.approx(1.5, abs=0.15)  # the first, not the second
-        assert loudest_frequency(heard) == pytest.approx(700, abs=10)
+        assert loud_seconds(heard) == pytest.approx(1.5, abs=0.15)  # the first, not the second
+        assert loudest_frequency(heard) == pytest.approx(PLAYED, abs=10)
 
 
 async def test_the_sidecar_dies_while_digits_are_awaited(daemon: VoiceDaemon) -> None:
     async with phone("127.0.0.71") as caller:
         made = call(caller, "7302")
-        await made.wait_for(SessionAnswered)
-        await asyncio.sleep(0.3)
+        await made.until_silent()
         kill(daemon)
         assert (await made.wait_for(SessionEnded)).reason == "BYE"
 
 
-async def test_the_sidecar_dies_in_an_echo(daemon: VoiceDaemon) -> None:
+async def test_the_sidecar_dies_in_an_echo(daemon: VoiceDaemon, tmp_path: Path) -> None:
     async with phone("127.0.0.71") as caller:
         made = call(caller, "7305")
         await made.wait_for(SessionAnswered)
-        await asyncio.sleep(0.5)
+        made.play_on(write_wav(tmp_path / "said.wav", tone(SAID, 0.5)))
+        await made.until_heard(SAID)
         kill(daemon)
-        await asyncio.sleep(2)
+        await made.stays_up(NOTICED_SECONDS)
+        made.ear.pieces.clear()
+        await made.until_heard(SAID)
         made.session.bye()
         await made.wait_for(SessionEnded)
 
@@ -183,23 +211,25 @@ async def test_the_sidecar_dies_in_an_echo(daemon: VoiceDaemon) -> None:
 async def test_the_sidecar_dies_before_the_answer(daemon: VoiceDaemon) -> None:
     async with phone("127.0.0.71") as caller:
         made = call(caller, "7304")
-        await made.wait_for(SessionProgressed)
-        await asyncio.sleep(0.3)
+        await made.until_heard(PLAYED)
         kill(daemon)
         ended = await made.wait_for(SessionEnded)
         assert ended.status >= 400
 
 
 @pytest.mark.parametrize("answered", [False, True])
-async def test_the_sidecar_dies_in_a_bridge(daemon: VoiceDaemon, answered: bool) -> None:
+async def test_the_sidecar_dies_in_a_bridge(daemon: VoiceDaemon, answered: bool, tmp_path: Path) -> None:
     async with phone("127.0.0.71") as caller, phone("127.0.0.72") as one:
         if not answered:
-            one.on_call = lambda rung: rung.session.ring()
+            one.on_call = ring
         made = call(caller, "7303", one.uri())
         other = await one.rung()
-        await asyncio.sleep(0.3)
+        if answered:
+            await until_connected(made, other, tmp_path)
+        else:
+            await made.until_heard(PLAYED)
         kill(daemon)
-        await asyncio.sleep(0.5)
+        await made.stays_up(NOTICED_SECONDS)
         if not answered:
             other.session.accept(other.local)
         await made.wait_for(SessionAnswered)

@@ -19,6 +19,7 @@ from sidecar.calls.record import CallRecord
 from sidecar.cli.call_timeline import timeline
 from sidecar.phone.keys import read_keys
 from tests.acceptance.example_callers import Caller, FreeswitchCaller, RpcCaller, SipCaller
+from tests.acceptance.freeswitch_live import FREESWITCH, SIDECAR_PORT, needs_freeswitch
 from tests.acceptance.processes import free_port
 from tests.acceptance.serving import SCRIPTFORGE
 from tests.acceptance.voice_daemon import VoiceDaemon, write_wav
@@ -168,8 +169,6 @@ def check(example: Example, text: str) -> None:
     assert "warning" not in text
 
 
-LIVE = os.environ.get("SCRIPTFORGE_FREESWITCH", "")
-"""Address of a real FreeSWITCH, set up as docs/freeswitch.md says: it has 7xxx and connects to port 8084."""
 NUMBERS = {name: str(7_001 + index) for index, name in enumerate(SCRIPTS)}
 
 
@@ -177,7 +176,7 @@ NUMBERS = {name: str(7_001 + index) for index, name in enumerate(SCRIPTS)}
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VoiceDaemon, int]]:
     directory = tmp_path_factory.mktemp("voice")
     speech = write_wav(directory / "speech.wav", tone(500, 0.3))
-    port = 8084 if LIVE else free_port("127.0.0.1", socket.SOCK_STREAM)
+    port = SIDECAR_PORT if FREESWITCH else free_port("127.0.0.1", socket.SOCK_STREAM)
     made = VoiceDaemon(
         directory,
         SCRIPTS,
@@ -222,14 +221,16 @@ async def test_on_a_driver(example: Example, caller: Caller, daemon: tuple[Voice
     check(example, await record_of(daemon[0], call_id))
 
 
-@pytest.mark.skipif(not LIVE, reason="SCRIPTFORGE_FREESWITCH names no FreeSWITCH")
+@needs_freeswitch
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 async def test_on_a_real_freeswitch(example: Example, daemon: tuple[VoiceDaemon, int], tmp_path: Path) -> None:
     serving = daemon[0]
     (tmp_path / "voice").mkdir()
     serving.recordings.mkdir(exist_ok=True)
     number = NUMBERS[example.script]
-    caller = SipCaller(lambda called: f"sip:{called}@{LIVE}", serving.sounds / "ivr" / "menu.wav", tmp_path / "voice")
+    caller = SipCaller(
+        lambda called: f"sip:{called}@{FREESWITCH}", serving.sounds / "ivr" / "menu.wav", tmp_path / "voice"
+    )
     call_id = await caller.call(number, example.from_user, read_keys(example.keys))
     check(example, (await record_of(serving, call_id)).replace(f"called {number}", f"called {example.script}"))
 
