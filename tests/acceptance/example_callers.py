@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from sidecar.phone.keys import HangUp, Party, PartyAction, Press, Step, Wait
 from sipio.sip.events import SessionEnded
 from tests.acceptance.phone import FarCall, Phone, phone
@@ -27,7 +25,6 @@ from tests.sipio.rpc.voice_switch import Asked, VoiceSwitch
 
 SECONDS = 15.0
 SILENCE_SECONDS = 0.3
-SPEAKING_SECONDS = 0.1
 STEP_SECONDS = 0.01
 PARTIES_PORT = 5080
 """Where the page's examples call."""
@@ -51,10 +48,10 @@ def parties_of(steps: Sequence[Step]) -> deque[PartyAction]:
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """For what no event tells: what is in a file that grows, what a double is doing."""
+    """For what no event tells: what a double is doing."""
     try:
         async with asyncio.timeout(SECONDS):
-            while not condition():  # noqa: ASYNC110 - a file that grows sets no event
+            while not condition():  # noqa: ASYNC110 - a double sets no event
                 await asyncio.sleep(STEP_SECONDS)
     except TimeoutError:
         raise AssertionError(f"never came: {what}") from None
@@ -63,11 +60,10 @@ async def until(condition: Callable[[], bool], what: str) -> None:
 class SipCaller:
     """A SIP phone that calls the embedded agent, or FreeSWITCH; alice and bob are reached on another one."""
 
-    def __init__(self, uri: Callable[[str], str], voice: Path, directory: Path) -> None:
+    def __init__(self, uri: Callable[[str], str], voice: Path) -> None:
         """``uri`` of a destination; ``voice`` is what the caller says."""
         self._uri = uri
         self._voice = voice
-        self._directory = directory
 
     async def call(self, destination: str, from_user: str, steps: Sequence[Step]) -> str:
         doings = parties_of(steps)
@@ -86,43 +82,20 @@ class SipCaller:
 
     async def _play(self, caller: Phone, destination: str, from_user: str, steps: Sequence[Step]) -> str:
         made = caller.call(self._uri(destination), user=from_user)
-        heard = self._directory / f"{made.id}.wav"
-        made.listen(heard)
         for before, step in zip([None, *steps], steps, strict=False):
             if isinstance(step, Press):
                 if step.ahead:
-                    await until(lambda: _speaking(heard), "something to type into")
+                    await made.until(lambda: made.ear.hears_something, "something to type into")
                 elif not isinstance(before, Press):
-                    await until(lambda: _silent_again(heard), "a prompt")
+                    await made.until_silent()
                 made.media.send_digits(step.digit, round(KEY_SECONDS * 1_000))
             elif isinstance(step, Wait):
                 made.play_on(self._voice)
-                await until(lambda: len(_loud(heard)) > 0, "an echo")
+                await made.until(lambda: made.ear.pieces, "an echo")
             elif isinstance(step, HangUp):
                 made.session.bye()
         await made.wait_for(SessionEnded)
         return made.id
-
-
-def _left(path: Path) -> "np.ndarray[Any, np.dtype[np.int16]]":
-    if not path.exists():
-        return np.zeros(0, np.int16)
-    data = path.read_bytes()[44:]
-    return np.frombuffer(data[: len(data) // 4 * 4], "<i2")[::2]
-
-
-def _loud(path: Path) -> "np.ndarray[Any, np.dtype[np.intp]]":
-    return np.flatnonzero(np.abs(_left(path).astype(np.int32)) > 200)
-
-
-def _silent_again(path: Path) -> bool:
-    loud = _loud(path)
-    return len(loud) > 0 and len(_left(path)) - int(loud[-1]) > SILENCE_SECONDS * 8_000
-
-
-def _speaking(path: Path) -> bool:
-    loud = _loud(path)
-    return len(loud) > 0 and len(_left(path)) - int(loud[-1]) < SPEAKING_SECONDS * 8_000
 
 
 class SoundsOnDisk(dict[str, float]):

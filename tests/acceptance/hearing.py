@@ -14,6 +14,8 @@ from tests.sipio.media.media_doubles import loudest_frequency
 
 PIECE_SAMPLES: Final = 400
 """50 ms at 8 kHz: a sixth of the shortest sound that a test plays."""
+PRESENT_SECONDS: Final = 0.1
+"""Two pieces: a sound's next piece is heard by then."""
 LOUD: Final = 400
 """Above what a line has at rest, far below what tests play."""
 STATIC_LAWS: Final = {0: Law.PCMU, 8: Law.PCMA}
@@ -66,6 +68,11 @@ class Ear:
     def tones(self) -> list[int]:
         """As `tones_of` has them, so far."""
         return in_order(self.pieces)
+
+    @property
+    def hears_something(self) -> bool:
+        """Whether there is sound just now."""
+        return asyncio.get_running_loop().time() - self.loud_at < PRESENT_SECONDS
 
     def _packet(self, datagram: bytes) -> None:
         packet = parse_rtp(datagram)
