@@ -52,7 +52,6 @@ class VoiceDaemon:
         accounts: str = "",
         routes: str = "",
         files: Mapping[str, str] | None = None,
-        environment: Mapping[str, str] | None = None,
         launcher: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         host: str = HOST,
