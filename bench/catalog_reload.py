@@ -25,8 +25,8 @@ from sidecar.catalog.directory.loader import ASSIGNMENTS, DirectoryLoader
 from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.watcher import CatalogWatcher
+from sidecar.cli.serve import SWITCH_SECONDS
 from sidecar.configuration.tree import CatalogSection, Configuration, DecisionSection
-from sidecar.daemon import SWITCH_SECONDS
 from sidecar.decisions.decisions import Decisions
 from sidecar.operations import memory
 from sidecar.problem import Problem

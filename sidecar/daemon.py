@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 
 from sandbox.errors import SandboxError
 from sidecar.calls.service import CallService
@@ -36,9 +35,6 @@ _log = ActionLogger(__name__)
 
 FLUSH_SECONDS = 1.0
 """For the last log lines to be written."""
-SWITCH_SECONDS = 0.0005
-"""What a thread that loads the catalog, or decodes a sound, may keep the interpreter once the event loop wants it;
-CPython's own 5 ms are as long as a whole decision may take. A loop with no thread beside it pays nothing for less."""
 
 
 class Daemon:
@@ -190,17 +186,3 @@ class Daemon:
         # Decisions alone: to restart the service for want of a call's worker would end decisions that go well, and
         # start the worker no sooner than its pool does.
         return self._shutdown.requested or not self._decisions.state().fault
-
-
-async def _run(configuration: Configuration) -> int:
-    return await Daemon(configuration).run()
-
-
-def serve(configuration: Configuration) -> int:
-    """Run a daemon in an event loop of its own, uvloop where there is one. The process's exit code."""
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        import uvloop  # noqa: PLC0415 - absent on platforms that it does not support
-    except ImportError:
-        return asyncio.run(_run(configuration))
-    return int(uvloop.run(_run(configuration)))

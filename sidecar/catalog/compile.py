@@ -15,7 +15,7 @@ from sidecar.catalog.model import Assignment, GlobalPriority, Script, Snapshot
 from sidecar.catalog.version import script_version, version_of
 from sidecar.configuration.tree import DecisionSection
 from sidecar.configuration.typed_value import parse_uuid
-from sidecar.kind import Kind
+from sidecar.kind import RULES, Kind
 from sidecar.language.es_module import Prepared, prepare
 from sidecar.problem import Severity
 
@@ -177,7 +177,7 @@ class _Compilation:
 
     def _not_apps(self) -> Iterator[Finding]:
         called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
-        wrong = {script.id for script in called if script.kind is not Kind.APP}
+        wrong = {script.id for script in called if not RULES[script.kind].drives_calls}
         if wrong:
             for entry in self._sound_assignments():
                 if isinstance(entry, DestinationEntry) and entry.script in wrong:

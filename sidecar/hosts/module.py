@@ -7,7 +7,7 @@ from typing import Any
 
 from sidecar.catalog.model import Script
 from sidecar.errors import SidecarError
-from sidecar.kind import Kind
+from sidecar.kind import RULES, Kind
 
 
 class HostError(SidecarError):
@@ -39,7 +39,7 @@ class HostModule:
     answer: Callable[[Asker, str, list[Any]], Awaitable[Any]]
     """Gives what the promise resolves with, as JSON can say it, for the asker, the method's name and its values, which
     are the script's and may be anything. Raises HostError to reject it. Cancelled when the run is over."""
-    kinds: frozenset[Kind] = frozenset({Kind.APP})
+    kinds: frozenset[Kind] = frozenset(kind for kind, rules in RULES.items() if rules.has_modules)
     """The kinds of scripts that may be granted it; a Script, which cannot wait, is never among them."""
 
 

@@ -8,7 +8,7 @@ from sidecar import hosts
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import Grants
-from sidecar.kind import Kind
+from sidecar.kind import RULES
 
 
 def key_of(script: Script) -> str:
@@ -47,7 +47,7 @@ class Programs:
         return Program(
             key=key,
             name=script.name,
-            suspends=script.kind is not Kind.SCRIPT,
+            suspends=RULES[script.kind].waits,
             text=script.runnable,
             adapter=self._adapter,
             entries=script.entries,

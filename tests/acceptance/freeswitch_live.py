@@ -14,9 +14,9 @@ from tests.acceptance.phone import FarCall, Phone, phone
 from tests.acceptance.voice_daemon import VoiceDaemon, write_wav
 from tests.sipio.media.media_doubles import tone
 
-FREESWITCH: Final = os.environ.get("SCRIPTFORGE_FREESWITCH", "")
+FREESWITCH: Final = os.environ.get("TEST_FREESWITCH", "")
 """``host:port`` of its sofia profile; empty for none."""
-needs_freeswitch = pytest.mark.skipif(not FREESWITCH, reason="SCRIPTFORGE_FREESWITCH names no FreeSWITCH")
+needs_freeswitch = pytest.mark.skipif(not FREESWITCH, reason="TEST_FREESWITCH names no FreeSWITCH")
 SIDECAR_PORT: Final = 8084
 """Where its dialplan connects to."""
 ONE, TWO = 25_071, 25_072
