@@ -115,8 +115,7 @@ class Deciding:
         if not self._steps:
             self._route(OutcomeName.UNASSIGNED, self._request.routing, _NO_CHANGES)
             return
-        state = routing_host.initial_state(self._request.routing)
-        self._start(self._steps[0], state, _input(state, self._steps[0]))
+        self._start(self._steps[0], routing_host.initial_state(self._request.routing))
 
     def cancel(self) -> None:
         """The caller gave up."""
@@ -139,8 +138,9 @@ class Deciding:
 
     # ---- steps ----
 
-    def _start(self, step: Step, state: routing_host.RoutingState, text: bytes) -> None:
+    def _start(self, step: Step, state: routing_host.RoutingState) -> None:
         request = self._request
+        text = routing_host.input_json(state, step.variables)
         self._state = state
         self._handed = _now()
         limits = self._limits(step)
@@ -206,8 +206,7 @@ class Deciding:
     def _advance(self, state: routing_host.RoutingState) -> None:
         self._index += 1
         if self._index < len(self._steps):
-            following = self._steps[self._index]
-            self._start(following, state, _input(state, following))
+            self._start(self._steps[self._index], state)
             return
         if state.routing is self._request.routing:
             # Every script failed and was passed over: the switch's own decision, as it was.
@@ -282,10 +281,3 @@ class Deciding:
         del self._answer
         answer(decision)
         self._owner.ended(self, Decided(self._request, decision, self._failure, self._console))
-
-
-def _input(state: routing_host.RoutingState, step: Step) -> bytes:
-    try:
-        return routing_host.input_json(state, step.variables)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RuleViolation(f"routing cannot be given to a script: {error}") from None

@@ -76,11 +76,14 @@ def variables_json(variables: Mapping[str, Any]) -> bytes:
 
 
 def input_json(state: RoutingState, variables: bytes) -> bytes:
-    """What the adapter's ``prepare`` takes. Raises TypeError, ValueError or RecursionError for what is not JSON."""
+    """What the adapter's ``prepare`` takes. Raises RuleViolation for a routing that is not JSON."""
     changes = state.headers
-    routing = _encode(state.routing)
-    if _has_wide(routing):
-        routing = _wide_as_text(routing)
+    try:
+        routing = _encode(state.routing)
+        if _has_wide(routing):
+            routing = _wide_as_text(routing)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RuleViolation(f"routing cannot be given to a script: {error}") from None
     if not changes.add and not changes.remove:
         return b'{"routing":' + routing + b',"headers":[],"remove_headers":[]' + variables
     return b"".join(
