@@ -29,20 +29,25 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.decisions.service import record_of_decided
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
+from sidecar.operations.metrics import DecisionMetrics, registry
 from sidecar.operations.records import DecisionLog
 from sidecar.operations.shutdown import STEP_SECONDS, Phase
+from sidecar.runs.outcomes import OutcomeName
 from sidecar.sip_answer import SipAnswer
 from sipio.routing import Action, RoutingRequest
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.messages import RequestReceived, decode_message
 from tests.doubles.engine_runner import EngineRunner
 from tests.doubles.memory_pools import MemoryPool
+from tests.sidecar.operations.test_metrics import decided as decision_of
+from tests.sidecar.operations.test_metrics import full
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 WRITING = ROOT / "docs" / "writing-scripts.md"
 SOCKET = ROOT / "docs" / "socket.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
+GLOSSARY = ROOT / "docs" / "glossary.md"
 DOCUMENTS = [README, WRITING, SOCKET]
 LONG = ("scriptforge bench",)
 """Not run here: they have tests of their own."""
@@ -296,3 +301,26 @@ def test_the_sample_record_is_one_that_the_log_would_have() -> None:
         key: value for key, value in shown.items() if key not in changing
     }
     assert shown["micros"]["total"] == sum(shown["micros"].values()) - shown["micros"]["total"]
+
+
+def test_the_table_of_metrics_is_the_registry() -> None:
+    """Every name in the table of docs/operations.md, with its labels, and no other."""
+    decisions = DecisionMetrics()
+    decisions.decided(decision_of("sip_error", 404, total=5))
+    shown: dict[str, set[str]] = {}
+    for family in registry(decisions, *full()).collect():
+        for sample in family.samples:
+            name = re.sub("_(bucket|sum|count)$", "", sample.name) if family.type == "histogram" else sample.name
+            shown.setdefault(name, set()).update(set(sample.labels) - {"le"})
+    rows = re.findall(r"^\| `((?:scriptforge|process)_\w+)` \|([^|]*)\|", OPERATIONS.read_text(), re.M)
+    assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == shown
+    assert len(rows) == len(shown)
+
+
+def test_the_glossary_has_every_outcome_and_names_what_is_there() -> None:
+    text = GLOSSARY.read_text()
+    (outcomes,) = re.findall(r"^\| outcome \|(.*)\|$", text, re.M)
+    assert set(re.findall(r"`([a-z_]+)`", outcomes)) == set(OutcomeName)
+    paths = re.findall(r"`((?:sandbox|sipio|sidecar)[a-z_/.]*)`", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert len(paths) > 20

@@ -41,8 +41,6 @@ from sipio.media.statistics import MediaSnapshot
 from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
 from sipio.sip.counters import SipSnapshot
 
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "operations.md"
-
 PEER = KamailioSnapshot(
     peer="10.0.0.1:8448",
     connected=True,
@@ -309,20 +307,6 @@ def test_the_page_parses_and_every_sample_has_its_family() -> None:
     families = list(text_string_to_metric_families(page))
     assert {family.name for family in families} >= {"scriptforge_decisions", "process_open_fds"}
     assert all(family.documentation for family in families)
-
-
-def test_the_documented_table_is_the_registry() -> None:
-    """Every name in the table of docs/operations.md, with its labels, and no other."""
-    decisions = DecisionMetrics()
-    decisions.decided(decided("sip_error", 404, total=5))
-    shown: dict[str, set[str]] = {}
-    for family in registry(decisions, *full()).collect():
-        for sample in family.samples:
-            name = re.sub("_(bucket|sum|count)$", "", sample.name) if family.type == "histogram" else sample.name
-            shown.setdefault(name, set()).update(set(sample.labels) - {"le"})
-    rows = re.findall(r"^\| `((?:scriptforge|process)_\w+)` \|([^|]*)\|", DOCUMENTATION.read_text(), re.M)
-    assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == shown
-    assert len(rows) == len(shown)
 
 
 @pytest.mark.parametrize("label", ['a"b', "a\\b", "a\nb"])
