@@ -1,6 +1,5 @@
 """Calls to us: the INVITE's server side (RFC 3261 clause 13.3, RFC 3262)."""
 
-from collections import deque
 from typing import Final
 
 from sipio.errors import LocalError, MalformedMessage
@@ -29,6 +28,24 @@ PROVISIONALS: Final = 16
 class IncomingSession(Session):
     """A call to us. `SessionConfirmed` where it is answered; in every case one `SessionEnded`."""
 
+    __slots__ = (
+        "_acceptance",
+        "_last_provisional",
+        "_offer",
+        "_reliable",
+        "_repetition",
+        "_ring_timeout",
+        "_rseq",
+        "_sdp",
+        "_transaction",
+        "_unconfirmed",
+        "_unconfirmed_sdp",
+        "_waiting",
+        "request",
+        "source",
+        "user",
+    )
+
     def __init__(
         self,
         core: UserAgentCore,
@@ -36,10 +53,11 @@ class IncomingSession(Session):
         request: Request,
         source: Address,
         *,
+        merge_key: tuple[str, ...],
         offer: SessionDescription | None,
         user: str,
     ) -> None:
-        """``offer`` is the INVITE's body, where it has one.
+        """``merge_key`` is that of the INVITE; ``offer`` is its body, where it has one.
 
         Raises:
             MalformedMessage: no dialog can be made of the INVITE.
@@ -71,15 +89,15 @@ class IncomingSession(Session):
         """The reliable provisional answer that waits for its PRACK."""
         self._unconfirmed_sdp = False
         """Whether that one has SDP: then the 200 waits for its PRACK as well (RFC 3262 clause 3)."""
-        self._waiting: deque[tuple[int, str, Headers, bytes]] = deque()
-        self._acceptance: tuple[LocalMedia | None, Headers] = (None, [])
-        """The accept() that waits for a PRACK."""
+        self._waiting: list[tuple[int, str, Headers, bytes]] = []
+        self._acceptance: tuple[LocalMedia | None, Headers]
+        """The accept() that waits for a PRACK; there is one in `ACCEPTING` alone."""
         self._last_provisional: tuple[int, str, Headers] = (180, "", [])
         now = core.clock()
         timers = core.timers
         self._repetition = timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
         self._ring_timeout: Final = timers.start(now + core.settings.ring_timeout_seconds, self._nobody_answered)
-        self._merge_key = merge_key(request)
+        self._merge_key = merge_key
         core.invites.add(self._merge_key)
         core.dialogs[dialog.key] = self
         transaction.respond(100, now=now)
@@ -266,7 +284,7 @@ class IncomingSession(Session):
             self._waiting.clear()
             self._accept(*self._acceptance)
         elif self._waiting and self._may(SessionInput.PROVISIONAL):
-            self._send_provisional(*self._waiting.popleft())
+            self._send_provisional(*self._waiting.pop(0))
 
     def _receive_bye(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         if self._may(SessionInput.FAILURE):

@@ -32,7 +32,8 @@ class Invitations:
             MalformedMessage: it cannot be read after all, and has not been answered.
         """
         core, settings = self._core, self._core.settings
-        if merge_key(request) in core.invites:
+        key = merge_key(request)
+        if key in core.invites:
             # Clause 8.2.2.2: one INVITE that came by two ways.
             core.respond(transaction, 482, now=now)
             return
@@ -58,7 +59,7 @@ class Invitations:
         if request.body and offer is None:
             return
         try:
-            session = IncomingSession(core, transaction, request, source, offer=offer, user=user)
+            session = IncomingSession(core, transaction, request, source, merge_key=key, offer=offer, user=user)
         except MalformedMessage as error:
             core.respond(transaction, 400, printable(str(error)), now=now)
             return

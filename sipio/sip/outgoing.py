@@ -29,6 +29,23 @@ from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 class OutgoingSession(Session):
     """A call from us. `SessionProgressed` (any number), then `SessionAnswered` or `SessionEnded`."""
 
+    __slots__ = (
+        "_ack",
+        "_cancel_headers",
+        "_forks",
+        "_headers",
+        "_interval",
+        "_local",
+        "_minimum_interval",
+        "_offer",
+        "_refused_forks",
+        "_sequence",
+        "_servers",
+        "_silence",
+        "_target",
+        "_transaction",
+    )
+
     def __init__(
         self,
         core: UserAgentCore,

@@ -43,6 +43,26 @@ class SessionDriver(Protocol):
 class Session:
     """What incoming and outgoing sessions share. A command that has no place in the state of a session does nothing."""
 
+    # With those of a subclass there are more than the thirty attributes that CPython keeps in the object itself.
+    __slots__ = (
+        "_answered",
+        "_bye_headers",
+        "_call_id",
+        "_core",
+        "_digest",
+        "_id",
+        "_media",
+        "_merge_key",
+        "_peer_offers",
+        "_pending_ack",
+        "_refresh",
+        "_reoffer",
+        "_requests",
+        "_state",
+        "_table",
+        "driver",
+    )
+
     def __init__(
         self,
         core: UserAgentCore,
@@ -71,7 +91,7 @@ class Session:
         self._merge_key: tuple[str, ...] = ()
         self._pending_ack: tuple[int, PendingResponse] | None = None
         """The CSeq number of an INVITE that we answered with 2xx, and the 2xx, until its ACK."""
-        self._bye_headers: Headers = []
+        self._bye_headers: Headers | None = None
         """Those of the BYE that waits for that ACK."""
         core.sessions[self._id] = self
 
@@ -336,8 +356,8 @@ class Session:
             # Before the answer the INVITE's own final response says what becomes of the call.
             self.hang_up([], EndedBy.SYSTEM, "dialog unknown to the peer")
 
-    def _send_bye(self, headers: Headers) -> None:
-        self._requests.send("BYE", headers, b"", self._bye_answered, self._bye_failed)
+    def _send_bye(self, headers: Headers | None) -> None:
+        self._requests.send("BYE", headers or [], b"", self._bye_answered, self._bye_failed)
 
     def _bye_answered(self, response: Response, now: float) -> None:  # noqa: ARG002 - a callback's signature
         if response.status >= 200:

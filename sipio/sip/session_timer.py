@@ -98,8 +98,12 @@ def requires(message: SipMessage) -> list[str]:
 
 
 def _options(message: SipMessage, name: str) -> list[str]:
+    fields = message.get_all(name)
+    if not fields:
+        # As in most messages, which are asked several times each.
+        return []
     # Tokens, so that a quote means nothing here.
-    return [option.strip().lower() for field in message.get_all(name) for option in field.split(",") if option.strip()]
+    return [option.strip().lower() for field in fields for option in field.split(",") if option.strip()]
 
 
 def _seconds(text: str) -> int:

@@ -15,6 +15,7 @@ from sipio.sip.transaction_table import (
     INVITE_SERVER,
     NON_INVITE_CLIENT,
     NON_INVITE_SERVER,
+    UNANSWERED,
     Input,
     State,
     Table,
@@ -194,7 +195,7 @@ class ClientTransaction(_Transaction):
 
     def give_up(self, now: float, seconds: float) -> None:
         """End it by itself unless a final response comes within so long: after a CANCEL (clause 9.1)."""
-        if self.state in {State.CALLING, State.PROCEEDING, State.TRYING}:
+        if self.state in UNANSWERED:
             self._start_timeout(now, seconds)
 
     def abandon(self, on_response: Callable[[Response, float], None]) -> None:
@@ -273,7 +274,7 @@ class ClientTransaction(_Transaction):
         self._start_retransmission(now, interval)
 
     def _timed_out(self, now: float) -> None:
-        unanswered = self.state in {State.CALLING, State.TRYING, State.PROCEEDING}
+        unanswered = self.state in UNANSWERED
         if self._legal(Input.TIMEOUT):
             if unanswered:
                 self._fail(False, now)

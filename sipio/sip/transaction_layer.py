@@ -12,7 +12,7 @@ from sipio.sip.serialize import Headers, build_request, response_address, stampe
 from sipio.sip.settings import TimerValues
 from sipio.sip.timers import Timers
 from sipio.sip.transaction import ClientTransaction, Hop, OutgoingRequest, Send, ServerTransaction, TransactionContext
-from sipio.sip.transaction_table import State
+from sipio.sip.transaction_table import UNANSWERED, State
 from sipio.sip.via import parse_via
 
 TRANSACTIONS: Final = 100_000
@@ -72,7 +72,7 @@ class TransactionLayer:
         if transaction is None:
             return
         transaction.receive(response, now)
-        if transaction.state not in {State.CALLING, State.TRYING, State.PROCEEDING}:
+        if transaction.state not in UNANSWERED:
             self._answered(transaction)
 
     def receive_request(self, request: Request, source: Address) -> ServerTransaction | None:

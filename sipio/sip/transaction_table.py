@@ -128,6 +128,9 @@ NON_INVITE_SERVER: Final[Table] = {
     S.COMPLETED: {I.REQUEST: S.COMPLETED, I.TIMEOUT: S.TERMINATED},
 }
 
+UNANSWERED: Final = frozenset({S.CALLING, S.TRYING, S.PROCEEDING})
+"""A client's request still waits for its final answer."""
+
 
 def input_of(status: int) -> Input:
     """What a response of this status is to a transaction."""

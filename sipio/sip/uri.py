@@ -155,6 +155,8 @@ def _parameters(text: str) -> dict[str, str | None]:
     return found
 
 
+# From is read when a request is looked at and when its dialog is made: few are remembered, for as long.
+@lru_cache(maxsize=16)
 def parse_name_address(text: str) -> NameAddress:
     """Read one name-addr or addr-spec with its parameters.
 
