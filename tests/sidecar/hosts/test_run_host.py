@@ -30,6 +30,11 @@ async def answer(asker: Asker, method: str, values: list[Any]) -> Any:
         raise HostError("the key is too long", name="RangeError")
     if method == "wait":
         await asyncio.Event().wait()
+    if method == "cancelled":
+        # As of a task that several runs share, of which one has ended.
+        raise asyncio.CancelledError
+    if method == "long":
+        return "x" * (values[0] - len('""'))
     return object()
 
 
@@ -89,6 +94,20 @@ async def test_a_modules_own_mistake_is_logged_and_told_without_its_words(
         "kv",
         "unwritable",
     )
+
+
+async def test_a_module_that_is_cancelled_by_what_it_waits_for_has_failed(
+    host: RunHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered = await Question(host, "kv.cancelled").answer()
+    assert answered == (False, {"message": "kv: the host failed", "name": "Error"})
+    assert [line.msg for line in caplog.records] == ["host_module_failed"]
+
+
+async def test_an_answer_is_bounded(host: RunHost) -> None:
+    assert (await Question(host, "kv.long", run_host.ANSWER_BYTES).answer())[0]
+    answered = await Question(host, "kv.long", run_host.ANSWER_BYTES + 1).answer()
+    assert answered == (False, {"message": "kv: the answer has more than 1000000 bytes", "name": "RangeError"})
 
 
 async def test_what_waits_is_given_up_with_its_run(host: RunHost) -> None:
