@@ -157,3 +157,15 @@ def test_a_module_is_granted_by_kind_by_script_and_where_it_is_named(one: Script
 
 def test_the_names_that_a_script_may_require() -> None:
     assert Grants([KV]).names() == {CALL_MODULE, "kv"}
+
+
+@pytest.mark.parametrize("name", ["", "kv.get", "."])
+def test_a_module_whose_questions_would_not_be_told_from_anothers(name: str) -> None:
+    with pytest.raises(ValueError, match="is no name of a module"):
+        HostModule(name=name, javascript="() => ({})", answer=answer)
+
+
+@pytest.mark.parametrize("name", ["kv", CALL_MODULE])
+def test_a_name_is_one_modules(name: str) -> None:
+    with pytest.raises(ValueError, match=f"there are two modules {name}"):
+        Grants([KV, HostModule(name=name, javascript="() => ({})", answer=answer)])
