@@ -71,8 +71,8 @@ class RunHost:
                 raise
             # Not by the end of its run, but by what the module waited for.
             _failed(module, method, call)
-        except Exception:  # noqa: BLE001 - logged
-            # A mistake of ours, or an answer that is not JSON.
+        except (Exception, SystemExit):  # noqa: BLE001 - logged
+            # A mistake of ours, or an answer that is not JSON. No library's exit is the daemon's.
             _failed(module, method, call)
 
 

@@ -33,6 +33,8 @@ async def answer(asker: Asker, method: str, values: list[Any]) -> Any:
     if method == "cancelled":
         # As of a task that several runs share, of which one has ended.
         raise asyncio.CancelledError
+    if method == "exits":
+        raise SystemExit(3)
     if method == "long":
         return "x" * (values[0] - len('""'))
     return object()
@@ -96,10 +98,11 @@ async def test_a_modules_own_mistake_is_logged_and_told_without_its_words(
     )
 
 
-async def test_a_module_that_is_cancelled_by_what_it_waits_for_has_failed(
-    host: RunHost, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("method", ["cancelled", "exits"])
+async def test_a_module_fails_by_whatever_ends_it_and_ends_nothing_else(
+    method: str, host: RunHost, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answered = await Question(host, "kv.cancelled").answer()
+    answered = await Question(host, f"kv.{method}").answer()
     assert answered == (False, {"message": "kv: the host failed", "name": "Error"})
     assert [line.msg for line in caplog.records] == ["host_module_failed"]
 
