@@ -67,7 +67,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     outbox_calls: int = 1_000
     """Host calls asked for in one turn."""
     outbox_bytes: int = 1_000_000
-    """Characters of their arguments as JSON, in one turn."""
+    """Characters of the host calls that have no answer, as JSON. Read, an empty list takes twenty times as much of the
+    host's memory."""
     jobs: int = 1_000_000
     """Promise reactions in one turn; processor time bounds a turn as well."""
 

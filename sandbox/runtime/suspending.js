@@ -43,7 +43,7 @@ const fireTimer = () => {
 };
 
 let outbox = bareArray(); // JSON texts: written when the call is made, so that it says what it said then
-let outboxLength = 0;
+let waitingLength = 0; // characters of the calls that have no answer: until then the host has them in its memory
 let hostCalls = bareObject();
 let hostCallCount = 0;
 let hostCallsWaiting = 0;
@@ -51,13 +51,17 @@ let hostCallsWaiting = 0;
 const host = (name, values) =>
   new NativePromise((resolve, reject) => {
     const written = stringify(values);
-    if (written === undefined) throw new NativeTypeError(`the arguments of ${name} cannot be written as JSON`);
-    if (outbox.length >= bounds.outbox || outboxLength + written.length > bounds.outboxLength)
-      return conclude("X", "outbox");
+    // An author's toJSON may make anything of a list.
+    if (written === undefined || written[0] !== "[")
+      throw new NativeTypeError(`the arguments of ${name} cannot be written as JSON`);
     const id = ++hostCallCount;
-    outboxLength += written.length;
-    put(outbox, flat("[", id, ",", stringify(name), ",", written, "]"));
+    const asked = flat("[", id, ",", stringify(name), ",", written, "]");
+    if (outbox.length >= bounds.outbox || waitingLength + asked.length > bounds.outboxLength)
+      return conclude("X", "outbox");
+    waitingLength += asked.length;
+    put(outbox, asked);
     const waiting = bareObject();
+    waiting.length = asked.length;
     waiting.resolve = resolve;
     waiting.reject = reject;
     hostCalls[id] = waiting;
@@ -125,6 +129,7 @@ const settle = (id, succeeded, valueText, time) => {
     if (waiting === undefined) return;
     delete hostCalls[id];
     hostCallsWaiting--;
+    waitingLength -= waiting.length;
     if (succeeded) waiting.resolve(parse(valueText));
     else waiting.reject(assign(new NativeError(), parse(valueText)));
   });
@@ -133,7 +138,6 @@ const settle = (id, succeeded, valueText, time) => {
 const takeOutbox = () => {
   const taken = outbox;
   outbox = bareArray();
-  outboxLength = 0;
   return listed(taken);
 };
 

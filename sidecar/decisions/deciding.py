@@ -149,8 +149,10 @@ class Deciding:
             return
         invocation = Invocation(program=step.program, input=text, limits=limits, correlation_id=request.call_id)
         host = self._owner.grants.host(step.script, request.call_id) if step.program.modules else None
+        index = self._index
         running = self._owner.runner.submit(invocation, self._completed, host)
-        if not self._answered:
+        # Where this run ended at once, another script's may be under way by now.
+        if not self._answered and self._index == index:
             self._running = running
 
     def _limits(self, step: Step) -> Limits | None:

@@ -14,12 +14,17 @@ CALL_MODULE: Final = "cxC5Server"
 
 
 class Grants:
-    """The modules that there are, and who may ask them."""
+    """The modules that there are, and who may ask them. Raises ValueError for two of the same name."""
 
     __slots__ = ("_modules",)
 
     def __init__(self, modules: Sequence[HostModule] = ()) -> None:
         self._modules = tuple(modules)
+        taken = {CALL_MODULE}
+        for module in self._modules:
+            if module.name in taken:
+                raise ValueError(f"there are two modules {module.name}")
+            taken.add(module.name)
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""

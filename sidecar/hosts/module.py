@@ -29,10 +29,11 @@ class Asker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostModule:
-    """A module that a script may be granted."""
+    """A module that a script may be granted. Raises ValueError for a name that is empty or has a dot."""
 
     name: str
-    """What a script writes in ``require('...')`` and ``import ... from '...'``."""
+    """What a script writes in ``require('...')`` and ``import ... from '...'``. What it asks is named after it, with a
+    dot in between."""
     javascript: str
     """A function expression of ``{ask}`` that gives the module's value. ``ask(method, ...values)`` is a promise of what
     ``answer`` returns. It is evaluated before the author's text, so that the author cannot change what it uses."""
@@ -41,6 +42,10 @@ class HostModule:
     are the script's and may be anything. Raises HostError to reject it. Cancelled when the run is over."""
     kinds: frozenset[Kind] = frozenset(kind for kind, rules in RULES.items() if rules.has_modules)
     """The kinds of scripts that may be granted it; a Script, which cannot wait, is never among them."""
+
+    def __post_init__(self) -> None:
+        if not self.name or "." in self.name:
+            raise ValueError(f"{self.name!r} is no name of a module")
 
 
 def javascript_beside(file: str) -> str:

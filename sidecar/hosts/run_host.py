@@ -5,6 +5,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from sandbox.host import HostCall
 from sidecar.hosts.module import Asker, HostError, HostModule
 
@@ -14,6 +16,10 @@ ASKED_AT_ONCE: Final = 100
 """Questions of one run that wait at the same time. Each is a task of the daemon's, some 5 kB."""
 ASKED: Final = 10_000
 """Questions of one run in all: a loop that awaits each costs its script little and the daemon 20 us a round."""
+
+ANSWER_BYTES: Final = 1_000_000
+"""Of one answer as JSON: as much as a script may ask at once. Its worker, which serves others as well, would have no
+memory for some hundred times that."""
 
 
 class RunHost:
@@ -52,10 +58,25 @@ class RunHost:
 
     async def _answer(self, module: HostModule, method: str, call: HostCall) -> None:
         try:
-            call.resolve(await module.answer(self._asker, method, call.arguments))
+            answer = msgspec.json.encode(await module.answer(self._asker, method, call.arguments))
+            if len(answer) <= ANSWER_BYTES:
+                call.answer(True, answer)
+            else:
+                call.reject(f"{module.name}: the answer has more than {ANSWER_BYTES} bytes", name="RangeError")
         except HostError as error:
             call.reject(str(error), error.name)
-        except Exception:
-            # A mistake of ours, or an answer that is not JSON: the script is told no more than that there was one.
-            logger.exception("host_module_failed", extra={"host_module": module.name, "method": method})
-            call.reject(f"{module.name}: the host failed")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not by the end of its run, but by what the module waited for.
+            _failed(module, method, call)
+        except (Exception, SystemExit):  # noqa: BLE001 - logged
+            # A mistake of ours, or an answer that is not JSON. No library's exit is the daemon's.
+            _failed(module, method, call)
+
+
+def _failed(module: HostModule, method: str, call: HostCall) -> None:
+    """Log the exception that is being handled; the script is told no more than that there was one."""
+    logger.exception("host_module_failed", extra={"host_module": module.name, "method": method})
+    call.reject(f"{module.name}: the host failed")

@@ -119,14 +119,14 @@ class _Rewriting:
                 self._import(node)
             elif node.child_by_field_name("source") is None:
                 self._export(node)
-        entries = [MAIN]
-        for name, local in exported_functions(self._syntax, exports):
-            if name == MAIN:
-                continue
-            entries.append(name)
-            if name != local:
-                self._tail.append(f";var {name} = {local};".encode())
-        return Prepared(self._rewritten(), tuple(entries))
+        called = {MAIN: MAIN} | {
+            name: local for name, local in exported_functions(self._syntax, exports) if name != MAIN
+        }
+        if any(name != local for name, local in called.items()):
+            # Under a name that is none within the script, where it may be that of something else: `setTimeout`.
+            found = (f'["{name}"]:typeof {local}==="function"?{local}:void 0' for name, local in called.items())
+            self._tail.append(f";return{{__proto__:null,{','.join(found)}}};".encode())
+        return Prepared(self._rewritten(), tuple(called))
 
     def _rewritten(self) -> str:
         source = self._syntax.source

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sandbox import engine
+from sandbox.engine import RunBounds
 from sandbox.outcome import Returned, Threw
 from sandbox.program import Program
 from tests.sandbox.support import (
@@ -130,6 +131,18 @@ def test_a_broken_module_is_an_error_of_each_run(text: str) -> None:
 def test_only_what_suspends_has_modules() -> None:
     with pytest.raises(ValueError, match="has no modules"):
         program("const main = () => 1", modules=MODULES)
+
+
+def test_the_name_of_what_is_asked_counts_as_its_arguments_do() -> None:
+    modules = {"kv": "({ ask }) => ({ ask })"}
+    text = "async function main() { await require('kv').ask('x'.repeat(2000)); }"
+    assert Driven(text, True, modules=modules, bounds=RunBounds(1000, 100, 10, 1000)).start() == "X0outbox"
+
+
+def test_what_is_asked_is_a_list_whatever_an_author_makes_of_lists() -> None:
+    text = "Array.prototype.toJSON = () => 5; async function main() { await require('kv').get('a'); }"
+    error = thrown(text, None, True, modules=MODULES)
+    assert error.message == "the arguments of kv.get cannot be written as JSON"
 
 
 async def test_a_module_asks_across_the_link() -> None:

@@ -74,14 +74,16 @@ class MemoryRunner:
     def __init__(self) -> None:
         self.runs: list[MemoryRun] = []
         self.immediately: Outcome | None = None
+        """What becomes of the next run before ``submit`` returns."""
 
     def submit(
         self, invocation: Invocation, done: Callable[[Completion], None], _host: Host | None = None
     ) -> MemoryRun:
         run = MemoryRun(self, invocation, done)
         self.runs.append(run)
-        if self.immediately is not None:
-            done(Completion(self.immediately))
+        immediately, self.immediately = self.immediately, None
+        if immediately is not None:
+            done(Completion(immediately))
         return run
 
 
@@ -370,6 +372,14 @@ async def test_a_run_refused_at_once_is_answered_once() -> None:
     desk.runner.immediately = Refused("too many runs are waiting")
     desk.ask().cancel()
     assert desk.answer.outcome == "refused"
+
+
+async def test_a_call_given_up_stops_the_run_that_followed_one_refused_at_once() -> None:
+    desk = Desk(routes={("acme", "uk"): assignment("own")}, first=[assignment("first")])
+    desk.runner.immediately = Refused("too many runs are waiting")
+    desk.ask().cancel()
+    assert [run.cancelled for run in desk.runner.runs] == [False, True]
+    assert (desk.answer.code, desk.answer.outcome) == (487, "cancelled")
 
 
 async def test_the_end_of_the_daemon_gives_the_failure_action() -> None:

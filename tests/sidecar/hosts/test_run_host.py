@@ -30,6 +30,13 @@ async def answer(asker: Asker, method: str, values: list[Any]) -> Any:
         raise HostError("the key is too long", name="RangeError")
     if method == "wait":
         await asyncio.Event().wait()
+    if method == "cancelled":
+        # As of a task that several runs share, of which one has ended.
+        raise asyncio.CancelledError
+    if method == "exits":
+        raise SystemExit(3)
+    if method == "long":
+        return "x" * (values[0] - len('""'))
     return object()
 
 
@@ -91,6 +98,21 @@ async def test_a_modules_own_mistake_is_logged_and_told_without_its_words(
     )
 
 
+@pytest.mark.parametrize("method", ["cancelled", "exits"])
+async def test_a_module_fails_by_whatever_ends_it_and_ends_nothing_else(
+    method: str, host: RunHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    answered = await Question(host, f"kv.{method}").answer()
+    assert answered == (False, {"message": "kv: the host failed", "name": "Error"})
+    assert [line.msg for line in caplog.records] == ["host_module_failed"]
+
+
+async def test_an_answer_is_bounded(host: RunHost) -> None:
+    assert (await Question(host, "kv.long", run_host.ANSWER_BYTES).answer())[0]
+    answered = await Question(host, "kv.long", run_host.ANSWER_BYTES + 1).answer()
+    assert answered == (False, {"message": "kv: the answer has more than 1000000 bytes", "name": "RangeError"})
+
+
 async def test_what_waits_is_given_up_with_its_run(host: RunHost) -> None:
     waiting = [Question(host, "kv.wait") for _ in range(3)]
     await asyncio.sleep(0)
@@ -138,3 +160,15 @@ def test_a_module_is_granted_by_kind_by_script_and_where_it_is_named(one: Script
 
 def test_the_names_that_a_script_may_require() -> None:
     assert Grants([KV]).names() == {CALL_MODULE, "kv"}
+
+
+@pytest.mark.parametrize("name", ["", "kv.get", "."])
+def test_a_module_whose_questions_would_not_be_told_from_anothers(name: str) -> None:
+    with pytest.raises(ValueError, match="is no name of a module"):
+        HostModule(name=name, javascript="() => ({})", answer=answer)
+
+
+@pytest.mark.parametrize("name", ["kv", CALL_MODULE])
+def test_a_name_is_one_modules(name: str) -> None:
+    with pytest.raises(ValueError, match=f"there are two modules {name}"):
+        Grants([KV, HostModule(name=name, javascript="() => ({})", answer=answer)])

@@ -11,7 +11,7 @@ from sandbox.outcome import Threw
 from sidecar.kind import Kind as ScriptKind
 from sidecar.language.check import check_script
 from sidecar.language.es_module import prepare
-from tests.sandbox.support import result
+from tests.sandbox.support import Driven, result, written
 
 NO_SUCH = "modules come in a later version; available: cxC5Server"
 
@@ -108,9 +108,38 @@ def test_of_a_script_only_main_may_be_called_and_its_text_stays() -> None:
     assert prepare(text, ScriptKind.SCRIPT) == (text, ("main",))
 
 
+def called(text: str, entry: str) -> str:
+    """The status of a run that calls an entry of an App."""
+    prepared = prepare(text, ScriptKind.APP)
+    driven = Driven(prepared.text, True, adapter=ADAPTER, entries=prepared.entries)
+    driven.context.limit_time(1.0)
+    return written(driven.context.start("null", "", 0.0, entry))
+
+
 def test_a_function_exported_under_another_name_is_found_under_it() -> None:
-    text = "export { go as search }\nconst go = () => 7\nexport const main = () => search() // the end"
-    assert result(plain(text), None, True, adapter=ADAPTER) == 7
+    text = "export { go as search }\nconst go = () => 7\nexport const main = () => go() // the end"
+    assert [called(text, entry) for entry in ("search", "main")] == ["R07", "R07"]
+
+
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("require", "require('m').a"),
+        ("setTimeout", "setTimeout(() => {}, 1)"),
+        ("String", "String(1) - 0"),
+        ("search", "typeof search === 'undefined' ? 1 : 3"),
+    ],
+)
+def test_the_name_of_an_export_is_no_name_within_the_script(name: str, use: str) -> None:
+    text = (
+        f"import m from 'm'\nexport {{ go as {name} }}\nfunction go() {{ return m.b }}\nexport const main = () => {use}"
+    )
+    assert [called(text, entry) for entry in (name, "main")] == ["R02", "R01"]
+
+
+@pytest.mark.parametrize("go", ["let go = () => 1; go = 5", "let go = () => 1; go = undefined"])
+def test_an_export_that_is_no_function_any_more_is_no_entry(go: str) -> None:
+    assert "no function search" in called(f"{go}\nexport {{ go as search }}\nexport const main = () => 1", "search")
 
 
 def test_errors_keep_their_places() -> None:
