@@ -7,12 +7,13 @@ from typing import TypeVar
 from sidecar.catalog.entries import AssignmentEntry, Assignments, DecisionEntry, DidEntry, Entry, Place, RouteEntry
 from sidecar.catalog.findings import Finding, wrong_values
 from sidecar.catalog.model import Assignment, VoiceAssignment
+from sidecar.catalog.variables import same_variables
 from sidecar.catalog.version import Blocks, encoded_assignments
 from sidecar.configuration.tree import DecisionSection
 from sidecar.problem import Severity
 from sidecar.sip_answer import SipAnswer, parse_action
 
-_Value = TypeVar("_Value")
+_Made = TypeVar("_Made", Assignment, VoiceAssignment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,11 @@ class DecisionDefaults:
         return self._actions[text]
 
 
-def kept(former: _Value | None, made: _Value) -> _Value:
+def kept(former: _Made | None, made: _Made) -> _Made:
     """The former one where nothing has changed: whatever hangs on it stays."""
-    return former if former is not None and former == made else made
+    if former is None or former != made or not same_variables(former.variables, made.variables):
+        return made
+    return former
 
 
 class _Compilation:

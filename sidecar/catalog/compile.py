@@ -12,6 +12,7 @@ from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, c
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
 from sidecar.catalog.findings import Finding, did_you_mean, unless_right, wrong_values
 from sidecar.catalog.model import Assignment, GlobalPriority, Script, Snapshot
+from sidecar.catalog.variables import same_variables
 from sidecar.catalog.version import script_version, version_of
 from sidecar.configuration.tree import DecisionSection
 from sidecar.configuration.typed_value import parse_uuid
@@ -154,7 +155,7 @@ class _Compilation:
                 self.findings.append(Finding(entry.place, ("id",), Severity.ERROR, message, taken.entry.place))
                 continue
             former = self.before.get(entry.id)
-            if former is None or former.entry != entry:
+            if former is None or not _same(former, entry):
                 former = _compile_script(entry, self.rules, former)
             self.compiled[entry.id] = former
             self.findings += former.findings
@@ -190,6 +191,14 @@ class _Compilation:
         return (one for one in assignments.compiled_from.entries if one.place not in assignments.wrong)
 
 
+def _same(former: _CompiledScript, entry: ScriptEntry) -> bool:
+    """Whether it was compiled from this entry. One that was wrong is compiled again: only vars that are right, and so
+    not nested too deeply, can be compared."""
+    if former.script is None or former.entry != entry:
+        return False
+    return same_variables(former.entry.vars, entry.vars)
+
+
 def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | None) -> _CompiledScript:
     if entry.prepared is None:
         return _CompiledScript(entry, None, None, ())
@@ -214,7 +223,9 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
     else:
         assignment = DecisionDefaults(rules.defaults).assignment(entry, entry.id)
         on_every_call = kept(former.on_every_call if former else None, assignment)
-    return _CompiledScript(entry, kept(former.script if former else None, script), on_every_call, tuple(findings))
+    if former is not None and former.script == script:
+        script = former.script  # whatever hangs on it stays
+    return _CompiledScript(entry, script, on_every_call, tuple(findings))
 
 
 def _without_effect(entry: ScriptEntry) -> Iterator[Finding]:

@@ -34,6 +34,11 @@ def wrong_variables(variables: Mapping[str, Any]) -> Iterator[tuple[Key, str, Se
         yield (), f"vars: longer than {VARIABLES_BYTES:_} bytes as JSON", Severity.ERROR
 
 
+def same_variables(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether a script sees no difference. Python's own equality takes 1, 1.0 and true for the same."""
+    return one == other and (not one or msgspec.json.encode(one) == msgspec.json.encode(other))
+
+
 def too_deep(variables: Mapping[str, Any]) -> bool:
     """Whether vars nest deeper than whoever walks them by recursion could bear."""
     depth = 0

@@ -191,6 +191,29 @@ def test_a_changed_assignment_leaves_the_others_the_same_objects() -> None:
     assert other.dids["44"] is one.dids["44"]
 
 
+@pytest.mark.parametrize("value", [True, 1.0])
+def test_what_python_takes_for_the_same_number_is_another_value_to_a_script(value: object) -> None:
+    def entries(value: object) -> Entries:
+        a = script("a", vars={"on": value}, global_routing_priority=GlobalPriority.FIRST)
+        return Entries((a,), Assignments((route("acme", "a", vars={"on": [value]}),)))
+
+    after = compile_catalog(entries(value), RULES, compile_catalog(entries(1), RULES)).snapshot
+    assert after is not None
+    assert repr(after.routes["acme", ""].variables) == repr({"on": [value]})
+    assert repr(after.first[0].variables) == repr({"on": value})
+    assert after.version == snapshot_version(after)
+
+
+def test_vars_that_nest_too_deeply_are_told_as_often_as_they_are_compiled() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(5_000):
+        deep = {"x": deep}
+    again = script("a", vars=deep, global_routing_priority=GlobalPriority.FIRST)
+    before = compiled([script("a", vars={"x": deep}, global_routing_priority=GlobalPriority.FIRST)], [])
+    after = compile_catalog(Entries((again,), Assignments()), RULES, before)
+    assert told(after) == ["script a.vars: error: vars: more than 64 tables or lists within each other"]
+
+
 def test_other_defaults_compile_everything_afresh() -> None:
     entries = Entries((script("a"),), Assignments((route("acme", "a"),)))
     before = compile_catalog(entries, RULES)
@@ -224,7 +247,7 @@ _MORE = st.fixed_dictionaries(
     optional={
         "timeout_ms": st.sampled_from([1, 2]),
         "error_action": st.sampled_from(["500 No", "continue", "bad"]),
-        "vars": st.sampled_from([{"x": 1}, {"routing": 1}, {"big": 2**60}]),
+        "vars": st.sampled_from([{"x": 1}, {"x": True}, {"x": [1.0]}, {"x": [1]}, {"routing": 1}, {"big": 2**60}]),
     },
 )
 _SCRIPTS = st.builds(
