@@ -28,6 +28,7 @@ from sidecar.hosts import call as call_host
 from sidecar.hosts.call import RequestedAction, VariableChange
 from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sidecar.hosts.grants import Grants
+from sidecar.kind import RULES
 from sidecar.runs.failure import Failure
 from sidecar.runs.limits import QUEUED_ACTIONS
 from sidecar.runs.outcomes import OutcomeName
@@ -111,7 +112,7 @@ class OneCall:
     def begin(self) -> None:
         """Start the script."""
         program, configuration = self._script.program, self._calls.configuration
-        run = script_run.invocation(program, self.offer, self.assignment, configuration)
+        run = script_run.invocation(program, RULES[self.script.kind].entry, self.offer, self.assignment, configuration)
         self._script.begin(self._calls.runner, run, self._script_done, self)
 
     # ---- what the script asks ----

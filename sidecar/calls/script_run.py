@@ -58,7 +58,7 @@ def reject_ended(call: HostCall | None) -> None:
 
 
 def invocation(
-    program: Program, offer: CallOffer, assignment: VoiceAssignment, configuration: Configuration
+    program: Program, entry: str, offer: CallOffer, assignment: VoiceAssignment, configuration: Configuration
 ) -> Invocation:
     """The run of a call's script: what it is given, and its limits."""
     host = offer.from_host
@@ -95,6 +95,7 @@ def invocation(
     }
     return Invocation(
         program=program,
+        entry=entry,
         input=msgspec.json.encode(given),
         limits=call_limits(configuration),
         correlation_id=offer.id,

@@ -18,6 +18,7 @@ from sidecar.configuration.tree import DecisionSection
 from sidecar.configuration.typed_value import parse_uuid
 from sidecar.kind import RULES, Kind
 from sidecar.language.es_module import Prepared, prepare
+from sidecar.language.modules import AVAILABLE
 from sidecar.problem import Severity
 
 SCRIPT_NAMESPACE = uuid.UUID("6c0f4a52-2a75-5c0c-9d3b-6f1c0b7f4d10")
@@ -34,6 +35,10 @@ class Rules:
     """Timeout and actions of an entry that gives none."""
     modules: frozenset[str] = frozenset()
     """Names of the host modules there are."""
+
+    def known_to(self, granted: Collection[str] | None) -> frozenset[str]:
+        """The modules that a script may name whose entry grants it these; the call itself is granted to every App."""
+        return self.modules if granted is None else AVAILABLE | self.modules.intersection(granted)
 
 
 @dataclass(frozen=True, slots=True)

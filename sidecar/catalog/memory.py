@@ -15,6 +15,8 @@ from sidecar.language.es_module import Prepared, prepare
 from sidecar.language.modules import AVAILABLE
 from sidecar.problem import Problem, Severity
 
+_CheckKey = tuple[str, Kind, str, frozenset[str]]
+"""Name, kind, text, and the modules that the script may name."""
 _Checked = tuple[tuple[Problem, ...], Prepared | None]
 
 
@@ -36,7 +38,7 @@ class MemorySource:
         self._scripts: dict[Place, ScriptEntry] = {}
         self._assignments: dict[Place, AssignmentEntry] = {}
         self._assigned = Assignments()
-        self._checked: dict[tuple[str, Kind, str], _Checked] = {}
+        self._checked: dict[_CheckKey, _Checked] = {}
         self._compiled: Compiled | None = None
         self._revision = 0
         self._loaded_revision: int | None = None
@@ -63,12 +65,12 @@ class MemorySource:
     def load(self) -> Loaded:
         """Checks what is new and compiles."""
         self._loaded_revision, scripts, assigned = self._revision, self._scripts, self._assigned
-        checked: dict[tuple[str, Kind, str], _Checked] = {}
+        checked: dict[_CheckKey, _Checked] = {}
         problems: list[Problem] = []
         ready: list[ScriptEntry] = []
         for entry in scripts.values():
             if entry.prepared is None:
-                key = entry.name, entry.kind, entry.text
+                key = entry.name, entry.kind, entry.text, self._rules.known_to(entry.modules)
                 found, prepared = checked[key] = self._checked.get(key) or _check(*key)
                 problems += found
                 entry = structs.replace(entry, prepared=prepared)  # noqa: PLW2901 - the same, prepared
@@ -96,7 +98,7 @@ class MemorySource:
         self._changed.set()
 
 
-def _check(name: str, kind: Kind, text: str) -> _Checked:
-    problems = check_script(text, kind, name)
+def _check(name: str, kind: Kind, text: str, modules: frozenset[str]) -> _Checked:
+    problems = check_script(text, kind, name, modules=modules)
     has_errors = any(problem.severity is Severity.ERROR for problem in problems)
     return problems, None if has_errors else prepare(text, kind)

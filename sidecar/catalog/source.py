@@ -36,7 +36,7 @@ class Source(Protocol):
 
     def load(self) -> Loaded:
         """Reads, checks and compiles everything. Blocks for as long as that takes: to be called in a thread, one call
-        at a time."""
+        at a time. May raise whatever it raises where it cannot be asked at all: what runs goes on then."""
         ...
 
     async def changed(self) -> None:

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Loaded, Source
 from sidecar.logs.logger import ActionLogger
-from sidecar.problem import Problem
+from sidecar.problem import Problem, Severity
 
 _log = ActionLogger(__name__)
 
-PROBLEMS_LOGGED = 20
+PROBLEMS_LOGGED: Final = 20
 """Of one load; `scriptforge check` prints all of them."""
+AGAIN_SECONDS: Final = 5.0
+"""Wait after a source that could not be asked, such as a database that is gone, before it is asked again."""
 
 
 class CatalogWatcher:
@@ -42,14 +45,19 @@ class CatalogWatcher:
             return loaded
 
     async def run(self) -> None:
-        """Watches until cancelled."""
+        """Watches until cancelled. A source that raises is asked again after a while, and what runs goes on."""
         while True:
-            await self._source.changed()
-            async with self._loading:
-                loaded = await asyncio.to_thread(self._source.load)
-                if loaded.settled:
-                    self._hand_on(loaded)
-                # Else the source sees another change, and the next load decides.
+            try:
+                await self._source.changed()
+                async with self._loading:
+                    loaded = await asyncio.to_thread(self._source.load)
+                    if loaded.settled:
+                        self._hand_on(loaded)
+                    # Else the source sees another change, and the next load decides.
+            except Exception as error:  # noqa: BLE001 - whatever a source raises, calls go on by what runs
+                _log.exception("catalog_load_failed", again_after=AGAIN_SECONDS)
+                self._refused((Problem("", 0, 0, Severity.ERROR, f"cannot be loaded: {error}"),))
+                await asyncio.sleep(AGAIN_SECONDS)
 
     def _hand_on(self, loaded: Loaded) -> None:
         snapshot, problems = loaded.snapshot, loaded.problems
@@ -65,6 +73,7 @@ class CatalogWatcher:
         self._running = True
         for problem in problems[:PROBLEMS_LOGGED]:
             _log.warning("catalog_warning", problem=str(problem))
-        assignments = len(snapshot.routes) + len(snapshot.dids) + len(snapshot.first) + len(snapshot.last)
+        assignments = len(snapshot.routes) + len(snapshot.dids) + len(snapshot.destinations)
+        assignments += len(snapshot.first) + len(snapshot.last)
         _log.info("catalog_loaded", scripts=len(snapshot.scripts), assignments=assignments)
         self._accepted(snapshot, problems)

@@ -6,9 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from sandbox.pool import Pool
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.catalog.model import Assignment, Script, Snapshot
@@ -33,7 +30,8 @@ from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.report import report
 from sidecar.runs.outcomes import OutcomeName
-from sidecar.runs.pool_settings import decision_pool
+from sidecar.runs.pool_settings import decision_pool, one_worker
+from sidecar.runs.runner import PoolName, Runner
 from sidecar.sip_answer import parse_action
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest
@@ -134,20 +132,21 @@ async def decide(
         routes={(request.customer, request.route): assignment} if termination else {},
         dids={} if termination else {request.did: assignment},
     )
-    pool = Pool(msgspec.structs.replace(decision_pool(configuration), workers=1, slow_workers=0))
-    await pool.start()
+    runner = Runner({PoolName.DECISIONS: one_worker(decision_pool(configuration))})
     try:
+        await runner.start(PoolName.DECISIONS)
         result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
 
         def decided(what: Decided) -> None:
             if not result.done():  # interrupted: nobody waits any more
                 result.set_result(what)
 
+        pool = runner.pool(PoolName.DECISIONS)
         decisions = Decisions(pool, configuration, snapshot, decided, shipped_grants())
         decisions.route(request, lambda _decision: None)
         return await result
     finally:
-        await pool.close()
+        await runner.close()
 
 
 def _print(decided: Decided, sources: dict[str, tuple[str, str]]) -> None:

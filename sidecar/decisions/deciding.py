@@ -14,6 +14,7 @@ from sidecar.catalog.model import Assignment, Script
 from sidecar.header_rules import RuleViolation
 from sidecar.hosts import routing as routing_host
 from sidecar.hosts.grants import Grants
+from sidecar.kind import RULES
 from sidecar.runs.failure import Failure, failure_of
 from sidecar.runs.outcomes import OutcomeName, outcome_name
 from sidecar.runs.runner import Running, ScriptRunner
@@ -42,12 +43,13 @@ class Decided(msgspec.Struct, frozen=True):
 class Step:
     """An assignment made ready to run."""
 
-    __slots__ = ("assignment", "limits", "program", "reference", "script", "variables")
+    __slots__ = ("assignment", "entry", "limits", "program", "reference", "script", "variables")
 
     def __init__(self, assignment: Assignment, script: Script, program: Program, limits: Limits) -> None:
         self.assignment = assignment
         self.script = script
         self.program = program
+        self.entry = RULES[script.kind].entry
         self.limits = limits
         self.variables = routing_host.variables_json(assignment.variables)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
@@ -147,7 +149,9 @@ class Deciding:
         if limits is None:
             self._fail(step, Failure(OutcomeName.TIMED_OUT, "no time was left"), step.assignment.timeout_action)
             return
-        invocation = Invocation(program=step.program, input=text, limits=limits, correlation_id=request.call_id)
+        invocation = Invocation(
+            program=step.program, entry=step.entry, input=text, limits=limits, correlation_id=request.call_id
+        )
         host = self._owner.grants.host(step.script, request.call_id) if step.program.modules else None
         index = self._index
         running = self._owner.runner.submit(invocation, self._completed, host)

@@ -115,7 +115,7 @@ def _asynchronous(names: Names, rules: KindRules) -> Iterator[tuple[Node, str]]:
 def _modules(
     syntax: SyntaxTree, names: Names, rules: KindRules, modules: Collection[str]
 ) -> Iterator[tuple[Node, str]]:
-    why = f"in {rules.called}" + (": not available yet" if rules.has_modules else ", which has no modules")
+    why = f"in {rules.called}" + (": not available" if rules.has_modules else ", which has no modules")
     if rules.has_modules:
         yield from es_module.faults(syntax, names.module_forms, modules)
     else:

@@ -95,7 +95,7 @@ def unknown_module(name: str, modules: Collection[str]) -> str:
     """Empty for one of the modules that there are, else what to tell the author."""
     if name in modules:
         return ""
-    return f"there is no module {name[:60]!r}: modules come in a later version; available: {', '.join(sorted(modules))}"
+    return f"there is no module {name[:60]!r}: available: {', '.join(sorted(modules))}"
 
 
 class _Edit(NamedTuple):

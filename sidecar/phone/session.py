@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from sandbox.pool import Pool, PoolSettings
-from sandbox.process import WorkerSettings
+from sandbox.pool import Pool
 from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
@@ -24,6 +23,8 @@ from sidecar.phone.scenario import Scenario
 from sidecar.phone.script_watch import ScriptWatch
 from sidecar.phone.transcript import Transcript
 from sidecar.phone.voice import Heard, Paced, Silent, Voice
+from sidecar.runs.pool_settings import call_pool, one_worker
+from sidecar.runs.runner import PoolName, Runner
 from sipio.call_control import CallOffer, Hangup
 
 NO_STALL_SECONDS = 86_400.0
@@ -63,13 +64,13 @@ def call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
 
 
 async def _call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
-    settings = PoolSettings(workers=1, slow_workers=0, stall_seconds=NO_STALL_SECONDS, worker=WorkerSettings())
-    pool = Pool(settings)
-    await pool.start()
+    settings = one_worker(call_pool(_configuration(asked)))
+    runner = Runner({PoolName.CALLS: msgspec.structs.replace(settings, stall_seconds=NO_STALL_SECONDS)})
     try:
-        return await _with_pool(asked, show, pool)
+        await runner.start(PoolName.CALLS)
+        return await _with_pool(asked, show, runner.pool(PoolName.CALLS))
     finally:
-        await pool.close()
+        await runner.close()
 
 
 async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) -> PhoneResult:

@@ -1,5 +1,7 @@
 """The sizes of each pool of workers as the operator configured them."""
 
+from msgspec import structs
+
 from sandbox.pool import PoolSettings
 from sandbox.process import WorkerSettings
 from sidecar.configuration.tree import Configuration
@@ -38,3 +40,8 @@ def call_pool(configuration: Configuration) -> PoolSettings:
         queue=voice.calls,
         queue_per_program=voice.calls,
     )
+
+
+def one_worker(settings: PoolSettings) -> PoolSettings:
+    """As these, for a command that runs one script."""
+    return structs.replace(settings, workers=1, slow_workers=0)

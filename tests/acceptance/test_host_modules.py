@@ -82,16 +82,17 @@ def test_a_script_that_drives_a_call_asks_it(tmp_path: Path) -> None:
     assert record["outcome"] == "returned"
 
 
-async def test_a_script_that_was_not_granted_it_has_no_such_module(tmp_path: Path) -> None:
-    entry = '[[script]]\nfile = "{0}.js"\nkind = "app"\n{1}[[route]]\ncustomer = "{0}"\nscript = "{0}"\n'
-    assignments = entry.format("granted", 'modules = ["credit"]\n') + entry.format("denied", "modules = []\n")
-    serving = Serving(tmp_path, {"granted": DECIDES, "denied": DECIDES}, assignments, launcher=LAUNCHER).ready()
+async def test_a_script_that_was_not_granted_it_is_refused_for_it(tmp_path: Path) -> None:
+    entry = '[[script]]\nfile = "decides.js"\nkind = "app"\n{}[[route]]\ncustomer = "granted"\nscript = "decides"\n'
+    granted, denied = entry.format('modules = ["credit"]\n'), entry.format("modules = []\n")
+    serving = Serving(tmp_path, {"decides": DECIDES}, granted, launcher=LAUNCHER).ready()
     try:
+        serving.assign(denied)
+        refused = serving.program.wait_for('"action":"catalog_refused"')
         client = await serving.client()
-        granted, denied = [await client.call("route", request(name)) for name in ("granted", "denied")]
+        decision = await client.call("route", request("granted"))
         await client.close()
     finally:
         serving.stop()
-    assert granted["headers"]["add"] == [["X-Credit", "7.5"]]
-    assert denied["outcome"] == "script_error"
-    assert "there is no such module" in serving.records()[-1]["error"]
+    assert "there is no module 'credit'" in refused
+    assert decision["headers"]["add"] == [["X-Credit", "7.5"]], "the catalog that was right goes on"

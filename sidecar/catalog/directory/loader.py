@@ -28,7 +28,8 @@ SCRIPTS = "scripts"
 ASSIGNMENTS_BYTES = 16_777_216
 """About 100,000 assignments."""
 
-_FileKey = tuple[Kind, str, bytes]
+_FileKey = tuple[Kind, str, bytes, frozenset[str]]
+"""Kind, file, digest of its text, and the modules that the script may name."""
 
 
 class FilePlace(NamedTuple):
@@ -81,7 +82,7 @@ class DirectoryLoader:
             with contextlib.suppress(UnusableFileError):
                 sources[str(file)] = read_text_file(file, self.catalog.directory, ASSIGNMENTS_BYTES)
             return Loaded(None, (problem,), sources)
-        scripts = _Scripts(self.catalog, document, self._checked, self._check)
+        scripts = _Scripts(self.catalog, document, self._checked, self._check, self.rules)
         entries = Entries(tuple(scripts.entries()), document.assignments, frozenset(document.broken_ids))
         compiled = compile_catalog(entries, self.rules, self._compiled)
         problems = [*document.problems, *scripts.problems, *self._problems(document, compiled)]
@@ -97,8 +98,8 @@ class DirectoryLoader:
             sources,
         )
 
-    def _check(self, text: str, kind: Kind, file: Path) -> _Checked:
-        problems = check_script(text, kind, str(file), confirm=self.confirm, modules=self.rules.modules)
+    def _check(self, text: str, kind: Kind, file: Path, modules: frozenset[str]) -> _Checked:
+        problems = check_script(text, kind, str(file), confirm=self.confirm, modules=modules)
         has_errors = any(problem.severity is Severity.ERROR for problem in problems)
         return _Checked(text, problems, None if has_errors else prepare(text, kind))
 
@@ -147,13 +148,15 @@ class _Scripts:
         catalog: CatalogSection,
         document: Document,
         checked_before: dict[_FileKey, _Checked],
-        check: Callable[[str, Kind, Path], _Checked],
+        check: Callable[[str, Kind, Path, frozenset[str]], _Checked],
+        rules: Rules,
     ) -> None:
         self._catalog = catalog
         self._folder = catalog.directory / SCRIPTS
         self._document = document
         self._checked_before = checked_before
         self._check = check
+        self._rules = rules
         self._contents: dict[Path, bytes] = {}
         self.checked: dict[_FileKey, _Checked] = {}
         self.problems: list[Problem] = []
@@ -200,7 +203,7 @@ class _Scripts:
             return None
         file = self._folder / relative
         try:
-            checked = self._checked(file, table.kind)
+            checked = self._checked(file, table.kind, self._rules.known_to(table.modules))
         except UnusableFileError as error:
             if error.problem.line or isinstance(place, FilePlace):
                 self.problems.append(error.problem)
@@ -215,14 +218,14 @@ class _Scripts:
         where = _where(self._catalog.directory, self._document, place, ("file",))
         self.problems.append(Problem(*where, Severity.ERROR, message))
 
-    def _checked(self, file: Path, kind: Kind) -> _Checked:
+    def _checked(self, file: Path, kind: Kind, modules: frozenset[str]) -> _Checked:
         content = self._contents.get(file)
         if content is None:
             content = self._contents[file] = read_file(file, self._catalog.directory, self._catalog.script_bytes)
-        key = kind, str(file), hashlib.sha256(content).digest()
+        key = kind, str(file), hashlib.sha256(content).digest(), modules
         checked = self.checked.get(key) or self._checked_before.get(key)
         if checked is None:
-            checked = self._check(text_of(file, content), kind, file)
+            checked = self._check(text_of(file, content), kind, file, modules)
         self.checked[key] = checked
         return checked
 

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from msgspec import structs
 
+from sidecar.catalog import watcher as watcher_module
 from sidecar.catalog.entries import DestinationEntry, RouteEntry, ScriptEntry
 from sidecar.catalog.memory import MemorySource
 from sidecar.catalog.model import Snapshot
+from sidecar.catalog.source import Loaded
 from sidecar.catalog.watcher import CatalogWatcher
 from sidecar.configuration.tree import Configuration, DecisionSection
 from sidecar.decisions.deciding import Decided
@@ -120,3 +123,47 @@ def test_defaults_and_a_scripts_change_leave_assignments_the_same_objects() -> N
     after = source.load().require()
     assert after.routes is before.routes
     assert after.scripts["a"].version != before.scripts["a"].version
+
+
+async def test_a_script_may_name_the_modules_that_its_entry_grants_it() -> None:
+    text = "import credit from 'credit'; async function main() { return credit }"
+    known = {"cxC5Server", "credit"}
+    entry = ScriptEntry(place="a", id="a", name="a.js", kind=Kind.APP, text=text)
+    assert MemorySource([entry], modules=known).load().problems == ()
+    denied = MemorySource([structs.replace(entry, modules=())], modules=known)
+    (problem,) = denied.load().problems
+    assert "there is no module 'credit'" in problem.message
+    denied.put(structs.replace(entry, modules=("credit",)))
+    assert denied.load().problems == ()
+
+
+async def test_a_source_that_cannot_be_asked_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watcher_module, "AGAIN_SECONDS", 0.0)
+
+    class Failing(MemorySource):
+        failures = 1
+
+        def load(self) -> Loaded:
+            loaded = super().load()
+            if self._revision == 2 and self.failures:
+                self.failures -= 1
+                self._loaded_revision = None
+                raise OSError("the database is gone")
+            return loaded
+
+    house = House(Failing([script(answering(1)), ROUTE]))
+    watching = asyncio.create_task(house.watcher.run())
+    await house.next()
+    house.source.put(script(answering(2)))
+    await house.next()
+    ((problem,),) = house.refused
+    assert problem.message == "cannot be loaded: the database is gone"
+    assert "catalog_load_failed" in caplog.text
+    assert house.answer() == 1
+    await house.next()
+    assert house.answer() == 2
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching

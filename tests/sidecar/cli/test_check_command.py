@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.cli import check as check_command
-from sidecar.hosts import grants
+from sidecar.hosts.grants import Grants
 from sidecar.hosts.module import Asker, HostModule
 
 MAIN = "function main(data) { return data }\n"
@@ -148,5 +148,5 @@ def test_a_module_that_the_host_has_is_known(
     assert check(script, "--kind", "app") == 1
     assert "there is no module 'kv'" in capsys.readouterr().out
     kv = HostModule(name="kv", javascript="() => ({})", answer=answer)
-    monkeypatch.setattr(grants, "installed", lambda: (kv,))
+    monkeypatch.setattr(check_command, "shipped_grants", lambda: Grants([kv]))
     assert check(script, "--kind", "app") == 0

@@ -15,8 +15,8 @@ from sidecar.report import report, report_json, summary
 SYNC = "in a Script, which runs synchronously; make it an App"
 NO_MODULES = "in a Script, which has no modules"
 STARTS = "; a Script starts in `function main(data)`"
-NO_APP_MODULES = "in an App: not available yet"
-NO_SUCH = "modules come in a later version; available: cxC5Server"
+NO_APP_MODULES = "in an App: not available"
+NO_SUCH = "available: cxC5Server"
 
 
 def faults(text: str, kind: Kind = Kind.SCRIPT) -> list[str]:
