@@ -111,7 +111,9 @@ class _Options:
         return float(value)
 
     def headers(self) -> list[tuple[str, str]]:
-        given = self.given.get("headers") or []
+        given = self.given.get("headers")
+        if not given:
+            return []
         # The adapter writes pairs; a script's own toJSON on a prototype writes anything.
         if not isinstance(given, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in given):
             raise ActionError(f"ctx.{self.kind}: the headers cannot be read")
