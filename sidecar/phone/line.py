@@ -93,6 +93,8 @@ class PhoneLine:
         self._recordings: list[tuple[Record, float]] = []
         self.performed = 0
         """Actions so far."""
+        self.beginning = 0
+        """Those of them that begin with the loop's next turn."""
 
     @property
     def offer(self) -> CallOffer:
@@ -131,6 +133,7 @@ class PhoneLine:
         no time do not stand on each other's shoulders."""
         pending = LineAction(action, done, self.stop)
         self.performed += 1
+        self.beginning += 1
         self._loop.call_soon(self._begin, pending)
         return pending
 
@@ -147,6 +150,7 @@ class PhoneLine:
         pending.complete(Stopped())
 
     def _begin(self, pending: LineAction) -> None:
+        self.beginning -= 1
         action = pending.action
         if pending.over:
             return
