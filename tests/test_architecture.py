@@ -103,6 +103,18 @@ def test_a_new_folder_is_given_a_floor() -> None:
         assert folders == set().union(*floors) - {GROUND, "daemon.py"}, package
 
 
+def test_a_catalogs_rules_know_neither_files_nor_toml() -> None:
+    """What compiles entries serves every source of them; a directory is one."""
+    reading = {"os", "pathlib", "tomllib", "sidecar.catalog.directory", "sidecar.configuration.toml_source"}
+    wrong = [
+        f"{file.name}:{line}: {name}"
+        for file in sorted((ROOT / "sidecar" / "catalog").glob("*.py"))
+        for line, name in imported(file)
+        if any(f"{name}.".startswith(f"{one}.") for one in reading)
+    ]
+    assert wrong == []
+
+
 def test_one_module_imports_the_engine() -> None:
     users = {
         file.relative_to(ROOT)
