@@ -1,7 +1,7 @@
 """What a worker's answer means. A worker may be a script's after a breakout, so nothing in it is taken on trust."""
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,20 +20,20 @@ from sandbox.outcome import (
 from sandbox.program import Invocation
 from sandbox.stack import threw
 
-LOG_LINES = 2_000
+LOG_LINES: Final = 2_000
 """Of one run: a log of 64 KB in lines of nothing, since the runtime counts 32 characters for each. Reading 20,000 took
 the event loop 40 ms."""
-CHARACTER_BYTES = 3
+CHARACTER_BYTES: Final = 3
 """The most that a character of the runtime's, half of a surrogate pair at worst, takes in UTF-8."""
 
-_ESCAPE = re.compile(
+_ESCAPE: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 """Every escape of a JSON text in turn; the group is half of a surrogate pair."""
 
-_BOUNDS = {bound.encode(): bound for bound in Bound}
-_CALLS = msgspec.json.Decoder(list[tuple[int, str, list[Any]]])
-_LINES = msgspec.json.Decoder(list[tuple[str, str]])
+_BOUNDS: Final = {bound.encode(): bound for bound in Bound}
+_CALLS: Final = msgspec.json.Decoder(list[tuple[int, str, list[Any]]])
+_LINES: Final = msgspec.json.Decoder(list[tuple[str, str]])
 
 
 def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | None:

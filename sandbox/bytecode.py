@@ -9,19 +9,21 @@ our own text. An author's text is always compiled where it runs, within its limi
 import ctypes
 import struct
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-VERSION = b"0.17."
+VERSION: Final = b"0.17."
 """Of the engine that the flags below were read of."""
-CONTEXT_BYTES = 80
+CONTEXT_BYTES: Final = 80
 """Size of the binding's Context, whose fields after the object's head are the runtime and the context."""
-FILE_NAME = b"<input>"
-_COMPILE_ONLY = 1 << 5
-_BYTECODE = 1 << 0
-_STRIP_SOURCE = 1 << 4
-_STRIP_DEBUG = 1 << 5
-_EXCEPTION = 6
-_HANDED_OVER = "(() => { const { handedOver } = globalThis; delete globalThis.handedOver; return handedOver; })()"
+FILE_NAME: Final = b"<input>"
+_COMPILE_ONLY: Final = 1 << 5
+_BYTECODE: Final = 1 << 0
+_STRIP_SOURCE: Final = 1 << 4
+_STRIP_DEBUG: Final = 1 << 5
+_EXCEPTION: Final = 6
+_HANDED_OVER: Final = (
+    "(() => { const { handedOver } = globalThis; delete globalThis.handedOver; return handedOver; })()"
+)
 
 
 class _Value(ctypes.Structure):

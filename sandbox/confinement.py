@@ -8,11 +8,11 @@ import ctypes
 import os
 import resource
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sandbox.errors import ConfinementRefused
 
-SYSTEM_CALLS = (
+SYSTEM_CALLS: Final = (
     "recvfrom",
     "sendto",
     "poll",
@@ -30,12 +30,12 @@ SYSTEM_CALLS = (
 )
 """All that the worker's loop was seen to need; mmap only without PROT_EXEC. Any other kills the process."""
 
-_PR_SET_NO_NEW_PRIVS = 38
-_PR_SET_DUMPABLE = 4
-_PR_SET_PDEATHSIG = 1
-_SIGKILL = 9
-_PROT_EXEC = 4
-_CAPABILITY_VERSION_3 = 0x20080522
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_PDEATHSIG: Final = 1
+_SIGKILL: Final = 9
+_PROT_EXEC: Final = 4
+_CAPABILITY_VERSION_3: Final = 0x20080522
 
 
 def keep_only(descriptor: int) -> int:

@@ -1,10 +1,11 @@
 """Engine contexts that a worker keeps ready: those that have a program in them, and blank ones."""
 
 from collections import OrderedDict
+from typing import Final
 
 from sandbox.engine import Context
 
-BLANK_CONTEXTS = 4
+BLANK_CONTEXTS: Final = 4
 """Contexts made ahead while there is nothing to do: making one takes some 500 us, taking one next to nothing."""
 
 

@@ -7,7 +7,7 @@ A context holds one program and one run at a time. Only text crosses: nothing of
 import json
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import _quickjs as quickjs  # the package around it starts a thread, which would stay outside the confinement
 import msgspec
@@ -16,10 +16,10 @@ from sandbox import runtime
 from sandbox.bytecode import Bytecode
 from sandbox.program import Program
 
-STACK_BYTES = 256 * 1024
+STACK_BYTES: Final = 256 * 1024
 """Overflow is a clean error at this size; 0 and 64 MB were measured to crash."""
 
-LOAD_CPU_SECONDS = 1.0
+LOAD_CPU_SECONDS: Final = 1.0
 """Processor time to compile one script: 50 lines take 60 us, so this is a script made to be slow."""
 
 
@@ -55,12 +55,12 @@ class Status(msgspec.Struct, frozen=True):
         return float(self.payload) if self.payload else None
 
 
-_GOES_ON = (Tag.RETURNED, Tag.WAITING)
+_GOES_ON: Final = (Tag.RETURNED, Tag.WAITING)
 """After these a context is as good as before."""
-LOADED = Status(Tag.RETURNED, False, False, "")
-OUT_OF_TIME = Status(Tag.OUT_OF_TIME, False, False, "")
-OUT_OF_MEMORY = Status(Tag.OUT_OF_MEMORY, False, False, "")
-_HEADS = {
+LOADED: Final = Status(Tag.RETURNED, False, False, "")
+OUT_OF_TIME: Final = Status(Tag.OUT_OF_TIME, False, False, "")
+OUT_OF_MEMORY: Final = Status(Tag.OUT_OF_MEMORY, False, False, "")
+_HEADS: Final = {
     f"{tag}{lines + 2 * calls}": (tag, lines, calls)
     for tag in Tag
     for lines in (False, True)
@@ -77,17 +77,17 @@ class RunBounds(NamedTuple):
     outbox_characters: int = 1_000_000
 
 
-TRUSTED_COMPILED = 64
+TRUSTED_COMPILED: Final = 64
 """Adapters and modules kept as bytecode: there are as many as kinds of runs and as modules, each of some 10 kB."""
 
-LEFTOVER_SECONDS = 0.001
+LEFTOVER_SECONDS: Final = 0.001
 """Processor time for a promise reaction that a run left behind: it is run only to see that there is one."""
 
-ENGINE_ERRORS = (quickjs.JSException, SystemError, TypeError, ValueError)
+ENGINE_ERRORS: Final = (quickjs.JSException, SystemError, TypeError, ValueError)
 """All but the first are the binding's own, for a value that it cannot convert."""
 
 
-_BYTECODE = Bytecode(quickjs)
+_BYTECODE: Final = Bytecode(quickjs)
 
 
 @cache

@@ -11,20 +11,20 @@ import zlib
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sandbox import link
 from sandbox.process import WorkerProcess
 from sandbox.program import Program
 from sandbox.run import Run
 
-FAST_WINDOW = 32
+FAST_WINDOW: Final = 32
 """Runs sent to a fast worker before the first is answered: enough that one system call carries several."""
-IMBALANCE = 8
+IMBALANCE: Final = 8
 """Runs by which a script's own worker may be ahead of the least loaded one before that one is taken."""
-SLOW_SECONDS = 60.0
+SLOW_SECONDS: Final = 60.0
 """How long a script counts as slow after it was last seen to be."""
-EXTRA_WORKERS = 2
+EXTRA_WORKERS: Final = 2
 """Spares that may stand in for held workers at once; past it the longest held one is killed."""
 
 

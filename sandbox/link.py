@@ -7,13 +7,13 @@ the worker's may be a script's: what comes up from it is checked.
 import mmap
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgpack
 
 from sandbox.program import Invocation, Program
 
-MESSAGE_BYTES = 256 * 1024 * 1024
+MESSAGE_BYTES: Final = 256 * 1024 * 1024
 """The longest message either end accepts; a result, an input and a log all have lower caps of their own."""
 
 
@@ -121,7 +121,7 @@ def read_down(message: list[Any]) -> MessageDown:
 
 # What goes down is built as a list in the order of its class: making an object of the class first would cost each
 # decision as much again as packing it. So would an operation that is no plain int.
-_RUN = int(Down.RUN)
+_RUN: Final = int(Down.RUN)
 
 
 def load(program: Program) -> list[Any]:
@@ -266,7 +266,7 @@ def read_up(message: object) -> MessageUp | None:
     return make(message)
 
 
-_DONE = int(Up.DONE)
+_DONE: Final = int(Up.DONE)
 
 
 def ready(confined: bool, refused: str) -> list[Any]:
@@ -299,18 +299,18 @@ def failed(reason: str) -> list[Any]:
     return [Up.FAILED, reason]
 
 
-OUT_OF_MEMORY_STATUS = 77
+OUT_OF_MEMORY_STATUS: Final = 77
 """Exit status of a worker whose interpreter, not a script's own heap, ran out of memory."""
-FAILED_STATUS = 70
+FAILED_STATUS: Final = 70
 """Exit status of a worker whose own code raised; its last words say what."""
 
-PAGE_BYTES = mmap.PAGESIZE
-RUNNING = 0
+PAGE_BYTES: Final = mmap.PAGESIZE
+RUNNING: Final = 0
 """Slot of the shared page: the id of the run that the worker is in, 0 between runs. Only the worker writes it."""
-REVOKED = 1
+REVOKED: Final = 1
 """Slot of the shared page: a run with this id or a lower one that the worker has not begun is not its to begin any
 more. Only the daemon writes it."""
-BEGUN = 2
+BEGUN: Final = 2
 """Slot of the shared page: the latest run that the worker has begun. Ids go up, so those above have not. Only the
 worker writes it."""
 

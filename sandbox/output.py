@@ -2,12 +2,12 @@
 
 import socket
 import time
-from typing import Any
+from typing import Any, Final
 
 from sandbox.link import packer
 
-FLUSH_BYTES = 64 * 1024
-FLUSH_SECONDS = 0.000_3
+FLUSH_BYTES: Final = 64 * 1024
+FLUSH_SECONDS: Final = 0.000_3
 """Answers wait for each other this long at most while runs go on, so that one system call carries several."""
 
 

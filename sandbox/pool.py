@@ -4,6 +4,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -23,8 +24,8 @@ __all__ = ["Pool", "PoolSettings", "PoolState", "Run", "WorkerSettings"]
 
 logger = logging.getLogger(__name__)
 
-DEADLINES_SLACK = 64
-DEADLINES_FACTOR = 4
+DEADLINES_SLACK: Final = 64
+DEADLINES_FACTOR: Final = 4
 """Deadlines of runs that have been answered are swept once the kept ones outnumber the runs by this: at 10,000 runs a
 second with 2 s each they would else hold 20,000 runs' inputs."""
 

@@ -10,16 +10,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgpack
 import msgspec
 
 from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, MessageUp, packer, read_up, unpacker
 
-LAST_WORDS_SECONDS = 0.2
+LAST_WORDS_SECONDS: Final = 0.2
 """Time for the end of the link to be read once the process is gone: what it answered before counts."""
-LEAVING_SECONDS = 5.0
+LEAVING_SECONDS: Final = 5.0
 """Time for a process whose link is closed to end by itself."""
 
 
@@ -34,7 +34,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that cannot confine itself ends instead of serving."""
 
 
-_BOOT = (
+_BOOT: Final = (
     "import sys;"
     "sys.path[:]={path!r};"
     "from sandbox.boot import main;"
@@ -223,7 +223,7 @@ class WorkerProcess(asyncio.Protocol):
             self._gone.set_result(None)
 
 
-_NOTHING = memoryview(bytes(3 * 8)).cast("Q")
+_NOTHING: Final = memoryview(bytes(3 * 8)).cast("Q")
 
 
 def _import_path() -> list[str]:

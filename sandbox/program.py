@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
-_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-_RESERVED = frozenset(
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_RESERVED: Final = frozenset(
     """
     await break case catch class const continue debugger default delete do else enum export extends false finally for
     function if implements import in instanceof interface let new null package private protected public return static

@@ -2,11 +2,12 @@
 
 import json
 import re
+from typing import Final
 
 from sandbox import runtime
 from sandbox.outcome import Location, Threw
 
-_FRAME = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
+_FRAME: Final = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
 
 
 def author_frames(stack: str) -> list[tuple[str, Location]]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from sandbox import link
 from sandbox.errors import ConfinementRefused, WorkerFailed
@@ -14,28 +15,28 @@ from sandbox.run import Run
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3
+ATTEMPTS: Final = 3
 """Times that a run is held by a worker that dies of nobody knows which, before it is given up."""
-KILL_FACTOR = 2.0
-KILL_SLACK_SECONDS = 0.5
+KILL_FACTOR: Final = 2.0
+KILL_SLACK_SECONDS: Final = 0.5
 """The daemon kills a worker at wall limit x 2 + 0.5 s in one run: the kernel's own timer, set by the worker, is to
 have done it before."""
-CPU_FACTOR = 1.5
-CPU_SLACK_SECONDS = 0.1
+CPU_FACTOR: Final = 1.5
+CPU_SLACK_SECONDS: Final = 0.1
 """The daemon kills a worker at processor time x 1.5 + 0.1 s in one run. A script that makes promises without end
 swallows the engine's interrupt, which is an error that the constructor turns into a rejection."""
-CANCEL_SECONDS = 0.05
+CANCEL_SECONDS: Final = 0.05
 """A cancelled run still going after this long costs its worker; a shorter one ends by itself sooner than a kill."""
-STALL_WALL_SHARE = 5
+STALL_WALL_SHARE: Final = 5
 """A worker that gets no processor, being stopped or on a machine too busy, is held after this many times the stall
 limit by the wall clock."""
-STOPPED_SECONDS = 2.0
+STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
-START_SECONDS = 10.0
+START_SECONDS: Final = 10.0
 """Time for a worker to become ready; about 0.1 s on a quiet machine."""
-RESTART_SECONDS = 0.5
+RESTART_SECONDS: Final = 0.5
 """Wait before the next start after one that failed, so that a full machine is not made fuller."""
-SLOW_NICENESS = 5
+SLOW_NICENESS: Final = 5
 
 
 class Supervisor:

@@ -13,7 +13,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -25,33 +25,33 @@ from sandbox.output import Output
 from sandbox.program import Program
 from sandbox.suspended import BegunRun, SuspendedRuns
 
-READ_BYTES = 256 * 1024
-QUICK_SECONDS = 0.000_5
+READ_BYTES: Final = 256 * 1024
+QUICK_SECONDS: Final = 0.000_5
 """A program whose last run took longer does not start while other programs' answers are waiting to be sent."""
-JOBS_BETWEEN_LOOKS = 64
-SECONDS_BETWEEN_LOOKS = 0.001
+JOBS_BETWEEN_LOOKS: Final = 64
+SECONDS_BETWEEN_LOOKS: Final = 0.001
 """A turn of many promise reactions is looked at after this many of them or this long, whichever is first."""
-LONGEST_WAIT = 60.0
+LONGEST_WAIT: Final = 60.0
 """Of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
-RETAINED_BYTES = 16 * 1024 * 1024
+RETAINED_BYTES: Final = 16 * 1024 * 1024
 """A context that holds more than this after its run is thrown away: what a script hoards must not starve others."""
-PEAK_STEP_KB = 8 * 1024
+PEAK_STEP_KB: Final = 8 * 1024
 """Growth of the process's peak memory in one run that is worth looking at the context's heap for."""
-SPENT_SHARE = 0.6
+SPENT_SHARE: Final = 0.6
 """Of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others' sake."""
-LEAST_SECONDS = 0.000_1
+LEAST_SECONDS: Final = 0.000_1
 """Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
-FILLED_BYTES_PER_SECOND = 4e9
+FILLED_BYTES_PER_SECOND: Final = 4e9
 """No script fills its heap faster: small objects, of which the last finds no room even for an error, take 1 GB/s."""
-KILL_FACTOR = 1.5
-KILL_SLACK_SECONDS = 0.1
+KILL_FACTOR: Final = 1.5
+KILL_SLACK_SECONDS: Final = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
 engine's interrupt, which counts processor time, gets the chance to spare the kill where the machine is busy."""
 _WAITING, _THREW_NULL = Tag.WAITING, Tag.THREW_NULL
 """Finding a member of an enumeration takes some 70 ns, and a decision would look for three."""
-_CUT_SHORT = (Tag.OUT_OF_TIME, Tag.OUT_OF_MEMORY, Tag.EXCEEDED)
+_CUT_SHORT: Final = (Tag.OUT_OF_TIME, Tag.OUT_OF_MEMORY, Tag.EXCEEDED)
 """Such a run cannot say whether it wrote to the console, and its author needs what it wrote most."""
-_TOO_MANY_JOBS = Status(Tag.EXCEEDED, False, False, "jobs")
+_TOO_MANY_JOBS: Final = Status(Tag.EXCEEDED, False, False, "jobs")
 
 
 class Worker:

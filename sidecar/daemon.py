@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Final
 
 from sandbox.errors import SandboxError
 from sidecar.calls.service import CallService
@@ -33,7 +34,7 @@ from sipio.errors import LocalError
 
 _log = ActionLogger(__name__)
 
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS: Final = 1.0
 """For the last log lines to be written."""
 
 

@@ -39,9 +39,9 @@ NUMBERS: Final = 4_096
 """So many numbers are remembered as the text that they are as a header's value: rates and accounts, the same with every
 call."""
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """C1 controls and Unicode's own line ends as well: no line break in SIP, but one to whoever splits its log in lines."""
-_NUMBER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]+")
+_NUMBER: Final = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/%#]+")
 """What RFC 3261 25.1 allows in a user, less ``;`` and ``?``, which switches read as parameters, and with ``#``, which
 is dialled."""
 

@@ -2,13 +2,14 @@
 
 import unicodedata
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
 from sidecar.problem import Problem, Severity
 from sidecar.text import escaped
 
-LINE_WINDOW = 100
+LINE_WINDOW: Final = 100
 """Characters of a source line that are shown around the column; minified scripts are one line."""
 
 

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-CONTINUE = "continue"
-_ANSWER = re.compile(r"([3-6][0-9]{2}) ([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])")
+CONTINUE: Final = "continue"
+_ANSWER: Final = re.compile(r"([3-6][0-9]{2}) ([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])")
 """RFC 3261 25.1: Status-Code SP Reason-Phrase. A control character would end the status line early."""
 
 

@@ -2,8 +2,9 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
-AUTHOR_LINE_OFFSET = 2000
+AUTHOR_LINE_OFFSET: Final = 2000
 """Lines put before the author's text; run.js has the same number. The runtime is shorter, which a test holds it to."""
 
 

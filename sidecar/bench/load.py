@@ -4,7 +4,7 @@ import asyncio
 import time
 from array import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Answered(msgspec.Struct, frozen=True):
     headers: dict[str, Any]
 
 
-_ANSWER = ValueDecoder(Answered)
+_ANSWER: Final = ValueDecoder(Answered)
 
 
 class Load:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
+from typing import Final
 
 import msgspec
 
@@ -22,9 +23,9 @@ from sidecar.runs.runner import PoolName, Runner
 
 _log = ActionLogger(__name__)
 
-BOOKKEEPING_SECONDS = 0.8
+BOOKKEEPING_SECONDS: Final = 0.8
 """What scripts have for it once their calls were ended by the stop."""
-ENDING_SECONDS = 1.0
+ENDING_SECONDS: Final = 1.0
 """The bookkeeping, and some time to spare: what the drain may take after ``voice.drain_seconds``."""
 
 

@@ -6,7 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -15,7 +15,7 @@ from sidecar.errors import SidecarError
 if TYPE_CHECKING:
     from sidecar.bench.workload import OwnScript
 
-NODE_PROGRAM = Path(__file__).parents[2] / "bench" / "node" / "server.mjs"
+NODE_PROGRAM: Final = Path(__file__).parents[2] / "bench" / "node" / "server.mjs"
 """In a checkout."""
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
@@ -20,8 +20,8 @@ from sidecar.report import report
 from sidecar.runs.outcomes import GOOD_CALL_ENDS
 from sidecar.text import escaped
 
-USAGE = 2
-SCRIPT_BYTES = 1_000_000
+USAGE: Final = 2
+SCRIPT_BYTES: Final = 1_000_000
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,14 +15,14 @@ from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity
 from sipio.routing import RoutingRequest
 
-STANDARD_INPUT = "-"
-DATA_BYTES = 16_777_216
+STANDARD_INPUT: Final = "-"
+DATA_BYTES: Final = 16_777_216
 """The largest file read: many times what a switch may send, and no accident like /dev/zero."""
 
-REQUEST_KEYS = frozenset(field.name for field in msgspec.structs.fields(RoutingRequest))
-UNREAD_KEYS = frozenset({"sip"})
+REQUEST_KEYS: Final = frozenset(field.name for field in msgspec.structs.fields(RoutingRequest))
+UNREAD_KEYS: Final = frozenset({"sip"})
 """A switch may send them and nothing reads them, so a call as it was sent is a call here too."""
-SHARED_KEYS = frozenset({"egress_routing", "headers", "remove_headers"})
+SHARED_KEYS: Final = frozenset({"egress_routing", "headers", "remove_headers"})
 """What a script finds at ``data`` as well as at ``data.routing``: authors paste it in both places."""
 
 

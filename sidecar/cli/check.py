@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -18,9 +19,9 @@ from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
 from sidecar.text import escaped
 
-CLEAN = 0
-PROBLEMS_FOUND = 1
-USAGE = 2
+CLEAN: Final = 0
+PROBLEMS_FOUND: Final = 1
+USAGE: Final = 2
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from sandbox.errors import SandboxError
 from sidecar.cli import bench, call, calls, check, config, route, run, serve, types
 from sidecar.errors import SidecarError
 from sipio.errors import SipioError
 
-INTERRUPTED = 130
-OUTPUT_GONE = 141
+INTERRUPTED: Final = 130
+OUTPUT_GONE: Final = 141
 
 
 def read(arguments: Sequence[str] | None) -> argparse.Namespace:

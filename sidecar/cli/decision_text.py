@@ -1,7 +1,7 @@
 """A decision as a person reads it, the same for a script tried on a desk and for a running daemon's answer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,7 +28,7 @@ EXIT_STATUS: Mapping[str, int] = {
 }
 """By outcome. 1 is for what could not begin, 2 for wrong usage and for files that cannot be used."""
 
-EXIT_STATUS_TEXT = (
+EXIT_STATUS_TEXT: Final = (
     "Exit status: 0 the call is routed, 1 cannot start or no daemon answers, 2 wrong usage or an unusable file, 3"
     " refused by the script with a SIP error, 4 script error, 5 timed out, 6 out of memory, 7 the worker crashed,"
     " 8 too much was waiting, 9 cancelled."
@@ -51,7 +51,7 @@ _PAINTS: Mapping[Sign, Paint | None] = {
     Sign.REMOVED: Paint.BAD,
     Sign.CHANGED: Paint.CHANGED,
 }
-_STAGES = ("decide", "transfer", "script")
+_STAGES: Final = ("decide", "transfer", "script")
 
 
 def exit_status(decision: Decision) -> int:

@@ -5,7 +5,7 @@ import asyncio
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -23,7 +23,7 @@ from sipio.routing import Decision, Direction, RoutingRequest
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError
 
-SLACK_SECONDS = 5.0
+SLACK_SECONDS: Final = 5.0
 """Beyond the time that the daemon's scripts have together: its queue and the way there and back."""
 
 

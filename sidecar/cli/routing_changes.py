@@ -4,17 +4,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sidecar.header_rules import folded
 from sipio.routing import Decision, HeaderChanges
 
-VALUE_CHARACTERS = 100
+VALUE_CHARACTERS: Final = 100
 """Of one value shown; longer ones are cut."""
 
-_LISTS = frozenset({"egress_routing", "headers", "remove_headers"})
+_LISTS: Final = frozenset({"egress_routing", "headers", "remove_headers"})
 
 
 class Sign(StrEnum):

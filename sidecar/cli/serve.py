@@ -5,10 +5,11 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from sidecar.configuration.source import load_configuration
 
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS: Final = 0.0005
 """What a thread that loads the catalog, or decodes a sound, may keep the interpreter once the event loop wants it;
 CPython's own 5 ms are as long as a whole decision may take. A loop with no thread beside it pays nothing for less."""
 

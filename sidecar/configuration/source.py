@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 import msgspec
 
@@ -16,11 +16,11 @@ from sidecar.configuration.typed_value import convert_value, is_text, unknown_ke
 from sidecar.errors import ConfigurationError
 from sidecar.problem import Problem, Severity
 
-DEFAULT_FILE = Path("/etc/scriptforge/sidecar.toml")
+DEFAULT_FILE: Final = Path("/etc/scriptforge/sidecar.toml")
 """Read when no other file is named, if it exists."""
-VARIABLE_PREFIX = "SCRIPTFORGE_"
-VARIABLE_SEPARATOR = "__"
-DEFAULT_ORIGIN = "default"
+VARIABLE_PREFIX: Final = "SCRIPTFORGE_"
+VARIABLE_SEPARATOR: Final = "__"
+DEFAULT_ORIGIN: Final = "default"
 
 LeafPath = tuple[str, ...]
 

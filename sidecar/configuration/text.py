@@ -6,16 +6,16 @@ import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from sidecar.configuration import tree as declarations
 from sidecar.configuration.source import DEFAULT_ORIGIN, LeafPath, LoadedConfiguration
 from sidecar.configuration.tree import Configuration, Section
 from sipio.host_port import HostPort
 
-LINE_WIDTH = 110
+LINE_WIDTH: Final = 110
 
-SHIPPED_PREAMBLE = """\
+SHIPPED_PREAMBLE: Final = """\
 Configuration of ScriptForge Sidecar, /etc/scriptforge/sidecar.toml.
 Every key stands here with its meaning and its default, commented out: uncomment what is to differ.
 An environment variable overrides the file: SCRIPTFORGE_SANDBOX__WORKERS=4 sets workers in [sandbox].

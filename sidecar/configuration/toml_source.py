@@ -9,13 +9,13 @@ import tomllib
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 KeyPath = tuple[str | int, ...]
 """Keys from the root; a number is an index into an array or an array of tables."""
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_STRING = re.compile(
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_STRING: Final = re.compile(
     r'"""[^\\"]*(?:(?:\\.|"{1,2}(?!"))[^\\"]*)*"""(?:"{0,2})'  # up to two quotes may stand before the closing three
     r"|'''[^']*(?:'{1,2}(?!')[^']*)*'''(?:'{0,2})"
     r'|"[^\\"\n]*(?:\\.[^\\"\n]*)*"'
@@ -24,10 +24,10 @@ _STRING = re.compile(
 )
 """Loops unrolled, so that none of them can go back on itself. Possessive quantifiers say it better, and the Python
 3.11.2 of Debian 12 gets them wrong (CPython issue 106052)."""
-_SPACE = re.compile(r"[ \t]*")
-_BLANK = re.compile(r"[ \t\r\n]*(?:#[^\n]*[ \t\r\n]*)*")
-_SCALAR = re.compile(r"[^,\]}#\n]+")
-_ERROR_PLACE = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
+_SPACE: Final = re.compile(r"[ \t]*")
+_BLANK: Final = re.compile(r"[ \t\r\n]*(?:#[^\n]*[ \t\r\n]*)*")
+_SCALAR: Final = re.compile(r"[^,\]}#\n]+")
+_ERROR_PLACE: Final = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
 
 
 class TomlSyntaxError(ValueError):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from tree_sitter import Node
 
@@ -10,9 +11,9 @@ from sidecar.language.names import Names, find_names
 from sidecar.language.syntax import syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 
-KIND_SECONDS = 5.0
+KIND_SECONDS: Final = 5.0
 """One script is looked at no longer than this, however large it is."""
-_OF_AN_APP = frozenset(
+_OF_AN_APP: Final = frozenset(
     {"require", "Promise", "setTimeout", "setInterval", "setImmediate", "queueMicrotask", "HangupError"}
 )
 

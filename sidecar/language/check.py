@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final
 
 from tree_sitter import Node
 
@@ -15,9 +16,9 @@ from sidecar.language.syntax import Fault, syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 from sidecar.problem import Problem, Severity
 
-CHECK_SECONDS = 10.0
+CHECK_SECONDS: Final = 10.0
 """One script may take so long to check. A megabyte of ordinary code takes a few; what takes longer was made to."""
-PROBLEMS = 50
+PROBLEMS: Final = 50
 """So many are named in one script: nobody reads further, and a megabyte of mistakes must not become a gigabyte of
 words."""
 
@@ -25,9 +26,9 @@ Confirm = Callable[[str, Kind], Iterable[Fault]]
 """Compiles a script that is right so far and gives what the engine itself finds wrong: tree-sitter's grammar lets
 some things pass, such as a name declared twice."""
 
-_SYNCHRONOUS = "which runs synchronously; make it an App"
-_TIMERS = frozenset({"setTimeout", "setInterval", "setImmediate", "queueMicrotask"})
-_OLDER_DIALECT = frozenset({"vars", "exit", "err"})
+_SYNCHRONOUS: Final = "which runs synchronously; make it an App"
+_TIMERS: Final = frozenset({"setTimeout", "setInterval", "setImmediate", "queueMicrotask"})
+_OLDER_DIALECT: Final = frozenset({"vars", "exit", "err"})
 
 
 def check_script(

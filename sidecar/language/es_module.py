@@ -18,9 +18,9 @@ from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_sc
 
 REWRITE_SECONDS: Final = 10.0
 
-_NOT_A_LINE_END = re.compile("[^\r\n\u2028\u2029]")
-_HOIST = ("function_declaration", "generator_function_declaration", "class_declaration")
-_FUNCTIONS = ("function_expression", "generator_function")
+_NOT_A_LINE_END: Final = re.compile("[^\r\n\u2028\u2029]")
+_HOIST: Final = ("function_declaration", "generator_function_declaration", "class_declaration")
+_FUNCTIONS: Final = ("function_expression", "generator_function")
 
 
 class Prepared(NamedTuple):

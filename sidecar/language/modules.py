@@ -1,3 +1,5 @@
 """The modules that an App may import where nobody says which the host has."""
 
-AVAILABLE = frozenset({"cxC5Server"})
+from typing import Final
+
+AVAILABLE: Final = frozenset({"cxC5Server"})

@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from tree_sitter import Node
 
 from sidecar.language.syntax_tree import SyntaxTree, walk
 
-SYNTAX_ERRORS = 5
+SYNTAX_ERRORS: Final = 5
 """So many are named in one script. One mistake often makes several, and the first is the one to mend."""
 
-_CLOSES = {")": ("(",), "]": ("[",), "}": ("{", "${")}
-_OPENS = frozenset({"(", "[", "{", "${"})
-_QUOTES = ("'", '"', "`")
-_EXCERPT_BYTES = 30
+_CLOSES: Final = {")": ("(",), "]": ("[",), "}": ("{", "${")}
+_OPENS: Final = frozenset({"(", "[", "{", "${"})
+_QUOTES: Final = ("'", '"', "`")
+_EXCERPT_BYTES: Final = 30
 
-BROKEN_TEXT = "the text that begins here is not closed on its line"
+BROKEN_TEXT: Final = "the text that begins here is not closed on its line"
 """tree-sitter lets a text in quotes go on over line ends; JavaScript does not."""
-_TEXT_ON_ONE_LINE = re.compile(rb"(?:[^\\\r\n]|\\\r\n|\\.)*+", re.DOTALL)
+_TEXT_ON_ONE_LINE: Final = re.compile(rb"(?:[^\\\r\n]|\\\r\n|\\.)*+", re.DOTALL)
 """A backslash before the line's end continues the text (ECMA-262 12.9.4, LineContinuation)."""
 
 Fault = tuple[int, int, str]

@@ -4,17 +4,18 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Point, Tree, TreeCursor
 
-_LANGUAGE = Language(tree_sitter_javascript.language())
-_USING = re.compile(rb"(?<![\w$])using(?![\w$])")
+_LANGUAGE: Final = Language(tree_sitter_javascript.language())
+_USING: Final = re.compile(rb"(?<![\w$])using(?![\w$])")
 """A keyword in tree-sitter's grammar and a plain name in ES2023, which the engine speaks: `using = 1` is right and
 `using x = y` is wrong. Another spelling of the same length makes a name of it."""
-_LONE_RETURN = re.compile(rb"\r(?!\n)")
+_LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 """Ends a line in JavaScript (ECMA-262 12.3) and does not in tree-sitter's grammar."""
-NODES_BETWEEN_LOOKS = 1_024
+NODES_BETWEEN_LOOKS: Final = 1_024
 """The clock is looked at once in so many nodes: a look costs a tenth of what that many nodes do."""
 
 

@@ -28,17 +28,17 @@ is worth nothing, so longer texts are cut before."""
 TRACEBACK_CHARACTERS: Final = 8_000
 """The end of a traceback kept: the innermost frames and the error."""
 
-_STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+_STANDARD: Final = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
 """What every record has; the rest came as ``extra``."""
-_ACTION = re.compile("[a-z_.]{1,64}")
-_RESERVED = frozenset(("time", "level", "action"))
-_SECRET_NAME = re.compile("password|passwd|secret|token|authorization|credential|private_key", re.IGNORECASE)
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_ACTION: Final = re.compile("[a-z_.]{1,64}")
+_RESERVED: Final = frozenset(("time", "level", "action"))
+_SECRET_NAME: Final = re.compile("password|passwd|secret|token|authorization|credential|private_key", re.IGNORECASE)
+_URL_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """Besides C0, which JSON escapes itself: DEL, the C1 controls (U+009B begins a terminal escape), line and
 paragraph separators, zero-width and bidirectional controls that reorder what a reader sees, lone surrogates
 (not UTF-8)."""
-_BARE = re.compile(r"[^\s\"=\\]+")
+_BARE: Final = re.compile(r"[^\s\"=\\]+")
 
 
 class ActionLogger:

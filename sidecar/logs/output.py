@@ -9,15 +9,16 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
-BUFFER_BYTES = 4 * 1024 * 1024
+BUFFER_BYTES: Final = 4 * 1024 * 1024
 """Lines the reader has not taken. At 700 bytes a record and 1,000 decisions a second this is 6 s of a stopped
 journald, which restarts in less; what comes after is dropped and counted."""
 
-WRITE_BYTES = 64 * 1024
+WRITE_BYTES: Final = 64 * 1024
 """One write: a pipe's own capacity. A larger one to a file would only hold the loop for longer."""
 
-POLLED_WRITE_BYTES = 512
+POLLED_WRITE_BYTES: Final = 512
 """Where no non-blocking descriptor of our own could be had. POLLOUT promises PIPE_BUF, whose least value in
 POSIX is 512, and a write of no more than that does not block after it."""
 

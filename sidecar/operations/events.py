@@ -1,14 +1,14 @@
 """What has ended, a decision or a call, to those who watch: the log, the metrics, connected sockets, the store."""
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from pyee import EventEmitter
 
 from sidecar.logs.logger import ActionLogger
 
 Record = TypeVar("Record")
-_ENDED = "ended"
+_ENDED: Final = "ended"
 _log = ActionLogger(__name__)
 
 

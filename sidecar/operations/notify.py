@@ -5,13 +5,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, MutableMapping
+from typing import Final
 
 from sidecar.errors import ConfigurationError
 from sidecar.logs.logger import ActionLogger
 
 _log = ActionLogger(__name__)
 
-STATUS_CHARACTERS = 200
+STATUS_CHARACTERS: Final = 200
 """One line of ``systemctl status``."""
 
 

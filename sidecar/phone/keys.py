@@ -52,9 +52,9 @@ class Party(msgspec.Struct, frozen=True):
 
 Step = Press | Wait | HangUp | Party
 
-_DIGITS = re.compile(r"[0-9*#A-D]+")
-_AHEAD = re.compile(r"ahead\s+([0-9*#A-D]+)", re.IGNORECASE)
-_WAIT = re.compile(r"wait\s+([0-9]+(?:\.[0-9]+)?)\s*s?")
+_DIGITS: Final = re.compile(r"[0-9*#A-D]+")
+_AHEAD: Final = re.compile(r"ahead\s+([0-9*#A-D]+)", re.IGNORECASE)
+_WAIT: Final = re.compile(r"wait\s+([0-9]+(?:\.[0-9]+)?)\s*s?")
 
 
 def read_keys(text: str) -> list[Step]:

@@ -6,18 +6,18 @@ import shutil
 import wave
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from sidecar.phone.clock import Clock
 from sipio.call_control import Media, MediaFile, MediaText
 
-SECONDS_PER_CHARACTER = 0.065
+SECONDS_PER_CHARACTER: Final = 0.065
 """Speech at about 175 words a minute."""
-INSTANT = 0.001
+INSTANT: Final = 0.001
 """Not nothing: what the clock must be put forward for comes after what the script and the caller do meanwhile."""
-UNKNOWN_SECONDS = 2.0
+UNKNOWN_SECONDS: Final = 2.0
 """Of a recording that is not there to be looked at."""
-PLAYERS = (
+PLAYERS: Final = (
     ("aplay", "-q"),
     ("paplay",),
     ("ffplay", "-nodisp", "-autoexit", "-loglevel", "quiet"),

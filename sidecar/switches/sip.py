@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
@@ -21,7 +22,7 @@ from sipio.sip_driver.settings import SipDriverSettings
 
 _log = ActionLogger(__name__)
 
-CLOSE_SECONDS = 1.5
+CLOSE_SECONDS: Final = 1.5
 """For peers to answer the BYEs and CANCELs of the end; the shutdown step that it is part of has 2 s."""
 
 

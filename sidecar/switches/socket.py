@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.lifecycle import PartState
@@ -15,8 +15,8 @@ from sipio.rpc.limits import RpcLimits
 from sipio.rpc.server import RpcServer
 from sipio.rpc.switch import CALL_RECORD, SwitchMethods
 
-NAME = "ScriptForge Sidecar"
-DISTRIBUTION = "scriptforge-sidecar"
+NAME: Final = "ScriptForge Sidecar"
+DISTRIBUTION: Final = "scriptforge-sidecar"
 
 
 class SocketPart:
