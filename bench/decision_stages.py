@@ -32,6 +32,7 @@ from sidecar.operations.events import Events
 from sidecar.operations.metrics import DecisionMetrics
 from sidecar.operations.records import DecisionLog, DecisionRecord, record_of
 from sidecar.runs.limits import decision_limits
+from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import decision_programs
 from sidecar.runs.runner import Running
 from sipio.routing import Decision, RoutingRequest
@@ -46,7 +47,7 @@ REPETITION = 20
 
 class _Nobody:
     def cancel(self) -> None:
-        """Nothing runs."""
+        """Do nothing: the canned answer was given already."""
 
 
 class CannedRunner:
@@ -129,7 +130,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     silent = Decisions(CannedRunner(result), configuration, snapshot, lambda _: None)
     decisions.route(request, decided.append)
     decision = decided[0]
-    assert decision.outcome == "returned"
+    assert decision.outcome == OutcomeName.RETURNED
     connection = RpcConnection(RpcLimits(), 0.0)
 
     def receive() -> None:

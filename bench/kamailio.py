@@ -47,7 +47,7 @@ class Subject:
     idle: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def times(self) -> tuple[ProcessorTimes, ProcessorTimes | None]:
-        """Now."""
+        """Processor seconds used so far by Kamailio and, where there is one, by the sidecar."""
         kamailio = processor_times(self.kamailio.program.process.pid)
         return kamailio, self.sidecar.processor_times() if self.sidecar is not None else None
 
@@ -61,7 +61,7 @@ class Subject:
         return seconds, kamailio, *sidecar
 
     def measure_idle(self) -> None:
-        """Nothing happens for a while."""
+        """Measure what is used while no call comes."""
         seconds, *used = self.used(lambda: time.sleep(IDLE_SECONDS))
         self.idle = (used[0] / seconds, used[1] / seconds, used[2] / seconds)
 

@@ -56,7 +56,7 @@ class Asked:
         self.event.set()
 
     def ended(self) -> None:
-        """Nothing of it is kept."""
+        """Do nothing: of a call that ended, nothing is kept here."""
 
 
 def resident_bytes(pid: int) -> int:

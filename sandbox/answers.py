@@ -21,8 +21,8 @@ from sandbox.program import Invocation
 from sandbox.stack import threw
 
 LOG_LINES: Final = 2_000
-"""Of one run: a log of 64 KB in lines of nothing, since the runtime counts 32 characters for each. Reading 20,000 took
-the event loop 40 ms."""
+"""Lines kept of one run: a log of 64 KB in lines of nothing, since the runtime counts 32 characters for each. Reading
+20,000 took the event loop 40 ms."""
 CHARACTER_BYTES: Final = 3
 """The most that a character of the runtime's, half of a surrogate pair at worst, takes in UTF-8."""
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final
 
 VERSION: Final = b"0.17."
-"""Of the engine that the flags below were read of."""
+"""How the version begins of the engine whose flags are those below."""
 CONTEXT_BYTES: Final = 80
 """Size of the binding's Context, whose fields after the object's head are the runtime and the context."""
 FILE_NAME: Final = b"<input>"

@@ -18,7 +18,7 @@ class Contexts:
         self._most_warm = most_warm
         self._warm: OrderedDict[str, Context] = OrderedDict()
         self._blank: dict[bool, list[Context]] = {False: [], True: []}
-        """By whether their runs may wait."""
+        """Contexts without a program; the key is whether their runs may wait."""
 
     @property
     def keeps(self) -> bool:

@@ -51,7 +51,7 @@ class Status(msgspec.Struct, frozen=True):
 
     @property
     def waits_ms(self) -> float | None:
-        """Of a run that waits: how long until its next timer is due, if it has one."""
+        """Milliseconds until the next timer of a waiting run is due; None if it has none."""
         return float(self.payload) if self.payload else None
 
 

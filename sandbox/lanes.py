@@ -71,12 +71,12 @@ class PooledWorker:
         self.slot: int | None = None
         """Place among the fast workers; None for an extra."""
         self.held = False
-        """In one run for too long, or stopped: nothing more is placed here."""
+        """Whether it is in one run for too long, or stopped: nothing more is placed here."""
         self.seen = Sight(0, 0, True)
         self.seen_at = 0.0
         """When it was first seen at that, by the loop's clock."""
         self.seen_cpu = 0.0
-        """Its processor time then."""
+        """The processor time that it had used then, in seconds."""
         self.evicting = False
         """Being killed for holding a fast place: what it runs begins again among the slow ones."""
         self.killed_for: int | None = None
@@ -107,7 +107,7 @@ class Lanes:
         self._slots: list[PooledWorker | None] = [None] * workers
         self._homeless: deque[Run] = deque()
         self._slow_waiting: OrderedDict[str, deque[Run]] = OrderedDict()
-        """By program, served in turn: one slow script's queue does not stand in front of another's."""
+        """Waiting runs by program, served in turn: one slow script's queue does not stand in front of another's."""
         self._slow_until: dict[str, float] = {}
         self._last_id = 0
         self.extras: list[PooledWorker] = []

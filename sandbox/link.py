@@ -69,7 +69,7 @@ class RunMessage(NamedTuple):
     input: bytes
     correlation_id: str
     deadline: float
-    """By the monotonic clock: it is not begun after this."""
+    """Seconds of the monotonic clock; the run is not begun after this."""
     cpu_seconds: float
     turn_cpu_seconds: float
     turn_wall_seconds: float

@@ -39,7 +39,7 @@ class Threw(msgspec.Struct, frozen=True):
     program: str
     """The author's file name."""
     name: str
-    """Of the error's class, such as ``TypeError``."""
+    """The name of the error's class, such as ``TypeError``."""
     message: str
     location: Location | None
     stack: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Cancelled(msgspec.Struct, frozen=True):
-    """Given up by whoever asked."""
+    """The run was given up by whoever had asked for it."""
 
 
 Outcome = Returned | Threw | TimedOut | OutOfMemory | Exceeded | Crashed | Refused | Cancelled
@@ -99,4 +99,4 @@ class Completion(msgspec.Struct, frozen=True):
     outcome: Outcome
     log: tuple[LogLine, ...] = ()
     run_micros: int = 0
-    """In the worker, from its start to its outcome; 0 where the worker did not live to tell."""
+    """Microseconds in the worker, from the run's start to its outcome; 0 where the worker did not live to tell."""

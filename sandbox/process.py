@@ -64,7 +64,7 @@ class WorkerProcess(asyncio.Protocol):
         self.spawned = False
         """There is a process to wait for."""
         self.exit_code: int | None = None
-        """As ``Popen.returncode``: negative for a signal."""
+        """What ``Popen.returncode`` would be: negative for a signal; None until it has ended."""
         self.broken = False
         """It sent something that is not the link's protocol."""
 

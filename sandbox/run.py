@@ -52,7 +52,7 @@ class Run:
         self.invocation = invocation
         self.deadline = deadline
         self.id = 0
-        """In the worker that has it; another each time it is placed."""
+        """Its number in the worker that has it; another each time it is placed."""
         self.worker: RunWorker | None = None
         self.answered = False
         self.attempts = 0

@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 3
 """Times that a run is held by a worker that dies of nobody knows which, before it is given up."""
-KILL_FACTOR: Final = 2.0
-KILL_SLACK_SECONDS: Final = 0.5
+DAEMON_KILL_FACTOR: Final = 2.0
+DAEMON_KILL_SLACK_SECONDS: Final = 0.5
 """The daemon kills a worker at wall limit x 2 + 0.5 s in one run: the kernel's own timer, set by the worker, is to
 have done it before."""
 CPU_FACTOR: Final = 1.5
@@ -221,7 +221,7 @@ class Supervisor:
             self._held(worker, None)
 
     def _look_at_busy(self, worker: PooledWorker, now: float) -> None:
-        """In a run, since ``seen_at``: is that too long?"""
+        """Decide whether a worker has been in one run, since its ``seen_at``, for too long."""
         running = worker.seen.running
         elapsed = now - worker.seen_at
         used = worker.process.cpu_seconds() - worker.seen_cpu
@@ -234,7 +234,7 @@ class Supervisor:
         ):
             self._held(worker, run)
         if run is None:
-            if elapsed > KILL_SLACK_SECONDS:
+            if elapsed > DAEMON_KILL_SLACK_SECONDS:
                 self._kill(worker, running)
             return
         limits = run.invocation.limits
@@ -242,7 +242,7 @@ class Supervisor:
         if used > limits.cpu_seconds * CPU_FACTOR + CPU_SLACK_SECONDS:
             self._conclude(run, TimedOut(TimeLimit.CPU))
             self._kill(worker, running)
-        elif unwanted or elapsed > limits.wall_seconds * KILL_FACTOR + KILL_SLACK_SECONDS:
+        elif unwanted or elapsed > limits.wall_seconds * DAEMON_KILL_FACTOR + DAEMON_KILL_SLACK_SECONDS:
             self._kill(worker, running)
 
     def _held(self, worker: PooledWorker, run: Run | None) -> None:

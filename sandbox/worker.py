@@ -32,19 +32,20 @@ JOBS_BETWEEN_LOOKS: Final = 64
 SECONDS_BETWEEN_LOOKS: Final = 0.001
 """A turn of many promise reactions is looked at after this many of them or this long, whichever is first."""
 LONGEST_WAIT: Final = 60.0
-"""Of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
+"""Seconds of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
 RETAINED_BYTES: Final = 16 * 1024 * 1024
 """A context that holds more than this after its run is thrown away: what a script hoards must not starve others."""
 PEAK_STEP_KB: Final = 8 * 1024
 """Growth of the process's peak memory in one run that is worth looking at the context's heap for."""
 SPENT_SHARE: Final = 0.6
-"""Of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others' sake."""
+"""Share of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others'
+sake."""
 LEAST_SECONDS: Final = 0.000_1
 """Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
 FILLED_BYTES_PER_SECOND: Final = 4e9
 """No script fills its heap faster: small objects, of which the last finds no room even for an error, take 1 GB/s."""
-KILL_FACTOR: Final = 1.5
-KILL_SLACK_SECONDS: Final = 0.1
+KERNEL_KILL_FACTOR: Final = 1.5
+KERNEL_KILL_SLACK_SECONDS: Final = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
 engine's interrupt, which counts processor time, gets the chance to spare the kill where the machine is busy."""
 _WAITING, _THREW_NULL = Tag.WAITING, Tag.THREW_NULL
@@ -187,7 +188,7 @@ class Worker:
         if not self._may_begin(asked, started):
             self._output.add(link.let_go(asked.run_id))
             return
-        kill_seconds = asked.turn_wall_seconds * KILL_FACTOR + KILL_SLACK_SECONDS
+        kill_seconds = asked.turn_wall_seconds * KERNEL_KILL_FACTOR + KERNEL_KILL_SLACK_SECONDS
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
         context = self._contexts.warm(key)

@@ -35,7 +35,7 @@ from sipio.errors import LocalError
 _log = ActionLogger(__name__)
 
 FLUSH_SECONDS: Final = 1.0
-"""For the last log lines to be written."""
+"""How long the end waits for the last log lines to be written."""
 
 
 class Daemon:

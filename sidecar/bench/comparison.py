@@ -39,7 +39,7 @@ class Plan:
 
 
 _InlineCase = tuple[int, int]
-"""Scripts and size."""
+"""How many scripts there are, and how large the routing data is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class ProcessorTimes:
     children: Mapping[int, float]
 
     def since(self, earlier: "ProcessorTimes") -> tuple[float, float]:
-        """Of the process and of all its children since then; a child that ended meanwhile is left out."""
+        """Seconds used since then by the process and by all its children; a child that ended meanwhile is left out."""
         children = sum(now - earlier.children.get(child, 0.0) for child, now in self.children.items())
         return self.server - earlier.server, children
 
@@ -66,11 +66,11 @@ class Server:
         raise SidecarError(f"{self.name} does not serve: {' '.join(last)[:1000]}")
 
     def processor_times(self) -> ProcessorTimes:
-        """Now."""
+        """Processor seconds used so far by the process and by the workers last looked for."""
         return _times(self._process.pid, self._children)
 
     def between_slices(self) -> None:
-        """Nothing is in flight: forget the log so far, and look for workers that were started meanwhile."""
+        """Forget the log so far and look for workers that were started meanwhile; called while nothing is in flight."""
         os.truncate(self._output, 0)
         self._children = _children(self._process.pid)
 
@@ -111,7 +111,7 @@ def start_node(program: Path, directory: Path, catalog: Path, adapter: Path) -> 
 
 
 def processor_times(process: int) -> ProcessorTimes:
-    """Of any process and the children that it has now."""
+    """Processor seconds used so far by any process and by the children that it has now."""
     return _times(process, _children(process))
 
 

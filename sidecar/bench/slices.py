@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LEAD_SHARE: Final = 0.1
-"""Of a slice, not measured: processor caches and warm contexts are still another slice's."""
+"""Share of a slice that goes before and is not measured: caches and warm contexts are still another slice's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,14 @@ class Slice:
 
     seconds: float
     latencies: "array[float]"
-    """Of each request answered."""
+    """One entry in seconds for each request that was answered."""
     server_cpu: float
     workers_cpu: float
     client_cpu: float
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests answered in a second; 0 for a slice that took no time."""
         return len(self.latencies) / self.seconds if self.seconds > 0 else 0.0
 
 

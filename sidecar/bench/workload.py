@@ -93,11 +93,11 @@ def requests(scripts: int, size: int) -> list[Request]:
 
 @dataclass(frozen=True, slots=True)
 class OwnScript:
-    """A script of the user's."""
+    """A script that the user brings, measured instead of the shipped one."""
 
     text: str
     variables: str
-    """Of its assignment, as TOML text."""
+    """The variables of its assignment, as TOML text."""
 
 
 def write_catalog(directory: Path, scripts: int, own: OwnScript | None = None) -> None:

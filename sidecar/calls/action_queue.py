@@ -22,7 +22,7 @@ class Queued(msgspec.Struct, frozen=True):
 
 
 class QueueOwner(Protocol):
-    """Whoever's actions they are."""
+    """The call whose actions are queued: it is told how each of them went."""
 
     def hanging_up(self) -> None:
         """A hang-up is about to be performed. The queue is held."""
@@ -59,7 +59,7 @@ class ActionQueue:
 
     @property
     def current(self) -> CallAction | None:
-        """What is under way."""
+        """The action under way; None between two."""
         return self._current.asked.action if self._current is not None else None
 
     def add(self, queued: Queued) -> bool:

@@ -40,7 +40,7 @@ class HeardDigits:
         return waited
 
     def call_ended(self) -> None:
-        """None will come any more."""
+        """Reject what waits for digits: none will come any more."""
         wanted, self._wanted = self._wanted, None
         reject_ended(wanted)
 

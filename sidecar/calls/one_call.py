@@ -95,7 +95,7 @@ class OneCall:
         self._digits = HeardDigits()
         self._notes = CallNotes(control.offer, time.time(), self._loop.time())
         self._recordings = 0
-        """Begun and not finished."""
+        """How many recordings have begun and are not finished."""
         self._hung_up: HungUp | None = None
         self._ending: HangupBy | None = None
         self._hangup_wanted: list[HostCall] = []
@@ -151,7 +151,7 @@ class OneCall:
         self._modules.ended()
 
     def _place(self, stack: str) -> str:
-        """Where in the author's file."""
+        """The place in the author's file as ``file:line:column``, or the file alone where the stack has none of it."""
         place, file = author_location(stack), self._script.program.name
         return f"{file}:{place.line}:{place.column}" if place else file
 

@@ -55,7 +55,7 @@ def hangup_after(completion: Completion) -> Hangup:
 
 
 def failure_after(completion: Completion) -> Failure:
-    """For the call's record, also of a script that has not failed."""
+    """What the call's record says of the script's failure, also where it has not failed."""
     outcome = completion.outcome
     if isinstance(outcome, Returned):
         result = _read(outcome)

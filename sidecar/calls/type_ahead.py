@@ -21,7 +21,7 @@ _DO_NOT_KEEP: Final = (Collect, Bridge, Echo)
 
 
 class TypeAhead:
-    """Of one call."""
+    """The digits that a caller pressed before anything asked for them, kept for the first action that collects."""
 
     __slots__ = ("_digits",)
 
@@ -34,7 +34,7 @@ class TypeAhead:
             self._digits += digit
 
     def forget(self) -> None:
-        """Nothing was typed."""
+        """Drop what was typed, so that no later action is given it."""
         self._digits = ""
 
     def before(self, action: CallAction, *, wanted: bool = True) -> CallAction:

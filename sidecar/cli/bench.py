@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sidecar.bench.workload import OwnScript
 
 NODE_PROGRAM: Final = Path(__file__).parents[2] / "bench" / "node" / "server.mjs"
-"""In a checkout."""
+"""The Node server to compare with, which only a checkout has."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -81,7 +81,7 @@ def read_variables(file: str | None) -> dict[str, Any]:
 
 
 def _read(file: str) -> tuple[str, str]:
-    """Name for messages, and text."""
+    """The name that messages give the file, and its text."""
     name = shown_file(file)
     if file == STANDARD_INPUT:
         content = sys.stdin.buffer.read(DATA_BYTES + 1)
@@ -103,7 +103,7 @@ def _read(file: str) -> tuple[str, str]:
 
 
 def _request_fields(given: object, call_id: str) -> dict[str, Any]:
-    """Raises ValueError or TypeError with what is wrong."""
+    """The fields of a request of which a user gave some. Raises ValueError or TypeError with what is wrong."""
     if not isinstance(given, dict):
         raise TypeError('needs an object such as {"routing": {}}')
     known = REQUEST_KEYS | SHARED_KEYS

@@ -26,7 +26,7 @@ EXIT_STATUS: Mapping[str, int] = {
     OutcomeName.REFUSED: 8,
     OutcomeName.CANCELLED: 9,
 }
-"""By outcome. 1 is for what could not begin, 2 for wrong usage and for files that cannot be used."""
+"""Exit status by outcome. 1 is for what could not begin, 2 for wrong usage and for files that cannot be used."""
 
 EXIT_STATUS_TEXT: Final = (
     "Exit status: 0 the call is routed, 1 cannot start or no daemon answers, 2 wrong usage or an unusable file, 3"

@@ -12,7 +12,7 @@ from sidecar.header_rules import folded
 from sipio.routing import Decision, HeaderChanges
 
 VALUE_CHARACTERS: Final = 100
-"""Of one value shown; longer ones are cut."""
+"""The most characters that are shown of one value; longer ones are cut."""
 
 _LISTS: Final = frozenset({"egress_routing", "headers", "remove_headers"})
 

@@ -43,7 +43,7 @@ class SyntaxTree:
         return self.source[node.start_byte : node.end_byte]
 
     def check_deadline(self) -> None:
-        """Raises CheckTimeoutError once the time is up."""
+        """Give up a check that takes too long: raises CheckTimeoutError once its time is up."""
         if time.monotonic() > self.deadline:
             raise CheckTimeoutError
 

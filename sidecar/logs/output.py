@@ -49,11 +49,6 @@ class LineOutput:
         self.dropped = 0
         """Lines lost since the start."""
 
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes taken and not yet written."""
-        return len(self._pending)
-
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Write from this loop from now on; called in its thread. Before, each line is written at once."""
         self._loop = loop

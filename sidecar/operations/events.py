@@ -25,10 +25,6 @@ class Events(Generic[Record]):
         """Have a function called with every record, in order of subscription."""
         self._emitter.on(_ENDED, observer)
 
-    def unsubscribe(self, observer: Callable[[Record], None]) -> None:
-        """Call this observer no more. Raises KeyError if it was not subscribed."""
-        self._emitter.remove_listener(_ENDED, observer)
-
     def publish(self, record: Record, call_id: str) -> None:
         """Tell all observers. One that raises is a bug of ours: it is logged, and the call goes on."""
         try:

@@ -51,18 +51,18 @@ class LiveCatalog:
         return f"deciding calls with {len(self.snapshot.scripts)} scripts"
 
     def stop_accepting(self) -> None:
-        """Load it no more when it changes."""
+        """Stop the watch: a change from now on is not loaded."""
         if self._watching is not None:
             self._watching.cancel()
 
     async def drain(self) -> None:
-        """Nobody waits for it."""
+        """Return at once: no caller waits for a load."""
 
     def cancel_rest(self) -> None:
-        """Nobody waits for it."""
+        """Do nothing: `stop_accepting` has ended the watch, and a load has no caller to be answered."""
 
     async def close(self) -> None:
-        """Load it no more when it changes."""
+        """Stop the watch also where `stop_accepting` was never called, as after a failed start."""
         self.stop_accepting()
 
     def state(self) -> PartState:

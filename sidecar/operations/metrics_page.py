@@ -184,13 +184,13 @@ class MetricsServer:
             raise ConfigurationError(f"metrics.listen: cannot listen on {listen}: {reason}") from error
 
     def stop_accepting(self) -> None:
-        """Nothing: whoever asks is told that the daemon stops."""
+        """Go on answering, so that whoever asks is told that the daemon stops."""
 
     async def drain(self) -> None:
-        """Nobody waits for it."""
+        """Return at once: a page is answered in the turn of the loop in which it was asked for."""
 
     def cancel_rest(self) -> None:
-        """Nobody waits for it."""
+        """Leave the connections to `close`: there is no answer under way that could be cancelled."""
 
     async def close(self) -> None:
         """Stop listening and drop what is open."""
@@ -203,5 +203,5 @@ class MetricsServer:
         await server.wait_closed()
 
     def state(self) -> PartState:
-        """Nobody asks for a call here."""
+        """Always without a fault: no call depends on this page."""
         return PartState()

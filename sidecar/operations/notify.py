@@ -118,7 +118,7 @@ class Watchdog:
             self._tick(loop, self._notifier.watchdog_seconds / 2)
 
     def stop(self) -> None:
-        """No more signs of life."""
+        """Give the service manager no more signs of life."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

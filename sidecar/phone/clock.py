@@ -14,7 +14,7 @@ class SkippingLoop(asyncio.SelectorEventLoop):
     _stopped: float | None = None
 
     def time(self) -> float:
-        """Seconds, as of any loop."""
+        """The loop's time in seconds, ahead of the real one by what was skipped."""
         return (super().time() if self._stopped is None else self._stopped) + self._skipped
 
     def skip_to(self, when: float) -> None:
@@ -43,7 +43,7 @@ class Timer:
         self.over = False
 
     def cancel(self) -> None:
-        """It does not happen."""
+        """Call it off: what was to happen does not."""
         self.over = True
         self._handle.cancel()
 

@@ -18,7 +18,7 @@ from sidecar.runs.runner import Running, ScriptRunner
 _AROUND: Final = (files(__package__) / "virtual_time.js").read_text(encoding="utf-8")
 
 RELEASE_SECONDS: Final = 2.0
-"""For the engine to end a script that waits for nothing."""
+"""How long the engine has to end a script that waits for nothing."""
 
 
 class ScriptWatch:

@@ -16,7 +16,7 @@ SECONDS_PER_CHARACTER: Final = 0.065
 INSTANT: Final = 0.001
 """Not nothing: what the clock must be put forward for comes after what the script and the caller do meanwhile."""
 UNKNOWN_SECONDS: Final = 2.0
-"""Of a recording that is not there to be looked at."""
+"""How long a recording is taken to last that is not there to be looked at."""
 PLAYERS: Final = (
     ("aplay", "-q"),
     ("paplay",),

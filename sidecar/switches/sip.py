@@ -23,7 +23,7 @@ from sipio.sip_driver.settings import SipDriverSettings
 _log = ActionLogger(__name__)
 
 CLOSE_SECONDS: Final = 1.5
-"""For peers to answer the BYEs and CANCELs of the end; the shutdown step that it is part of has 2 s."""
+"""How long peers have to answer the BYEs and CANCELs of the end; the shutdown step that it is part of has 2 s."""
 
 
 class SipPart:

@@ -61,11 +61,14 @@ async def test_lines_of_one_iteration_are_one_write(ends: tuple[int, int]) -> No
     output.attach(asyncio.get_running_loop())
     for number in range(10):
         output.write(b"line %d\n" % number)
-    assert output.pending_bytes == 70
-    received = await read_until(ends[0], b"line 9")
+    os.set_blocking(ends[0], False)
+    with pytest.raises(BlockingIOError):
+        os.read(ends[0], 1)
+    received = await read_until(ends[0], b"line 9\n" if not os.isatty(ends[1]) else b"line 9\r\n")
     assert received.replace(b"\r", b"").splitlines() == [b"line %d" % number for number in range(10)]
-    assert output.pending_bytes == 0
     output.close(0)
+    with pytest.raises(BlockingIOError):
+        os.read(ends[0], 1)
 
 
 async def test_a_stopped_reader_costs_lines_and_not_time(ends: tuple[int, int]) -> None:
@@ -77,7 +80,6 @@ async def test_a_stopped_reader_costs_lines_and_not_time(ends: tuple[int, int]) 
         if _ % 50 == 0:
             await asyncio.sleep(0)
     assert output.dropped > 500
-    assert output.pending_bytes <= 100_000
     lost = output.dropped
     received = await read_until(ends[0], b"dropped %d" % lost)
     whole = received.replace(b"\r", b"").splitlines()[:-1]
@@ -174,6 +176,18 @@ async def test_close_writes_what_the_reader_takes(ends: tuple[int, int]) -> None
     assert output.dropped == 0
 
 
+async def test_no_more_than_the_buffer_is_kept_for_a_stopped_reader(ends: tuple[int, int]) -> None:
+    output = LineOutput(ends[1], dropped_line=dropped_line, buffer_bytes=100_000)
+    output.attach(asyncio.get_running_loop())
+    for number in range(2_000):
+        output.write(LINE)
+        if number % 50 == 0:
+            await asyncio.sleep(0)
+    lost = output.dropped
+    output.close(0)
+    assert 0 < output.dropped - lost <= 100 + 1, "lines of 1,000 bytes, and the one that tells of the loss"
+
+
 async def test_close_waits_no_longer_than_it_may(ends: tuple[int, int]) -> None:
     output = LineOutput(ends[1], dropped_line=dropped_line)
     for _ in range(1_000):
@@ -184,13 +198,15 @@ async def test_close_waits_no_longer_than_it_may(ends: tuple[int, int]) -> None:
 
 async def test_lines_of_other_threads_reach_the_loop() -> None:
     read_end, write_end = os.pipe()
-    output = LineOutput(write_end, dropped_line=dropped_line)
+    output = LineOutput(write_end, dropped_line=dropped_line, buffer_bytes=20)
     output.attach(asyncio.get_running_loop())
+    output.write(b"from the loop\n")
     thread = threading.Thread(target=output.write, args=(b"from a thread\n",))
     thread.start()
     thread.join()
-    assert output.pending_bytes == 0, "only the loop's thread may touch the buffer"
-    assert await read_until(read_end, b"thread\n") == b"from a thread\n"
+    assert output.dropped == 0, "only the loop's thread may touch the buffer, which has no room now"
+    assert await read_until(read_end, b"thread\n") == b"from the loop\nfrom a thread\n"
+    assert output.dropped == 0
     output.close(0)
     os.close(read_end)
     os.close(write_end)

@@ -165,7 +165,5 @@ def test_observers_in_order_and_one_that_fails(caplog: pytest.LogCaptureFixture)
     events.publish(of_outcome("returned"), REQUEST.call_id)
     assert seen == [("first", REQUEST.call_id)]
     assert "observer_failed" in caplog.text
-    events.unsubscribe(fail)
-    caplog.clear()
     events.publish(of_outcome("returned"), REQUEST.call_id)
-    assert not caplog.records
+    assert len(seen) == 2, "the others go on being told"
