@@ -192,6 +192,13 @@ async def test_the_sip_request_that_adapters_once_sent_is_accepted_and_not_read(
     assert router.runs[0].request.routing == {"cli": "31"}
 
 
+async def test_a_wrong_element_of_a_list_is_named_by_its_place(client: RpcClient) -> None:
+    with pytest.raises(RpcError) as caught:
+        await client.call("hello", {"notify": ["catalog_changed", 5]})
+    assert caught.value.code == "bad_request"
+    assert "got `int` - at `params[0].notify[1]`" in caught.value.message
+
+
 async def test_all_strings_as_binary(client: RpcClient, router: TestRouter) -> None:
     await client.call("route", {b"call_id": b"1", b"routing": {b"cli": b"31"}})
     assert router.runs[0].request.routing == {"cli": "31"}
