@@ -32,7 +32,7 @@ from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.media.ticker import Ticker
 from sipio.media.wav_writer import WavWriter
-from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 
 HOST = "127.0.0.1"
 SETTINGS = MediaSettings(port_first=40_000, port_last=59_999)
@@ -50,7 +50,7 @@ def negotiated(port: int, codec: str = "PCMU") -> NegotiatedMedia:
         remote_port=port,
         remote_rtcp_host=HOST,
         remote_rtcp_port=port + 1,
-        direction=Direction.SENDRECV,
+        direction=MediaDirection.SENDRECV,
         peer_holds=False,
         local=LocalMedia(host=HOST, port=0),
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from sipio.egress import USER_CHARACTERS, DecisionError, Destination, OwnRoute, Refusal, read_egress
 from sipio.freeswitch.offer import Arrival, header_name
-from sipio.freeswitch.question import Candidate
+from sipio.freeswitch.question import DialplanCandidate
 from sipio.routing import Decision, HeaderChanges
 
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_.+*#\-]+")
@@ -46,7 +46,9 @@ class _Leg(msgspec.Struct):
     remove: set[str]
 
 
-def read_answer(decision: Decision, arrival: Arrival, candidates: Sequence[Candidate]) -> Route | Refusal | OwnRoute:
+def read_answer(
+    decision: Decision, arrival: Arrival, candidates: Sequence[DialplanCandidate]
+) -> Route | Refusal | OwnRoute:
     """What FreeSWITCH is told.
 
     Raises:

@@ -17,9 +17,9 @@ from sipio.causes import bridge_status, cause_of, status_of
 from sipio.freeswitch.commands import UnsafeText
 from sipio.freeswitch.dial import DialError, dial_string
 from sipio.freeswitch.event_socket import Event
-from sipio.freeswitch.leg import Action, KillLeg, Leg
+from sipio.freeswitch.leg import KillLeg, Leg, LegAction
 from sipio.freeswitch.playing import Sound
-from sipio.freeswitch.timers import Timer
+from sipio.freeswitch.timers import CallTimer
 from sipio.reasons import reason_phrase
 
 _OUTCOMES: Final = (
@@ -44,7 +44,7 @@ _UNDIALLED: Final = 404
 """The status that every driver gives what is no destination."""
 
 
-class Bridging(Action):
+class Bridging(LegAction):
     """Carries out a `Bridge`. The caller's leg stays up whatever becomes of it."""
 
     def __init__(self, leg: Leg, action: Bridge, done: Callable[[ActionResult], None]) -> None:
@@ -61,7 +61,7 @@ class Bridging(Action):
         self._ringback: list[str] = []
         self._stopping = False
         self._kill: KillLeg | None = None
-        self._timer: Timer | None = None
+        self._timer: CallTimer | None = None
 
     def start(self) -> None:
         exported = [name for name in self.leg.variables.get("export_vars", "").split(",") if name]

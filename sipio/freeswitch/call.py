@@ -32,11 +32,11 @@ from sipio.freeswitch.bridging import Bridging
 from sipio.freeswitch.channel import Channel, Foreground
 from sipio.freeswitch.ending import HangingUp, hung_up_of
 from sipio.freeswitch.event_socket import Event
-from sipio.freeswitch.leg import Action, Environment
+from sipio.freeswitch.leg import Environment, LegAction
 from sipio.freeswitch.offer import Arrival
 from sipio.freeswitch.playing import Collecting, Echoing, Playing
 from sipio.freeswitch.recording import Recording, Recordings
-from sipio.freeswitch.timers import Timers
+from sipio.freeswitch.timers import CallTimers
 
 ACTIONS: Final = 200
 """Actions that may be under way at once on one call: one is heard, one ends the call, the others record."""
@@ -69,7 +69,7 @@ class Nothing:
 class FreeswitchCall:
     """Drives a channel. A `CallControl`, and the `Leg` of its actions."""
 
-    def __init__(self, environment: Environment, channel: Channel, arrival: Arrival, timers: Timers) -> None:
+    def __init__(self, environment: Environment, channel: Channel, arrival: Arrival, timers: CallTimers) -> None:
         self.environment = environment
         self.channel = channel
         self.foreground = Foreground(channel)
@@ -81,8 +81,8 @@ class FreeswitchCall:
         self._observer: CallObserver | None = None
         self._ended = False
         self._answered = arrival.answered
-        self._actions: list[Action] = []
-        self._media: Action | None = None
+        self._actions: list[LegAction] = []
+        self._media: LegAction | None = None
         self._hangup: HangingUp | None = None
         self._blocked: frozenset[str] = frozenset()
         self._blocks_all = False
@@ -128,7 +128,7 @@ class FreeswitchCall:
         if len(self._actions) >= ACTIONS:
             done(Failed(f"more than {ACTIONS} actions at once on one call"))
             return Nothing()
-        started: Action | None = None
+        started: LegAction | None = None
         try:
             started = self._make(action, done)
             self._actions.append(started)
@@ -154,8 +154,8 @@ class FreeswitchCall:
         except LocalError as error:
             self.environment.problem(self.channel.uuid, str(error))
 
-    def _make(self, action: CallAction, done: Callable[[ActionResult], None]) -> Action:
-        made: Action
+    def _make(self, action: CallAction, done: Callable[[ActionResult], None]) -> LegAction:
+        made: LegAction
         match action:
             case Answer():
                 made = Answering(self, action, done)
@@ -291,7 +291,7 @@ class FreeswitchCall:
             )
 
 
-class Answering(Action):
+class Answering(LegAction):
     """Carries out an `Answer`."""
 
     def __init__(self, leg: FreeswitchCall, action: Answer, done: Callable[[ActionResult], None]) -> None:
@@ -311,7 +311,7 @@ class Answering(Action):
             self.finish(Failed("FreeSWITCH could not answer the call"))
 
 
-class Blocking(Action):
+class Blocking(LegAction):
     """Carries out a `BlockDtmf`. FreeSWITCH blocks all digits or none, so single ones are only kept from the script."""
 
     def __init__(self, leg: FreeswitchCall, action: BlockDtmf, done: Callable[[ActionResult], None]) -> None:

@@ -26,8 +26,8 @@ from sipio.freeswitch.event_socket import (
 )
 from sipio.freeswitch.leg import Environment
 from sipio.freeswitch.offer import Arrival, Mode, read_arrival
-from sipio.freeswitch.question import Candidate, read_candidates, read_question
-from sipio.freeswitch.timers import Timers
+from sipio.freeswitch.question import DialplanCandidate, read_candidates, read_question
+from sipio.freeswitch.timers import CallTimers
 from sipio.reasons import reason_phrase
 from sipio.routing import Decision, Pending, Router
 
@@ -55,7 +55,7 @@ class Connection:
         self._admit = admit
         self._reader = FrameReader()
         self.channel = Channel(wake)
-        self.timers = Timers(environment.clock, wake)
+        self.timers = CallTimers(environment.clock, wake)
         self.call: FreeswitchCall | None = None
         self.admitted = False
         """Whether it counts against the limit of calls."""
@@ -176,7 +176,7 @@ class Connection:
             self._environment.problem(arrival.uuid, str(error))
             self._go_on()
 
-    def _answer(self, decision: Decision, arrival: Arrival, candidates: list[Candidate]) -> None:
+    def _answer(self, decision: Decision, arrival: Arrival, candidates: list[DialplanCandidate]) -> None:
         if self._decided:
             return
         self._decided = True

@@ -7,7 +7,7 @@ from sipio.call_control import ActionResult, Done, Hangup, HangupBy, HungUp
 from sipio.causes import NAMES, cause_of, status_of
 from sipio.freeswitch import commands
 from sipio.freeswitch.event_socket import Event
-from sipio.freeswitch.leg import Action, Leg
+from sipio.freeswitch.leg import Leg, LegAction
 from sipio.freeswitch.offer import headers_of
 from sipio.reasons import reason_phrase
 
@@ -15,7 +15,7 @@ _BYE_HEADER: Final = "sip_bye_h_"
 _BY_CALLER: Final = {"recv_bye": "BYE", "recv_cancel": "CANCEL", "recv_refuse": "refused"}
 
 
-class HangingUp(Action):
+class HangingUp(LegAction):
     """Carries out a `Hangup`: a final answer before the call is answered, a BYE after."""
 
     def __init__(

@@ -14,7 +14,7 @@ from sipio.call_control import (
 from sipio.freeswitch.channel import Channel, Foreground
 from sipio.freeswitch.event_socket import ApiResponse, CommandReply
 from sipio.freeswitch.settings import FreeswitchSettings, MediaSource
-from sipio.freeswitch.timers import Timers
+from sipio.freeswitch.timers import CallTimers
 
 KILL_SECONDS: Final = 0.2
 """The wait between two attempts to end a leg that does not exist yet."""
@@ -39,7 +39,7 @@ class Leg(Protocol):
     environment: Environment
     channel: Channel
     foreground: Foreground
-    timers: Timers
+    timers: CallTimers
     variables: Mapping[str, str]
     """The channel's variables as the call came in."""
     gone: bool
@@ -48,7 +48,7 @@ class Leg(Protocol):
     def tell(self, event: CallEvent) -> None: ...
 
 
-class Action:
+class LegAction:
     """An action under way. A `PendingAction`."""
 
     def __init__(self, leg: Leg, done: Callable[[ActionResult], None]) -> None:

@@ -20,9 +20,9 @@ from sipio.call_control import (
 from sipio.digit_entry import Again, DigitEntry
 from sipio.errors import LocalError
 from sipio.freeswitch.event_socket import Event
-from sipio.freeswitch.leg import Action, KillLeg, Leg
+from sipio.freeswitch.leg import KillLeg, Leg, LegAction
 from sipio.freeswitch.settings import Obtaining
-from sipio.freeswitch.timers import Timer
+from sipio.freeswitch.timers import CallTimer
 
 
 class Sound:
@@ -135,7 +135,7 @@ def _name(media: Media) -> str:
     return media.url if isinstance(media, MediaUrl) else "spoken text"
 
 
-class Playing(Action):
+class Playing(LegAction):
     """Carries out a `Play`."""
 
     def __init__(self, leg: Leg, action: Play, done: Callable[[ActionResult], None]) -> None:
@@ -152,7 +152,7 @@ class Playing(Action):
         self.finish(Failed(problem) if problem else Done())
 
 
-class Echoing(Action):
+class Echoing(LegAction):
     """`Echo`, as a bridge to a loopback leg that echoes.
 
     Measured on FreeSWITCH 1.10.12: while ``echo`` runs no digit is reported, and ``delay_echo`` cannot be broken off,
@@ -183,7 +183,7 @@ class Echoing(Action):
             self.finish(Done())
 
 
-class Collecting(Action):
+class Collecting(LegAction):
     """Carries out a `Collect`: FreeSWITCH plays, the digits are judged here."""
 
     def __init__(self, leg: Leg, action: Collect, done: Callable[[ActionResult], None]) -> None:
@@ -192,7 +192,7 @@ class Collecting(Action):
         self._action = action
         self._collector = DigitEntry(action)
         self._playlist: Playlist | None = None
-        self._timer: Timer | None = None
+        self._timer: CallTimer | None = None
 
     def start(self) -> None:
         if self._action.typed_ahead:

@@ -13,7 +13,7 @@ CANDIDATES: Final = 500
 """Gateways of one call: more than any dialplan tries, and few enough to be read without holding up other calls."""
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class DialplanCandidate(msgspec.Struct, frozen=True):
     """A gateway that the dialplan offers."""
 
     id: str
@@ -21,26 +21,26 @@ class Candidate(msgspec.Struct, frozen=True):
     """Dial string; ``{number}`` stands for the number dialled."""
 
 
-def read_candidates(text: str) -> list[Candidate]:
+def read_candidates(text: str) -> list[DialplanCandidate]:
     """``scriptforge_candidates``: ``id=dial string`` separated by ``|``.
 
     Raises:
         MalformedMessage: an entry without an id or a dial string, or an id twice.
     """
-    found: dict[str, Candidate] = {}
+    found: dict[str, DialplanCandidate] = {}
     for entry in text.split("|"):
         identity, equals, dial = (part.strip() for part in entry.partition("="))
         if not entry.strip():
             continue
         if not equals or not identity or not dial or identity in found:
             raise MalformedMessage(f"scriptforge_candidates has {entry[:80]!r}")
-        found[identity] = Candidate(identity, dial)
+        found[identity] = DialplanCandidate(identity, dial)
     if len(found) > CANDIDATES:
         raise MalformedMessage(f"scriptforge_candidates has {len(found)} gateways, over {CANDIDATES}")
     return list(found.values())
 
 
-def read_question(arrival: Arrival, candidates: Sequence[Candidate]) -> RoutingRequest:
+def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> RoutingRequest:
     """State the question to be decided.
 
     Raises:

@@ -7,8 +7,8 @@ from typing import Protocol
 from sipio.call_control import ActionResult, Done, Failed, Record, RecordingFinished
 from sipio.errors import LocalError
 from sipio.freeswitch.event_socket import Event
-from sipio.freeswitch.leg import Action, Leg
-from sipio.freeswitch.timers import Timer
+from sipio.freeswitch.leg import Leg, LegAction
+from sipio.freeswitch.timers import CallTimer
 
 
 class Recordings:
@@ -62,14 +62,14 @@ class Recordings:
             self._leg.tell(RecordingFinished(name=action.name, path=action.path, seconds=seconds, error=reason))
 
 
-class Recording(Action):
+class Recording(LegAction):
     """Carries out a `Record`: FreeSWITCH writes the file."""
 
     def __init__(self, leg: "RecordedLeg", action: Record, done: Callable[[ActionResult], None]) -> None:
         super().__init__(leg, done)
         self.action = action
         self._recordings = leg.recordings
-        self._timer: Timer | None = None
+        self._timer: CallTimer | None = None
 
     def start(self) -> None:
         self._recordings.ask(self)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Timer:
+class CallTimer:
     """A callback and when it is due."""
 
     __slots__ = ("at", "callback")
@@ -17,7 +17,7 @@ class Timer:
         self.callback = None
 
 
-class Timers:
+class CallTimers:
     """The timers of one call: two or three at once, so a list does."""
 
     __slots__ = ("_clock", "_timers", "_wake")
@@ -25,11 +25,11 @@ class Timers:
     def __init__(self, clock: Callable[[], float], wake: Callable[[], None]) -> None:
         self._clock = clock
         self._wake = wake
-        self._timers: list[Timer] = []
+        self._timers: list[CallTimer] = []
 
-    def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+    def after(self, seconds: float, callback: Callable[[], None]) -> CallTimer:
         """Have a callback called in so many seconds."""
-        timer = Timer(self._clock() + seconds, callback)
+        timer = CallTimer(self._clock() + seconds, callback)
         self._timers.append(timer)
         self._wake()
         return timer

@@ -30,7 +30,7 @@ class Transaction(msgspec.Struct, frozen=True):
     label: int
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class KamailioCandidate(msgspec.Struct, frozen=True, kw_only=True):
     """A gateway that Kamailio would use for this call."""
 
     id: str
@@ -62,7 +62,7 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     customer: str
     route: str
     did: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[KamailioCandidate, ...]
     message: bytes
     """The INVITE as received."""
 
@@ -94,14 +94,14 @@ class Mark(msgspec.Struct, frozen=True):
     token: bytes
 
 
-class Hello(msgspec.Struct, frozen=True):
+class KamailioHello(msgspec.Struct, frozen=True):
     """The configuration at the other end greets."""
 
     version: str
     """The version of the messages that it speaks."""
 
 
-Message = CallRoute | CallCancelled | CallEnded | Mark | Hello
+Message = CallRoute | CallCancelled | CallEnded | Mark | KamailioHello
 
 
 def decode(frame: bytes) -> Message:
@@ -128,7 +128,7 @@ def decode(frame: bytes) -> Message:
             seconds=_number(fields[5]),
         )
     if kind == b"h" and len(fields) == 2:
-        return Hello(fields[1].decode("ascii", "replace"))
+        return KamailioHello(fields[1].decode("ascii", "replace"))
     raise MalformedMessage(f"evapi message of {len(fields)} fields beginning {frame[:32]!r}")
 
 
@@ -168,8 +168,8 @@ def _call_route(fields: list[bytes]) -> CallRoute:
 
 
 @lru_cache(maxsize=_CANDIDATE_LISTS)
-def _candidates(field: bytes) -> tuple[Candidate, ...]:
-    found: dict[str, Candidate] = {}
+def _candidates(field: bytes) -> tuple[KamailioCandidate, ...]:
+    found: dict[str, KamailioCandidate] = {}
     for line in _text(field).split("\n"):
         if not line:
             continue
@@ -184,7 +184,7 @@ def _candidates(field: bytes) -> tuple[Candidate, ...]:
         while identity in found:
             repeat += 1
             identity = f"{name}#{repeat}"
-        found[identity] = Candidate(id=identity, uri=uri, host=_host(uri), attributes=attributes)
+        found[identity] = KamailioCandidate(id=identity, uri=uri, host=_host(uri), attributes=attributes)
     return tuple(found.values())
 
 

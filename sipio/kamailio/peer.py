@@ -14,7 +14,7 @@ from sipio.kamailio.messages import (
     CallCancelled,
     CallEnded,
     CallRoute,
-    Hello,
+    KamailioHello,
     Mark,
     Message,
     Transaction,
@@ -182,7 +182,7 @@ class KamailioPeer:
         elif isinstance(message, CallEnded):
             if self._on_call_ended is not None:
                 self._on_call_ended(self.name, message)
-        elif isinstance(message, Hello):
+        elif isinstance(message, KamailioHello):
             logger.info("evapi_hello", extra={"peer": self.name, "version": message.version})
 
     def _cancel(self, message: CallCancelled) -> None:

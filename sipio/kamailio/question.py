@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from sipio.errors import MalformedMessage
-from sipio.kamailio.messages import CallRoute, Candidate
+from sipio.kamailio.messages import CallRoute, KamailioCandidate
 from sipio.routing import RoutingRequest
 from sipio.sip import NameAddress, Request, Via, parse_message, parse_uri, parse_via
 
@@ -94,6 +94,6 @@ def _identities(invite: Request, *, asserted: bool) -> tuple[NameAddress | None,
     return caller, identity
 
 
-def _entry(candidate: Candidate, cli: str) -> dict[str, Any]:
+def _entry(candidate: KamailioCandidate, cli: str) -> dict[str, Any]:
     gateway = {**candidate.attributes, "cli": cli, "uri": candidate.uri, "host": candidate.host}
     return {"gw": {candidate.id: gateway}, "headers": [], "remove_headers": []}

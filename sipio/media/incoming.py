@@ -8,7 +8,7 @@ from sipio.media.g711 import Law
 from sipio.media.reception import Reception
 from sipio.media.rtp import RtpPacket, parse_rtp
 
-Address = tuple[str, int]
+SocketAddress = tuple[str, int]
 
 COMFORT_NOISE: Final = 13
 """RFC 3389. Sent by some peers though it was not agreed: it shows that they live, and is silence."""
@@ -16,7 +16,7 @@ COMFORT_NOISE: Final = 13
 _BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 
 
-def signalled_address(host: str, port: int) -> Address | None:
+def signalled_address(host: str, port: int) -> SocketAddress | None:
     """An address of an SDP as the socket will name it; None for a name, which would be looked up at every packet, or
     for none, or for one that is no one party's: a multicast group's, everybody's, or 0.0.0.0, which the kernel takes
     for this machine."""
@@ -55,7 +55,7 @@ class IncomingStream:
 
     def __init__(self, relatch_seconds: float) -> None:
         self._relatch_seconds: Final = relatch_seconds
-        self._signalled: Address | None = None
+        self._signalled: SocketAddress | None = None
         self._known: frozenset[int] = frozenset()
         self.laws: Mapping[int, Law] = {}
         """The laws of the agreed codecs, by payload type."""
@@ -63,7 +63,7 @@ class IncomingStream:
         self.receives = False
         self.expected = False
         """Whether silence means something: a peer that holds us may send music, or nothing."""
-        self.source: Address | None = None
+        self.source: SocketAddress | None = None
         """Where the peer sends from; None until it has."""
         self.reception: Reception | None = None
         self.restarts = 0
@@ -79,7 +79,7 @@ class IncomingStream:
         *,
         laws: Mapping[int, Law],
         event_type: int | None,
-        signalled: Address | None,
+        signalled: SocketAddress | None,
         receives: bool,
         expected: bool,
         now: float,
@@ -100,7 +100,7 @@ class IncomingStream:
             known.add(event_type)
         self._known = frozenset(known)
 
-    def packet(self, datagram: bytes, source: Address, now: float) -> RtpPacket | None:
+    def packet(self, datagram: bytes, source: SocketAddress, now: float) -> RtpPacket | None:
         """The packet, where it is the peer's and of an agreed payload type. Never raises."""
         if not self.receives:
             return None
@@ -119,7 +119,7 @@ class IncomingStream:
         self.step = reception.packet(packet.sequence, packet.timestamp, now)
         return packet
 
-    def _admit(self, source: Address, now: float) -> bool:
+    def _admit(self, source: SocketAddress, now: float) -> bool:
         present = self.source
         if present is None or source == self._signalled or now - self.heard_at > self._relatch_seconds:
             self.source = source

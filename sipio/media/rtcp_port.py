@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sipio.media.incoming import Address
+from sipio.media.incoming import SocketAddress
 from sipio.media.outgoing import OutgoingStream
 from sipio.media.reception import Reception
 from sipio.media.report import Reports
@@ -23,15 +23,15 @@ class RtcpPort:
         self._socket: Final = bound
         self._stream: Final = stream
         self._clock: Final = clock
-        self._target: Address | None = None
+        self._target: SocketAddress | None = None
         self.reports: Final = Reports(seconds, clock())
         self.unsent = 0
 
-    def signalled(self, target: Address | None) -> None:
+    def signalled(self, target: SocketAddress | None) -> None:
         """Report to this address from now on, as SDP has it: None for where RTP's address leads."""
         self._target = target
 
-    def readable(self, peer: Address | None) -> None:
+    def readable(self, peer: SocketAddress | None) -> None:
         """Read the socket, which has something."""
         try:
             datagram, source = self._socket.recvfrom(LARGEST_DATAGRAM)
@@ -40,7 +40,7 @@ class RtcpPort:
         if self.receive(datagram, source[:2], peer):
             self._target = source[:2]
 
-    def receive(self, datagram: bytes, source: Address, peer: Address | None) -> bool:
+    def receive(self, datagram: bytes, source: SocketAddress, peer: SocketAddress | None) -> bool:
         """Take a datagram with reports, from wherever. False, and not looked at, where it is not from the peer's
         machine."""
         if peer is None or source[0] != peer[0]:
@@ -48,18 +48,18 @@ class RtcpPort:
         self.reports.receive(datagram, self._stream.ssrc, now=self._clock(), wall=time.time())
         return True
 
-    def every_second(self, reception: Reception | None, peer: Address | None, now: float) -> None:
+    def every_second(self, reception: Reception | None, peer: SocketAddress | None, now: float) -> None:
         """Send the report, where it is due."""
         deadline = self.reports.deadline
         if deadline is not None and now >= deadline:
             self._send(self.reports.report(self._stream, reception, now=now, wall=time.time()), peer)
 
-    def close(self, reception: Reception | None, peer: Address | None) -> None:
+    def close(self, reception: Reception | None, peer: SocketAddress | None) -> None:
         """Say goodbye. The socket is closed by whoever opened it."""
         if self.reports.deadline is not None:
             self._send(self.reports.bye(self._stream, reception, now=self._clock(), wall=time.time()), peer)
 
-    def _send(self, datagram: bytes, peer: Address | None) -> None:
+    def _send(self, datagram: bytes, peer: SocketAddress | None) -> None:
         if peer is None:
             return
         target = self._target

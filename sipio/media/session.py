@@ -17,7 +17,7 @@ from sipio.media.digit_hearing import DigitHearing
 from sipio.media.digit_sender import DigitSender
 from sipio.media.dtmf import EventPacket
 from sipio.media.g711 import SILENCE, Law, translation
-from sipio.media.incoming import Address, IncomingStream, signalled_address
+from sipio.media.incoming import IncomingStream, SocketAddress, signalled_address
 from sipio.media.listening import Listening
 from sipio.media.observer import MediaObserver
 from sipio.media.outgoing import OutgoingStream
@@ -70,8 +70,8 @@ class MediaSession:
         self._packetization: Packetization | None = None
         """None where each frame is a packet."""
         self._sends = False
-        self._signalled: Address | None = None
-        self._target: Address | None = None
+        self._signalled: SocketAddress | None = None
+        self._target: SocketAddress | None = None
         self._restarts = 0
         self._beat = _BEAT_TICKS
         self._timeout_told_for = -1.0
@@ -247,7 +247,7 @@ class MediaSession:
             return
         self.receive(datagram, source[:2])
 
-    def receive(self, datagram: bytes, source: Address) -> None:
+    def receive(self, datagram: bytes, source: SocketAddress) -> None:
         """Take one datagram that came on the RTP port. Never raises."""
         if len(datagram) > 1 and 192 <= datagram[1] < 224:
             # RFC 5761 clause 4: RTCP on the RTP port, which some peers send unasked. No payload type that we agree to

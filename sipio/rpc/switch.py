@@ -48,7 +48,7 @@ class CallReference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     call_id: str
 
 
-class Cancelled(msgspec.Struct, frozen=True):
+class CancelledRoutes(msgspec.Struct, frozen=True):
     """How many pending ``route`` requests of the call there were."""
 
     cancelled: int
@@ -84,7 +84,7 @@ class SwitchMethods:
     """``hello``, ``ping``, ``route``, ``cancel``, ``stats`` and ``scripts``.
 
     ``stats`` and ``scripts`` are asked each time for a plain map, which is the answer. ``more`` are methods of
-    others, such as those of `sipio.rpc.calls.RpcCalls`, which ``hello`` then names too.
+    others, such as those of `sipio.rpc.call_methods.RpcCalls`, which ``hello`` then names too.
     """
 
     def __init__(
@@ -168,4 +168,4 @@ class SwitchMethods:
         routes = list(self._routes.get((responder.peer, params[0].call_id), ()))
         for route in routes:
             route.cancel()
-        responder.result(Cancelled(len(routes)))
+        responder.result(CancelledRoutes(len(routes)))

@@ -8,7 +8,7 @@ import msgspec
 SUPPORTED_CODECS: Final = ("PCMU", "PCMA")
 
 
-class Direction(StrEnum):
+class MediaDirection(StrEnum):
     """Which way audio flows, from the point of view of whoever says it (RFC 8866 clause 6.7)."""
 
     SENDRECV = "sendrecv"
@@ -18,28 +18,28 @@ class Direction(StrEnum):
 
     @property
     def sends(self) -> bool:
-        return self in {Direction.SENDRECV, Direction.SENDONLY}
+        return self in {MediaDirection.SENDRECV, MediaDirection.SENDONLY}
 
     @property
     def receives(self) -> bool:
-        return self in {Direction.SENDRECV, Direction.RECVONLY}
+        return self in {MediaDirection.SENDRECV, MediaDirection.RECVONLY}
 
     @property
-    def reversed(self) -> "Direction":
+    def reversed(self) -> "MediaDirection":
         """The same flow seen from the other end."""
         return _REVERSED.get(self, self)
 
-    def within(self, other: "Direction") -> "Direction":
+    def within(self, other: "MediaDirection") -> "MediaDirection":
         """The widest direction that both allow."""
         return _DIRECTIONS[(self.sends and other.sends, self.receives and other.receives)]
 
 
-_REVERSED: Final = {Direction.SENDONLY: Direction.RECVONLY, Direction.RECVONLY: Direction.SENDONLY}
+_REVERSED: Final = {MediaDirection.SENDONLY: MediaDirection.RECVONLY, MediaDirection.RECVONLY: MediaDirection.SENDONLY}
 _DIRECTIONS: Final = {
-    (True, True): Direction.SENDRECV,
-    (True, False): Direction.SENDONLY,
-    (False, True): Direction.RECVONLY,
-    (False, False): Direction.INACTIVE,
+    (True, True): MediaDirection.SENDRECV,
+    (True, False): MediaDirection.SENDONLY,
+    (False, True): MediaDirection.RECVONLY,
+    (False, False): MediaDirection.INACTIVE,
 }
 
 
@@ -56,7 +56,7 @@ class LocalMedia(msgspec.Struct, frozen=True, kw_only=True):
     telephone_event_payload_type: int = 101
     """What we offer; in an answer the offerer's own number is used."""
     ptime_ms: int = 20
-    direction: Direction = Direction.SENDRECV
+    direction: MediaDirection = MediaDirection.SENDRECV
     """What we are willing to do; the answer narrows it to what was offered."""
 
 
@@ -80,7 +80,7 @@ class NegotiatedMedia(msgspec.Struct, frozen=True, kw_only=True):
     """0 where the peer sends no audio at all."""
     remote_rtcp_host: str
     remote_rtcp_port: int
-    direction: Direction
+    direction: MediaDirection
     """What we do now. Neither sends nor receives while the peer holds us with ``inactive``."""
     peer_holds: bool
     """The peer asked for hold: sendonly, inactive or the connection address 0.0.0.0."""

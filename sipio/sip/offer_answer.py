@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from sipio.errors import PeerError
-from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 from sipio.sip.sdp import Codec, MediaLine, Origin, SessionDescription, build_sdp, parse_sdp
 
 _PAYLOAD_TYPES: Final = {"PCMU": 0, "PCMA": 8}
@@ -166,10 +166,10 @@ def _telephone_event(line: MediaLine) -> Codec | None:
     return next((codec for codec in line.codecs if codec.name == _TELEPHONE_EVENT and codec.clock_rate == 8000), None)
 
 
-def _flow(line: MediaLine) -> Direction:
+def _flow(line: MediaLine) -> MediaDirection:
     if line.host in _NOBODY:
         # RFC 2543's hold, which RFC 3264 clause 8.4 still has phones understand: they want to hear nothing.
-        return Direction.SENDONLY.within(line.direction)
+        return MediaDirection.SENDONLY.within(line.direction)
     return line.direction
 
 
@@ -182,7 +182,7 @@ def _event_codec(payload_type: int) -> Codec:
 
 
 def _audio_line(
-    local: LocalMedia, codecs: list[Codec], protocol: str, direction: Direction, ptime_ms: int
+    local: LocalMedia, codecs: list[Codec], protocol: str, direction: MediaDirection, ptime_ms: int
 ) -> MediaLine:
     return MediaLine(
         kind="audio",
@@ -209,7 +209,7 @@ def _packet_ms(line: MediaLine) -> int:
 def _negotiated(
     line: MediaLine,
     codecs: list[Codec],
-    direction: Direction,
+    direction: MediaDirection,
     local: LocalMedia,
     *,
     receive: dict[int, str],

@@ -8,7 +8,7 @@ import msgspec
 from sipio.errors import MalformedMessage
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.events import EndedBy
-from sipio.sip.media_description import Direction, LocalMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection
 from sipio.sip.message import Response
 from sipio.sip.offer_answer import NoCommonMedia
 from sipio.sip.serialize import Headers
@@ -89,7 +89,7 @@ class Reoffer:
             self._wanted = _Offer(media, headers)
             self.begin()
 
-    def redirect(self, direction: Direction) -> None:
+    def redirect(self, direction: MediaDirection) -> None:
         """Offer what we have with another direction."""
         if self._media.local is not None:
             self.want(msgspec.structs.replace(self._media.local, direction=direction), [])

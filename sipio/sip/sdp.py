@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from sipio.errors import MalformedMessage
-from sipio.sip.media_description import Direction
+from sipio.sip.media_description import MediaDirection
 
 SDP_BYTES: Final = 16_384
 """The longest description read; one with a dozen codecs and ICE candidates has 4 KB."""
@@ -13,7 +13,7 @@ MEDIA_LINES: Final = 16
 """The most m= lines: each has to be answered."""
 _STATIC_CODECS: Final = {0: ("PCMU", 8000), 8: ("PCMA", 8000)}
 """RFC 3551 table 4: these need no rtpmap."""
-_DIRECTIONS: Final = {direction.value: direction for direction in Direction}
+_DIRECTIONS: Final = {direction.value: direction for direction in MediaDirection}
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class MediaLine(msgspec.Struct, frozen=True, kw_only=True):
     """What an RTP line offers, in its order."""
     host: str = ""
     """What its own c= line or the session's says."""
-    direction: Direction = Direction.SENDRECV
+    direction: MediaDirection = MediaDirection.SENDRECV
     ptime_ms: int = 0
     """0 where it was not said."""
     maxptime_ms: int = 0
@@ -102,7 +102,7 @@ def parse_sdp(body: bytes) -> SessionDescription:
             timing = value
         else:
             session_lines.append((kind, value))
-    default = _direction(session_lines, Direction.SENDRECV)
+    default = _direction(session_lines, MediaDirection.SENDRECV)
     media = [_parse_media(value, attributes, host, default) for value, attributes in sections]
     return SessionDescription(origin=origin, media=media, timing=timing)
 
@@ -168,7 +168,7 @@ def _milliseconds(argument: str) -> int:
     return int(whole) if _is_number(whole, 1_000) else 0
 
 
-def _parse_media(value: str, lines: list[tuple[str, str]], host: str, default: Direction) -> MediaLine:
+def _parse_media(value: str, lines: list[tuple[str, str]], host: str, default: MediaDirection) -> MediaLine:
     parts = value.split()
     port_text = parts[1].partition("/")[0] if len(parts) > 1 else ""
     if len(parts) < 4 or not _is_number(port_text, 65_535):
@@ -236,7 +236,7 @@ def _parse_encoding(text: str) -> tuple[str, int, int]:
     return parts[0].upper(), rate, channels
 
 
-def _direction(lines: list[tuple[str, str]], default: Direction) -> Direction:
+def _direction(lines: list[tuple[str, str]], default: MediaDirection) -> MediaDirection:
     for kind, value in lines:
         if kind == "a" and value.lower() in _DIRECTIONS:
             default = _DIRECTIONS[value.lower()]

@@ -16,7 +16,7 @@ from sipio.sip.events import (
     SessionEvent,
 )
 from sipio.sip.info import parse_digit
-from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 from sipio.sip.message import Request, Response, SipMessage
 from sipio.sip.offer_answer import MediaNegotiation
 from sipio.sip.peer_offers import PeerOffers
@@ -148,11 +148,11 @@ class Session:
 
     def hold(self) -> None:
         """Re-INVITE with ``sendonly``; `ReinviteFinished` follows. Glare is tried again by itself."""
-        self._reoffer.redirect(Direction.SENDONLY)
+        self._reoffer.redirect(MediaDirection.SENDONLY)
 
     def resume(self) -> None:
         """Re-INVITE with ``sendrecv``; `ReinviteFinished` follows."""
-        self._reoffer.redirect(Direction.SENDRECV)
+        self._reoffer.redirect(MediaDirection.SENDRECV)
 
     def reinvite(self, media: LocalMedia, headers: Headers | None = None) -> None:
         """Offer other media of ours; `ReinviteFinished` follows."""

@@ -11,7 +11,7 @@ from sipio.egress import DecisionError
 from sipio.errors import MalformedMessage
 from sipio.freeswitch.answer import Route, read_answer
 from sipio.freeswitch.offer import Arrival, Mode
-from sipio.freeswitch.question import Candidate, read_candidates
+from sipio.freeswitch.question import DialplanCandidate, read_candidates
 from sipio.routing import Action, Decision, Direction, HeaderChanges
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.freeswitch.freeswitch_line import Line
@@ -221,8 +221,8 @@ def test_candidates_that_cannot_be_read(text: str) -> None:
 
 def test_candidates_in_their_order() -> None:
     assert read_candidates(" b = user/1 | a=sofia/x/{number};p=1 |") == [
-        Candidate("b", "user/1"),
-        Candidate("a", "sofia/x/{number};p=1"),
+        DialplanCandidate("b", "user/1"),
+        DialplanCandidate("a", "sofia/x/{number};p=1"),
     ]
     assert read_candidates("") == []
 

@@ -15,7 +15,7 @@ from sipio.kamailio.messages import (
     CallCancelled,
     CallEnded,
     CallRoute,
-    Hello,
+    KamailioHello,
     Mark,
     Transaction,
     decode,
@@ -92,7 +92,7 @@ def test_other_messages() -> None:
     assert isinstance(message, CallCancelled)
     assert "z9hG4bK-1" in message.via
     assert decode(b"m;abc.1") == Mark(b"abc.1")
-    assert decode(b"h;1") == Hello("1")
+    assert decode(b"h;1") == KamailioHello("1")
     ended = decode(b"e;end;" + b64encode(b"id") + b";" + b64encode(b"acme") + b";1700000000;12")
     assert ended == CallEnded(call_id="id", customer="acme", answered=True, started=1_700_000_000, seconds=12)
 

@@ -20,7 +20,7 @@ from sipio.media.sockets import PortRange
 from sipio.media.source import Source
 from sipio.media.ticker import Ticker
 from sipio.media.wav_writer import WavWriter
-from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 
 HOST = "127.0.0.1"
 SETTINGS = MediaSettings(port_first=34_000, port_last=39_999, rtcp_seconds=0)
@@ -31,7 +31,7 @@ def negotiated(
     *,
     codec: str = "PCMU",
     event_type: int | None = 101,
-    direction: Direction = Direction.SENDRECV,
+    direction: MediaDirection = MediaDirection.SENDRECV,
     host: str = HOST,
 ) -> NegotiatedMedia:
     """What SDP would have agreed with a peer at ``port``."""

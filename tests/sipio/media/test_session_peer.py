@@ -16,7 +16,7 @@ from sipio.media.reception import ReceptionReport
 from sipio.media.rtcp import Bye, ReceiverReport, SenderReport, build_rtcp, parse_rtcp
 from sipio.media.rtp import RtpPacket, parse_rtp
 from sipio.media.settings import MediaSettings
-from sipio.sip.media_description import Direction
+from sipio.sip.media_description import MediaDirection
 from tests.sipio.media.media_doubles import (
     HOST,
     SETTINGS,
@@ -134,7 +134,7 @@ async def test_a_dead_call_is_told_once_and_hold_is_not_death(house: House) -> N
     assert len(observer.timeouts) == 1
     phone.send(session, bytes(160))
     await house.deliver()
-    session.start(negotiated(phone.port, direction=Direction.SENDONLY))
+    session.start(negotiated(phone.port, direction=MediaDirection.SENDONLY))
     house.now += 600
     await house.tick(50)
     assert len(observer.timeouts) == 1
@@ -146,8 +146,8 @@ async def test_a_dead_call_is_told_once_and_hold_is_not_death(house: House) -> N
     assert len(observer.timeouts) == 2
 
 
-@pytest.mark.parametrize("held", [Direction.RECVONLY, Direction.SENDONLY, Direction.INACTIVE])
-async def test_a_call_on_hold_does_not_die_whoever_holds_it(held: Direction, house: House) -> None:
+@pytest.mark.parametrize("held", [MediaDirection.RECVONLY, MediaDirection.SENDONLY, MediaDirection.INACTIVE])
+async def test_a_call_on_hold_does_not_die_whoever_holds_it(held: MediaDirection, house: House) -> None:
     """The peer that holds us may send music, or nothing at all."""
     session, observer = house.open()
     phone = house.phone()
@@ -165,8 +165,8 @@ async def test_a_call_on_hold_does_not_die_whoever_holds_it(held: Direction, hou
     assert len(observer.timeouts) == 1
 
 
-@pytest.mark.parametrize("held", [Direction.RECVONLY, Direction.SENDONLY, Direction.INACTIVE])
-async def test_playing_goes_on_through_a_hold(held: Direction, house: House, tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [MediaDirection.RECVONLY, MediaDirection.SENDONLY, MediaDirection.INACTIVE])
+async def test_playing_goes_on_through_a_hold(held: MediaDirection, house: House, tmp_path: Path) -> None:
     """Somebody who was on hold hears what is played by then, and the script is not held up."""
     session, _ = house.open()
     phone = house.phone()
@@ -192,7 +192,7 @@ async def test_on_hold_nothing_is_sent_and_time_goes_on(house: House) -> None:
     session.start(negotiated(phone.port))
     await house.tick(2)
     before = phone.packets()[-1]
-    session.start(negotiated(phone.port, direction=Direction.RECVONLY))
+    session.start(negotiated(phone.port, direction=MediaDirection.RECVONLY))
     await house.tick(10)
     assert phone.packets() == []
     session.start(negotiated(phone.port))

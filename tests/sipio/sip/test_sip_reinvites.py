@@ -9,7 +9,7 @@ from sipio.sip.events import (
     ReinviteFinished,
     SessionAnswered,
 )
-from sipio.sip.media_description import Direction, LocalMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection
 from tests.sipio.sip.sip_calls import answered, call, ended, fork, quiet
 from tests.sipio.sip.sip_network import Network, Node
 
@@ -22,11 +22,11 @@ def test_hold_and_resume_by_either_side(pair: tuple[Network, Node, Node]) -> Non
         network.run(0.2)
         assert ours.media is not None
         assert theirs.media is not None
-        assert (ours.media.direction, theirs.media.direction) == (Direction.SENDONLY, Direction.RECVONLY)
+        assert (ours.media.direction, theirs.media.direction) == (MediaDirection.SENDONLY, MediaDirection.RECVONLY)
         assert theirs.media.peer_holds
         ours.resume()
         network.run(0.2)
-        assert theirs.media.direction is Direction.SENDRECV
+        assert theirs.media.direction is MediaDirection.SENDRECV
         assert not theirs.media.peer_holds
         assert [event.status for event in node.told(ReinviteFinished)] == [200, 200]
     assert outgoing.media is not None
@@ -159,4 +159,4 @@ def test_a_2xx_sent_again_is_not_taken_for_the_answer_to_the_next_reinvite() -> 
     network.run(1)
     assert [event.status for event in a.told(ReinviteFinished)] == [200, 200]
     assert outgoing.media is not None
-    assert outgoing.media.direction is Direction.SENDRECV
+    assert outgoing.media.direction is MediaDirection.SENDRECV

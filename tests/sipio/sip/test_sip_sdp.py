@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipio.errors import MalformedMessage
-from sipio.sip.media_description import Direction, LocalMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection
 from sipio.sip.offer_answer import MediaNegotiation, NoCommonMedia
 from sipio.sip.sdp import (
     MEDIA_LINES,
@@ -107,7 +107,7 @@ def test_other_media_lines_are_refused_in_their_place() -> None:
 def test_directions(offered: str, answered: str, holds: bool) -> None:
     body, agreed = MediaNegotiation("1").answer(sdp(AUDIO, f"a={offered}"), OURS)
     assert f"a={answered}\r\n".encode() in body
-    assert (agreed.direction, agreed.peer_holds) == (Direction(answered), holds)
+    assert (agreed.direction, agreed.peer_holds) == (MediaDirection(answered), holds)
 
 
 def test_a_direction_of_the_session_is_the_default_of_its_media() -> None:
@@ -123,9 +123,9 @@ def test_the_hold_of_rfc_2543() -> None:
 
 
 def test_our_hold_narrows_the_answer() -> None:
-    held = LocalMedia(host="192.0.2.1", port=4000, direction=Direction.INACTIVE)
+    held = LocalMedia(host="192.0.2.1", port=4000, direction=MediaDirection.INACTIVE)
     _, agreed = MediaNegotiation("1").answer(sdp(AUDIO), held)
-    assert agreed.direction is Direction.INACTIVE
+    assert agreed.direction is MediaDirection.INACTIVE
 
 
 def test_ipv6() -> None:
@@ -216,7 +216,7 @@ LINE = st.builds(
     ),
     st.lists(CODEC, min_size=1, max_size=6, unique_by=lambda codec: codec.payload_type),
     st.integers(1, 65_535),
-    st.sampled_from(Direction),
+    st.sampled_from(MediaDirection),
     st.sampled_from([0, 10, 20, 60]),
     st.sampled_from([0, 20, 150]),
     st.sampled_from([0, 5001]),
@@ -234,13 +234,13 @@ def test_what_is_built_is_what_is_parsed(lines: list[MediaLine], session: int, v
 @given(
     st.permutations(["PCMU", "PCMA"]).flatmap(lambda order: st.sampled_from([order, order[:1]])),
     st.permutations(["PCMU", "PCMA"]).flatmap(lambda order: st.sampled_from([order, order[:1]])),
-    st.sampled_from(Direction),
-    st.sampled_from(Direction),
+    st.sampled_from(MediaDirection),
+    st.sampled_from(MediaDirection),
     st.booleans(),
     st.booleans(),
 )
 def test_both_sides_of_an_offer_agree(
-    offered: list[str], taken: list[str], one: Direction, two: Direction, events: bool, their_events: bool
+    offered: list[str], taken: list[str], one: MediaDirection, two: MediaDirection, events: bool, their_events: bool
 ) -> None:
     caller, callee = MediaNegotiation("1"), MediaNegotiation("2")
     ours = LocalMedia(host="192.0.2.1", port=4000, codecs=tuple(offered), direction=one, telephone_event=events)

@@ -24,7 +24,7 @@ from sipio.sip.events import (
     SessionEnded,
     SessionProgressed,
 )
-from sipio.sip.media_description import Direction, LocalMedia, NegotiatedMedia
+from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 from sipio.sip.message import Request, Response, parse_message
 from sipio.sip.registrar import Binding
 from sipio.sip_driver.call import SipCall
@@ -33,7 +33,7 @@ from sipio.sip_driver.settings import SipDriverSettings
 AGREED = NegotiatedMedia(
     codec="PCMU", payload_type=0, receive_codecs={0: "PCMU"}, dtmf_payload_type=101, dtmf_receive_payload_type=101,
     ptime_ms=20, remote_host="192.0.2.1", remote_port=4_000, remote_rtcp_host="192.0.2.1", remote_rtcp_port=4_001,
-    direction=Direction.SENDRECV, peer_holds=False, local=LocalMedia(host="192.0.2.9", port=5_000),
+    direction=MediaDirection.SENDRECV, peer_holds=False, local=LocalMedia(host="192.0.2.9", port=5_000),
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from sipio.media.g711 import Samples
 from sipio.media.session import MediaSession
 from sipio.media.settings import MediaSettings
 from sipio.sip.events import SessionAnswered
-from sipio.sip.media_description import Direction
+from sipio.sip.media_description import MediaDirection
 from sipio.sip_driver.call import SipCall
 from sipio.sip_driver.settings import SipDriverSettings
 from tests.acceptance.phone import FarCall, Phone, phone
@@ -125,7 +125,7 @@ async def test_callers_who_hold_stay_and_hear_the_rest(tmp_path: Path) -> None:
     settings = SipDriverSettings(media=MediaSettings(timeout_seconds=TIMEOUT_SECONDS, rtcp_seconds=0))
     async with running(settings) as (driver, handler), phone(CALLER) as caller:
 
-        async def hold(held: Direction) -> None:
+        async def hold(held: MediaDirection) -> None:
             """The offer says what the caller does. Whatever it says, nothing comes: music neither."""
             made = call(caller, driver.addresses[0].port)
             await handler.until(lambda: any(control.offer.id == made.id for control in handler.calls))
@@ -141,7 +141,7 @@ async def test_callers_who_hold_stay_and_hear_the_rest(tmp_path: Path) -> None:
             assert not control.ended
             silence.share = 0.0
             made.session.reinvite(made.local)
-            await made.until(lambda: made.session.media.direction is Direction.SENDRECV, "the end of it")
+            await made.until(lambda: made.session.media.direction is MediaDirection.SENDRECV, "the end of it")
             made.listen(tmp_path / f"{held}.wav")
             received = made.media.statistics().packets_received
             async with asyncio.timeout(10):
@@ -152,6 +152,8 @@ async def test_callers_who_hold_stay_and_hear_the_rest(tmp_path: Path) -> None:
             assert not playing.done()
             made.session.bye()
 
-        await asyncio.gather(*(hold(held) for held in (Direction.SENDONLY, Direction.RECVONLY, Direction.INACTIVE)))
+        await asyncio.gather(
+            *(hold(held) for held in (MediaDirection.SENDONLY, MediaDirection.RECVONLY, MediaDirection.INACTIVE))
+        )
         await handler.until(lambda: sum(isinstance(event, HungUp) for event in handler.events) == 3)
     assert {event.by for event in handler.events if isinstance(event, HungUp)} == {HangupBy.CALLER}
