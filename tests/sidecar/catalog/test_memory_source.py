@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from msgspec import structs
 
 from sidecar.catalog.entries import DestinationEntry, RouteEntry, ScriptEntry
 from sidecar.catalog.memory import MemorySource
@@ -120,3 +121,12 @@ def test_defaults_and_a_scripts_change_leave_assignments_the_same_objects() -> N
     after = source.load().require()
     assert after.routes is before.routes
     assert after.scripts["a"].version != before.scripts["a"].version
+
+
+@pytest.mark.parametrize("value", [object(), "\ud800"])
+def test_vars_that_are_not_json_are_refused(value: object) -> None:
+    source = MemorySource([structs.replace(ROUTE, vars={"x": value}), script(answering(1))])
+    loaded = source.load()
+    assert loaded.snapshot is None
+    [problem] = loaded.problems
+    assert str(problem).startswith("acme: error: vars: ")
