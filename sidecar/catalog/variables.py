@@ -16,6 +16,8 @@ VARIABLES_BYTES = 262_144
 """Vars of one assignment as JSON: they go to the script with every call."""
 EXACT_INTEGER = 2**53
 """Past it JavaScript's numbers are rounded."""
+INTEGER_BITS = 1_024
+"""Past it they are infinite, and a few thousand digits on Python writes no number down."""
 
 Key = tuple[str | int, ...]
 """Keys from the vars down; a number is an index into a list."""
@@ -28,9 +30,17 @@ def wrong_variables(variables: Mapping[str, Any]) -> Iterator[tuple[Key, str, Se
     if too_deep(variables):
         yield (), f"vars: more than {VARIABLES_DEPTH} tables or lists within each other", Severity.ERROR
         return
-    for key, message, severity in _foreign_to_json(variables, ()):
+    foreign = list(_foreign_to_json(variables, ()))
+    for key, message, severity in foreign:
         yield key, f"vars: {message}", severity
-    if len(msgspec.json.encode(variables)) > VARIABLES_BYTES:
+    if any(severity is Severity.ERROR for _, _, severity in foreign):
+        return
+    try:
+        encoded = msgspec.json.encode(variables)
+    except (TypeError, ValueError) as error:  # UnicodeEncodeError, of half a surrogate pair, is a ValueError
+        yield (), f"vars: no JSON: {error}", Severity.ERROR
+        return
+    if len(encoded) > VARIABLES_BYTES:
         yield (), f"vars: longer than {VARIABLES_BYTES:_} bytes as JSON", Severity.ERROR
 
 
@@ -57,6 +67,8 @@ def too_deep(variables: Mapping[str, Any]) -> bool:
 def _foreign_to_json(value: Any, key: Key) -> Iterator[tuple[Key, str, Severity]]:
     if isinstance(value, float) and not math.isfinite(value):
         yield key, f"{value} has no meaning in JSON", Severity.ERROR
+    elif isinstance(value, int) and value.bit_length() > INTEGER_BITS:
+        yield key, f"a number of {value.bit_length():_} bits has no meaning in JSON", Severity.ERROR
     elif isinstance(value, int) and abs(value) > EXACT_INTEGER:
         yield key, f"{value} is past 2^53: a script sees it rounded; write it as text", Severity.WARNING
     elif isinstance(value, dict):

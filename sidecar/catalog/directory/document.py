@@ -187,9 +187,12 @@ class Document:
         elif table is not None:
             return _ENTRIES[type(table)](place=place, **structs.asdict(table))
         elif place.table == "script":
-            file = str(given.get("file", ""))
-            self.broken_files.add(file)
-            self.broken_ids.add(str(given.get("id", PurePath(file).stem)))
+            file, script_id = given.get("file"), given.get("id")
+            if isinstance(file, str):
+                self.broken_files.add(file)
+                script_id = PurePath(file).stem if script_id is None else script_id
+            if isinstance(script_id, str):
+                self.broken_ids.add(script_id)
         return None
 
     def _say(self, place: TablePlace | None, complaint: Complaint) -> None:

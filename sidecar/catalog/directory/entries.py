@@ -18,6 +18,8 @@ from sidecar.problem import Problem
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
+MemoryBytes = Annotated[int, Meta(ge=1_000_000, le=2**63 - 1)]
+"""At most what the engine has a number for."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +45,7 @@ class ScriptTable(DecisionTable, frozen=True, kw_only=True):
     kind: Kind = Kind.SCRIPT
     uuid: UuidText | None = None
     app: str = ""
-    memory_bytes: Annotated[int, Meta(ge=1_000_000)] | None = None
+    memory_bytes: MemoryBytes | None = None
     environment: dict[str, str] = {}
     modules: tuple[Name, ...] | None = None
     global_routing_priority: GlobalPriority = GlobalPriority.DISABLED

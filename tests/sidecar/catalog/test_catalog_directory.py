@@ -514,3 +514,24 @@ def test_modules_that_a_script_is_granted(catalog: Catalog) -> None:
     assert catalog.problems() == [
         "assignments.toml:5:2: error: modules: there is no module 'cxC5Serve'; did you mean 'cxC5Server'?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[[route]]\ncustomer = 'c'\nscript = 'a'\nvars = {{ x = {number} }}\n", "4:10: error: vars: a number of"),
+        ("[[route]]\ncustomer = 'c'\nscript = 'a'\nvars = 'x = {number}'\n", "4:1: error: vars: a number of"),
+        ("[[script]]\nfile = 'a.js'\nmemory_bytes = {number}\n", "3:1: error: memory_bytes: "),
+        ("[[script]]\nfile = 'a.js'\nmemory_bytes = 0x1_0000_0000_0000_0000\n", "3:1: error: memory_bytes: "),
+        ("[[script]]\nfile = {number}\n", "2:1: error: file: expected text"),
+        ("[[script]]\nfile = 'a.js'\nid = {number}\n", "3:1: error: id: expected text"),
+        ("[[script]]\nfile = 'a.js'\nid" + ".x" * 20_000 + " = 1\n", "3:1: error: id: expected text"),
+    ],
+)
+def test_no_number_is_too_long_and_no_key_too_deep_to_be_complained_of(
+    catalog: Catalog, text: str, problem: str
+) -> None:
+    catalog.script("a.js")
+    catalog.assign(text.format(number="0x" + "f" * 4_000))
+    [said] = catalog.problems()
+    assert said.startswith(f"assignments.toml:{problem}")

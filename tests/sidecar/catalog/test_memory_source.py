@@ -167,3 +167,12 @@ async def test_a_source_that_cannot_be_asked_is_asked_again(
     watching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watching
+
+
+@pytest.mark.parametrize("value", [object(), "\ud800"])
+def test_vars_that_are_not_json_are_refused(value: object) -> None:
+    source = MemorySource([structs.replace(ROUTE, vars={"x": value}), script(answering(1))])
+    loaded = source.load()
+    assert loaded.snapshot is None
+    [problem] = loaded.problems
+    assert str(problem).startswith("acme: error: vars: ")
