@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import uvloop
 
@@ -32,12 +33,14 @@ from sidecar.operations import memory
 from sidecar.problem import Problem
 from sidecar.runs.programs import key_of
 
-SWITCH_MICROS = round(SWITCH_SECONDS * 1e6)
-TICK_SECONDS = 0.001
-UNHINDERED_SECONDS = 0.0002
-QUIET_SECONDS = 3.0
-SCRIPT = "// Routing of customer {number}, version {version}\nfunction main(data) {{\n{lines}  return data;\n}}\n"
-LINES = "  if (data.routing.cli === '44207{n}') data.routing.headers = [{{ key: 'X-{n}', value: '{n}' }}];\n"
+SWITCH_MICROS: Final = round(SWITCH_SECONDS * 1e6)
+TICK_SECONDS: Final = 0.001
+UNHINDERED_SECONDS: Final = 0.0002
+QUIET_SECONDS: Final = 3.0
+SCRIPT: Final = (
+    "// Routing of customer {number}, version {version}\nfunction main(data) {{\n{lines}  return data;\n}}\n"
+)
+LINES: Final = "  if (data.routing.cli === '44207{n}') data.routing.headers = [{{ key: 'X-{n}', value: '{n}' }}];\n"
 
 
 def write_script(directory: Path, number: int, version: int) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -42,7 +42,7 @@ from sipio.rpc.limits import RpcLimits
 from sipio.rpc.messages import RequestReceived
 from sipio.rpc.values import ValueDecoder
 
-REPETITION = 20
+REPETITION: Final = 20
 
 
 class _Nobody:

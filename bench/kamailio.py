@@ -16,16 +16,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from sidecar.bench.servers import ProcessorTimes, Server, processor_times, serve_command
 from tests.acceptance.kamailio import GATEWAYS, Kamailio
 from tests.acceptance.sipp import Sipp
 
-SCRIPTS = Path(__file__).parents[1] / "tests" / "acceptance" / "scripts"
-CALLER = "127.0.0.31"
+SCRIPTS: Final = Path(__file__).parents[1] / "tests" / "acceptance" / "scripts"
+CALLER: Final = "127.0.0.31"
 """The source address of the customer whose script is ``headers``."""
-IDLE_SECONDS = 3.0
-WARM_CALLS = 50
+IDLE_SECONDS: Final = 3.0
+WARM_CALLS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

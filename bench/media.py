@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import numpy as np
 import uvloop
@@ -34,8 +35,8 @@ from sipio.media.ticker import Ticker
 from sipio.media.wav_writer import WavWriter
 from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 
-HOST = "127.0.0.1"
-SETTINGS = MediaSettings(port_first=40_000, port_last=59_999)
+HOST: Final = "127.0.0.1"
+SETTINGS: Final = MediaSettings(port_first=40_000, port_last=59_999)
 
 
 def negotiated(port: int, codec: str = "PCMU") -> NegotiatedMedia:

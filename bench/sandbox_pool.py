@@ -12,14 +12,15 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from typing import Final
 
 from sandbox.engine import LOADED, Context, RunBounds, Tag
 from sandbox.outcome import Completion, Returned
 from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits, Program
 
-ADAPTER = "({prepare: (x) => x, collect: (d, r) => r === undefined ? d : r, caught: () => undefined})"
-SCRIPT = """
+ADAPTER: Final = "({prepare: (x) => x, collect: (d, r) => r === undefined ? d : r, caught: () => undefined})"
+SCRIPT: Final = """
 const PREFIXES = [
   { re: /^\\+44(20\\d+)$/, region: "london" },
   { re: /^\\+44(\\d+)$/, region: "uk" },
@@ -41,7 +42,7 @@ function main(data) {
   return data;
 }
 """
-LIMITS = Limits()
+LIMITS: Final = Limits()
 
 
 def _input() -> bytes:

@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -24,8 +25,8 @@ from sipio.sip.events import CallReceived, SessionEnded, SipEvent
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.settings import UserAgentSettings
 
-SCENARIO = Path(__file__).parent.parent / "tests" / "acceptance" / "sipp" / "agent_call_in.xml"
-MEDIA = LocalMedia(host="127.0.0.1", port=40_000)
+SCENARIO: Final = Path(__file__).parent.parent / "tests" / "acceptance" / "sipp" / "agent_call_in.xml"
+MEDIA: Final = LocalMedia(host="127.0.0.1", port=40_000)
 
 
 async def measure(rate: int, seconds: int) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Final
 
 import msgspec
 import uvloop
@@ -19,7 +20,7 @@ from sandbox.process import WorkerSettings
 from sandbox.program import Invocation, Limits, Program
 from sidecar import hosts
 
-SCRIPT = """
+SCRIPT: Final = """
 async function main(data, ctx) {
   await ctx.answer();
   for (;;) {
@@ -28,7 +29,7 @@ async function main(data, ctx) {
   }
 }
 """
-INPUT = msgspec.json.encode(
+INPUT: Final = msgspec.json.encode(
     {
         "call": {
             "id": "c",
@@ -41,7 +42,7 @@ INPUT = msgspec.json.encode(
         "vars": {},
     }
 )
-ANSWER = {"status": "success", "value": "1"}
+ANSWER: Final = {"status": "success", "value": "1"}
 
 
 class Asked:

@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import uvloop
@@ -32,11 +33,11 @@ from sipio.media.wav_writer import WavWriter
 from sipio.rpc.client import RpcClient
 from tests.acceptance.processes import free_port
 
-SCENARIOS = Path(__file__).parents[1] / "tests" / "acceptance" / "sipp"
-IN_FLIGHT = 16
-ROUNDS = 4
-SLICE_SECONDS = 1.5
-SCRIPTS = {
+SCENARIOS: Final = Path(__file__).parents[1] / "tests" / "acceptance" / "sipp"
+IN_FLIGHT: Final = 16
+ROUNDS: Final = 4
+SLICE_SECONDS: Final = 1.5
+SCRIPTS: Final = {
     "brief": "await ctx.answer(); await ctx.hangup();",
     "music": "await ctx.answer(); for (;;) await ctx.play('ivr/noise.wav');",
     "bridge": "await ctx.bridge(data.callee);",

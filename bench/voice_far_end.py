@@ -11,13 +11,14 @@ import time
 from array import array
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from typing import Final
 
 import msgspec
 import numpy as np
 
-HOST = "127.0.0.1"
-PACKET_SECONDS = 0.02
-BUFFER_BYTES = 16_000_000
+HOST: Final = "127.0.0.1"
+PACKET_SECONDS: Final = 0.02
+BUFFER_BYTES: Final = 16_000_000
 
 
 class Heard(msgspec.Struct, frozen=True):

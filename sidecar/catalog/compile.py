@@ -7,6 +7,7 @@ that a source may as well refuse one entry and keep the rest.
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, compile_assignments, kept
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
@@ -21,9 +22,9 @@ from sidecar.language.es_module import Prepared, prepare
 from sidecar.language.modules import AVAILABLE
 from sidecar.problem import Severity
 
-SCRIPT_NAMESPACE = uuid.UUID("6c0f4a52-2a75-5c0c-9d3b-6f1c0b7f4d10")
+SCRIPT_NAMESPACE: Final = uuid.UUID("6c0f4a52-2a75-5c0c-9d3b-6f1c0b7f4d10")
 """Of the uuid that a script has when its entry gives none. Never to change: others hold on to the uuids."""
-_ON_EVERY_CALL = ("vars", "timeout_ms", "timeout_action", "error_action")
+_ON_EVERY_CALL: Final = ("vars", "timeout_ms", "timeout_action", "error_action")
 """Keys of a script that only matter where it runs on every call."""
 
 

@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sidecar.problem import Severity
 
-RESERVED_VARIABLES = frozenset({"routing", "headers", "remove_headers", "egress_routing"})
+RESERVED_VARIABLES: Final = frozenset({"routing", "headers", "remove_headers", "egress_routing"})
 """Keys of a script's ``data`` that are the call's own."""
-VARIABLES_DEPTH = 64
+VARIABLES_DEPTH: Final = 64
 """Tables within tables in vars. Dotted keys nest without bound, and whoever walks them on the call path would not."""
-VARIABLES_BYTES = 262_144
+VARIABLES_BYTES: Final = 262_144
 """Vars of one assignment as JSON: they go to the script with every call."""
-EXACT_INTEGER = 2**53
+EXACT_INTEGER: Final = 2**53
 """Past it JavaScript's numbers are rounded."""
-INTEGER_BITS = 1_024
+INTEGER_BITS: Final = 1_024
 """Past it they are infinite, and a few thousand digits on Python writes no number down."""
 
 Key = tuple[str | int, ...]

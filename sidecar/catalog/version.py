@@ -4,16 +4,16 @@ import hashlib
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from sidecar.catalog.model import Assignment, Script, Snapshot, VoiceAssignment
 
-VERSION_CHARACTERS = 12
-SORTED_AT_ONCE = 1_000
+VERSION_CHARACTERS: Final = 12
+SORTED_AT_ONCE: Final = 1_000
 """A sort is one call that lets no other thread run: of so many keys, about a millisecond."""
-BLOCK_BYTES = 65_536
+BLOCK_BYTES: Final = 65_536
 """Hashed at once. hashlib lets other threads run meanwhile."""
 
 Blocks = tuple[bytes, ...]

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
@@ -36,8 +36,8 @@ from sidecar.sip_answer import parse_action
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest
 
-CALL_ID = "scriptforge-run"
-UNUSABLE = 2
+CALL_ID: Final = "scriptforge-run"
+UNUSABLE: Final = 2
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

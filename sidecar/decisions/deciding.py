@@ -25,7 +25,7 @@ from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, Scrip
 REQUEST_TERMINATED: Final = 487
 """RFC 3261 21.4.25: the request was ended by a BYE or CANCEL."""
 
-_NO_CHANGES = HeaderChanges()
+_NO_CHANGES: Final = HeaderChanges()
 _now = time.monotonic
 
 

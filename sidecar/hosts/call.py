@@ -43,9 +43,9 @@ TRIES: Final = 20
 LONGEST_SECONDS: Final = 3_600.0
 PATTERN_CHARACTERS: Final = 256
 
-_DTMF = re.compile(r"[0-9*#A-D]*")
-_VOICE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_+./|\-]*)?")
-_SIP_ANSWER = re.compile(r"\s*([3-6][0-9]{2})(?:\s+(.*?))?\s*", re.DOTALL)
+_DTMF: Final = re.compile(r"[0-9*#A-D]*")
+_VOICE: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_+./|\-]*)?")
+_SIP_ANSWER: Final = re.compile(r"\s*([3-6][0-9]{2})(?:\s+(.*?))?\s*", re.DOTALL)
 
 
 class RequestedAction(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ FILE_CHARACTERS: Final = 255
 URL_CHARACTERS: Final = 2_048
 DESTINATION_CHARACTERS: Final = 256
 
-_FILE_NAME = re.compile(r"(user|ivr)/([A-Za-z0-9][A-Za-z0-9_.\-]*/)*[A-Za-z0-9][A-Za-z0-9_.\-]*")
+_FILE_NAME: Final = re.compile(r"(user|ivr)/([A-Za-z0-9][A-Za-z0-9_.\-]*/)*[A-Za-z0-9][A-Za-z0-9_.\-]*")
 _NAMES: Final = {"user": 1, "trunk": 2}
 
 

@@ -1,7 +1,7 @@
 """A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is hosts/routing.js."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -12,20 +12,20 @@ from sidecar.header_rules import RuleViolation
 from sidecar.text import printable
 from sipio.routing import HeaderChanges
 
-DESTINATIONS = 500
+DESTINATIONS: Final = 500
 """Entries of ``egress_routing`` that a script may leave, or as many as it was given; a switch offers some 3 to 20."""
 
-VALUES = 50_000
+VALUES: Final = 50_000
 """Values in a result, or as many as the script was given. A decision has some hundred; the daemon looks at them one by
 one, and of a million it would be at the expense of everybody's calls."""
 
-EXACT_INTEGER = 2**53 - 1
+EXACT_INTEGER: Final = 2**53 - 1
 """Number.MAX_SAFE_INTEGER: past it JavaScript rounds, and an account id becomes another customer's."""
 
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 """The integers of MessagePack."""
-_ANY_DIGIT = bytes.maketrans(b"123456789", b"000000000")
-_WIDE = b"0" * len(str(EXACT_INTEGER))
+_ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
+_WIDE: Final = b"0" * len(str(EXACT_INTEGER))
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
@@ -67,7 +67,7 @@ def initial_state(routing: dict[str, Any]) -> RoutingState:
     return RoutingState(routing, changes)
 
 
-_NO_CHANGES = HeaderChanges()
+_NO_CHANGES: Final = HeaderChanges()
 
 
 def variables_json(variables: Mapping[str, Any]) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,9 +27,9 @@ from sidecar.runs.pool_settings import call_pool, one_worker
 from sidecar.runs.runner import PoolName, Runner
 from sipio.call_control import CallOffer, Hangup
 
-NO_STALL_SECONDS = 86_400.0
+NO_STALL_SECONDS: Final = 86_400.0
 """There is no other script that a long turn could delay; and a watch by the clock would be misled where it skips."""
-SOUNDS_CUSTOMER = "user"
+SOUNDS_CUSTOMER: Final = "user"
 """``user/x.wav`` of a script is user/x.wav below the sounds directory, as ``ivr/x.wav`` is ivr/x.wav."""
 
 

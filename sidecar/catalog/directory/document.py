@@ -10,7 +10,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import structs
 
@@ -31,7 +31,7 @@ from sidecar.configuration.toml_source import KeyPath, TomlSource, parse_toml
 from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity
 
-_HEADER = re.compile(rb"^[ \t]*\[\[[ \t]*(%b)[ \t]*\]\]" % b"|".join(map(str.encode, TABLES)), re.MULTILINE)
+_HEADER: Final = re.compile(rb"^[ \t]*\[\[[ \t]*(%b)[ \t]*\]\]" % b"|".join(map(str.encode, TABLES)), re.MULTILINE)
 _ENTRIES: Mapping[type[Table], type[AssignmentEntry]] = {
     RouteTable: RouteEntry,
     DidTable: DidEntry,

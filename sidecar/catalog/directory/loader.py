@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from sidecar.catalog.compile import Compiled, Rules, compile_catalog
 from sidecar.catalog.directory.document import Document
@@ -23,9 +23,9 @@ from sidecar.language.es_module import Prepared, prepare
 from sidecar.language.modules import AVAILABLE
 from sidecar.problem import Problem, Severity
 
-ASSIGNMENTS = "assignments.toml"
-SCRIPTS = "scripts"
-ASSIGNMENTS_BYTES = 16_777_216
+ASSIGNMENTS: Final = "assignments.toml"
+SCRIPTS: Final = "scripts"
+ASSIGNMENTS_BYTES: Final = 16_777_216
 """About 100,000 assignments."""
 
 _FileKey = tuple[Kind, str, bytes, frozenset[str]]
