@@ -85,9 +85,7 @@ class ApiResponse(msgspec.Struct, frozen=True):
 
 
 class DisconnectNotice(msgspec.Struct, frozen=True):
-    """The channel is gone. With ``lingering`` events still follow, else the connection ends next."""
-
-    lingering: bool
+    """The channel is gone. Where it lingers, events still follow; else the connection ends next."""
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -199,7 +197,7 @@ def understand(frame: Frame) -> Incoming:
     if kind == "api/response":
         return ApiResponse(frame.body.decode(errors="replace"))
     if kind == "text/disconnect-notice":
-        return DisconnectNotice(headers.get("Content-Disposition") == "linger")
+        return DisconnectNotice()
     return Ignored(kind)
 
 

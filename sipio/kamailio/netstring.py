@@ -23,11 +23,6 @@ class NetstringDecoder:
         self._digits = len(str(limit))
         self._buffer = b""
 
-    @property
-    def buffered(self) -> int:
-        """Bytes of a frame that has begun and is not complete; at most the limit and its framing."""
-        return len(self._buffer)
-
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that these bytes complete, in order.
 

@@ -52,8 +52,10 @@ def test_every_kind_of_frame() -> None:
     assert isinstance(event, Event)
     assert (event.name, event.get("Job-UUID"), event.body) == ("BACKGROUND_JOB", "j/1", b"+OK\n")
     assert api == ApiResponse("+OK\n")
-    assert notice == DisconnectNotice(lingering=True)
-    assert goodbye == DisconnectNotice(lingering=False)
+    assert notice == DisconnectNotice()
+    assert goodbye == DisconnectNotice()
+    dispositions = [frame.headers["Content-Disposition"] for frame in FrameReader().receive(NOTICE + GOODBYE)]
+    assert dispositions == ["linger", "disconnect"]
     assert read(b"Content-Type: auth/request\n\n") == [Ignored("auth/request")]
 
 
