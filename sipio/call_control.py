@@ -268,7 +268,7 @@ class LegEvent(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     """``ringing``, ``answered`` or ``ended``."""
     code: int = 0
-    """Of ringing the provisional status, where the driver knows it. Of answered 200. Of ended 0 for a leg that was
+    """For ringing the provisional status, where the driver knows it. For answered 200. For ended 0 for a leg that was
     answered, else its final SIP status: 487 for one that was given up, 0 where there was none."""
 
 

@@ -31,7 +31,7 @@ AGAIN: Final = Again.AGAIN
 
 
 def compile_pattern(pattern: str) -> Any:
-    """A pattern that whole inputs are matched against. Raises BadPattern.
+    """A pattern that whole inputs are matched against. Raises BadPattern for what RE2 does not take.
 
     By RE2, in linear time: Python's own engine takes exponential time for a pattern such as ``(1*)*2``, and a
     customer's pattern must not hold up the calls of others. It has no look-around and no back references.
@@ -59,7 +59,7 @@ class DigitEntry:
     __slots__ = ("_collect", "_entered", "_maximum", "_pattern", "_tries_left")
 
     def __init__(self, collect: Collect) -> None:
-        """Raises BadPattern."""
+        """``collect.pattern`` is compiled here: raises BadPattern where it is no regular expression."""
         self._collect = collect
         self._pattern = compile_pattern(collect.pattern) if collect.pattern else None
         self._maximum = max(collect.maximum, collect.minimum, 1)

@@ -17,7 +17,7 @@ from sipio.routing import Decision, HeaderChanges
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_.+*#\-]+")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_.!%*+~\-]{1,100}")
 _UNCARRIED: Final = frozenset("|[]{}'\\$\r\n\0")
-"""Of a dial string's own syntax, or expanded by the dialplan when it bridges (``${...}``)."""
+"""Characters of a dial string's own syntax, or expanded by the dialplan when it bridges (``${...}``)."""
 _DELIMITERS: Final = ("~", ";", "!", "*", "^")
 _DIALOG: Final = frozenset(
     {
@@ -42,18 +42,14 @@ class _Leg(msgspec.Struct):
     dial: str
     cli: str
     add: dict[str, tuple[str, str]]
-    """By the header's name in lower case."""
+    """Name and value of each header to add, by its name in lower case: a repeated one replaces the one before."""
     remove: set[str]
 
 
 def read_answer(
     decision: Decision, arrival: Arrival, candidates: Sequence[DialplanCandidate]
 ) -> Route | Refusal | OwnRoute:
-    """What FreeSWITCH is told.
-
-    Raises:
-        DecisionError: nothing safe can be made of it.
-    """
+    """What FreeSWITCH is told. Raises DecisionError where nothing safe can be made of the decision."""
     cli = arrival.offer.from_user
     offered = {candidate.id: candidate.dial for candidate in candidates}
     egress = read_egress(decision, cli=cli, number=arrival.offer.to_user, offered=offered)

@@ -63,7 +63,7 @@ class Nothing:
     """The action of a call that has ended. A `PendingAction`."""
 
     def stop(self) -> None:
-        """There is nothing to stop."""
+        """The call has ended, so nothing is under way that could be stopped."""
 
 
 class FreeswitchCall:

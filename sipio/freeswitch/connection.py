@@ -77,11 +77,7 @@ class Connection:
         return self.channel.take()
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from FreeSWITCH.
-
-        Raises:
-            PeerError: they are not what FreeSWITCH sends; the connection must close.
-        """
+        """Take bytes from FreeSWITCH. Raises PeerError where they are not what it sends; the connection must close."""
         for frame in self._reader.receive(data):
             self._understood(understand(frame))
         self._finish()

@@ -22,8 +22,7 @@ def dial_string(destination: str, settings: FreeswitchSettings) -> str:
     A dial string has a syntax of its own, in which ``,`` ``|`` ``[`` and ``{`` begin further legs and variables and
     ``$`` an expansion: a destination with any of them is refused.
 
-    Raises:
-        DialError: nothing that can be dialled.
+    Raises DialError for what cannot be dialled.
     """
     if not 0 < len(destination) <= DESTINATION_CHARACTERS or _SAFE.fullmatch(destination) is None:
         raise DialError(f"{destination[:80]!r} cannot be dialled")

@@ -13,9 +13,10 @@ import msgspec
 from sipio.errors import MalformedFrame, OversizedFrame
 
 HEADER_BYTES: Final = 1_048_576
-"""Of one header block. The channel data of a call has 6 to 20 KB; a 64 KB INVITE, each byte escaped, comes to 200."""
+"""The most that one header block may have. The channel data of a call has 6 to 20 KB; a 64 KB INVITE, each byte
+escaped, comes to 200."""
 BODY_BYTES: Final = 4_194_304
-"""Of one body. An event has 6 to 20 KB; with a B leg's variables twice that."""
+"""The most that one body may have. An event has 6 to 20 KB; with a B leg's variables twice that."""
 
 _END: Final = re.compile(rb"\n\r?\n")
 _LONGEST_END: Final = 3
@@ -25,7 +26,7 @@ class Frame(msgspec.Struct, frozen=True):
     """One header block and its body. The values are as they were on the wire."""
 
     headers: dict[str, str]
-    """Of a header sent twice, the first: FreeSWITCH itself looks at that one."""
+    """Where a header was sent twice, this has the first: FreeSWITCH itself looks at that one."""
     body: bytes = b""
 
 
@@ -112,9 +113,8 @@ class FrameReader:
     def receive(self, data: bytes) -> list[Frame]:
         """The frames that are complete with these bytes.
 
-        Raises:
-            MalformedFrame: a line without a colon, or a Content-Length that is no number.
-            OversizedFrame: more header or body than the caps allow.
+        Raises MalformedFrame for a line without a colon or a Content-Length that is no number, OversizedFrame for more
+        header or body than the caps allow.
         """
         self._buffer += data
         frames = []
@@ -180,11 +180,7 @@ def decode_value(value: str) -> str:
 
 
 def understand(frame: Frame) -> Incoming:
-    """What a frame means.
-
-    Raises:
-        MalformedFrame: an event whose body is no event.
-    """
+    """What a frame means. Raises MalformedFrame for an event whose body is no event."""
     headers = frame.headers
     kind = headers.get("Content-Type", "")
     if kind == "text/event-plain":

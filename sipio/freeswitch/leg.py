@@ -60,7 +60,7 @@ class LegAction:
         """Begin. Raises LocalError for what cannot be begun."""
 
     def stop(self) -> None:
-        """End it early."""
+        """End it before it is through; its result is `Stopped`."""
         if not self.over:
             self.release()
             self.finish(Stopped())
@@ -72,7 +72,7 @@ class LegAction:
             self.finish(HungUpDuring())
 
     def finish(self, result: ActionResult) -> None:
-        """Give the result, once."""
+        """Give the result; once it was given, nothing happens."""
         if not self.over:
             self.over = True
             self._done(result)

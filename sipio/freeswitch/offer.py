@@ -47,11 +47,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_arrival(event: Event) -> Arrival:
-    """Read the answer to ``connect``.
-
-    Raises:
-        MalformedMessage: no Unique-ID, or a mode that there is not.
-    """
+    """Read the answer to ``connect``. Raises MalformedMessage where it has no Unique-ID, or an unknown mode."""
     uuid = event.get("Unique-ID") or event.get("Channel-Call-UUID")
     if not uuid or not uuid.replace("-", "").isalnum():
         raise MalformedMessage(f"channel data with Unique-ID {uuid[:80]!r}")

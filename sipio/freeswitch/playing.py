@@ -187,7 +187,7 @@ class Collecting(LegAction):
     """Carries out a `Collect`: FreeSWITCH plays, the digits are judged here."""
 
     def __init__(self, leg: Leg, action: Collect, done: Callable[[ActionResult], None]) -> None:
-        """Raises LocalError for a pattern that is no regular expression."""
+        """``action.pattern`` is compiled here: raises LocalError where it is no regular expression."""
         super().__init__(leg, done)
         self._action = action
         self._collector = DigitEntry(action)

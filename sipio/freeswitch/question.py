@@ -22,10 +22,10 @@ class DialplanCandidate(msgspec.Struct, frozen=True):
 
 
 def read_candidates(text: str) -> list[DialplanCandidate]:
-    """``scriptforge_candidates``: ``id=dial string`` separated by ``|``.
+    """Read ``scriptforge_candidates``, which is ``id=dial string`` separated by ``|``.
 
-    Raises:
-        MalformedMessage: an entry without an id or a dial string, or an id twice.
+    Raises MalformedMessage for an entry without an id or a dial string, for an id that comes twice, and for more than
+    `CANDIDATES`.
     """
     found: dict[str, DialplanCandidate] = {}
     for entry in text.split("|"):
@@ -41,11 +41,7 @@ def read_candidates(text: str) -> list[DialplanCandidate]:
 
 
 def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> RoutingRequest:
-    """State the question to be decided.
-
-    Raises:
-        MalformedMessage: a scriptforge variable that cannot be read.
-    """
+    """State the question to be decided. Raises MalformedMessage for a scriptforge variable that cannot be read."""
     variables = arrival.variables
     offer = arrival.offer
     timeout = variables.get("scriptforge_timeout_ms", "")

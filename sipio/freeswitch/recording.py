@@ -21,7 +21,7 @@ class Recordings:
 
     @property
     def open(self) -> bool:
-        """Whether any is running."""
+        """Whether any recording has begun and not ended."""
         return bool(self._running)
 
     def ask(self, recording: "Recording") -> None:
@@ -101,6 +101,6 @@ class Recording(LegAction):
 
 
 class RecordedLeg(Leg, Protocol):
-    """A leg that has recordings."""
+    """What a recording needs of its call: a `Leg` that also knows which recordings run."""
 
     recordings: Recordings

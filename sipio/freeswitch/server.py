@@ -160,7 +160,7 @@ class FreeswitchServer:
 
 
 class _Link(asyncio.Protocol):
-    """One connection's socket."""
+    """The asyncio end of one connection: it moves bytes and the timer between the socket and a sans-IO connection."""
 
     def __init__(self, server: FreeswitchServer, peer: str) -> None:
         self._server = server

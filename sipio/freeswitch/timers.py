@@ -13,7 +13,7 @@ class CallTimer:
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
-        """Never call it."""
+        """Drop the callback, which is not called any more; nothing happens once it was."""
         self.callback = None
 
 
@@ -40,7 +40,7 @@ class CallTimers:
         return min((timer.at for timer in self._timers if timer.callback is not None), default=None)
 
     def run(self) -> None:
-        """Call what is due."""
+        """Call what is due, the earliest first."""
         now = self._clock()
         due = [timer for timer in self._timers if timer.at <= now]
         self._timers = [timer for timer in self._timers if timer.at > now and timer.callback is not None]
@@ -50,7 +50,7 @@ class CallTimers:
                 callback()
 
     def clear(self) -> None:
-        """Call nothing more."""
+        """Cancel every timer: the call is over, or its connection is gone."""
         for timer in self._timers:
             timer.callback = None
         self._timers.clear()

@@ -39,11 +39,7 @@ def encode_fallback(transaction: Transaction, reason: str) -> bytes:
 
 
 def encode_answer(offer: Offer, decision: Decision) -> Answer:
-    """What Kamailio is told.
-
-    Raises:
-        DecisionError: nothing safe can be made of it.
-    """
+    """What Kamailio is told. Raises DecisionError where nothing safe can be made of the decision."""
     call = offer.call
     index, label = call.transaction.index, call.transaction.label
     candidates = call.candidates

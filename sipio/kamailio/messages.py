@@ -57,7 +57,7 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     timeouts_in_row: int
     """Calls in a row that Kamailio waited for in vain."""
     breaker_limit: int
-    """As many of them open Kamailio's circuit breaker."""
+    """Kamailio's circuit breaker opens at so many of them in a row."""
     direction: Direction
     customer: str
     route: str
@@ -107,9 +107,8 @@ Message = CallRoute | CallCancelled | CallEnded | Mark | KamailioHello
 def decode(frame: bytes) -> Message:
     """Read one message of Kamailio's.
 
-    Raises:
-        MalformedMessage: unknown kind, or fields missing or wrong. ``transaction_of`` may still tell whom to
-            answer.
+    Raises MalformedMessage for an unknown kind, or fields missing or wrong; `transaction_of` may still tell whom to
+    answer.
     """
     fields = frame.split(b";")
     kind = fields[0]

@@ -26,9 +26,8 @@ class NetstringDecoder:
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that these bytes complete, in order.
 
-        Raises:
-            OversizedFrame: a length over the limit. The stream cannot go on.
-            MalformedFrame: a length that is no number, or a frame without its comma. The stream cannot go on.
+        Raises OversizedFrame for a length over the limit, MalformedFrame for a length that is no number or a frame
+        without its comma. The stream cannot go on after either.
         """
         buffer = self._buffer + data if self._buffer else data
         frames: list[bytes] = []

@@ -66,11 +66,7 @@ class Outbox:
         return self._held_bytes
 
     def push(self, payload: bytes) -> None:
-        """Queue one message.
-
-        Raises:
-            OversizedFrame: longer than ``ANSWER_BYTES``; it is not queued.
-        """
+        """Queue one message. Raises OversizedFrame for one longer than `ANSWER_BYTES`, which is not queued."""
         if len(payload) > ANSWER_BYTES:
             raise OversizedFrame(f"answer of {len(payload)} bytes, limit {ANSWER_BYTES}")
         frame = encode(payload)

@@ -111,10 +111,9 @@ class KamailioPeer:
         self._send(encode_drain())
 
     def receive(self, data: bytes) -> None:
-        """Bytes from Kamailio.
+        """Take bytes from Kamailio.
 
-        Raises:
-            MalformedFrame, OversizedFrame: the stream cannot go on; close the connection.
+        Raises MalformedFrame or OversizedFrame where the stream cannot go on; close the connection.
         """
         try:
             frames = self._decoder.feed(data)

@@ -30,9 +30,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 def read_offer(call: CallRoute) -> Offer:
     """Parse the SIP message and state the question.
 
-    Raises:
-        MalformedMessage: the message is no SIP request, or has no Call-ID.
-        OversizedFrame: it is too long.
+    Raises MalformedMessage where the message is no SIP request or has no Call-ID, OversizedFrame where it is too long.
     """
     invite = parse_message(call.message)
     if not isinstance(invite, Request):

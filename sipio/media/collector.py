@@ -40,7 +40,7 @@ class DigitCollector:
     """One `Collect`. Every method gives the steps to take now; `deadline` is when `timer` wants to be called."""
 
     def __init__(self, action: Collect) -> None:
-        """Raises `BadPattern` where the action's pattern is none."""
+        """What is typed ahead is judged by `start`. Raises BadPattern where the action's pattern is none."""
         self._action: Final = action
         self._entry: Final = DigitEntry(action)
         self._state = _State.NEW

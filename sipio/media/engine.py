@@ -51,8 +51,7 @@ class MediaEngine:
         """A session with a pair of UDP ports at the local IP address ``host``: ``session.host`` and ``session.port``
         go into the SDP. It takes nothing and sends nothing until it is started.
 
-        Raises:
-            NoFreePort: the range is used up.
+        Raises NoFreePort where the range is used up.
         """
         pair = self._resources.ports.open(host)
         session = MediaSession(host, pair, self._resources, self._ended)

@@ -105,10 +105,8 @@ class Fetcher:
         """Fetch into a sound, or fill it with ``previous`` or what the disk has, where the server says that this is
         still good.
 
-        Raises:
-            FetchFailed: the address is not allowed, does not answer in time, or answers with an error.
-            NotAudio: what it has is no WAV that is read.
-            SoundTooLong: it is past a cap.
+        Raises FetchFailed where the address is not allowed, does not answer in time, or answers with an error; NotAudio
+        where what it has is no WAV that is read; SoundTooLong where it is past a cap.
         """
         async with self._turns:
             try:

@@ -34,7 +34,7 @@ class SoundFilling:
         self._lock: Final = threading.Lock()
 
     async def feed(self, piece: bytes) -> None:
-        """Decode the next bytes into the sound. Raises NotAudio, SoundTooLong."""
+        """Decode the next bytes into the sound. Raises NotAudio and SoundTooLong, as `SoundDecoder.feed` does."""
         self._sound.extend(await asyncio.to_thread(self._feed, piece))
 
     def _feed(self, piece: bytes) -> bytes:
@@ -62,8 +62,7 @@ class SoundFilling:
     async def finish(self, key: str = "") -> bool:
         """The input has ended; its copy is kept under ``key``. Returns whether it was kept.
 
-        Raises:
-            NotAudio: it had no audio.
+        Raises NotAudio where it had no audio.
         """
         self._sound.extend(await asyncio.to_thread(self._decoder.finish))
         copy, self._copy = self._copy, None
@@ -83,10 +82,8 @@ class SoundFilling:
 async def fill_from_file(sound: Sound, path: Path, longest_seconds: int, skip: int = 0) -> None:
     """Read a WAV file, from behind its first ``skip`` bytes.
 
-    Raises:
-        SoundNotFound: it is not there, or cannot be read.
-        NotAudio: it is no WAV that is read.
-        SoundTooLong: longer than the cap.
+    Raises SoundNotFound where it is not there or cannot be read, NotAudio where it is no WAV that is read, SoundTooLong
+    where it is longer than the cap.
     """
     filling = SoundFilling(sound, longest_seconds)
     at, size, first = skip, _FIRST_PIECE, None

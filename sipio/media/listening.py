@@ -78,7 +78,7 @@ class Listening:
         self._drop()
 
     def record(self, name: str, path: Path, *, stereo: bool, finished: Callable[[RecordingFinished], None]) -> None:
-        """Begin a recording; one that is under way is ended. Raises RecordingFailed: the file cannot be made."""
+        """Begin a recording; one that is under way is ended. Raises RecordingFailed where the file cannot be made."""
         self.stop_recording()
         resources = self._resources
         self.recording = recording = Recording(

@@ -33,8 +33,7 @@ class Recording:
     ) -> None:
         """``finished`` is called once, after `close` or a failure.
 
-        Raises:
-            RecordingFailed: the file cannot be made.
+        Raises RecordingFailed where the file cannot be made.
         """
         self._name: Final = name
         self._stereo: Final = stereo

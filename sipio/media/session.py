@@ -168,8 +168,7 @@ class MediaSession:
         """Record what is received and what is sent, mixed, or received left and sent right, until the session is
         closed or stop_recording(). `MediaObserver.recording_finished` follows. One that is under way is ended.
 
-        Raises:
-            RecordingFailed: the file cannot be made.
+        Raises RecordingFailed where the file cannot be made.
         """
         self._listening.record(name, path, stereo=stereo, finished=self._recording_finished)
 

@@ -42,8 +42,7 @@ class PortRange:
     def open(self, host: str) -> PortPair:
         """Two bound sockets at a local address.
 
-        Raises:
-            NoFreePort: all are taken, by us or by others, or the address is not this machine's.
+        Raises NoFreePort where all are taken, by us or by others, or the address is not this machine's.
         """
         free = self._free.setdefault(host, deque(self._ports))
         for _ in range(len(free)):

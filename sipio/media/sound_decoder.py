@@ -23,9 +23,7 @@ class SoundDecoder:
     def feed(self, piece: bytes) -> bytes:
         """G.711 of as much as can be told so far.
 
-        Raises:
-            NotAudio: it is no WAV that is read.
-            SoundTooLong: it goes past the cap.
+        Raises NotAudio where it is no WAV that is read, SoundTooLong where it goes past the cap.
         """
         return self._convert(self._wav.feed(piece), last=False)
 

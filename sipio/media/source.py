@@ -14,8 +14,7 @@ class Source(Protocol):
     def next_frame(self) -> bytes | None:
         """160 bytes; empty where the next is not ready yet, and silence is to be sent meanwhile; None at the end.
 
-        Raises:
-            MediaFailed: it cannot go on.
+        Raises MediaFailed where it cannot go on.
         """
         ...
 

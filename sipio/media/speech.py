@@ -35,8 +35,7 @@ class Speech:
     def voice(self, voice: str) -> str:
         """The voice that is used where ``voice`` is asked for: empty for the configured one.
 
-        Raises:
-            SpeechFailed: it is no name of a voice.
+        Raises SpeechFailed where it is no name of a voice.
         """
         if not voice:
             return self._settings.voice
@@ -47,9 +46,8 @@ class Speech:
     async def fill(self, sound: Sound, text: str, voice: str) -> None:
         """Speak into a sound, or read what was spoken before.
 
-        Raises:
-            SpeechFailed: the command is missing, failed or took too long; or the text is too long.
-            SoundTooLong: what it says is past the cap.
+        Raises SpeechFailed where the command is missing, failed or took too long, or the text is too long; SoundTooLong
+        where what it says is past the cap.
         """
         if len(text) > self._settings.text_characters:
             raise SpeechFailed(f"a text of more than {self._settings.text_characters} characters")

@@ -63,8 +63,7 @@ class WavDecoder:
     def feed(self, piece: bytes) -> Linear:
         """The samples of these bytes, mixed to one channel.
 
-        Raises:
-            NotAudio: this is no WAV, or one of a coding that we do not read.
+        Raises NotAudio for what is no WAV, or one of a coding that we do not read.
         """
         data = self._held + piece
         if not self._in_audio:
@@ -82,11 +81,7 @@ class WavDecoder:
         return _samples(data[:whole], self.format)
 
     def finish(self) -> None:
-        """The input has ended.
-
-        Raises:
-            NotAudio: before any audio began.
-        """
+        """The input has ended. Raises NotAudio where that was before any audio began."""
         if not self._in_audio:
             raise NotAudio("it ends before its audio begins" if self._started else "not a WAV file")
 

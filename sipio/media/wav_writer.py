@@ -24,8 +24,7 @@ class WavWriter:
     def __init__(self, path: Path, channels: int) -> None:
         """Makes the file, its directory too; one that was there is replaced.
 
-        Raises:
-            RecordingFailed: it cannot be made; DiskFull where that is why.
+        Raises RecordingFailed where it cannot be made, DiskFull where that is why.
         """
         self.path: Final = path
         self._frame_bytes: Final = channels * _SAMPLE_BYTES
@@ -50,8 +49,7 @@ class WavWriter:
     def write(self, audio: bytes) -> None:
         """Append whole frames, channels interleaved, and bring the header up to date.
 
-        Raises:
-            RecordingFailed: not all of it could be written; DiskFull where that is why. What could be is kept.
+        Raises RecordingFailed where not all of it could be written, DiskFull where that is why. What could be is kept.
         """
         if self._written + len(audio) > _LONGEST:
             raise RecordingFailed(f"{self.path.name} is as long as a WAV can be")
@@ -64,10 +62,9 @@ class WavWriter:
             raise _failure(self.path, error) from error
 
     def close(self) -> None:
-        """Idempotent.
+        """Close the file; once more does nothing.
 
-        Raises:
-            RecordingFailed: the file system says only now that something was not written.
+        Raises RecordingFailed where the file system says only now that something was not written.
         """
         if self._descriptor < 0:
             return

@@ -22,7 +22,7 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
     a client without it uses the system's."""
 
     def server_context(self) -> ssl.SSLContext:
-        """Raises `LocalError` when a file cannot be used."""
+        """Load the files. Raises LocalError where one cannot be used."""
         if self.certificate is None or self.key is None:
             raise LocalError("TLS needs a certificate and its key")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -32,7 +32,7 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True):
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """Raises `LocalError` when a file cannot be used."""
+        """Load the files. Raises LocalError where one cannot be used."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.authority is None:
             context.load_default_certs()

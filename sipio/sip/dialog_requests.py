@@ -112,4 +112,4 @@ class DialogRequests:
 
 
 def _ignore_failure(broken: bool, now: float) -> None:
-    """Nobody waits for the answer."""
+    """A request that nobody waits for may fail: nothing depends on its answer."""

@@ -22,7 +22,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     realm: str
     nonce: str
     algorithm: str
-    """As the peer wrote it; empty where it did not."""
+    """The text is sent back as the peer wrote it; empty where the peer named none."""
     opaque: str = ""
     stale: bool = False
     qop: bool = False

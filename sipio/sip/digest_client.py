@@ -21,7 +21,7 @@ class DigestClient:
         self._credentials: Final = credentials
         self._randomness: Final = randomness
         self._challenges: dict[str, Challenge] = {}
-        """By the header that answers."""
+        """The newest challenge, by the name of the header that answers it (Authorization, Proxy-Authorization)."""
         self._counts: dict[str, int] = {}
         self._answered = 0
         self._tried: set[str] = set()

@@ -23,7 +23,7 @@ class Verdict(Enum):
     """What the credentials of one request are worth."""
 
     MISSING = auto()
-    """None for our realm."""
+    """The request has no credentials for our realm."""
     WRONG = auto()
     STALE = auto()
     """The password is right, the nonce is not: too old, unknown, or its count used before."""

@@ -20,9 +20,9 @@ from sipio.sip.server_lookup import ServerLookup, Service, in_order
 LOCATE_SECONDS: Final = 4.0
 """For all questions about one name together: a DNS that does not answer costs a call this much and no more."""
 QUESTION_SECONDS: Final = 2.0
-"""For one question, however many name servers are asked it."""
+"""One question may take this long, however many name servers are asked it."""
 TRY_SECONDS: Final = 0.8
-"""For one name server to answer: then the next one is asked."""
+"""One name server has this long to answer: then the next one is asked."""
 TARGETS: Final = 8
 """SRV records followed for one name."""
 ADDRESSES: Final = 16
@@ -45,7 +45,7 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """One SRV record."""
+    """What an SRV record says (RFC 2782)."""
 
     priority: int
     weight: int

@@ -26,7 +26,7 @@ class MediaDirection(StrEnum):
 
     @property
     def reversed(self) -> "MediaDirection":
-        """The same flow seen from the other end."""
+        """This flow as the other end sees it."""
         return _REVERSED.get(self, self)
 
     def within(self, other: "MediaDirection") -> "MediaDirection":
@@ -49,7 +49,7 @@ class LocalMedia(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     """The IP address that the other party is to send to."""
     port: int
-    """RTP; RTCP is the next."""
+    """The port of RTP; RTCP has the next one."""
     codecs: tuple[str, ...] = SUPPORTED_CODECS
     """In order of our preference. An answer follows the offerer's order."""
     telephone_event: bool = True
@@ -66,11 +66,11 @@ class NegotiatedMedia(msgspec.Struct, frozen=True, kw_only=True):
     codec: str
     """``PCMU`` or ``PCMA``: what we send. Both may be received."""
     payload_type: int
-    """To send ``codec`` with: the peer's number."""
+    """The peer's number for ``codec``, which we send with."""
     receive_codecs: dict[int, str]
     """Payload type to codec, for what may come in."""
     dtmf_payload_type: int | None
-    """To send telephone-event with; None where the peer has not got it."""
+    """The peer's number for telephone-event; None where the peer has not got it."""
     dtmf_receive_payload_type: int | None
     """Our number, that the peer sends telephone-event with."""
     ptime_ms: int

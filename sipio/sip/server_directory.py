@@ -25,7 +25,7 @@ class ServerDirectory:
         self._failing: dict[Address, float] = {}
         self._waiting: dict[ServerLookup, list[Located]] = {}
         self.lookups: list[ServerLookup] = []
-        """To be taken out and answered by `located`."""
+        """Lookups that whoever owns the agent has to take out and answer by `located`."""
 
     def locate(self, lookup: ServerLookup, then: Located) -> None:
         """Find out; ``then`` is called once, with an empty list for a name without servers."""
@@ -50,5 +50,5 @@ class ServerDirectory:
         self._failing[server] = now + FAILING_SECONDS
 
     def failing_last(self, addresses: list[Address], now: float) -> list[Address]:
-        """The same addresses, those that failed of late last."""
+        """Put those that failed of late behind the others; both keep their order."""
         return sorted(addresses, key=lambda address: self._failing.get(address, 0.0) > now)

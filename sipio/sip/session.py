@@ -122,7 +122,7 @@ class Session:
 
     @property
     def media(self) -> NegotiatedMedia | None:
-        """As the last `MediaChanged` said."""
+        """What was agreed on last, as `MediaChanged` told it; None before the first time."""
         return self._media.agreed
 
     def connection_address(self) -> Address | None:

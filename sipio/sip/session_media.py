@@ -21,7 +21,7 @@ class SessionMedia:
         self.local: LocalMedia | None = None
         """Our side, once it is known."""
         self.agreed: NegotiatedMedia | None = None
-        """As the last `MediaChanged` said."""
+        """What was agreed on last, as `MediaChanged` told it; None before the first time."""
 
     def required_local(self) -> LocalMedia:
         """Our side.

@@ -62,7 +62,7 @@ class SessionInput(Enum):
     ACCEPT = auto()
     """The callee accepts while the 2xx may not go out yet (RFC 3262 clause 3)."""
     ACK = auto()
-    """The ACK to our 2xx."""
+    """The peer's ACK to our 2xx has come."""
     ACK_TIMEOUT = auto()
     """64*T1 without it: the session is ended with a BYE (clause 13.3.1.4)."""
     REINVITE = auto()
@@ -70,7 +70,7 @@ class SessionInput(Enum):
     HANG_UP = auto()
     """We end it once it is answered: we were told to, or cannot go on."""
     BYE = auto()
-    """The peer's BYE."""
+    """The peer has hung up: its BYE came."""
     BYE_OVER = auto()
     """Our BYE was finally answered, or never will be (clause 15.1.1)."""
 
@@ -146,4 +146,4 @@ AWAITING_ACK: Final = frozenset({S.CONNECTING, S.MODIFYING, S.BYE_DEFERRED})
 GIVEN_UP: Final = frozenset({S.CANCELLING, S.CANCELLED})
 """The caller does not want it any more; its outcome is not told yet."""
 ENDED: Final = frozenset({S.BYE_DEFERRED, S.TERMINATING, S.TERMINATED})
-"""`SessionEnded` was told."""
+"""The application was told `SessionEnded`: what still passes is between us and the peer."""

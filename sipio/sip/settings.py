@@ -58,7 +58,7 @@ class UserAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     registration_minimum_seconds: int = 60
     registration_maximum_seconds: int = 3_600
     registration_contacts: int = 5
-    """Bindings of one user."""
+    """One user may have so many bindings."""
     trusted_hosts: frozenset[str] = frozenset()
     """IP addresses (trunks) whose INVITEs are never challenged, whatever user they name."""
 
@@ -67,7 +67,7 @@ class RegistrationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One registration of ours with a registrar elsewhere."""
 
     name: str
-    """The trunk's, in events."""
+    """The trunk's name, by which events speak of it."""
     registrar: str
     """``sip:host[:port][;transport=tcp]``"""
     address_of_record: str

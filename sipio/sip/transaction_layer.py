@@ -16,7 +16,8 @@ from sipio.sip.transaction_table import UNANSWERED, State
 from sipio.sip.via import parse_via
 
 TRANSACTIONS: Final = 100_000
-"""At once. A flood of requests costs about 2 KB each for up to 32 s: past this they are not answered at all."""
+"""Transactions at once. A flood of requests costs about 2 KB each for up to 32 s: past this they are not answered at
+all."""
 
 
 class TransactionLayer:
@@ -148,7 +149,7 @@ class TransactionLayer:
         invite.give_up(now, self._context.values.transaction)
 
     def abandon(self, transaction: ClientTransaction, on_response: Callable[[Response, float], None]) -> None:
-        """Nobody waits for it any more, and it is not sent again; ``on_response`` has what comes all the same."""
+        """Send it no more and keep nobody waiting for it; ``on_response`` has what comes all the same."""
         transaction.abandon(on_response)
         self._answered(transaction)
 

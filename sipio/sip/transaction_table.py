@@ -31,10 +31,10 @@ class Input(Enum):
     SUCCESS = auto()
     FAILURE = auto()
     REQUEST = auto()
-    """The request once more (server)."""
+    """A server was sent its request once more."""
     ACK = auto()
     RETRANSMIT = auto()
-    """Timer A, E or G."""
+    """Timer A, E or G fired: what was sent is sent again."""
     TIMEOUT = auto()
     """Timer B, D, F, H, I, J, K, L or M: whichever runs in the state."""
     BROKEN = auto()

@@ -14,7 +14,7 @@ from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.stream import PONG, SipStream
 
 CONNECTIONS: Final = 4_000
-"""At once, in and out; a further one is closed at once."""
+"""Connections up at a time, in and out; a further one is closed at once."""
 WRITE_BYTES: Final = 1_048_576
 """Unsent bytes of one connection: a peer that stops reading is let go."""
 CONNECTING_MESSAGES: Final = 256

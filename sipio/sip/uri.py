@@ -28,7 +28,7 @@ class Uri(msgspec.Struct, frozen=True, kw_only=True):
     """User part or telephone number, still percent-escaped."""
     password: str | None = None
     host: str = ""
-    """As written; an IPv6 reference keeps its brackets."""
+    """The host as it was written; an IPv6 reference keeps its brackets."""
     port: int | None = None
     parameters: dict[str, str | None] = {}
     """Names in lower case; a parameter without ``=`` is None."""

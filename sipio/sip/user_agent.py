@@ -98,7 +98,7 @@ class UserAgent:
         self.transport_failed(address)
 
     def transport_failed(self, destination: Address) -> None:
-        """Nothing reaches this address."""
+        """Nothing reaches this address: what waits for an answer from there has failed."""
         self._core.awake = True
         self._core.layer.transport_failed(destination, self._core.clock())
 

@@ -30,7 +30,7 @@ from sipio.sip_driver.destinations import Target, UnknownDestination, resolve
 from sipio.sip_driver.redirects import Redirects
 
 MAX_FORWARDS: Final = 70
-"""RFC 3261 clause 8.1.1.6."""
+"""RFC 3261 clause 8.1.1.6 recommends this value."""
 CANCELLED: Final = 487
 """What a leg that was given up says, or would in half a minute."""
 

@@ -45,7 +45,7 @@ class _Complete:
     """An action that was complete as soon as it was performed."""
 
     def stop(self) -> None:
-        """Nothing is left to stop."""
+        """The action is complete, so nothing is left to stop."""
 
 
 class _Confirmation:
@@ -163,7 +163,7 @@ class SipCall:
             self.session.ring()
 
     def refuse(self, answer: Hangup) -> None:
-        """Nobody drives this call: refuse it as the handler says."""
+        """Refuse the call as the handler says, which gave nobody to drive it."""
         self._hang_up(answer)
 
     # ---- signalling ----

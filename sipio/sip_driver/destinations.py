@@ -21,12 +21,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Address | None = None
     credentials: Credentials | None = None
     from_user: str = ""
-    """Instead of the caller's; empty for that."""
+    """The user part of From; empty for the caller's."""
     from_host: str = ""
-    """Empty for our own."""
+    """The host part of From; empty for our own."""
     follow_redirects: bool = False
-    """As `Trunk.follow_redirects`; never for a SIP URI that a script wrote or for a phone, which could send a call
-    anywhere at our cost."""
+    """Whether a 3xx is obeyed, as `Trunk.follow_redirects` says; never for a SIP URI that a script wrote or for a
+    phone, which could send a call anywhere at our cost."""
 
 
 def resolve(destination: str, settings: SipDriverSettings, endpoint: SipEndpoint) -> list[Target]:
