@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -20,6 +21,15 @@ _CheckKey = tuple[str, Kind, str, frozenset[str]]
 _Checked = tuple[tuple[Problem, ...], Prepared | None]
 
 
+class _Held(NamedTuple):
+    """What is in the source. Replaced as a whole and never changed in place: a thread may be loading it."""
+
+    revision: int
+    scripts: dict[Place, ScriptEntry]
+    assignments: dict[Place, AssignmentEntry]
+    assigned: Assignments
+
+
 class MemorySource:
     """A `sidecar.catalog.source.Source` of entries that are put into it, each known by its place.
 
@@ -35,36 +45,35 @@ class MemorySource:
         modules: Collection[str] = AVAILABLE,
     ) -> None:
         self._rules = Rules(decisions or DecisionSection(), frozenset(modules))
-        self._scripts: dict[Place, ScriptEntry] = {}
-        self._assignments: dict[Place, AssignmentEntry] = {}
-        self._assigned = Assignments()
+        self._held = _Held(0, {}, {}, Assignments())
         self._checked: dict[_CheckKey, _Checked] = {}
         self._compiled: Compiled | None = None
-        self._revision = 0
         self._loaded_revision: int | None = None
         self._changed = asyncio.Event()
         self.put(*entries)
 
     def put(self, *entries: ScriptEntry | AssignmentEntry) -> None:
         """Add these; one that stands in the place of another replaces it."""
-        scripts, assignments = dict(self._scripts), dict(self._assignments)
+        scripts, assignments = dict(self._held.scripts), dict(self._held.assignments)
         for entry in entries:
             if isinstance(entry, ScriptEntry):
                 scripts[entry.place] = entry
+                assignments.pop(entry.place, None)
             else:
                 assignments[entry.place] = entry
+                scripts.pop(entry.place, None)
         self._set(scripts, assignments)
 
     def remove(self, *places: Place) -> None:
         """Take out what stands in these places. Raises KeyError where nothing does."""
-        scripts, assignments = dict(self._scripts), dict(self._assignments)
+        scripts, assignments = dict(self._held.scripts), dict(self._held.assignments)
         for place in places:
             del (scripts if place in scripts else assignments)[place]
         self._set(scripts, assignments)
 
     def load(self) -> Loaded:
         """Checks what is new and compiles."""
-        self._loaded_revision, scripts, assigned = self._revision, self._scripts, self._assigned
+        revision, scripts, _, assigned = self._held
         checked: dict[_CheckKey, _Checked] = {}
         problems: list[Problem] = []
         ready: list[ScriptEntry] = []
@@ -76,7 +85,7 @@ class MemorySource:
                 entry = structs.replace(entry, prepared=prepared)  # noqa: PLW2901 - the same, prepared
             ready.append(entry)
         compiled = compile_catalog(Entries(tuple(ready), assigned), self._rules, self._compiled)
-        self._checked, self._compiled = checked, compiled
+        self._checked, self._compiled, self._loaded_revision = checked, compiled, revision
         problems += [
             Problem(str(finding.place), 0, 0, finding.severity, finding.told(str)) for finding in compiled.findings
         ]
@@ -85,16 +94,15 @@ class MemorySource:
 
     async def changed(self) -> None:
         """Return once there is something that was not there when it was last loaded."""
-        while self._revision == self._loaded_revision:
+        while self._held.revision == self._loaded_revision:
             self._changed.clear()
             await self._changed.wait()
 
     def _set(self, scripts: dict[Place, ScriptEntry], assignments: dict[Place, AssignmentEntry]) -> None:
-        # Never changed in place: a thread may be reading them.
-        self._scripts = scripts
-        if assignments != self._assignments:
-            self._assignments, self._assigned = assignments, Assignments(tuple(assignments.values()))
-        self._revision += 1
+        held = self._held
+        same = list(map(id, assignments.values())) == list(map(id, held.assignments.values()))
+        assigned = held.assigned if same else Assignments(tuple(assignments.values()))
+        self._held = _Held(held.revision + 1, scripts, assignments, assigned)
         self._changed.set()
 
 

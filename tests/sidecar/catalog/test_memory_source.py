@@ -1,11 +1,15 @@
 """A catalog in memory: no files, and a change is live at once."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
+from types import FrameType
+from typing import Any
 
 import pytest
 from msgspec import structs
 
+from sidecar.catalog import memory as memory_module
 from sidecar.catalog import watcher as watcher_module
 from sidecar.catalog.entries import DestinationEntry, RouteEntry, ScriptEntry
 from sidecar.catalog.memory import MemorySource
@@ -143,15 +147,13 @@ async def test_a_source_that_cannot_be_asked_is_asked_again(
     monkeypatch.setattr(watcher_module, "AGAIN_SECONDS", 0.0)
 
     class Failing(MemorySource):
-        failures = 1
+        loads = 0
 
         def load(self) -> Loaded:
-            loaded = super().load()
-            if self._revision == 2 and self.failures:
-                self.failures -= 1
-                self._loaded_revision = None
+            self.loads += 1
+            if self.loads == 2:
                 raise OSError("the database is gone")
-            return loaded
+            return super().load()
 
     house = House(Failing([script(answering(1)), ROUTE]))
     watching = asyncio.create_task(house.watcher.run())
@@ -176,3 +178,73 @@ def test_vars_that_are_not_json_are_refused(value: object) -> None:
     assert loaded.snapshot is None
     [problem] = loaded.problems
     assert str(problem).startswith("acme: error: vars: ")
+
+
+def test_a_place_has_one_entry_of_whatever_kind() -> None:
+    source = MemorySource([script(answering(1)), script(answering(2), "b.js"), ROUTE])
+    source.put(RouteEntry(place="b.js", customer="beta", script="a"))
+    snapshot = source.load().require()
+    assert list(snapshot.scripts) == ["a"]
+    assert sorted(snapshot.routes) == [("acme", ""), ("beta", "")]
+    source.remove("b.js")
+    assert sorted(source.load().require().routes) == [("acme", "")]
+    source.put(structs.replace(ROUTE, vars={"x": 1}))
+    source.load()
+    source.put(structs.replace(ROUTE, vars={"x": True}))
+    assert source.load().require().routes["acme", ""].variables["x"] is True
+
+
+async def test_what_a_load_raised_for_is_still_to_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = MemorySource([script(answering(1)), ROUTE])
+
+    def fail(*_arguments: object) -> None:
+        raise RecursionError("a bug of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(memory_module, "compile_catalog", fail)
+        with pytest.raises(RecursionError):
+            source.load()
+    await asyncio.wait_for(source.changed(), 5)
+    assert source.load().snapshot is not None
+
+
+def test_what_is_put_at_once_is_loaded_at_once_or_not_at_all() -> None:
+    """The load runs in a thread, and may be interrupted by a change between any two of its lines."""
+    source = MemorySource([script(answering(1)), ROUTE])
+    change = [script(answering(1), "b.js"), RouteEntry(place="acme", customer="acme", script="b")]
+    before, after = {"a"}, {"a", "b"}
+    line = 0
+    while True:
+        source = MemorySource([script(answering(1)), ROUTE])
+        loaded, seen = load_changed_at(source, line, change)
+        if not seen:
+            break
+        snapshot = loaded.require()
+        assigned = snapshot.routes["acme", ""].script_id
+        assert (set(snapshot.scripts), assigned) in ((before, "a"), (after, "b"))
+        line += 1
+    assert line > 3
+
+
+def load_changed_at(source: MemorySource, line: int, change: list[Any]) -> tuple[Loaded, bool]:
+    """Loads, and puts a change before so many opcodes of the load have been executed; whether there were as many."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal count
+        if frame.f_code is not MemorySource.load.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            if count == line:
+                source.put(*change)
+            count += 1
+        return trace
+
+    former = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        loaded = source.load()
+    finally:
+        sys.settrace(former)
+    return loaded, count > line
