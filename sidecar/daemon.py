@@ -14,7 +14,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import shipped_grants
-from sidecar.lifecycle import Part, close_all
+from sidecar.lifecycle import Part, cancel_rest_of_all, close_all, drain_all, stop_accepting_all
 from sidecar.logs.logger import ActionLogger, open_output, setup
 from sidecar.operations import part_metrics
 from sidecar.operations.live_catalog import LiveCatalog
@@ -102,9 +102,11 @@ class Daemon:
                 if isinstance(error, SidecarError | SandboxError | LocalError):
                     _log.error("start_failed", error=str(error))
                 # Nothing was promised yet: end what was begun, without the ceremony.
-                await self._cancel_rest()
-                await self._close_sockets()
-                await self._stop_workers()
+                for step in (self._cancel_rest, self._close_sockets, self._stop_workers):
+                    try:
+                        await step()
+                    except Exception:  # noqa: BLE001 - logged with its traceback: why it did not start is what is raised
+                        _log.exception("start_not_undone")
                 raise
             await self._shutdown.wait()
             return await self._stop()
@@ -149,28 +151,29 @@ class Daemon:
         return report.exit_code
 
     async def _stop_accepting(self) -> None:
-        for part in self._parts:
-            part.stop_accepting()
-        await self._reloads.stop()
+        try:
+            await stop_accepting_all(self._parts)
+        finally:
+            await self._reloads.stop()
 
     async def _tell_stopping(self) -> None:
         self._notifier.stopping("draining", extend_seconds=self._shutdown.longest_seconds)
 
     async def _drain(self) -> None:
-        for part in self._parts:
-            await part.drain()
+        await drain_all(self._parts)
 
     async def _cancel_rest(self) -> None:
-        for part in self._parts:
-            part.cancel_rest()
+        await cancel_rest_of_all(self._parts)
 
     async def _close_sockets(self) -> None:
         await close_all(self._connections)
 
     async def _stop_workers(self) -> None:
-        await self._runner.close()
-        # What was still run has ended with its worker, and is in the records that are written now.
-        await close_all(self._services)
+        try:
+            await self._runner.close()
+        finally:
+            # What was still run has ended with its worker, and is in the records that are written now.
+            await close_all(self._services)
 
     async def _say_stopped(self) -> None:
         self._watchdog.stop()

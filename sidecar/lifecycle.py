@@ -1,6 +1,6 @@
 """The life of a part of the daemon: a service or a way in. The daemon makes them in order and leads them through it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -56,14 +56,42 @@ class Part(Protocol):
         ...
 
 
+async def stop_accepting_all(parts: Iterable[Part]) -> None:
+    """Have parts refuse what is new, in their order."""
+
+    async def step(part: Part) -> None:
+        part.stop_accepting()
+
+    await _each(parts, step, "stop accepting")
+
+
+async def drain_all(parts: Iterable[Part]) -> None:
+    """Wait for what parts have taken, one part after the other."""
+    await _each(parts, lambda part: part.drain(), "be drained")
+
+
+async def cancel_rest_of_all(parts: Iterable[Part]) -> None:
+    """End what parts are still doing, in their order."""
+
+    async def step(part: Part) -> None:
+        part.cancel_rest()
+
+    await _each(parts, step, "end what is left")
+
+
 async def close_all(parts: Iterable[Part]) -> None:
-    """Close parts in their order, each also where one before it raised; then raise what they did."""
+    """Close parts in their order."""
+    await _each(parts, lambda part: part.close(), "be closed")
+
+
+async def _each(parts: Iterable[Part], step: Callable[[Part], Awaitable[None]], words: str) -> None:
+    """Take a step with each part, also where one before it raised; then raise what they did."""
     errors: dict[str, Exception] = {}
     for part in parts:
         try:
-            await part.close()
+            await step(part)
         except Exception as error:  # noqa: BLE001 - raised below, once the other parts had their turn
             errors[part.name] = error
     if errors:
         said = "; ".join(f"{name}: {error}" for name, error in errors.items())
-        raise ExceptionGroup(f"could not be closed: {said}", list(errors.values()))
+        raise ExceptionGroup(f"could not {words}: {said}", list(errors.values()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from sidecar.configuration.tree import (
     VoiceSection,
 )
 from sidecar.daemon import Daemon
+from sidecar.switches.socket import SocketPart
+from sipio.errors import LocalError
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost
 from tests.acceptance.serving import request
@@ -83,3 +86,30 @@ async def test_what_is_put_into_the_catalog_decides_the_next_call(serving: tuple
         while await number(client) == 1:
             pass
     assert await number(client) == 2
+
+
+def workers() -> list[str]:
+    """Process ids of the workers of daemons in this process."""
+    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("step", ["cancel_rest", "close"])
+async def test_why_it_did_not_start_is_what_is_raised_and_no_worker_stays(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_part: SocketPart) -> None:
+        raise ValueError("a bug of ours")
+
+    monkeypatch.setattr(SocketPart, step, fail)
+    configuration = Configuration(
+        socket=SocketSection(unix=tmp_path / "nowhere" / "daemon.sock"),
+        metrics=MetricsSection(listen=None),
+        sandbox=SandboxSection(workers=1),
+        voice=VoiceSection(call_workers=0, records=None),
+    )
+    daemon = Daemon(configuration, MemorySource([script(1)]))
+    with pytest.raises(LocalError, match="nowhere"):
+        await daemon.run()
+    assert workers() == []
+    assert "start_not_undone" in capfd.readouterr().err

@@ -1,8 +1,10 @@
 """Parts of the daemon: what their end promises."""
 
+from collections.abc import Awaitable, Callable, Iterable
+
 import pytest
 
-from sidecar.lifecycle import Part, PartState, close_all
+from sidecar.lifecycle import Part, PartState, cancel_rest_of_all, close_all, drain_all, stop_accepting_all
 
 
 class Noted:
@@ -17,13 +19,19 @@ class Noted:
 
     async def start(self) -> None: ...
 
-    def stop_accepting(self) -> None: ...
+    def stop_accepting(self) -> None:
+        self._note()
 
-    async def drain(self) -> None: ...
+    async def drain(self) -> None:
+        self._note()
 
-    def cancel_rest(self) -> None: ...
+    def cancel_rest(self) -> None:
+        self._note()
 
     async def close(self) -> None:
+        self._note()
+
+    def _note(self) -> None:
         self.closed.append(self.name)
         if self.error is not None:
             raise self.error
@@ -45,3 +53,17 @@ async def test_a_part_that_cannot_be_closed_keeps_none_open() -> None:
         await close_all(parts)
     assert closed == ["socket", "sip"]
     assert [str(error) for error in raised.value.exceptions] == ["no"]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [(stop_accepting_all, "stop accepting"), (drain_all, "be drained"), (cancel_rest_of_all, "end what is left")],
+)
+async def test_no_step_of_the_end_is_kept_from_a_part_by_one_before_it(
+    step: Callable[[Iterable[Part]], Awaitable[None]], words: str
+) -> None:
+    stepped: list[str] = []
+    parts: list[Part] = [Noted("socket", stepped, ValueError("a bug")), Noted("sip", stepped)]
+    with pytest.raises(ExceptionGroup, match=f"could not {words}: socket: a bug"):
+        await step(parts)
+    assert stepped == ["socket", "sip"]
