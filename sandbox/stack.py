@@ -10,6 +10,9 @@ from sandbox.outcome import Location, Threw
 _FRAME: Final = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
 
 
+_BUILTIN: Final = re.compile(r"\s*at (\S{1,100}) \(native\)")
+
+
 def author_frames(stack: str) -> list[tuple[str, Location]]:
     """Function and place of each of the author's frames, innermost first."""
     frames = []
@@ -35,11 +38,14 @@ def threw(program_name: str, description: str) -> Threw:
         read = None
     if not isinstance(read, dict):
         read = {}
-    frames = author_frames(str(read.get("stack", "")))
+    stack = str(read.get("stack", ""))
+    frames = author_frames(stack)
+    builtin = _BUILTIN.match(stack)
     return Threw(
         program=program_name,
         name=str(read.get("name", "Error")),
         message=str(read.get("message", "")),
         location=frames[0][1] if frames else None,
         stack=tuple(f"{function} ({program_name}:{place.line}:{place.column})" for function, place in frames),
+        builtin=builtin[1] if builtin else "",
     )

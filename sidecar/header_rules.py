@@ -49,7 +49,12 @@ NUMBER_CHARACTERS: Final = 128
 
 
 class RuleViolation(Exception):
-    """A script's result that must not reach a SIP message. The message names the header or the field."""
+    """A script's result that must not reach a SIP message. The message names the header or the field, which
+    ``subject`` is, empty where it is neither's."""
+
+    def __init__(self, message: str, subject: str = "") -> None:
+        super().__init__(message)
+        self.subject = subject
 
 
 def folded(name: str) -> str:
@@ -68,9 +73,9 @@ def header_name(value: Any) -> str:
 @lru_cache(maxsize=NAMES)
 def _header_name(value: str) -> str:
     if len(value) > NAME_CHARACTERS or not is_token(value):
-        raise RuleViolation(f"{_shown(value)} is not a SIP header name")
+        raise RuleViolation(f"{_shown(value)} is not a SIP header name", value)
     if folded(value) in FORBIDDEN:
-        raise RuleViolation(f"the header {value} is the switch's own and cannot be changed by a script")
+        raise RuleViolation(f"the header {value} is the switch's own and cannot be changed by a script", value)
     return value
 
 
@@ -79,12 +84,12 @@ def header_value(name: str, value: Any) -> str:
     if type(value) is not str:
         value = _as_text(value)
         if value is None:
-            raise RuleViolation(f"the header {name} has no value that can be sent: text or a number is needed")
+            raise RuleViolation(f"the header {name} has no value that can be sent: text or a number is needed", name)
     if len(value) > VALUE_CHARACTERS:
-        raise RuleViolation(f"the header {name} has a value longer than {VALUE_CHARACTERS} characters")
+        raise RuleViolation(f"the header {name} has a value longer than {VALUE_CHARACTERS} characters", name)
     # A tab is allowed (RFC 3261 25.1, LWS) and not printable.
     if not value.isprintable() and _UNPRINTABLE.search(value) is not None:
-        raise RuleViolation(f"the header {name} has a line break or another control character in its value")
+        raise RuleViolation(f"the header {name} has a line break or another control character in its value", name)
     return str(value)
 
 
@@ -149,7 +154,7 @@ def number(field: str, value: Any) -> str | None:
         return None
     text = value if type(value) is str else _as_text(value)
     if text is None or len(text) > NUMBER_CHARACTERS or (text and _NUMBER.fullmatch(text) is None):
-        raise RuleViolation(f"{field} is {_shown(value)}, which cannot be the user of a SIP address")
+        raise RuleViolation(f"{field} is {_shown(value)}, which cannot be the user of a SIP address", field)
     return text
 
 

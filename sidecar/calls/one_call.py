@@ -326,7 +326,7 @@ class OneCall:
         assert hung_up is not None  # noqa: S101
         self._over = True
         self._drop_timer()
-        failure = self._failure or failure_after(completion)
+        failure = self._failure or failure_after(completion, self._script.program.text)
         script = self.script
         record = self._notes.close(
             hung_up,

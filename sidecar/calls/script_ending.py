@@ -54,8 +54,8 @@ def hangup_after(completion: Completion) -> Hangup:
     return Hangup(code=code, reason=reason_phrase(code), cause=41)
 
 
-def failure_after(completion: Completion) -> Failure:
-    """What the call's record says of the script's failure, also where it has not failed."""
+def failure_after(completion: Completion, text: str) -> Failure:
+    """What the call's record says of the script's failure, also where it has not failed. ``text`` is the script's."""
     outcome = completion.outcome
     if isinstance(outcome, Returned):
         result = _read(outcome)
@@ -64,4 +64,4 @@ def failure_after(completion: Completion) -> Failure:
         return Failure(OutcomeName.SIP_ERROR if result.reject is not None else OutcomeName.RETURNED)
     if isinstance(outcome, Cancelled):
         return Failure(OutcomeName.CANCELLED, "the script did not end in the time it has after a hang-up")
-    return failure_of(outcome)
+    return failure_of(outcome, text)

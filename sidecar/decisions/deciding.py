@@ -15,7 +15,7 @@ from sidecar.header_rules import RuleViolation
 from sidecar.hosts import routing as routing_host
 from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
-from sidecar.runs.failure import Failure, failure_of
+from sidecar.runs.failure import Failure, failure_of, rule_broken
 from sidecar.runs.outcomes import OutcomeName, outcome_name
 from sidecar.runs.runner import Running, ScriptRunner
 from sidecar.sip_answer import SipAnswer
@@ -190,7 +190,7 @@ class Deciding:
         elif isinstance(outcome, Cancelled):
             self._cancelled()
         else:
-            failure = failure_of(outcome)
+            failure = failure_of(outcome, step.program.text)
             assignment = step.assignment
             action = assignment.timeout_action if isinstance(outcome, TimedOut) else assignment.error_action
             self._fail(step, failure, action)
@@ -201,13 +201,15 @@ class Deciding:
         try:
             after = routing_host.read_result(outcome.value, before)
         except RuleViolation as error:
-            failure = Failure(OutcomeName.SCRIPT_ERROR, str(error), step.program.name)
+            failure = rule_broken(error, step.program.name, step.program.text)
             self._fail(step, failure, step.assignment.error_action)
             return
         if isinstance(after, routing_host.Rejection):
             self._reject(OutcomeName.SIP_ERROR, SipAnswer(after.code, after.reason or reason_phrase(after.code)), step)
-        else:
-            self._advance(after)
+            return
+        for key in after.unread:
+            self._console.append((step.reference.id, LogLine("warn", routing_host.unread_text(key))))
+        self._advance(after)
 
     def _advance(self, state: routing_host.RoutingState) -> None:
         self._index += 1

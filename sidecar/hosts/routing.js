@@ -1,8 +1,10 @@
 // Class 4. Input: {routing, headers: [{key, value}], remove_headers: [{key}], vars}.
-// Result: {routing, headers: [...lists], remove_headers: [...lists]}, or {reject: [code, reason]}.
+// Result: {routing, headers: [...lists], remove_headers: [...lists], no_number, unread}, or {reject: [code, reason]}.
+// no_number is [what, text] where a number is NaN or infinite, of which JSON would make null; unread has the keys that the
+// script put beside those that are read. Both are mostly undefined.
 (() => {
   "use strict";
-  const { assign, create, defineProperty, keys } = Object;
+  const { assign, create, defineProperty, keys, setPrototypeOf } = Object;
   const { isArray } = Array;
   const { apply } = Reflect;
   const { exec } = RegExp.prototype;
@@ -12,6 +14,8 @@
   const NativeTypeError = TypeError;
   const text = String;
   const SIP_ERROR = /^\s*([0-9]{3})(?!\S)/;
+  const UNREAD = 10; // keys told of
+  const KEY_LENGTH = 100;
   const REASON_LENGTH = 200; // of a SIP status line's reason; what a phone shows is far shorter
 
   // Scripts reach each of these both at data and at data.routing: one slot behind both spellings.
@@ -53,6 +57,8 @@
   let givenHeaders;
   let givenRemoveHeaders;
   let givenCli;
+  let givenData;
+  let givenKeys; // of data: the vars' names and the call's own
   let givenGatewayClis; // by gateway id: the cli it came with, to tell one that the script set from one it left
 
   const eachGateway = (list, visit) => {
@@ -82,6 +88,8 @@
     const data = assign({}, input.vars);
     data.routing = routing;
     share(data);
+    givenData = data;
+    givenKeys = keys(data);
     return data;
   };
 
@@ -100,6 +108,40 @@
     if (outerIsNew && innerIsNew && outer !== inner) return stringify(outer) === stringify(given) ? inner : outer;
     if (outerIsNew) return outer;
     return innerIsNew ? inner : current;
+  };
+
+  const unreadOf = (outer) => {
+    const names = keys(outer);
+    if (outer === givenData && names.length === givenKeys.length) return undefined;
+    const known = create(null);
+    for (let index = 0; index < givenKeys.length; index++) known[givenKeys[index]] = true;
+    const unread = setPrototypeOf([], null);
+    let count = 0;
+    for (let index = 0; index < names.length && count < UNREAD; index++) {
+      const name = names[index];
+      if (!known[name]) unread[count++] = apply(slice, name, [0, KEY_LENGTH]);
+    }
+    return count === 0 ? undefined : unread;
+  };
+
+  const isNoNumber = (value) => typeof value === "number" && value - value !== 0;
+
+  const noNumberIn = (entries) => {
+    if (!isArray(entries)) return undefined;
+    for (let index = 0; index < entries.length; index++) {
+      const value = entries[index]?.value;
+      if (isNoNumber(value)) return [`the header ${text(entries[index].key)}`, text(value)];
+    }
+    return undefined;
+  };
+
+  const noNumber = (routing, lists) => {
+    if (isNoNumber(routing.cli)) return ["cli", text(routing.cli)];
+    if (isNoNumber(routing.dest_number)) return ["dest_number", text(routing.dest_number)];
+    let found = noNumberIn(lists[0]) ?? noNumberIn(lists[1]);
+    const list = routing.egress_routing;
+    for (let index = 0; found === undefined && index < list.length; index++) found = noNumberIn(list[index]?.headers);
+    return found;
   };
 
   const collect = (data, returned) => {
@@ -135,15 +177,16 @@
         if (gateway.cli !== undefined && givenGatewayClis[id]?.[text(gateway.cli)]) gateway.cli = result.cli;
       });
     }
+    const headerLists = [
+      readable(added, "headers"),
+      readable(
+        list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
+        "egress_routing.headers",
+      ),
+    ];
     return {
       routing: result,
-      headers: [
-        readable(added, "headers"),
-        readable(
-          list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
-          "egress_routing.headers",
-        ),
-      ],
+      headers: headerLists,
       remove_headers: [
         readable(removed, "remove_headers"),
         readable(
@@ -151,6 +194,8 @@
           "egress_routing.remove_headers",
         ),
       ],
+      no_number: noNumber(result, headerLists),
+      unread: unreadOf(outer),
     };
   };
 

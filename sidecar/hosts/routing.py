@@ -1,6 +1,7 @@
 """A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is hosts/routing.js."""
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,6 +20,9 @@ VALUES: Final = 50_000
 """Values in a result, or as many as the script was given. A decision has some hundred; the daemon looks at them one by
 one, and of a million it would be at the expense of everybody's calls."""
 
+UNREAD: Final = 10
+"""Keys that a script put beside those that are read, of which it is told; routing.js gives no more."""
+
 EXACT_INTEGER: Final = 2**53 - 1
 """Number.MAX_SAFE_INTEGER: past it JavaScript rounds, and an account id becomes another customer's."""
 
@@ -36,6 +40,8 @@ class RoutingState(msgspec.Struct, frozen=True):
 
     routing: dict[str, Any]
     headers: HeaderChanges
+    unread: Sequence[str] = ()
+    """Keys that the script put beside those that are read of what it returned."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -51,6 +57,9 @@ class _Result(msgspec.Struct):
     headers: Annotated[list[list[Any]], Meta(max_length=2)] = []
     remove_headers: Annotated[list[list[Any]], Meta(max_length=2)] = []
     reject: tuple[int, str] | None = None
+    no_number: tuple[str, str] | None = None
+    """What is NaN or infinite, which JSON cannot say, and how JavaScript writes it."""
+    unread: Annotated[list[str], Meta(max_length=UNREAD)] = []
 
 
 _decode = msgspec.json.Decoder(_Result).decode
@@ -104,18 +113,17 @@ def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     values = value.count(b",") if len(value) > VALUES else 0
     if values > VALUES and values > VALUES + _encode(before.routing).count(b","):
         raise RuleViolation(f"the result has more than {VALUES} values")
-    try:
-        try:
-            result = _decode(value)
-        except msgspec.MsgspecError:
-            result = _decode(without_halves(value))
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise RuleViolation(f"the result has the wrong shape: {error}") from None
+    result = _read(value)
     if result.reject is not None:
         code, reason = result.reject
         if not 300 <= code <= 699:
             raise RuleViolation(f"{code} is not a SIP error")
         return Rejection(code, printable(reason))
+    if result.no_number is not None:
+        what, written = result.no_number
+        raise RuleViolation(
+            f"{printable(what)} is {printable(written)}, which is no number", what.removeprefix("the header ")
+        )
     routing = result.routing
     if routing is None:
         raise RuleViolation("the result has no routing")
@@ -156,12 +164,32 @@ def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
                 if type(gateway) is dict and gateway.get("cli") != cli:
                     numbers.check("cli", gateway)
     if not any(result.headers) and not any(result.remove_headers):
-        return RoutingState(routing, _NO_CHANGES)
+        return RoutingState(routing, _NO_CHANGES, result.unread)
     changes = HeaderChanges(
         add=[(entry["key"], entry["value"]) for entries in result.headers for entry in header_rules.checked(entries)],
         remove=[name for entries in result.remove_headers for name in header_rules.removed(entries)],
     )
-    return RoutingState(routing, changes)
+    return RoutingState(routing, changes, result.unread)
+
+
+def _read(value: bytes) -> _Result:
+    try:
+        try:
+            return _decode(value)
+        except msgspec.MsgspecError:
+            return _decode(without_halves(value))
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise RuleViolation(f"the result has the wrong shape: {error}") from None
+
+
+READ_OF_DATA: Final = ("routing", "egress_routing", "headers", "remove_headers")
+"""What is read of the object that a script returns."""
+
+
+def unread_text(key: str) -> str:
+    """What a script's console says of a key that is not read."""
+    nearest = difflib.get_close_matches(key, READ_OF_DATA, n=1, cutoff=0.6)
+    return f"data.{key} has no effect" + (f"; did you mean data.{nearest[0]}?" if nearest else "")
 
 
 def _has_wide(text: bytes) -> bool:

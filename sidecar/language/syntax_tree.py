@@ -38,6 +38,24 @@ class SyntaxTree:
         line_start = node.start_byte - point.column
         return point.row + 1, len(self.source[line_start : node.start_byte].decode("utf-8", "replace")) + 1
 
+    def place_of_byte(self, offset: int) -> tuple[int, int]:
+        """Line and column, both from 1, in characters, of a byte."""
+        line_start = self.source.rfind(b"\n", 0, offset) + 1
+        before = self.source[line_start:offset].decode("utf-8", "replace")
+        return self.source.count(b"\n", 0, offset) + 1, len(before) + 1
+
+    def offset(self, line: int, column: int) -> int | None:
+        """The byte of a place whose column counts bytes, as the engine's do; None for one outside the text."""
+        start = 0
+        for _ in range(line - 1):
+            end = self.source.find(b"\n", start)
+            if end < 0:
+                return None
+            start = end + 1
+        end = self.source.find(b"\n", start)
+        offset = start + column - 1
+        return offset if start <= offset <= (len(self.source) if end < 0 else end) else None
+
     def text(self, node: Node) -> bytes:
         """The part of the source that a node covers."""
         return self.source[node.start_byte : node.end_byte]

@@ -16,6 +16,8 @@ from sandbox.outcome import (
     Threw,
     TimedOut,
 )
+from sidecar.header_rules import RuleViolation
+from sidecar.runs.explanations import Explanations
 from sidecar.runs.outcomes import OutcomeName
 
 _HINTS: Final = {
@@ -33,13 +35,15 @@ class Failure(msgspec.Struct, frozen=True):
     location: str = ""
 
 
-def failure_of(outcome: Outcome) -> Failure:
-    """An outcome that is no decision, in words."""
+_explanations: Final = Explanations()
+"""One for the process: the share of time that they may take is the process's."""
+
+
+def failure_of(outcome: Outcome, text: str) -> Failure:
+    """An outcome that is no decision, in words. ``text`` is the script's, as it ran."""
     match outcome:
         case Threw():
-            place = outcome.location
-            location = f"{outcome.program}:{place.line}:{place.column}" if place else outcome.program
-            return Failure(OutcomeName.SCRIPT_ERROR, f"{outcome.name}: {outcome.message}", location)
+            return _thrown(outcome, text)
         case TimedOut(limit):
             return Failure(OutcomeName.TIMED_OUT, f"the {limit.value} time limit was reached")
         case OutOfMemory():
@@ -52,3 +56,18 @@ def failure_of(outcome: Outcome) -> Failure:
             return Failure(OutcomeName.REFUSED, reason)
         case Cancelled() | Returned():
             raise ValueError(f"{outcome} is no failure")
+
+
+def _thrown(threw: Threw, text: str) -> Failure:
+    explanation = _explanations.of(threw, text)
+    message = threw.message if explanation is None else explanation.message
+    place = threw.location if explanation is None else explanation
+    location = f"{threw.program}:{place.line}:{place.column}" if place else threw.program
+    return Failure(OutcomeName.SCRIPT_ERROR, f"{threw.name}: {message}", location)
+
+
+def rule_broken(violation: RuleViolation, name: str, text: str) -> Failure:
+    """A result that must not reach the switch, at the place where the script most likely made it so."""
+    place = _explanations.place_of(violation.subject, text) if violation.subject else None
+    location = f"{name}:{place[0]}:{place[1]}" if place else name
+    return Failure(OutcomeName.SCRIPT_ERROR, str(violation), location)

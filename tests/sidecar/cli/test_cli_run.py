@@ -75,7 +75,7 @@ def test_a_sip_error(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_script_error_shows_its_line(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(desk, "function main(data) {\n\tlet x;\n\treturn x.y;\n}\n") == 4
     assert without_time(capsys.readouterr().out) == (
-        "a.js:3:9: error: TypeError: cannot read property 'y' of undefined\n"
+        "a.js:3:9: error: TypeError: cannot read property 'y' of undefined: x is undefined\n"
         "    \treturn x.y;\n"
         "    \t       ^\n"
         "ROUTE to a, then b  (a.js failed)\n"
@@ -83,9 +83,29 @@ def test_a_script_error_shows_its_line(desk: Path, capsys: pytest.CaptureFixture
     )
 
 
+def test_what_is_no_number_is_named_at_the_line_that_has_it(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main(data) {\n  data.headers = [{ key: 'X-N', value: 1 / 'x' }];\n}") == 4
+    assert "a.js:2:26: error: the header X-N is NaN, which is no number" in capsys.readouterr().out
+    assert (
+        run(desk, "function main(data) {\n  data.egress_routing[0].headers = [{ key: 'X-N', value: 1 / 0 }];\n}") == 4
+    )
+    assert "a.js:2:44: error: the header X-N is Infinity, which is no number" in capsys.readouterr().out
+    assert run(desk, "function main(data) {\n  data.routing.cli = Number('x');\n}") == 4
+    assert "a.js:2:3: error: cli is NaN, which is no number" in capsys.readouterr().out
+
+
+def test_a_key_that_nothing_reads_is_warned_of(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "function main(data) { data.header = [{ key: 'X-A', value: 1 }]; }") == 0
+    assert "warn  data.header has no effect; did you mean data.headers?" in capsys.readouterr().out
+    assert run(desk, "function main(data) { return { routing: data.routing, removed: 1 }; }") == 0
+    assert "warn  data.removed has no effect" in capsys.readouterr().out
+    assert run(desk, "function main(data) { return { ...data }; }") == 0
+    assert "warn" not in capsys.readouterr().out
+
+
 def test_a_forbidden_header_is_a_script_error(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(desk, "function main(data) { data.headers.push({key: 'Via', value: 'x'}) }") == 4
-    assert "a.js: error: the header Via is the switch's own" in capsys.readouterr().out
+    assert "a.js:1:47: error: the header Via is the switch's own" in capsys.readouterr().out
 
 
 def test_the_configurations_actions_hold(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
