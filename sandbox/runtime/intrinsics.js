@@ -2,11 +2,22 @@
 const realm = globalThis;
 // Of an object or an array, the engine's stringify meets an author's setter at Array.prototype[0]; of a text it does not.
 const { parse, stringify } = JSON;
-const { apply, getOwnPropertyDescriptor: descriptor, getPrototypeOf } = Reflect;
+const {
+  apply,
+  defineProperty: defineOwn,
+  deleteProperty,
+  get,
+  getOwnPropertyDescriptor: descriptor,
+  getPrototypeOf,
+  has,
+  ownKeys,
+  set,
+} = Reflect;
 const { assign, create, defineProperty, freeze, setPrototypeOf } = Object;
 const text = String;
 const evaluate = (0, eval);
 const NativePromise = Promise;
+const NativeProxy = Proxy;
 const then = Promise.prototype.then;
 const slice = String.prototype.slice;
 const join = Array.prototype.join;

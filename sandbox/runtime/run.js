@@ -71,7 +71,7 @@ const fail = (thrown) => {
 
 const succeed = (returned) => {
   try {
-    const result = stringify(adapter.collect(data, returned));
+    const result = stringify(adapter.collect(data, dataOf(returned)));
     if (result === undefined) throw new NativeTypeError("the result cannot be written as JSON");
     if (result.length > bounds.result) return conclude("X", "result");
     return conclude("R", result);
@@ -89,12 +89,36 @@ const finish = (by, value) => {
 
 const concludeFinished = () => (finishedBy === "exit" ? succeed(finishedValue) : fail(finishedValue));
 
-define("vars", () => {
+// Called it gives the data, and it has the data's keys as well: both spellings are in use.
+const ofData = () => {
   askedForData = true;
   return data;
+};
+const handler = assign(create(null), {
+  get: (_target, key) => get(ofData(), key),
+  set: (_target, key, value) => set(ofData(), key, value),
+  has: (_target, key) => has(ofData(), key),
+  deleteProperty: (_target, key) => deleteProperty(ofData(), key),
+  ownKeys: () => ownKeys(ofData()),
+  getOwnPropertyDescriptor: (_target, key) => {
+    const found = descriptor(ofData(), key);
+    // The target has none of its own, and a proxy must not claim one that could not be there.
+    if (found !== undefined) defineProperty(found, "configurable", { __proto__: null, value: true });
+    return found;
+  },
+  defineProperty: (_target, key, attributes) => {
+    if (attributes.configurable === false) return false;
+    return defineOwn(ofData(), key, attributes);
+  },
 });
+const target = () => ofData();
+delete target.name;
+delete target.length;
+const dataAsObject = new NativeProxy(target, handler);
+const dataOf = (value) => (value === dataAsObject ? data : value);
+define("vars", dataAsObject);
 define("exit", (value) => {
-  finish("exit", value);
+  finish("exit", dataOf(value));
   throw EXIT;
 });
 define("err", (value) => {

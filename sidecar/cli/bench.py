@@ -85,6 +85,7 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     from sandbox.errors import SandboxError  # noqa: PLC0415 - as in run
     from sidecar.bench import workload  # noqa: PLC0415
     from sidecar.catalog.compile import make_script  # noqa: PLC0415
+    from sidecar.catalog.model import Snapshot  # noqa: PLC0415
     from sidecar.cli.call_data import InputError, read_variables  # noqa: PLC0415
     from sidecar.cli.decision_text import failure_text  # noqa: PLC0415
     from sidecar.cli.run import assign, decide  # noqa: PLC0415
@@ -108,7 +109,8 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     request = RoutingRequest(call_id="scriptforge-bench", routing=workload.routing(size))
     try:
         assignment = assign(subject, given, None, configuration)
-        decided = asyncio.run(decide(request, subject, assignment, configuration))
+        snapshot = Snapshot(scripts={subject.id: subject}, routes={("", ""): assignment}, dids={})
+        decided = asyncio.run(decide(request, snapshot, configuration))
     except SandboxError as error:
         raise SidecarError(str(error)) from error
     if decided.failure is not None:

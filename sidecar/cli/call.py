@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.cli.expectations import unmet
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.errors import SidecarError
+from sidecar.header_rules import RuleViolation, header_value
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.phone.keys import in_words, read_keys
-from sidecar.phone.transcript import unmet
 from sidecar.problem import Severity
 from sidecar.report import report
 from sidecar.runs.outcomes import GOOD_CALL_ENDS
 from sidecar.text import escaped
+from sipio.sip.message import is_token
 
 USAGE: Final = 2
 SCRIPT_BYTES: Final = 1_000_000
@@ -36,6 +38,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("script", type=Path, metavar="SCRIPT.js")
     parser.add_argument("--from", dest="from_user", default="442079460000", metavar="NUMBER", help="the caller")
     parser.add_argument("--to", dest="to_user", default="100", metavar="NUMBER", help="the number dialled")
+    parser.add_argument(
+        "--header",
+        dest="headers",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="a header of the INVITE, which ctx.header and ctx.get read; may be given several times",
+    )
     parser.add_argument("--vars", type=Path, metavar="FILE.toml", help="the assignment's vars")
     parser.add_argument(
         "--keys",
@@ -74,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         steps = None if arguments.keys is None else read_keys(arguments.keys)
         variables = _variables(arguments.vars)
+        headers = [_header(text) for text in arguments.headers]
     except SidecarError as error:
         print(f"scriptforge call: {escaped(str(error))}", file=sys.stderr)
         return USAGE
@@ -87,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         from_user=arguments.from_user,
         to_user=arguments.to_user,
         variables=variables,
+        headers=headers,
         steps=steps,
         sounds=arguments.sounds,
         real_time=arguments.real_time,
@@ -99,10 +111,22 @@ def run(arguments: argparse.Namespace) -> int:
     print(timeline(result.record), end="")
     if result.left:
         print(f"not played, since the call was over: {','.join(in_words(step) for step in result.left)}")
-    missing = unmet(arguments.expect, result.script_lines)
+    missing = unmet(arguments.expect, result.script_lines, seen="heard", all_lines="what the script did")
     if missing:
         print(missing, end="", file=sys.stderr)
     return 0 if not missing and result.record.outcome in GOOD_CALL_ENDS else 1
+
+
+def _header(text: str) -> tuple[str, str]:
+    """A header in an option. Raises SidecarError for what no INVITE can have."""
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not is_token(name):
+        raise SidecarError(f"--header {text!r}: needs a name, a colon and a value, such as 'X-Customer: 1207'")
+    try:
+        return name, header_value(name, value)
+    except RuleViolation as error:
+        raise SidecarError(f"--header: {error}") from error
 
 
 def _variables(file: Path | None) -> Mapping[str, Any]:

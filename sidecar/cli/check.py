@@ -7,20 +7,21 @@ from typing import Final
 
 import msgspec
 
-from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.cli.kind_option import kind_of
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
-from sidecar.language.assumed_kind import assumed_kind
 from sidecar.language.check import check_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
 from sidecar.text import escaped
 
 CLEAN: Final = 0
-PROBLEMS_FOUND: Final = 1
+PROBLEMS_FOUND: Final = 4
+"""As for a script that fails when it is run."""
 USAGE: Final = 2
 
 
@@ -29,14 +30,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "check",
         help="check scripts, assignments and the configuration without running anything",
-        description="Exit status: 0 nothing wrong (warnings count as nothing), 1 problems, 2 wrong usage.",
+        description="Exit status: 0 nothing wrong (warnings count as nothing), 2 wrong usage, 4 problems.",
     )
     parser.add_argument(
         "paths",
         type=Path,
         nargs="*",
         metavar="PATH",
-        help="script files or catalog directories; default: the configured catalog directory",
+        help="script files, directories of scripts, or catalog directories, which have an assignments.toml; default:"
+        " the configured catalog directory",
     )
     parser.add_argument(
         "--kind",
@@ -74,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     scripts = 0
     if arguments.paths or not problems:  # a wrong configuration may name the wrong directory
         for path in arguments.paths or [configuration.catalog.directory]:
-            scripts += _check(path, arguments.kind and Kind(arguments.kind), configuration, problems, sources)
+            scripts += _check(path, arguments.kind, configuration, problems, sources)
     if arguments.json:
         print(report_json(problems), end="")
     else:
@@ -85,9 +87,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(
-    path: Path, kind: Kind | None, configuration: Configuration, problems: list[Problem], sources: dict[str, str]
+    path: Path, given_kind: str | None, configuration: Configuration, problems: list[Problem], sources: dict[str, str]
 ) -> int:
-    """Adds what is wrong with a script or a catalog; the number of scripts looked at."""
+    """Adds what is wrong with a script, a directory of scripts or a catalog; the number of scripts looked at."""
+    files = _plain_scripts(path)
+    if files:
+        return sum(_check(file, given_kind, configuration, problems, sources) for file in files)
     if path.is_dir() or path == configuration.catalog.directory:
         catalog = msgspec.structs.replace(configuration.catalog, directory=path)
         loaded = DirectoryLoader(catalog, configuration.decisions, modules=shipped_grants().names()).load()
@@ -100,10 +105,18 @@ def _check(
         problems.append(error.problem)
         return 1
     sources[str(path)] = text
-    if kind is None:
-        kind, sign = assumed_kind(text)
-        taken = f"an App ({sign})" if sign else "a Script"
-        # Not among the problems, which are read by programs.
-        print(f"scriptforge check: {escaped(f'{path}: taken for {taken}')}; --kind decides", file=sys.stderr)
+    kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
     problems += check_script(text, kind, str(path), modules=shipped_grants().names())
     return 1
+
+
+def _plain_scripts(path: Path) -> list[Path]:
+    """The scripts below a directory that is no catalog, hidden ones aside; empty for a catalog or a file."""
+    if not path.is_dir() or (path / ASSIGNMENTS).exists() or (path / SCRIPTS).is_dir():
+        return []
+    return sorted(
+        file
+        for file in path.rglob("*.js")
+        if file.is_file()
+        and not any(part.startswith(".") or part == "node_modules" for part in file.relative_to(path).parts)
+    )

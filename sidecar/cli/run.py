@@ -3,10 +3,14 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from sidecar.catalog.compile import make_script
+from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file
@@ -20,6 +24,8 @@ from sidecar.cli.decision_text import (
     failure_text,
     time_text,
 )
+from sidecar.cli.expectations import unmet
+from sidecar.cli.kind_option import kind_of
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
@@ -28,6 +34,7 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
+from sidecar.problem import Severity
 from sidecar.report import report
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.pool_settings import decision_pool, one_worker
@@ -38,17 +45,23 @@ from sipio.routing import Direction, RoutingRequest
 
 CALL_ID: Final = "scriptforge-run"
 UNUSABLE: Final = 2
+UNEXPECTED: Final = 10
+"""Something that was expected is not in the result."""
+
+Sources = Mapping[str, tuple[str, str]]
+"""By the script's name: the file as the user knows it, and its text."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the ``run`` command."""
     parser = subparsers.add_parser(
         "run",
-        help="run one script on one call from a file; no daemon is needed",
+        help="run one script on one call from a file, or a catalog's scripts; no daemon is needed",
         description="Runs a script in a confined worker process and prints what it decides and changes, what it wrote"
-        f" to the console, and the time by stage. {EXIT_STATUS_TEXT}",
+        " to the console, and the time by stage. With --catalog it runs what the catalog has for the call, as the"
+        f" daemon would. {EXIT_STATUS_TEXT}",
     )
-    parser.add_argument("script", type=Path, metavar="SCRIPT.JS")
+    parser.add_argument("script", type=Path, nargs="?", metavar="SCRIPT.JS", help="unless --catalog is given")
     parser.add_argument(
         "--data",
         required=True,
@@ -56,8 +69,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help='the call as JSON: {"routing": {...}}, or all that a switch sends; - for standard input',
     )
     parser.add_argument("--vars", metavar="FILE", help="the assignment's vars as TOML")
-    parser.add_argument("--kind", choices=[kind.value for kind in Kind], default=Kind.SCRIPT.value)
+    parser.add_argument(
+        "--kind",
+        choices=[kind.value for kind in Kind],
+        help="what the script is (default: an App if it uses what only an App may, else a Script)",
+    )
+    parser.add_argument("--catalog", type=Path, metavar="DIR", help="run what is assigned there, instead of one script")
+    parser.add_argument("--customer", help="with --catalog: whose call it is")
+    parser.add_argument("--route", help="with --catalog: which of the customer's routes")
+    parser.add_argument("--did", help="with --catalog: the number called; the call's direction is then origination")
     parser.add_argument("--timeout-ms", type=milliseconds, metavar="N", help="default: the configuration's, 2000")
+    parser.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="must stand in what is printed of the decision and the console, each after the one before; exit status 10"
+        " where one does not",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
@@ -71,38 +100,113 @@ def milliseconds(text: str) -> int:
     return number
 
 
+class _Unusable(Exception):
+    """Something is wrong that has been told; the command ends with this status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Runs it, prints, and gives the exit status."""
+    wrong = _wrong_usage(arguments)
+    if wrong:
+        print(f"scriptforge run: {wrong}", file=sys.stderr)
+        return UNUSABLE
     configuration = load_configuration(arguments.config).configuration
     try:
-        text = read_text_file(arguments.script, Path("/"), configuration.catalog.script_bytes)
-        request = read_request(arguments.data, CALL_ID)
-        variables = read_variables(arguments.vars)
+        script: Path | None = arguments.script
+        text = "" if script is None else read_text_file(script, Path("/"), configuration.catalog.script_bytes)
+        request = _request(arguments)
+        if script is None:
+            snapshot, sources = _catalog(arguments.catalog, configuration)
+        else:
+            snapshot, sources = _one_script(arguments, text, request, configuration)
+        decided = asyncio.run(decide(request, snapshot, configuration))
+    except _Unusable as error:
+        return error.status
     except UnusableFileError as error:
         print(report([error.problem], {}), end="", file=sys.stderr)
         return UNUSABLE
     except InputError as error:
         print(report(error.problems, dict.fromkeys([error.problems[0].file], error.source)), end="", file=sys.stderr)
         return UNUSABLE
-    kind = Kind(arguments.kind)
-    shown_name = str(arguments.script)
-    problems = check_script(text, kind, shown_name, modules=shipped_grants().names())
-    if problems:
-        # The daemon would not load it: it has no say in any call.
-        print(report(problems, {shown_name: text}), end="", file=sys.stderr)
-        return EXIT_STATUS[OutcomeName.SCRIPT_ERROR]
-    script = make_script(id=arguments.script.stem, name=arguments.script.name, kind=kind, text=text)
-    assignment = assign(script, variables, arguments.timeout_ms, configuration)
-    try:
-        decided = asyncio.run(decide(request, script, assignment, configuration))
     except MalformedMessage as error:
         print(f"{shown_file(arguments.data)}: error: {error}", file=sys.stderr)
         return UNUSABLE
+    printed = _printed(decided, sources)
     if arguments.json:
         print(decision_json(decided.decision, decided.failure, decided.console), end="")
     else:
-        _print(decided, {script.name: (shown_name, text)})
-    return exit_status(decided.decision)
+        print(_text(decided, sources, Painter.of(sys.stdout)), end="")
+    missing = unmet(arguments.expect, printed, seen="found", all_lines="what came of it")
+    if missing:
+        print(missing, end="", file=sys.stderr)
+        return UNEXPECTED
+    return 0 if arguments.expect else exit_status(decided.decision)
+
+
+def _wrong_usage(arguments: argparse.Namespace) -> str:
+    """What of the options contradicts another; empty where nothing does."""
+    of_catalog = [name for name in ("customer", "route", "did") if getattr(arguments, name) is not None]
+    of_script = [name for name in ("vars", "kind", "timeout_ms") if getattr(arguments, name) is not None]
+    if arguments.catalog is None:
+        if arguments.script is None:
+            return "needs a script, or --catalog"
+        if of_catalog:
+            return f"--{of_catalog[0]} says which script of a catalog is run: name one with --catalog"
+    elif arguments.script is not None:
+        return "runs one script, or with --catalog what is assigned there, and not both"
+    elif of_script:
+        return f"--{of_script[0].replace('_', '-')} is the assignment's own with --catalog"
+    return ""
+
+
+def _request(arguments: argparse.Namespace) -> RoutingRequest:
+    """The call. Raises InputError."""
+    request = read_request(arguments.data, CALL_ID)
+    given = {name: getattr(arguments, name) for name in ("customer", "route", "did")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "did" in given:
+        given["direction"] = Direction.ORIGINATION
+    return msgspec.structs.replace(request, **given)
+
+
+def _one_script(
+    arguments: argparse.Namespace, text: str, request: RoutingRequest, configuration: Configuration
+) -> tuple[Snapshot, Sources]:
+    """The script, assigned to this very call. Raises InputError and _Unusable."""
+    variables = read_variables(arguments.vars)
+    shown_name = str(arguments.script)
+    kind = kind_of(arguments.kind, text, shown_name, "run")
+    problems = check_script(text, kind, shown_name, modules=shipped_grants().names())
+    print(report(problems, {shown_name: text}), end="", file=sys.stderr)
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        # The daemon would not load it: it has no say in any call.
+        raise _Unusable(EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
+    script = make_script(id=arguments.script.stem, name=arguments.script.name, kind=kind, text=text)
+    assignment = assign(script, variables, arguments.timeout_ms, configuration)
+    termination = request.direction is Direction.TERMINATION
+    snapshot = Snapshot(
+        scripts={script.id: script},
+        routes={(request.customer, request.route): assignment} if termination else {},
+        dids={} if termination else {request.did: assignment},
+    )
+    return snapshot, {script.name: (shown_name, text)}
+
+
+def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, Sources]:
+    """What is in the directory. Raises _Unusable."""
+    catalog = msgspec.structs.replace(configuration.catalog, directory=directory)
+    loaded = DirectoryLoader(catalog, configuration.decisions, modules=shipped_grants().names()).load()
+    print(report(loaded.problems, loaded.sources), end="", file=sys.stderr)
+    if loaded.snapshot is None:
+        raise _Unusable(UNUSABLE)
+    files = {Path(file).name: (file, text) for file, text in loaded.sources.items()}
+    return loaded.snapshot, {
+        script.name: files.get(script.name, (script.name, script.text)) for script in loaded.snapshot.scripts.values()
+    }
 
 
 def assign(
@@ -119,19 +223,11 @@ def assign(
     )
 
 
-async def decide(
-    request: RoutingRequest, script: Script, assignment: Assignment, configuration: Configuration
-) -> Decided:
-    """Decides a call by one assignment, in a pool of one worker that lives as long.
+async def decide(request: RoutingRequest, snapshot: Snapshot, configuration: Configuration) -> Decided:
+    """Decides a call by a snapshot, in a pool of one worker that lives as long.
 
     Raises MalformedMessage for a routing that no script can be given, SandboxError where no worker comes up.
     """
-    termination = request.direction is Direction.TERMINATION
-    snapshot = Snapshot(
-        scripts={script.id: script},
-        routes={(request.customer, request.route): assignment} if termination else {},
-        dids={} if termination else {request.did: assignment},
-    )
     runner = Runner({PoolName.DECISIONS: one_worker(decision_pool(configuration))})
     try:
         await runner.start(PoolName.DECISIONS)
@@ -149,11 +245,18 @@ async def decide(
         await runner.close()
 
 
-def _print(decided: Decided, sources: dict[str, tuple[str, str]]) -> None:
-    paint = Painter.of(sys.stdout)
+def _printed(decided: Decided, sources: Sources) -> list[str]:
+    """What an expectation is looked for in: all but the time, which is another each time. Several blanks are one."""
+    return [" ".join(line.split()) for line in _text(decided, sources, Painter(), timed=False).splitlines()]
+
+
+def _text(decided: Decided, sources: Sources, paint: Painter, *, timed: bool = True) -> str:
+    parts = []
     if decided.failure is not None:
-        print(failure_text(decided.failure, sources), end="")
-    print(decision_text(decided.request.routing, decided.decision, paint), end="")
+        parts.append(failure_text(decided.failure, sources))
+    parts.append(decision_text(decided.request.routing, decided.decision, paint))
     if decided.console:
-        print(f"{paint('console', Paint.BOLD)}\n{console_text(decided.console, paint)}", end="")
-    print(time_text(decided.decision.micros, paint), end="")
+        parts.append(f"{paint('console', Paint.BOLD)}\n{console_text(decided.console, paint)}")
+    if timed:
+        parts.append(time_text(decided.decision.micros, paint))
+    return "".join(parts)

@@ -173,7 +173,8 @@ def _entry_point(syntax: SyntaxTree, names: Names, rules: KindRules) -> list[Fau
         message = f"`{rules.entry}` is a generator: calling it runs nothing"
         return _marked(syntax, ((node, message) for node in names.entry_generators))
     speaks_older_dialect = any(
-        reference.name in _OLDER_DIALECT and reference.use is Use.CALLED for reference in names.references
+        reference.name == "vars" or (reference.name in _OLDER_DIALECT and reference.use is Use.CALLED)
+        for reference in names.references
     )
     exports = any(reference.name in ("module", "exports") for reference in names.references) or any(
         node.type == "export_statement" and (not rules.has_modules or es_module.exports_entry(syntax, node))

@@ -41,6 +41,8 @@ class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
     from_user: str
     to_user: str
     variables: Mapping[str, Any] = {}
+    headers: Sequence[tuple[str, str]] = ()
+    """Of the INVITE."""
     steps: Sequence[Step] | None = None
     """A scenario; None for a person at the terminal."""
     sounds: Path | None = None
@@ -89,7 +91,12 @@ async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) 
         pool, clock, lambda text: transcript.add("script", "logs", text), own_time=scripted, changed=changed
     )
     offer = CallOffer(
-        id="phone", driver="phone", from_user=asked.from_user, to_user=asked.to_user, source="the terminal"
+        id="phone",
+        driver="phone",
+        from_user=asked.from_user,
+        to_user=asked.to_user,
+        source="the terminal",
+        headers=list(asked.headers),
     )
     line = PhoneLine(offer, clock, _voice(asked, clock), transcript, files_must_be_there=asked.sounds is not None)
     calls = Calls(watch, _configuration(asked), _snapshot(asked), ended, shipped_grants())

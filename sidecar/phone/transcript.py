@@ -1,6 +1,6 @@
-"""What is said, played and done on a call, as lines; and whether that is what was expected."""
+"""What is said, played and done on a call, as lines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -37,37 +37,3 @@ class Transcript:
     def script_lines(self) -> list[str]:
         """What the script did, a line each: ``says Welcome``, ``plays user/menu.wav``, ``bridges user/alice``."""
         return [f"{line.what} {line.text}".rstrip() for line in self.lines if line.who == "script"]
-
-
-def unmet(expected: Sequence[str], script_lines: Sequence[str]) -> str:
-    """Empty where every expected text comes, in this order; else what is missing and what there was, as a diff.
-
-    Two texts may be found in the same line. A line break within an expected text is a blank.
-    """
-    heard = "\n".join(script_lines)
-    position = 0
-    for number, text in enumerate(expected):
-        found = heard.find(" ".join(text.split()), position)
-        if found >= 0:
-            position = found + len(" ".join(text.split()))
-            continue
-        after = heard.count("\n", 0, position)
-        shown = [f"--expect: {text!r} was not heard"]
-        if number:
-            shown[0] += f" after {expected[number - 1]!r}"
-        earlier = heard.find(" ".join(text.split()))
-        if earlier >= 0:
-            shown[0] += f" (only before it, in line {heard.count(chr(10), 0, earlier) + 1})"
-        shown += [f"  ok       {escaped(one)}" for one in expected[:number]]
-        shown.append(f"  missing  {escaped(text)}")
-        shown += [f"  not yet  {escaped(one)}" for one in expected[number + 1 :]]
-        shown.append("what the script did:")
-        if not script_lines:
-            shown.append("  (nothing)")
-        for index, line in enumerate(script_lines):
-            mark = ">" if number and index == after else " "
-            shown.append(f" {mark}{index + 1:4}  {escaped(line)}")
-        if number:
-            shown.append(f"(> is where {expected[number - 1]!r} was found; the search went on from there)")
-        return "\n".join(shown) + "\n"
-    return ""

@@ -66,7 +66,7 @@ def test_without_it_the_check_says_that_there_is_no_such_module(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "app.js").write_text(DECIDES)
-    assert main(["check", "--kind", "app", str(tmp_path / "app.js")]) == 1
+    assert main(["check", "--kind", "app", str(tmp_path / "app.js")]) == 4
     assert "there is no module 'credit'" in capsys.readouterr().out
 
 

@@ -36,7 +36,7 @@ def test_a_clean_catalog(catalog: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_configured_catalog_is_the_default(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (catalog / "scripts" / "a.js").write_text("function main() {\n  require('x')\n}\n")
-    assert check("--config", catalog / "sidecar.toml") == 1
+    assert check("--config", catalog / "sidecar.toml") == 4
     assert capsys.readouterr().out == (
         f"{catalog}/scripts/a.js:2:3: error: `require` in a Script, which has no modules\n"
         "      require('x')\n"
@@ -48,7 +48,7 @@ def test_the_configured_catalog_is_the_default(catalog: Path, capsys: pytest.Cap
 def test_files_and_their_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a.js"
     file.write_text("async function main() {}\n")
-    assert check(file, "--kind", "script") == 1
+    assert check(file, "--kind", "script") == 4
     assert f"{file}:1:1: error: `async` in a Script" in capsys.readouterr().out
     assert check(file, "--kind", "app") == 0
     assert capsys.readouterr().err == ""
@@ -76,12 +76,12 @@ def test_the_kind_is_taken_from_the_file(
     status = check(file)
     output = capsys.readouterr()
     assert output.err == f"scriptforge check: {file}: taken for {taken}; --kind decides\n"
-    assert status == (1 if "{ return" in text and "}" not in text else 0), output.out
+    assert status == (4 if "{ return" in text and "}" not in text else 0), output.out
 
 
 def test_the_configuration_is_checked_as_well(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (catalog / "sidecar.toml").write_text("[sandbox]\nworkers = 0\n")
-    assert check("--config", catalog / "sidecar.toml", catalog) == 1
+    assert check("--config", catalog / "sidecar.toml", catalog) == 4
     assert capsys.readouterr().out == (
         f"{catalog}/sidecar.toml:2:1: error: sandbox.workers: expected a whole number >= 1, got 0\n"
         "1 script: 1 error, 0 warnings\n"
@@ -90,7 +90,7 @@ def test_the_configuration_is_checked_as_well(catalog: Path, capsys: pytest.Capt
 
 def test_the_configured_size_holds_for_files_too(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (catalog / "long.js").write_text(MAIN + "/" * 1_000)
-    assert check("--config", catalog / "sidecar.toml", catalog / "long.js") == 1
+    assert check("--config", catalog / "sidecar.toml", catalog / "long.js") == 4
     assert f"{catalog}/long.js: error: is longer than 1_000 bytes\n" in capsys.readouterr().out
 
 
@@ -102,7 +102,7 @@ def test_warnings_alone_are_clean(catalog: Path, capsys: pytest.CaptureFixture[s
 
 def test_json(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (catalog / "assignments.toml").write_text("[[did]]\ndid = '1'\nscript = 'b'\n")
-    assert check(catalog, "--json") == 1
+    assert check(catalog, "--json") == 4
     assert json.loads(capsys.readouterr().out) == {
         "problems": [
             {
@@ -114,6 +114,26 @@ def test_json(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
             }
         ]
     }
+
+
+def test_a_directory_of_plain_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "b.js").write_text("wrong(")
+    (tmp_path / "a.js").write_text(MAIN)
+    (tmp_path / "more" / "b.js").write_text("async function main() {}\n")
+    assert check(tmp_path) == 0
+    assert capsys.readouterr().out == "2 scripts: no problems\n"
+    (tmp_path / "more" / "b.js").write_text("async function main( {}\n")
+    assert check(tmp_path) == 4
+    assert f"{tmp_path}/more/b.js:1:20: error" in capsys.readouterr().out
+
+
+def test_a_directory_without_any_script_is_a_catalog_that_lacks_everything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(tmp_path) == 4
+    assert f"{tmp_path}/assignments.toml: error" in capsys.readouterr().out
 
 
 def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +154,7 @@ def test_a_toml_file_is_no_script(catalog: Path, capsys: pytest.CaptureFixture[s
 
 def test_an_empty_line_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.js").write_text("")
-    assert check(tmp_path / "a.js") == 1
+    assert check(tmp_path / "a.js") == 4
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
@@ -145,7 +165,7 @@ def test_a_module_that_the_host_has_is_known(
 
     script = tmp_path / "a.js"
     script.write_text("const kv = require('kv'); async function main(data) { await kv.get('a') }")
-    assert check(script, "--kind", "app") == 1
+    assert check(script, "--kind", "app") == 4
     assert "there is no module 'kv'" in capsys.readouterr().out
     kv = HostModule(name="kv", javascript="() => ({})", answer=answer)
     monkeypatch.setattr(check_command, "shipped_grants", lambda: Grants([kv]))

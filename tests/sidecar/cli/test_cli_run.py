@@ -133,8 +133,97 @@ def test_an_app(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "REJECT 603 No" in capsys.readouterr().out
 
 
+def test_an_app_is_taken_for_one(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(desk, "async function main(data) { await null; data.routing.cli = '2' }") == 0
+    output = capsys.readouterr()
+    assert "~ cli  1 -> 2" in output.out
+    assert output.err == "scriptforge run: a.js: taken for an App (async, line 1); --kind decides\n"
+
+
+def test_what_is_expected_stands_in_what_is_printed_one_after_the_other(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusing = "function main() { console.log('no'); throw new Error('603 No') }"
+    assert run(desk, refusing, "--expect", "REJECT 603 No", "--expect", "log  no") == 0
+    capsys.readouterr()
+    assert run(desk, refusing, "--expect", "log  no", "--expect", "REJECT 603 No") == 10
+    error = capsys.readouterr().err
+    assert error.startswith("--expect: 'REJECT 603 No' was not found after 'log  no' (only before it, in line 1)\n")
+    assert "what came of it:\n" in error
+
+
+@pytest.fixture
+def catalog(desk: Path) -> Path:
+    (desk / "catalog" / "scripts").mkdir(parents=True)
+    (desk / "catalog" / "scripts" / "first.js").write_text("function main(data) { data.routing.first = true }")
+    (desk / "catalog" / "scripts" / "cli.js").write_text("function main(data) { data.routing.cli = data.own }")
+    (desk / "catalog" / "scripts" / "did.js").write_text("function main() {\n  throw new Error('404 No');\n}")
+    (desk / "catalog" / "assignments.toml").write_text(
+        "[[script]]\nfile = 'first.js'\nglobal_routing_priority = 'first'\n"
+        "[[route]]\ncustomer = 'acme'\nscript = 'cli'\nvars = { own = '7' }\n"
+        "[[did]]\ndid = '49'\nscript = 'did'\n"
+    )
+    return desk
+
+
+def run_catalog(*options: str) -> int:
+    return main(["run", "--catalog", "catalog", "--data", "call.json", "--config", "sidecar.toml", *options])
+
+
+def test_what_is_deployed_is_run_with_its_vars_and_the_global_scripts(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_catalog("--customer", "acme", "--route", "any") == 0
+    output = capsys.readouterr().out
+    assert output.startswith("ROUTE to a, then b  (cli.js returned)\n  ~ cli  1 -> 7\n  + first  true\n")
+    assert run_catalog("--did", "49") == 3
+    assert "REJECT 404 No  (did.js refused the call)" in capsys.readouterr().out
+    assert run_catalog("--customer", "another") == 0
+    assert "no script is assigned" in capsys.readouterr().out
+
+
+def test_a_catalog_that_cannot_be_used_is_told_as_check_tells_it(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (catalog / "catalog" / "assignments.toml").write_text("[[route]\n")
+    assert run_catalog("--customer", "acme") == 2
+    assert capsys.readouterr().err.startswith("catalog/assignments.toml:1:")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", "call.json"], "needs a script, or --catalog"),
+        (["a.js", "--catalog", ".", "--data", "call.json"], "and not both"),
+        (["a.js", "--customer", "x", "--data", "call.json"], "--customer says which script of a catalog is run"),
+        (["--catalog", ".", "--timeout-ms", "5", "--data", "call.json"], "--timeout-ms is the assignment's own"),
+    ],
+)
+def test_options_that_contradict_each_other(
+    desk: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_vars_is_a_function_and_an_object(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "vars.toml").write_text("own = '7'\n")
+    text = (
+        "function main() { vars.routing.cli = vars.own;"
+        " vars.headers = [{ key: 'X', value: Object.keys(vars()).length }]; return vars }"
+    )
+    assert run(desk, text, "--vars", "vars.toml") == 0
+    output = capsys.readouterr().out
+    assert "~ cli  1 -> 7" in output
+    assert "+ X: 5" in output
+    assert run(desk, "const { cli } = vars.routing;\nvars.routing.cli = `${cli}2`;\nexit(vars);") == 0
+    assert "~ cli  1 -> 12" in capsys.readouterr().out
+    assert run(desk, "vars.routing.cli = '3'") == 0
+    assert "~ cli  1 -> 3" in capsys.readouterr().out
+
+
 def test_what_the_daemon_would_not_load_is_not_run(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(desk, "function main(data) {\n  require('x');\n}\n") == 4
+    assert run(desk, "function main(data) {\n  require('x');\n}\n", "--kind", "script") == 4
     assert capsys.readouterr().err == (
         "a.js:2:3: error: `require` in a Script, which has no modules\n      require('x');\n      ^\n"
     )

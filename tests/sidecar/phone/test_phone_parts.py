@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.cli.expectations import unmet
 from sidecar.phone.clock import Clock, SkippingLoop
 from sidecar.phone.keys import HangUp, KeysError, Party, PartyAction, Press, Step, Wait, in_words, read_keys
-from sidecar.phone.transcript import Line, unmet
+from sidecar.phone.transcript import Line
 
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(Press, st.sampled_from("0123456789*#ABCD"), ahead=st.booleans()),
@@ -53,11 +54,14 @@ def test_expectations_are_met_in_order_and_only_then(expected: list[str], heard:
         position = found + len(" ".join(one.split()))
         if not met:
             break
-    assert (unmet(expected, heard) == "") == met
+    assert (unmet(expected, heard, seen="heard", all_lines="what the script did") == "") == met
 
 
 def test_nothing_heard_at_all() -> None:
-    assert unmet(["x"], []) == "--expect: 'x' was not heard\n  missing  x\nwhat the script did:\n  (nothing)\n"
+    assert (
+        unmet(["x"], [], seen="heard", all_lines="what the script did")
+        == "--expect: 'x' was not heard\n  missing  x\nwhat the script did:\n  (nothing)\n"
+    )
 
 
 def test_lines_show_no_control_characters() -> None:
