@@ -179,6 +179,9 @@ def test_what_is_deployed_is_run_with_its_vars_and_the_global_scripts(
     assert run_catalog("--did", "49") == 3
     assert "REJECT 404 No  (did.js refused the call)" in capsys.readouterr().out
     assert run_catalog("--customer", "another") == 0
+    assert "a script returned" in capsys.readouterr().out
+    (catalog / "catalog" / "assignments.toml").write_text("")
+    assert run_catalog("--customer", "acme") == 0
     assert "no script is assigned" in capsys.readouterr().out
 
 
