@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from sidecar.catalog.directory.reference import reference
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.text import effective_configuration, shipped_configuration
 from sidecar.errors import ConfigurationError
@@ -14,11 +15,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("config", help="print the configuration in effect, each key explained")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
     parser.add_argument("--defaults", action="store_true", help="print the configuration file as shipped")
+    parser.add_argument(
+        "--assignments", action="store_true", help="print every table and key of assignments.toml instead, as Markdown"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints it. Exit status 1 where the configuration cannot be used."""
+    if arguments.assignments:
+        print(reference(), end="")
+        return 0
     if arguments.defaults:
         print(shipped_configuration(), end="")
         return 0

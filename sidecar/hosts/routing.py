@@ -1,6 +1,5 @@
 """A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is hosts/routing.js."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
@@ -10,6 +9,7 @@ from msgspec import Meta
 from sandbox.answers import without_halves
 from sidecar import header_rules
 from sidecar.header_rules import RuleViolation
+from sidecar.language.near_misses import meant
 from sidecar.text import printable
 from sipio.routing import HeaderChanges
 
@@ -182,14 +182,10 @@ def _read(value: bytes) -> _Result:
         raise RuleViolation(f"the result has the wrong shape: {error}") from None
 
 
-READ_OF_DATA: Final = ("routing", "egress_routing", "headers", "remove_headers")
-"""What is read of the object that a script returns."""
-
-
 def unread_text(key: str) -> str:
     """What a script's console says of a key that is not read."""
-    nearest = difflib.get_close_matches(key, READ_OF_DATA, n=1, cutoff=0.6)
-    return f"data.{key} has no effect" + (f"; did you mean data.{nearest[0]}?" if nearest else "")
+    nearest = meant(key)
+    return f"data.{key} has no effect" + (f"; did you mean data.{nearest}?" if nearest else "")
 
 
 def _has_wide(text: bytes) -> bool:

@@ -1,9 +1,12 @@
-"""Actions on a call that nobody awaits: the script goes on before they are done, which its author seldom means.
+"""Actions on a call, and calls of the script's own async functions, that nobody awaits: the script goes on before they
+are done, which its author seldom means, and an error in one of them is never seen.
 
 What is taken for a call's ctx: the second parameter of ``main`` or of a default export; a variable made by
 ``new cxC5Server(...)``, whatever that is imported or required as; any parameter called ``ctx``; another name given to
 one of these; and functions taken out of one, as in ``const { tts, play: sound } = ctx``. Names are followed by
 JavaScript's scopes. Not followed: a ctx kept in an object's property or in an array.
+
+An async function is one declared as such under a name, or given to a variable: ``const find = async () => ...``.
 """
 
 import re
@@ -26,14 +29,19 @@ _PASSES: Final = frozenset(["parenthesized_expression", "array", "pair", "object
 _TAKEN: Final = frozenset(
     ["await_expression", "return_statement", "yield_expression", "export_statement", "template_substitution"]
 )
+_OF_A_PROMISE: Final = frozenset([b"then", b"catch", b"finally"])
+_MOST_USES: Final = 50
+"""Uses of a variable that are looked at: each look at a parent takes as long as the text has statements."""
 _EACH: Final = frozenset([b"forEach"])
 """Methods that throw away what the function returns that they are given."""
+_FUNCTION_VALUES: Final = frozenset(["function_expression", "arrow_function"])
 _MOST_PARENTS: Final = 200
 """So many nodes around a call are looked at: an expression nested deeper was not written by a person."""
 
 
 _CTX: Final = b"(ctx)"
 _CLASS: Final = b"(class)"
+_ASYNC: Final = b"(async)"
 
 
 def unawaited_actions(syntax: SyntaxTree, entry: str = MAIN) -> Iterator[tuple[Node, str]]:
@@ -41,7 +49,7 @@ def unawaited_actions(syntax: SyntaxTree, entry: str = MAIN) -> Iterator[tuple[N
 
     ``entry`` is the name of the function that a run calls. Raises CheckTimeoutError at the tree's deadline.
     """
-    if _NAMED.search(syntax.source) is None:
+    if _NAMED.search(syntax.source) is None and b"async" not in syntax.source:
         return
     found = _Calls(syntax, entry.encode())
     for call, name in found.of_actions():
@@ -58,11 +66,14 @@ class _Calls:
     def __init__(self, syntax: SyntaxTree, entry: bytes) -> None:
         self._syntax = syntax
         self._entry = entry
-        self.uses: dict[bytes, int] = {}
-        """How often each name stands in the text."""
+        self.uses: dict[bytes, list[Node]] = {}
+        """Where each name stands in the text."""
         self._meanings: dict[tuple[Scope, bytes], bytes] = {}
-        """A name that is declared in a scope may mean a ctx, cxC5Server, or the action that was taken out of a ctx.
+        """A name that is declared in a scope may mean a ctx, cxC5Server, the action that was taken out of a ctx, or an
+        async function.
         Names that mean anything else are not here."""
+        self._async_functions: list[tuple[Node, Scope]] = []
+        """The name of each that is declared as one, and where."""
         self._calls: list[tuple[Node, Scope]] = []
         self._given: list[tuple[Node, Node, Scope]] = []
         """Each name or pattern that is given a value, that value, and where."""
@@ -71,6 +82,8 @@ class _Calls:
         """Every call of an action, with the words of its function."""
         for visit in ScopeWalk(self._syntax):
             self._visit(visit)
+        for declared, scope in self._async_functions:
+            self._mean(self._syntax.text(declared), scope, _ASYNC)
         # Once for what is declared by ctx itself, once more for other names of those.
         for _ in range(2):
             for target, value, scope in self._given:
@@ -87,9 +100,12 @@ class _Calls:
         node, kind = visit.node, visit.type
         if visit.name is not None:
             if kind != "shorthand_property_identifier_pattern":
-                self.uses[visit.name] = self.uses.get(visit.name, 0) + 1
+                self.uses.setdefault(visit.name, []).append(node)
         elif kind in FUNCTIONS:
             self._parameters(visit)
+            name = node.child_by_field_name("name")
+            if kind == "function_declaration" and name is not None and _is_async(node):
+                self._async_functions.append((name, visit.parent.scope))
         elif kind == "import_statement":
             self._import(node, visit.scope)
         elif kind in ("variable_declarator", "assignment_expression"):
@@ -175,7 +191,7 @@ class _Calls:
         return self._meanings.get((declared_in, name)) if declared_in is not None else None
 
     def _meaning(self, value: Node, scope: Scope) -> bytes | None:
-        """What an expression gives: a ctx, the class of one, or nothing of interest."""
+        """What an expression gives: a ctx, the class of one, an async function, or nothing of interest."""
         if value.type == "identifier":
             return self._named(self._syntax.text(value), scope)
         if value.type == "new_expression":
@@ -185,6 +201,8 @@ class _Calls:
                 is_undeclared = scope.bindings.get(name) is None
                 is_class = self._named(name, scope) == _CLASS or (name == MODULE and is_undeclared)
                 return _CTX if is_class else None
+        if value.type in _FUNCTION_VALUES:
+            return _ASYNC if _is_async(value) else None
         return _CLASS if value.type == "call_expression" and self._requires_class(value) else None
 
     def _requires_class(self, call: Node) -> bool:
@@ -202,7 +220,8 @@ class _Calls:
             return None
         if function.type == "identifier":
             name = self._syntax.text(function)
-            return name if self._named(name, scope) in ACTIONS else None
+            meaning = self._named(name, scope)
+            return name if meaning in ACTIONS or meaning == _ASYNC else None
         if function.type != "member_expression":
             return None
         owner = function.child_by_field_name("object")
@@ -217,10 +236,14 @@ class _Calls:
         return words + b"." + self._syntax.text(member)
 
 
+def _is_async(function: Node) -> bool:
+    return any(child.type == "async" for child in function.children)
+
+
 # ---- what becomes of a promise ----
 
 
-def _lost(syntax: SyntaxTree, call: Node, uses: dict[bytes, int]) -> str:
+def _lost(syntax: SyntaxTree, call: Node, uses: dict[bytes, list[Node]]) -> str:
     """What to add to the message about a promise that nobody minds; empty where somebody does."""
     node = call
     for _ in range(_MOST_PARENTS):
@@ -285,15 +308,33 @@ def _method(syntax: SyntaxTree, member: Node) -> bytes:
     return syntax.text(name) if name is not None else b""
 
 
-def _kept(syntax: SyntaxTree, parent: Node, node: Node, uses: dict[bytes, int]) -> str:
+def _kept(syntax: SyntaxTree, parent: Node, node: Node, uses: dict[bytes, list[Node]]) -> str:
     target = parent.child_by_field_name("name" if parent.type == "variable_declarator" else "left")
     if target is None or _is_field(parent, "left", node):
         return ""
     if target.type in ("object_pattern", "array_pattern"):
         return _AS_VALUE
-    if target.type == "identifier" and uses.get(syntax.text(target), 0) < 2:
-        return f": `{syntax.text(target).decode('utf-8', 'replace')}` is not used any more"
+    if target.type != "identifier":
+        return ""
+    others = [one for one in uses.get(syntax.text(target), ()) if one != target][: _MOST_USES + 1]
+    name = syntax.text(target).decode("utf-8", "replace")
+    if not others:
+        return f": `{name}` is not used any more"
+    # Where it is awaited or handed on anywhere, it was meant as the promise that it is.
+    if len(others) <= _MOST_USES and all(_is_asked(syntax, one) for one in others):
+        return f": `{name}` is a promise, and what is asked of it is not there yet"
     return ""
+
+
+def _is_asked(syntax: SyntaxTree, name: Node) -> bool:
+    """Whether a name stands where a property of its value is asked for, other than a promise's own."""
+    member = name.parent
+    return (
+        member is not None
+        and member.type == "member_expression"
+        and _is_field(member, "object", name)
+        and _method(syntax, member) not in _OF_A_PROMISE
+    )
 
 
 def _returned(syntax: SyntaxTree, arrow: Node) -> str:

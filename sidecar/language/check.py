@@ -12,6 +12,7 @@ from sidecar.language import es_module
 from sidecar.language.awaits import unawaited_actions
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use, find_names
+from sidecar.language.near_misses import near_misses
 from sidecar.language.syntax import Fault, syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 from sidecar.problem import Problem, Severity
@@ -78,9 +79,10 @@ def _faults(
     faults += _marked(syntax, _modules(syntax, names, rules, modules))
     faults += _marked(syntax, _asynchronous(names, rules))
     faults += _entry_point(syntax, names, rules)
-    if rules.drives_calls:
-        # A script that is right but for its size is not refused for what would have been a warning.
-        with contextlib.suppress(CheckTimeoutError):
+    # A script that is right but for its size is not refused for what would have been a warning.
+    with contextlib.suppress(CheckTimeoutError):
+        warnings += _marked(syntax, near_misses(syntax, rules.entry))
+        if rules.drives_calls:
             warnings += _marked(syntax, unawaited_actions(syntax, rules.entry))
     return faults
 

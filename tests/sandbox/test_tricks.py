@@ -186,7 +186,7 @@ def test_out_of_memory_is_an_outcome() -> None:
         driven = Driven(text, memory_bytes=8_000_000)
         outcome = driven.run(cpu=10.0)
         # A text of more than 2**30 characters, or a buffer past a limit of the language, is a RangeError before.
-        # Where there is memory again by then, the worker tells the engine's null from an author's: see _may_have_filled.
+        # Where there is memory again by then, the worker tells the engine's null from an author's.
         ended = outcome == "M0" or str(outcome).startswith("N0")
         assert ended or (isinstance(outcome, Threw) and outcome.name in {"RangeError", "InternalError"}), text
         assert not driven.context.usable

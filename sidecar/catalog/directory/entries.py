@@ -26,52 +26,79 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """What all tables have."""
 
     vars: dict[str, Any] | str = {}
+    """Settings for the script: a table, or TOML text. Each top-level key is one of ``data``'s. Dates and times reach
+    the script as text."""
 
 
 class DecisionTable(Table, frozen=True, kw_only=True):
     """What Class 4 tables have; None where the configuration's own default applies."""
 
     timeout_ms: Milliseconds | None = None
+    """Milliseconds that the script has for one call, 1 to 3_600_000. Default: ``decisions.timeout_ms``."""
     timeout_action: ActionText | None = None
+    """What the switch is told when the time is over: a SIP answer such as ``"503 Script Timeout"``, or ``"continue"``
+    to go on as if the script were not there. Default: ``decisions.timeout_action``."""
     error_action: ActionText | None = None
+    """The same for a script that fails in any other way. Default: ``decisions.error_action``."""
 
 
 class ScriptTable(DecisionTable, frozen=True, kw_only=True):
-    """``[[script]]``: a file, and when it runs on every call, how."""
+    """A file in ``scripts/``. A script without one is a Script under the name of its file, without ``.js``. Only one
+    that runs on every call, by ``global_routing_priority``, has ``vars``, a timeout and actions of its own: those of
+    others are in their assignments."""
 
     file: Name
+    """The file's path within ``scripts/``."""
     id: Name | None = None
+    """What assignments call it. Default: the file's name without ``.js``."""
     name: Name | None = None
+    """What logs, records and errors call it. Default: ``file``."""
     kind: Kind = Kind.SCRIPT
+    """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls."""
     uuid: UuidText | None = None
+    """``process.env.SCRIPTFORGE_UUID``. Default: one made of the script's id."""
     app: str = ""
+    """``process.env.APP_ID``."""
     memory_bytes: MemoryBytes | None = None
+    """JavaScript heap of the script, at least 1_000_000. Default: ``sandbox.memory_bytes``."""
     environment: dict[str, str] = {}
+    """More variables of ``process.env``."""
     modules: tuple[Name, ...] | None = None
+    """The host modules that an App may require or import. Default: all that the host has."""
     global_routing_priority: GlobalPriority = GlobalPriority.DISABLED
+    """``"first"`` or ``"last"``: the script runs on every Class 4 call, before the assigned script or after it; several
+    in the order of the file."""
 
 
 class RouteTable(DecisionTable, frozen=True, kw_only=True):
-    """``[[route]]``: a customer's route, or all of their routes."""
+    """Class 4: a customer's route, or all of their routes, for calls that come with a customer."""
 
     customer: Name
+    """The customer as the switch names it."""
     route: Name | None = None
+    """The route as the switch names it. Default: every route of the customer that has no entry of its own."""
     script: Name
+    """The script's id."""
 
 
 class DidTable(DecisionTable, frozen=True, kw_only=True):
-    """``[[did]]``: calls to one number."""
+    """Class 4: calls to one number, for calls whose direction is origination."""
 
     did: Name
+    """The number as the switch sends it."""
     script: Name
+    """The script's id."""
 
 
 class DestinationTable(Table, frozen=True, kw_only=True):
-    """``[[destination]]``: Class 5 calls to one number or name; ``*`` for every other. Its script is an App."""
+    """Class 5: calls to one number or name, which a script answers and drives."""
 
     destination: Name
+    """The number or name dialled; ``"*"`` for every one that has no entry of its own."""
     script: Name
+    """The id of the script, which is an App."""
     customer: str = ""
+    """Whose sounds and recordings are used. Default: the customer that the switch names with the call."""
 
 
 TABLES: Mapping[str, type[Table]] = {

@@ -155,6 +155,34 @@ def test_whose_ctx_it_is(text: str, expected: list[str]) -> None:
     assert warnings(text) == expected
 
 
+ASYNC = "async function find(n) { return { blocked: true } }\nconst also = async (n) => find(n);\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "const r = find(1); if (r.blocked) f()",
+            ["4:11 `find(...)` is not awaited: `r` is a promise, and what is asked of it is not there yet"],
+        ),
+        ("const r = find(1); if (r.blocked) f(); await r", []),
+        ("const r = find(1); r.catch(() => 1); if (r.blocked) f()", []),
+        ("if (find(1)) f()", [f"4:5 `find(...)` is not awaited{TRUE}"]),
+        ("if (find(1).blocked) f()", [f"4:5 `find(...)` is not awaited{NOT_THERE}"]),
+        ("const { blocked } = find(1)", [f"4:21 `find(...)` is not awaited{VALUE}"]),
+        ("data.x = also(1) + 1", [f"4:10 `also(...)` is not awaited{VALUE}"]),
+        ("find(1)", [f"4:1 `find(...)` is not awaited{ON}"]),
+        ("[1].forEach((n) => find(n))", [f"4:20 `find(...)` is not awaited{FOR_EACH}"]),
+        ("await find(1); void find(2); find(3).catch(() => 1); return also(1)", []),
+        ("const all = [1].map((n) => find(n)); await Promise.all(all)", []),
+        ("function find() { return 1 } find()", []),
+        ("const find = () => 1; if (find()) f()", []),
+    ],
+)
+def test_calls_of_the_scripts_own_async_functions(body: str, expected: list[str]) -> None:
+    assert warnings(f"{ASYNC}async function main(data) {{\n{body}\n}}") == expected
+
+
 def test_a_script_has_no_calls() -> None:
     assert check_script("function main(data, ctx) { ctx.tts('x') }", Kind.SCRIPT, "x.js") == ()
 

@@ -1,0 +1,91 @@
+"""The reference page of ``assignments.toml``, made of the declarations in entries.py, so that no key is missing."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from sidecar.catalog.directory import entries
+from sidecar.catalog.directory.entries import TABLES, Table
+
+PREAMBLE: Final = """\
+# assignments.toml
+
+Which script runs on which call: every table and every key. The file lies in the catalog's directory, beside `scripts/`.
+Its tables are lists, so their names stand in two brackets; an unknown key, a wrong value or a script that is not there
+is an error with its line. `scriptforge check DIR` tells of all of them, `scriptforge config --assignments` prints this
+page.
+
+```toml
+[[route]]
+customer = "acme"
+route = "premium"
+script = "cheapest-first"
+timeout_ms = 200
+timeout_action = "503 Script Timeout"
+vars.margin.highest_rate = 0.015
+
+[[script]]
+file = "menu.js"
+kind = "app"
+
+[[destination]]
+destination = "100"
+script = "menu"
+```
+
+"""
+_WIDTH: Final = 120
+
+
+def reference() -> str:
+    """docs/assignments.md."""
+    parts = [PREAMBLE]
+    for name, table in TABLES.items():
+        parts.append(f"## `[[{name}]]`\n\n{_wrapped(_meaning(table))}\n\n| key | meaning |\n|---|---|\n")
+        for key, required, meaning in _keys(table):
+            parts.append(f"| `{key}`{', needed' if required else ''} | {meaning} |\n")
+        parts.append("\n")
+    return "".join(parts).rstrip() + "\n"
+
+
+def _keys(table: type[Table]) -> Iterator[tuple[str, bool, str]]:
+    """Each key, whether it is needed, and its meaning: what says which calls first."""
+    fields = sorted(msgspec.structs.fields(table), key=lambda field: (not field.required, field.name == "vars"))
+    texts = _texts(table)
+    for field in fields:
+        yield field.encode_name, field.required, _as_markdown(texts[field.name])
+
+
+def _texts(table: type[Any]) -> dict[str, str]:
+    """The text under each field of a table and of those that it is made of."""
+    found: dict[str, str] = {}
+    for one in reversed(table.__mro__):
+        if one.__module__ != entries.__name__:
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
+        assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
+        for declared, below in zip(body.body, body.body[1:], strict=False):
+            if (
+                isinstance(declared, ast.AnnAssign)
+                and isinstance(declared.target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+            ):
+                found[declared.target.id] = " ".join(str(below.value.value).split())
+    return found
+
+
+def _meaning(table: type[Table]) -> str:
+    return _as_markdown(" ".join(inspect.cleandoc(table.__doc__ or "").split()))
+
+
+def _as_markdown(text: str) -> str:
+    return text.replace("``", "`").replace("|", "\\|")
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False))

@@ -1,0 +1,80 @@
+"""Properties of ``data`` that are one mistake away from those that are read: ``data.header`` changes nothing."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Final
+
+from tree_sitter import Node
+
+from sidecar.language.scopes import Scope, ScopeWalk, Visit
+from sidecar.language.syntax_tree import SyntaxTree
+
+READ: Final = ("routing", "egress_routing", "headers", "remove_headers")
+"""What is read of what a routing script returns."""
+READ_OF_ROUTING: Final = ("egress_routing", "headers", "remove_headers", "cli", "dest_number")
+"""What of ``data.routing`` means something to the sidecar itself; anything else is the switch's."""
+CLOSE: Final = 0.75
+"""How near a name has to be: ``header``, ``removeHeaders`` and ``egressRouting`` are, ``customer`` is not."""
+_ASSIGNMENTS: Final = frozenset(["assignment_expression", "augmented_assignment_expression"])
+
+
+def meant(name: str, read: tuple[str, ...] = READ) -> str:
+    """The one of the names that are read that this one is nearly, empty for one that is read itself or like none."""
+    if name in read:
+        return ""
+    nearest = difflib.get_close_matches(name.lower(), read, n=1, cutoff=CLOSE)
+    return nearest[0] if nearest else ""
+
+
+def near_misses(syntax: SyntaxTree, entry: str) -> Iterator[tuple[Node, str]]:
+    """Each property of the entry's first parameter that is given a value under a name nearly right, with what to tell.
+
+    Raises CheckTimeoutError at the tree's deadline.
+    """
+    data: set[tuple[Scope, bytes]] = set()
+    assigned: list[tuple[Node, Scope]] = []
+    for visit in ScopeWalk(syntax):
+        name = _first_parameter(syntax, visit, entry.encode())
+        if name is not None:
+            data.add((visit.scope, name))
+        elif visit.type in _ASSIGNMENTS:
+            target = visit.node.child_by_field_name("left")
+            if target is not None and target.type == "member_expression":
+                assigned.append((target, visit.scope))
+    for target, scope in assigned:
+        owner, member = target.child_by_field_name("object"), target.child_by_field_name("property")
+        if owner is None or member is None:
+            continue
+        read: tuple[str, ...] = READ
+        if owner.type == "member_expression":
+            key = owner.child_by_field_name("property")
+            if key is None or syntax.text(key) != b"routing":
+                continue
+            owner, read = owner.child_by_field_name("object"), READ_OF_ROUTING
+        if owner is None or owner.type != "identifier":
+            continue
+        name = syntax.text(owner)
+        declared_in = scope.bindings.get(name)
+        if declared_in is None or (declared_in, name) not in data:
+            continue
+        written = syntax.text(member).decode("utf-8", "replace")
+        wanted = meant(written, read)
+        if wanted:
+            yield member, f"`{written}` is read by nothing; did you mean `{wanted}`?"
+
+
+def _first_parameter(syntax: SyntaxTree, visit: Visit, entry: bytes) -> bytes | None:
+    """The name of the entry's first parameter, where the node is the entry."""
+    if visit.type not in ("function_declaration", "function_expression", "arrow_function"):
+        return None
+    name = visit.node.child_by_field_name("name")
+    parent = visit.parent.node
+    if name is None and visit.parent.type == "variable_declarator":
+        name = parent.child_by_field_name("name")
+    is_entry = name is not None and syntax.text(name) == entry
+    if not is_entry and visit.parent.type == "export_statement":
+        is_entry = any(child.type == "default" for child in parent.children)
+    single = visit.node.child_by_field_name("parameter")
+    parameters = visit.node.child_by_field_name("parameters")
+    given = single if single is not None else next(iter(parameters.named_children if parameters else ()), None)
+    return syntax.text(given) if is_entry and given is not None and given.type == "identifier" else None
