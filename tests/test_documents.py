@@ -23,6 +23,7 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Assignment, Snapshot
 from sidecar.cli.call_data import read_request
 from sidecar.cli.decision_text import EXIT_STATUS
+from sidecar.cli.run import UNEXPECTED
 from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
@@ -211,7 +212,7 @@ def test_scripts_do_what_is_said_of_them(index: int, expected: tuple[str, Any]) 
 
 def test_the_table_of_exit_statuses_is_complete() -> None:
     numbers = {int(number) for number in re.findall(r"^\| (\d+) \|", WRITING.read_text(), re.MULTILINE)}
-    assert numbers == set(EXIT_STATUS.values()) | {1, 2}
+    assert numbers == set(EXIT_STATUS.values()) | {1, 2, UNEXPECTED}
 
 
 def test_the_socket_page_names_every_outcome_error_and_cap() -> None:

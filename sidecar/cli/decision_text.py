@@ -31,7 +31,7 @@ EXIT_STATUS: Mapping[str, int] = {
 EXIT_STATUS_TEXT: Final = (
     "Exit status: 0 the call is routed, 1 cannot start or no daemon answers, 2 wrong usage or an unusable file, 3"
     " refused by the script with a SIP error, 4 script error, 5 timed out, 6 out of memory, 7 the worker crashed,"
-    " 8 too much was waiting, 9 cancelled."
+    " 8 too much was waiting, 9 cancelled, 10 not as expected."
 )
 
 _ENDED: Mapping[str, str] = {
