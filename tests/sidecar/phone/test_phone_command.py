@@ -100,6 +100,19 @@ MENU = """
 """
 
 
+def test_the_invite_has_the_headers_that_were_given(phone: Phone) -> None:
+    body = "await ctx.tts(`${ctx.header('x-account')} ${ctx.get('sip_h_Diversion')} ${ctx.header('X-None')}`);"
+    headers = ["--header", "X-Account: 1207", "--header", "Diversion:<sip:1@example.com>;reason=busy"]
+    assert phone.call(body, "", *headers) == 0
+    assert phone.script[0] == "says 1207 <sip:1@example.com>;reason=busy undefined"
+
+
+@pytest.mark.parametrize("wrong", ["X-Account", "a b: 1", ": 1", "X-A: a\nb"])
+def test_a_header_that_no_invite_can_have_is_refused(phone: Phone, wrong: str) -> None:
+    assert phone.call("", "", "--header", wrong) == 2
+    assert "--header" in phone.err
+
+
 def test_a_menu_and_what_was_expected_of_it(phone: Phone, tmp_path: Path) -> None:
     variables = tmp_path / "vars.toml"
     variables.write_text('name = "Ann"')
