@@ -238,7 +238,7 @@ async def decide(request: RoutingRequest, snapshot: Snapshot, configuration: Con
                 result.set_result(what)
 
         pool = runner.pool(PoolName.DECISIONS)
-        decisions = Decisions(pool, configuration, snapshot, decided, shipped_grants())
+        decisions = Decisions(pool, configuration, snapshot, decided, shipped_grants(), tells_unread=True)
         decisions.route(request, lambda _decision: None)
         return await result
     finally:

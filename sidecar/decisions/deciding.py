@@ -45,13 +45,15 @@ class Step:
 
     __slots__ = ("assignment", "entry", "limits", "program", "reference", "script", "variables")
 
-    def __init__(self, assignment: Assignment, script: Script, program: Program, limits: Limits) -> None:
+    def __init__(
+        self, assignment: Assignment, script: Script, program: Program, limits: Limits, *, tells_unread: bool
+    ) -> None:
         self.assignment = assignment
         self.script = script
         self.program = program
         self.entry = RULES[script.kind].entry
         self.limits = limits
-        self.variables = routing_host.variables_json(assignment.variables)
+        self.variables = routing_host.variables_json(assignment.variables, tells_unread=tells_unread)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
 
 

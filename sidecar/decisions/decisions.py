@@ -30,7 +30,10 @@ class Decisions:
         snapshot: Snapshot,
         decided: Callable[[Decided], None],
         grants: Grants | None = None,
+        *,
+        tells_unread: bool = False,
     ) -> None:
+        """``tells_unread`` has a script's console say which keys of its result nothing reads."""
         self.runner = runner
         self.total_seconds = configuration.decisions.total_timeout_ms / 1000
         """Time of one decision, whatever its scripts have each."""
@@ -38,6 +41,7 @@ class Decisions:
         """Runs of scripts ended, by outcome; a decision may be several, and one without a script is none."""
         self._configuration = configuration
         self._decided = decided
+        self._tells_unread = tells_unread
         self.grants = grants or Grants()
         self._programs = decision_programs(configuration, self.grants)
         self._pending: set[Deciding] = set()
@@ -92,7 +96,7 @@ class Decisions:
         step = self._steps_before.pop(id(assignment), None)
         if step is None or step.script is not script:
             limits = decision_limits(assignment.timeout_ms / 1000, self._configuration)
-            step = Step(assignment, script, self._programs.of(script), limits)
+            step = Step(assignment, script, self._programs.of(script), limits, tells_unread=self._tells_unread)
         self._steps[id(assignment)] = step
         return step
 

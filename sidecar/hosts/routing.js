@@ -1,7 +1,7 @@
-// Class 4. Input: {routing, headers: [{key, value}], remove_headers: [{key}], vars}.
+// Class 4. Input: {routing, headers: [{key, value}], remove_headers: [{key}], vars, tells_unread}.
 // Result: {routing, headers: [...lists], remove_headers: [...lists], no_number, unread}, or {reject: [code, reason]}.
-// no_number is [what, text] where a number is NaN or infinite, of which JSON would make null; unread has the keys that the
-// script put beside those that are read. Both are mostly undefined.
+// no_number is [what, text] where a number is NaN or infinite, of which JSON would make null; unread, if the input wants it, has
+// the keys that the script put beside those that are read. Both are mostly undefined.
 (() => {
   "use strict";
   const { assign, create, defineProperty, keys, setPrototypeOf } = Object;
@@ -58,7 +58,7 @@
   let givenRemoveHeaders;
   let givenCli;
   let givenData;
-  let givenKeys; // of data: the vars' names and the call's own
+  let givenKeys; // of data: the vars' names and the call's own; only where unread is wanted
   let givenGatewayClis; // by gateway id: the cli it came with, to tell one that the script set from one it left
 
   const eachGateway = (list, visit) => {
@@ -89,7 +89,7 @@
     data.routing = routing;
     share(data);
     givenData = data;
-    givenKeys = keys(data);
+    givenKeys = input.tells_unread ? keys(data) : undefined;
     return data;
   };
 
@@ -124,23 +124,27 @@
     return count === 0 ? undefined : unread;
   };
 
-  const isNoNumber = (value) => typeof value === "number" && value - value !== 0;
-
-  const noNumberIn = (entries) => {
-    if (!isArray(entries)) return undefined;
+  // NaN and the infinities are the numbers that are not what they are less themselves.
+  const noNumberOf = (entries) => {
     for (let index = 0; index < entries.length; index++) {
       const value = entries[index]?.value;
-      if (isNoNumber(value)) return [`the header ${text(entries[index].key)}`, text(value)];
+      if (typeof value === "number" && value - value !== 0)
+        return [`the header ${text(entries[index].key)}`, text(value)];
     }
     return undefined;
   };
 
-  const noNumber = (routing, lists) => {
-    if (isNoNumber(routing.cli)) return ["cli", text(routing.cli)];
-    if (isNoNumber(routing.dest_number)) return ["dest_number", text(routing.dest_number)];
-    let found = noNumberIn(lists[0]) ?? noNumberIn(lists[1]);
-    const list = routing.egress_routing;
-    for (let index = 0; found === undefined && index < list.length; index++) found = noNumberIn(list[index]?.headers);
+  const noNumber = (routing, first, second) => {
+    const { cli, dest_number: dialled, egress_routing: list } = routing;
+    if (typeof cli === "number" && cli - cli !== 0) return ["cli", text(cli)];
+    if (typeof dialled === "number" && dialled - dialled !== 0) return ["dest_number", text(dialled)];
+    let found;
+    if (first.length) found = noNumberOf(first);
+    if (second.length) found ??= noNumberOf(second);
+    for (let index = 0; index < list.length; index++) {
+      const own = list[index]?.headers;
+      if (isArray(own) && own.length) found ??= noNumberOf(own);
+    }
     return found;
   };
 
@@ -177,16 +181,14 @@
         if (gateway.cli !== undefined && givenGatewayClis[id]?.[text(gateway.cli)]) gateway.cli = result.cli;
       });
     }
-    const headerLists = [
-      readable(added, "headers"),
-      readable(
-        list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
-        "egress_routing.headers",
-      ),
-    ];
-    return {
+    const first = readable(added, "headers");
+    const second = readable(
+      list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
+      "egress_routing.headers",
+    );
+    const collected = {
       routing: result,
-      headers: headerLists,
+      headers: [first, second],
       remove_headers: [
         readable(removed, "remove_headers"),
         readable(
@@ -194,9 +196,11 @@
           "egress_routing.remove_headers",
         ),
       ],
-      no_number: noNumber(result, headerLists),
-      unread: unreadOf(outer),
     };
+    const wrong = noNumber(result, first, second);
+    if (wrong !== undefined) collected.no_number = wrong;
+    if (givenKeys !== undefined) collected.unread = unreadOf(outer);
+    return collected;
   };
 
   const rejection = (code, reason) => {

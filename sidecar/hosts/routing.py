@@ -79,9 +79,12 @@ def initial_state(routing: dict[str, Any]) -> RoutingState:
 _NO_CHANGES: Final = HeaderChanges()
 
 
-def variables_json(variables: Mapping[str, Any]) -> bytes:
-    """The part of every input of an assignment that stays the same. Raises TypeError for what is not JSON."""
-    return b',"vars":' + _encode(dict(variables)) + b"}"
+def variables_json(variables: Mapping[str, Any], *, tells_unread: bool = False) -> bytes:
+    """The part of every input of an assignment that stays the same. Raises TypeError for what is not JSON.
+
+    ``tells_unread`` is for an author who tries a script: a microsecond of every decision for what `check` mostly says.
+    """
+    return b',"vars":' + _encode(dict(variables)) + (b',"tells_unread":true}' if tells_unread else b"}")
 
 
 def input_json(state: RoutingState, variables: bytes) -> bytes:
