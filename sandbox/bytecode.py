@@ -26,7 +26,7 @@ _HANDED_OVER: Final = (
 )
 
 
-class _Value(ctypes.Structure):
+class Value(ctypes.Structure):
     """A JSValue of a 64-bit engine; owned by whoever has it, unless it is given away."""
 
     _fields_ = (("payload", ctypes.c_uint64), ("tag", ctypes.c_int64))
@@ -36,14 +36,15 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_GetVersion": (ctypes.c_char_p, ()),
     "JS_GetRuntimeOpaque": (ctypes.c_void_p, (ctypes.c_void_p,)),
     "JS_UpdateStackTop": (None, (ctypes.c_void_p,)),
-    "JS_Eval": (_Value, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int)),
-    "JS_WriteObject": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_size_t), _Value, ctypes.c_int)),
-    "JS_ReadObject": (_Value, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)),
-    "JS_EvalFunction": (_Value, (ctypes.c_void_p, _Value)),
-    "JS_GetGlobalObject": (_Value, (ctypes.c_void_p,)),
-    "JS_GetException": (_Value, (ctypes.c_void_p,)),
-    "JS_SetPropertyStr": (ctypes.c_int, (ctypes.c_void_p, _Value, ctypes.c_char_p, _Value)),
-    "JS_FreeValue": (None, (ctypes.c_void_p, _Value)),
+    "JS_Eval": (Value, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int)),
+    "JS_WriteObject": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.POINTER(ctypes.c_size_t), Value, ctypes.c_int)),
+    "JS_ReadObject": (Value, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)),
+    "JS_EvalFunction": (Value, (ctypes.c_void_p, Value)),
+    "JS_GetGlobalObject": (Value, (ctypes.c_void_p,)),
+    "JS_GetException": (Value, (ctypes.c_void_p,)),
+    "JS_GetPropertyStr": (Value, (ctypes.c_void_p, Value, ctypes.c_char_p)),
+    "JS_SetPropertyStr": (ctypes.c_int, (ctypes.c_void_p, Value, ctypes.c_char_p, Value)),
+    "JS_FreeValue": (None, (ctypes.c_void_p, Value)),
     "js_free": (None, (ctypes.c_void_p, ctypes.c_void_p)),
 }
 
@@ -54,30 +55,30 @@ class Bytecode:
     Where this build of it hides or changes what is needed, there is no bytecode: everything is compiled from text.
     """
 
-    __slots__ = ("_engine", "_quickjs", "available")
+    __slots__ = ("_quickjs", "available", "engine")
 
     def __init__(self, quickjs: ModuleType) -> None:
         self._quickjs = quickjs
         self.available = quickjs.Context.__basicsize__ == CONTEXT_BYTES and ctypes.sizeof(ctypes.c_void_p) == 8
         try:
             # With the GIL held: what runs is ours, and short.
-            self._engine = ctypes.PyDLL(str(quickjs.__file__))
+            self.engine = ctypes.PyDLL(str(quickjs.__file__))
             for name, (result, arguments) in _FUNCTIONS.items():
-                function = getattr(self._engine, name)
+                function = getattr(self.engine, name)
                 function.restype, function.argtypes = result, arguments
-            self.available = self.available and self._engine.JS_GetVersion().startswith(VERSION)
+            self.available = self.available and self.engine.JS_GetVersion().startswith(VERSION)
         except (OSError, AttributeError):
             self.available = False
         if self.available:
             context = quickjs.Context()
-            self.available = self._engine.JS_GetRuntimeOpaque(_pointers(context)[0]) == id(context)
+            self.available = self.engine.JS_GetRuntimeOpaque(pointers(context)[0]) == id(context)
 
     def compile(self, text: str) -> bytes | None:
         """The script ``text`` as bytecode; None where there is none to be had, be it that the text is no script."""
         if not self.available:
             return None
-        engine, scratch = self._engine, self._quickjs.Context()
-        runtime, context = _pointers(scratch)
+        engine, scratch = self.engine, self._quickjs.Context()
+        runtime, context = pointers(scratch)
         engine.JS_UpdateStackTop(runtime)
         written = text.encode()
         compiled = engine.JS_Eval(context, written, len(written), FILE_NAME, _COMPILE_ONLY)
@@ -95,8 +96,8 @@ class Bytecode:
 
     def evaluate(self, target: Any, code: bytes) -> Any:
         """What the script ``code`` ends in, as the binding gives it; None where the context has no memory for it."""
-        engine = self._engine
-        runtime, context = _pointers(target)
+        engine = self.engine
+        runtime, context = pointers(target)
         engine.JS_UpdateStackTop(runtime)
         value = engine.JS_ReadObject(context, code, len(code), _BYTECODE)
         if value.tag != _EXCEPTION:
@@ -110,8 +111,17 @@ class Bytecode:
         engine.JS_FreeValue(context, realm)
         return target.eval(_HANDED_OVER)
 
+    def handed_over(self, target: Any) -> Value:
+        """The global ``handedOver`` of a context, in which nobody's code has run: a value that the context owns."""
+        _, context = pointers(target)
+        realm = self.engine.JS_GetGlobalObject(context)
+        value: Value = self.engine.JS_GetPropertyStr(context, realm, b"handedOver")
+        self.engine.JS_FreeValue(context, realm)
+        self.engine.JS_FreeValue(context, value)
+        return value
 
-def _pointers(context: Any) -> tuple[int, int]:
+
+def pointers(context: Any) -> tuple[int, int]:
     """Addresses of the engine's runtime and context behind the binding's Context."""
     head = object.__basicsize__
     runtime, engine_context = struct.unpack("QQ", ctypes.string_at(id(context) + head, 16))

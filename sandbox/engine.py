@@ -13,8 +13,9 @@ import _quickjs as quickjs  # the package around it starts a thread, which would
 import msgspec
 
 from sandbox import runtime
-from sandbox.bytecode import Bytecode
+from sandbox.bytecode import Bytecode, pointers
 from sandbox.program import Program
+from sandbox.rejections import Rejections
 
 STACK_BYTES: Final = 256 * 1024
 """Overflow is a clean error at this size; 0 and 64 MB were measured to crash."""
@@ -88,6 +89,7 @@ ENGINE_ERRORS: Final = (quickjs.JSException, SystemError, TypeError, ValueError)
 
 
 _BYTECODE: Final = Bytecode(quickjs)
+_REJECTIONS: Final = Rejections(_BYTECODE)
 
 
 @cache
@@ -128,6 +130,7 @@ class Context:
     """One engine context with the runtime in it."""
 
     __slots__ = (
+        "_address",
         "_bounds",
         "_context",
         "_entries",
@@ -144,6 +147,8 @@ class Context:
     )
 
     def __init__(self, suspends: bool) -> None:
+        self.suspends = suspends
+        self._address = 0
         context = quickjs.Context()
         context.set_max_stack_size(STACK_BYTES)
         self._context = context
@@ -153,14 +158,18 @@ class Context:
         if suspends:
             self._fire = self._functions("fire")
             self._settle = self._functions("settle")
+            self._watch_rejections()
         self._reset = self._functions("reset")
-        self.suspends = suspends
         self._entries: tuple[str, ...] = ()
         self.program_key = ""
         self.ended: Status | None = None
         """The status in which a promise reaction ended the context, if one did."""
         self.usable = True
         """False once a run has left the context in doubt: it is thrown away."""
+
+    def __del__(self) -> None:
+        if self.suspends:
+            _REJECTIONS.forget(self._address)
 
     def load(self, program: Program, bounds: RunBounds, *, once: bool = False) -> Status:
         """Compile the program. The status is LOADED, or how it failed.
@@ -237,6 +246,17 @@ class Context:
             self.usable = False
             return False
 
+    @property
+    def unheard(self) -> bool:
+        """Whether a promise was rejected that nobody waited for."""
+        return self.suspends and _REJECTIONS.any(self._address)
+
+    def take_unheard(self) -> str:
+        """The errors of those rejections as JSON, ``[{name, message, stack}, ...]``, as of one that a run ends in."""
+        taken = self._take("takeUnheard")
+        _REJECTIONS.clear(self._address)
+        return taken
+
     def take_log(self) -> str:
         """The console lines of this turn as JSON, ``[[level, text], ...]``."""
         return self._take("takeLines")
@@ -259,6 +279,13 @@ class Context:
     def heap_bytes(self) -> int:
         """JavaScript heap in use; takes time in proportion to it."""
         return int(self._context.memory()["malloc_size"])
+
+    def _watch_rejections(self) -> None:
+        runtime, self._address = pointers(self._context)
+        self._functions("handOverUnheard")()
+        if _BYTECODE.available:
+            _REJECTIONS.watch(runtime, self._address, _BYTECODE.handed_over(self._context))
+        self._functions("takeBack")()
 
     def _take(self, name: str) -> str:
         try:

@@ -5,6 +5,7 @@ file.
 """
 
 import gc
+import json
 import mmap
 import resource
 import select
@@ -23,6 +24,7 @@ from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Statu
 from sandbox.link import BEGUN, REVOKED, RUNNING, CancelMessage, LoadMessage, RunMessage, SettleMessage
 from sandbox.output import Output
 from sandbox.program import Program
+from sandbox.stack import threw
 from sandbox.suspended import BegunRun, SuspendedRuns
 
 READ_BYTES: Final = 256 * 1024
@@ -48,6 +50,8 @@ KERNEL_KILL_FACTOR: Final = 1.5
 KERNEL_KILL_SLACK_SECONDS: Final = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
 engine's interrupt, which counts processor time, gets the chance to spare the kill where the machine is busy."""
+UNHEARD_CHARACTERS: Final = 500
+"""Of what is said of one rejection."""
 _WAITING, _THREW_NULL = Tag.WAITING, Tag.THREW_NULL
 """Finding a member of an enumeration takes some 70 ns, and a decision would look for three."""
 _CUT_SHORT: Final = (Tag.OUT_OF_TIME, Tag.OUT_OF_MEMORY, Tag.EXCEEDED)
@@ -255,10 +259,24 @@ class Worker:
         if status.tag is _THREW_NULL:
             status = OUT_OF_MEMORY if self._may_have_filled(run) else structs.replace(status, tag=Tag.THREW)
         log = context.take_log() if status.lines or status.tag in _CUT_SHORT else None
+        if context.unheard and context.usable:
+            log = self._with_unheard(run, log)
         if status.calls:
             # Of the run's last turn, which it did not wait for.
             self._output.add(link.calls(run.id, context.take_outbox(), None))
         self._end(run, status, log)
+
+    def _with_unheard(self, run: BegunRun, log: str | None) -> str | None:
+        """The console lines of a run with one for each promise that was rejected and that nobody awaited."""
+        program = self._programs.get(run.key)
+        unheard = json.loads(run.context.take_unheard())
+        if program is None or not unheard:
+            return log
+        lines = json.loads(log) if log else []
+        for description in unheard:
+            error = str(threw(program.name, json.dumps(description)))[:UNHEARD_CHARACTERS]
+            lines.append(["warn", f"nobody awaited a promise that was rejected: {error}"])
+        return json.dumps(lines)
 
     def _end(self, run: BegunRun, status: Status, log: str | None) -> None:
         context = run.context

@@ -141,5 +141,31 @@ const takeOutbox = () => {
   return listed(taken);
 };
 
+// Promises that were rejected and that nobody waited for, each followed by its reason, or undefined twice; see rejections.py.
+const unheard = bareArray();
+const handOverUnheard = () => define("handedOver", unheard);
+const takeBack = () => {
+  delete realm.handedOver;
+};
+
+const takeUnheard = () => {
+  const taken = bareArray();
+  for (let index = 0; index < unheard.length; index += 2) {
+    if (unheard[index] !== undefined && adapter.tellsUnawaited) put(taken, describe(unheard[index + 1]));
+    unheard[index] = unheard[index + 1] = undefined;
+  }
+  return listed(taken);
+};
+
+const warn = log("warn");
+
+const tellLeft = () => {
+  if (!adapter.tellsUnawaited || nothingWaits()) return;
+  const left = bareArray();
+  if (timers.length) put(left, `${timers.length} ${timers.length === 1 ? "timer" : "timers"}`);
+  if (hostCallsWaiting) put(left, `${hostCallsWaiting} ${hostCallsWaiting === 1 ? "answer" : "answers"} of modules`);
+  warn(`${entry} has ended: ${apply(join, left, [" and "])} that it did not await will not come`);
+};
+
 const granted = { host };
-const turns = { fire, settle, takeOutbox, offer };
+const turns = { fire, settle, takeOutbox, offer, handOverUnheard, takeBack, takeUnheard };

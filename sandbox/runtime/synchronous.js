@@ -16,6 +16,7 @@ const waitingFor = () => 0;
 const makeModules = () => {};
 const outboxCalls = () => 0;
 const nothingWaits = () => true;
+const tellLeft = () => {};
 const follow = () => {
   throw new NativeTypeError(`${entry} returned a promise; a Script is synchronous: make it an App`);
 };

@@ -217,5 +217,5 @@
     return match === null ? undefined : rejection(match[1], apply(trim, apply(slice, message, [match[0].length]), []));
   };
 
-  return { prepare, collect, caught };
+  return { prepare, collect, caught, tellsUnawaited: true };
 })();

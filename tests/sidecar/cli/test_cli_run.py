@@ -133,6 +133,19 @@ def test_an_app(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "REJECT 603 No" in capsys.readouterr().out
 
 
+def test_what_an_app_does_not_await_is_told(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        "async function save() {\n  await null;\n  throw new Error('not saved');\n}\n"
+        "async function main(data) {\n  void save();\n  save().catch(() => 1);\n"
+        "  setTimeout(() => { data.headers = [] }, 10);\n}"
+    )
+    assert run(desk, text) == 0
+    output = capsys.readouterr().out
+    assert "warn  nobody awaited a promise that was rejected: a.js:3:" in output
+    assert output.count("not saved") == 1
+    assert "warn  main has ended: 1 timer that it did not await will not come" in output
+
+
 def test_an_app_is_taken_for_one(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(desk, "async function main(data) { await null; data.routing.cli = '2' }") == 0
     output = capsys.readouterr()

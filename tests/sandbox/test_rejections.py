@@ -1,0 +1,112 @@
+"""Promises that were rejected and that nobody waited for."""
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox import engine
+from sandbox.engine import Context, RunBounds, Tag
+from sandbox.program import Program
+from sandbox.rejections import UNHEARD
+
+ADAPTER = "({prepare: (x) => x, collect: (x, y) => y ?? 0, caught: () => undefined, tellsUnawaited: true})"
+
+
+def context_of(text: str, adapter: str = ADAPTER) -> Context:
+    context = Context(suspends=True)
+    context.load(Program(key="1", name="a.js", suspends=True, text=text, adapter=adapter), RunBounds(10_000, 1_000, 10))
+    context.limit_time(5.0)
+    return context
+
+
+def run(context: Context) -> list[dict[str, Any]]:
+    """The errors of the rejections that nobody heard."""
+    status = context.start("{}", "", 0.0)
+    while context.run_job():
+        pass
+    status = context.poll(True)
+    assert status.tag is Tag.RETURNED, status
+    found: list[dict[str, Any]] = json.loads(context.take_unheard()) if context.unheard else []
+    context.finish()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "messages"),
+    [
+        ("Promise.reject(new Error('a'))", ["a"]),
+        ("(async () => { throw new Error('b') })()", ["b"]),
+        ("Promise.resolve(1).then(() => { throw new Error('c') })", ["c"]),
+        ("Promise.reject(1).catch(() => 1)", []),
+        ("const p = Promise.reject(1); await null; p.catch(() => 1)", []),
+        ("try { await Promise.reject(new Error('d')) } catch {}", []),
+        ("Promise.reject(new Error('\\ud800'))", ["\ud800"]),
+        ("Promise.reject({ get message() { throw 1 }, toJSON() { throw 2 } })", ["[a value that cannot be shown]"]),
+        ("Promise.reject(new Error('e')); Promise.reject(new Error('f'))", ["e", "f"]),
+    ],
+)
+def test_a_rejection_that_nobody_heard_is_told(body: str, messages: list[str]) -> None:
+    context = context_of(f"async function main() {{ {body}; await null; }}")
+    assert [error["message"] for error in run(context)] == messages
+
+
+def test_the_next_run_does_not_hear_of_it() -> None:
+    context = context_of("async function main() { globalThis.n ??= 0; if (!n++) Promise.reject(1); await null; }")
+    assert len(run(context)) == 1
+    assert run(context) == []
+
+
+def test_a_thousand_are_cut() -> None:
+    context = context_of("async function main() { for (let i = 0; i < 1000; i++) Promise.reject(i); await null; }")
+    assert len(run(context)) == UNHEARD
+    assert not context.unheard
+
+
+def test_places_are_used_again() -> None:
+    text = (
+        "const f = () => 1;"
+        "async function main() { for (let i = 0; i < 1000; i++) Promise.reject(i).catch(f); Promise.reject(7); }"
+    )
+    assert [error["message"] for error in run(context_of(text))] == ["7"]
+
+
+def test_an_adapter_that_does_not_want_it_is_told_nothing() -> None:
+    quiet = "({prepare: (x) => x, collect: (x, y) => y ?? 0, caught: () => undefined})"
+    assert run(context_of("async function main() { Promise.reject(1); await null; }", quiet)) == []
+
+
+def test_hostile_text_finds_no_way_to_the_list() -> None:
+    text = (
+        "Object.defineProperty(Array.prototype, '0', { set() { throw 1 }, get() { throw 2 }, configurable: true });"
+        "Object.defineProperty(globalThis, 'handedOver', { set() { throw 3 } });"
+        "async function main() { Promise.reject(new Error('x')); await null; }"
+    )
+    assert [error["message"] for error in run(context_of(text))] == ["x"]
+
+
+def test_nothing_of_a_context_is_kept_when_it_is_gone() -> None:
+    kept = len(engine._REJECTIONS._lists)
+    contexts = [context_of("async function main() { Promise.reject(1) }") for _ in range(5)]
+    for context in contexts:
+        run(context)
+    assert len(engine._REJECTIONS._lists) == kept + 5
+    del contexts, context
+    assert len(engine._REJECTIONS._lists) == kept
+
+
+def test_a_full_heap_costs_the_rejection_and_nothing_else() -> None:
+    text = (
+        "async function main() { const a = []; try { for (;;) a.push(new Array(1000).fill(1)); } catch {"
+        " for (let i = 0; i < 100; i++) { try { Promise.reject(i) } catch {} } } a.length = 0; await null; }"
+    )
+    program = Program(key="1", name="a.js", suspends=True, text=text, adapter=ADAPTER, memory_bytes=4_000_000)
+    context = Context(suspends=True)
+    context.load(program, RunBounds(10_000, 1_000, 10))
+    context.limit_time(5.0)
+    status = context.start("{}", "", 0.0)
+    while context.run_job():
+        pass
+    assert status.tag in set(Tag)
+    if context.unheard:
+        context.take_unheard()
