@@ -58,6 +58,8 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     """Calls in a row that Kamailio waited for in vain."""
     breaker_limit: int
     """Kamailio's circuit breaker opens at so many of them in a row."""
+    source: str
+    """``host:port`` that the INVITE came from."""
     direction: Direction
     customer: str
     route: str
@@ -157,6 +159,7 @@ def _call_route(fields: list[bytes]) -> CallRoute:
         timeout_ms=_number(fields[4]),
         timeouts_in_row=_number(fields[5]),
         breaker_limit=_number(fields[6]),
+        source=_source(fields[7], fields[8]),
         direction=direction,
         customer=_text(fields[10]),
         route=_text(fields[11]),
@@ -198,6 +201,11 @@ def _number(field: bytes) -> int:
     if not field.isdigit() or len(field) > _MAX_DIGITS:
         raise MalformedMessage(f"number {field[:32]!r}")
     return int(field)
+
+
+def _source(host: bytes, port: bytes) -> str:
+    text = host.decode("ascii", "replace")
+    return f"{f'[{text}]' if ':' in text and not text.startswith('[') else text}:{_number(port)}"
 
 
 def _binary(field: bytes) -> bytes:
