@@ -2,8 +2,8 @@
 
 In a SIP address it is the user part (RFC 3261 clause 19.1.1), in a tel URI the subscriber (RFC 3966 clause 3), and a
 switch of another protocol sends either as plain text. All three may escape characters, spread the digits with visual
-separators and hang parameters on them (number portability, RFC 4694; trunk groups, RFC 4904). Scripts and the look-up of
-assignments go by the number alone; its parameters are kept beside it.
+separators and hang parameters on them (number portability, RFC 4694; trunk groups, RFC 4904). Scripts and the look-up
+of assignments go by the number alone; its parameters are kept beside it.
 """
 
 import re

@@ -4,7 +4,6 @@ provider."""
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -57,7 +56,7 @@ def daemon(registrar: Registrar, tmp_path_factory: pytest.TempPathFactory) -> It
     made = VoiceDaemon(
         tmp_path_factory.mktemp("voice"),
         {"says": SAYS},
-        routes=f'[[destination]]\ndestination = "+44 20 7946-0000"\nscript = "says"\n'
+        routes='[[destination]]\ndestination = "+44 20 7946-0000"\nscript = "says"\n'
         '[[destination]]\ndestination = "acct1"\nscript = "says"\n',
         accounts=f"""
 [[trunk]]

@@ -59,7 +59,10 @@ def test_a_number_is_assigned_however_it_is_written() -> None:
     )
     assert found.snapshot is not None
     assert list(found.snapshot.dids) == list(found.snapshot.destinations) == ["+442079460000"]
-    twice = [DidEntry(place="1", did="+4420", script="a"), DidEntry(place="2", did="+44-20;npdi", script="a")]
+    twice: list[AssignmentEntry] = [
+        DidEntry(place="1", did="+4420", script="a"),
+        DidEntry(place="2", did="+44-20;npdi", script="a"),
+    ]
     assert "DID '+44-20;npdi': assigned on" in "".join(told(compiled(scripts, twice)))
 
 
@@ -135,6 +138,11 @@ def test_entries_become_what_the_call_path_reads() -> None:
             [script("a")],
             [route("acme", "nowhere", vars={"routing": 1})],
             ["route acme.vars.routing: error: vars: the key 'routing' is the call's own"],
+        ),
+        (
+            [script("a")],
+            [route("acme", "a", vars={"sip": 1})],
+            ["route acme.vars.sip: warning: vars: the key 'sip' hides the data.sip that a Class 4 script finds else"],
         ),
         (
             [script("a")],
