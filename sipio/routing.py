@@ -53,6 +53,8 @@ class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The switch's own decision: ``egress_routing`` (destinations in order), ``cli``, ``dest_number``, ..."""
     timeout_ms: int | None = None
     """The most the switch is ready to wait; shortens the assignment's own timeout, never lengthens it."""
+    fail_closed: bool | None = None
+    """Whether the switch refuses the call if it gets no answer; None where it does not say."""
     sip: SipRequest | None = None
     """None where the switch does not tell it."""
 

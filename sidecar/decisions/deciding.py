@@ -45,7 +45,7 @@ class Decided(msgspec.Struct, frozen=True):
 class Step:
     """An assignment made ready to run."""
 
-    __slots__ = ("assignment", "entry", "limits", "program", "reads_sip", "reference", "script", "variables")
+    __slots__ = ("assignment", "entry", "limits", "program", "reads_sip", "reference", "script", "told_open", "variables")
 
     def __init__(
         self, assignment: Assignment, script: Script, program: Program, limits: Limits, *, tells_unread: bool
@@ -55,6 +55,7 @@ class Step:
         self.program = program
         self.entry = RULES[script.kind].entry
         self.limits = limits
+        self.told_open = False
         self.reads_sip = routing_host.reads_sip(script.text)
         self.variables = routing_host.variables_json(assignment.variables, tells_unread=tells_unread)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)

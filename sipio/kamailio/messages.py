@@ -52,6 +52,8 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A changed caller id is written to P-Asserted-Identity."""
     allow_new_destinations: bool
     """A script may name a SIP URI that Kamailio did not offer."""
+    fail_closed: bool | None
+    """Whether Kamailio refuses the call if it gets no answer; None where its configuration is of before."""
     timeout_ms: int
     """How long Kamailio waits, with its own margin taken off."""
     timeouts_in_row: int
@@ -156,6 +158,7 @@ def _call_route(fields: list[bytes]) -> CallRoute:
         change_from=b"f" in options,
         change_asserted=b"p" in options,
         allow_new_destinations=b"u" in options,
+        fail_closed=b"c" in options if b"c" in options or b"o" in options else None,
         timeout_ms=_number(fields[4]),
         timeouts_in_row=_number(fields[5]),
         breaker_limit=_number(fields[6]),

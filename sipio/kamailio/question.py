@@ -70,6 +70,7 @@ def read_offer(call: CallRoute) -> Offer:
             "egress_routing": [_entry(candidate, cli) for candidate in call.candidates],
         },
         timeout_ms=call.timeout_ms,
+        fail_closed=call.fail_closed,
         sip=SipRequest(method=invite.method, uri=invite.uri, source=call.source, headers=invite.headers),
     )
     if calling.parameters:

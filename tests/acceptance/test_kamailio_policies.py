@@ -67,8 +67,11 @@ def place(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], Place]]:
 def test_killed(place: Callable[[Sequence[str]], Place]) -> None:
     here = place(QUICK)
     daemon = here.daemon()
-    for source in (UNSAID, CLOSED, OPEN):
+    here.goes_through(CLOSED, decided=True)
+    assert not daemon.program.lines('"action":"switch_fails_open"')
+    for source in (UNSAID, OPEN):
         here.goes_through(source, decided=True)
+    daemon.program.wait_for('"action":"switch_fails_open".*"customer":"headers".*"error_action":"500 Script Error"')
     position = here.kamailio.program.position
     daemon.kill()
     here.kamailio.program.wait_for("sidecar gone", position)
