@@ -45,7 +45,17 @@ class Decided(msgspec.Struct, frozen=True):
 class Step:
     """An assignment made ready to run."""
 
-    __slots__ = ("assignment", "entry", "limits", "program", "reads_sip", "reference", "script", "told_open", "variables")
+    __slots__ = (
+        "assignment",
+        "entry",
+        "limits",
+        "program",
+        "reads_sip",
+        "reference",
+        "script",
+        "told_open",
+        "variables",
+    )
 
     def __init__(
         self, assignment: Assignment, script: Script, program: Program, limits: Limits, *, tells_unread: bool

@@ -223,9 +223,9 @@ async def test_a_did_is_found_however_the_switch_writes_it_and_the_number_keeps_
 
 
 async def test_a_script_reads_the_sip_request(client: RpcClient) -> None:
-    sip = {"source": "192.0.2.1:5060", "headers": [["User-Agent", "a\u2028\"\x00"], ["User-Agent", "b"]]}
+    sip = {"source": "192.0.2.1:5060", "headers": [["User-Agent", 'a\u2028"\x00'], ["User-Agent", "b"]]}
     decision = await route(client, "reads_sip", sip=sip)
-    assert decision["routing"]["seen"] == ["192.0.2.1:5060", "a\u2028\"\x00"]
+    assert decision["routing"]["seen"] == ["192.0.2.1:5060", 'a\u2028"\x00']
     decision = await route(client, "reads_sip")
     assert decision["routing"]["seen"] == ["", None]
     with pytest.raises(RpcError, match=r"params\[0\]\.sip\.headers"):
