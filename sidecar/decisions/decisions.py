@@ -21,7 +21,6 @@ from sidecar.runs.runner import ScriptRunner
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, RoutingRequest
 
-
 _log = ActionLogger(__name__)
 
 OPEN_ROUTES_TOLD: Final = 20
