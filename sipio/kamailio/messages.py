@@ -208,7 +208,8 @@ def _number(field: bytes) -> int:
 
 def _source(host: bytes, port: bytes) -> str:
     text = host.decode("ascii", "replace")
-    return f"{f'[{text}]' if ':' in text and not text.startswith('[') else text}:{_number(port)}"
+    number = _number(port)
+    return f"[{text.strip('[]')}]:{number}" if ":" in text else f"{text}:{number}"
 
 
 def _binary(field: bytes) -> bytes:

@@ -92,6 +92,8 @@ def read_offer(call: CallRoute) -> Offer:
 
 def _did(text: str, dialled: Uri | None, called: Number) -> str:
     """What the operator's configuration calls the DID: mostly the Request-URI's user part (``$rU``) as it stands."""
+    if not text:
+        return ""
     if dialled is not None and text in {dialled.user, dialled.user.partition(";")[0]}:
         return called.text
     return read_number(text).text

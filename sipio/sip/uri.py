@@ -72,6 +72,8 @@ class NameAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 def escape_user(text: str) -> str:
     """Text as a URI's user part: every byte that RFC 3261 does not allow there becomes ``%XX``."""
+    if text.isascii() and text.isalnum():
+        return text
     return "".join(
         chr(byte) if byte in _USER_CHARACTERS else f"%{byte:02X}" for byte in text.encode("utf-8", "replace")
     )
