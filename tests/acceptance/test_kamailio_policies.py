@@ -1,6 +1,7 @@
 """A do-not-call list stays closed while other calls go on, whatever became of the sidecar; and what Kamailio refuses by
 itself is a line of its log with the call's id."""
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -138,6 +139,36 @@ def test_what_kamailio_refuses_without_the_sidecar_is_logged(place: Callable[[Se
     here.kamailio.program.wait_for(f"refused status=503 reason=no-route .*call_id={response.get('Call-ID')}")
     response = here.refusal("127.0.0.99", 403)
     here.kamailio.program.wait_for(f"refused status=403 reason=unknown-customer .*call_id={response.get('Call-ID')}")
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "status", "reason"),
+    [
+        ("INVITE", "Route: <sip:127.0.0.22;lr>", 403, "preloaded-route"),
+        ("INVITE", "Max-Forwards: 0", 483, "too-many-hops"),
+        ("PUBLISH", "X-A: b", 405, "method"),
+    ],
+)
+def test_what_the_shipped_configuration_refuses_is_logged(
+    place: Callable[[Sequence[str]], Place], method: str, header: str, status: int, reason: str
+) -> None:
+    here = place(QUICK)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+        caller.bind((UNSAID, 0))
+        caller.settimeout(5.0)
+        lines = [
+            f"{method} sip:4930123@{here.kamailio.address} SIP/2.0",
+            f"Via: SIP/2.0/UDP {UNSAID}:{caller.getsockname()[1]};branch=z9hG4bK{reason}",
+            f"From: <sip:1@{UNSAID}>;tag=1",
+            "To: <sip:4930123@h>",
+            f"Call-ID: {reason}-call",
+            f"CSeq: 1 {method}",
+            header,
+        ]
+        request = "\r\n".join([*lines, "Content-Length: 0", "", ""])
+        caller.sendto(request.encode(), (here.kamailio.address, here.kamailio.port))
+        assert caller.recv(65_535).startswith(f"SIP/2.0 {status} ".encode())
+    here.kamailio.program.wait_for(f"refused status={status} reason={reason} .*call_id={reason}-call")
 
 
 def test_gateways_that_are_all_silent_are_logged(place: Callable[[Sequence[str]], Place]) -> None:

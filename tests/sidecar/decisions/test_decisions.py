@@ -492,6 +492,14 @@ async def test_a_script_that_reads_it_is_given_the_sip_request() -> None:
     }
 
 
+async def test_what_proves_the_callers_password_is_not_told() -> None:
+    desk = reading()
+    secret = [("Authorization", "Digest response=1"), ("PROXY-authorization", "Digest response=2"), ("X", "3")]
+    desk.ask(sip=SipRequest(headers=secret))
+    (run,) = desk.runner.runs
+    assert run.data["sip"]["headers"] == [["X", "3"]]
+
+
 async def test_where_the_switch_did_not_tell_of_it_it_is_empty() -> None:
     desk = reading()
     desk.ask()
