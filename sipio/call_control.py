@@ -40,6 +40,10 @@ class CallOffer(msgspec.Struct, frozen=True, kw_only=True):
     to_user: str
     """The number or name dialled: the Class 5 destination."""
     to_host: str = ""
+    from_parameters: dict[str, str] = {}
+    """Of the caller's number (``tgrp``, ``isub``), names in lower case; of one without a value empty text."""
+    to_parameters: dict[str, str] = {}
+    """Of the number dialled, likewise (``rn``, ``npdi``, ``cic``)."""
     source: str = ""
     """``host:port`` that it came from."""
     headers: list[tuple[str, str]] = []

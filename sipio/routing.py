@@ -2,9 +2,17 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
+from msgspec import Meta
+
+SIP_HEADERS: Final = 512
+"""Headers of one request: as many as a SIP message may have here."""
+SIP_TEXT: Final = 65_535
+"""Characters of one of its texts: no SIP message over UDP is longer as a whole."""
+
+_Text = Annotated[str, Meta(max_length=SIP_TEXT)]
 
 
 class Direction(StrEnum):
@@ -21,6 +29,18 @@ class Action(StrEnum):
     REJECT = "reject"
 
 
+class SipRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The SIP request by which a call came, for scripts to read."""
+
+    method: _Text = "INVITE"
+    uri: _Text = ""
+    """The Request-URI as it was received."""
+    source: _Text = ""
+    """``host:port`` that it came from."""
+    headers: Annotated[list[tuple[_Text, _Text]], Meta(max_length=SIP_HEADERS)] = []
+    """Name and value of each, in the order and with the spelling of the message, a repeated one repeated."""
+
+
 class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One call for which a switch has made a routing decision."""
 
@@ -33,6 +53,10 @@ class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The switch's own decision: ``egress_routing`` (destinations in order), ``cli``, ``dest_number``, ..."""
     timeout_ms: int | None = None
     """The most the switch is ready to wait; shortens the assignment's own timeout, never lengthens it."""
+    fail_closed: bool | None = None
+    """Whether the switch refuses the call if it gets no answer; None where it does not say."""
+    sip: SipRequest | None = None
+    """None where the switch does not tell it."""
 
 
 class HeaderChanges(msgspec.Struct, frozen=True, kw_only=True):

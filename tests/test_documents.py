@@ -163,6 +163,7 @@ SCRIPTS = blocks(WRITING, "js")
 EXPECTED: list[tuple[str, Any]] = [
     ("function main(data) {\n  return data", "unchanged"),
     ("vars()", "cli"),
+    ("data.sip", [("X-Diverted", "no"), ("X-Agents", "0")]),
     ("X-Customer-ID', value: 1234", [("X-Customer-ID", "1234")]),
     ("egress_routing.headers", [("X-Customer-ID", "1234")]),
     ("X-Priority", "changed"),

@@ -87,6 +87,8 @@ def invocation(
             "cli": offer.from_user,
             "cli_name": offer.from_name,
             "dest_number": offer.to_user,
+            "cli_parameters": offer.from_parameters,
+            "dest_number_parameters": offer.to_parameters,
             "source": offer.source,
             "customer": assignment.customer or offer.customer,
             "headers": [{"key": name, "value": value} for name, value in offer.headers],

@@ -12,6 +12,7 @@ from sidecar.catalog.version import Blocks, encoded_assignments
 from sidecar.configuration.tree import DecisionSection
 from sidecar.problem import Severity
 from sidecar.sip_answer import SipAnswer, parse_action
+from sipio.number import read_number
 
 _Made = TypeVar("_Made", Assignment, VoiceAssignment)
 
@@ -122,12 +123,13 @@ class _Compilation:
             assignment = self._defaults.assignment(entry, entry.script)
             self._routes[route] = kept(before.routes.get(route) if before else None, assignment)
         elif isinstance(entry, DidEntry):
-            self._take(entry.did, entry, f"DID {entry.did!r}")
+            did = read_number(entry.did).text
+            self._take(did, entry, f"DID {entry.did!r}")
             assignment = self._defaults.assignment(entry, entry.script)
-            self._dids[entry.did] = kept(before.dids.get(entry.did) if before else None, assignment)
+            self._dids[did] = kept(before.dids.get(did) if before else None, assignment)
         else:
-            dialled = entry.destination
-            self._take(dialled, entry, f"destination {dialled!r}")
+            dialled = read_number(entry.destination).text
+            self._take(dialled, entry, f"destination {entry.destination!r}")
             self._callers.add(entry.script)
             voice = VoiceAssignment(script_id=entry.script, customer=entry.customer, variables=entry.vars)
             self._destinations[dialled] = kept(before.destinations.get(dialled) if before else None, voice)

@@ -10,6 +10,8 @@ from sidecar.problem import Severity
 
 RESERVED_VARIABLES: Final = frozenset({"routing", "headers", "remove_headers", "egress_routing"})
 """Keys of a script's ``data`` that are the call's own."""
+SHADOWING_VARIABLES: Final = frozenset({"sip"})
+"""Those that came later: an assignment of before may have one, and its script goes on to find that."""
 VARIABLES_DEPTH: Final = 64
 """Tables within tables in vars. Dotted keys nest without bound, and whoever walks them on the call path would not."""
 VARIABLES_BYTES: Final = 262_144
@@ -27,6 +29,9 @@ def wrong_variables(variables: Mapping[str, Any]) -> Iterator[tuple[Key, str, Se
     """What is wrong with vars, each with the key below which it stands."""
     for reserved in sorted(RESERVED_VARIABLES.intersection(variables)):
         yield (reserved,), f"vars: the key {reserved!r} is the call's own", Severity.ERROR
+    for shadowing in sorted(SHADOWING_VARIABLES.intersection(variables)):
+        message = f"vars: the key {shadowing!r} hides the data.{shadowing} that a Class 4 script finds else"
+        yield (shadowing,), message, Severity.WARNING
     if too_deep(variables):
         yield (), f"vars: more than {VARIABLES_DEPTH} tables or lists within each other", Severity.ERROR
         return

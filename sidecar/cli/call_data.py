@@ -20,8 +20,6 @@ DATA_BYTES: Final = 16_777_216
 """The largest file read: many times what a switch may send, and no accident like /dev/zero."""
 
 REQUEST_KEYS: Final = frozenset(field.name for field in msgspec.structs.fields(RoutingRequest))
-UNREAD_KEYS: Final = frozenset({"sip"})
-"""A switch may send them and nothing reads them, so a call as it was sent is a call here too."""
 SHARED_KEYS: Final = frozenset({"egress_routing", "headers", "remove_headers"})
 """What a script finds at ``data`` as well as at ``data.routing``: authors paste it in both places."""
 
@@ -108,7 +106,7 @@ def _request_fields(given: object, call_id: str) -> dict[str, Any]:
         raise TypeError('needs an object such as {"routing": {}}')
     known = REQUEST_KEYS | SHARED_KEYS
     for key in given:
-        if key not in known and key not in UNREAD_KEYS:
+        if key not in known:
             raise ValueError(f"{unknown_key(key, known)}; an assignment's vars go into a TOML file: --vars")
     fields = {"call_id": call_id, **{key: value for key, value in given.items() if key in REQUEST_KEYS}}
     if not SHARED_KEYS.isdisjoint(given):

@@ -42,6 +42,7 @@ from sidecar.runs.runner import PoolName, Runner
 from sidecar.sip_answer import parse_action
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest
+from sipio.rpc.numbers import read_numbers
 
 CALL_ID: Final = "scriptforge-run"
 UNUSABLE: Final = 2
@@ -164,13 +165,13 @@ def _wrong_usage(arguments: argparse.Namespace) -> str:
 
 
 def _request(arguments: argparse.Namespace) -> RoutingRequest:
-    """The call. Raises InputError."""
+    """The call, its numbers read as those of a switch are. Raises InputError."""
     request = read_request(arguments.data, CALL_ID)
     given = {name: getattr(arguments, name) for name in ("customer", "route", "did")}
     given = {name: value for name, value in given.items() if value is not None}
     if "did" in given:
         given["direction"] = Direction.ORIGINATION
-    return msgspec.structs.replace(request, **given)
+    return read_numbers(msgspec.structs.replace(request, **given))[0]
 
 
 def _one_script(

@@ -20,12 +20,14 @@ from sidecar.runs.outcomes import OutcomeName, outcome_name
 from sidecar.runs.runner import Running, ScriptRunner
 from sidecar.sip_answer import SipAnswer
 from sipio.reasons import reason_phrase
-from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference
+from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference, SipRequest
 
 REQUEST_TERMINATED: Final = 487
 """RFC 3261 21.4.25: the request was ended by a BYE or CANCEL."""
 
 _NO_CHANGES: Final = HeaderChanges()
+_UNTOLD: Final = SipRequest(method="")
+"""What a script reads where the switch did not say how the call came."""
 _now = time.monotonic
 
 
@@ -43,7 +45,17 @@ class Decided(msgspec.Struct, frozen=True):
 class Step:
     """An assignment made ready to run."""
 
-    __slots__ = ("assignment", "entry", "limits", "program", "reference", "script", "variables")
+    __slots__ = (
+        "assignment",
+        "entry",
+        "limits",
+        "program",
+        "reads_sip",
+        "reference",
+        "script",
+        "told_open",
+        "variables",
+    )
 
     def __init__(
         self, assignment: Assignment, script: Script, program: Program, limits: Limits, *, tells_unread: bool
@@ -53,6 +65,8 @@ class Step:
         self.program = program
         self.entry = RULES[script.kind].entry
         self.limits = limits
+        self.told_open = False
+        self.reads_sip = routing_host.reads_sip(script.text)
         self.variables = routing_host.variables_json(assignment.variables, tells_unread=tells_unread)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
 
@@ -144,7 +158,8 @@ class Deciding:
 
     def _start(self, step: Step, state: routing_host.RoutingState) -> None:
         request = self._request
-        text = routing_host.input_json(state, step.variables)
+        sip = (request.sip or _UNTOLD) if step.reads_sip else None
+        text = routing_host.input_json(state, step.variables, sip)
         self._state = state
         self._handed = _now()
         limits = self._limits(step)

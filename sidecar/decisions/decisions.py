@@ -6,18 +6,25 @@ before it left. A script that fails gives its assignment's action: a SIP answer,
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from sidecar.catalog.model import Assignment, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided, Deciding, Step
 from sidecar.header_rules import RuleViolation
 from sidecar.hosts.grants import Grants
+from sidecar.logs.logger import ActionLogger
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import decision_programs
 from sidecar.runs.runner import ScriptRunner
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, RoutingRequest
+
+_log = ActionLogger(__name__)
+
+OPEN_ROUTES_TOLD: Final = 20
+"""So many assignments of one catalog are named: whoever has more of them has read the first."""
 
 
 class Decisions:
@@ -47,6 +54,7 @@ class Decisions:
         self._pending: set[Deciding] = set()
         self._empty: asyncio.Event | None = None
         self._snapshot = snapshot
+        self._told_open = 0
         self._steps: dict[int, Step] = {}
         self._steps_before: dict[int, Step] = {}
 
@@ -57,6 +65,7 @@ class Decisions:
         assignment and a script that have not changed is taken over then.
         """
         self._snapshot = snapshot
+        self._told_open = 0
         self._programs.retain(snapshot.scripts.values())
         self._steps, self._steps_before = {}, self._steps
 
@@ -82,6 +91,8 @@ class Decisions:
         steps = self._steps
         made = [steps.get(id(assignment)) or self._step(assignment) for assignment in chain]
         deciding = Deciding(self, request, answer, made, steps[id(own)] if own is not None else None)
+        if request.fail_closed is False and own is not None and own.error_action is not None:
+            self._tell_open(request, steps[id(own)])
         self._pending.add(deciding)
         try:
             deciding.begin()
@@ -99,6 +110,21 @@ class Decisions:
             step = Step(assignment, script, self._programs.of(script), limits, tells_unread=self._tells_unread)
         self._steps[id(assignment)] = step
         return step
+
+    def _tell_open(self, request: RoutingRequest, step: Step) -> None:
+        """Say once for each assignment that its calls go on without it where its error action would refuse them."""
+        if step.told_open or self._told_open >= OPEN_ROUTES_TOLD:
+            return
+        step.told_open = True
+        self._told_open += 1
+        _log.warning(
+            "switch_fails_open",
+            call_id=request.call_id,
+            customer=request.customer,
+            route=request.route,
+            did=request.did,
+            error_action=str(step.assignment.error_action),
+        )
 
     def ended(self, deciding: Deciding, decided: Decided) -> None:
         """The switch has been told."""

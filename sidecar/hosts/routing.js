@@ -1,4 +1,5 @@
-// Class 4. Input: {routing, headers: [{key, value}], remove_headers: [{key}], vars, tells_unread}.
+// Class 4. Input: {routing, headers: [{key, value}], remove_headers: [{key}], vars, tells_unread}, and for a script that
+// reads it sip: {method, uri, source, headers: [[name, value]]}.
 // Result: {routing, headers: [...lists], remove_headers: [...lists], no_number, unread}, or {reject: [code, reason]}.
 // no_number is [what, text] where a number is NaN or infinite, of which JSON would make null; unread, if the input wants it, has
 // the keys that the script put beside those that are read. Both are mostly undefined.
@@ -6,12 +7,13 @@
   "use strict";
   const { assign, create, defineProperty, keys, setPrototypeOf } = Object;
   const { isArray } = Array;
-  const { apply } = Reflect;
+  const { apply, get } = Reflect;
   const { exec } = RegExp.prototype;
-  const { slice, trim } = String.prototype;
+  const { slice, toLowerCase, trim } = String.prototype;
   const { stringify } = JSON;
   const NativeError = Error;
   const NativeTypeError = TypeError;
+  const NativeProxy = Proxy;
   const text = String;
   const SIP_ERROR = /^\s*([0-9]{3})(?!\S)/;
   const UNREAD = 10; // keys told of
@@ -73,6 +75,56 @@
     }
   };
 
+  // data.sip.headers is the list of {key, value} in the order of the message, and read by a name it is the first value of
+  // that header, however script and message spell it.
+  const COMPACT = {
+    __proto__: null,
+    a: "accept-contact",
+    b: "referred-by",
+    c: "content-type",
+    d: "request-disposition",
+    e: "content-encoding",
+    f: "from",
+    i: "call-id",
+    j: "reject-contact",
+    k: "supported",
+    l: "content-length",
+    m: "contact",
+    n: "identity-info",
+    o: "event",
+    r: "refer-to",
+    s: "subject",
+    t: "to",
+    u: "allow-events",
+    v: "via",
+    x: "session-expires",
+    y: "identity",
+  };
+  const canonical = (name) => {
+    const lower = apply(toLowerCase, name, []);
+    return COMPACT[lower] ?? lower;
+  };
+  const readByName = (list) => {
+    const first = create(null);
+    for (let index = 0; index < list.length; index++) {
+      const header = list[index];
+      first[canonical(header.key)] ??= header.value;
+    }
+    return new NativeProxy(list, {
+      __proto__: null,
+      get: (target, name, receiver) =>
+        typeof name === "string" && !(name in target) ? first[canonical(name)] : get(target, name, receiver),
+    });
+  };
+  const sipOf = (given) => {
+    const list = [];
+    for (let index = 0; index < given.headers.length; index++) {
+      const pair = given.headers[index];
+      list[index] = { key: pair[0], value: pair[1] };
+    }
+    return { method: given.method, uri: given.uri, source: given.source, headers: readByName(list) };
+  };
+
   const prepare = (input) => {
     const routing = input.routing;
     givenDestinations = destinations = isArray(routing.egress_routing) ? routing.egress_routing : [];
@@ -85,7 +137,7 @@
       if (gateway.cli !== undefined) (givenGatewayClis[id] ??= create(null))[text(gateway.cli)] = true;
     });
     share(routing);
-    const data = assign({}, input.vars);
+    const data = assign(input.sip === undefined ? {} : { sip: sipOf(input.sip) }, input.vars);
     data.routing = routing;
     share(data);
     givenData = data;

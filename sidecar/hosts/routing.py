@@ -1,5 +1,6 @@
 """A Class 4 script's data as JSON, and its result read back and checked. The JavaScript side is hosts/routing.js."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
@@ -11,7 +12,7 @@ from sidecar import header_rules
 from sidecar.header_rules import RuleViolation
 from sidecar.language.near_misses import meant
 from sidecar.text import printable
-from sipio.routing import HeaderChanges
+from sipio.routing import HeaderChanges, SipRequest
 
 DESTINATIONS: Final = 500
 """Entries of ``egress_routing`` that a script may leave, or as many as it was given; a switch offers some 3 to 20."""
@@ -30,6 +31,9 @@ _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 """The integers of MessagePack."""
 _ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
 _WIDE: Final = b"0" * len(str(EXACT_INTEGER))
+
+_PASSWORDS: Final = frozenset({"authorization", "proxy-authorization"})
+_SIP: Final = re.compile(r"\bsip\b")
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
@@ -87,15 +91,34 @@ def variables_json(variables: Mapping[str, Any], *, tells_unread: bool = False) 
     return b',"vars":' + _encode(dict(variables)) + (b',"tells_unread":true}' if tells_unread else b"}")
 
 
-def input_json(state: RoutingState, variables: bytes) -> bytes:
+def reads_sip(text: str) -> bool:
+    """Whether a script's text has the word ``sip``.
+
+    To look for it costs a call nothing; to give the request of 18 headers to a script that does not read it makes each
+    run 53 us of 30.
+    """
+    return _SIP.search(text) is not None
+
+
+def _without_passwords(sip: SipRequest) -> SipRequest:
+    """The request without what proves the caller's password: from a digest it can be guessed at leisure."""
+    if any(name.lower() in _PASSWORDS for name, _ in sip.headers):
+        headers = [(name, value) for name, value in sip.headers if name.lower() not in _PASSWORDS]
+        return msgspec.structs.replace(sip, headers=headers)
+    return sip
+
+
+def input_json(state: RoutingState, variables: bytes, sip: SipRequest | None = None) -> bytes:
     """What the adapter's ``prepare`` takes. Raises RuleViolation for a routing that is not JSON."""
     changes = state.headers
     try:
+        if sip is not None:
+            variables = b',"sip":' + _encode(_without_passwords(sip)) + variables
         routing = _encode(state.routing)
         if _has_wide(routing):
             routing = _wide_as_text(routing)
     except (TypeError, ValueError, RecursionError) as error:
-        raise RuleViolation(f"routing cannot be given to a script: {error}") from None
+        raise RuleViolation(f"the call cannot be given to a script: {error}") from None
     if not changes.add and not changes.remove:
         return b'{"routing":' + routing + b',"headers":[],"remove_headers":[]' + variables
     return b"".join(

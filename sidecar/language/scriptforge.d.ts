@@ -48,7 +48,30 @@ declare namespace ScriptForge {
     egress_routing: Destinations;
     headers?: Header[];
     remove_headers?: HeaderName[];
+    /** Parameters of the caller's number, by name in lower case; not there where it has none. */
+    cli_parameters?: Record<string, string>;
+    /** Parameters of the number dialled, such as `rn` and `npdi`; not there where it has none. */
+    dest_number_parameters?: Record<string, string>;
     [key: string]: any;
+  }
+
+  /**
+   * The headers of the SIP request in its order. By a name it is the first value of that header, in any spelling and in
+   * its compact form too: `data.sip.headers["P-Asserted-Identity"]`.
+   */
+  type SipHeaders = ReadonlyArray<{ readonly key: string; readonly value: string }> & {
+    readonly [name: string]: any;
+  };
+
+  /** The SIP request by which the call came, to read: to change it is to say nothing to the switch. */
+  interface SipRequest {
+    /** `INVITE`; empty where the switch does not tell of the request. */
+    readonly method: string;
+    /** The Request-URI as it was received. */
+    readonly uri: string;
+    /** `host:port` that it came from. */
+    readonly source: string;
+    readonly headers: SipHeaders;
   }
 
   /** What a Class 4 `main` is given: the routing, headers for every destination, and the assignment's vars. */
@@ -58,6 +81,8 @@ declare namespace ScriptForge {
     egress_routing: Destinations;
     headers: Header[];
     remove_headers: HeaderName[];
+    /** How the call came by SIP. Only for a script in whose text the word `sip` stands. */
+    readonly sip: SipRequest;
     /** The assignment's vars. */
     [variable: string]: any;
   }
@@ -70,6 +95,10 @@ declare namespace ScriptForge {
     cli_name: string;
     /** The number or name dialled. */
     dest_number: string;
+    /** Parameters of the caller's number, by name in lower case. */
+    cli_parameters: Record<string, string>;
+    /** Parameters of the number dialled, such as `rn` and `npdi`. */
+    dest_number_parameters: Record<string, string>;
     /** `host:port` that the call came from. */
     source: string;
     customer: string;

@@ -26,6 +26,7 @@ from sidecar.phone.voice import Heard, Paced, Silent, Voice
 from sidecar.runs.pool_settings import call_pool, one_worker
 from sidecar.runs.runner import PoolName, Runner
 from sipio.call_control import CallOffer, Hangup
+from sipio.number import read_number
 
 NO_STALL_SECONDS: Final = 86_400.0
 """There is no other script that a long turn could delay; and a watch by the clock would be misled where it skips."""
@@ -90,11 +91,14 @@ async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) 
     watch = ScriptWatch(
         pool, clock, lambda text: transcript.add("script", "logs", text), own_time=scripted, changed=changed
     )
+    calling, called = read_number(asked.from_user), read_number(asked.to_user)
     offer = CallOffer(
         id="phone",
         driver="phone",
-        from_user=asked.from_user,
-        to_user=asked.to_user,
+        from_user=calling.text,
+        to_user=called.text,
+        from_parameters=calling.parameters,
+        to_parameters=called.parameters,
         source="the terminal",
         headers=list(asked.headers),
     )

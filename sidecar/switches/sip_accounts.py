@@ -10,6 +10,8 @@ target = "sip:{number}@gateway.example:5060"
 username = "acct1"            # digest credentials, and with register = true a registration
 password = "secret"
 register = true
+contact_user = "acct1"        # user part of the Contact that is registered: the username unless said otherwise
+called_number = "to"          # where its calls name the number called: "request-uri", "to", or a header's name
 from_user = ""                # instead of the caller's number
 hosts = ["192.0.2.10"]        # where its calls come from: they are not challenged
 customer = "acme"             # whose calls those are
@@ -25,6 +27,7 @@ import msgspec
 
 from sidecar.errors import ConfigurationError
 from sipio.errors import MalformedMessage
+from sipio.sip.message import is_token
 from sipio.sip.settings import Credentials, RegistrationSettings
 from sipio.sip.uri import parse_uri
 from sipio.sip_driver.settings import Trunk
@@ -41,6 +44,8 @@ class _Trunk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     username: str = ""
     password: str = ""
     register: bool = False
+    contact_user: str = ""
+    called_number: str = ""
     from_user: str = ""
     from_host: str = ""
     hosts: frozenset[str] = frozenset()
@@ -83,6 +88,8 @@ def load_accounts(file: Path) -> SipAccounts:
     for trunk in read.trunk:
         credentials = Credentials(username=trunk.username, password=trunk.password) if trunk.username else None
         host = _host_of(file, trunk)
+        contact_user = (trunk.contact_user or trunk.username) if trunk.register else ""
+        _check_called(file, trunk)
         if trunk.register:
             if credentials is None:
                 raise ConfigurationError(f"{file}: trunk {trunk.name}: register needs a username")
@@ -92,6 +99,7 @@ def load_accounts(file: Path) -> SipAccounts:
                     registrar=f"sip:{host}",
                     address_of_record=f"sip:{trunk.username}@{host.partition(':')[0]}",
                     credentials=credentials,
+                    contact_user=contact_user,
                 )
             )
         trunks.append(
@@ -103,6 +111,8 @@ def load_accounts(file: Path) -> SipAccounts:
                 from_host=trunk.from_host,
                 hosts=trunk.hosts,
                 customer=trunk.customer,
+                contact_user=contact_user,
+                called_number=trunk.called_number,
                 follow_redirects=trunk.follow_redirects,
             )
         )
@@ -126,6 +136,16 @@ def _host_of(file: Path, trunk: _Trunk) -> str:
         except ValueError:
             raise ConfigurationError(f"{file}: trunk {trunk.name}: hosts: {host} is no IP address") from None
     return f"{uri.host}:{uri.port}" if uri.port else uri.host
+
+
+def _check_called(file: Path, trunk: _Trunk) -> None:
+    if trunk.contact_user and not trunk.register:
+        raise ConfigurationError(f"{file}: trunk {trunk.name}: contact_user is of a trunk with register = true")
+    if trunk.called_number and not is_token(trunk.called_number):
+        raise ConfigurationError(
+            f'{file}: trunk {trunk.name}: called_number is "request-uri", "to" or the name of a header,'
+            f" not {trunk.called_number[:80]!r}"
+        )
 
 
 def _check_unique(file: Path, kind: str, names: list[str]) -> None:

@@ -15,6 +15,7 @@ from sipio.freeswitch.question import DialplanCandidate
 from sipio.routing import Decision, HeaderChanges
 
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_.+*#\-]+")
+"""No ``;``: mod_sofia would take what follows for parameters of its own address (``transport``), and of its Contact."""
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9_.!%*+~\-]{1,100}")
 _UNCARRIED: Final = frozenset("|[]{}'\\$\r\n\0")
 """Characters of a dial string's own syntax, or expanded by the dialplan when it bridges (``${...}``)."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from sipio.errors import LocalError
 from sipio.freeswitch.settings import FreeswitchSettings
+from sipio.number import read_number
 
 DESTINATION_CHARACTERS: Final = 256
 _SAFE: Final = re.compile(r"[A-Za-z0-9_.!~*+#:;=@?&%\-/()]+")
@@ -27,6 +28,8 @@ def dial_string(destination: str, settings: FreeswitchSettings) -> str:
     if not 0 < len(destination) <= DESTINATION_CHARACTERS or _SAFE.fullmatch(destination) is None:
         raise DialError(f"{destination[:80]!r} cannot be dialled")
     scheme, colon, rest = destination.partition(":")
+    if scheme.lower() == "tel":
+        return _trunk(settings, settings.default_trunk, read_number(destination).text)
     if colon and scheme.lower() in {"sip", "sips"}:
         if rest.startswith("@") or not rest or not settings.sip_dial:
             raise DialError(f"{destination[:80]!r} cannot be dialled")

@@ -9,6 +9,7 @@ import msgspec
 from sipio.call_control import CallOffer
 from sipio.errors import MalformedMessage
 from sipio.freeswitch.event_socket import Event
+from sipio.number import read_number
 
 DRIVER: Final = "freeswitch"
 
@@ -59,16 +60,20 @@ def read_arrival(event: Event) -> Arrival:
         raise MalformedMessage(f"scriptforge_mode is {wanted[:40]!r}, not class4 or class5") from None
     source = variables.get("sip_network_ip", "")
     port = variables.get("sip_network_port", "")
+    # A P-Asserted-Identity overrides Caller-Caller-ID-Number; the From user stays in sip_from_user.
+    calling = read_number(variables.get("sip_from_user") or event.get("Caller-Caller-ID-Number"))
+    called = read_number(variables.get("scriptforge_destination") or event.get("Caller-Destination-Number"))
     offer = CallOffer(
         id=variables.get("sip_call_id") or uuid,
         driver=DRIVER,
-        # A P-Asserted-Identity overrides Caller-Caller-ID-Number; the From user stays in sip_from_user.
-        from_user=variables.get("sip_from_user") or event.get("Caller-Caller-ID-Number"),
+        from_user=calling.text,
         from_name=variables.get("sip_from_display", ""),
         from_host=variables.get("sip_from_host", ""),
-        to_user=variables.get("scriptforge_destination") or event.get("Caller-Destination-Number"),
+        to_user=called.text,
         to_host=variables.get("sip_to_host", ""),
-        source=f"{source}:{port}" if source and port else source,
+        from_parameters=calling.parameters,
+        to_parameters=called.parameters,
+        source=f"{f'[{source}]' if ':' in source else source}:{port}" if source and port else source,
         headers=headers_of(variables),
         customer=variables.get("scriptforge_customer", ""),
         variables=variables,

@@ -1,13 +1,15 @@
 """What the dialplan asks about one Class 4 call, as a RoutingRequest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from sipio.call_control import CallOffer
 from sipio.errors import MalformedMessage
 from sipio.freeswitch.offer import Arrival
-from sipio.routing import Direction, RoutingRequest
+from sipio.number import read_number
+from sipio.routing import SIP_HEADERS, Direction, RoutingRequest, SipRequest
 
 CANDIDATES: Final = 500
 """Gateways of one call: more than any dialplan tries, and few enough to be read without holding up other calls."""
@@ -40,6 +42,18 @@ def read_candidates(text: str) -> list[DialplanCandidate]:
     return list(found.values())
 
 
+def parameters_of(offer: CallOffer) -> dict[str, dict[str, str]]:
+    """The parameters of the two numbers, as scripts find them beside these; nothing where there are none."""
+    found = {"cli_parameters": offer.from_parameters, "dest_number_parameters": offer.to_parameters}
+    return {name: parameters for name, parameters in found.items() if parameters}
+
+
+def _request_uri(variables: Mapping[str, str]) -> str:
+    """The Request-URI, which FreeSWITCH keeps without its scheme."""
+    uri = variables.get("sip_req_uri", "")
+    return f"sip:{uri}" if uri else ""
+
+
 def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> RoutingRequest:
     """State the question to be decided. Raises MalformedMessage for a scriptforge variable that cannot be read."""
     variables = arrival.variables
@@ -55,7 +69,8 @@ def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> 
         direction=direction,
         customer=offer.customer,
         route=variables.get("scriptforge_route", ""),
-        did=variables.get("scriptforge_did", ""),
+        did=read_number(variables.get("scriptforge_did", "")).text,
+        sip=SipRequest(uri=_request_uri(variables), source=offer.source, headers=offer.headers[:SIP_HEADERS]),
         routing={
             "account_id": offer.customer,
             "cli": offer.from_user,
@@ -70,6 +85,7 @@ def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> 
                 }
                 for candidate in candidates
             ],
+            **parameters_of(offer),
         },
         timeout_ms=timeout_ms,
     )

@@ -15,9 +15,9 @@ from sipio.errors import MalformedMessage
 from sipio.kamailio.messages import Transaction
 from sipio.kamailio.question import Offer
 from sipio.routing import Decision, HeaderChanges
-from sipio.sip import parse_uri
+from sipio.sip import NameAddress, Uri, parse_uri
 from sipio.sip.message import is_token
-from sipio.sip.uri import escape_user
+from sipio.sip.uri import escape_user, with_number
 
 _SEPARATORS: Final = frozenset("|\r\n\0")
 _CONTROLS: Final = frozenset(chr(code) for code in (*range(9), *range(10, 32), 127))
@@ -31,6 +31,8 @@ class Answer(msgspec.Struct, frozen=True):
     payload: bytes
     dropped: int = 0
     """Destinations left out because Kamailio had not offered them."""
+    kept: tuple[str, ...] = ()
+    """Headers in which the caller id stays as it came, since they have no SIP or telephone address to change."""
 
 
 def encode_fallback(transaction: Transaction, reason: str) -> bytes:
@@ -55,55 +57,103 @@ def encode_answer(offer: Offer, decision: Decision) -> Answer:
         return Answer("reject", b"x;%d;%d;%d;%b" % (index, label, egress.code, reason))
     if isinstance(egress, OwnRoute):
         return Answer("continue", b"c;%d;%d" % (index, label))
-    lines = _lines(offer, egress, decision.headers)
+    writer = _CallerIdWriter(offer)
+    lines = _lines(offer, egress, decision.headers, writer)
     # Kamailio's own destinations in its order, and nothing changed: the short answer.
     if lines == [f"{candidate.uri}|||||\n" for candidate in candidates]:
-        return Answer("continue", b"c;%d;%d" % (index, label), egress.dropped)
-    return Answer("route", b"r;%d;%d;%b" % (index, label, _base64("".join(lines))), egress.dropped)
+        return Answer("continue", b"c;%d;%d" % (index, label), egress.dropped, tuple(writer.kept))
+    payload = b"r;%d;%d;%b" % (index, label, _base64("".join(lines)))
+    return Answer("route", payload, egress.dropped, tuple(writer.kept))
 
 
-def _lines(offer: Offer, egress: Egress[str], common: HeaderChanges) -> list[str]:
-    """A line of ``|`` fields for each destination: URI, user, From URI, headers to remove, headers to add."""
-    user = _user_part(egress.number) if egress.number != offer.number else ""
+class _CallerIdWriter:
+    """Writes changed caller ids into the addresses of one call, where the operator has them changed."""
+
+    __slots__ = ("_offer", "kept")
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+        self.kept: dict[str, None] = {}
+
+    def written(self, cli: str) -> tuple[str, str]:
+        """The new From URI and the new P-Asserted-Identity line, each empty where it stays."""
+        offer, call = self._offer, self._offer.call
+        caller = _writable(offer.caller)
+        sender = asserted = ""
+        if call.change_from:
+            sender = self._uri("From", caller, cli)
+        if call.change_asserted:
+            uri = self._uri("P-Asserted-Identity", _writable(offer.asserted) or caller, cli)
+            asserted = f"P-Asserted-Identity: <{uri}>\r\n" if uri else ""
+        return sender, asserted
+
+    def _uri(self, header: str, before: Uri | None, cli: str) -> str:
+        if before is None:
+            self.kept[header] = None
+            return ""
+        return _with_number(before, cli)
+
+
+def _writable(address: NameAddress | None) -> Uri | None:
+    """The address, if another number can be written into it and the result into a plan."""
+    if address is None or address.uri.scheme not in {"sip", "sips", "tel"}:
+        return None
+    return address.uri if _SEPARATORS.isdisjoint(address.uri.raw) else None
+
+
+def _with_number(uri: Uri, number: str) -> str:
+    if len(number) > USER_CHARACTERS:
+        raise DecisionError(f"number of {len(number)} characters")
+    return with_number(uri, number)
+
+
+def _request_uri(offer: Offer, number: str) -> str:
+    """The Request-URI with another number. Raises DecisionError where that cannot be written: to go on with the old
+    number is not what was decided."""
+    uri = offer.dialled
+    if uri is None or uri.scheme not in {"sip", "sips", "tel"} or not _SEPARATORS.isdisjoint(uri.raw):
+        raise DecisionError(f"the number of {offer.invite.uri[:80]!r} cannot be changed")
+    return _with_number(uri, number)
+
+
+def _lines(offer: Offer, egress: Egress[str], common: HeaderChanges, writer: _CallerIdWriter) -> list[str]:
+    """A line of ``|`` fields for each destination: URI, user, From URI, headers to remove, headers to add, and the
+    Request-URI. The user is for a configuration of before that had no Request-URI here."""
+    number = ("", "")
+    if egress.number != offer.number:
+        number = escape_user(egress.number), _request_uri(offer, egress.number)
     common_add = _header_lines(common.add) if common.add else ""
-    plain = not (user or common_add or common.remove)
+    plain = not (number[0] or common_add or common.remove)
     return [
         f"{one.offered}|||||\n"
         if plain and one.cli == offer.cli and not one.add and not one.remove
-        else _line(offer, one, user, common_add, common.remove)
+        else _line(offer, one, number, common_add, common.remove, writer)
         for one in egress.destinations
     ]
 
 
-def _line(offer: Offer, destination: Destination[str], user: str, common_add: str, common_remove: list[str]) -> str:
+def _line(
+    offer: Offer,
+    destination: Destination[str],
+    number: tuple[str, str],
+    common_add: str,
+    common_remove: list[str],
+    writer: _CallerIdWriter,
+) -> str:
     add = common_add
     if destination.add:
         add += _header_lines(destination.add)
     remove = [*common_remove, *destination.remove]
     from_uri = ""
     if destination.cli != offer.cli:
-        from_uri, asserted = _changed_caller(offer, destination.cli)
+        from_uri, asserted = writer.written(destination.cli)
         if asserted:
             remove.append("P-Asserted-Identity")
             add += asserted
     removed = _present(offer, remove) if remove else ""
     added = _base64(add).decode() if add else ""
-    return f"{destination.offered}|{user}|{from_uri}|{removed}|{added}|\n"
-
-
-def _changed_caller(offer: Offer, cli: str) -> tuple[str, str]:
-    """The new From URI and the new P-Asserted-Identity line, each empty where the operator leaves it."""
-    call, caller = offer.call, offer.caller
-    if caller is None or not caller.uri.host:
-        raise DecisionError("the caller id of a From without a SIP address cannot be changed")
-    user = _user_part(cli)
-    scheme, host = caller.uri.scheme, caller.uri.address
-    asserted = ""
-    if call.change_asserted:
-        before = offer.asserted
-        asserted_host = before.uri.address if before is not None and before.uri.host else host
-        asserted = f"P-Asserted-Identity: <{scheme}:{user}@{asserted_host}>\r\n"
-    return f"{scheme}:{user}@{host}" if call.change_from else "", asserted
+    user, request_uri = number
+    return f"{destination.offered}|{user}|{from_uri}|{removed}|{added}|{request_uri}\n"
 
 
 def _present(offer: Offer, names: list[str]) -> str:
@@ -142,12 +192,6 @@ def _named(gateway: Any, offered: str | None) -> str | None:
     if uri.scheme not in {"sip", "sips"} or not _SEPARATORS.isdisjoint(text) or not text.isprintable():
         raise DecisionError(f"destination {text[:80]!r}")
     return text
-
-
-def _user_part(text: str) -> str:
-    if len(text) > USER_CHARACTERS:
-        raise DecisionError(f"number of {len(text)} characters")
-    return escape_user(text)
 
 
 def _base64(text: str) -> bytes:

@@ -52,12 +52,16 @@ class CallRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A changed caller id is written to P-Asserted-Identity."""
     allow_new_destinations: bool
     """A script may name a SIP URI that Kamailio did not offer."""
+    fail_closed: bool | None
+    """Whether Kamailio refuses the call if it gets no answer; None where its configuration is of before."""
     timeout_ms: int
     """How long Kamailio waits, with its own margin taken off."""
     timeouts_in_row: int
     """Calls in a row that Kamailio waited for in vain."""
     breaker_limit: int
     """Kamailio's circuit breaker opens at so many of them in a row."""
+    source: str
+    """``host:port`` that the INVITE came from."""
     direction: Direction
     customer: str
     route: str
@@ -154,9 +158,11 @@ def _call_route(fields: list[bytes]) -> CallRoute:
         change_from=b"f" in options,
         change_asserted=b"p" in options,
         allow_new_destinations=b"u" in options,
+        fail_closed=b"c" in options if b"c" in options or b"o" in options else None,
         timeout_ms=_number(fields[4]),
         timeouts_in_row=_number(fields[5]),
         breaker_limit=_number(fields[6]),
+        source=_source(fields[7], fields[8]),
         direction=direction,
         customer=_text(fields[10]),
         route=_text(fields[11]),
@@ -198,6 +204,12 @@ def _number(field: bytes) -> int:
     if not field.isdigit() or len(field) > _MAX_DIGITS:
         raise MalformedMessage(f"number {field[:32]!r}")
     return int(field)
+
+
+def _source(host: bytes, port: bytes) -> str:
+    text = host.decode("ascii", "replace")
+    number = _number(port)
+    return f"[{text.strip('[]')}]:{number}" if ":" in text else f"{text}:{number}"
 
 
 def _binary(field: bytes) -> bytes:

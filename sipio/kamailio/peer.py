@@ -214,6 +214,8 @@ class KamailioPeer:
         if answer.dropped:
             self._dropped += answer.dropped
             logger.warning("evapi_destination_not_offered", extra={**self._fields(call), "count": answer.dropped})
+        if answer.kept:
+            logger.warning("evapi_caller_id_kept", extra={**self._fields(call), "headers": answer.kept})
         try:
             self._send(answer.payload)
         except OversizedFrame as error:

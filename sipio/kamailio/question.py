@@ -6,8 +6,9 @@ import msgspec
 
 from sipio.errors import MalformedMessage
 from sipio.kamailio.messages import CallRoute, KamailioCandidate
-from sipio.routing import RoutingRequest
-from sipio.sip import NameAddress, Request, Via, parse_message, parse_uri, parse_via
+from sipio.number import Number, read_number
+from sipio.routing import RoutingRequest, SipRequest
+from sipio.sip import NameAddress, Request, Uri, Via, parse_message, parse_uri, parse_via
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     asserted: NameAddress | None
     """P-Asserted-Identity where the operator has it changed."""
     cli: str
+    dialled: Uri | None
+    """The Request-URI; None if it cannot be read, and then the number cannot be changed."""
     number: str
     """The number dialled, empty if the Request-URI cannot be read."""
     via: Via | None
@@ -39,14 +42,15 @@ def read_offer(call: CallRoute) -> Offer:
     if not call_id:
         raise MalformedMessage("no Call-ID")
     caller, asserted = _identities(invite, asserted=call.change_asserted)
-    cli = caller.uri.decoded_user if caller is not None else ""
-    if asserted is not None and not (call.change_from and cli):
-        cli = asserted.uri.decoded_user
+    calling = caller.uri.number if caller is not None else Number("")
+    if asserted is not None and not (call.change_from and calling.text):
+        calling = asserted.uri.number
+    cli = calling.text
     try:
         dialled = parse_uri(invite.uri)
-        number, server = dialled.decoded_user, dialled.host
+        called, server = dialled.number, dialled.host
     except MalformedMessage:
-        number = server = ""
+        dialled, called, server = None, Number(""), ""
     try:
         via = parse_via(invite.get("via") or "")
     except MalformedMessage:
@@ -56,27 +60,43 @@ def read_offer(call: CallRoute) -> Offer:
         direction=call.direction,
         customer=call.customer,
         route=call.route,
-        did=call.did,
+        did=_did(call.did, dialled, called),
         routing={
             "account_id": call.customer,
             "cli": cli,
-            "dest_number": number,
+            "dest_number": called.text,
             "server": server,
             "direction": call.direction.value,
             "egress_routing": [_entry(candidate, cli) for candidate in call.candidates],
         },
         timeout_ms=call.timeout_ms,
+        fail_closed=call.fail_closed,
+        sip=SipRequest(method=invite.method, uri=invite.uri, source=call.source, headers=invite.headers),
     )
+    if calling.parameters:
+        request.routing["cli_parameters"] = calling.parameters
+    if called.parameters:
+        request.routing["dest_number_parameters"] = called.parameters
     return Offer(
         call=call,
         invite=invite,
         caller=caller,
         asserted=asserted,
         cli=cli,
-        number=number,
+        dialled=dialled,
+        number=called.text,
         via=via,
         request=request,
     )
+
+
+def _did(text: str, dialled: Uri | None, called: Number) -> str:
+    """What the operator's configuration calls the DID: mostly the Request-URI's user part (``$rU``) as it stands."""
+    if not text:
+        return ""
+    if dialled is not None and text in {dialled.user, dialled.user.partition(";")[0]}:
+        return called.text
+    return read_number(text).text
 
 
 def _identities(invite: Request, *, asserted: bool) -> tuple[NameAddress | None, NameAddress | None]:

@@ -33,6 +33,7 @@ from sipio.call_control import (
     RecordingFinished,
 )
 from sipio.errors import MalformedMessage
+from sipio.number import read_number
 from sipio.rpc.values import ValueDecoder
 
 CallId = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -57,7 +58,15 @@ class CallStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def offer(self) -> CallOffer:
         """The call as a handler sees it."""
-        return CallOffer(driver="rpc", **msgspec.structs.asdict(self))
+        calling, called = read_number(self.from_user), read_number(self.to_user)
+        fields = msgspec.structs.asdict(self)
+        fields.update(
+            from_user=calling.text,
+            to_user=called.text,
+            from_parameters=calling.parameters,
+            to_parameters=called.parameters,
+        )
+        return CallOffer(driver="rpc", **fields)
 
 
 class CallAccepted(msgspec.Struct, frozen=True):

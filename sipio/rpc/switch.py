@@ -9,6 +9,7 @@ import msgspec
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
 from sipio.rpc.errors import ConnectionLost, ErrorCode
+from sipio.rpc.numbers import WrittenNumbers, read_numbers
 from sipio.rpc.peer import RpcPeer
 from sipio.rpc.service import Method, Responder
 
@@ -24,13 +25,6 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     notify: list[str] = []
     """Notifications it wants: ``call.record``, the record of each call once it is over."""
-
-
-class RouteRequest(RoutingRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A routing request as a switch sends it."""
-
-    sip: Any = None
-    """Was asked for by earlier versions of the protocol, and read by none: whatever is here is accepted."""
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,22 +51,31 @@ class CancelledRoutes(msgspec.Struct, frozen=True):
 _Nothing = Annotated[list[dict[str, Any]], msgspec.Meta(max_length=1)]
 _MaybeHello = Annotated[list[Hello], msgspec.Meta(max_length=1)]
 _OneCall = Annotated[list[CallReference], msgspec.Meta(min_length=1, max_length=1)]
-_OneRequest = Annotated[list[RouteRequest], msgspec.Meta(min_length=1, max_length=1)]
+_OneRequest = Annotated[list[RoutingRequest], msgspec.Meta(min_length=1, max_length=1)]
 
 
 class _Route:
     """One ``route`` request under way."""
 
-    __slots__ = ("_key", "_responder", "_switch", "pending")
+    __slots__ = ("_key", "_responder", "_switch", "_written", "pending")
 
-    def __init__(self, switch: "SwitchMethods", responder: Responder, key: tuple[RpcPeer, str]) -> None:
+    def __init__(
+        self,
+        switch: "SwitchMethods",
+        responder: Responder,
+        key: tuple[RpcPeer, str],
+        written: WrittenNumbers | None,
+    ) -> None:
         self._switch = switch
         self._responder = responder
         self._key = key
+        self._written = written
         self.pending: Pending | None = None
 
     def answer(self, decision: Decision) -> None:
         self._switch.forget(self._key, self)
+        if self._written is not None:
+            decision = self._written.restored(decision)
         self._responder.result(decision)
 
     def cancel(self) -> None:
@@ -149,10 +152,10 @@ class SwitchMethods:
     def _ping(self, _params: list[dict[str, Any]], responder: Responder) -> None:
         responder.result("pong")
 
-    def _route(self, params: list[RouteRequest], responder: Responder) -> None:
-        request = params[0]
+    def _route(self, params: list[RoutingRequest], responder: Responder) -> None:
+        request, written = read_numbers(params[0])
         key = (responder.peer, request.call_id)
-        route = _Route(self, responder, key)
+        route = _Route(self, responder, key, written)
         self._routes.setdefault(key, []).append(route)
         responder.on_cancel = route.cancel
         try:

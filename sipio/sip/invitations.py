@@ -70,7 +70,10 @@ class Invitations:
         if request.get("authorization") or request.get("proxy-authorization"):
             return True
         sender = request.address("from")
-        return sender is not None and self._digest.knows(sender.uri.decoded_user)
+        if sender is None:
+            return False
+        # Parameters make no other user of one, neither here nor for who is told whose call it is.
+        return self._digest.knows(sender.uri.decoded_user) or self._digest.knows(sender.uri.number.text)
 
     def _read_offer(self, transaction: ServerTransaction, request: Request, now: float) -> SessionDescription | None:
         """The body, where it is an offer that can be answered; else the INVITE has been refused."""

@@ -11,7 +11,8 @@ from sipio.sip.message import Request
 from sipio.sip.serialize import Headers, printable
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ServerTransaction
-from sipio.sip.uri import parse_name_address, split_list
+from sipio.sip.uri import parse_name_address, parse_uri, split_list
+from sipio.sip.uri_comparison import equivalent
 from sipio.sip.user_agent_core import UserAgentCore
 
 
@@ -122,15 +123,17 @@ class Registrar:
         expires = _seconds(address.parameters.get("expires"))
         if expires is None:
             expires = default if default is not None else settings.registration_maximum_seconds
-        known = bindings.get(contact)
-        if known is not None:
-            self._check_order(known, request)
+        # Clause 10.3 step 7: a phone that spells its Contact otherwise has no second one by that.
+        known = next((old for old in bindings if equivalent(parse_uri(old), address.uri)), contact)
+        if known in bindings:
+            self._check_order(bindings[known], request)
         if expires == 0:
-            bindings.pop(contact, None)
+            bindings.pop(known, None)
             return
         if expires < settings.registration_minimum_seconds:
             raise _Refused(423, [("Min-Expires", str(settings.registration_minimum_seconds))])
         self._order += 1
+        bindings.pop(known, None)
         bindings[contact] = Binding(
             contact=contact,
             path=source,

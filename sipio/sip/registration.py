@@ -12,6 +12,7 @@ from sipio.sip.settings import RegistrationSettings
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import OutgoingRequest
 from sipio.sip.uri import parse_name_address, parse_uri, split_list
+from sipio.sip.uri_comparison import equivalent
 from sipio.sip.user_agent_core import UserAgentCore
 
 BACKOFF_FIRST: Final = 5.0
@@ -100,7 +101,7 @@ class Registration:
             ("To", f"<{settings.address_of_record}>"),
             ("Call-ID", self._call_id),
             ("CSeq", f"{self._sequence} REGISTER"),
-            self._core.contact(self._servers.local),
+            self._contact(),
             ("Expires", str(expires)),
             *self._digest.headers("REGISTER", settings.registrar),
             *self._core.user_agent_headers,
@@ -168,19 +169,29 @@ class Registration:
         else:
             self._servers.locate(self._try_server)
 
+    def _contact(self) -> tuple[str, str]:
+        return self._core.contact(self._servers.local, self._settings.contact_user)
+
     def _granted(self, response: Response) -> float:
-        """Seconds: the expires of our own Contact, else the Expires header, else what was asked for."""
-        ours = self._core.contact(self._servers.local)[1].strip("<>")
+        """Seconds: the expires of our own Contact, else the Expires header, else what was asked for.
+
+        A registrar behind NAT may have rewritten our Contact, so that none of those that it names is ours: then the one
+        that runs out first is taken for it, since to refresh too soon costs a message and too late every call.
+        """
+        ours = parse_name_address(self._contact()[1]).uri
+        whole = _number(response.get("expires")) or self._expires
+        granted: list[int] = []
         for field in response.get_all("contact"):
             try:
                 for value in split_list(field):
                     address = parse_name_address(value)
-                    given = _number(address.parameters.get("expires"))
-                    if given and address.uri.raw == ours:
+                    given = _number(address.parameters.get("expires")) or whole
+                    if equivalent(address.uri, ours):
                         return float(given)
+                    granted.append(given)
             except MalformedMessage:
                 continue
-        return float(_number(response.get("expires")) or self._expires)
+        return float(min(granted, default=whole))
 
     def _changed(self, state: RegistrationState, status: int, reason: str, expires: float = 0.0) -> None:
         self._core.emit(

@@ -73,6 +73,9 @@ class RegistrationSettings(msgspec.Struct, frozen=True, kw_only=True):
     address_of_record: str
     """``sip:user@domain``"""
     credentials: Credentials | None = None
+    contact_user: str = ""
+    """User part of the Contact that is registered, by which calls to it can be told from others; empty for the user
+    agent's own."""
     expires_seconds: int = 3_600
     proxy: Address | None = None
     """Where to send it instead of the registrar's own address."""

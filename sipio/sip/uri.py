@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import msgspec
 
 from sipio.errors import MalformedMessage
+from sipio.number import Number, read_number
 
 _WHITESPACE: Final = " \t\r\n"
 # RFC 3261 clause 25.1: unreserved and user-unreserved. Anything else in a user part is escaped.
@@ -41,6 +42,13 @@ class Uri(msgspec.Struct, frozen=True, kw_only=True):
         return unquote(self.user) if "%" in self.user else self.user
 
     @property
+    def number(self) -> Number:
+        """The number or name that the URI is of: what is looked up, and what scripts see."""
+        if self.scheme == "tel":
+            return read_number(self.raw[4:], telephone=True)
+        return read_number(self.user, telephone=self.parameters.get("user") == "phone")
+
+    @property
     def address(self) -> str:
         """``host`` or ``host:port``, as written."""
         return self.host if self.port is None else f"{self.host}:{self.port}"
@@ -64,9 +72,26 @@ class NameAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 def escape_user(text: str) -> str:
     """Text as a URI's user part: every byte that RFC 3261 does not allow there becomes ``%XX``."""
+    if text.isascii() and text.isalnum():
+        return text
     return "".join(
         chr(byte) if byte in _USER_CHARACTERS else f"%{byte:02X}" for byte in text.encode("utf-8", "replace")
     )
+
+
+def with_number(uri: Uri, number: str) -> str:
+    """A SIP, SIPS or tel URI with another number or name, and without the parameters that were those of the old one.
+
+    Everything else stays as it was written. Of a tel URI only ``phone-context`` stays, and that where the new number is
+    a local one too, which means nothing without it (RFC 3966 clause 5.1.5).
+    """
+    user = escape_user(number)
+    if uri.scheme == "tel":
+        context = uri.parameters.get("phone-context")
+        return f"tel:{user}" if context is None or number.startswith("+") else f"tel:{user};phone-context={context}"
+    scheme, _, rest = uri.raw.partition(":")
+    _, at, tail = rest.partition("@")
+    return f"{scheme}:{user}@{tail if at else rest}"
 
 
 def parse_uri(text: str) -> Uri:

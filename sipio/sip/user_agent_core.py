@@ -18,6 +18,7 @@ from sipio.sip.settings import UserAgentSettings
 from sipio.sip.timers import Timers
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.transaction_layer import TransactionLayer
+from sipio.sip.uri import escape_user
 
 METHODS: Final = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
 EXTENSIONS: Final = ("100rel", "timer")
@@ -122,10 +123,10 @@ class UserAgentCore:
         except LocalError:
             return None
 
-    def contact(self, local: Address) -> tuple[str, str]:
-        """Our Contact header towards a peer that knows us by this address."""
+    def contact(self, local: Address, user: str = "") -> tuple[str, str]:
+        """Our Contact header towards a peer that knows us by this address; ``user`` is instead of the settings' own."""
         parameter = "" if local.transport == "udp" else f";transport={local.transport}"
-        return ("Contact", f"<sip:{self.settings.contact_user}@{local.host_port}{parameter}>")
+        return ("Contact", f"<sip:{escape_user(user or self.settings.contact_user)}@{local.host_port}{parameter}>")
 
     def send(self, destination: Address, data: bytes) -> None:
         """Put a message out."""

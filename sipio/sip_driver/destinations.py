@@ -3,6 +3,7 @@
 import msgspec
 
 from sipio.errors import LocalError, MalformedMessage
+from sipio.number import read_number
 from sipio.sip.address import Address
 from sipio.sip.endpoint import SipEndpoint
 from sipio.sip.settings import Credentials
@@ -43,6 +44,8 @@ def resolve(destination: str, settings: SipDriverSettings, endpoint: SipEndpoint
         except MalformedMessage as error:
             raise UnknownDestination(f"not a SIP address: {error}") from None
         return [Target(uri=destination)]
+    if destination[:4].lower() == "tel:":
+        destination = read_number(destination).text
     kind, _, rest = destination.partition("/")
     if kind == "user" and rest:
         return _registered(rest, endpoint)

@@ -11,6 +11,7 @@ from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
 from sipio.media.fetch import AllowAddress
 from sipio.media.statistics import MediaSnapshot
+from sipio.number import Number
 from sipio.sip.address import Address
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
@@ -18,7 +19,8 @@ from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, 
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.settings import RegistrationSettings
 from sipio.sip_driver.call import SipCall
-from sipio.sip_driver.settings import SipDriverSettings, Trunk
+from sipio.sip_driver.called_number import called_address, trunk_of
+from sipio.sip_driver.settings import SipDriverSettings
 
 UNAVAILABLE: Final = 503
 
@@ -48,7 +50,6 @@ class SipDriver:
         self._registrations = registrations
         self._registration_changed = registration_changed
         self._binding_changed = binding_changed
-        self._trunk_by_host = {host: trunk for trunk in settings.trunks for host in trunk.hosts}
         self._media = MediaEngine(settings.media, allow=allow)
         self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event, client_tls=client_tls)
 
@@ -130,17 +131,22 @@ class SipDriver:
     def _offer(self, session: IncomingSession) -> CallOffer:
         request = session.request
         caller = request.address("From")
-        to = request.request_uri()
         source = session.connection_address()
-        trunk: Trunk | None = self._trunk_by_host.get(source.host) if source is not None else None
+        trunks = self._settings.trunks
+        trunk = trunk_of(request, source.host, trunks) if source is not None else None
+        to = called_address(request, trunk, trunks)
+        calling = caller.uri.number if caller is not None else Number("")
+        called = to.number
         return CallOffer(
             id=session.id,
             driver="sip",
-            from_user=(caller.uri.decoded_user or "") if caller is not None else "",
+            from_user=calling.text,
             from_name=(caller.display_name or "") if caller is not None else "",
             from_host=caller.uri.host if caller is not None else "",
-            to_user=to.decoded_user or "",
+            to_user=called.text,
             to_host=to.host,
+            from_parameters=calling.parameters,
+            to_parameters=called.parameters,
             source=source.host_port if source is not None else "",
             headers=list(request.headers),
             customer=session.user or (trunk.customer if trunk is not None else ""),

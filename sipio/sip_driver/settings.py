@@ -23,6 +23,11 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     """IP addresses that its calls come from."""
     customer: str = ""
     """Whose calls those are."""
+    contact_user: str = ""
+    """User part of the Contact that we registered with it; empty where we did not."""
+    called_number: str = ""
+    """Where its calls name the number called: ``request-uri``, ``to``, or a header by its name. Empty for the
+    Request-URI, but of a call to the registered Contact P-Called-Party-ID, and To where there is none."""
     follow_redirects: bool = False
     """Whether a 300, 301 or 302 of its has the call go on to the Contacts that it names. Where they lead is for the
     trunk to say, and what the call costs is for us to pay: only for a trunk that redirects among its own."""

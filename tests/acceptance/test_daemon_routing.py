@@ -61,6 +61,7 @@ SCRIPTS = {
         console.error({ toJSON() { return 'an object' } });
     }""",
     "names": "function main() { throw Object.assign(new Error('a\\n{\"action\":\"forged\"}'), { name: 'x\\ny' }) }",
+    "reads_sip": "function main({ routing, sip }) { routing.seen = [sip.source, sip.headers['user-AGENT'] ?? null] }",
     "before": """function main(data) {
         data.headers.push({ key: 'X-Order', value: 'first' });
         data.routing.trail = 'first';
@@ -210,6 +211,25 @@ async def test_a_whole_script(client: RpcClient) -> None:
 async def test_a_did_and_the_oldest_dialect(client: RpcClient) -> None:
     decision = await route(client, "", direction="origination", did="31201112222")
     assert (decision["outcome"], decision["routing"]["cli"]) == ("returned", "100")
+
+
+async def test_a_did_is_found_however_the_switch_writes_it_and_the_number_keeps_its_spelling(client: RpcClient) -> None:
+    routing = {"cli": "+31-20", "dest_number": "tel:31201112222;npdi;rn=+44111"}
+    for did in ("31201112222;npdi;rn=+44111", "tel:31-20-1112222", "%331201112222"):
+        decision = await route(client, "", direction="origination", did=did, routing=routing)
+        assert (decision["outcome"], decision["routing"]["cli"]) == ("returned", "100")
+        assert decision["routing"]["dest_number"] == routing["dest_number"]
+        assert "dest_number_parameters" not in decision["routing"]
+
+
+async def test_a_script_reads_the_sip_request(client: RpcClient) -> None:
+    sip = {"source": "192.0.2.1:5060", "headers": [["User-Agent", 'a\u2028"\x00'], ["User-Agent", "b"]]}
+    decision = await route(client, "reads_sip", sip=sip)
+    assert decision["routing"]["seen"] == ["192.0.2.1:5060", 'a\u2028"\x00']
+    decision = await route(client, "reads_sip")
+    assert decision["routing"]["seen"] == ["", None]
+    with pytest.raises(RpcError, match=r"params\[0\]\.sip\.headers"):
+        await route(client, "reads_sip", sip={"headers": {"User-Agent": "a"}})
 
 
 async def test_without_an_assignment_the_decision_comes_back_unchanged(client: RpcClient) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -127,6 +128,22 @@ def test_a_destination_made_up_by_a_script_is_not_tried(wire: Wire) -> None:
     gateway = wire.gateway("gw-one")
     wire.caller("invents").finish()
     only_invite(gateway.finish())
+
+
+def test_a_script_reads_the_sip_request(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one")
+    hostile = """x"|;,\\',${process}`\u00e4\u2028<tel:1>%00"""
+    wire.caller("reads_sip", replace=("X-Keep: kept", f"X-Keep: {hostile}")).finish()
+    (seen,) = only_invite(gateway.finish()).get_all("X-Seen")
+    assert json.loads(unquote(seen)) == [
+        "INVITE",
+        "sip:4930123@",
+        "127.0.0.45",
+        "<sip:15557770001@customer.example>",
+        "compact",
+        hostile,
+        None,
+    ]
 
 
 def test_a_call_without_an_assignment_goes_on_unchanged(wire: Wire) -> None:

@@ -1,5 +1,6 @@
 """What becomes of calls when the sidecar is gone or hangs: the operator's policy, never an accident."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -131,6 +132,25 @@ def test_the_standby_takes_over(place: Callable[[list[str]], Place]) -> None:
     here.kamailio.program.wait_for("sidecar gone", position)
     here.call_is_decided()
     standby.program.wait_for(DECISION)
+
+
+def test_the_policies_of_the_page_are_a_configuration(tmp_path: Path) -> None:
+    page = (CONFIGURATION.parents[2] / "docs" / "kamailio.md").read_text()
+    (block,) = re.findall(r"^    route\[SCRIPTFORGE_POLICY\] \{\n(?:        .*\n)+    \}\n", page, re.MULTILINE)
+    include = CONFIGURATION.with_name("scriptforge.cfg")
+    own = f'#!define SCRIPTFORGE_OWN_POLICY\ninclude_file "{include}"\n{block}'
+    text = CONFIGURATION.read_text()
+    assert text.count('include_file "scriptforge.cfg"\n') == 1
+    configuration = tmp_path / "kamailio.cfg"
+    configuration.write_text(text.replace('include_file "scriptforge.cfg"\n', own))
+    checked = subprocess.run(
+        [require_program("kamailio"), "-c", "-f", str(configuration)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "ERROR" not in checked.stderr
 
 
 def test_the_include_fits_an_existing_configuration_with_its_own_route_blocks(tmp_path: Path) -> None:

@@ -48,6 +48,24 @@ def told(of: Compiled) -> list[str]:
     ]
 
 
+def test_a_number_is_assigned_however_it_is_written() -> None:
+    scripts = [script("a"), script("ivr", kind=Kind.APP, text="async function main() {}")]
+    found = compiled(
+        scripts,
+        [
+            DidEntry(place="did", did="+44 20 7946-0000", script="a"),
+            DestinationEntry(place="destination", destination="tel:+44-20-7946-0000", script="ivr"),
+        ],
+    )
+    assert found.snapshot is not None
+    assert list(found.snapshot.dids) == list(found.snapshot.destinations) == ["+442079460000"]
+    twice: list[AssignmentEntry] = [
+        DidEntry(place="1", did="+4420", script="a"),
+        DidEntry(place="2", did="+44-20;npdi", script="a"),
+    ]
+    assert "DID '+44-20;npdi': assigned on" in "".join(told(compiled(scripts, twice)))
+
+
 def test_entries_become_what_the_call_path_reads() -> None:
     found = compiled(
         [
@@ -120,6 +138,11 @@ def test_entries_become_what_the_call_path_reads() -> None:
             [script("a")],
             [route("acme", "nowhere", vars={"routing": 1})],
             ["route acme.vars.routing: error: vars: the key 'routing' is the call's own"],
+        ),
+        (
+            [script("a")],
+            [route("acme", "a", vars={"sip": 1})],
+            ["route acme.vars.sip: warning: vars: the key 'sip' hides the data.sip that a Class 4 script finds else"],
         ),
         (
             [script("a")],

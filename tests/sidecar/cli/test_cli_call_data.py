@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.cli.call_data import InputError, read_request, read_variables
-from sipio.routing import Direction, RoutingRequest
+from sipio.routing import Direction, RoutingRequest, SipRequest
 
 
 def read(directory: Path, text: str) -> RoutingRequest:
@@ -39,7 +39,12 @@ def test_a_whole_request(tmp_path: Path) -> None:
         "49",
         5,
     )
-    assert not hasattr(request, "sip"), "a switch may send it; nothing reads it"
+    assert request.sip == SipRequest(uri="sip:1@h", headers=[("X", "1")])
+
+
+def test_a_sip_request_of_a_wrong_shape_is_named_by_its_place(tmp_path: Path) -> None:
+    assert "at `sip.headers[0]`" in problem(tmp_path, '{"routing":{},"sip":{"headers":[["X"]]}}')
+    assert "unknown field `header`" in problem(tmp_path, '{"routing":{},"sip":{"header":[]}}')
 
 
 @pytest.mark.parametrize("inner", ['"routing":{"cli":"1"},', '"routing":{"cli":"1","egress_routing":[{"id":1}]},', ""])

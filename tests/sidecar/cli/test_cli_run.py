@@ -251,6 +251,22 @@ def test_a_call_to_a_did(desk: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "ROUTE without destinations  (a.js returned)" in capsys.readouterr().out
 
 
+def test_the_sip_request_of_a_call(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "call.json").write_text(
+        '{"routing":{},"sip":{"source":"192.0.2.1:5060","headers":[["p-asserted-identity","<tel:+44>"]]}}'
+    )
+    text = "function main({ sip }) { console.log(sip.source, sip.method, sip.headers['P-Asserted-Identity']); }\n"
+    assert run(desk, text) == 0
+    assert "192.0.2.1:5060 INVITE <tel:+44>" in capsys.readouterr().out
+
+
+def test_numbers_are_read_as_a_switch_s_are(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "call.json").write_text('{"routing":{"cli":"+44-20","dest_number":"+4930;npdi;rn=+49111"}}')
+    text = "function main({ routing: r }) { console.log(r.cli, r.dest_number, r.dest_number_parameters.rn); }"
+    assert run(desk, text) == 0
+    assert "+4420 +4930 +49111" in capsys.readouterr().out
+
+
 def test_json(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(desk, "function main() { console.warn('w'); throw 'x' }", "--json") == 4
     told = json.loads(capsys.readouterr().out)

@@ -24,6 +24,38 @@ def test_a_registration_goes_to_the_trunks_name_so_that_it_is_located(tmp_path: 
     assert [one.registrar for one in load_accounts(file).registrations] == ["sip:gateway.example"]
 
 
+REGISTERED = TRUNK + 'username = "acct1"\npassword = "b"\nregister = true\n'
+
+
+@pytest.mark.parametrize(("line", "user"), [("", "acct1"), ('contact_user = "4420"\n', "4420")])
+def test_the_contact_of_a_registration_is_its_trunks(tmp_path: Path, line: str, user: str) -> None:
+    file = tmp_path / "sip.toml"
+    file.write_text(REGISTERED + line)
+    accounts = load_accounts(file)
+    assert [one.contact_user for one in accounts.registrations] == [user]
+    assert [(one.contact_user, one.called_number) for one in accounts.trunks] == [(user, "")]
+
+
+def test_where_a_trunk_names_the_number_called(tmp_path: Path) -> None:
+    file = tmp_path / "sip.toml"
+    file.write_text(REGISTERED + 'called_number = "P-Called-Party-ID"\n')
+    assert [one.called_number for one in load_accounts(file).trunks] == ["P-Called-Party-ID"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TRUNK + 'contact_user = "a"\n', "contact_user is of a trunk with register = true"),
+        (REGISTERED + 'called_number = "the header"\n', "called_number is .* not 'the header'"),
+    ],
+)
+def test_what_means_nothing_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "sip.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        load_accounts(file)
+
+
 @pytest.mark.parametrize("line", ["follow_redirect = true", 'follow_redirects = "yes"'])
 def test_what_is_misspelt_is_refused(tmp_path: Path, line: str) -> None:
     file = tmp_path / "sip.toml"

@@ -205,6 +205,7 @@ def test_a_header_that_freeswitch_would_leave_out_is_an_error() -> None:
         ("user/100", "user/100"),
         ("trunk/carrier/+4420", "sofia/gateway/carrier/+4420"),
         ("4420", "sofia/gateway/default/4420"),
+        ("tel:+44-20;npdi", "sofia/gateway/default/+4420"),
     ],
 )
 def test_destinations(destination: str, dial: str) -> None:

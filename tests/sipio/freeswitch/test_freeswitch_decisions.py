@@ -65,6 +65,36 @@ def test_the_question() -> None:
     assert (request.routing["cli"], request.routing["dest_number"]) == ("100", "7000")
 
 
+def test_the_numbers_are_asked_about_without_their_parameters() -> None:
+    one = line(
+        sip_from_user="+44-20;tgrp=g",
+        scriptforge_destination="+442079460000;npdi;rn=+44111",
+        scriptforge_did="+44 20 7946-0000",
+    )
+    (request,) = one.router.requests
+    assert request.did == "+442079460000"
+    assert (request.routing["cli"], request.routing["dest_number"]) == ("+4420", "+442079460000")
+    assert request.routing["cli_parameters"] == {"tgrp": "g"}
+    assert request.routing["dest_number_parameters"] == {"npdi": "", "rn": "+44111"}
+    assert [gateway["cli"] for entry in request.routing["egress_routing"] for gateway in entry["gw"].values()] == [
+        "+4420",
+        "+4420",
+    ]
+    one.router.answer(Decision(action=Action.ROUTE, routing=request.routing, outcome="returned"))
+    one.pump()
+    assert one.freeswitch.variables["scriptforge_bridge"] == (
+        "sofia/gateway/a/+442079460000|sofia/gateway/b/+442079460000"
+    )
+
+
+def test_the_sip_request_is_told_with_the_question() -> None:
+    (request,) = line(sip_network_ip="2001:db8::1", sip_network_port="5060").router.requests
+    assert request.sip is not None
+    assert (request.sip.method, request.sip.uri) == ("INVITE", "sip:7000@10.0.0.1")
+    assert request.sip.source == "[2001:db8::1]:5060"
+    assert ("X-Foo", "again") in request.sip.headers
+
+
 def test_a_route_is_left_in_a_variable_and_the_call_to_its_dialplan() -> None:
     one = line()
     assert "linger" not in one.freeswitch.sent

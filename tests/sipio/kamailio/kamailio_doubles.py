@@ -53,11 +53,12 @@ def planned(answer: bytes) -> list[dict[str, Any]]:
     assert kind == b"r"
     found = []
     for line in b64decode(plan).decode().splitlines():
-        uri, user, sender, remove, add, _ = line.split("|")
+        uri, user, sender, remove, add, request_uri = line.split("|")
         found.append(
             {
                 "uri": uri,
                 "user": user,
+                "request_uri": request_uri,
                 "from": sender,
                 "remove": remove.split(",") if remove else [],
                 "add": b64decode(add).decode(),

@@ -82,6 +82,117 @@ def test_the_question() -> None:
     }
 
 
+def invite(uri: str = "sip:4930123@10.0.0.1", sender: str = "<sip:1555@customer.example>", *more: str) -> bytes:
+    lines = [f"INVITE {uri} SIP/2.0", f"From: {sender};tag=1", "Call-ID: c", *more]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+NUMBERS = ["sip:+4420;npdi;rn=+44111@h;user=phone", "tel:+44-20;npdi", "sip:%2B44-20@h:5070", "sips:+4420@h"]
+
+
+@pytest.mark.parametrize("uri", NUMBERS)
+def test_numbers_are_asked_about_without_parameters_in_every_header(uri: str) -> None:
+    asserted = f'P-Asserted-Identity: "A, B" <{uri}>, <sip:x@y>'
+    for offer in (
+        offered(message=invite(uri, f"<{uri}>")),
+        offered(message=invite(uri, "<sip:anonymous@anonymous.invalid>", asserted), options=b"p"),
+    ):
+        routing = offer.request.routing
+        assert (routing["cli"], routing["dest_number"], offer.cli, offer.number) == ("+4420",) * 4
+        assert {gateway["cli"] for entry in routing["egress_routing"] for gateway in entry["gw"].values()} == {"+4420"}
+        assert routed(offer, deepcopy(routing)) == b"c;1001;3000000001", "nothing was changed"
+
+
+def test_the_parameters_are_beside_the_numbers() -> None:
+    routing = offered(message=invite("sip:+4420;npdi;rn=+44111@h", "<tel:+49;isub=2>")).request.routing
+    assert routing["dest_number_parameters"] == {"npdi": "", "rn": "+44111"}
+    assert routing["cli_parameters"] == {"isub": "2"}
+
+
+@pytest.mark.parametrize(
+    ("did", "uri", "read"),
+    [
+        (b"+4420;npdi", "sip:+4420;npdi@h", "+4420"),
+        (b"020-7946", "sip:020-7946;npdi@h;user=phone", "0207946"),
+        (b"tel:+44 20", "sip:1@h", "+4420"),
+        (b"sales", "broken", "sales"),
+    ],
+)
+def test_a_did_is_looked_up_as_a_number(did: bytes, uri: str, read: str) -> None:
+    assert offered(did=did, message=invite(uri)).request.did == read
+
+
+@pytest.mark.parametrize(
+    ("uri", "written"),
+    [
+        ("sip:+4420;npdi;rn=+44111@h:5070;user=phone", "sip:77@h:5070;user=phone"),
+        ("tel:+44-20;npdi;rn=+44111", "tel:77"),
+        ("sip:h", "sip:77@h"),
+    ],
+)
+def test_a_changed_number_goes_out_with_none_of_the_old_ones_parameters(uri: str, written: str) -> None:
+    offer = offered(message=invite(uri))
+    hop = planned(routed(offer, deepcopy(offer.request.routing) | {"dest_number": "77"}))[0]
+    assert (hop["user"], hop["request_uri"]) == ("77", written)
+
+
+@pytest.mark.parametrize("uri", ["sip:1@h|x", "urn:service:sos", "broken"])
+def test_a_number_that_cannot_be_changed_is_no_reason_to_call_the_old_one(uri: str) -> None:
+    offer = offered(message=invite(uri))
+    with pytest.raises(DecisionError, match="cannot be changed"):
+        routed(offer, deepcopy(offer.request.routing) | {"dest_number": "77"})
+
+
+@pytest.mark.parametrize(
+    ("sender", "written"),
+    [
+        ("<tel:+4420;isub=1>", "tel:77"),
+        ("<sip:+4420;tgrp=a@h;user=phone>", "sip:77@h;user=phone"),
+        ('"A" <sips:a:secret@[::1]:5061>', "sips:77@[::1]:5061"),
+        ("sip:1@h", "sip:77@h"),
+    ],
+)
+def test_a_caller_id_is_written_back_in_the_form_in_which_it_came(sender: str, written: str) -> None:
+    offer = offered(message=invite("sip:1@h", sender))
+    hop = planned(routed(offer, deepcopy(offer.request.routing) | {"cli": "77"}))[0]
+    assert hop["from"] == written
+    assert hop["add"] == f"P-Asserted-Identity: <{written}>\r\n"
+
+
+def test_an_asserted_identity_is_written_back_in_its_own_form() -> None:
+    offer = offered(message=invite("sip:1@h", "<sip:1@h>", "P-Asserted-Identity: <tel:+4420;x>"))
+    hop = planned(routed(offer, deepcopy(offer.request.routing) | {"cli": "77"}))[0]
+    assert (hop["from"], hop["add"]) == ("sip:77@h", "P-Asserted-Identity: <tel:77>\r\n")
+
+
+@pytest.mark.parametrize("sender", ["<urn:service:sos>", "<mailto:a@b>", "broken<", "<sip:1@h|x|QUJD|>"])
+def test_where_the_caller_id_cannot_be_written_the_rest_of_the_decision_is_carried_out(sender: str) -> None:
+    offer = offered(message=invite("sip:1@h", sender))
+    routing = deepcopy(offer.request.routing) | {"cli": "77", "dest_number": "88"}
+    routing["egress_routing"].reverse()
+    changes = HeaderChanges(add=[("X-Ran", "yes")])
+    answer = encode_answer(offer, Decision(action=Action.ROUTE, routing=routing, headers=changes))
+    assert answer.kept == ("From", "P-Asserted-Identity")
+    hops = planned(answer.payload)
+    assert [hop["uri"] for hop in hops] == ["sip:10.1.0.2:5060", "sip:10.1.0.1:5060"]
+    assert {(hop["from"], hop["request_uri"], hop["add"]) for hop in hops} == {("", "sip:88@h", "X-Ran: yes\r\n")}
+    asserted = "P-Asserted-Identity: <tel:+4420>"
+    offer = offered(message=invite("sip:1@h", sender, asserted))
+    answer = encode_answer(offer, Decision(action=Action.ROUTE, routing=routing))
+    assert answer.kept == ("From",)
+    assert planned(answer.payload)[0]["add"] == "P-Asserted-Identity: <tel:77>\r\n"
+
+
+def test_the_sip_request_is_told_with_the_question() -> None:
+    sip = offered().request.sip
+    assert sip is not None
+    assert (sip.method, sip.uri, sip.source) == ("INVITE", "sip:4930123@10.0.0.1", "10.0.0.9:5060")
+    assert ("s", "compact") in sip.headers
+    call = decode(question().replace(b";10.0.0.9;", b";2001:db8::1;"))
+    assert isinstance(call, CallRoute)
+    assert call.source == "[2001:db8::1]:5060"
+
+
 def test_gateways_without_a_name_go_by_their_address_and_doubles_are_told_apart() -> None:
     offer = offered(plan=b"sip:a\nsip:b|||||weight=1\nsip:c|||||duid=x\nsip:d|||||duid=x\n")
     assert [candidate.id for candidate in offer.call.candidates] == ["sip:a", "sip:b", "x", "x#2"]

@@ -1,6 +1,7 @@
 """The switch's methods over a router of the test's own."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from sipio.errors import MalformedMessage
-from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference
+from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference, SipRequest
 from sipio.rpc.addresses import UnixAddress
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import RpcError
@@ -142,6 +143,7 @@ async def test_route_takes_one_map_and_gives_one(client: RpcClient, router: Test
     }
     asked = router.runs[0].request
     assert (asked.direction, asked.did, asked.timeout_ms) == ("origination", "442", 100)
+    assert asked.sip == SipRequest(uri="sip:1@x", headers=[("To", "<sip:1@x>")], source="1.2.3.4:5060")
 
 
 async def test_a_reject_in_full(client: RpcClient, router: TestRouter) -> None:
@@ -183,13 +185,77 @@ async def test_wrong_shapes_name_the_field(client: RpcClient, params: list[Any],
     assert await client.call("ping") == "pong"
 
 
-@pytest.mark.parametrize("sip", [{"method": "INVITE", "headers": [["To"]]}, None, 5, ["unheard of"]])
-async def test_the_sip_request_that_adapters_once_sent_is_accepted_and_not_read(
-    client: RpcClient, router: TestRouter, sip: Any
+@pytest.mark.parametrize(
+    ("sip", "message"),
+    [
+        ({"headers": [["To"]]}, "at `params[0].sip.headers[0]`"),
+        ({"headers": [["To", 5]]}, "at `params[0].sip.headers[0][1]`"),
+        ({"headers": {"To": "x"}}, "at `params[0].sip.headers`"),
+        ({"headers": [["A", "b"]] * 513}, "at `params[0].sip.headers`"),
+        ({"headers": [["A", "b" * 65_536]]}, "at `params[0].sip.headers[0][1]`"),
+        ({"uri": 5}, "at `params[0].sip.uri`"),
+        ({"url": "sip:1@x"}, "unknown field `url` - at `params[0].sip`"),
+        (5, "at `params[0].sip`"),
+        (["unheard of"], "at `params[0].sip`"),
+    ],
+)
+async def test_a_sip_request_of_a_wrong_shape_is_the_switchs_mistake(
+    client: RpcClient, router: TestRouter, sip: Any, message: str
 ) -> None:
-    answer = await client.call("route", {"call_id": "1", "routing": {"cli": "31"}, "sip": sip})
-    assert answer["routing"] == {"cli": "31"}
-    assert router.runs[0].request.routing == {"cli": "31"}
+    with pytest.raises(RpcError) as caught:
+        await client.call("route", {"call_id": "1", "routing": {"cli": "31"}, "sip": sip})
+    assert caught.value.code == "bad_request"
+    assert message in caught.value.message
+    assert not router.runs
+
+
+async def test_a_sip_request_may_be_left_out_in_part_or_whole(client: RpcClient, router: TestRouter) -> None:
+    for sip in (None, {}, {"uri": "sip:1@x"}):
+        await client.call("route", {"call_id": "1", "routing": {}, "sip": sip})
+    assert [run.request.sip for run in router.runs] == [None, SipRequest(), SipRequest(uri="sip:1@x")]
+
+
+async def test_numbers_are_read_for_scripts_and_come_back_as_the_switch_wrote_them(
+    client: RpcClient, router: TestRouter
+) -> None:
+    routing = {
+        "cli": "+44-20",
+        "dest_number": "+442079460000;npdi;rn=+44111",
+        "egress_routing": [{"gw": {"a": {"cli": "+44-20"}, "b": {"cli": "tel:+4930"}, "c": {}}}, 5, {"gw": 5}],
+        "tariff": 5,
+    }
+    answer = await client.call("route", {"call_id": "1", "did": "tel:+44-20", "routing": routing})
+    asked = router.runs[0].request
+    assert asked.did == "+4420"
+    assert (asked.routing["cli"], asked.routing["dest_number"]) == ("+4420", "+442079460000")
+    assert asked.routing["dest_number_parameters"] == {"npdi": "", "rn": "+44111"}
+    assert asked.routing["egress_routing"] == [
+        {"gw": {"a": {"cli": "+4420"}, "b": {"cli": "+4930"}, "c": {}}},
+        5,
+        {"gw": 5},
+    ]
+    assert answer["routing"] == routing
+
+
+async def test_a_number_that_a_script_changed_comes_back_without_the_old_ones_parameters(
+    client: RpcClient, router: TestRouter
+) -> None:
+    routing = {
+        "cli": "+44-20",
+        "dest_number": "+442079460000;npdi;rn=+44111",
+        "egress_routing": [{"gw": {"a": {"cli": "+44-20"}}}],
+    }
+    request = {"call_id": "1", "customer": "hold", "routing": routing}
+    call = asyncio.ensure_future(client.call("route", request, result_type=Decision))
+    await router.until(lambda: bool(router.runs))
+    changed = copy.deepcopy(router.runs[0].request.routing) | {"dest_number": "4930111"}
+    changed["egress_routing"][0]["gw"]["a"]["cli"] = "77"
+    router.runs[0].answer(Decision(action=Action.ROUTE, routing=changed))
+    assert (await call).routing == {
+        "cli": "+44-20",
+        "dest_number": "4930111",
+        "egress_routing": [{"gw": {"a": {"cli": "77"}}}],
+    }
 
 
 async def test_a_wrong_element_of_a_list_is_named_by_its_place(client: RpcClient) -> None:

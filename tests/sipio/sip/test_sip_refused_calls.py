@@ -97,6 +97,17 @@ def test_a_call_to_a_user_is_challenged_and_the_password_proved() -> None:
     assert len(b.told(CallReceived)) == 1
 
 
+@pytest.mark.parametrize("sender", ["sip:1001@x", "sip:1001;tgrp=a@x", "sip:10%301@x", "sip:10-01@x;user=phone"])
+def test_no_spelling_of_a_users_number_is_believed_without_its_password(sender: str) -> None:
+    network = Network()
+    a = network.node()
+    b = network.node(UserAgentSettings(users=(Credentials(username="1001", password="secret"),)))
+    a.agent.invite("sip:1@10.0.0.2", from_=f"<{sender}>", media=a.media)
+    network.run(0.2)
+    assert [event.status for event in a.told(SessionEnded)] == [407]
+    assert not b.told(CallReceived)
+
+
 def test_no_answer_at_all_is_a_timeout_by_timer_b() -> None:
     network = Network()
     a = network.node()

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from sipio.sip.digest_client import DigestClient
@@ -109,6 +110,50 @@ def test_423_is_tried_again_with_the_minimum() -> None:
     assert a.told(RegistrationChanged)[-1].expires_seconds == 600
 
 
+def test_the_contact_is_that_of_the_registration() -> None:
+    network, a, b = pair()
+    a.agent.register(msgspec.structs.replace(ALICE_AT_B, contact_user="acct 1"))
+    network.run(0.1)
+    assert [binding.contact for binding in b.agent.contacts("alice")] == ["sip:acct%201@10.0.0.1:5060"]
+    a.agent.unregister("trunk")
+    network.run(0.1)
+    assert b.agent.contacts("alice") == []
+
+
+OURS = "sip:sidecar@10.0.0.1:5060"
+
+
+@pytest.mark.parametrize(
+    ("headers", "granted"),
+    [
+        ([f"Contact: <{OURS}>;expires=600"], 600),
+        (["Contact: <SIP:sidecar@10.0.0.1:5060;ob>;expires=600"], 600),
+        (["Contact: <sip:%73idecar@10.0.0.1:5060>;expires=600"], 600),
+        (["Contact: <sip:sidecar@203.0.113.7:41234>;expires=600"], 600),
+        (["Contact: <sip:other@203.0.113.7>;expires=60", f"Contact: <{OURS};x=1>;expires=600"], 600),
+        (["Contact: <sip:a@h>;expires=900, <sip:b@h>;expires=600", "Contact: <sip:c@h>;expires=700"], 600),
+        (["Contact: <sip:a@h>", "Expires: 600"], 600),
+        (["Contact: broken<", "Contact: <sip:a@h>;expires=600"], 600),
+        (["Contact: <sip:a@h>;expires=never"], 3600),
+        ([f"Contact: <{OURS}>", "Expires: 600"], 600),
+        (["Expires: 600"], 600),
+        ([], 3600),
+    ],
+)
+def test_what_a_registrar_grants(headers: list[str], granted: int) -> None:
+    network = Network()
+    a, far = network.node(), network.node()
+    network.drop = lambda node, _: node is a
+    a.agent.register(msgspec.structs.replace(ALICE_AT_B, registrar=f"sip:{far.address.host}"))
+    network.run(0.1)
+    request = parse_message(a.sent[-1][1])
+    lines = [f"{name}: {request.get(name)}" for name in ("Via", "From", "To", "Call-ID", "CSeq")]
+    answer = "\r\n".join(["SIP/2.0 200 OK", *lines, *headers, "", ""])
+    network.deliver(answer.encode(), far.address, a.address)
+    network.run(0.1)
+    assert [event.expires_seconds for event in a.told(RegistrationChanged)] == [granted]
+
+
 class Phone:
     """Sends REGISTERs of its own making, with credentials."""
 
@@ -175,6 +220,15 @@ def test_what_is_refused_changes_nothing(headers: list[str], status: str) -> Non
     phone.register("Contact: <sip:0@h>")
     assert phone.register(*headers).startswith(f"SIP/2.0 {status}")
     assert phone.contacts() == ["sip:0@h"]
+
+
+def test_a_contact_spelt_otherwise_is_the_same_one() -> None:
+    phone = Phone()
+    phone.register("Contact: <sip:alice@Phone.example;line=1>")
+    phone.register("Contact: <SIP:%61lice@phone.example>;expires=100")
+    assert phone.contacts() == ["SIP:%61lice@phone.example"]
+    phone.register("Contact: <sip:alice@PHONE.example>;expires=0")
+    assert phone.contacts() == []
 
 
 def test_an_older_register_that_comes_late_is_refused() -> None:

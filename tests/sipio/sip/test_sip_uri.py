@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sipio.errors import MalformedMessage
 from sipio.sip import parse_name_address, parse_uri, parse_via, split_list
-from sipio.sip.uri import escape_user
+from sipio.sip.uri import escape_user, with_number
 
 
 def test_every_part_of_a_uri() -> None:
@@ -90,3 +90,46 @@ def test_via() -> None:
     assert parse_via("SIP/2.0/UDP h, SIP/2.0/UDP g;branch=not-its-own").branch == ""
     with pytest.raises(MalformedMessage):
         parse_via("HTTP/1.1 h")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("sip:+44-20-79460000;npdi;rn=+44111@h;user=phone", "+442079460000"),
+        ("sip:(020)7946@h;user=phone", "0207946"),
+        ("sip:020-7946@h", "020-7946"),
+        ("tel:020-7946;phone-context=+44", "0207946"),
+        ("tel:+44-20-79460000;npdi", "+442079460000"),
+        ("sip:%2b44@h", "+44"),
+        ("sip:alice;day=tuesday@atlanta.com", "alice;day=tuesday"),
+        ("sip:h", ""),
+    ],
+)
+def test_the_number_of_a_uri(text: str, number: str) -> None:
+    assert parse_uri(text).number.text == number
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("sip:+44;npdi;rn=+44111@h:5070;user=phone?X=1", "sip:77@h:5070;user=phone?X=1"),
+        ("SIPS:a:secret@[::1];lr", "SIPS:77@[::1];lr"),
+        ("sip:h;lr", "sip:77@h;lr"),
+        ("tel:+44;npdi;rn=+1", "tel:77"),
+        ("tel:44;phone-context=example.com;npdi", "tel:77;phone-context=example.com"),
+    ],
+)
+def test_another_number_goes_out_with_none_of_the_old_ones_parameters(text: str, written: str) -> None:
+    assert with_number(parse_uri(text), "77") == written
+    parse_uri(written)
+
+
+def test_a_global_number_needs_no_context() -> None:
+    assert with_number(parse_uri("tel:44;phone-context=example.com"), "+77") == "tel:+77"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
+def test_a_number_written_into_a_uri_breaks_out_of_nothing(text: str) -> None:
+    uri = parse_uri(with_number(parse_uri("sip:1;rn=2@host.example:5060;lr"), text))
+    assert uri.decoded_user == text
+    assert (uri.host, uri.port, uri.parameters) == ("host.example", 5060, {"lr": None})

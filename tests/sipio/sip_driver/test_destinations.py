@@ -42,6 +42,7 @@ def uris(destination: str, settings: SipDriverSettings = SETTINGS) -> list[str]:
         ("trunk/backup/44", ["sip:44@backup.example"]),
         ("trunk/default/44", ["sip:44@gw.example;transport=tcp"]),
         ("+4420", ["sip:+4420@gw.example;transport=tcp"]),
+        ("tel:+44-20;npdi;rn=+1", ["sip:+4420@gw.example;transport=tcp"]),
         ("trunk/carrier/a b@c;x?y", ["sip:a%20b%40c;x?y@gw.example;transport=tcp"]),
     ],
 )

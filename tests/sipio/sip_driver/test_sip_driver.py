@@ -97,6 +97,18 @@ async def test_an_offer_says_who_calls_whom_from_where() -> None:
         assert (hung_up.by, hung_up.code, hung_up.reason) == (HangupBy.CALLER, 487, "CANCEL")
 
 
+async def test_numbers_are_offered_without_their_parameters() -> None:
+    async with running() as (driver, handler), phone("127.0.0.72") as caller:
+        target = f"sip:+44-2079;npdi;rn=+44111@{HOST}:{driver.addresses[0].port};user=phone"
+        made = caller.call(target, user="+49-30;tgrp=g1")
+        await handler.until(lambda: handler.calls)
+        offer = handler.calls[0].offer
+        assert (offer.to_user, offer.to_parameters) == ("+442079", {"npdi": "", "rn": "+44111"})
+        assert (offer.from_user, offer.from_parameters) == ("+4930", {"tgrp": "g1"})
+        made.session.cancel()
+        await ended(made)
+
+
 async def test_refusals_and_retry_after() -> None:
     async with running() as (driver, handler), phone("127.0.0.72") as caller:
         handler.refusal = Hangup(code=404, cause=1)

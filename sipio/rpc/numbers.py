@@ -1,0 +1,100 @@
+"""The numbers in a routing that a switch sends: read for the script, and back in the switch's own spelling after it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from sipio.number import read_number
+from sipio.routing import Decision, RoutingRequest
+
+
+class WrittenNumbers(msgspec.Struct, frozen=True):
+    """The numbers of one routing as its switch wrote them."""
+
+    routing: dict[str, Any]
+    """The whole of it, untouched."""
+    read: dict[str, Any]
+    """What was given to be decided."""
+    spellings: dict[tuple[str, str], str]
+    """By field and number."""
+    added: tuple[str, ...]
+    """Keys that the switch had not sent."""
+
+    def restored(self, decision: Decision) -> Decision:
+        """The decision with each number that is what it was spelt as the switch spelt it, with its parameters."""
+        if decision.routing is self.read:
+            return msgspec.structs.replace(decision, routing=self.routing)
+        routing = {key: value for key, value in decision.routing.items() if key not in self.added}
+        for field in ("cli", "dest_number"):
+            if field in routing:
+                routing[field] = self._spelt(field, routing[field])
+        for gateway in _gateways(routing):
+            if "cli" in gateway:
+                gateway["cli"] = self._spelt("cli", gateway["cli"])
+        return msgspec.structs.replace(decision, routing=routing)
+
+    def _spelt(self, field: str, value: Any) -> Any:
+        return self.spellings.get((field, value), value) if isinstance(value, str) else value
+
+
+def read_numbers(request: RoutingRequest) -> tuple[RoutingRequest, WrittenNumbers | None]:
+    """The request with its numbers as they are looked up and as scripts see them; None where they were so already.
+
+    Gateways are looked through only where the call's own caller id is written in some other way: they mostly repeat it.
+    """
+    did = read_number(request.did).text if request.did else ""
+    if did != request.did:
+        request = msgspec.structs.replace(request, did=did)
+    given = request.routing
+    changes: dict[str, Any] = {}
+    spellings: dict[tuple[str, str], str] = {}
+    for field in ("cli", "dest_number"):
+        value = given.get(field)
+        # Digits alone, as nearly all are, or with spaces, which without a + are the switch's own affair: to read them
+        # would take a microsecond of every call.
+        if not isinstance(value, str) or value.isalnum() or value.replace(" ", "").isalnum():
+            continue
+        number = read_number(value)
+        if number.text != value:
+            changes[field] = number.text
+            spellings[field, number.text] = value
+        if number.parameters and f"{field}_parameters" not in given:
+            changes[f"{field}_parameters"] = number.parameters
+    if not changes:
+        return request, None
+    if "cli" in changes and "egress_routing" in given:
+        changes["egress_routing"] = _with_read_callers(given["egress_routing"], spellings)
+    read = {**given, **changes}
+    added = tuple(key for key in changes if key not in given)
+    return msgspec.structs.replace(request, routing=read), WrittenNumbers(given, read, spellings, added)
+
+
+def _with_read_callers(egress: Any, spellings: dict[tuple[str, str], str]) -> Any:
+    if not isinstance(egress, list):
+        return egress
+    return [
+        {**entry, "gw": {key: _with_read_caller(gateway, spellings) for key, gateway in entry["gw"].items()}}
+        if isinstance(entry, dict) and isinstance(entry.get("gw"), dict)
+        else entry
+        for entry in egress
+    ]
+
+
+def _with_read_caller(gateway: Any, spellings: dict[tuple[str, str], str]) -> Any:
+    value = gateway.get("cli") if isinstance(gateway, dict) else None
+    if not isinstance(value, str):
+        return gateway
+    text = read_number(value).text
+    if text != value:
+        spellings.setdefault(("cli", text), value)
+    return {**gateway, "cli": text}
+
+
+def _gateways(routing: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    egress = routing.get("egress_routing")
+    for entry in egress if isinstance(egress, list) else ():
+        gateways = entry.get("gw") if isinstance(entry, dict) else None
+        for gateway in gateways.values() if isinstance(gateways, dict) else ():
+            if isinstance(gateway, dict):
+                yield gateway
