@@ -33,7 +33,7 @@ class CallReceived(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionConfirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """The ACK to our 200 is in: the incoming call is up."""
+    """The ACK to our 200 is in and media are agreed: the incoming call is up."""
 
     session: "IncomingSession"
 
@@ -48,7 +48,8 @@ class SessionProgressed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionAnswered(msgspec.Struct, frozen=True, kw_only=True):
-    """A 2xx to our INVITE, already acknowledged. `MediaChanged` came just before."""
+    """A 2xx to our INVITE that agrees on media, already acknowledged; `MediaChanged` came just before. Nothing else
+    says that the other party is connected: a 2xx that agrees on nothing is hung up, a `SessionEnded` not answered."""
 
     session: "OutgoingSession"
     response: Response
@@ -94,8 +95,10 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
     session: "Session"
     by: EndedBy
     answered: bool
+    """Whether it was ever up: a 2xx was sent, or one was received that media were agreed by."""
     status: int
-    """The final SIP status where it was never answered (487 for CANCEL), 408 for a timeout; else 0."""
+    """The final SIP status where it was never answered (487 for CANCEL, 488 for a 2xx that agrees on no media), 408 for
+    a timeout; else 0."""
     reason: str
     """In words: ``BYE``, ``CANCEL``, ``ACK never came``, ``session timer``, ``Busy Here`` ..."""
     cause: int

@@ -229,10 +229,10 @@ class IncomingSession(Session):
         data = self._transaction.respond(200, headers=everything, body=body, now=now)
         self._await_ack(self._transaction, self.request.sequence()[0], data, now)
 
-    def _acknowledged(self) -> None:
-        if self._state is SessionState.CONNECTING:
+    def _acknowledged(self, usable: bool) -> None:
+        if usable and self._state is SessionState.CONNECTING:
             self._core.emit(SessionConfirmed(session=self))
-        super()._acknowledged()
+        super()._acknowledged(usable)
 
     def _send_provisional(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
         now = self._core.clock()

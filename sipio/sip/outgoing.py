@@ -17,13 +17,15 @@ from sipio.sip.redirection import contacts_by_preference
 from sipio.sip.reoffer import CALLER_GLARE_SECONDS
 from sipio.sip.serialize import Headers, check_headers
 from sipio.sip.servers import Servers
-from sipio.sip.session import Session
+from sipio.sip.session import NO_COMMON_MEDIA, Session
 from sipio.sip.session_table import GIVEN_UP, OUTGOING, SessionInput, SessionState
 from sipio.sip.session_timer import minimum_session_expires, requires
 from sipio.sip.settings import Credentials
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ClientTransaction, OutgoingRequest, ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
+
+NOT_ACCEPTABLE: Final = 488
 
 
 class OutgoingSession(Session):
@@ -275,12 +277,15 @@ class OutgoingSession(Session):
             self._send_bye(self._cancel_headers)
             return
         agreed = self._agreed_with(fork, response)
-        if agreed is not None:
-            self._media.agree(agreed)
-        self._move(SessionInput.SUCCESS)
         if agreed is None:
-            self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the answer")
+            self._core.counters.unreadable += 1
+            reason = "no usable SDP in the answer"
+            self._finish(SessionInput.UNUSABLE, EndedBy.SYSTEM, status=NOT_ACCEPTABLE, reason=reason, cause=88)
+            self._send_bye([NO_COMMON_MEDIA])
             return
+        # Answered first: what is agreed now is no early media.
+        self._move(SessionInput.SUCCESS)
+        self._media.agree(agreed)
         self._refresh.answered(response, now)
         self._core.emit(SessionAnswered(session=self, response=response))
 

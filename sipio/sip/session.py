@@ -31,6 +31,9 @@ from sipio.sip.settings import Credentials
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SUPPORTED, UserAgentCore
 
+NO_COMMON_MEDIA: Final = ("Reason", 'Q.850;cause=88;text="Incompatible destination"')
+"""Of a BYE to a peer whose answer, in a 2xx or an ACK, agrees on nothing (RFC 3326)."""
+
 
 class SessionDriver(Protocol):
     """Whoever drives a session and is to be told what happens to it."""
@@ -112,7 +115,7 @@ class Session:
 
     @property
     def answered(self) -> bool:
-        """Whether a 2xx was sent or received, also once the session has ended."""
+        """Whether a 2xx was sent, or one received that media were agreed by, also once the session has ended."""
         return self._answered
 
     @property
@@ -209,9 +212,9 @@ class Session:
             return
         self._stop_pending_ack()
         usable = self._peer_offers.receive_ack(request.body)
-        self._acknowledged()
+        self._acknowledged(usable)
         if not usable:
-            self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the ACK")
+            self.hang_up([NO_COMMON_MEDIA], EndedBy.SYSTEM, "no usable SDP in the ACK")
 
     def receive_cancel(self, cancel: Request, now: float) -> None:
         """A CANCEL changes nothing of a session that did not begin with an INVITE of the peer's."""
@@ -220,7 +223,7 @@ class Session:
 
     def hang_up(self, headers: Headers, by: EndedBy, reason: str) -> None:
         """Send BYE, now or once the ACK is in, and tell that it is over."""
-        if not self._finish(SessionInput.HANG_UP, by, reason=reason):
+        if not self._finish(SessionInput.HANG_UP, by, reason=reason, cause=_cause_sent(headers)):
             return
         if self._state is SessionState.BYE_DEFERRED:
             self._bye_headers = headers
@@ -265,9 +268,10 @@ class Session:
         reason: str,
         message: SipMessage | None = None,
         contacts: list[str] | None = None,
+        cause: int = 0,
     ) -> bool:
         """What ends the session: move, and tell that it is over where that was not told. False where the table says
-        nothing."""
+        nothing. ``cause`` is the Q.850 cause where no message of the peer's has one."""
         told = self.ended
         if not self._move(what):
             return False
@@ -286,7 +290,7 @@ class Session:
                 answered=self._answered,
                 status=status,
                 reason=reason,
-                cause=q850_cause(message),
+                cause=q850_cause(message.get_all("reason")) if message is not None else cause,
                 headers=list(message.headers) if message is not None else [],
                 contacts=contacts or [],
             )
@@ -319,12 +323,12 @@ class Session:
             self._pending_ack[1].stop()
             self._pending_ack = None
 
-    def _acknowledged(self) -> None:
-        """The ACK is in: what waited for it goes on."""
+    def _acknowledged(self, usable: bool) -> None:
+        """The ACK is in: what waited for it goes on. Not ``usable``: the session ends for want of any media."""
         self._move(SessionInput.ACK)
         if self._state is SessionState.TERMINATING:
             self._send_bye(self._bye_headers)
-        else:
+        elif usable:
             self._reoffer.begin()
 
     def _ack_never_came(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
@@ -372,3 +376,7 @@ class Session:
 
     def _media_changed(self, media: NegotiatedMedia) -> None:
         self._core.emit(MediaChanged(session=self, media=media, early=not self._answered))
+
+
+def _cause_sent(headers: Headers) -> int:
+    return q850_cause(value for name, value in headers if name.lower() == "reason")
