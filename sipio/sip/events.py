@@ -7,7 +7,7 @@ import msgspec
 
 from sipio.sip.address import Address
 from sipio.sip.media_description import NegotiatedMedia
-from sipio.sip.message import Request, Response
+from sipio.sip.message import Response
 
 if TYPE_CHECKING:
     from sipio.sip.incoming import IncomingSession
@@ -73,20 +73,13 @@ class ReinviteFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DigitReceived(msgspec.Struct, frozen=True, kw_only=True):
-    """A digit in an INFO (application/dtmf-relay or application/dtmf)."""
+    """A digit in an INFO, of one of `sipio.sip.info.DIGIT_TYPES`."""
 
     session: "Session"
     digit: str
     """One of ``0123456789*#ABCD`` or ``F`` (hook flash)."""
     duration_ms: int
     """0 where it was not said."""
-
-
-class InfoReceived(msgspec.Struct, frozen=True, kw_only=True):
-    """An INFO with any other body; it was answered 200."""
-
-    session: "Session"
-    request: Request
 
 
 class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +139,6 @@ SessionEvent = (
     | MediaChanged
     | ReinviteFinished
     | DigitReceived
-    | InfoReceived
     | SessionEnded
 )
 """What happens to a session once somebody has it."""

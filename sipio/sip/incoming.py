@@ -4,6 +4,7 @@ from typing import Final
 
 from sipio.errors import LocalError, MalformedMessage
 from sipio.sip.address import Address
+from sipio.sip.bodies import session_description
 from sipio.sip.dialog import incoming_dialog, tag_of
 from sipio.sip.events import EndedBy, SessionConfirmed
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
@@ -263,12 +264,13 @@ class IncomingSession(Session):
             return
         body = b""
         agreed: NegotiatedMedia | None = None
-        if request.body:
+        described = session_description(request)
+        if described is not None:
             try:
                 if self._media.negotiation.offer_pending:
-                    agreed = self._media.negotiation.accept_answer(request.body)
+                    agreed = self._media.negotiation.accept_answer(described)
                 elif self._media.local is not None:
-                    body, agreed = self._media.negotiation.answer(request.body, self._media.local)
+                    body, agreed = self._media.negotiation.answer(described, self._media.local)
             except NoCommonMedia:
                 self._core.respond(transaction, 488, now=now)
                 return

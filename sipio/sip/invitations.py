@@ -4,6 +4,7 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
+from sipio.sip.bodies import SDP, accepts, session_description
 from sipio.sip.digest_server import DigestServer, Verdict
 from sipio.sip.events import CallReceived
 from sipio.sip.incoming import IncomingSession, merge_key
@@ -30,6 +31,7 @@ class Invitations:
 
         Raises:
             MalformedMessage: it cannot be read after all, and has not been answered.
+            UnsupportedBody: its body has to be understood and is not; it has not been answered.
         """
         core, settings = self._core, self._core.settings
         key = merge_key(request)
@@ -55,8 +57,12 @@ class Invitations:
             minimum = str(settings.minimum_session_expires_seconds)
             core.respond(transaction, 422, headers=[("Min-SE", minimum)], now=now)
             return
-        offer = self._read_offer(transaction, request, now) if request.body else None
-        if request.body and offer is None:
+        if not accepts(request, SDP):
+            core.respond(transaction, 406, now=now)
+            return
+        described = session_description(request)
+        offer = self._read_offer(transaction, described, now) if described is not None else None
+        if described is not None and offer is None:
             return
         try:
             session = IncomingSession(core, transaction, request, source, merge_key=key, offer=offer, user=user)
@@ -75,16 +81,10 @@ class Invitations:
         # Parameters make no other user of one, neither here nor for who is told whose call it is.
         return self._digest.knows(sender.uri.decoded_user) or self._digest.knows(sender.uri.number.text)
 
-    def _read_offer(self, transaction: ServerTransaction, request: Request, now: float) -> SessionDescription | None:
-        """The body, where it is an offer that can be answered; else the INVITE has been refused."""
-        kind = (request.get("content-type") or "application/sdp").partition(";")[0].strip().lower()
-        encoding = (request.get("content-encoding") or "identity").strip().lower()
-        if kind != "application/sdp" or encoding != "identity":
-            accept = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")]
-            self._core.respond(transaction, 415, headers=accept, now=now)
-            return None
+    def _read_offer(self, transaction: ServerTransaction, described: bytes, now: float) -> SessionDescription | None:
+        """The SDP, where it is an offer that can be answered; else the INVITE has been refused."""
         try:
-            offer = parse_sdp(request.body)
+            offer = parse_sdp(described)
         except MalformedMessage as error:
             self._core.respond(transaction, 400, printable(str(error)), now=now)
             return None

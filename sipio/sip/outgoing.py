@@ -5,6 +5,7 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
+from sipio.sip.bodies import answered_description
 from sipio.sip.dialog import Dialog, Party, outgoing_dialog, tag_of
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
@@ -245,7 +246,10 @@ class OutgoingSession(Session):
 
     def _note_early_media(self, fork: Fork, response: Response, reliable: bool) -> None:
         try:
-            agreed = fork.negotiation.accept_answer(response.body)
+            described = answered_description(response)
+            if described is None:
+                return
+            agreed = fork.negotiation.accept_answer(described)
         except (MalformedMessage, NoCommonMedia):
             # Nothing to hear yet; whether the answer is of use shows in the 200.
             self._core.counters.unreadable += 1
@@ -291,14 +295,15 @@ class OutgoingSession(Session):
 
     def _agreed_with(self, fork: Fork, response: Response) -> NegotiatedMedia | None:
         """What the answer and the SDP before it come to; None where that is nothing that can be heard."""
-        if response.body and not fork.answered_reliably:
+        try:
+            described = answered_description(response)
+            if described is None or fork.answered_reliably:
+                return fork.negotiation.agreed
             # After unreliable early media the 200 repeats its answer, or means another one.
             self._media.negotiation = self._forks.first_offer()
-            try:
-                return self._media.negotiation.accept_answer(response.body)
-            except (MalformedMessage, NoCommonMedia):
-                return None
-        return fork.negotiation.agreed
+            return self._media.negotiation.accept_answer(described)
+        except (MalformedMessage, NoCommonMedia):
+            return None
 
     def _receive_further_success(self, response: Response, tag: str, source: Address) -> None:
         dialog = self._requests.dialog

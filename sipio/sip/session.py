@@ -4,18 +4,18 @@ from typing import Final, Protocol
 
 from sipio.errors import LocalError
 from sipio.sip.address import Address
+from sipio.sip.bodies import UnsupportedBody, session_description
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.events import (
     DigitReceived,
     EndedBy,
-    InfoReceived,
     MediaChanged,
     ReinviteFinished,
     SessionEnded,
     SessionEvent,
 )
-from sipio.sip.info import parse_digit
+from sipio.sip.info import pressed_digits
 from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 from sipio.sip.message import Request, Response, SipMessage
 from sipio.sip.offer_answer import MediaNegotiation
@@ -29,7 +29,7 @@ from sipio.sip.session_refresh import SessionRefresh
 from sipio.sip.session_table import ANSWERED, ENDED, SessionInput, SessionState, SessionTable
 from sipio.sip.settings import Credentials
 from sipio.sip.transaction import ServerTransaction
-from sipio.sip.user_agent_core import ALLOW, SUPPORTED, UserAgentCore
+from sipio.sip.user_agent_core import ALLOW, KNOWN_METHODS, SUPPORTED, UserAgentCore
 
 NO_COMMON_MEDIA: Final = ("Reason", 'Q.850;cause=88;text="Incompatible destination"')
 """Of a BYE to a peer whose answer, in a 2xx or an ACK, agrees on nothing (RFC 3326)."""
@@ -201,17 +201,18 @@ class Session:
         elif method == "PRACK":
             self._receive_prack(transaction, request, now)
         elif method == "OPTIONS":
+            session_description(request)
             accept = ("Accept", "application/sdp")
             self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, accept], now=now)
         else:
-            self._core.respond(transaction, 405, headers=[ALLOW], now=now)
+            self._core.respond(transaction, 405 if method in KNOWN_METHODS else 501, headers=[ALLOW], now=now)
 
     def receive_ack(self, request: Request, now: float) -> None:  # noqa: ARG002 - as the protocol has it
         """An ACK to a 2xx of ours."""
         if self._pending_ack is None or self._pending_ack[0] != request.sequence()[0]:
             return
         self._stop_pending_ack()
-        usable = self._peer_offers.receive_ack(request.body)
+        usable = self._peer_offers.receive_ack(request)
         self._acknowledged(usable)
         if not usable:
             self.hang_up([NO_COMMON_MEDIA], EndedBy.SYSTEM, "no usable SDP in the ACK")
@@ -344,12 +345,21 @@ class Session:
         self._finish(SessionInput.BYE, EndedBy.PEER, reason="BYE", message=request)
 
     def _receive_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        found = parse_digit(request)
+        package = request.get("info-package")
+        try:
+            found = pressed_digits(request)
+        except UnsupportedBody:
+            if package is None:
+                raise
+            found = None
+        if found is None and package is not None:
+            # RFC 6086 clause 4.2.2: we have asked for no package.
+            self._core.respond(transaction, 469, headers=[("Recv-Info", "")], now=now)
+            return
+        # Without a body it only asks whether the session is still there (RFC 6086 clause 4.2.2).
         self._core.respond(transaction, 200, now=now)
-        if found is not None:
-            self._core.emit(DigitReceived(session=self, digit=found[0], duration_ms=found[1]))
-        elif request.body:
-            self._core.emit(InfoReceived(session=self, request=request))
+        for digit in found.digits if found is not None else "":
+            self._core.emit(DigitReceived(session=self, digit=digit, duration_ms=found.duration_ms if found else 0))
 
     def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:  # noqa: ARG002
         # Only who is called sends anything that wants a PRACK.

@@ -6,6 +6,7 @@ from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.address import Address
+from sipio.sip.bodies import UnsupportedBody, session_description
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer
@@ -25,9 +26,8 @@ from sipio.sip.session_timer import requires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, parse_uri
-from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, METHODS, SUPPORTED, UserAgentCore
+from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, KNOWN_METHODS, SUPPORTED, UserAgentCore
 
-_KNOWN_METHODS: Final = frozenset({*METHODS, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
@@ -281,6 +281,9 @@ class UserAgent:
             # A transaction left without its final answer would never end.
             self._core.counters.bad_requests += 1
             self._core.respond(transaction, 400, printable(str(error)), now=now)
+        except UnsupportedBody as error:
+            self._core.counters.bad_requests += 1
+            self._core.respond(transaction, 415, headers=error.headers, now=now)
 
     def _dispatch(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         if request.method == "CANCEL":
@@ -298,15 +301,18 @@ class UserAgent:
         elif request.method == "INVITE":
             self._invitations.receive(transaction, request, source, now)
         elif request.method == "OPTIONS":
+            # Clause 8.2.3 is for every request; what its SDP says is of no interest.
+            session_description(request)
             self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", "application/sdp")], now=now)
         elif request.method == "REGISTER" and self._settings.users:
             user = self._invitations.authenticate(transaction, request, now)
             if user:
+                session_description(request)
                 self._registrar.receive(transaction, request, user, source, now)
         elif request.method in {"BYE", "INFO", "PRACK", "UPDATE"}:
             self._core.respond(transaction, 481, now=now)
         else:
-            self._core.respond(transaction, 405 if request.method in _KNOWN_METHODS else 501, headers=[ALLOW], now=now)
+            self._core.respond(transaction, 405 if request.method in KNOWN_METHODS else 501, headers=[ALLOW], now=now)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         if self._core.layer.receive_ack(request, now):

@@ -21,6 +21,8 @@ from sipio.sip.transaction_layer import TransactionLayer
 from sipio.sip.uri import escape_user
 
 METHODS: Final = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
+KNOWN_METHODS: Final = frozenset({*METHODS, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"})
+"""Those that are answered 405 where they mean nothing here; any other is 501 (RFC 3261 clause 21.4.6)."""
 EXTENSIONS: Final = ("100rel", "timer")
 ALLOW: Final = ("Allow", ", ".join(METHODS))
 SUPPORTED: Final = ("Supported", ", ".join(EXTENSIONS))
