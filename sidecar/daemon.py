@@ -60,7 +60,7 @@ class Daemon:
         taken = handler if self._calls.enabled else None
         socket = SocketPart(configuration, router, handler, stats=self._decisions.stats, scripts=self._catalog.scripts)
         kamailio = KamailioPart(configuration.kamailio, router)
-        sip = SipPart(configuration, taken, self._calls.start_workers)
+        sip = SipPart(configuration, taken, self._calls.start_workers, self._calls.takes_calls)
         freeswitch = FreeswitchPart(configuration, router, taken, self._calls.start_workers)
         self._calls.events.subscribe(socket.announce_call)
 

@@ -28,7 +28,8 @@ CLOSE_SECONDS: Final = 1.5
 
 class SipPart:
     """The part of the daemon that serves `sipio.sip_driver`; nothing where ``sip.listen`` is empty or no calls are
-    taken, which ``handler`` None says. ``handler_needed`` is awaited before the first of them may come."""
+    taken, which ``handler`` None says. ``handler_needed`` is awaited before the first of them may come; ``takes_calls``
+    says whether one would be taken now."""
 
     name = "sip"
     drain_seconds = 0.0
@@ -38,11 +39,12 @@ class SipPart:
         configuration: Configuration,
         handler: CallHandler | None,
         handler_needed: Callable[[], Awaitable[None]],
+        takes_calls: Callable[[], bool],
     ) -> None:
         self._handler_needed = handler_needed
         self._driver: SipDriver | None = None
         if configuration.sip.listen and handler is not None:
-            self._driver = sip_driver(configuration, handler)
+            self._driver = sip_driver(configuration, handler, takes_calls)
         self._listening = False
 
     async def start(self) -> None:
@@ -83,7 +85,7 @@ class SipPart:
         return self._driver.media_snapshot() if self._driver is not None and self._listening else None
 
 
-def sip_driver(configuration: Configuration, handler: CallHandler) -> SipDriver:
+def sip_driver(configuration: Configuration, handler: CallHandler, takes_calls: Callable[[], bool]) -> SipDriver:
     """The user agent as the operator configured it. Raises ConfigurationError."""
     sip = configuration.sip
     accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
@@ -95,6 +97,7 @@ def sip_driver(configuration: Configuration, handler: CallHandler) -> SipDriver:
         client_tls=ssl.create_default_context(),
         registration_changed=_registration_changed,
         binding_changed=_binding_changed,
+        takes_calls=takes_calls,
     )
 
 

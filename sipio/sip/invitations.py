@@ -43,9 +43,9 @@ class Invitations:
             # Whoever takes the call may bridge it on: here a loop ends.
             core.respond(transaction, 483, now=now)
             return
-        if core.draining or len(core.sessions) >= settings.limits.calls:
+        if not core.has_room:
             core.counters.over_limit += 1
-            core.respond(transaction, 503, headers=[("Retry-After", str(settings.limits.retry_after_seconds))], now=now)
+            core.respond(transaction, 503, headers=[core.retry_after], now=now)
             return
         user = ""
         if settings.users and source.host not in settings.trusted_hosts and self._has_to_prove_itself(request):

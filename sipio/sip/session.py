@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 from sipio.errors import LocalError
 from sipio.sip.address import Address
-from sipio.sip.bodies import UnsupportedBody, session_description
+from sipio.sip.bodies import SDP, UnsupportedBody, session_description
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.events import (
@@ -202,8 +202,7 @@ class Session:
             self._receive_prack(transaction, request, now)
         elif method == "OPTIONS":
             session_description(request)
-            accept = ("Accept", "application/sdp")
-            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, accept], now=now)
+            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", SDP)], now=now)
         else:
             self._core.respond(transaction, 405 if method in KNOWN_METHODS else 501, headers=[ALLOW], now=now)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.address import Address
-from sipio.sip.bodies import UnsupportedBody, session_description
+from sipio.sip.bodies import SDP, UnsupportedBody, session_description
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer
@@ -45,12 +45,18 @@ class UserAgent:
         clock: Callable[[], float],
         randomness: Randomness | None = None,
         wake: Callable[[], None] | None = None,
+        takes_calls: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``clock`` is seconds that never go back."""
+        """``clock`` is seconds that never go back. ``takes_calls`` says whether whoever drives calls would take one
+        now: OPTIONS is answered by it."""
         self._settings: Final = settings
         self._randomness: Final = randomness or Randomness()
         self._core: Final = UserAgentCore(
-            settings, clock=clock, randomness=self._randomness, wake=wake or (lambda: None)
+            settings,
+            clock=clock,
+            randomness=self._randomness,
+            wake=wake or (lambda: None),
+            takes_calls=takes_calls,
         )
         digest = DigestServer(settings.realm, settings.users, self._randomness)
         self._invitations: Final = Invitations(self._core, digest)
@@ -303,7 +309,7 @@ class UserAgent:
         elif request.method == "OPTIONS":
             # Clause 8.2.3 is for every request; what its SDP says is of no interest.
             session_description(request)
-            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", "application/sdp")], now=now)
+            self._receive_options(transaction, now)
         elif request.method == "REGISTER" and self._settings.users:
             user = self._invitations.authenticate(transaction, request, now)
             if user:
@@ -313,6 +319,13 @@ class UserAgent:
             self._core.respond(transaction, 481, now=now)
         else:
             self._core.respond(transaction, 405 if request.method in KNOWN_METHODS else 501, headers=[ALLOW], now=now)
+
+    def _receive_options(self, transaction: ServerTransaction, now: float) -> None:
+        # Clause 11.2: answered as an INVITE would be. Whoever distributes calls probes with it.
+        if self._core.takes_calls:
+            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", SDP)], now=now)
+        else:
+            self._core.respond(transaction, 503, headers=[self._core.retry_after], now=now)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         if self._core.layer.receive_ack(request, now):

@@ -39,7 +39,9 @@ class SipDriver:
         client_tls: ssl.SSLContext | None = None,
         registration_changed: Callable[[RegistrationChanged], None] = lambda _event: None,
         binding_changed: Callable[[BindingChanged], None] = lambda _event: None,
+        takes_calls: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``takes_calls`` says whether ``handler`` would take a call now; peers that probe with OPTIONS are told."""
         first = listeners[0]
         self._media_bind = first.host
         settings = msgspec.structs.replace(
@@ -51,7 +53,9 @@ class SipDriver:
         self._registration_changed = registration_changed
         self._binding_changed = binding_changed
         self._media = MediaEngine(settings.media, allow=allow)
-        self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event, client_tls=client_tls)
+        self._endpoint = SipEndpoint(
+            listeners, settings.user_agent, self._on_event, client_tls=client_tls, takes_calls=takes_calls
+        )
 
     async def start(self) -> None:
         """Listen, and register where configured.

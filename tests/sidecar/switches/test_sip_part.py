@@ -9,11 +9,11 @@ from sidecar.configuration.tree import Configuration, SipSection
 from sidecar.errors import ConfigurationError
 from sidecar.switches.sip import SipPart, listener
 from sipio.errors import LocalError
-from tests.sidecar.switches.switch_doubles import Refusing, Workers, configuration
+from tests.sidecar.switches.switch_doubles import Refusing, Workers, always, configuration
 
 
 async def test_a_user_agent_listens_once_there_are_workers(tmp_path: Path, workers: Workers) -> None:
-    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), Refusing(), workers)
+    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), Refusing(), workers, always)
     assert switch.snapshot() is None
     await switch.start()
     [address] = switch.state().addresses
@@ -30,7 +30,7 @@ async def test_a_user_agent_listens_once_there_are_workers(tmp_path: Path, worke
 
 
 async def test_where_no_calls_are_taken_there_is_no_user_agent(tmp_path: Path, workers: Workers) -> None:
-    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), None, workers)
+    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), None, workers, always)
     await switch.start()
     assert (switch.state().addresses, switch.snapshot(), workers.asked) == ((), None, 0)
     switch.stop_accepting()
@@ -42,7 +42,7 @@ async def test_an_address_in_use_is_said(tmp_path: Path, workers: Workers) -> No
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         section = SipSection(listen=(f"udp:127.0.0.1:{port}",))
-        switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers)
+        switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers, always)
         with pytest.raises((OSError, LocalError)):
             await switch.start()
         await switch.close()
