@@ -5,7 +5,7 @@ from typing import Final
 from sipio.errors import LocalError, MalformedMessage
 from sipio.sip.address import Address
 from sipio.sip.bodies import session_description
-from sipio.sip.dialog import incoming_dialog, tag_of
+from sipio.sip.dialog import incoming_dialog
 from sipio.sip.events import EndedBy, SessionConfirmed
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request
@@ -17,6 +17,7 @@ from sipio.sip.serialize import Headers, check_headers, printable
 from sipio.sip.session import Session
 from sipio.sip.session_table import INCOMING, SessionInput, SessionState
 from sipio.sip.session_timer import requires
+from sipio.sip.tag import tag_of
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 

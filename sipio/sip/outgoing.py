@@ -6,7 +6,7 @@ from typing import Final
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
 from sipio.sip.bodies import answered_description
-from sipio.sip.dialog import Dialog, Party, outgoing_dialog, tag_of
+from sipio.sip.dialog import Dialog, Party, outgoing_dialog
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
 from sipio.sip.forks import FORKS, Fork, Forks
@@ -22,6 +22,7 @@ from sipio.sip.session import NO_COMMON_MEDIA, Session
 from sipio.sip.session_table import GIVEN_UP, OUTGOING, SessionInput, SessionState
 from sipio.sip.session_timer import minimum_session_expires, requires
 from sipio.sip.settings import Credentials
+from sipio.sip.tag import tag_of
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ClientTransaction, OutgoingRequest, ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
@@ -264,8 +265,8 @@ class OutgoingSession(Session):
             return
         fork = self._forks.of(response)
         if fork is None:
-            # No Contact: nothing can be sent to whoever answered, not even a BYE.
-            reason = "answer without a usable Contact"
+            # Nothing can be sent to whoever answered, not even a BYE.
+            reason = "answer without a To or Record-Route that can be read"
             self._finish(SessionInput.FAILURE, EndedBy.SYSTEM, status=502, reason=reason, message=response)
             return
         self._select(fork)
@@ -376,6 +377,7 @@ class OutgoingSession(Session):
     def _new_dialog(self, response: Response, source: Address | None = None) -> Dialog:
         return outgoing_dialog(
             response,
+            called=self._target.uri,
             local=self._local,
             local_sequence=self._sequence,
             local_address=self._servers.local,

@@ -6,12 +6,13 @@ import msgspec
 
 from sipio.errors import MalformedMessage, PeerError
 from sipio.sip.address import Address
+from sipio.sip.contact import parse_contact
 from sipio.sip.events import BindingChanged
 from sipio.sip.message import Request
 from sipio.sip.serialize import Headers, printable
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ServerTransaction
-from sipio.sip.uri import parse_name_address, parse_uri, split_list
+from sipio.sip.uri import parse_uri, split_list
 from sipio.sip.uri_comparison import equivalent
 from sipio.sip.user_agent_core import UserAgentCore
 
@@ -116,7 +117,7 @@ class Registrar:
         now: float,
     ) -> None:
         settings = self._core.settings
-        address = parse_name_address(value)
+        address = parse_contact(value)
         if address.uri.scheme not in {"sip", "sips"}:
             raise _Refused(416)
         contact = address.uri.raw

@@ -7,8 +7,8 @@ from typing import Final
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.address import Address
 from sipio.sip.bodies import SDP, UnsupportedBody, session_description
+from sipio.sip.contact import request_uri_of
 from sipio.sip.counters import SipSnapshot
-from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer
 from sipio.sip.events import SipEvent
 from sipio.sip.invitations import Invitations
@@ -24,6 +24,7 @@ from sipio.sip.serialize import Headers, ResponseHead, check_headers, printable,
 from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.session_timer import requires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
+from sipio.sip.tag import tag_of
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, parse_uri
 from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, KNOWN_METHODS, SUPPORTED, UserAgentCore
@@ -166,6 +167,7 @@ class UserAgent:
             LocalError: a header that may not be set, or no listener of that transport.
         """
         uri = parse_uri(target)
+        target = request_uri_of(uri)
         from_value, to_value = target_headers(from_, target)
         parse_name_address(from_value)
         if to:
@@ -237,6 +239,10 @@ class UserAgent:
             except MalformedMessage:
                 core.counters.unreadable += 1
             return
+        if message.version.upper() != "SIP/2.0":
+            # Before its headers are judged: another version may have others.
+            self._refuse_version(salvage(data), source)
+            return
         to = message.get("to")
         try:
             if to is not None and tag_of(to):
@@ -251,6 +257,13 @@ class UserAgent:
             self._receive_request(message, source, now)
         except MalformedMessage as error:
             self._answer_malformed(salvage(data), source, str(error))
+
+    def _refuse_version(self, request: Request | None, source: Address) -> None:
+        if request is None:
+            self._core.counters.unreadable += 1
+            return
+        self._core.counters.bad_requests += 1
+        self._respond_statelessly(request, source, 505)
 
     def _answer_malformed(self, request: Request | None, source: Address, reason: str) -> None:
         if request is None:
@@ -270,10 +283,6 @@ class UserAgent:
         self._core.send(response_address(source, via), data)
 
     def _receive_request(self, request: Request, source: Address, now: float) -> None:
-        if request.version.upper() != "SIP/2.0":
-            if request.method != "ACK":
-                self._respond_statelessly(request, source, 505)
-            return
         if request.method == "ACK":
             self._receive_ack(request, now)
             return
