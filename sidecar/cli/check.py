@@ -17,6 +17,7 @@ from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
+from sidecar.switches.sip_accounts import check_accounts
 from sidecar.text import escaped
 
 CLEAN: Final = 0
@@ -73,6 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
         configuration = load_configuration(arguments.config).configuration
     except InvalidConfigurationError as error:
         problems += error.problems
+    accounts = configuration.sip.accounts
+    if accounts is not None and (arguments.config is not None or not arguments.paths):
+        problems += check_accounts(accounts)
     scripts = 0
     if arguments.paths or not problems:  # a wrong configuration may name the wrong directory
         for path in arguments.paths or [configuration.catalog.directory]:

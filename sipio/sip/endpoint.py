@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from sipio.sip.address import Address
@@ -140,6 +140,10 @@ class SipEndpoint:
             max_forwards=max_forwards,
         )
 
+    def use_accounts(self, users: Iterable[Credentials], trusted_hosts: frozenset[str]) -> None:
+        """Know these users and trust these hosts from now on; see `UserAgent.use_accounts`."""
+        self._running().use_accounts(users, trusted_hosts)
+
     def contacts(self, user: str) -> list[Binding]:
         """Where a registered user is now, the newest first: call ``binding.contact`` with ``proxy=binding.path``."""
         return self._running().contacts(user)
@@ -147,6 +151,10 @@ class SipEndpoint:
     def register(self, registration: RegistrationSettings) -> None:
         """Keep us registered from now on; `RegistrationChanged` tells of it."""
         self._running().register(registration)
+
+    def use_registrations(self, registrations: Iterable[RegistrationSettings]) -> None:
+        """Keep us registered by these and no others; see `UserAgent.use_registrations`."""
+        self._running().use_registrations(registrations)
 
     def unregister(self, name: str) -> None:
         """End a registration of ours."""

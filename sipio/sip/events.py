@@ -122,6 +122,28 @@ class RegistrationChanged(msgspec.Struct, frozen=True, kw_only=True):
     expires_seconds: float = 0.0
 
 
+class ChallengeUnmet(msgspec.Struct, frozen=True, kw_only=True):
+    """A server asked for a password with a request of a call, and we gave none that it takes: the request has failed.
+    Of a registration `RegistrationChanged` says it."""
+
+    uri: str
+    """Whom the request was for."""
+    status: int
+    """401 or 407."""
+    reason: str
+    """In words, such as that its algorithm is not understood."""
+
+
+class LoginFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """A REGISTER or an INVITE with a password that is wrong, or of a user whom nobody knows. Its source has been sent a
+    challenge and answered it, so that the address is no invented one."""
+
+    user: str
+    """As it called itself."""
+    method: str
+    source: Address
+
+
 class BindingChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A phone has registered here, refreshed, or gone."""
 
@@ -143,4 +165,7 @@ SessionEvent = (
 )
 """What happens to a session once somebody has it."""
 
-SipEvent = CallReceived | SessionEvent | RegistrationChanged | BindingChanged
+AgentEvent = RegistrationChanged | BindingChanged | ChallengeUnmet | LoginFailed
+"""What is of no one session that somebody has."""
+
+SipEvent = CallReceived | SessionEvent | AgentEvent

@@ -6,7 +6,7 @@ from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
 from sipio.sip.bodies import SDP, accepts, session_description
 from sipio.sip.digest_server import DigestServer, Verdict
-from sipio.sip.events import CallReceived
+from sipio.sip.events import CallReceived, LoginFailed
 from sipio.sip.incoming import IncomingSession, merge_key
 from sipio.sip.message import Request
 from sipio.sip.offer_answer import audio_position
@@ -20,11 +20,16 @@ from sipio.sip.user_agent_core import UserAgentCore
 class Invitations:
     """Who may call, and whether there is room for it."""
 
-    __slots__ = ("_core", "_digest")
+    __slots__ = ("_core", "_digest", "_trusted_hosts")
 
     def __init__(self, core: UserAgentCore, digest: DigestServer) -> None:
         self._core: Final = core
         self._digest: Final = digest
+        self._trusted_hosts = core.settings.trusted_hosts
+
+    def trust(self, hosts: frozenset[str]) -> None:
+        """Challenge no INVITE of these IP addresses from now on, and those of all others."""
+        self._trusted_hosts = hosts
 
     def receive(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         """One INVITE without a tag in To: it becomes a `CallReceived` or is answered.
@@ -48,8 +53,8 @@ class Invitations:
             core.respond(transaction, 503, headers=[core.retry_after], now=now)
             return
         user = ""
-        if settings.users and source.host not in settings.trusted_hosts and self._has_to_prove_itself(request):
-            user = self.authenticate(transaction, request, now, proxy=True)
+        if self._digest.users and source.host not in self._trusted_hosts and self._has_to_prove_itself(request):
+            user = self.authenticate(transaction, request, source, now, proxy=True)
             if not user:
                 return
         interval = session_expires(request)[0]
@@ -93,12 +98,20 @@ class Invitations:
             return None
         return offer
 
-    def authenticate(self, transaction: ServerTransaction, request: Request, now: float, *, proxy: bool = False) -> str:
+    def authenticate(
+        self, transaction: ServerTransaction, request: Request, source: Address, now: float, *, proxy: bool = False
+    ) -> str:
         """The user that a request proves to be from; empty where it was challenged or refused."""
-        verdict, user = self._digest.check(request, now)
+        verdict, user = self._digest.check(request, source.host, now)
         if verdict is Verdict.RIGHT:
             return user
+        if verdict is Verdict.WRONG:
+            self._core.counters.failed_logins += 1
+            self._core.emit(LoginFailed(user=user, method=request.method, source=source))
+        if not user:
+            sender = request.address("from")
+            user = sender.uri.decoded_user if sender is not None else ""
         stale = verdict is Verdict.STALE
-        headers = self._digest.challenge(proxy=proxy, stale=stale, now=now)
+        headers = self._digest.challenge(proxy=proxy, stale=stale, user=user, host=source.host, now=now)
         self._core.respond(transaction, 407 if proxy else 401, headers=headers, now=now)
         return ""

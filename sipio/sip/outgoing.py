@@ -8,7 +8,7 @@ from sipio.sip.address import Address
 from sipio.sip.bodies import answered_description
 from sipio.sip.dialog import Dialog, Party, outgoing_dialog
 from sipio.sip.dialog_requests import DialogRequests
-from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
+from sipio.sip.events import ChallengeUnmet, EndedBy, SessionAnswered, SessionProgressed
 from sipio.sip.forks import FORKS, Fork, Forks
 from sipio.sip.invite_target import InviteTarget
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
@@ -338,9 +338,11 @@ class OutgoingSession(Session):
             return
         given_up = self._given_up
         if not given_up:
-            if status in {401, 407} and self._digest.challenged(response):
-                self._try_again()
-                return
+            if status in {401, 407}:
+                if self._digest.challenged(response):
+                    self._try_again()
+                    return
+                self._core.emit(ChallengeUnmet(uri=self._target.uri, status=status, reason=self._digest.unmet))
             minimum = minimum_session_expires(response)
             if status == 422 and minimum > self._minimum_interval and self._interval:
                 # RFC 4028 clause 7.3.

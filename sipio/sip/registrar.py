@@ -1,5 +1,6 @@
 """A registrar for a handful of configured users (RFC 3261 clause 10.3)."""
 
+from collections.abc import Set
 from typing import Final
 
 import msgspec
@@ -78,6 +79,14 @@ class Registrar:
             for binding in self.contacts(user)
         ]
         respond(transaction, 200, headers=contacts, now=now)
+
+    def keep(self, users: Set[str]) -> None:
+        """Forget the bindings of everybody else."""
+        for user in [user for user in self._bindings if user not in users]:
+            gone = self._bindings.pop(user)
+            self._start_timer(user)
+            if gone:
+                self._changed(user, None)
 
     def connection_lost(self, address: Address) -> None:
         """Phones that registered over a connection can only be called over it (RFC 5626 clause 5.3)."""

@@ -1,7 +1,7 @@
 """The SIP user agent as a sans-IO core: bytes in; events, bytes with their destination and the next deadline out."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
@@ -50,7 +50,6 @@ class UserAgent:
     ) -> None:
         """``clock`` is seconds that never go back. ``takes_calls`` says whether whoever drives calls would take one
         now: OPTIONS is answered by it."""
-        self._settings: Final = settings
         self._randomness: Final = randomness or Randomness()
         self._core: Final = UserAgentCore(
             settings,
@@ -59,8 +58,8 @@ class UserAgent:
             wake=wake or (lambda: None),
             takes_calls=takes_calls,
         )
-        digest = DigestServer(settings.realm, settings.users, self._randomness)
-        self._invitations: Final = Invitations(self._core, digest)
+        self._digest: Final = DigestServer(settings.realm, settings.users, self._randomness, settings.digest_algorithms)
+        self._invitations: Final = Invitations(self._core, self._digest)
         self._registrar: Final = Registrar(self._core)
         self._registrations: dict[str, Registration] = {}
         self._secret: Final = self._randomness.nonce()
@@ -190,6 +189,25 @@ class UserAgent:
         self._registrations[registration.name] = found
         found.start()
 
+    def use_registrations(self, registrations: Iterable[RegistrationSettings]) -> None:
+        """Keep us registered by these and no others from now on; those that are as they were go on undisturbed.
+
+        Raises:
+            MalformedMessage: a registrar or an address of record that is no URI; nothing has changed.
+            LocalError: nothing is listened on for the transport of one; nothing has changed.
+        """
+        wanted = {registration.name: registration for registration in registrations}
+        made = {
+            name: Registration(self._core, registration)
+            for name, registration in wanted.items()
+            if name not in self._registrations or self._registrations[name].settings != registration
+        }
+        for name in [name for name in self._registrations if name not in wanted or name in made]:
+            self.unregister(name)
+        for name, found in made.items():
+            self._registrations[name] = found
+            found.start()
+
     def unregister(self, name: str) -> None:
         """End a registration of ours; nothing happens where there is none."""
         found = self._registrations.pop(name, None)
@@ -199,6 +217,13 @@ class UserAgent:
     def contacts(self, user: str) -> list[Binding]:
         """Where a registered user is now, the newest first; empty for not registered."""
         return self._registrar.contacts(user)
+
+    def use_accounts(self, users: Iterable[Credentials], trusted_hosts: frozenset[str]) -> None:
+        """Know these users and trust these hosts from now on, in place of those of the settings. Where a user is stays
+        known while there is such a user, and sessions go on."""
+        self._digest.use(users)
+        self._invitations.trust(trusted_hosts)
+        self._registrar.keep(self._digest.users)
 
     def drain(self) -> None:
         """Refuse new calls with 503 from now on; those that are up go on."""
@@ -319,8 +344,8 @@ class UserAgent:
             # Clause 8.2.3 is for every request; what its SDP says is of no interest.
             session_description(request)
             self._receive_options(transaction, now)
-        elif request.method == "REGISTER" and self._settings.users:
-            user = self._invitations.authenticate(transaction, request, now)
+        elif request.method == "REGISTER" and self._digest.users:
+            user = self._invitations.authenticate(transaction, request, source, now)
             if user:
                 session_description(request)
                 self._registrar.receive(transaction, request, user, source, now)

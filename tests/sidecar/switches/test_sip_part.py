@@ -60,3 +60,32 @@ def test_tls_needs_its_files(tmp_path: Path) -> None:
     section = SipSection(tls_certificate=tmp_path / "none.pem", tls_key=tmp_path / "none.key")
     with pytest.raises(ConfigurationError, match=r"sip\.tls_certificate: "):
         listener("tls:127.0.0.1:5061", Configuration(sip=section))
+
+
+async def test_accounts_are_read_anew_and_a_file_that_is_wrong_changes_nothing(
+    tmp_path: Path, workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    accounts = tmp_path / "sip.toml"
+    accounts.write_text('[[user]]\nname = "alice"\npassword = "secret"\n')
+    accounts.chmod(0o644)
+    section = SipSection(listen=("udp:127.0.0.1:0",), accounts=accounts)
+    switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers, always)
+    # Not started: there is nothing to give them to.
+    switch.reload()
+    await switch.start()
+    assert "sip_accounts_readable" in caplog.messages
+    try:
+        accounts.write_text('[[user]]\nname = "bob"\npassword = "x"\n')
+        switch.reload()
+        assert "sip_accounts" in caplog.messages
+        for wrong in ('[[user]]\nname = "bob"\n', "not toml"):
+            accounts.write_text(wrong)
+            with pytest.raises(ConfigurationError, match=str(accounts)):
+                switch.reload()
+        accounts.unlink()
+        with pytest.raises(ConfigurationError):
+            switch.reload()
+    finally:
+        switch.stop_accepting()
+        await switch.close()

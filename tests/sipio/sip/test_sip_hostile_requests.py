@@ -129,6 +129,7 @@ def test_what_was_done_with_them_is_counted(monkeypatch: pytest.MonkeyPatch) -> 
         bad_requests=1,
         over_limit=0,
         dropped_requests=1,
+        failed_logins=0,
         unconfirmed=0,
     )
 
