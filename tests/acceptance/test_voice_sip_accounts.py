@@ -15,15 +15,15 @@ SCRIPTS = {"echo": "await ctx.answer(); await ctx.echo()"}
 HOST = "127.0.0.69"
 
 
-def user(name: str, *algorithms: str, secret: str = "secret") -> str:
+def user(name: str, *algorithms: str, key: str = "secret") -> str:
     chosen = f"algorithms = {list(algorithms)}\n" if algorithms else ""
-    return f'[[user]]\nname = "{name}"\npassword = "{secret}"\n{chosen}'
+    return f'[[user]]\nname = "{name}"\npassword = "{key}"\n{chosen}'
 
 
-def registers(directory: Path, daemon: VoiceDaemon, name: str, secret: str = "secret") -> bool:
+def registers(directory: Path, daemon: VoiceDaemon, name: str, key: str = "secret") -> bool:
     """Whether SIPp, which knows MD5 alone, can register as this user."""
     values = directory / f"{name}.csv"
-    values.write_text(f"SEQUENTIAL\n{name};[authentication username={name} password={secret}]\n")
+    values.write_text(f"SEQUENTIAL\n{name};[authentication username={name} password={key}]\n")
     done = subprocess.run(
         [
             require_program("sipp"), f"{daemon.host}:{daemon.port}", "-i", HOST, "-p", str(free_port(HOST)),
@@ -77,7 +77,7 @@ def test_a_reload_takes_other_accounts_and_leaves_calls_and_phones_alone(tmp_pat
         assert registers(tmp_path, daemon, "bob")
 
         since = program.position
-        file.write_text(user("bob", "MD5", secret="changed"))
+        file.write_text(user("bob", "MD5", key="changed"))
         daemon.serving.send(signal.SIGHUP)
         program.wait_for('"action":"phone","user":"alice","contacts":\\[\\]', since)
         assert not registers(tmp_path, daemon, "bob")
