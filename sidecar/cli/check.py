@@ -74,13 +74,13 @@ def run(arguments: argparse.Namespace) -> int:
         configuration = load_configuration(arguments.config).configuration
     except InvalidConfigurationError as error:
         problems += error.problems
-    accounts = configuration.sip.accounts
-    if accounts is not None and (arguments.config is not None or not arguments.paths):
-        problems += check_accounts(accounts)
     scripts = 0
     if arguments.paths or not problems:  # a wrong configuration may name the wrong directory
         for path in arguments.paths or [configuration.catalog.directory]:
             scripts += _check(path, arguments.kind, configuration, problems, sources)
+    accounts = configuration.sip.accounts
+    if accounts is not None and (arguments.config is not None or not arguments.paths):
+        problems += check_accounts(accounts)
     if arguments.json:
         print(report_json(problems), end="")
     else:
