@@ -204,3 +204,12 @@ def test_a_request_line_has_no_headers_of_a_uri(uri: str, called: str) -> None:
     a.agent.invite(uri.replace("@b", "@10.0.0.2").replace("sip:b", "sip:10.0.0.2"), from_="sip:a@b", media=a.media)
     network.run(0.1)
     assert a.first_lines()[0] == f"INVITE {called.replace('@b', '@10.0.0.2').replace('sip:b', 'sip:10.0.0.2')} SIP/2.0"
+
+
+@pytest.mark.parametrize("pad", [" ", "\t ", "; ", ";a", ";a=", '"', ":"])
+def test_a_header_of_nothing_but_filling_is_read_in_one_pass(pad: str) -> None:
+    filling = pad * (30_000 // len(pad))
+    for via in (f"SIP/2.0/UDP h{filling}!", f"SIP/2.0/UDP h;a{filling}\0", f"SIP{filling}/2.0/UDP h"):
+        receive(request("OPTIONS", Via=via))
+    lines = ("Content-Type: application/x", f"Content-Disposition: x;handling=optional{filling}x")
+    receive(request("OPTIONS", *lines, body="x"))
