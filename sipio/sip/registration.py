@@ -173,7 +173,7 @@ class Registration:
             self._servers.locate(self._try_server)
 
     def _contact(self) -> tuple[str, str]:
-        return self._core.contact(self._servers.local, self._settings.contact_user)
+        return self._core.contact(self._servers.local, self.settings.contact_user)
 
     def _granted(self, response: Response) -> float:
         """Seconds: the expires of our own Contact, else the Expires header, else what was asked for.
