@@ -60,7 +60,7 @@ class Daemon:
         taken = handler if self._calls.enabled else None
         socket = SocketPart(configuration, router, handler, stats=self._decisions.stats, scripts=self._catalog.scripts)
         kamailio = KamailioPart(configuration.kamailio, router)
-        sip = SipPart(configuration, taken, self._calls.start_workers)
+        sip = SipPart(configuration, taken, self._calls.start_workers, self._calls.takes_calls)
         freeswitch = FreeswitchPart(configuration, router, taken, self._calls.start_workers)
         self._calls.events.subscribe(socket.announce_call)
 
@@ -83,7 +83,8 @@ class Daemon:
         self._notifier = Notifier.from_environment(os.environ)
         self._watchdog = Watchdog(self._notifier, self._alive)
         self._shutdown = Shutdown(drain_seconds=sum(part.drain_seconds for part in self._parts))
-        self._reloads = Reloads(self._catalog.reload, self._notifier)
+        self._sip = sip
+        self._reloads = Reloads(self._reload, self._notifier)
         self._signals = Signals(self._shutdown, self._reloads)
 
     async def run(self) -> int:
@@ -130,6 +131,17 @@ class Daemon:
         self._decisions.decisions.use(snapshot)
         self._calls.use(snapshot)
         self._runner.retain({*map(key_of, snapshot.scripts.values()), *self._calls.calls.program_keys()})
+
+    async def _reload(self) -> str:
+        """Load the catalog and the accounts of the SIP agent anew; each is taken or refused for itself."""
+        refused = ""
+        try:
+            self._sip.reload()
+        except ConfigurationError as error:
+            refused = str(error)
+            _log.error("sip_accounts_refused", error=refused)
+        status = await self._catalog.reload()
+        return f"{status}; the former SIP accounts stay: {refused}" if refused else status
 
     # ---- the end ----
 

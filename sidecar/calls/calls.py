@@ -61,6 +61,12 @@ class Calls:
         """Calls that are up, by what carries them."""
         return dict(Counter(call.offer.driver for call in self._calls))
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call would be taken."""
+        voice = self.configuration.voice
+        return not self._draining and voice.call_workers > 0 and len(self._calls) < voice.calls
+
     def program_keys(self) -> set[str]:
         """The keys of the programs of calls that are up: each goes on with the version that it began with."""
         return {programs.key_of(call.script) for call in self._calls}
@@ -69,8 +75,7 @@ class Calls:
         """Give a call to the script of its destination."""
         if self._draining:
             return Hangup(code=503, reason="Shutting Down", cause=cause_of(503))
-        voice = self.configuration.voice
-        if not voice.call_workers or len(self._calls) >= voice.calls:
+        if not self.has_room:
             return Hangup(code=503, reason=reason_phrase(503), cause=42)
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:

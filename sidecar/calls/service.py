@@ -74,6 +74,12 @@ class CallService:
             self._starting = asyncio.get_running_loop().create_task(self._runner.start(PoolName.CALLS))
         await self._starting
 
+    def takes_calls(self) -> bool:
+        """Whether a call that came now would be taken: none is while the daemon ends, at the limit, or without a worker
+        for its script."""
+        state = self._runner.states().get(PoolName.CALLS)
+        return self.calls.has_room and state is not None and state.fast > 0
+
     def use(self, snapshot: Snapshot) -> None:
         """Take calls by this snapshot from now on."""
         self.calls.use(snapshot)

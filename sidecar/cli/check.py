@@ -17,6 +17,7 @@ from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
+from sidecar.switches.sip_accounts import check_accounts
 from sidecar.text import escaped
 
 CLEAN: Final = 0
@@ -77,6 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.paths or not problems:  # a wrong configuration may name the wrong directory
         for path in arguments.paths or [configuration.catalog.directory]:
             scripts += _check(path, arguments.kind, configuration, problems, sources)
+    accounts = configuration.sip.accounts
+    if accounts is not None and (arguments.config is not None or not arguments.paths):
+        problems += check_accounts(accounts)
     if arguments.json:
         print(report_json(problems), end="")
     else:

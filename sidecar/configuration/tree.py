@@ -12,6 +12,7 @@ from sipio.host_port import HostPort
 Count = Annotated[int, Meta(ge=1)]
 Duration = Annotated[float, Meta(ge=0)]
 Interval = Annotated[float, Meta(gt=0)]
+DigestAlgorithm = Literal["SHA-256", "MD5"]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,6 +169,9 @@ class SipSection(Section, frozen=True):
     """IP address or name that peers know this machine by; empty for the address listened on."""
     accounts: Path | None = None
     """TOML file of the phones that may register and of the trunks; see docs/voice.md. Holds passwords."""
+    digest_algorithms: Annotated[tuple[DigestAlgorithm, ...], Meta(min_length=1)] = ("SHA-256", "MD5")
+    """What phones that log in are challenged with, in this order: the first that a phone knows is taken. A ``[[user]]``
+    of the accounts may have ``algorithms`` of its own."""
     tls_certificate: Path | None = None
     """PEM certificate chain for ``tls:``."""
     tls_key: Path | None = None

@@ -211,6 +211,7 @@ def _sip(now: SipSnapshot) -> Iterator[Metric]:
         "bad_request": now.bad_requests,
         "over_limit": now.over_limit,
         "dropped_request": now.dropped_requests,
+        "failed_login": now.failed_logins,
         "unconfirmed": now.unconfirmed,
     }
     yield _gauge("sip_sessions", "Calls that have not ended, in and out.", now.sessions)

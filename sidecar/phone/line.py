@@ -297,7 +297,7 @@ class PhoneLine:
         if does is PartyAction.END:
             if pending.began is not None:
                 self._transcript.add("party", "hangs up")
-                self._party_ended(pending, pending.action)
+                self._party_ended(pending, pending.action, pending.began)
         elif pending.began is not None:
             return
         elif does is PartyAction.ANSWER:
@@ -310,10 +310,10 @@ class PhoneLine:
         else:
             self._party_failed(pending, pending.action, does)
 
-    def _party_ended(self, pending: LineAction, action: Bridge) -> None:
+    def _party_ended(self, pending: LineAction, action: Bridge, answered_at: float) -> None:
         self._leg(pending, "ended")
         self._bridge = None
-        seconds = round(self._clock.now - (pending.began or 0.0), 3)
+        seconds = round(self._clock.now - answered_at, 3)
         pending.complete(
             Done(
                 Bridged(

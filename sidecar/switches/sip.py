@@ -1,21 +1,25 @@
 """SIP: the embedded user agent, for calls that phones and trunks bring without a switch."""
 
 import ssl
+import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from pathlib import Path
+from typing import Final, assert_never
 
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
+from sidecar.switches.failed_logins import FailedLogins
 from sidecar.switches.media import media_settings
-from sidecar.switches.sip_accounts import SipAccounts, load_accounts
+from sidecar.switches.sip_accounts import SipAccounts, load_accounts, readable_by_others
 from sipio.call_control import CallHandler, CallLimits
+from sipio.errors import LocalError, MalformedMessage
 from sipio.host_port import HostPort, InvalidHostPort
 from sipio.media.statistics import MediaSnapshot
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipListener
-from sipio.sip.events import BindingChanged, RegistrationChanged
+from sipio.sip.events import AgentEvent, BindingChanged, ChallengeUnmet, LoginFailed, RegistrationChanged
 from sipio.sip.settings import UserAgentSettings
 from sipio.sip_driver.driver import SipDriver
 from sipio.sip_driver.settings import SipDriverSettings
@@ -28,7 +32,8 @@ CLOSE_SECONDS: Final = 1.5
 
 class SipPart:
     """The part of the daemon that serves `sipio.sip_driver`; nothing where ``sip.listen`` is empty or no calls are
-    taken, which ``handler`` None says. ``handler_needed`` is awaited before the first of them may come."""
+    taken, which ``handler`` None says. ``handler_needed`` is awaited before the first of them may come; ``takes_calls``
+    says whether one would be taken now."""
 
     name = "sip"
     drain_seconds = 0.0
@@ -38,16 +43,39 @@ class SipPart:
         configuration: Configuration,
         handler: CallHandler | None,
         handler_needed: Callable[[], Awaitable[None]],
+        takes_calls: Callable[[], bool],
     ) -> None:
+        self._section = configuration.sip
         self._handler_needed = handler_needed
         self._driver: SipDriver | None = None
         if configuration.sip.listen and handler is not None:
-            self._driver = sip_driver(configuration, handler)
+            self._driver = sip_driver(configuration, handler, takes_calls)
         self._listening = False
+
+    def reload(self) -> None:
+        """Read the accounts file anew. What is up stays: calls, phones whose user is still there, registrations that
+        are as they were. Raises ConfigurationError where it is not right; then the former accounts stay as well."""
+        if self._driver is None or not self._listening or self._section.accounts is None:
+            return
+        accounts = load_accounts(self._section.accounts)
+        _warn_of_readers(self._section.accounts)
+        try:
+            self._driver.use_accounts(
+                users=accounts.users,
+                trusted_hosts=accounts.trusted_hosts,
+                trunks=accounts.trunks,
+                default_trunk=accounts.default_trunk,
+                registrations=accounts.registrations,
+            )
+        except (LocalError, MalformedMessage) as error:
+            raise ConfigurationError(f"{self._section.accounts}: {error}") from error
+        _log.info("sip_accounts", users=len(accounts.users), trunks=len(accounts.trunks))
 
     async def start(self) -> None:
         """Listen, and register where configured. Raises OSError or LocalError, and what ``handler_needed`` raises."""
         if self._driver is not None:
+            if self._section.accounts is not None:
+                _warn_of_readers(self._section.accounts)
             await self._handler_needed()
             await self._driver.start()
             self._listening = True
@@ -83,7 +111,7 @@ class SipPart:
         return self._driver.media_snapshot() if self._driver is not None and self._listening else None
 
 
-def sip_driver(configuration: Configuration, handler: CallHandler) -> SipDriver:
+def sip_driver(configuration: Configuration, handler: CallHandler, takes_calls: Callable[[], bool]) -> SipDriver:
     """The user agent as the operator configured it. Raises ConfigurationError."""
     sip = configuration.sip
     accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
@@ -93,8 +121,8 @@ def sip_driver(configuration: Configuration, handler: CallHandler) -> SipDriver:
         handler,
         registrations=accounts.registrations,
         client_tls=ssl.create_default_context(),
-        registration_changed=_registration_changed,
-        binding_changed=_binding_changed,
+        agent_event=_AgentEvents(),
+        takes_calls=takes_calls,
     )
 
 
@@ -107,6 +135,7 @@ def driver_settings(configuration: Configuration, accounts: SipAccounts) -> SipD
             limits=CallLimits(calls=2 * configuration.voice.calls),
             ring_timeout_seconds=sip.ring_seconds,
             session_expires_seconds=sip.session_expires_seconds,
+            digest_algorithms=sip.digest_algorithms,
             users=accounts.users,
             trusted_hosts=accounts.trusted_hosts,
         ),
@@ -145,10 +174,28 @@ def listener(text: str, configuration: Configuration) -> SipListener:
     )
 
 
-def _registration_changed(event: RegistrationChanged) -> None:
-    log = _log.info if event.state == "registered" else _log.warning
-    log("registration", trunk=event.name, state=event.state.value, status=event.status, reason=event.reason)
+def _warn_of_readers(file: Path) -> None:
+    problem = readable_by_others(file)
+    if problem:
+        _log.warning("sip_accounts_readable", file=str(file), problem=problem)
 
 
-def _binding_changed(event: BindingChanged) -> None:
-    _log.info("phone", user=event.user, contacts=event.contacts)
+class _AgentEvents:
+    """What the agent tells of itself, as log lines."""
+
+    def __init__(self) -> None:
+        self._failed_logins = FailedLogins()
+
+    def __call__(self, event: AgentEvent) -> None:
+        match event:
+            case RegistrationChanged():
+                log = _log.info if event.state == "registered" else _log.warning
+                log("registration", trunk=event.name, state=event.state.value, status=event.status, reason=event.reason)
+            case BindingChanged():
+                _log.info("phone", user=event.user, contacts=event.contacts)
+            case ChallengeUnmet():
+                _log.warning("challenge_unmet", uri=event.uri, status=event.status, reason=event.reason)
+            case LoginFailed():
+                self._failed_logins.failed(event, time.monotonic())
+            case _:
+                assert_never(event)

@@ -3,6 +3,7 @@
 [[user]]                      # a phone that may register; its calls are the customer of the same name
 name = "alice"
 password = "secret"
+algorithms = ["MD5"]          # for a phone that does not know sip.digest_algorithms, or only the first of them
 
 [[trunk]]
 name = "carrier"
@@ -20,12 +21,15 @@ follow_redirects = false      # whether its 300, 301 and 302 are followed, where
 """
 
 import ipaddress
+import stat
 import tomllib
 from pathlib import Path
 
 import msgspec
 
+from sidecar.configuration.tree import DigestAlgorithm
 from sidecar.errors import ConfigurationError
+from sidecar.problem import Problem, Severity
 from sipio.errors import MalformedMessage
 from sipio.sip.message import is_token
 from sipio.sip.settings import Credentials, RegistrationSettings
@@ -36,6 +40,7 @@ from sipio.sip_driver.settings import Trunk
 class _User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     password: str
+    algorithms: tuple[DigestAlgorithm, ...] = ()
 
 
 class _Trunk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,12 +122,42 @@ def load_accounts(file: Path) -> SipAccounts:
             )
         )
     return SipAccounts(
-        users=tuple(Credentials(username=user.name, password=user.password) for user in read.user),
+        users=tuple(
+            Credentials(username=user.name, password=user.password, algorithms=user.algorithms) for user in read.user
+        ),
         trunks=tuple(trunks),
         registrations=tuple(registrations),
         default_trunk=defaults[0] if defaults else "",
         trusted_hosts=frozenset(host for trunk in read.trunk for host in trunk.hosts),
     )
+
+
+def check_accounts(file: Path) -> list[Problem]:
+    """What is wrong with the file and with who may read it."""
+    found = []
+    try:
+        load_accounts(file)
+    except ConfigurationError as error:
+        message = str(error).removeprefix(f"{file}: ")
+        found.append(Problem(str(file), 0, 0, Severity.ERROR, message))
+    readers = readable_by_others(file)
+    if readers:
+        found.append(Problem(str(file), 0, 0, Severity.WARNING, readers))
+    return found
+
+
+def readable_by_others(file: Path) -> str:
+    """What is wrong with who may read or write the file, whose passwords are for the daemon alone; empty for nothing,
+    and where it cannot be looked at, which reading it says."""
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except OSError:
+        return ""
+    if mode & stat.S_IROTH:
+        return f"its passwords can be read by everybody on this machine (mode {mode:04o}): chmod o-rwx"
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"its passwords can be changed by others (mode {mode:04o}): chmod go-w"
+    return ""
 
 
 def _host_of(file: Path, trunk: _Trunk) -> str:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from sipio.call_control import (
     ActionResult,
     Bridge,
@@ -54,7 +56,8 @@ class Bridging(LegAction):
         self._destination = ""
         self._b_uuid = ""
         self._ringing = False
-        self._answered_at: float | None = None
+        self._answered: _Moment | None = None
+        """When the B leg was connected; None while it is not."""
         self._result = Bridged(status=BridgeStatus.FAILED, reason="no destination")
         self._set: list[str] = []
         self._sound: Sound | None = None
@@ -112,8 +115,8 @@ class Bridging(LegAction):
         if name in {"CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA"} and not self._ringing:
             self._ringing = True
             self.leg.tell(LegEvent(destination=self._destination, what="ringing"))
-        elif name == "CHANNEL_ANSWER" and self._answered_at is None:
-            self._answered_at = _seconds(event) or self.leg.environment.clock()
+        elif name == "CHANNEL_ANSWER" and self._answered is None:
+            self._answered = self._moment(event)
             self._cancel_timer()
             self.leg.tell(LegEvent(destination=self._destination, what="answered", code=200))
         return True
@@ -178,7 +181,7 @@ class Bridging(LegAction):
         self._b_uuid = b_uuid = self.leg.environment.new_uuid()
         self._kill = KillLeg(self.leg, b_uuid)
         self._ringing = False
-        self._answered_at = None
+        self._answered = None
         channel.send(f"filter Unique-ID {b_uuid}\n\n".encode())
         for name in _OUTCOMES:
             channel.set_variable(name, "")
@@ -218,7 +221,7 @@ class Bridging(LegAction):
             return
         self._result = self._read(event, b_uuid)
         self._tell_end(self._result.code)
-        if self._answered_at is not None:
+        if self._answered is not None:
             self._ended(self._result)
         else:
             self._next()
@@ -227,22 +230,22 @@ class Bridging(LegAction):
         """Tell the end of the other leg, if there is one; ``code`` is its status where it was not answered."""
         if self._b_uuid:
             self._b_uuid = ""
-            status = code if self._answered_at is None else 0
+            status = code if self._answered is None else 0
             self.leg.tell(LegEvent(destination=self._destination, what="ended", code=status))
 
     def _read(self, event: Event, b_uuid: str) -> Bridged:
         disposition = event.variable("originate_disposition")
         successful = disposition == "SUCCESS"
-        if successful and self._answered_at is None and event.variable("last_bridge_to") not in {"", b_uuid}:
+        if successful and self._answered is None and event.variable("last_bridge_to") not in {"", b_uuid}:
             # A user with several phones: it was not the first one that answered, and only of that we are told.
-            self._answered_at = _seconds(event)
-        if self._answered_at is not None:
+            self._answered = self._moment(event)
+        if self._answered is not None:
             return Bridged(
                 status=BridgeStatus.COMPLETED,
                 destination=self._destination,
                 code=200,
                 reason=event.variable("last_bridge_hangup_cause"),
-                seconds=max(0.0, _seconds(event) - self._answered_at),
+                seconds=self._moment(event).since(self._answered),
                 hangup_by="callee",
             )
         if successful:
@@ -257,6 +260,9 @@ class Bridging(LegAction):
             reason=phrase or (reason_phrase(code) if code else disposition),
         )
 
+    def _moment(self, event: Event) -> "_Moment":
+        return _Moment(self.leg.environment.clock(), _timestamp(event))
+
     # ---- the end ----
 
     def _clear(self) -> None:
@@ -270,9 +276,24 @@ class Bridging(LegAction):
         self.finish(Done(result))
 
 
-def _seconds(event: Event) -> float:
+class _Moment(msgspec.Struct, frozen=True):
+    """When something happened."""
+
+    here: float
+    """By our own clock, as we heard of it."""
+    there: float | None
+    """By FreeSWITCH's, which counts from another time than ours; None where its event does not say."""
+
+    def since(self, earlier: "_Moment") -> float:
+        """Seconds between the two, by FreeSWITCH's clock where that is known of both."""
+        if self.there is not None and earlier.there is not None:
+            return max(0.0, self.there - earlier.there)
+        return self.here - earlier.here
+
+
+def _timestamp(event: Event) -> float | None:
     text = event.headers.get("Event-Date-Timestamp", "")
-    return int(text) / 1e6 if text.isascii() and text.isdecimal() else 0.0
+    return int(text) / 1e6 if text.isascii() and text.isdecimal() and len(text) <= 20 else None
 
 
 def _refusal(event: Event) -> int:

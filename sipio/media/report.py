@@ -41,7 +41,7 @@ class Reports:
         # RFC 7022: a name of the session that says nothing of the machine.
         self._cname: Final = secrets.token_hex(8)
         self._peer_report = 0
-        self._peer_report_at = 0.0
+        self._peer_report_at: float | None = None
         self._packets_reported = 0
         self.deadline: float | None = now + report_interval(seconds, first=True) if seconds else None
         self.remote_lost = 0
@@ -66,7 +66,7 @@ class Reports:
     ) -> list[RtcpPacket]:
         blocks = []
         if reception is not None:
-            delay = int((now - self._peer_report_at) * 65_536) & 0xFFFFFFFF if self._peer_report else 0
+            delay = int((now - self._peer_report_at) * 65_536) & 0xFFFFFFFF if self._peer_report_at is not None else 0
             blocks.append(reception.report(last_sender_report=self._peer_report, delay_since=delay))
         report: RtcpPacket
         if stream.packets != self._packets_reported:

@@ -14,6 +14,7 @@ from sipio.call_control import (
     BlockDtmf,
     Bridge,
     Bridged,
+    BridgeStatus,
     CallAction,
     CallEvent,
     CallOffer,
@@ -182,8 +183,22 @@ def read_result(action: CallAction, result: msgspec.Raw) -> Digits | Bridged | N
         return digits
     if isinstance(action, Bridge):
         bridged: Bridged = _BRIDGED.decode(result, "result")
+        _check_bridged(bridged)
         return bridged
     return None
+
+
+def _check_bridged(bridged: Bridged) -> None:
+    """Refuse a result that says of one leg that it was connected and that it was not."""
+    completed = bridged.status is BridgeStatus.COMPLETED
+    if completed and bridged.code >= 300:
+        raise MalformedMessage(f"status completed with a final answer of {bridged.code} - at `result.code`")
+    if not completed and 200 <= bridged.code < 300:
+        raise MalformedMessage(
+            f"status {bridged.status.value} of a leg that answered {bridged.code} - at `result.code`"
+        )
+    if not completed and bridged.seconds:
+        raise MalformedMessage(f"status {bridged.status.value} of a leg that lasted - at `result.seconds`")
 
 
 def _method_of(action: CallAction) -> str:

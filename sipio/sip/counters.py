@@ -24,6 +24,8 @@ class SipSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """INVITEs answered 503: too many sessions, or none is taken any more."""
     dropped_requests: int
     """Requests not answered at all: too many transactions are held, as in a flood."""
+    failed_logins: int
+    """Requests with a password that was wrong, or of a user whom nobody knows."""
     unconfirmed: int
     """2xx of ours whose ACK never came: the way back to a peer is broken, as by NAT."""
 
@@ -31,13 +33,22 @@ class SipSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class SipCounters:
     """The counting side of `SipSnapshot`."""
 
-    __slots__ = ("bad_requests", "messages_in", "messages_out", "over_limit", "unconfirmed", "unreadable")
+    __slots__ = (
+        "bad_requests",
+        "failed_logins",
+        "messages_in",
+        "messages_out",
+        "over_limit",
+        "unconfirmed",
+        "unreadable",
+    )
 
     def __init__(self) -> None:
         self.messages_in = 0
         self.messages_out = 0
         self.unreadable = 0
         self.bad_requests = 0
+        self.failed_logins = 0
         self.over_limit = 0
         self.unconfirmed = 0
 

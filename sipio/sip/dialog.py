@@ -1,13 +1,13 @@
 """Dialogs (RFC 3261 clause 12): what two parties remember of each other between requests."""
 
 import ipaddress
-import re
 from typing import Final
 
 import msgspec
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address, address_of
+from sipio.sip.contact import contact_of, request_uri_of
 from sipio.sip.message import Request, Response, SipMessage
 from sipio.sip.serialize import Headers
 from sipio.sip.uri import Uri, parse_name_address, parse_uri, split_list
@@ -69,8 +69,8 @@ class Dialog:
         self.remote: Final = remote
         self.route_set: Final = route_set
         self._route_addresses: Final = [parse_name_address(route).uri for route in route_set]
-        self.remote_target = remote_target
         self.remote_uri: Uri = parse_uri(remote_target)
+        self.remote_target = request_uri_of(self.remote_uri)
         self.local_sequence = local_sequence
         self.remote_sequence = remote_sequence
         self.local_address: Final = local_address
@@ -98,11 +98,9 @@ class Dialog:
         Raises:
             MalformedMessage: a Contact that cannot be read; the dialog is as before.
         """
-        contact = message.address("contact")
+        contact = contact_of(message)
         if contact is not None:
-            if contact.uri.scheme not in {"sip", "sips"}:
-                raise MalformedMessage("Contact is no SIP URI")
-            self.remote_target = contact.uri.raw
+            self.remote_target = request_uri_of(contact.uri)
             self.remote_uri = contact.uri
         if flow is not None:
             self.flow = flow
@@ -113,7 +111,7 @@ class Dialog:
         routes = self.route_set
         if routes and "lr" not in self._route_addresses[0].parameters:
             # A strict router: RFC 2543. Its URI is the Request-URI and the target goes last.
-            uri = self._route_addresses[0].raw
+            uri = request_uri_of(self._route_addresses[0])
             routes = [*routes[1:], f"<{self.remote_target}>"]
         headers = [("Route", route) for route in routes]
         headers += [
@@ -141,15 +139,6 @@ class Dialog:
         return target
 
 
-_TAG: Final = re.compile(r";\s*tag\s*=\s*([^\s;,]+)", re.IGNORECASE)
-
-
-def tag_of(value: str) -> str:
-    """The tag of a From or To value; empty for none. For look-ups: nothing else of the value is checked."""
-    found = _TAG.search(value, value.rfind(">") + 1)
-    return found[1] if found else ""
-
-
 def _private(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
@@ -158,23 +147,37 @@ def _private(host: str) -> bool:
     return address.is_private and not address.is_loopback
 
 
-def remote_target(message: SipMessage) -> str:
+def remote_target(request: Request) -> str:
     """The Contact's URI.
 
     Raises:
         MalformedMessage: none, or one that cannot be called.
     """
-    contact = message.address("contact")
+    contact = contact_of(request)
     if contact is None:
         raise MalformedMessage("no Contact header")
-    if contact.uri.scheme not in {"sip", "sips"}:
-        raise MalformedMessage("Contact is no SIP URI")
     return contact.uri.raw
 
 
+def answering_target(response: Response, called: str) -> str:
+    """The URI of an answer's Contact. Where it has none that can be called, as with gateways from RFC 2543's time, the
+    one that was called: there somebody answered, and without an ACK would go on doing so."""
+    try:
+        contact = contact_of(response)
+    except MalformedMessage:
+        return called
+    return called if contact is None else contact.uri.raw
+
+
 def record_routes(message: SipMessage) -> list[str]:
-    """Every Record-Route value as written, in message order."""
-    return [value for field in message.get_all("record-route") for value in split_list(field)]
+    """Every Record-Route value as written, in message order, but for one thing: where the angle brackets are missing,
+    though clause 25.1 has no such form, they are put around all of it. The parameters of a route mean nothing but to
+    its URI, and one that lost its ``lr`` would be a strict router's."""
+    return [
+        value if "<" in value else f"<{value}>"
+        for field in message.get_all("record-route")
+        for value in split_list(field)
+    ]
 
 
 def incoming_dialog(request: Request, *, local_tag: str, local_address: Address, source: Address) -> Dialog:
@@ -198,19 +201,19 @@ def incoming_dialog(request: Request, *, local_tag: str, local_address: Address,
 
 
 def outgoing_dialog(
-    response: Response, *, local: Party, local_sequence: int, local_address: Address, source: Address
+    response: Response, *, called: str, local: Party, local_sequence: int, local_address: Address, source: Address
 ) -> Dialog:
-    """The dialog that an answer to our INVITE makes (clause 12.1.2).
+    """The dialog that an answer to our INVITE makes (clause 12.1.2); ``called`` is the INVITE's Request-URI.
 
     Raises:
-        MalformedMessage: no Contact, or headers that cannot be read.
+        MalformedMessage: a To or Record-Route that cannot be read.
     """
     to = response.address("to")
     return Dialog(
         call_id=response.get("call-id") or "",
         local=local,
         remote=Party(response.get("to") or "", (to.tag if to else None) or ""),
-        remote_target=remote_target(response),
+        remote_target=answering_target(response, called),
         route_set=list(reversed(record_routes(response))),
         local_sequence=local_sequence,
         remote_sequence=None,

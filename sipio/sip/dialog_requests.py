@@ -8,6 +8,7 @@ from sipio.errors import LocalError
 from sipio.sip.address import Address
 from sipio.sip.dialog import Dialog
 from sipio.sip.digest_client import DigestClient
+from sipio.sip.events import ChallengeUnmet
 from sipio.sip.message import Response
 from sipio.sip.serialize import Headers
 from sipio.sip.transaction import ClientTransaction, OutgoingRequest
@@ -99,9 +100,12 @@ class DialogRequests:
         response: Response,
         now: float,
     ) -> None:
-        if response.status in {401, 407} and self._digest.challenged(response):
-            self.send(method, headers, body, on_response, on_failure)
-            return
+        if response.status in {401, 407}:
+            if self._digest.challenged(response):
+                self.send(method, headers, body, on_response, on_failure)
+                return
+            uri = self.required_dialog().remote_target
+            self._core.emit(ChallengeUnmet(uri=uri, status=response.status, reason=self._digest.unmet))
         if response.status < 300:
             self._digest.succeeded()
         if on_response is not None:

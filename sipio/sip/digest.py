@@ -11,6 +11,8 @@ from sipio.errors import MalformedMessage
 CHALLENGE_CHARACTERS: Final = 4_096
 """The longest challenge or credentials read; real ones have 300."""
 
+_TOLD: Final = 4
+"""Challenges of one answer that an operator is told of; there are seldom more than two."""
 _ALGORITHMS: Final = {"MD5": "md5", "SHA-256": "sha256"}
 _PARAMETER: Final = re.compile(r'\s*([A-Za-z0-9_*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)')
 _ESCAPE: Final = re.compile(r"\\(.)")
@@ -74,6 +76,22 @@ def best_challenge(fields: list[str]) -> Challenge | None:
     """The challenge to answer: the first with SHA-256, else the first that can be answered (RFC 7616 clause 3.7
     leaves the choice to the client, RFC 8760 clause 2.4 has the topmost supported one; servers put the best first)."""
     return next((found for field in fields if (found := parse_challenge(field)) is not None), None)
+
+
+def not_understood(fields: list[str]) -> str:
+    """In words, why none of these challenges can be answered."""
+    if not fields:
+        return "the answer has no challenge"
+    reasons = []
+    for field in fields:
+        try:
+            parameters = parse_parameters(field)
+        except MalformedMessage:
+            reasons.append(f"scheme {field.strip().partition(' ')[0][:40]!r} or a header that cannot be read")
+            continue
+        named = [f"{name} {parameters[name][:40]!r}" for name in ("algorithm", "qop") if name in parameters]
+        reasons.append(", ".join(named if "nonce" in parameters else [*named, "no nonce"]))
+    return f"the challenge is not understood: {'; '.join(reasons[:_TOLD])}"
 
 
 def digest_response(

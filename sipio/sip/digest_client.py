@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sipio.sip.digest import Challenge, best_challenge, digest_response, quote
+from sipio.sip.digest import Challenge, best_challenge, digest_response, not_understood, quote
 from sipio.sip.message import Response
 from sipio.sip.randomness import Randomness
 from sipio.sip.serialize import Headers
@@ -15,7 +15,7 @@ ATTEMPTS: Final = 3
 class DigestClient:
     """The challenges met for one series of requests (a call, a registration) and how often each nonce was used."""
 
-    __slots__ = ("_answered", "_challenges", "_counts", "_credentials", "_randomness", "_tried")
+    __slots__ = ("_answered", "_challenges", "_counts", "_credentials", "_randomness", "_tried", "unmet")
 
     def __init__(self, credentials: Credentials | None, randomness: Randomness) -> None:
         self._credentials: Final = credentials
@@ -26,19 +26,29 @@ class DigestClient:
         self._answered = 0
         self._tried: set[str] = set()
         """Headers given since a request last passed."""
+        self.unmet = ""
+        """In words, why the last challenge was not answered: for the operator, who can do something about it."""
 
     def challenged(self, response: Response) -> bool:
         """A 401 or 407 has come. Whether it is worth trying again; not where the same password failed already."""
         credentials = self._credentials
-        if credentials is None or self._answered >= ATTEMPTS:
+        if credentials is None:
+            self.unmet = "no user name and password are configured for it"
             return False
         proxy = response.status == 407
-        challenge = best_challenge(response.get_all("proxy-authenticate" if proxy else "www-authenticate"))
-        if challenge is None or (credentials.realm and credentials.realm != challenge.realm):
+        fields = response.get_all("proxy-authenticate" if proxy else "www-authenticate")
+        challenge = best_challenge(fields)
+        if challenge is None:
+            self.unmet = not_understood(fields)
+            return False
+        if credentials.realm and credentials.realm != challenge.realm:
+            self.unmet = f"it is for the realm {challenge.realm[:80]!r}, the password for {credentials.realm!r}"
             return False
         header = "Proxy-Authorization" if proxy else "Authorization"
         # A further challenge that is not called stale says that the password was wrong (RFC 7616 clause 3.3).
-        if header in self._tried and not challenge.stale and self._challenges[header].realm == challenge.realm:
+        wrong = header in self._tried and not challenge.stale and self._challenges[header].realm == challenge.realm
+        if wrong or self._answered >= ATTEMPTS:
+            self.unmet = "the password was not taken"
             return False
         self._answered += 1
         self._tried.add(header)

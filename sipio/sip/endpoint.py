@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from sipio.sip.address import Address
@@ -34,13 +34,15 @@ class SipEndpoint:
         *,
         client_tls: ssl.SSLContext | None = None,
         locator: DnsLocator | None = None,
+        takes_calls: Callable[[], bool] = lambda: True,
     ) -> None:
         """``on_event`` is called for every event and may call any command; what it raises goes to the loop's exception
         handler. ``client_tls`` is for connections that we make; without it there are none over TLS. ``locator`` stands
-        for one that asks the machine's own name servers."""
+        for one that asks the machine's own name servers. ``takes_calls`` is that of `UserAgent`."""
         self._listeners: Final = listeners
         self._settings: Final = settings
         self._on_event: Final = on_event
+        self._takes_calls: Final = takes_calls
         ipv6 = {":" in listener.host for listener in listeners}
         self._locator: Final = locator or DnsLocator(ipv4=False in ipv6, ipv6=True in ipv6)
         self._transports: Final = SipTransports(self, client_tls, self._locator)
@@ -61,7 +63,7 @@ class SipEndpoint:
             LocalError: a listener of an unknown transport, or ``tls`` without a context.
         """
         loop = asyncio.get_running_loop()
-        agent = UserAgent(self._settings, clock=loop.time, wake=self._wake)
+        agent = UserAgent(self._settings, clock=loop.time, wake=self._wake, takes_calls=self._takes_calls)
         self._loop = loop
         self._agent = agent
         try:
@@ -138,6 +140,10 @@ class SipEndpoint:
             max_forwards=max_forwards,
         )
 
+    def use_accounts(self, users: Iterable[Credentials], trusted_hosts: frozenset[str]) -> None:
+        """Know these users and trust these hosts from now on; see `UserAgent.use_accounts`."""
+        self._running().use_accounts(users, trusted_hosts)
+
     def contacts(self, user: str) -> list[Binding]:
         """Where a registered user is now, the newest first: call ``binding.contact`` with ``proxy=binding.path``."""
         return self._running().contacts(user)
@@ -145,6 +151,10 @@ class SipEndpoint:
     def register(self, registration: RegistrationSettings) -> None:
         """Keep us registered from now on; `RegistrationChanged` tells of it."""
         self._running().register(registration)
+
+    def use_registrations(self, registrations: Iterable[RegistrationSettings]) -> None:
+        """Keep us registered by these and no others; see `UserAgent.use_registrations`."""
+        self._running().use_registrations(registrations)
 
     def unregister(self, name: str) -> None:
         """End a registration of ours."""

@@ -7,7 +7,7 @@ import msgspec
 
 from sipio.sip.address import Address
 from sipio.sip.media_description import NegotiatedMedia
-from sipio.sip.message import Request, Response
+from sipio.sip.message import Response
 
 if TYPE_CHECKING:
     from sipio.sip.incoming import IncomingSession
@@ -33,7 +33,7 @@ class CallReceived(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionConfirmed(msgspec.Struct, frozen=True, kw_only=True):
-    """The ACK to our 200 is in: the incoming call is up."""
+    """The ACK to our 200 is in and media are agreed: the incoming call is up."""
 
     session: "IncomingSession"
 
@@ -48,7 +48,8 @@ class SessionProgressed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionAnswered(msgspec.Struct, frozen=True, kw_only=True):
-    """A 2xx to our INVITE, already acknowledged. `MediaChanged` came just before."""
+    """A 2xx to our INVITE that agrees on media, already acknowledged; `MediaChanged` came just before. Nothing else
+    says that the other party is connected: a 2xx that agrees on nothing is hung up, a `SessionEnded` not answered."""
 
     session: "OutgoingSession"
     response: Response
@@ -72,7 +73,7 @@ class ReinviteFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DigitReceived(msgspec.Struct, frozen=True, kw_only=True):
-    """A digit in an INFO (application/dtmf-relay or application/dtmf)."""
+    """A digit in an INFO, of one of `sipio.sip.info.DIGIT_TYPES`."""
 
     session: "Session"
     digit: str
@@ -81,21 +82,16 @@ class DigitReceived(msgspec.Struct, frozen=True, kw_only=True):
     """0 where it was not said."""
 
 
-class InfoReceived(msgspec.Struct, frozen=True, kw_only=True):
-    """An INFO with any other body; it was answered 200."""
-
-    session: "Session"
-    request: Request
-
-
 class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
     """The session is over, answered or not."""
 
     session: "Session"
     by: EndedBy
     answered: bool
+    """Whether it was ever up: a 2xx was sent, or one was received that media were agreed by."""
     status: int
-    """The final SIP status where it was never answered (487 for CANCEL), 408 for a timeout; else 0."""
+    """The final SIP status where it was never answered (487 for CANCEL, 488 for a 2xx that agrees on no media), 408 for
+    a timeout; else 0."""
     reason: str
     """In words: ``BYE``, ``CANCEL``, ``ACK never came``, ``session timer``, ``Busy Here`` ..."""
     cause: int
@@ -126,6 +122,28 @@ class RegistrationChanged(msgspec.Struct, frozen=True, kw_only=True):
     expires_seconds: float = 0.0
 
 
+class ChallengeUnmet(msgspec.Struct, frozen=True, kw_only=True):
+    """A server asked for a password with a request of a call, and we gave none that it takes: the request has failed.
+    Of a registration `RegistrationChanged` says it."""
+
+    uri: str
+    """Whom the request was for."""
+    status: int
+    """401 or 407."""
+    reason: str
+    """In words, such as that its algorithm is not understood."""
+
+
+class LoginFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """A REGISTER or an INVITE with a password that is wrong, or of a user whom nobody knows. Its source has been sent a
+    challenge and answered it, so that the address is no invented one."""
+
+    user: str
+    """As it called itself."""
+    method: str
+    source: Address
+
+
 class BindingChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A phone has registered here, refreshed, or gone."""
 
@@ -143,9 +161,11 @@ SessionEvent = (
     | MediaChanged
     | ReinviteFinished
     | DigitReceived
-    | InfoReceived
     | SessionEnded
 )
 """What happens to a session once somebody has it."""
 
-SipEvent = CallReceived | SessionEvent | RegistrationChanged | BindingChanged
+AgentEvent = RegistrationChanged | BindingChanged | ChallengeUnmet | LoginFailed
+"""What is of no one session that somebody has."""
+
+SipEvent = CallReceived | SessionEvent | AgentEvent

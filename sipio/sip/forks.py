@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Final
 
 from sipio.errors import MalformedMessage
-from sipio.sip.dialog import Dialog, tag_of
+from sipio.sip.dialog import Dialog
 from sipio.sip.dialog_user import DialogUser
 from sipio.sip.message import Response
 from sipio.sip.offer_answer import MediaNegotiation
+from sipio.sip.tag import tag_of
 from sipio.sip.user_agent_core import UserAgentCore
 
 FORKS: Final = 16
@@ -61,7 +62,7 @@ class Forks:
         try:
             dialog = self._dialog_of(response)
         except MalformedMessage:
-            # A provisional answer needs no Contact unless it is reliable.
+            # Who cannot be told from others, or reached, has no dialog.
             return None
         fork = Fork(dialog, self.first_offer())
         self._forks[tag] = fork

@@ -4,7 +4,8 @@ from typing import Final
 
 from sipio.errors import LocalError, MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.dialog import incoming_dialog, tag_of
+from sipio.sip.bodies import session_description
+from sipio.sip.dialog import incoming_dialog
 from sipio.sip.events import EndedBy, SessionConfirmed
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request
@@ -16,6 +17,7 @@ from sipio.sip.serialize import Headers, check_headers, printable
 from sipio.sip.session import Session
 from sipio.sip.session_table import INCOMING, SessionInput, SessionState
 from sipio.sip.session_timer import requires
+from sipio.sip.tag import tag_of
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
@@ -229,10 +231,10 @@ class IncomingSession(Session):
         data = self._transaction.respond(200, headers=everything, body=body, now=now)
         self._await_ack(self._transaction, self.request.sequence()[0], data, now)
 
-    def _acknowledged(self) -> None:
-        if self._state is SessionState.CONNECTING:
+    def _acknowledged(self, usable: bool) -> None:
+        if usable and self._state is SessionState.CONNECTING:
             self._core.emit(SessionConfirmed(session=self))
-        super()._acknowledged()
+        super()._acknowledged(usable)
 
     def _send_provisional(self, status: int, reason: str, headers: Headers, body: bytes) -> None:
         now = self._core.clock()
@@ -263,12 +265,13 @@ class IncomingSession(Session):
             return
         body = b""
         agreed: NegotiatedMedia | None = None
-        if request.body:
+        described = session_description(request)
+        if described is not None:
             try:
                 if self._media.negotiation.offer_pending:
-                    agreed = self._media.negotiation.accept_answer(request.body)
+                    agreed = self._media.negotiation.accept_answer(described)
                 elif self._media.local is not None:
-                    body, agreed = self._media.negotiation.answer(request.body, self._media.local)
+                    body, agreed = self._media.negotiation.answer(described, self._media.local)
             except NoCommonMedia:
                 self._core.respond(transaction, 488, now=now)
                 return

@@ -4,8 +4,9 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
+from sipio.sip.bodies import SDP, accepts, session_description
 from sipio.sip.digest_server import DigestServer, Verdict
-from sipio.sip.events import CallReceived
+from sipio.sip.events import CallReceived, LoginFailed
 from sipio.sip.incoming import IncomingSession, merge_key
 from sipio.sip.message import Request
 from sipio.sip.offer_answer import audio_position
@@ -19,17 +20,23 @@ from sipio.sip.user_agent_core import UserAgentCore
 class Invitations:
     """Who may call, and whether there is room for it."""
 
-    __slots__ = ("_core", "_digest")
+    __slots__ = ("_core", "_digest", "_trusted_hosts")
 
     def __init__(self, core: UserAgentCore, digest: DigestServer) -> None:
         self._core: Final = core
         self._digest: Final = digest
+        self._trusted_hosts = core.settings.trusted_hosts
+
+    def trust(self, hosts: frozenset[str]) -> None:
+        """Challenge no INVITE of these IP addresses from now on, and those of all others."""
+        self._trusted_hosts = hosts
 
     def receive(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         """One INVITE without a tag in To: it becomes a `CallReceived` or is answered.
 
         Raises:
             MalformedMessage: it cannot be read after all, and has not been answered.
+            UnsupportedBody: its body has to be understood and is not; it has not been answered.
         """
         core, settings = self._core, self._core.settings
         key = merge_key(request)
@@ -41,13 +48,13 @@ class Invitations:
             # Whoever takes the call may bridge it on: here a loop ends.
             core.respond(transaction, 483, now=now)
             return
-        if core.draining or len(core.sessions) >= settings.limits.calls:
+        if not core.has_room:
             core.counters.over_limit += 1
-            core.respond(transaction, 503, headers=[("Retry-After", str(settings.limits.retry_after_seconds))], now=now)
+            core.respond(transaction, 503, headers=[core.retry_after], now=now)
             return
         user = ""
-        if settings.users and source.host not in settings.trusted_hosts and self._has_to_prove_itself(request):
-            user = self.authenticate(transaction, request, now, proxy=True)
+        if self._digest.users and source.host not in self._trusted_hosts and self._has_to_prove_itself(request):
+            user = self.authenticate(transaction, request, source, now, proxy=True)
             if not user:
                 return
         interval = session_expires(request)[0]
@@ -55,8 +62,12 @@ class Invitations:
             minimum = str(settings.minimum_session_expires_seconds)
             core.respond(transaction, 422, headers=[("Min-SE", minimum)], now=now)
             return
-        offer = self._read_offer(transaction, request, now) if request.body else None
-        if request.body and offer is None:
+        if not accepts(request, SDP):
+            core.respond(transaction, 406, now=now)
+            return
+        described = session_description(request)
+        offer = self._read_offer(transaction, described, now) if described is not None else None
+        if described is not None and offer is None:
             return
         try:
             session = IncomingSession(core, transaction, request, source, merge_key=key, offer=offer, user=user)
@@ -75,16 +86,10 @@ class Invitations:
         # Parameters make no other user of one, neither here nor for who is told whose call it is.
         return self._digest.knows(sender.uri.decoded_user) or self._digest.knows(sender.uri.number.text)
 
-    def _read_offer(self, transaction: ServerTransaction, request: Request, now: float) -> SessionDescription | None:
-        """The body, where it is an offer that can be answered; else the INVITE has been refused."""
-        kind = (request.get("content-type") or "application/sdp").partition(";")[0].strip().lower()
-        encoding = (request.get("content-encoding") or "identity").strip().lower()
-        if kind != "application/sdp" or encoding != "identity":
-            accept = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")]
-            self._core.respond(transaction, 415, headers=accept, now=now)
-            return None
+    def _read_offer(self, transaction: ServerTransaction, described: bytes, now: float) -> SessionDescription | None:
+        """The SDP, where it is an offer that can be answered; else the INVITE has been refused."""
         try:
-            offer = parse_sdp(request.body)
+            offer = parse_sdp(described)
         except MalformedMessage as error:
             self._core.respond(transaction, 400, printable(str(error)), now=now)
             return None
@@ -93,12 +98,20 @@ class Invitations:
             return None
         return offer
 
-    def authenticate(self, transaction: ServerTransaction, request: Request, now: float, *, proxy: bool = False) -> str:
+    def authenticate(
+        self, transaction: ServerTransaction, request: Request, source: Address, now: float, *, proxy: bool = False
+    ) -> str:
         """The user that a request proves to be from; empty where it was challenged or refused."""
-        verdict, user = self._digest.check(request, now)
+        verdict, user = self._digest.check(request, source.host, now)
         if verdict is Verdict.RIGHT:
             return user
+        if verdict is Verdict.WRONG:
+            self._core.counters.failed_logins += 1
+            self._core.emit(LoginFailed(user=user, method=request.method, source=source))
+        if not user:
+            sender = request.address("from")
+            user = sender.uri.decoded_user if sender is not None else ""
         stale = verdict is Verdict.STALE
-        headers = self._digest.challenge(proxy=proxy, stale=stale, now=now)
+        headers = self._digest.challenge(proxy=proxy, stale=stale, user=user, host=source.host, now=now)
         self._core.respond(transaction, 407 if proxy else 401, headers=headers, now=now)
         return ""

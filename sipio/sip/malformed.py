@@ -18,14 +18,18 @@ def salvage(data: bytes) -> Request | None:
     if not is_token(method) or method in {"ACK", "RESPONSE"} or lines[0][:4].upper() == "SIP/":
         return None
     headers: list[tuple[str, str]] = []
+    wanted = False
+    """Whether the header that a folded line goes on is one of those needed."""
     for line in lines[1:]:
+        if line[:1] in {" ", "\t"}:
+            if wanted:
+                headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}".strip())
+            continue
         name, colon, value = line.partition(":")
         name = name.strip()
-        if line[:1] in {" ", "\t"} and headers:
-            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
-        elif colon and is_token(name) and (name.lower() in _NEEDED or not headers):
+        wanted = bool(colon) and name.lower() in _NEEDED
+        if wanted:
             headers.append((name, value.strip()))
-    headers = [(name, value) for name, value in headers if name.lower() in _NEEDED]
     request = Request(data, "SIP/2.0", headers, b"", method=method, uri=rest.partition(" ")[0])
     try:
         parse_via(request.get("via") or "")

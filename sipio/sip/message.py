@@ -6,6 +6,7 @@ from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.uri import NameAddress, Uri, parse_name_address, parse_uri, split_list
+from sipio.sip.via import check_via
 
 MESSAGE_BYTES: Final = 65_535
 """The longest message accepted: a UDP datagram holds no more, and Kamailio's own buffer is of this size."""
@@ -116,14 +117,19 @@ class SipMessage:
         return parse_name_address(value)
 
     def verify(self) -> None:
-        """Check what a transaction needs: the mandatory headers once each, and a CSeq that can be read.
+        """Check what a transaction needs: the mandatory headers once each, with a CSeq, Vias and addresses that can be
+        read.
 
         Raises:
             MalformedMessage: says what is missing, doubled or wrong; the answer to such a request is 400.
         """
         self.verify_presence()
-        self.address("from")
-        self.address("to")
+        for field in self.get_all("via"):
+            check_via(field)
+        for name in ("from", "to"):
+            address = self.address(name)
+            if address is not None and "tag" in address.parameters and not address.tag:
+                raise MalformedMessage(f"empty tag in {name}")
 
     def verify_presence(self) -> None:
         """The part of `verify` that a message inside of a dialog needs, whose addresses say nothing new.

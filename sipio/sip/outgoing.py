@@ -5,9 +5,10 @@ from typing import Final
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
-from sipio.sip.dialog import Dialog, Party, outgoing_dialog, tag_of
+from sipio.sip.bodies import answered_description
+from sipio.sip.dialog import Dialog, Party, outgoing_dialog
 from sipio.sip.dialog_requests import DialogRequests
-from sipio.sip.events import EndedBy, SessionAnswered, SessionProgressed
+from sipio.sip.events import ChallengeUnmet, EndedBy, SessionAnswered, SessionProgressed
 from sipio.sip.forks import FORKS, Fork, Forks
 from sipio.sip.invite_target import InviteTarget
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
@@ -17,13 +18,16 @@ from sipio.sip.redirection import contacts_by_preference
 from sipio.sip.reoffer import CALLER_GLARE_SECONDS
 from sipio.sip.serialize import Headers, check_headers
 from sipio.sip.servers import Servers
-from sipio.sip.session import Session
+from sipio.sip.session import NO_COMMON_MEDIA, Session
 from sipio.sip.session_table import GIVEN_UP, OUTGOING, SessionInput, SessionState
 from sipio.sip.session_timer import minimum_session_expires, requires
 from sipio.sip.settings import Credentials
+from sipio.sip.tag import tag_of
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ClientTransaction, OutgoingRequest, ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
+
+NOT_ACCEPTABLE: Final = 488
 
 
 class OutgoingSession(Session):
@@ -243,7 +247,10 @@ class OutgoingSession(Session):
 
     def _note_early_media(self, fork: Fork, response: Response, reliable: bool) -> None:
         try:
-            agreed = fork.negotiation.accept_answer(response.body)
+            described = answered_description(response)
+            if described is None:
+                return
+            agreed = fork.negotiation.accept_answer(described)
         except (MalformedMessage, NoCommonMedia):
             # Nothing to hear yet; whether the answer is of use shows in the 200.
             self._core.counters.unreadable += 1
@@ -258,8 +265,8 @@ class OutgoingSession(Session):
             return
         fork = self._forks.of(response)
         if fork is None:
-            # No Contact: nothing can be sent to whoever answered, not even a BYE.
-            reason = "answer without a usable Contact"
+            # Nothing can be sent to whoever answered, not even a BYE.
+            reason = "answer without a To or Record-Route that can be read"
             self._finish(SessionInput.FAILURE, EndedBy.SYSTEM, status=502, reason=reason, message=response)
             return
         self._select(fork)
@@ -275,25 +282,29 @@ class OutgoingSession(Session):
             self._send_bye(self._cancel_headers)
             return
         agreed = self._agreed_with(fork, response)
-        if agreed is not None:
-            self._media.agree(agreed)
-        self._move(SessionInput.SUCCESS)
         if agreed is None:
-            self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the answer")
+            self._core.counters.unreadable += 1
+            reason = "no usable SDP in the answer"
+            self._finish(SessionInput.UNUSABLE, EndedBy.SYSTEM, status=NOT_ACCEPTABLE, reason=reason, cause=88)
+            self._send_bye([NO_COMMON_MEDIA])
             return
+        # Answered first: what is agreed now is no early media.
+        self._move(SessionInput.SUCCESS)
+        self._media.agree(agreed)
         self._refresh.answered(response, now)
         self._core.emit(SessionAnswered(session=self, response=response))
 
     def _agreed_with(self, fork: Fork, response: Response) -> NegotiatedMedia | None:
         """What the answer and the SDP before it come to; None where that is nothing that can be heard."""
-        if response.body and not fork.answered_reliably:
+        try:
+            described = answered_description(response)
+            if described is None or fork.answered_reliably:
+                return fork.negotiation.agreed
             # After unreliable early media the 200 repeats its answer, or means another one.
             self._media.negotiation = self._forks.first_offer()
-            try:
-                return self._media.negotiation.accept_answer(response.body)
-            except (MalformedMessage, NoCommonMedia):
-                return None
-        return fork.negotiation.agreed
+            return self._media.negotiation.accept_answer(described)
+        except (MalformedMessage, NoCommonMedia):
+            return None
 
     def _receive_further_success(self, response: Response, tag: str, source: Address) -> None:
         dialog = self._requests.dialog
@@ -327,9 +338,11 @@ class OutgoingSession(Session):
             return
         given_up = self._given_up
         if not given_up:
-            if status in {401, 407} and self._digest.challenged(response):
-                self._try_again()
-                return
+            if status in {401, 407}:
+                if self._digest.challenged(response):
+                    self._try_again()
+                    return
+                self._core.emit(ChallengeUnmet(uri=self._target.uri, status=status, reason=self._digest.unmet))
             minimum = minimum_session_expires(response)
             if status == 422 and minimum > self._minimum_interval and self._interval:
                 # RFC 4028 clause 7.3.
@@ -366,6 +379,7 @@ class OutgoingSession(Session):
     def _new_dialog(self, response: Response, source: Address | None = None) -> Dialog:
         return outgoing_dialog(
             response,
+            called=self._target.uri,
             local=self._local,
             local_sequence=self._sequence,
             local_address=self._servers.local,

@@ -4,6 +4,7 @@ from typing import Final, Protocol
 
 from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
+from sipio.sip.bodies import answered_description, session_description
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.message import Request
 from sipio.sip.offer_answer import NoCommonMedia
@@ -49,12 +50,18 @@ class PeerOffers:
         self._owner: Final = owner
 
     def receive(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
-        """A re-INVITE or an UPDATE: answer it."""
+        """A re-INVITE or an UPDATE: answer it.
+
+        Raises:
+            MalformedMessage: a body that cannot be taken apart.
+            UnsupportedBody: a body that is not understood and has to be.
+        """
         core, negotiation = self._core, self._media.negotiation
-        if self._glares(request):
+        offer = session_description(request)
+        if self._glares(request, offer):
             core.respond(transaction, 491, now=now)
             return
-        if self._comes_too_early(request):
+        if self._comes_too_early(request, offer):
             wait = str(int(core.randomness.uniform(0, 10)))
             core.respond(transaction, 500, headers=[("Retry-After", wait)], now=now)
             return
@@ -66,8 +73,8 @@ class PeerOffers:
         body = b""
         agreed = None
         try:
-            if request.body:
-                body, agreed = negotiation.answer(request.body, self._media.required_local())
+            if offer is not None:
+                body, agreed = negotiation.answer(offer, self._media.required_local())
             elif invite:
                 body = negotiation.offer(self._media.required_local())
             self._requests.required_dialog().retarget(request, source)
@@ -86,27 +93,27 @@ class PeerOffers:
         if agreed is not None:
             self._media.agree(agreed)
 
-    def receive_ack(self, body: bytes) -> bool:
+    def receive_ack(self, request: Request) -> bool:
         """The ACK to a 2xx of ours; it answers our offer where that went out in the 2xx. False where it leaves the
         session without any media."""
         negotiation = self._media.negotiation
         if negotiation.offer_pending and self._owner.state not in ENDED and not self._reoffer.pending:
             try:
-                self._media.agree(negotiation.accept_answer(body))
+                self._media.agree(negotiation.accept_answer(answered_description(request) or b""))
             except (MalformedMessage, NoCommonMedia):
                 negotiation.abandon_offer()
                 return self._media.agreed is not None
         return True
 
-    def _glares(self, request: Request) -> bool:
+    def _glares(self, request: Request, offer: bytes | None) -> bool:
         """Whether it crosses an offer of ours (clause 14.2, RFC 3311 clause 5.2: 491)."""
         if self._reoffer.pending:
-            return request.method == "INVITE" or bool(request.body)
+            return request.method == "INVITE" or offer is not None
         pending = self._media.negotiation.offer_pending and self._owner.state not in AWAITING_ACK
-        return bool(request.body) and pending
+        return offer is not None and pending
 
-    def _comes_too_early(self, request: Request) -> bool:
+    def _comes_too_early(self, request: Request, offer: bytes | None) -> bool:
         """Whether the one before, or the call itself, is not done with (clause 14.2, RFC 3311 clause 5.2: 500)."""
         if request.method == "INVITE" and self._owner.state is not SessionState.ESTABLISHED:
             return True
-        return bool(request.body) and (self._owner.state in AWAITING_ACK or self._media.local is None)
+        return offer is not None and (self._owner.state in AWAITING_ACK or self._media.local is None)

@@ -1,17 +1,19 @@
 """A registrar for a handful of configured users (RFC 3261 clause 10.3)."""
 
+from collections.abc import Set
 from typing import Final
 
 import msgspec
 
 from sipio.errors import MalformedMessage, PeerError
 from sipio.sip.address import Address
+from sipio.sip.contact import parse_contact
 from sipio.sip.events import BindingChanged
 from sipio.sip.message import Request
 from sipio.sip.serialize import Headers, printable
 from sipio.sip.timers import Timer
 from sipio.sip.transaction import ServerTransaction
-from sipio.sip.uri import parse_name_address, parse_uri, split_list
+from sipio.sip.uri import parse_uri, split_list
 from sipio.sip.uri_comparison import equivalent
 from sipio.sip.user_agent_core import UserAgentCore
 
@@ -78,6 +80,14 @@ class Registrar:
         ]
         respond(transaction, 200, headers=contacts, now=now)
 
+    def keep(self, users: Set[str]) -> None:
+        """Forget the bindings of everybody else."""
+        for user in [user for user in self._bindings if user not in users]:
+            gone = self._bindings.pop(user)
+            self._start_timer(user)
+            if gone:
+                self._changed(user, None)
+
     def connection_lost(self, address: Address) -> None:
         """Phones that registered over a connection can only be called over it (RFC 5626 clause 5.3)."""
         for user, bindings in list(self._bindings.items()):
@@ -116,7 +126,7 @@ class Registrar:
         now: float,
     ) -> None:
         settings = self._core.settings
-        address = parse_name_address(value)
+        address = parse_contact(value)
         if address.uri.scheme not in {"sip", "sips"}:
             raise _Refused(416)
         contact = address.uri.raw

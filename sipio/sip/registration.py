@@ -32,11 +32,11 @@ class Registration:
         "_failures",
         "_sequence",
         "_servers",
-        "_settings",
         "_stopping",
         "_tag",
         "_timer",
         "registered",
+        "settings",
     )
 
     def __init__(self, core: UserAgentCore, settings: RegistrationSettings) -> None:
@@ -47,7 +47,7 @@ class Registration:
             LocalError: nothing is listened on for its transport.
         """
         self._core: Final = core
-        self._settings: Final = settings
+        self.settings: Final = settings
         self._servers: Final = Servers(core, settings.proxy or parse_uri(settings.registrar))
         parse_uri(settings.address_of_record)
         self._digest: Final = DigestClient(settings.credentials, core.randomness)
@@ -93,7 +93,7 @@ class Registration:
         return True
 
     def _send(self, expires: int) -> None:
-        settings = self._settings
+        settings = self.settings
         self._sequence += 1
         headers: Headers = [
             ("Max-Forwards", "70"),
@@ -119,11 +119,14 @@ class Registration:
         status = response.status
         if status < 200:
             return
-        if status in {401, 407} and self._digest.challenged(response):
-            self._send(0 if self._stopping and self.registered else self._expires)
-            return
+        reason = response.reason
+        if status in {401, 407}:
+            if self._digest.challenged(response):
+                self._send(0 if self._stopping and self.registered else self._expires)
+                return
+            reason = f"{reason}: {self._digest.unmet}"
         if self._stopping:
-            self._unregistered(status, response.reason)
+            self._unregistered(status, reason)
             return
         if status < 300:
             self._digest.succeeded()
@@ -142,7 +145,7 @@ class Registration:
             self._expires = minimum
             self._send(self._expires)
             return
-        self._back_off(status, response.reason, now)
+        self._back_off(status, reason, now)
 
     def _failed(self, broken: bool, now: float) -> None:
         status, reason = (503, "transport failed") if broken else (408, "no answer to REGISTER")
@@ -170,7 +173,7 @@ class Registration:
             self._servers.locate(self._try_server)
 
     def _contact(self) -> tuple[str, str]:
-        return self._core.contact(self._servers.local, self._settings.contact_user)
+        return self._core.contact(self._servers.local, self.settings.contact_user)
 
     def _granted(self, response: Response) -> float:
         """Seconds: the expires of our own Contact, else the Expires header, else what was asked for.
@@ -196,7 +199,7 @@ class Registration:
     def _changed(self, state: RegistrationState, status: int, reason: str, expires: float = 0.0) -> None:
         self._core.emit(
             RegistrationChanged(
-                name=self._settings.name, state=state, status=status, reason=reason, expires_seconds=expires
+                name=self.settings.name, state=state, status=status, reason=reason, expires_seconds=expires
             )
         )
 

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from sipio.errors import MalformedMessage
+from sipio.sip.bodies import answered_description
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.events import EndedBy
 from sipio.sip.media_description import LocalMedia, MediaDirection
@@ -157,7 +158,7 @@ class Reoffer:
             negotiation.abandon_offer()
             return
         try:
-            agreed = negotiation.accept_answer(response.body)
+            agreed = negotiation.accept_answer(answered_description(response) or b"")
         except (MalformedMessage, NoCommonMedia):
             negotiation.abandon_offer()
             self._finished(offer, 488)

@@ -8,6 +8,7 @@ from sipio.errors import LocalError, MalformedMessage
 from sipio.reasons import reason_phrase
 from sipio.sip.address import Address
 from sipio.sip.message import Request, canonical_name, is_token
+from sipio.sip.tag import tag_of
 from sipio.sip.via import parse_via, top_value_end
 
 Headers = list[tuple[str, str]]
@@ -67,8 +68,8 @@ class ResponseHead:
         self._text: Final = "\r\n".join(lines)
         self._charset: Final = "utf-8" if self._text.isascii() else _charset(request.raw)
         self._to: Final = request.get("to") or ""
-        # Exactly as dialogs see it; a To that cannot be read is in a request that is refused in any case.
-        self.tagged: Final = ";tag=" in self._to.replace(" ", "").lower()
+        # Exactly as dialogs see it, whatever a display name says.
+        self.tagged: Final = bool(tag_of(self._to))
         self.record_route: Final = [("Record-Route", value) for value in request.get_all("record-route")]
 
     def build(

@@ -4,18 +4,18 @@ from typing import Final, Protocol
 
 from sipio.errors import LocalError
 from sipio.sip.address import Address
+from sipio.sip.bodies import SDP, UnsupportedBody, session_description
 from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.digest_client import DigestClient
 from sipio.sip.events import (
     DigitReceived,
     EndedBy,
-    InfoReceived,
     MediaChanged,
     ReinviteFinished,
     SessionEnded,
     SessionEvent,
 )
-from sipio.sip.info import parse_digit
+from sipio.sip.info import pressed_digits
 from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 from sipio.sip.message import Request, Response, SipMessage
 from sipio.sip.offer_answer import MediaNegotiation
@@ -29,7 +29,10 @@ from sipio.sip.session_refresh import SessionRefresh
 from sipio.sip.session_table import ANSWERED, ENDED, SessionInput, SessionState, SessionTable
 from sipio.sip.settings import Credentials
 from sipio.sip.transaction import ServerTransaction
-from sipio.sip.user_agent_core import ALLOW, SUPPORTED, UserAgentCore
+from sipio.sip.user_agent_core import ALLOW, KNOWN_METHODS, SUPPORTED, UserAgentCore
+
+NO_COMMON_MEDIA: Final = ("Reason", 'Q.850;cause=88;text="Incompatible destination"')
+"""Of a BYE to a peer whose answer, in a 2xx or an ACK, agrees on nothing (RFC 3326)."""
 
 
 class SessionDriver(Protocol):
@@ -112,7 +115,7 @@ class Session:
 
     @property
     def answered(self) -> bool:
-        """Whether a 2xx was sent or received, also once the session has ended."""
+        """Whether a 2xx was sent, or one received that media were agreed by, also once the session has ended."""
         return self._answered
 
     @property
@@ -198,20 +201,20 @@ class Session:
         elif method == "PRACK":
             self._receive_prack(transaction, request, now)
         elif method == "OPTIONS":
-            accept = ("Accept", "application/sdp")
-            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, accept], now=now)
+            session_description(request)
+            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", SDP)], now=now)
         else:
-            self._core.respond(transaction, 405, headers=[ALLOW], now=now)
+            self._core.respond(transaction, 405 if method in KNOWN_METHODS else 501, headers=[ALLOW], now=now)
 
     def receive_ack(self, request: Request, now: float) -> None:  # noqa: ARG002 - as the protocol has it
         """An ACK to a 2xx of ours."""
         if self._pending_ack is None or self._pending_ack[0] != request.sequence()[0]:
             return
         self._stop_pending_ack()
-        usable = self._peer_offers.receive_ack(request.body)
-        self._acknowledged()
+        usable = self._peer_offers.receive_ack(request)
+        self._acknowledged(usable)
         if not usable:
-            self.hang_up([], EndedBy.SYSTEM, "no usable SDP in the ACK")
+            self.hang_up([NO_COMMON_MEDIA], EndedBy.SYSTEM, "no usable SDP in the ACK")
 
     def receive_cancel(self, cancel: Request, now: float) -> None:
         """A CANCEL changes nothing of a session that did not begin with an INVITE of the peer's."""
@@ -220,7 +223,7 @@ class Session:
 
     def hang_up(self, headers: Headers, by: EndedBy, reason: str) -> None:
         """Send BYE, now or once the ACK is in, and tell that it is over."""
-        if not self._finish(SessionInput.HANG_UP, by, reason=reason):
+        if not self._finish(SessionInput.HANG_UP, by, reason=reason, cause=_cause_sent(headers)):
             return
         if self._state is SessionState.BYE_DEFERRED:
             self._bye_headers = headers
@@ -265,9 +268,10 @@ class Session:
         reason: str,
         message: SipMessage | None = None,
         contacts: list[str] | None = None,
+        cause: int = 0,
     ) -> bool:
         """What ends the session: move, and tell that it is over where that was not told. False where the table says
-        nothing."""
+        nothing. ``cause`` is the Q.850 cause where no message of the peer's has one."""
         told = self.ended
         if not self._move(what):
             return False
@@ -286,7 +290,7 @@ class Session:
                 answered=self._answered,
                 status=status,
                 reason=reason,
-                cause=q850_cause(message),
+                cause=q850_cause(message.get_all("reason")) if message is not None else cause,
                 headers=list(message.headers) if message is not None else [],
                 contacts=contacts or [],
             )
@@ -319,12 +323,12 @@ class Session:
             self._pending_ack[1].stop()
             self._pending_ack = None
 
-    def _acknowledged(self) -> None:
-        """The ACK is in: what waited for it goes on."""
+    def _acknowledged(self, usable: bool) -> None:
+        """The ACK is in: what waited for it goes on. Not ``usable``: the session ends for want of any media."""
         self._move(SessionInput.ACK)
         if self._state is SessionState.TERMINATING:
             self._send_bye(self._bye_headers)
-        else:
+        elif usable:
             self._reoffer.begin()
 
     def _ack_never_came(self, now: float) -> None:  # noqa: ARG002 - a timer's signature
@@ -340,12 +344,21 @@ class Session:
         self._finish(SessionInput.BYE, EndedBy.PEER, reason="BYE", message=request)
 
     def _receive_info(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        found = parse_digit(request)
+        package = request.get("info-package")
+        try:
+            found = pressed_digits(request)
+        except UnsupportedBody:
+            if package is None:
+                raise
+            found = None
+        if found is None and package is not None:
+            # RFC 6086 clause 4.2.2: we have asked for no package.
+            self._core.respond(transaction, 469, headers=[("Recv-Info", "")], now=now)
+            return
+        # Without a body it only asks whether the session is still there (RFC 6086 clause 4.2.2).
         self._core.respond(transaction, 200, now=now)
-        if found is not None:
-            self._core.emit(DigitReceived(session=self, digit=found[0], duration_ms=found[1]))
-        elif request.body:
-            self._core.emit(InfoReceived(session=self, request=request))
+        for digit in found.digits if found is not None else "":
+            self._core.emit(DigitReceived(session=self, digit=digit, duration_ms=found.duration_ms if found else 0))
 
     def _receive_prack(self, transaction: ServerTransaction, request: Request, now: float) -> None:  # noqa: ARG002
         # Only who is called sends anything that wants a PRACK.
@@ -372,3 +385,7 @@ class Session:
 
     def _media_changed(self, media: NegotiatedMedia) -> None:
         self._core.emit(MediaChanged(session=self, media=media, early=not self._answered))
+
+
+def _cause_sent(headers: Headers) -> int:
+    return q850_cause(value for name, value in headers if name.lower() == "reason")

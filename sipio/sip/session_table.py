@@ -54,6 +54,9 @@ class SessionInput(Enum):
     PROVISIONAL = auto()
     """A 1xx was received by the caller or is sent by the callee; SUCCESS likewise."""
     SUCCESS = auto()
+    UNUSABLE = auto()
+    """A 2xx to our INVITE agrees on nothing that can be heard: it is acknowledged and hung up (clause 13.2.2.4), and
+    nobody was ever connected."""
     FAILURE = auto()
     """The INVITE ends without a session: a final answer of 300 to 699 either way, no server, no answer in time, a
     broken transport, or a PRACK that never came (RFC 3262 clause 3)."""
@@ -100,6 +103,7 @@ OUTGOING: Final[SessionTable] = {
         I.INVITE: S.CALLING,
         I.PROVISIONAL: S.PROCEEDING,
         I.SUCCESS: S.ESTABLISHED,
+        I.UNUSABLE: S.TERMINATING,
         I.CANCEL: S.CANCELLING,
         I.FAILURE: S.TERMINATED,
     },
@@ -108,6 +112,7 @@ OUTGOING: Final[SessionTable] = {
         I.INVITE: S.CALLING,
         I.PROVISIONAL: S.PROCEEDING,
         I.SUCCESS: S.ESTABLISHED,
+        I.UNUSABLE: S.TERMINATING,
         I.CANCEL: S.CANCELLED,
         I.FAILURE: S.TERMINATED,
     },

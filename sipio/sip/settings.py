@@ -13,6 +13,9 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     realm: str = ""
     """Only for challenges of this realm; empty for any."""
+    algorithms: tuple[str, ...] = ()
+    """Of a user who logs in here: the algorithms that it is challenged with, in this order; empty for those of the
+    agent. For a phone that knows MD5 alone, or gives up at the first challenge that it does not know."""
 
 
 class TimerValues(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,9 @@ class UserAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     several (RFC 3263 clause 4.3 would wait for timer B, half a minute in which the caller hears nothing)."""
     timers: TimerValues = TimerValues()
     realm: str = "sidecar"
+    digest_algorithms: tuple[str, ...] = ("SHA-256", "MD5")
+    """What users are challenged with, one challenge for each in this order: RFC 8760 clause 2.4 has the client take the
+    first that it knows."""
     users: tuple[Credentials, ...] = ()
     """Phones that may register here. An INVITE from one of these user names is challenged."""
     registration_minimum_seconds: int = 60

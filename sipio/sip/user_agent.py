@@ -1,13 +1,14 @@
 """The SIP user agent as a sans-IO core: bytes in; events, bytes with their destination and the next deadline out."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.sip.address import Address
+from sipio.sip.bodies import SDP, UnsupportedBody, session_description
+from sipio.sip.contact import request_uri_of
 from sipio.sip.counters import SipSnapshot
-from sipio.sip.dialog import tag_of
 from sipio.sip.digest_server import DigestServer
 from sipio.sip.events import SipEvent
 from sipio.sip.invitations import Invitations
@@ -23,11 +24,11 @@ from sipio.sip.serialize import Headers, ResponseHead, check_headers, printable,
 from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.session_timer import requires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
+from sipio.sip.tag import tag_of
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, parse_uri
-from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, METHODS, SUPPORTED, UserAgentCore
+from sipio.sip.user_agent_core import ALLOW, EXTENSIONS, KNOWN_METHODS, SUPPORTED, UserAgentCore
 
-_KNOWN_METHODS: Final = frozenset({*METHODS, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
@@ -45,15 +46,20 @@ class UserAgent:
         clock: Callable[[], float],
         randomness: Randomness | None = None,
         wake: Callable[[], None] | None = None,
+        takes_calls: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``clock`` is seconds that never go back."""
-        self._settings: Final = settings
+        """``clock`` is seconds that never go back. ``takes_calls`` says whether whoever drives calls would take one
+        now: OPTIONS is answered by it."""
         self._randomness: Final = randomness or Randomness()
         self._core: Final = UserAgentCore(
-            settings, clock=clock, randomness=self._randomness, wake=wake or (lambda: None)
+            settings,
+            clock=clock,
+            randomness=self._randomness,
+            wake=wake or (lambda: None),
+            takes_calls=takes_calls,
         )
-        digest = DigestServer(settings.realm, settings.users, self._randomness)
-        self._invitations: Final = Invitations(self._core, digest)
+        self._digest: Final = DigestServer(settings.realm, settings.users, self._randomness, settings.digest_algorithms)
+        self._invitations: Final = Invitations(self._core, self._digest)
         self._registrar: Final = Registrar(self._core)
         self._registrations: dict[str, Registration] = {}
         self._secret: Final = self._randomness.nonce()
@@ -160,6 +166,7 @@ class UserAgent:
             LocalError: a header that may not be set, or no listener of that transport.
         """
         uri = parse_uri(target)
+        target = request_uri_of(uri)
         from_value, to_value = target_headers(from_, target)
         parse_name_address(from_value)
         if to:
@@ -182,6 +189,25 @@ class UserAgent:
         self._registrations[registration.name] = found
         found.start()
 
+    def use_registrations(self, registrations: Iterable[RegistrationSettings]) -> None:
+        """Keep us registered by these and no others from now on; those that are as they were go on undisturbed.
+
+        Raises:
+            MalformedMessage: a registrar or an address of record that is no URI; nothing has changed.
+            LocalError: nothing is listened on for the transport of one; nothing has changed.
+        """
+        wanted = {registration.name: registration for registration in registrations}
+        made = {
+            name: Registration(self._core, registration)
+            for name, registration in wanted.items()
+            if name not in self._registrations or self._registrations[name].settings != registration
+        }
+        for name in [name for name in self._registrations if name not in wanted or name in made]:
+            self.unregister(name)
+        for name, found in made.items():
+            self._registrations[name] = found
+            found.start()
+
     def unregister(self, name: str) -> None:
         """End a registration of ours; nothing happens where there is none."""
         found = self._registrations.pop(name, None)
@@ -191,6 +217,13 @@ class UserAgent:
     def contacts(self, user: str) -> list[Binding]:
         """Where a registered user is now, the newest first; empty for not registered."""
         return self._registrar.contacts(user)
+
+    def use_accounts(self, users: Iterable[Credentials], trusted_hosts: frozenset[str]) -> None:
+        """Know these users and trust these hosts from now on, in place of those of the settings. Where a user is stays
+        known while there is such a user, and sessions go on."""
+        self._digest.use(users)
+        self._invitations.trust(trusted_hosts)
+        self._registrar.keep(self._digest.users)
 
     def drain(self) -> None:
         """Refuse new calls with 503 from now on; those that are up go on."""
@@ -231,6 +264,10 @@ class UserAgent:
             except MalformedMessage:
                 core.counters.unreadable += 1
             return
+        if message.version.upper() != "SIP/2.0":
+            # Before its headers are judged: another version may have others.
+            self._refuse_version(salvage(data), source)
+            return
         to = message.get("to")
         try:
             if to is not None and tag_of(to):
@@ -245,6 +282,13 @@ class UserAgent:
             self._receive_request(message, source, now)
         except MalformedMessage as error:
             self._answer_malformed(salvage(data), source, str(error))
+
+    def _refuse_version(self, request: Request | None, source: Address) -> None:
+        if request is None:
+            self._core.counters.unreadable += 1
+            return
+        self._core.counters.bad_requests += 1
+        self._respond_statelessly(request, source, 505)
 
     def _answer_malformed(self, request: Request | None, source: Address, reason: str) -> None:
         if request is None:
@@ -264,10 +308,6 @@ class UserAgent:
         self._core.send(response_address(source, via), data)
 
     def _receive_request(self, request: Request, source: Address, now: float) -> None:
-        if request.version.upper() != "SIP/2.0":
-            if request.method != "ACK":
-                self._respond_statelessly(request, source, 505)
-            return
         if request.method == "ACK":
             self._receive_ack(request, now)
             return
@@ -281,6 +321,9 @@ class UserAgent:
             # A transaction left without its final answer would never end.
             self._core.counters.bad_requests += 1
             self._core.respond(transaction, 400, printable(str(error)), now=now)
+        except UnsupportedBody as error:
+            self._core.counters.bad_requests += 1
+            self._core.respond(transaction, 415, headers=error.headers, now=now)
 
     def _dispatch(self, transaction: ServerTransaction, request: Request, source: Address, now: float) -> None:
         if request.method == "CANCEL":
@@ -298,15 +341,25 @@ class UserAgent:
         elif request.method == "INVITE":
             self._invitations.receive(transaction, request, source, now)
         elif request.method == "OPTIONS":
-            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", "application/sdp")], now=now)
-        elif request.method == "REGISTER" and self._settings.users:
-            user = self._invitations.authenticate(transaction, request, now)
+            # Clause 8.2.3 is for every request; what its SDP says is of no interest.
+            session_description(request)
+            self._receive_options(transaction, now)
+        elif request.method == "REGISTER" and self._digest.users:
+            user = self._invitations.authenticate(transaction, request, source, now)
             if user:
+                session_description(request)
                 self._registrar.receive(transaction, request, user, source, now)
         elif request.method in {"BYE", "INFO", "PRACK", "UPDATE"}:
             self._core.respond(transaction, 481, now=now)
         else:
-            self._core.respond(transaction, 405 if request.method in _KNOWN_METHODS else 501, headers=[ALLOW], now=now)
+            self._core.respond(transaction, 405 if request.method in KNOWN_METHODS else 501, headers=[ALLOW], now=now)
+
+    def _receive_options(self, transaction: ServerTransaction, now: float) -> None:
+        # Clause 11.2: answered as an INVITE would be. Whoever distributes calls probes with it.
+        if self._core.takes_calls:
+            self._core.respond(transaction, 200, headers=[ALLOW, SUPPORTED, ("Accept", SDP)], now=now)
+        else:
+            self._core.respond(transaction, 503, headers=[self._core.retry_after], now=now)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         if self._core.layer.receive_ack(request, now):

@@ -21,6 +21,8 @@ from sipio.sip.transaction_layer import TransactionLayer
 from sipio.sip.uri import escape_user
 
 METHODS: Final = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK")
+KNOWN_METHODS: Final = frozenset({*METHODS, "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER"})
+"""Those that are answered 405 where they mean nothing here; any other is 501 (RFC 3261 clause 21.4.6)."""
 EXTENSIONS: Final = ("100rel", "timer")
 ALLOW: Final = ("Allow", ", ".join(METHODS))
 SUPPORTED: Final = ("Supported", ", ".join(EXTENSIONS))
@@ -32,6 +34,7 @@ class UserAgentCore:
 
     __slots__ = (
         "_listeners",
+        "_takes_calls",
         "_wake",
         "awake",
         "clock",
@@ -60,7 +63,9 @@ class UserAgentCore:
         clock: Callable[[], float],
         randomness: Randomness,
         wake: Callable[[], None],
+        takes_calls: Callable[[], bool],
     ) -> None:
+        self._takes_calls: Final = takes_calls
         self.settings: Final = settings
         self.clock: Final = clock
         self.randomness: Final = randomness
@@ -92,6 +97,21 @@ class UserAgentCore:
         product = settings.product
         self.server_headers: Final[Headers] = [("Server", product)] if product else []
         self.user_agent_headers: Final[Headers] = [("User-Agent", product)] if product else []
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more session may begin here."""
+        return not self.draining and len(self.sessions) < self.settings.limits.calls
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether a call that came now would be taken, as far as can be known before it has come."""
+        return self.has_room and self._takes_calls()
+
+    @property
+    def retry_after(self) -> tuple[str, str]:
+        """The header of a 503."""
+        return ("Retry-After", str(self.settings.limits.retry_after_seconds))
 
     def listen(self, key: str, address: Address) -> None:
         """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic."""

@@ -8,11 +8,16 @@ import msgspec
 
 from sipio.errors import MalformedMessage
 
-# White space around the slashes and the semicolons is legal (RFC 4475 clause 3.1.1.1 uses it all).
-_VIA: Final = re.compile(
-    r"\s*SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9-]+)\s+(\[[^\]]*\]|[^\s;,:\[]+)\s*(?::\s*(\d{1,5}))?\s*((?:;[^,]*)?)",
-    re.IGNORECASE,
+# White space around the slashes and the semicolons is legal (RFC 4475 clause 3.1.1.1 uses it all). Any version is read:
+# a request of another one is answered 505 along its Via. Nothing once matched is given back (``*+``): a header of 30 KB
+# of white space would else take minutes.
+_SENT_BY: Final = (
+    r"\s*+SIP\s*+/\s*+\d++\.\d++\s*+/\s*+([A-Za-z0-9!%*_+`'~.-]++)\s++(\[[^\]]*+\]|[^\s;,:\[]++)\s*+"
+    r"(?::\s*+(\d{1,5}+)\s*+)?+"
 )
+_VIA: Final = re.compile(_SENT_BY + r"((?:;[^,]*+)?+)", re.IGNORECASE)
+_PARAMETER: Final = r";\s*+[A-Za-z0-9!%*_+`'~.-]++\s*+(?:=\s*+(?:\"[^\"]*+\"|[^\s;,\"]*+)\s*+)?+"
+_WHOLE_VALUE: Final = re.compile(_SENT_BY + rf"(?:{_PARAMETER})*+(?:;\s*+)?+(?:,|$)", re.IGNORECASE)
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
 
@@ -45,6 +50,22 @@ def parse_via(text: str) -> Via:
         port=int(found[3]) if found[3] else None,
         branch=branch[1] if branch else "",
     )
+
+
+def check_via(field: str) -> None:
+    """See that a Via header of a request is one, to its end: all of it goes back in the answer.
+
+    Raises:
+        MalformedMessage: an empty value or parameter, or text that is none.
+    """
+    position = 0
+    while position < len(field) or position == 0:
+        found = _WHOLE_VALUE.match(field, position)
+        if found is None:
+            raise MalformedMessage(f"bad Via {field[position : position + 80]!r}")
+        position = found.end()
+    if field.rstrip().endswith(","):
+        raise MalformedMessage(f"bad Via {field[-80:]!r}")
 
 
 def top_value_end(text: str) -> int:

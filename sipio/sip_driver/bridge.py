@@ -53,7 +53,8 @@ class BridgeUnderWay:
         self._relay: Relay | None = None
         self._ringback: PendingAction | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._answered_at = 0.0
+        self._answered_at: float | None = None
+        """When the other leg was connected; None while none is."""
         self._last = Bridged(status=BridgeStatus.FAILED)
 
     # ---- trying ----
@@ -175,7 +176,7 @@ class BridgeUnderWay:
         self._stop_timer()
         self._leg = None
         self._drop_media()
-        if event.answered:
+        if self._answered_at is not None:
             seconds = round(self._loop.time() - self._answered_at, 3)
             self._caller.tell(LegEvent(destination=self._destination, what="ended"))
             self._finish(

@@ -15,12 +15,12 @@ from sipio.number import Number
 from sipio.sip.address import Address
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
-from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, SipEvent
+from sipio.sip.events import AgentEvent, CallReceived, SipEvent
 from sipio.sip.incoming import IncomingSession
-from sipio.sip.settings import RegistrationSettings
+from sipio.sip.settings import Credentials, RegistrationSettings
 from sipio.sip_driver.call import SipCall
 from sipio.sip_driver.called_number import called_address, trunk_of
-from sipio.sip_driver.settings import SipDriverSettings
+from sipio.sip_driver.settings import SipDriverSettings, Trunk
 
 UNAVAILABLE: Final = 503
 
@@ -37,9 +37,11 @@ class SipDriver:
         registrations: tuple[RegistrationSettings, ...] = (),
         allow: AllowAddress | None = None,
         client_tls: ssl.SSLContext | None = None,
-        registration_changed: Callable[[RegistrationChanged], None] = lambda _event: None,
-        binding_changed: Callable[[BindingChanged], None] = lambda _event: None,
+        agent_event: Callable[[AgentEvent], None] = lambda _event: None,
+        takes_calls: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``agent_event`` is told of what is of no call: registrations, phones, passwords. ``takes_calls`` says whether
+        ``handler`` would take a call now; peers that probe with OPTIONS are told."""
         first = listeners[0]
         self._media_bind = first.host
         settings = msgspec.structs.replace(
@@ -48,10 +50,11 @@ class SipDriver:
         self._settings = settings
         self._handler = handler
         self._registrations = registrations
-        self._registration_changed = registration_changed
-        self._binding_changed = binding_changed
+        self._agent_event = agent_event
         self._media = MediaEngine(settings.media, allow=allow)
-        self._endpoint = SipEndpoint(listeners, settings.user_agent, self._on_event, client_tls=client_tls)
+        self._endpoint = SipEndpoint(
+            listeners, settings.user_agent, self._on_event, client_tls=client_tls, takes_calls=takes_calls
+        )
 
     async def start(self) -> None:
         """Listen, and register where configured.
@@ -61,8 +64,27 @@ class SipDriver:
             LocalError: a listener of an unknown transport, or ``tls`` without a context.
         """
         await self._endpoint.start()
-        for registration in self._registrations:
-            self._endpoint.register(registration)
+        self._endpoint.use_registrations(self._registrations)
+
+    def use_accounts(
+        self,
+        *,
+        users: tuple[Credentials, ...],
+        trusted_hosts: frozenset[str],
+        trunks: tuple[Trunk, ...],
+        default_trunk: str,
+        registrations: tuple[RegistrationSettings, ...],
+    ) -> None:
+        """Take these in place of those it was made with, or given last. Registrations that stay as they are go on
+        undisturbed, and so do phones whose user stays. A call that is up keeps the trunks that it began with.
+
+        Raises:
+            MalformedMessage: a registrar or an address of record that is no URI; nothing has changed.
+            LocalError: nothing is listened on for the transport of a registrar; nothing has changed.
+        """
+        self._endpoint.use_registrations(registrations)
+        self._settings = msgspec.structs.replace(self._settings, trunks=trunks, default_trunk=default_trunk)
+        self._endpoint.use_accounts(users, trusted_hosts)
 
     def drain(self) -> None:
         """Refuse new calls with 503; those that are up go on."""
@@ -94,10 +116,8 @@ class SipDriver:
     def _on_event(self, event: SipEvent) -> None:
         if isinstance(event, CallReceived):
             self._received(event.session)
-        elif isinstance(event, RegistrationChanged):
-            self._registration_changed(event)
-        elif isinstance(event, BindingChanged):
-            self._binding_changed(event)
+        elif isinstance(event, AgentEvent):
+            self._agent_event(event)
         else:
             # Whoever drives a session put itself there; a session that was refused has nobody.
             driver = event.session.driver

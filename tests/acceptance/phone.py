@@ -16,10 +16,9 @@ from sipio.media.settings import MediaSettings
 from sipio.sip.address import Address
 from sipio.sip.endpoint import SipEndpoint, SipListener
 from sipio.sip.events import (
-    BindingChanged,
+    AgentEvent,
     CallReceived,
     MediaChanged,
-    RegistrationChanged,
     SessionEnded,
     SessionEvent,
     SipEvent,
@@ -206,7 +205,7 @@ class Phone:
             event.session.driver = call
             self.calls.append(call)
             self.on_call(call)
-        elif not isinstance(event, RegistrationChanged | BindingChanged):
+        elif not isinstance(event, AgentEvent):
             assert event.session.driver is not None
             event.session.driver.session_event(event)
         self.events.append(event)

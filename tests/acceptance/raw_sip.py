@@ -39,12 +39,19 @@ class RawCaller:
         )
 
     def message(
-        self, method: str, *, sequence: int = 1, branch: str = "", body: str = "", to_tag: str | None = None
+        self,
+        method: str,
+        *,
+        sequence: int = 1,
+        branch: str = "",
+        body: str = "",
+        content_type: str = "application/sdp",
+        to_tag: str | None = None,
     ) -> bytes:
         """A request; ``branch`` is that of its CSeq unless given."""
         tag = self.to_tag if to_tag is None else to_tag
         to = f"<{self.uri}>" + (f";tag={tag}" if tag else "")
-        kind = "Content-Type: application/sdp\r\n" if body else ""
+        kind = f"Content-Type: {content_type}\r\n" if body else ""
         return (
             f"{method} {self.uri} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{self.call_id}{branch or sequence}\r\n"

@@ -68,6 +68,7 @@ class VoiceDaemon:
         }
         if accounts:
             (directory / "sip.toml").write_text(accounts, encoding="utf-8")
+            (directory / "sip.toml").chmod(0o600)
             sip += f"\naccounts = {json.dumps(str(directory / 'sip.toml'))}\n"
         listen = [f"{transport}:{host}:{port}" for transport, port in self.ports.items()]
         configuration = (

@@ -207,3 +207,21 @@ async def test_workers_being_started_are_given_up_with_the_rest() -> None:
     desk.service.cancel_rest()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(starting, 5)
+
+
+async def test_calls_are_taken_while_there_is_a_worker_and_room() -> None:
+    desk = Desk(calls=1)
+    desk.service.use(snapshot())
+    assert not desk.service.takes_calls()
+    await desk.service.start()
+    assert desk.service.takes_calls()
+    desk.call()
+    assert not desk.service.takes_calls()
+    desk = Desk()
+    desk.service.use(snapshot())
+    await desk.service.start()
+    desk.pool.be(fast=0)
+    assert not desk.service.takes_calls()
+    desk.pool.be(fast=1)
+    desk.service.stop_accepting()
+    assert not desk.service.takes_calls()

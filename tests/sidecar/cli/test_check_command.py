@@ -170,3 +170,28 @@ def test_a_module_that_the_host_has_is_known(
     kv = HostModule(name="kv", javascript="() => ({})", answer=answer)
     monkeypatch.setattr(check_command, "shipped_grants", lambda: Grants([kv]))
     assert check(script, "--kind", "app") == 0
+
+
+def test_the_accounts_of_the_sip_agent_are_checked(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    accounts = catalog / "sip.toml"
+    with (catalog / "sidecar.toml").open("a") as file:
+        file.write(f"[sip]\naccounts = '{accounts}'\n")
+    configured = ("--config", catalog / "sidecar.toml")
+    accounts.write_text("[[user]]\nname = 'alice'\npassword = 'secret'\n")
+    accounts.chmod(0o640)
+    assert check(*configured) == 0
+    assert capsys.readouterr().out == "1 script: no problems\n"
+    accounts.chmod(0o644)
+    assert check(*configured) == 0
+    assert f"{accounts}: warning: its passwords can be read by everybody on this machine (mode 0644): chmod o-rwx" in (
+        capsys.readouterr().out
+    )
+    accounts.write_text("[[user]]\nname = 'alice'\npassword = 'secret'\nalgorithms = ['MD4']\n")
+    assert check(*configured) == 4
+    out = capsys.readouterr().out
+    assert f"{accounts}: error: Invalid enum value 'MD4'" in out
+    assert "secret" not in out
+    assert "1 script: 1 error, 1 warning" in out
+    accounts.unlink()
+    assert check(*configured) == 4
+    assert f"{accounts}: error: [Errno 2] No such file or directory" in capsys.readouterr().out

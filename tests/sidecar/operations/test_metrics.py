@@ -82,6 +82,7 @@ SIP = SipSnapshot(
     bad_requests=7,
     over_limit=8,
     dropped_requests=9,
+    failed_logins=11,
     unconfirmed=10,
 )
 

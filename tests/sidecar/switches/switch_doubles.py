@@ -38,5 +38,10 @@ class Workers:
         self.asked += 1
 
 
+def always() -> bool:
+    """Calls are taken."""
+    return True
+
+
 def configuration(tmp_path: Path, **sections: Any) -> Configuration:
     return Configuration(**({"voice": VoiceSection(cache=tmp_path)} | sections))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ConfigurationError
-from sidecar.switches.sip_accounts import load_accounts
+from sidecar.switches.sip_accounts import load_accounts, readable_by_others
 
 TRUNK = '[[trunk]]\nname = "carrier"\ntarget = "sip:{number}@gateway.example"\n'
 
@@ -62,3 +62,24 @@ def test_what_is_misspelt_is_refused(tmp_path: Path, line: str) -> None:
     file.write_text(TRUNK + line + "\n")
     with pytest.raises(ConfigurationError, match="follow_redirect"):
         load_accounts(file)
+
+
+def test_a_user_may_have_algorithms_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "sip.toml"
+    file.write_text(
+        '[[user]]\nname = "a"\npassword = "b"\n[[user]]\nname = "old"\npassword = "c"\nalgorithms = ["MD5"]\n'
+    )
+    assert [user.algorithms for user in load_accounts(file).users] == [(), ("MD5",)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "wrong"),
+    [(0o600, ""), (0o640, ""), (0o604, "read by everybody"), (0o660, "changed by others"), (0o602, "changed")],
+)
+def test_who_may_read_the_passwords(tmp_path: Path, mode: int, wrong: str) -> None:
+    file = tmp_path / "sip.toml"
+    file.write_text("")
+    file.chmod(mode)
+    found = readable_by_others(file)
+    assert wrong in found
+    assert bool(found) == bool(wrong)

@@ -9,11 +9,11 @@ from sidecar.configuration.tree import Configuration, SipSection
 from sidecar.errors import ConfigurationError
 from sidecar.switches.sip import SipPart, listener
 from sipio.errors import LocalError
-from tests.sidecar.switches.switch_doubles import Refusing, Workers, configuration
+from tests.sidecar.switches.switch_doubles import Refusing, Workers, always, configuration
 
 
 async def test_a_user_agent_listens_once_there_are_workers(tmp_path: Path, workers: Workers) -> None:
-    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), Refusing(), workers)
+    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), Refusing(), workers, always)
     assert switch.snapshot() is None
     await switch.start()
     [address] = switch.state().addresses
@@ -30,7 +30,7 @@ async def test_a_user_agent_listens_once_there_are_workers(tmp_path: Path, worke
 
 
 async def test_where_no_calls_are_taken_there_is_no_user_agent(tmp_path: Path, workers: Workers) -> None:
-    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), None, workers)
+    switch = SipPart(configuration(tmp_path, sip=SipSection(listen=("udp:127.0.0.1:0",))), None, workers, always)
     await switch.start()
     assert (switch.state().addresses, switch.snapshot(), workers.asked) == ((), None, 0)
     switch.stop_accepting()
@@ -42,7 +42,7 @@ async def test_an_address_in_use_is_said(tmp_path: Path, workers: Workers) -> No
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         section = SipSection(listen=(f"udp:127.0.0.1:{port}",))
-        switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers)
+        switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers, always)
         with pytest.raises((OSError, LocalError)):
             await switch.start()
         await switch.close()
@@ -60,3 +60,32 @@ def test_tls_needs_its_files(tmp_path: Path) -> None:
     section = SipSection(tls_certificate=tmp_path / "none.pem", tls_key=tmp_path / "none.key")
     with pytest.raises(ConfigurationError, match=r"sip\.tls_certificate: "):
         listener("tls:127.0.0.1:5061", Configuration(sip=section))
+
+
+async def test_accounts_are_read_anew_and_a_file_that_is_wrong_changes_nothing(
+    tmp_path: Path, workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    accounts = tmp_path / "sip.toml"
+    accounts.write_text('[[user]]\nname = "alice"\npassword = "secret"\n')
+    accounts.chmod(0o644)
+    section = SipSection(listen=("udp:127.0.0.1:0",), accounts=accounts)
+    switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers, always)
+    # Not started: there is nothing to give them to.
+    switch.reload()
+    await switch.start()
+    assert "sip_accounts_readable" in caplog.messages
+    try:
+        accounts.write_text('[[user]]\nname = "bob"\npassword = "x"\n')
+        switch.reload()
+        assert "sip_accounts" in caplog.messages
+        for wrong in ('[[user]]\nname = "bob"\n', "not toml"):
+            accounts.write_text(wrong)
+            with pytest.raises(ConfigurationError, match=str(accounts)):
+                switch.reload()
+        accounts.unlink()
+        with pytest.raises(ConfigurationError):
+            switch.reload()
+    finally:
+        switch.stop_accepting()
+        await switch.close()

@@ -34,6 +34,8 @@ class FakeChannel:
 
     def __post_init__(self) -> None:
         self.now = 0.0
+        self.without_time: set[str] = set()
+        """Names of events that do not say when they happened."""
         self.sent: list[str] = []
         """Commands received, each without its last line end."""
         self.executed: list[tuple[str, str]] = []
@@ -126,6 +128,8 @@ class FakeChannel:
         if not self._wire.wants(name, uuid):
             return
         values = {"Event-Name": name, "Event-Date-Timestamp": str(int((1_000 + self.now) * 1e6)), "Unique-ID": uuid}
+        if name in self.without_time:
+            del values["Event-Date-Timestamp"]
         values |= {key.replace("_", "-"): value for key, value in headers.items()}
         if name != "DTMF":  # the one event without variables
             values |= {f"variable_{key}": value for key, value in self.variables.items()}

@@ -226,3 +226,16 @@ def test_what_cannot_be_dialled_is_not(destination: str) -> None:
     assert (bridge.result.value.status, bridge.result.value.code) == (BridgeStatus.FAILED, 404)
     assert line.events == [LegEvent(destination=destination, what="ended", code=404)]
     assert line.applications == []
+
+
+@pytest.mark.parametrize(
+    "without", [{"CHANNEL_ANSWER"}, {"CHANNEL_EXECUTE_COMPLETE"}, {"CHANNEL_ANSWER", "CHANNEL_EXECUTE_COMPLETE"}]
+)
+def test_a_time_that_freeswitch_does_not_say_is_taken_from_our_own_clock(without: set[str]) -> None:
+    line = Line(parties(a=Party(answer=0.5, talk=2.0)))
+    line.freeswitch.without_time = without
+    bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
+    line.run(3)
+    assert isinstance(bridge.result, Done)
+    assert isinstance(bridge.result.value, Bridged)
+    assert bridge.result.value.seconds == pytest.approx(2.0, abs=0.05)

@@ -125,3 +125,22 @@ async def test_results_that_cannot_be(
     (failed,) = call.results
     assert isinstance(failed, Failed)
     assert f"at `result.{field}`" in failed.message
+
+
+@pytest.mark.parametrize(
+    ("result", "field"),
+    [
+        ({"status": "completed", "code": 488}, "result.code"),
+        ({"status": "failed", "code": 200}, "result.code"),
+        ({"status": "busy", "code": 486, "seconds": 12.5}, "result.seconds"),
+    ],
+)
+async def test_a_leg_was_connected_or_it_was_not(
+    switch: VoiceSwitch, call: Taken, handler: TestHandler, result: dict[str, Any], field: str
+) -> None:
+    call.perform(Bridge(destinations=["1"]))
+    (await switch.next("call.bridge")).done(result)
+    await handler.until(lambda: len(call.results) == 1)
+    (failed,) = call.results
+    assert isinstance(failed, Failed)
+    assert field in failed.message

@@ -22,7 +22,14 @@ class Node:
     def __init__(self, network: "Network", settings: UserAgentSettings, transport: str) -> None:
         self.network = network
         self.address = Address(transport, f"10.0.0.{len(network.nodes) + 1}", 5060)
-        self.agent = UserAgent(settings, clock=lambda: network.now, randomness=Randomness(len(network.nodes) + 7))
+        self.takes_calls = True
+        """Whether whoever drives calls would take one."""
+        self.agent = UserAgent(
+            settings,
+            clock=lambda: network.now,
+            randomness=Randomness(len(network.nodes) + 7),
+            takes_calls=lambda: self.takes_calls,
+        )
         self.agent.listen("", self.address)
         self.events: list[SipEvent] = []
         self.sent: list[tuple[float, bytes]] = []

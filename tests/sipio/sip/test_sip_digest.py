@@ -67,6 +67,11 @@ def response(status: int, headers: Headers) -> Response:
     return message
 
 
+def challenge_of(asked: DigestServer, *, proxy: bool = False, stale: bool = False) -> Headers:
+    """What alice is asked at the address h."""
+    return asked.challenge(proxy=proxy, stale=stale, user="alice", host="h", now=0.0)
+
+
 def server() -> DigestServer:
     return DigestServer("here", [ALICE], Randomness(1))
 
@@ -76,13 +81,17 @@ def server() -> DigestServer:
 def test_client_and_server_understand_each_other(algorithm: str, proxy: bool) -> None:
     asked = server()
     client = DigestClient(ALICE, Randomness(2))
-    challenges = [header for header in asked.challenge(proxy=proxy, stale=False, now=0.0) if algorithm in header[1]]
+    challenges = [
+        header
+        for header in asked.challenge(proxy=proxy, stale=False, user="alice", host="h", now=0.0)
+        if algorithm in header[1]
+    ]
     assert client.challenged(response(407 if proxy else 401, challenges))
     for _ in range(3):
         given = client.headers("REGISTER", "sip:x")
         assert [name for name, _ in given] == ["Proxy-Authorization" if proxy else "Authorization"]
-        assert asked.check(request(given), 1.0) == (Verdict.RIGHT, "alice")
-    assert asked.check(request(given), 1.0)[0] is Verdict.STALE
+        assert asked.check(request(given), "h", 1.0) == (Verdict.RIGHT, "alice")
+    assert asked.check(request(given), "h", 1.0)[0] is Verdict.STALE
 
 
 def test_a_wrong_password_an_unknown_user_and_another_method() -> None:
@@ -93,36 +102,94 @@ def test_a_wrong_password_an_unknown_user_and_another_method() -> None:
     ]:
         asked = server()
         client = DigestClient(credentials, Randomness(2))
-        assert client.challenged(response(401, asked.challenge(proxy=False, stale=False, now=0.0)))
-        assert asked.check(request(client.headers(method, "sip:x")), 1.0)[0] is Verdict.WRONG
+        assert client.challenged(response(401, challenge_of(asked)))
+        assert asked.check(request(client.headers(method, "sip:x")), "h", 1.0)[0] is Verdict.WRONG
 
 
 def test_old_and_invented_nonces_are_stale() -> None:
     asked = server()
     client = DigestClient(ALICE, Randomness(2))
-    client.challenged(response(401, asked.challenge(proxy=False, stale=False, now=0.0)))
-    assert asked.check(request(client.headers("REGISTER", "sip:x")), NONCE_SECONDS + 1)[0] is Verdict.STALE
+    client.challenged(response(401, challenge_of(asked)))
+    assert asked.check(request(client.headers("REGISTER", "sip:x")), "h", NONCE_SECONDS + 1)[0] is Verdict.STALE
     other = DigestServer("here", [ALICE], Randomness(77))
-    assert other.check(request(client.headers("REGISTER", "sip:x")), 1.0)[0] is Verdict.STALE
+    assert other.check(request(client.headers("REGISTER", "sip:x")), "h", 1.0)[0] is Verdict.STALE
     # Without qop nothing counts its uses.
     plain = DigestClient(ALICE, Randomness(2))
-    challenge = asked.challenge(proxy=False, stale=False, now=0.0)[1][1].replace(', qop="auth"', "")
+    challenge = challenge_of(asked)[1][1].replace(', qop="auth"', "")
     plain.challenged(response(401, [("WWW-Authenticate", challenge)]))
-    assert asked.check(request(plain.headers("REGISTER", "sip:x")), 1.0)[0] is Verdict.STALE
+    assert asked.check(request(plain.headers("REGISTER", "sip:x")), "h", 1.0)[0] is Verdict.STALE
+
+
+def test_nothing_is_said_of_a_password_that_comes_with_a_nonce_of_somebody_elses() -> None:
+    asked = server()
+    for password in (ALICE, Credentials(username="alice", password="wrong")):
+        client = DigestClient(password, Randomness(2))
+        client.challenged(response(401, challenge_of(asked)))
+        assert asked.check(request(client.headers("REGISTER", "sip:x")), "elsewhere", 1.0) == (Verdict.STALE, "alice")
+
+
+@pytest.mark.parametrize(
+    ("own", "offered"), [((), ["SHA-256", "MD5"]), (("MD5",), ["MD5"]), (("MD5", "SHA-256"), ["MD5", "SHA-256"])]
+)
+def test_a_user_is_challenged_by_its_own_algorithms_in_its_own_order(own: tuple[str, ...], offered: list[str]) -> None:
+    asked = DigestServer("here", [Credentials(username="alice", password="x", algorithms=own)], Randomness(1))
+    challenges = challenge_of(asked)
+    assert [value.rpartition("algorithm=")[2] for _, value in challenges] == offered
+    others = asked.challenge(proxy=False, stale=False, user="bob", host="h", now=0.0)
+    assert [value.rpartition("algorithm=")[2] for _, value in others] == ["SHA-256", "MD5"]
+
+
+def test_an_algorithm_that_was_not_offered_is_no_login() -> None:
+    asked = DigestServer("here", [ALICE], Randomness(1), ("SHA-256",))
+    for algorithm, verdict in (("SHA-256", Verdict.RIGHT), ("MD5", Verdict.WRONG)):
+        ((name, challenge),) = challenge_of(asked)
+        client = DigestClient(ALICE, Randomness(2))
+        client.challenged(response(401, [(name, challenge.replace("SHA-256", algorithm))]))
+        assert asked.check(request(client.headers("REGISTER", "sip:x")), "h", 1.0)[0] is verdict
+
+
+@pytest.mark.parametrize(
+    ("credentials", "fields", "reason"),
+    [
+        (None, ['Digest realm="a", nonce="1"'], "no user name and password are configured for it"),
+        (ALICE, [], "the answer has no challenge"),
+        (
+            ALICE,
+            ['Digest realm="a", nonce="1", algorithm=SHA-512-256'],
+            "the challenge is not understood: algorithm 'SHA-512-256'",
+        ),
+        (
+            ALICE,
+            ['Digest realm="a", nonce="1", qop="auth-int"', 'Digest realm="a"', 'Basic realm="x"'],
+            "the challenge is not understood: qop 'auth-int'; no nonce; scheme 'Basic' or a header that cannot be read",
+        ),
+        (
+            Credentials(username="a", password="b", realm="home"),
+            ['Digest realm="away", nonce="1"'],
+            "it is for the realm 'away', the password for 'home'",
+        ),
+    ],
+)
+def test_why_a_challenge_was_not_answered_is_said(
+    credentials: Credentials | None, fields: list[str], reason: str
+) -> None:
+    client = DigestClient(credentials, Randomness(2))
+    assert not client.challenged(response(401, [("WWW-Authenticate", field) for field in fields]))
+    assert client.unmet == reason
 
 
 def test_credentials_for_another_realm_or_scheme_are_none() -> None:
-    assert server().check(request([]), 0.0)[0] is Verdict.MISSING
-    assert server().check(request([("Authorization", "Basic xyz")]), 0.0)[0] is Verdict.MISSING
-    assert server().check(request([("Authorization", 'Digest realm="there"')]), 0.0)[0] is Verdict.MISSING
+    assert server().check(request([]), "h", 0.0)[0] is Verdict.MISSING
+    assert server().check(request([("Authorization", "Basic xyz")]), "h", 0.0)[0] is Verdict.MISSING
+    assert server().check(request([("Authorization", 'Digest realm="there"')]), "h", 0.0)[0] is Verdict.MISSING
     with pytest.raises(MalformedMessage):
-        server().check(request([("Authorization", 'Digest realm="here"')]), 0.0)
+        server().check(request([("Authorization", 'Digest realm="here"')]), "h", 0.0)
 
 
 def test_when_a_client_gives_up() -> None:
     asked = server()
-    fresh = asked.challenge(proxy=False, stale=False, now=0.0)
-    stale = asked.challenge(proxy=False, stale=True, now=0.0)
+    fresh = challenge_of(asked)
+    stale = challenge_of(asked, stale=True)
     client = DigestClient(ALICE, Randomness(2))
     assert client.challenged(response(401, fresh))
     client.headers("REGISTER", "sip:x")

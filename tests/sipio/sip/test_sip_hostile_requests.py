@@ -129,6 +129,7 @@ def test_what_was_done_with_them_is_counted(monkeypatch: pytest.MonkeyPatch) -> 
         bad_requests=1,
         over_limit=0,
         dropped_requests=1,
+        failed_logins=0,
         unconfirmed=0,
     )
 
@@ -194,16 +195,22 @@ def test_bytes_that_are_no_utf_8_go_back_as_they_came() -> None:
     st.integers(0, 2_000),
     st.binary(max_size=20),
     st.integers(0, 30),
-    st.sampled_from(["INVITE", "OPTIONS", "REGISTER", "BYE", "CANCEL"]),
+    st.sampled_from(["INVITE", "OPTIONS", "REGISTER", "BYE", "CANCEL", "INFO", "UPDATE"]),
+    st.booleans(),
 )
-def test_a_message_damaged_anywhere_harms_nobody(position: int, junk: bytes, cut: int, method: str) -> None:
+def test_a_message_damaged_anywhere_harms_nobody(
+    position: int, junk: bytes, cut: int, method: str, multipart: bool
+) -> None:
+    part = (
+        f"--b\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n--b\r\nContent-Disposition: x;handling=optional\r\n\r\nx"
+    )
     data = request(
         method,
         'Authorization: Digest username="alice", realm="sidecar", nonce="1", uri="sip:x", response="0"',
         "Record-Route: <sip:10.0.0.8;lr>",
         "Session-Expires: 1800;refresher=uac",
-        "Content-Type: application/sdp",
-        body=SDP,
+        "Content-Type: multipart/mixed;boundary=b" if multipart else "Content-Type: application/sdp",
+        body=f"{part}\r\n--b--" if multipart else SDP,
     ).encode()
     position %= len(data)
     damaged = data[:position] + junk + data[position + cut :]

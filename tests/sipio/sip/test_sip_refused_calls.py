@@ -12,7 +12,7 @@ from sipio.sip.events import (
 )
 from sipio.sip.settings import Credentials, UserAgentSettings
 from tests.sipio.sip.sip_calls import answered, call, ended, quiet
-from tests.sipio.sip.sip_network import Network
+from tests.sipio.sip.sip_network import Network, Node
 
 
 @pytest.mark.parametrize(("code", "reason"), [(486, "Busy Here"), (603, "Decline"), (404, "Not Found")])
@@ -126,3 +126,43 @@ def test_a_broken_transport_ends_what_waits_for_it() -> None:
     a.agent.transport_failed(Address("tcp", "10.9.9.9", 5060))
     network.run(0.1)
     assert (ended(a).status, ended(a).by, ended(a).reason) == (503, EndedBy.SYSTEM, "transport failed")
+
+
+def probe(network: Network, node: Node) -> str:
+    """The status line and Retry-After that an OPTIONS from outside of every call is answered with."""
+    network.deliver(
+        f"OPTIONS sip:{node.address.host} SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK{len(node.sent)}\r\n"
+        f"From: <sip:p@x>;tag=1\r\nTo: <sip:{node.address.host}>\r\nCall-ID: probe\r\nCSeq: 1 OPTIONS\r\n\r\n".encode(),
+        Address("udp", "10.0.0.9", 5060),
+        node.address,
+    )
+    network.run(0.01)
+    head = node.sent[-1][1].decode()
+    return head[8:11] + (" Retry-After" if "\r\nRetry-After: 5\r\n" in head else "")
+
+
+def test_options_is_answered_as_a_call_would_be() -> None:
+    network = Network()
+    a, b = network.node(), network.node(UserAgentSettings(limits=CallLimits(calls=1)))
+    assert probe(network, b) == "200"
+    outgoing, _ = answered(network, a, b)
+    assert probe(network, b) == "503 Retry-After"
+    outgoing.bye()
+    network.run(0.1)
+    assert probe(network, b) == "200"
+    b.takes_calls = False
+    assert probe(network, b) == "503 Retry-After"
+    b.takes_calls = True
+    b.agent.drain()
+    assert probe(network, b) == "503 Retry-After"
+
+
+def test_options_inside_of_a_call_is_about_that_call() -> None:
+    network = Network()
+    a, b = network.node(), network.node()
+    outgoing, _ = answered(network, a, b)
+    b.agent.drain()
+    answers: list[int] = []
+    outgoing._requests.send("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
+    network.run(0.1)
+    assert answers == [200]

@@ -5,8 +5,16 @@ from itertools import pairwise
 import msgspec
 import pytest
 
+from sipio.errors import LocalError
 from sipio.sip.digest_client import DigestClient
-from sipio.sip.events import BindingChanged, CallReceived, RegistrationChanged, RegistrationState
+from sipio.sip.events import (
+    BindingChanged,
+    CallReceived,
+    ChallengeUnmet,
+    LoginFailed,
+    RegistrationChanged,
+    RegistrationState,
+)
 from sipio.sip.message import Response, parse_message
 from sipio.sip.randomness import Randomness
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
@@ -252,3 +260,87 @@ def test_phones_on_a_lost_connection_are_gone() -> None:
     phone.register("Contact: <sip:0@h>")
     phone.b.agent.connection_lost(phone.a.address)
     assert phone.contacts() == []
+
+
+def test_other_users_take_effect_and_phones_whose_user_stays_are_where_they_were() -> None:
+    phone = Phone()
+    bob = Credentials(username="bob", password="x")
+    phone.b.agent.use_accounts([ALICE, bob], frozenset())
+    phone.register("Contact: <sip:0@h>")
+    phone.b.agent.use_accounts([Credentials(username="alice", password="another"), bob], frozenset())
+    assert phone.contacts() == ["sip:0@h"]
+    # The phone still has the former password.
+    assert phone.register("Contact: <sip:0@h>").startswith("SIP/2.0 401")
+    assert phone.contacts() == ["sip:0@h"]
+    phone.b.agent.use_accounts([bob], frozenset())
+    assert phone.contacts() == []
+    phone.network.run(0.1)
+    assert phone.b.told(BindingChanged)[-1].contacts == []
+    phone.b.agent.use_accounts([], frozenset())
+    assert phone.register("Contact: <sip:0@h>").startswith("SIP/2.0 405")
+    phone.b.agent.use_accounts([ALICE], frozenset())
+    assert phone.register("Contact: <sip:0@h>").startswith("SIP/2.0 200")
+
+
+def test_a_failed_login_is_told_with_the_address_that_it_came_from() -> None:
+    phone = Phone()
+    phone.b.agent.use_accounts([Credentials(username="alice", password="another")], frozenset())
+    assert phone.register("Contact: <sip:0@h>").startswith("SIP/2.0 401")
+    (failed,) = phone.b.told(LoginFailed)
+    assert (failed.user, failed.method, failed.source) == ("alice", "REGISTER", phone.a.address)
+    # A challenge that was only asked for is none.
+    phone.b.events.clear()
+    phone.b.agent.use_accounts([ALICE], frozenset())
+    assert phone.register("Contact: <sip:0@h>").startswith("SIP/2.0 200")
+    assert phone.b.told(LoginFailed) == []
+    assert phone.b.agent.snapshot().failed_logins == 1
+
+
+def test_registrations_that_stay_as_they_are_go_on_undisturbed() -> None:
+    network, a, _ = pair()
+
+    def registration(name: str, seconds: int = 600) -> RegistrationSettings:
+        return RegistrationSettings(
+            name=name, registrar="sip:10.0.0.2", address_of_record="sip:alice@b", credentials=ALICE,
+            expires_seconds=seconds,
+        )  # fmt: skip
+
+    a.agent.use_registrations([registration("one"), registration("two"), registration("three")])
+    network.run(0.2)
+    assert states(a) == [(RegistrationState.REGISTERED, 200)] * 3
+    sent = len(a.sent)
+    a.agent.use_registrations([registration("one"), registration("two", 700)])
+    network.run(0.2)
+    names = [(event.name, event.state) for event in a.told(RegistrationChanged)[3:]]
+    assert sorted(names) == [
+        ("three", RegistrationState.UNREGISTERED),
+        ("two", RegistrationState.REGISTERED),
+        ("two", RegistrationState.UNREGISTERED),
+    ]
+    assert len(a.sent) - sent <= 6
+    with pytest.raises(LocalError):
+        a.agent.use_registrations([RegistrationSettings(
+            name="one", registrar="sip:10.0.0.2;transport=tcp", address_of_record="sip:alice@b")])  # fmt: skip
+    network.run(0.2)
+    assert len(a.told(RegistrationChanged)) == 6
+
+
+def test_a_challenge_that_is_not_understood_is_told() -> None:
+    network, a, _ = pair()
+
+    def changed(data: bytes) -> bytes:
+        return data.replace(b"algorithm=SHA-256", b"algorithm=SHA-512-256").replace(b"algorithm=MD5", b"algorithm=X")
+
+    network.rewrite = changed
+    a.agent.register(
+        RegistrationSettings(name="t", registrar="sip:10.0.0.2", address_of_record="sip:alice@b", credentials=ALICE)
+    )
+    network.run(0.2)
+    (event,) = a.told(RegistrationChanged)
+    why = "the challenge is not understood: algorithm 'SHA-512-256', qop 'auth'; algorithm 'X', qop 'auth'"
+    assert event.reason == f"Unauthorized: {why}"
+    a.agent.invite("sip:100@10.0.0.2", from_="sip:alice@b", media=a.media, credentials=ALICE)
+    network.run(0.2)
+    (unmet,) = a.told(ChallengeUnmet)
+    assert (unmet.uri, unmet.status) == ("sip:100@10.0.0.2", 407)
+    assert unmet.reason == why

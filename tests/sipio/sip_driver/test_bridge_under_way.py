@@ -268,3 +268,15 @@ async def test_a_bridged_call_has_a_hop_less(came_with: str, sent: int) -> None:
     exchange.session.request = request_of(came_with)
     exchange.perform(Bridge(destinations=[B]))
     assert exchange.endpoint.asked[0]["max_forwards"] == sent, "a loop of bridges ends"
+
+
+async def test_a_callee_who_answers_without_usable_media_was_never_connected() -> None:
+    bridging = Bridging(B, C, up=False)
+    # Its 200 was hung up by the user agent: no SessionAnswered came.
+    bridging.leg.end_as(EndedBy.SYSTEM, status=488, reason="no usable SDP in the answer")
+    assert bridging.what == [("ended", 488)]
+    assert [asked["target"] for asked in bridging.endpoint.asked] == [B, C]
+    bridging.leg.end_as(EndedBy.SYSTEM, status=488, reason="no usable SDP in the answer")
+    result = bridging.result
+    assert (result.status, result.code, result.seconds, result.hangup_by) == ("failed", 488, 0.0, "")
+    assert "accept" not in bridging.names()

@@ -200,7 +200,7 @@ async def test_registrations_in_and_out_are_told() -> None:
     told: list[RegistrationChanged] = []
     settings = SipDriverSettings(user_agent=UserAgentSettings(users=(ALICE,)))
     changed = asyncio.Event()
-    async with running(settings, binding_changed=bound.append) as (registrar, _):
+    async with running(settings, agent_event=bound.append) as (registrar, _):
         home = RegistrationSettings(
             name="home",
             registrar=f"sip:{HOST}:{registrar.addresses[0].port}",
@@ -212,7 +212,7 @@ async def test_registrations_in_and_out_are_told() -> None:
             told.append(event)
             changed.set()
 
-        async with running(host="127.0.0.73", registrations=(home,), registration_changed=note):
+        async with running(host="127.0.0.73", registrations=(home,), agent_event=note):
             await asyncio.wait_for(changed.wait(), 10)
         assert [event.status for event in told] == [200, 200]
         assert [len(event.contacts) for event in bound] == [1, 0]
