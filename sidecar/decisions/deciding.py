@@ -160,6 +160,8 @@ class Deciding:
         request = self._request
         sip = (request.sip or _UNTOLD) if step.reads_sip else None
         text = routing_host.input_json(state, step.variables, sip)
+        if self._index == 0:
+            routing_host.check_size(text, step.variables, step.limits.result_bytes)
         self._state = state
         self._handed = _now()
         limits = self._limits(step)

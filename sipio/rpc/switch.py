@@ -8,6 +8,7 @@ import msgspec
 
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
+from sipio.routing_shape import check_routing
 from sipio.rpc.errors import ConnectionLost, ErrorCode
 from sipio.rpc.numbers import WrittenNumbers, read_numbers
 from sipio.rpc.peer import RpcPeer
@@ -153,7 +154,13 @@ class SwitchMethods:
         responder.result("pong")
 
     def _route(self, params: list[RoutingRequest], responder: Responder) -> None:
-        request, written = read_numbers(params[0])
+        request = params[0]
+        try:
+            check_routing(request.routing, "params[0].routing")
+        except MalformedMessage as error:
+            responder.error(ErrorCode.BAD_REQUEST, str(error))
+            return
+        request, written = read_numbers(request)
         key = (responder.peer, request.call_id)
         route = _Route(self, responder, key, written)
         self._routes.setdefault(key, []).append(route)

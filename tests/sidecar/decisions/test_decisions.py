@@ -439,7 +439,17 @@ async def test_a_customers_other_routes_have_the_assignment_without_a_route() ->
     assert [run.invocation.program.name for run in desk.runner.runs] == ["own.js", "any.js"]
 
 
-@pytest.mark.parametrize("routing", [{"x": object()}, {"headers": [{"key": "Via", "value": "x"}]}])
+@pytest.mark.parametrize(
+    "routing",
+    [
+        {"x": object()},
+        {"headers": [{"key": "Via", "value": "x"}]},
+        {"egress_routing": [{}, {"headers": [{"key": "Via", "value": "x"}]}]},
+        {"egress_routing": [{"remove_headers": ["Call-ID"]}]},
+        {"x": "x" * 1_000_000},
+        {"x": {None: 1}},
+    ],
+)
 async def test_a_routing_that_no_script_can_be_given_is_the_switchs_mistake(routing: dict[str, Any]) -> None:
     desk = assigned()
     with pytest.raises(MalformedMessage):
