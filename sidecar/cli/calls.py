@@ -5,13 +5,12 @@ import datetime
 import itertools
 from pathlib import Path
 
-import msgspec
-
 from sidecar.calls.record import CallRecord
 from sidecar.calls.store import find, newest
 from sidecar.cli.call_timeline import timeline
 from sidecar.configuration.source import load_configuration
 from sidecar.errors import ConfigurationError
+from sidecar.text import escaped, safe_json
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,14 +31,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run_list(arguments: argparse.Namespace) -> int:
     """Prints a line for each call."""
     for record in itertools.islice(newest(_directory(arguments)), max(0, arguments.most)):
-        print(_line(record))
+        print(escaped(_line(record)))
     return 0
 
 
 def run_show(arguments: argparse.Namespace) -> int:
     """Prints one call. Raises NoSuchCall."""
     record = find(_directory(arguments), arguments.id)
-    print(msgspec.json.encode(record).decode() if arguments.json else timeline(record))
+    print(safe_json(record).decode() if arguments.json else timeline(record), end="")
     return 0
 
 

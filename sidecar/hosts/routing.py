@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from sandbox.answers import without_halves
+from sandbox.sound_text import without_halves
 from sidecar import header_rules
 from sidecar.header_rules import RuleViolation
 from sidecar.language.near_misses import meant

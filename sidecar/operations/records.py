@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.configuration.tree import LogSection
-from sidecar.logs.logger import LINE_BYTES, json_line, renderer, rfc3339, safe_json, text_line
+from sidecar.logs.logger import LINE_BYTES, json_line, renderer, rfc3339, text_line
 from sidecar.logs.output import LineOutput
 from sidecar.runs.outcomes import FAILURES, OutcomeName
+from sidecar.text import safe_json
 from sipio.routing import Decision, RoutingRequest
 
 NAME_CHARACTERS: Final = 256
@@ -121,11 +122,8 @@ class DecisionLog:
         now = self._clock()
         level = "warning" if record.outcome in FAILURES else "info"
         if self._json:
-            try:
-                encoded = safe_json(record)
-            except UnicodeEncodeError:
-                encoded = b""
-            if 0 < len(encoded) < LINE_BYTES - 100:
+            encoded = safe_json(record)
+            if len(encoded) < LINE_BYTES - 100:
                 # The encoded object begins with its tag, {"action":"decision", time and level go before it; a test
                 # holds msgspec to that. Made of the fields as a dict, as below, a line takes 2.2 us and not 1.2.
                 return b'{"time":"%b","level":"%b",%b' % (rfc3339(now).encode(), level.encode(), encoded[1:])

@@ -162,8 +162,11 @@ def test_observers_in_order_and_one_that_fails(caplog: pytest.LogCaptureFixture)
 
     events.subscribe(lambda record: seen.append(("first", record.call_id)))
     events.subscribe(fail)
+    events.subscribe(lambda record: seen.append(("last", record.call_id)))
     events.publish(of_outcome("returned"), REQUEST.call_id)
-    assert seen == [("first", REQUEST.call_id)]
+    assert seen == [("first", REQUEST.call_id), ("last", REQUEST.call_id)]
     assert "observer_failed" in caplog.text
     events.publish(of_outcome("returned"), REQUEST.call_id)
-    assert len(seen) == 2, "the others go on being told"
+    assert len(seen) == 4, "the others go on being told"
+    assert events.failed == 2
+    assert caplog.text.count("observer_failed") == 1, "told once, counted each time"
