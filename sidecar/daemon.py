@@ -21,6 +21,7 @@ from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
 from sidecar.operations.notify import Notifier, Watchdog
+from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.runs.pool_settings import call_pool, decision_pool
@@ -68,6 +69,18 @@ class Daemon:
             self._decisions.metrics,
             part_metrics.PoolMetrics(self._runner.states, self._decisions.script_runs),
             part_metrics.CallMetrics(self._calls.snapshot),
+            ScriptMetrics(
+                {
+                    PoolName.DECISIONS: self._decisions.decisions.by_script.snapshot,
+                    PoolName.CALLS: self._calls.by_script.snapshot,
+                }
+            ),
+            part_metrics.RecordMetrics(
+                {
+                    "decision": lambda: self._decisions.events.failed,
+                    "call": lambda: self._calls.events.failed,
+                }
+            ),
             part_metrics.RpcMetrics(socket.snapshot, socket.calls_snapshot),
             part_metrics.KamailioMetrics(kamailio.snapshots),
             part_metrics.SipMetrics(sip.snapshot, sip.media_snapshot),

@@ -14,12 +14,14 @@ from sidecar.calls.store import CallStore
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import Grants
+from sidecar.kind import RULES
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sidecar.operations.events import Events
 from sidecar.operations.part_metrics import CallsSnapshot
-from sidecar.runs.outcomes import GOOD_CALL_ENDS
+from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.runner import PoolName, Runner
+from sidecar.runs.script_counts import ScriptCounts
 
 _log = ActionLogger(__name__)
 
@@ -49,6 +51,8 @@ class CallService:
         self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants)
         """The handler that switches offer calls to."""
         self._outcomes: Counter[str] = Counter()
+        self.by_script = ScriptCounts(configuration.metrics.scripts)
+        """Calls ended, how many by a failure of the script and how long they were, by script."""
         self._store = CallStore(voice.records, voice.records_days) if voice.records is not None else None
         self.events: Events[CallRecord] = Events()
         self.events.subscribe(_log_record)
@@ -77,6 +81,8 @@ class CallService:
     def use(self, snapshot: Snapshot) -> None:
         """Take calls by this snapshot from now on."""
         self.calls.use(snapshot)
+        if self.enabled and snapshot.destinations:
+            self.by_script.expect(one.id for one in snapshot.scripts.values() if RULES[one.kind].drives_calls)
         first = not self._destinations and bool(snapshot.destinations)
         self._destinations = len(snapshot.destinations)
         if first and self._serving and self._starting is None:
@@ -137,6 +143,13 @@ class CallService:
 
     def _count(self, record: CallRecord) -> None:
         self._outcomes[record.outcome] += 1
+        if record.outcome == OutcomeName.REFUSED:
+            return
+        count = self.by_script.of(record.script)
+        count.runs += 1
+        count.micros += int(record.ended * 1e6)
+        if record.outcome in FAILURES:
+            count.failures += 1
 
 
 def _log_record(record: CallRecord) -> None:

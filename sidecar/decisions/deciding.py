@@ -18,6 +18,7 @@ from sidecar.kind import RULES
 from sidecar.runs.failure import Failure, failure_of, rule_broken
 from sidecar.runs.outcomes import OutcomeName, outcome_name
 from sidecar.runs.runner import Running, ScriptRunner
+from sidecar.runs.script_counts import ScriptCount
 from sidecar.sip_answer import SipAnswer
 from sipio.reasons import reason_phrase
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference, SipRequest
@@ -47,6 +48,7 @@ class Step:
 
     __slots__ = (
         "assignment",
+        "count",
         "entry",
         "limits",
         "program",
@@ -58,9 +60,17 @@ class Step:
     )
 
     def __init__(
-        self, assignment: Assignment, script: Script, program: Program, limits: Limits, *, tells_unread: bool
+        self,
+        assignment: Assignment,
+        script: Script,
+        program: Program,
+        limits: Limits,
+        count: ScriptCount,
+        *,
+        tells_unread: bool,
     ) -> None:
         self.assignment = assignment
+        self.count = count
         self.script = script
         self.program = program
         self.entry = RULES[script.kind].entry
@@ -201,6 +211,10 @@ class Deciding:
         self._sandbox_seconds += _now() - self._handed
         self._script_micros += completion.run_micros
         step = self._steps[self._index]
+        count = step.count
+        if name is not OutcomeName.REFUSED:  # that one was never begun
+            count.runs += 1
+            count.micros += completion.run_micros
         if completion.log:
             self._console += [(step.reference.id, line) for line in completion.log]
         outcome = completion.outcome
@@ -210,6 +224,8 @@ class Deciding:
             self._cancelled()
         else:
             failure = failure_of(outcome, step.program.text)
+            if name is not OutcomeName.REFUSED:
+                count.failures += 1
             assignment = step.assignment
             action = assignment.timeout_action if isinstance(outcome, TimedOut) else assignment.error_action
             self._fail(step, failure, action)
@@ -220,6 +236,7 @@ class Deciding:
         try:
             after = routing_host.read_result(outcome.value, before)
         except RuleViolation as error:
+            step.count.failures += 1
             failure = rule_broken(error, step.program.name, step.program.text)
             self._fail(step, failure, step.assignment.error_action)
             return
