@@ -201,7 +201,7 @@ class OneCall:
     def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
         """An action is complete."""
         asked = queued.asked
-        self._notes.action(asked.text, began, self._loop.time(), result)
+        self._notes.action(asked.text, began, self._loop.time(), result, _headers_of(asked))
         if isinstance(asked.action, Hangup) and isinstance(result, Failed) and self._hung_up is None:
             # The call is still up: whatever ends it later must not take it for ended.
             self._ending = None
@@ -271,7 +271,8 @@ class OneCall:
         current, began, waiting = self._queue.drop()
         if current is not None:
             done = isinstance(current.asked.action, Hangup)
-            self._notes.action(current.asked.text, began, self._loop.time(), Done() if done else HungUpDuring())
+            ended = Done() if done else HungUpDuring()
+            self._notes.action(current.asked.text, began, self._loop.time(), ended, _headers_of(current.asked))
             if not done:
                 reject_ended(current.call)
             elif current.call is not None:
@@ -347,6 +348,12 @@ class OneCall:
     def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
         self._drop_timer()
         self._timer = self._loop.call_later(seconds, then)
+
+
+def _headers_of(asked: RequestedAction) -> list[tuple[str, str]]:
+    """The headers that go out with an action."""
+    action = asked.action
+    return action.headers if isinstance(action, Answer | Bridge | Hangup) else []
 
 
 def _tell_hangup(call: HostCall, hung_up: HungUp) -> None:

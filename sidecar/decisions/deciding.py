@@ -41,6 +41,8 @@ class Decided(msgspec.Struct, frozen=True):
     """The last script failure, also where the call went on without that script."""
     console: Sequence[tuple[str, LogLine]]
     """What scripts wrote, with each script's id."""
+    scripts: Sequence[ScriptReference] = ()
+    """The scripts that were begun, in their order."""
 
 
 class Step:
@@ -310,6 +312,11 @@ class Deciding:
             )
         )
 
+    def _begun(self) -> Sequence[ScriptReference]:
+        """The scripts that were begun; the one of a single step is in the decision."""
+        steps = self._steps
+        return [step.reference for step in steps[: self._index + 1]] if len(steps) > 1 else ()
+
     def _micros(self) -> dict[str, int]:
         total = int((_now() - self._began) * 1e6)
         sandbox = int(self._sandbox_seconds * 1e6)
@@ -324,4 +331,4 @@ class Deciding:
         # The asker holds on to this, to cancel it: together they would wait for the garbage collector.
         del self._answer
         answer(decision)
-        self._owner.ended(self, Decided(self._request, decision, self._failure, self._console))
+        self._owner.ended(self, Decided(self._request, decision, self._failure, self._console, self._begun()))

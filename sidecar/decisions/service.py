@@ -98,11 +98,12 @@ def record_of_decided(decided: Decided) -> DecisionRecord:
     """The record of a decision, with the script failure that there was."""
     failure = decided.failure
     if failure is None:
-        return record_of(decided.request, decided.decision, console_lines=len(decided.console))
+        return record_of(decided.request, decided.decision, console_lines=len(decided.console), scripts=decided.scripts)
     return record_of(
         decided.request,
         decided.decision,
         error=failure.message,
         error_location=failure.location,
         console_lines=len(decided.console),
+        scripts=decided.scripts,
     )

@@ -75,9 +75,12 @@ def initial_state(routing: dict[str, Any]) -> RoutingState:
     """The switch's own decision. Raises RuleViolation where its own header changes break the rules: said now, it is
     nobody's fault but the switch's."""
     destinations = routing.get("egress_routing")
-    for index, destination in enumerate(destinations) if type(destinations) is list else ():
-        if type(destination) is dict and (destination.get("headers") or destination.get("remove_headers")):
-            _given_changes(destination, f"routing.egress_routing[{index}]")
+    if type(destinations) is list:
+        for destination in destinations:
+            if type(destination) is dict:
+                added = destination.get("headers")
+                if (added and not header_rules.are_plain(added)) or destination.get("remove_headers"):
+                    _given_changes(destination, f"routing.egress_routing[{destinations.index(destination)}]")
     if "headers" not in routing and "remove_headers" not in routing:
         return RoutingState(routing, _NO_CHANGES)
     return RoutingState(routing, _given_changes(routing, "routing"))
@@ -322,7 +325,7 @@ class _Numbers:
     def check(self, field: str, container: dict[str, Any]) -> None:
         value = container.get(field)
         # Every gateway mostly has the same caller id.
-        if value is None or (type(value) is str and value == self._last):
+        if value is None or (type(value) is str and (value == self._last or value == self._before.get(field))):
             return
         try:
             text = header_rules.number(field, value)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from sidecar.calls import store as call_store
-from sidecar.calls.record import CallRecord
+from sidecar.calls.record import CallRecord, LegRecord
 from sidecar.calls.store import CallStore, NoSuchCall, find, newest
 from sidecar.cli import main
 
@@ -148,6 +148,18 @@ async def test_what_a_caller_calls_itself_does_not_drive_the_terminal(
         main(["calls", "--directory", str(tmp_path), *words])
         captured = capsys.readouterr()
         assert not {"\x1b", "\x9b", "\u202e"} & set(captured.out + captured.err)
+
+
+async def test_calls_are_found_by_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = CallStore(tmp_path, days=7)
+    store.add(msgspec.structs.replace(record("from"), cli="442079460123"))
+    store.add(msgspec.structs.replace(record("to"), dest_number="442079460123"))
+    bridged = [LegRecord(at=1.0, destination="trunk/main/442079460123", what="answered")]
+    store.add(msgspec.structs.replace(record("bridged"), legs=bridged))
+    store.add(record("other"))
+    await store.close()
+    assert main(["calls", "--directory", str(tmp_path), "list", "--number", "79460123"]) == 0
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["bridged", "to", "from"]
 
 
 async def test_shown_as_a_timeline_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
