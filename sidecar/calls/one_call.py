@@ -29,9 +29,9 @@ from sidecar.hosts.call import RequestedAction, VariableChange
 from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
-from sidecar.runs.failure import Failure
+from sidecar.runs.failure import Failure, in_words
 from sidecar.runs.limits import QUEUED_ACTIONS
-from sidecar.runs.outcomes import OutcomeName
+from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sidecar.runs.programs import Programs
 from sidecar.runs.runner import ScriptRunner
 from sipio.call_control import (
@@ -71,6 +71,10 @@ class AllCalls(Protocol):
 
     def folders(self, offer: CallOffer, assignment: VoiceAssignment) -> CustomerFolders:
         """Where the files of a call's customer are."""
+        ...
+
+    def wrote(self, call: "OneCall", level: str, text: str) -> None:
+        """A call's script has written to its log or its console, or failed."""
         ...
 
     def over(self, call: "OneCall", record: CallRecord) -> None:
@@ -134,7 +138,9 @@ class OneCall:
             else:
                 self._hangup_wanted.append(call)
         elif call.name == "log":
-            self._notes.write(str(arguments[0]) if arguments else "")
+            text = str(arguments[0]) if arguments else ""
+            self._notes.write(text)
+            self._calls.wrote(self, "log", text)
             call.resolve()
         elif call.name == "warn":
             message, stack = ([*map(str, arguments), "", ""])[:2]
@@ -298,6 +304,7 @@ class OneCall:
     def _script_done(self, completion: Completion) -> None:
         for line in completion.log:
             self._notes.write(f"console.{line.level}: {line.text}")
+            self._calls.wrote(self, line.level, line.text)
         if self._hung_up is not None:
             self._all_over()
         elif not isinstance(completion.outcome, Returned) or self._queue.idle:
@@ -328,6 +335,8 @@ class OneCall:
         self._over = True
         self._drop_timer()
         failure = self._failure or failure_after(completion, self._script.program.text)
+        if failure.outcome in FAILURES:
+            self._calls.wrote(self, "failed", in_words(failure))
         script = self.script
         record = self._notes.close(
             hung_up,

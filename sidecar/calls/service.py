@@ -17,6 +17,7 @@ from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
+from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.events import Events
 from sidecar.operations.part_metrics import CallsSnapshot
 from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
@@ -40,7 +41,10 @@ class CallService:
 
     name = "calls"
 
-    def __init__(self, configuration: Configuration, runner: Runner, grants: Grants) -> None:
+    def __init__(
+        self, configuration: Configuration, runner: Runner, grants: Grants, console: ConsoleFeed | None = None
+    ) -> None:
+        """``console`` is told what scripts write."""
         voice = configuration.voice
         self._runner = runner
         self._seconds = voice.drain_seconds
@@ -48,7 +52,7 @@ class CallService:
         """Whether calls are taken at all."""
         self.drain_seconds = voice.drain_seconds + ENDING_SECONDS if self.enabled else 0.0
         nothing = Snapshot(scripts={}, routes={}, dids={})
-        self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants)
+        self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants, console)
         """The handler that switches offer calls to."""
         self._outcomes: Counter[str] = Counter()
         self.by_script = ScriptCounts(configuration.metrics.scripts)

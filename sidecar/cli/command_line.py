@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.errors import SandboxError
-from sidecar.cli import bench, call, calls, check, config, route, run, serve, types
+from sidecar.cli import bench, call, calls, check, config, logs, route, run, serve, types
 from sidecar.errors import SidecarError
 from sidecar.text import escaped_lines
 from sipio.errors import SipioError
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scriptforge {version('scriptforge-sidecar')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, check, serve, route, call, calls, types, config, bench):
+    for command in (run, check, serve, route, logs, call, calls, types, config, bench):
         command.add_parser(subparsers)
     return parser
 

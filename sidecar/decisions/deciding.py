@@ -41,6 +41,8 @@ class Decided(msgspec.Struct, frozen=True):
     """The last script failure, also where the call went on without that script."""
     console: Sequence[tuple[str, LogLine]]
     """What scripts wrote, with each script's id."""
+    failed_script: str = ""
+    """The id of the script of that failure."""
     scripts: Sequence[ScriptReference] = ()
     """The scripts that were begun, in their order."""
 
@@ -104,6 +106,7 @@ class Deciding:
         "_answered",
         "_began",
         "_console",
+        "_failed",
         "_failure",
         "_handed",
         "_index",
@@ -135,6 +138,7 @@ class Deciding:
         self._running: Running | None = None
         self._answered = False
         self._failure: Failure | None = None
+        self._failed = ""
         self._console: list[tuple[str, LogLine]] = []
         self._script_micros = 0
         self._sandbox_seconds = 0.0
@@ -262,6 +266,7 @@ class Deciding:
 
     def _fail(self, step: Step, failure: Failure, action: SipAnswer | None) -> None:
         self._failure = failure
+        self._failed = step.reference.id
         if action is not None:
             self._reject(failure.outcome, action, step)
             return
@@ -331,4 +336,6 @@ class Deciding:
         # The asker holds on to this, to cancel it: together they would wait for the garbage collector.
         del self._answer
         answer(decision)
-        self._owner.ended(self, Decided(self._request, decision, self._failure, self._console, self._begun()))
+        self._owner.ended(
+            self, Decided(self._request, decision, self._failure, self._console, self._failed, self._begun())
+        )

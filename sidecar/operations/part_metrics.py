@@ -32,7 +32,17 @@ RPC_CLOSINGS: Final = (
     *(ErrorCode.MALFORMED, ErrorCode.OVERSIZED, ErrorCode.FRAME_TIMEOUT, ErrorCode.IDLE_TIMEOUT),
     "output",
 )
-RPC_METHODS: Final = ("hello", "ping", "route", "cancel", "stats", "scripts", "call.start", "call.event")
+RPC_METHODS: Final = (
+    "hello",
+    "ping",
+    "route",
+    "cancel",
+    "stats",
+    "scripts",
+    "call.start",
+    "call.event",
+    "console.follow",
+)
 RPC_NOTIFICATIONS: Final = ("cancel", "call.event")
 KAMAILIO_FALLBACKS: Final = ("overloaded", "bad-request", "bad-decision", "answer-too-long", "router-failed")
 FREESWITCH_REFUSALS: Final = ("allow_list", "connections", "calls", "draining")
