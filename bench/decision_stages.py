@@ -36,10 +36,12 @@ from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import decision_programs
 from sidecar.runs.runner import Running
 from sipio.routing import Decision, RoutingRequest
+from sipio.routing_shape import check_routing
 from sipio.rpc import messages
 from sipio.rpc.connection import RpcConnection
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.messages import RequestReceived
+from sipio.rpc.switch import PlainRoutingRequest
 from sipio.rpc.values import ValueDecoder
 
 REPETITION: Final = 20
@@ -87,7 +89,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     [asked] = workload.requests(1, size)
     params = ({"call_id": "1@192.0.2.1", "customer": asked.customer, "routing": asked.routing},)
     frame = messages.encode_request(7, "route", params)
-    decoder = ValueDecoder(list[RoutingRequest])
+    decoder = ValueDecoder(list[RoutingRequest], list[PlainRoutingRequest])
     received = messages.decode_message(frame)
     assert isinstance(received, RequestReceived)
     raw = received.params
@@ -139,6 +141,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     return {
         "socket: split and read the envelope": receive,
         "socket: decode the request": lambda: decoder.decode(raw, "params"),
+        "socket: check the routing's shape": lambda: check_routing(request.routing, "routing"),
         "decide: write the script's input": lambda: routing_host.input_json(
             routing_host.initial_state(request.routing), variables
         ),

@@ -1,6 +1,5 @@
 """What a worker's answer means. A worker may be a script's after a breakout, so nothing in it is taken on trust."""
 
-import re
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +17,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.program import Invocation
+from sandbox.sound_text import without_halves
 from sandbox.stack import threw
 
 LOG_LINES: Final = 2_000
@@ -25,11 +25,6 @@ LOG_LINES: Final = 2_000
 20,000 took the event loop 40 ms."""
 CHARACTER_BYTES: Final = 3
 """The most that a character of the runtime's, half of a surrogate pair at worst, takes in UTF-8."""
-
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
-"""Every escape of a JSON text in turn; the group is half of a surrogate pair."""
 
 _BOUNDS: Final = {bound.encode(): bound for bound in Bound}
 _CALLS: Final = msgspec.json.Decoder(list[tuple[int, str, list[Any]]])
@@ -51,15 +46,6 @@ def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | 
     if tag == Tag.BROKEN:
         return Crashed(f"engine: {payload.decode('utf-8', 'replace')}")
     return None
-
-
-def without_halves(text: bytes) -> bytes:
-    """JSON in which each half of a surrogate pair has become a question mark.
-
-    JavaScript writes such halves, of a name cut in the middle of an emoji, as escapes that no UTF-8 can hold and a
-    decoder refuses: a script's result or its whole console would be lost for one character.
-    """
-    return _ESCAPE.sub(lambda escape: b"?" if escape[1] else escape[0], text)
 
 
 def read_calls(text: str) -> list[tuple[int, str, list[Any]]] | None:

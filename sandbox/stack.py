@@ -6,6 +6,7 @@ from typing import Final
 
 from sandbox import runtime
 from sandbox.outcome import Location, Threw
+from sandbox.sound_text import sound
 
 _FRAME: Final = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
 
@@ -38,13 +39,13 @@ def threw(program_name: str, description: str) -> Threw:
         read = None
     if not isinstance(read, dict):
         read = {}
-    stack = str(read.get("stack", ""))
+    stack = sound(str(read.get("stack", "")))
     frames = author_frames(stack)
     builtin = _BUILTIN.match(stack)
     return Threw(
         program=program_name,
-        name=str(read.get("name", "Error")),
-        message=str(read.get("message", "")),
+        name=sound(str(read.get("name", "Error"))),
+        message=sound(str(read.get("message", ""))),
         location=frames[0][1] if frames else None,
         stack=tuple(f"{function} ({program_name}:{place.line}:{place.column})" for function, place in frames),
         builtin=builtin[1] if builtin else "",

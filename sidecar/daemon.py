@@ -17,10 +17,12 @@ from sidecar.hosts.grants import shipped_grants
 from sidecar.lifecycle import Part, cancel_rest_of_all, close_all, drain_all, stop_accepting_all
 from sidecar.logs.logger import ActionLogger, open_output, setup
 from sidecar.operations import part_metrics
+from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
 from sidecar.operations.notify import Notifier, Watchdog
+from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.runs.pool_settings import call_pool, decision_pool
@@ -53,12 +55,20 @@ class Daemon:
             DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
         )
         self._catalog = LiveCatalog(source, self._use)
-        self._decisions = DecisionService(configuration, self._runner, grants, self._output)
-        self._calls = CallService(configuration, self._runner, grants)
+        console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
+        self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
+        self._calls = CallService(configuration, self._runner, grants, console)
 
         router, handler = self._decisions.decisions, self._calls.calls
         taken = handler if self._calls.enabled else None
-        socket = SocketPart(configuration, router, handler, stats=self._decisions.stats, scripts=self._catalog.scripts)
+        socket = SocketPart(
+            configuration,
+            router,
+            handler,
+            stats=self._decisions.stats,
+            scripts=self._catalog.scripts,
+            more=console.methods,
+        )
         kamailio = KamailioPart(configuration.kamailio, router)
         sip = SipPart(configuration, taken, self._calls.start_workers, self._calls.takes_calls)
         freeswitch = FreeswitchPart(configuration, router, taken, self._calls.start_workers)
@@ -68,6 +78,18 @@ class Daemon:
             self._decisions.metrics,
             part_metrics.PoolMetrics(self._runner.states, self._decisions.script_runs),
             part_metrics.CallMetrics(self._calls.snapshot),
+            ScriptMetrics(
+                {
+                    PoolName.DECISIONS: self._decisions.decisions.by_script.snapshot,
+                    PoolName.CALLS: self._calls.by_script.snapshot,
+                }
+            ),
+            part_metrics.RecordMetrics(
+                {
+                    "decision": lambda: self._decisions.events.failed,
+                    "call": lambda: self._calls.events.failed,
+                }
+            ),
             part_metrics.RpcMetrics(socket.snapshot, socket.calls_snapshot),
             part_metrics.KamailioMetrics(kamailio.snapshots),
             part_metrics.SipMetrics(sip.snapshot, sip.media_snapshot),

@@ -4,10 +4,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
-
 from sidecar.problem import Problem, Severity
-from sidecar.text import escaped
+from sidecar.text import escaped, safe_json
 
 LINE_WINDOW: Final = 100
 """Characters of a source line that are shown around the column; minified scripts are one line."""
@@ -29,7 +27,7 @@ def report(problems: Iterable[Problem], sources: Mapping[str, str]) -> str:
 
 def report_json(problems: Iterable[Problem]) -> str:
     """One JSON object with the list ``problems``, each with file, line, column, severity and message."""
-    return msgspec.json.encode({"problems": list(problems)}).decode() + "\n"
+    return safe_json({"problems": list(problems)}).decode()
 
 
 def summary(problems: Iterable[Problem], what: str) -> str:

@@ -14,6 +14,9 @@ SIP_TEXT: Final = 65_535
 
 _Text = Annotated[str, Meta(max_length=SIP_TEXT)]
 
+LONGEST_TIMEOUT_MS: Final = 2**63 - 1
+"""Of 64 bits with a sign, which every switch's numbers fit; a switch that has no limit may send it."""
+
 
 class Direction(StrEnum):
     """Which assignment applies: the customer's route (calls they place) or the DID (calls to them)."""
@@ -51,8 +54,9 @@ class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     did: str = ""
     routing: dict[str, Any]
     """The switch's own decision: ``egress_routing`` (destinations in order), ``cli``, ``dest_number``, ..."""
-    timeout_ms: int | None = None
-    """The most the switch is ready to wait; shortens the assignment's own timeout, never lengthens it."""
+    timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_TIMEOUT_MS)] | None = None
+    """The most the switch is ready to wait; shortens the assignment's own timeout, never lengthens it. No time at all
+    is a mistake of the switch's and no time-out of a script's."""
     fail_closed: bool | None = None
     """Whether the switch refuses the call if it gets no answer; None where it does not say."""
     sip: SipRequest | None = None

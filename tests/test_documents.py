@@ -285,7 +285,11 @@ def test_the_sample_record_is_one_that_the_log_would_have() -> None:
         call_id=shown["call_id"],
         customer=shown["customer"],
         route=shown["route"],
-        routing={"egress_routing": [{}] * shown["destinations_in"]},
+        routing={
+            "cli": shown["cli"],
+            "dest_number": shown["dest_number"],
+            "egress_routing": [{"gw": {gateway: {}}} for gateway in shown["gateways_in"]],
+        },
     )
     decisions.route(request, lambda _decision: None)
     name, _, message = shown["error"].partition(": ")

@@ -13,6 +13,7 @@ from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.customer_folders import CustomerFolders
 from sidecar.hosts.grants import Grants
+from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.runs import programs
 from sidecar.runs.runner import ScriptRunner
 from sipio.call_control import (
@@ -35,8 +36,10 @@ class Calls:
         snapshot: Snapshot,
         ended: Callable[[CallRecord], None],
         grants: Grants | None = None,
+        console: ConsoleFeed | None = None,
     ) -> None:
         self.runner = runner
+        self._console = console
         self.configuration = configuration
         self.grants = grants or Grants()
         self.programs = programs.call_programs(configuration, self.grants)
@@ -99,6 +102,11 @@ class Calls:
         """End every call that is up, properly: the daemon stops."""
         for call in list(self._calls):
             call.end(Hangup(code=503, reason=reason, cause=cause_of(503)), HangupBy.SYSTEM)
+
+    def wrote(self, call: "OneCall", level: str, text: str) -> None:
+        """Tell whoever follows the console of a call's script."""
+        if self._console is not None and self._console.followed:
+            self._console.write(call.offer.id, call.script.id, level, text)
 
     def over(self, call: "OneCall", record: CallRecord) -> None:
         self._calls.discard(call)

@@ -29,9 +29,9 @@ from sidecar.hosts.call import RequestedAction, VariableChange
 from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
-from sidecar.runs.failure import Failure
+from sidecar.runs.failure import Failure, in_words
 from sidecar.runs.limits import QUEUED_ACTIONS
-from sidecar.runs.outcomes import OutcomeName
+from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sidecar.runs.programs import Programs
 from sidecar.runs.runner import ScriptRunner
 from sipio.call_control import (
@@ -71,6 +71,10 @@ class AllCalls(Protocol):
 
     def folders(self, offer: CallOffer, assignment: VoiceAssignment) -> CustomerFolders:
         """Where the files of a call's customer are."""
+        ...
+
+    def wrote(self, call: "OneCall", level: str, text: str) -> None:
+        """A call's script has written to its log or its console, or failed."""
         ...
 
     def over(self, call: "OneCall", record: CallRecord) -> None:
@@ -134,7 +138,9 @@ class OneCall:
             else:
                 self._hangup_wanted.append(call)
         elif call.name == "log":
-            self._notes.write(str(arguments[0]) if arguments else "")
+            text = str(arguments[0]) if arguments else ""
+            self._notes.write(text)
+            self._calls.wrote(self, "log", text)
             call.resolve()
         elif call.name == "warn":
             message, stack = ([*map(str, arguments), "", ""])[:2]
@@ -201,7 +207,7 @@ class OneCall:
     def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
         """An action is complete."""
         asked = queued.asked
-        self._notes.action(asked.text, began, self._loop.time(), result)
+        self._notes.action(asked.text, began, self._loop.time(), result, _headers_of(asked))
         if isinstance(asked.action, Hangup) and isinstance(result, Failed) and self._hung_up is None:
             # The call is still up: whatever ends it later must not take it for ended.
             self._ending = None
@@ -271,7 +277,8 @@ class OneCall:
         current, began, waiting = self._queue.drop()
         if current is not None:
             done = isinstance(current.asked.action, Hangup)
-            self._notes.action(current.asked.text, began, self._loop.time(), Done() if done else HungUpDuring())
+            ended = Done() if done else HungUpDuring()
+            self._notes.action(current.asked.text, began, self._loop.time(), ended, _headers_of(current.asked))
             if not done:
                 reject_ended(current.call)
             elif current.call is not None:
@@ -297,6 +304,7 @@ class OneCall:
     def _script_done(self, completion: Completion) -> None:
         for line in completion.log:
             self._notes.write(f"console.{line.level}: {line.text}")
+            self._calls.wrote(self, line.level, line.text)
         if self._hung_up is not None:
             self._all_over()
         elif not isinstance(completion.outcome, Returned) or self._queue.idle:
@@ -327,6 +335,8 @@ class OneCall:
         self._over = True
         self._drop_timer()
         failure = self._failure or failure_after(completion, self._script.program.text)
+        if failure.outcome in FAILURES:
+            self._calls.wrote(self, "failed", in_words(failure))
         script = self.script
         record = self._notes.close(
             hung_up,
@@ -347,6 +357,12 @@ class OneCall:
     def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
         self._drop_timer()
         self._timer = self._loop.call_later(seconds, then)
+
+
+def _headers_of(asked: RequestedAction) -> list[tuple[str, str]]:
+    """The headers that go out with an action."""
+    action = asked.action
+    return action.headers if isinstance(action, Answer | Bridge | Hangup) else []
 
 
 def _tell_hangup(call: HostCall, hung_up: HungUp) -> None:

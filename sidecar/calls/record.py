@@ -1,5 +1,6 @@
 """The record of one Class 5 call: what it was, what was done on it, how it ended."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,8 @@ class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     began: float
     ended: float
     result: str
+    headers: list[tuple[str, str]] = []
+    """Headers that went out with it, on the answer, to the other leg or with the refusal."""
 
 
 class LegRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,6 +47,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     driver: str
     customer: str = ""
     cli: str
+    cli_name: str = ""
     dest_number: str
     source: str = ""
     script: str = ""
@@ -88,13 +92,21 @@ class CallNotes:
         """Seconds since the call's arrival, in milliseconds' precision."""
         return round(now - self._began, 3)
 
-    def action(self, text: str, began: float, now: float, result: ActionResult) -> None:
-        """An action has ended."""
+    def action(
+        self, text: str, began: float, now: float, result: ActionResult, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """An action has ended; ``headers`` went out with it."""
         if len(self.actions) >= ACTIONS:
             self.left_out += 1
             return
         self.actions.append(
-            ActionRecord(action=text, began=self.at(began), ended=self.at(now), result=_in_words(result)[:200])
+            ActionRecord(
+                action=text,
+                began=self.at(began),
+                ended=self.at(now),
+                result=_in_words(result)[:200],
+                headers=list(headers),
+            )
         )
 
     def leg(self, destination: str, what: str, code: int, now: float) -> None:
@@ -120,6 +132,7 @@ class CallNotes:
             driver=offer.driver,
             customer=offer.customer,
             cli=offer.from_user,
+            cli_name=offer.from_name,
             dest_number=offer.to_user,
             source=offer.source,
             arrived=self._arrived,

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from sandbox.answers import without_halves
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
+from sandbox.sound_text import without_halves
 from sidecar.runs.failure import Failure, failure_of
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.text import printable

@@ -14,12 +14,15 @@ from sidecar.calls.store import CallStore
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import Grants
+from sidecar.kind import RULES
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
+from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.events import Events
 from sidecar.operations.part_metrics import CallsSnapshot
-from sidecar.runs.outcomes import GOOD_CALL_ENDS
+from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.runner import PoolName, Runner
+from sidecar.runs.script_counts import ScriptCounts
 
 _log = ActionLogger(__name__)
 
@@ -38,7 +41,10 @@ class CallService:
 
     name = "calls"
 
-    def __init__(self, configuration: Configuration, runner: Runner, grants: Grants) -> None:
+    def __init__(
+        self, configuration: Configuration, runner: Runner, grants: Grants, console: ConsoleFeed | None = None
+    ) -> None:
+        """``console`` is told what scripts write."""
         voice = configuration.voice
         self._runner = runner
         self._seconds = voice.drain_seconds
@@ -46,9 +52,11 @@ class CallService:
         """Whether calls are taken at all."""
         self.drain_seconds = voice.drain_seconds + ENDING_SECONDS if self.enabled else 0.0
         nothing = Snapshot(scripts={}, routes={}, dids={})
-        self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants)
+        self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants, console)
         """The handler that switches offer calls to."""
         self._outcomes: Counter[str] = Counter()
+        self.by_script = ScriptCounts(configuration.metrics.scripts)
+        """Calls ended, how many by a failure of the script and how long they were, by script."""
         self._store = CallStore(voice.records, voice.records_days) if voice.records is not None else None
         self.events: Events[CallRecord] = Events()
         self.events.subscribe(_log_record)
@@ -83,6 +91,8 @@ class CallService:
     def use(self, snapshot: Snapshot) -> None:
         """Take calls by this snapshot from now on."""
         self.calls.use(snapshot)
+        if self.enabled and snapshot.destinations:
+            self.by_script.expect(one.id for one in snapshot.scripts.values() if RULES[one.kind].drives_calls)
         first = not self._destinations and bool(snapshot.destinations)
         self._destinations = len(snapshot.destinations)
         if first and self._serving and self._starting is None:
@@ -143,6 +153,13 @@ class CallService:
 
     def _count(self, record: CallRecord) -> None:
         self._outcomes[record.outcome] += 1
+        if record.outcome == OutcomeName.REFUSED:
+            return
+        count = self.by_script.of(record.script)
+        count.runs += 1
+        count.micros += int(record.ended * 1e6)
+        if record.outcome in FAILURES:
+            count.failures += 1
 
 
 def _log_record(record: CallRecord) -> None:

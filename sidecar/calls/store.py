@@ -15,6 +15,7 @@ import msgspec
 from sidecar.calls.record import CallRecord
 from sidecar.errors import SidecarError
 from sidecar.logs.logger import ActionLogger
+from sidecar.text import safe_json
 
 _log = ActionLogger(__name__)
 
@@ -25,7 +26,6 @@ GATHERING_SECONDS: Final = 0.25
 """From one write to the next, and what comes meanwhile is one: a thread woken for each record took 0.15 ms of a call's
 processor time. A record that comes alone is written at once."""
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(CallRecord).decode
 
 
@@ -79,28 +79,41 @@ class CallStore:
     async def _write(self) -> None:
         records = deque(self._unwritten)
         self._unwritten.clear()
+        lost: list[Exception] = []
         try:
-            await asyncio.to_thread(self._append, records)
-            self._said = False
-        except OSError as error:
-            self.dropped += len(records)
-            if not self._said:
-                _log.error("call_records_not_written", error=str(error), dropped=self.dropped)
-            self._said = True
+            await asyncio.to_thread(self._append, records, lost)
+        except Exception as error:  # noqa: BLE001 - told below: whatever it is costs these records, and none after them
+            lost += [error] * len(records)
         finally:
             self._writing = None
             if self._unwritten:
                 self._gather()
+        self.dropped += len(lost)
+        if lost and not self._said:
+            reason = lost[0]
+            shown = str(reason) if isinstance(reason, OSError) else f"{type(reason).__name__}: {reason}"
+            _log.error("call_records_not_written", error=shown, dropped=self.dropped)
+        self._said = bool(lost)
 
-    def _append(self, records: deque[CallRecord]) -> None:
-        """Write the records, each taken out once it is written."""
+    def _append(self, records: deque[CallRecord], lost: list[Exception]) -> None:
+        """Write the records, each taken out once it is written. Of one that cannot be encoded the reason is added to
+        ``lost``: it costs no other."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        while records:
-            day, same = next(itertools.groupby(records, key=lambda record: _day(record.arrived)))
-            lines = [_encode(record) + b"\n" for record in same]
+        lines: deque[tuple[str, bytes]] = deque()
+        for _ in range(len(records)):
+            record = records.popleft()
+            try:
+                lines.append((_day(record.arrived), safe_json(record)))
+            except Exception as error:  # noqa: BLE001 - handed to the caller, who tells of it
+                lost.append(error)
+            else:
+                records.append(record)
+        while lines:
+            day, same = next(itertools.groupby(lines, key=lambda line: line[0]))
             file = self._directory / f"calls-{day}.jsonl"
             new = not file.exists()
-            for _ in range(_append_lines(file, lines)):
+            for _ in range(_append_lines(file, [line for _, line in same])):
+                lines.popleft()
                 records.popleft()
             if new:
                 self._prune()

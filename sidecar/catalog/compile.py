@@ -21,6 +21,7 @@ from sidecar.kind import RULES, Kind
 from sidecar.language.es_module import Prepared, prepare
 from sidecar.language.modules import AVAILABLE
 from sidecar.problem import Severity
+from sipio.sound_text import sound
 
 SCRIPT_NAMESPACE: Final = uuid.UUID("6c0f4a52-2a75-5c0c-9d3b-6f1c0b7f4d10")
 """Of the uuid that a script has when its entry gives none. Never to change: others hold on to the uuids."""
@@ -88,11 +89,14 @@ def make_script(
     memory_bytes: int | None = None,
     modules: frozenset[str] | None = None,
 ) -> Script:
-    """A script with its runnable text, its entries and its version. ``prepared`` is made where it is not given."""
+    """A script with its runnable text, its entries and its version. ``prepared`` is made where it is not given.
+
+    An id or a name that is no UTF-8, as a file's may be, is written with escapes.
+    """
     prepared = prepared or prepare(text, kind)
     script = Script(
-        id=id,
-        name=name,
+        id=sound(id),
+        name=sound(name),
         version="",
         kind=kind,
         text=text,

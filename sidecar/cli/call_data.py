@@ -13,7 +13,9 @@ from sidecar.catalog.directory.entries import variables_of
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity
+from sipio.errors import MalformedMessage
 from sipio.routing import RoutingRequest
+from sipio.routing_shape import check_routing
 
 STANDARD_INPUT: Final = "-"
 DATA_BYTES: Final = 16_777_216
@@ -54,12 +56,14 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InputError(Problem(name, 0, 0, Severity.ERROR, f"is not JSON: {reason}")) from error
     try:
-        return msgspec.convert(_request_fields(given, call_id), RoutingRequest)
+        request = msgspec.convert(_request_fields(given, call_id), RoutingRequest)
+        check_routing(request.routing, "routing")
     except msgspec.ValidationError as error:
         message = str(error).replace("`$.", "`").replace(" - at", " at")
         raise InputError(Problem(name, 0, 0, Severity.ERROR, message)) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, MalformedMessage) as error:
         raise InputError(Problem(name, 0, 0, Severity.ERROR, str(error))) from error
+    return request
 
 
 def read_variables(file: str | None) -> dict[str, Any]:

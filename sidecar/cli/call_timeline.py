@@ -18,6 +18,7 @@ def timeline(record: CallRecord) -> str:
     for action in record.actions:
         took = action.ended - action.began
         events.append((action.began, f"{action.action:<40} {took:8.3f} s  {action.result}"))
+        events += [(action.began, f"  {name}: {value}") for name, value in action.headers]
     for leg in record.legs:
         events.append((leg.at, f"  {leg.destination} {leg.what}{f' {leg.code}' if leg.code else ''}"))
     for warning in record.warnings:

@@ -5,13 +5,12 @@ import datetime
 import itertools
 from pathlib import Path
 
-import msgspec
-
 from sidecar.calls.record import CallRecord
 from sidecar.calls.store import find, newest
 from sidecar.cli.call_timeline import timeline
 from sidecar.configuration.source import load_configuration
 from sidecar.errors import ConfigurationError
+from sidecar.text import escaped, safe_json
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,6 +21,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     below = parser.add_subparsers(required=True, metavar="list|show")
     listing = below.add_parser("list", help="the newest calls, a line each")
     listing.add_argument("--most", type=int, default=20, metavar="N", help="default: 20")
+    listing.add_argument(
+        "--number",
+        metavar="DIGITS",
+        help="only calls from, to or bridged to a number with these digits in it",
+    )
     listing.set_defaults(run=run_list)
     showing = below.add_parser("show", help="one call as a timeline")
     showing.add_argument("id", metavar="ID", help="the call's id, or its beginning")
@@ -31,15 +35,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Prints a line for each call."""
-    for record in itertools.islice(newest(_directory(arguments)), max(0, arguments.most)):
-        print(_line(record))
+    found = (record for record in newest(_directory(arguments)) if _is_of(record, arguments.number))
+    for record in itertools.islice(found, max(0, arguments.most)):
+        print(escaped(_line(record)))
     return 0
 
 
 def run_show(arguments: argparse.Namespace) -> int:
     """Prints one call. Raises NoSuchCall."""
     record = find(_directory(arguments), arguments.id)
-    print(msgspec.json.encode(record).decode() if arguments.json else timeline(record))
+    print(safe_json(record).decode() if arguments.json else timeline(record), end="")
     return 0
 
 
@@ -50,6 +55,12 @@ def _directory(arguments: argparse.Namespace) -> Path:
     if configured is None:
         raise ConfigurationError("voice.records is empty: no call records are kept")
     return configured
+
+
+def _is_of(record: CallRecord, number: str | None) -> bool:
+    return number is None or any(
+        number in text for text in (record.cli, record.dest_number, *(leg.destination for leg in record.legs))
+    )
 
 
 def _line(record: CallRecord) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.errors import SandboxError
-from sidecar.cli import bench, call, calls, check, config, route, run, serve, types
+from sidecar.cli import bench, call, calls, check, config, logs, route, run, serve, types
 from sidecar.errors import SidecarError
+from sidecar.text import escaped_lines
 from sipio.errors import SipioError
 
 INTERRUPTED: Final = 130
@@ -31,7 +32,7 @@ def run_command(given: argparse.Namespace) -> int:
         status = int(given.run(given))
         sys.stdout.flush()  # what cannot be written is known here, not at the interpreter's end
     except (SidecarError, SandboxError, SipioError) as error:
-        print(f"scriptforge: {error}", file=sys.stderr)
+        print(escaped_lines(f"scriptforge: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -44,7 +45,7 @@ def run_command(given: argparse.Namespace) -> int:
         _give_up_output()
         with suppress(OSError):
             where = f"{error.filename}: " if error.filename else ""
-            print(f"scriptforge: {where}{error.strerror or error}", file=sys.stderr, flush=True)
+            print(escaped_lines(f"scriptforge: {where}{error.strerror or error}"), file=sys.stderr, flush=True)
         return 1
     return status
 
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scriptforge {version('scriptforge-sidecar')}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, check, serve, route, call, calls, types, config, bench):
+    for command in (run, check, serve, route, logs, call, calls, types, config, bench):
         command.add_parser(subparsers)
     return parser
 

@@ -8,6 +8,7 @@ from sidecar.catalog.directory.reference import reference
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.text import effective_configuration, shipped_configuration
 from sidecar.errors import ConfigurationError
+from sidecar.text import escaped_lines
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         loaded = load_configuration(arguments.config)
     except ConfigurationError as error:
-        print(error, file=sys.stderr)
+        print(escaped_lines(str(error)), file=sys.stderr)
         return 1
     print(effective_configuration(loaded), end="")
     return 0

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from sandbox.outcome import LogLine
 from sidecar.cli.routing_changes import Line, Sign, changes, label
 from sidecar.cli.terminal import Paint, Painter
@@ -12,7 +10,7 @@ from sidecar.problem import Problem, Severity
 from sidecar.report import report
 from sidecar.runs.failure import Failure
 from sidecar.runs.outcomes import OutcomeName
-from sidecar.text import escaped
+from sidecar.text import escaped, safe_json
 from sipio.routing import Action, Decision
 
 EXIT_STATUS: Mapping[str, int] = {
@@ -119,7 +117,7 @@ def decision_json(
     if console is not None:
         told["failure"] = failure
         told["console"] = [{"script": script, "level": line.level, "text": line.text} for script, line in console]
-    return msgspec.json.encode(told).decode() + "\n"
+    return safe_json(told).decode()
 
 
 def _verdict(before: Mapping[str, Any], decision: Decision, paint: Painter) -> str:

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     except RpcError as error:
         if error.code != ErrorCode.BAD_REQUEST:
             raise
-        print(f"{shown_file(arguments.data)}: error: {error.message}", file=sys.stderr)
+        print(escaped(f"{shown_file(arguments.data)}: error: {error.message}"), file=sys.stderr)
         return UNUSABLE
     if arguments.json:
         print(decision_json(decision), end="")

@@ -40,6 +40,7 @@ from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.pool_settings import decision_pool, one_worker
 from sidecar.runs.runner import PoolName, Runner
 from sidecar.sip_answer import parse_action
+from sidecar.text import escaped
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest
 from sipio.rpc.numbers import read_numbers
@@ -134,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(report(error.problems, dict.fromkeys([error.problems[0].file], error.source)), end="", file=sys.stderr)
         return UNUSABLE
     except MalformedMessage as error:
-        print(f"{shown_file(arguments.data)}: error: {error}", file=sys.stderr)
+        print(escaped(f"{shown_file(arguments.data)}: error: {error}"), file=sys.stderr)
         return UNUSABLE
     printed = _printed(decided, sources)
     if arguments.json:

@@ -18,6 +18,7 @@ from sidecar.kind import RULES
 from sidecar.runs.failure import Failure, failure_of, rule_broken
 from sidecar.runs.outcomes import OutcomeName, outcome_name
 from sidecar.runs.runner import Running, ScriptRunner
+from sidecar.runs.script_counts import ScriptCount
 from sidecar.sip_answer import SipAnswer
 from sipio.reasons import reason_phrase
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference, SipRequest
@@ -40,6 +41,10 @@ class Decided(msgspec.Struct, frozen=True):
     """The last script failure, also where the call went on without that script."""
     console: Sequence[tuple[str, LogLine]]
     """What scripts wrote, with each script's id."""
+    failed_script: str = ""
+    """The id of the script of that failure."""
+    scripts: Sequence[ScriptReference] = ()
+    """The scripts that were begun, in their order."""
 
 
 class Step:
@@ -47,6 +52,7 @@ class Step:
 
     __slots__ = (
         "assignment",
+        "count",
         "entry",
         "limits",
         "program",
@@ -58,9 +64,17 @@ class Step:
     )
 
     def __init__(
-        self, assignment: Assignment, script: Script, program: Program, limits: Limits, *, tells_unread: bool
+        self,
+        assignment: Assignment,
+        script: Script,
+        program: Program,
+        limits: Limits,
+        count: ScriptCount,
+        *,
+        tells_unread: bool,
     ) -> None:
         self.assignment = assignment
+        self.count = count
         self.script = script
         self.program = program
         self.entry = RULES[script.kind].entry
@@ -92,6 +106,7 @@ class Deciding:
         "_answered",
         "_began",
         "_console",
+        "_failed",
         "_failure",
         "_handed",
         "_index",
@@ -123,6 +138,7 @@ class Deciding:
         self._running: Running | None = None
         self._answered = False
         self._failure: Failure | None = None
+        self._failed = ""
         self._console: list[tuple[str, LogLine]] = []
         self._script_micros = 0
         self._sandbox_seconds = 0.0
@@ -160,6 +176,8 @@ class Deciding:
         request = self._request
         sip = (request.sip or _UNTOLD) if step.reads_sip else None
         text = routing_host.input_json(state, step.variables, sip)
+        if self._index == 0:
+            routing_host.check_size(text, step.variables, step.limits.result_bytes)
         self._state = state
         self._handed = _now()
         limits = self._limits(step)
@@ -199,6 +217,10 @@ class Deciding:
         self._sandbox_seconds += _now() - self._handed
         self._script_micros += completion.run_micros
         step = self._steps[self._index]
+        count = step.count
+        if name is not OutcomeName.REFUSED:  # that one was never begun
+            count.runs += 1
+            count.micros += completion.run_micros
         if completion.log:
             self._console += [(step.reference.id, line) for line in completion.log]
         outcome = completion.outcome
@@ -208,6 +230,8 @@ class Deciding:
             self._cancelled()
         else:
             failure = failure_of(outcome, step.program.text)
+            if name is not OutcomeName.REFUSED:
+                count.failures += 1
             assignment = step.assignment
             action = assignment.timeout_action if isinstance(outcome, TimedOut) else assignment.error_action
             self._fail(step, failure, action)
@@ -218,6 +242,7 @@ class Deciding:
         try:
             after = routing_host.read_result(outcome.value, before)
         except RuleViolation as error:
+            step.count.failures += 1
             failure = rule_broken(error, step.program.name, step.program.text)
             self._fail(step, failure, step.assignment.error_action)
             return
@@ -241,6 +266,7 @@ class Deciding:
 
     def _fail(self, step: Step, failure: Failure, action: SipAnswer | None) -> None:
         self._failure = failure
+        self._failed = step.reference.id
         if action is not None:
             self._reject(failure.outcome, action, step)
             return
@@ -291,6 +317,11 @@ class Deciding:
             )
         )
 
+    def _begun(self) -> Sequence[ScriptReference]:
+        """The scripts that were begun; the one of a single step is in the decision."""
+        steps = self._steps
+        return [step.reference for step in steps[: self._index + 1]] if len(steps) > 1 else ()
+
     def _micros(self) -> dict[str, int]:
         total = int((_now() - self._began) * 1e6)
         sandbox = int(self._sandbox_seconds * 1e6)
@@ -305,4 +336,6 @@ class Deciding:
         # The asker holds on to this, to cancel it: together they would wait for the garbage collector.
         del self._answer
         answer(decision)
-        self._owner.ended(self, Decided(self._request, decision, self._failure, self._console))
+        self._owner.ended(
+            self, Decided(self._request, decision, self._failure, self._console, self._failed, self._begun())
+        )

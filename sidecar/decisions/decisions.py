@@ -18,6 +18,7 @@ from sidecar.runs.limits import decision_limits
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import decision_programs
 from sidecar.runs.runner import ScriptRunner
+from sidecar.runs.script_counts import ScriptCounts
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, RoutingRequest
 
@@ -46,6 +47,8 @@ class Decisions:
         """Time of one decision, whatever its scripts have each."""
         self.runs: dict[OutcomeName, int] = {}
         """Runs of scripts ended, by outcome; a decision may be several, and one without a script is none."""
+        self.by_script = ScriptCounts(configuration.metrics.scripts)
+        """Runs of scripts ended, how many failed and their time, by script."""
         self._configuration = configuration
         self._decided = decided
         self._tells_unread = tells_unread
@@ -67,6 +70,7 @@ class Decisions:
         self._snapshot = snapshot
         self._told_open = 0
         self._programs.retain(snapshot.scripts.values())
+        self.by_script.expect(snapshot.scripts)
         self._steps, self._steps_before = {}, self._steps
 
     @property
@@ -107,7 +111,8 @@ class Decisions:
         step = self._steps_before.pop(id(assignment), None)
         if step is None or step.script is not script:
             limits = decision_limits(assignment.timeout_ms / 1000, self._configuration)
-            step = Step(assignment, script, self._programs.of(script), limits, tells_unread=self._tells_unread)
+            count = self.by_script.of(script.id)
+            step = Step(assignment, script, self._programs.of(script), limits, count, tells_unread=self._tells_unread)
         self._steps[id(assignment)] = step
         return step
 

@@ -12,9 +12,11 @@ from sidecar.hosts.grants import Grants
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sidecar.logs.output import LineOutput
+from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.events import Events
 from sidecar.operations.metrics import DecisionMetrics
 from sidecar.operations.records import DecisionLog, DecisionRecord, record_of
+from sidecar.runs.failure import in_words
 from sidecar.runs.runner import PoolName, Runner
 
 _log = ActionLogger(__name__)
@@ -25,7 +27,16 @@ class DecisionService:
 
     name = "decisions"
 
-    def __init__(self, configuration: Configuration, runner: Runner, grants: Grants, output: LineOutput) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        runner: Runner,
+        grants: Grants,
+        output: LineOutput,
+        console: ConsoleFeed | None = None,
+    ) -> None:
+        """``console`` is told what scripts write."""
+        self._console = console
         self._runner = runner
         self._made = time.monotonic()
         self.drain_seconds = configuration.shutdown.drain_seconds
@@ -92,17 +103,24 @@ class DecisionService:
         self.events.publish(record_of_decided(decided), call_id)
         for script, line in decided.console if decided.console and _log.debugs else ():
             _log.debug("console", call_id=call_id, script=script, console=line.level, text=line.text)
+        console = self._console
+        if console is not None and console.followed:
+            for script, line in decided.console:
+                console.write(call_id, script, line.level, line.text)
+            if decided.failure is not None:
+                console.write(call_id, decided.failed_script, "failed", in_words(decided.failure))
 
 
 def record_of_decided(decided: Decided) -> DecisionRecord:
     """The record of a decision, with the script failure that there was."""
     failure = decided.failure
     if failure is None:
-        return record_of(decided.request, decided.decision, console_lines=len(decided.console))
+        return record_of(decided.request, decided.decision, console_lines=len(decided.console), scripts=decided.scripts)
     return record_of(
         decided.request,
         decided.decision,
         error=failure.message,
         error_location=failure.location,
         console_lines=len(decided.console),
+        scripts=decided.scripts,
     )

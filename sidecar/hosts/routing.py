@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from sandbox.answers import without_halves
+from sandbox.sound_text import without_halves
 from sidecar import header_rules
 from sidecar.header_rules import RuleViolation
 from sidecar.language.near_misses import meant
@@ -23,6 +23,8 @@ one, and of a million it would be at the expense of everybody's calls."""
 
 UNREAD: Final = 10
 """Keys that a script put beside those that are read, of which it is told; routing.js gives no more."""
+RESULT_FRAME: Final = 100
+"""Characters that the adapter's result may have more than its input around the same routing."""
 
 EXACT_INTEGER: Final = 2**53 - 1
 """Number.MAX_SAFE_INTEGER: past it JavaScript rounds, and an account id becomes another customer's."""
@@ -70,14 +72,29 @@ _decode = msgspec.json.Decoder(_Result).decode
 
 
 def initial_state(routing: dict[str, Any]) -> RoutingState:
-    """The switch's own decision. Raises RuleViolation where its own header changes break the rules."""
+    """The switch's own decision. Raises RuleViolation where its own header changes break the rules: said now, it is
+    nobody's fault but the switch's."""
+    destinations = routing.get("egress_routing")
+    if type(destinations) is list:
+        for destination in destinations:
+            if type(destination) is dict:
+                added = destination.get("headers")
+                if (added and not header_rules.are_plain(added)) or destination.get("remove_headers"):
+                    _given_changes(destination, f"routing.egress_routing[{destinations.index(destination)}]")
     if "headers" not in routing and "remove_headers" not in routing:
         return RoutingState(routing, _NO_CHANGES)
-    changes = HeaderChanges(
-        add=header_rules.added(_list("headers", routing.get("headers") or [])),
-        remove=header_rules.removed(_list("remove_headers", routing.get("remove_headers") or [])),
-    )
-    return RoutingState(routing, changes)
+    return RoutingState(routing, _given_changes(routing, "routing"))
+
+
+def _given_changes(container: Mapping[str, Any], place: str) -> HeaderChanges:
+    field = "headers"
+    try:
+        add = header_rules.added(_list(field, container.get(field) or []))
+        field = "remove_headers"
+        remove = header_rules.removed(_list(field, container.get(field) or []))
+    except RuleViolation as error:
+        raise RuleViolation(f"{error} - at `{place}.{field}`") from None
+    return HeaderChanges(add=add, remove=remove)
 
 
 _NO_CHANGES: Final = HeaderChanges()
@@ -89,6 +106,17 @@ def variables_json(variables: Mapping[str, Any], *, tells_unread: bool = False) 
     ``tells_unread`` is for an author who tries a script: a microsecond of every decision for what `check` mostly says.
     """
     return b',"vars":' + _encode(dict(variables)) + (b',"tells_unread":true}' if tells_unread else b"}")
+
+
+def check_size(text: bytes, variables: bytes, most: int) -> None:
+    """Raise RuleViolation where an input, its variables apart, is longer than a result may be: a script that changed
+    nothing would fail."""
+    if len(text) - len(variables) + RESULT_FRAME <= most:
+        return
+    # The engine counts what JavaScript does, units of UTF-16.
+    units = (len(text.decode().encode("utf-16-le")) - len(variables.decode().encode("utf-16-le"))) // 2
+    if units + RESULT_FRAME > most:
+        raise RuleViolation(f"routing has {units} characters as JSON, and a script can give back {most - RESULT_FRAME}")
 
 
 def reads_sip(text: str) -> bool:
@@ -118,7 +146,7 @@ def input_json(state: RoutingState, variables: bytes, sip: SipRequest | None = N
         if _has_wide(routing):
             routing = _wide_as_text(routing)
     except (TypeError, ValueError, RecursionError) as error:
-        raise RuleViolation(f"the call cannot be given to a script: {error}") from None
+        raise RuleViolation(_odd_key(state.routing) or f"the call cannot be given to a script: {error}") from None
     if not changes.add and not changes.remove:
         return b'{"routing":' + routing + b',"headers":[],"remove_headers":[]' + variables
     return b"".join(
@@ -132,6 +160,23 @@ def input_json(state: RoutingState, variables: bytes, sip: SipRequest | None = N
             variables,
         )
     )
+
+
+def _odd_key(routing: dict[str, Any]) -> str:
+    """Which map of a routing has a key that JSON cannot have, in words; empty where none has."""
+    waiting: list[tuple[str, Any]] = [("routing", routing)]
+    while waiting:
+        place, container = waiting.pop()
+        named = type(container) is dict
+        for key, value in container.items() if named else enumerate(container):
+            if named and (key is None or type(key) in (bool, tuple)):
+                return f"a key of a map is {_JSON_WORDS[type(key)]}, text or a number is needed - at `{place}`"
+            if type(value) in (dict, list):
+                waiting.append((f"{place}.{key}" if named else f"{place}[{key}]", value))
+    return ""
+
+
+_JSON_WORDS: Final = {type(None): "nil", bool: "a truth value", tuple: "an array"}
 
 
 def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
@@ -280,7 +325,7 @@ class _Numbers:
     def check(self, field: str, container: dict[str, Any]) -> None:
         value = container.get(field)
         # Every gateway mostly has the same caller id.
-        if value is None or (type(value) is str and value == self._last):
+        if value is None or (type(value) is str and (value == self._last or value == self._before.get(field))):
             return
         try:
             text = header_rules.number(field, value)
@@ -310,5 +355,5 @@ def _list(field: str, value: Any) -> list[Any]:
     if type(value) is dict:
         return [value]
     if type(value) is not list:
-        raise RuleViolation(f"{field} of a destination must be a list")
+        raise RuleViolation(f"{field} must be a list")
     return value

@@ -10,10 +10,10 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any, Final
 
-import msgspec
-
 from sidecar.configuration.tree import LogSection
 from sidecar.logs.output import LineOutput
+from sidecar.text import safe_json
+from sipio.sound_text import sound
 
 Field = str | int | float | bool | None | Path | Sequence[str] | Mapping[str, int] | Mapping[str, str]
 """What an extra field of a log line may hold."""
@@ -34,10 +34,6 @@ _ACTION: Final = re.compile("[a-z_.]{1,64}")
 _RESERVED: Final = frozenset(("time", "level", "action"))
 _SECRET_NAME: Final = re.compile("password|passwd|secret|token|authorization|credential|private_key", re.IGNORECASE)
 _URL_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-"""Besides C0, which JSON escapes itself: DEL, the C1 controls (U+009B begins a terminal escape), line and
-paragraph separators, zero-width and bidirectional controls that reorder what a reader sees, lone surrogates
-(not UTF-8)."""
 _BARE: Final = re.compile(r"[^\s\"=\\]+")
 
 
@@ -169,28 +165,6 @@ def _rfc3339_second(when: int) -> str:
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def safe_json(value: Any) -> bytes:
-    """A value as one line of JSON, with nothing in it that a terminal or a line reader would act on."""
-    try:
-        line = _encoder.encode(value)
-    except UnicodeEncodeError:
-        line = _encoder.encode(_shortened(value, LINE_BYTES))
-    if not line.isascii() or b"\x7f" in line:
-        line = _UNSAFE.sub(_escaped, line.decode()).encode()
-    return line + b"\n"
-
-
-def _unknown(value: object) -> str:
-    return str(value)
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_unknown)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match.group()):04x}"
-
-
 def _text(value: object) -> str:
     if isinstance(value, Mapping):
         value = ",".join(f"{name}:{item}" for name, item in value.items())
@@ -225,7 +199,7 @@ def _fitted(line: Callable[[Mapping[str, Any]], bytes], fields: Mapping[str, Any
 def _shortened(value: Any, characters: int) -> Any:
     """The value with every text cut and free of what UTF-8 cannot carry, at most 100 entries a container."""
     if isinstance(value, str):
-        clean = value[:characters].encode("utf-8", "backslashreplace").decode()
+        clean = sound(value[:characters])
         return clean if len(value) <= characters else f"{clean}... ({len(value) - characters} more)"
     if isinstance(value, Mapping):
         return {_shortened(k, characters): _shortened(v, characters) for k, v in list(value.items())[:100]}

@@ -1,33 +1,37 @@
 """What has ended, a decision or a call, to those who watch: the log, the metrics, connected sockets, the store."""
 
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
-
-from pyee import EventEmitter
+from typing import Generic, TypeVar
 
 from sidecar.logs.logger import ActionLogger
 
 Record = TypeVar("Record")
-_ENDED: Final = "ended"
 _log = ActionLogger(__name__)
 
 
 class Events(Generic[Record]):
-    """One emitter of one sort of record. 0.6 us with two observers (pyee 13), against 0.07 us for a bare loop over a
-    tuple."""
+    """Those who are told of one sort of record. An observer that raises keeps the record from none after it."""
 
-    __slots__ = ("_emitter",)
+    __slots__ = ("_observers", "_said", "failed")
 
     def __init__(self) -> None:
-        self._emitter = EventEmitter()
+        self._observers: tuple[Callable[[Record], None], ...] = ()
+        self._said: set[Callable[[Record], None]] = set()
+        self.failed = 0
+        """Records that an observer could not take."""
 
     def subscribe(self, observer: Callable[[Record], None]) -> None:
         """Have a function called with every record, in order of subscription."""
-        self._emitter.on(_ENDED, observer)
+        self._observers += (observer,)
 
     def publish(self, record: Record, call_id: str) -> None:
-        """Tell all observers. One that raises is a bug of ours: it is logged, and the call goes on."""
-        try:
-            self._emitter.emit(_ENDED, record)
-        except Exception:  # noqa: BLE001 - logged with its traceback; observers are no part of the call
-            _log.exception("observer_failed", call_id=call_id)
+        """Tell all observers. One that raises is a bug of ours: it is counted, logged the first time, and the call goes
+        on."""
+        for observer in self._observers:
+            try:
+                observer(record)
+            except Exception:  # noqa: BLE001 - logged with its traceback; observers are no part of the call
+                self.failed += 1
+                if observer not in self._said:
+                    self._said.add(observer)
+                    _log.exception("observer_failed", call_id=call_id)

@@ -15,6 +15,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from sidecar.operations.records import DecisionRecord
+from sidecar.runs.outcomes import FAILURES, OutcomeName
+from sipio.routing import Action
 
 STAGE_BOUNDS_MICROS: Final = (
     *(50, 100, 150, 200, 300, 500),
@@ -24,8 +26,26 @@ STAGE_BOUNDS_MICROS: Final = (
 """Upper bounds of the latency buckets: narrow around the 190 us of an ordinary decision, wide to the longest
 timeout that an operator sets."""
 
+KNOWN_STAGES: Final = ("total", "script", "transfer", "decide")
+"""Those of a decision, shown from the start."""
+
+REJECT_CODES: Final = (403, 404, 480, 486, 487, 500, 503, 600, 603, 604, 607, 608)
+"""SIP answers that scripts and failure actions give; shown from the start, others from the first on."""
+
 STAGES: Final = 32
 """Stage names followed; they are ours and few, so one past this is a bug, and must not grow the page."""
+
+
+_NO_DECISIONS: Final = {
+    **{(outcome.value, Action.ROUTE.value): 0 for outcome in (OutcomeName.RETURNED, OutcomeName.UNASSIGNED)},
+    **{(outcome.value, Action.REJECT.value): 0 for outcome in (OutcomeName.SIP_ERROR, OutcomeName.CANCELLED)},
+    **{(outcome.value, action.value): 0 for outcome in sorted(FAILURES) for action in Action},
+}
+"""Every way in which a decision may end: a counter that appears with its first event is no step for a rate."""
+
+
+def _no_counts() -> list[int]:
+    return [0] * (len(STAGE_BOUNDS_MICROS) + 2)
 
 
 class DecisionMetrics(Collector):
@@ -38,7 +58,7 @@ class DecisionMetrics(Collector):
     def __init__(self) -> None:
         self._decisions: dict[tuple[str, str], int] = {}
         self._rejected: dict[int, int] = {}
-        self._stages: dict[str, list[int]] = {}
+        self._stages: dict[str, list[int]] = {stage: _no_counts() for stage in KNOWN_STAGES}
 
     def decided(self, record: DecisionRecord) -> None:
         """Count one decision."""
@@ -55,7 +75,7 @@ class DecisionMetrics(Collector):
             except KeyError:
                 if len(stages) >= STAGES:
                     continue
-                counts = stages[stage] = [0] * (len(STAGE_BOUNDS_MICROS) + 2)
+                counts = stages[stage] = _no_counts()
             counts[bisect_left(STAGE_BOUNDS_MICROS, micros)] += 1
             counts[-1] += micros
 
@@ -74,7 +94,7 @@ class DecisionMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families of a scrape."""
         decisions = CounterMetricFamily("scriptforge_decisions", "Decisions answered.", labels=("outcome", "action"))
-        for (outcome, action), count in self._decisions.items():
+        for (outcome, action), count in (_NO_DECISIONS | self._decisions).items():
             decisions.add_metric((outcome, action), count)
         yield decisions
         rejected = CounterMetricFamily(
@@ -82,7 +102,7 @@ class DecisionMetrics(Collector):
             "Calls refused, by the SIP code that the switch was told.",
             labels=("code",),
         )
-        for code, count in self._rejected.items():
+        for code, count in (dict.fromkeys(REJECT_CODES, 0) | self._rejected).items():
             rejected.add_metric((str(code),), count)
         yield rejected
         stages = HistogramMetricFamily(

@@ -1,7 +1,7 @@
 """What Prometheus is told of the daemon's parts: each collector is given what makes the part's own snapshot, and takes
 one for each scrape, in the event loop. Counts never go down, and label values are of closed sets."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,14 +10,42 @@ from prometheus_client.registry import Collector
 
 from sandbox.pool import PoolState
 from sidecar.logs.output import LineOutput
+from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.runner import PoolName
 from sipio.freeswitch.server import FreeswitchSnapshot
 from sipio.kamailio.snapshot import KamailioSnapshot
 from sipio.media.statistics import MediaSnapshot
 from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
+from sipio.rpc.errors import ErrorCode
 from sipio.sip.counters import SipSnapshot
 
 BREAKER_STATES: Final = ("closed", "half_open", "open")
+
+# What may be counted is shown from the start, with 0: a counter that appears with its first event is no step to a rate.
+RUN_OUTCOMES: Final = (OutcomeName.RETURNED, *sorted(FAILURES), OutcomeName.CANCELLED)
+CALL_OUTCOMES: Final = (*sorted(GOOD_CALL_ENDS), *sorted(FAILURES), OutcomeName.CANCELLED)
+DRIVERS: Final = ("sip", "freeswitch", "rpc")
+DEATHS: Final = ("SIGKILL", "SIGSEGV", "SIGALRM")
+"""Of a worker stopped by the daemon, crashed, and stopped by the kernel's timer; others are shown as they come."""
+RPC_REFUSALS: Final = (*ErrorCode, "connection_connections", "connection_allow_list", "connection_tls")
+RPC_CLOSINGS: Final = (
+    *(ErrorCode.MALFORMED, ErrorCode.OVERSIZED, ErrorCode.FRAME_TIMEOUT, ErrorCode.IDLE_TIMEOUT),
+    "output",
+)
+RPC_METHODS: Final = (
+    "hello",
+    "ping",
+    "route",
+    "cancel",
+    "stats",
+    "scripts",
+    "call.start",
+    "call.event",
+    "console.follow",
+)
+RPC_NOTIFICATIONS: Final = ("cancel", "call.event")
+KAMAILIO_FALLBACKS: Final = ("overloaded", "bad-request", "bad-decision", "answer-too-long", "router-failed")
+FREESWITCH_REFUSALS: Final = ("allow_list", "connections", "calls", "draining")
 
 Samples = Mapping[str, float] | Mapping[tuple[str, ...], float] | float
 
@@ -64,7 +92,7 @@ class PoolMetrics(Collector):
         for pool, state in pools.items():
             for kind in ("fast", "held", "slow", "spare"):
                 workers[pool, kind] = getattr(state, kind)
-            for cause, count in state.deaths.items():
+            for cause, count in _shown(DEATHS, state.deaths).items():
                 restarts[pool, cause] = count
         depth = {pool: state.outstanding for pool, state in pools.items()}
         yield _gauge("queue_depth", "Runs without an answer yet, waiting or running.", depth, "pool")
@@ -78,7 +106,9 @@ class PoolMetrics(Collector):
         yield _counter("runs_moved", "Runs moved away from a worker that was held or died.", moved, "pool")
         slow = {pool: state.slow_programs for pool, state in pools.items()}
         yield _gauge("slow_scripts", "Scripts lately seen to run long.", slow, "pool")
-        yield _counter("script_runs", "Runs of deciding scripts ended.", self._script_runs(), "outcome")
+        yield _counter(
+            "script_runs", "Runs of deciding scripts ended.", _shown(RUN_OUTCOMES, self._script_runs()), "outcome"
+        )
         calls = states.get(PoolName.CALLS)
         drivers = calls.fast if calls is not None else 0
         yield _gauge("call_workers", "Processes of scripts that drive calls.", drivers)
@@ -95,8 +125,8 @@ class CallMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families of a scrape."""
         now = self._snapshot()
-        yield _gauge("calls_up", "Calls that scripts drive now.", now.up, "driver")
-        yield _counter("calls", "Calls that scripts drove, ended.", now.ended, "outcome")
+        yield _gauge("calls_up", "Calls that scripts drive now.", _shown(DRIVERS, now.up), "driver")
+        yield _counter("calls", "Calls that scripts drove, ended.", _shown(CALL_OUTCOMES, now.ended), "outcome")
         yield _counter("call_records_dropped", "Call records that could not be written.", now.records_dropped)
 
 
@@ -110,14 +140,18 @@ class RpcMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The families of a scrape."""
         now = self._snapshot()
-        refused = now.errors | {f"connection_{reason}": count for reason, count in now.refused_connections.items()}
+        connections = {f"connection_{reason}": count for reason, count in now.refused_connections.items()}
+        refused = _shown(RPC_REFUSALS, now.errors | connections)
+        closed = _shown(RPC_CLOSINGS, now.closed)
+        requests = _shown(RPC_METHODS, now.requests)
+        notifications = _shown(RPC_NOTIFICATIONS, now.notifications)
         yield _gauge("rpc_connections", "Connections of switches open.", now.connections)
         yield _counter("rpc_connections_accepted", "Connections of switches accepted.", now.accepted)
-        yield _counter("rpc_connections_closed", "Connections ended for the switch's fault.", now.closed, "reason")
+        yield _counter("rpc_connections_closed", "Connections ended for the switch's fault.", closed, "reason")
         yield _gauge("rpc_in_flight", "Requests of switches being worked on.", now.in_flight)
-        yield _counter("rpc_requests", "Requests of switches.", now.requests, "method")
+        yield _counter("rpc_requests", "Requests of switches.", requests, "method")
         yield _counter("rpc_refused", "Requests and connections of switches refused.", refused, "reason")
-        yield _counter("rpc_notifications", "Notifications of switches.", now.notifications, "method")
+        yield _counter("rpc_notifications", "Notifications of switches.", notifications, "method")
         yield _counter("rpc_notifications_ignored", "Notifications that were ignored.", now.ignored_notifications)
         yield _counter("rpc_answers_discarded", "Answers whose connection was gone.", now.discarded_answers)
         yield _counter("rpc_unexpected_responses", "Responses to nothing that was asked.", now.unexpected_responses)
@@ -143,7 +177,9 @@ class KamailioMetrics(Collector):
         for one in peers:
             breaker |= {(one.peer, state): state == one.breaker for state in BREAKER_STATES}
             answers |= {(one.peer, kind): count for kind, count in one.answers.items()}
-            fallbacks |= {(one.peer, reason): count for reason, count in one.fallbacks.items()}
+            fallbacks |= {
+                (one.peer, reason): count for reason, count in _shown(KAMAILIO_FALLBACKS, one.fallbacks).items()
+            }
 
         def each(field: str) -> dict[str, float]:
             return {one.peer: getattr(one, field) for one in peers}
@@ -181,7 +217,9 @@ class FreeswitchMetrics(Collector):
             return
         modes = {"class4": now.class4, "class5": now.class5}
         yield _gauge("freeswitch_connections", "Connections of FreeSWITCHes open.", now.connections)
-        yield _counter("freeswitch_refused", "Connections and calls refused.", now.refused, "reason")
+        yield _counter(
+            "freeswitch_refused", "Connections and calls refused.", _shown(FREESWITCH_REFUSALS, now.refused), "reason"
+        )
         yield _counter("freeswitch_calls", "Calls taken.", modes, "mode")
         yield _counter("freeswitch_broken", "Connections whose bytes were no FreeSWITCH's.", now.broken)
 
@@ -260,6 +298,18 @@ class CatalogMetrics(Collector):
         yield _gauge("catalog_problems", "Problems that the last reload found.", state.problems)
 
 
+class RecordMetrics(Collector):
+    """Records that somebody who was to be told could not take: bugs, each logged the first time."""
+
+    def __init__(self, failed: Mapping[str, Callable[[], int]]) -> None:
+        self._failed = failed
+
+    def collect(self) -> Iterator[Metric]:
+        """The one family."""
+        failed = {record: count() for record, count in self._failed.items()}
+        yield _counter("records_not_taken", "Records that an observer of them could not take.", failed, "record")
+
+
 class LogMetrics(Collector):
     """What a reader of the log that is too slow has cost."""
 
@@ -270,6 +320,11 @@ class LogMetrics(Collector):
         """The one family."""
         text = "Log lines lost because standard error was not read."
         yield _counter("log_lines_dropped", text, self._output.dropped)
+
+
+def _shown(known: Iterable[str], counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts, with 0 for what has not happened."""
+    return {**{str(name): 0 for name in known}, **counts}
 
 
 def _gauge(name: str, text: str, samples: Samples, *labels: str) -> Metric:

@@ -2,19 +2,23 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from sidecar.configuration.tree import LogSection
-from sidecar.logs.logger import LINE_BYTES, json_line, renderer, rfc3339, safe_json, text_line
+from sidecar.logs.logger import LINE_BYTES, json_line, renderer, rfc3339, text_line
 from sidecar.logs.output import LineOutput
 from sidecar.runs.outcomes import FAILURES, OutcomeName
-from sipio.routing import Decision, RoutingRequest
+from sidecar.text import safe_json
+from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference
 
 NAME_CHARACTERS: Final = 256
 """A call id, customer, route, DID or reason kept in a record. RFC 3261 bounds none; real ones are short."""
+
+GATEWAYS: Final = 20
+"""Gateways of a routing kept in a record; a switch offers some 3 to 20, and the record has the number of all."""
 
 ERROR_CHARACTERS: Final = 2_000
 """An error text kept in a record: a message and what a script put into it."""
@@ -47,16 +51,36 @@ class DecisionRecord(
     """``route`` or ``reject``: the action that the switch was told."""
     code: int = 0
     reason: str = ""
+    cli: str = ""
+    """The caller's number as the switch sent it."""
+    dest_number: str = ""
+    """The number dialled as the switch sent it."""
+    cli_out: str = ""
+    """The caller's number that the switch was told, where it is another."""
+    dest_number_out: str = ""
+    """The number dialled that the switch was told, where it is another."""
     destinations_in: int
     """Destinations that the switch offered."""
     destinations_out: int
     """Destinations that it was given back."""
+    gateways_in: list[Any] = []
+    """Ids of the gateways that the switch offered, in its order; no more than `GATEWAYS`."""
+    gateways_out: list[Any] = []
+    """Ids of the gateways that it was given back, in the order to be tried; none of a reject."""
+    headers: HeaderChanges | None = None
+    """Header changes for every destination."""
+    gateway_headers: dict[Any, list[Any]] = {}
+    """Headers added for one destination alone, the switch's own among them, by its gateway."""
+    gateway_headers_removed: dict[Any, list[Any]] = {}
+    """Headers removed for one destination alone."""
     micros: dict[str, int]
     """Microseconds by stage; ``total`` from the request's arrival to its answer."""
     error: str = ""
     """What went wrong, as the script or the sandbox said it."""
     error_location: str = ""
     """``file:line:column`` of the author's file."""
+    scripts: list[str] = []
+    """Id and version of every script that was begun, ``id@version``, where there were more than one."""
     console_lines: int = 0
     """Console lines that the scripts of this decision wrote."""
 
@@ -68,9 +92,27 @@ def record_of(
     error: str = "",
     error_location: str = "",
     console_lines: int = 0,
+    scripts: Sequence[ScriptReference] = (),
 ) -> DecisionRecord:
-    """The record of an answered request. Texts are cut to their named caps here: a record is small."""
+    """The record of an answered request. Texts are cut to their named caps here: a record is small.
+
+    ``scripts`` are all that were begun.
+    """
     script = decision.script
+    before, after = request.routing, decision.routing
+    cli, number = _text(before.get("cli")), _text(before.get("dest_number"))
+    offered = _gateways(before)
+    told: list[Any] = []
+    added: dict[Any, list[Any]] = {}
+    removed: dict[Any, list[Any]] = {}
+    cli_out, number_out = cli, number
+    if decision.action is Action.ROUTE:
+        if after is before:
+            told = offered
+        else:
+            cli_out, number_out = _text(after.get("cli")), _text(after.get("dest_number"))
+            told = _gateways(after, added, removed)
+    headers = decision.headers
     return DecisionRecord(
         call_id=request.call_id[:NAME_CHARACTERS],
         direction=request.direction.value,
@@ -83,13 +125,54 @@ def record_of(
         decision=decision.action.value,
         code=decision.code,
         reason=decision.reason[:NAME_CHARACTERS],
-        destinations_in=_destinations(request.routing),
-        destinations_out=_destinations(decision.routing),
+        cli=cli,
+        dest_number=number,
+        cli_out="" if cli_out == cli else cli_out,
+        dest_number_out="" if number_out == number else number_out,
+        destinations_in=_destinations(before),
+        destinations_out=_destinations(after),
+        gateways_in=offered,
+        gateways_out=told,
+        headers=headers if headers.add or headers.remove else None,
+        gateway_headers=added,
+        gateway_headers_removed=removed,
         micros=decision.micros,
         error=error[:ERROR_CHARACTERS],
         error_location=error_location[:NAME_CHARACTERS],
+        scripts=[f"{one.id}@{one.version}" for one in scripts] if len(scripts) > 1 else [],
         console_lines=console_lines,
     )
+
+
+def _text(value: Any) -> str:
+    """A number as a switch or a script may write it."""
+    if value is None:
+        return ""
+    text: str = value if type(value) is str else str(value)
+    return text if len(text) <= NAME_CHARACTERS else text[:NAME_CHARACTERS]
+
+
+def _gateways(
+    routing: Mapping[str, Any],
+    added: dict[Any, list[Any]] | None = None,
+    removed: dict[Any, list[Any]] | None = None,
+) -> list[Any]:
+    """Ids of the first gateways, and the header changes of their destinations where they are wanted."""
+    found: list[Any] = []
+    destinations = routing.get("egress_routing")
+    for destination in destinations if type(destinations) is list else ():
+        gateways = destination.get("gw") if type(destination) is dict else None
+        if not gateways or type(gateways) is not dict:
+            continue
+        found += gateways
+        if added is not None and removed is not None:
+            if entries := destination.get("headers"):
+                added[next(iter(gateways))] = entries
+            if entries := destination.get("remove_headers"):
+                removed[next(iter(gateways))] = entries
+        if len(found) >= GATEWAYS:
+            return found[:GATEWAYS]
+    return found
 
 
 class DecisionLog:
@@ -121,11 +204,8 @@ class DecisionLog:
         now = self._clock()
         level = "warning" if record.outcome in FAILURES else "info"
         if self._json:
-            try:
-                encoded = safe_json(record)
-            except UnicodeEncodeError:
-                encoded = b""
-            if 0 < len(encoded) < LINE_BYTES - 100:
+            encoded = safe_json(record)
+            if len(encoded) < LINE_BYTES - 100:
                 # The encoded object begins with its tag, {"action":"decision", time and level go before it; a test
                 # holds msgspec to that. Made of the fields as a dict, as below, a line takes 2.2 us and not 1.2.
                 return b'{"time":"%b","level":"%b",%b' % (rfc3339(now).encode(), level.encode(), encoded[1:])

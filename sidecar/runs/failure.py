@@ -39,6 +39,12 @@ _explanations: Final = Explanations()
 """One for the process: the share of time that they may take is the process's."""
 
 
+def in_words(failure: Failure) -> str:
+    """A failure on one line, with its place."""
+    message = failure.message or failure.outcome.replace("_", " ")
+    return f"{message} ({failure.location})" if failure.location else message
+
+
 def failure_of(outcome: Outcome, text: str) -> Failure:
     """An outcome that is no decision, in words. ``text`` is the script's, as it ran."""
     match outcome:

@@ -13,6 +13,7 @@ from sipio.rpc.call_methods import RpcCalls
 from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.server import RpcServer
+from sipio.rpc.service import Method
 from sipio.rpc.switch import CALL_RECORD, SwitchMethods
 
 NAME: Final = "ScriptForge Sidecar"
@@ -33,7 +34,9 @@ class SocketPart:
         *,
         stats: Callable[[], Mapping[str, Any]],
         scripts: Callable[[], Mapping[str, Any]],
+        more: Mapping[str, Method] | None = None,
     ) -> None:
+        """``more`` are methods of other parts."""
         self._section = configuration.socket
         self._calls = RpcCalls(handler, CallLimits(calls=configuration.voice.calls))
         self._methods = SwitchMethods(
@@ -42,7 +45,7 @@ class SocketPart:
             version=version(DISTRIBUTION),
             stats=stats,
             scripts=scripts,
-            more=self._calls.methods,
+            more={**self._calls.methods, **(more or {})},
         )
         self._server = RpcServer(self._methods.methods, rpc_limits(self._section))
         self._bound: list[ListenAddress] = []

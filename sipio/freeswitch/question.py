@@ -1,5 +1,6 @@
 """What the dialplan asks about one Class 4 call, as a RoutingRequest."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,6 +14,8 @@ from sipio.routing import SIP_HEADERS, Direction, RoutingRequest, SipRequest
 
 CANDIDATES: Final = 500
 """Gateways of one call: more than any dialplan tries, and few enough to be read without holding up other calls."""
+
+_TIMEOUT: Final = re.compile("0{0,3}[1-9][0-9]{0,17}")
 
 
 class DialplanCandidate(msgspec.Struct, frozen=True):
@@ -61,9 +64,10 @@ def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> 
     timeout = variables.get("scriptforge_timeout_ms", "")
     try:
         direction = Direction(variables.get("scriptforge_direction", Direction.TERMINATION))
-        timeout_ms = int(timeout) if timeout else None
     except ValueError as error:
-        raise MalformedMessage(f"a scriptforge variable of the dialplan: {error}") from None
+        raise MalformedMessage(f"scriptforge_direction: {error}") from None
+    if timeout and _TIMEOUT.fullmatch(timeout) is None:
+        raise MalformedMessage(f"scriptforge_timeout_ms is {timeout[:40]!r}, not a number of milliseconds from 1 on")
     return RoutingRequest(
         call_id=offer.id,
         direction=direction,
@@ -87,5 +91,5 @@ def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> 
             ],
             **parameters_of(offer),
         },
-        timeout_ms=timeout_ms,
+        timeout_ms=int(timeout) if timeout else None,
     )

@@ -159,7 +159,7 @@ def _call_route(fields: list[bytes]) -> CallRoute:
         change_asserted=b"p" in options,
         allow_new_destinations=b"u" in options,
         fail_closed=b"c" in options if b"c" in options or b"o" in options else None,
-        timeout_ms=_number(fields[4]),
+        timeout_ms=_milliseconds(fields[4]),
         timeouts_in_row=_number(fields[5]),
         breaker_limit=_number(fields[6]),
         source=_source(fields[7], fields[8]),
@@ -210,6 +210,13 @@ def _source(host: bytes, port: bytes) -> str:
     text = host.decode("ascii", "replace")
     number = _number(port)
     return f"[{text.strip('[]')}]:{number}" if ":" in text else f"{text}:{number}"
+
+
+def _milliseconds(field: bytes) -> int:
+    number = _number(field)
+    if not number:
+        raise MalformedMessage("a call waits 0 ms: SCRIPTFORGE_BUDGET must be at least 1")
+    return number
 
 
 def _binary(field: bytes) -> bytes:

@@ -152,7 +152,10 @@ class KamailioPeer:
     # ---- what Kamailio says ----
 
     def _decide(self, question: CallRoute) -> None:
-        """Have a call decided. Raises MalformedMessage or OversizedFrame for an INVITE that cannot be read."""
+        """Have a call decided.
+
+        Raises MalformedMessage or OversizedFrame for an INVITE that cannot be read or given to a script.
+        """
         transaction = question.transaction
         self._breaker_open = question.timeouts_in_row >= question.breaker_limit
         self._probe = transaction if self._breaker_open else None
@@ -166,6 +169,9 @@ class KamailioPeer:
             self._by_via[offer.via] = transaction
         try:
             call.pending = self._router.route(offer.request, partial(self._answer, call))
+        except MalformedMessage:
+            self._forget(call)
+            raise
         except Exception:  # a bug above us: this call pays for it, not the connection with all the others
             logger.exception("evapi_router_failed", extra=self._fields(call))
             if self._forget(call):

@@ -40,7 +40,7 @@ from sipio.rpc.values import ValueDecoder
 CallId = Annotated[str, Meta(min_length=1, max_length=256)]
 _Status = Annotated[int, Meta(ge=0, le=699)]
 _Cause = Annotated[int, Meta(ge=0, le=127)]
-_Seconds = Annotated[float, Meta(ge=0)]
+_Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class CallStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +91,7 @@ class DigitEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", t
 
     call_id: CallId
     digit: Annotated[str, Meta(pattern="^[0-9*#A-D]$")]
-    duration_ms: Annotated[int, Meta(ge=0)] = 0
+    duration_ms: Annotated[int, Meta(ge=0, le=10**9)] = 0
 
     def event(self) -> CallEvent:
         """The event as a handler sees it."""

@@ -11,6 +11,7 @@ import msgpack
 import msgspec
 
 from sipio.errors import MalformedFrame, MalformedMessage
+from sipio.sound_text import with_sound_text
 
 MessageId = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 """The specification: a 32-bit unsigned integer."""
@@ -54,7 +55,15 @@ class UnusableMessage(MalformedMessage):
 
 
 _decode_message = msgspec.msgpack.Decoder(Message).decode
-_encode = msgspec.msgpack.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def _encode(message: tuple[Any, ...]) -> bytes:
+    try:
+        return _pack(message)
+    except UnicodeEncodeError:
+        # One character of somebody's text must not cost the message.
+        return _pack(with_sound_text(message))
 
 
 def decode_message(frame: bytes) -> Message:

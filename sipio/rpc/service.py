@@ -27,12 +27,21 @@ class Method:
 
     An ``immediate`` method answers before it returns and does no work to speak of: it is taken whatever is in
     flight, and while draining, so that a cancel or a question for the state gets through when it matters.
+
+    ``plain`` is for params of which much may be anything; see `ValueDecoder`.
     """
 
     __slots__ = ("decoder", "handle", "immediate")
 
-    def __init__(self, params: Any, handle: "Callable[[Any, Responder], None]", *, immediate: bool = False) -> None:
-        self.decoder = ValueDecoder(params)
+    def __init__(
+        self,
+        params: Any,
+        handle: "Callable[[Any, Responder], None]",
+        *,
+        immediate: bool = False,
+        plain: Any = None,
+    ) -> None:
+        self.decoder = ValueDecoder(params, plain)
         self.handle = handle
         self.immediate = immediate
 

@@ -8,10 +8,12 @@ import msgspec
 
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
+from sipio.routing_shape import check_routing
 from sipio.rpc.errors import ConnectionLost, ErrorCode
 from sipio.rpc.numbers import WrittenNumbers, read_numbers
 from sipio.rpc.peer import RpcPeer
 from sipio.rpc.service import Method, Responder
+from sipio.rpc.values import Plain
 
 CALL_RECORD: Final = "call.record"
 PROTOCOL_VERSION: Final = 1
@@ -25,6 +27,12 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     notify: list[str] = []
     """Notifications it wants: ``call.record``, the record of each call once it is over."""
+
+
+class PlainRoutingRequest(RoutingRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A routing request of which nothing is bin, as nearly all are."""
+
+    routing: dict[str, Plain]
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +60,7 @@ _Nothing = Annotated[list[dict[str, Any]], msgspec.Meta(max_length=1)]
 _MaybeHello = Annotated[list[Hello], msgspec.Meta(max_length=1)]
 _OneCall = Annotated[list[CallReference], msgspec.Meta(min_length=1, max_length=1)]
 _OneRequest = Annotated[list[RoutingRequest], msgspec.Meta(min_length=1, max_length=1)]
+_OnePlainRequest = Annotated[list[PlainRoutingRequest], msgspec.Meta(min_length=1, max_length=1)]
 
 
 class _Route:
@@ -108,7 +117,7 @@ class SwitchMethods:
         self.methods: dict[str, Method] = {
             "hello": Method(_MaybeHello, self._hello, immediate=True),
             "ping": Method(_Nothing, self._ping, immediate=True),
-            "route": Method(_OneRequest, self._route),
+            "route": Method(_OneRequest, self._route, plain=_OnePlainRequest),
             "cancel": Method(_OneCall, self._cancel, immediate=True),
             "stats": Method(_Nothing, lambda _, responder: responder.result(self._stats()), immediate=True),
             "scripts": Method(_Nothing, lambda _, responder: responder.result(self._scripts()), immediate=True),
@@ -153,7 +162,13 @@ class SwitchMethods:
         responder.result("pong")
 
     def _route(self, params: list[RoutingRequest], responder: Responder) -> None:
-        request, written = read_numbers(params[0])
+        request = params[0]
+        try:
+            check_routing(request.routing, "params[0].routing")
+        except MalformedMessage as error:
+            responder.error(ErrorCode.BAD_REQUEST, str(error))
+            return
+        request, written = read_numbers(request)
         key = (responder.peer, request.call_id)
         route = _Route(self, responder, key, written)
         self._routes.setdefault(key, []).append(route)

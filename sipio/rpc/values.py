@@ -1,7 +1,9 @@
 """Params and results: from a peer's MessagePack to the type wanted, or an error naming the field."""
 
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
 
+import msgpack
 import msgspec
 
 from sipio.errors import MalformedMessage
@@ -11,45 +13,96 @@ def _refuse_extension(code: int, _data: memoryview) -> NoReturn:
     raise NotImplementedError(f"extension type {code} is not accepted")
 
 
+PLAIN_DEPTH: Final = 8
+"""Containers in one another that `Plain` has; a routing has five."""
+
+
+def _plain_type() -> Any:
+    kind: Any = None | bool | int | float | str
+    for _ in range(PLAIN_DEPTH):
+        kind = None | bool | int | float | str | list[kind] | dict[str, kind]
+    return kind
+
+
+Plain: Final[Any] = _plain_type()
+"""What values mostly are: no bin, no extension, keys of maps text. As quick to decode as `Any`."""
+
+
 class ValueDecoder:
     """Decodes MessagePack to one type.
 
-    A client that sends every string as bin, keys too, is understood: what does not fit is tried once more
-    with binary read as UTF-8 text. Binary where anything fits stays binary; JSON, and so a script, sees it
-    as base64. Extension types other than timestamps are refused.
+    Bin that is UTF-8 is text, wherever it stands and whatever stands beside it: clients of some languages send every
+    string as bin, keys too. Other bin fits where anything does, and JSON, and so a script, sees it as base64. Extension
+    types other than timestamps are refused.
     """
 
-    __slots__ = ("_decode", "_wanted")
+    __slots__ = ("_decode", "_decode_plain")
 
-    def __init__(self, wanted: Any) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: Any, plain: Any = None) -> None:
+        """``plain`` is ``wanted`` with `Plain` in place of `Any`: what fits that has no bin that would have to be
+        looked for."""
         self._decode = msgspec.msgpack.Decoder(wanted, ext_hook=_refuse_extension).decode
+        self._decode_plain = None if plain is None else msgspec.msgpack.Decoder(plain).decode
 
     def decode(self, data: "bytes | msgspec.Raw", root: str) -> Any:
         """Decode; an error names ``root`` and the path below it.
 
         Raises `MalformedMessage`, and nothing else whatever the bytes.
         """
-        try:
+        if self._decode_plain is not None:
             try:
-                return self._decode(data)
-            except msgspec.ValidationError:
-                value = _decode_anything(data)
-                if not _has_binary(value):
-                    raise
-                return msgspec.convert(_as_text(value), self._wanted)
-        except UnicodeDecodeError as error:
-            raise MalformedMessage(f"{root}: text that is not UTF-8") from error
+                return self._decode_plain(data)
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                pass  # decoded below, or told what is wrong with it
+        packed = bytes(data)
+        try:
+            # The first bytes of bin 8, 16 and 32. They also stand in numbers and in texts of some alphabets, which
+            # costs those the closer look.
+            if b"\xc4" in packed or b"\xc5" in packed or b"\xc6" in packed:
+                packed = _with_text(packed)
+            return self._decode(packed)
         except RecursionError as error:
             raise MalformedMessage(f"{root}: nested too deeply") from error
-        except (msgspec.MsgspecError, NotImplementedError) as error:
+        except msgspec.ValidationError as error:
             raise MalformedMessage(_explained(str(error), root)) from error
-        except (ValueError, TypeError, OverflowError) as error:
-            # Timestamps out of range surface as whatever CPython raised inside the decoder.
-            raise MalformedMessage(f"{root}: {error}") from error
+        except (msgspec.MsgspecError, NotImplementedError, ValueError, TypeError, OverflowError) as error:
+            # Text that is not UTF-8 and an extension: the decoder does not say where.
+            raise MalformedMessage(_unusable(packed, root) or f"{root}: {error}") from error
 
 
 _decode_anything = msgspec.msgpack.Decoder(ext_hook=_refuse_extension).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def _with_text(packed: bytes) -> bytes:
+    """The same value with every bin that is UTF-8 as str."""
+    value = [_decode_anything(packed)]
+    changed = False
+    waiting: list[Any] = [value]
+    while waiting:
+        container = waiting.pop()
+        named = type(container) is dict
+        if named and any(type(key) is bytes for key in container):
+            items = [(_text_of(key), item) for key, item in container.items()]
+            container.clear()
+            container.update(items)
+            changed = True
+        for key, item in container.items() if named else enumerate(container):
+            if type(item) is bytes:
+                container[key] = _text_of(item)
+                changed = True
+            elif type(item) is dict or type(item) is list:
+                waiting.append(item)
+    return _encode(value[0]) if changed else packed
+
+
+def _text_of(value: Any) -> Any:
+    if type(value) is not bytes:
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _explained(problem: str, root: str) -> str:
@@ -59,35 +112,40 @@ def _explained(problem: str, root: str) -> str:
     return f"{problem} - at `{root}`"
 
 
-def _has_binary(value: Any) -> bool:
-    waiting = [value]
+def _unusable(packed: bytes, root: str) -> str:
+    """What in a value no decoder takes, with its place; empty where there is nothing of the kind."""
+    try:
+        value = msgpack.unpackb(packed, raw=False, unicode_errors="surrogateescape", strict_map_key=False, timestamp=0)
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return ""
+    for place, item in _items(value, root):
+        if _not_utf8(item):
+            return f"text that is not UTF-8 - at `{place}`"
+        if type(item) is msgpack.ExtType:
+            return f"extension type {item.code} is not accepted - at `{place}`"
+    return ""
+
+
+def _not_utf8(item: Any) -> bool:
+    return type(item) is str and not item.isascii() and any("\ud800" <= character <= "\udfff" for character in item)
+
+
+def _items(value: Any, root: str) -> Iterator[tuple[str, Any]]:
+    """Every value and key with its place."""
+    waiting: list[tuple[str, Any]] = [(root, value)]
     while waiting:
-        value = waiting.pop()
-        kind = type(value)
-        if kind is dict:
-            for key, item in value.items():
-                inner = type(item)
-                if inner is bytes or type(key) is bytes:
-                    return True
-                if inner is dict or inner is list:
-                    waiting.append(item)
-        elif kind is list:
-            for item in value:
-                inner = type(item)
-                if inner is bytes:
-                    return True
-                if inner is dict or inner is list:
-                    waiting.append(item)
-        elif kind is bytes:
-            return True
-    return False
+        place, item = waiting.pop()
+        yield place, item
+        if type(item) is dict:
+            for key in item:
+                yield place, key
+            inside = [(f"{place}.{key}" if _is_plain(key) else f"{place}[...]", one) for key, one in item.items()]
+        elif type(item) is list:
+            inside = [(f"{place}[{index}]", one) for index, one in enumerate(item)]
+        else:
+            continue
+        waiting += reversed(inside)
 
 
-def _as_text(value: Any) -> Any:
-    if type(value) is bytes:
-        return value.decode()
-    if type(value) is dict:
-        return {_as_text(key): _as_text(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_as_text(item) for item in value]
-    return value
+def _is_plain(key: Any) -> bool:
+    return type(key) is str and key.isidentifier() and key.isascii()

@@ -307,13 +307,32 @@ async def test_odd_texts_and_keys_of_a_switch(client: RpcClient) -> None:
 
 @pytest.mark.parametrize(
     "routing",
-    [{"headers": 5}, {"headers": [{"key": "Via", "value": "x"}]}, {"x": {True: 1}}, {"remove_headers": "Via"}],
+    [
+        {"headers": 5},
+        {"headers": [{"key": "Via", "value": "x"}]},
+        {"x": {True: 1}},
+        {"remove_headers": "Via"},
+        {"egress_routing": {"1": {"gw": {"london": {}}}, "3": {"gw": {"paris": {}}}}},
+        {"egress_routing": {"gw": {"london": {}}}},
+        {"egress_routing": "london"},
+        {"egress_routing": [{"gw": {"london": {}}, "headers": [{"key": "Via", "value": "x"}]}]},
+        {"cli": ["31"]},
+        {"x": "x" * 1_000_000},
+    ],
 )
 async def test_what_no_script_can_be_given_is_the_switchs_mistake(client: RpcClient, routing: dict[str, Any]) -> None:
     with pytest.raises(RpcError) as caught:
         await route(client, "same", routing=routing)
     assert caught.value.code == "bad_request"
+    assert next(iter(routing)) in caught.value.message or "routing has" in caught.value.message
     assert (await route(client, "same"))["outcome"] == "returned"
+
+
+async def test_a_number_is_the_same_to_a_script_as_str_and_as_bin(client: RpcClient) -> None:
+    for key in ("dest_number", b"dest_number"):
+        for number in ("4930", b"4930"):
+            decision = await client.call("route", {"call_id": "c", "customer": "same", "routing": {key: number}})
+            assert (decision["outcome"], decision["routing"]["dest_number"]) == ("returned", "4930")
 
 
 @pytest.mark.parametrize("field", ["call_id", "customer", "route", "did"])
@@ -388,7 +407,8 @@ async def test_cancel_by_a_peer_that_goes_away(daemon: Serving, client: RpcClien
 
 async def test_hello_scripts_and_stats(client: RpcClient) -> None:
     welcome = await client.call("hello", {"client": "test", "version": "1"})
-    assert welcome["methods"] == ["call.event", "call.start", "cancel", "hello", "ping", "route", "scripts", "stats"]
+    methods = ["call.event", "call.start", "cancel", "console.follow", "hello", "ping", "route", "scripts", "stats"]
+    assert welcome["methods"] == methods
     assert welcome["server"]
     assert await client.call("ping") == "pong"
     loaded = {script["id"]: script for script in (await client.call("scripts"))["scripts"]}

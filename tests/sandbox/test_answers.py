@@ -6,10 +6,11 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.answers import LOG_LINES, add_lines, read_calls, without_halves
+from sandbox.answers import LOG_LINES, add_lines, read_calls
 from sandbox.engine import RunBounds
 from sandbox.outcome import LogLine
 from sandbox.program import Limits
+from sandbox.sound_text import without_halves
 from tests.sandbox.support import Driven
 
 HALVES = {chr(code) for code in range(0xD800, 0xE000)}

@@ -4,10 +4,11 @@ import asyncio
 import resource
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sidecar.calls import store as call_store
-from sidecar.calls.record import CallRecord
+from sidecar.calls.record import CallRecord, LegRecord
 from sidecar.calls.store import CallStore, NoSuchCall, find, newest
 from sidecar.cli import main
 
@@ -109,6 +110,56 @@ async def test_a_directory_that_cannot_be_written_costs_records_and_no_call(tmp_
     store.add(record("call"))
     await store.close()
     assert store.dropped == 1
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\0", "\x1b[2J\x9b31m\u2028", "\udfff" * 1_000_000])
+async def test_a_record_of_any_text_is_kept_beside_the_others(tmp_path: Path, text: str) -> None:
+    store = CallStore(tmp_path, days=7)
+    odd = msgspec.structs.replace(record("odd"), error=text, reason=text, log=[text])
+    for one in (record("first"), odd, record("last")):
+        store.add(one)
+    await store.close()
+    assert store.dropped == 0
+    assert [one.id for one in newest(tmp_path)] == ["last", "odd", "first"]
+    assert find(tmp_path, "odd").error == text.encode("utf-8", "backslashreplace").decode()
+
+
+async def test_a_record_that_cannot_be_written_costs_no_other_and_is_counted_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = CallStore(tmp_path, days=7)
+    for name in ("first", "second"):
+        store.add(record(name))
+        store.add(msgspec.structs.replace(record("never"), arrived=float("nan")))
+        store.add(record(f"after {name}"))
+        await store.close()
+    assert store.dropped == 2
+    assert [one.id for one in newest(tmp_path)] == ["after second", "second", "after first", "first"]
+    assert caplog.text.count("call_records_not_written") == 1
+
+
+async def test_what_a_caller_calls_itself_does_not_drive_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = CallStore(tmp_path, days=7)
+    store.add(msgspec.structs.replace(record("call-1"), cli="\x1b[2J\x9b31m", reason="\u202e"))
+    await store.close()
+    for words in (["list"], ["show", "call-1"], ["show", "call-1", "--json"], ["show", "\x1b[31m"]):
+        main(["calls", "--directory", str(tmp_path), *words])
+        captured = capsys.readouterr()
+        assert not {"\x1b", "\x9b", "\u202e"} & set(captured.out + captured.err)
+
+
+async def test_calls_are_found_by_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = CallStore(tmp_path, days=7)
+    store.add(msgspec.structs.replace(record("from"), cli="442079460123"))
+    store.add(msgspec.structs.replace(record("to"), dest_number="442079460123"))
+    bridged = [LegRecord(at=1.0, destination="trunk/main/442079460123", what="answered")]
+    store.add(msgspec.structs.replace(record("bridged"), legs=bridged))
+    store.add(record("other"))
+    await store.close()
+    assert main(["calls", "--directory", str(tmp_path), "list", "--number", "79460123"]) == 0
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["bridged", "to", "from"]
 
 
 async def test_shown_as_a_timeline_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,12 @@ def problem(directory: Path, text: str) -> str:
     return str(caught.value).removeprefix(f"{directory}/")
 
 
+@pytest.mark.parametrize("routing", ['{"egress_routing":{"1":{}}}', '{"egress_routing":["london"]}', '{"cli":[1]}'])
+def test_a_routing_of_the_wrong_shape_names_the_field(tmp_path: Path, routing: str) -> None:
+    with pytest.raises(InputError, match=r"at `routing\.(egress_routing|cli)"):
+        read(tmp_path, f'{{"routing":{routing}}}')
+
+
 def test_the_least_form(tmp_path: Path) -> None:
     assert read(tmp_path, '{"routing":{}}') == RoutingRequest(call_id="ours", routing={})
 

@@ -296,6 +296,26 @@ def test_a_routing_that_no_script_can_be_given(desk: Path, capsys: pytest.Captur
     assert capsys.readouterr().err.startswith("call.json: error: the header Via")
 
 
+@pytest.mark.parametrize("thrown", ["\\ud800", "\\u009b2J\\u202e", "\\u0000"])
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_whatever_a_script_throws_is_printed(
+    desk: Path, capsys: pytest.CaptureFixture[str], thrown: str, options: tuple[str, ...]
+) -> None:
+    assert run(desk, f"function main() {{ console.log('{thrown}'); throw new Error('{thrown}') }}", *options) == 4
+    out = capsys.readouterr().out
+    out.encode()
+    assert not {"\x9b", "\u202e", "\0"} & set(out)
+    if options:
+        assert json.loads(out)["failure"]["message"].startswith("Error: ")
+
+
+def test_a_file_whose_name_is_no_text_is_run(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"odd\xff.js")
+    Path(name).write_text("function main() {}")
+    assert main(["run", name, "--data", "call.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["decision"]["script"]["name"] == "odd\\udcff.js"
+
+
 def test_a_configuration_that_cannot_be_used(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (desk / "sidecar.toml").write_text("[sandbox]\nworker = 1\n")
     assert run(desk, "function main() {}") == 1

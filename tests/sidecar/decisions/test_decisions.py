@@ -253,6 +253,30 @@ async def test_failures_give_their_sip_answer_where_that_is_the_action(outcome: 
     assert desk.answer.outcome == name
 
 
+@pytest.mark.parametrize(("outcome", "name"), FAILURES)
+async def test_each_script_s_failures_are_counted_as_its_own(outcome: Outcome, name: str) -> None:
+    desk = assigned()
+    desk.ask()
+    desk.runner.runs[0].end(outcome)
+    count = desk.decisions.by_script.of("own")
+    assert (count.runs, count.failures) == ((0, 0) if name == "refused" else (1, 1)), "what was never begun is no run"
+
+
+async def test_a_result_that_breaks_the_rules_is_a_failure_and_a_refused_call_is_none() -> None:
+    desk = assigned()
+    for result in ({"routing": 5}, {"reject": [404, "x"]}, {}):
+        desk.ask()
+        desk.runner.runs[-1].returns(**result)
+    count = desk.decisions.by_script.of("own")
+    assert (count.runs, count.failures) == (3, 1)
+
+
+async def test_scripts_of_the_catalog_are_counted_from_0() -> None:
+    desk = assigned()
+    desk.decisions.use(Snapshot(scripts={"own": script("own")}, routes={}, dids={}))
+    assert list(desk.decisions.by_script.snapshot()) == ["own", "other"]
+
+
 async def test_an_error_is_told_with_its_place_in_the_authors_file() -> None:
     desk = assigned()
     desk.ask()
@@ -439,7 +463,17 @@ async def test_a_customers_other_routes_have_the_assignment_without_a_route() ->
     assert [run.invocation.program.name for run in desk.runner.runs] == ["own.js", "any.js"]
 
 
-@pytest.mark.parametrize("routing", [{"x": object()}, {"headers": [{"key": "Via", "value": "x"}]}])
+@pytest.mark.parametrize(
+    "routing",
+    [
+        {"x": object()},
+        {"headers": [{"key": "Via", "value": "x"}]},
+        {"egress_routing": [{}, {"headers": [{"key": "Via", "value": "x"}]}]},
+        {"egress_routing": [{"remove_headers": ["Call-ID"]}]},
+        {"x": "x" * 1_000_000},
+        {"x": {None: 1}},
+    ],
+)
 async def test_a_routing_that_no_script_can_be_given_is_the_switchs_mistake(routing: dict[str, Any]) -> None:
     desk = assigned()
     with pytest.raises(MalformedMessage):

@@ -140,3 +140,33 @@ def test_no_number_is_no_header() -> None:
     for value in (float("nan"), float("inf")):
         with pytest.raises(RuleViolation):
             header_rules.header_value("X-N", value)
+
+
+@pytest.mark.parametrize(
+    ("routing", "where"),
+    [
+        ({"headers": [{"key": "Via", "value": "x"}]}, "`routing.headers`"),
+        (
+            {"egress_routing": [{}, {"headers": [{"key": "X", "value": "a\r\nb"}]}]},
+            "`routing.egress_routing[1].headers`",
+        ),
+        ({"a": [{"b": {True: 1}}]}, "`routing.a[0].b`"),
+    ],
+)
+def test_the_switch_s_own_mistake_is_told_with_its_place(routing: dict[str, Any], where: str) -> None:
+    with pytest.raises(RuleViolation) as caught:
+        seen(routing)
+    assert str(caught.value).endswith(f"at {where}")
+
+
+@pytest.mark.parametrize("character", ["a", "\xe9", "\U0001f600"])
+def test_a_routing_that_a_script_could_not_give_back_is_the_switch_s_mistake(character: str) -> None:
+    most = 10_000
+    units = len(character.encode("utf-16-le")) // 2
+    for length, right in ((most // 2, True), (most, False)):
+        text = routing_host.input_json(routing_host.initial_state({"x": character * (length // units)}), VARIABLES)
+        if right:
+            routing_host.check_size(text, VARIABLES, most)
+            continue
+        with pytest.raises(RuleViolation, match="characters as JSON"):
+            routing_host.check_size(text, VARIABLES, most)

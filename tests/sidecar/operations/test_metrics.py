@@ -30,11 +30,14 @@ from sidecar.operations.part_metrics import (
     KamailioMetrics,
     LogMetrics,
     PoolMetrics,
+    RecordMetrics,
     RpcMetrics,
     SipMetrics,
 )
 from sidecar.operations.records import DecisionRecord
+from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.runs.runner import PoolName
+from sidecar.runs.script_counts import OTHER, ScriptCounts
 from sipio.freeswitch.server import FreeswitchSnapshot
 from sipio.kamailio.snapshot import KamailioSnapshot
 from sipio.media.statistics import MediaSnapshot
@@ -126,9 +129,15 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     calls = CallsSnapshot(up={"sip": 2}, ended={"hung_up": 6}, records_dropped=3)
     output = open_output(LogSection(), 2)
     output.dropped = 5
+    scripts = ScriptCounts(1)
+    for script, runs in (("tariff", 8), ("later", 3)):
+        count = scripts.of(script)
+        count.runs, count.failures, count.micros = runs, runs // 2, 1_500_000
     return [
         PoolMetrics(lambda: pools, lambda: {"returned": 10}),
         CallMetrics(lambda: calls),
+        ScriptMetrics({PoolName.DECISIONS: scripts.snapshot}),
+        RecordMetrics({"decision": lambda: 7}),
         RpcMetrics(lambda: rpc, lambda: RPC_CALLS),
         KamailioMetrics(lambda: [PEER, structs.replace(PEER, peer="10.0.0.2:8448", connected=False)]),
         FreeswitchMetrics(lambda: FREESWITCH),
@@ -224,6 +233,39 @@ def test_every_source_is_shown() -> None:
     assert value(own, "scriptforge_calls_total", outcome="hung_up") == 6
     assert value(own, "scriptforge_call_workers") == 1
     assert value(own, "scriptforge_log_lines_dropped_total") == 5
+    assert value(own, "scriptforge_records_not_taken_total", record="decision") == 7
+    tariff = {"pool": "decisions", "script": "tariff"}
+    assert value(own, "scriptforge_per_script_runs_total", **tariff) == 8
+    assert value(own, "scriptforge_per_script_failures_total", **tariff) == 4
+    assert value(own, "scriptforge_per_script_seconds_total", **tariff) == 1.5
+    assert value(own, "scriptforge_per_script_runs_total", pool="decisions", script=OTHER) == 3
+
+
+def test_what_may_be_counted_is_there_from_the_start_with_0() -> None:
+    empty = registry(
+        DecisionMetrics(),
+        *full(
+            {PoolName.DECISIONS: structs.replace(POOL, deaths={})},
+            structs.replace(RPC, errors={}, requests={}, closed={}),
+        ),
+    )
+    for name, labels in (
+        ("decisions", {"outcome": "script_error", "action": "route"}),
+        ("decisions", {"outcome": "timed_out", "action": "reject"}),
+        ("decisions", {"outcome": "returned", "action": "route"}),
+        ("rejected", {"code": "503"}),
+        ("worker_restarts", {"pool": "decisions", "cause": "SIGKILL"}),
+        ("script_runs", {"outcome": "crashed"}),
+        ("calls", {"outcome": "script_error"}),
+        ("rpc_refused", {"reason": "overloaded"}),
+        ("rpc_refused", {"reason": "bad_request"}),
+        ("rpc_requests", {"method": "route"}),
+        ("rpc_connections_closed", {"reason": "malformed"}),
+        ("kamailio_fallbacks", {"peer": "10.0.0.1:8448", "reason": "bad-decision"}),
+        ("freeswitch_refused", {"reason": "draining"}),
+    ):
+        assert value(empty, f"scriptforge_{name}_total", **labels) == 0, (name, labels)
+    assert value(empty, "scriptforge_stage_seconds_count", stage="total") == 0
 
 
 def test_each_pool_is_shown_apart() -> None:
@@ -231,6 +273,7 @@ def test_each_pool_is_shown_apart() -> None:
     assert value(own, "scriptforge_workers", pool="calls", state="fast") == 1
     assert value(own, "scriptforge_worker_restarts_total", pool="calls", cause="crashed") == 2
     assert value(own, "scriptforge_worker_restarts_total", pool="calls", cause="timed_out") is None
+    assert value(own, "scriptforge_worker_restarts_total", pool="calls", cause="SIGKILL") == 0
     for name, count in (("workers_started", 9), ("runs_moved", 5), ("runs_refused", 6)):
         for each in PoolName:
             assert value(own, f"scriptforge_{name}_total", pool=each.value) == count
@@ -318,7 +361,7 @@ def test_hostile_labels_are_escaped(label: str) -> None:
         for family in text_string_to_metric_families(generate_latest(own).decode())
         if family.name == "scriptforge_rpc_requests"
     )
-    assert family.samples[0].labels == {"method": label}
+    assert {"method": label} in [sample.labels for sample in family.samples]
 
 
 def test_cost() -> None:

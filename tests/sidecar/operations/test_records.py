@@ -11,8 +11,15 @@ import pytest
 from sidecar.configuration.tree import LogSection
 from sidecar.logs.logger import LINE_BYTES
 from sidecar.operations.events import Events
-from sidecar.operations.records import ERROR_CHARACTERS, NAME_CHARACTERS, DecisionLog, DecisionRecord, record_of
-from sipio.routing import Action, Decision, Direction, RoutingRequest, ScriptReference
+from sidecar.operations.records import (
+    ERROR_CHARACTERS,
+    GATEWAYS,
+    NAME_CHARACTERS,
+    DecisionLog,
+    DecisionRecord,
+    record_of,
+)
+from sipio.routing import Action, Decision, Direction, HeaderChanges, RoutingRequest, ScriptReference
 
 REQUEST = RoutingRequest(
     call_id="a84b4c76e66710@pc33.example.com",
@@ -64,6 +71,85 @@ def test_exact_line() -> None:
         b'"decision":"route","destinations_in":3,"destinations_out":2,"micros":{"script":60,"total":190},'
         b'"console_lines":2}\n'
     ]
+
+
+def test_a_record_has_what_a_customer_says_on_the_telephone_and_what_became_of_it() -> None:
+    request = RoutingRequest(
+        call_id="1",
+        customer="1001",
+        routing={
+            "cli": 442079460123,
+            "dest_number": "004930",
+            "egress_routing": [{"gw": {"london": {}}}, {"gw": {"paris": {}, "lyon": {}}}, {"gw": None}, {}],
+        },
+    )
+    decision = Decision(
+        action=Action.ROUTE,
+        routing={
+            "cli": "442079460123",
+            "dest_number": "4930",
+            "egress_routing": [
+                {
+                    "gw": {"paris": {}},
+                    "headers": [{"key": "X-A", "value": "1"}],
+                    "remove_headers": [{"key": "X-B"}],
+                }
+            ],
+        },
+        headers=HeaderChanges(add=[("X-All", "2")], remove=["X-Old"]),
+        outcome="returned",
+        script=ScriptReference(id="own", name="own.js", version="v2"),
+    )
+    scripts = [
+        ScriptReference(id="first", name="first.js", version="v1"),
+        *([decision.script] if decision.script else []),
+    ]
+    log, taken = decision_log(LogSection())
+    log.decided(record_of(request, decision, scripts=scripts))
+    line = json.loads(taken[0])
+    assert {name: line[name] for name in line if name not in ("time", "level", "action", "direction", "micros")} == {
+        "call_id": "1",
+        "customer": "1001",
+        "script": "own",
+        "script_version": "v2",
+        "outcome": "returned",
+        "decision": "route",
+        "cli": "442079460123",
+        "dest_number": "004930",
+        "dest_number_out": "4930",
+        "destinations_in": 4,
+        "destinations_out": 1,
+        "gateways_in": ["london", "paris", "lyon"],
+        "gateways_out": ["paris"],
+        "headers": {"add": [["X-All", "2"]], "remove": ["X-Old"]},
+        "gateway_headers": {"paris": [{"key": "X-A", "value": "1"}]},
+        "gateway_headers_removed": {"paris": [{"key": "X-B"}]},
+        "scripts": ["first@v1", "own@v2"],
+    }
+
+
+def test_a_refused_call_goes_to_no_gateway_and_an_unassigned_one_to_those_offered() -> None:
+    request = RoutingRequest(call_id="1", routing={"cli": "1", "egress_routing": [{"gw": {"london": {}}}]})
+    refused = record_of(request, Decision(action=Action.REJECT, code=404, routing=request.routing, outcome="sip_error"))
+    assert (refused.gateways_in, refused.gateways_out) == (["london"], [])
+    kept = record_of(request, Decision(action=Action.ROUTE, routing=request.routing))
+    assert (kept.gateways_in, kept.gateways_out, kept.cli_out) == (["london"], ["london"], "")
+
+
+def test_of_many_gateways_the_first_are_kept() -> None:
+    many = {"egress_routing": [{"gw": {str(number): {}}, "headers": [{}]} for number in range(500)]}
+    record = record_of(RoutingRequest(call_id="1", routing=many), Decision(action=Action.ROUTE, routing=dict(many)))
+    assert record.destinations_in == 500
+    assert len(record.gateways_in) == len(record.gateways_out) == len(record.gateway_headers) == GATEWAYS
+
+
+@pytest.mark.parametrize(
+    "routing", [{"egress_routing": 5}, {"egress_routing": [5, {"gw": []}]}, {"cli": [1], "dest_number": {}}]
+)
+def test_a_routing_of_any_shape_has_a_record(routing: dict[str, Any]) -> None:
+    log, taken = decision_log(LogSection())
+    log.decided(record_of(RoutingRequest(call_id="1", routing=routing), Decision(action=Action.ROUTE, routing={})))
+    assert json.loads(taken[0])["call_id"] == "1"
 
 
 def test_what_is_put_before_an_encoded_record_stands_where_its_tag_does() -> None:
@@ -162,8 +248,11 @@ def test_observers_in_order_and_one_that_fails(caplog: pytest.LogCaptureFixture)
 
     events.subscribe(lambda record: seen.append(("first", record.call_id)))
     events.subscribe(fail)
+    events.subscribe(lambda record: seen.append(("last", record.call_id)))
     events.publish(of_outcome("returned"), REQUEST.call_id)
-    assert seen == [("first", REQUEST.call_id)]
+    assert seen == [("first", REQUEST.call_id), ("last", REQUEST.call_id)]
     assert "observer_failed" in caplog.text
     events.publish(of_outcome("returned"), REQUEST.call_id)
-    assert len(seen) == 2, "the others go on being told"
+    assert len(seen) == 4, "the others go on being told"
+    assert events.failed == 2
+    assert caplog.text.count("observer_failed") == 1, "told once, counted each time"

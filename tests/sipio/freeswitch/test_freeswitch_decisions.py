@@ -95,6 +95,13 @@ def test_the_sip_request_is_told_with_the_question() -> None:
     assert ("X-Foo", "again") in request.sip.headers
 
 
+@pytest.mark.parametrize("timeout", ["0", "-5", "1.5", "nan", "1_000", " 5", "\u0665", "9" * 30])
+def test_a_time_that_is_none_is_the_dialplan_s_mistake(timeout: str) -> None:
+    one = line(scriptforge_timeout_ms=timeout)
+    assert one.router.requests == []
+    assert "scriptforge_timeout_ms" in one.problems[0]
+
+
 def test_a_route_is_left_in_a_variable_and_the_call_to_its_dialplan() -> None:
     one = line()
     assert "linger" not in one.freeswitch.sent

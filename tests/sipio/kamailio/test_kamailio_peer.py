@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sipio.errors import MalformedFrame, OversizedFrame
+from sipio.errors import MalformedFrame, MalformedMessage, OversizedFrame
 from sipio.kamailio.limits import KamailioLimits
 from sipio.kamailio.messages import CallEnded
 from sipio.kamailio.netstring import NetstringDecoder, encode
@@ -150,6 +150,26 @@ def test_a_destination_that_kamailio_did_not_offer_is_dropped_counted_and_told_o
     assert talk.peer.snapshot().dropped_destinations == 1
     dropped = fields(caplog, "evapi_destination_not_offered")
     assert (dropped["call_id"], dropped["count"]) == ("call-1", 1)
+
+
+class ChoosyRouter:
+    """Can give no script what it is asked about."""
+
+    def route(self, request: RoutingRequest, answer: Callable[[Decision], None]) -> Pending:
+        raise MalformedMessage(f"{request.call_id} is too long for any script, {answer} has nothing to say")
+
+
+def test_a_call_that_no_script_can_be_given_and_one_without_time_are_left_to_kamailio(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    talk = Conversation(ChoosyRouter())
+    talk.hears(question(1), question(2).replace(b";2800;", b";0;"))
+    assert talk.said() == [b"f;1001;3000000001;bad-request", b"f;1002;3000000002;bad-request"]
+    assert talk.peer.snapshot().in_flight == 0
+    first, second = caplog.records
+    assert first.getMessage() == second.getMessage() == "evapi_bad_message"
+    assert "call-1 is too long for any script" in vars(first)["error"]
+    assert "SCRIPTFORGE_BUDGET" in vars(second)["error"]
 
 
 class BrokenRouter:

@@ -266,6 +266,39 @@ def test_hostile_values_raise_the_typed_error_only(packed: bytes) -> None:
             decoder.decode(packed, "params")
 
 
+@pytest.mark.parametrize(
+    ("packed", "where"),
+    [
+        (b"\x91\x81\xa4name\xa1\xff", "UTF-8 - at `params[0].name`"),
+        (b"\x91\x81\xa1\xff\x01", "UTF-8 - at `params[0]`"),
+        (
+            b"\x91\x82\xa4name\xa1a\xa5inner\x91\x92\xa1a\xd4\x05\x00",
+            "type 5 is not accepted - at `params[0].inner[0][1]`",
+        ),
+    ],
+)
+def test_what_no_decoder_takes_is_named_with_its_path(packed: bytes, where: str) -> None:
+    with pytest.raises(MalformedMessage) as caught:
+        ANYTHING.decode(packed, "params")
+    assert where in str(caught.value)
+
+
+@given(value=st.recursive(st.text() | st.binary(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_bin_is_text_where_it_is_utf8_and_stays_bin_where_not(value: Any) -> None:
+    assert ANYTHING.decode(msgpack.packb(value), "params") == _read_as_text(value)
+
+
+def _read_as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _read_as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_read_as_text(item) for item in value]
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
+
+
 def test_binary_that_is_not_utf8_where_text_is_wanted() -> None:
     with pytest.raises(MalformedMessage):
         ValueDecoder(list[Typed]).decode(b"\x91\x81\xc4\x04name\xc4\x01\xff", "params")

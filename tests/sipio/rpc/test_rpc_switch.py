@@ -3,9 +3,11 @@
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sipio.errors import MalformedMessage
@@ -175,6 +177,18 @@ async def test_a_reject_in_full(client: RpcClient, router: TestRouter) -> None:
         ([{"call_id": "1", "routing": {}, "direction": "up"}], "'up' - at `params[0].direction`"),
         ([{"call_id": "1", "routing": {}, "typo": 1}], "unknown field `typo` - at `params[0]`"),
         ([{"call_id": "1", "routing": {}, "customer": "impossible"}], "no script could be given this"),
+        ([{"call_id": "1", "routing": {}, "timeout_ms": 0}], ">= 1 - at `params[0].timeout_ms`"),
+        ([{"call_id": "1", "routing": {}, "timeout_ms": -1}], ">= 1 - at `params[0].timeout_ms`"),
+        ([{"call_id": "1", "routing": {}, "timeout_ms": 2**64 - 1}], "- at `params[0].timeout_ms`"),
+        ([{"call_id": "1", "routing": {}, "timeout_ms": 100.0}], "got `float` - at `params[0].timeout_ms`"),
+        ([{"call_id": "1", "routing": {}, "timeout_ms": float("nan")}], "got `float` - at `params[0].timeout_ms`"),
+        ([{"call_id": "1", "routing": {}, "timeout_ms": float("inf")}], "got `float` - at `params[0].timeout_ms`"),
+        ([{"call_id": b"\xff", "routing": {}}], "got `bytes` - at `params[0].call_id`"),
+        ([{"call_id": datetime(2020, 9, 13, tzinfo=UTC), "routing": {}}], "got `ext` - at `params[0].call_id`"),
+        (
+            [{"call_id": "1", "routing": {"x": [0, msgspec.msgpack.Ext(5, b"x")]}}],
+            "type 5 is not accepted - at `params[0].routing.x[1]`",
+        ),
     ],
 )
 async def test_wrong_shapes_name_the_field(client: RpcClient, params: list[Any], message: str) -> None:
@@ -183,6 +197,73 @@ async def test_wrong_shapes_name_the_field(client: RpcClient, params: list[Any],
     assert caught.value.code == "bad_request"
     assert message in caught.value.message
     assert await client.call("ping") == "pong"
+
+
+@pytest.mark.parametrize(
+    ("routing", "where"),
+    [
+        ({"egress_routing": {"1": {"gw": {}}, "3": {"gw": {}}}}, "egress_routing`"),
+        ({"egress_routing": {}}, "egress_routing`"),
+        ({"egress_routing": "london"}, "egress_routing`"),
+        ({"egress_routing": b"\xff"}, "egress_routing`"),
+        ({"egress_routing": ["london"]}, "egress_routing[0]`"),
+        ({"egress_routing": [{"gw": {}}, None]}, "egress_routing[1]`"),
+        ({"egress_routing": [{"gw": "london"}]}, "egress_routing[0].gw`"),
+        ({"egress_routing": [{"gw": [{"cli": "1"}]}]}, "egress_routing[0].gw`"),
+        ({"egress_routing": [{"gw": {"london": "sip:x"}}]}, "egress_routing[0].gw[...]`"),
+        ({"egress_routing": [{"gw": {"london": {"cli": ["1"]}}}]}, "egress_routing[0].gw[...].cli`"),
+        ({"egress_routing": [{"headers": "X-A: 1"}]}, "egress_routing[0].headers`"),
+        ({"egress_routing": [{"headers": [["X-A", "1"]]}]}, "egress_routing[0].headers[0]`"),
+        ({"egress_routing": [{"remove_headers": [5]}]}, "egress_routing[0].remove_headers[0]`"),
+        ({"headers": [{"key": "X-A", "value": ["1"]}]}, "headers[0].value`"),
+        ({"headers": [{"key": 5, "value": "1"}]}, "headers[0].key`"),
+        ({"headers": False}, "headers`"),
+        ({"remove_headers": 0}, "remove_headers`"),
+        ({"cli": {"number": "31"}}, "cli`"),
+        ({"cli": True}, "cli`"),
+        ({"dest_number": ["31"]}, "dest_number`"),
+    ],
+)
+async def test_a_part_of_a_routing_of_the_wrong_shape_is_named_and_nobody_decides(
+    client: RpcClient, router: TestRouter, routing: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(RpcError) as caught:
+        await client.call("route", {"call_id": "1", "routing": routing})
+    assert caught.value.code == "bad_request"
+    assert caught.value.message.endswith(f"at `params[0].routing.{where}")
+    assert router.runs == []
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        {"egress_routing": None, "cli": None, "dest_number": 4930, "headers": None, "remove_headers": None},
+        {"egress_routing": [{}, {"gw": None}, {"gw": {7: {"cli": 49.0}, "8": None}}]},
+        {"egress_routing": [{"headers": {}, "remove_headers": {}}], "headers": {}, "remove_headers": {}},
+        {"headers": [{"key": "X-A", "value": 1.5}], "remove_headers": ["X-B", {"key": "X-C"}]},
+        {"account_id": {"any": ["thing"]}, "server": None, "direction": 5},
+    ],
+)
+async def test_what_a_switch_may_leave_out_or_write_in_another_way_is_taken(
+    client: RpcClient, routing: dict[str, Any]
+) -> None:
+    assert (await client.call("route", {"call_id": "1", "routing": routing}))["routing"] == routing
+
+
+@pytest.mark.parametrize("fields", [{}, {b"customer": b"7"}, {"fail_closed": True}])
+async def test_bin_that_is_utf8_is_text_whatever_stands_beside_it(
+    client: RpcClient, router: TestRouter, fields: dict[Any, Any]
+) -> None:
+    routing = {"dest_number": b"4930", b"n\xc4\x81me": "\u0101", "raw": b"\xff\x00", "list": [{"deep": b"x"}]}
+    await client.call("route", {"call_id": "1", "routing": routing, **fields})
+    seen = {"dest_number": "4930", "n\u0101me": "\u0101", "raw": b"\xff\x00", "list": [{"deep": "x"}]}
+    assert router.runs[0].request.routing == seen
+
+
+async def test_a_timestamp_is_a_moment_in_a_routing(client: RpcClient, router: TestRouter) -> None:
+    moment = datetime(2020, 9, 13, 12, 26, 40, 5, tzinfo=UTC)
+    await client.call("route", {"call_id": "1", "routing": {"since": moment}})
+    assert router.runs[0].request.routing == {"since": moment}
 
 
 @pytest.mark.parametrize(
@@ -221,7 +302,7 @@ async def test_numbers_are_read_for_scripts_and_come_back_as_the_switch_wrote_th
     routing = {
         "cli": "+44-20",
         "dest_number": "+442079460000;npdi;rn=+44111",
-        "egress_routing": [{"gw": {"a": {"cli": "+44-20"}, "b": {"cli": "tel:+4930"}, "c": {}}}, 5, {"gw": 5}],
+        "egress_routing": [{"gw": {"a": {"cli": "+44-20"}, "b": {"cli": "tel:+4930"}, "c": {}}}, {"gw": None}],
         "tariff": 5,
     }
     answer = await client.call("route", {"call_id": "1", "did": "tel:+44-20", "routing": routing})
@@ -231,8 +312,7 @@ async def test_numbers_are_read_for_scripts_and_come_back_as_the_switch_wrote_th
     assert asked.routing["dest_number_parameters"] == {"npdi": "", "rn": "+44111"}
     assert asked.routing["egress_routing"] == [
         {"gw": {"a": {"cli": "+4420"}, "b": {"cli": "+4930"}, "c": {}}},
-        5,
-        {"gw": 5},
+        {"gw": None},
     ]
     assert answer["routing"] == routing
 
