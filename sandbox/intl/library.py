@@ -52,7 +52,7 @@ def text() -> bytes:
 
 @cache
 def shared_file() -> tuple[int, int]:
-    """A descriptor of the library as a file that nobody can change any more, and its size; open to the process's end."""
+    """A descriptor of the library as a file that nobody can change, and its size; open to the process's end."""
     content = text()
     descriptor = os.memfd_create("scriptforge-intl", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     view = memoryview(content)
