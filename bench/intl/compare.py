@@ -2,8 +2,8 @@
 
     python -m bench.intl.compare --count 10000 --seed 7
 
-Differences are printed, at most 20; the exit status is 1 where there is any. Node's own tzdata may be another release than
-the system's: what one of them has corrected since differs, by the whole offset.
+Differences are printed, at most 20; the exit status is 1 where there is any. Node's own tzdata may be another release
+than the system's: what one of them has corrected since differs, by the whole offset.
 """
 
 import argparse

@@ -22,6 +22,8 @@ const PARENTS = {
   "es-MX": "es",
   sv: "",
 };
+// Other names of these.
+const SAME = { en: "en-US", "de-DE": "de", "fr-FR": "fr", "es-ES": "es", "sv-SE": "sv" };
 const LOCALES = Object.keys(PARENTS);
 const entries = new Map();
 const put = (key, value) => entries.set(key, JSON.stringify(value).replace(/[\u007f-\uffff]/g, escape16));
@@ -421,6 +423,7 @@ for (const [one, other] of STANDS_FOR)
       for (const each of inFamily) entries.delete(each);
   }
 put("parents", PARENTS);
+put("same", SAME);
 put("made-by", { node: process.versions.node, icu: process.versions.icu, cldr: process.versions.cldr });
 for (const [locale, parent] of Object.entries(PARENTS))
   if (parent !== "")

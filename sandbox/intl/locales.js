@@ -1,7 +1,7 @@
 // Which locales there are, and how an option is read. `library` gives a text by its key, or undefined.
 const available = JSON.parse(library("parents")); // each with the one that has what it has not
 const DEFAULT_LOCALE = "en-US";
-const SAME = { __proto__: null, en: "en-US", "de-DE": "de", "fr-FR": "fr", "es-ES": "es", "sv-SE": "sv" };
+const same = JSON.parse(library("same")); // other names of these
 const TAG = /^([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?((?:-(?:[a-z0-9]{5,8}|\d[a-z0-9]{3}))*)((?:-[a-z0-9](?:-[a-z0-9]{2,8})+)*)$/;
 
 const unavailable = (what, value) => new RangeError(`${what}: '${value}' is not available`);
@@ -33,7 +33,7 @@ const tagsOf = (locales) => {
   });
 };
 
-const dataName = (name) => (name in available ? name : SAME[name]);
+const dataName = (name) => (Object.hasOwn(available, name) ? name : Object.hasOwn(same, name) ? same[name] : undefined);
 
 const whichAreThere = () => Object.keys(available).join(", ");
 
