@@ -34,8 +34,8 @@ _LOCALE_METHODS: Final = {
 """Which of its arguments is the locale; the options follow it."""
 _CASES: Final = (b"toLocaleUpperCase", b"toLocaleLowerCase")
 CLOSE: Final = 0.75
-_MOST_COMPARED: Final = 20
-_MOST_DECLARED: Final = 500
+_MOST_COMPARED: Final = 10
+_MOST_DECLARED: Final = 200
 _LONGEST_COMPARED: Final = 60
 """Comparing a name with 500 others takes some 2 ms: a text of many wrong names is not to take minutes."""
 
@@ -128,6 +128,8 @@ class _Uses:
             yield one.node, message
 
     def _near(self, name: str) -> str:
+        if name.encode("utf-8", "replace") in self._declared:
+            return " here"
         self._compared += 1
         if self._compared > _MOST_COMPARED or len(name) > _LONGEST_COMPARED:
             return ""

@@ -36,7 +36,7 @@ def told(statements: str, kind: Kind = Kind.SCRIPT, before: str = "") -> list[st
         ("const opens = 8; if (opnes) return", "2:22 `opnes` is not defined; did you mean `opens`?"),
         ("try { f } catch { }", "2:7 `f` is not defined"),
         ("count++", "2:1 `count` is not defined"),
-        ("{ const inner = 1 } inner", "2:21 `inner` is not defined; did you mean `main`?"),
+        ("{ const inner = 1 } inner", "2:21 `inner` is not defined here"),
         ("new Intl.PluralRules('en')", "2:5 `Intl.PluralRules` is not available"),
         ("Intl.DateTimeFormat('en').formatRange(1, 2)", "2:27 `formatRange` is not available"),
         ("console.table([])", "2:1 `console.table` is not available"),
