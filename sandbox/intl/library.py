@@ -1,7 +1,8 @@
-"""The text in which a script's context finds what ``Intl`` needs: lines of ``key<TAB>JSON``, sorted, in ASCII.
+"""The text in which a script's context finds what ``Intl`` needs, all of it ASCII: how long the index is, in
+``INDEX_DIGITS``; the index, lines of ``key<TAB>begin,end`` in the order of their keys; and what these places hold.
 
-A context reads single lines of it, by bisection, when a script first asks; none has a copy. The process that starts
-workers makes it once, and its workers map that file, since they can open none.
+A context reads the index by bisection when a script first asks; none has a copy. The process that starts workers makes
+it once, and its workers map that file, since they can open none.
 """
 
 import ctypes
@@ -19,6 +20,7 @@ from sandbox.intl.time_zones import zone_entries
 
 _PARTS: Final = ("locales.js", "zones.js", "dates.js", "numbers.js", "collation.js", "entry.js")
 """All are one scope, in this order."""
+INDEX_DIGITS: Final = 12
 _COMMENT_OR_INDENT: Final = re.compile(r"^\s*//.*\n|^[ ]+", re.MULTILINE)
 
 
@@ -37,17 +39,26 @@ def code() -> str:
     return f'((library, now) => {{"use strict";\n{_COMMENT_OR_INDENT.sub("", lines)}}})'
 
 
-def _entries() -> Iterator[bytes]:
-    yield from (files(__package__) / "locales.tsv").read_bytes().splitlines()
-    yield b"code\t" + json.dumps(code()).encode()
-    for key, value in zone_entries():
-        yield f"{key}\t{value}".encode()
+def _entries() -> Iterator[tuple[str, str]]:
+    for line in (files(__package__) / "locales.tsv").read_text(encoding="ascii").splitlines():
+        key, _, value = line.partition("\t")
+        yield key, value
+    yield "code", json.dumps(code())
+    yield from zone_entries()
 
 
 @cache
 def text() -> bytes:
     """The whole library. Takes some 100 ms, once in a process."""
-    return b"\n".join(sorted(_entries())) + b"\n"
+    entries = sorted(_entries())
+    width = len(f"{sum(len(value) for _, value in entries) + len(entries) * 100}")
+    index_size = sum(len(key) + 2 * width + 3 for key, _ in entries)
+    place = INDEX_DIGITS + index_size
+    index = []
+    for key, value in entries:
+        index.append(f"{key}\t{place:0{width}},{place + len(value):0{width}}\n")
+        place += len(value)
+    return "".join((f"{index_size:0{INDEX_DIGITS}}", *index, *(value for _, value in entries))).encode("ascii")
 
 
 @cache

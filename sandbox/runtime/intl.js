@@ -4,11 +4,11 @@
 const lent = realm.handedOver;
 delete realm.handedOver;
 const bytes = lent === undefined ? undefined : setPrototypeOf(new Uint8Array(lent), null);
-const libraryLength = lent === undefined ? 0 : lent.byteLength;
 const { fromCharCode } = String;
 const { charCodeAt } = String.prototype;
 const NEW_LINE = 10;
 const TAB = 9;
+const COMMA = 44;
 
 const bytesToText = (begin, end) => {
   let made = "";
@@ -28,12 +28,22 @@ const bytesToText = (begin, end) => {
   return made;
 };
 
-// The text behind a key of the library, whose lines are sorted; undefined where there is no such key.
+const INDEX_BEGINS = 12; // behind as many digits, which are its length
+const lineEnd = (at) => {
+  let end = at;
+  while (bytes[end] !== NEW_LINE) end++;
+  return end;
+};
+let indexEnd = 0;
+
+// The text behind a key of the library; undefined where there is no such key. The index is sorted, so that it is found by
+// bisection: a line begins behind the end of another.
 const library = (key) => {
   const wanted = text(key);
   const { length } = wanted;
-  let low = 0;
-  let high = libraryLength;
+  indexEnd ||= INDEX_BEGINS + +bytesToText(0, INDEX_BEGINS);
+  let low = INDEX_BEGINS;
+  let high = indexEnd;
   while (low < high) {
     let begin = (low + high) >> 1;
     while (begin > low && bytes[begin - 1] !== NEW_LINE) begin--;
@@ -41,15 +51,12 @@ const library = (key) => {
     while (index < length && bytes[begin + index] === apply(charCodeAt, wanted, [index])) index++;
     const found = bytes[begin + index];
     if (index === length && found === TAB) {
-      let end = begin + index;
-      while (bytes[end] !== NEW_LINE) end++;
-      return bytesToText(begin + length + 1, end);
+      let comma = begin + length + 1;
+      while (bytes[comma] !== COMMA) comma++;
+      return bytesToText(+bytesToText(begin + length + 1, comma), +bytesToText(comma + 1, lineEnd(comma)));
     }
-    if (index < length && found < apply(charCodeAt, wanted, [index])) {
-      low = begin + index;
-      while (bytes[low] !== NEW_LINE) low++;
-      low++;
-    } else high = begin;
+    if (index < length && found < apply(charCodeAt, wanted, [index])) low = lineEnd(begin + index) + 1;
+    else high = begin;
   }
   return undefined;
 };

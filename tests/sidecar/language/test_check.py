@@ -114,7 +114,7 @@ def test_scripts_that_are_right(text: str) -> None:
         ("/* é日𝄞 */ require(1); function main() {}", [f"1:11 `require` {NO_MODULES}"]),
         # what the grammar lets pass
         ("function main() { return 'one\ntwo' }", ["1:26 the text that begins here is not closed on its line"]),
-        ("#!/usr/bin/node\nfunction main() {}", ["1:1 a script has no `#!` line"]),
+        ("function main() {}\n#!/usr/bin/node", ["2:1 syntax error near `#!/usr/bin/node`"]),
         ("function main() { return <b/> }", ["1:26 JSX is not JavaScript"]),
         ("@f class A {}\nfunction main() {}", ["1:1 decorators are not available"]),
         ("function main() {\n  return '\0' }", ["2:11 contains a NUL character"]),
