@@ -56,7 +56,8 @@ const clock = () => ({
 });
 const dateOptions = () => {
   const timeZone = pick(ZONES);
-  if (random() < 0.2) return given({ timeZone, dateStyle: maybe(0.8, pick(STYLES)), timeStyle: maybe(0.6, pick(STYLES)), ...clock() });
+  if (random() < 0.2)
+    return given({ timeZone, dateStyle: maybe(0.8, pick(STYLES)), timeStyle: maybe(0.6, pick(STYLES)), ...clock() });
   const hour = maybe(0.5, pick(DIGITS));
   const minute = hour && maybe(0.85, pick(DIGITS));
   const second = minute && maybe(0.5, pick(DIGITS));

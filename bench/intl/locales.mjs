@@ -40,7 +40,8 @@ const CYCLES = ["h11", "h12", "h23", "h24"];
 const STYLES = [undefined, "full", "long", "medium", "short"];
 const range = (count) => [...Array(count).keys()];
 
-const parts = (locale, options, date) => new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options }).formatToParts(date);
+const parts = (locale, options, date) =>
+  new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options }).formatToParts(date);
 const valueOf = (locale, options, date, type) => parts(locale, options, date).find((part) => part.type === type)?.value;
 
 const names = (locale) => {
@@ -50,12 +51,15 @@ const names = (locale) => {
     range(7).map((index) => valueOf(locale, { weekday: width, ...more }, Date.UTC(2004, 1, 1 + index), "weekday"));
   const dated = { year: "numeric", month: "numeric", day: "numeric" };
   const era = (width) =>
-    [-1000, 2004].map((year) => valueOf(locale, { era: width, year: "numeric" }, new Date(Date.UTC(year, 1, 5)), "era"));
+    [-1000, 2004].map((year) =>
+      valueOf(locale, { era: width, year: "numeric" }, new Date(Date.UTC(year, 1, 5)), "era"),
+    );
   const hours = (type, more) =>
     range(24).map((hour) => valueOf(locale, { hour: "numeric", ...more }, Date.UTC(2004, 1, 5, hour, 30), type));
   const period = (width) => {
     const options = { hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h12", dayPeriod: width };
-    const at = (hour, minute, second) => valueOf(locale, options, Date.UTC(2004, 1, 5, hour, minute, second), "dayPeriod");
+    const at = (hour, minute, second) =>
+      valueOf(locale, options, Date.UTC(2004, 1, 5, hour, minute, second), "dayPeriod");
     // The last two are those of noon and midnight to the second.
     return [...range(24).map((hour) => at(hour, 30, 30)), at(12, 0, 0), at(0, 0, 0)];
   };
@@ -97,7 +101,9 @@ const patternOf = (locale, known, dates, options) => {
   const [found, second] = dates.map((date) => parts(locale, options, date));
   const token = ({ type, value }, index) => {
     const one = (letters, key) =>
-      letters.find((each) => known[each][key(dates[0])] === value && known[each][key(dates[1])] === second[index].value);
+      letters.find(
+        (each) => known[each][key(dates[0])] === value && known[each][key(dates[1])] === second[index].value,
+      );
     switch (type) {
       case "weekday":
         return one(order(options.weekday, "E", "c"), (date) => date.getUTCDay());
@@ -214,7 +220,8 @@ const styles = (locale, known, dates) => {
 };
 
 const cycles = (locale) => {
-  const resolved = (options) => new Intl.DateTimeFormat(locale, { hour: "numeric", ...options }).resolvedOptions().hourCycle;
+  const resolved = (options) =>
+    new Intl.DateTimeFormat(locale, { hour: "numeric", ...options }).resolvedOptions().hourCycle;
   return [resolved({}), resolved({ hour12: true }), resolved({ hour12: false })];
 };
 
@@ -282,7 +289,8 @@ const zoneNames = () => {
       else if (current[key] !== set) periods.push([to / 1000, { [key]: set }]);
       before = month;
     }
-    for (const period of periods) for (const key of Object.keys(period[1])) if (period[1][key] === -1) delete period[1][key];
+    for (const period of periods)
+      for (const key of Object.keys(period[1])) if (period[1][key] === -1) delete period[1][key];
     if (periods.some(([, called]) => Object.keys(called).length > 0)) put(`names/${timeZone.toLowerCase()}`, periods);
   }
   const isOffset = (text) => /^(GMT|UTC|UT)[+\u2212-]/.test(text);
@@ -303,14 +311,22 @@ const numbers = (locale) => {
       .map(({ type, value: text }) => (NUMBER.has(type) ? "{n}" : type === "literal" ? text : `{${type}}`))
       .join("")
       .replace(/(\{n\})+/, "{n}");
-  const signs = (options) => [pattern(1, options), pattern(-1, options), pattern(1, { ...options, signDisplay: "always" })];
+  const signs = (options) => [
+    pattern(1, options),
+    pattern(-1, options),
+    pattern(1, { ...options, signDisplay: "always" }),
+  ];
   const currency = (currencyDisplay, code) => signs({ style: "currency", currency: code, currencyDisplay });
   const group = { useGrouping: true };
   put(`${locale}/numbers`, {
     decimal: of("decimal", 1.5),
     group: of("group", 1234567, group),
     least: made(1234).some((part) => part.type === "group") ? 1 : 2,
-    indian: made(1234567).filter((part) => part.type === "integer").map((part) => part.value).join() === "12,34,567",
+    indian:
+      made(1234567)
+        .filter((part) => part.type === "integer")
+        .map((part) => part.value)
+        .join() === "12,34,567",
     minus: of("minusSign", -1),
     plus: of("plusSign", 1, { signDisplay: "always" }),
     nan: of("nan", NaN),
@@ -336,7 +352,10 @@ const numbers = (locale) => {
 const currencyDigits = () => {
   const digits = {};
   for (const code of Intl.supportedValuesOf("currency")) {
-    const { maximumFractionDigits } = new Intl.NumberFormat("en", { style: "currency", currency: code }).resolvedOptions();
+    const { maximumFractionDigits } = new Intl.NumberFormat("en", {
+      style: "currency",
+      currency: code,
+    }).resolvedOptions();
     if (maximumFractionDigits !== 2) digits[code] = maximumFractionDigits;
   }
   put("currency-digits", digits);
@@ -347,7 +366,20 @@ const currencyDigits = () => {
 
 // Latin, Greek, Cyrillic, punctuation, signs. Accents are looked at after normalisation, so the letters that have a
 // decomposition are not here.
-const RANGES = [[0x20, 0x7e], [0xa0, 0x17f], [0x180, 0x24f], [0x300, 0x345], [0x370, 0x3ff], [0x400, 0x45f], [0x2010, 0x2027], [0x2030, 0x205e], [0x20a0, 0x20c0], [0x2100, 0x214f], [0x2190, 0x21ff], [0x1e9e, 0x1e9e]];
+const RANGES = [
+  [0x20, 0x7e],
+  [0xa0, 0x17f],
+  [0x180, 0x24f],
+  [0x300, 0x345],
+  [0x370, 0x3ff],
+  [0x400, 0x45f],
+  [0x2010, 0x2027],
+  [0x2030, 0x205e],
+  [0x20a0, 0x20c0],
+  [0x2100, 0x214f],
+  [0x2190, 0x21ff],
+  [0x1e9e, 0x1e9e],
+];
 const orderOfLetters = () => {
   const characters = [];
   for (const [first, last] of RANGES)
@@ -379,11 +411,19 @@ const orderOfLetters = () => {
     }
   }
   put("expansions", expansions);
-  put("order", groups.map((group) => (group.length === 1 ? group[0].join("") : group.map((same) => same.join("")))));
-  const marks = range(0x46).map((code) => String.fromCharCode(0x300 + code)).filter((mark) => mark.normalize("NFD") === mark);
+  put(
+    "order",
+    groups.map((group) => (group.length === 1 ? group[0].join("") : group.map((same) => same.join("")))),
+  );
+  const marks = range(0x46)
+    .map((code) => String.fromCharCode(0x300 + code))
+    .filter((mark) => mark.normalize("NFD") === mark);
   marks.sort((one, other) => full.compare(`a${one}`, `a${other}`));
   put("marks", marks.join(""));
-  put("ignorable", characters.filter((each) => new Intl.Collator("en", { ignorePunctuation: true }).compare(each, "") === 0).join(""));
+  put(
+    "ignorable",
+    characters.filter((each) => new Intl.Collator("en", { ignorePunctuation: true }).compare(each, "") === 0).join(""),
+  );
 };
 
 for (const locale of LOCALES) {
@@ -429,4 +469,9 @@ for (const [locale, parent] of Object.entries(PARENTS))
   if (parent !== "")
     for (const [key, value] of entries)
       if (key.startsWith(`${locale}/`) && entries.get(parent + key.slice(locale.length)) === value) entries.delete(key);
-process.stdout.write([...entries].map(([key, value]) => `${key}\t${value}\n`).sort().join(""));
+process.stdout.write(
+  [...entries]
+    .map(([key, value]) => `${key}\t${value}\n`)
+    .sort()
+    .join(""),
+);

@@ -39,9 +39,7 @@ const loadOrder = () => {
 const TAILORED = {
   __proto__: null,
   es: [["n", ["\u00f1\u00d1"]]],
-  sv: [
-    ["z", ["\u00e5\u00c5"], ["\u00e4\u00c4", "\u00e6\u00c6"], ["\u00f6\u00d6", "\u00f8\u00d8"]],
-  ],
+  sv: [["z", ["\u00e5\u00c5"], ["\u00e4\u00c4", "\u00e6\u00c6"], ["\u00f6\u00d6", "\u00f8\u00d8"]]],
 };
 
 const tailoringOf = (language) => {
@@ -104,7 +102,8 @@ const keysOf = (collator, text) => {
 
 const compareLists = (one, other) => {
   const length = Math.min(one.length, other.length);
-  for (let index = 0; index < length; index++) if (one[index] !== other[index]) return one[index] < other[index] ? -1 : 1;
+  for (let index = 0; index < length; index++)
+    if (one[index] !== other[index]) return one[index] < other[index] ? -1 : 1;
   return Math.sign(one.length - other.length);
 };
 
@@ -122,7 +121,8 @@ const compareTexts = (collator, one, other) => {
   const second = keysOf(collator, other);
   for (const level of LEVELS[collator.sensitivity]) {
     const result = compareLists(first[level], second[level]);
-    if (result !== 0) return (level === "cases" || level === "uppers") && collator.caseFirst === "upper" ? -result : result;
+    if (result !== 0)
+      return (level === "cases" || level === "uppers") && collator.caseFirst === "upper" ? -result : result;
   }
   return 0;
 };

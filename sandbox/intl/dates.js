@@ -142,7 +142,8 @@ const clockHour = (hour, cycle) => {
 
 // Noon and midnight are such to the last unit that is shown.
 const periodIndex = (format, at) => {
-  const exact = (!format.pattern.includes("mm") || at.minute === 0) && (!format.pattern.includes("ss") || at.second === 0);
+  const exact =
+    (!format.pattern.includes("mm") || at.minute === 0) && (!format.pattern.includes("ss") || at.second === 0);
   if (exact && at.hour === 12) return 24;
   return exact && at.hour === 0 ? 25 : at.hour;
 };

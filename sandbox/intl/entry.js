@@ -4,7 +4,8 @@ const callable = (Class) => {
   const made = function (locales, options) {
     return Reflect.construct(Class, [locales, options], new.target ?? made);
   };
-  const define = (target, name, value) => Object.defineProperty(target, name, { value, writable: true, configurable: true });
+  const define = (target, name, value) =>
+    Object.defineProperty(target, name, { value, writable: true, configurable: true });
   Object.defineProperty(made, "name", { value: Class.name, configurable: true });
   Object.defineProperty(made, "length", { value: 0, configurable: true });
   Object.defineProperty(made, "prototype", { value: Class.prototype, writable: false });

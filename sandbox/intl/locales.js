@@ -2,7 +2,8 @@
 const available = JSON.parse(library("parents")); // each with the one that has what it has not
 const DEFAULT_LOCALE = "en-US";
 const same = JSON.parse(library("same")); // other names of these
-const TAG = /^([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?((?:-(?:[a-z0-9]{5,8}|\d[a-z0-9]{3}))*)((?:-[a-z0-9](?:-[a-z0-9]{2,8})+)*)$/;
+const TAG =
+  /^([a-z]{2,3})(?:-([a-z]{4}))?(?:-([a-z]{2}|\d{3}))?((?:-(?:[a-z0-9]{5,8}|\d[a-z0-9]{3}))*)((?:-[a-z0-9](?:-[a-z0-9]{2,8})+)*)$/;
 
 const unavailable = (what, value) => new RangeError(`${what}: '${value}' is not available`);
 

@@ -16,8 +16,10 @@ const readNumberOptions = (locales, given) => {
   const style = text("style", ["decimal", "percent", "currency", "unit"], "decimal");
   if (style === "unit") throw unavailable(`${NUMBER}: style`, style);
   const currency = text("currency")?.toUpperCase();
-  if (currency !== undefined && !/^[A-Z]{3}$/.test(currency)) throw new RangeError("Invalid currency code : " + currency);
-  if (style === "currency" && currency === undefined) throw new TypeError("Currency code is required with currency style.");
+  if (currency !== undefined && !/^[A-Z]{3}$/.test(currency))
+    throw new RangeError("Invalid currency code : " + currency);
+  if (style === "currency" && currency === undefined)
+    throw new TypeError("Currency code is required with currency style.");
   const currencyDisplay = text("currencyDisplay", ["code", "symbol", "narrowSymbol", "name"], "symbol");
   if (currencyDisplay === "name") throw unavailable(`${NUMBER}: currencyDisplay`, "name");
   refuse("currencySign", ["standard", "accounting"], "standard");
@@ -128,7 +130,8 @@ const roundedDecimal = (format, decimal, isNegative) => {
   );
   let after = result.point >= 0 ? digits.slice(result.point) : "0".repeat(-result.point) + digits;
   let least = format.minimumFractionDigits ?? 0;
-  if (significant !== undefined) least = Math.max(0, format.minimumSignificantDigits - (digits === "" ? 1 : result.point));
+  if (significant !== undefined)
+    least = Math.max(0, format.minimumSignificantDigits - (digits === "" ? 1 : result.point));
   if (format.trailingZeroDisplay === "stripIfInteger" && after === "") least = 0;
   after = after.padEnd(least, "0");
   return { whole, after, isZero: digits === "" };
@@ -201,7 +204,9 @@ const numberParts = (format, given) => {
 
 const fixedText = (format, type) => {
   if (type === "currency") return format.symbol;
-  return { minusSign: format.symbols.minus, plusSign: format.symbols.plus, percentSign: format.symbols.percentSign }[type];
+  return { minusSign: format.symbols.minus, plusSign: format.symbols.plus, percentSign: format.symbols.percentSign }[
+    type
+  ];
 };
 
 const patternsOf = (format) => {

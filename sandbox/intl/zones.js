@@ -121,7 +121,13 @@ const loadZone = (given) => {
   const [name, number] = JSON.parse(known);
   const [transitions, offsets, rule] = JSON.parse(library(`tzdata/${number}`));
   const periods = library(`names/${key}`);
-  return { name, transitions, offsets, rule: readRule(rule), periods: periods === undefined ? [] : JSON.parse(periods) };
+  return {
+    name,
+    transitions,
+    offsets,
+    rule: readRule(rule),
+    periods: periods === undefined ? [] : JSON.parse(periods),
+  };
 };
 
 const zoneOf = (given) => {

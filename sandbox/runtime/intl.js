@@ -128,8 +128,7 @@ method(getPrototypeOf(Int8Array.prototype), "toLocaleString", lists.toLocaleStri
 
 // The order of ASCII in every locale here: letters first, then lower before upper case. Sorting by names of gateways and
 // countries needs no more.
-const ASCII =
-  " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ";
+const ASCII = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ";
 const FIRST_LETTER = 43;
 let asciiWeights;
 const weighAscii = () => {

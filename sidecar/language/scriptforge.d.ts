@@ -300,15 +300,7 @@ declare namespace Intl {
     signDisplay?: "auto" | "never" | "always" | "exceptZero" | "negative";
     trailingZeroDisplay?: "auto" | "stripIfInteger";
     roundingMode?:
-      | "ceil"
-      | "floor"
-      | "expand"
-      | "trunc"
-      | "halfCeil"
-      | "halfFloor"
-      | "halfExpand"
-      | "halfTrunc"
-      | "halfEven";
+      "ceil" | "floor" | "expand" | "trunc" | "halfCeil" | "halfFloor" | "halfExpand" | "halfTrunc" | "halfEven";
   }
   interface NumberFormat {
     format(value: number | bigint | string): string;
