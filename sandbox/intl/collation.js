@@ -175,6 +175,37 @@ class Collator {
   }
 }
 
+// The order of ASCII is the same in every locale here: letters first, then lower before upper case. Sorting by names of
+// gateways and countries needs no more.
+const ASCII = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ";
+const FIRST_LETTER = 43;
+let asciiWeights; // of a character's number: twice its place, and one more for an upper case
+const weighAscii = () => {
+  asciiWeights = new Uint8Array(128);
+  for (let index = 0; index < ASCII.length; index++)
+    asciiWeights[ASCII.charCodeAt(index)] = index < FIRST_LETTER ? 2 * (index + 1) : index + FIRST_LETTER + 2;
+};
+// Undefined where one of the two has more than ASCII.
+const compareAscii = (one, other) => {
+  if (asciiWeights === undefined) weighAscii();
+  const shorter = Math.min(one.length, other.length);
+  let letters = 0;
+  let cases = 0;
+  for (let index = 0; index < shorter; index++) {
+    const first = asciiWeights[one.charCodeAt(index)];
+    const second = asciiWeights[other.charCodeAt(index)];
+    if (!first || !second) return undefined;
+    if (first === second || letters !== 0) continue;
+    if (first >> 1 !== second >> 1) letters = first < second ? -1 : 1;
+    else if (cases === 0) cases = first < second ? -1 : 1;
+  }
+  const longer = one.length < other.length ? other : one;
+  for (let index = shorter; index < longer.length; index++)
+    if (!asciiWeights[longer.charCodeAt(index)]) return undefined;
+  if (letters !== 0) return letters;
+  return one.length === other.length ? cases : Math.sign(one.length - other.length);
+};
+
 // Sorting a list asks for the same collator again and again.
 let plainCollator;
 const collatorFor = (locales, options) => {
@@ -184,7 +215,10 @@ const collatorFor = (locales, options) => {
     plainCollator = { asked: locales, collator: readCollatorOptions(locales, undefined) };
   return plainCollator.collator;
 };
-const localeCompare = (one, other, locales, options) => compareTexts(collatorFor(locales, options), one, String(other));
+const localeCompare = (one, other, locales, options) => {
+  const plain = options === undefined && locales === undefined ? compareAscii(one, other) : undefined;
+  return plain === undefined ? compareTexts(collatorFor(locales, options), one, other) : plain;
+};
 
 // Turkish, Azeri and Lithuanian have rules of their own for the dot of the i; Greek drops accents.
 const OWN_CASES = ["tr", "az", "lt", "el"];

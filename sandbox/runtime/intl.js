@@ -75,40 +75,32 @@ const expectIntl = (evaluated) => {
   make = evaluated;
 };
 
-const method = (prototype, name, value) =>
-  defineProperty(prototype, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
+// By assigning: they are there already, and to define them anew costs a context 13 kB more.
+const method = (prototype, name, value) => {
+  prototype[name] = value;
+};
 
+// A method of this name, by what the international part makes of the value that it is asked of.
+const localized = (prototype, name, valueOf, made) => {
+  method(
+    prototype,
+    name,
+    {
+      [name](locales, options) {
+        return made(apply(valueOf, this, []), locales, options);
+      },
+    }[name],
+  );
+};
+const ofDate = (required, defaults) => (time, locales, options) =>
+  international().dateToLocale(time, locales, options, required, defaults);
+const ofNumber = (value, locales, options) => international().numberToLocale(value, locales, options);
 const { getTime } = Date.prototype;
-const dates = {
-  toLocaleString(locales, options) {
-    return international().dateToLocale(apply(getTime, this, []), locales, options, "any", "all");
-  },
-  toLocaleDateString(locales, options) {
-    return international().dateToLocale(apply(getTime, this, []), locales, options, "date", "date");
-  },
-  toLocaleTimeString(locales, options) {
-    return international().dateToLocale(apply(getTime, this, []), locales, options, "time", "time");
-  },
-};
-for (const name of ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"])
-  method(Date.prototype, name, dates[name]);
-
-const { valueOf: numberValue } = Number.prototype;
-const { valueOf: bigIntValue } = BigInt.prototype;
-const numbers = {
-  ofNumber: {
-    toLocaleString(locales, options) {
-      return international().numberToLocale(apply(numberValue, this, []), locales, options);
-    },
-  },
-  ofBigInt: {
-    toLocaleString(locales, options) {
-      return international().numberToLocale(apply(bigIntValue, this, []), locales, options);
-    },
-  },
-};
-method(Number.prototype, "toLocaleString", numbers.ofNumber.toLocaleString);
-method(BigInt.prototype, "toLocaleString", numbers.ofBigInt.toLocaleString);
+localized(Date.prototype, "toLocaleString", getTime, ofDate("any", "all"));
+localized(Date.prototype, "toLocaleDateString", getTime, ofDate("date", "date"));
+localized(Date.prototype, "toLocaleTimeString", getTime, ofDate("time", "time"));
+localized(Number.prototype, "toLocaleString", Number.prototype.valueOf, ofNumber);
+localized(BigInt.prototype, "toLocaleString", BigInt.prototype.valueOf, ofNumber);
 
 // The engine's own do not pass the locales on.
 const lists = {
@@ -126,65 +118,27 @@ const lists = {
 method(Array.prototype, "toLocaleString", lists.toLocaleString);
 method(getPrototypeOf(Int8Array.prototype), "toLocaleString", lists.toLocaleString);
 
-// The order of ASCII in every locale here: letters first, then lower before upper case. Sorting by names of gateways and
-// countries needs no more.
-const ASCII = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789aAbBcCdDeEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ";
-const FIRST_LETTER = 43;
-let asciiWeights;
-const weighAscii = () => {
-  asciiWeights = bareArray();
-  for (let code = 0; code < 128; code++) put(asciiWeights, 0);
-  for (let index = 0; index < ASCII.length; index++) {
-    // Twice a letter's place, and one more for its upper case.
-    const place = index < FIRST_LETTER ? 2 * (index + 1) : index + FIRST_LETTER + 2;
-    asciiWeights[apply(charCodeAt, ASCII, [index])] = place;
-  }
-};
-// Undefined where one of the two has more than ASCII.
-const compareAscii = (one, other) => {
-  if (asciiWeights === undefined) weighAscii();
-  const { length } = one;
-  const { length: otherLength } = other;
-  const shorter = length < otherLength ? length : otherLength;
-  let letters = 0;
-  let cases = 0;
-  for (let index = 0; index < shorter; index++) {
-    const first = asciiWeights[apply(charCodeAt, one, [index])];
-    const second = asciiWeights[apply(charCodeAt, other, [index])];
-    if (!first || !second) return undefined;
-    if (first === second || letters !== 0) continue;
-    if (first >> 1 !== second >> 1) letters = first < second ? -1 : 1;
-    else if (cases === 0) cases = first < second ? -1 : 1;
-  }
-  const longer = length < otherLength ? other : one;
-  for (let index = shorter; index < longer.length; index++)
-    if (!asciiWeights[apply(charCodeAt, longer, [index])]) return undefined;
-  if (letters !== 0) return letters;
-  if (length !== otherLength) return length < otherLength ? -1 : 1;
-  return cases;
-};
-
-const { toLowerCase, toUpperCase } = String.prototype;
 const texts = {
   localeCompare(other, locales, options) {
     if (this === undefined || this === null) throw new NativeTypeError("localeCompare is asked of nothing");
-    const one = text(this);
-    const second = text(other);
-    if (one === second && options === undefined && locales === undefined) return 0;
-    const plain = options === undefined && locales === undefined ? compareAscii(one, second) : undefined;
-    return plain === undefined ? international().localeCompare(one, second, locales, options) : plain;
-  },
-  toLocaleLowerCase(locales) {
-    if (locales !== undefined) international().checkCaseLocale(locales);
-    return apply(toLowerCase, this, []);
-  },
-  toLocaleUpperCase(locales) {
-    if (locales !== undefined) international().checkCaseLocale(locales);
-    return apply(toUpperCase, this, []);
+    return international().localeCompare(text(this), text(other), locales, options);
   },
 };
-for (const name of ["localeCompare", "toLocaleLowerCase", "toLocaleUpperCase"])
-  method(String.prototype, name, texts[name]);
+method(String.prototype, "localeCompare", texts.localeCompare);
+const inCase = (name, change) => {
+  method(
+    String.prototype,
+    name,
+    {
+      [name](locales) {
+        if (locales !== undefined) international().checkCaseLocale(locales);
+        return apply(change, this, []);
+      },
+    }[name],
+  );
+};
+inCase("toLocaleLowerCase", String.prototype.toLowerCase);
+inCase("toLocaleUpperCase", String.prototype.toUpperCase);
 
 defineProperty(realm, "Intl", {
   __proto__: null,
