@@ -11,6 +11,7 @@ import socket
 
 from sandbox import confinement
 from sandbox.errors import ConfinementRefused
+from sandbox.intl import library
 from sandbox.link import FAILED_STATUS, OUT_OF_MEMORY_STATUS, PAGE_BYTES
 from sandbox.worker import Worker
 
@@ -23,6 +24,7 @@ def main(
     warm_contexts: int,
     required: bool,
     niceness: int,
+    intl: tuple[int, int],
 ) -> None:
     """Confine this process and serve the link on ``descriptor``. Ends the process."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -38,6 +40,7 @@ def main(
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     page = mmap.mmap(page_descriptor, PAGE_BYTES)
+    library.use(*intl)
     refused = ""
     system_calls = None
     try:

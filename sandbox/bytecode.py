@@ -43,6 +43,10 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "JS_GetGlobalObject": (Value, (ctypes.c_void_p,)),
     "JS_GetException": (Value, (ctypes.c_void_p,)),
     "JS_GetPropertyStr": (Value, (ctypes.c_void_p, Value, ctypes.c_char_p)),
+    "JS_NewArrayBuffer": (
+        Value,
+        (ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_size_t,) * 2, *(ctypes.c_void_p,) * 2, ctypes.c_bool),
+    ),
     "JS_SetPropertyStr": (ctypes.c_int, (ctypes.c_void_p, Value, ctypes.c_char_p, Value)),
     "JS_FreeValue": (None, (ctypes.c_void_p, Value)),
     "js_free": (None, (ctypes.c_void_p, ctypes.c_void_p)),
@@ -105,10 +109,7 @@ class Bytecode:
         if value.tag == _EXCEPTION:
             engine.JS_FreeValue(context, engine.JS_GetException(context))
             return None
-        # Nobody's code has run in the context yet, or this name could be a setter.
-        realm = engine.JS_GetGlobalObject(context)
-        engine.JS_SetPropertyStr(context, realm, b"handedOver", value)
-        engine.JS_FreeValue(context, realm)
+        self._hand_over(context, value)
         return target.eval(_HANDED_OVER)
 
     def handed_over(self, target: Any) -> Value:
@@ -119,6 +120,29 @@ class Bytecode:
         self.engine.JS_FreeValue(context, realm)
         self.engine.JS_FreeValue(context, value)
         return value
+
+    def lend(self, target: Any, address: int, size: int) -> None:
+        """Give a context memory of this process to read, as an ArrayBuffer that the next script finds handed over.
+
+        The memory has to be there as long as the context. Nothing happens where the engine's own calls are out of
+        reach.
+        """
+        if not self.available:
+            return
+        engine = self.engine
+        runtime, context = pointers(target)
+        engine.JS_UpdateStackTop(runtime)
+        value = engine.JS_NewArrayBuffer(context, address, size, 0, None, None, False)
+        if value.tag == _EXCEPTION:
+            engine.JS_FreeValue(context, engine.JS_GetException(context))
+            return
+        self._hand_over(context, value)
+
+    def _hand_over(self, context: int, value: Value) -> None:
+        # Nobody's code has run in the context yet, or this name could be a setter.
+        realm = self.engine.JS_GetGlobalObject(context)
+        self.engine.JS_SetPropertyStr(context, realm, b"handedOver", value)
+        self.engine.JS_FreeValue(context, realm)
 
 
 def pointers(context: Any) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import msgpack
 import msgspec
 
+from sandbox.intl import library
 from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, MessageUp, packer, read_up, unpacker
 
 LAST_WORDS_SECONDS: Final = 0.2
@@ -38,7 +39,7 @@ _BOOT: Final = (
     "import sys;"
     "sys.path[:]={path!r};"
     "from sandbox.boot import main;"
-    "main({link},{page},{parent},{memory},{contexts},{required},{niceness})"
+    "main({link},{page},{parent},{memory},{contexts},{required},{niceness},{intl})"
 )
 
 
@@ -94,6 +95,7 @@ class WorkerProcess(asyncio.Protocol):
             os.ftruncate(page, PAGE_BYTES)
             self._page = mmap.mmap(page, PAGE_BYTES)
             self._slots = memoryview(self._page).cast("Q")
+            intl = library.shared_file()
             boot = _BOOT.format(
                 path=_import_path(),
                 link=theirs.fileno(),
@@ -103,6 +105,7 @@ class WorkerProcess(asyncio.Protocol):
                 contexts=settings.warm_contexts,
                 required=settings.require_confinement,
                 niceness=niceness,
+                intl=intl,
             )
             # -I: no environment, no user site, no current directory; -S: no site hooks. A clean interpreter.
             # It keeps the daemon's standard error until it is confined, so that a failing import is seen.
@@ -114,7 +117,7 @@ class WorkerProcess(asyncio.Protocol):
                 stderr=None,
                 env={},
                 cwd="/",
-                pass_fds=(theirs.fileno(), page),
+                pass_fds=(theirs.fileno(), page, intl[0]),
                 process_group=0,
             )
         finally:

@@ -86,7 +86,7 @@ class Worker:
                 key="",
                 name="warm-up",
                 suspends=suspends,
-                text="async function main(data) { console.log(1); await null; return data }",
+                text="async function main(data) { console.log((1).toLocaleString()); await null; return data }",
                 adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
             )
             context = Context(suspends)

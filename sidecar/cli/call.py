@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
 from sidecar.cli.expectations import unmet
+from sidecar.cli.instant import instant
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.errors import SidecarError
 from sidecar.header_rules import RuleViolation, header_value
@@ -61,6 +62,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="TEXT",
         help="the script must say or play or do this, each after the one before; with --keys",
     )
+    parser.add_argument(
+        "--now",
+        type=instant,
+        metavar="TIME",
+        help="the time at which the call comes, as 2026-10-25T09:00+01:00 or '2026-10-25 09:00 Europe/Berlin'; the"
+        " script's clock goes on from there as the call does",
+    )
     parser.add_argument("--sounds", type=Path, metavar="DIR", help="has user/ and ivr/; files that are missing fail")
     parser.add_argument("--real-time", action="store_true", help="with --keys: everything takes the time it takes")
     parser.add_argument("--quiet", action="store_true", help="nothing is heard")
@@ -100,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         variables=variables,
         headers=headers,
         steps=steps,
+        now=arguments.now,
         sounds=arguments.sounds,
         real_time=arguments.real_time,
         audible=not arguments.quiet and "CI" not in os.environ,

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from sidecar.cli.decision_text import (
     time_text,
 )
 from sidecar.cli.expectations import unmet
+from sidecar.cli.instant import instant
 from sidecar.cli.kind_option import kind_of
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.configuration.source import load_configuration
@@ -38,7 +40,8 @@ from sidecar.problem import Severity
 from sidecar.report import report
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.pool_settings import decision_pool, one_worker
-from sidecar.runs.runner import PoolName, Runner
+from sidecar.runs.runner import PoolName, Runner, ScriptRunner
+from sidecar.runs.set_clock import SetClock
 from sidecar.sip_answer import parse_action
 from sidecar.text import escaped
 from sipio.errors import MalformedMessage
@@ -80,6 +83,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--customer", help="with --catalog: whose call it is")
     parser.add_argument("--route", help="with --catalog: which of the customer's routes")
     parser.add_argument("--did", help="with --catalog: the number called; the call's direction is then origination")
+    parser.add_argument(
+        "--now",
+        type=instant,
+        metavar="TIME",
+        help="the time at which each script begins, as 2026-10-25T09:00+01:00 or '2026-10-25 09:00 Europe/Berlin'",
+    )
     parser.add_argument("--timeout-ms", type=milliseconds, metavar="N", help="default: the configuration's, 2000")
     parser.add_argument(
         "--expect",
@@ -125,7 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
             snapshot, sources = _catalog(arguments.catalog, configuration)
         else:
             snapshot, sources = _one_script(arguments, text, request, configuration)
-        decided = asyncio.run(decide(request, snapshot, configuration))
+        decided = asyncio.run(decide(request, snapshot, configuration, arguments.now))
     except _Unusable as error:
         return error.status
     except UnusableFileError as error:
@@ -225,8 +234,11 @@ def assign(
     )
 
 
-async def decide(request: RoutingRequest, snapshot: Snapshot, configuration: Configuration) -> Decided:
-    """Decides a call by a snapshot, in a pool of one worker that lives as long.
+async def decide(
+    request: RoutingRequest, snapshot: Snapshot, configuration: Configuration, now: datetime | None = None
+) -> Decided:
+    """Decides a call by a snapshot, in a pool of one worker that lives as long; at another time than now, if one is
+    given.
 
     Raises MalformedMessage for a routing that no script can be given, SandboxError where no worker comes up.
     """
@@ -239,7 +251,9 @@ async def decide(request: RoutingRequest, snapshot: Snapshot, configuration: Con
             if not result.done():  # interrupted: nobody waits any more
                 result.set_result(what)
 
-        pool = runner.pool(PoolName.DECISIONS)
+        pool: ScriptRunner = runner.pool(PoolName.DECISIONS)
+        if now is not None:
+            pool = SetClock(pool, now)
         decisions = Decisions(pool, configuration, snapshot, decided, shipped_grants(), tells_unread=True)
         decisions.route(request, lambda _decision: None)
         return await result

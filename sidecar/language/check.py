@@ -9,6 +9,7 @@ from tree_sitter import Node
 
 from sidecar.kind import RULES, Kind, KindRules
 from sidecar.language import es_module
+from sidecar.language.absent import absent
 from sidecar.language.awaits import unawaited_actions
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use, find_names
@@ -81,6 +82,7 @@ def _faults(
     faults += _entry_point(syntax, names, rules)
     # A script that is right but for its size is not refused for what would have been a warning.
     with contextlib.suppress(CheckTimeoutError):
+        warnings += _marked(syntax, absent(syntax))
         warnings += _marked(syntax, near_misses(syntax, rules.entry))
         if rules.drives_calls:
             warnings += _marked(syntax, unawaited_actions(syntax, rules.entry))

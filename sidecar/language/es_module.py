@@ -27,7 +27,8 @@ class Prepared(NamedTuple):
     """A script's text made ready to run."""
 
     text: str
-    """Without import and export statements; the very same text where it had none.
+    """Without import and export statements, and with a first line of ``#!`` as a comment; the very same text where it
+    had none of these.
 
     A form that is not available here stays, and the engine says so.
     """
@@ -38,6 +39,9 @@ class Prepared(NamedTuple):
 
 def prepare(text: str, kind: Kind) -> Prepared:
     """Makes a script's text ready to run. Takes about a millisecond, for a long text seconds: never during a call."""
+    if text.startswith("#!"):
+        # A comment, where it begins a text (ECMA-262 12.5); what runs is the body of a function, which it does not.
+        text = f"//{text[2:]}"
     unchanged = Prepared(text, (MAIN,))
     if not RULES[kind].has_modules or ("import" not in text and "export" not in text):
         return unchanged

@@ -128,8 +128,6 @@ def _note_form(found: Names, syntax: SyntaxTree, visit: Visit, entry: bytes) -> 
         found.foreign.append((node, "JSX is not JavaScript"))
     elif kind == "decorator":
         found.foreign.append((node, "decorators are not available"))
-    elif kind == "hash_bang_line":
-        found.foreign.append((node, "a script has no `#!` line"))
     elif kind == "string" and is_broken_text(syntax, node):
         found.foreign.append((node, BROKEN_TEXT))
 

@@ -259,7 +259,7 @@ declare class HangupError extends Error {
 declare const process: { readonly env: ScriptForge.Environment };
 
 /** Writes to the run's log. */
-declare const console: Record<"log" | "info" | "warn" | "error" | "debug", (...values: unknown[]) => void>;
+declare const console: Record<"log" | "info" | "warn" | "error" | "debug" | "trace", (...values: unknown[]) => void>;
 
 /** The older dialect: the data that `main` is given in the newer ones. */
 declare function vars(): ScriptForge.Data;
@@ -276,3 +276,52 @@ declare function clearTimeout(timer: number | undefined): void;
 declare function clearInterval(timer: number | undefined): void;
 declare function clearImmediate(timer: number | undefined): void;
 declare function queueMicrotask(callback: () => void): void;
+
+// ---- of the language: what jsconfig.json leaves out of the libraries, since with it they bring what is not there ----
+
+/** Dates, numbers and comparisons by locale. PluralRules, RelativeTimeFormat and the rest of Intl are not there. */
+declare namespace Intl {
+  interface DateTimeFormatOptions {
+    calendar?: "gregory";
+    numberingSystem?: "latn";
+    dayPeriod?: "narrow" | "short" | "long";
+    fractionalSecondDigits?: 1 | 2 | 3;
+    hourCycle?: "h11" | "h12" | "h23" | "h24";
+    dateStyle?: "full" | "long" | "medium" | "short";
+    timeStyle?: "full" | "long" | "medium" | "short";
+  }
+  interface ResolvedDateTimeFormatOptions {
+    hourCycle?: "h11" | "h12" | "h23" | "h24";
+    dateStyle?: "full" | "long" | "medium" | "short";
+    timeStyle?: "full" | "long" | "medium" | "short";
+  }
+  interface NumberFormatOptions {
+    numberingSystem?: "latn";
+    signDisplay?: "auto" | "never" | "always" | "exceptZero" | "negative";
+    trailingZeroDisplay?: "auto" | "stripIfInteger";
+    roundingMode?:
+      "ceil" | "floor" | "expand" | "trunc" | "halfCeil" | "halfFloor" | "halfExpand" | "halfTrunc" | "halfEven";
+  }
+  interface NumberFormat {
+    format(value: number | bigint | string): string;
+    formatToParts(value?: number | bigint | string): { type: string; value: string }[];
+  }
+}
+
+interface BigInt {
+  toString(radix?: number): string;
+  toLocaleString(locales?: string | string[], options?: Intl.NumberFormatOptions): string;
+  valueOf(): bigint;
+}
+declare const BigInt: {
+  (value: bigint | boolean | number | string): bigint;
+  asIntN(bits: number, value: bigint): bigint;
+  asUintN(bits: number, value: bigint): bigint;
+};
+
+interface String {
+  matchAll(expression: RegExp): IterableIterator<RegExpMatchArray>;
+}
+
+declare function btoa(text: string): string;
+declare function atob(text: string): string;

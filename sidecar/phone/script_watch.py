@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Final
 
@@ -14,6 +15,7 @@ from sandbox.outcome import Completion
 from sandbox.program import Invocation
 from sidecar.phone.clock import Clock, Timer
 from sidecar.runs.runner import Running, ScriptRunner
+from sidecar.runs.set_clock import with_clock
 
 _AROUND: Final = (files(__package__) / "virtual_time.js").read_text(encoding="utf-8")
 
@@ -32,12 +34,17 @@ class ScriptWatch:
         *,
         own_time: bool,
         changed: asyncio.Event,
+        begin: datetime | None = None,
     ) -> None:
+        """``begin`` is the script's time when the call comes; None for the real one."""
         self._runner = runner
         self._clock = clock
         self._logged = logged
         self._own_time = own_time
         self._changed = changed
+        self._begin = begin
+        self._clock_asked: HostCall | None = None
+        """Answered with how late it is before anything else is: the script's clock goes by the call's."""
         self._host: Host | None = None
         self._waiting: set[HostCall] = set()
         """What the script asked of the call and has no answer to."""
@@ -95,6 +102,7 @@ class ScriptWatch:
         it does not."""
         if self._probe is not None:
             self._own_time = False
+            self._tell_time(None)
             self._ask(False)
             with contextlib.suppress(TimeoutError), self._clock.stopped(False):
                 async with asyncio.timeout(RELEASE_SECONDS):
@@ -110,11 +118,14 @@ class ScriptWatch:
 
     def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None = None) -> Running:
         """Run a script."""
+        program = invocation.program
+        if self._own_time or self._begin is not None:
+            program = with_clock(program, self._begin or datetime.now(UTC))
         if self._own_time:
-            program = invocation.program
             # An adapter is a statement of its own, with a semicolon where its formatter has put one.
             adapter = _AROUND.replace("ADAPTER", f"({program.adapter.rstrip().removesuffix(';')})")
-            invocation = msgspec.structs.replace(invocation, program=msgspec.structs.replace(program, adapter=adapter))
+            program = msgspec.structs.replace(program, adapter=adapter)
+        invocation = msgspec.structs.replace(invocation, program=program)
 
         def over(completion: Completion) -> None:
             done(completion)
@@ -128,6 +139,8 @@ class ScriptWatch:
         if call.name == "idle":
             self._probe = call
             self._firing = bool(call.arguments[0])
+        elif call.name == "clock":
+            self._clock_asked = call
         elif call.name == "timer":
             self._timer(call, *call.arguments)
         elif call.name == "clear":
@@ -150,6 +163,7 @@ class ScriptWatch:
 
     def _answered(self, call: HostCall, succeeded: bool, value: bytes) -> None:
         self._answers += 1
+        self._tell_time(self._clock.now * 1000)
         self._waiting.discard(call)
         call.answer(succeeded, value)
         self._tell()
@@ -158,6 +172,7 @@ class ScriptWatch:
         def due() -> None:
             del self._timers[number]
             self._answers += 1
+            self._tell_time(self._clock.now * 1000)
             call.resolve()
             self._tell()
 
@@ -171,6 +186,11 @@ class ScriptWatch:
             timer_call, timer = found
             timer.cancel()
             timer_call.resolve()
+
+    def _tell_time(self, milliseconds: float | None) -> None:
+        call, self._clock_asked = self._clock_asked, None
+        if call is not None:
+            call.resolve(milliseconds)
 
     def _tell(self) -> None:
         self._probe_came.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
     """Of the INVITE."""
     steps: Sequence[Step] | None = None
     """A scenario; None for a person at the terminal."""
+    now: datetime | None = None
+    """The script's time when the call comes; None for the real one."""
     sounds: Path | None = None
     real_time: bool = False
     audible: bool = False
@@ -89,7 +92,12 @@ async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) 
         changed.set()
 
     watch = ScriptWatch(
-        pool, clock, lambda text: transcript.add("script", "logs", text), own_time=scripted, changed=changed
+        pool,
+        clock,
+        lambda text: transcript.add("script", "logs", text),
+        own_time=scripted,
+        changed=changed,
+        begin=asked.now,
     )
     calling, called = read_number(asked.from_user), read_number(asked.to_user)
     offer = CallOffer(

@@ -1,6 +1,7 @@
 // Around an adapter: its timers and the script's are the host's, which may put its clock forward, and the host learns
 // when nothing is left to do. Host calls: timer(id, ms) is answered when it is due, clear(id) and idle(firing) at once
-// or later; an idle that is answered false is the last.
+// or later; an idle that is answered false is the last. clock() is answered before anything else is, with how late it is
+// in the call, in milliseconds; with null for the last time.
 (granted) => {
   "use strict";
   const { host } = granted;
@@ -56,10 +57,20 @@
         if (again) idle();
       },
     ]);
-  const adapter = ADAPTER(granted);
+  let late = 0;
+  const clock = () =>
+    apply(then, host("clock", []), [
+      (milliseconds) => {
+        if (milliseconds === null) return;
+        late = milliseconds;
+        clock();
+      },
+    ]);
+  const adapter = ADAPTER({ ...granted, elapsed: () => late });
   return {
     ...adapter,
     prepare: (input) => {
+      clock();
       idle();
       return adapter.prepare(input);
     },

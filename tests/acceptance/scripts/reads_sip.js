@@ -4,11 +4,11 @@ function main(data) {
   const seen = [
     sip.method,
     sip.uri.slice(0, 12),
-    sip.source.replace(/:[0-9]+$/, ""),
-    sip.headers["P-ASSERTED-IDENTITY"],
+    sip.source.replace(/:[0-9]+$/, ''),
+    sip.headers['P-ASSERTED-IDENTITY'],
     sip.headers.Subject,
-    sip.headers["X-Keep"],
-    sip.headers["X-Absent"],
+    sip.headers['X-Keep'],
+    sip.headers['X-Absent'],
   ];
-  data.headers = [{ key: "X-Seen", value: encodeURIComponent(JSON.stringify(seen)) }];
+  data.headers = [{ key: 'X-Seen', value: encodeURIComponent(JSON.stringify(seen)) }];
 }

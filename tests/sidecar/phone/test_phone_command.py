@@ -411,3 +411,33 @@ def test_keys_typed_ahead_at_the_terminal(phone: Phone) -> None:
         assert terminal.process.wait(10) == 0
     assert b"menu.wav" not in terminal._read
     assert b"pin.wav" not in terminal._read
+
+
+def test_the_scripts_clock_is_the_calls(phone: Phone) -> None:
+    """It begins where it was set, and a minute of the call is a minute of the script's, in no time."""
+    body = """
+    const began = Date.now();
+    await ctx.answer();
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+    await ctx.tts(`after ${Math.round((Date.now() - began) / 1000)} s`);
+    const format = { timeZone: "Europe/London", dateStyle: "short", timeStyle: "short" };
+    await ctx.tts(new Date().toLocaleString("en-GB", format));
+    await ctx.waitFor("1");
+    await ctx.tts(`${Math.round((Date.now() - began) / 1000)}`);
+    """
+    assert phone.call(body, "wait 90,1", "--now", "2026-06-25 09:00 Europe/London") == 0
+    assert [line for line in phone.script if line.startswith("says")] == [
+        "says after 60 s",
+        "says 25/06/2026, 09:01",
+        "says 90",
+    ]
+
+
+def test_a_clock_that_nobody_set_goes_with_the_call_too(phone: Phone) -> None:
+    body = """
+    const began = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    await ctx.tts(`${Math.round((Date.now() - began) / 1000)}`);
+    """
+    assert phone.call(body, "wait 1") == 0
+    assert phone.script[0] == "says 5"

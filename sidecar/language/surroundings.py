@@ -1,0 +1,67 @@
+"""What a script finds around it: the names of the engine's and of ours, and what each of them has."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+OF_CALLS: Final = frozenset({"HangupError"})
+"""Defined by what a script that drives a call runs in."""
+OF_THE_OLDER_MODULES: Final = frozenset({"module", "exports"})
+"""Told of where modules are."""
+_FUNCTION: Final = frozenset(
+    (
+        *("length", "name", "prototype", "apply", "bind", "call", "toString", "constructor", "hasOwnProperty"),
+        *("isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "valueOf"),
+    )
+)
+"""What every function and object has besides its own."""
+
+ABSENT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("fetch", "XMLHttpRequest", "WebSocket", "EventSource", "Headers", "Request", "Response"), "network"
+    ),
+    **dict.fromkeys(("Buffer", "global", "__dirname", "__filename", "Deno", "Bun"), "node"),
+    **dict.fromkeys(
+        ("window", "document", "navigator", "location", "localStorage", "sessionStorage", "self"), "browser"
+    ),
+    **dict.fromkeys(("alert", "confirm", "prompt"), "browser"),
+    "WebAssembly": "engine",
+    "SharedArrayBuffer": "engine",
+    "Atomics": "engine",
+    "WeakRef": "engine",
+    "FinalizationRegistry": "engine",
+    "structuredClone": "JSON",
+}
+"""Names that authors know from elsewhere, and why they are not here."""
+WHY: Final[Mapping[str, str]] = {
+    "network": "a script has no network",
+    "node": "a script does not run in Node",
+    "browser": "a script does not run in a browser",
+    "engine": "it is taken out for safety",
+    "JSON": "write JSON.parse(JSON.stringify(value))",
+}
+
+
+@cache
+def _engine() -> Mapping[str, frozenset[str]]:
+    text = (files(__package__) / "surroundings.json").read_text(encoding="utf-8")
+    return {name: frozenset(members) for name, members in json.loads(text).items()}
+
+
+def is_there(name: str) -> bool:
+    """Whether a script may use this name without declaring it, be it that its kind may not."""
+    return name in _engine() or name in OF_CALLS or name in OF_THE_OLDER_MODULES
+
+
+def lacks(name: str, member: str) -> bool:
+    """Whether a name of the surroundings is an object that has no such member of its own."""
+    members = _engine().get(name, frozenset())
+    return bool(members) and member not in members and member not in _FUNCTION
+
+
+def why_absent(name: str) -> str:
+    """What to tell of a name that is not there."""
+    reason = ABSENT.get(name)
+    return f"`{name}` is not available" + (f": {WHY[reason]}" if reason else "")
