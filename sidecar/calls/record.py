@@ -88,13 +88,13 @@ class CallNotes:
         """Seconds since the call's arrival, in milliseconds' precision."""
         return round(now - self._began, 3)
 
-    def action(self, text: str, began: float, now: float, result: ActionResult) -> None:
-        """An action has ended."""
+    def action(self, text: str, began: float, now: float, result: ActionResult, taken: str = "") -> None:
+        """An action has ended. ``taken`` is the name that it was given in place of the one that it asked for."""
         if len(self.actions) >= ACTIONS:
             self.left_out += 1
             return
         self.actions.append(
-            ActionRecord(action=text, began=self.at(began), ended=self.at(now), result=_in_words(result)[:200])
+            ActionRecord(action=text, began=self.at(began), ended=self.at(now), result=_in_words(result, taken)[:200])
         )
 
     def leg(self, destination: str, what: str, code: int, now: float) -> None:
@@ -139,7 +139,7 @@ class CallNotes:
         )
 
 
-def _in_words(result: ActionResult) -> str:
+def _in_words(result: ActionResult, taken: str) -> str:
     """What the call's record says of an action."""
     if isinstance(result, Done):
         value = result.value
@@ -147,7 +147,7 @@ def _in_words(result: ActionResult) -> str:
             return f"{value.status.value} {value.value}".strip()
         if isinstance(value, Bridged):
             return f"{value.status.value} {value.code or ''}".strip()
-        return "done"
+        return f"done as {taken}" if taken else "done"
     if isinstance(result, Failed):
         return f"failed: {result.message}"
     return "hung up" if isinstance(result, HungUpDuring) else "stopped"
