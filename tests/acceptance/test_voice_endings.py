@@ -192,6 +192,9 @@ async def test_what_two_callers_say_at_once_is_kept_for_each_customer_apart(tmp_
         callers = [stack.enter_context(raw_caller((daemon.host, daemon.port), number)) for number in numbers]
         for one in callers:
             one.up()
+        await asyncio.to_thread(
+            wait_until, lambda: len(list(daemon.recordings.rglob("*.wav"))) == len(callers), "the recordings"
+        )
         for one in callers:
             one.bye()
         records = [await asyncio.to_thread(daemon.record, one.call_id) for one in callers]
