@@ -8,6 +8,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 BIN := .venv/bin
+# The same versions of what we depend on, and of what builds us, wherever this is installed.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 # Folders of JavaScript programs that tests drive. Their install scripts are not run.
 NODE_TESTS := $(patsubst %/package-lock.json,%,$(shell find tests -name package-lock.json -not -path '*/node_modules/*'))
@@ -50,6 +53,29 @@ bench: .venv/installed ## decisions a second on this machine; beside Node, if th
 	fi
 	@$(BIN)/scriptforge bench
 
+.PHONY: constraints
+constraints: ## newest versions of all that we depend on into constraints.txt
+	@packaging/constraints
+
+.PHONY: units
+units: ## the unit of several instances out of the unit of one
+	@packaging/units
+
+.PHONY: deb
+deb: .venv/installed ## a package for Debian 12 and 13, in dist
+	@packaging/deb
+
+.PHONY: check-package
+check-package: deb $(addprefix check-package-,bookworm trixie) ## install, try and purge it in clean Debian 12 and 13
+
+.PHONY: check-package-%
+check-package-%: deb
+	@packaging/check-package $*
+
+.PHONY: check-systemd
+check-systemd: deb ## two instances, restart and upgrade under systemd in a container
+	@packaging/check-systemd
+
 .PHONY: clean
 clean: ## remove .venv, node_modules and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules \
@@ -64,15 +90,16 @@ packages:
 node:
 	@.ci/packages --node
 
-# A marker is older than what it was made of once pyproject.toml or a lock file changes: then it is made again.
+# A marker is older than what it was made of once pyproject.toml, the version or a lock file changes: then it is made
+# again.
 .venv/bin/python:
 	@python=$$(.ci/python); echo "Making .venv with $$($$python --version)"; $$python -m venv .venv
 
-.venv/installed: pyproject.toml | .venv/bin/python
+.venv/installed: pyproject.toml constraints.txt sidecar/__init__.py | .venv/bin/python
 	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable .
 	@touch $@
 
-.venv/installed-dev: pyproject.toml | .venv/bin/python
+.venv/installed-dev: pyproject.toml constraints.txt sidecar/__init__.py | .venv/bin/python
 	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
 	@touch $@ .venv/installed
 

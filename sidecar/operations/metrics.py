@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from sidecar import __version__
 from sidecar.operations.records import DecisionRecord
 
 STAGE_BOUNDS_MICROS: Final = (
@@ -98,7 +99,7 @@ class BuildMetrics(Collector):
 
     def __init__(self) -> None:
         self._labels = (
-            _version("scriptforge-sidecar"),
+            __version__,
             platform.python_version(),
             _version("quickjs-ng"),
         )
