@@ -14,6 +14,8 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 # Folders of JavaScript programs that tests drive. Their install scripts are not run.
 NODE_TESTS := $(patsubst %/package-lock.json,%,$(shell find tests -name package-lock.json -not -path '*/node_modules/*'))
+# What the benchmark measures beside us.
+NODE_BENCH := bench/node
 # The formatter of our JavaScript, pinned by its lock file.
 PRETTIER := .ci/prettier
 PRETTIER_COMMAND := $(PRETTIER)/node_modules/.bin/prettier --log-level warn
@@ -47,10 +49,7 @@ format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python
 	@$(PRETTIER_COMMAND) --write $(JAVASCRIPT)
 
 .PHONY: bench
-bench: .venv/installed ## decisions a second on this machine; beside Node, if that is installed
-	@if command -v npm >/dev/null && [ ! -d bench/node/node_modules ]; then \
-	    npm ci --no-audit --no-fund --silent --prefix bench/node || echo "Node is left out: npm ci in bench/node failed"; \
-	fi
+bench: .venv/installed $(if $(shell command -v npm),$(NODE_BENCH)/node_modules/.installed) ## decisions a second on this machine; beside Node, if that is installed
 	@$(BIN)/scriptforge bench
 
 .PHONY: constraints
@@ -102,6 +101,16 @@ node:
 .venv/installed-dev: pyproject.toml constraints.txt sidecar/__init__.py | .venv/bin/python
 	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
 	@touch $@ .venv/installed
+
+# Its isolates are compiled, and their install script is the only one that is run.
+$(NODE_BENCH)/node_modules/.installed: $(NODE_BENCH)/package-lock.json
+	@echo "Installing the Node side of the benchmark: some minutes, V8's isolates are compiled"
+	@cd $(NODE_BENCH) && npm ci --no-audit --no-fund --loglevel error || { \
+	    rm -rf node_modules; \
+	    echo "Node cannot be measured, see above. Without it: $(BIN)/scriptforge bench --no-node" >&2; \
+	    exit 1; \
+	}
+	@touch $@
 
 %/node_modules/.installed: %/package-lock.json | node
 	@cd $* && npm ci --ignore-scripts --no-audit --no-fund --silent
