@@ -18,16 +18,17 @@ def file_name_of(identifier: str) -> str:
     """The file name of an identifier, whatever is in it, and never that of another one.
 
     Small letters, digits, ``-``, ``_`` and a ``.`` within stand for themselves. A capital letter is ``+`` and the small
-    one, since some file systems take the two for the same; every other byte of its UTF-8 is ``%`` and two hexadecimal
-    digits. What is then longer than `LONGEST` is cut and ends with ``%~`` and the SHA-256 of the identifier.
+    one, since some file systems take the two for the same; every other byte of its UTF-8 is ``=`` and two hexadecimal
+    digits (FreeSWITCH's events have no unmistakable ``%20``). What is then longer than `LONGEST` is cut and ends with
+    ``=~`` and the SHA-256 of the identifier.
     """
     raw = identifier.encode("utf-8", "surrogatepass")
     if identifier in RESERVED:
-        return f"%{raw[0]:02x}{identifier[1:]}"
-    name = "".join(_escaped(raw, place) for place in range(len(raw))) or "%"
+        return f"={raw[0]:02x}{identifier[1:]}"
+    name = "".join(_escaped(raw, place) for place in range(len(raw))) or "="
     if len(name) <= LONGEST:
         return name
-    return f"{name[: LONGEST - _DIGEST_CHARACTERS - 2]}%~{hashlib.sha256(raw).hexdigest()}"
+    return f"{name[: LONGEST - _DIGEST_CHARACTERS - 2]}=~{hashlib.sha256(raw).hexdigest()}"
 
 
 def written_as_given(identifier: str) -> bool:
@@ -39,4 +40,4 @@ def _escaped(raw: bytes, place: int) -> str:
     byte = raw[place : place + 1]
     if _AS_IT_IS.match(raw, place):
         return byte.decode()
-    return f"+{byte.decode().lower()}" if b"A" <= byte <= b"Z" else f"%{byte[0]:02x}"
+    return f"+{byte.decode().lower()}" if b"A" <= byte <= b"Z" else f"={byte[0]:02x}"

@@ -18,21 +18,21 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
         ("acme-2_b.example", "acme-2_b.example"),
         ("1001", "1001"),
         ("Acme", "+acme"),
-        ("Acme & Co", "+acme%20%26%20+co"),
-        ("Müller", "+m%c3%bcller"),
-        ("user@example.com", "user%40example.com"),
-        ("a/b", "a%2fb"),
-        ("a%2fb", "a%252fb"),
-        ("+acme", "%2bacme"),
-        ("", "%"),
-        (".", "%2e"),
-        ("..", "%2e%2e"),
-        (".hidden", "%2ehidden"),
-        ("acme.", "acme%2e"),
+        ("Acme & Co", "+acme=20=26=20+co"),
+        ("Müller", "+m=c3=bcller"),
+        ("user@example.com", "user=40example.com"),
+        ("a/b", "a=2fb"),
+        ("a=2fb", "a=3d2fb"),
+        ("+acme", "=2bacme"),
+        ("", "="),
+        (".", "=2e"),
+        ("..", "=2e=2e"),
+        (".hidden", "=2ehidden"),
+        ("acme.", "acme=2e"),
         ("_x", "_x"),
-        ("a\0b", "a%00b"),
-        ("\ud800", "%ed%a0%80"),
-        ("ivr", "%69vr"),
+        ("a\0b", "a=00b"),
+        ("\ud800", "=ed=a0=80"),
+        ("ivr", "=69vr"),
     ],
 )
 def test_names(identifier: str, name: str) -> None:
@@ -62,12 +62,12 @@ def test_every_identifier_has_a_name_that_a_file_can_have(identifier: str) -> No
 
 @given(ANY_TEXT, ANY_TEXT)
 @example("Acme", "acme")
-@example("a/b", "a%2fb")
+@example("a/b", "a=2fb")
 @example("Acme", "+acme")
 @example("e\u0301", "\u00e9")
 @example("x" * 200, "x" * 201)
-@example("ivr", "%69vr")
-@example("", "%")
+@example("ivr", "=69vr")
+@example("", "=")
 def test_two_identifiers_never_share_a_name_also_where_capitals_are_not_told_apart(one: str, other: str) -> None:
     names = file_name_of(one), file_name_of(other)
     assert (one == other) == (names[0] == names[1])

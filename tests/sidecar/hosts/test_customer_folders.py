@@ -37,7 +37,7 @@ def test_a_folder_that_is_called_as_the_customer_is_found(customer: str, tmp_pat
 
 def test_the_houses_folder_is_no_customers(tmp_path: Path) -> None:
     (tmp_path / "ivr").mkdir()
-    assert customer_folder(tmp_path, "ivr") == tmp_path / "%69vr"
+    assert customer_folder(tmp_path, "ivr") == tmp_path / "=69vr"
 
 
 @pytest.mark.parametrize(("customer", "other"), [("Acme", "acme"), ("acme.", "acme"), ("IVR", "ivr")])
