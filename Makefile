@@ -75,6 +75,10 @@ check-package-%: deb
 check-systemd: deb ## two instances, restart and upgrade under systemd in a container
 	@packaging/check-systemd
 
+.PHONY: check-container
+check-container: ## build the container's image and have a daemon in it answer
+	@packaging/check-container
+
 .PHONY: clean
 clean: ## remove .venv, node_modules and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules \

@@ -94,7 +94,8 @@ class CallStore:
 
     def _append(self, records: deque[CallRecord]) -> None:
         """Write the records, each taken out once it is written."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        # Whoever shares sounds and recordings with the daemon need not know who called whom.
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         while records:
             day, same = next(itertools.groupby(records, key=lambda record: _day(record.arrived)))
             lines = [_encode(record) + b"\n" for record in same]
