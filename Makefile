@@ -73,7 +73,7 @@ check-package-%: deb
 
 .PHONY: check-systemd
 check-systemd: deb ## two instances, restart and upgrade under systemd in a container
-	@packaging/check-systemd
+	@packaging/check-systemd $(or $(DISTRIBUTION),trixie)
 
 .PHONY: check-container
 check-container: ## build the container's image and have a daemon in it answer
