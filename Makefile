@@ -8,9 +8,14 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 BIN := .venv/bin
+# The same versions of what we depend on, and of what builds us, wherever this is installed.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 # Folders of JavaScript programs that tests drive. Their install scripts are not run.
 NODE_TESTS := $(patsubst %/package-lock.json,%,$(shell find tests -name package-lock.json -not -path '*/node_modules/*'))
+# What the benchmark measures beside us.
+NODE_BENCH := bench/node
 # The formatter of our JavaScript, pinned by its lock file.
 PRETTIER := .ci/prettier
 PRETTIER_COMMAND := $(PRETTIER)/node_modules/.bin/prettier --log-level warn
@@ -44,11 +49,35 @@ format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python
 	@$(PRETTIER_COMMAND) --write $(JAVASCRIPT)
 
 .PHONY: bench
-bench: .venv/installed ## decisions a second on this machine; beside Node, if that is installed
-	@if command -v npm >/dev/null && [ ! -d bench/node/node_modules ]; then \
-	    npm ci --no-audit --no-fund --silent --prefix bench/node || echo "Node is left out: npm ci in bench/node failed"; \
-	fi
+bench: .venv/installed $(if $(shell command -v npm),$(NODE_BENCH)/node_modules/.installed) ## decisions a second on this machine; beside Node, if that is installed
 	@$(BIN)/scriptforge bench
+
+.PHONY: constraints
+constraints: ## newest versions of all that we depend on into constraints.txt
+	@packaging/constraints
+
+.PHONY: units
+units: ## the unit of several instances out of the unit of one
+	@packaging/units
+
+.PHONY: deb
+deb: .venv/installed ## a package for Debian 12 and 13, in dist
+	@packaging/deb
+
+.PHONY: check-package
+check-package: deb $(addprefix check-package-,bookworm trixie) ## install, try and purge it in clean Debian 12 and 13
+
+.PHONY: check-package-%
+check-package-%: deb
+	@packaging/check-package $*
+
+.PHONY: check-systemd
+check-systemd: deb ## two instances, restart and upgrade under systemd in a container
+	@packaging/check-systemd $(or $(DISTRIBUTION),trixie)
+
+.PHONY: check-container
+check-container: ## build the container's image and have a daemon in it answer
+	@packaging/check-container
 
 .PHONY: clean
 clean: ## remove .venv, node_modules and caches
@@ -64,17 +93,28 @@ packages:
 node:
 	@.ci/packages --node
 
-# A marker is older than what it was made of once pyproject.toml or a lock file changes: then it is made again.
+# A marker is older than what it was made of once pyproject.toml, the version or a lock file changes: then it is made
+# again.
 .venv/bin/python:
 	@python=$$(.ci/python); echo "Making .venv with $$($$python --version)"; $$python -m venv .venv
 
-.venv/installed: pyproject.toml | .venv/bin/python
+.venv/installed: pyproject.toml constraints.txt sidecar/__init__.py | .venv/bin/python
 	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable .
 	@touch $@
 
-.venv/installed-dev: pyproject.toml | .venv/bin/python
+.venv/installed-dev: pyproject.toml constraints.txt sidecar/__init__.py | .venv/bin/python
 	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
 	@touch $@ .venv/installed
+
+# Its isolates are compiled, and their install script is the only one that is run.
+$(NODE_BENCH)/node_modules/.installed: $(NODE_BENCH)/package-lock.json
+	@echo "Installing the Node side of the benchmark: some minutes, V8's isolates are compiled"
+	@cd $(NODE_BENCH) && npm ci --no-audit --no-fund --loglevel error || { \
+	    rm -rf node_modules; \
+	    echo "Node cannot be measured, see above. Without it: $(BIN)/scriptforge bench --no-node" >&2; \
+	    exit 1; \
+	}
+	@touch $@
 
 %/node_modules/.installed: %/package-lock.json | node
 	@cd $* && npm ci --ignore-scripts --no-audit --no-fund --silent

@@ -195,8 +195,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
     """Record the call to a WAV file until it ends; complete when recording has begun. `RecordingFinished` follows."""
 
     name: str
-    """What the script called it."""
+    """What the script called it, or what it is called now where that name was taken."""
     path: Path
+    """Where it is written. Whoever performs the action sees to it that nothing worth keeping is there."""
     stereo: bool = False
     """Whether each leg of a bridged call has a side of its own."""
 

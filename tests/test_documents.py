@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ from sidecar.sip_answer import SipAnswer
 from sipio.routing import Action, RoutingRequest
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.messages import RequestReceived, decode_message
+from tests.acceptance.processes import free_port
+from tests.acceptance.raw_sip import raw_caller
 from tests.doubles.engine_runner import EngineRunner
 from tests.doubles.memory_pools import MemoryPool
 from tests.sidecar.operations.test_metrics import decided as decision_of
@@ -121,6 +124,36 @@ def test_every_command_runs_as_printed(tmp_path: Path) -> None:
                 run(line, environment)
                 ran += 1
     assert ran >= 7
+
+
+def test_the_sip_daemon_of_the_readme_is_called_at_the_address_that_it_finds(tmp_path: Path) -> None:
+    (block,) = re.findall(r"(?:^    .*\n)+", README.read_text().partition("Then by SIP.")[2], re.MULTILINE)[:1]
+    *before, serve = textwrap.dedent(block).splitlines()
+    port = free_port("0.0.0.0")
+    binaries = Path(sys.executable).parent
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SCRIPTFORGE_")},
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "SCRIPTFORGE_METRICS__LISTEN": "",  # another daemon on this machine may have the port
+        "SCRIPTFORGE_VOICE__CACHE": str(tmp_path),
+    }
+    assert serve.count(":5060") == 1
+    commands = "; ".join([*before, "echo $address", "exec env " + serve.replace(":5060", f":{port}")])
+    with subprocess.Popen(
+        ["bash", "-euc", commands], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            address = process.stdout.readline().strip()
+            assert any('"action":"serving"' in line for line in iter(process.stderr.readline, ""))
+            with raw_caller((address, port), "100", host=address) as caller:
+                caller.up()
+                caller.bye()
+        finally:
+            process.terminate()
+            process.wait(20)
+            process.communicate()
 
 
 def test_what_commands_print_is_what_the_readme_shows() -> None:

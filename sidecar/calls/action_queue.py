@@ -11,7 +11,7 @@ from sandbox.host import HostCall
 from sidecar.calls.type_ahead import TypeAhead
 from sidecar.hosts.call import RequestedAction
 from sidecar.runs.limits import QUEUED_ACTIONS
-from sipio.call_control import ActionResult, CallAction, CallControl, Hangup, PendingAction
+from sipio.call_control import ActionResult, CallAction, CallControl, Hangup, PendingAction, Record
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -26,6 +26,10 @@ class QueueOwner(Protocol):
 
     def hanging_up(self) -> None:
         """A hang-up is about to be performed. The queue is held."""
+        ...
+
+    def recording(self, action: Record) -> Record:
+        """Give the recording that is to be performed the file that it is written to."""
         ...
 
     def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
@@ -105,6 +109,8 @@ class ActionQueue:
         if isinstance(action, Hangup):
             self.held = True
             self._owner.hanging_up()
+        elif isinstance(action, Record):
+            action = self._owner.recording(action)
         pending = self._control.perform(action, functools.partial(self._completed, queued))
         if self._current is queued:
             self._pending = pending

@@ -3,15 +3,15 @@ and whatever carries the call.
 """
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 from sidecar.calls.one_call import OneCall
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
-from sidecar.hosts.customer_folders import CustomerFolders
+from sidecar.hosts.customer_folders import CustomerFolders, customer_folder
 from sidecar.hosts.grants import Grants
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.runs import programs
@@ -24,6 +24,9 @@ from sipio.call_control import (
 )
 from sipio.causes import cause_of
 from sipio.reasons import reason_phrase
+
+NOBODY: Final = "default"
+"""The customer of a call of which neither its assignment nor its switch says whose it is."""
 
 
 class Calls:
@@ -117,6 +120,9 @@ class Calls:
     def folders(self, offer: CallOffer, assignment: VoiceAssignment) -> CustomerFolders:
         """Where the files of a call's customer are."""
         voice = self.configuration.voice
-        customer = assignment.customer or offer.customer or "default"
-        own = customer if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]*", customer) else "default"
-        return CustomerFolders(own=voice.sounds / own, house=voice.sounds / "ivr", recordings=voice.recordings / own)
+        customer = assignment.customer or offer.customer or NOBODY
+        return CustomerFolders(
+            own=customer_folder(voice.sounds, customer),
+            house=voice.sounds / "ivr",
+            recordings=customer_folder(voice.recordings, customer),
+        )

@@ -19,6 +19,7 @@ from sidecar.calls import script_run
 from sidecar.calls.action_queue import ActionQueue, Queued
 from sidecar.calls.heard_digits import HeardDigits
 from sidecar.calls.record import CallNotes, CallRecord
+from sidecar.calls.recording_name import ReservedRecording
 from sidecar.calls.script_ending import failure_after, hangup_after, not_the_scripts_doing
 from sidecar.calls.script_run import ScriptRun, reject_ended
 from sidecar.calls.type_ahead import TypeAhead
@@ -100,6 +101,8 @@ class OneCall:
         self._notes = CallNotes(control.offer, time.time(), self._loop.time())
         self._recordings = 0
         """How many recordings have begun and are not finished."""
+        self._recording: ReservedRecording | None = None
+        """The one that is about to begin."""
         self._hung_up: HungUp | None = None
         self._ending: HangupBy | None = None
         self._hangup_wanted: list[HostCall] = []
@@ -204,17 +207,26 @@ class OneCall:
         self._ending = HangupBy.SCRIPT
         self._set_timer(END_SECONDS, self._never_ended)
 
+    def recording(self, action: Record) -> Record:
+        """Give the recording that is to be performed the file that it is written to."""
+        self._recording = ReservedRecording(action, driver=self.offer.driver)
+        return self._recording.action
+
     def performed(self, queued: Queued, began: float, result: ActionResult) -> None:
         """An action is complete."""
         asked = queued.asked
-        self._notes.action(asked.text, began, self._loop.time(), result, _headers_of(asked))
+        recording, self._recording = self._recording, None
+        if recording is not None and not isinstance(result, Done):
+            recording.release()
+        taken = recording.action.name if recording is not None and recording.action != asked.action else ""
+        self._notes.action(asked.text, began, self._loop.time(), result, _headers_of(asked), taken)
         if isinstance(asked.action, Hangup) and isinstance(result, Failed) and self._hung_up is None:
             # The call is still up: whatever ends it later must not take it for ended.
             self._ending = None
             self._queue.held = False
             self._drop_timer()
         if isinstance(result, Done):
-            self._done(queued, result.value)
+            self._done(queued, recording.file if recording is not None else result.value)
         elif not isinstance(result, Failed):
             reject_ended(queued.call)
         elif queued.call is not None:
@@ -223,7 +235,7 @@ class OneCall:
             # A script that has ended had waited for its last action.
             self._script_over()
 
-    def _done(self, queued: Queued, value: Digits | Bridged | None) -> None:
+    def _done(self, queued: Queued, value: Digits | Bridged | str | None) -> None:
         asked = queued.asked
         if isinstance(asked.action, Answer):
             self._notes.answered = self._notes.at(self._loop.time())
@@ -275,6 +287,9 @@ class OneCall:
             hung_up = structs.replace(hung_up, by=self._ending)
         self._hung_up = hung_up
         current, began, waiting = self._queue.drop()
+        if self._recording is not None:
+            self._recording.release()
+            self._recording = None
         if current is not None:
             done = isinstance(current.asked.action, Hangup)
             ended = Done() if done else HungUpDuring()

@@ -93,9 +93,16 @@ class CallNotes:
         return round(now - self._began, 3)
 
     def action(
-        self, text: str, began: float, now: float, result: ActionResult, headers: Sequence[tuple[str, str]] = ()
+        self,
+        text: str,
+        began: float,
+        now: float,
+        result: ActionResult,
+        headers: Sequence[tuple[str, str]] = (),
+        taken: str = "",
     ) -> None:
-        """An action has ended; ``headers`` went out with it."""
+        """An action has ended; ``headers`` went out with it. ``taken`` is the name that it got in place of the one
+        that it asked for."""
         if len(self.actions) >= ACTIONS:
             self.left_out += 1
             return
@@ -104,7 +111,7 @@ class CallNotes:
                 action=text,
                 began=self.at(began),
                 ended=self.at(now),
-                result=_in_words(result)[:200],
+                result=_in_words(result, taken)[:200],
                 headers=list(headers),
             )
         )
@@ -152,7 +159,7 @@ class CallNotes:
         )
 
 
-def _in_words(result: ActionResult) -> str:
+def _in_words(result: ActionResult, taken: str) -> str:
     """What the call's record says of an action."""
     if isinstance(result, Done):
         value = result.value
@@ -160,7 +167,7 @@ def _in_words(result: ActionResult) -> str:
             return f"{value.status.value} {value.value}".strip()
         if isinstance(value, Bridged):
             return f"{value.status.value} {value.code or ''}".strip()
-        return "done"
+        return f"done as {taken}" if taken else "done"
     if isinstance(result, Failed):
         return f"failed: {result.message}"
     return "hung up" if isinstance(result, HungUpDuring) else "stopped"

@@ -98,7 +98,8 @@ class CallStore:
     def _append(self, records: deque[CallRecord], lost: list[Exception]) -> None:
         """Write the records, each taken out once it is written. Of one that cannot be encoded the reason is added to
         ``lost``: it costs no other."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        # Whoever shares sounds and recordings with the daemon need not know who called whom.
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lines: deque[tuple[str, bytes]] = deque()
         for _ in range(len(records)):
             record = records.popleft()

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -140,6 +141,8 @@ def _node(given: Path | None) -> Path | None:
         return program
     if given is not None:
         raise SidecarError(f"{given} needs node, and `npm ci` run in its directory")
+    if program.is_file():
+        print(f"Node is not measured: that needs node, and `npm ci` run in {program.parent}", file=sys.stderr)
     return None
 
 

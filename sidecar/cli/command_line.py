@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 from sandbox.errors import SandboxError
+from sidecar import __version__
 from sidecar.cli import bench, call, calls, check, config, logs, route, run, serve, types
 from sidecar.errors import SidecarError
 from sidecar.text import escaped_lines
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scriptforge", description="Runs a carrier's customers' JavaScript on every call, beside the switch."
     )
-    parser.add_argument("--version", action="version", version=f"scriptforge {version('scriptforge-sidecar')}")
+    parser.add_argument("--version", action="version", version=f"scriptforge {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (run, check, serve, route, logs, call, calls, types, config, bench):
         command.add_parser(subparsers)

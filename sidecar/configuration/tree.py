@@ -151,7 +151,7 @@ class VoiceSection(Section, frozen=True):
     sounds: Path = Path("/var/lib/scriptforge/sounds")
     """``user/x.wav`` of a script is CUSTOMER/x.wav below it, ``ivr/x.wav`` is ivr/x.wav for all."""
     recordings: Path = Path("/var/lib/scriptforge/recordings")
-    """Recordings are written to CUSTOMER/NAME.wav below it."""
+    """Recordings are written to CUSTOMER/NAME.wav below it, none over another."""
     cache: Path = Path("/var/lib/scriptforge/cache")
     """What was spoken and fetched before."""
     records: Path | None = Path("/var/lib/scriptforge/calls")

@@ -297,8 +297,8 @@ PARSERS: Final[Mapping[str, Callable[[_Options, CustomerFolders], RequestedActio
 """What a script may ask of its call by ``perform``: the functions of ctx that are done on the call itself."""
 
 
-def result(value: Digits | Bridged | None) -> Any:
-    """What the script's promise resolves with."""
+def result(value: Digits | Bridged | str | None) -> Any:
+    """What the script's promise resolves with; a text is the name of a recording's file."""
     if isinstance(value, Digits):
         return {"status": value.status.value, "value": value.value, "terminator": value.terminator}
     if isinstance(value, Bridged):
@@ -310,7 +310,7 @@ def result(value: Digits | Bridged | None) -> Any:
             "duration": value.seconds,
             "hangup_by": value.hangup_by,
         }
-    return None
+    return value
 
 
 def end_of_bridge(value: Bridged) -> tuple[Hangup, HangupBy]:

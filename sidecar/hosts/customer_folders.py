@@ -1,5 +1,6 @@
 """What a script names on its call: files and addresses to play, and parties to call."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from sidecar.file_name import file_name_of, written_as_given
 from sidecar.text import printable
 from sipio.call_control import Media, MediaFile, MediaUrl
 from sipio.errors import MalformedMessage
@@ -36,6 +38,27 @@ class CustomerFolders(msgspec.Struct, frozen=True, kw_only=True):
     """What a script calls ``ivr/...`` is here, the same for all customers."""
     recordings: Path
     """What a script records as ``user/...`` is put here."""
+
+
+def customer_folder(directory: Path, customer: str) -> Path:
+    """The folder of a customer's own below a directory: by its `file_name_of`, or by its name as it is written where
+    there is a folder of that name."""
+    escaped = directory / file_name_of(customer)
+    plain = directory / customer if written_as_given(customer) else escaped
+    return plain if plain == escaped or _is_its_own(plain) else escaped
+
+
+def _is_its_own(folder: Path) -> bool:
+    """Whether there is such a folder, and it is not another's under a name that its file system takes for the same."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    alike = folder.with_name(folder.name.lower().rstrip("."))
+    try:
+        return alike == folder or not os.path.samestat(found, alike.lstat())
+    except OSError:
+        return True
 
 
 def media(what: str, names: Any, folders: CustomerFolders) -> list[Media]:

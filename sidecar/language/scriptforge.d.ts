@@ -226,8 +226,11 @@ declare namespace ScriptForge {
     waitFor(match: DigitMatch, quit?: DigitMatch | null, timeout?: number | null): Promise<string>;
     /** Resolves once the call has ended. */
     waitForHangup(): Promise<HungUp>;
-    /** Records the call until it ends; resolves once recording has begun. `stereo`: a leg a side. */
-    record(filename: string, options?: { stereo?: boolean }): Promise<void>;
+    /**
+     * Records the call until it ends; resolves once recording has begun, with the file's name: another than the one
+     * asked for where that was taken. `stereo`: a leg a side.
+     */
+    record(filename: string, options?: { stereo?: boolean }): Promise<string>;
   }
 
   interface Environment {

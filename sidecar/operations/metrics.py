@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from sidecar import __version__
 from sidecar.operations.records import DecisionRecord
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sipio.routing import Action
@@ -118,7 +119,7 @@ class BuildMetrics(Collector):
 
     def __init__(self) -> None:
         self._labels = (
-            _version("scriptforge-sidecar"),
+            __version__,
             platform.python_version(),
             _version("quickjs-ng"),
         )

@@ -1,6 +1,7 @@
 """One call from its ringing to its record, with one real worker and no daemon."""
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -70,16 +71,23 @@ def call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
 
 
 async def _call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
-    settings = one_worker(call_pool(_configuration(asked)))
+    with tempfile.TemporaryDirectory() as recordings:
+        return await _recorded(asked, show, _configuration(asked, Path(recordings)))
+
+
+async def _recorded(asked: PhoneCall, show: Callable[[str], None], configuration: Configuration) -> PhoneResult:
+    settings = one_worker(call_pool(configuration))
     runner = Runner({PoolName.CALLS: msgspec.structs.replace(settings, stall_seconds=NO_STALL_SECONDS)})
     try:
         await runner.start(PoolName.CALLS)
-        return await _with_pool(asked, show, runner.pool(PoolName.CALLS))
+        return await _with_pool(asked, show, configuration, runner.pool(PoolName.CALLS))
     finally:
         await runner.close()
 
 
-async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) -> PhoneResult:
+async def _with_pool(
+    asked: PhoneCall, show: Callable[[str], None], configuration: Configuration, pool: Pool
+) -> PhoneResult:
     scripted = asked.steps is not None
     clock = Clock(skips=scripted and not asked.real_time)
     changed, over = asyncio.Event(), asyncio.Event()
@@ -111,7 +119,7 @@ async def _with_pool(asked: PhoneCall, show: Callable[[str], None], pool: Pool) 
         headers=list(asked.headers),
     )
     line = PhoneLine(offer, clock, _voice(asked, clock), transcript, files_must_be_there=asked.sounds is not None)
-    calls = Calls(watch, _configuration(asked), _snapshot(asked), ended, shipped_grants())
+    calls = Calls(watch, configuration, _snapshot(asked), ended, shipped_grants())
     left: list[Step] = []
     if asked.steps is not None:
         with clock.stopped():
@@ -139,10 +147,11 @@ def _voice(asked: PhoneCall, clock: Clock) -> Voice:
     return Heard(clock) if asked.audible else Paced(clock)
 
 
-def _configuration(asked: PhoneCall) -> Configuration:
+def _configuration(asked: PhoneCall, recordings: Path) -> Configuration:
     # Without a directory of sounds none is looked for; names are still checked as they are on a real call.
     sounds = asked.sounds or asked.script.parent / "sounds"
-    return Configuration(voice=VoiceSection(sounds=sounds, recordings=sounds))
+    # Nothing is recorded here; only the names are taken, as on a real call.
+    return Configuration(voice=VoiceSection(sounds=sounds, recordings=recordings))
 
 
 def _snapshot(asked: PhoneCall) -> Snapshot:

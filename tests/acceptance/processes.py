@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-INSTALL = "apt-get install -y kamailio kamailio-extra-modules sip-tester"
+INSTALL = ".ci/packages --tests"
 START_SECONDS = 10.0
 
 

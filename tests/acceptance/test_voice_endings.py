@@ -178,6 +178,32 @@ async def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path) -
         await asyncio.to_thread(daemon.stop)
 
 
+async def test_what_two_callers_say_at_once_is_kept_for_each_customer_apart(tmp_path: Path) -> None:
+    voicemail = "await ctx.answer(); await ctx.log(await ctx.record('message')); await ctx.waitForHangup();"
+    others = "".join(
+        f'[[destination]]\ndestination = "{number}"\nscript = "voicemail"\ncustomer = "{customer}"\n'
+        for number, customer in (("200", "Acme"), ("201", "Acme & Co"), ("202", "Müller"))
+    )
+    daemon = VoiceDaemon(tmp_path, {"voicemail": voicemail}, routes=others)
+    await asyncio.to_thread(daemon.ready)
+    with ExitStack() as stack:
+        stack.callback(daemon.stop)
+        numbers = ["voicemail", "voicemail", "200", "201", "202"]
+        callers = [stack.enter_context(raw_caller((daemon.host, daemon.port), number)) for number in numbers]
+        for one in callers:
+            one.up()
+        await asyncio.to_thread(
+            wait_until, lambda: len(list(daemon.recordings.rglob("*.wav"))) == len(callers), "the recordings"
+        )
+        for one in callers:
+            one.bye()
+        records = [await asyncio.to_thread(daemon.record, one.call_id) for one in callers]
+    folders = ["acme", "acme", "+acme", "+acme=20=26=20+co", "+m=c3=bcller"]
+    told = [f"{folder}/{record['log'][0]}" for folder, record in zip(folders, records, strict=True)]
+    assert len(set(told)) == len(callers)
+    assert sorted(told) == sorted(str(file.relative_to(daemon.recordings)) for file in daemon.recordings.rglob("*.wav"))
+
+
 async def test_a_recording_that_cannot_begin_is_an_error_of_the_script(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
     script = "await ctx.answer(); await ctx.record('x').catch((error) => ctx.log(error.message))"

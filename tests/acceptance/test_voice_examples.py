@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import socket
 import subprocess
 import time
@@ -197,6 +198,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[VoiceDaem
 @pytest.fixture(params=["sip", "freeswitch", "rpc"])
 def caller(request: pytest.FixtureRequest, daemon: tuple[VoiceDaemon, int]) -> Caller:
     serving, port = daemon
+    # Each call is the first one: a name that another's recording has would not be given to it.
+    shutil.rmtree(serving.recordings, ignore_errors=True)
     if request.param == "sip":
         return SipCaller(serving.uri, serving.sounds / "ivr" / "menu.wav")
     if request.param == "freeswitch":

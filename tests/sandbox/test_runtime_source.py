@@ -1,6 +1,5 @@
 """The JavaScript of our own, read as JavaScript: it parses, names what it uses, and uses what it names."""
 
-import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 
 from sandbox import runtime
+from tests.acceptance.processes import require_program
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADAPTERS = sorted((REPOSITORY / "sidecar" / "hosts").glob("*.js"))
@@ -116,9 +116,8 @@ def test_the_runtime_is_shorter_than_the_lines_before_the_author(suspends: bool)
     assert f"const AUTHOR_LINE_OFFSET = {runtime.AUTHOR_LINE_OFFSET};" in run
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no Node here")
 @pytest.mark.parametrize("suspends", [False, True])
 def test_node_can_read_the_runtime(suspends: bool, tmp_path: Path) -> None:
     source = tmp_path / "runtime.js"
     source.write_text(runtime.source(suspends), encoding="utf-8")
-    subprocess.run(["node", "--check", str(source)], check=True, capture_output=True, timeout=20)
+    subprocess.run([require_program("node"), "--check", str(source)], check=True, capture_output=True, timeout=20)

@@ -1,6 +1,7 @@
 """``scriptforge bench`` runs and reports every case. Nothing here depends on how fast the machine is."""
 
 import itertools
+import json
 from array import array
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from sidecar.bench import workload
 from sidecar.bench.report import Report
 from sidecar.bench.slices import Slice, median_ratio, percentile
-from sidecar.cli import main
+from sidecar.cli import bench, main
+
+ROOT = Path(__file__).parents[3]
 
 
 def slice_of(rate: float) -> Slice:
@@ -45,6 +48,30 @@ def test_the_table_has_a_line_for_each_case(capsys: pytest.CaptureFixture[str]) 
     assert main(["bench", "--seconds", "0.1", "--no-node", *case]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[3:]] == ["inline", "daemon"]
+
+
+def test_node_is_not_left_out_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "server.mjs"
+    program.touch()
+    monkeypatch.setattr(bench, "NODE_PROGRAM", program)
+    case = ["--workers", "1", "--scripts", "1", "--size", "500", "--in-flight", "1"]
+    assert main(["bench", "--seconds", "0.1", *case]) == 0
+    told = f"Node is not measured: that needs node, and `npm ci` run in {tmp_path}\n"
+    assert capsys.readouterr().err == told
+    program.unlink()  # a package has none
+    assert main(["bench", "--seconds", "0.1", *case]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_lock_file_of_the_node_side_is_whole() -> None:
+    """Every dependency that a package of it names is locked too: else `npm ci` refuses the file."""
+    packages = json.loads((ROOT / "bench" / "node" / "package-lock.json").read_text())["packages"]
+    for place, package in packages.items():
+        needed = package.get("dependencies", {}) | package.get("optionalDependencies", {})
+        for name in needed:
+            assert f"node_modules/{name}" in packages or f"{place}/node_modules/{name}" in packages, (place, name)
 
 
 def test_a_script_of_ones_own_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,9 +39,9 @@ from tests.doubles.memory_call import MemoryCall
 class Exchange:
     """Calls over the engine in this process, and the records of those that are over."""
 
-    def __init__(self, text: str, tmp_path: Path, **variables: Any) -> None:
+    def __init__(self, text: str, tmp_path: Path, assigned_to: str = "acme", **variables: Any) -> None:
         script = make_script(id="menu", name="menu.js", kind=Kind.APP, text=text)
-        assignment = VoiceAssignment(script_id="menu", customer="acme", variables=variables)
+        assignment = VoiceAssignment(script_id="menu", customer=assigned_to, variables=variables)
         self.runner = EngineRunner()
         self.records: list[CallRecord] = []
         voice = VoiceSection(sounds=tmp_path / "sounds", recordings=tmp_path / "recordings", grace_seconds=0.05)

@@ -16,6 +16,8 @@ from sidecar.operations.shutdown import Shutdown
 
 ROOT = Path(__file__).parents[3]
 UNIT = ROOT / "systemd" / "scriptforge.service"
+TEMPLATE = ROOT / "systemd" / "scriptforge@.service"
+TMPFILES = ROOT / "systemd" / "scriptforge.tmpfiles.conf"
 EXPOSURE = 15
 """At most 1.5, in tenths."""
 
@@ -34,16 +36,18 @@ def settings(name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)
 
 
-def test_exposure() -> None:
-    result = systemd("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", UNIT)
+@pytest.mark.parametrize("unit", [UNIT, TEMPLATE])
+def test_exposure(unit: Path) -> None:
+    result = systemd("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit)
     assert "Overall exposure level" in result.stdout, result.stderr
     assert result.returncode == 0, result.stdout
 
 
-def test_the_unit_parses(tmp_path: Path) -> None:
-    unit = tmp_path / "scriptforge.service"
-    unit.write_text(UNIT.read_text().replace("/opt/scriptforge/bin/scriptforge", sys.executable))
-    result = systemd("systemd-analyze", "verify", "--man=no", unit)
+@pytest.mark.parametrize(("unit", "name"), [(UNIT, "scriptforge.service"), (TEMPLATE, "scriptforge@a.service")])
+def test_the_unit_parses(unit: Path, name: str, tmp_path: Path) -> None:
+    written = tmp_path / name
+    written.write_text(unit.read_text().replace("/opt/scriptforge/bin/scriptforge", sys.executable))
+    result = systemd("systemd-analyze", "verify", "--man=no", written)
     complaints = [
         line
         for line in result.stderr.splitlines()
@@ -52,6 +56,28 @@ def test_the_unit_parses(tmp_path: Path) -> None:
     ]
     assert complaints == []
     assert result.returncode == 0, result.stderr
+
+
+def test_an_instance_differs_in_its_configuration_and_its_runtime_directory_alone() -> None:
+    one, several = UNIT.read_text().splitlines(), TEMPLATE.read_text().splitlines()
+    assert [line for line in several if line not in one and not line.startswith("#")] == [
+        "Description=ScriptForge Sidecar %i",
+        "ExecStart=/opt/scriptforge/bin/scriptforge serve --config /etc/scriptforge/%i.toml",
+        "RuntimeDirectory=scriptforge-%i",
+    ]
+    assert len([line for line in one if line not in several]) == 4, "those, and the line that says what it is"
+
+
+def test_a_switch_of_the_group_reads_and_writes_what_it_is_to() -> None:
+    assert settings("UMask") == ["0007"]
+    assert settings("StateDirectoryMode") == ["0750"]
+    modes = dict(re.findall(r"^d (\S+) +(\d+) scriptforge +scriptforge ", TMPFILES.read_text(), re.MULTILINE))
+    assert modes == {
+        "/var/lib/scriptforge": "0750",
+        "/var/lib/scriptforge/sounds": "2770",
+        "/var/lib/scriptforge/recordings": "2770",
+        "/var/lib/scriptforge/calls": "0700",
+    }
 
 
 def test_systemd_waits_for_the_whole_end() -> None:
@@ -64,7 +90,7 @@ def test_systemd_waits_for_the_whole_end() -> None:
 
 def test_an_older_systemd_falls_back_to_notify() -> None:
     assert settings("Type") == ["notify", "notify-reload"]
-    assert settings("ExecReload") == ["/bin/kill -HUP $MAINPID"]
+    assert settings("ExecReload") == ['/bin/sh -c "kill -HUP $MAINPID"']
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="systemd-sysusers and systemd-tmpfiles change owners")

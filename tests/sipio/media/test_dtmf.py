@@ -1,6 +1,5 @@
 """Digits as events and as tones: each is heard once, whatever is lost, and speech is none."""
 
-import shutil
 import subprocess
 from itertools import pairwise
 
@@ -14,6 +13,7 @@ from sipio.media.dtmf import DIGITS, DigitEvents, EventPacket, EventPayload, bui
 from sipio.media.dtmf_tones import ToneDetector, tone_samples
 from sipio.media.g711 import FRAME_SAMPLES, Law, decode, encode
 from sipio.media.sound_decoder import SoundDecoder
+from tests.acceptance.processes import require_program
 
 
 def packets_of(digit: str, timestamp: int, duration_ms: int = 100) -> list[tuple[int, bytes]]:
@@ -139,12 +139,14 @@ def test_noise_is_no_digit() -> None:
     assert ToneDetector().feed(np.clip(noise, -32_768, 32_767).astype(np.int16)) == ""
 
 
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 @pytest.mark.parametrize("voice", ["en", "en+f3", "de", "fr"])
 def test_speech_is_no_digit(voice: str) -> None:
     text = "Press one for sales, two for support. The quick brown fox jumps over the lazy dog. Peter Piper picked. " * 6
     spoken = subprocess.run(
-        ["espeak-ng", "--stdout", "-v", voice, "--stdin"], input=text.encode(), capture_output=True, check=True
+        [require_program("espeak-ng"), "--stdout", "-v", voice, "--stdin"],
+        input=text.encode(),
+        capture_output=True,
+        check=True,
     ).stdout
     decoder = SoundDecoder(Law.PCMU, 600)
     audio = decoder.feed(spoken) + decoder.finish()

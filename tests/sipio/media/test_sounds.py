@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import stat
 import sys
 import time
@@ -19,6 +18,7 @@ from sipio.media.g711 import SILENCE, Law, decode
 from sipio.media.library import SoundLibrary
 from sipio.media.settings import MediaSettings, SoundSettings, SpeechSettings
 from sipio.media.tones import RINGBACK, cadence_audio
+from tests.acceptance.processes import require_program
 from tests.sipio.media.media_doubles import loudest_frequency, play, signal_to_rest, wav_file
 
 
@@ -85,9 +85,9 @@ async def test_a_playlist_has_no_gap_and_fails_in_its_turn(tmp_path: Path) -> No
     await library.close()
 
 
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 @pytest.mark.parametrize("text", ["hello, caller", "--help", "$(touch x) `id` ; '\"", "gr\u00fc\u00dfe\0\n"])
 async def test_espeak_speaks(text: str, tmp_path: Path) -> None:
+    require_program("espeak-ng")
     library = SoundLibrary(MediaSettings(speech=SpeechSettings(cache=tmp_path)))
     audio = await play(library.open(MediaText(text), Law.PCMU))
     assert len(audio) > 2_000

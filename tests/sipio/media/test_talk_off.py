@@ -1,6 +1,5 @@
 """Speech and music in a call whose peer has no telephone-event: neither is a digit, with packets lost or without."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -10,6 +9,7 @@ from sipio.media.dtmf_tones import tone_samples
 from sipio.media.g711 import FRAME_SAMPLES, Law, Samples, decode, encode
 from sipio.media.rtp import RtpPacket
 from sipio.media.sound_decoder import SoundDecoder
+from tests.acceptance.processes import require_program
 from tests.sipio.media.media_doubles import HOST, House, build_rtp, negotiated
 
 TEXT = (
@@ -55,10 +55,10 @@ def music(seconds: int, seed: int) -> Samples:
     return mixed.clip(-32_768, 32_767).astype(np.int16)
 
 
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 @pytest.mark.parametrize("voice", ["en", "en+f4"])
 @pytest.mark.parametrize("lost", [0.0, 0.05])
 async def test_a_minute_of_speech_is_no_digit(voice: str, lost: float, house: House) -> None:
+    require_program("espeak-ng")
     audio = speech(voice)
     assert len(audio) > 60 * 8_000
     assert hear(house, audio, lost=lost) == ""

@@ -1,6 +1,5 @@
 """WAV files by their bytes, in any pieces; and WAV files written until the disk is full."""
 
-import shutil
 import struct
 import subprocess
 import wave
@@ -16,6 +15,7 @@ from sipio.media.g711 import Law, decode, encode
 from sipio.media.sound_decoder import SoundDecoder
 from sipio.media.wav_decoder import WavDecoder
 from sipio.media.wav_writer import WavWriter
+from tests.acceptance.processes import require_program
 from tests.sipio.media.media_doubles import loudest_frequency, signal_to_rest, tone
 
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
@@ -161,12 +161,12 @@ def test_too_long_a_sound_is_refused() -> None:
         decoder.feed(wav(fmt(1, 1, 8000, 16), bytes(16_002)))
 
 
-@pytest.mark.skipif(shutil.which("sox") is None, reason="sox is not installed")
 @pytest.mark.parametrize(
     "options",
     ["-b 16", "-b 24 -r 44100 -c 2", "-b 32", "-e floating-point -b 32 -r 48000", "-e mu-law", "-e a-law -c 2"],
 )
 def test_files_of_sox(options: str, tmp_path: Path) -> None:
+    require_program("sox")
     path = tmp_path / "sox.wav"
     command = ["sox", "-n", "-r", "16000", *options.split(), str(path), "synth", "1", "sine", "700", "vol", "0.3"]
     subprocess.run(command, check=True, capture_output=True)
