@@ -330,7 +330,7 @@ def test_the_words_for_what_is_wrong(catalog: Catalog, text: str, problems: list
 
 def test_everything_wrong_is_said_at_once_and_nothing_twice(catalog: Catalog) -> None:
     catalog.script("a.js", "function main() {\n  let x = ;\n}\n")
-    catalog.script("b.js", "nothing()")
+    catalog.script("b.js", "const nothing = 1;")
     catalog.assign(ROUTE + "timeout_ms = 'x'\n[[did]]\ndid = '1'\nscript = 'b'\n[[did]]\ndid = '2'\nscript = 'q'\n")
     assert catalog.problems() == [
         "assignments.toml:4:1: error: timeout_ms: expected a whole number, got text",
