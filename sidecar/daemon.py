@@ -14,9 +14,18 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import shipped_grants
-from sidecar.lifecycle import Part, cancel_rest_of_all, close_all, drain_all, stop_accepting_all
+from sidecar.lifecycle import (
+    HandedOver,
+    Part,
+    cancel_rest_of_all,
+    close_all,
+    drain_all,
+    refuse_calls_of_all,
+    stop_accepting_all,
+)
 from sidecar.logs.logger import ActionLogger, open_output, setup
 from sidecar.operations import part_metrics
+from sidecar.operations.hand_over import NAME, HandOver, Inherited
 from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
@@ -60,7 +69,7 @@ class Daemon:
         taken = handler if self._calls.enabled else None
         socket = SocketPart(configuration, router, handler, stats=self._decisions.stats, scripts=self._catalog.scripts)
         kamailio = KamailioPart(configuration.kamailio, router)
-        sip = SipPart(configuration, taken, self._calls.start_workers)
+        self._sip = sip = SipPart(configuration, taken, self._calls.start_workers)
         freeswitch = FreeswitchPart(configuration, router, taken, self._calls.start_workers)
         self._calls.events.subscribe(socket.announce_call)
 
@@ -79,10 +88,20 @@ class Daemon:
 
         self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls)
         self._connections: tuple[Part, ...] = (socket, page, kamailio, sip, freeswitch)
+        self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, freeswitch)
         self._parts = (*self._services, *self._connections)
         self._notifier = Notifier.from_environment(os.environ)
         self._watchdog = Watchdog(self._notifier, self._alive)
-        self._shutdown = Shutdown(drain_seconds=sum(part.drain_seconds for part in self._parts))
+        self._inherited = Inherited.from_environment(os.environ)
+        self._hand_over: HandOver | None = None
+        if configuration.shutdown.hand_over and self._notifier.connected:
+            patience = configuration.shutdown.drain_seconds
+            self._hand_over = HandOver(self._handed_over, self._notifier, patience_seconds=patience)
+        self._shutdown = Shutdown(
+            drain_calls_seconds=self._calls.drain_seconds,
+            hand_over_seconds=self._hand_over.longest_seconds if self._hand_over is not None else 0.0,
+            drain_seconds=sum(part.drain_seconds for part in self._parts if part is not self._calls),
+        )
         self._reloads = Reloads(self._catalog.reload, self._notifier)
         self._signals = Signals(self._shutdown, self._reloads)
 
@@ -116,6 +135,13 @@ class Daemon:
             self._output.close(FLUSH_SECONDS)
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._inherited:
+            # Before anything can fail: while the service manager has a descriptor too, a connection that we close is
+            # not closed for the switch.
+            self._notifier.forget(NAME)
+        for one in self._handed_over:
+            one.take(self._inherited.take(one.name))
+        self._inherited.discard()
         for part in self._parts:
             await part.start()
         addresses = {part.name: found for part in self._parts if (found := part.state().addresses)}
@@ -136,8 +162,11 @@ class Daemon:
     async def _stop(self) -> int:
         report = await self._shutdown.run(
             ShutdownSteps(
-                stop_accepting=self._stop_accepting,
+                refuse_calls=self._refuse_calls,
                 tell_stopping=self._tell_stopping,
+                drain_calls=self._calls.drain,
+                hand_over=self._give_sockets_away,
+                stop_accepting=self._stop_accepting,
                 drain=self._drain,
                 cancel_rest=self._cancel_rest,
                 close_sockets=self._close_sockets,
@@ -150,14 +179,24 @@ class Daemon:
             os._exit(report.exit_code)
         return report.exit_code
 
+    async def _refuse_calls(self) -> None:
+        await refuse_calls_of_all(self._parts)
+
+    async def _tell_stopping(self) -> None:
+        self._notifier.stopping("draining", extend_seconds=self._shutdown.longest_seconds)
+
+    async def _give_sockets_away(self) -> None:
+        if self._hand_over is None:
+            return
+        # First what takes its time, so that the process ends as soon as nobody reads what switches ask.
+        await close_all((self._sip,))
+        await self._hand_over.run(self._decisions.cancel_rest)
+
     async def _stop_accepting(self) -> None:
         try:
             await stop_accepting_all(self._parts)
         finally:
             await self._reloads.stop()
-
-    async def _tell_stopping(self) -> None:
-        self._notifier.stopping("draining", extend_seconds=self._shutdown.longest_seconds)
 
     async def _drain(self) -> None:
         await drain_all(self._parts)

@@ -88,9 +88,13 @@ class CallService:
         except (SandboxError, OSError) as error:
             _log.error("call_workers_failed", error=str(error))
 
-    def stop_accepting(self) -> None:
+    def refuse_calls(self) -> None:
         """Refuse new calls."""
         self.calls.refuse_new()
+
+    def stop_accepting(self) -> None:
+        """Refuse new calls, as before."""
+        self.refuse_calls()
 
     async def drain(self) -> None:
         """Let calls that are up come to their end, within their time, then end them and let their scripts know."""

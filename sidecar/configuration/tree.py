@@ -232,10 +232,14 @@ class LogSection(Section, frozen=True):
 
 
 class ShutdownSection(Section, frozen=True):
-    """SIGTERM."""
+    """SIGTERM. Calls that scripts drive have ``voice.drain_seconds`` first, in which decisions go on."""
 
     drain_seconds: Duration = 5.0
-    """No new request is taken; those being worked on have this long to be answered."""
+    """No new request is taken; those being worked on have this long to be answered. With ``hand_over``: how long to
+    look for a moment in which none is."""
+    hand_over: bool = False
+    """Give the sockets of switches to systemd for the process that a restart starts, so that what is asked meanwhile
+    waits for that one. The unit must keep them (FileDescriptorStoreMax=); the shipped one does, and sets this."""
 
 
 class Configuration(Section, frozen=True):

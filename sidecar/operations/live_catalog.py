@@ -50,6 +50,9 @@ class LiveCatalog:
         """What runs, for ``systemctl status``."""
         return f"deciding calls with {len(self.snapshot.scripts)} scripts"
 
+    def refuse_calls(self) -> None:
+        """Nothing: a change is loaded for as long as there are decisions."""
+
     def stop_accepting(self) -> None:
         """Stop the watch: a change from now on is not loaded."""
         if self._watching is not None:

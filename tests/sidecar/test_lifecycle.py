@@ -19,6 +19,9 @@ class Noted:
 
     async def start(self) -> None: ...
 
+    def refuse_calls(self) -> None:
+        self._note()
+
     def stop_accepting(self) -> None:
         self._note()
 
