@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import time
+from array import array
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import Final
 
@@ -91,11 +92,10 @@ class Notifier:
         try:
             try:
                 for begin in range(0, len(descriptors), DESCRIPTORS_AT_ONCE):
-                    some = descriptors[begin : begin + DESCRIPTORS_AT_ONCE]
-                    socket.send_fds(self._socket, [text], some, 0, self._address)
+                    self._send_with(text, descriptors[begin : begin + DESCRIPTORS_AT_ONCE])
                 # The process must not end before the service manager has read what it was sent, or it cannot tell whose
                 # it was (sd_notify_barrier(3)). It closes its end of the pipe in its turn.
-                socket.send_fds(self._socket, [b"BARRIER=1"], [writer], 0, self._address)
+                self._send_with(b"BARRIER=1", [writer])
             finally:
                 os.close(writer)
             return await _ended(reader, BARRIER_SECONDS)
@@ -135,6 +135,12 @@ class Notifier:
             self._socket.sendto("\n".join(filter(None, assignments)).encode(), self._address)
         except OSError as error:
             self._not_delivered(error)
+
+    def _send_with(self, text: bytes, descriptors: Sequence[int]) -> None:
+        # socket.send_fds() would leave the address out.
+        if self._socket is not None and self._address is not None:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
+            self._socket.sendmsg([text], [rights], 0, self._address)
 
     def _not_delivered(self, error: OSError) -> None:
         # The service manager re-executing or busy: said once, counted, and the daemon goes on.
