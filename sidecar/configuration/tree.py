@@ -110,6 +110,9 @@ class CatalogSection(Section, frozen=True):
     """How often the files are looked at."""
     script_bytes: Count = 1_000_000
     """The largest script file accepted."""
+    last_good: Path | None = Path("/var/lib/scriptforge/last-good")
+    """Where the last version of each file that was right is kept: it serves where the file is broken, also after a
+    start. The folder that it is in must be there; empty text keeps them only while the daemon runs."""
 
 
 class DecisionSection(Section, frozen=True):
