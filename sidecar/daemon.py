@@ -6,6 +6,7 @@ from typing import Final
 
 from sandbox.errors import SandboxError
 from sidecar.calls.service import CallService
+from sidecar.catalog.directory.last_good import LastGood
 from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
@@ -57,11 +58,17 @@ class Daemon:
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)}
         )
+        self._notifier = Notifier.from_environment(os.environ)
         grants = shipped_grants()
         source = source or DirectorySource(
-            DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
+            DirectoryLoader(
+                configuration.catalog,
+                configuration.decisions,
+                modules=grants.names(),
+                last_good=LastGood(configuration.catalog.last_good, configuration.catalog.directory),
+            )
         )
-        self._catalog = LiveCatalog(source, self._use)
+        self._catalog = LiveCatalog(source, self._use, self._notifier.status)
         self._decisions = DecisionService(configuration, self._runner, grants, self._output)
         self._calls = CallService(configuration, self._runner, grants)
 
@@ -90,7 +97,6 @@ class Daemon:
         self._connections: tuple[Part, ...] = (socket, page, kamailio, sip, freeswitch)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, freeswitch)
         self._parts = (*self._services, *self._connections)
-        self._notifier = Notifier.from_environment(os.environ)
         self._watchdog = Watchdog(self._notifier, self._alive)
         self._inherited = Inherited.from_environment(os.environ)
         self._hand_over: HandOver | None = None

@@ -13,6 +13,7 @@ from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.customer_folders import CustomerFolders
 from sidecar.hosts.grants import Grants
+from sidecar.logs.logger import ActionLogger
 from sidecar.runs import programs
 from sidecar.runs.runner import ScriptRunner
 from sipio.call_control import (
@@ -23,6 +24,8 @@ from sipio.call_control import (
 )
 from sipio.causes import cause_of
 from sipio.reasons import reason_phrase
+
+_log = ActionLogger(__name__)
 
 
 class Calls:
@@ -75,6 +78,10 @@ class Calls:
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:
             return Hangup(code=404, reason=reason_phrase(404), cause=cause_of(404))
+        unusable = self._snapshot.why_not(assignment)
+        if unusable:
+            _log.error("call_refused", call_id=call.offer.id, script=assignment.script_id, error=unusable)
+            return Hangup(code=503, reason=reason_phrase(503), cause=cause_of(503))
         one = OneCall(self, call, assignment, self._snapshot.scripts[assignment.script_id])
         self._calls.add(one)
         self._empty.clear()

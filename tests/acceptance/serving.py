@@ -63,6 +63,7 @@ class Serving:
         given = {
             "SCRIPTFORGE_SOCKET__UNIX": str(self.socket),
             "SCRIPTFORGE_CATALOG__DIRECTORY": str(self.catalog),
+            "SCRIPTFORGE_CATALOG__LAST_GOOD": str(directory / "last-good"),
             "SCRIPTFORGE_CATALOG__WATCH_SECONDS": "0.05",
             "SCRIPTFORGE_METRICS__LISTEN": "",
             "SCRIPTFORGE_VOICE__RECORDS": "",
