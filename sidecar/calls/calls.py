@@ -44,10 +44,13 @@ class Calls:
         self.grants = grants or Grants()
         self.programs = programs.call_programs(configuration, self.grants)
         self._ended = ended
-        self._calls: set[OneCall] = set()
+        self._calls: dict[OneCall, None] = {}
+        """In the order in which they came, which is that in which they are ended together."""
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
+        self.have_worker = True
+        """Whether scripts can be run at all; while they cannot, calls are refused."""
         self.use(snapshot)
 
     def use(self, snapshot: Snapshot) -> None:
@@ -73,7 +76,7 @@ class Calls:
         if self._draining:
             return Hangup(code=503, reason="Shutting Down", cause=cause_of(503))
         voice = self.configuration.voice
-        if not voice.call_workers or len(self._calls) >= voice.calls:
+        if not voice.call_workers or not self.have_worker or len(self._calls) >= voice.calls:
             return Hangup(code=503, reason=reason_phrase(503), cause=42)
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:
@@ -83,7 +86,7 @@ class Calls:
             _log.error("call_refused", call_id=call.offer.id, script=assignment.script_id, error=unusable)
             return Hangup(code=503, reason=reason_phrase(503), cause=cause_of(503))
         one = OneCall(self, call, assignment, self._snapshot.scripts[assignment.script_id])
-        self._calls.add(one)
+        self._calls[one] = None
         self._empty.clear()
         one.begin()
         return one
@@ -103,7 +106,7 @@ class Calls:
             call.end(Hangup(code=503, reason=reason, cause=cause_of(503)), HangupBy.SYSTEM)
 
     def over(self, call: "OneCall", record: CallRecord) -> None:
-        self._calls.discard(call)
+        self._calls.pop(call, None)
         if not self._calls:
             self._empty.set()
         self._ended(record)

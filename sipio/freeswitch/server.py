@@ -66,7 +66,7 @@ class FreeswitchServer:
         self._media = media
         self._new_uuid = new_uuid
         self._listeners: list[Listener] = []
-        self._links: set[_Link] = set()
+        self._links: dict[_Link, None] = {}
         self._counts: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._busy = 0
@@ -164,7 +164,7 @@ class FreeswitchServer:
             accepted.close()
             return
         link = _Link(self, f"{host}:{port}")
-        self._links.add(link)
+        self._links[link] = None
         self._empty.clear()
         task = asyncio.get_running_loop().create_task(link.adopt(accepted))
         link.adopting = task
@@ -182,7 +182,7 @@ class FreeswitchServer:
 
     def ended(self, link: "_Link", *, broken: bool) -> None:
         """Forget a link that is gone."""
-        self._links.discard(link)
+        self._links.pop(link, None)
         self._counts["broken"] += broken
         self._busy -= link.connection.admitted
         if not self._links:

@@ -39,7 +39,7 @@ class RpcServer:
         self._limits = limits or RpcLimits()
         self._service = Service(methods, self._limits, self._drained.set)
         self._listeners: list[Listener] = []
-        self._connections: set[RpcProtocol] = set()
+        self._connections: dict[RpcProtocol, None] = {}
         self._handshakes: set[asyncio.Task[None]] = set()
         self._open = 0
 
@@ -235,7 +235,7 @@ class RpcServer:
             raise
         self._service.counters.accepted += 1
         if not protocol.peer.ended.done():
-            self._connections.add(protocol)
+            self._connections[protocol] = None
 
     def _abandon(self, protocol: RpcProtocol, connection: socket.socket) -> None:
         connection.close()
@@ -245,7 +245,7 @@ class RpcServer:
 
     def _ended(self, protocol: RpcProtocol) -> None:
         self._open -= 1
-        self._connections.discard(protocol)
+        self._connections.pop(protocol, None)
 
 
 def _welcome(connection: socket.socket, addresses: Sequence[ListenAddress]) -> bool:
