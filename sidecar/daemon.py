@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sandbox.errors import SandboxError
 from sidecar.calls.service import CallService
@@ -26,7 +26,7 @@ from sidecar.lifecycle import (
 )
 from sidecar.logs.logger import ActionLogger, open_output, setup
 from sidecar.operations import part_metrics
-from sidecar.operations.hand_over import NAME, HandOver, Inherited
+from sidecar.operations.hand_over import HandOver, Inherited
 from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
@@ -36,11 +36,16 @@ from sidecar.operations.signals import Reloads, Signals
 from sidecar.runs.pool_settings import call_pool, decision_pool
 from sidecar.runs.programs import key_of
 from sidecar.runs.runner import PoolName, Runner
-from sidecar.switches.freeswitch import FreeswitchPart
+from sidecar.switches.absent import AbsentPart
 from sidecar.switches.kamailio import KamailioPart
-from sidecar.switches.sip import SipPart
 from sidecar.switches.socket import SocketPart
+from sipio.call_control import CallHandler
 from sipio.errors import LocalError
+from sipio.routing import Router
+
+if TYPE_CHECKING:
+    from sidecar.switches.freeswitch import FreeswitchPart
+    from sidecar.switches.sip import SipPart
 
 _log = ActionLogger(__name__)
 
@@ -51,14 +56,23 @@ FLUSH_SECONDS: Final = 1.0
 class Daemon:
     """One daemon from its configuration to its exit code. To be made in its event loop."""
 
-    def __init__(self, configuration: Configuration, source: Source | None = None) -> None:
-        """``source`` is where the catalog comes from, by default the directory that the configuration names."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        source: Source | None = None,
+        *,
+        notifier: Notifier | None = None,
+        inherited: Inherited | None = None,
+    ) -> None:
+        """``source`` is where the catalog comes from, by default the directory that the configuration names.
+        ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)}
         )
-        self._notifier = Notifier.from_environment(os.environ)
+        self._notifier = notifier or Notifier()
+        self._inherited = inherited or Inherited()
         grants = shipped_grants()
         source = source or DirectorySource(
             DirectoryLoader(
@@ -76,8 +90,8 @@ class Daemon:
         taken = handler if self._calls.enabled else None
         socket = SocketPart(configuration, router, handler, stats=self._decisions.stats, scripts=self._catalog.scripts)
         kamailio = KamailioPart(configuration.kamailio, router)
-        self._sip = sip = SipPart(configuration, taken, self._calls.start_workers)
-        freeswitch = FreeswitchPart(configuration, router, taken, self._calls.start_workers)
+        self._sip = sip = _sip_part(configuration, taken, self._calls)
+        self._freeswitch = freeswitch = _freeswitch_part(configuration, router, taken, self._calls)
         self._calls.events.subscribe(socket.announce_call)
 
         metrics = registry(
@@ -95,10 +109,11 @@ class Daemon:
 
         self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls)
         self._connections: tuple[Part, ...] = (socket, page, kamailio, sip, freeswitch)
-        self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, freeswitch)
+        self._handed_over: tuple[HandedOver, ...] = (socket, kamailio)
+        if not isinstance(freeswitch, AbsentPart):
+            self._handed_over += (freeswitch,)
         self._parts = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)
-        self._inherited = Inherited.from_environment(os.environ)
         self._hand_over: HandOver | None = None
         if configuration.shutdown.hand_over and self._notifier.connected:
             patience = configuration.shutdown.drain_seconds
@@ -141,15 +156,10 @@ class Daemon:
             self._output.close(FLUSH_SECONDS)
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._inherited:
-            # Before anything can fail: while the service manager has a descriptor too, a connection that we close is
-            # not closed for the switch.
-            self._notifier.forget(NAME)
         for one in self._handed_over:
             one.take(self._inherited.take(one.name))
         self._inherited.discard()
-        for part in self._parts:
-            await part.start()
+        await self._start_parts(loop)
         addresses = {part.name: found for part in self._parts if (found := part.state().addresses)}
         if not addresses:
             raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
@@ -157,6 +167,25 @@ class Daemon:
         self._watchdog.start(loop)
         confined = all(state.confined for state in self._runner.states().values())
         _log.info("serving", **addresses, confined=confined)
+
+    async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start all parts, in an order in which switches that ask meanwhile wait the least: workers start while the
+        catalog is loaded, and what decides waits for no script that drives calls."""
+        starting = [loop.create_task(self._decisions.start())]
+        try:
+            await self._catalog.start()  # which says whether there is anything to drive a call with
+            starting.append(loop.create_task(self._calls.start()))
+            await starting[0]
+            for part in self._connections:
+                if part is self._sip or part is self._freeswitch:
+                    await starting[1]
+                await part.start()
+            await starting[1]
+        except BaseException:
+            for task in starting:
+                task.cancel()
+            await asyncio.wait(starting)
+            raise
 
     def _use(self, snapshot: Snapshot) -> None:
         self._decisions.decisions.use(snapshot)
@@ -201,6 +230,7 @@ class Daemon:
     async def _stop_accepting(self) -> None:
         try:
             await stop_accepting_all(self._parts)
+            _log.info("accepting_stopped")
         finally:
             await self._reloads.stop()
 
@@ -235,3 +265,21 @@ class Daemon:
         # Decisions alone: to restart the service for want of a call's worker would end decisions that go well, and
         # start the worker no sooner than its pool does.
         return self._shutdown.requested or not self._decisions.state().fault
+
+
+def _sip_part(configuration: Configuration, handler: CallHandler | None, calls: CallService) -> "SipPart | AbsentPart":
+    if not configuration.sip.listen or handler is None:
+        return AbsentPart("sip")
+    from sidecar.switches.sip import SipPart  # noqa: PLC0415 - most of a start's time, which others need not wait for
+
+    return SipPart(configuration, handler, calls.start_workers)
+
+
+def _freeswitch_part(
+    configuration: Configuration, router: Router, handler: CallHandler | None, calls: CallService
+) -> "FreeswitchPart | AbsentPart":
+    if configuration.freeswitch.listen is None:
+        return AbsentPart("freeswitch")
+    from sidecar.switches.freeswitch import FreeswitchPart  # noqa: PLC0415 - as above
+
+    return FreeswitchPart(configuration, router, handler, calls.start_workers)
