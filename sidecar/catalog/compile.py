@@ -5,7 +5,7 @@ that a source may as well refuse one entry and keep the rest.
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -137,9 +137,11 @@ class _Compilation:
         self._compile_scripts()
         self.findings += self.assignments.findings
         missing = self.assignments.scripts - self.scripts.keys() - self.broken.keys()
-        not_apps = tuple(self._not_apps())
-        wrong = any(one.severity is Severity.ERROR for one in (*self.findings, *not_apps))
-        self.findings += [*self._pointing_nowhere(missing), *not_apps]
+        called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
+        not_apps = {script.id for script in called if not RULES[script.kind].drives_calls}
+        wrong = bool(not_apps) or any(one.severity is Severity.ERROR for one in self.findings)
+        self.findings += self._pointing_nowhere(missing)
+        self.findings += self._not_apps(not_apps)
         partial = self._snapshot()
         whole = not (self.broken or missing or wrong)
         return Compiled(
@@ -166,17 +168,14 @@ class _Compilation:
             version=version_of(self.scripts.values(), assignments.blocks, first, last),
         )
 
-    def _without(self, snapshot: Snapshot, missing: frozenset[str], not_apps: Sequence[Finding]) -> Snapshot:
+    def _without(self, snapshot: Snapshot, missing: frozenset[str], not_apps: Collection[str]) -> Snapshot:
         """The snapshot with what is wrong named in it."""
         unusable = {one: unknown_script(one, self.scripts) for one in missing}
         unusable |= {one: f"the script {one!r} cannot be used: {why}" for one, why in self.broken.items()}
-        no_app = {one.place: one.message for one in not_apps}
-        destinations = dict(snapshot.destinations)
-        for entry in self._sound_assignments() if no_app else ():
-            if isinstance(entry, DestinationEntry) and entry.place in no_app:
-                destinations[entry.destination] = structs.replace(
-                    destinations[entry.destination], wrong=no_app[entry.place]
-                )
+        destinations = {
+            dialled: structs.replace(one, wrong=_no_app(one.script_id)) if one.script_id in not_apps else one
+            for dialled, one in snapshot.destinations.items()
+        }
         return replace(snapshot, unusable=unusable, destinations=destinations)
 
     def _globals(self, priority: GlobalPriority) -> tuple[Assignment, ...]:
@@ -215,14 +214,11 @@ class _Compilation:
                 if entry.script in messages:
                     yield Finding(entry.place, ("script",), Severity.ERROR, messages[entry.script])
 
-    def _not_apps(self) -> Iterator[Finding]:
-        called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
-        wrong = {script.id for script in called if not RULES[script.kind].drives_calls}
+    def _not_apps(self, wrong: Collection[str]) -> Iterator[Finding]:
         if wrong:
             for entry in self._sound_assignments():
                 if isinstance(entry, DestinationEntry) and entry.script in wrong:
-                    message = f'the script {entry.script!r} cannot drive a call: only an App can (kind = "app")'
-                    yield Finding(entry.place, ("script",), Severity.ERROR, message)
+                    yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(entry.script))
 
     def _sound_assignments(self) -> Iterator[AssignmentEntry]:
         """Those without an error of their own."""
@@ -287,6 +283,10 @@ def _wrong_script_values(entry: ScriptEntry, modules: Collection[str]) -> Iterat
         if name not in modules:
             message = f"modules: there is no module {name!r}{did_you_mean(name, modules)}"
             yield Finding(entry.place, ("modules", index), Severity.ERROR, message)
+
+
+def _no_app(name: str) -> str:
+    return f'the script {name!r} cannot drive a call: only an App can (kind = "app")'
 
 
 def unknown_script(name: str, scripts: Collection[str]) -> str:
