@@ -182,9 +182,7 @@ class Daemon:
                 await part.start()
             await starting[1]
         except BaseException:
-            for task in starting:
-                task.cancel()
-            await asyncio.wait(starting)
+            await asyncio.gather(*starting, return_exceptions=True)  # what has begun to start is closed by the caller
             raise
 
     def _use(self, snapshot: Snapshot) -> None:

@@ -112,7 +112,7 @@ async def test_what_is_broken_is_served_by_its_last_good_version_or_gives_its_er
         checked = await asyncio.to_thread(
             subprocess.run, [SCRIPTFORGE, "check", str(site.daemon.catalog)], capture_output=True, check=False
         )
-        assert checked.returncode == 1
+        assert checked.returncode == 4
     finally:
         site.daemon.stop()
 
