@@ -1,8 +1,8 @@
 """The last version of each file of a catalog that was right, kept from one start to the next.
 
-A folder of texts, each named by the SHA-256 of its bytes, and one file that says which of them stands for what. A text
-is there and on the disk before that file names it, and the file is replaced as a whole: what is found after a power cut
-is one state or the other. A text that does not have its own hash is not used.
+A folder of texts, each named by the SHA-256 of its bytes, and one file that says which of them stands for what, replaced
+as a whole. A text that does not have its own hash is not used: so none is waited for to reach the disk, which for
+thousands of them at a first start would take seconds, and what a power cut leaves is old, new, or not there.
 """
 
 import contextlib
@@ -117,8 +117,8 @@ class LastGood:
         if size > KEPT_BYTES:
             raise OSError(0, f"longer than {KEPT_BYTES:_} bytes in all")
         for name, content in new.items():
-            _write_whole(folder / name, content)
-        _write_whole(folder / LIST, msgspec.json.encode(now))
+            _write_whole(folder / name, content, to_disk=False)
+        _write_whole(folder / LIST, msgspec.json.encode(now), to_disk=True)
         self._list = now
         for name in there - {*_texts_of(now), LIST}:
             if _OURS.fullmatch(name):
@@ -164,14 +164,15 @@ def _texts_of(one: _List) -> Iterable[str]:
     return {*one.scripts.values(), *filter(None, (one.assignments,))}
 
 
-def _write_whole(file: Path, content: bytes) -> None:
+def _write_whole(file: Path, content: bytes, *, to_disk: bool) -> None:
     draft = file.with_name(f"{file.name}.new")
     try:
         with draft.open("wb") as opened:
             for begin in range(0, len(content), PIECE_BYTES):
                 opened.write(memoryview(content)[begin : begin + PIECE_BYTES])
             opened.flush()
-            os.fsync(opened.fileno())
+            if to_disk:
+                os.fsync(opened.fileno())
         draft.replace(file)
     except OSError:
         with contextlib.suppress(OSError):
