@@ -36,8 +36,8 @@ from sidecar.operations.signals import Reloads, Signals
 from sidecar.runs.pool_settings import call_pool, decision_pool
 from sidecar.runs.programs import key_of
 from sidecar.runs.runner import PoolName, Runner
-from sidecar.switches.absent import AbsentPart
 from sidecar.switches.kamailio import KamailioPart
+from sidecar.switches.late import LatePart
 from sidecar.switches.socket import SocketPart
 from sipio.call_control import CallHandler
 from sipio.errors import LocalError
@@ -100,18 +100,20 @@ class Daemon:
             part_metrics.CallMetrics(self._calls.snapshot),
             part_metrics.RpcMetrics(socket.snapshot, socket.calls_snapshot),
             part_metrics.KamailioMetrics(kamailio.snapshots),
-            part_metrics.SipMetrics(sip.snapshot, sip.media_snapshot),
-            part_metrics.FreeswitchMetrics(freeswitch.snapshot),
+            part_metrics.SipMetrics(
+                lambda: sip.part.snapshot() if sip.part is not None else None,
+                lambda: sip.part.media_snapshot() if sip.part is not None else None,
+            ),
+            part_metrics.FreeswitchMetrics(lambda: freeswitch.snapshot() if freeswitch is not None else None),
             part_metrics.CatalogMetrics(self._catalog.last_load),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), configuration.metrics.listen)
 
         self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls)
-        self._connections: tuple[Part, ...] = (socket, page, kamailio, sip, freeswitch)
-        self._handed_over: tuple[HandedOver, ...] = (socket, kamailio)
-        if not isinstance(freeswitch, AbsentPart):
-            self._handed_over += (freeswitch,)
+        of_freeswitch = (freeswitch,) if freeswitch is not None else ()
+        self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip)
+        self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
         self._parts = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)
         self._hand_over: HandOver | None = None
@@ -265,19 +267,25 @@ class Daemon:
         return self._shutdown.requested or not self._decisions.state().fault
 
 
-def _sip_part(configuration: Configuration, handler: CallHandler | None, calls: CallService) -> "SipPart | AbsentPart":
-    if not configuration.sip.listen or handler is None:
-        return AbsentPart("sip")
-    from sidecar.switches.sip import SipPart  # noqa: PLC0415 - most of a start's time, which others need not wait for
+def _sip_part(configuration: Configuration, handler: CallHandler | None, calls: CallService) -> "LatePart[SipPart]":
+    def load() -> None:
+        import sidecar.switches.sip  # noqa: F401, PLC0415 - in a thread, while decisions are made
 
-    return SipPart(configuration, handler, calls.start_workers)
+    def make() -> "SipPart":
+        from sidecar.switches.sip import SipPart  # noqa: PLC0415 - as above
+
+        return SipPart(configuration, handler, calls.start_workers)
+
+    there_is_one = bool(configuration.sip.listen) and handler is not None
+    return LatePart("sip", make if there_is_one else None, load)
 
 
 def _freeswitch_part(
     configuration: Configuration, router: Router, handler: CallHandler | None, calls: CallService
-) -> "FreeswitchPart | AbsentPart":
+) -> "FreeswitchPart | None":
     if configuration.freeswitch.listen is None:
-        return AbsentPart("freeswitch")
-    from sidecar.switches.freeswitch import FreeswitchPart  # noqa: PLC0415 - as above
+        return None
+    # Half of what there is to import, which others need not wait for.
+    from sidecar.switches.freeswitch import FreeswitchPart  # noqa: PLC0415
 
     return FreeswitchPart(configuration, router, handler, calls.start_workers)
