@@ -114,7 +114,7 @@ class Daemon:
         of_freeswitch = (freeswitch,) if freeswitch is not None else ()
         self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
-        self._parts = (*self._services, *self._connections)
+        self._parts: tuple[Part, ...] = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)
         self._hand_over: HandOver | None = None
         if configuration.shutdown.hand_over and self._notifier.connected:

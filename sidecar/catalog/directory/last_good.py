@@ -1,8 +1,8 @@
 """The last version of each file of a catalog that was right, kept from one start to the next.
 
-A folder of texts, each named by the SHA-256 of its bytes, and one file that says which of them stands for what, which is
-replaced as a whole. A text that does not have its own hash is not used: so none is waited for to reach the disk, which for
-thousands of them at a first start would take seconds, and what a power cut leaves is old, new, or not there.
+A folder of texts, each named by the SHA-256 of its bytes, and one file that says which of them stands for what, which
+is replaced as a whole. A text that does not have its own hash is not used: so none is waited for to reach the disk,
+which for thousands of them at a first start would take seconds, and what a power cut leaves is old, new, or not there.
 """
 
 import contextlib
