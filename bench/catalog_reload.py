@@ -25,6 +25,7 @@ from sandbox.program import Invocation
 from sidecar.catalog.directory.loader import ASSIGNMENTS, DirectoryLoader
 from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
+from sidecar.catalog.source import Loaded
 from sidecar.catalog.watcher import CatalogWatcher
 from sidecar.cli.serve import SWITCH_SECONDS
 from sidecar.configuration.tree import CatalogSection, Configuration, DecisionSection
@@ -126,7 +127,7 @@ class House:
     kept: set[str]
     taken_over: float = 0.0
 
-    def accepted(self, snapshot: Snapshot, _problems: Sequence[Problem]) -> None:
+    def accepted(self, snapshot: Snapshot, _loaded: Loaded) -> None:
         """Take a catalog over as the daemon does, and measure how long that holds the loop."""
         began = time.thread_time()
         self.decisions.use(snapshot)

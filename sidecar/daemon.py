@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sandbox.errors import SandboxError
 from sidecar.calls.service import CallService
+from sidecar.catalog.directory.last_good import LastGood
 from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
@@ -14,10 +15,19 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import shipped_grants
-from sidecar.lifecycle import Part, cancel_rest_of_all, close_all, drain_all, stop_accepting_all
+from sidecar.lifecycle import (
+    HandedOver,
+    Part,
+    cancel_rest_of_all,
+    close_all,
+    drain_all,
+    refuse_calls_of_all,
+    stop_accepting_all,
+)
 from sidecar.logs.logger import ActionLogger, open_output, setup
 from sidecar.operations import part_metrics
 from sidecar.operations.console_feed import ConsoleFeed
+from sidecar.operations.hand_over import HandOver, Inherited
 from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
@@ -28,11 +38,16 @@ from sidecar.operations.signals import Reloads, Signals
 from sidecar.runs.pool_settings import call_pool, decision_pool
 from sidecar.runs.programs import key_of
 from sidecar.runs.runner import PoolName, Runner
-from sidecar.switches.freeswitch import FreeswitchPart
 from sidecar.switches.kamailio import KamailioPart
-from sidecar.switches.sip import SipPart
+from sidecar.switches.late import LatePart
 from sidecar.switches.socket import SocketPart
+from sipio.call_control import CallHandler
 from sipio.errors import LocalError
+from sipio.routing import Router
+
+if TYPE_CHECKING:
+    from sidecar.switches.freeswitch import FreeswitchPart
+    from sidecar.switches.sip import SipPart
 
 _log = ActionLogger(__name__)
 
@@ -43,18 +58,33 @@ FLUSH_SECONDS: Final = 1.0
 class Daemon:
     """One daemon from its configuration to its exit code. To be made in its event loop."""
 
-    def __init__(self, configuration: Configuration, source: Source | None = None) -> None:
-        """``source`` is where the catalog comes from, by default the directory that the configuration names."""
+    def __init__(
+        self,
+        configuration: Configuration,
+        source: Source | None = None,
+        *,
+        notifier: Notifier | None = None,
+        inherited: Inherited | None = None,
+    ) -> None:
+        """``source`` is where the catalog comes from, by default the directory that the configuration names.
+        ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)}
         )
+        self._notifier = notifier or Notifier()
+        self._inherited = inherited or Inherited()
         grants = shipped_grants()
         source = source or DirectorySource(
-            DirectoryLoader(configuration.catalog, configuration.decisions, modules=grants.names())
+            DirectoryLoader(
+                configuration.catalog,
+                configuration.decisions,
+                modules=grants.names(),
+                last_good=LastGood(configuration.catalog.last_good, configuration.catalog.directory),
+            )
         )
-        self._catalog = LiveCatalog(source, self._use)
+        self._catalog = LiveCatalog(source, self._use, self._notifier.status)
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
         self._calls = CallService(configuration, self._runner, grants, console)
@@ -70,8 +100,8 @@ class Daemon:
             more=console.methods,
         )
         kamailio = KamailioPart(configuration.kamailio, router)
-        sip = SipPart(configuration, taken, self._calls.start_workers, self._calls.takes_calls)
-        freeswitch = FreeswitchPart(configuration, router, taken, self._calls.start_workers)
+        self._sip = sip = _sip_part(configuration, taken, self._calls)
+        self._freeswitch = freeswitch = _freeswitch_part(configuration, router, taken, self._calls)
         self._calls.events.subscribe(socket.announce_call)
 
         metrics = registry(
@@ -92,20 +122,31 @@ class Daemon:
             ),
             part_metrics.RpcMetrics(socket.snapshot, socket.calls_snapshot),
             part_metrics.KamailioMetrics(kamailio.snapshots),
-            part_metrics.SipMetrics(sip.snapshot, sip.media_snapshot),
-            part_metrics.FreeswitchMetrics(freeswitch.snapshot),
+            part_metrics.SipMetrics(
+                lambda: sip.part.snapshot() if sip.part is not None else None,
+                lambda: sip.part.media_snapshot() if sip.part is not None else None,
+            ),
+            part_metrics.FreeswitchMetrics(lambda: freeswitch.snapshot() if freeswitch is not None else None),
             part_metrics.CatalogMetrics(self._catalog.last_load),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), configuration.metrics.listen)
 
         self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls)
-        self._connections: tuple[Part, ...] = (socket, page, kamailio, sip, freeswitch)
-        self._parts = (*self._services, *self._connections)
-        self._notifier = Notifier.from_environment(os.environ)
+        of_freeswitch = (freeswitch,) if freeswitch is not None else ()
+        self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip)
+        self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
+        self._parts: tuple[Part, ...] = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)
-        self._shutdown = Shutdown(drain_seconds=sum(part.drain_seconds for part in self._parts))
-        self._sip = sip
+        self._hand_over: HandOver | None = None
+        if configuration.shutdown.hand_over and self._notifier.connected:
+            patience = configuration.shutdown.drain_seconds
+            self._hand_over = HandOver(self._handed_over, self._notifier, patience_seconds=patience)
+        self._shutdown = Shutdown(
+            drain_calls_seconds=self._calls.drain_seconds,
+            hand_over_seconds=self._hand_over.longest_seconds if self._hand_over is not None else 0.0,
+            drain_seconds=sum(part.drain_seconds for part in self._parts if part is not self._calls),
+        )
         self._reloads = Reloads(self._reload, self._notifier)
         self._signals = Signals(self._shutdown, self._reloads)
 
@@ -139,8 +180,10 @@ class Daemon:
             self._output.close(FLUSH_SECONDS)
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        for part in self._parts:
-            await part.start()
+        for one in self._handed_over:
+            one.take(self._inherited.take(one.name))
+        self._inherited.discard()
+        await self._start_parts(loop)
         addresses = {part.name: found for part in self._parts if (found := part.state().addresses)}
         if not addresses:
             raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
@@ -148,6 +191,23 @@ class Daemon:
         self._watchdog.start(loop)
         confined = all(state.confined for state in self._runner.states().values())
         _log.info("serving", **addresses, confined=confined)
+
+    async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start all parts, in an order in which switches that ask meanwhile wait the least: workers start while the
+        catalog is loaded, and what decides waits for no script that drives calls."""
+        starting = [loop.create_task(self._decisions.start())]
+        try:
+            await self._catalog.start()  # which says whether there is anything to drive a call with
+            starting.append(loop.create_task(self._calls.start()))
+            await starting[0]
+            for part in self._connections:
+                if part is self._sip or part is self._freeswitch:
+                    await starting[1]
+                await part.start()
+            await starting[1]
+        except BaseException:
+            await asyncio.gather(*starting, return_exceptions=True)  # what has begun to start is closed by the caller
+            raise
 
     def _use(self, snapshot: Snapshot) -> None:
         self._decisions.decisions.use(snapshot)
@@ -158,7 +218,8 @@ class Daemon:
         """Load the catalog and the accounts of the SIP agent anew; each is taken or refused for itself."""
         refused = ""
         try:
-            self._sip.reload()
+            if self._sip.part is not None:
+                self._sip.part.reload()
         except ConfigurationError as error:
             refused = str(error)
             _log.error("sip_accounts_refused", error=refused)
@@ -170,8 +231,11 @@ class Daemon:
     async def _stop(self) -> int:
         report = await self._shutdown.run(
             ShutdownSteps(
-                stop_accepting=self._stop_accepting,
+                refuse_calls=self._refuse_calls,
                 tell_stopping=self._tell_stopping,
+                drain_calls=self._calls.drain,
+                hand_over=self._give_sockets_away,
+                stop_accepting=self._stop_accepting,
                 drain=self._drain,
                 cancel_rest=self._cancel_rest,
                 close_sockets=self._close_sockets,
@@ -184,14 +248,25 @@ class Daemon:
             os._exit(report.exit_code)
         return report.exit_code
 
-    async def _stop_accepting(self) -> None:
-        try:
-            await stop_accepting_all(self._parts)
-        finally:
-            await self._reloads.stop()
+    async def _refuse_calls(self) -> None:
+        await refuse_calls_of_all(self._parts)
 
     async def _tell_stopping(self) -> None:
         self._notifier.stopping("draining", extend_seconds=self._shutdown.longest_seconds)
+
+    async def _give_sockets_away(self) -> None:
+        if self._hand_over is None:
+            return
+        # First what takes its time, so that the process ends as soon as nobody reads what switches ask.
+        await close_all((self._sip,))
+        await self._hand_over.run(self._decisions.cancel_rest)
+
+    async def _stop_accepting(self) -> None:
+        try:
+            await stop_accepting_all(self._parts)
+            _log.info("accepting_stopped")
+        finally:
+            await self._reloads.stop()
 
     async def _drain(self) -> None:
         await drain_all(self._parts)
@@ -224,3 +299,27 @@ class Daemon:
         # Decisions alone: to restart the service for want of a call's worker would end decisions that go well, and
         # start the worker no sooner than its pool does.
         return self._shutdown.requested or not self._decisions.state().fault
+
+
+def _sip_part(configuration: Configuration, handler: CallHandler | None, calls: CallService) -> "LatePart[SipPart]":
+    def load() -> None:
+        import sidecar.switches.sip  # noqa: F401, PLC0415 - in a thread, while decisions are made
+
+    def make() -> "SipPart":
+        from sidecar.switches.sip import SipPart  # noqa: PLC0415 - as above
+
+        return SipPart(configuration, handler, calls.start_workers, calls.takes_calls)
+
+    there_is_one = bool(configuration.sip.listen) and handler is not None
+    return LatePart("sip", make if there_is_one else None, load)
+
+
+def _freeswitch_part(
+    configuration: Configuration, router: Router, handler: CallHandler | None, calls: CallService
+) -> "FreeswitchPart | None":
+    if configuration.freeswitch.listen is None:
+        return None
+    # Half of what there is to import, which others need not wait for.
+    from sidecar.switches.freeswitch import FreeswitchPart  # noqa: PLC0415
+
+    return FreeswitchPart(configuration, router, handler, calls.start_workers)

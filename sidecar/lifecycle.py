@@ -1,8 +1,11 @@
 """The life of a part of the daemon: a service or a way in. The daemon makes them in order and leads them through it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from sipio.held_socket import HeldSocket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,10 @@ class Part(Protocol):
         """Begin to work. Raises SidecarError, SandboxError, LocalError or OSError where it cannot."""
         ...
 
+    def refuse_calls(self) -> None:
+        """Take no new call that a script would drive; decisions are made as before."""
+        ...
+
     def stop_accepting(self) -> None:
         """Refuse what is new; what was taken goes on."""
         ...
@@ -54,6 +61,47 @@ class Part(Protocol):
     def state(self) -> PartState:
         """A picture of now."""
         ...
+
+
+class HandedOver(Part, Protocol):
+    """A part whose sockets the next process may go on with, so that nobody who is connected notices more than a pause.
+
+    The order: `hold`, and once it is `at_rest` `hand_over`, then `let_go`; or after any of them but the last `resume`.
+    """
+
+    def take(self, held: Sequence[HeldSocket]) -> None:
+        """Go on with these, of the process before, in `start`; what is of no use any more is closed then."""
+        ...
+
+    def hold(self) -> None:
+        """Accept and read no more: what comes waits in the kernel."""
+        ...
+
+    def resume(self) -> None:
+        """Accept and read again."""
+        ...
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether everything that was read has its answer, and the answers have left."""
+        ...
+
+    def hand_over(self) -> Sequence[HeldSocket]:
+        """Other descriptors of the sockets, and what goes with them."""
+        ...
+
+    def let_go(self) -> None:
+        """Give up the sockets without a word to the peers: the next process goes on with them."""
+        ...
+
+
+async def refuse_calls_of_all(parts: Iterable[Part]) -> None:
+    """Have parts refuse new calls of scripts, in their order."""
+
+    async def step(part: Part) -> None:
+        part.refuse_calls()
+
+    await _each(parts, step, "refuse calls")
 
 
 async def stop_accepting_all(parts: Iterable[Part]) -> None:
@@ -80,18 +128,30 @@ async def cancel_rest_of_all(parts: Iterable[Part]) -> None:
 
 
 async def close_all(parts: Iterable[Part]) -> None:
-    """Close parts in their order."""
-    await _each(parts, lambda part: part.close(), "be closed")
+    """Close parts side by side, so that one that takes all of the time leaves the others theirs."""
+    await _each(parts, lambda part: part.close(), "be closed", together=True)
 
 
-async def _each(parts: Iterable[Part], step: Callable[[Part], Awaitable[None]], words: str) -> None:
-    """Take a step with each part, also where one before it raised; then raise what they did."""
+async def _each(
+    parts: Iterable[Part], step: Callable[[Part], Awaitable[None]], words: str, *, together: bool = False
+) -> None:
+    """Take a step with each part, also where another's raised; then raise what they did.
+
+    Each part begins in its order. Where the whole is cancelled every step that has not ended is.
+    """
     errors: dict[str, Exception] = {}
-    for part in parts:
+
+    async def one(part: Part) -> None:
         try:
             await step(part)
         except Exception as error:  # noqa: BLE001 - raised below, once the other parts had their turn
             errors[part.name] = error
+
+    if together:
+        await asyncio.gather(*map(one, parts))
+    else:
+        for part in parts:
+            await one(part)
     if errors:
         said = "; ".join(f"{name}: {error}" for name, error in errors.items())
         raise ExceptionGroup(f"could not {words}: {said}", list(errors.values()))

@@ -1,6 +1,8 @@
 """The house's floors: which package may import which, and within a package which folder. Imports for types count."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,3 +133,10 @@ def test_imports_are_absolute() -> None:
         file for package in FORBIDDEN for file in sources(package) if "." in {name for _, name in imported(file)}
     ]
     assert relative == []
+
+
+def test_who_only_decides_does_not_wait_for_what_drives_calls_to_be_imported() -> None:
+    """It is most of a start's time, which calls wait for that are asked meanwhile."""
+    program = "import sys, sidecar.daemon; print(*{'numpy', 'aiohttp', 'dns', 'soxr'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.split() == []

@@ -31,7 +31,9 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.decisions.service import record_of_decided
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
+from sidecar.operations.hand_over import HandOver
 from sidecar.operations.metrics import DecisionMetrics, registry
+from sidecar.operations.notify import Notifier
 from sidecar.operations.records import DecisionLog
 from sidecar.operations.shutdown import STEP_SECONDS, Phase
 from sidecar.runs.outcomes import OutcomeName
@@ -286,13 +288,17 @@ def test_the_drain_table_is_the_order_and_the_time_of_the_end() -> None:
     table = OPERATIONS.read_text().partition("| step | at most |\n|---|---|\n")[2].partition("\n\n")[0]
     limits = [line.strip("| ").rpartition(" | ")[2] for line in table.splitlines()]
     configuration = Configuration()
+    drain = configuration.shutdown.drain_seconds
+    hand_over = HandOver((), Notifier(), patience_seconds=drain)
     steps = {phase: f"{seconds:g} s" for phase, seconds in STEP_SECONDS.items()}
     assert limits == [
-        steps[Phase.STOP_ACCEPTING],
+        steps[Phase.REFUSE_CALLS],
         steps[Phase.TELL_STOPPING],
-        f"`shutdown.drain_seconds`, {configuration.shutdown.drain_seconds:g} s",
         f"`voice.drain_seconds`, {configuration.voice.drain_seconds:g} s",
         f"{ENDING_SECONDS:g} s",
+        f"`shutdown.drain_seconds`, {drain:g} s, and {hand_over.longest_seconds - drain:.1f} s",
+        steps[Phase.STOP_ACCEPTING],
+        f"`shutdown.drain_seconds`, {drain:g} s",
         steps[Phase.CANCEL_REST],
         steps[Phase.CLOSE_SOCKETS],
         steps[Phase.STOP_WORKERS],

@@ -13,6 +13,7 @@ from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.customer_folders import CustomerFolders, customer_folder
 from sidecar.hosts.grants import Grants
+from sidecar.logs.logger import ActionLogger
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.runs import programs
 from sidecar.runs.runner import ScriptRunner
@@ -27,6 +28,8 @@ from sipio.reasons import reason_phrase
 
 NOBODY: Final = "default"
 """The customer of a call of which neither its assignment nor its switch says whose it is."""
+
+_log = ActionLogger(__name__)
 
 
 class Calls:
@@ -47,10 +50,13 @@ class Calls:
         self.grants = grants or Grants()
         self.programs = programs.call_programs(configuration, self.grants)
         self._ended = ended
-        self._calls: set[OneCall] = set()
+        self._calls: dict[OneCall, None] = {}
+        """In the order in which they came, which is that in which they are ended together."""
         self._empty = asyncio.Event()
         self._empty.set()
         self._draining = False
+        self.have_worker = True
+        """Whether scripts can be run at all; while they cannot, calls are refused."""
         self.use(snapshot)
 
     def use(self, snapshot: Snapshot) -> None:
@@ -71,7 +77,8 @@ class Calls:
     def has_room(self) -> bool:
         """Whether one more call would be taken."""
         voice = self.configuration.voice
-        return not self._draining and voice.call_workers > 0 and len(self._calls) < voice.calls
+        has_worker = voice.call_workers > 0 and self.have_worker
+        return not self._draining and has_worker and len(self._calls) < voice.calls
 
     def program_keys(self) -> set[str]:
         """The keys of the programs of calls that are up: each goes on with the version that it began with."""
@@ -86,8 +93,12 @@ class Calls:
         assignment = self._snapshot.destination(call.offer.to_user)
         if assignment is None:
             return Hangup(code=404, reason=reason_phrase(404), cause=cause_of(404))
+        unusable = self._snapshot.why_not(assignment)
+        if unusable:
+            _log.error("call_refused", call_id=call.offer.id, script=assignment.script_id, error=unusable)
+            return Hangup(code=503, reason=reason_phrase(503), cause=cause_of(503))
         one = OneCall(self, call, assignment, self._snapshot.scripts[assignment.script_id])
-        self._calls.add(one)
+        self._calls[one] = None
         self._empty.clear()
         one.begin()
         return one
@@ -112,7 +123,7 @@ class Calls:
             self._console.write(call.offer.id, call.script.id, level, text)
 
     def over(self, call: "OneCall", record: CallRecord) -> None:
-        self._calls.discard(call)
+        self._calls.pop(call, None)
         if not self._calls:
             self._empty.set()
         self._ended(record)

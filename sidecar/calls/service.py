@@ -28,6 +28,9 @@ _log = ActionLogger(__name__)
 
 BOOKKEEPING_SECONDS: Final = 0.8
 """What scripts have for it once their calls were ended by the stop."""
+AGAIN_MIN_SECONDS: Final = 1.0
+AGAIN_MAX_SECONDS: Final = 60.0
+"""Wait after workers that did not start beside what goes on: each failure doubles it."""
 ENDING_SECONDS: Final = 1.0
 """The bookkeeping, and some time to spare: what the drain may take after ``voice.drain_seconds``."""
 
@@ -67,6 +70,7 @@ class CallService:
         self._serving = False
         self._starting: asyncio.Task[None] | None = None
         self._starting_late: asyncio.Task[None] | None = None
+        self._failed = False
 
     async def start(self) -> None:
         """Start the workers if there is a destination. Raises SandboxError or OSError where they do not come up."""
@@ -95,18 +99,33 @@ class CallService:
             self.by_script.expect(one.id for one in snapshot.scripts.values() if RULES[one.kind].drives_calls)
         first = not self._destinations and bool(snapshot.destinations)
         self._destinations = len(snapshot.destinations)
-        if first and self._serving and self._starting is None:
+        if first and self._serving and self._starting is None and self._starting_late is None:
             self._starting_late = asyncio.get_running_loop().create_task(self._start_late())
 
     async def _start_late(self) -> None:
-        try:
-            await self.start_workers()
-        except (SandboxError, OSError) as error:
-            _log.error("call_workers_failed", error=str(error))
+        """Start the workers, and try again until they are there."""
+        wait = AGAIN_MIN_SECONDS
+        while True:
+            try:
+                await self.start_workers()
+            except (SandboxError, OSError) as error:
+                _log.error("call_workers_failed", error=str(error), again_after=wait)
+                self._failed, self.calls.have_worker = True, False
+                self._starting = None
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, AGAIN_MAX_SECONDS)
+            else:
+                self.calls.runner = self._runner.pool(PoolName.CALLS)
+                self._failed, self.calls.have_worker = False, True
+                return
 
-    def stop_accepting(self) -> None:
+    def refuse_calls(self) -> None:
         """Refuse new calls."""
         self.calls.refuse_new()
+
+    def stop_accepting(self) -> None:
+        """Refuse new calls, as before."""
+        self.refuse_calls()
 
     async def drain(self) -> None:
         """Let calls that are up come to their end, within their time, then end them and let their scripts know."""
@@ -122,8 +141,9 @@ class CallService:
     def cancel_rest(self) -> None:
         """End every call that is up, and workers that are being started."""
         self.calls.end_all("Shutting Down")
-        if self._starting is not None:
-            self._starting.cancel()
+        for task in (self._starting_late, self._starting):
+            if task is not None:
+                task.cancel()
 
     async def close(self) -> None:
         """Write the records that are left. To be called once the workers have ended, and all calls with them."""
@@ -134,7 +154,7 @@ class CallService:
         """Whether it has a worker, where it has been given any."""
         state = self._runner.states().get(PoolName.CALLS)
         if state is None:
-            return PartState()
+            return PartState(fault="no worker for calls" if self._failed else "")
         return PartState(
             fault="" if state.fast else "no worker for calls",
             details={"call_workers": state.fast, "calls": self.calls.up},

@@ -62,6 +62,20 @@ class DecisionDefaults:
             variables=entry.vars,
         )
 
+    def wrong(self, entry: DecisionEntry, script_id: str, why: str) -> Assignment:
+        """The assignment of an entry that cannot be used: its error action, if that is right, for all of its calls."""
+        try:
+            error_action = self._action(entry.error_action or self._defaults.error_action)
+        except ValueError:
+            error_action = self._action(self._defaults.error_action)
+        return Assignment(
+            script_id=script_id,
+            timeout_ms=self._defaults.timeout_ms,
+            timeout_action=None,
+            error_action=error_action,
+            wrong=why,
+        )
+
     def _action(self, text: str) -> SipAnswer | None:
         if text not in self._actions:
             self._actions[text] = parse_action(text)
@@ -93,12 +107,12 @@ class _Compilation:
 
     def run(self, assignments: Assignments) -> CompiledAssignments:
         for entry in assignments.entries:
-            wrong = list(wrong_values(entry))
-            self._findings += wrong
-            if any(one.severity is Severity.ERROR for one in wrong):
+            found = [] if entry.wrong else list(wrong_values(entry))
+            self._findings += found
+            why = entry.wrong or next((one.message for one in found if one.severity is Severity.ERROR), "")
+            if why:
                 self._wrong.add(entry.place)
-            else:
-                self._add(entry)
+            self._add(entry, why)
         return CompiledAssignments(
             compiled_from=assignments,
             routes=self._routes,
@@ -112,30 +126,39 @@ class _Compilation:
             blocks=encoded_assignments(self._routes, self._dids, self._destinations),
         )
 
-    def _add(self, entry: AssignmentEntry) -> None:
-        self._scripts.add(entry.script)
+    def _add(self, entry: AssignmentEntry, why: str) -> None:
+        """Add an assignment; ``why`` it cannot be used, if it cannot. Of two for the same calls the first one stays."""
         before = self._before
+        if not why:
+            self._scripts.add(entry.script)
         if isinstance(entry, RouteEntry):
             route = entry.customer, entry.route or ""
             route = self._route_keys[route] = before.route_keys.get(route, route) if before else route
             which = f"route {entry.route!r}" if entry.route else "every route"
-            self._take(route, entry, f"customer {entry.customer!r}, {which}")
-            assignment = self._defaults.assignment(entry, entry.script)
-            self._routes[route] = kept(before.routes.get(route) if before else None, assignment)
+            if self._take(route, entry, f"customer {entry.customer!r}, {which}"):
+                assignment = self._decision(entry, entry.script, why)
+                self._routes[route] = kept(before.routes.get(route) if before else None, assignment)
         elif isinstance(entry, DidEntry):
             did = read_number(entry.did).text
-            self._take(did, entry, f"DID {entry.did!r}")
-            assignment = self._defaults.assignment(entry, entry.script)
-            self._dids[did] = kept(before.dids.get(did) if before else None, assignment)
+            if self._take(did, entry, f"DID {entry.did!r}"):
+                assignment = self._decision(entry, entry.script, why)
+                self._dids[did] = kept(before.dids.get(did) if before else None, assignment)
         else:
             dialled = read_number(entry.destination).text
-            self._take(dialled, entry, f"destination {entry.destination!r}")
-            self._callers.add(entry.script)
-            voice = VoiceAssignment(script_id=entry.script, customer=entry.customer, variables=entry.vars)
-            self._destinations[dialled] = kept(before.destinations.get(dialled) if before else None, voice)
+            if self._take(dialled, entry, f"destination {entry.destination!r}"):
+                if not why:
+                    self._callers.add(entry.script)
+                variables = {} if why else entry.vars
+                voice = VoiceAssignment(script_id=entry.script, customer=entry.customer, variables=variables, wrong=why)
+                self._destinations[dialled] = kept(before.destinations.get(dialled) if before else None, voice)
 
-    def _take(self, calls: tuple[str, str] | str, entry: AssignmentEntry, words: str) -> None:
+    def _decision(self, entry: DecisionEntry, script_id: str, why: str) -> Assignment:
+        return self._defaults.wrong(entry, script_id, why) if why else self._defaults.assignment(entry, script_id)
+
+    def _take(self, calls: tuple[str, str] | str, entry: AssignmentEntry, words: str) -> bool:
         other = self._taken[type(entry)].setdefault(calls, entry.place)
-        if other != entry.place:
-            message = f"{words}: assigned on"
-            self._findings.append(Finding(entry.place, (), Severity.ERROR, message, other, " already"))
+        if other == entry.place:
+            return True
+        message = f"{words}: assigned on"
+        self._findings.append(Finding(entry.place, (), Severity.ERROR, message, other, " already"))
+        return False

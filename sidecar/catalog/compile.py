@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from msgspec import structs
+
 from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, compile_assignments, kept
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
 from sidecar.catalog.findings import Finding, did_you_mean, unless_right, wrong_values
@@ -49,6 +51,8 @@ class _CompiledScript:
     script: Script | None
     on_every_call: Assignment | None
     findings: tuple[Finding, ...]
+    why: str = ""
+    """Why there is no script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,12 @@ class Compiled:
 
     snapshot: Snapshot | None
     """None where there is an error, or a script that cannot be used."""
+    partial: Snapshot
+    """The same, or where it is None what there is all the same: of what is wrong the calls get the error action."""
+    entries_are_wrong: bool
+    """Whether an entry is, by more than that the script which it names is not there."""
+    missing: frozenset[str]
+    """Ids of scripts that are assigned and not there."""
     findings: tuple[Finding, ...]
     rules: Rules = field(repr=False)
     scripts: Mapping[str, _CompiledScript] = field(repr=False)
@@ -123,18 +133,31 @@ class _Compilation:
         self.assignments = assignments
         self.compiled: dict[str, _CompiledScript] = {}
         self.scripts: dict[str, Script] = {}
-        self.broken = set(entries.broken)
+        self.broken: dict[str, str] = dict.fromkeys(entries.broken, "its entry is wrong")
+        """Ids of scripts that cannot be used, and why."""
         self.findings: list[Finding] = []
 
     def run(self) -> Compiled:
         self._compile_scripts()
         self.findings += self.assignments.findings
-        self.findings += self._pointing_nowhere()
-        self.findings += self._not_apps()
-        snapshot = None
-        if not self.broken and not any(one.severity is Severity.ERROR for one in self.findings):
-            snapshot = self._snapshot()
-        return Compiled(snapshot, tuple(self.findings), self.rules, self.compiled, self.assignments)
+        missing = self.assignments.scripts - self.scripts.keys() - self.broken.keys()
+        called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
+        not_apps = {script.id for script in called if not RULES[script.kind].drives_calls}
+        wrong = bool(not_apps) or any(one.severity is Severity.ERROR for one in self.findings)
+        self.findings += self._pointing_nowhere(missing)
+        self.findings += self._not_apps(not_apps)
+        partial = self._snapshot()
+        whole = not (self.broken or missing or wrong)
+        return Compiled(
+            snapshot=partial if whole else None,
+            partial=partial if whole else self._without(partial, missing, not_apps),
+            entries_are_wrong=wrong,
+            missing=missing,
+            findings=tuple(self.findings),
+            rules=self.rules,
+            scripts=self.compiled,
+            assignments=self.assignments,
+        )
 
     def _snapshot(self) -> Snapshot:
         first, last = self._globals(GlobalPriority.FIRST), self._globals(GlobalPriority.LAST)
@@ -148,6 +171,16 @@ class _Compilation:
             last=last,
             version=version_of(self.scripts.values(), assignments.blocks, first, last),
         )
+
+    def _without(self, snapshot: Snapshot, missing: frozenset[str], not_apps: Collection[str]) -> Snapshot:
+        """The snapshot with what is wrong named in it."""
+        unusable = {one: unknown_script(one, self.scripts) for one in missing}
+        unusable |= {one: f"the script {one!r} cannot be used: {why}" for one, why in self.broken.items()}
+        destinations = {
+            dialled: structs.replace(one, wrong=_no_app(one.script_id)) if one.script_id in not_apps else one
+            for dialled, one in snapshot.destinations.items()
+        }
+        return replace(snapshot, unusable=unusable, destinations=destinations)
 
     def _globals(self, priority: GlobalPriority) -> tuple[Assignment, ...]:
         return tuple(
@@ -170,7 +203,7 @@ class _Compilation:
             self.compiled[entry.id] = former
             self.findings += former.findings
             if former.script is None:
-                self.broken.add(entry.id)
+                self.broken[entry.id] = former.why
                 continue
             other = by_uuid.setdefault(former.script.uuid, entry.id)
             if other != entry.id:
@@ -178,22 +211,18 @@ class _Compilation:
                 self.findings.append(Finding(entry.place, ("uuid",), Severity.ERROR, message))
             self.scripts[entry.id] = former.script
 
-    def _pointing_nowhere(self) -> Iterator[Finding]:
-        missing = self.assignments.scripts - self.scripts.keys() - self.broken
+    def _pointing_nowhere(self, missing: Collection[str]) -> Iterator[Finding]:
         messages = {name: unknown_script(name, self.scripts) for name in missing}
         if messages:
             for entry in self._sound_assignments():
                 if entry.script in messages:
                     yield Finding(entry.place, ("script",), Severity.ERROR, messages[entry.script])
 
-    def _not_apps(self) -> Iterator[Finding]:
-        called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
-        wrong = {script.id for script in called if not RULES[script.kind].drives_calls}
+    def _not_apps(self, wrong: Collection[str]) -> Iterator[Finding]:
         if wrong:
             for entry in self._sound_assignments():
                 if isinstance(entry, DestinationEntry) and entry.script in wrong:
-                    message = f'the script {entry.script!r} cannot drive a call: only an App can (kind = "app")'
-                    yield Finding(entry.place, ("script",), Severity.ERROR, message)
+                    yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(entry.script))
 
     def _sound_assignments(self) -> Iterator[AssignmentEntry]:
         """Those without an error of their own."""
@@ -210,11 +239,18 @@ def _same(former: _CompiledScript, entry: ScriptEntry) -> bool:
 
 
 def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | None) -> _CompiledScript:
+    findings: list[Finding] = []
+    why = entry.wrong
     if entry.prepared is None:
-        return _CompiledScript(entry, None, None, ())
-    findings = [*wrong_values(entry), *_wrong_script_values(entry, rules.modules)]
-    if any(one.severity is Severity.ERROR for one in findings):
-        return _CompiledScript(entry, None, None, tuple(findings))
+        why = why or "there is nothing that could be run"
+    else:
+        findings += [*wrong_values(entry), *_wrong_script_values(entry, rules.modules)]
+        why = next((one.message for one in findings if one.severity is Severity.ERROR), "")
+    if why or entry.prepared is None:
+        on_every_call = None
+        if entry.global_routing_priority is not GlobalPriority.DISABLED:
+            on_every_call = DecisionDefaults(rules.defaults).wrong(entry, entry.id, why)
+        return _CompiledScript(entry, None, on_every_call, tuple(findings), why)
     script = make_script(
         id=entry.id,
         name=entry.name,
@@ -227,8 +263,8 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         memory_bytes=entry.memory_bytes,
         modules=None if entry.modules is None else frozenset(entry.modules),
     )
-    on_every_call = None
     if entry.global_routing_priority is GlobalPriority.DISABLED:
+        on_every_call = None
         findings += _without_effect(entry)
     else:
         assignment = DecisionDefaults(rules.defaults).assignment(entry, entry.id)
@@ -251,6 +287,10 @@ def _wrong_script_values(entry: ScriptEntry, modules: Collection[str]) -> Iterat
         if name not in modules:
             message = f"modules: there is no module {name!r}{did_you_mean(name, modules)}"
             yield Finding(entry.place, ("modules", index), Severity.ERROR, message)
+
+
+def _no_app(name: str) -> str:
+    return f'the script {name!r} cannot drive a call: only an App can (kind = "app")'
 
 
 def unknown_script(name: str, scripts: Collection[str]) -> str:

@@ -24,6 +24,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     place: Place
     vars: Mapping[str, Any] = {}
     """As JSON has it."""
+    wrong: str = ""
+    """Why it cannot be used, as its source has told: what it is for gets its error action."""
 
 
 class DecisionEntry(Entry, frozen=True, kw_only=True, gc=False):

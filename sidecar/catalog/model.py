@@ -57,6 +57,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error_action: SipAnswer | None
     variables: Mapping[str, Any] = {}
     """The assignment's vars: top-level keys of the script's ``data``."""
+    wrong: str = ""
+    """Why its script is not run: its calls get the error action. Empty for one that is right."""
 
 
 class VoiceAssignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -66,6 +68,8 @@ class VoiceAssignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     customer: str = ""
     """Whose sounds and recordings are used; empty for the one that the call itself names."""
     variables: Mapping[str, Any] = {}
+    wrong: str = ""
+    """Why its script is not run: its calls are refused. Empty for one that is right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,8 @@ class Snapshot:
     first: Sequence[Assignment] = ()
     """Global Routing Priority "run first", in file order."""
     last: Sequence[Assignment] = ()
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Why there is no script of an id that is assigned, where a source took the rest all the same."""
     version: str = ""
     """Changes with anything above; operators compare it between machines."""
 
@@ -95,6 +101,12 @@ class Snapshot:
         if not self.first and not self.last:
             return ((own,) if own else ()), own
         return (*self.first, *((own,) if own else ()), *self.last), own
+
+    def why_not(self, assignment: Assignment | VoiceAssignment) -> str:
+        """Why the script of an assignment cannot be run; empty where it can."""
+        if not assignment.wrong and assignment.script_id in self.scripts:
+            return ""
+        return assignment.wrong or self.unusable.get(assignment.script_id) or "the script is not there"
 
     def destination(self, dialled: str) -> VoiceAssignment | None:
         """The assignment of a Class 5 destination."""

@@ -1,6 +1,7 @@
 """Where a catalog comes from: what a daemon asks of a directory, a database, or a test."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from sidecar.catalog.model import Snapshot
@@ -8,15 +9,40 @@ from sidecar.errors import CatalogError
 from sidecar.problem import Problem
 
 
+class ServedBy(StrEnum):
+    """What becomes of calls that something broken is for."""
+
+    LAST_GOOD = "last_good"
+    """The last version of it that was right is run."""
+    ERROR_ACTION = "error_action"
+    """There is none: they get the error action of their assignment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Something of a catalog that cannot be used as it is now."""
+
+    what: str
+    """In words: a file, or an assignment."""
+    served_by: ServedBy
+
+    def __str__(self) -> str:
+        if self.served_by is ServedBy.LAST_GOOD:
+            return f"{self.what}: its last good version serves"
+        return f"{self.what}: its calls get their error action"
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What a source has now."""
 
     snapshot: Snapshot | None
-    """None where there is an error."""
+    """None where there is an error, and the source takes nothing then."""
     problems: tuple[Problem, ...]
     sources: dict[str, str] = field(default_factory=dict, repr=False)
     """Text by file, for a report."""
+    broken: tuple[Broken, ...] = ()
+    """What the snapshot has not as it is now, where the source took the rest."""
     settled: bool = True
     """False where the source changed while it was read, and what was read may be half of a change."""
 

@@ -83,12 +83,16 @@ def encoded_assignments(
 
 def _encoded(where: tuple[str, ...], assignment: Assignment) -> bytes:
     answers = [str(answer or "") for answer in (assignment.timeout_action, assignment.error_action)]
-    content = where, assignment.script_id, assignment.timeout_ms, answers, assignment.variables
+    content: tuple[Any, ...] = where, assignment.script_id, assignment.timeout_ms, answers, assignment.variables
+    if assignment.wrong:
+        content = (*content, assignment.wrong)
     return msgspec.json.encode(content, order="deterministic")
 
 
 def _encoded_voice(dialled: str, assignment: VoiceAssignment) -> bytes:
-    content = ("destination", dialled), assignment.script_id, assignment.customer, assignment.variables
+    content: tuple[Any, ...] = ("destination", dialled), assignment.script_id, assignment.customer, assignment.variables
+    if assignment.wrong:
+        content = (*content, assignment.wrong)
     return msgspec.json.encode(content, order="deterministic")
 
 

@@ -20,15 +20,15 @@ AGAIN_SECONDS: Final = 5.0
 class CatalogWatcher:
     """Loads in a thread, so that no call waits, and hands the result on in the event loop.
 
-    ``accepted`` gets each snapshot that is right, with its warnings, and ``refused`` the problems of one that is not;
-    the snapshot that runs is then kept. What was refused has been logged.
+    ``accepted`` gets each snapshot that there is, with what was found wrong, and ``refused`` the problems where there
+    is none; the snapshot that runs is then kept. What is wrong has been logged.
     """
 
     def __init__(
         self,
         source: Source,
         *,
-        accepted: Callable[[Snapshot, Sequence[Problem]], None],
+        accepted: Callable[[Snapshot, Loaded], None],
         refused: Callable[[Sequence[Problem]], None],
     ) -> None:
         self._source = source
@@ -71,9 +71,18 @@ class CatalogWatcher:
             self._refused(problems)
             return
         self._running = True
-        for problem in problems[:PROBLEMS_LOGGED]:
+        errors = [str(problem) for problem in problems if problem.severity is Severity.ERROR]
+        if errors:
+            _log.error(
+                "catalog_broken",
+                count=len(errors),
+                problems=errors[:PROBLEMS_LOGGED],
+                instead=[str(one) for one in loaded.broken[:PROBLEMS_LOGGED]],
+            )
+        warnings = [problem for problem in problems if problem.severity is not Severity.ERROR]
+        for problem in warnings[:PROBLEMS_LOGGED]:
             _log.warning("catalog_warning", problem=str(problem))
         assignments = len(snapshot.routes) + len(snapshot.dids) + len(snapshot.destinations)
         assignments += len(snapshot.first) + len(snapshot.last)
         _log.info("catalog_loaded", scripts=len(snapshot.scripts), assignments=assignments)
-        self._accepted(snapshot, problems)
+        self._accepted(snapshot, loaded)

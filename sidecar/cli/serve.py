@@ -5,9 +5,13 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.configuration.source import load_configuration
+
+if TYPE_CHECKING:
+    from sidecar.operations.hand_over import Inherited
+    from sidecar.operations.notify import Notifier
 
 SWITCH_SECONDS: Final = 0.0005
 """What a thread that loads the catalog, or decodes a sound, may keep the interpreter once the event loop wants it;
@@ -24,12 +28,28 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     """Serves. The exit status is 0 after an ordered end, 1 where the daemon could not start."""
     open_standard_descriptors()
+    from sidecar.operations.hand_over import NAME, Inherited  # noqa: PLC0415 - other commands do without all of this
+    from sidecar.operations.notify import Notifier  # noqa: PLC0415
+
+    # Before anything can fail: switches whose sockets we were given are told at once where nobody is going to serve
+    # them, which takes that the service manager has no descriptor of them either.
+    inherited = Inherited.from_environment(os.environ)
+    try:
+        notifier = Notifier.from_environment(os.environ)
+        if inherited:
+            notifier.forget(NAME)
+        return _serve(arguments.config, notifier, inherited)
+    finally:
+        inherited.discard()
+
+
+def _serve(file: Path | None, notifier: "Notifier", inherited: "Inherited") -> int:
     from sidecar.daemon import Daemon  # noqa: PLC0415 - the other commands start in half the time without it
 
-    configuration = load_configuration(arguments.config).configuration
+    configuration = load_configuration(file).configuration
 
     async def serve() -> int:
-        return await Daemon(configuration).run()
+        return await Daemon(configuration, notifier=notifier, inherited=inherited).run()
 
     sys.setswitchinterval(SWITCH_SECONDS)
     try:

@@ -111,6 +111,9 @@ class CatalogSection(Section, frozen=True):
     """How often the files are looked at."""
     script_bytes: Count = 1_000_000
     """The largest script file accepted."""
+    last_good: Path | None = Path("/var/lib/scriptforge/last-good")
+    """Where the last version of each file that was right is kept: it serves where the file is broken, also after a
+    start. The folder that it is in must be there; empty text keeps them only while the daemon runs."""
 
 
 class DecisionSection(Section, frozen=True):
@@ -239,10 +242,14 @@ class LogSection(Section, frozen=True):
 
 
 class ShutdownSection(Section, frozen=True):
-    """SIGTERM."""
+    """SIGTERM. Calls that scripts drive have ``voice.drain_seconds`` first, in which decisions go on."""
 
     drain_seconds: Duration = 5.0
-    """No new request is taken; those being worked on have this long to be answered."""
+    """No new request is taken; those being worked on have this long to be answered. With ``hand_over``: how long to
+    look for a moment in which none is."""
+    hand_over: bool = False
+    """Give the sockets of switches to systemd for the process that a restart starts, so that what is asked meanwhile
+    waits for that one. The unit must keep them (FileDescriptorStoreMax=); the shipped one does, and sets this."""
 
 
 class Configuration(Section, frozen=True):

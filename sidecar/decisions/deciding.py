@@ -60,6 +60,7 @@ class Step:
         "reference",
         "script",
         "told_open",
+        "unusable",
         "variables",
     )
 
@@ -72,7 +73,9 @@ class Step:
         count: ScriptCount,
         *,
         tells_unread: bool,
+        unusable: str = "",
     ) -> None:
+        """``unusable``: why the script is not to be run, if it is not."""
         self.assignment = assignment
         self.count = count
         self.script = script
@@ -81,6 +84,7 @@ class Step:
         self.limits = limits
         self.told_open = False
         self.reads_sip = routing_host.reads_sip(script.text)
+        self.unusable = unusable
         self.variables = routing_host.variables_json(assignment.variables, tells_unread=tells_unread)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
 
@@ -181,6 +185,9 @@ class Deciding:
         self._state = state
         self._handed = _now()
         limits = self._limits(step)
+        if step.unusable:
+            self._fail(step, Failure(OutcomeName.SCRIPT_ERROR, step.unusable), step.assignment.error_action)
+            return
         if limits is None:
             self._fail(step, Failure(OutcomeName.TIMED_OUT, "no time was left"), step.assignment.timeout_action)
             return

@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from sidecar.catalog.model import Assignment, Snapshot
+from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided, Deciding, Step
 from sidecar.header_rules import RuleViolation
 from sidecar.hosts.grants import Grants
+from sidecar.kind import Kind
 from sidecar.logs.logger import ActionLogger
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.outcomes import OutcomeName
@@ -106,13 +107,22 @@ class Decisions:
         return deciding
 
     def _step(self, assignment: Assignment) -> Step:
-        script = self._snapshot.scripts[assignment.script_id]
+        unusable = self._snapshot.why_not(assignment)
+        script = _no_script(assignment) if unusable else self._snapshot.scripts[assignment.script_id]
         # By identity, since a step holds on to its assignment: no other has that number while the step is there.
         step = self._steps_before.pop(id(assignment), None)
         if step is None or step.script is not script:
             limits = decision_limits(assignment.timeout_ms / 1000, self._configuration)
             count = self.by_script.of(script.id)
-            step = Step(assignment, script, self._programs.of(script), limits, count, tells_unread=self._tells_unread)
+            step = Step(
+                assignment,
+                script,
+                self._programs.of(script),
+                limits,
+                count,
+                tells_unread=self._tells_unread,
+                unusable=unusable,
+            )
         self._steps[id(assignment)] = step
         return step
 
@@ -137,3 +147,9 @@ class Decisions:
         if self._empty is not None and not self._pending:
             self._empty.set()
         self._decided(decided)
+
+
+def _no_script(assignment: Assignment) -> Script:
+    """In place of one that cannot be used: what records call it."""
+    name = assignment.script_id
+    return Script(id=name, name=name, version="", kind=Kind.SCRIPT, text="", runnable="", entries=())

@@ -54,6 +54,9 @@ class DecisionService:
         if not self._runner.pool(PoolName.DECISIONS).state().confined:
             _log.warning("workers_unconfined", setting="sandbox.require_confinement = false")
 
+    def refuse_calls(self) -> None:
+        """Nothing: here is decided and no call driven."""
+
     def stop_accepting(self) -> None:
         """Nothing: a call that still asks is decided, and the switches have others to ask from now on."""
 

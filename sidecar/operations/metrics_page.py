@@ -183,6 +183,9 @@ class MetricsServer:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise ConfigurationError(f"metrics.listen: cannot listen on {listen}: {reason}") from error
 
+    def refuse_calls(self) -> None:
+        """Nothing: no call comes here."""
+
     def stop_accepting(self) -> None:
         """Go on answering, so that whoever asks is told that the daemon stops."""
 

@@ -4,7 +4,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, MutableMapping
+from array import array
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Final
 
 from sidecar.errors import ConfigurationError
@@ -12,6 +13,10 @@ from sidecar.logs.logger import ActionLogger
 
 _log = ActionLogger(__name__)
 
+BARRIER_SECONDS: Final = 1.0
+"""How long the service manager has to take the descriptors that it is to keep."""
+DESCRIPTORS_AT_ONCE: Final = 200
+"""In one message. The kernel passes at most 253 (SCM_MAX_FD)."""
 STATUS_CHARACTERS: Final = 200
 """One line of ``systemctl status``."""
 
@@ -74,6 +79,41 @@ class Notifier:
         extend = f"EXTEND_TIMEOUT_USEC={round(extend_seconds * 1e6)}" if extend_seconds > 0 else ""
         self._send("STOPPING=1", extend, _status(status))
 
+    async def store(self, name: str, descriptors: Sequence[int]) -> bool:
+        """Have the service manager keep these until the service starts again; whether it has taken them.
+
+        What it does with them is the unit's to say (FileDescriptorStoreMax=, systemd.service(5)). Without a service
+        manager nobody takes them.
+        """
+        if self._socket is None or self._address is None:
+            return False
+        text = f"FDSTORE=1\nFDNAME={name}".encode()
+        reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            try:
+                for begin in range(0, len(descriptors), DESCRIPTORS_AT_ONCE):
+                    self._send_with(text, descriptors[begin : begin + DESCRIPTORS_AT_ONCE])
+                # The process must not end before the service manager has read what it was sent, or it cannot tell whose
+                # it was (sd_notify_barrier(3)). It closes its end of the pipe in its turn.
+                self._send_with(b"BARRIER=1", [writer])
+            finally:
+                os.close(writer)
+            return await _ended(reader, BARRIER_SECONDS)
+        except OSError as error:
+            self._not_delivered(error)
+            return False
+        finally:
+            os.close(reader)
+
+    def forget(self, name: str) -> None:
+        """Have the service manager close what it keeps under this name."""
+        self._send("FDSTOREREMOVE=1", f"FDNAME={name}")
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a service manager."""
+        return self._socket is not None
+
     def status(self, text: str) -> None:
         """One line for ``systemctl status``."""
         self._send(_status(text))
@@ -94,10 +134,19 @@ class Notifier:
         try:
             self._socket.sendto("\n".join(filter(None, assignments)).encode(), self._address)
         except OSError as error:
-            # The service manager re-executing or busy: said once, counted, and the daemon goes on.
-            self.failed += 1
-            if self.failed == 1:
-                _log.warning("notify_failed", error=str(error))
+            self._not_delivered(error)
+
+    def _send_with(self, text: bytes, descriptors: Sequence[int]) -> None:
+        # socket.send_fds() would leave the address out.
+        if self._socket is not None and self._address is not None:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", descriptors))
+            self._socket.sendmsg([text], [rights], 0, self._address)
+
+    def _not_delivered(self, error: OSError) -> None:
+        # The service manager re-executing or busy: said once, counted, and the daemon goes on.
+        self.failed += 1
+        if self.failed == 1:
+            _log.warning("notify_failed", error=str(error))
 
 
 class Watchdog:
@@ -131,6 +180,21 @@ class Watchdog:
         elif self._was_healthy:
             _log.error("watchdog_withheld", seconds_left=self._notifier.watchdog_seconds)
         self._was_healthy = healthy
+
+
+async def _ended(reader: int, seconds: float) -> bool:
+    """Whether all other ends of a pipe are closed within this time."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(reader, ended.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await ended.wait()
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(reader)
+    return True
 
 
 def _status(text: str) -> str:

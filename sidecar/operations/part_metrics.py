@@ -2,13 +2,14 @@
 one for each scrape, in the event loop. Counts never go down, and label values are of closed sets."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sandbox.pool import PoolState
+from sidecar.catalog.source import Broken, ServedBy
 from sidecar.logs.output import LineOutput
 from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.runner import PoolName
@@ -56,10 +57,18 @@ class CatalogState:
 
     version: str
     reload_succeeded: bool
+    """Whether everything was right, and is what runs."""
     reload_time: float
     """Unix time of the last attempt."""
     problems: int
     """Problems that the last attempt found."""
+    taken: bool = True
+    """Whether what was right of it is what runs."""
+    broken: tuple[Broken, ...] = ()
+    """The first of what was not."""
+    broken_by: Mapping[str, int] = field(default_factory=dict)
+    """How much was not, by what serves instead."""
+    first_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +302,10 @@ class CatalogMetrics(Collector):
             # No samples where nothing has been loaded: 0 would say that a reload failed.
             return
         yield _gauge("catalog_info", "1 for the version running.", {state.version: 1}, "version")
-        yield _gauge("catalog_reload_success", "1 if the last reload was taken.", state.reload_succeeded)
+        yield _gauge("catalog_reload_success", "1 if the last reload was right and taken.", state.reload_succeeded)
+        text = "Scripts, assignments and files that are broken, by what serves instead."
+        broken = {served_by.value: state.broken_by.get(served_by.value, 0) for served_by in ServedBy}
+        yield _gauge("catalog_broken", text, broken, "served_by")
         yield _gauge("catalog_reload_timestamp_seconds", "Unix time of the last reload.", state.reload_time)
         yield _gauge("catalog_problems", "Problems that the last reload found.", state.problems)
 

@@ -11,7 +11,7 @@ from sidecar.logs.logger import ActionLogger
 _log = ActionLogger(__name__)
 
 HASTY_SECONDS: Final = 0.5
-"""What each step has left once a second signal came; six of them fit well into a terminal user's patience."""
+"""What each step has left once a second signal came; eight of them fit well into a terminal user's patience."""
 
 GRACE_SECONDS: Final = 0.1
 """How long a step that was cancelled may take to end itself before it is left behind."""
@@ -23,8 +23,11 @@ class Phase(StrEnum):
     """Where the daemon is in its life; the steps of the end in their order."""
 
     RUNNING = "running"
-    STOP_ACCEPTING = "stop_accepting"
+    REFUSE_CALLS = "refuse_calls"
     TELL_STOPPING = "tell_stopping"
+    DRAIN_CALLS = "drain_calls"
+    HAND_OVER = "hand_over"
+    STOP_ACCEPTING = "stop_accepting"
     DRAIN = "drain"
     CANCEL_REST = "cancel_rest"
     CLOSE_SOCKETS = "close_sockets"
@@ -34,24 +37,34 @@ class Phase(StrEnum):
 
 
 STEP_SECONDS: Final = {
-    Phase.STOP_ACCEPTING: 1.0,
+    Phase.REFUSE_CALLS: 1.0,
     Phase.TELL_STOPPING: 0.5,
+    Phase.STOP_ACCEPTING: 1.0,
     Phase.CANCEL_REST: 1.0,
     Phase.CLOSE_SOCKETS: 2.0,
     Phase.STOP_WORKERS: 3.0,
     Phase.FLUSH_LOGS: 1.0,
 }
-"""The most each step may take, in seconds; draining has its own from the configuration."""
+"""The most each step may take, in seconds; draining and handing over have their own from the configuration."""
+
+DRAINS: Final = frozenset((Phase.DRAIN_CALLS, Phase.DRAIN))
+"""Steps that wait for others, and end at once when the end is hastened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutdownSteps:
     """What each step does. Each is called once, in this order, whatever became of the one before it."""
 
-    stop_accepting: Step
-    """Close listeners; a request on a connection that is open is refused with a typed error."""
+    refuse_calls: Step
+    """Take no new call that a script would drive. Decisions go on."""
     tell_stopping: Step
     """Tell the service manager."""
+    drain_calls: Step
+    """Returns once no call is up. Decisions go on."""
+    hand_over: Step
+    """Give the sockets to the next process, where there is a way; else they are closed below."""
+    stop_accepting: Step
+    """Close listeners; a request on a connection that is open is refused with a typed error."""
     drain: Step
     """Returns once nothing is being worked on."""
     cancel_rest: Step
@@ -78,8 +91,14 @@ class ShutdownReport:
 class Shutdown:
     """Waits to be asked, then runs the steps, each within its time."""
 
-    def __init__(self, *, drain_seconds: float) -> None:
-        self._limits = STEP_SECONDS | {Phase.DRAIN: drain_seconds}
+    def __init__(
+        self, *, drain_calls_seconds: float = 0.0, hand_over_seconds: float = 0.0, drain_seconds: float = 0.0
+    ) -> None:
+        self._limits = STEP_SECONDS | {
+            Phase.DRAIN_CALLS: max(drain_calls_seconds, GRACE_SECONDS),
+            Phase.HAND_OVER: max(hand_over_seconds, GRACE_SECONDS),
+            Phase.DRAIN: max(drain_seconds, GRACE_SECONDS),
+        }
         self._requested = asyncio.Event()
         self._hastened = asyncio.Event()
         self._exit_code = 0
@@ -116,8 +135,11 @@ class Shutdown:
         self._requested.set()
         _log.info("shutdown_began", cause=self.cause)
         ordered = (
-            (Phase.STOP_ACCEPTING, steps.stop_accepting),
+            (Phase.REFUSE_CALLS, steps.refuse_calls),
             (Phase.TELL_STOPPING, steps.tell_stopping),
+            (Phase.DRAIN_CALLS, steps.drain_calls),
+            (Phase.HAND_OVER, steps.hand_over),
+            (Phase.STOP_ACCEPTING, steps.stop_accepting),
             (Phase.DRAIN, steps.drain),
             (Phase.CANCEL_REST, steps.cancel_rest),
             (Phase.CLOSE_SOCKETS, steps.close_sockets),
@@ -135,22 +157,22 @@ class Shutdown:
                 task.cancel()
                 await asyncio.wait((task,), timeout=GRACE_SECONDS)
                 left_behind = left_behind or not task.done()
-                if phase is Phase.DRAIN:
+                if phase in DRAINS:
                     drained = False
-                    _log.warning("drain_cut", hastened=self._hastened.is_set())
+                    _log.warning("drain_cut", step=phase.value, hastened=self._hastened.is_set())
                 else:
                     failed.append(phase)
                     _log.error("shutdown_step_overran", step=phase.value)
             elif task.cancelled() or task.exception() is not None:
                 failed.append(phase)
-                drained = drained and phase is not Phase.DRAIN
+                drained = drained and phase not in DRAINS
                 _log.error("shutdown_step_failed", step=phase.value, error=_error_of(task))
         self.phase = Phase.STOPPED
         exit_code = self._exit_code or int(bool(failed))
         return ShutdownReport(exit_code=exit_code, drained=drained, failed=tuple(failed), left_behind=left_behind)
 
     async def _bounded(self, phase: Phase, task: asyncio.Task[None]) -> None:
-        """Wait for a step until its time is up, which a second request shortens: to nothing for the drain."""
+        """Wait for a step until its time is up, which a second request shortens: to nothing for a drain."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._limits[phase]
         if not self._hastened.is_set():
@@ -158,7 +180,7 @@ class Shutdown:
             await asyncio.wait((task, hastened), timeout=self._limits[phase], return_when=asyncio.FIRST_COMPLETED)
             hastened.cancel()
         if self._hastened.is_set() and not task.done():
-            end = min(end, loop.time() + (0.0 if phase is Phase.DRAIN else HASTY_SECONDS))
+            end = min(end, loop.time() + (0.0 if phase in DRAINS else HASTY_SECONDS))
             await asyncio.wait((task,), timeout=max(0.0, end - loop.time()))
 
 

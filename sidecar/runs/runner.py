@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
+from sandbox.errors import SandboxError
 from sandbox.host import Host
 from sandbox.outcome import Completion
 from sandbox.pool import Pool, PoolSettings, PoolState
@@ -37,16 +38,23 @@ class Runner:
     """All pools of one process. A pool that was never started has no workers and refuses nothing of the others'."""
 
     def __init__(self, settings: Mapping[PoolName, PoolSettings]) -> None:
+        self._settings = dict(settings)
         self._pools = {name: Pool(sizes) for name, sizes in settings.items()}
         self._started: list[PoolName] = []
 
     def pool(self, name: PoolName) -> Pool:
-        """The pool of this name, to submit runs to. Raises KeyError for one that was given no settings."""
+        """The pool of this name, to submit runs to; another one after a `start` that failed. Raises KeyError for one
+        that was given no settings."""
         return self._pools[name]
 
     async def start(self, name: PoolName) -> None:
-        """Start a pool's workers. Raises SandboxError where one does not come up, or OSError."""
-        await self._pools[name].start()
+        """Start a pool's workers. Raises SandboxError where one does not come up, or OSError; it may be tried again
+        then."""
+        try:
+            await self._pools[name].start()
+        except (SandboxError, OSError):
+            self._pools[name] = Pool(self._settings[name])  # what failed is closed, and opens no more
+            raise
         self._started.append(name)
 
     def retain(self, keys: Iterable[str]) -> None:

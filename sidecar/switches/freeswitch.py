@@ -1,6 +1,6 @@
 """FreeSWITCH: the event socket that it connects to, for the decision (Class 4) or the driving (Class 5) of a call."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from sidecar.configuration.tree import Configuration
 from sidecar.lifecycle import PartState
@@ -9,6 +9,7 @@ from sidecar.switches.sound_files import SoundFiles
 from sipio.call_control import CallHandler, CallLimits
 from sipio.freeswitch.server import FreeswitchServer, FreeswitchSnapshot
 from sipio.freeswitch.settings import FreeswitchSettings
+from sipio.held_socket import HeldSocket
 from sipio.host_port import HostPort
 from sipio.media.library import SoundLibrary
 from sipio.routing import Router
@@ -38,6 +39,7 @@ class FreeswitchPart:
         self._sound_files: SoundFiles | None = None
         self._server: FreeswitchServer | None = None
         self._bound: HostPort | None = None
+        self._held: Sequence[HeldSocket] = ()
         if self._section.listen is not None:
             library = SoundLibrary(media_settings(configuration))
             self._sound_files = SoundFiles(library, configuration.voice.cache / "freeswitch")
@@ -46,17 +48,51 @@ class FreeswitchPart:
     async def start(self) -> None:
         """Listen. Raises LocalError where the address cannot be had, and what ``handler_needed`` raises."""
         where = self._section.listen
+        held, self._held = self._held, ()
         if self._server is None or where is None:
+            for one in held:
+                one.discard()
             return
         if self._takes_calls:
             await self._handler_needed()
         address = TcpAddress(host=where.host, port=where.port, allow=self._section.allow)
-        self._bound = HostPort(where.host, await self._server.start(address))
+        self._bound = HostPort(where.host, await self._server.start(address, held))
+
+    def refuse_calls(self) -> None:
+        """Leave it to whoever drives the calls, who refuses those that are brought from now on."""
 
     def stop_accepting(self) -> None:
         """Refuse new calls with 503."""
         if self._server is not None:
             self._server.drain()
+
+    def take(self, held: Sequence[HeldSocket]) -> None:
+        """Go on with these listening sockets in `start`."""
+        self._held = held
+
+    def hold(self) -> None:
+        """Accept no more."""
+        if self._server is not None:
+            self._server.hold()
+
+    def resume(self) -> None:
+        """Accept again."""
+        if self._server is not None:
+            self._server.resume()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no call is here."""
+        return self._server is None or self._server.at_rest
+
+    def hand_over(self) -> Sequence[HeldSocket]:
+        """The listening sockets; a connection is one call, and there is none."""
+        return self._server.hand_over() if self._server is not None else ()
+
+    def let_go(self) -> None:
+        """Give up the listening sockets."""
+        if self._server is not None:
+            self._server.let_go()
 
     async def drain(self) -> None:
         """What is up here are decisions and calls, and they drain."""
@@ -66,6 +102,8 @@ class FreeswitchPart:
 
     async def close(self) -> None:
         """Write out what was answered, close, and give up the sounds being made."""
+        for one in self._held:  # it was never started
+            one.discard()
         if self._server is not None:
             await self._server.close()
         if self._sound_files is not None:

@@ -80,10 +80,14 @@ class SipPart:
             await self._driver.start()
             self._listening = True
 
-    def stop_accepting(self) -> None:
+    def refuse_calls(self) -> None:
         """Refuse new calls with 503."""
         if self._driver is not None:
             self._driver.drain()
+
+    def stop_accepting(self) -> None:
+        """Refuse new calls with 503, as before."""
+        self.refuse_calls()
 
     async def drain(self) -> None:
         """What is up here are calls, and they drain."""
@@ -92,9 +96,10 @@ class SipPart:
         """What is up here are calls, and they end."""
 
     async def close(self) -> None:
-        """Let peers answer the end of their calls, then close."""
-        if self._driver is not None:
-            await self._driver.close(CLOSE_SECONDS)
+        """Let peers answer the end of their calls, then close; nothing the second time."""
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            await driver.close(CLOSE_SECONDS)
 
     def state(self) -> PartState:
         """Where it listens."""

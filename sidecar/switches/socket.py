@@ -1,23 +1,29 @@
 """MessagePack-RPC: the sockets that a switch connects to, for decisions and for calls that it drives itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
+
+from msgspec import structs
 
 from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.lifecycle import PartState
 from sipio.call_control import CallHandler, CallLimits
+from sipio.held_socket import HeldSocket
 from sipio.routing import Router
 from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
 from sipio.rpc.call_methods import RpcCalls
 from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
 from sipio.rpc.limits import RpcLimits
+from sipio.rpc.peer import RpcPeer
 from sipio.rpc.server import RpcServer
 from sipio.rpc.service import Method
 from sipio.rpc.switch import CALL_RECORD, SwitchMethods
 
 NAME: Final = "ScriptForge Sidecar"
 DISTRIBUTION: Final = "scriptforge-sidecar"
+NOTIFY: Final = "notify"
+"""Of a held connection: what its client asked to be notified of."""
 
 
 class SocketPart:
@@ -49,15 +55,51 @@ class SocketPart:
         )
         self._server = RpcServer(self._methods.methods, rpc_limits(self._section))
         self._bound: list[ListenAddress] = []
+        self._held: Sequence[HeldSocket] = ()
 
     async def start(self) -> None:
         """Listen. Raises LocalError where an address cannot be had."""
-        self._bound = await self._server.start(listen_addresses(self._section))
+        held, self._held = self._held, ()
+        self._bound = await self._server.start(listen_addresses(self._section), held, self._adopted)
+
+    def refuse_calls(self) -> None:
+        """Leave it to whoever drives the calls, who refuses those that are announced from now on."""
 
     def stop_accepting(self) -> None:
         """Take no connection, and refuse requests with a typed error."""
         self._server.stop_accepting()
         self._server.refuse_requests()
+
+    def take(self, held: Sequence[HeldSocket]) -> None:
+        """Go on with these listening sockets and connections in `start`."""
+        self._held = held
+
+    def hold(self) -> None:
+        """Accept and read no more."""
+        self._server.hold()
+
+    def resume(self) -> None:
+        """Accept and read again."""
+        self._server.resume()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return self._server.at_rest
+
+    def hand_over(self) -> Sequence[HeldSocket]:
+        """The listening sockets, and the connections with what each client asked to be notified of."""
+        return [
+            held if peer is None else _with_wishes(held, self._methods.wanted_by(peer))
+            for peer, held in self._server.hand_over()
+        ]
+
+    def let_go(self) -> None:
+        """Give up every socket."""
+        self._server.let_go()
+
+    def _adopted(self, peer: RpcPeer, held: HeldSocket) -> None:
+        self._methods.want(peer, held.details.get(NOTIFY, ()))
 
     async def drain(self) -> None:
         """What is asked here are decisions and calls, and they drain."""
@@ -67,6 +109,8 @@ class SocketPart:
 
     async def close(self) -> None:
         """Write out what was answered, then close."""
+        for one in self._held:  # it was never started
+            one.discard()
         await self._server.close()
 
     def state(self) -> PartState:
@@ -84,6 +128,10 @@ class SocketPart:
     def announce_call(self, record: Any) -> None:
         """Give a call's record to every client that asked for them."""
         self._methods.announce(CALL_RECORD, record)
+
+
+def _with_wishes(held: HeldSocket, notify: Sequence[str]) -> HeldSocket:
+    return structs.replace(held, details={**held.details, NOTIFY: notify})
 
 
 def rpc_limits(section: SocketSection) -> RpcLimits:

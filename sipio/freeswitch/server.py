@@ -5,7 +5,7 @@ import contextlib
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from sipio.freeswitch.connection import Connection
 from sipio.freeswitch.leg import Environment
 from sipio.freeswitch.offer import Mode
 from sipio.freeswitch.settings import FreeswitchSettings, MediaSource
+from sipio.held_socket import HeldSocket
 from sipio.routing import Router
 from sipio.rpc.addresses import AllowList, TcpAddress
 from sipio.rpc.listener import Listener, listen_tcp
@@ -65,7 +66,7 @@ class FreeswitchServer:
         self._media = media
         self._new_uuid = new_uuid
         self._listeners: list[Listener] = []
-        self._links: set[_Link] = set()
+        self._links: dict[_Link, None] = {}
         self._counts: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._busy = 0
@@ -73,16 +74,45 @@ class FreeswitchServer:
         self._empty = asyncio.Event()
         self._empty.set()
 
-    async def start(self, address: TcpAddress) -> int:
-        """Listen; gives the port that is really bound. Raises LocalError."""
+    async def start(self, address: TcpAddress, held: Sequence[HeldSocket] = ()) -> int:
+        """Listen; gives the port that is really bound. Raises LocalError. ``held``: listening sockets of the process
+        before, which are gone on with where they are of this address and else closed."""
         allow = AllowList(address.allow)
-        sockets = await listen_tcp(address)
+        sockets = await listen_tcp(address, held)
+        for one in held:
+            if one.socket not in sockets:
+                one.discard()
         self._listeners = [Listener(one, lambda accepted: self._accept(accepted, allow)) for one in sockets]
         return int(sockets[0].getsockname()[1])
 
     def drain(self) -> None:
         """Refuse new calls with 503 and Retry-After; those that are up go on."""
         self._draining = True
+
+    def hold(self) -> None:
+        """Accept no more: whose call comes now waits in the kernel."""
+        for listener in self._listeners:
+            listener.hold()
+
+    def resume(self) -> None:
+        """Accept again after `hold`."""
+        for listener in self._listeners:
+            listener.resume()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no call is here."""
+        return not self._links
+
+    def hand_over(self) -> list[HeldSocket]:
+        """The listening sockets as another process may go on with them."""
+        return [listener.hand_over() for listener in self._listeners]
+
+    def let_go(self) -> None:
+        """Give up the listening sockets, which live on where they went."""
+        for listener in self._listeners:
+            listener.let_go()
+        self._listeners.clear()
 
     async def close(self) -> None:
         """Stop. Calls that are still up lose their connection, and FreeSWITCH ends them."""
@@ -134,7 +164,7 @@ class FreeswitchServer:
             accepted.close()
             return
         link = _Link(self, f"{host}:{port}")
-        self._links.add(link)
+        self._links[link] = None
         self._empty.clear()
         task = asyncio.get_running_loop().create_task(link.adopt(accepted))
         link.adopting = task
@@ -152,7 +182,7 @@ class FreeswitchServer:
 
     def ended(self, link: "_Link", *, broken: bool) -> None:
         """Forget a link that is gone."""
-        self._links.discard(link)
+        self._links.pop(link, None)
         self._counts["broken"] += broken
         self._busy -= link.connection.admitted
         if not self._links:

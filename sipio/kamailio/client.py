@@ -7,6 +7,7 @@ from random import Random
 from typing import Final, cast
 
 from sipio.errors import PeerError
+from sipio.held_socket import HeldSocket, duplicate
 from sipio.host_port import HostPort
 from sipio.kamailio.backoff import Backoff
 from sipio.kamailio.limits import KamailioLimits
@@ -36,14 +37,44 @@ class KamailioClient:
         self._connections = [_Connection(peer, router, self._limits, on_call_ended) for peer in peers]
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Begin to connect; returns at once."""
-        self._tasks = [asyncio.create_task(connection.run()) for connection in self._connections]
+    def start(self, held: Sequence[HeldSocket] = ()) -> None:
+        """Begin to connect; returns at once. ``held``: connections of the process before, which are gone on with; one
+        to a Kamailio that is none of ours is closed."""
+        connections = {one.role: one for one in held}
+        for connection in self._connections:
+            task = asyncio.create_task(connection.run(connections.pop(connection.peer.name, None)))
+            self._tasks.append(task)
+        for other in connections.values():
+            other.discard()
 
     def drain(self) -> None:
         """Have every Kamailio send its calls elsewhere; those under way go on."""
         for connection in self._connections:
             connection.peer.drain()
+
+    def hold(self) -> None:
+        """Read no more from any Kamailio: what it sends waits. A connection that is lost is not made again."""
+        for connection in self._connections:
+            connection.hold()
+
+    def resume(self) -> None:
+        """Read again after `hold`."""
+        for connection in self._connections:
+            connection.resume()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether every call asked about has its answer, and Kamailio's kernel has it."""
+        return all(connection.at_rest for connection in self._connections)
+
+    def hand_over(self) -> list[HeldSocket]:
+        """The connections as another process may go on with them. To be called when held and at rest."""
+        return [held for connection in self._connections if (held := connection.hand_over()) is not None]
+
+    def let_go(self) -> None:
+        """Give up the connections without a word to Kamailio; those that were handed over live on where they went."""
+        for connection in self._connections:
+            connection.let_go()
 
     async def close(self) -> None:
         """Write what was answered, and disconnect; a call still being decided gets no answer."""
@@ -77,16 +108,26 @@ class _Connection(asyncio.Protocol):
         self._lost: asyncio.Event = asyncio.Event()
         self._flush_scheduled = False
         self._timer: asyncio.TimerHandle | None = None
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._held: HeldSocket | None = None
+        self._let_go = False
 
-    async def run(self) -> None:
-        """Connect, and connect again whenever the connection is lost, until cancelled."""
+    async def run(self, held: HeldSocket | None = None) -> None:
+        """Connect, and connect again whenever the connection is lost, until cancelled. ``held`` is gone on with
+        first."""
         self._loop = loop = asyncio.get_running_loop()
+        self._held = held
         try:
             while True:
+                await self._may_read.wait()
                 self._lost.clear()
                 try:
                     async with asyncio.timeout(CONNECT_SECONDS):
-                        await loop.create_connection(lambda: self, self._address.host, self._address.port)
+                        if self._held is not None:
+                            await loop.create_connection(lambda: self, sock=self._held.socket)
+                        else:
+                            await loop.create_connection(lambda: self, self._address.host, self._address.port)
                 except (OSError, TimeoutError) as error:
                     wait = self._backoff.failed(loop.time())
                     logger.warning(
@@ -107,10 +148,43 @@ class _Connection(asyncio.Protocol):
                 self._transport.close()
                 await self._lost.wait()
 
+    def hold(self) -> None:
+        self._may_read.clear()
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        self._may_read.set()
+        if self._transport is not None and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    @property
+    def at_rest(self) -> bool:
+        if self._transport is None:
+            return True
+        waits = self.peer.outbox.held_bytes or self._transport.get_write_buffer_size() or self._flush_scheduled
+        return not waits and not self.peer.in_flight
+
+    def hand_over(self) -> HeldSocket | None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return None
+        connection = duplicate(transport.get_extra_info("socket").fileno())
+        return HeldSocket(socket=connection, role=self.peer.name, unread=self.peer.unread)
+
+    def let_go(self) -> None:
+        self._let_go = True
+        transport, self._transport = self._transport, None  # nothing is written from now on
+        if transport is not None:
+            transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.peer.connected()
-        logger.info("evapi_connected", extra={"peer": self.peer.name})
+        held, self._held = self._held, None
+        self.peer.connected(held.unread if held is not None else b"")
+        logger.info("evapi_connected", extra={"peer": self.peer.name, "handed_over": held is not None})
+        if not self._may_read.is_set():
+            self._transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -118,7 +192,10 @@ class _Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self.peer.disconnected()
-        logger.warning("evapi_disconnected", extra={"peer": self.peer.name, "reason": str(exc or "closed")})
+        if self._let_go:
+            logger.info("evapi_handed_over", extra={"peer": self.peer.name})
+        else:
+            logger.warning("evapi_disconnected", extra={"peer": self.peer.name, "reason": str(exc or "closed")})
         self._lost.set()
 
     def data_received(self, data: bytes) -> None:

@@ -17,11 +17,17 @@ class NetstringDecoder:
 
     __slots__ = ("_buffer", "_digits", "_limit")
 
-    def __init__(self, limit: int) -> None:
-        """``limit``: the longest payload accepted, in bytes."""
+    def __init__(self, limit: int, unread: bytes = b"") -> None:
+        """``limit``: the longest payload accepted, in bytes. ``unread``: the beginning of a frame, from `unread` of
+        the decoder that had the stream before."""
         self._limit = limit
         self._digits = len(str(limit))
-        self._buffer = b""
+        self._buffer = unread
+
+    @property
+    def unread(self) -> bytes:
+        """The beginning of a frame that is not complete."""
+        return self._buffer
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that these bytes complete, in order.

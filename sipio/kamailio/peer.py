@@ -82,9 +82,19 @@ class KamailioPeer:
         self._probe: Transaction | None = None
         """The last call that came through the open breaker."""
 
-    def connected(self) -> None:
-        """A new connection: nothing of the old one goes on."""
-        self._decoder = NetstringDecoder(self._limits.frame_bytes)
+    @property
+    def unread(self) -> bytes:
+        """The beginning of a message of Kamailio's that is not complete."""
+        return self._decoder.unread
+
+    def connected(self, unread: bytes = b"") -> None:
+        """A new connection: nothing of the old one goes on. ``unread``: where another process had this connection
+        before, the beginning of a message that it has read.
+
+        How much of what that process wrote Kamailio has not read is not told: it handed over once nothing waited, and
+        Kamailio has had the time of a start to read since.
+        """
+        self._decoder = NetstringDecoder(self._limits.frame_bytes, unread)
         self.outbox = _new_outbox()
         self._connected = True
         self._connections += 1
@@ -105,6 +115,11 @@ class KamailioPeer:
         for call in calls:
             if call.pending is not None:
                 call.pending.cancel()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls being decided."""
+        return len(self._calls)
 
     def drain(self) -> None:
         """Ask for no more calls; those under way are answered."""

@@ -73,12 +73,14 @@ class RpcConnection:
         "finishing",
     )
 
-    def __init__(self, limits: RpcLimits, now: float) -> None:
+    def __init__(self, limits: RpcLimits, now: float, next_msgid: int = 0) -> None:
+        """``next_msgid``: of the first request of ours; a connection that goes on in another process goes on counting,
+        so that a late answer to one of before is not taken for another's."""
         self._limits = limits
         self._splitter = FrameSplitter(limits.frame_bytes)
         self._output: list[bytes] = []
         self._outstanding: set[int] = set()
-        self._next_msgid = 0
+        self._next_msgid = next_msgid
         self._unanswered = 0
         self._partial_since: float | None = None
         self._heard_at = now
@@ -88,6 +90,16 @@ class RpcConnection:
         """Whether a `ConnectionFailed` was given."""
         self.ended = False
         """Whether the transport is gone: see `end`."""
+
+    @property
+    def unread(self) -> bytes:
+        """The beginning of a message of the peer's that is not complete."""
+        return bytes(self._splitter.partial)
+
+    @property
+    def next_msgid(self) -> int:
+        """Of the next request of ours."""
+        return self._next_msgid
 
     def finish(self) -> None:
         """Let nothing new begin from now on; what has begun is answered."""

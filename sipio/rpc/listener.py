@@ -7,17 +7,23 @@ import grp
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from sipio.errors import LocalError
+from sipio.held_socket import HeldSocket, duplicate
 from sipio.rpc.addresses import TcpAddress, UnixAddress
 
 BACKLOG: Final = 512
 """Connections that the kernel holds before we take them: every switch of a site reconnecting at once."""
 ACCEPTS_AT_ONCE: Final = 64
 """Accepted in one turn of the loop, so that a flood of connections does not hold up those that are open."""
+LISTENER: Final = "listener"
+"""The role of a listening socket that is held."""
+PATH: Final = "path"
+INODE: Final = "inode"
+"""Of a held unix socket: its file."""
 RETRY_SECONDS: Final = 0.1
 """Wait after the system had no descriptor or memory for a connection."""
 
@@ -37,11 +43,30 @@ class Listener:
         self._inode = self._path.stat().st_ino if self._path else None
         self._loop.add_reader(listening.fileno(), self._accept)
 
-    def close(self) -> None:
-        """Accept no more. A unix socket's file goes, unless another process has put its own there."""
+    def hold(self) -> None:
+        """Accept no more for now: who connects waits in the kernel, up to `BACKLOG` of them."""
         if self._retry is not None:
             self._retry.cancel()
+            self._retry = None
         self._loop.remove_reader(self.socket.fileno())
+
+    def resume(self) -> None:
+        """Accept again after `hold`."""
+        self._loop.add_reader(self.socket.fileno(), self._accept)
+
+    def hand_over(self) -> HeldSocket:
+        """The socket as another process may go on with it."""
+        details = {} if self._path is None else {PATH: os.fspath(self._path), INODE: self._inode}
+        return HeldSocket(socket=duplicate(self.socket.fileno()), role=LISTENER, details=details)
+
+    def let_go(self) -> None:
+        """Close this process's descriptor of a socket that another one goes on with; its file stays."""
+        self.hold()
+        self.socket.close()
+
+    def close(self) -> None:
+        """Accept no more. A unix socket's file goes, unless another process has put its own there."""
+        self.hold()
         self.socket.close()
         if self._path is not None:
             with contextlib.suppress(FileNotFoundError):
@@ -69,13 +94,19 @@ class Listener:
         self._loop.add_reader(self.socket.fileno(), self._accept)
 
 
-def listen_unix(address: UnixAddress) -> socket.socket:
-    """A unix socket with its permissions from the first moment on.
+def listen_unix(address: UnixAddress, held: Sequence[HeldSocket] = ()) -> socket.socket:
+    """A unix socket with its permissions from the first moment on, or the one of this path that is held.
 
     A socket file that nobody listens on is replaced. Raises `LocalError` where somebody does, where the
     path is something else, and where the system refuses.
     """
     path = address.path
+    for one in held:
+        if one.details.get(PATH) == os.fspath(path):
+            if _stands(path, one.details.get(INODE)):
+                _permit(address)
+                return one.socket
+            one.discard()  # nobody can reach it: its file is gone, or is another's
     try:
         _remove_stale(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -90,17 +121,36 @@ def listen_unix(address: UnixAddress) -> socket.socket:
             os.umask(old_umask)
         # Before the permissions: who may connect is not refused for a socket that does not listen yet.
         listening.listen(BACKLOG)
-        if address.group:
-            os.chown(path, -1, grp.getgrnam(address.group).gr_gid)
-        path.chmod(address.mode)
+        _permit(address)
         listening.setblocking(False)
-    except (OSError, KeyError) as error:
+    except OSError as error:
         listening.close()
-        reason = error.strerror if isinstance(error, OSError) else f"no group {address.group!r}"
+        reason = error.strerror
         if isinstance(error, FileNotFoundError):
             reason = f"there is no directory {path.parent}"
         raise LocalError(f"{path}: {reason or error}") from error
+    except LocalError:
+        listening.close()
+        raise
     return listening
+
+
+def _permit(address: UnixAddress) -> None:
+    """Give a socket's file its group and its permissions. Raises `LocalError` or OSError."""
+    if address.group:
+        try:
+            group = grp.getgrnam(address.group).gr_gid
+        except KeyError as error:
+            raise LocalError(f"{address.path}: no group {address.group!r}") from error
+        os.chown(address.path, -1, group)
+    address.path.chmod(address.mode)
+
+
+def _stands(path: Path, inode: int | None) -> bool:
+    try:
+        return path.stat().st_ino == inode
+    except OSError:
+        return False
 
 
 def _remove_stale(path: Path) -> None:
@@ -122,13 +172,17 @@ def _remove_stale(path: Path) -> None:
     raise LocalError(f"{path}: another process listens there")
 
 
-async def listen_tcp(address: TcpAddress) -> list[socket.socket]:
-    """A socket for each address that the host's name has. Raises `LocalError`."""
+async def listen_tcp(address: TcpAddress, held: Sequence[HeldSocket] = ()) -> list[socket.socket]:
+    """A socket for each address that the host's name has, the held one where there is one. Raises `LocalError`."""
     loop = asyncio.get_running_loop()
     listening: list[socket.socket] = []
     try:
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _name, where in dict.fromkeys(found):
+            kept = next((one for one in held if one.socket.family == family and _bound_to(one, where)), None)
+            if kept is not None:
+                listening.append(kept.socket)
+                continue
             one = socket.socket(family, kind, protocol)
             listening.append(one)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -142,3 +196,10 @@ async def listen_tcp(address: TcpAddress) -> list[socket.socket]:
             one.close()
         raise LocalError(f"{address.host}:{address.port}: {error.strerror or error}") from error
     return listening
+
+
+def _bound_to(held: HeldSocket, where: tuple[object, ...]) -> bool:
+    try:
+        return bool(held.socket.getsockname()[:2] == where[:2])
+    except OSError:
+        return False

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Final, cast
 
+from sipio.held_socket import HeldSocket, duplicate
 from sipio.rpc.connection import ConnectionFailed, Event, RequestRefused, RpcConnection
 from sipio.rpc.messages import NotificationReceived, RequestReceived, ResponseReceived
 from sipio.rpc.peer import RpcPeer
@@ -14,6 +15,8 @@ from sipio.rpc.service import Service, Serving
 
 logger = logging.getLogger(__name__)
 
+NEXT_MSGID: Final = "next_msgid"
+"""Of a held connection: the number of our next request."""
 LINGER_SECONDS: Final = 1.0
 """How long a connection that we end stays half-open, so that the peer can read why: closing a socket with
 unread input resets it and takes the last message along."""
@@ -23,16 +26,25 @@ class RpcProtocol(asyncio.Protocol):
     """Carries bytes and deadlines between a transport and the connection's core, and its events to `Serving` and
     `RpcPeer`. Needs a running loop."""
 
-    def __init__(self, service: Service, on_end: "Callable[[RpcProtocol], None] | None" = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        on_end: "Callable[[RpcProtocol], None] | None" = None,
+        held: HeldSocket | None = None,
+    ) -> None:
+        """``held``: of another process, which had this connection before."""
         self._service = service
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._core = RpcConnection(service.limits, self._loop.time())
+        next_msgid = held.details.get(NEXT_MSGID, 0) if held is not None else 0
+        self._core = RpcConnection(service.limits, self._loop.time(), next_msgid)
+        self._unread = held.unread if held is not None else b""
         self._transport: asyncio.Transport | None = None
         self.peer = RpcPeer(self._core, self._schedule_flush)
         self._serving = Serving(service, self._core, self.peer, self._schedule_flush)
         self._flush_due = False
         self._reading_paused = False
+        self._held = False
         self._deadline_timer: asyncio.TimerHandle | None = None
         self._deadline_at = 0.0
         self._linger_timer: asyncio.TimerHandle | None = None
@@ -43,6 +55,44 @@ class RpcProtocol(asyncio.Protocol):
     def in_flight(self) -> int:
         """The peer's requests being worked on."""
         return len(self._serving.working)
+
+    def hold(self) -> None:
+        """Read no more: what the peer sends waits."""
+        self._held = True
+        if self._transport is not None and not self._reading_paused:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again after `hold`."""
+        self._held = False
+        if self._transport is not None and not self._reading_paused:
+            self._core.reading_resumed(self._loop.time())
+            self._transport.resume_reading()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether neither side owes the other an answer, and all that was said is with the peer's kernel."""
+        transport = self._transport
+        waits = self._serving.working or self.peer.waiting or self._flush_due
+        return not waits and (transport is None or not transport.get_write_buffer_size())
+
+    def hand_over(self, role: str) -> HeldSocket | None:
+        """The connection as another process may go on with it; None for one that is not at rest or about to end."""
+        transport, core = self._transport, self._core
+        if transport is None or transport.is_closing() or core.finishing or core.failed or not self.at_rest:
+            return None
+        if transport.get_extra_info("ssl_object") is not None:  # whose keys are in this process
+            return None
+        connection = duplicate(transport.get_extra_info("socket").fileno())
+        return HeldSocket(socket=connection, role=role, unread=core.unread, details={NEXT_MSGID: core.next_msgid})
+
+    def let_go(self) -> None:
+        """End this end of a connection that another process goes on with; one that none does is closed."""
+        if self._transport is not None:
+            if self._transport.get_extra_info("ssl_object") is not None:
+                self._transport.close()
+            else:
+                self._transport.abort()
 
     def finish(self) -> None:
         """End the connection once every request being worked on has its answer and the peer has read it."""
@@ -81,6 +131,9 @@ class RpcProtocol(asyncio.Protocol):
         deadline = self._core.deadline()
         if deadline is not None:
             self._arm(deadline)
+        unread, self._unread = self._unread, b""
+        if unread:
+            self.data_received(unread)
 
     def data_received(self, data: bytes) -> None:
         if self._core.finishing and not self._serving.working and not self.peer.waiting:
@@ -115,7 +168,8 @@ class RpcProtocol(asyncio.Protocol):
         if self._reading_paused and self._transport is not None:
             self._reading_paused = False
             self._core.reading_resumed(self._loop.time())
-            self._transport.resume_reading()
+            if not self._held:
+                self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._core.end()
@@ -210,7 +264,7 @@ class RpcProtocol(asyncio.Protocol):
     def _deadline_came(self) -> None:
         self._deadline_timer = None
         now = self._loop.time()
-        if self._reading_paused:
+        if self._reading_paused or self._held:
             self._core.reading_resumed(now)
         for event in self._core.expire(now):
             self._handle(event)

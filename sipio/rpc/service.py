@@ -116,8 +116,8 @@ class Serving:
         self._core = core
         self._output_ready = output_ready
         self.peer = peer
-        self.working: set[Responder] = set()
-        """The requests being worked on, by the answers that are due."""
+        self.working: dict[Responder, None] = {}
+        """The requests being worked on, by the answers that are due, in the order in which they came."""
 
     def request(self, event: RequestReceived) -> None:
         """Give a request to its method, or refuse it. A refusal lies in the core when this returns."""
@@ -198,7 +198,7 @@ class Serving:
     def _settle(self, responder: Responder) -> None:
         # It may have been settled before: when the connection was lost.
         if responder in self.working:
-            self.working.remove(responder)
+            del self.working[responder]
             self._service.ended()
 
     def _refuse(self, msgid: int, code: ErrorCode, message: str) -> None:
@@ -219,7 +219,7 @@ class Serving:
 
     def _call(self, method: Method, params: Any, responder: Responder, name: str) -> None:
         if not method.immediate:
-            self.working.add(responder)
+            self.working[responder] = None
             self._service.in_flight += 1
         try:
             method.handle(params, responder)

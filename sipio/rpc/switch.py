@@ -1,7 +1,7 @@
 """The methods that a switch calls: one `Router` asked over MessagePack-RPC."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -145,6 +145,17 @@ class SwitchMethods:
             except ConnectionLost:
                 self._wanting[method].discard(peer)
 
+    def wanted_by(self, peer: RpcPeer) -> list[str]:
+        """The notifications that a client has asked for."""
+        return [method for method, peers in self._wanting.items() if peer in peers]
+
+    def want(self, peer: RpcPeer, methods: Iterable[str]) -> None:
+        """Notify a client of these, of which those that we do not know are left alone."""
+        for method in methods:
+            if method in self._wanting:
+                self._wanting[method].add(peer)
+                peer.ended.add_done_callback(functools.partial(self._unsubscribe, method, peer))
+
     def _unsubscribe(self, method: str, peer: RpcPeer, _ended: object) -> None:
         self._wanting[method].discard(peer)
 
@@ -152,10 +163,7 @@ class SwitchMethods:
         peer = responder.peer
         for wanting in self._wanting.values():
             wanting.discard(peer)
-        for method in params[0].notify if params else ():
-            if method in self._wanting:
-                self._wanting[method].add(peer)
-                peer.ended.add_done_callback(functools.partial(self._unsubscribe, method, peer))
+        self.want(peer, params[0].notify if params else ())
         responder.result(self._welcome)
 
     def _ping(self, _params: list[dict[str, Any]], responder: Responder) -> None:

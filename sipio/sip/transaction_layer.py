@@ -50,7 +50,8 @@ class TransactionLayer:
         self._large: Final = LargeRequests(stream_local)
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
         self._servers: dict[object, ServerTransaction] = {}
-        self._unanswered: dict[Address, set[ClientTransaction]] = {}
+        # In the order in which they began, which is that in which they fail together.
+        self._unanswered: dict[Address, dict[ClientTransaction, None]] = {}
         self.dropped = 0
         """Requests dropped because of `TRANSACTIONS`."""
 
@@ -187,7 +188,7 @@ class TransactionLayer:
 
     def _begin(self, transaction: ClientTransaction, now: float) -> None:
         self._clients[transaction.key] = transaction
-        self._unanswered.setdefault(transaction.destination, set()).add(transaction)
+        self._unanswered.setdefault(transaction.destination, {})[transaction] = None
         transaction.start(now)
 
     def _send_as_datagrams(self, transaction: ClientTransaction, hop: Hop, now: float) -> None:
@@ -201,7 +202,7 @@ class TransactionLayer:
     def _answered(self, transaction: ClientTransaction) -> None:
         waiting = self._unanswered.get(transaction.destination)
         if waiting is not None:
-            waiting.discard(transaction)
+            waiting.pop(transaction, None)
             if not waiting:
                 del self._unanswered[transaction.destination]
 

@@ -94,8 +94,14 @@ class Program:
     """Those that nobody has seen end."""
 
     def __init__(
-        self, command: Sequence[str], log: Path, directory: Path, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        log: Path,
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
+        """``descriptors``: those that it inherits besides the standard ones."""
         self.command = command
         self._lines: list[str] = []
         self._grown = threading.Condition()
@@ -110,6 +116,7 @@ class Program:
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=descriptors,
         )
         guard().tell("+", self.process.pid)
         self.running.append(self)

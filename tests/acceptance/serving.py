@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sipio.rpc.client import RpcClient
 from tests.acceptance.processes import Program, wait_until
+from tests.acceptance.service_manager import ServiceManager
 
 ROOT = Path(__file__).parents[2]
 SCRIPTFORGE = str(Path(sys.executable).with_name("scriptforge"))
@@ -40,6 +41,7 @@ class Serving:
         configuration: str = "",
         environment: Mapping[str, str] | None = None,
         launcher: tuple[str, ...] = (),
+        manager: ServiceManager | None = None,
     ) -> None:
         """``assignments`` is the TOML, or None for a customer of each script's name. ``configuration`` comes after
         the socket, the catalog and the metrics page, which the environment sets."""
@@ -54,10 +56,14 @@ class Serving:
         self.assign(assignments)
         file = directory / "sidecar.toml"
         file.write_text(configuration, encoding="utf-8")
+        managed = manager.environment if manager is not None else {}
+        if manager is not None:
+            launcher = (*manager.launcher(), *launcher)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SCRIPTFORGE_")}
         given = {
             "SCRIPTFORGE_SOCKET__UNIX": str(self.socket),
             "SCRIPTFORGE_CATALOG__DIRECTORY": str(self.catalog),
+            "SCRIPTFORGE_CATALOG__LAST_GOOD": str(directory / "last-good"),
             "SCRIPTFORGE_CATALOG__WATCH_SECONDS": "0.05",
             "SCRIPTFORGE_METRICS__LISTEN": "",
             "SCRIPTFORGE_VOICE__RECORDS": "",
@@ -67,7 +73,8 @@ class Serving:
             [*launcher, SCRIPTFORGE, "serve", "--config", str(file)],
             directory / "daemon.log",
             ROOT,
-            environment=inherited | given | dict(environment or {}),
+            environment=inherited | given | managed | dict(environment or {}),
+            descriptors=manager.descriptors if manager is not None else (),
         )
 
     def write(self, script: str, text: str) -> None:

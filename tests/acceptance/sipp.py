@@ -50,10 +50,10 @@ class Sipp:
         file.write_text(text.replace(*replace) if replace[0] else text)
         self.address = address
         self.port = port or free_port(address)
-        self._trace = file.with_suffix(".messages")
+        self.trace = file.with_suffix(".messages")
         command = [require_program("sipp"), "-sf", str(file), "-i", address, "-p", str(self.port)]
         command += ["-m", str(calls), "-nostdin", "-timeout", "20s", "-timeout_error", "-trace_msg"]
-        command += ["-message_file", str(self._trace), *options]
+        command += ["-message_file", str(self.trace), *options]
         self.program = Program(command, file.with_suffix(".log"), directory)
 
     def wait_until_bound(self) -> "Sipp":
@@ -65,9 +65,9 @@ class Sipp:
     def finish(self) -> list[Traced]:
         """Wait for the end of its calls, all as the scenario says; what it saw."""
         status = self.program.finish()
-        trace = read_trace(self._trace) if self._trace.exists() else []
+        trace = read_trace(self.trace) if self.trace.exists() else []
         said = [item.message.raw.split(b"\r\n")[0] for item in trace]
-        assert status == 0, f"{self._trace.name}: exit status {status}, last messages {said[-12:]}"
+        assert status == 0, f"{self.trace.name}: exit status {status}, last messages {said[-12:]}"
         return trace
 
     def stop(self) -> None:

@@ -93,11 +93,11 @@ async def test_reloads_under_load_lose_no_call(tmp_path: Path) -> None:
                 # A broken one is said in the log and in the metrics, and the former one goes on.
                 position = daemon.program.position
                 daemon.write("ordinary", "function main(data) {")
-                refused = await asyncio.to_thread(daemon.program.wait_for, "catalog_refused", position)
+                refused = await asyncio.to_thread(daemon.program.wait_for, "catalog_broken", position)
                 assert "ordinary.js:1:" in json.loads(refused)["problems"][0]
                 position = daemon.program.position
                 daemon.send(signal.SIGHUP)
-                await asyncio.to_thread(daemon.program.wait_for, "catalog_refused", position)
+                await asyncio.to_thread(daemon.program.wait_for, "catalog_broken", position)
                 daemon.assign(ORDINARY + '[[route]]\ncustomer = "x"\nscript = "nowhere"\n')
                 await asyncio.to_thread(daemon.program.wait_for, "nowhere", position)
                 await eventually(lambda: metrics(port)["scriptforge_catalog_reload_success",] == 0)
@@ -223,7 +223,7 @@ async def test_a_second_sigterm_ends_the_drain_at_once(tmp_path: Path) -> None:
             while (await second.call("stats"))["pending"] == 0:
                 pass
             daemon.send(signal.SIGTERM)
-            await asyncio.to_thread(daemon.program.wait_for, "shutdown_began")
+            await asyncio.to_thread(daemon.program.wait_for, "accepting_stopped")
             with pytest.raises(RpcError) as refused:
                 await second.call("route", request("never"))
             assert refused.value.code == "shutting_down"

@@ -82,17 +82,19 @@ def test_a_script_that_drives_a_call_asks_it(tmp_path: Path) -> None:
     assert record["outcome"] == "returned"
 
 
-async def test_a_script_that_was_not_granted_it_is_refused_for_it(tmp_path: Path) -> None:
+async def test_a_script_that_is_granted_it_no_more_is_not_run_on_it_any_more(tmp_path: Path) -> None:
     entry = '[[script]]\nfile = "decides.js"\nkind = "app"\n{}[[route]]\ncustomer = "granted"\nscript = "decides"\n'
     granted, denied = entry.format('modules = ["credit"]\n'), entry.format("modules = []\n")
     serving = Serving(tmp_path, {"decides": DECIDES}, granted, launcher=LAUNCHER).ready()
     try:
         serving.assign(denied)
-        refused = serving.program.wait_for('"action":"catalog_refused"')
+        serving.program.wait_for('"action":"catalog_loaded".*"scripts":0')
+        problems = serving.records("catalog_broken")[0]["problems"]
         client = await serving.client()
         decision = await client.call("route", request("granted"))
         await client.close()
     finally:
         serving.stop()
-    assert "there is no module 'credit'" in refused
-    assert decision["headers"]["add"] == [["X-Credit", "7.5"]], "the catalog that was right goes on"
+    assert "there is no module 'credit'" in problems[0]
+    assert decision["outcome"] == "script_error", "its last good version was right for another grant"
+    assert decision["headers"]["add"] == []

@@ -1,5 +1,6 @@
 """Parts of the daemon: what their end promises."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
@@ -18,6 +19,9 @@ class Noted:
         self.error = error
 
     async def start(self) -> None: ...
+
+    def refuse_calls(self) -> None:
+        self._note()
 
     def stop_accepting(self) -> None:
         self._note()
@@ -67,3 +71,17 @@ async def test_no_step_of_the_end_is_kept_from_a_part_by_one_before_it(
     with pytest.raises(ExceptionGroup, match=f"could not {words}: socket: a bug"):
         await step(parts)
     assert stepped == ["socket", "sip"]
+
+
+async def test_a_part_that_does_not_close_takes_no_time_from_the_others() -> None:
+    closed: list[str] = []
+
+    class Hanging(Noted):
+        async def close(self) -> None:
+            await asyncio.Event().wait()
+
+    parts: list[Part] = [Hanging("socket", closed), Noted("sip", closed)]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await close_all(parts)
+    assert closed == ["sip"]

@@ -24,6 +24,7 @@ from sidecar.catalog.directory.entries import (
     Table,
     TablePlace,
     read_table,
+    salvaged,
 )
 from sidecar.catalog.directory.script_files import UnusableFileError, text_of
 from sidecar.catalog.entries import AssignmentEntry, Assignments, DestinationEntry, DidEntry, Key, RouteEntry
@@ -82,6 +83,10 @@ class Document:
         self.problems: list[Problem] = []
         """Of tables that are not in order."""
         self.scripts: list[DescribedScript] = []
+        self.wrong: list[AssignmentEntry] = []
+        """Assignments with something wrong in them of which it is sure for what calls they are."""
+        self.wrong_scripts: list[tuple[DescribedScript, str]] = []
+        """Scripts likewise, and why each cannot be used."""
         self.broken_ids: set[str] = set()
         """Scripts whose table has a problem: what points to them is not at fault as well."""
         self.broken_files: set[str] = set()
@@ -112,6 +117,10 @@ class Document:
     def reopen(self, read: Callable[[], bytes]) -> None:
         """Take what reads the file, for the places that will be asked for."""
         self._reopen = read
+
+    def content(self) -> bytes:
+        """The whole file as it was read. Raises UnusableFileError where it is given up and cannot be read any more."""
+        return self._whole()
 
     def text(self) -> str:
         """The whole text. Raises UnusableFileError where the file cannot be read any more."""
@@ -172,6 +181,8 @@ class Document:
     def _start(self) -> None:
         self.problems.clear()
         self.scripts.clear()
+        self.wrong.clear()
+        self.wrong_scripts.clear()
         self.broken_ids.clear()
         self.broken_files.clear()
         self._source = None
@@ -186,7 +197,9 @@ class Document:
             self.scripts.append(DescribedScript(place, table, frozenset(given)))
         elif table is not None:
             return _ENTRIES[type(table)](place=place, **structs.asdict(table))
-        elif place.table == "script":
+        else:
+            self._salvage(place, given, complaints[0].message)
+        if table is None and place.table == "script":
             file, script_id = given.get("file"), given.get("id")
             if isinstance(file, str):
                 self.broken_files.add(file)
@@ -194,6 +207,13 @@ class Document:
             if isinstance(script_id, str):
                 self.broken_ids.add(script_id)
         return None
+
+    def _salvage(self, place: TablePlace, given: Mapping[str, Any], why: str) -> None:
+        table = salvaged(place.table, given)
+        if isinstance(table, ScriptTable):
+            self.wrong_scripts.append((DescribedScript(place, table, frozenset(given)), why))
+        elif table is not None:
+            self.wrong.append(_ENTRIES[type(table)](place=place, wrong=why, **structs.asdict(table)))
 
     def _say(self, place: TablePlace | None, complaint: Complaint) -> None:
         where = self.line_and_column(place, complaint.key, complaint.within)

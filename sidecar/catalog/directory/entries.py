@@ -109,6 +109,15 @@ TABLES: Mapping[str, type[Table]] = {
 }
 
 
+_IDENTITY: Mapping[str, frozenset[str]] = {
+    "script": frozenset({"file", "id"}),
+    "route": frozenset({"customer", "route"}),
+    "did": frozenset({"did"}),
+    "destination": frozenset({"destination"}),
+}
+"""The keys that say whom a table is for."""
+
+
 class TablePlace(msgspec.Struct, frozen=True, gc=False):
     """The place of a table: the first ``[[route]]`` is ``("route", 0)``. As many as assignments, and so not a tuple,
     which the garbage collector would walk."""
@@ -151,6 +160,28 @@ def read_table(name: str, table: Mapping[str, Any]) -> tuple[Table | None, list[
         except TomlSyntaxError as error:
             complaints.append(Complaint(("vars",), f"vars: {error.message}", (error.line, error.column)))
     return (None, complaints) if complaints else (TABLES[name](**values), complaints)
+
+
+def salvaged(name: str, given: Mapping[str, Any]) -> Table | None:
+    """What of a table with something wrong in it says whom it is for and what its failure gives; None where it is not
+    sure whom it is for: a key that there is not may be meant for one that says so."""
+    keys, _ = _keys_of(TABLES[name])
+    identity = _IDENTITY[name]
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in keys:
+            if not identity <= given.keys():
+                return None
+        elif key != "vars":
+            try:
+                values[key] = convert_value(value, keys[key])
+            except ValueError:
+                if key in identity:
+                    return None
+    if name != "script":
+        values.setdefault("script", "")
+    required = [declared.name for declared in msgspec.structs.fields(TABLES[name]) if declared.required]
+    return TABLES[name](**values) if all(key in values for key in required) else None
 
 
 def _variables(given: dict[str, Any] | str) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from typing import Final, NamedTuple, cast
 from sidecar.catalog.compile import Compiled, Rules, compile_catalog
 from sidecar.catalog.directory.document import Document
 from sidecar.catalog.directory.entries import ScriptTable, TablePlace
+from sidecar.catalog.directory.last_good import LastGood
 from sidecar.catalog.directory.script_files import UnusableFileError, file_digest, read_file, read_text_file, text_of
-from sidecar.catalog.entries import Entries, Key, Place, ScriptEntry
-from sidecar.catalog.source import Loaded
+from sidecar.catalog.entries import Assignments, Entries, Key, Place, ScriptEntry
+from sidecar.catalog.model import Snapshot
+from sidecar.catalog.source import Broken, Loaded, ServedBy
 from sidecar.configuration.toml_source import TomlSyntaxError
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.kind import Kind
@@ -48,10 +50,20 @@ class _Checked:
     """None where one of the problems is an error."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """One compilation."""
+
+    scripts: "_Scripts"
+    compiled: Compiled
+    document_is_wrong: bool
+    """By more than that a script which it names is not there or is wrong itself."""
+
+
 class DirectoryLoader:
     """Loads a catalog directory, again and again: what has not changed is neither read nor checked again."""
 
-    __slots__ = ("_checked", "_compiled", "_document", "catalog", "confirm", "rules")
+    __slots__ = ("_checked", "_compiled", "_document", "catalog", "confirm", "last_good", "rules")
 
     def __init__(
         self,
@@ -60,8 +72,13 @@ class DirectoryLoader:
         *,
         modules: Collection[str] = AVAILABLE,
         confirm: Confirm | None = None,
+        last_good: LastGood | None = None,
     ) -> None:
+        """Without ``last_good`` everything is right, or nothing is taken. With it each file serves in its last good
+        version, and what has none gives its error action; ``assignments.toml`` as a whole must have been right once,
+        or be TOML now."""
         self.catalog = catalog
+        self.last_good = last_good
         self.confirm = confirm
         self.rules = Rules(decisions, frozenset(modules))
         self._checked: dict[_FileKey, _Checked] = {}
@@ -71,32 +88,100 @@ class DirectoryLoader:
     def load(self) -> Loaded:
         """Reads, checks and compiles. Blocks for as long as that takes: to be called in a thread."""
         file = self.catalog.directory / ASSIGNMENTS
+        sources: dict[str, str] = {}
+        problems: list[Problem] = []
+        document: Document | None = None
         try:
             document = self._read_document(file)
         except UnusableFileError as error:
-            return Loaded(None, (error.problem,))
+            problems.append(error.problem)
         except TomlSyntaxError as error:
-            # The scripts are not looked at: only their entries say which of them are Apps.
-            problem = Problem(str(file), error.line, error.column, Severity.ERROR, error.message)
-            sources = {}
+            problems.append(Problem(str(file), error.line, error.column, Severity.ERROR, error.message))
             with contextlib.suppress(UnusableFileError):
                 sources[str(file)] = read_text_file(file, self.catalog.directory, ASSIGNMENTS_BYTES)
-            return Loaded(None, (problem,), sources)
-        scripts = _Scripts(self.catalog, document, self._checked, self._check, self.rules)
-        entries = Entries(tuple(scripts.entries()), document.assignments, frozenset(document.broken_ids))
-        compiled = compile_catalog(entries, self.rules, self._compiled)
-        problems = [*document.problems, *scripts.problems, *self._problems(document, compiled)]
-        sources = scripts.sources
-        if problems and document is not self._document:
-            sources[str(file)] = document.text()
-        document.close()
-        self._document, self._checked, self._compiled = document, scripts.checked, compiled
-        has_errors = any(problem.severity is Severity.ERROR for problem in problems)
+        try:
+            snapshot: Snapshot | None = None
+            broken: tuple[Broken, ...] = ()
+            if document is not None:
+                tried = self._compile(document)
+                problems += [*document.problems, *tried.scripts.problems, *self._problems(document, tried.compiled)]
+                sources |= tried.scripts.sources
+                if problems and document is not self._document:
+                    sources[str(file)] = document.text()
+                has_errors = any(problem.severity is Severity.ERROR for problem in problems)
+                snapshot = None if has_errors else tried.compiled.snapshot
+                if self.last_good is not None:
+                    self._keep(self.last_good, document, tried, all_of_them=snapshot is not None)
+                    if snapshot is None:
+                        snapshot, broken = self._partial(self.last_good, document, tried)
+            elif self.last_good is not None:
+                # The scripts are looked at only where the last good document says which of them are Apps.
+                snapshot, broken = self._last_good_document(self.last_good)
+        finally:
+            if document is not None:
+                document.close()
+                self._document = document
         return Loaded(
-            None if has_errors else compiled.snapshot,
+            snapshot,
             tuple(sorted(set(problems), key=lambda one: (one.file != str(file), *_order(one)))),
             sources,
+            broken,
         )
+
+    def _compile(self, document: Document, *, wrong: bool = False) -> _Tried:
+        """All of a document and its scripts. ``wrong``: also what is wrong with it, each with its error action; scripts
+        that are not there as they last were."""
+        last_good = self.last_good
+        scripts = _Scripts(self.catalog, document, self._checked, self._check, self.rules, last_good)
+        assignments, entries = document.assignments, list(scripts.entries())
+        if wrong and document.wrong:
+            assignments = Assignments((*assignments.entries, *document.wrong))
+        if wrong:
+            entries += scripts.wrong_entries()
+
+        def compiled() -> Compiled:
+            found = Entries(tuple(entries), assignments, frozenset(document.broken_ids))
+            return compile_catalog(found, self.rules, self._compiled)
+
+        result = self._compiled = compiled()
+        if wrong and result.missing:
+            entries += scripts.last_good_entries(result.missing)
+            result = self._compiled = compiled()
+        self._checked = scripts.checked
+        return _Tried(scripts, result, document_is_wrong=bool(document.problems) or result.entries_are_wrong)
+
+    def _keep(self, last_good: LastGood, document: Document, tried: _Tried, *, all_of_them: bool) -> None:
+        right = None if tried.document_is_wrong else document
+        last_good.keep(right, tried.scripts.right, all_of_them=all_of_them)
+
+    def _partial(self, last_good: LastGood, document: Document, tried: _Tried) -> tuple[Snapshot, tuple[Broken, ...]]:
+        """What there is to run by where something is wrong, and what that is."""
+        if tried.document_is_wrong:
+            snapshot, broken = self._last_good_document(last_good)
+            if snapshot is not None:
+                return snapshot, broken
+        tried = self._compile(document, wrong=True)
+        return tried.compiled.partial, self._broken(document, tried)
+
+    def _last_good_document(self, last_good: LastGood) -> tuple[Snapshot | None, tuple[Broken, ...]]:
+        document = last_good.document()
+        if document is None:
+            return None, ()
+        document.reopen(_given_up)
+        tried = self._compile(document, wrong=True)
+        stands_in = Broken(ASSIGNMENTS, ServedBy.LAST_GOOD)
+        return tried.compiled.partial, (stands_in, *self._broken(document, tried))
+
+    def _broken(self, document: Document, tried: _Tried) -> tuple[Broken, ...]:
+        partial = tried.compiled.partial
+        stood_in = [Broken(f"{SCRIPTS}/{file}", ServedBy.LAST_GOOD) for file in sorted(tried.scripts.stood_in)]
+        unusable = [Broken(f"script {one!r}", ServedBy.ERROR_ACTION) for one in sorted(partial.unusable)]
+        wrong = [
+            Broken(f"[[{place.table}]] {_identity(document, place)}", ServedBy.ERROR_ACTION)
+            for place in tried.compiled.assignments.wrong
+            if isinstance(place, TablePlace)
+        ]
+        return (*stood_in, *unusable, *wrong)
 
     def _check(self, text: str, kind: Kind, file: Path, modules: frozenset[str]) -> _Checked:
         problems = check_script(text, kind, str(file), confirm=self.confirm, modules=modules)
@@ -119,6 +204,16 @@ class DirectoryLoader:
         for finding in compiled.findings:
             file, line, column = _where(self.catalog.directory, document, finding.place, finding.key)
             yield Problem(file, line, column, finding.severity, finding.told(lambda place: _words(document, place)))
+
+
+def _given_up() -> bytes:
+    """In place of the file of a document that is not the file any more: nobody is told lines of it."""
+    raise UnusableFileError(Problem(ASSIGNMENTS, 0, 0, Severity.ERROR, "is another one by now"))
+
+
+def _identity(document: Document, place: TablePlace) -> str:
+    line, _ = document.line_and_column(place)
+    return f"on line {line}" if line else f"number {place.number + 1}"
 
 
 def _order(problem: Problem) -> tuple[str, int, int, str]:
@@ -150,6 +245,7 @@ class _Scripts:
         checked_before: dict[_FileKey, _Checked],
         check: Callable[[str, Kind, Path, frozenset[str]], _Checked],
         rules: Rules,
+        last_good: LastGood | None,
     ) -> None:
         self._catalog = catalog
         self._folder = catalog.directory / SCRIPTS
@@ -157,7 +253,12 @@ class _Scripts:
         self._checked_before = checked_before
         self._check = check
         self._rules = rules
+        self._last_good = last_good
         self._contents: dict[Path, bytes] = {}
+        self.right: dict[str, str] = {}
+        """Texts that are right now, by file."""
+        self.stood_in: set[str] = set()
+        """Files in whose place their last good text is."""
         self.checked: dict[_FileKey, _Checked] = {}
         self.problems: list[Problem] = []
         self.sources: dict[str, str] = {}
@@ -172,16 +273,53 @@ class _Scripts:
             if name not in with_entry:
                 yield self._entry(FilePlace(name), ScriptTable(file=name), frozenset())
 
+    def wrong_entries(self) -> Iterator[ScriptEntry]:
+        """Those of tables that something is wrong with, as far as it is sure whose they are."""
+        for described, why in self._document.wrong_scripts:
+            yield self._made(described.place, described.table, described.given, None, why)
+
+    def last_good_entries(self, ids: Collection[str]) -> Iterator[ScriptEntry]:
+        """Those of files that had no entry and are not there any more."""
+        for one in sorted(ids):
+            table = ScriptTable(file=f"{one}.js")
+            checked = self._stand_in(table)
+            if checked is not None:
+                yield self._made(FilePlace(table.file), table, frozenset(), checked, "")
+
     def _entry(self, place: Place, table: ScriptTable, given: frozenset[str]) -> ScriptEntry:
         time.sleep(0)  # lets the event loop's thread go first; a check of one script is about a millisecond
+        told = len(self.problems)
         checked = self._look(place, table)
+        if checked is not None and checked.prepared is not None:
+            self.right[table.file] = checked.text
+            return self._made(place, table, given, checked, "")
+        # What was told of it is told all the same.
+        why = next((str(one) for one in self.problems[told:] if one.severity is Severity.ERROR), "")
+        return self._made(place, table, given, self._stand_in(table) or checked, why)
+
+    def _stand_in(self, table: ScriptTable) -> _Checked | None:
+        """The last text of its file that was right, if it is right for this table."""
+        text = self._last_good.script(table.file) if self._last_good is not None else None
+        if text is None:
+            return None
+        checked = self._check(text, table.kind, self._folder / table.file, self._rules.known_to(table.modules))
+        if checked.prepared is None:
+            return None
+        self.stood_in.add(table.file)
+        return checked
+
+    def _made(
+        self, place: Place, table: ScriptTable, given: frozenset[str], checked: _Checked | None, why: str
+    ) -> ScriptEntry:
+        prepared = checked.prepared if checked is not None else None
         return ScriptEntry(
             place=place,
+            wrong="" if prepared is not None else why,
             id=table.id or Path(table.file).stem,
             name=table.name or table.file,
             kind=table.kind,
             text=checked.text if checked is not None else "",
-            prepared=checked.prepared if checked is not None else None,
+            prepared=prepared,
             uuid=table.uuid,
             app=table.app,
             environment=table.environment,

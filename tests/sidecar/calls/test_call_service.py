@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.errors import WorkerFailed
 from sandbox.outcome import Crashed, Returned
+from sidecar.calls import service as service_module
 from sidecar.calls.record import CallRecord
 from sidecar.calls.service import CallService
 from sidecar.calls.store import newest
@@ -84,13 +85,58 @@ async def test_the_first_destination_of_a_later_catalog_starts_the_workers() -> 
     assert desk.runner.started == [PoolName.CALLS]
 
 
-async def test_workers_that_fail_to_start_later_are_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_workers_that_fail_to_start_later_are_tried_again_and_calls_refused_meanwhile(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "AGAIN_MIN_SECONDS", 0.01)
     desk = Desk()
     await desk.service.start()
     desk.runner.error = WorkerFailed("no")
     desk.service.use(snapshot())
+    async with asyncio.timeout(5):
+        while caplog.text.count("call_workers_failed") < 2:  # noqa: ASYNC110 - no event shows it
+            await asyncio.sleep(0.005)
+    assert desk.service.state().fault == "no worker for calls"
+    refused = desk.call().refused
+    assert refused is not None
+    assert refused.code == 503
+    desk.service.use(EMPTY)
+    desk.service.use(snapshot())
+    desk.runner.error = None
+    desk.runner.pools[PoolName.CALLS] = MemoryPool()
     await settled()
-    assert "call_workers_failed" in caplog.text
+    assert desk.runner.started == [PoolName.CALLS]
+    assert desk.service.state().fault == ""
+    desk.call()
+    assert len(desk.pool.runs) == 1
+    await desk.service.close()
+
+
+async def test_the_end_gives_up_workers_that_do_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_module, "AGAIN_MIN_SECONDS", 60.0)
+    desk = Desk()
+    await desk.service.start()
+    desk.runner.error = WorkerFailed("no")
+    desk.service.use(snapshot())
+    await asyncio.sleep(0.01)
+    desk.service.cancel_rest()
+    await settled()
+    assert desk.runner.started == []
+
+
+async def test_calls_that_are_ended_together_end_in_the_order_in_which_they_came() -> None:
+    desk = Desk()
+    desk.service.use(snapshot())
+    await desk.service.start()
+    ended: list[str] = []
+    desk.service.events.subscribe(lambda record: ended.append(record.id))
+    ids = [f"c{number}" for number in range(50)]
+    for one in ids:
+        MemoryCall(desk.service.calls, id=one)
+    desk.service.cancel_rest()
+    for run in desk.pool.runs:
+        run.end(ENDED)
+    assert ended == ids
 
 
 async def test_workers_that_fail_at_the_start_keep_the_daemon_from_it() -> None:

@@ -435,3 +435,18 @@ async def test_a_crash_ends_the_call_and_is_told_apart(tmp_path: Path) -> None:
         "system",
         "SIGKILL",
     )
+
+
+async def test_a_destination_whose_script_cannot_be_run_refuses_its_calls_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchange = Exchange(main(""), tmp_path)
+    missing = VoiceAssignment(script_id="gone")
+    snapshot = Snapshot(scripts={}, routes={}, dids={}, destinations={"100": missing}, unusable={"gone": "no file"})
+    exchange.calls.use(snapshot)
+    refused = exchange.call().refused
+    assert refused is not None
+    assert refused.code == 503
+    [line] = caplog.records
+    assert line.message == "call_refused"
+    assert exchange.calls.up == 0

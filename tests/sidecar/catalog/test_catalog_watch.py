@@ -90,7 +90,7 @@ class Watched:
     def write(self, name: str, text: str) -> None:
         (self.directory / name).write_text(text)
 
-    def _accepted(self, snapshot: Snapshot, _problems: Sequence[Problem]) -> None:
+    def _accepted(self, snapshot: Snapshot, _loaded: Loaded) -> None:
         self.thread_ids.add(threading.get_ident())
         self.snapshots.append(snapshot)
         self.handed_on.set()

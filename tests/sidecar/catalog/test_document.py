@@ -65,7 +65,7 @@ def test_by_tables_it_is_what_it_is_as_a_whole(before: str, text: str) -> None:
             entry = entries.pop(TablePlace(*path), None)
             assert (entry is None) == (table is None)
             if table is not None:
-                assert entry == {"place": TablePlace(*path)} | structs.asdict(table)
+                assert entry == {"place": TablePlace(*path), "wrong": ""} | structs.asdict(table)
     assert not entries
     assert not scripts
     document.close()

@@ -48,7 +48,7 @@ class House:
         self.decisions = Decisions(EngineRunner(), Configuration(), empty, self.decided.append)
         self.watcher = CatalogWatcher(source, accepted=self._accepted, refused=self._refused)
 
-    def _accepted(self, snapshot: Snapshot, _problems: Sequence[Problem]) -> None:
+    def _accepted(self, snapshot: Snapshot, _loaded: Loaded) -> None:
         self.decisions.use(snapshot)
         self.handed_on.set()
 

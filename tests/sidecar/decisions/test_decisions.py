@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace as replaced
 
 from sandbox.host import Host
 from sandbox.outcome import (
@@ -568,3 +569,31 @@ async def test_a_sip_request_that_is_no_text_is_the_switchs_mistake() -> None:
     desk = reading()
     with pytest.raises(MalformedMessage):
         desk.ask(sip=SipRequest(uri="\ud800"))
+
+
+@pytest.mark.parametrize(("wrong", "said"), [("line 3: no", "line 3: no"), ("", "there is no script 'own'")])
+@pytest.mark.parametrize(("action", "code"), [(SipAnswer(503, "Closed"), 503), (None, 0)])
+async def test_an_assignment_whose_script_cannot_be_run_gives_its_error_action(
+    wrong: str, said: str, action: SipAnswer | None, code: int
+) -> None:
+    own = replaced(assignment("own", error_action=action), wrong=wrong)
+    desk = Desk(routes={("acme", "uk"): own, ("beta", ""): assignment("other")})
+    scripts = {"other": script("other")} | ({"own": script("own")} if wrong else {})
+    snapshot = Snapshot(
+        scripts=scripts,
+        routes={("acme", "uk"): own, ("beta", ""): assignment("other")},
+        dids={},
+        unusable={"own": "there is no script 'own'"},
+    )
+    desk.decisions.use(snapshot)
+    desk.ask()
+    answer = desk.answer
+    assert (answer.code, answer.outcome) == (code, "script_error")
+    assert answer.script is not None
+    assert answer.script.id == "own"
+    [told] = desk.told
+    assert told.failure is not None
+    assert told.failure.message == said
+    assert desk.runner.runs == []
+    desk.ask(customer="beta")
+    assert len(desk.runner.runs) == 1

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.catalog.directory.last_good import LastGood
 from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.directory.watch import DirectorySource
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.errors import CatalogError, RefusedCatalogError
+from sidecar.lifecycle import PartState
 from sidecar.operations.live_catalog import LiveCatalog
 
 GOOD = '[[route]]\ncustomer = "acme"\nscript = "a"\n'
@@ -75,3 +77,35 @@ async def test_a_refused_catalog_leaves_what_runs(site: Site, caplog: pytest.Log
     site.assign("")
     assert await site.catalog.reload() == "deciding calls with 1 scripts"
     assert len(site.used) == 2
+
+
+async def test_what_is_broken_is_said_everywhere_and_the_rest_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(tmp_path)
+    told: list[str] = []
+    section = CatalogSection(directory=tmp_path, watch=False)
+    loader = DirectoryLoader(section, DecisionSection(), last_good=LastGood(None, tmp_path))
+    catalog = LiveCatalog(DirectorySource(loader), site.used.append, told.append)
+    await catalog.start()
+    assert catalog.state() == PartState()
+    (tmp_path / "scripts" / "a.js").write_text("function main(data) {")
+    status = await catalog.reload()
+    assert status.startswith(
+        "deciding calls with 1 scripts, NOT all as deployed: scripts/a.js: its last good version serves; "
+    )
+    assert status.endswith(str(catalog.state().details["catalog_problem"]))
+    assert f"{tmp_path}/scripts/a.js:1:" in status
+    assert told == ["deciding calls with 1 scripts", status]
+    assert catalog.state().fault == ""
+    assert catalog.state().details["catalog_problems"] == 1
+    assert catalog.state().details["catalog_broken"] == "scripts/a.js: its last good version serves"
+    state = catalog.last_load()
+    assert state is not None
+    assert (state.reload_succeeded, state.broken_by) == (False, {"last_good": 1})
+    [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert line.message == "catalog_broken"
+    (tmp_path / "scripts" / "a.js").write_text("function main(data) { return data }")
+    assert await catalog.reload() == "deciding calls with 1 scripts"
+    assert catalog.state() == PartState()
+    await catalog.close()

@@ -183,3 +183,36 @@ async def test_no_watchdog_where_none_is_wanted() -> None:
     watchdog.start(asyncio.get_running_loop())
     watchdog.stop()
     notifier.close()
+
+
+async def test_descriptors_are_kept_once_the_service_manager_has_read_them(manager: tuple[socket.socket, str]) -> None:
+    listener, address = manager
+    notifier = Notifier(address)
+    reader, writer = os.pipe()
+    storing = asyncio.create_task(notifier.store("ours", [reader] * 201))
+    for count in (200, 1):
+        text, received, _, _ = await asyncio.to_thread(socket.recv_fds, listener, 1000, 253)
+        assert (text, len(received)) == (b"FDSTORE=1\nFDNAME=ours", count)
+        assert {os.fstat(one).st_ino for one in received} == {os.fstat(reader).st_ino}
+        for one in received:
+            os.close(one)
+    text, received, _, _ = await asyncio.to_thread(socket.recv_fds, listener, 1000, 253)
+    assert text == b"BARRIER=1"
+    assert not storing.done()
+    os.close(received[0])
+    assert await asyncio.wait_for(storing, 5)
+    notifier.forget("ours")
+    assert listener.recv(1000) == b"FDSTOREREMOVE=1\nFDNAME=ours"
+    notifier.close()
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_descriptors_that_nobody_takes_are_not_kept(
+    manager: tuple[socket.socket, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sidecar.operations.notify.BARRIER_SECONDS", 0.02)
+    _, address = manager
+    for notifier in (Notifier(None), Notifier("/nowhere"), Notifier(address)):
+        assert not await notifier.store("ours", [0])
+        notifier.close()

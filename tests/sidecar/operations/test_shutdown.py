@@ -11,12 +11,15 @@ import pytest
 from sidecar.errors import CatalogError, RefusedCatalogError
 from sidecar.operations import shutdown as shutdown_module
 from sidecar.operations.notify import Notifier
-from sidecar.operations.shutdown import Phase, Shutdown, ShutdownSteps, Step
+from sidecar.operations.shutdown import DRAINS, Phase, Shutdown, ShutdownSteps, Step
 from sidecar.operations.signals import Reloads, Signals
 
 ORDER = [
-    "stop_accepting",
+    "refuse_calls",
     "tell_stopping",
+    "drain_calls",
+    "hand_over",
+    "stop_accepting",
     "drain",
     "cancel_rest",
     "close_sockets",
@@ -69,7 +72,7 @@ async def test_a_drain_past_its_time_is_cut_and_the_rest_is_answered() -> None:
     assert (report.exit_code, report.drained, report.failed) == (0, False, ())
 
 
-@pytest.mark.parametrize("name", [name for name in ORDER if name != "drain"])
+@pytest.mark.parametrize("name", [name for name in ORDER if name not in DRAINS])
 async def test_a_step_that_overruns_stops_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutdown_module, "STEP_SECONDS", dict.fromkeys(shutdown_module.STEP_SECONDS, 0.02))
     steps = Steps(**{name: forever})
@@ -84,7 +87,7 @@ async def test_a_step_that_fails_stops_nothing(name: str, caplog: pytest.LogCapt
     report = await Shutdown(drain_seconds=5).run(steps.steps)
     assert steps.began == ORDER
     assert (report.exit_code, report.failed) == (1, (Phase(name),))
-    assert report.drained is (name != "drain")
+    assert report.drained is (name not in DRAINS)
     assert "shutdown_step_failed" in caplog.text
 
 

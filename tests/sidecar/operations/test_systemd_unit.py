@@ -12,6 +12,8 @@ import pytest
 
 from sidecar.calls.service import ENDING_SECONDS
 from sidecar.configuration.tree import Configuration
+from sidecar.operations.hand_over import HandOver
+from sidecar.operations.notify import Notifier
 from sidecar.operations.shutdown import Shutdown
 
 ROOT = Path(__file__).parents[3]
@@ -83,9 +85,22 @@ def test_a_switch_of_the_group_reads_and_writes_what_it_is_to() -> None:
 def test_systemd_waits_for_the_whole_end() -> None:
     """With the configuration's defaults. The daemon asks for more where it is set to take longer."""
     configuration = Configuration()
-    drain = configuration.shutdown.drain_seconds + configuration.voice.drain_seconds + ENDING_SECONDS
+    drain = configuration.shutdown.drain_seconds
+    shutdown = Shutdown(
+        drain_calls_seconds=configuration.voice.drain_seconds + ENDING_SECONDS,
+        hand_over_seconds=HandOver((), Notifier(), patience_seconds=drain).longest_seconds,
+        drain_seconds=drain,
+    )
     [seconds] = settings("TimeoutStopSec")
-    assert Shutdown(drain_seconds=drain).longest_seconds <= int(seconds)
+    assert shutdown.longest_seconds <= int(seconds)
+
+
+def test_what_a_restart_hands_over_is_kept() -> None:
+    configuration = Configuration()
+    assert settings("Environment") == ["SCRIPTFORGE_SHUTDOWN__HAND_OVER=true"]
+    assert settings("RuntimeDirectoryPreserve") == ["restart"]
+    [kept] = settings("FileDescriptorStoreMax")
+    assert int(kept) >= 2 * configuration.socket.connections
 
 
 def test_an_older_systemd_falls_back_to_notify() -> None:

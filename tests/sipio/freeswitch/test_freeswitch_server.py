@@ -204,3 +204,32 @@ async def test_a_port_in_use_is_said_so(site: Site) -> None:
         await Site().server.start(TcpAddress(host="127.0.0.1", port=site.port))
     with socket.socket() as free:
         assert free.connect_ex(("127.0.0.1", site.port)) == 0
+
+
+async def test_a_call_that_comes_between_two_servers_is_decided_by_the_second() -> None:
+    first, second = FreeswitchServer(Taker(), Decider()), FreeswitchServer(Taker(), Decider())
+    port = await first.start(TcpAddress(host="127.0.0.1", port=0))
+    first.hold()
+    assert first.at_rest
+    held = first.hand_over()
+    first.let_go()
+    await first.close()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert await second.start(TcpAddress(host="127.0.0.1", port=port), held) == port
+    async with asyncio.timeout(SECONDS):
+        while second.at_rest:  # noqa: ASYNC110 - no event shows it
+            await asyncio.sleep(0.005)
+    await close(writer)
+    await second.close()
+
+
+async def test_a_listening_socket_of_another_address_is_closed() -> None:
+    first, second = FreeswitchServer(Taker(), Decider()), FreeswitchServer(Taker(), Decider())
+    port = await first.start(TcpAddress(host="127.0.0.1", port=0))
+    held = first.hand_over()
+    first.let_go()
+    await first.close()
+    await second.start(TcpAddress(host="127.0.0.1", port=0), held)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    await second.close()

@@ -155,3 +155,72 @@ async def test_draining_answers_what_is_under_way(listeners: Callable[[], Listen
     await asyncio.wait_for(client.close(), 5.0)
     assert await asyncio.wait_for(reader.read(), 5.0) == b""
     writer.close()
+
+
+async def test_a_connection_goes_on_in_another_client_in_the_middle_of_a_question(
+    listeners: Callable[[], Listener],
+) -> None:
+    listener = listeners()
+    await listener.start()
+    peers = [HostPort("127.0.0.1", listener.port)]
+    first, second = KamailioClient(peers, EchoRouter(), QUICK), KamailioClient(peers, EchoRouter(), QUICK)
+    first.start()
+    reader, writer = await listener.accept()
+    asked = encode(question(1)) + encode(question(2))
+    writer.write(asked[:-100])
+    assert await listener.frame(reader) == b"c;1001;3000000001"
+    first.hold()
+    assert first.at_rest
+    held = first.hand_over()
+    first.let_go()
+    first.drain()
+    await first.close()
+    writer.write(asked[-100:])
+    second.start(held)
+    assert await listener.frame(reader) == b"c;1002;3000000002"
+    assert listener.connections.empty()
+    await second.close()
+    assert await asyncio.wait_for(reader.read(), 5.0) == b""
+    writer.close()
+
+
+async def test_a_connection_to_a_kamailio_that_is_not_ours_any_more_is_closed(
+    listeners: Callable[[], Listener],
+) -> None:
+    listener = listeners()
+    await listener.start()
+    first, second = (
+        KamailioClient([HostPort("127.0.0.1", listener.port)], EchoRouter()),
+        KamailioClient([], EchoRouter()),
+    )
+    first.start()
+    reader, writer = await listener.accept()
+    first.hold()
+    held = first.hand_over()
+    first.let_go()
+    await first.close()
+    second.start(held)
+    assert await asyncio.wait_for(reader.read(), 5.0) == b""
+    writer.close()
+
+
+async def test_while_held_nothing_is_read_and_no_lost_connection_made_again(
+    listeners: Callable[[], Listener],
+) -> None:
+    listener = listeners()
+    await listener.start()
+    router = HoldingRouter()
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], router, QUICK)
+    client.start()
+    _, writer = await listener.accept()
+    client.hold()
+    writer.write(encode(question(1)))
+    await asyncio.sleep(0.02)
+    assert not router.asked
+    client.resume()
+    async with asyncio.timeout(5):
+        while not router.asked:  # noqa: ASYNC110 - no event shows it
+            await asyncio.sleep(0.002)
+    assert not client.at_rest
+    await client.close()
+    writer.close()

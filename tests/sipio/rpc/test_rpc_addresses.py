@@ -192,3 +192,29 @@ async def test_tls_with_client_certificates(methods: Methods, tmp_path: Path) ->
         TlsFiles().server_context()
     with pytest.raises(LocalError):
         TlsFiles(certificate=tmp_path / "none", key=tmp_path / "none").server_context()
+
+
+async def test_connections_under_tls_are_not_handed_over_but_their_socket_is(methods: Methods, tmp_path: Path) -> None:
+    """Their keys are in the process. A client sees the end of its connection and makes another, which waits."""
+    ours = Certificates(tmp_path, "ours")
+    files = ours.issue("server", ours.authority)
+    first, second = RpcServer(methods.table), RpcServer(methods.table)
+    [address] = await first.start([TcpAddress(host="127.0.0.1", port=0, tls=files)])
+    assert isinstance(address, TcpAddress)
+    url = f"tcp:127.0.0.1:{address.port}"
+    shown = ours.issue("switch", ours.authority)
+    client = await RpcClient.connect(url, tls=shown)
+    assert await client.call("echo", 1) == [1]
+    first.hold()
+    held = [one for _, one in first.hand_over()]
+    assert [one.role for one in held] == ["listener"]
+    first.let_go()
+    await asyncio.wait_for(client.ended, SECONDS)
+    await first.close()
+    connecting = asyncio.ensure_future(RpcClient.connect(url, tls=shown))
+    await asyncio.sleep(0.01)
+    await second.start([TcpAddress(host="127.0.0.1", port=address.port, tls=files)], held)
+    again = await asyncio.wait_for(connecting, SECONDS)
+    assert await again.call("echo", 2) == [2]
+    await again.close()
+    await second.close()

@@ -226,6 +226,17 @@ def test_a_broken_transport_fails_what_waits(method: str) -> None:
     assert not bench.layer.waiting
 
 
+def test_what_waits_for_a_broken_transport_fails_in_the_order_in_which_it_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed: list[ClientTransaction] = []
+    monkeypatch.setattr(ClientTransaction, "broken", lambda transaction, _now: failed.append(transaction))
+    bench = Bench(TCP)
+    waiting = [bench.client("BYE") for _ in range(50)]
+    bench.layer.transport_failed(TCP, 0.0)
+    assert failed == waiting
+
+
 def test_cancel_goes_after_a_provisional_answer_only_and_has_the_invites_branch() -> None:
     bench = Bench()
     transaction = bench.client("INVITE")
