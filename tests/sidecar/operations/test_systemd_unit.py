@@ -60,14 +60,15 @@ def test_the_unit_parses(unit: Path, name: str, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_an_instance_differs_in_its_configuration_and_its_runtime_directory_alone() -> None:
+def test_an_instance_differs_in_its_configuration_and_its_directories_alone() -> None:
     one, several = UNIT.read_text().splitlines(), TEMPLATE.read_text().splitlines()
     assert [line for line in several if line not in one and not line.startswith("#")] == [
         "Description=ScriptForge Sidecar %i",
         "ExecStart=/opt/scriptforge/bin/scriptforge serve --config /etc/scriptforge/%i.toml",
+        "Environment=SCRIPTFORGE_CATALOG__LAST_GOOD=/var/lib/scriptforge/last-good-%i",
         "RuntimeDirectory=scriptforge-%i",
     ]
-    assert len([line for line in one if line not in several]) == 4, "those, and the line that says what it is"
+    assert len([line for line in one if line not in several]) == 5, "those, and the line that says what it is"
 
 
 def test_a_switch_of_the_group_reads_and_writes_what_it_is_to() -> None:
