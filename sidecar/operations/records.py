@@ -70,9 +70,10 @@ class DecisionRecord(
     headers: HeaderChanges | None = None
     """Header changes for every destination."""
     gateway_headers: dict[Any, list[Any]] = {}
-    """Headers added for one destination alone, the switch's own among them, by its gateway."""
+    """Headers added for the destination tried first alone, the switch's own among them, by its gateway: those of all
+    would make the record four times as long."""
     gateway_headers_removed: dict[Any, list[Any]] = {}
-    """Headers removed for one destination alone."""
+    """Headers removed for the destination tried first alone."""
     micros: dict[str, int]
     """Microseconds by stage; ``total`` from the request's arrival to its answer."""
     error: str = ""
@@ -111,7 +112,9 @@ def record_of(
             told = offered
         else:
             cli_out, number_out = _text(after.get("cli")), _text(after.get("dest_number"))
-            told = _gateways(after, added, removed)
+            told = _gateways(after)
+            added = _first_with("headers", after)
+            removed = _first_with("remove_headers", after)
     headers = decision.headers
     return DecisionRecord(
         call_id=request.call_id[:NAME_CHARACTERS],
@@ -152,27 +155,26 @@ def _text(value: Any) -> str:
     return text if len(text) <= NAME_CHARACTERS else text[:NAME_CHARACTERS]
 
 
-def _gateways(
-    routing: Mapping[str, Any],
-    added: dict[Any, list[Any]] | None = None,
-    removed: dict[Any, list[Any]] | None = None,
-) -> list[Any]:
-    """Ids of the first gateways, and the header changes of their destinations where they are wanted."""
+def _gateways(routing: Mapping[str, Any]) -> list[Any]:
+    """Ids of the first gateways."""
     found: list[Any] = []
     destinations = routing.get("egress_routing")
     for destination in destinations if type(destinations) is list else ():
         gateways = destination.get("gw") if type(destination) is dict else None
-        if not gateways or type(gateways) is not dict:
-            continue
-        found += gateways
-        if added is not None and removed is not None:
-            if entries := destination.get("headers"):
-                added[next(iter(gateways))] = entries
-            if entries := destination.get("remove_headers"):
-                removed[next(iter(gateways))] = entries
-        if len(found) >= GATEWAYS:
-            return found[:GATEWAYS]
+        if gateways and type(gateways) is dict:
+            found += gateways
+            if len(found) >= GATEWAYS:
+                return found[:GATEWAYS]
     return found
+
+
+def _first_with(field: str, routing: Mapping[str, Any]) -> dict[Any, list[Any]]:
+    """Header changes of the destination that is tried first, by its gateway."""
+    destinations = routing.get("egress_routing")
+    first = destinations[0] if type(destinations) is list and destinations else None
+    if type(first) is dict and (changes := first.get(field)) and type(gateways := first.get("gw")) is dict and gateways:
+        return {next(iter(gateways)): changes}
+    return {}
 
 
 class DecisionLog:
