@@ -20,6 +20,10 @@ ROOT = Path(__file__).parents[3]
 UNIT = ROOT / "systemd" / "scriptforge.service"
 TEMPLATE = ROOT / "systemd" / "scriptforge@.service"
 TMPFILES = ROOT / "systemd" / "scriptforge.tmpfiles.conf"
+LONGEST_SECONDS = 240.0
+"""A pool's start takes a second of a quiet machine, and minutes of a busy one where the tests are run nice."""
+LEAST_PRIORITY = 19
+"""No process is nicer: tests that are run nice themselves see less of a difference."""
 EXPOSURE = 15
 """At most 1.5, in tenths."""
 
@@ -166,6 +170,7 @@ def test_what_the_filter_is_for() -> None:
     assert settings("RestrictRealtime") == ["yes"]
 
 
+@pytest.mark.timeout(LONGEST_SECONDS + 60)
 def test_the_daemon_works_under_the_filter(tmp_path: Path) -> None:
     """Workers confine themselves inside the unit's restrictions; what those refuse is refused."""
     # Files, not pipes: a worker left over by a broken pool would hold a pipe open past its parent's end.
@@ -180,7 +185,7 @@ def test_the_daemon_works_under_the_filter(tmp_path: Path) -> None:
             env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         )
         try:
-            child.communicate(json.dumps({"allowed": sorted(allowed_system_calls())}), timeout=30)
+            child.communicate(json.dumps({"allowed": sorted(allowed_system_calls())}), timeout=LONGEST_SECONDS)
         finally:
             child.kill()
             child.wait()
@@ -194,6 +199,6 @@ def test_the_daemon_works_under_the_filter(tmp_path: Path) -> None:
         "threads",
         "bytecode=True",
         "pool confined=True",
-        "workers batch=True niceness=[0, 0, 5]",
+        f"workers batch=True niceness=[0, 0, {min(5, LEAST_PRIORITY - os.nice(0))}]",
     ], errors_said[-3000:]
     assert child.returncode == 0, errors_said[-3000:]
