@@ -43,8 +43,8 @@ class ScriptWatch:
         self._own_time = own_time
         self._changed = changed
         self._begin = begin
-        self._clock_asked: HostCall | None = None
-        """Answered with how late it is before anything else is: the script's clock goes by the call's."""
+        self._dates = own_time
+        """Whether answers say how late it is: as long as the script runs, while its own time may end before."""
         self._host: Host | None = None
         self._waiting: set[HostCall] = set()
         """What the script asked of the call and has no answer to."""
@@ -102,7 +102,6 @@ class ScriptWatch:
         it does not."""
         if self._probe is not None:
             self._own_time = False
-            self._tell_time(None)
             self._ask(False)
             with contextlib.suppress(TimeoutError), self._clock.stopped(False):
                 async with asyncio.timeout(RELEASE_SECONDS):
@@ -139,8 +138,6 @@ class ScriptWatch:
         if call.name == "idle":
             self._probe = call
             self._firing = bool(call.arguments[0])
-        elif call.name == "clock":
-            self._clock_asked = call
         elif call.name == "timer":
             self._timer(call, *call.arguments)
         elif call.name == "clear":
@@ -163,17 +160,15 @@ class ScriptWatch:
 
     def _answered(self, call: HostCall, succeeded: bool, value: bytes) -> None:
         self._answers += 1
-        self._tell_time(self._clock.now * 1000)
         self._waiting.discard(call)
-        call.answer(succeeded, value)
+        call.answer(succeeded, self._dated(value) if self._dates and "." not in call.name else value)
         self._tell()
 
     def _timer(self, call: HostCall, number: int, milliseconds: float) -> None:
         def due() -> None:
             del self._timers[number]
             self._answers += 1
-            self._tell_time(self._clock.now * 1000)
-            call.resolve()
+            call.resolve(self._late)
             self._tell()
 
         self._timers[number] = (call, self._clock.call_later(milliseconds / 1000, due))
@@ -187,10 +182,14 @@ class ScriptWatch:
             timer.cancel()
             timer_call.resolve()
 
-    def _tell_time(self, milliseconds: float | None) -> None:
-        call, self._clock_asked = self._clock_asked, None
-        if call is not None:
-            call.resolve(milliseconds)
+    @property
+    def _late(self) -> float:
+        """How late it is in the call, in milliseconds: the script's clock goes by it."""
+        return self._clock.now * 1000
+
+    def _dated(self, value: bytes) -> bytes:
+        # In the answer itself: one more answer would be one more turn of the script's.
+        return b'{"late":%f,"value":%b}' % (self._late, value or b"null")
 
     def _tell(self) -> None:
         self._probe_came.set()

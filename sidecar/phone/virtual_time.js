@@ -1,24 +1,26 @@
 // Around an adapter: its timers and the script's are the host's, which may put its clock forward, and the host learns
 // when nothing is left to do. Host calls: timer(id, ms) is answered when it is due, clear(id) and idle(firing) at once
-// or later; an idle that is answered false is the last. clock() is answered before anything else is, with how late it is
-// in the call, in milliseconds; with null for the last time.
+// or later; an idle that is answered false is the last. Each answer to the script, a timer's too, says how late it is in
+// the call, in milliseconds.
 (granted) => {
   "use strict";
   const { host } = granted;
   const { apply } = Reflect;
   const { then } = Promise.prototype;
-  const { defineProperty, create } = Object;
+  const { assign, defineProperty, create } = Object;
   const { setTimeout: soon } = globalThis;
   const NativeTypeError = TypeError;
   const define = (name, value) => defineProperty(globalThis, name, { value, writable: true, configurable: true });
   const live = create(null);
   let count = 0;
   let firing = 0;
+  let late = 0;
 
   const start = (id, callback, delay, repeat, values) => {
     apply(then, host("timer", [id, delay]), [
-      () => {
+      (milliseconds) => {
         if (!live[id]) return;
+        late = milliseconds;
         // By a timer of the engine's own, so that what it throws is what any timer's callback throws.
         firing++;
         soon(() => {
@@ -57,20 +59,26 @@
         if (again) idle();
       },
     ]);
-  let late = 0;
-  const clock = () =>
-    apply(then, host("clock", []), [
-      (milliseconds) => {
-        if (milliseconds === null) return;
-        late = milliseconds;
-        clock();
+  // Answers are { late, value }, and so are errors.
+  const dated = (name, values) =>
+    apply(then, host(name, values), [
+      (told) => {
+        late = told.late;
+        return told.value;
+      },
+      (error) => {
+        if (error.late === undefined) throw error;
+        late = error.late;
+        const { value } = error;
+        delete error.late;
+        delete error.value;
+        throw assign(error, value);
       },
     ]);
-  const adapter = ADAPTER({ ...granted, elapsed: () => late });
+  const adapter = ADAPTER({ ...granted, host: dated, elapsed: () => late });
   return {
     ...adapter,
     prepare: (input) => {
-      clock();
       idle();
       return adapter.prepare(input);
     },

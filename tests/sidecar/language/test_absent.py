@@ -181,6 +181,6 @@ def test_the_surroundings_are_the_engines(suspends: bool) -> None:
 
 def test_many_wrong_names_take_no_time() -> None:
     text = "function main() {" + "".join(f"let declared{n}; wrong{n}();" for n in range(20_000)) + "}"
-    began = time.monotonic()
+    began = time.process_time()
     assert check_script(text, Kind.SCRIPT, "a.js")
-    assert time.monotonic() - began < 8
+    assert time.process_time() - began < 8

@@ -206,12 +206,12 @@ def test_deep_nesting_takes_no_time() -> None:
 @pytest.mark.parametrize("declaration", ["x{0} = y{0}", "var x{0} = y{0}, require", "let x{0} = y{0}"])
 def test_many_names_deep_in_blocks_take_no_time(declaration: str) -> None:
     names = "".join(f"{{{declaration.format(number)}}}" for number in range(10_000))
-    began = time.monotonic()
+    began = time.process_time()
     check_script("async function main(d, ctx) {" + "{" * 60_000 + names + "}" * 60_000 + "}", Kind.APP, "x.js")
     assert check_script(
         "async function main(d, ctx) { ctx.tts();" + "{" * 60_000 + names + "}" * 60_000 + "}", Kind.APP, "x.js"
     )
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @settings(max_examples=60, deadline=None)
