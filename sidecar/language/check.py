@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from tree_sitter import Node
@@ -82,7 +83,8 @@ def _faults(
     faults += _entry_point(syntax, names, rules)
     # A script that is right but for its size is not refused for what would have been a warning.
     with contextlib.suppress(CheckTimeoutError):
-        warnings += _marked(syntax, absent(syntax))
+        # To find the column of each takes as long as its line: no more than will be shown, and one that says so.
+        warnings += _marked(syntax, islice(absent(syntax), PROBLEMS + 1))
         warnings += _marked(syntax, near_misses(syntax, rules.entry))
         if rules.drives_calls:
             warnings += _marked(syntax, unawaited_actions(syntax, rules.entry))
