@@ -7,10 +7,11 @@ from typing import Final
 
 from sandbox import link
 from sandbox.errors import ConfinementRefused, WorkerFailed
-from sandbox.lanes import Lane, Lanes, PooledWorker
+from sandbox.lanes import Lanes
 from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
-from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
+from sandbox.pooled_worker import Lane, PooledWorker
+from sandbox.process import SLOW_NICENESS, WorkerProcess, WorkerSettings, exit_cause
 from sandbox.run import Run
 
 logger = logging.getLogger(__name__)
@@ -30,13 +31,16 @@ CANCEL_SECONDS: Final = 0.05
 STALL_WALL_SHARE: Final = 5
 """A worker that gets no processor, being stopped or on a machine too busy, is held after this many times the stall
 limit by the wall clock."""
+LOST_SECONDS: Final = 0.2
+"""A turn that has used this much processor time is not waited for any more by what waits in its worker: it may go on
+until the kernel's timer, past the others' deadlines. Its program is stuck. A worker that gets no processor has
+STALL_WALL_SHARE times as long."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
 START_SECONDS: Final = 10.0
 """Time for a worker to become ready; about 0.1 s on a quiet machine."""
 RESTART_SECONDS: Final = 0.5
 """Wait before the next start after one that failed, so that a full machine is not made fuller."""
-SLOW_NICENESS: Final = 5
 
 
 class Supervisor:
@@ -74,7 +78,7 @@ class Supervisor:
         worker = PooledWorker(process, self._loop.create_future())
         self._workers[process] = worker
         try:
-            await process.start(self._settings, SLOW_NICENESS if lane is Lane.SLOW else 0)
+            await process.start(self._settings, SLOW_NICENESS if lane in (Lane.SLOW, Lane.STUCK) else 0)
         except OSError:
             if not process.spawned:
                 del self._workers[process]
@@ -108,6 +112,7 @@ class Supervisor:
             except (OSError, ConfinementRefused, WorkerFailed) as error:
                 if not self._closing:
                     logger.error("worker_start_failed", extra={"reason": str(error), "lane": lane})  # noqa: TRY400
+                    self._lanes.start_failed()
                     await asyncio.sleep(RESTART_SECONDS)
             else:
                 return
@@ -139,7 +144,7 @@ class Supervisor:
     def replace(self, worker: PooledWorker) -> None:
         """Let a worker leave in peace, another in its place."""
         lane = worker.lane
-        if lane not in (Lane.FAST, Lane.SLOW):
+        if lane not in (Lane.FAST, Lane.SLOW, Lane.STUCK):
             return
         self._vacate(worker)
         worker.lane = Lane.LEAVING
@@ -147,9 +152,9 @@ class Supervisor:
         self._lanes.feed(worker)
 
     def _vacate(self, worker: PooledWorker) -> None:
-        lane = worker.lane
-        if self._lanes.leave(worker):
-            self.start_later(Lane.SLOW if lane is Lane.SLOW else Lane.SPARE)
+        wanted = self._lanes.leave(worker)
+        if wanted is not None:
+            self.start_later(wanted)
         if not self._closing:
             self._lanes.house()
 
@@ -201,6 +206,7 @@ class Supervisor:
             # It goes on.
             if worker.held:
                 self._lanes.release(worker)
+            worker.lost = False
             worker.seen = sight
             worker.seen_at = now
             worker.seen_cpu = worker.process.cpu_seconds() if sight.running else 0.0
@@ -221,7 +227,7 @@ class Supervisor:
             self._held(worker, None)
 
     def _look_at_busy(self, worker: PooledWorker, now: float) -> None:
-        """Decide whether a worker has been in one run, since its ``seen_at``, for too long."""
+        """Decide whether a worker has been in one turn, since its ``seen_at``, for too long."""
         running = worker.seen.running
         elapsed = now - worker.seen_at
         used = worker.process.cpu_seconds() - worker.seen_cpu
@@ -232,7 +238,10 @@ class Supervisor:
             and not worker.held
             and max(used, elapsed / STALL_WALL_SHARE) >= self._stall_seconds
         ):
-            self._held(worker, run)
+            # One that got no processor is not to blame for it.
+            self._held(worker, run if used >= self._stall_seconds else None)
+        if not worker.lost and max(used, elapsed / STALL_WALL_SHARE) >= max(LOST_SECONDS, self._stall_seconds):
+            self._lost(worker, run if used >= LOST_SECONDS else None)
         if run is None:
             if elapsed > DAEMON_KILL_SLACK_SECONDS:
                 self._kill(worker, running)
@@ -252,11 +261,35 @@ class Supervisor:
             lanes.mark_slow(run.invocation.program)
         lanes.relocate(worker)
         fast = lanes.fast()
-        if all(other.held for other in fast) and lanes.promote_spare() is None and lanes.slow:
+        if all(other.held for other in fast) and lanes.promote_spare() is None and lanes.slow():
             # Every place is held: the worker longest in one run gives it up, and the run starts over among the slow.
-            oldest = min(fast, key=lambda other: other.seen_at)
-            oldest.evicting = True
-            self._kill(oldest, oldest.seen.running)
+            self._evict(min(fast, key=lambda other: other.seen_at))
+
+    def _evict(self, worker: PooledWorker) -> None:
+        worker.evicting = True
+        self._kill(worker, worker.seen.running)
+
+    def _lost(self, worker: PooledWorker, run: Run | None) -> None:
+        """What waits in a worker that is held for long begins again elsewhere, or is told at once that it cannot."""
+        lanes = self._lanes
+        worker.lost = True
+        if run is not None:
+            lanes.mark_stuck(run)
+        now = self._loop.time()
+        # By the end of the turn at the latest, which the kernel sees to.
+        longest = run.invocation.limits.turn_wall_seconds if run is not None else 0.0
+        for waiting in [one for one in worker.outstanding.values() if one.suspended and one.id != worker.seen.running]:
+            if waiting.answered:
+                continue
+            if not waiting.called_host:
+                worker.take(waiting.id)
+                worker.process.send(link.cancel(waiting.id))
+                lanes.begin_again(waiting, now)
+            elif waiting.deadline <= worker.seen_at + longest:
+                worker.process.send(link.cancel(waiting.id))
+                self._conclude(waiting, Crashed("its worker was held by another run"))
+        if worker.lane is Lane.SLOW and run is not None and not lanes.condemn(worker):
+            self._evict(worker)
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
         worker.killed_for = run_id
@@ -283,24 +316,37 @@ class Supervisor:
         running = worker.process.running
         # The kill may come to a worker that has gone on to another run, which is not to blame then.
         meant = cause != "SIGKILL" or worker.killed_for is None or worker.killed_for == running
-        culprit = worker.outstanding.pop(running, None) if meant else None
+        culprit = worker.take(running) if meant else None
         if culprit is not None:
             self._culprit(worker, culprit, cause)
         blameless = culprit is not None or not meant or running == 0 == worker.killed_for
         now = self._loop.time()
-        for run in (*worker.outstanding.values(), *worker.waiting):
+        begun = worker.process.begun
+        for run in worker.outstanding.values():
+            run.suspended = False
             if not blameless:
                 run.attempts += 1
             if run.called_host or run.attempts >= ATTEMPTS:
                 self._conclude(run, Crashed("its worker died of another run"))
+            elif run.id <= begun:
+                self._lanes.begin_again(run, now)
             else:
                 self._lanes.move(run, now)
+        for run in worker.waiting.drain():
+            self._lanes.move(run, now)
 
     def _culprit(self, worker: PooledWorker, run: Run, cause: str) -> None:
         lanes = self._lanes
-        lanes.mark_slow(run.invocation.program)
         if worker.evicting and cause == "SIGKILL" and not run.called_host:
-            lanes.move(run, self._loop.time())
+            # What held the worker is marked already.
+            lanes.begin_again(run, self._loop.time())
+            return
+        if run.cancelled_at or (cause == "SIGKILL" and worker.killed_for is None):
+            lanes.mark_slow(run.invocation.program)
+        else:
+            lanes.mark_stuck(run)
+        if worker.evicting and cause == "SIGKILL":
+            self._conclude(run, Crashed("it held its worker while too many others did"))
         elif cause == "SIGALRM":
             self._conclude(run, TimedOut(TimeLimit.WALL))
         elif worker.process.exit_code == OUT_OF_MEMORY_STATUS:

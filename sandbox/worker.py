@@ -21,7 +21,7 @@ from msgspec import structs
 from sandbox import link
 from sandbox.contexts import Contexts
 from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
-from sandbox.link import BEGUN, REVOKED, RUNNING, CancelMessage, LoadMessage, RunMessage, SettleMessage
+from sandbox.link import BEGUN, REVOKED, RUNNING, TURNS, CancelMessage, LoadMessage, RunMessage, SettleMessage
 from sandbox.output import Output
 from sandbox.program import Program
 from sandbox.stack import threw
@@ -195,7 +195,7 @@ class Worker:
         kill_seconds = asked.turn_wall_seconds * KERNEL_KILL_FACTOR + KERNEL_KILL_SLACK_SECONDS
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
-        context = self._contexts.warm(key)
+        context = self._contexts.warm(key, asked.customer)
         if context is not None:
             context.bound(bounds)
         else:
@@ -203,11 +203,19 @@ class Worker:
             context = self._contexts.blank(program.suspends)
             loaded = context.load(program, bounds, once=not self._contexts.keeps)
             if not context.usable:
-                self._done(asked.run_id, loaded, None, started)
+                self._done(asked.run_id, loaded, None, started, 0.0)
                 self._at_rest()
                 return
         run = BegunRun(
-            asked.run_id, context, key, asked.jobs, asked.cpu_seconds, asked.turn_cpu_seconds, kill_seconds, started
+            asked.run_id,
+            context,
+            key,
+            asked.customer,
+            asked.jobs,
+            asked.cpu_seconds,
+            asked.turn_cpu_seconds,
+            kill_seconds,
+            started,
         )
         context.limit_time(min(run.cpu_left, run.turn_cpu))
         began = time.process_time() if context.suspends else 0.0
@@ -227,11 +235,14 @@ class Worker:
             slots[RUNNING] = 0
             return False
         slots[BEGUN] = asked.run_id
+        slots[TURNS] += 1
         return True
 
     def _turn(self, run: BegunRun, step: Callable[[float], Status]) -> None:
         """Go on with a run that waited."""
         self._slots[RUNNING] = run.id
+        self._slots[TURNS] += 1
+        run.waited += time.monotonic() - run.waits_since
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
         run.context.limit_time(min(run.cpu_left, run.turn_cpu))
         began = time.process_time()
@@ -263,7 +274,7 @@ class Worker:
             log = self._with_unheard(run, log)
         if status.calls:
             # Of the run's last turn, which it did not wait for.
-            self._output.add(link.calls(run.id, context.take_outbox(), None))
+            self._output.add(link.calls(run.id, context.take_outbox(), None, waits=False))
         self._end(run, status, log)
 
     def _with_unheard(self, run: BegunRun, log: str | None) -> str | None:
@@ -282,22 +293,23 @@ class Worker:
         context = run.context
         # First what the run left behind is looked for: until it is gone, the run has not ended.
         keep = context.finish()
-        seconds = self._done(run.id, status, log, run.started)
+        seconds = self._done(run.id, status, log, run.started, run.waited)
         if keep and not self._hoards(context):
             if run.key in self._programs:
-                self._contexts.keep(run.key, context)
+                self._contexts.keep(run.key, run.customer, context)
                 self._last_seconds[run.key] = seconds
         else:
             # Freeing a context may take long; nobody else's answer waits for it.
             self._output.flush()
             self._last_seconds.pop(run.key, None)
 
-    def _done(self, run_id: int, status: Status, log: str | None, started: float) -> float:
-        """Answer a run. Gives the seconds that it took."""
+    def _done(self, run_id: int, status: Status, log: str | None, started: float, waited: float) -> float:
+        """Answer a run. Gives the seconds that its turns took."""
         seconds = time.monotonic() - started
+        busy = seconds - waited
         payload = status.payload.encode("utf-8", "replace")
-        self._output.add(link.done(run_id, status.tag, payload, log, int(seconds * 1e6)))
-        return seconds
+        self._output.add(link.done(run_id, status.tag, payload, log, int(seconds * 1e6), int(busy * 1e6)))
+        return busy
 
     def _suspend(self, run: BegunRun, status: Status, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
@@ -307,10 +319,11 @@ class Worker:
         if not context.usable or not self._has_memory_to_wait(run):
             return False
         self._note_peak()
-        if status.calls or log is not None:
-            self._output.add(link.calls(run.id, asked, log))
+        # Also where it asks nothing: the daemon gives its place to another run.
+        self._output.add(link.calls(run.id, asked, log, waits=True))
         if status.calls:
             self._output.flush()
+        run.waits_since = time.monotonic()
         run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
         wait_ms = status.waits_ms
         self._suspended.add(run, time.monotonic() + wait_ms / 1000 if wait_ms is not None else None)
@@ -323,7 +336,7 @@ class Worker:
             return True
         # Measuring takes as long as the heap is large, so only where the sum is what is limited.
         run.heap_bytes = run.context.heap_bytes()
-        return self._suspended.heap_bytes(run.key) + run.heap_bytes <= program.memory_bytes
+        return self._suspended.heap_bytes(run.series) + run.heap_bytes <= program.memory_bytes
 
     def _run_jobs(self, run: BegunRun, began: float) -> Status:
         # The engine limits the time of each reaction alone; a chain of them without end is limited here.
