@@ -71,6 +71,8 @@ class Worker:
         self._programs: dict[str, Program] = {}
         self._last_seconds: dict[str, float] = {}
         """How long the last run of a program took."""
+        self._bare_bytes = 0
+        """JavaScript heap of a context whose runs may wait, without a program."""
         self._contexts = Contexts(warm_contexts)
         self._suspended = SuspendedRuns()
         self._output = Output(connection)
@@ -98,6 +100,7 @@ class Worker:
             context.take_log()
             context.finish()
             self._contexts.add_blank(suspends)
+        self._bare_bytes = Context(True).heap_bytes()
         self._peak_kb = _peak_kb()
         select.poll()
         # Messages and contexts form no cycles; a collection in the middle of a run would be a script's time.
@@ -335,7 +338,8 @@ class Worker:
             run.heap_bytes = 0
             return True
         # Measuring takes as long as the heap is large, so only where the sum is what is limited.
-        run.heap_bytes = run.context.heap_bytes()
+        # What the engine itself takes is no script's doing: 600 runs of nothing would fill 100 MB.
+        run.heap_bytes = max(1, run.context.heap_bytes() - self._bare_bytes)
         return self._suspended.heap_bytes(run.series) + run.heap_bytes <= program.memory_bytes
 
     def _run_jobs(self, run: BegunRun, began: float) -> Status:
