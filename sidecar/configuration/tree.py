@@ -73,9 +73,9 @@ class SocketSection(Section, frozen=True):
     """The longest MessagePack message accepted. A decision is 2 to 10 KB."""
     connections: Count = 256
     """Connections open at once over all sockets; the next one is closed at once."""
-    in_flight_per_connection: Count = 1_024
+    in_flight_per_connection: Count = 4_096
     """Requests of one connection being worked on; the next one is refused with the error ``overloaded``."""
-    in_flight: Count = 4_096
+    in_flight: Count = 16_384
     """Requests of all connections being worked on; the next one is refused with the error ``overloaded``."""
     idle_seconds: Duration = 0.0
     """A connection with no request for this long is closed; 0 never closes it."""
