@@ -34,6 +34,7 @@ class LoadMessage(NamedTuple):
     key: str
     name: str
     suspends: bool
+    fresh: bool
     text: str
     adapter: str
     modules: dict[str, str]
@@ -49,6 +50,7 @@ class LoadMessage(NamedTuple):
             key=self.key,
             name=self.name,
             suspends=self.suspends,
+            fresh=self.fresh,
             text=self.text,
             adapter=self.adapter,
             modules=self.modules,
@@ -132,6 +134,7 @@ def load(program: Program) -> list[Any]:
         program.key,
         program.name,
         program.suspends,
+        program.fresh,
         program.text,
         program.adapter,
         dict(program.modules),

@@ -30,6 +30,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """The author's file name, as errors show it."""
     suspends: bool
     """Whether a run may wait: it has promises, timers, modules and host calls then."""
+    fresh: bool = False
+    """Whether each run is to have a context of its own: a run may leave something in it that another would see."""
     text: str
     adapter: str
     """Trusted JavaScript, an expression that gives ``{prepare, collect, caught}``; see runtime/run.js."""

@@ -204,7 +204,7 @@ class Worker:
         else:
             program = self._programs[key]
             context = self._contexts.blank(program.suspends)
-            loaded = context.load(program, bounds, once=not self._contexts.keeps)
+            loaded = context.load(program, bounds, once=program.fresh or not self._contexts.keeps)
             if not context.usable:
                 self._done(asked.run_id, loaded, None, started, 0.0)
                 self._at_rest()
@@ -298,7 +298,8 @@ class Worker:
         keep = context.finish()
         seconds = self._done(run.id, status, log, run.started, run.waited)
         if keep and not self._hoards(context):
-            if run.key in self._programs:
+            program = self._programs.get(run.key)
+            if program is not None and not program.fresh:
                 self._contexts.keep(run.key, run.customer, context)
                 self._last_seconds[run.key] = seconds
         else:

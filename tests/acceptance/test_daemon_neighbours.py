@@ -90,3 +90,36 @@ async def test_two_thousand_requests_of_one_script_at_once_are_all_decided(tmp_p
         await other.close()
     finally:
         daemon.stop()
+
+
+GLOBALS = """
+if (typeof runs === "undefined") runs = 0;
+function main(data) {
+  runs++;
+  const seen = [runs, [].zz ?? 0, JSON.stringify({}), typeof Map.prototype.last].join(" ");
+  Array.prototype.zz = 1;
+  JSON.stringify = () => "changed";
+  Map.prototype.last = () => 1;
+  data.headers.push({ key: "X-Seen", value: seen });
+}"""
+
+
+async def test_no_run_sees_what_one_before_it_left(tmp_path: Path) -> None:
+    assignments = '[[script]]\nfile = "app.js"\nkind = "app"\n' + "".join(
+        f'[[route]]\ncustomer = "{script}{customer}"\nscript = "{script}"\n'
+        for script in ("script", "app")
+        for customer in "ab"
+    )
+    daemon = Serving(tmp_path, {"script": GLOBALS, "app": GLOBALS}, assignments).ready()
+    try:
+        client = await daemon.client()
+        decisions = [
+            await client.call("route", request(customer))
+            for _ in range(3)
+            for customer in ("scripta", "scriptb", "appa", "appb")
+        ]
+        seen = {value for decision in decisions for _, value in decision["headers"]["add"]}
+        await client.close()
+        assert seen == {"1 0 {} undefined"}
+    finally:
+        daemon.stop()

@@ -326,3 +326,10 @@ async def test_customers_of_one_script_share_nothing_of_it(pool: Pool) -> None:
         return outcome.value
 
     assert {await run(f"customer {n}") for n in range(10)} == {b"1"}
+
+
+async def test_each_run_of_a_program_that_leaves_traces_has_a_context_of_its_own(pool: Pool) -> None:
+    text = "function main() { globalThis.n = (globalThis.n ?? 0) + 1; Array.prototype.zz = n; return n; }"
+    for suspends in (False, True):
+        fresh = program(text, suspends, fresh=True)
+        assert [await value(pool, fresh) for _ in range(5)] == [1] * 5
