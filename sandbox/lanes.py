@@ -222,6 +222,11 @@ class Lanes:
         now = self._loop.time()
         return len(self._slow.programs(now) | self._stuck.programs(now))
 
+    @property
+    def slow_waiting(self) -> bool:
+        """Whether runs of slow programs wait for a worker."""
+        return bool(self._slow.waiting)
+
     def shared_workers(self) -> int:
         """Workers that are to be one customer's and have runs of several."""
         return self._seating.shared()

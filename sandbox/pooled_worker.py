@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 from sandbox.fair_queue import FairQueue
@@ -22,6 +22,14 @@ class Lane(StrEnum):
     """Finishes what it has, takes no more."""
 
 
+class Blame(Enum):
+    """What the program was marked as for the turn that a worker is in."""
+
+    NONE = auto()
+    SLOW = auto()
+    STUCK = auto()
+
+
 class Sight(NamedTuple):
     """What is seen of a worker from outside: as long as it stays the same, the worker is at the same thing."""
 
@@ -39,8 +47,8 @@ class PooledWorker:
     """A process and what the pool has given it."""
 
     __slots__ = (
-        "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "outstanding", "process",
-        "ready", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
+        "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "outstanding",
+        "process", "ready", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess, ready: asyncio.Future[None]) -> None:
@@ -62,6 +70,7 @@ class PooledWorker:
         """Place among the fast workers; None for an extra."""
         self.held = False
         """Whether it is in one turn for too long, or stopped: nothing more is placed here."""
+        self.blame = Blame.NONE
         self.lost = False
         """Whether that has gone on for so long that nothing waits here any more."""
         self.seen = Sight(0, 0, 0, True)

@@ -10,7 +10,7 @@ from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.lanes import Lanes
 from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
-from sandbox.pooled_worker import Lane, PooledWorker
+from sandbox.pooled_worker import Blame, Lane, PooledWorker
 from sandbox.process import SLOW_NICENESS, WorkerProcess, WorkerSettings, exit_cause
 from sandbox.run import Run
 
@@ -194,9 +194,13 @@ class Supervisor:
         self._tick_timer = None
         now = self._loop.time()
         busy = busy or self._lanes.homeless
+        held = False
         for worker in list(self._workers.values()):
             self._look(worker, now)
             busy = busy or bool(worker.outstanding) or worker.held
+            held = held or worker.held
+        if held:
+            self._relieve()
         if busy:
             self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
 
@@ -207,6 +211,7 @@ class Supervisor:
             if worker.held:
                 self._lanes.release(worker)
             worker.lost = False
+            worker.blame = Blame.NONE
             worker.seen = sight
             worker.seen_at = now
             worker.seen_cpu = worker.process.cpu_seconds() if sight.running else 0.0
@@ -224,7 +229,8 @@ class Supervisor:
         if elapsed > STOPPED_SECONDS:
             self._kill(worker, 0)
         elif worker.lane is Lane.FAST and not worker.held and elapsed >= self._stall_seconds * STALL_WALL_SHARE:
-            self._held(worker, None)
+            worker.held = True
+            self._lanes.relocate(worker)
 
     def _look_at_busy(self, worker: PooledWorker, now: float) -> None:
         """Decide whether a worker has been in one turn, since its ``seen_at``, for too long."""
@@ -233,15 +239,18 @@ class Supervisor:
         used = worker.process.cpu_seconds() - worker.seen_cpu
         # None of a run that has been answered: the worker frees what that held, as fast as it can.
         run = worker.outstanding.get(running)
-        if (
-            worker.lane is Lane.FAST
-            and not worker.held
-            and max(used, elapsed / STALL_WALL_SHARE) >= self._stall_seconds
-        ):
-            # One that got no processor is not to blame for it.
-            self._held(worker, run if used >= self._stall_seconds else None)
-        if not worker.lost and max(used, elapsed / STALL_WALL_SHARE) >= max(LOST_SECONDS, self._stall_seconds):
-            self._lost(worker, run if used >= LOST_SECONDS else None)
+        stalled = max(used, elapsed / STALL_WALL_SHARE)
+        if worker.lane is Lane.FAST and not worker.held and stalled >= self._stall_seconds:
+            worker.held = True
+            self._lanes.relocate(worker)
+        if run is not None:
+            self._blame(worker, run, used)
+        if worker.lane is Lane.SLOW and elapsed >= LOST_SECONDS and self._lanes.slow_waiting:
+            # However little of a busy machine's processors it had: another one takes its place.
+            self._lanes.condemn(worker)
+        if not worker.lost and stalled >= max(LOST_SECONDS, self._stall_seconds):
+            worker.lost = True
+            self._lost(worker, run)
         if run is None:
             if elapsed > DAEMON_KILL_SLACK_SECONDS:
                 self._kill(worker, running)
@@ -254,16 +263,29 @@ class Supervisor:
         elif unwanted or elapsed > limits.wall_seconds * DAEMON_KILL_FACTOR + DAEMON_KILL_SLACK_SECONDS:
             self._kill(worker, running)
 
-    def _held(self, worker: PooledWorker, run: Run | None) -> None:
+    def _blame(self, worker: PooledWorker, run: Run, used: float) -> None:
+        """Mark a program for what its turn has used of the processor: one that got none is not to blame."""
+        if worker.blame is Blame.NONE and used >= self._stall_seconds:
+            worker.blame = Blame.SLOW
+            self._lanes.mark_slow(run.invocation.program)
+        if worker.blame is Blame.SLOW and used >= LOST_SECONDS:
+            worker.blame = Blame.STUCK
+            self._lanes.mark_stuck(run)
+            if worker.lane is Lane.SLOW and not self._lanes.condemn(worker):
+                self._evict(worker)
+
+    def _relieve(self) -> None:
+        """Where every fast worker is held, let a spare stand in, or the one longest in a turn give up its place.
+
+        Its run begins again among the slow.
+        """
         lanes = self._lanes
-        worker.held = True
-        if run is not None:
-            lanes.mark_slow(run.invocation.program)
-        lanes.relocate(worker)
         fast = lanes.fast()
-        if all(other.held for other in fast) and lanes.promote_spare() is None and lanes.slow():
-            # Every place is held: the worker longest in one run gives it up, and the run starts over among the slow.
-            self._evict(min(fast, key=lambda other: other.seen_at))
+        if not all(worker.held for worker in fast) or any(worker.evicting for worker in fast):
+            return
+        blamed = [worker for worker in fast if worker.blame is not Blame.NONE]
+        if lanes.promote_spare() is None and lanes.slow() and blamed:
+            self._evict(min(blamed, key=lambda worker: worker.seen_at))
 
     def _evict(self, worker: PooledWorker) -> None:
         worker.evicting = True
@@ -272,9 +294,6 @@ class Supervisor:
     def _lost(self, worker: PooledWorker, run: Run | None) -> None:
         """What waits in a worker that is held for long begins again elsewhere, or is told at once that it cannot."""
         lanes = self._lanes
-        worker.lost = True
-        if run is not None:
-            lanes.mark_stuck(run)
         now = self._loop.time()
         # By the end of the turn at the latest, which the kernel sees to.
         longest = run.invocation.limits.turn_wall_seconds if run is not None else 0.0
@@ -288,8 +307,6 @@ class Supervisor:
             elif waiting.deadline <= worker.seen_at + longest:
                 worker.process.send(link.cancel(waiting.id))
                 self._conclude(waiting, Crashed("its worker was held by another run"))
-        if worker.lane is Lane.SLOW and run is not None and not lanes.condemn(worker):
-            self._evict(worker)
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
         worker.killed_for = run_id

@@ -15,8 +15,10 @@ class BegunRun:
     key: str
     customer: str
     jobs: int
+    cpu_seconds: float
+    """Processor time that it may use, over all its turns."""
     cpu_left: float
-    """Processor seconds, over all its turns."""
+    """What is left of that."""
     turn_cpu: float
     """Processor seconds of one turn."""
     kill_seconds: float

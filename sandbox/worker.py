@@ -216,6 +216,7 @@ class Worker:
             asked.customer,
             asked.jobs,
             asked.cpu_seconds,
+            asked.cpu_seconds,
             asked.turn_cpu_seconds,
             kill_seconds,
             started,
@@ -271,7 +272,7 @@ class Worker:
             context.usable = False
             status = OUT_OF_TIME
         if status.tag is _THREW_NULL:
-            status = OUT_OF_MEMORY if self._may_have_filled(run) else structs.replace(status, tag=Tag.THREW)
+            status = OUT_OF_MEMORY if self._may_have_filled(run, began) else structs.replace(status, tag=Tag.THREW)
         log = context.take_log() if status.lines or status.tag in _CUT_SHORT else None
         if context.unheard and context.usable:
             log = self._with_unheard(run, log)
@@ -367,12 +368,14 @@ class Worker:
 
     # ---- memory ----
 
-    def _may_have_filled(self, run: BegunRun) -> bool:
+    def _may_have_filled(self, run: BegunRun, began: float) -> bool:
         """Whether the run's heap can have reached its limit. What it held is gone by the time that null is seen."""
         program = self._programs.get(run.key)
         if program is None:
             return True
-        lasted = time.monotonic() - run.started
+        # Of one that may wait it is known what it has used of the processor, of another only when it began.
+        used = run.cpu_seconds - run.cpu_left + time.process_time() - began
+        lasted = used if run.context.suspends else time.monotonic() - run.started
         return _peak_kb() * 1024 > program.memory_bytes and lasted > program.memory_bytes / FILLED_BYTES_PER_SECOND
 
     def _hoards(self, context: Context) -> bool:
