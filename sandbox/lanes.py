@@ -70,7 +70,7 @@ class Lanes:
         if self._stuck and self._stuck.has(key, now):
             self._place_slow(self._stuck, run)
         elif self._slow and self._slow.has(key, now):
-            self._place_slow(self._slow, run)
+            self._place_slow(self._stuck if self._is_condemned(key) else self._slow, run)
         else:
             self._place_fast(run, now)
 
@@ -99,6 +99,14 @@ class Lanes:
             # Most daemons never see such a program.
             lane.starting += 1
             self._worker_wanted(Lane.STUCK)
+
+    def _is_condemned(self, key: str) -> bool:
+        """Whether a run of this program is in a worker that was taken out of the others' way."""
+        return any(
+            run.series[0] == key and not run.suspended
+            for worker in self._stuck.workers
+            for run in worker.outstanding.values()
+        )
 
     def _has_room(self, worker: PooledWorker) -> bool:
         # A run that waits takes no place from others while it does, only memory.
@@ -151,7 +159,8 @@ class Lanes:
             return
         now = self._loop.time()
         while (run := lane.waiting.pop()) is not None:
-            if lane is self._slow and self._stuck.has(run.series[0], now):
+            key = run.series[0]
+            if lane is self._slow and (self._stuck.has(key, now) or self._is_condemned(key)):
                 # Seen to be since it came.
                 self._place_slow(self._stuck, run)
                 continue
