@@ -8,15 +8,12 @@ from sandbox.run import Run
 class FairQueue:
     """The runs of each program for each customer in their order, and these in turn."""
 
-    __slots__ = ("_count", "_queues")
+    __slots__ = ("_queues", "count")
 
     def __init__(self) -> None:
         self._queues: OrderedDict[tuple[str, str], deque[Run]] = OrderedDict()
-        self._count = 0
-
-    def __len__(self) -> int:
+        self.count = 0
         """How many there are, those among them that were answered meanwhile too."""
-        return self._count
 
     def append(self, run: Run) -> None:
         """Let a run wait behind those of its own series."""
@@ -26,16 +23,16 @@ class FairQueue:
         # What was answered while it waited does not pile up in front of a worker that does not come.
         while queue and queue[0].answered:
             queue.popleft()
-            self._count -= 1
+            self.count -= 1
         queue.append(run)
-        self._count += 1
+        self.count += 1
 
     def pop(self) -> Run | None:
         """Take the next run that has no answer; None where there is none."""
         while self._queues:
             series, queue = self._queues.popitem(last=False)
             run = queue.popleft()
-            self._count -= 1
+            self.count -= 1
             if queue:
                 self._queues[series] = queue
             if not run.answered:

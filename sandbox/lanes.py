@@ -142,11 +142,11 @@ class Lanes:
 
     def _feed_fast(self, worker: PooledWorker) -> None:
         queue = worker.waiting
-        while queue and self._has_room(worker):
+        while queue.count and self._has_room(worker):
             run = queue.pop()
             if run is not None:
                 self.send(worker, run)
-        if self._homeless:
+        if self._homeless.count:
             self._place_homeless()
 
     def _feed_slow(self, lane: SlowLane, worker: PooledWorker) -> None:
@@ -204,13 +204,13 @@ class Lanes:
 
     def house(self) -> None:
         """Let spares take up what found no worker."""
-        if self._homeless:
+        if self._homeless.count:
             self._place_homeless()
 
     @property
     def homeless(self) -> bool:
         """Whether runs wait that found no worker."""
-        return bool(self._homeless)
+        return self._homeless.count > 0
 
     # ---- slow programs ----
 
@@ -234,7 +234,7 @@ class Lanes:
     @property
     def slow_waiting(self) -> bool:
         """Whether runs of slow programs wait for a worker."""
-        return bool(self._slow.waiting)
+        return self._slow.waiting.count > 0
 
     def shared_workers(self) -> int:
         """Workers that are to be one customer's and have runs of several."""
@@ -346,7 +346,7 @@ class Lanes:
             return Lane.SLOW
         elif lane is Lane.STUCK:
             self._stuck.workers.remove(worker)
-            if self._stuck.waiting and len(self._stuck.workers) + self._stuck.starting < self._slow_workers:
+            if self._stuck.waiting.count and len(self._stuck.workers) + self._stuck.starting < self._slow_workers:
                 self._stuck.starting += 1
                 return Lane.STUCK
         elif worker is self.spare:

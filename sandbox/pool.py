@@ -256,7 +256,7 @@ class Pool:
                 worker.process.kill()
                 outcome = Crashed("the worker answered what no run can")
             self._conclude(run, outcome, message.micros)
-        if worker.waiting or worker.lane is not Lane.FAST or self._lanes.homeless:
+        if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)
 
     def _turn_ended(self, worker: PooledWorker, message: CallsMessage) -> None:
@@ -267,7 +267,7 @@ class Pool:
             worker.suspend(run)
         if not run.answered:
             self._host_calls(run, message)
-        if worker.waiting or worker.lane is not Lane.FAST:
+        if worker.waiting.count or worker.lane is not Lane.FAST:
             # It holds no place now.
             self._lanes.feed(worker)
 

@@ -91,7 +91,7 @@ class PooledWorker:
     @property
     def load(self) -> int:
         """Runs that it has to begin or is in."""
-        return len(self.outstanding) - self.suspended + len(self.waiting)
+        return len(self.outstanding) - self.suspended + self.waiting.count
 
     @property
     def has_unbegun(self) -> bool:

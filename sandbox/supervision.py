@@ -367,7 +367,7 @@ class Supervisor:
         elif cause == "SIGALRM":
             self._conclude(run, TimedOut(TimeLimit.WALL))
         elif worker.process.exit_code == OUT_OF_MEMORY_STATUS:
-            self._conclude(run, OutOfMemory())
+            self._conclude(run, OutOfMemory(of_worker=True))
         elif worker.process.broken:
             self._conclude(run, Crashed("the worker broke the link's protocol"))
         else:

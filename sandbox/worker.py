@@ -20,7 +20,7 @@ from msgspec import structs
 
 from sandbox import link
 from sandbox.contexts import Contexts
-from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
+from sandbox.engine import OF_WORKER, OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
 from sandbox.link import BEGUN, REVOKED, RUNNING, TURNS, CancelMessage, LoadMessage, RunMessage, SettleMessage
 from sandbox.output import Output
 from sandbox.program import Program
@@ -42,6 +42,8 @@ PEAK_STEP_KB: Final = 8 * 1024
 SPENT_SHARE: Final = 0.6
 """Share of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others'
 sake."""
+FULL_SHARE: Final = 0.9
+"""Share of the worker's memory from which on its limit is the one that a run without memory has met."""
 LEAST_SECONDS: Final = 0.000_1
 """Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
 FILLED_BYTES_PER_SECOND: Final = 4e9
@@ -297,6 +299,8 @@ class Worker:
         context = run.context
         # First what the run left behind is looked for: until it is gone, the run has not ended.
         keep = context.finish()
+        if status.tag is Tag.OUT_OF_MEMORY and self._is_full(run):
+            status = structs.replace(status, payload=OF_WORKER)
         seconds = self._done(run.id, status, log, run.started, run.waited)
         if keep and not self._hoards(context):
             program = self._programs.get(run.key)
@@ -377,6 +381,12 @@ class Worker:
         used = run.cpu_seconds - run.cpu_left + time.process_time() - began
         lasted = used if run.context.suspends else time.monotonic() - run.started
         return _peak_kb() * 1024 > program.memory_bytes and lasted > program.memory_bytes / FILLED_BYTES_PER_SECOND
+
+    def _is_full(self, run: BegunRun) -> bool:
+        """Whether the worker's limit was reached and not the program's. The engine says the same of both."""
+        program = self._programs.get(run.key)
+        larger = program is not None and program.memory_bytes >= self._memory_bytes
+        return larger or _peak_kb() * 1024 > self._memory_bytes * FULL_SHARE
 
     def _hoards(self, context: Context) -> bool:
         return self._note_peak() and context.heap_bytes() > RETAINED_BYTES
