@@ -130,10 +130,10 @@ class DecisionSection(Section, frozen=True):
 class VoiceSection(Section, frozen=True):
     """Class 5: scripts that drive calls."""
 
-    call_workers: Annotated[int, Meta(ge=0, le=1_024)] = 16
+    call_workers: Annotated[int, Meta(ge=0, le=1_024)] = 32
     """The most worker processes for the scripts of calls, apart from those that decide; 0 takes no Class 5 calls. One
-    is started at first, and one more for each customer who has a call up; where there are more customers than these,
-    some share one."""
+    is started at first, and one more, of 12 MB, for each customer who has a call up; where there are more customers
+    than these, some share one."""
     calls: Count = 2_000
     """Calls up at once; the next one is refused with 503 and Retry-After."""
     call_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 20_000_000

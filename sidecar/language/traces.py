@@ -1,9 +1,9 @@
 """Whether a run may leave something for the next one in the same context: in globals or the language's own objects.
 
 Such a script has a context of its own for each run, made anew: 0.25 ms more. What is taken for a trace: an assignment
-to a name that is not declared, or to a property of what is not (`Math.random = ...`, `Array.prototype.last = ...`); one
-of the language's own objects handed on as a value; `this` where it is the global object; ways to an object's prototype;
-and `eval`. In doubt it is a trace. Not followed: names that are put together while the script runs.
+to a name that is not declared, or to a property of what is not (`Math.random = ...`, `Array.prototype.last = ...`), or
+of a module; one of the language's own objects handed on as a value; `this` where it is the global object; ways to an
+object's prototype; and `eval`. In doubt it is a trace. Not followed: names that are put together while the script runs.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Final
 
 from tree_sitter import Node
 
-from sidecar.language.scopes import FUNCTIONS, Scope, ScopeWalk, Visit
+from sidecar.language.scopes import FUNCTIONS, IMPORT_NAMES, Scope, ScopeWalk, Visit
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 
 LOOK_SECONDS: Final = 5.0
@@ -57,6 +57,10 @@ class _Looking:
         self._uses: list[Visit] = []
         self._targets: list[tuple[bytes, Scope]] = []
         """Names of which something is assigned to, and where that stands."""
+        self._modules: set[bytes] = set()
+        """Names of what was imported or required: all runs in a context have the same."""
+        self._changed: set[bytes] = set()
+        """Names of what has properties assigned to."""
 
     def found(self) -> bool:
         # To the end, whatever is found: only then is it known where names are declared.
@@ -65,6 +69,7 @@ class _Looking:
             bool(traces)
             or any(scope.bindings.get(name) is None and name not in _MADE_ANEW for name, scope in self._targets)
             or any(self._hands_on(visit) for visit in self._uses)
+            or not self._modules.isdisjoint(self._changed)
         )
 
     def _is_trace(self, visit: Visit) -> bool:
@@ -73,6 +78,8 @@ class _Looking:
         if kind in FUNCTIONS:
             self._functions[visit.scope] = kind
         if visit.name is not None:
+            if visit.parent.type in IMPORT_NAMES or self._is_required(visit):
+                self._modules.add(visit.name)
             if not visit.is_declaration and (visit.name in _GLOBALS or visit.name in _COMPILES):
                 self._uses.append(visit)
             return False
@@ -106,9 +113,17 @@ class _Looking:
                     return True
             elif root.type in ("identifier", "shorthand_property_identifier_pattern"):
                 self._targets.append((self._syntax.text(root), visit.scope))
+                if steps:
+                    self._changed.add(self._syntax.text(root))
             if b"constructor" in steps:
                 return True
         return False
+
+    def _is_required(self, visit: Visit) -> bool:
+        if visit.parent.type != "variable_declarator" or visit.field != "name":
+            return False
+        value = visit.parent.node.child_by_field_name("value")
+        return value is not None and b"require" in self._syntax.text(value)[:200]
 
     def _root(self, node: Node) -> tuple[Node, list[bytes]]:
         """What a member expression begins with, and the names on the way."""

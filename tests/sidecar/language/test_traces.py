@@ -45,6 +45,11 @@ TRACES = [
     "(0, eval)('x')",
     "new Function('x = 1')()",
     "with (Math) { random = 1 }",
+    "import { kv } from 'cxKV'; kv.get = 1",
+    "import * as all from 'cxKV'; all.kv.get = 1",
+    "import kv from 'cxKV'; delete kv.get",
+    "const kv = require('cxKV'); kv.get = 1",
+    "const kv = require('cxKV').kv; kv['get'] = 1",
 ]
 NO_TRACES = [
     "function main(data) { data.headers.push({ key: 'a', value: 1 }); return data }",
@@ -66,6 +71,7 @@ NO_TRACES = [
     "e.constructor.name",
     "function main(JSON) { JSON.x = 1 }",
     "function main(data) { main.cache = 1 }",
+    "import { kv } from 'cxKV'; const x = kv.get('a'); x.y = 1",
 ]
 
 
