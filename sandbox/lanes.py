@@ -14,6 +14,7 @@ from typing import Final
 from sandbox import link
 from sandbox.fair_queue import FairQueue
 from sandbox.pooled_worker import Lane, PooledWorker
+from sandbox.process import SLOW_NICENESS
 from sandbox.program import Program
 from sandbox.run import Run
 from sandbox.seating import Seating
@@ -25,7 +26,7 @@ SLOW_SECONDS: Final = 60.0
 """How long a program counts as slow after it was last seen to be."""
 STUCK_SECONDS: Final = 600.0
 """How long it counts as stuck: each time that it is tried elsewhere costs others a worker."""
-EXTRA_WORKERS: Final = 2
+EXTRA_WORKERS: Final = 6
 """Spares that may stand in for held workers at once; past it the longest held one is killed. As many more workers than
 there are slow ones may be stuck."""
 
@@ -45,6 +46,8 @@ class Lanes:
         self._slow = SlowLane(Lane.SLOW, SLOW_SECONDS)
         self._stuck = SlowLane(Lane.STUCK, STUCK_SECONDS)
         self._last_id = 0
+        self._proven: set[str] = set()
+        """Keys of the programs of which a run has come to its end by itself."""
         self.extras: list[PooledWorker] = []
         self.spare: PooledWorker | None = None
         self.moved = 0
@@ -76,7 +79,10 @@ class Lanes:
 
     def _place_fast(self, run: Run, now: float) -> None:
         seating = self._seating
-        best = seating.choose(run, self.extras, now)
+        if run.series[0] in self._proven or seating.by_customer:
+            best = seating.choose(run, self.extras, now)
+        else:
+            best = seating.choose_for_unproven(self.extras)
         if best is None:
             if seating.grow(now) and self.spare is None:
                 self._worker_wanted(Lane.SPARE)
@@ -202,6 +208,11 @@ class Lanes:
         run.log.clear()
         self.move(run, now)
 
+    @property
+    def has_empty(self) -> bool:
+        """Whether a place among the fast workers has none."""
+        return self._seating.has_empty
+
     def house(self) -> None:
         """Let spares take up what found no worker."""
         if self._homeless.count:
@@ -213,6 +224,11 @@ class Lanes:
         return self._homeless.count > 0
 
     # ---- slow programs ----
+
+    def mark_proven(self, key: str) -> None:
+        """Take note that a run of this program has come to its end by itself."""
+        if key not in self._proven:
+            self._proven.add(key)
 
     def mark_slow(self, program: Program) -> None:
         """Let a program run among the slow for a while."""
@@ -240,10 +256,11 @@ class Lanes:
         """Workers that are to be one customer's and have runs of several."""
         return self._seating.shared()
 
-    def forget_slow(self, kept: set[str]) -> None:
-        """Keep the slowness of these programs only."""
+    def forget(self, kept: set[str]) -> None:
+        """Keep what was seen of these programs only."""
         self._slow.forget(kept)
         self._stuck.forget(kept)
+        self._proven &= kept
 
     # ---- workers ----
 
@@ -307,11 +324,22 @@ class Lanes:
             self._worker_wanted(Lane.SLOW)
         else:
             self.spare = None
-            spare.process.lower_priority()
+            spare.process.lower_priority(SLOW_NICENESS)
             self._join(self._slow, spare)
             self._worker_wanted(Lane.SPARE)
             self.feed(spare)
         return True
+
+    def _extras_wanted(self) -> int:
+        """As many as are held, so that what waits and what nobody knows yet need not share the one that is left."""
+        held = sum(worker.held for worker in self.fast())
+        alone = len(self._seating.seated()) == 1
+        return min(EXTRA_WORKERS, held + alone) if held else 0
+
+    def stand_in(self) -> None:
+        """Let the spare stand in beside held workers, where more of those are than stand in already."""
+        if len(self.extras) < self._extras_wanted():
+            self.promote_spare()
 
     def release(self, worker: PooledWorker) -> None:
         """A held worker is back: where an extra stood in, the first of them finishes what it has and leaves."""
@@ -320,7 +348,7 @@ class Lanes:
         self._dismiss_extra()
 
     def _dismiss_extra(self) -> None:
-        if self.extras and sum(worker.held for worker in self.fast()) < len(self.extras):
+        if len(self.extras) > self._extras_wanted():
             extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
             self.extras.remove(extra)
             extra.lane = Lane.LEAVING

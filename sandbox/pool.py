@@ -157,7 +157,7 @@ class Pool:
         """Forget every program but these: the catalog has changed. Runs under way are not touched."""
         kept = set(keys)
         self._supervisor.forget(kept)
-        self._lanes.forget_slow(kept)
+        self._lanes.forget(kept)
 
     # ---- asking ----
 
@@ -255,6 +255,8 @@ class Pool:
                 worker.process.broken = True
                 worker.process.kill()
                 outcome = Crashed("the worker answered what no run can")
+            else:
+                self._lanes.mark_proven(run.series[0])
             self._conclude(run, outcome, message.micros)
         if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)

@@ -47,8 +47,8 @@ class PooledWorker:
     """A process and what the pool has given it."""
 
     __slots__ = (
-        "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "outstanding",
-        "process", "ready", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
+        "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "lowered",
+        "outstanding", "process", "ready", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess, ready: asyncio.Future[None]) -> None:
@@ -71,6 +71,8 @@ class PooledWorker:
         self.held = False
         """Whether it is in one turn for too long, or stopped: nothing more is placed here."""
         self.blame = Blame.NONE
+        self.lowered = False
+        """Whether it has a lower priority than its lane's others, and is to be replaced."""
         self.lost = False
         """Whether that has gone on for so long that nothing waits here any more."""
         self.seen = Sight(0, 0, 0, True)

@@ -21,6 +21,9 @@ from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, SLOTS, TURNS, Mess
 
 SLOW_NICENESS: Final = 5
 """Of the workers of slow programs."""
+STUCK_NICENESS: Final = 15
+"""Of those of programs that are stuck: a tenth of a slow one's share, so that loops do not starve whoever takes their
+place."""
 LAST_WORDS_SECONDS: Final = 0.2
 """Time for the end of the link to be read once the process is gone: what it answered before counts."""
 LEAVING_SECONDS: Final = 5.0
@@ -161,10 +164,10 @@ class WorkerProcess(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._unsent.append(packed)
 
-    def lower_priority(self) -> None:
-        """Let the process have what processors others leave, as one started for slow programs does."""
+    def lower_priority(self, niceness: int) -> None:
+        """Let the process have what processors others leave, for the rest of its life: only root could raise it."""
         with contextlib.suppress(OSError):  # it is gone, and its end follows
-            os.setpriority(os.PRIO_PROCESS, self.pid, SLOW_NICENESS)
+            os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
 
     def kill(self) -> None:
         """End the process at once. ``on_exit`` follows."""

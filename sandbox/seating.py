@@ -66,6 +66,12 @@ class Seating:
                         best, best_load = other, load
         return best
 
+    def choose_for_unproven(self, extras: Sequence[PooledWorker]) -> PooledWorker | None:
+        """The worker for a run of a program of which none has come to its end yet: what it may do to that worker, it
+        does where the fewest wait."""
+        free = [worker for worker in (*self._slots, *extras) if worker is not None and not worker.held]
+        return min(free, key=lambda worker: (worker.suspended, worker.load), default=None)
+
     def grow(self, now: float) -> bool:
         """Make a place for one more worker. False where there are as many as there may be."""
         del now

@@ -11,7 +11,7 @@ from sandbox.lanes import Lanes
 from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
-from sandbox.process import SLOW_NICENESS, WorkerProcess, WorkerSettings, exit_cause
+from sandbox.process import SLOW_NICENESS, STUCK_NICENESS, WorkerProcess, WorkerSettings, exit_cause
 from sandbox.run import Run
 
 logger = logging.getLogger(__name__)
@@ -28,19 +28,21 @@ CPU_SLACK_SECONDS: Final = 0.1
 swallows the engine's interrupt, which is an error that the constructor turns into a rejection."""
 CANCEL_SECONDS: Final = 0.05
 """A cancelled run still going after this long costs its worker; a shorter one ends by itself sooner than a kill."""
-STALL_WALL_SHARE: Final = 5
+STALL_WALL_SHARE: Final = 20
 """A worker that gets no processor, being stopped or on a machine too busy, is held after this many times the stall
 limit by the wall clock."""
 LOST_SECONDS: Final = 0.2
-"""A turn that has used this much processor time is not waited for any more by what waits in its worker: it may go on
-until the kernel's timer, past the others' deadlines. Its program is stuck. A worker that gets no processor has
-STALL_WALL_SHARE times as long."""
+"""Processor time in one turn after which its program is stuck."""
+LOST_WALL_SECONDS: Final = 0.25
+"""A turn that has lasted so long, whatever it had of the processors, is not waited for any more by what waits in its
+worker: it may go on until the kernel's timer, past the others' deadlines."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
 START_SECONDS: Final = 10.0
 """Time for a worker to become ready; about 0.1 s on a quiet machine."""
 RESTART_SECONDS: Final = 0.5
 """Wait before the next start after one that failed, so that a full machine is not made fuller."""
+_NICENESS: Final = {Lane.SLOW: SLOW_NICENESS, Lane.STUCK: STUCK_NICENESS}
 
 
 class Supervisor:
@@ -78,7 +80,7 @@ class Supervisor:
         worker = PooledWorker(process, self._loop.create_future())
         self._workers[process] = worker
         try:
-            await process.start(self._settings, SLOW_NICENESS if lane in (Lane.SLOW, Lane.STUCK) else 0)
+            await process.start(self._settings, _NICENESS.get(lane, 0))
         except OSError:
             if not process.spawned:
                 del self._workers[process]
@@ -212,6 +214,8 @@ class Supervisor:
                 self._lanes.release(worker)
             worker.lost = False
             worker.blame = Blame.NONE
+            if worker.lowered and worker.lane is not Lane.STUCK:
+                self.replace(worker)
             worker.seen = sight
             worker.seen_at = now
             worker.seen_cpu = worker.process.cpu_seconds() if sight.running else 0.0
@@ -248,7 +252,7 @@ class Supervisor:
         if worker.lane is Lane.SLOW and elapsed >= LOST_SECONDS and self._lanes.slow_waiting:
             # However little of a busy machine's processors it had: another one takes its place.
             self._lanes.condemn(worker)
-        if not worker.lost and stalled >= max(LOST_SECONDS, self._stall_seconds):
+        if not worker.lost and elapsed >= max(LOST_WALL_SECONDS, self._stall_seconds):
             worker.lost = True
             self._lost(worker, run)
         if run is None:
@@ -271,6 +275,8 @@ class Supervisor:
         if worker.blame is Blame.SLOW and used >= LOST_SECONDS:
             worker.blame = Blame.STUCK
             self._lanes.mark_stuck(run)
+            worker.lowered = True
+            worker.process.lower_priority(STUCK_NICENESS)
             if worker.lane is Lane.SLOW and not self._lanes.condemn(worker):
                 self._evict(worker)
 
@@ -280,8 +286,10 @@ class Supervisor:
         Its run begins again among the slow.
         """
         lanes = self._lanes
+        lanes.stand_in()
         fast = lanes.fast()
-        if not all(worker.held for worker in fast) or any(worker.evicting for worker in fast):
+        if not all(worker.held for worker in fast) or any(worker.evicting for worker in fast) or lanes.has_empty:
+            # A place without a worker has one on its way.
             return
         blamed = [worker for worker in fast if worker.blame is not Blame.NONE]
         if lanes.promote_spare() is None and lanes.slow() and blamed:
