@@ -333,12 +333,13 @@ class Lanes:
     def _extras_wanted(self) -> int:
         """As many as are held, so that what waits and what nobody knows yet need not share the one that is left."""
         held = sum(worker.held for worker in self.fast())
-        alone = len(self._seating.seated()) == 1
+        alone = len(self._seating.seated()) == 1 and not self._seating.by_customer
         return min(EXTRA_WORKERS, held + alone) if held else 0
 
     def stand_in(self) -> None:
         """Let the spare stand in beside held workers, where more of those are than stand in already."""
-        if len(self.extras) < self._extras_wanted():
+        # A customer's worker is not given up for a while to another, who would share it.
+        if not self._seating.by_customer and len(self.extras) < self._extras_wanted():
             self.promote_spare()
 
     def release(self, worker: PooledWorker) -> None:
@@ -348,7 +349,7 @@ class Lanes:
         self._dismiss_extra()
 
     def _dismiss_extra(self) -> None:
-        if len(self.extras) > self._extras_wanted():
+        while len(self.extras) > self._extras_wanted():
             extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
             self.extras.remove(extra)
             extra.lane = Lane.LEAVING
@@ -365,10 +366,12 @@ class Lanes:
                 extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
                 self.extras.remove(extra)
                 self._seating.seat(extra)
+                self._dismiss_extra()
                 return None
             return Lane.SPARE if self.promote_spare() is None else None
         if worker in self.extras:
             self.extras.remove(worker)
+            self._dismiss_extra()
         elif lane is Lane.SLOW:
             self._slow.workers.remove(worker)
             return Lane.SLOW

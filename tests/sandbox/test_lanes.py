@@ -333,3 +333,28 @@ async def test_each_run_of_a_program_that_leaves_traces_has_a_context_of_its_own
     for suspends in (False, True):
         fresh = program(text, suspends, fresh=True)
         assert [await value(pool, fresh) for _ in range(5)] == [1] * 5
+
+
+async def test_a_program_that_nobody_has_seen_return_runs_where_the_fewest_wait() -> None:
+    async with running_pool(PoolSettings(workers=2, slow_workers=0)) as pool:
+        waits = [
+            submit(pool, program(WAIT, SUSPENDS, key=f"waits {n % 2}"), 60_000, wall_seconds=60)[0] for n in range(2)
+        ]
+        for run in waits:
+            await begun(run)
+        extra = [submit(pool, program(WAIT, SUSPENDS, key="waits 0"), 60_000, wall_seconds=60)[0] for _ in range(2)]
+        for run in extra:
+            await begun(run)
+        fewest = min(workers(pool).values(), key=lambda worker: (worker.lane != "fast", worker.suspended))
+        for number in range(5):
+            run, future = submit(pool, program(FINE, key=f"new {number}"), 1)
+            assert run.worker is fewest
+            assert (await future).outcome == Returned(b"1")
+
+
+async def test_a_spare_stands_in_for_each_worker_that_is_held() -> None:
+    async with running_pool(PoolSettings(workers=2, slow_workers=1)) as pool:
+        hostile = submit(pool, NATIVE_LOOP, wall_seconds=1, cpu_seconds=9)[1]
+        await until(lambda: (pool.state().fast, pool.state().held) == (3, 1))
+        assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
+        await until(lambda: (pool.state().fast, pool.state().held, pool.state().spare) == (2, 0, 1))
