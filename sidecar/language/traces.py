@@ -25,7 +25,7 @@ _GLOBALS: Final = frozenset(
     AggregateError EvalError RangeError ReferenceError SyntaxError TypeError URIError InternalError ArrayBuffer
     DataView Iterator Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float16Array
     Float32Array Float64Array BigInt64Array BigUint64Array JSON Math Reflect parseInt parseFloat isNaN isFinite escape
-    unescape encodeURI encodeURIComponent decodeURI decodeURIComponent console
+    unescape encodeURI encodeURIComponent decodeURI decodeURIComponent console Intl
     """.split()
 )
 _PLAIN_FUNCTIONS: Final = frozenset(
