@@ -110,7 +110,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
 
     invocation = Invocation(program=program, input=text, limits=limits, correlation_id=request.call_id)
     packer = link.packer()
-    answer_of_worker = packer.pack(link.done(7, Tag.RETURNED, result, None, 60))
+    answer_of_worker = packer.pack(link.done(7, Tag.RETURNED, result, None, 60, 60))
     from_worker = link.unpacker()
 
     def unpack() -> list[Any]:

@@ -76,8 +76,7 @@ async def measure(count: int) -> None:
             workers=1,
             slow_workers=0,
             worker=WorkerSettings(memory_bytes=8_000_000_000, warm_contexts=0),
-            queue=count + 1,
-            queue_per_program=count + 1,
+            queue_bytes=(count + 1) * 100_000,
         )
     )
     await pool.start()

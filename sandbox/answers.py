@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.engine import Tag
+from sandbox.engine import OF_WORKER, Tag
 from sandbox.outcome import (
     Bound,
     Crashed,
@@ -40,7 +40,7 @@ def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | 
     if tag == Tag.OUT_OF_TIME:
         return TimedOut(TimeLimit.CPU)
     if tag == Tag.OUT_OF_MEMORY:
-        return OutOfMemory()
+        return OutOfMemory(of_worker=payload == OF_WORKER.encode())
     if tag == Tag.EXCEEDED and payload in _BOUNDS:
         return Exceeded(_BOUNDS[payload])
     if tag == Tag.BROKEN:

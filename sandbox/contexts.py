@@ -12,11 +12,14 @@ BLANK_CONTEXTS: Final = 4
 class Contexts:
     """Contexts that no run is in."""
 
-    __slots__ = ("_blank", "_most_warm", "_warm")
+    __slots__ = ("_blank", "_customers", "_most_warm", "_warm")
 
     def __init__(self, most_warm: int) -> None:
         self._most_warm = most_warm
-        self._warm: OrderedDict[str, Context] = OrderedDict()
+        self._warm: OrderedDict[tuple[str, str], Context] = OrderedDict()
+        """By program and customer: what a run leaves in the language's own objects is that customer's alone."""
+        self._customers: dict[str, set[str]] = {}
+        """For whom each program has a context."""
         self._blank: dict[bool, list[Context]] = {False: [], True: []}
         """Contexts without a program; the key is whether their runs may wait."""
 
@@ -25,24 +28,30 @@ class Contexts:
         """Whether a context is kept after its run."""
         return self._most_warm > 0
 
-    def warm(self, key: str) -> Context | None:
-        """Take the context that has this program, if there is one."""
-        return self._warm.pop(key, None)
+    def warm(self, key: str, customer: str) -> Context | None:
+        """Take the context that has this program and served this customer, if there is one."""
+        return self._warm.pop((key, customer), None)
 
     def blank(self, suspends: bool) -> Context:
         """Take a context that has no program."""
         blank = self._blank[suspends]
         return blank.pop() if blank else Context(suspends)
 
-    def keep(self, key: str, context: Context) -> None:
-        """Keep a context for the next run of its program. The one unused for longest makes place for it."""
-        self._warm[key] = context
+    def keep(self, key: str, customer: str, context: Context) -> None:
+        """Keep a context for the next run of its program for its customer. The one unused for longest makes place."""
+        self._warm[key, customer] = context
+        customers = self._customers.get(key)
+        if customers is None:
+            customers = self._customers[key] = set()
+        customers.add(customer)
         if len(self._warm) > self._most_warm:
-            self._warm.popitem(last=False)
+            (key, customer), _ = self._warm.popitem(last=False)
+            self._customers[key].discard(customer)
 
     def forget(self, key: str) -> None:
-        """Let go of the context that has this program."""
-        self._warm.pop(key, None)
+        """Let go of the contexts that have this program."""
+        for customer in self._customers.pop(key, ()):
+            self._warm.pop((key, customer), None)
 
     @property
     def lacks_blank(self) -> bool:

@@ -61,6 +61,8 @@ class Status(msgspec.Struct, frozen=True):
 _GOES_ON: Final = (Tag.RETURNED, Tag.WAITING)
 """After these a context is as good as before."""
 LOADED: Final = Status(Tag.RETURNED, False, False, "")
+OF_WORKER: Final = "worker"
+"""Payload of OUT_OF_MEMORY where it was the worker's address space that was full."""
 OUT_OF_TIME: Final = Status(Tag.OUT_OF_TIME, False, False, "")
 OUT_OF_MEMORY: Final = Status(Tag.OUT_OF_MEMORY, False, False, "")
 _HEADS: Final = {

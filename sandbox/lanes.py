@@ -1,157 +1,122 @@
 """Which run goes to which worker.
 
-Runs go to the *fast* workers, a script always to the same one while the load allows it (its context is warm there).
-A script seen to hold a worker is *slow* for a while: it runs on the slow workers, where it delays only scripts like
-it. What stood behind it is moved to another worker at once, and a spare, already started, takes the place of a
-worker that is gone or held.
+Runs go to the *fast* workers, those of a program for a customer always to the same one while the load allows it (the
+context is warm there), or those of a customer to a worker that has no other's: see `sandbox.seating`. A program seen
+to hold a worker is *slow* for a while: it runs on the slow workers, where it delays only programs like it; one that
+held it for far longer, or killed it, is *stuck*, and apart from those in turn. What stood behind it is moved to another
+worker at once, and a spare, already started, takes the place of a worker that is gone or held.
 """
 
 import asyncio
-import zlib
-from collections import OrderedDict, deque
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from sandbox import link
-from sandbox.process import WorkerProcess
+from sandbox.fair_queue import FairQueue
+from sandbox.pooled_worker import Lane, PooledWorker
+from sandbox.process import SLOW_NICENESS
 from sandbox.program import Program
 from sandbox.run import Run
+from sandbox.seating import Seating
+from sandbox.slow_lane import SlowLane
 
 FAST_WINDOW: Final = 32
 """Runs sent to a fast worker before the first is answered: enough that one system call carries several."""
-IMBALANCE: Final = 8
-"""Runs by which a script's own worker may be ahead of the least loaded one before that one is taken."""
 SLOW_SECONDS: Final = 60.0
-"""How long a script counts as slow after it was last seen to be."""
-EXTRA_WORKERS: Final = 2
-"""Spares that may stand in for held workers at once; past it the longest held one is killed."""
-
-
-class Lane(StrEnum):
-    """What a worker is for."""
-
-    STARTING = "starting"
-    SPARE = "spare"
-    FAST = "fast"
-    SLOW = "slow"
-    LEAVING = "leaving"
-    """Finishes what it has, takes no more."""
-
-
-class Sight(NamedTuple):
-    """What is seen of a worker from outside: as long as it stays the same, the worker is at the same thing."""
-
-    running: int
-    """Id of the run that it is in, 0 between runs."""
-    begun: int
-    answered: bool
-    """Whether the run that it is in has its answer. It frees what that held then, and its time for it begins anew."""
-
-
-class PooledWorker:
-    """A process and what the pool has given it."""
-
-    __slots__ = (
-        "evicting", "held", "killed_for", "known", "lane", "last_sent", "outstanding", "process", "ready",
-        "seen", "seen_at", "seen_cpu", "slot", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, process: WorkerProcess, ready: asyncio.Future[None]) -> None:
-        self.process = process
-        self.lane = Lane.STARTING
-        self.ready = ready
-        self.outstanding: dict[int, Run] = {}
-        """Sent to it, by id, in order; one that was answered from outside stays until the worker says that it has
-        ended there."""
-        self.waiting: deque[Run] = deque()
-        self.known: set[str] = set()
-        """Keys of the programs that it has been sent. It forgets one only when told to."""
-        self.last_sent = 0
-        self.slot: int | None = None
-        """Place among the fast workers; None for an extra."""
-        self.held = False
-        """Whether it is in one run for too long, or stopped: nothing more is placed here."""
-        self.seen = Sight(0, 0, True)
-        self.seen_at = 0.0
-        """When it was first seen at that, by the loop's clock."""
-        self.seen_cpu = 0.0
-        """The processor time that it had used then, in seconds."""
-        self.evicting = False
-        """Being killed for holding a fast place: what it runs begins again among the slow ones."""
-        self.killed_for: int | None = None
-        """The run that the daemon killed it for; 0 for none in particular."""
-
-    @property
-    def load(self) -> int:
-        return len(self.outstanding) + len(self.waiting)
-
-    @property
-    def has_unbegun(self) -> bool:
-        """Whether it has been sent a run that it had not begun when it was seen."""
-        return bool(self.outstanding) and next(reversed(self.outstanding)) > self.seen.begun
-
-    def look(self) -> Sight:
-        """What it is at now."""
-        running = self.process.running
-        return Sight(running, self.process.begun, running not in self.outstanding)
+"""How long a program counts as slow after it was last seen to be."""
+STUCK_SECONDS: Final = 600.0
+"""How long it counts as stuck: each time that it is tried elsewhere costs others a worker."""
+EXTRA_WORKERS: Final = 6
+"""Spares that may stand in for held workers at once; past it the longest held one is killed. As many more workers than
+there are slow ones may be stuck."""
 
 
 class Lanes:
     """The workers by what they are for, and the runs that wait for one."""
 
-    def __init__(self, workers: int, slow_workers: int, spare_wanted: Callable[[], None]) -> None:
+    def __init__(
+        self, seating: Seating, slow_workers: int, most_suspended: int, worker_wanted: Callable[[Lane], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._spare_wanted = spare_wanted
-        self._has_slow_lane = slow_workers > 0
-        self._slots: list[PooledWorker | None] = [None] * workers
-        self._homeless: deque[Run] = deque()
-        self._slow_waiting: OrderedDict[str, deque[Run]] = OrderedDict()
-        """Waiting runs by program, served in turn: one slow script's queue does not stand in front of another's."""
-        self._slow_until: dict[str, float] = {}
+        self._seating = seating
+        self._slow_workers = slow_workers
+        self._most_suspended = most_suspended
+        self._worker_wanted = worker_wanted
+        self._homeless = FairQueue()
+        self._slow = SlowLane(Lane.SLOW, SLOW_SECONDS)
+        self._stuck = SlowLane(Lane.STUCK, STUCK_SECONDS)
         self._last_id = 0
+        self._proven: set[str] = set()
+        """Keys of the programs of which a run has come to its end by itself."""
         self.extras: list[PooledWorker] = []
-        self.slow: list[PooledWorker] = []
         self.spare: PooledWorker | None = None
         self.moved = 0
+        self.begun_again = 0
 
     def fast(self) -> list[PooledWorker]:
         """Every worker in the fast lane."""
-        return [*(worker for worker in self._slots if worker is not None), *self.extras]
+        return [*self._seating.seated(), *self.extras]
+
+    def slow(self) -> list[PooledWorker]:
+        """The workers of slow programs."""
+        return self._slow.workers
+
+    def stuck(self) -> list[PooledWorker]:
+        """The workers of programs that are stuck."""
+        return self._stuck.workers
 
     # ---- runs ----
 
     def place(self, run: Run, now: float) -> None:
         """Send a run to its worker, or let it wait for one."""
-        key = run.invocation.program.key
-        if self._slow_until and self._is_slow(key, now):
-            self._place_slow(run)
-            return
-        slots = self._slots
-        own = slots[zlib.crc32(key.encode("utf-8", "replace")) % len(slots)] if len(slots) > 1 else slots[0]
-        best = own if own is not None and not own.held else None
-        best_load = best.load if best is not None else 0
-        if best is None or best_load > IMBALANCE:
-            for other in self.fast():
-                if other is not own and not other.held:
-                    load = other.load
-                    if best is None or load + IMBALANCE < best_load:
-                        best, best_load = other, load
+        key = run.series[0]
+        if self._stuck and self._stuck.has(key, now):
+            self._place_slow(self._stuck, run)
+        elif self._slow and self._slow.has(key, now):
+            self._place_slow(self._stuck if self._is_condemned(key) else self._slow, run)
+        else:
+            self._place_fast(run, now)
+
+    def _place_fast(self, run: Run, now: float) -> None:
+        seating = self._seating
+        if run.series[0] in self._proven or seating.by_customer:
+            best = seating.choose(run, self.extras, now)
+        else:
+            best = seating.choose_for_unproven(self.extras)
         if best is None:
+            if seating.grow(now) and self.spare is None:
+                self._worker_wanted(Lane.SPARE)
             best = self.promote_spare()
         if best is None:
-            _append(self._homeless, run)
-        elif _has_room(best, run):
+            self._homeless.append(run)
+        elif seating.by_customer or self._has_room(best):
+            # Of those of one customer none stands in another's way.
             self.send(best, run)
         else:
-            _append(best.waiting, run)
+            best.waiting.append(run)
 
-    def _place_slow(self, run: Run) -> None:
-        for worker in self.slow:
-            if not worker.outstanding:
+    def _place_slow(self, lane: SlowLane, run: Run) -> None:
+        for worker in lane.workers:
+            if not worker.active and self._has_room(worker):
                 self.send(worker, run)
                 return
-        _append(self._slow_waiting.setdefault(run.invocation.program.key, deque()), run)
+        lane.waiting.append(run)
+        if lane is self._stuck and not lane.workers and not lane.starting:
+            # Most daemons never see such a program.
+            lane.starting += 1
+            self._worker_wanted(Lane.STUCK)
+
+    def _is_condemned(self, key: str) -> bool:
+        """Whether a run of this program is in a worker that was taken out of the others' way."""
+        return any(
+            run.series[0] == key and not run.suspended
+            for worker in self._stuck.workers
+            for run in worker.outstanding.values()
+        )
+
+    def _has_room(self, worker: PooledWorker) -> bool:
+        # A run that waits takes no place from others while it does, only memory.
+        return worker.active < FAST_WINDOW and worker.suspended < self._most_suspended
 
     def send(self, worker: PooledWorker, run: Run) -> None:
         """Give a run to a worker, which is told its program first where it does not know it."""
@@ -160,6 +125,8 @@ class Lanes:
         run.worker = worker
         worker.outstanding[run.id] = run
         invocation = run.invocation
+        if self._seating.by_customer:
+            worker.customers[invocation.customer] += 1
         program = invocation.program
         if program.key not in worker.known:
             worker.known.add(program.key)
@@ -168,23 +135,48 @@ class Lanes:
 
     def feed(self, worker: PooledWorker) -> None:
         """Give a worker with room what waits for it."""
-        if worker.lane is Lane.FAST and not worker.held:
-            for queue in (worker.waiting, self._homeless):
-                while queue and _has_room(worker, queue[0]):
-                    run = queue.popleft()
-                    if not run.answered:
-                        self.send(worker, run)
-        elif worker.lane is Lane.SLOW and not worker.outstanding:
-            while self._slow_waiting:
-                key, queue = self._slow_waiting.popitem(last=False)
-                run = queue.popleft()
-                if queue:
-                    self._slow_waiting[key] = queue
-                if not run.answered:
-                    self.send(worker, run)
-                    return
-        elif worker.lane is Lane.LEAVING and not worker.outstanding:
+        lane = worker.lane
+        if lane is Lane.FAST:
+            if not worker.held:
+                self._feed_fast(worker)
+        elif lane is Lane.SLOW:
+            self._feed_slow(self._slow, worker)
+        elif lane is Lane.STUCK:
+            self._feed_slow(self._stuck, worker)
+        elif lane is Lane.LEAVING and not worker.outstanding:
             worker.process.close()
+
+    def _feed_fast(self, worker: PooledWorker) -> None:
+        queue = worker.waiting
+        while queue.count and self._has_room(worker):
+            run = queue.pop()
+            if run is not None:
+                self.send(worker, run)
+        if self._homeless.count:
+            self._place_homeless()
+
+    def _feed_slow(self, lane: SlowLane, worker: PooledWorker) -> None:
+        if worker.active or not self._has_room(worker):
+            return
+        if lane is self._stuck and len(lane.workers) > self._slow_workers and not worker.suspended:
+            lane.workers.remove(worker)
+            worker.lane = Lane.LEAVING
+            self.feed(worker)
+            return
+        now = self._loop.time()
+        while (run := lane.waiting.pop()) is not None:
+            key = run.series[0]
+            if lane is self._slow and (self._stuck.has(key, now) or self._is_condemned(key)):
+                # Seen to be since it came.
+                self._place_slow(self._stuck, run)
+                continue
+            self.send(worker, run)
+            return
+
+    def _place_homeless(self) -> None:
+        now = self._loop.time()
+        for run in self._homeless.drain():
+            self.place(run, now)
 
     def relocate(self, worker: PooledWorker) -> None:
         """Move what a worker has not begun to others."""
@@ -197,9 +189,8 @@ class Lanes:
         begun = process.begun
         moving = [run for run_id, run in worker.outstanding.items() if run_id > begun and run_id != running]
         for run in moving:
-            del worker.outstanding[run.id]
-        moving += worker.waiting
-        worker.waiting.clear()
+            worker.take(run.id)
+        moving += worker.waiting.drain()
         for run in moving:
             self.move(run, now)
 
@@ -210,54 +201,79 @@ class Lanes:
             run.worker = None
             self.place(run, now)
 
+    def begin_again(self, run: Run, now: float) -> None:
+        """Place again a run that had begun and of which nothing was seen outside."""
+        self.begun_again += 1
+        # It will write them again.
+        run.log.clear()
+        self.move(run, now)
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether a place among the fast workers has none."""
+        return self._seating.has_empty
+
     def house(self) -> None:
         """Let spares take up what found no worker."""
-        while self._homeless:
-            worker = self.promote_spare()
-            if worker is None:
-                return
-            self.feed(worker)
+        if self._homeless.count:
+            self._place_homeless()
 
     @property
     def homeless(self) -> bool:
         """Whether runs wait that found no worker."""
-        return bool(self._homeless)
+        return self._homeless.count > 0
 
     # ---- slow programs ----
 
+    def mark_proven(self, key: str) -> None:
+        """Take note that a run of this program has come to its end by itself."""
+        if key not in self._proven:
+            self._proven.add(key)
+
     def mark_slow(self, program: Program) -> None:
         """Let a program run among the slow for a while."""
-        if self._has_slow_lane:
-            self._slow_until[program.key] = self._loop.time() + SLOW_SECONDS
+        if self._slow_workers:
+            self._slow.mark(program.key, self._loop.time())
 
-    def _is_slow(self, key: str, now: float) -> bool:
-        until = self._slow_until.get(key)
-        if until is None:
-            return False
-        if until > now:
-            return True
-        del self._slow_until[key]
-        return False
+    def mark_stuck(self, run: Run) -> None:
+        """Let a run's program run apart for a while, or keep its customer from the workers of others."""
+        now = self._loop.time()
+        self._seating.mark_harmful(run.invocation.customer, now)
+        if self._slow_workers:
+            self._stuck.mark(run.invocation.program.key, now)
 
     def slow_programs(self) -> int:
-        """Programs that count as slow now."""
+        """Programs that count as slow or stuck now."""
         now = self._loop.time()
-        return sum(until > now for until in self._slow_until.values())
+        return len(self._slow.programs(now) | self._stuck.programs(now))
 
-    def forget_slow(self, kept: set[str]) -> None:
-        """Keep the slowness of these programs only."""
-        for key in self._slow_until.keys() - kept:
-            del self._slow_until[key]
+    @property
+    def slow_waiting(self) -> bool:
+        """Whether runs of slow programs wait for a worker."""
+        return self._slow.waiting.count > 0
+
+    def shared_workers(self) -> int:
+        """Workers that are to be one customer's and have runs of several."""
+        return self._seating.shared()
+
+    def forget(self, kept: set[str]) -> None:
+        """Keep what was seen of these programs only."""
+        self._slow.forget(kept)
+        self._stuck.forget(kept)
+        self._proven &= kept
 
     # ---- workers ----
 
     def admit(self, worker: PooledWorker, lane: Lane) -> None:
         """Take in a worker that is ready: where one is missing, else as the spare."""
         if lane is Lane.SLOW:
-            worker.lane = Lane.SLOW
-            self.slow.append(worker)
-        elif None in self._slots:
-            self._seat(worker)
+            self._join(self._slow, worker)
+        elif lane is Lane.STUCK:
+            self._stuck.starting -= 1
+            self._join(self._stuck, worker)
+        elif self._seating.has_empty:
+            self._seating.seat(worker)
+            self.house()
         elif self.spare is None:
             worker.lane = Lane.SPARE
             self.spare = worker
@@ -266,26 +282,65 @@ class Lanes:
             worker.lane = Lane.LEAVING
         self.feed(worker)
 
-    def _seat(self, worker: PooledWorker) -> None:
-        worker.lane = Lane.FAST
-        worker.slot = self._slots.index(None)
-        self._slots[worker.slot] = worker
+    def _join(self, lane: SlowLane, worker: PooledWorker) -> None:
+        worker.lane = lane.lane
+        lane.workers.append(worker)
+        if lane is self._stuck:
+            for _ in range(self._slow_workers - len(lane.workers) - lane.starting):
+                lane.starting += 1
+                self._worker_wanted(Lane.STUCK)
+
+    def start_failed(self) -> None:
+        """Take note that the machine could not start a worker: those that there are have to do."""
+        self._seating.start_failed(self._loop.time())
+        self.house()
 
     def promote_spare(self) -> PooledWorker | None:
         """Let the spare take an empty place, or stand in beside held workers."""
         spare = self.spare
         if spare is None:
             return None
-        if None in self._slots:
-            self._seat(spare)
+        if self._seating.has_empty:
+            self._seating.seat(spare)
         elif len(self.extras) < EXTRA_WORKERS:
             spare.lane = Lane.FAST
             self.extras.append(spare)
         else:
             return None
         self.spare = None
-        self._spare_wanted()
+        self._worker_wanted(Lane.SPARE)
         return spare
+
+    def condemn(self, worker: PooledWorker) -> bool:
+        """Let a slow worker that is stuck go on apart, the spare in its place. False where too many are stuck."""
+        stuck = self._stuck
+        if len(stuck.workers) >= self._slow_workers + EXTRA_WORKERS:
+            return False
+        self._slow.workers.remove(worker)
+        worker.lane = Lane.STUCK
+        stuck.workers.append(worker)
+        spare = self.spare
+        if spare is None:
+            self._worker_wanted(Lane.SLOW)
+        else:
+            self.spare = None
+            spare.process.lower_priority(SLOW_NICENESS)
+            self._join(self._slow, spare)
+            self._worker_wanted(Lane.SPARE)
+            self.feed(spare)
+        return True
+
+    def _extras_wanted(self) -> int:
+        """As many as are held, so that what waits and what nobody knows yet need not share the one that is left."""
+        held = sum(worker.held for worker in self.fast())
+        alone = len(self._seating.seated()) == 1 and not self._seating.by_customer
+        return min(EXTRA_WORKERS, held + alone) if held else 0
+
+    def stand_in(self) -> None:
+        """Let the spare stand in beside held workers, where more of those are than stand in already."""
+        # A customer's worker is not given up for a while to another, who would share it.
+        if not self._seating.by_customer and len(self.extras) < self._extras_wanted():
+            self.promote_spare()
 
     def release(self, worker: PooledWorker) -> None:
         """A held worker is back: where an extra stood in, the first of them finishes what it has and leaves."""
@@ -294,43 +349,38 @@ class Lanes:
         self._dismiss_extra()
 
     def _dismiss_extra(self) -> None:
-        if self.extras and sum(worker.held for worker in self.fast()) < len(self.extras):
+        while len(self.extras) > self._extras_wanted():
             extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
             self.extras.remove(extra)
             extra.lane = Lane.LEAVING
             self.relocate(extra)
             self.feed(extra)
 
-    def leave(self, worker: PooledWorker) -> bool:
-        """Take a worker out of its lane. True where a worker is wanted that is not on its way."""
+    def leave(self, worker: PooledWorker) -> Lane | None:
+        """Take a worker out of its lane. The lane for which one is wanted that is not on its way."""
         lane = worker.lane
         if worker.slot is not None:
-            self._slots[worker.slot] = None
-            worker.slot = None
+            self._seating.unseat(worker)
             if self.extras:
                 # One that stood in takes the place, and what it has warm with it.
                 extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
                 self.extras.remove(extra)
-                self._seat(extra)
-                return False
-            return self.promote_spare() is None
+                self._seating.seat(extra)
+                self._dismiss_extra()
+                return None
+            return Lane.SPARE if self.promote_spare() is None else None
         if worker in self.extras:
             self.extras.remove(worker)
-            return False
-        if worker in self.slow:
-            self.slow.remove(worker)
-        if worker is self.spare:
+            self._dismiss_extra()
+        elif lane is Lane.SLOW:
+            self._slow.workers.remove(worker)
+            return Lane.SLOW
+        elif lane is Lane.STUCK:
+            self._stuck.workers.remove(worker)
+            if self._stuck.waiting.count and len(self._stuck.workers) + self._stuck.starting < self._slow_workers:
+                self._stuck.starting += 1
+                return Lane.STUCK
+        elif worker is self.spare:
             self.spare = None
-        return lane in (Lane.SLOW, Lane.SPARE)
-
-
-def _append(queue: deque[Run], run: Run) -> None:
-    # What was answered while it waited does not pile up in front of a worker that does not come.
-    while queue and queue[0].answered:
-        queue.popleft()
-    queue.append(run)
-
-
-def _has_room(worker: PooledWorker, run: Run) -> bool:
-    # A run that may wait for long takes no place from others while it does.
-    return run.invocation.program.suspends or len(worker.outstanding) < FAST_WINDOW
+            return Lane.SPARE
+        return None

@@ -34,6 +34,7 @@ class LoadMessage(NamedTuple):
     key: str
     name: str
     suspends: bool
+    fresh: bool
     text: str
     adapter: str
     modules: dict[str, str]
@@ -49,6 +50,7 @@ class LoadMessage(NamedTuple):
             key=self.key,
             name=self.name,
             suspends=self.suspends,
+            fresh=self.fresh,
             text=self.text,
             adapter=self.adapter,
             modules=self.modules,
@@ -65,6 +67,7 @@ class RunMessage(NamedTuple):
     operation: int
     run_id: int
     key: str
+    customer: str
     entry: str
     input: bytes
     correlation_id: str
@@ -131,6 +134,7 @@ def load(program: Program) -> list[Any]:
         program.key,
         program.name,
         program.suspends,
+        program.fresh,
         program.text,
         program.adapter,
         dict(program.modules),
@@ -149,6 +153,7 @@ def run(run_id: int, invocation: Invocation, deadline: float) -> list[Any]:
         _RUN,
         run_id,
         invocation.program.key,
+        invocation.customer,
         invocation.entry,
         invocation.input,
         invocation.correlation_id,
@@ -209,16 +214,21 @@ class DoneMessage(NamedTuple):
     log: str | None
     """Console lines as JSON; None where there are none."""
     micros: int
+    """Since it began."""
+    busy_micros: int
+    """Of those, in its turns."""
 
 
 class CallsMessage(NamedTuple):
-    """A run has asked its host, or written to its console while it goes on."""
+    """A run has come to the end of a turn: what it asks its host and wrote to its console in it, if anything."""
 
     operation: int
     run_id: int
     calls: str
     """JSON."""
     log: str | None
+    waits: bool
+    """Whether it goes on when something comes; else this is its last."""
 
 
 class SpentMessage(NamedTuple):
@@ -245,8 +255,8 @@ MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMess
 _Shape = tuple[type | tuple[type, ...], ...]
 _UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
     int(Up.READY): (ReadyMessage._make, (int, bool, str)),
-    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, (str, type(None)), int)),
-    int(Up.CALLS): (CallsMessage._make, (int, int, str, (str, type(None)))),
+    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, (str, type(None)), int, int)),
+    int(Up.CALLS): (CallsMessage._make, (int, int, str, (str, type(None)), bool)),
     int(Up.SPENT): (SpentMessage._make, (int,)),
     int(Up.LET_GO): (LetGoMessage._make, (int, int)),
     int(Up.FAILED): (FailedMessage._make, (int, str)),
@@ -274,14 +284,14 @@ def ready(confined: bool, refused: str) -> list[Any]:
     return [Up.READY, confined, refused]
 
 
-def done(run_id: int, tag: str, payload: bytes, log: str | None, micros: int) -> list[Any]:
+def done(run_id: int, tag: str, payload: bytes, log: str | None, micros: int, busy_micros: int) -> list[Any]:
     """Tell the daemon how a run ended."""
-    return [_DONE, run_id, tag, payload, log, micros]
+    return [_DONE, run_id, tag, payload, log, micros, busy_micros]
 
 
-def calls(run_id: int, asked: str, log: str | None) -> list[Any]:
-    """Tell the daemon what a run asks and writes."""
-    return [Up.CALLS, run_id, asked, log]
+def calls(run_id: int, asked: str, log: str | None, *, waits: bool) -> list[Any]:
+    """Tell the daemon what a run asks and writes, and whether it waits now."""
+    return [Up.CALLS, run_id, asked, log, waits]
 
 
 def spent() -> list[Any]:
@@ -313,6 +323,10 @@ more. Only the daemon writes it."""
 BEGUN: Final = 2
 """Slot of the shared page: the latest run that the worker has begun. Ids go up, so those above have not. Only the
 worker writes it."""
+TURNS: Final = 3
+"""Slot of the shared page: how many turns of runs the worker has begun. Only the worker writes it."""
+SLOTS: Final = 4
+"""How many there are."""
 
 
 def unpacker() -> Any:

@@ -59,7 +59,10 @@ class TimedOut(msgspec.Struct, frozen=True):
 
 
 class OutOfMemory(msgspec.Struct, frozen=True):
-    """The run reached its program's memory limit."""
+    """The run reached a memory limit."""
+
+    of_worker: bool = False
+    """Whether it was that of the worker process, over all that it holds, and not the program's own."""
 
 
 class Exceeded(msgspec.Struct, frozen=True):

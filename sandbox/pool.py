@@ -12,12 +12,14 @@ from sandbox import link
 from sandbox.answers import add_lines, read_calls, read_outcome
 from sandbox.engine import Tag
 from sandbox.host import Host
-from sandbox.lanes import Lane, Lanes, PooledWorker
+from sandbox.lanes import Lanes
 from sandbox.link import CallsMessage, DoneMessage, LetGoMessage, MessageUp, ReadyMessage, SpentMessage
 from sandbox.outcome import Bound, Cancelled, Crashed, Exceeded, Outcome, Refused, TimedOut, TimeLimit
+from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
 from sandbox.run import Done, Run
+from sandbox.seating import Seating, SeatingByCustomer
 from sandbox.supervision import Supervisor
 
 __all__ = ["Pool", "PoolSettings", "PoolState", "Run", "WorkerSettings"]
@@ -28,20 +30,30 @@ DEADLINES_SLACK: Final = 64
 DEADLINES_FACTOR: Final = 4
 """Deadlines of runs that have been answered are swept once the kept ones outnumber the runs by this: at 10,000 runs a
 second with 2 s each they would else hold 20,000 runs' inputs."""
+RUN_BYTES: Final = 6_000
+"""What a run without an answer takes beside its input: itself, and what its asker keeps of it."""
+SUSPENDED_BYTES: Final = 300_000
+"""Memory of a worker for one run that waits between its turns; bench/suspended.py measured 280 kB."""
+SUSPENDED_SHARE: Final = 2
+"""A worker takes no further runs while those that wait in it fill one in so many of its bytes."""
 
 
 class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes of the pool."""
 
     workers: int = 2
+    """For runs that are over soon; where each customer is to have its own, the most of them."""
+    by_customer: bool = False
+    """Whether a worker has runs of one customer only, for as long as there are as many workers as customers. One is
+    started at first, and others as customers come."""
     slow_workers: int = 1
+    """For programs that hold a worker for long, and as many for those that hold it for far longer."""
     worker: WorkerSettings = WorkerSettings()
     stall_seconds: float = 0.02
     """Processor time in one run after which a worker counts as held."""
-    queue: int = 4_096
-    """Runs waiting or running in all."""
-    queue_per_program: int = 256
-    """Runs waiting or running of one program."""
+    queue_bytes: int = 256_000_000
+    """Runs without an answer in all, by their inputs and RUN_BYTES each. Those of one program for one customer have
+    half of what others leave free, so that however much one of them asks, the next finds room."""
 
 
 class PoolState(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +61,8 @@ class PoolState(msgspec.Struct, frozen=True, kw_only=True):
 
     fast: int
     slow: int
+    stuck: int
+    """Workers of programs that held one for far longer than slow ones, or killed it."""
     spare: int
     held: int
     """Fast workers in a run that has gone on too long."""
@@ -61,6 +75,10 @@ class PoolState(msgspec.Struct, frozen=True, kw_only=True):
     """Workers that died, by cause."""
     moved: int
     """Runs moved away from a held or dead worker."""
+    begun_again: int
+    """Those of them that had begun, and of which nothing had been seen outside."""
+    shared: int
+    """Workers that are to have runs of one customer only and have those of several."""
     refused: int
 
 
@@ -70,12 +88,15 @@ class Pool:
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._lanes = Lanes(settings.workers, settings.slow_workers, self._spare_wanted)
+        seating = SeatingByCustomer(settings.workers) if settings.by_customer else Seating(settings.workers)
+        most_suspended = max(1, settings.worker.memory_bytes // SUSPENDED_SHARE // SUSPENDED_BYTES)
+        self._lanes = Lanes(seating, settings.slow_workers, most_suspended, self._worker_wanted)
         self._supervisor = Supervisor(
             settings.worker, settings.stall_seconds, self._lanes, self._on_message, self._conclude
         )
         self._slow_micros = settings.stall_seconds * 1e6
-        self._per_program: dict[str, int] = {}
+        self._held_bytes = 0
+        self._series_bytes: dict[tuple[str, str], int] = {}
         self._deadlines: list[tuple[float, int, Run]] = []
         self._deadline_timer: asyncio.TimerHandle | None = None
         # Kept beside it: for a time that has passed uvloop gives a handle that does not know its own.
@@ -90,7 +111,8 @@ class Pool:
     async def start(self) -> None:
         """Start the workers. Raises ConfinementRefused, WorkerFailed where one does not come up, or OSError."""
         settings = self._settings
-        lanes = [Lane.FAST] * settings.workers + [Lane.SLOW] * settings.slow_workers + [Lane.SPARE]
+        fast = 1 if settings.by_customer else settings.workers
+        lanes = [Lane.FAST] * fast + [Lane.SLOW] * settings.slow_workers + [Lane.SPARE]
         try:
             # The first alone: the others would fail as it did, and say the same.
             await self._supervisor.start(lanes[0])
@@ -116,7 +138,8 @@ class Pool:
         fast = lanes.fast()
         return PoolState(
             fast=len(fast),
-            slow=len(lanes.slow),
+            slow=len(lanes.slow()),
+            stuck=len(lanes.stuck()),
             spare=int(lanes.spare is not None),
             held=sum(worker.held for worker in fast),
             outstanding=self._outstanding,
@@ -125,6 +148,8 @@ class Pool:
             started=self._supervisor.started,
             deaths=dict(self._supervisor.deaths),
             moved=lanes.moved,
+            begun_again=lanes.begun_again,
+            shared=lanes.shared_workers(),
             refused=self._refused,
         )
 
@@ -132,7 +157,7 @@ class Pool:
         """Forget every program but these: the catalog has changed. Runs under way are not touched."""
         kept = set(keys)
         self._supervisor.forget(kept)
-        self._lanes.forget_slow(kept)
+        self._lanes.forget(kept)
 
     # ---- asking ----
 
@@ -143,12 +168,15 @@ class Pool:
         """
         now = self._loop.time()
         run = Run(self, invocation, done, host, now + invocation.limits.wall_seconds)
-        key = invocation.program.key
-        count = self._per_program.get(key, 0)
-        if self._closing or self._outstanding >= self._settings.queue or count >= self._settings.queue_per_program:
+        size = len(invocation.input) + RUN_BYTES
+        series = run.series
+        own = self._series_bytes.get(series, 0) + size
+        held = self._held_bytes + size
+        if self._closing or own > self._settings.queue_bytes - held:
             self._refuse(run)
             return run
-        self._per_program[key] = count + 1
+        self._series_bytes[series] = own
+        self._held_bytes = held
         self._outstanding += 1
         if self._outstanding == 1:
             self._supervisor.watch()
@@ -185,14 +213,14 @@ class Pool:
         self._refused += 1
         if self._closing:
             reason = "the daemon is stopping"
-        elif self._outstanding >= self._settings.queue:
-            reason = "too many runs are waiting"
-        else:
+        elif self._series_bytes.get(run.series):
             reason = "too many runs of this script are waiting"
+        else:
+            reason = "too many runs are waiting"
         run.answer(Refused(reason))
 
-    def _spare_wanted(self) -> None:
-        self._supervisor.start_later(Lane.SPARE)
+    def _worker_wanted(self, lane: Lane) -> None:
+        self._supervisor.start_later(lane)
 
     # ---- answering ----
 
@@ -200,9 +228,9 @@ class Pool:
         if isinstance(message, DoneMessage):
             self._ran(worker, message)
         elif isinstance(message, CallsMessage):
-            self._host_calls(worker, message)
+            self._turn_ended(worker, message)
         elif isinstance(message, LetGoMessage):
-            run = worker.outstanding.pop(message.run_id, None)
+            run = worker.take(message.run_id)
             if run is not None:
                 self._lanes.move(run, self._loop.time())
             self._lanes.feed(worker)
@@ -214,27 +242,38 @@ class Pool:
             logger.error("worker_failed", extra={"reason": message.reason[:1000]})
 
     def _ran(self, worker: PooledWorker, message: DoneMessage) -> None:
-        run = worker.outstanding.pop(message.run_id, None)
+        run = worker.take(message.run_id)
         if worker.held and message.run_id == worker.seen.running:
             self._lanes.release(worker)
         if run is not None and not run.answered:
             if message.log is not None:
                 add_lines(run.log, message.log)
-            if message.micros > self._slow_micros and message.tag != Tag.RETURNED:
+            if message.busy_micros > self._slow_micros and message.tag != Tag.RETURNED:
                 self._lanes.mark_slow(run.invocation.program)
             outcome = read_outcome(run.invocation, message.tag, message.payload)
             if outcome is None:
                 worker.process.broken = True
                 worker.process.kill()
                 outcome = Crashed("the worker answered what no run can")
+            else:
+                self._lanes.mark_proven(run.series[0])
             self._conclude(run, outcome, message.micros)
-        if worker.waiting or worker.lane is not Lane.FAST or self._lanes.homeless:
+        if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)
 
-    def _host_calls(self, worker: PooledWorker, message: CallsMessage) -> None:
+    def _turn_ended(self, worker: PooledWorker, message: CallsMessage) -> None:
         run = worker.outstanding.get(message.run_id)
-        if run is None or run.answered:
+        if run is None:
             return
+        if message.waits:
+            worker.suspend(run)
+        if not run.answered:
+            self._host_calls(run, message)
+        if worker.waiting.count or worker.lane is not Lane.FAST:
+            # It holds no place now.
+            self._lanes.feed(worker)
+
+    def _host_calls(self, run: Run, message: CallsMessage) -> None:
         if message.log is not None:
             add_lines(run.log, message.log)
         calls = read_calls(message.calls)
@@ -248,12 +287,14 @@ class Pool:
     def _conclude(self, run: Run, outcome: Outcome, micros: int = 0) -> None:
         if run.answered:
             return
-        key = run.invocation.program.key
-        count = self._per_program[key] - 1
-        if count:
-            self._per_program[key] = count
+        series = run.series
+        size = len(run.invocation.input) + RUN_BYTES
+        left = self._series_bytes[series] - size
+        if left:
+            self._series_bytes[series] = left
         else:
-            del self._per_program[key]
+            del self._series_bytes[series]
+        self._held_bytes -= size
         self._outstanding -= 1
         run.answer(outcome, micros)
 

@@ -1,6 +1,7 @@
 """One worker process as the daemon sees it: started, spoken to, watched, killed."""
 
 import asyncio
+import contextlib
 import mmap
 import os
 import signal
@@ -16,8 +17,13 @@ import msgpack
 import msgspec
 
 from sandbox.intl import library
-from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, MessageUp, packer, read_up, unpacker
+from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, SLOTS, TURNS, MessageUp, packer, read_up, unpacker
 
+SLOW_NICENESS: Final = 5
+"""Of the workers of slow programs."""
+STUCK_NICENESS: Final = 15
+"""Of those of programs that are stuck: a tenth of a slow one's share, so that loops do not starve whoever takes their
+place."""
 LAST_WORDS_SECONDS: Final = 0.2
 """Time for the end of the link to be read once the process is gone: what it answered before counts."""
 LEAVING_SECONDS: Final = 5.0
@@ -135,6 +141,11 @@ class WorkerProcess(asyncio.Protocol):
         """Id of the latest run that the worker has begun; 0 before the first."""
         return int(self._slots[BEGUN])
 
+    @property
+    def turns(self) -> int:
+        """How many turns of runs the worker has begun."""
+        return int(self._slots[TURNS])
+
     def revoke(self, up_to: int) -> None:
         """Runs with this id or a lower one that have not begun will not begin, but be let go."""
         self._slots[REVOKED] = up_to
@@ -152,6 +163,11 @@ class WorkerProcess(asyncio.Protocol):
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(packed)
+
+    def lower_priority(self, niceness: int) -> None:
+        """Let the process have what processors others leave, for the rest of its life: only root could raise it."""
+        with contextlib.suppress(OSError):  # it is gone, and its end follows
+            os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
 
     def kill(self) -> None:
         """End the process at once. ``on_exit`` follows."""
@@ -226,7 +242,7 @@ class WorkerProcess(asyncio.Protocol):
             self._gone.set_result(None)
 
 
-_NOTHING: Final = memoryview(bytes(3 * 8)).cast("Q")
+_NOTHING: Final = memoryview(bytes(SLOTS * 8)).cast("Q")
 
 
 def _import_path() -> list[str]:

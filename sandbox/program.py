@@ -25,11 +25,13 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: str
-    """Names this version among all; runs of programs with the same key may follow each other in one context."""
+    """Names this version among all; runs of the same key for the same customer may follow each other in one context."""
     name: str
     """The author's file name, as errors show it."""
     suspends: bool
     """Whether a run may wait: it has promises, timers, modules and host calls then."""
+    fresh: bool = False
+    """Whether each run is to have a context of its own: a run may leave something in it that another would see."""
     text: str
     adapter: str
     """Trusted JavaScript, an expression that gives ``{prepare, collect, caught}``; see runtime/run.js."""
@@ -73,6 +75,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 1_000_000
     """Promise reactions in one turn; processor time bounds a turn as well."""
 
+    @property
+    def turn_wall_seconds(self) -> float:
+        """Wall time of one turn."""
+        return self.wall_seconds if self.turn_seconds is None else self.turn_seconds
+
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """One run of one program."""
@@ -83,5 +90,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     entry: str = "main"
     """The function to call. A run whose program does not have it among its entries, or does not define it, throws."""
+    customer: str = ""
+    """For whom it runs: runs for two customers never share a context, whatever they are of."""
     correlation_id: str = ""
     """``process.env.CORRELATION_ID``: the call's own id."""

@@ -42,7 +42,7 @@ class Run:
 
     __slots__ = (
         "_done", "_host", "_owner", "answered", "attempts", "called_host", "cancelled_at", "deadline", "id",
-        "invocation", "log", "worker",
+        "invocation", "log", "series", "suspended", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
@@ -50,6 +50,8 @@ class Run:
         self._done = done
         self._host = host
         self.invocation = invocation
+        self.series = (invocation.program.key, invocation.customer)
+        """Those of one program for one customer share contexts, and stand in line behind each other."""
         self.deadline = deadline
         self.id = 0
         """Its number in the worker that has it; another each time it is placed."""
@@ -58,6 +60,8 @@ class Run:
         self.attempts = 0
         self.called_host = False
         """It has been seen outside: it cannot begin again elsewhere."""
+        self.suspended = False
+        """It has begun and waited since between its turns."""
         self.cancelled_at = 0.0
         self.log: list[LogLine] = []
 

@@ -7,10 +7,11 @@ from typing import Final
 
 from sandbox import link
 from sandbox.errors import ConfinementRefused, WorkerFailed
-from sandbox.lanes import Lane, Lanes, PooledWorker
+from sandbox.lanes import Lanes
 from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
-from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
+from sandbox.pooled_worker import Blame, Lane, PooledWorker
+from sandbox.process import SLOW_NICENESS, STUCK_NICENESS, WorkerProcess, WorkerSettings, exit_cause
 from sandbox.run import Run
 
 logger = logging.getLogger(__name__)
@@ -27,16 +28,21 @@ CPU_SLACK_SECONDS: Final = 0.1
 swallows the engine's interrupt, which is an error that the constructor turns into a rejection."""
 CANCEL_SECONDS: Final = 0.05
 """A cancelled run still going after this long costs its worker; a shorter one ends by itself sooner than a kill."""
-STALL_WALL_SHARE: Final = 5
+STALL_WALL_SHARE: Final = 20
 """A worker that gets no processor, being stopped or on a machine too busy, is held after this many times the stall
 limit by the wall clock."""
+LOST_SECONDS: Final = 0.2
+"""Processor time in one turn after which its program is stuck."""
+LOST_WALL_SECONDS: Final = 0.25
+"""A turn that has lasted so long, whatever it had of the processors, is not waited for any more by what waits in its
+worker: it may go on until the kernel's timer, past the others' deadlines."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
 START_SECONDS: Final = 10.0
 """Time for a worker to become ready; about 0.1 s on a quiet machine."""
 RESTART_SECONDS: Final = 0.5
 """Wait before the next start after one that failed, so that a full machine is not made fuller."""
-SLOW_NICENESS: Final = 5
+_NICENESS: Final = {Lane.SLOW: SLOW_NICENESS, Lane.STUCK: STUCK_NICENESS}
 
 
 class Supervisor:
@@ -74,7 +80,7 @@ class Supervisor:
         worker = PooledWorker(process, self._loop.create_future())
         self._workers[process] = worker
         try:
-            await process.start(self._settings, SLOW_NICENESS if lane is Lane.SLOW else 0)
+            await process.start(self._settings, _NICENESS.get(lane, 0))
         except OSError:
             if not process.spawned:
                 del self._workers[process]
@@ -108,6 +114,7 @@ class Supervisor:
             except (OSError, ConfinementRefused, WorkerFailed) as error:
                 if not self._closing:
                     logger.error("worker_start_failed", extra={"reason": str(error), "lane": lane})  # noqa: TRY400
+                    self._lanes.start_failed()
                     await asyncio.sleep(RESTART_SECONDS)
             else:
                 return
@@ -139,7 +146,7 @@ class Supervisor:
     def replace(self, worker: PooledWorker) -> None:
         """Let a worker leave in peace, another in its place."""
         lane = worker.lane
-        if lane not in (Lane.FAST, Lane.SLOW):
+        if lane not in (Lane.FAST, Lane.SLOW, Lane.STUCK):
             return
         self._vacate(worker)
         worker.lane = Lane.LEAVING
@@ -147,9 +154,9 @@ class Supervisor:
         self._lanes.feed(worker)
 
     def _vacate(self, worker: PooledWorker) -> None:
-        lane = worker.lane
-        if self._lanes.leave(worker):
-            self.start_later(Lane.SLOW if lane is Lane.SLOW else Lane.SPARE)
+        wanted = self._lanes.leave(worker)
+        if wanted is not None:
+            self.start_later(wanted)
         if not self._closing:
             self._lanes.house()
 
@@ -189,9 +196,13 @@ class Supervisor:
         self._tick_timer = None
         now = self._loop.time()
         busy = busy or self._lanes.homeless
+        held = False
         for worker in list(self._workers.values()):
             self._look(worker, now)
             busy = busy or bool(worker.outstanding) or worker.held
+            held = held or worker.held
+        if held:
+            self._relieve()
         if busy:
             self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
 
@@ -201,6 +212,10 @@ class Supervisor:
             # It goes on.
             if worker.held:
                 self._lanes.release(worker)
+            worker.lost = False
+            worker.blame = Blame.NONE
+            if worker.lowered and worker.lane is not Lane.STUCK:
+                self.replace(worker)
             worker.seen = sight
             worker.seen_at = now
             worker.seen_cpu = worker.process.cpu_seconds() if sight.running else 0.0
@@ -218,21 +233,28 @@ class Supervisor:
         if elapsed > STOPPED_SECONDS:
             self._kill(worker, 0)
         elif worker.lane is Lane.FAST and not worker.held and elapsed >= self._stall_seconds * STALL_WALL_SHARE:
-            self._held(worker, None)
+            worker.held = True
+            self._lanes.relocate(worker)
 
     def _look_at_busy(self, worker: PooledWorker, now: float) -> None:
-        """Decide whether a worker has been in one run, since its ``seen_at``, for too long."""
+        """Decide whether a worker has been in one turn, since its ``seen_at``, for too long."""
         running = worker.seen.running
         elapsed = now - worker.seen_at
         used = worker.process.cpu_seconds() - worker.seen_cpu
         # None of a run that has been answered: the worker frees what that held, as fast as it can.
         run = worker.outstanding.get(running)
-        if (
-            worker.lane is Lane.FAST
-            and not worker.held
-            and max(used, elapsed / STALL_WALL_SHARE) >= self._stall_seconds
-        ):
-            self._held(worker, run)
+        stalled = max(used, elapsed / STALL_WALL_SHARE)
+        if worker.lane is Lane.FAST and not worker.held and stalled >= self._stall_seconds:
+            worker.held = True
+            self._lanes.relocate(worker)
+        if run is not None:
+            self._blame(worker, run, used)
+        if worker.lane is Lane.SLOW and elapsed >= LOST_SECONDS and self._lanes.slow_waiting:
+            # However little of a busy machine's processors it had: another one takes its place.
+            self._lanes.condemn(worker)
+        if not worker.lost and elapsed >= max(LOST_WALL_SECONDS, self._stall_seconds):
+            worker.lost = True
+            self._lost(worker, run)
         if run is None:
             if elapsed > DAEMON_KILL_SLACK_SECONDS:
                 self._kill(worker, running)
@@ -245,18 +267,54 @@ class Supervisor:
         elif unwanted or elapsed > limits.wall_seconds * DAEMON_KILL_FACTOR + DAEMON_KILL_SLACK_SECONDS:
             self._kill(worker, running)
 
-    def _held(self, worker: PooledWorker, run: Run | None) -> None:
+    def _blame(self, worker: PooledWorker, run: Run, used: float) -> None:
+        """Mark a program for what its turn has used of the processor: one that got none is not to blame."""
+        if worker.blame is Blame.NONE and used >= self._stall_seconds:
+            worker.blame = Blame.SLOW
+            self._lanes.mark_slow(run.invocation.program)
+        if worker.blame is Blame.SLOW and used >= LOST_SECONDS:
+            worker.blame = Blame.STUCK
+            self._lanes.mark_stuck(run)
+            worker.lowered = True
+            worker.process.lower_priority(STUCK_NICENESS)
+            if worker.lane is Lane.SLOW and not self._lanes.condemn(worker):
+                self._evict(worker)
+
+    def _relieve(self) -> None:
+        """Where every fast worker is held, let a spare stand in, or the one longest in a turn give up its place.
+
+        Its run begins again among the slow.
+        """
         lanes = self._lanes
-        worker.held = True
-        if run is not None:
-            lanes.mark_slow(run.invocation.program)
-        lanes.relocate(worker)
+        lanes.stand_in()
         fast = lanes.fast()
-        if all(other.held for other in fast) and lanes.promote_spare() is None and lanes.slow:
-            # Every place is held: the worker longest in one run gives it up, and the run starts over among the slow.
-            oldest = min(fast, key=lambda other: other.seen_at)
-            oldest.evicting = True
-            self._kill(oldest, oldest.seen.running)
+        if not all(worker.held for worker in fast) or any(worker.evicting for worker in fast) or lanes.has_empty:
+            # A place without a worker has one on its way.
+            return
+        blamed = [worker for worker in fast if worker.blame is not Blame.NONE]
+        if lanes.promote_spare() is None and lanes.slow() and blamed:
+            self._evict(min(blamed, key=lambda worker: worker.seen_at))
+
+    def _evict(self, worker: PooledWorker) -> None:
+        worker.evicting = True
+        self._kill(worker, worker.seen.running)
+
+    def _lost(self, worker: PooledWorker, run: Run | None) -> None:
+        """What waits in a worker that is held for long begins again elsewhere, or is told at once that it cannot."""
+        lanes = self._lanes
+        now = self._loop.time()
+        # By the end of the turn at the latest, which the kernel sees to.
+        longest = run.invocation.limits.turn_wall_seconds if run is not None else 0.0
+        for waiting in [one for one in worker.outstanding.values() if one.suspended and one.id != worker.seen.running]:
+            if waiting.answered:
+                continue
+            if not waiting.called_host:
+                worker.take(waiting.id)
+                worker.process.send(link.cancel(waiting.id))
+                lanes.begin_again(waiting, now)
+            elif waiting.deadline <= worker.seen_at + longest:
+                worker.process.send(link.cancel(waiting.id))
+                self._conclude(waiting, Crashed("its worker was held by another run"))
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
         worker.killed_for = run_id
@@ -283,28 +341,41 @@ class Supervisor:
         running = worker.process.running
         # The kill may come to a worker that has gone on to another run, which is not to blame then.
         meant = cause != "SIGKILL" or worker.killed_for is None or worker.killed_for == running
-        culprit = worker.outstanding.pop(running, None) if meant else None
+        culprit = worker.take(running) if meant else None
         if culprit is not None:
             self._culprit(worker, culprit, cause)
         blameless = culprit is not None or not meant or running == 0 == worker.killed_for
         now = self._loop.time()
-        for run in (*worker.outstanding.values(), *worker.waiting):
+        begun = worker.process.begun
+        for run in worker.outstanding.values():
+            run.suspended = False
             if not blameless:
                 run.attempts += 1
             if run.called_host or run.attempts >= ATTEMPTS:
                 self._conclude(run, Crashed("its worker died of another run"))
+            elif run.id <= begun:
+                self._lanes.begin_again(run, now)
             else:
                 self._lanes.move(run, now)
+        for run in worker.waiting.drain():
+            self._lanes.move(run, now)
 
     def _culprit(self, worker: PooledWorker, run: Run, cause: str) -> None:
         lanes = self._lanes
-        lanes.mark_slow(run.invocation.program)
         if worker.evicting and cause == "SIGKILL" and not run.called_host:
-            lanes.move(run, self._loop.time())
+            # What held the worker is marked already.
+            lanes.begin_again(run, self._loop.time())
+            return
+        if run.cancelled_at or (cause == "SIGKILL" and worker.killed_for is None):
+            lanes.mark_slow(run.invocation.program)
+        else:
+            lanes.mark_stuck(run)
+        if worker.evicting and cause == "SIGKILL":
+            self._conclude(run, Crashed("it held its worker while too many others did"))
         elif cause == "SIGALRM":
             self._conclude(run, TimedOut(TimeLimit.WALL))
         elif worker.process.exit_code == OUT_OF_MEMORY_STATUS:
-            self._conclude(run, OutOfMemory())
+            self._conclude(run, OutOfMemory(of_worker=True))
         elif worker.process.broken:
             self._conclude(run, Crashed("the worker broke the link's protocol"))
         else:

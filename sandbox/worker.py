@@ -20,8 +20,8 @@ from msgspec import structs
 
 from sandbox import link
 from sandbox.contexts import Contexts
-from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
-from sandbox.link import BEGUN, REVOKED, RUNNING, CancelMessage, LoadMessage, RunMessage, SettleMessage
+from sandbox.engine import OF_WORKER, OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
+from sandbox.link import BEGUN, REVOKED, RUNNING, TURNS, CancelMessage, LoadMessage, RunMessage, SettleMessage
 from sandbox.output import Output
 from sandbox.program import Program
 from sandbox.stack import threw
@@ -42,6 +42,8 @@ PEAK_STEP_KB: Final = 8 * 1024
 SPENT_SHARE: Final = 0.6
 """Share of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others'
 sake."""
+FULL_SHARE: Final = 0.9
+"""Share of the worker's memory from which on its limit is the one that a run without memory has met."""
 LEAST_SECONDS: Final = 0.000_1
 """Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
 FILLED_BYTES_PER_SECOND: Final = 4e9
@@ -71,6 +73,8 @@ class Worker:
         self._programs: dict[str, Program] = {}
         self._last_seconds: dict[str, float] = {}
         """How long the last run of a program took."""
+        self._bare_bytes = 0
+        """JavaScript heap of a context whose runs may wait, without a program."""
         self._contexts = Contexts(warm_contexts)
         self._suspended = SuspendedRuns()
         self._output = Output(connection)
@@ -98,6 +102,7 @@ class Worker:
             context.take_log()
             context.finish()
             self._contexts.add_blank(suspends)
+        self._bare_bytes = Context(True).heap_bytes()
         self._peak_kb = _peak_kb()
         select.poll()
         # Messages and contexts form no cycles; a collection in the middle of a run would be a script's time.
@@ -195,19 +200,28 @@ class Worker:
         kill_seconds = asked.turn_wall_seconds * KERNEL_KILL_FACTOR + KERNEL_KILL_SLACK_SECONDS
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
-        context = self._contexts.warm(key)
+        context = self._contexts.warm(key, asked.customer)
         if context is not None:
             context.bound(bounds)
         else:
             program = self._programs[key]
             context = self._contexts.blank(program.suspends)
-            loaded = context.load(program, bounds, once=not self._contexts.keeps)
+            loaded = context.load(program, bounds, once=program.fresh or not self._contexts.keeps)
             if not context.usable:
-                self._done(asked.run_id, loaded, None, started)
+                self._done(asked.run_id, loaded, None, started, 0.0)
                 self._at_rest()
                 return
         run = BegunRun(
-            asked.run_id, context, key, asked.jobs, asked.cpu_seconds, asked.turn_cpu_seconds, kill_seconds, started
+            asked.run_id,
+            context,
+            key,
+            asked.customer,
+            asked.jobs,
+            asked.cpu_seconds,
+            asked.cpu_seconds,
+            asked.turn_cpu_seconds,
+            kill_seconds,
+            started,
         )
         context.limit_time(min(run.cpu_left, run.turn_cpu))
         began = time.process_time() if context.suspends else 0.0
@@ -227,11 +241,14 @@ class Worker:
             slots[RUNNING] = 0
             return False
         slots[BEGUN] = asked.run_id
+        slots[TURNS] += 1
         return True
 
     def _turn(self, run: BegunRun, step: Callable[[float], Status]) -> None:
         """Go on with a run that waited."""
         self._slots[RUNNING] = run.id
+        self._slots[TURNS] += 1
+        run.waited += time.monotonic() - run.waits_since
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
         run.context.limit_time(min(run.cpu_left, run.turn_cpu))
         began = time.process_time()
@@ -257,13 +274,13 @@ class Worker:
             context.usable = False
             status = OUT_OF_TIME
         if status.tag is _THREW_NULL:
-            status = OUT_OF_MEMORY if self._may_have_filled(run) else structs.replace(status, tag=Tag.THREW)
+            status = OUT_OF_MEMORY if self._may_have_filled(run, began) else structs.replace(status, tag=Tag.THREW)
         log = context.take_log() if status.lines or status.tag in _CUT_SHORT else None
         if context.unheard and context.usable:
             log = self._with_unheard(run, log)
         if status.calls:
             # Of the run's last turn, which it did not wait for.
-            self._output.add(link.calls(run.id, context.take_outbox(), None))
+            self._output.add(link.calls(run.id, context.take_outbox(), None, waits=False))
         self._end(run, status, log)
 
     def _with_unheard(self, run: BegunRun, log: str | None) -> str | None:
@@ -282,22 +299,26 @@ class Worker:
         context = run.context
         # First what the run left behind is looked for: until it is gone, the run has not ended.
         keep = context.finish()
-        seconds = self._done(run.id, status, log, run.started)
+        if status.tag is Tag.OUT_OF_MEMORY and self._is_full(run):
+            status = structs.replace(status, payload=OF_WORKER)
+        seconds = self._done(run.id, status, log, run.started, run.waited)
         if keep and not self._hoards(context):
-            if run.key in self._programs:
-                self._contexts.keep(run.key, context)
+            program = self._programs.get(run.key)
+            if program is not None and not program.fresh:
+                self._contexts.keep(run.key, run.customer, context)
                 self._last_seconds[run.key] = seconds
         else:
             # Freeing a context may take long; nobody else's answer waits for it.
             self._output.flush()
             self._last_seconds.pop(run.key, None)
 
-    def _done(self, run_id: int, status: Status, log: str | None, started: float) -> float:
-        """Answer a run. Gives the seconds that it took."""
+    def _done(self, run_id: int, status: Status, log: str | None, started: float, waited: float) -> float:
+        """Answer a run. Gives the seconds that its turns took."""
         seconds = time.monotonic() - started
+        busy = seconds - waited
         payload = status.payload.encode("utf-8", "replace")
-        self._output.add(link.done(run_id, status.tag, payload, log, int(seconds * 1e6)))
-        return seconds
+        self._output.add(link.done(run_id, status.tag, payload, log, int(seconds * 1e6), int(busy * 1e6)))
+        return busy
 
     def _suspend(self, run: BegunRun, status: Status, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
@@ -307,10 +328,11 @@ class Worker:
         if not context.usable or not self._has_memory_to_wait(run):
             return False
         self._note_peak()
-        if status.calls or log is not None:
-            self._output.add(link.calls(run.id, asked, log))
+        # Also where it asks nothing: the daemon gives its place to another run.
+        self._output.add(link.calls(run.id, asked, log, waits=True))
         if status.calls:
             self._output.flush()
+        run.waits_since = time.monotonic()
         run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
         wait_ms = status.waits_ms
         self._suspended.add(run, time.monotonic() + wait_ms / 1000 if wait_ms is not None else None)
@@ -322,8 +344,9 @@ class Worker:
             run.heap_bytes = 0
             return True
         # Measuring takes as long as the heap is large, so only where the sum is what is limited.
-        run.heap_bytes = run.context.heap_bytes()
-        return self._suspended.heap_bytes(run.key) + run.heap_bytes <= program.memory_bytes
+        # What the engine itself takes is no script's doing: 600 runs of nothing would fill 100 MB.
+        run.heap_bytes = max(1, run.context.heap_bytes() - self._bare_bytes)
+        return self._suspended.heap_bytes(run.series) + run.heap_bytes <= program.memory_bytes
 
     def _run_jobs(self, run: BegunRun, began: float) -> Status:
         # The engine limits the time of each reaction alone; a chain of them without end is limited here.
@@ -349,13 +372,21 @@ class Worker:
 
     # ---- memory ----
 
-    def _may_have_filled(self, run: BegunRun) -> bool:
+    def _may_have_filled(self, run: BegunRun, began: float) -> bool:
         """Whether the run's heap can have reached its limit. What it held is gone by the time that null is seen."""
         program = self._programs.get(run.key)
         if program is None:
             return True
-        lasted = time.monotonic() - run.started
+        # Of one that may wait it is known what it has used of the processor, of another only when it began.
+        used = run.cpu_seconds - run.cpu_left + time.process_time() - began
+        lasted = used if run.context.suspends else time.monotonic() - run.started
         return _peak_kb() * 1024 > program.memory_bytes and lasted > program.memory_bytes / FILLED_BYTES_PER_SECOND
+
+    def _is_full(self, run: BegunRun) -> bool:
+        """Whether the worker's limit was reached and not the program's. The engine says the same of both."""
+        program = self._programs.get(run.key)
+        larger = program is not None and program.memory_bytes >= self._memory_bytes
+        return larger or _peak_kb() * 1024 > self._memory_bytes * FULL_SHARE
 
     def _hoards(self, context: Context) -> bool:
         return self._note_peak() and context.heap_bytes() > RETAINED_BYTES

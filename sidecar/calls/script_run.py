@@ -100,5 +100,7 @@ def invocation(
         entry=entry,
         input=msgspec.json.encode(given),
         limits=call_limits(configuration),
+        # Scripts of destinations that name no customer are nobody's but their own.
+        customer=assignment.customer or offer.customer or f"script {assignment.script_id}",
         correlation_id=offer.id,
     )

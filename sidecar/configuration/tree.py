@@ -34,7 +34,8 @@ class SandboxSection(Section, frozen=True):
     worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 2_000_000_000
     """Address space of one worker process, over all the contexts that it keeps warm."""
     warm_contexts: Count = 2_000
-    """Script versions that one worker keeps ready. About 0.2 MB each; the least recently used goes first."""
+    """Contexts that one worker keeps ready: one for each customer of each script version. About 0.2 MB each; the least
+    recently used goes first."""
     cpu_ms: Count = 2_000
     """Processor time of one run; the run's wall-clock timeout bounds it as well."""
     stall_ms: Count = 20
@@ -43,10 +44,10 @@ class SandboxSection(Section, frozen=True):
     """The largest result a script may return, as JSON."""
     log_bytes: Annotated[int, Meta(ge=0)] = 16_384
     """Console output kept of one run; what is past it is cut, and the cut is said."""
-    queue: Count = 4_096
-    """Runs waiting or running in all; the next one is refused at once."""
-    queue_per_script: Count = 256
-    """Runs of one script waiting or running; the next one is refused at once, other scripts are not."""
+    queue_bytes: Annotated[int, Meta(ge=1_000_000)] = 256_000_000
+    """What runs without an answer may hold in all, by their inputs and 6,000 bytes each; each waits as long as its own
+    time allows. One script's runs for one customer may hold half of what others leave free; the next one is refused at
+    once, others' are not."""
 
 
 class SocketSection(Section, frozen=True):
@@ -72,9 +73,9 @@ class SocketSection(Section, frozen=True):
     """The longest MessagePack message accepted. A decision is 2 to 10 KB."""
     connections: Count = 256
     """Connections open at once over all sockets; the next one is closed at once."""
-    in_flight_per_connection: Count = 1_024
+    in_flight_per_connection: Count = 4_096
     """Requests of one connection being worked on; the next one is refused with the error ``overloaded``."""
-    in_flight: Count = 4_096
+    in_flight: Count = 16_384
     """Requests of all connections being worked on; the next one is refused with the error ``overloaded``."""
     idle_seconds: Duration = 0.0
     """A connection with no request for this long is closed; 0 never closes it."""
@@ -132,8 +133,10 @@ class DecisionSection(Section, frozen=True):
 class VoiceSection(Section, frozen=True):
     """Class 5: scripts that drive calls."""
 
-    call_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
-    """Worker processes for the scripts of calls, apart from those that decide; 0 takes no Class 5 calls."""
+    call_workers: Annotated[int, Meta(ge=0, le=1_024)] = 32
+    """The most worker processes for the scripts of calls, apart from those that decide; 0 takes no Class 5 calls. One
+    is started at first, and one more, of 12 MB, for each customer who has a call up; where there are more customers
+    than these, some share one."""
     calls: Count = 2_000
     """Calls up at once; the next one is refused with 503 and Retry-After."""
     call_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 20_000_000

@@ -192,7 +192,13 @@ class Deciding:
             self._fail(step, Failure(OutcomeName.TIMED_OUT, "no time was left"), step.assignment.timeout_action)
             return
         invocation = Invocation(
-            program=step.program, entry=step.entry, input=text, limits=limits, correlation_id=request.call_id
+            program=step.program,
+            entry=step.entry,
+            input=text,
+            limits=limits,
+            # A DID's calls may name no customer: its scripts share nothing with another's then either.
+            customer=request.customer or request.did,
+            correlation_id=request.call_id,
         )
         host = self._owner.grants.host(step.script, request.call_id) if step.program.modules else None
         index = self._index

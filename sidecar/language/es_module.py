@@ -15,6 +15,7 @@ from sidecar.kind import MAIN, RULES, Kind
 from sidecar.language.exports import exported_functions
 from sidecar.language.names import find_names
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
+from sidecar.language.traces import leaves_traces
 
 REWRITE_SECONDS: Final = 10.0
 
@@ -35,13 +36,19 @@ class Prepared(NamedTuple):
     entries: tuple[str, ...]
     """Names of functions that a caller may call: ``main``, which stands for the whole text where it speaks the older
     dialect, and an App's exported functions, each under the name by which it was exported."""
+    leaves_traces: bool = False
+    """Whether a run may leave something in its context, so that the next needs one of its own."""
 
 
 def prepare(text: str, kind: Kind) -> Prepared:
-    """Makes a script's text ready to run. Takes about a millisecond, for a long text seconds: never during a call."""
+    """Makes a script's text ready to run. Takes some milliseconds, for a long text seconds: never during a call."""
     if text.startswith("#!"):
         # A comment, where it begins a text (ECMA-262 12.5); what runs is the body of a function, which it does not.
         text = f"//{text[2:]}"
+    return _without_modules(text, kind)._replace(leaves_traces=leaves_traces(text))
+
+
+def _without_modules(text: str, kind: Kind) -> Prepared:
     unchanged = Prepared(text, (MAIN,))
     if not RULES[kind].has_modules or ("import" not in text and "export" not in text):
         return unchanged

@@ -33,7 +33,7 @@ _FUNCTION_DECLARATIONS: Final = frozenset(["function_declaration", "generator_fu
 _CLASSES: Final = frozenset(["class", "class_declaration"])
 _PATTERNS: Final = frozenset(["object_pattern", "array_pattern", "rest_pattern"])
 _PATTERN_FIELDS: Final = {"pair_pattern": "value", "assignment_pattern": "left", "object_assignment_pattern": "left"}
-_IMPORT_NAMES: Final = frozenset(["import_clause", "namespace_import", "import_specifier", "named_imports"])
+IMPORT_NAMES: Final = frozenset(["import_clause", "namespace_import", "import_specifier", "named_imports"])
 
 
 class _Binding(Enum):
@@ -206,4 +206,4 @@ def _binding(field: str | None, parent: Frame) -> _Binding:
                 return _Binding.NONE
             return _Binding.FUNCTION if word.type == "var" else _Binding.BLOCK
         case _:
-            return _Binding.BLOCK if kind in _IMPORT_NAMES else _Binding.NONE
+            return _Binding.BLOCK if kind in IMPORT_NAMES else _Binding.NONE

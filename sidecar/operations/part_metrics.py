@@ -99,7 +99,7 @@ class PoolMetrics(Collector):
         workers: dict[tuple[str, ...], float] = {}
         restarts: dict[tuple[str, ...], float] = {}
         for pool, state in pools.items():
-            for kind in ("fast", "held", "slow", "spare"):
+            for kind in ("fast", "held", "slow", "stuck", "spare", "shared"):
                 workers[pool, kind] = getattr(state, kind)
             for cause, count in _shown(DEATHS, state.deaths).items():
                 restarts[pool, cause] = count
@@ -113,6 +113,10 @@ class PoolMetrics(Collector):
         yield _counter("runs_refused", "Runs refused because too many were waiting.", refused, "pool")
         moved = {pool: state.moved for pool, state in pools.items()}
         yield _counter("runs_moved", "Runs moved away from a worker that was held or died.", moved, "pool")
+        again = {pool: state.begun_again for pool, state in pools.items()}
+        yield _counter(
+            "runs_begun_again", "Runs moved that had begun, with nothing seen of them outside.", again, "pool"
+        )
         slow = {pool: state.slow_programs for pool, state in pools.items()}
         yield _gauge("slow_scripts", "Scripts lately seen to run long.", slow, "pool")
         yield _counter(

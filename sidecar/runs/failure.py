@@ -25,6 +25,10 @@ _HINTS: Final = {
     Bound.OUTBOX: ": too much was asked of the call without waiting for any of it (await it)",
     Bound.JOBS: ": promises were settled without end",
 }
+_WORKER_FULL: Final = (
+    "the memory limit of the worker process was reached, not the script's own"
+    " (sandbox.worker_memory_bytes, for scripts of calls voice.call_worker_memory_bytes)"
+)
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -52,8 +56,8 @@ def failure_of(outcome: Outcome, text: str) -> Failure:
             return _thrown(outcome, text)
         case TimedOut(limit):
             return Failure(OutcomeName.TIMED_OUT, f"the {limit.value} time limit was reached")
-        case OutOfMemory():
-            return Failure(OutcomeName.OUT_OF_MEMORY, "the memory limit was reached")
+        case OutOfMemory(of_worker):
+            return Failure(OutcomeName.OUT_OF_MEMORY, _WORKER_FULL if of_worker else "the memory limit was reached")
         case Exceeded(bound):
             return Failure(OutcomeName.SCRIPT_ERROR, f"the {bound.value} limit was passed{_HINTS[bound]}")
         case Crashed(cause):

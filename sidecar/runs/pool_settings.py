@@ -1,10 +1,15 @@
 """The sizes of each pool of workers as the operator configured them."""
 
+from typing import Final
+
 from msgspec import structs
 
 from sandbox.pool import PoolSettings
 from sandbox.process import WorkerSettings
 from sidecar.configuration.tree import Configuration
+
+CALL_INPUT_BYTES: Final = 500_000
+"""More than twice what any call's script is given at its beginning, a SIP message of 64 KB as JSON at worst."""
 
 
 def decision_pool(configuration: Configuration) -> PoolSettings:
@@ -19,8 +24,7 @@ def decision_pool(configuration: Configuration) -> PoolSettings:
             require_confinement=sandbox.require_confinement,
         ),
         stall_seconds=sandbox.stall_ms / 1000,
-        queue=sandbox.queue,
-        queue_per_program=sandbox.queue_per_script,
+        queue_bytes=sandbox.queue_bytes,
     )
 
 
@@ -29,6 +33,7 @@ def call_pool(configuration: Configuration) -> PoolSettings:
     voice, sandbox = configuration.voice, configuration.sandbox
     return PoolSettings(
         workers=max(1, voice.call_workers),
+        by_customer=True,
         # A call has its place for as long as it lasts: there is nothing to move aside.
         slow_workers=0,
         worker=WorkerSettings(
@@ -37,8 +42,8 @@ def call_pool(configuration: Configuration) -> PoolSettings:
             require_confinement=sandbox.require_confinement,
         ),
         stall_seconds=sandbox.stall_ms / 1000,
-        queue=voice.calls,
-        queue_per_program=voice.calls,
+        # Calls are bounded by their number, whatever they come with.
+        queue_bytes=voice.calls * CALL_INPUT_BYTES,
     )
 
 

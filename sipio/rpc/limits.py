@@ -10,9 +10,9 @@ class RpcLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The longest message: what one peer may make us hold before we know what it is."""
     connections: int = 256
     """Connections at once over all sockets, TLS handshakes included: descriptors and buffers are finite."""
-    in_flight_per_connection: int = 1_024
+    in_flight_per_connection: int = 4_096
     """Requests of one connection being worked on, so that one peer cannot take all of ``in_flight``."""
-    in_flight: int = 4_096
+    in_flight: int = 16_384
     """Requests of all connections being worked on. Past it a refusal at once beats an answer too late."""
     idle_seconds: float = 0.0
     """A connection with no message for this long, and none being worked on, is closed; 0 never."""

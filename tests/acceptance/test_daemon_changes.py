@@ -269,14 +269,16 @@ async def test_a_run_whose_worker_crashes_and_a_run_too_many(tmp_path: Path) -> 
         {"endless": "function main() { for (;;); }", "ordinary": version(1)},
         ORDINARY
         + '[[route]]\ncustomer = "endless"\nscript = "endless"\ntimeout_ms = 30000\nerror_action = "500 Failed"\n',
-        "[sandbox]\ncpu_ms = 30_000\nqueue_per_script = 1\n[decisions]\ntotal_timeout_ms = 30_000\n",
+        "[sandbox]\ncpu_ms = 30_000\nqueue_bytes = 1_000_000\n[decisions]\ntotal_timeout_ms = 30_000\n",
     ).ready()
     try:
         async with connected(daemon) as client:
             waiting = asyncio.ensure_future(client.call("route", request("endless", "first")))
             while (await client.call("stats"))["pending"] == 0:
                 pass
-            refused = await client.call("route", request("endless", "second"))
+            large = request("endless", "second")
+            large["routing"]["note"] = "x" * 600_000
+            refused = await client.call("route", large)
             assert (refused["outcome"], refused["code"]) == ("refused", 500)
             assert (await client.call("route", request("ordinary")))["outcome"] == "returned"
             before = {worker: processor_ticks(worker) for worker in daemon.workers()}

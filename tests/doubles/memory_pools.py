@@ -13,6 +13,7 @@ from sidecar.runs.runner import PoolName
 HEALTHY = PoolState(
     fast=1,
     slow=0,
+    stuck=0,
     spare=1,
     held=0,
     outstanding=0,
@@ -21,6 +22,8 @@ HEALTHY = PoolState(
     started=2,
     deaths={},
     moved=0,
+    begun_again=0,
+    shared=0,
     refused=0,
 )
 

@@ -20,7 +20,7 @@ from sandbox.outcome import (
     Threw,
     TimedOut,
 )
-from sandbox.pool import Pool
+from sandbox.pool import RUN_BYTES, Pool
 from sandbox.program import Invocation, Limits
 from tests.sandbox.support import (
     ASKS,
@@ -191,11 +191,14 @@ async def test_it_hears_once_of_a_worker_that_dies(pool: Pool) -> None:
     assert host.order == ["ended"]
 
 
+TOO_MANY = Refused("too many runs of this script are waiting")
+
+
 async def test_it_hears_of_a_run_that_is_refused() -> None:
-    async with running_pool(msgspec.structs.replace(SMALL, queue=1)) as pool:
+    async with running_pool(msgspec.structs.replace(SMALL, queue_bytes=2 * (RUN_BYTES + 10))) as pool:
         host, refused = Ordered(), Ordered()
         submit(pool, ASKS, "never", host=host)
-        assert (await submit(pool, ASKS, "never", host=refused)[1]).outcome == Refused("too many runs are waiting")
+        assert (await submit(pool, ASKS, "never", host=refused)[1]).outcome == TOO_MANY
         assert refused.order == ["ended"]
         assert host.order == []
     assert host.order == ["ended"], "the pool was closed"

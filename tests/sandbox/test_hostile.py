@@ -156,3 +156,12 @@ async def test_null_thrown_by_an_app_is_not_for_want_of_memory(pool: Pool, text:
     assert isinstance(outcome, expected), outcome
     if isinstance(outcome, Threw):
         assert (outcome.name, outcome.message) == ("Thrown", "null")
+
+
+async def test_the_workers_own_memory_limit_is_told_from_the_scripts() -> None:
+    fills = "function main() { const a = []; for (;;) a.push(new Array(1e4).fill(7)); }"
+    worker = WorkerSettings(memory_bytes=400_000_000)
+    async with running_pool(PoolSettings(workers=1, slow_workers=1, worker=worker)) as small:
+        for memory_bytes, expected in ((50_000_000, False), (1_000_000_000, True)):
+            outcome = (await ask(small, program(fills, memory_bytes=memory_bytes), wall_seconds=10)).outcome
+            assert outcome == OutOfMemory(of_worker=expected)

@@ -4,21 +4,33 @@ import asyncio
 import resource
 import time
 from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
 
 from sandbox.outcome import (
+    Crashed,
+    LogLine,
     Returned,
     TimedOut,
     TimeLimit,
 )
 from sandbox.pool import Pool, PoolSettings
-from sandbox.process import WorkerSettings
+from sandbox.process import WorkerProcess, WorkerSettings
+from sandbox.program import Invocation, Limits
+from sandbox.seating import CROWDED
 from tests.sandbox.support import (
+    ASKS,
     BUSY,
     FINE,
+    HOST_ADAPTER,
     NATIVE_LOOP,
     SUSPENDS,
     WAIT,
+    Asked,
     ask,
+    begun,
     fast_pid,
     program,
     running_pool,
@@ -107,3 +119,242 @@ async def test_a_reload_breaks_no_run(pool: Pool) -> None:
     pool.retain([program(FINE).key])
     assert all([isinstance((await future).outcome, Returned) for future in (*first, *second, waiting)])
     assert await value(pool, BUSY, 1) == 1
+
+
+# ---- runs that wait ----
+
+SLOW_THEN_WAITS = """async function main(ms) {
+  for (const end = Date.now() + 30; Date.now() < end;);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return ms;
+}"""
+
+
+async def test_a_slow_app_that_waits_holds_no_worker() -> None:
+    async with running_pool(PoolSettings(workers=1, slow_workers=1)) as pool:
+        app = program(SLOW_THEN_WAITS, SUSPENDS)
+        while not pool.state().slow_programs:
+            await ask(pool, app, 1)
+        began = time.monotonic()
+        assert await asyncio.gather(*[value(pool, app, 1_000, wall_seconds=5) for _ in range(10)]) == [1_000] * 10
+        assert time.monotonic() - began < 3, "one after the other they take 10 seconds"
+
+
+async def test_an_app_that_waits_for_long_and_then_fails_is_not_slow_for_it(pool: Pool) -> None:
+    text = (
+        "async function main() { await new Promise((resolve) => setTimeout(resolve, 100)); throw new Error('mine'); }"
+    )
+    await ask(pool, text, None, SUSPENDS)
+    assert pool.state().slow_programs == 0
+
+
+async def test_an_app_of_many_short_turns_is_not_slow() -> None:
+    text = """async function main() {
+      for (let turn = 0; turn < 60; turn++) {
+        for (const end = Date.now() + 4; Date.now() < end;);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }"""
+    async with running_pool(PoolSettings(workers=1, slow_workers=1, stall_seconds=0.05)) as pool:
+        assert isinstance((await ask(pool, text, None, SUSPENDS, wall_seconds=10)).outcome, Returned)
+        assert pool.state().slow_programs == 0
+
+
+async def test_what_waits_in_a_held_worker_begins_again_elsewhere(pool: Pool) -> None:
+    text = """async function main(ms) {
+      console.log("begun");
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return ms;
+    }"""
+    waiting = [submit(pool, program(text, SUSPENDS, key=f"waits {n}"), 300, wall_seconds=2) for n in range(20)]
+    for run, _ in waiting:
+        await begun(run)
+    hostile = submit(pool, NATIVE_LOOP, wall_seconds=3, cpu_seconds=9)[1]
+    for _, future in waiting:
+        completion = await future
+        assert completion.outcome == Returned(b"300")
+        assert completion.log == (LogLine("log", "begun"),), "it began as if it never had"
+    assert not hostile.done()
+    assert pool.state().begun_again == 20
+
+
+async def test_what_has_asked_its_host_cannot_begin_again_and_is_told_at_once(pool: Pool) -> None:
+    host = Asked()
+    run, short = submit(pool, ASKS, 1, host=host, wall_seconds=2)
+    _, long = submit(pool, ASKS, 2, host=host, wall_seconds=60)
+    await until(lambda: len(host.calls) == 2)
+    await begun(run)
+    began = time.monotonic()
+    hostile = submit(pool, NATIVE_LOOP, wall_seconds=2, cpu_seconds=9)[1]
+    assert (await short).outcome == Crashed("its worker was held by another run")
+    assert time.monotonic() - began < 1.5
+    assert not long.done(), "its time goes on past the end of the turn at the latest"
+    assert (await long).outcome == Crashed("its worker died of another run")
+    assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
+    assert host.ends == 2
+
+
+async def test_what_waits_goes_on_after_a_turn_that_ends(pool: Pool) -> None:
+    host = Asked()
+    run, asking = submit(pool, ASKS, 1, host=host, wall_seconds=2)
+    await until(lambda: host.calls)
+    await begun(run)
+    busy = submit(pool, BUSY, 100)[1]
+    host.calls[0].resolve(5)
+    assert (await asking).outcome == Returned(b"[1,5]")
+    assert isinstance((await busy).outcome, Returned)
+
+
+async def test_a_slow_app_is_not_behind_one_that_loops() -> None:
+    async with running_pool(PoolSettings(workers=1, slow_workers=1)) as pool:
+        app = program(SLOW_THEN_WAITS, SUSPENDS)
+        while not pool.state().slow_programs:
+            await ask(pool, app, 1)
+        loops = [
+            submit(pool, program(NATIVE_LOOP, key=f"loop {n % 3}"), wall_seconds=2, cpu_seconds=9)[1] for n in range(9)
+        ]
+        for _ in range(20):
+            assert await value(pool, app, 200, wall_seconds=2) == 200
+        assert {(await loop).outcome for loop in loops} == {TimedOut(TimeLimit.WALL)}
+        await until(lambda: (pool.state().fast, pool.state().slow, pool.state().spare) == (1, 1, 1))
+        assert pool.state().stuck <= 3
+
+
+async def test_one_scripts_queue_is_not_in_front_of_anothers() -> None:
+    async with running_pool(PoolSettings(workers=1, slow_workers=0, stall_seconds=30)) as pool:
+        order: list[str] = []
+        for key, count in (("many", 200), ("few", 2)):
+            for _ in range(count):
+                _, future = submit(pool, program(FINE, key=key), 1, wall_seconds=30)
+                future.add_done_callback(partial(lambda key, _: order.append(key), key))
+        await until(lambda: len(order) == 202)
+        assert order.index("few") < 50
+        assert [index for index, key in enumerate(order) if key == "few"][1] < 50
+
+
+# ---- customers ----
+
+
+def customers(pool: Pool) -> list[set[str]]:
+    """For whom each worker has runs."""
+    return [set(worker.customers) for worker in workers(pool).values() if worker.customers]
+
+
+def call(pool: Pool, customer: str, text: str = "const main = () => ask(1)", **limits: Any) -> Any:
+    """A run that waits for its host, or does as it is told."""
+    run = program(text, SUSPENDS, adapter=HOST_ADAPTER)
+    limit = Limits(wall_seconds=600, turn_seconds=limits.pop("turn_seconds", 0.3), cpu_seconds=9)
+    host = Asked()
+    invocation = Invocation(program=run, input=b"1", limits=limit, customer=customer)
+    return submit(pool, invocation, host=host)[1], host
+
+
+BY_CUSTOMER = PoolSettings(workers=3, by_customer=True, slow_workers=0, worker=WorkerSettings(warm_contexts=0))
+LOOP_IN_CALL = "function main() { new Array(2**32-1).sort(); }"
+
+
+async def test_each_customer_has_a_worker_for_as_long_as_there_are_enough() -> None:
+    async with running_pool(BY_CUSTOMER) as pool:
+        assert pool.state().fast == 1
+        calls = [call(pool, f"customer {n % 3}") for n in range(12)]
+        await until(lambda: all(host.calls for _, host in calls))
+        assert sorted(map(len, customers(pool))) == [1, 1, 1]
+        assert pool.state().fast == 3
+        assert pool.state().shared == 0
+        hostile, _ = call(pool, "customer 1", LOOP_IN_CALL)
+        assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
+        for n, (future, host) in enumerate(calls):
+            if n % 3 == 1:
+                assert (await future).outcome == Crashed("its worker died of another run")
+            else:
+                host.calls[0].resolve(n)
+                assert (await future).outcome == Returned(str(n).encode())
+
+
+async def test_more_customers_than_workers_share_but_not_with_one_that_was_harmful() -> None:
+    async with running_pool(BY_CUSTOMER) as pool:
+        hostile, _ = call(pool, "hostile", LOOP_IN_CALL)
+        assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
+        calls = [call(pool, f"customer {n}") for n in range(6)]
+        await until(lambda: all(host.calls for _, host in calls))
+        assert sorted(map(len, customers(pool))) == [2, 2, 2]
+        assert pool.state().shared == 3
+        again, other = call(pool, "hostile", LOOP_IN_CALL), call(pool, "hostile")
+        await until(lambda: {"hostile"} in customers(pool))
+        assert pool.state().fast == 4, "one more, for those that were harmful"
+        assert (await again[0]).outcome == TimedOut(TimeLimit.WALL)
+        # It was sent after the loop and had not begun.
+        await until(lambda: other[1].calls)
+        for future, host in [*calls, other]:
+            host.calls[0].resolve(1)
+            assert (await future).outcome == Returned(b"1")
+
+
+async def test_a_customer_with_many_runs_has_several_workers_and_leaves_some() -> None:
+    async with running_pool(msgspec.structs.replace(BY_CUSTOMER, workers=4)) as pool:
+        calls = [call(pool, "large") for _ in range(2 * CROWDED + 50)]
+        await until(lambda: all(host.calls for _, host in calls), 30)
+        assert customers(pool) == [{"large"}] * 2
+        small = call(pool, "small")
+        await until(lambda: small[1].calls)
+        assert {"small"} in customers(pool)
+
+
+async def test_customers_share_where_no_worker_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_pool(BY_CUSTOMER) as pool:
+
+        async def fails(*_: object) -> None:
+            raise OSError("no memory")
+
+        monkeypatch.setattr(WorkerProcess, "start", fails)
+        calls = [call(pool, f"customer {n}") for n in range(4)]
+        await until(lambda: all(host.calls for _, host in calls))
+        assert pool.state().shared > 0
+
+
+async def test_customers_of_one_script_share_nothing_of_it(pool: Pool) -> None:
+    text = """function main() {
+      globalThis.seen = [...(globalThis.seen ?? []), Array.prototype.zz ?? 0];
+      Array.prototype.zz = 1;
+      return seen.length;
+    }"""
+
+    async def run(customer: str) -> bytes:
+        invocation = Invocation(program=program(text), input=b"1", limits=Limits(), customer=customer)
+        outcome = (await submit(pool, invocation)[1]).outcome
+        assert isinstance(outcome, Returned)
+        return outcome.value
+
+    assert {await run(f"customer {n}") for n in range(10)} == {b"1"}
+
+
+async def test_each_run_of_a_program_that_leaves_traces_has_a_context_of_its_own(pool: Pool) -> None:
+    text = "function main() { globalThis.n = (globalThis.n ?? 0) + 1; Array.prototype.zz = n; return n; }"
+    for suspends in (False, True):
+        fresh = program(text, suspends, fresh=True)
+        assert [await value(pool, fresh) for _ in range(5)] == [1] * 5
+
+
+async def test_a_program_that_nobody_has_seen_return_runs_where_the_fewest_wait() -> None:
+    async with running_pool(PoolSettings(workers=2, slow_workers=0)) as pool:
+        waits = [
+            submit(pool, program(WAIT, SUSPENDS, key=f"waits {n % 2}"), 60_000, wall_seconds=60)[0] for n in range(2)
+        ]
+        for run in waits:
+            await begun(run)
+        extra = [submit(pool, program(WAIT, SUSPENDS, key="waits 0"), 60_000, wall_seconds=60)[0] for _ in range(2)]
+        for run in extra:
+            await begun(run)
+        fewest = min(workers(pool).values(), key=lambda worker: (worker.lane != "fast", worker.suspended))
+        for number in range(5):
+            run, future = submit(pool, program(FINE, key=f"new {number}"), 1)
+            assert run.worker is fewest
+            assert (await future).outcome == Returned(b"1")
+
+
+async def test_a_spare_stands_in_for_each_worker_that_is_held() -> None:
+    async with running_pool(PoolSettings(workers=2, slow_workers=1)) as pool:
+        hostile = submit(pool, NATIVE_LOOP, wall_seconds=1, cpu_seconds=9)[1]
+        await until(lambda: (pool.state().fast, pool.state().held) == (3, 1))
+        assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
+        await until(lambda: (pool.state().fast, pool.state().held, pool.state().spare) == (2, 0, 1))

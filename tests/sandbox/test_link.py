@@ -62,11 +62,14 @@ def test_a_program_arrives_whole() -> None:
 
 
 def test_an_invocation_arrives_whole() -> None:
-    invocation = Invocation(program=PROGRAM, entry="search", input=b"[1]", limits=LIMITS, correlation_id="c@d")
+    invocation = Invocation(
+        program=PROGRAM, entry="search", input=b"[1]", limits=LIMITS, customer="acme", correlation_id="c@d"
+    )
     assert link.read_down(arrived(link.run(7, invocation, 9.5))) == RunMessage(
         operation=Down.RUN,
         run_id=7,
         key="a@1",
+        customer="acme",
         entry="search",
         input=b"[1]",
         correlation_id="c@d",
@@ -101,10 +104,10 @@ def test_the_others() -> None:
     ("message", "expected"),
     [
         (link.ready(True, "why"), ReadyMessage(Up.READY, confined=True, refused="why")),
-        (link.done(7, "R", b"1", None, 60), DoneMessage(Up.DONE, 7, tag="R", payload=b"1", log=None, micros=60)),
-        (link.done(7, "R", b"1", "[]", 60), DoneMessage(Up.DONE, 7, tag="R", payload=b"1", log="[]", micros=60)),
-        (link.calls(7, "[1]", None), CallsMessage(Up.CALLS, 7, calls="[1]", log=None)),
-        (link.calls(7, "[1]", "[]"), CallsMessage(Up.CALLS, 7, calls="[1]", log="[]")),
+        (link.done(7, "R", b"1", None, 60, 9), DoneMessage(Up.DONE, 7, "R", b"1", log=None, micros=60, busy_micros=9)),
+        (link.done(7, "R", b"1", "[]", 60, 9), DoneMessage(Up.DONE, 7, "R", b"1", log="[]", micros=60, busy_micros=9)),
+        (link.calls(7, "[1]", None, waits=True), CallsMessage(Up.CALLS, 7, calls="[1]", log=None, waits=True)),
+        (link.calls(7, "[1]", "[]", waits=False), CallsMessage(Up.CALLS, 7, calls="[1]", log="[]", waits=False)),
         (link.spent(), SpentMessage(Up.SPENT)),
         (link.let_go(7), LetGoMessage(Up.LET_GO, 7)),
         (link.failed("words"), FailedMessage(Up.FAILED, "words")),

@@ -20,7 +20,7 @@ from sandbox.outcome import (
     TimedOut,
     TimeLimit,
 )
-from sandbox.pool import Pool, PoolSettings
+from sandbox.pool import RUN_BYTES, Pool, PoolSettings
 from tests.sandbox.support import (
     ASKS,
     BUSY,
@@ -46,18 +46,32 @@ from tests.sandbox.support import (
 # ---- bounds of the queue ----
 
 
-async def test_the_queue_is_bounded() -> None:
-    settings = msgspec.structs.replace(SMALL, queue=5, queue_per_program=3)
+async def test_the_queue_is_bounded_in_bytes_and_one_scripts_leaves_room_for_the_next() -> None:
+    settings = msgspec.structs.replace(SMALL, queue_bytes=8 * (RUN_BYTES + 2))
     async with running_pool(settings) as pool:
-        mine = [submit(pool, WAIT, 50, SUSPENDS) for _ in range(4)]
-        assert mine[3][1].result().outcome == Refused("too many runs of this script are waiting")
-        others = [submit(pool, FINE, number) for number in range(3)]
-        assert others[2][1].result().outcome == Refused("too many runs are waiting")
-        for _, future in (*mine[:3], *others[:2]):
+        mine = [submit(pool, WAIT, 50, SUSPENDS) for _ in range(5)]
+        assert mine[4][1].result().outcome == Refused("too many runs of this script are waiting")
+        other = [submit(pool, FINE, 10 + number) for number in range(3)]
+        assert other[2][1].result().outcome == Refused("too many runs of this script are waiting")
+        third = [submit(pool, program(FINE, key="third"), 10) for _ in range(2)]
+        assert third[1][1].result().outcome == Refused("too many runs of this script are waiting")
+        accepted = (*mine[:4], *other[:2], *third[:1])
+        large = submit(pool, program(FINE, key="large"), "x" * 2 * RUN_BYTES)[1]
+        assert large.result().outcome == Refused("too many runs are waiting")
+        for _, future in accepted:
             assert isinstance((await future).outcome, Returned)
-        assert pool.state().refused == 2
+        assert pool.state().refused == 4
         assert await value(pool, FINE, 1) == 1
         assert pool.state().outstanding == 0
+        assert pool._held_bytes == 0
+
+
+async def test_two_thousand_runs_of_one_script_wait_as_long_as_their_time_allows(pool: Pool) -> None:
+    many = [submit(pool, FINE, number, wall_seconds=30)[1] for number in range(2_000)]
+    assert await value(pool, program(FINE, key="other"), 7) == 7
+    assert not many[-1].done()
+    assert [(await one).outcome for one in many] == [Returned(str(number).encode()) for number in range(2_000)]
+    assert pool.state().refused == 0
 
 
 async def test_a_deadline_passes_while_a_run_waits() -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from sandbox.outcome import Completion, OutOfMemory, Returned
+from sandbox.program import Invocation, Limits
 from tests.sandbox.support import HOST_ADAPTER, Asked, program, running_pool, submit, until
 
 RUNS = 8
@@ -31,3 +32,20 @@ async def test_the_limit_of_runs_that_wait(shared: bool) -> None:
         assert all(isinstance(outcome, Returned | OutOfMemory) for outcome in outcomes), outcomes
         returned = sum(isinstance(outcome, Returned) for outcome in outcomes)
         assert returned < RUNS if shared else returned == RUNS
+
+
+async def test_what_the_engine_takes_is_not_counted_and_one_customers_runs_not_as_anothers() -> None:
+    waits = program("const main = () => ask()", True, adapter=HOST_ADAPTER, memory_bytes=5_000_000)
+    host = Asked()
+    async with running_pool() as pool, asyncio.timeout(20):
+        small = [submit(pool, waits, suspends=True, host=host)[1] for _ in range(100)]
+        await until(lambda: len(host.calls) == 100)
+        limited = program(HOLDS_A_MEGABYTE, True, adapter=HOST_ADAPTER, memory_bytes=5_000_000)
+        large = [
+            submit(pool, Invocation(program=limited, input=b"1", limits=Limits(), customer=f"{n}"), host=host)[1]
+            for n in range(RUNS)
+        ]
+        await until(lambda: len(host.calls) == 100 + RUNS)
+        for call in host.calls:
+            call.resolve()
+        assert {type((await future).outcome) for future in (*small, *large)} == {Returned}

@@ -134,9 +134,9 @@ GARBAGE = [
     b"\x91\x02",
     b"\x93\x01\x02\x03",
     msgspec.msgpack.encode([99]),
-    msgspec.msgpack.encode([2, "x", "R", b"1", None, 1]),
-    msgspec.msgpack.encode([2, 1, "R", "text", None, 1]),
-    msgspec.msgpack.encode([3, 1, 5, None]),
+    msgspec.msgpack.encode([2, "x", "R", b"1", None, 1, 1]),
+    msgspec.msgpack.encode([2, 1, "R", "text", None, 1, 1]),
+    msgspec.msgpack.encode([3, 1, 5, None, True]),
     msgspec.msgpack.encode({"a": 1}),
     b"\x91" * 2000,
     b"\xdd\xff\xff\xff\xff",
@@ -164,7 +164,7 @@ async def test_a_worker_that_answers_what_no_run_can(pool: Pool) -> None:
         await whole(pool)
         run, future = submit(pool, program(BUSY, key=f"busy {tag}"), 9000, wall_seconds=9, result_bytes=1000)
         pid = await running(pool, run)
-        workers(pool)[pid].process.data_received(msgspec.msgpack.encode([2, run.id, tag, payload, None, 1]))
+        workers(pool)[pid].process.data_received(msgspec.msgpack.encode([2, run.id, tag, payload, None, 1, 1]))
         assert (await future).outcome == Crashed("the worker answered what no run can")
         await until(lambda pid=pid: pid not in workers(pool))  # type: ignore[misc]
 
@@ -172,9 +172,9 @@ async def test_a_worker_that_answers_what_no_run_can(pool: Pool) -> None:
 async def test_a_worker_that_speaks_of_runs_that_it_does_not_have(pool: Pool) -> None:
     process = workers(pool)[fast_pid(pool)].process
     for message in (
-        [2, 10**9, "R", b"1", None, 1],
-        [2, -1, "R", b"\xff", "[", -5],
-        [3, 10**9, '[[1,"ask",[]]]', "not json"],
+        [2, 10**9, "R", b"1", None, 1, 1],
+        [2, -1, "R", b"\xff", "[", -5, -5],
+        [3, 10**9, '[[1,"ask",[]]]', "not json", True],
         [5, 10**9],
         [1, False, "again"],
         [6, "words"],
@@ -189,7 +189,7 @@ async def test_a_log_that_cannot_be_read(pool: Pool) -> None:
     for number, log in enumerate(("[", '[["a"]]', "[" * 5000, '"x"')):
         run, future = submit(pool, program(WAIT, SUSPENDS, key=f"{number}"), 9000, wall_seconds=9)
         await begun(run)
-        process.data_received(msgspec.msgpack.encode([2, run.id, "R", b"1", log, 1]))
+        process.data_received(msgspec.msgpack.encode([2, run.id, "R", b"1", log, 1, 1]))
         assert (await future) == Completion(
             Returned(b"1"), (LogLine("warn", "[console output that cannot be read]"),), 1
         )

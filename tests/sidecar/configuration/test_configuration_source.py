@@ -35,13 +35,13 @@ def test_nothing_given_is_the_declared_defaults() -> None:
 
 
 def test_the_environment_overrides_the_file_and_the_file_the_defaults() -> None:
-    text = '[sandbox]\nworkers = 3\nqueue = 7\n[kamailio]\npeers = ["127.0.0.1:8448"]\n'
+    text = '[sandbox]\nworkers = 3\nqueue_bytes = 7_000_000\n[kamailio]\npeers = ["127.0.0.1:8448"]\n'
     loaded = build_configuration(text, {"SCRIPTFORGE_SANDBOX__WORKERS": "4"}, file=FILE)
     assert loaded.configuration.sandbox.workers == 4
-    assert loaded.configuration.sandbox.queue == 7
+    assert loaded.configuration.sandbox.queue_bytes == 7_000_000
     assert loaded.configuration.kamailio.peers == (HostPort("127.0.0.1", 8448),)
     assert loaded.origins["sandbox", "workers"] == "SCRIPTFORGE_SANDBOX__WORKERS"
-    assert loaded.origins["sandbox", "queue"] == "sidecar.toml:3"
+    assert loaded.origins["sandbox", "queue_bytes"] == "sidecar.toml:3"
     assert loaded.origins["sandbox", "cpu_ms"] == "default"
 
 

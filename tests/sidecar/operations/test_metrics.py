@@ -110,6 +110,7 @@ MEDIA = MediaSnapshot(
 POOL = PoolState(
     fast=2,
     slow=1,
+    stuck=0,
     spare=1,
     held=0,
     outstanding=3,
@@ -118,6 +119,8 @@ POOL = PoolState(
     started=9,
     deaths={"timed_out": 4},
     moved=5,
+    begun_again=0,
+    shared=0,
     refused=6,
 )
 POOLS = {PoolName.DECISIONS: POOL, PoolName.CALLS: structs.replace(POOL, fast=1, slow=0, deaths={"crashed": 2})}
