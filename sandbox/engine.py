@@ -37,7 +37,8 @@ class Tag(StrEnum):
     EXCEEDED = "X"
     WAITING = "W"
     OUT_OF_TIME = "T"
-    """Processor time ran out: of this module's own, since an interrupted context says nothing more."""
+    """Processor time ran out: of this module's own, since an interrupted context says nothing more. The payload is the
+    stack, or empty where nothing is known of it."""
     BROKEN = "B"
     """The runtime itself failed; the payload says how."""
 
@@ -85,6 +86,9 @@ class RunBounds(NamedTuple):
 TRUSTED_COMPILED: Final = 64
 """Adapters and modules kept as bytecode: there are as many as kinds of runs and as modules, each of some 10 kB."""
 
+STACK_CHARACTERS: Final = 4_000
+"""Of a stack, as of those that runtime/failure.js cuts."""
+
 LEFTOVER_SECONDS: Final = 0.001
 """Processor time for a promise reaction that a run left behind: it is run only to see that there is one."""
 
@@ -114,9 +118,9 @@ def _evaluated(context: Any, code: bytes | None) -> Any:
 def _ended(error: Exception) -> Status:
     """The status of a context that ended in an error that JavaScript could not catch."""
     # The prototypes that make this text are locked by runtime/intrinsics.js, so it is not the author's.
-    message = str(error).partition("\n")[0]
+    message, _, stack = str(error).partition("\n")
     if "interrupted" in message:
-        return OUT_OF_TIME
+        return Status(Tag.OUT_OF_TIME, False, False, stack[:STACK_CHARACTERS])
     if message == "null" or "out of memory" in message:
         return OUT_OF_MEMORY
     return Status(Tag.BROKEN, False, False, message[:200])

@@ -16,6 +16,10 @@ from sandbox.program import Invocation, Program
 MESSAGE_BYTES: Final = 256 * 1024 * 1024
 """The longest message either end accepts; a result, an input and a log all have lower caps of their own."""
 
+EARLY_SHARE: Final = 0.05
+EARLY_SECONDS: Final = 0.05
+"""A run is interrupted by its processor time, which on a machine with other work is less than the time that passes."""
+
 
 class Down(IntEnum):
     """To the worker."""
@@ -338,3 +342,12 @@ def packer() -> Any:
     """An encoder for one end of a link. Half of a surrogate pair in a name must not cost the call: it arrives as a
     question mark."""
     return msgpack.Packer(autoreset=True, unicode_errors="replace")
+
+
+def interrupted_early(wall_seconds: float) -> float:
+    """Seconds before its deadline at which the engine interrupts a run, so that it can be told where it was.
+
+    The daemon answers at the deadline itself: of a run that is in a function of the language's own, and on a machine
+    too busy to give it the processor for as long, nothing is told of where.
+    """
+    return min(wall_seconds * EARLY_SHARE, EARLY_SECONDS)

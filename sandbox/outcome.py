@@ -98,6 +98,27 @@ class LogLine(msgspec.Struct, frozen=True):
     text: str
 
 
+class Stage(StrEnum):
+    """What a run was at."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """For a timer, an answer of its host, or both."""
+
+
+class Interruption(msgspec.Struct, frozen=True):
+    """What a run was at when its time was over."""
+
+    stage: Stage
+    seconds: float
+    """How long it had been at that; of a queued one since it was submitted."""
+    function: str = ""
+    """The function that it was in, where the engine could tell."""
+    location: Location | None = None
+    """The last place before that the engine had noted there: of a loop without a call it is one before the loop."""
+
+
 class Completion(msgspec.Struct, frozen=True):
     """What came of one invocation."""
 
@@ -105,3 +126,5 @@ class Completion(msgspec.Struct, frozen=True):
     log: tuple[LogLine, ...] = ()
     run_micros: int = 0
     """Microseconds in the worker, from the run's start to its outcome; 0 where the worker did not live to tell."""
+    interruption: Interruption | None = None
+    """Of one that was timed out."""

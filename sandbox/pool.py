@@ -14,12 +14,24 @@ from sandbox.engine import Tag
 from sandbox.host import Host
 from sandbox.lanes import Lanes
 from sandbox.link import CallsMessage, DoneMessage, LetGoMessage, MessageUp, ReadyMessage, SpentMessage
-from sandbox.outcome import Bound, Cancelled, Crashed, Exceeded, Outcome, Refused, TimedOut, TimeLimit
+from sandbox.outcome import (
+    Bound,
+    Cancelled,
+    Crashed,
+    Exceeded,
+    Interruption,
+    Outcome,
+    Refused,
+    Stage,
+    TimedOut,
+    TimeLimit,
+)
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
 from sandbox.run import Done, Run
 from sandbox.seating import Seating, SeatingByCustomer
+from sandbox.stack import innermost
 from sandbox.supervision import Supervisor
 
 __all__ = ["Pool", "PoolSettings", "PoolState", "Run", "WorkerSettings"]
@@ -251,7 +263,9 @@ class Pool:
             if message.busy_micros > self._slow_micros and message.tag != Tag.RETURNED:
                 self._lanes.mark_slow(run.invocation.program)
             outcome = read_outcome(run.invocation, message.tag, message.payload)
-            if outcome is None:
+            if isinstance(outcome, TimedOut):
+                outcome = self._interrupted(run, message)
+            elif outcome is None:
                 worker.process.broken = True
                 worker.process.kill()
                 outcome = Crashed("the worker answered what no run can")
@@ -261,12 +275,21 @@ class Pool:
         if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)
 
+    def _interrupted(self, run: Run, message: DoneMessage) -> TimedOut:
+        """A run that the engine interrupted, and where: for its processor time, or just before its deadline."""
+        now = self._loop.time()
+        function, place = innermost(message.payload.decode("utf-8", "replace"))
+        run.interruption = Interruption(Stage.RUNNING, message.busy_micros / 1e6, function, place)
+        short = link.interrupted_early(run.invocation.limits.wall_seconds)
+        return TimedOut(TimeLimit.WALL if run.deadline - now <= short else TimeLimit.CPU)
+
     def _turn_ended(self, worker: PooledWorker, message: CallsMessage) -> None:
         run = worker.outstanding.get(message.run_id)
         if run is None:
             return
         if message.waits:
             worker.suspend(run)
+            run.suspended_at = self._loop.time()
         if not run.answered:
             self._host_calls(run, message)
         if worker.waiting.count or worker.lane is not Lane.FAST:
@@ -313,7 +336,18 @@ class Pool:
         while deadlines and (deadlines[0][2].answered or deadlines[0][0] <= now):
             run = heapq.heappop(deadlines)[2]
             if not run.answered:
+                run.interruption = _at_deadline(run, now)
                 self.stop(run, TimedOut(TimeLimit.WALL))
         # A callback of those may have submitted, and set it.
         if deadlines and self._deadline_timer is None:
             self._set_deadline_timer(deadlines[0][0])
+
+
+def _at_deadline(run: Run, now: float) -> Interruption:
+    """What a run was at that its worker has not told the end of."""
+    worker = run.worker
+    if worker is None or run.id > worker.process.begun:
+        return Interruption(Stage.QUEUED, now - run.submitted)
+    if run.suspended and worker.process.running != run.id:
+        return Interruption(Stage.WAITING, now - run.suspended_at)
+    return Interruption(Stage.RUNNING, now - (run.suspended_at if run.suspended else run.submitted))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sandbox.host import Host, HostCall
-from sandbox.outcome import Cancelled, Completion, LogLine, Outcome
+from sandbox.outcome import Cancelled, Completion, Interruption, LogLine, Outcome
 from sandbox.process import WorkerProcess
 from sandbox.program import Invocation
 
@@ -42,7 +42,7 @@ class Run:
 
     __slots__ = (
         "_done", "_host", "_owner", "answered", "attempts", "called_host", "cancelled_at", "deadline", "id",
-        "invocation", "log", "series", "suspended", "worker",
+        "interruption", "invocation", "log", "series", "submitted", "suspended", "suspended_at", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
@@ -62,7 +62,10 @@ class Run:
         """It has been seen outside: it cannot begin again elsewhere."""
         self.suspended = False
         """It has begun and waited since between its turns."""
+        self.suspended_at = 0.0
+        self.submitted = deadline - invocation.limits.wall_seconds
         self.cancelled_at = 0.0
+        self.interruption: Interruption | None = None
         self.log: list[LogLine] = []
 
     def answer(self, outcome: Outcome, run_micros: int = 0) -> None:
@@ -70,7 +73,7 @@ class Run:
         if self.answered:
             return
         self.answered = True
-        completion = Completion(outcome, tuple(self.log), run_micros)
+        completion = Completion(outcome, tuple(self.log), run_micros, self.interruption)
         done, host = self._done, self._host
         # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
         # allocates next is memory that no cache has.

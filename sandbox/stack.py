@@ -31,6 +31,12 @@ def author_location(stack: str) -> Location | None:
     return frames[0][1] if frames else None
 
 
+def innermost(stack: str) -> tuple[str, Location | None]:
+    """The author's function that a stack was taken in, and the place; empty and None where none is the author's."""
+    frames = author_frames(stack)
+    return frames[0] if frames else ("", None)
+
+
 def threw(program_name: str, description: str) -> Threw:
     """Read what runtime/failure.js wrote of an error. A script may have tampered with it, so every part is checked."""
     try:

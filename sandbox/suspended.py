@@ -23,6 +23,8 @@ class BegunRun:
     """Processor seconds of one turn."""
     kill_seconds: float
     started: float
+    stops_at: float
+    """When the engine interrupts a turn of it, by the monotonic clock: just before its deadline."""
     heap_bytes: int = 0
     """While it waits; 0 where nobody asks."""
     due: float | None = None

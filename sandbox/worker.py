@@ -222,8 +222,9 @@ class Worker:
             asked.turn_cpu_seconds,
             kill_seconds,
             started,
+            asked.deadline - link.interrupted_early(asked.deadline - started),
         )
-        context.limit_time(min(run.cpu_left, run.turn_cpu))
+        context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - started)))
         began = time.process_time() if context.suspends else 0.0
         text = str(asked.input, "utf-8", "replace")
         self._follow(run, context.start(text, asked.correlation_id, started * 1000, asked.entry), began)
@@ -248,9 +249,10 @@ class Worker:
         """Go on with a run that waited."""
         self._slots[RUNNING] = run.id
         self._slots[TURNS] += 1
-        run.waited += time.monotonic() - run.waits_since
+        now = time.monotonic()
+        run.waited += now - run.waits_since
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
-        run.context.limit_time(min(run.cpu_left, run.turn_cpu))
+        run.context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - now)))
         began = time.process_time()
         self._follow(run, step(time.monotonic() * 1000), began)
         self._at_rest()

@@ -349,7 +349,7 @@ class OneCall:
         assert hung_up is not None  # noqa: S101
         self._over = True
         self._drop_timer()
-        failure = self._failure or failure_after(completion, self._script.program.text)
+        failure = self._failure or failure_after(completion, self._script.program)
         if failure.outcome in FAILURES:
             self._calls.wrote(self, "failed", in_words(failure))
         script = self.script

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
+from sandbox.program import Program
 from sandbox.sound_text import without_halves
 from sidecar.runs.failure import Failure, failure_of
 from sidecar.runs.outcomes import OutcomeName
@@ -54,8 +55,8 @@ def hangup_after(completion: Completion) -> Hangup:
     return Hangup(code=code, reason=reason_phrase(code), cause=41)
 
 
-def failure_after(completion: Completion, text: str) -> Failure:
-    """What the call's record says of the script's failure, also where it has not failed. ``text`` is the script's."""
+def failure_after(completion: Completion, program: Program) -> Failure:
+    """What the call's record says of the script's failure, also where it has not failed."""
     outcome = completion.outcome
     if isinstance(outcome, Returned):
         result = _read(outcome)
@@ -64,4 +65,4 @@ def failure_after(completion: Completion, text: str) -> Failure:
         return Failure(OutcomeName.SIP_ERROR if result.reject is not None else OutcomeName.RETURNED)
     if isinstance(outcome, Cancelled):
         return Failure(OutcomeName.CANCELLED, "the script did not end in the time it has after a hang-up")
-    return failure_of(outcome, text)
+    return failure_of(completion, program)

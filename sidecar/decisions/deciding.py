@@ -242,7 +242,7 @@ class Deciding:
         elif isinstance(outcome, Cancelled):
             self._cancelled()
         else:
-            failure = failure_of(outcome, step.program.text)
+            failure = failure_of(completion, step.program)
             if name is not OutcomeName.REFUSED:
                 count.failures += 1
             assignment = step.assignment

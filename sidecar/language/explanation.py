@@ -31,6 +31,7 @@ _FUNCTIONS: Final = frozenset(
     ]
 )
 _CHAINS: Final = frozenset(["identifier", "member_expression", "subscript_expression", "call_expression", "this"])
+_LOOPS: Final = frozenset(["for_statement", "for_in_statement", "while_statement", "do_statement"])
 _PATTERNS: Final = frozenset(["object_pattern", "array_pattern"])
 _EXCERPT: Final = 80
 """Characters of an expression that are shown."""
@@ -99,6 +100,31 @@ def place_of_subject(syntax: SyntaxTree, subject: str) -> tuple[int, int] | None
             if member is not None and syntax.text(member) == wanted:
                 assigned = node
     return None if assigned is None else syntax.place(assigned)
+
+
+def loop_at(syntax: SyntaxTree, line: int, column: int) -> tuple[int, int] | None:
+    """Line and column of the loop that a place of the engine's is in, or of the first after it in its function: a loop
+    without a call or a property has no place of its own. None where there is none."""
+    offset = syntax.offset(line, column)
+    if offset is None:
+        return None
+    function = syntax.tree.root_node
+    for node in _around(syntax, offset):
+        if node.type in _LOOPS:
+            return syntax.place(node)
+        if node.type in _FUNCTIONS:
+            function = node
+            break
+    waiting = [function]
+    for _ in range(_NODES):
+        if not waiting:
+            break
+        node = waiting.pop()
+        if node.type in _LOOPS and node.start_byte >= offset:
+            return syntax.place(node)
+        if node.type not in _FUNCTIONS or node == function:
+            waiting.extend(reversed(node.named_children))
+    return None
 
 
 def _around(syntax: SyntaxTree, offset: int) -> Iterator[Node]:

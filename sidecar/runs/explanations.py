@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from sandbox.outcome import Threw
-from sidecar.language.explanation import Explanation, explained, place_of_subject
+from sandbox.outcome import Location, Threw
+from sidecar.language.explanation import Explanation, explained, loop_at, place_of_subject
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 
 SHARE: Final = 0.01
@@ -44,6 +44,13 @@ class Explanations:
             (hash(text), message, line, column, builtin),
             text,
             lambda syntax: explained(syntax, message, line, column, builtin),
+        )
+
+    def loop_at(self, place: Location, text: str) -> tuple[int, int] | None:
+        """The loop that a run was interrupted in, where that can be seen and there is time."""
+        line, column = place.line, place.column
+        return self._kept_or_found(
+            (hash(text), "loop", line, column), text, lambda syntax: loop_at(syntax, line, column)
         )
 
     def place_of(self, subject: str, text: str) -> tuple[int, int] | None:

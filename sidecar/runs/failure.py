@@ -7,15 +7,19 @@ import msgspec
 from sandbox.outcome import (
     Bound,
     Cancelled,
+    Completion,
     Crashed,
     Exceeded,
-    Outcome,
+    Interruption,
     OutOfMemory,
     Refused,
     Returned,
+    Stage,
     Threw,
     TimedOut,
+    TimeLimit,
 )
+from sandbox.program import Program
 from sidecar.header_rules import RuleViolation
 from sidecar.runs.explanations import Explanations
 from sidecar.runs.outcomes import OutcomeName
@@ -49,13 +53,14 @@ def in_words(failure: Failure) -> str:
     return f"{message} ({failure.location})" if failure.location else message
 
 
-def failure_of(outcome: Outcome, text: str) -> Failure:
-    """An outcome that is no decision, in words. ``text`` is the script's, as it ran."""
+def failure_of(completion: Completion, program: Program) -> Failure:
+    """A run that came to no decision, in words."""
+    outcome = completion.outcome
     match outcome:
         case Threw():
-            return _thrown(outcome, text)
+            return _thrown(outcome, program.text)
         case TimedOut(limit):
-            return Failure(OutcomeName.TIMED_OUT, f"the {limit.value} time limit was reached")
+            return _timed_out(limit, completion.interruption, program)
         case OutOfMemory(of_worker):
             return Failure(OutcomeName.OUT_OF_MEMORY, _WORKER_FULL if of_worker else "the memory limit was reached")
         case Exceeded(bound):
@@ -66,6 +71,30 @@ def failure_of(outcome: Outcome, text: str) -> Failure:
             return Failure(OutcomeName.REFUSED, reason)
         case Cancelled() | Returned():
             raise ValueError(f"{outcome} is no failure")
+
+
+_LIMITS: Final = {
+    TimeLimit.CPU: "the limit of processor time was reached",
+    TimeLimit.WALL: "the time limit was reached",
+}
+
+
+def _timed_out(limit: TimeLimit, interruption: Interruption | None, program: Program) -> Failure:
+    message = _LIMITS[limit]
+    if interruption is None:
+        return Failure(OutcomeName.TIMED_OUT, message)
+    seconds = f"{interruption.seconds:.3g} s"
+    match interruption.stage:
+        case Stage.QUEUED:
+            return Failure(OutcomeName.TIMED_OUT, f"{message}: it had stood in the queue for {seconds}")
+        case Stage.WAITING:
+            return Failure(OutcomeName.TIMED_OUT, f"{message}: it had waited for {seconds} for what it awaits")
+    within = f", in {interruption.function}" if interruption.function else ""
+    place = interruption.location
+    found = None if place is None else _explanations.loop_at(place, program.text)
+    location = f"{program.name}:{found[0]}:{found[1]}" if found else ""
+    loop = ", in the loop here" if found else ""
+    return Failure(OutcomeName.TIMED_OUT, f"{message}: it had run for {seconds}{loop or within}", location)
 
 
 def _thrown(threw: Threw, text: str) -> Failure:

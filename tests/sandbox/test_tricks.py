@@ -122,7 +122,7 @@ def test_getters_run_within_the_limits_of_the_run() -> None:
         "{ toJSON() { for (;;); } }",
         "new Proxy({}, { ownKeys() { for (;;); } })",
     ):
-        assert result(f"function main() {{ return {value}; }}", cpu=0.02) == "T0"
+        assert result(f"function main() {{ return {value}; }}", cpu=0.02).startswith("T0")
     assert (
         result("const main = () => { Object.defineProperty(globalThis, 'x', { get() { for (;;); } }); return 1; }") == 1
     )

@@ -294,7 +294,7 @@ def test_whatever_is_thrown_can_be_shown(value: str, name: str, message: str) ->
 )
 @pytest.mark.parametrize("suspends", [False, True])
 def test_an_error_that_hangs_is_out_of_time(suspends: bool, value: str) -> None:
-    assert result(f"function main() {{ throw {value}; }}", suspends=suspends, cpu=0.02) == "T0"
+    assert result(f"function main() {{ throw {value}; }}", suspends=suspends, cpu=0.02).startswith("T0")
 
 
 @pytest.mark.parametrize("stack", ["at x (<input>:99999999999999999999:1)", "\\u0000\\ud800", "at f (<input>:1:1)"])
