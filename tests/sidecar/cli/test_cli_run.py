@@ -118,7 +118,8 @@ def test_the_configurations_actions_hold(desk: Path, capsys: pytest.CaptureFixtu
 
 def test_a_timeout(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(desk, "function main() { for (;;); }", "--timeout-ms", "30") == 5
-    assert without_time(capsys.readouterr().out).splitlines()[1] == "REJECT 503 Script Timeout  (a.js timed out)"
+    lines = without_time(capsys.readouterr().out).splitlines()
+    assert "REJECT 503 Script Timeout  (a.js timed out)" in lines
 
 
 def test_out_of_memory(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
