@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -160,12 +161,13 @@ async def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path) -
         await ctx.record('full');
         await ctx.play('user/tone.wav');
         await ctx.log('played');"""
-    # No file grows past 20,000 bytes, which is a second and a quarter of a recording.
-    launcher = (require_program("prlimit"), "--fsize=20000")
-    daemon = VoiceDaemon(tmp_path, {"full": script}, launcher=launcher)
+    daemon = VoiceDaemon(tmp_path, {"full": script})
     write_wav(daemon.sounds / "acme" / "tone.wav", tone(700, 2.2))
     try:
         await asyncio.to_thread(daemon.ready)
+        # No file grows past 20,000 bytes any more, which is a second and a quarter of a recording.
+        limit = (require_program("prlimit"), f"--pid={daemon.serving.pid}", "--fsize=20000")
+        await asyncio.to_thread(subprocess.run, limit, check=True)
         async with phone() as caller:
             call = caller.call(daemon.uri("full"))
             await call.wait_for(SessionEnded)
