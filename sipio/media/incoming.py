@@ -147,9 +147,12 @@ class IncomingStream:
         """When the peer was last known to live, by whatever it was."""
         return max(self.heard_at, self._beside_at, self._sign_at)
 
-    def lives(self, at: float) -> None:
-        """Take note that the peer was alive then, as something else than its RTP tells."""
-        self._sign_at = max(self._sign_at, at)
+    def lives(self, at: float) -> bool:
+        """Take note that the peer was alive then, as something else than its RTP tells. False where that is no news."""
+        if at <= self.alive_at:
+            return False
+        self._sign_at = at
+        return True
 
     def is_peers(self, host: str) -> bool:
         """Whether this is the machine that the peer sends from, or was signalled to."""

@@ -17,4 +17,4 @@ class MediaObserver(Protocol):
 
     def media_timed_out(self, seconds: float) -> None:
         """Nothing has shown for so long that the peer is there: no RTP, RTCP or keep-alive, and nothing that
-        `MediaSession.lives` was told. Told once, and again only after it has come back."""
+        `MediaSession.lives` was told, which may be told now. Told once, and again only after it has come back."""

@@ -124,10 +124,10 @@ class MediaSession:
         self._incoming.lives(self._clock())
         self._timeout_told_for = -1.0
 
-    def lives(self, at: float) -> None:
+    def lives(self, at: float) -> bool:
         """Take note that the peer was alive then, by the loop's clock, as its SIP may tell: `media_timed_out` counts
-        from there."""
-        self._incoming.lives(at)
+        from there. False where it was heard from later than that."""
+        return self._incoming.lives(at)
 
     def play(self, media: Sequence[Media], done: ActionDone, *, repeat: bool = False) -> PendingAction:
         """Play one after the other; over and over with ``repeat``."""

@@ -133,6 +133,12 @@ class Session:
         dialog = self._requests.dialog
         return dialog.flow if dialog is not None else None
 
+    @property
+    def heard_at(self) -> float:
+        """When the peer last sent a request of the dialog, or accepted one of ours, by the user agent's clock: that it
+        is there. 0 for never."""
+        return self._requests.heard_at
+
     # ---- commands ----
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:
@@ -189,6 +195,7 @@ class Session:
             # Clause 12.2.2.
             self._core.respond(transaction, 500, "CSeq out of order", now=now)
             return
+        self._requests.heard_at = now
         method = request.method
         if method == "BYE":
             self._receive_bye(transaction, request, now)

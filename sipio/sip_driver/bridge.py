@@ -268,7 +268,9 @@ class BridgeUnderWay:
 
     def media_timed_out(self, seconds: float) -> None:  # noqa: ARG002 - the observer's signature
         """The other party is gone without a word."""
-        if self._leg is not None and self._leg.answered:
+        if self._leg is None or not self._leg.answered or self._media is None:
+            return
+        if not self._media.lives(self._leg.heard_at):
             self._leg.bye()
 
 

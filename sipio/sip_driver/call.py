@@ -264,7 +264,7 @@ class SipCall:
 
     def media_timed_out(self, seconds: float) -> None:
         """The caller is gone without a word: the call is dead. Before the answer it may well be silent."""
-        if not self.session.answered:
+        if not self.session.answered or self.media.lives(self.session.heard_at):
             return
         self._ended_because = "media timeout"
         self._hang_up(Hangup(cause=41, reason=f"no media for {seconds:.0f} s"))

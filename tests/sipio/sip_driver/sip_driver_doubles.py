@@ -61,6 +61,7 @@ class MemorySession:
         self.ended = False
         self.media: NegotiatedMedia | None = None
         self.has_offer = True
+        self.heard_at = 0.0
         self.did: list[tuple[Any, ...]] = []
 
     # What the driver does.
@@ -159,6 +160,7 @@ class MemoryMedia:
         self.recordings: list[tuple[str, Path, bool]] = []
         self.runs = False
         self.silence_counted = 0
+        self.alive_at = 0.0
         self.closed = False
 
     def start(self, media: NegotiatedMedia) -> None:
@@ -169,6 +171,10 @@ class MemoryMedia:
 
     def count_silence(self) -> None:
         self.silence_counted += 1
+
+    def lives(self, at: float) -> bool:
+        before, self.alive_at = self.alive_at, max(at, self.alive_at)
+        return self.alive_at > before
 
     def _begin(self, done: Callable[[ActionResult], None], *what: Any) -> MemoryActivity:
         if self.activity is not None:

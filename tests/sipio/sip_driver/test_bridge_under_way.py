@@ -254,6 +254,9 @@ async def test_audio_of_the_other_leg_stops() -> None:
     assert bridging.leg.did == [], "before the answer nobody has to send anything"
     bridging.leg.answer()
     assert other.silence_counted == 1
+    bridging.leg.heard_at = 130.0
+    other.observer.media_timed_out(60.0)
+    assert bridging.leg.did == [], "it was heard from by SIP meanwhile"
     other.observer.media_timed_out(60.0)
     assert bridging.result.status == "completed"
     assert not bridging.session.ended
