@@ -77,6 +77,8 @@ class MediaSession:
         self._timeout_told_for = -1.0
         self._ssrc_changed = False
         self._unsent = 0
+        self._recordings = 0
+        """Recordings that are not finished."""
         resources.loop.add_reader(ports.rtp, self._rtp_readable)
         resources.loop.add_reader(ports.rtcp, self._rtcp_readable)
 
@@ -176,6 +178,7 @@ class MediaSession:
         Raises RecordingFailed where the file cannot be made.
         """
         self._listening.record(name, path, stereo=stereo, finished=self._recording_finished)
+        self._recordings += 1
 
     def stop_recording(self) -> None:
         self._listening.stop_recording()
@@ -213,6 +216,12 @@ class MediaSession:
         self.stop_recording()
         self._closed_callback(self)
         self._player.end(HungUpDuring())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the observer once nothing is left to tell it: it knows this session, and the collector comes late."""
+        if self.closed and not self._recordings:
+            self.observer = None
 
     # ---- what a relay calls ----
 
@@ -405,5 +414,7 @@ class MediaSession:
         return finished
 
     def _recording_finished(self, event: RecordingFinished) -> None:
+        self._recordings -= 1
         if self.observer is not None:
             self.observer.recording_finished(event)
+        self._let_go()

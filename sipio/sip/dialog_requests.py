@@ -92,6 +92,10 @@ class DialogRequests:
         if self._invite is not None:
             self._invite.give_up(self._core.clock(), self._core.settings.timers.transaction)
 
+    def stop(self) -> None:
+        """The session is over: no re-INVITE is held any more. What is under way is answered all the same."""
+        self._invite = None
+
     def _answered(
         self,
         method: str,

@@ -399,3 +399,8 @@ class OutgoingSession(Session):
         if self._forks:
             self._drop_forks()
         super()._forget()
+
+    def _let_go(self) -> None:
+        self._transaction = None
+        del self._forks
+        super()._let_go()

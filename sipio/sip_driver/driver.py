@@ -15,7 +15,7 @@ from sipio.number import Number
 from sipio.sip.address import Address
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
-from sipio.sip.events import AgentEvent, CallReceived, SipEvent
+from sipio.sip.events import AgentEvent, CallReceived, SessionEnded, SipEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.settings import Credentials, RegistrationSettings
 from sipio.sip_driver.call import SipCall
@@ -121,6 +121,9 @@ class SipDriver:
         else:
             # Whoever drives a session put itself there; a session that was refused has nobody.
             driver = event.session.driver
+            if isinstance(event, SessionEnded):
+                # Nothing follows, and the driver knows its session: neither is left to the collector.
+                event.session.driver = None
             if driver is not None:
                 driver.session_event(event)
 
