@@ -1,7 +1,6 @@
 """The audio of one session: what we are, what is under negotiation, and what was agreed (RFC 3264)."""
 
 from collections.abc import Callable
-from typing import Final
 
 from sipio.errors import LocalError
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
