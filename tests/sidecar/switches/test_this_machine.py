@@ -111,8 +111,8 @@ def test_what_can_be_used_nowhere_is_refused_on_reading(text: str, message: str)
     assert problem.line == 2
 
 
-@pytest.mark.parametrize("command", ["check", "config", "serve"])
-def test_each_command_says_the_same_before_anything_is_begun(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "status"), [("check", 4), ("config", 1), ("serve", 1)])
+def test_each_command_says_the_same_before_anything_is_begun(command: str, status: int, tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "assignments.toml").touch()
     file = tmp_path / "sidecar.toml"
@@ -121,7 +121,7 @@ def test_each_command_says_the_same_before_anything_is_begun(command: str, tmp_p
         '[sip]\nlisten = ["udp:no.invalid:5060"]\n'
     )
     ran = subprocess.run([SCRIPTFORGE, command, "--config", str(file)], check=False, **RUN)
-    assert ran.returncode == 1
+    assert ran.returncode == status
     assert (
         f"{file}:6:1: error: sip.listen: udp:no.invalid:5060: no.invalid cannot be resolved: "
         in ran.stdout + ran.stderr
