@@ -27,20 +27,26 @@ class _HeldText:
     stay in memory for good. The callback is needed, since without one there is no deadline either.
     """
 
-    __slots__ = ("_bytes", "_view")
+    __slots__ = ("_by_length", "_bytes", "_view")
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._view = memoryview(self._bytes)
+        self._by_length: dict[int, memoryview] = {}
+        """What was given before: it stays anyway, so that a text as long as one before it costs nothing."""
 
     def take(self, text: bytes) -> memoryview:
-        """Put this text in place of the one before; what is given begins with it and may be longer."""
+        """Put this text in place of the one before; what is given is it."""
         if len(text) > len(self._bytes):
             # What is replaced stays for good: by doubling, that is less than the longest text in all.
             self._bytes = bytearray(max(2 * len(self._bytes), len(text)))
             self._view = memoryview(self._bytes)
+            self._by_length.clear()
         self._view[: len(text)] = text
-        return self._view
+        given = self._by_length.get(len(text))
+        if given is None:
+            given = self._by_length[len(text)] = self._view[: len(text)]
+        return given
 
 
 _held: Final = _HeldText()
@@ -106,12 +112,11 @@ def parse_script(text: str, deadline: float) -> SyntaxTree:
 
 
 def _parse(spelt: bytes, deadline: float) -> Tree:
-    length = len(spelt)
     view = _held.take(spelt)
 
     def read(offset: int, _point: Point) -> memoryview | bytes:
         # Behind the first it is a few bytes before the end.
-        return bytes(view[offset:length]) if offset else view[:length]
+        return bytes(view[offset:]) if offset else view
 
     def is_late(_offset: int, _has_error: bool) -> bool:
         return time.monotonic() > deadline

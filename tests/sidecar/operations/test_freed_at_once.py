@@ -31,6 +31,7 @@ from sipio.sip.settings import TimerValues
 from sipio.sip_driver.settings import SipDriverSettings
 from tests.acceptance.phone import FarCall, Phone, phone
 from tests.acceptance.processes import free_port
+from tests.sipio.rpc.voice_switch import VoiceSwitch
 
 HOST = "127.0.0.63"
 OURS = ("sandbox.", "sidecar.", "sipio.")
@@ -232,3 +233,20 @@ async def test_calls_leave_nothing(script: str, served: Served) -> None:
                 one.events.clear()
 
         assert await grown(once, 1.5) == {}
+
+
+async def test_calls_of_a_switch_leave_nothing(served: Served) -> None:
+    switch = await VoiceSwitch.connect(f"unix:{served.socket}")
+    number = 0
+
+    async def once() -> None:
+        nonlocal number
+        number += 1
+        call = f"call-{number}"
+        await switch.start(call, "brief")
+        (await switch.next("call.answer")).done()
+        (await switch.next("call.hangup")).done()
+        switch.event("hungup", call, by="script", cause=16)
+
+    assert await grown(once, 0.5) == {}
+    await switch.client.close()
