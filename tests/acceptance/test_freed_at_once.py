@@ -118,11 +118,17 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     daemon = Daemon(made.configuration())
     running = asyncio.create_task(daemon.run())
     async with asyncio.timeout(20):
-        while not made.socket.exists():  # noqa: ASYNC110 - no event of ours tells it
+        while not all(listens(port) for port in made.ports.values()):  # noqa: ASYNC110 - no event of ours tells it
             await asyncio.sleep(0.02)
     yield made
     daemon._shutdown.request("test")
     await running
+
+
+def listens(port: int) -> bool:
+    """Whether a connection is taken there."""
+    with socket.socket() as connection:
+        return connection.connect_ex((HOST, port)) == 0
 
 
 def ours() -> Counter[str]:
