@@ -32,6 +32,7 @@ from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
 from sidecar.operations.notify import Notifier, Watchdog
+from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
@@ -138,6 +139,7 @@ class Daemon:
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
         self._parts: tuple[Part, ...] = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)
+        self._orphans = Orphans()
         self._hand_over: HandOver | None = None
         if configuration.shutdown.hand_over and self._notifier.connected:
             patience = configuration.shutdown.drain_seconds
@@ -189,6 +191,7 @@ class Daemon:
             raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
         self._notifier.ready(self._catalog.status)
         self._watchdog.start(loop)
+        self._orphans.start(loop)
         confined = all(state.confined for state in self._runner.states().values())
         _log.info("serving", **addresses, confined=confined)
 
@@ -286,6 +289,7 @@ class Daemon:
 
     async def _say_stopped(self) -> None:
         self._watchdog.stop()
+        self._orphans.stop()
         _log.info("stopped", decisions=self._decisions.metrics.total)
 
     # ---- what is asked ----

@@ -231,7 +231,7 @@ class OneCall:
             reject_ended(queued.call)
         elif queued.call is not None:
             queued.call.reject(result.message)
-        if self._script.completion is not None and self._queue.idle:
+        if not self._over and self._script.completion is not None and self._queue.idle:
             # A script that has ended had waited for its last action.
             self._script_over()
 
@@ -254,6 +254,9 @@ class OneCall:
 
     def event(self, event: CallEvent) -> None:
         """Something happened on the call."""
+        if self._over:
+            # A recording that a slow disk finished after the record.
+            return
         now = self._loop.time()
         if isinstance(event, DigitPressed):
             if not self._digits.heard(event.digit):
@@ -363,6 +366,9 @@ class OneCall:
             error_location=failure.location,
         )
         self._calls.over(self, record)
+        # Whoever carries the call knows this, and the queue does: what they hold is freed at once, and not by the
+        # collector, which comes late to what has lived as long as a call.
+        del self._control, self._queue
 
     def _drop_timer(self) -> None:
         if self._timer is not None:

@@ -18,6 +18,7 @@ from sidecar.language.check import check_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
 from sidecar.switches.sip_accounts import check_accounts
+from sidecar.switches.this_machine import unusable
 from sidecar.text import escaped
 
 CLEAN: Final = 0
@@ -69,13 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
         return USAGE
     problems: list[Problem] = []
     sources: dict[str, str] = {}
-    configuration = Configuration()
+    configuration = default = Configuration()
     try:
-        configuration = load_configuration(arguments.config).configuration
+        loaded = load_configuration(arguments.config)
+        configuration = loaded.configuration
+        problems += unusable(loaded)
     except InvalidConfigurationError as error:
         problems += error.problems
     scripts = 0
-    if arguments.paths or not problems:  # a wrong configuration may name the wrong directory
+    if arguments.paths or configuration is not default:  # a wrong configuration may name the wrong directory
         for path in arguments.paths or [configuration.catalog.directory]:
             scripts += _check(path, arguments.kind, configuration, problems, sources)
     accounts = configuration.sip.accounts

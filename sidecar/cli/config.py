@@ -8,6 +8,8 @@ from sidecar.catalog.directory.reference import reference
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.text import effective_configuration, shipped_configuration
 from sidecar.errors import ConfigurationError
+from sidecar.problem import Severity
+from sidecar.switches.this_machine import unusable
 from sidecar.text import escaped_lines
 
 
@@ -23,7 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints it. Exit status 1 where the configuration cannot be used."""
+    """Prints it, and what of it cannot be used here. Exit status 1 where the configuration cannot be used."""
     if arguments.assignments:
         print(reference(), end="")
         return 0
@@ -36,4 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(escaped_lines(str(error)), file=sys.stderr)
         return 1
     print(effective_configuration(loaded), end="")
-    return 0
+    problems = unusable(loaded)
+    for problem in problems:
+        print(escaped_lines(str(problem)), file=sys.stderr)
+    return 1 if any(problem.severity is Severity.ERROR for problem in problems) else 0

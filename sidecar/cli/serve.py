@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sidecar.configuration.source import load_configuration
+from sidecar.switches.this_machine import require_usable
 
 if TYPE_CHECKING:
     from sidecar.operations.hand_over import Inherited
@@ -46,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _serve(file: Path | None, notifier: "Notifier", inherited: "Inherited") -> int:
     from sidecar.daemon import Daemon  # noqa: PLC0415 - the other commands start in half the time without it
 
-    configuration = load_configuration(file).configuration
+    loaded = load_configuration(file)
+    require_usable(loaded)
+    configuration = loaded.configuration
 
     async def serve() -> int:
         return await Daemon(configuration, notifier=notifier, inherited=inherited).run()

@@ -10,8 +10,9 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from sidecar.configuration.addresses import parse_sip_listen
 from sidecar.configuration.toml_source import TomlSource, TomlSyntaxError, parse_toml
-from sidecar.configuration.tree import Configuration, Section
+from sidecar.configuration.tree import Configuration, Section, SipSection
 from sidecar.configuration.typed_value import convert_value, is_text, unknown_key
 from sidecar.errors import ConfigurationError
 from sidecar.problem import Problem, Severity
@@ -126,6 +127,11 @@ def contradictions(configuration: Configuration) -> Iterator[tuple[tuple[LeafPat
     if sandbox.worker_memory_bytes < sandbox.memory_bytes:
         keys = ("sandbox", "worker_memory_bytes"), ("sandbox", "memory_bytes")
         yield keys, "sandbox.worker_memory_bytes is less than sandbox.memory_bytes, the heap of one script"
+    voice = configuration.voice
+    if voice.call_worker_memory_bytes < voice.call_memory_bytes:
+        keys = ("voice", "call_worker_memory_bytes"), ("voice", "call_memory_bytes")
+        yield keys, "voice.call_worker_memory_bytes is less than voice.call_memory_bytes, the heap of one call's script"
+    yield from _sip_contradictions(configuration.sip)
     if socket.tls_certificate is not None and socket.tls_key is None:
         yield (("socket", "tls_certificate"),), "socket.tls_certificate needs socket.tls_key"
     if socket.tls_key is not None and socket.tls_certificate is None:
@@ -137,6 +143,19 @@ def contradictions(configuration: Configuration) -> Iterator[tuple[tuple[LeafPat
     if kamailio.reconnect_max_seconds < kamailio.reconnect_min_seconds:
         keys = ("kamailio", "reconnect_max_seconds"), ("kamailio", "reconnect_min_seconds")
         yield keys, "kamailio.reconnect_max_seconds is less than kamailio.reconnect_min_seconds"
+
+
+def _sip_contradictions(sip: SipSection) -> Iterator[tuple[tuple[LeafPath, ...], str]]:
+    if sip.tls_certificate is not None and sip.tls_key is None:
+        yield (("sip", "tls_certificate"),), "sip.tls_certificate needs sip.tls_key"
+    if sip.tls_key is not None and sip.tls_certificate is None:
+        yield (("sip", "tls_key"),), "sip.tls_key needs sip.tls_certificate"
+    listeners = [parse_sip_listen(text) for text in sip.listen]
+    if sip.tls_certificate is None and any(listener.transport == "tls" for listener in listeners):
+        yield (("sip", "listen"),), "sip.listen: tls needs sip.tls_certificate and sip.tls_key"
+    places = [(listener.transport, listener.where) for listener in listeners if listener.where.port]
+    for transport, where in dict.fromkeys(place for place in places if places.count(place) > 1):
+        yield (("sip", "listen"),), f"sip.listen: {transport}:{where} is there twice"
 
 
 def variable_name(path: LeafPath) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from sidecar.configuration.typed_value import ActionText, Network, OctalMode
+from sidecar.configuration.typed_value import ActionText, HostText, Network, OctalMode, PortRange, SipListenText
 from sipio.host_port import HostPort
 
 Count = Annotated[int, Meta(ge=1)]
@@ -169,10 +169,13 @@ class VoiceSection(Section, frozen=True):
 class SipSection(Section, frozen=True):
     """The embedded SIP user agent: calls without a switch."""
 
-    listen: tuple[str, ...] = ()
-    """``udp:host:port``, ``tcp:host:port`` or ``tls:host:port``, each one socket; none switches the agent off."""
-    advertised_host: str = ""
-    """IP address or name that peers know this machine by; empty for the address listened on."""
+    listen: tuple[SipListenText, ...] = ()
+    """``udp:host:port``, ``tcp:host:port`` or ``tls:host:port``; none switches the agent off. Each network has a
+    listener of its own, by whose address its peers know us, in SIP and for audio. Behind NAT it is
+    ``udp:10.0.0.5:5060 advertise 203.0.113.7``."""
+    advertised_host: HostText = ""
+    """IP address or name that peers know this machine by, for the listeners (of its address family) that advertise
+    none; empty for the address listened on."""
     accounts: Path | None = None
     """TOML file of the phones that may register and of the trunks; see docs/voice.md. Holds passwords."""
     digest_algorithms: Annotated[tuple[DigestAlgorithm, ...], Meta(min_length=1)] = ("SHA-256", "MD5")
@@ -182,12 +185,13 @@ class SipSection(Section, frozen=True):
     """PEM certificate chain for ``tls:``."""
     tls_key: Path | None = None
     """PEM private key of that certificate."""
-    rtp_ports: str = "20000-29999"
-    """UDP ports for audio."""
+    rtp_ports: PortRange = "20000-29999"
+    """UDP ports for audio, at the address of the listener that a call came by or leaves from."""
     ring_seconds: Interval = 180.0
     """A call that its script has not answered by then is ended with 480."""
     media_timeout_seconds: Duration = 60.0
-    """A call whose audio has stopped for this long is ended; 0 never ends it."""
+    """A call whose other end has given no sign of life for this long is ended: no RTP, RTCP or keep-alive, and no
+    SIP. 0 never ends it."""
     session_expires_seconds: Annotated[int, Meta(ge=0)] = 1_800
     """Interval of session timers (RFC 4028); 0 for none."""
     speech_command: tuple[str, ...] = ("espeak-ng", "--stdout", "-v", "{voice}", "--stdin")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
+from sidecar.configuration.addresses import parse_optional_host, parse_port_range, parse_sip_listen
 from sidecar.sip_answer import parse_action
 from sipio.host_port import HostPort, InvalidHostPort
 
@@ -92,6 +93,9 @@ Network = Annotated[str, Form(parse_network)]
 OctalMode = Annotated[str, Form(parse_octal_mode)]
 UuidText = Annotated[str, Form(parse_uuid)]
 ActionText = Annotated[str, Form(parse_action)]
+SipListenText = Annotated[str, Form(parse_sip_listen)]
+HostText = Annotated[str, Form(parse_optional_host)]
+PortRange = Annotated[str, Form(parse_port_range)]
 
 
 def _plain(declared: Any) -> Any:

@@ -171,7 +171,7 @@ class _Calls:
                 self._mean(name, scope, action)
 
     def _mean(self, name: bytes, scope: Scope, meaning: bytes) -> None:
-        declared_in = scope.bindings.get(name)
+        declared_in = scope.declaring(name)
         if declared_in is not None:
             self._meanings[declared_in, name] = meaning
 
@@ -187,7 +187,7 @@ class _Calls:
 
     def _named(self, name: bytes, scope: Scope) -> bytes | None:
         """What a name means where it stands."""
-        declared_in = scope.bindings.get(name)
+        declared_in = scope.declaring(name)
         return self._meanings.get((declared_in, name)) if declared_in is not None else None
 
     def _meaning(self, value: Node, scope: Scope) -> bytes | None:

@@ -44,19 +44,30 @@ class _Binding(Enum):
     FUNCTION = auto()
 
 
+class _Here(Enum):
+    """In place of a scope in its own bindings: none refers to itself, so that all are freed with their walk, and not by
+    the collector."""
+
+    HERE = auto()
+
+
 class Scope:
     """A function, a block or the program."""
 
-    __slots__ = ("bindings", "function", "is_async", "parent")
+    __slots__ = ("_function", "bindings", "is_async", "parent")
 
     def __init__(self, parent: "Scope | None", *, is_function: bool) -> None:
         self.parent = parent
-        self.function: Scope = self if is_function or parent is None else parent.function
-        """The function, or the program, that this is a part of; itself where it is one."""
+        self._function = None if is_function or parent is None else parent.function
         self.is_async = False
-        self.bindings: dict[bytes, Scope | None] = {}
-        """The names that are declared here, each with this very scope; and those that only stand here, each with the
-        scope around this one that declares it once the walk is over, None where none does."""
+        self.bindings: dict[bytes, Scope | _Here | None] = {}
+        """The names that are declared here; and those that only stand here, each with the scope around this one that
+        declares it once the walk is over, None where none does. `declaring` reads it."""
+
+    @property
+    def function(self) -> "Scope":
+        """The function, or the program, that this is a part of; itself where it is one."""
+        return self._function or self
 
     @property
     def is_program(self) -> bool:
@@ -65,7 +76,12 @@ class Scope:
 
     def declares(self, name: bytes) -> bool:
         """Whether a name is declared here and not around here."""
-        return self.bindings.get(name) is self
+        return self.bindings.get(name) is _Here.HERE
+
+    def declaring(self, name: bytes) -> "Scope | None":
+        """The scope that declares a name that stands here, this one or one around it; None where none does."""
+        found = self.bindings.get(name)
+        return self if isinstance(found, _Here) else found
 
 
 class Frame(NamedTuple):
@@ -158,7 +174,7 @@ class ScopeWalk:
         elif field == "name" and (parent.type in FUNCTIONS or parent.type in _CLASSES):
             declaring = (scope,)
         for one in declaring:
-            one.bindings[name] = one
+            one.bindings[name] = _Here.HERE
         scope.bindings.setdefault(name)
         return Visit(node, kind, field, parent, scope, name, bool(declaring))
 
@@ -176,11 +192,11 @@ class ScopeWalk:
             while around and around[-1] is not scope.parent:
                 left = around.pop()
                 for name, holder in left.bindings.items():
-                    if holder is left:
+                    if holder is _Here.HERE:
                         declaring[name].pop()
             around.append(scope)
             for name, holder in scope.bindings.items():
-                if holder is scope:
+                if holder is _Here.HERE:
                     declaring[name].append(scope)
                 elif known := declaring.get(name):
                     scope.bindings[name] = known[-1]

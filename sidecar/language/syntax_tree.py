@@ -1,6 +1,7 @@
 """A script's text as tree-sitter sees it, with places in characters."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,40 @@ _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 """Ends a line in JavaScript (ECMA-262 12.3) and does not in tree-sitter's grammar."""
 NODES_BETWEEN_LOOKS: Final = 1_024
 """The clock is looked at once in so many nodes: a look costs a tenth of what that many nodes do."""
+
+
+class _HeldText:
+    """The text being parsed, always in the same memory.
+
+    tree-sitter 0.26.1 never lets go of what its read callback has given it, so that each text, given as it is, would
+    stay in memory for good. The callback is needed, since without one there is no deadline either.
+    """
+
+    __slots__ = ("_by_length", "_bytes", "_view")
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._view = memoryview(self._bytes)
+        self._by_length: dict[int, memoryview] = {}
+        """What was given before: it stays anyway, so that a text as long as one before it costs nothing."""
+
+    def take(self, text: bytes) -> memoryview:
+        """Put this text in place of the one before; what is given is it."""
+        if len(text) > len(self._bytes):
+            # What is replaced stays for good: by doubling, that is less than the longest text in all.
+            self._bytes = bytearray(max(2 * len(self._bytes), len(text)))
+            self._view = memoryview(self._bytes)
+            self._by_length.clear()
+        self._view[: len(text)] = text
+        given = self._by_length.get(len(text))
+        if given is None:
+            given = self._by_length[len(text)] = self._view[: len(text)]
+        return given
+
+
+_held: Final = _HeldText()
+_reading: Final = threading.Lock()
+"""One text is parsed at a time."""
 
 
 class CheckTimeoutError(Exception):
@@ -72,10 +107,16 @@ def parse_script(text: str, deadline: float) -> SyntaxTree:
     Raises CheckTimeoutError when ``deadline`` (on time.monotonic) has passed before it is done.
     """
     source = text.encode("utf-8")
-    view = memoryview(_USING.sub(b"usinG", _LONE_RETURN.sub(b"\n", source)))
+    with _reading:
+        return SyntaxTree(source, _parse(_USING.sub(b"usinG", _LONE_RETURN.sub(b"\n", source)), deadline), deadline)
 
-    def read(offset: int, _point: Point) -> memoryview:
-        return view[offset:]
+
+def _parse(spelt: bytes, deadline: float) -> Tree:
+    view = _held.take(spelt)
+
+    def read(offset: int, _point: Point) -> memoryview | bytes:
+        # Behind the first it is a few bytes before the end.
+        return bytes(view[offset:]) if offset else view
 
     def is_late(_offset: int, _has_error: bool) -> bool:
         return time.monotonic() > deadline
@@ -84,7 +125,7 @@ def parse_script(text: str, deadline: float) -> SyntaxTree:
         tree = Parser(_LANGUAGE).parse(read, progress_callback=is_late)
     except ValueError as error:  # "Parsing failed": the callback stopped it
         raise CheckTimeoutError from error
-    return SyntaxTree(source, tree, deadline)
+    return tree
 
 
 def walk(syntax: SyntaxTree, cursor: TreeCursor) -> Iterator[tuple[int, Node]]:

@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from sidecar.configuration.tree import Configuration
+from sidecar.errors import ConfigurationError
 from sidecar.lifecycle import PartState
 from sidecar.switches.media import media_settings
 from sidecar.switches.sound_files import SoundFiles
 from sipio.call_control import CallHandler, CallLimits
+from sipio.errors import LocalError
 from sipio.freeswitch.server import FreeswitchServer, FreeswitchSnapshot
 from sipio.freeswitch.settings import FreeswitchSettings
 from sipio.held_socket import HeldSocket
@@ -46,7 +48,7 @@ class FreeswitchPart:
             self._server = FreeswitchServer(handler, router, freeswitch_settings(configuration), self._sound_files)
 
     async def start(self) -> None:
-        """Listen. Raises LocalError where the address cannot be had, and what ``handler_needed`` raises."""
+        """Listen. Raises ConfigurationError where the address cannot be had, and what ``handler_needed`` raises."""
         where = self._section.listen
         held, self._held = self._held, ()
         if self._server is None or where is None:
@@ -56,7 +58,10 @@ class FreeswitchPart:
         if self._takes_calls:
             await self._handler_needed()
         address = TcpAddress(host=where.host, port=where.port, allow=self._section.allow)
-        self._bound = HostPort(where.host, await self._server.start(address, held))
+        try:
+            self._bound = HostPort(where.host, await self._server.start(address, held))
+        except LocalError as error:
+            raise ConfigurationError(f"freeswitch.listen: cannot listen on {error}") from error
 
     def refuse_calls(self) -> None:
         """Leave it to whoever drives the calls, who refuses those that are brought from now on."""

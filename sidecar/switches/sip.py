@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, assert_never
 
+from sidecar.configuration.addresses import parse_sip_listen
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.lifecycle import PartState
@@ -15,12 +16,13 @@ from sidecar.switches.media import media_settings
 from sidecar.switches.sip_accounts import SipAccounts, load_accounts, readable_by_others
 from sipio.call_control import CallHandler, CallLimits
 from sipio.errors import LocalError, MalformedMessage
-from sipio.host_port import HostPort, InvalidHostPort
 from sipio.media.statistics import MediaSnapshot
+from sipio.sip.address import is_ip_address
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipListener
 from sipio.sip.events import AgentEvent, BindingChanged, ChallengeUnmet, LoginFailed, RegistrationChanged
 from sipio.sip.settings import UserAgentSettings
+from sipio.sip.transport import CannotListen
 from sipio.sip_driver.driver import SipDriver
 from sipio.sip_driver.settings import SipDriverSettings
 
@@ -72,12 +74,16 @@ class SipPart:
         _log.info("sip_accounts", users=len(accounts.users), trunks=len(accounts.trunks))
 
     async def start(self) -> None:
-        """Listen, and register where configured. Raises OSError or LocalError, and what ``handler_needed`` raises."""
+        """Listen, and register where configured. Raises ConfigurationError where an address cannot be had, and what
+        ``handler_needed`` raises."""
         if self._driver is not None:
             if self._section.accounts is not None:
                 _warn_of_readers(self._section.accounts)
             await self._handler_needed()
-            await self._driver.start()
+            try:
+                await self._driver.start()
+            except CannotListen as error:
+                raise ConfigurationError(f"sip.listen: cannot listen on {error}") from error
             self._listening = True
 
     def refuse_calls(self) -> None:
@@ -153,13 +159,11 @@ def driver_settings(configuration: Configuration, accounts: SipAccounts) -> SipD
 
 def listener(text: str, configuration: Configuration) -> SipListener:
     """One entry of ``sip.listen``. Raises ConfigurationError."""
-    transport, _, address = text.partition(":")
     try:
-        where = HostPort.parse(address) if transport in {"udp", "tcp", "tls"} else None
-    except InvalidHostPort:
-        where = None
-    if where is None:
-        raise ConfigurationError(f"sip.listen: {text!r} is not udp:host:port, tcp:host:port or tls:host:port")
+        found = parse_sip_listen(text)
+    except ValueError as error:
+        raise ConfigurationError(f"sip.listen: {error}") from error
+    transport, where = found.transport, found.where
     context = None
     if transport == "tls":
         sip = configuration.sip
@@ -174,9 +178,15 @@ def listener(text: str, configuration: Configuration) -> SipListener:
         transport=transport,
         host=where.host,
         port=where.port,
-        advertised_host=configuration.sip.advertised_host,
+        advertised_host=found.advertised_host or _advertised(configuration.sip.advertised_host, where.host),
+        advertised_port=found.advertised_port,
         tls=context,
     )
+
+
+def _advertised(host: str, listened: str) -> str:
+    """``sip.advertised_host`` for a listener there: an address of one family is nothing to tell peers of the other."""
+    return host if not is_ip_address(host) or (":" in host) == (":" in listened) else ""
 
 
 def _warn_of_readers(file: Path) -> None:

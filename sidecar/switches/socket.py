@@ -7,8 +7,10 @@ from typing import Any, Final
 from msgspec import structs
 
 from sidecar.configuration.tree import Configuration, SocketSection
+from sidecar.errors import ConfigurationError
 from sidecar.lifecycle import PartState
 from sipio.call_control import CallHandler, CallLimits
+from sipio.errors import LocalError
 from sipio.held_socket import HeldSocket
 from sipio.routing import Router
 from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
@@ -58,9 +60,13 @@ class SocketPart:
         self._held: Sequence[HeldSocket] = ()
 
     async def start(self) -> None:
-        """Listen. Raises LocalError where an address cannot be had."""
+        """Listen. Raises ConfigurationError where an address cannot be had."""
         held, self._held = self._held, ()
-        self._bound = await self._server.start(listen_addresses(self._section), held, self._adopted)
+        try:
+            self._bound = await self._server.start(listen_addresses(self._section), held, self._adopted)
+        except LocalError as error:
+            key = "unix" if str(error).startswith(f"{self._section.unix}:") else "tcp"
+            raise ConfigurationError(f"socket.{key}: cannot listen on {error}") from error
 
     def refuse_calls(self) -> None:
         """Leave it to whoever drives the calls, who refuses those that are announced from now on."""

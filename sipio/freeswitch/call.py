@@ -98,7 +98,7 @@ class FreeswitchCall:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more can be told: ended, and every recording complete."""
+        """Whether nothing more can be told: ended, and every recording complete. Not to be asked once it is `lost`."""
         return self._ended and not self.recordings.open
 
     def prepare(self) -> None:
@@ -241,7 +241,11 @@ class FreeswitchCall:
         else:
             self._end(HungUp(by=HangupBy.SYSTEM, cause=41, reason=reason))
         self.recordings.abandon(reason)
-        self.timers.clear()
+        self.timers.close()
+        # What is left knows its call: it is freed when it is let go, and not by the collector, which comes late.
+        self.foreground.abandon()
+        self._observer = self._hangup = None
+        del self.recordings
 
     def _digit(self, event: Event) -> None:
         digit = event.get("DTMF-Digit")

@@ -7,6 +7,7 @@ from typing import Final
 from sipio.errors import MalformedMessage
 from sipio.freeswitch import commands
 from sipio.freeswitch.event_socket import ApiResponse, CommandReply, Event
+from sipio.freeswitch.timers import nothing
 
 OUTSTANDING: Final = 2_000
 """Commands sent and not answered. FreeSWITCH answers each at once, so as many mean that it is stuck."""
@@ -97,6 +98,7 @@ class Channel:
         self.open = False
         self._replies.clear()
         self._running.clear()
+        self._wake = nothing
 
 
 class Foreground:

@@ -91,11 +91,13 @@ class Connection:
         """End what hangs on the connection, which is gone."""
         self.channel.close()
         self.closing = True
-        if self.call is not None:
-            self.call.lost(reason)
-        if self._pending is not None and not self._decided:
-            self._pending.cancel()
-        self.timers.clear()
+        call, self.call = self.call, None
+        if call is not None:
+            call.lost(reason)
+        pending, self._pending = self._pending, None
+        if pending is not None and not self._decided:
+            pending.cancel()
+        self.timers.close()
 
     def refuse(self, hangup: Hangup) -> None:
         """Refuse the call with a final answer, and be done with it."""

@@ -85,6 +85,7 @@ class Playlist:
 
     def stop(self) -> None:
         """Fall silent."""
+        self._done = _ignore
         self._left.clear()
         if self._sound is not None:
             self._sound.cancel()
@@ -95,7 +96,7 @@ class Playlist:
 
     def _next(self) -> None:
         if not self._left:
-            self._done("")
+            self._finish("")
             return
         media = self._left.pop(0)
         self._sound = Sound(self._leg, media)
@@ -126,7 +127,16 @@ class Playlist:
     def _end(self, problem: str) -> None:
         self._sound = None
         self._left.clear()
-        self._done(problem)
+        self._finish(problem)
+
+    def _finish(self, problem: str) -> None:
+        # It is told once, by whom it is held.
+        done, self._done = self._done, _ignore
+        done(problem)
+
+
+def _ignore(problem: str) -> None:
+    """In place of telling somebody who was told, or does not want to know any more."""
 
 
 def _name(media: Media) -> str:

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, cast
 from uuid import uuid4
 
@@ -176,7 +177,8 @@ class FreeswitchServer:
             clock=asyncio.get_running_loop().time,
             new_uuid=self._new_uuid,
             media=self._media,
-            problem=link.problem,
+            # Not of the link: it holds what it is told by, and neither is to be left to the collector.
+            problem=partial(_problem, link.peer),
         )
         return Connection(environment, self._handler, self._router, admit=self._admit, wake=link.wake)
 
@@ -194,7 +196,8 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, server: FreeswitchServer, peer: str) -> None:
         self._server = server
-        self._peer = peer
+        self.peer: Final = peer
+        """Its ``host:port``."""
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._scheduled = False
@@ -208,13 +211,9 @@ class _Link(asyncio.Protocol):
         try:
             await self._loop.connect_accepted_socket(lambda: self, accepted)
         except OSError as error:
-            logger.warning("freeswitch_lost", extra={"peer": self._peer, "error": str(error)})
+            logger.warning("freeswitch_lost", extra={"peer": self.peer, "error": str(error)})
             accepted.close()
             self._server.ended(self, broken=False)
-
-    def problem(self, uuid: str, text: str) -> None:
-        """Log what has nobody else to be told to."""
-        logger.error("freeswitch_problem", extra={"peer": self._peer, "channel": uuid, "problem": text})
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -225,7 +224,7 @@ class _Link(asyncio.Protocol):
             self.connection.receive(data)
         except PeerError as error:
             logger.error(  # noqa: TRY400 - the peer's
-                "freeswitch_broken", extra={"peer": self._peer, "error": str(error)}
+                "freeswitch_broken", extra={"peer": self.peer, "error": str(error)}
             )
             self._broken = True
             self.abort()
@@ -239,9 +238,11 @@ class _Link(asyncio.Protocol):
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+        self.adopting = None
         self.connection.lost()
         if exc is not None:
-            logger.warning("freeswitch_lost", extra={"peer": self._peer, "error": str(exc)})
+            logger.warning("freeswitch_lost", extra={"peer": self.peer, "error": str(exc)})
         self._server.ended(self, broken=self._broken)
 
     def wake(self) -> None:
@@ -260,7 +261,7 @@ class _Link(asyncio.Protocol):
         if output:
             transport.write(output)
         if transport.get_write_buffer_size() > OUTPUT_BYTES:
-            logger.error("freeswitch_does_not_read", extra={"peer": self._peer})
+            logger.error("freeswitch_does_not_read", extra={"peer": self.peer})
             transport.abort()
             return
         if self.connection.closing:
@@ -294,3 +295,8 @@ class _Link(asyncio.Protocol):
         self._timer = None
         self.connection.expire()
         self.flush()
+
+
+def _problem(peer: str, uuid: str, text: str) -> None:
+    """Log what has nobody else to be told to."""
+    logger.error("freeswitch_problem", extra={"peer": peer, "channel": uuid, "problem": text})

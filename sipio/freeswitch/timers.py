@@ -49,8 +49,13 @@ class CallTimers:
             if callback is not None:
                 callback()
 
-    def clear(self) -> None:
-        """Cancel every timer: the call is over, or its connection is gone."""
+    def close(self) -> None:
+        """Cancel every timer, and wake nobody any more: the call's connection is gone."""
         for timer in self._timers:
             timer.callback = None
         self._timers.clear()
+        self._wake = nothing
+
+
+def nothing() -> None:
+    """In place of waking whoever owns the loop, once the connection is gone."""

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from sipio.media.dtmf import DigitEvents, event_digit
+from sipio.media.digit_events import DigitEvents
+from sipio.media.dtmf import event_digit
 from sipio.media.dtmf_tones import ToneDetector
 from sipio.media.g711 import Law, decode
 from sipio.media.rtp import RtpPacket
@@ -16,7 +17,7 @@ class DigitHearing:
 
     def __init__(self, inband: InbandDigits) -> None:
         self._inband: Final = inband
-        self._events = DigitEvents()
+        self._events: Final = DigitEvents()
         self._detector: ToneDetector | None = None
         self._blocked: frozenset[str] | None = frozenset()
         """The digits that are not given; None for every digit."""
@@ -25,10 +26,6 @@ class DigitHearing:
         """Whether the peer agreed to send telephone-events."""
         listens = self._inband is InbandDigits.ALWAYS or (self._inband is InbandDigits.AUTO and not has_events)
         self._detector = (self._detector or ToneDetector()) if listens else None
-
-    def restart(self) -> None:
-        """Forget the events of the source before: another one sends, with timestamps of its own."""
-        self._events = DigitEvents()
 
     def block(self, digits: str) -> None:
         """Give these digits no more; none at all where ``digits`` is empty."""
@@ -41,10 +38,10 @@ class DigitHearing:
         """Whether this digit is not to be heard."""
         return self._blocked is None or digit in self._blocked
 
-    def event(self, packet: RtpPacket) -> tuple[str, bool]:
-        """Take a telephone-event packet. Gives the digit that begins with it, or none, and whether its event is
-        blocked, in which case there is no digit."""
-        begun = self._events.packet(packet.ssrc, packet.timestamp, packet.payload)
+    def event(self, packet: RtpPacket, now: float) -> tuple[str, bool]:
+        """Take a telephone-event packet that came at ``now``. Gives the digit that begins with it, or none, and whether
+        its event is blocked, in which case there is no digit."""
+        begun = self._events.packet(packet, now)
         if not packet.payload or self.blocks(event_digit(packet.payload[0])):
             return "", True
         if begun:

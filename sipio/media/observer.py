@@ -16,4 +16,5 @@ class MediaObserver(Protocol):
         """A recording is whole, or has failed. It comes after close() as well: the disk may be slow."""
 
     def media_timed_out(self, seconds: float) -> None:
-        """No RTP came for so long. Told once, and again only after RTP has come anew."""
+        """Nothing has shown for so long that the peer is there: no RTP, RTCP or keep-alive, and nothing that
+        `MediaSession.lives` was told, which may be told now. Told once, and again only after it has come back."""

@@ -3,8 +3,18 @@
 import secrets
 from typing import Final
 
-from sipio.media.g711 import FRAME_SAMPLES
-from sipio.media.rtp import HEADER, MARKER, SEQUENCE_MASK, TIMESTAMP_MASK, VERSION, RtpPacket, sequence_difference
+from sipio.media.dtmf import parse_event
+from sipio.media.g711 import FRAME_SAMPLES, SAMPLE_RATE
+from sipio.media.rtp import (
+    HEADER,
+    MARKER,
+    SEQUENCE_MASK,
+    TIMESTAMP_MASK,
+    VERSION,
+    RtpPacket,
+    sequence_difference,
+    timestamp_difference,
+)
 
 _HEADER: Final = HEADER.pack
 
@@ -19,6 +29,8 @@ class OutgoingStream:
         "_event_timestamp",
         "_frame_sent",
         "_marker",
+        "_relay_event",
+        "_relay_event_timestamp",
         "_relay_sequence",
         "_relay_ssrc",
         "_relay_timestamp",
@@ -46,6 +58,10 @@ class OutgoingStream:
         """The source for which the two differences below hold; None after anything else was sent."""
         self._relay_sequence = 0
         self._relay_timestamp = 0
+        self._relay_event: tuple[int, int] | None = None
+        """Source and timestamp of the event last relayed."""
+        self._relay_event_timestamp = 0
+        """Its timestamp here."""
 
     def tick(self) -> None:
         """Go on by 20 ms."""
@@ -110,6 +126,39 @@ class OutgoingStream:
         self.octets += len(payload)
         self._marker = MARKER
         return _HEADER(VERSION, payload_type | marker, sequence, timestamp, self.ssrc) + payload, timestamp
+
+    def relayed_event(self, packet: RtpPacket, payload_type: int) -> bytes:
+        """Another session's telephone-event packet as one of this stream. Those of one event share a timestamp here
+        too, whatever is sent between them, also where audio of another source is relayed beside them."""
+        before, before_timestamp = self._relay_event, self._relay_event_timestamp
+        self._relay_event = event = (packet.ssrc, packet.timestamp)
+        if self._relay_ssrc is None or self._relay_ssrc == packet.ssrc:
+            datagram, timestamp = self.relayed(packet, payload_type, packet.payload)
+            if event == before and timestamp != before_timestamp:
+                timestamp = before_timestamp
+                datagram = datagram[:4] + timestamp.to_bytes(4) + datagram[8:]
+            self._relay_event_timestamp = timestamp
+            return datagram
+        self._relay_event_timestamp = timestamp = self._beside(packet, before, before_timestamp)
+        sequence = self.sequence
+        self.sequence = (sequence + 1) & SEQUENCE_MASK
+        # The audio goes on behind it.
+        self._relay_sequence += 1
+        self.packets += 1
+        self.octets += len(packet.payload)
+        second = payload_type | MARKER if packet.marker else payload_type
+        return _HEADER(VERSION, second, sequence, timestamp, self.ssrc) + packet.payload
+
+    def _beside(self, packet: RtpPacket, before: tuple[int, int] | None, before_timestamp: int) -> int:
+        """The timestamp here of an event whose source is not that of the audio: as far from the one before as there,
+        unless that leads away from the present by more than a second."""
+        if before is not None and before[0] == packet.ssrc:
+            timestamp = (before_timestamp + packet.timestamp - before[1]) & TIMESTAMP_MASK
+            event = parse_event(packet.payload)
+            reached = timestamp + (event.duration if event is not None else 0)
+            if packet.timestamp == before[1] or abs(timestamp_difference(reached, self.timestamp)) <= SAMPLE_RATE:
+                return timestamp
+        return self.timestamp
 
     def withhold(self, packet: RtpPacket) -> None:
         """A packet of the other session is not passed on, and is not to look lost."""

@@ -83,12 +83,13 @@ class Reports:
         self._packets_reported = stream.packets
         return [report, Description(ssrc=stream.ssrc, cname=self._cname)]
 
-    def receive(self, datagram: bytes, own_ssrc: int, *, now: float, wall: float) -> None:
-        """The peer's reports. Never raises; what is none is counted."""
+    def receive(self, datagram: bytes, own_ssrc: int, *, now: float, wall: float) -> bool:
+        """The peer's reports. Never raises; what is none is counted. Whether they show that it is there: they are
+        reports, and no goodbye."""
         packets = parse_rtcp(datagram)
         if packets is None:
             self.garbage += 1
-            return
+            return False
         for packet in packets:
             if isinstance(packet, SenderReport):
                 self._peer_report = ntp_middle(packet.ntp)
@@ -101,3 +102,4 @@ class Reports:
                     seconds = round_trip_seconds(block, ntp_time(wall))
                     if seconds is not None:
                         self.round_trip_ms = seconds * 1_000
+        return not any(isinstance(packet, Bye) for packet in packets)

@@ -31,22 +31,25 @@ class RtcpPort:
         """Report to this address from now on, as SDP has it: None for where RTP's address leads."""
         self._target = target
 
-    def readable(self, peer: SocketAddress | None) -> None:
-        """Read the socket, which has something."""
+    def is_signalled(self, host: str) -> bool:
+        """Whether this is the machine that SDP has reports sent to."""
+        return self._target is not None and self._target[0] == host
+
+    def answer_to(self, source: SocketAddress) -> None:
+        """Report to where the peer's reports come from."""
+        self._target = source
+
+    def read(self) -> tuple[bytes, SocketAddress] | None:
+        """What the socket, which has something, has, and from where; None for nothing after all."""
         try:
             datagram, source = self._socket.recvfrom(LARGEST_DATAGRAM)
         except OSError:
-            return
-        if self.receive(datagram, source[:2], peer):
-            self._target = source[:2]
+            return None
+        return datagram, source[:2]
 
-    def receive(self, datagram: bytes, source: SocketAddress, peer: SocketAddress | None) -> bool:
-        """Take a datagram with reports, from wherever. False, and not looked at, where it is not from the peer's
-        machine."""
-        if peer is None or source[0] != peer[0]:
-            return False
-        self.reports.receive(datagram, self._stream.ssrc, now=self._clock(), wall=time.time())
-        return True
+    def receive(self, datagram: bytes) -> bool:
+        """Take a datagram with reports that is the peer's. Whether it shows that the peer is there."""
+        return self.reports.receive(datagram, self._stream.ssrc, now=self._clock(), wall=time.time())
 
     def every_second(self, reception: Reception | None, peer: SocketAddress | None, now: float) -> None:
         """Send the report, where it is due."""

@@ -77,8 +77,10 @@ class MediaSession:
         self._timeout_told_for = -1.0
         self._ssrc_changed = False
         self._unsent = 0
+        self._recordings = 0
+        """Recordings that are not finished."""
         resources.loop.add_reader(ports.rtp, self._rtp_readable)
-        resources.loop.add_reader(ports.rtcp, lambda: self._rtcp.readable(self._target))
+        resources.loop.add_reader(ports.rtcp, self._rtcp_readable)
 
     def start(self, media: NegotiatedMedia) -> None:
         """Send and receive as agreed; again with every `MediaChanged`. A changed remote address is believed, and so
@@ -121,8 +123,13 @@ class MediaSession:
 
     def count_silence(self) -> None:
         """Count the peer's silence from now: before the answer nobody has to send anything."""
-        self._incoming.heard_at = self._clock()
+        self._incoming.lives(self._clock())
         self._timeout_told_for = -1.0
+
+    def lives(self, at: float) -> bool:
+        """Take note that the peer was alive then, by the loop's clock, as its SIP may tell: `media_timed_out` counts
+        from there. False where it was heard from later than that."""
+        return self._incoming.lives(at)
 
     def play(self, media: Sequence[Media], done: ActionDone, *, repeat: bool = False) -> PendingAction:
         """Play one after the other; over and over with ``repeat``."""
@@ -171,6 +178,7 @@ class MediaSession:
         Raises RecordingFailed where the file cannot be made.
         """
         self._listening.record(name, path, stereo=stereo, finished=self._recording_finished)
+        self._recordings += 1
 
     def stop_recording(self) -> None:
         self._listening.stop_recording()
@@ -208,6 +216,12 @@ class MediaSession:
         self.stop_recording()
         self._closed_callback(self)
         self._player.end(HungUpDuring())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the observer once nothing is left to tell it: it knows this session, and the collector comes late."""
+        if self.closed and not self._recordings:
+            self.observer = None
 
     # ---- what a relay calls ----
 
@@ -229,8 +243,7 @@ class MediaSession:
             if digit:
                 self.send_digits(digit)
         elif self._target is not None and self._sends and not self._digit_sender.busy:
-            datagram, _ = self._outgoing.relayed(packet, self._event_type, packet.payload)
-            self._transmit(datagram)
+            self._transmit(self._outgoing.relayed_event(packet, self._event_type))
 
     def withhold(self, packet: RtpPacket) -> None:
         """The partner's packet is not for us, and not to look lost."""
@@ -246,15 +259,31 @@ class MediaSession:
             return
         self.receive(datagram, source[:2])
 
+    def _rtcp_readable(self) -> None:
+        received = self._rtcp.read()
+        if received is not None and self._rtcp_received(*received):
+            self._rtcp.answer_to(received[1])
+
+    def _rtcp_received(self, datagram: bytes, source: SocketAddress) -> bool:
+        """Take a datagram with reports. False, and not looked at, where it is not from the peer's machine."""
+        incoming = self._incoming
+        if not incoming.is_peers(source[0]) and not self._rtcp.is_signalled(source[0]):
+            return False
+        if self._rtcp.receive(datagram):
+            # RFC 3550 clause 6.3.5: a participant is there as long as RTP or RTCP comes.
+            incoming.lives(self._clock())
+        return True
+
     def receive(self, datagram: bytes, source: SocketAddress) -> None:
         """Take one datagram that came on the RTP port. Never raises."""
         if len(datagram) > 1 and 192 <= datagram[1] < 224:
             # RFC 5761 clause 4: RTCP on the RTP port, which some peers send unasked. No payload type that we agree to
             # has such a second byte.
-            self._rtcp.receive(datagram, source, self._target)
+            self._rtcp_received(datagram, source)
             return
         incoming = self._incoming
-        packet = incoming.packet(datagram, source, self._clock())
+        now = self._clock()
+        packet = incoming.packet(datagram, source, now)
         if packet is None:
             return
         if source != self._target:
@@ -264,7 +293,7 @@ class MediaSession:
         law = incoming.laws.get(packet.payload_type)
         if law is None:
             if packet.payload_type == incoming.event_type:
-                self._event_packet(packet)
+                self._event_packet(packet, now)
             return
         if self.partner is not None:
             self.partner.relay_audio(packet, law)
@@ -275,7 +304,6 @@ class MediaSession:
 
     def _source_changed(self, packet: RtpPacket) -> None:
         self._restarts = self._incoming.restarts
-        self._digit_hearing.restart()
         self._listening.restart()
         if packet.ssrc == self._outgoing.ssrc and not self._ssrc_changed:
             # RFC 3550 clause 8.2. Once: a peer that mirrors our packets has our SSRC whatever it is, and its audio is
@@ -283,8 +311,8 @@ class MediaSession:
             self._ssrc_changed = True
             self._outgoing.change_source()
 
-    def _event_packet(self, packet: RtpPacket) -> None:
-        begun, blocked = self._digit_hearing.event(packet)
+    def _event_packet(self, packet: RtpPacket, now: float) -> None:
+        begun, blocked = self._digit_hearing.event(packet, now)
         if self.partner is not None:
             if blocked:
                 self.partner.withhold(packet)
@@ -364,12 +392,12 @@ class MediaSession:
         if (
             limit
             and incoming.expected
-            and now - incoming.heard_at >= limit
-            and self._timeout_told_for != incoming.heard_at
+            and now - incoming.alive_at >= limit
+            and self._timeout_told_for != incoming.alive_at
         ):
-            self._timeout_told_for = incoming.heard_at
+            self._timeout_told_for = incoming.alive_at
             if self.observer is not None:
-                self.observer.media_timed_out(now - incoming.heard_at)
+                self.observer.media_timed_out(now - incoming.alive_at)
 
     # ---- ends ----
 
@@ -386,5 +414,7 @@ class MediaSession:
         return finished
 
     def _recording_finished(self, event: RecordingFinished) -> None:
+        self._recordings -= 1
         if self.observer is not None:
             self.observer.recording_finished(event)
+        self._let_go()

@@ -67,7 +67,8 @@ class MediaSettings(msgspec.Struct, frozen=True, kw_only=True):
     dscp: int = 46
     """Expedited forwarding (RFC 3246) for RTP and RTCP; 0 leaves it to the system."""
     timeout_seconds: float = 60.0
-    """A session that has had no RTP for this long says so; 0 for never. Time on hold does not count."""
+    """A session whose peer has shown no sign of life for this long says so; 0 for never. Time on hold does not
+    count."""
     relatch_seconds: float = 2.0
     """Another source is believed once the present one has been silent this long."""
     comfort_silence: bool = True

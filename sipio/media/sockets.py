@@ -67,6 +67,8 @@ class PortRange:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 made = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
                 made.setblocking(False)
+                if family == socket.AF_INET6:
+                    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 made.bind((host, number))
                 if self._dscp:
                     if family == socket.AF_INET6:

@@ -17,7 +17,7 @@ class MediaStatistics(msgspec.Struct, frozen=True, kw_only=True):
     jitter_ms: float
     """Interarrival jitter of the present source (RFC 3550 clause 6.4.1)."""
     wrong_source: int
-    """Packets from somewhere else than the peer, dropped."""
+    """Packets from somewhere else than the peer, or of a source of its that another has replaced, dropped."""
     garbage: int
     """Datagrams that were no RTP, or of a payload type that was not agreed."""
     unsent: int

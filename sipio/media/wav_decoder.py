@@ -21,6 +21,19 @@ _GUID_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
 _LONGEST_HEADER: Final = 1_048_576
 """Chunks before the audio (pictures, cue lists) that are read through in search of it."""
 _LONGEST_FORMAT: Final = 4_096
+_STREAM: Final = 0x7FFFF000
+"""Lengths from here on, and 0, are those of a stream: espeak-ng --stdout writes 0x7ffff000 for the audio, sox to a pipe
+the like, ffmpeg 0xffffffff, some writers 0. A sound of 2 GB would be too long anyway."""
+_UNKNOWN_LENGTHS: Final = frozenset({0, 0xFFFFFFFFFFFFFFFF})
+"""The same in the 64 bits of RF64."""
+_KINDS: Final = frozenset({b"RIFF", b"RF64", b"BW64"})
+"""What a WAV begins with; the last two have lengths of 64 bits in a chunk (EBU Tech 3306, ITU-R BS.2088)."""
+_SIZES: Final = struct.Struct("<QQ")
+"""Of such a chunk: the length of the whole but 8 bytes, and of the audio."""
+_AFTER_ODD: Final = frozenset(
+    {b"data", b"fmt ", b"fact", b"LIST", b"bext", b"cue ", b"smpl", b"id3 ", b"JUNK", b"ds64"}
+)
+"""Chunks that are known again where a writer left out the byte of padding before them."""
 _CHANNELS: Final = 32
 _RATES: Final = range(1_000, 768_001)
 
@@ -45,9 +58,21 @@ class WavFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 class WavDecoder:
     """Fed with bytes, gives samples. Lengths that the header claims are believed only as far as bytes come: a
-    stream's header claims 0 or the largest number there is."""
+    stream's header claims 0 or the largest number there is, for the whole file as for its audio. Audio of length 0 in a
+    file of a sound length is an empty sound."""
 
-    __slots__ = ("_audio_left", "_held", "_in_audio", "_passed", "_skip", "_started", "format")
+    __slots__ = (
+        "_audio_left",
+        "_held",
+        "_in_audio",
+        "_long_audio",
+        "_odd",
+        "_passed",
+        "_skip",
+        "_started",
+        "_whole",
+        "format",
+    )
 
     def __init__(self) -> None:
         self.format: WavFormat | None = None
@@ -57,7 +82,13 @@ class WavDecoder:
         self._in_audio = False
         self._audio_left: int | None = None
         """Bytes of audio still to come; None where the header has no believable length."""
+        self._whole: int | None = None
+        """Bytes of the file as its header has it; None for a stream's."""
+        self._long_audio: int | None = None
+        """Bytes of audio where that is told in 64 bits."""
         self._skip = 0
+        self._odd = False
+        """Whether the chunk before this place has an odd length: a byte of padding follows, mostly."""
         self._passed = 0
 
     def feed(self, piece: bytes) -> Linear:
@@ -88,13 +119,16 @@ class WavDecoder:
     def _read_header(self, data: bytes) -> bytes:
         if not self._started:
             if len(data) < 12:
-                if not b"RIFF".startswith(data[:4]):
+                if not any(kind.startswith(data[:4]) for kind in _KINDS):
                     raise NotAudio("not a WAV file")
                 return data
-            if data[:4] not in {b"RIFF", b"RF64"} or data[8:12] != b"WAVE":
+            if data[:4] not in _KINDS or data[8:12] != b"WAVE":
                 raise NotAudio("not a WAV file")
             self._started = True
+            whole = int.from_bytes(data[4:8], "little")
+            self._whole = whole + 8 if 0 < whole < _STREAM else None
             data = data[12:]
+            self._passed = 12
         while True:
             dropped = min(self._skip, len(data))
             data = data[dropped:]
@@ -104,6 +138,11 @@ class WavDecoder:
                 raise NotAudio("no audio in its first megabyte")
             if self._skip or len(data) < 8:
                 return data
+            if self._odd:
+                # Chunks begin at even offsets, but those of some writers.
+                self._odd = False
+                self._skip = 0 if data[:4] in _AFTER_ODD else 1
+                continue
             kind, length = data[:4], int.from_bytes(data[4:8], "little")
             if kind == b"data":
                 return self._enter_audio(data[8:], length)
@@ -113,16 +152,32 @@ class WavDecoder:
                 if len(data) < 8 + length:
                     return data
                 self.format = _parse_format(data[8 : 8 + length])
-            # Chunks begin at even offsets.
-            self._skip = 8 + length + (length & 1)
+            elif kind == b"ds64" and length >= _SIZES.size:
+                if len(data) < 8 + _SIZES.size:
+                    return data
+                whole, audio = _SIZES.unpack_from(data, 8)
+                self._whole = whole + 8 if whole not in _UNKNOWN_LENGTHS else None
+                self._long_audio = audio
+            self._skip = 8 + length
+            self._odd = bool(length & 1)
 
     def _enter_audio(self, data: bytes, length: int) -> bytes:
         if self.format is None:
             raise NotAudio("a WAV without a format")
         self._in_audio = True
-        # espeak-ng --stdout writes 0x7ffff000, ffmpeg and sox to a pipe 0xffffffff or 0x7ffff..., some writers 0.
-        self._audio_left = length if 0 < length < 0x7FFFF000 else None
+        self._audio_left = self._believed(length)
         return data
+
+    def _believed(self, length: int) -> int | None:
+        """Bytes of audio by what the header claims; None for all that come."""
+        if length == 0xFFFFFFFF and self._long_audio is not None and self._long_audio not in _UNKNOWN_LENGTHS:
+            return self._long_audio
+        if 0 < length < _STREAM:
+            return length
+        if self._whole is None:
+            return None
+        # What is behind the audio is not heard where the file's own length is known.
+        return 0 if length == 0 else max(self._whole - self._passed - 8, 0)
 
 
 def _parse_format(chunk: bytes) -> WavFormat:

@@ -266,6 +266,7 @@ class RpcCall:
             self._owner.over()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._owner.forget(self)
 
     def _complete(self, pending: _Action, result: ActionResult) -> None:

@@ -69,10 +69,16 @@ class RpcPeer:
     def lost(self, reason: str) -> None:
         """Tell all who wait that no answer comes."""
         replies, self._replies = self._replies, {}
+        # It is a method of whoever holds this peer, and nothing is to be sent any more.
+        self._output_ready = send_nothing
         for reply in replies.values():
             _tell(reply, ConnectionLost(reason), _NO_RESULT)
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+def send_nothing() -> None:
+    """In place of sending, once there is nowhere to send to."""
 
 
 def _tell(reply: Reply, error: SipioError | None, result: msgspec.Raw) -> None:

@@ -172,14 +172,21 @@ class RpcProtocol(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.end(f"the connection ended: {exc}" if exc else "the connection ended")
+        if self._on_end is not None:
+            self._on_end(self)
+
+    def end(self, reason: str) -> None:
+        """Let go of everything, now that there is no transport any more, or never was one: nothing that is left refers
+        back here, so that a connection is freed as it ends, and not by the collector, which comes late."""
         self._core.end()
         for timer in (self._deadline_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
-        self._serving.cancel()
-        self.peer.lost(f"the connection ended: {exc}" if exc else "the connection ended")
-        if self._on_end is not None:
-            self._on_end(self)
+        self._deadline_timer = self._linger_timer = None
+        self._transport = None
+        self._serving.end()
+        self.peer.lost(reason)
 
     # ---- inside ----
 

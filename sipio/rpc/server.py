@@ -240,7 +240,7 @@ class RpcServer:
     def _abandon(self, protocol: RpcProtocol, connection: socket.socket) -> None:
         connection.close()
         if not protocol.peer.ended.done():
-            protocol.peer.ended.set_result(None)
+            protocol.end("the connection was never made")
             self._open -= 1
 
     def _ended(self, protocol: RpcProtocol) -> None:

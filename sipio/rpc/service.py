@@ -11,7 +11,7 @@ from sipio.rpc.counters import RpcCounters
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.messages import NotificationReceived, RequestReceived
-from sipio.rpc.peer import RpcPeer
+from sipio.rpc.peer import RpcPeer, send_nothing
 from sipio.rpc.values import ValueDecoder
 
 logger = logging.getLogger(__name__)
@@ -194,6 +194,11 @@ class Serving:
             if responder in self.working:
                 self._settle(responder)
                 _cancel(responder)
+
+    def end(self) -> None:
+        """The connection is gone: cancel what is being worked on, and let go of whoever sent the answers."""
+        self.cancel()
+        self._output_ready = send_nothing
 
     def _settle(self, responder: Responder) -> None:
         # It may have been settled before: when the connection was lost.

@@ -11,7 +11,7 @@ TRANSPORTS: Final = frozenset(DEFAULT_PORT)
 
 
 class Address(NamedTuple):
-    """One end of a hop: also the identity of a connection, of which there is one per remote address."""
+    """One end of a hop: also the identity of a connection, of which each listener has one per remote address."""
 
     transport: str
     """``udp``, ``tcp`` or ``tls``."""
@@ -20,7 +20,8 @@ class Address(NamedTuple):
     port: int
     """0 for a name alone: its SRV records have the port (RFC 3263 clause 4.2)."""
     local: str = ""
-    """Which of our UDP sockets it leaves from, or came in by; empty for the first that fits, and for connections."""
+    """Which of our listeners it leaves from, or came in by; empty for the first that fits. A connection of ours belongs
+    to the listener whose address it has."""
     name: str = ""
     """Whom a TLS certificate has to be for where ``host`` was located by a name (RFC 5922 clause 7.1)."""
 

@@ -21,7 +21,7 @@ OnFailure = Callable[[bool, float], None]
 class DialogRequests:
     """The requests of ours in one dialog."""
 
-    __slots__ = ("_core", "_digest", "_invite", "dialog")
+    __slots__ = ("_core", "_digest", "_invite", "dialog", "heard_at")
 
     def __init__(self, core: UserAgentCore, digest: DigestClient, dialog: Dialog | None = None) -> None:
         self._core: Final = core
@@ -30,6 +30,8 @@ class DialogRequests:
         """The last re-INVITE."""
         self.dialog = dialog
         """None until there is one; before the answer that of the fork heard from last."""
+        self.heard_at = 0.0
+        """When the peer last sent a request of the dialog, or accepted one of ours, by the user agent's clock."""
 
     def required_dialog(self) -> Dialog:
         """The dialog.
@@ -90,6 +92,10 @@ class DialogRequests:
         if self._invite is not None:
             self._invite.give_up(self._core.clock(), self._core.settings.timers.transaction)
 
+    def stop(self) -> None:
+        """The session is over: no re-INVITE is held any more. What is under way is answered all the same."""
+        self._invite = None
+
     def _answered(
         self,
         method: str,
@@ -108,6 +114,7 @@ class DialogRequests:
             self._core.emit(ChallengeUnmet(uri=uri, status=response.status, reason=self._digest.unmet))
         if response.status < 300:
             self._digest.succeeded()
+            self.heard_at = now
         if on_response is not None:
             on_response(response, now)
 

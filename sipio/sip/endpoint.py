@@ -1,8 +1,6 @@
 """The user agent on real sockets: the asyncio shell around `UserAgent`."""
 
 import asyncio
-import ipaddress
-import socket
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -11,8 +9,10 @@ from sipio.sip.address import Address
 from sipio.sip.counters import SipSnapshot
 from sipio.sip.dns_locator import DnsLocator
 from sipio.sip.events import SipEvent
+from sipio.sip.listeners import MediaAddress
 from sipio.sip.media_description import LocalMedia
-from sipio.sip.outgoing import OutgoingSession
+from sipio.sip.outgoing import MediaFor, OutgoingSession
+from sipio.sip.own_addresses import UNSPECIFIED, OwnAddresses, own_address
 from sipio.sip.registrar import Binding
 from sipio.sip.serialize import Headers
 from sipio.sip.server_lookup import ServerLookup
@@ -20,7 +20,7 @@ from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSetti
 from sipio.sip.transport import SipListener, SipTransports
 from sipio.sip.user_agent import UserAgent
 
-__all__ = ["SipEndpoint", "SipListener", "own_address"]
+__all__ = ["SipEndpoint", "SipListener"]
 
 
 class SipEndpoint:
@@ -59,19 +59,32 @@ class SipEndpoint:
         """Bind every listener.
 
         Raises:
-            OSError: one cannot be had; then none is left open.
+            CannotListen: one cannot be had; then none is left open.
             LocalError: a listener of an unknown transport, or ``tls`` without a context.
         """
         loop = asyncio.get_running_loop()
-        agent = UserAgent(self._settings, clock=loop.time, wake=self._wake, takes_calls=self._takes_calls)
+        agent = UserAgent(
+            self._settings,
+            clock=loop.time,
+            wake=self._wake,
+            takes_calls=self._takes_calls,
+            source_towards=OwnAddresses(loop.time).towards,
+        )
         self._loop = loop
         self._agent = agent
         try:
             for listener in self._listeners:
-                key, bound = await self._transports.listen(listener)
-                self._addresses.append(bound)
-                host = listener.advertised_host or own_address(bound.host)
-                agent.listen(key, bound._replace(host=host))
+                for bound in await self._transports.listen(listener):
+                    self._addresses.append(bound)
+                    agent.listen(
+                        bound.local,
+                        bound._replace(
+                            host=listener.advertised_host or own_address(bound.host),
+                            port=listener.advertised_port or bound.port,
+                        ),
+                        bound=bound.host,
+                        wildcard=not listener.advertised_host and bound.host in UNSPECIFIED,
+                    )
         except BaseException:
             await self._transports.close()
             raise
@@ -120,8 +133,9 @@ class SipEndpoint:
         self,
         target: str,
         *,
-        from_: str,
-        media: LocalMedia,
+        from_: str = "",
+        from_user: str = "",
+        media: LocalMedia | MediaFor,
         to: str = "",
         headers: Headers | None = None,
         credentials: Credentials | None = None,
@@ -132,6 +146,7 @@ class SipEndpoint:
         return self._running().invite(
             target,
             from_=from_,
+            from_user=from_user,
             media=media,
             to=to,
             headers=headers,
@@ -143,6 +158,10 @@ class SipEndpoint:
     def use_accounts(self, users: Iterable[Credentials], trusted_hosts: frozenset[str]) -> None:
         """Know these users and trust these hosts from now on; see `UserAgent.use_accounts`."""
         self._running().use_accounts(users, trusted_hosts)
+
+    def media_address(self, local: Address, remote_host: str = "") -> MediaAddress:
+        """Where to have the audio of a leg whose signalling is at ``local``; see `Listeners.for_media`."""
+        return self._running().media_address(local, remote_host)
 
     def contacts(self, user: str) -> list[Binding]:
         """Where a registered user is now, the newest first: call ``binding.contact`` with ``proxy=binding.path``."""
@@ -256,18 +275,3 @@ class SipEndpoint:
         self._alarm = None
         self._running().handle_timers()
         self._drain()
-
-
-def own_address(host: str) -> str:
-    """What a wildcard stands for towards the outside; a host that is none as it is."""
-    wildcard = ipaddress.ip_address(host)
-    if not wildcard.is_unspecified:
-        return host
-    ipv6 = wildcard.version == 6
-    with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Of UDP, connecting sends nothing: it only asks the routing table. RFC 5737 and 3849 addresses.
-            probe.connect(("2001:db8::1" if ipv6 else "192.0.2.1", 9))
-        except OSError:
-            return "::1" if ipv6 else "127.0.0.1"
-        return str(probe.getsockname()[0])

@@ -9,7 +9,7 @@ from sipio.sip.dialog import incoming_dialog
 from sipio.sip.events import EndedBy, SessionConfirmed
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request
-from sipio.sip.offer_answer import NoCommonMedia
+from sipio.sip.offer_answer import NoCommonMedia, audio_position
 from sipio.sip.pending_response import PendingResponse
 from sipio.sip.reoffer import CALLEE_GLARE_SECONDS
 from sipio.sip.sdp import SessionDescription
@@ -65,7 +65,7 @@ class IncomingSession(Session):
             MalformedMessage: no dialog can be made of the INVITE.
         """
         dialog = incoming_dialog(
-            request, local_tag=transaction.to_tag, local_address=core.local_for(source), source=source
+            request, local_tag=transaction.to_tag, local_address=core.listeners.towards(source), source=source
         )
         super().__init__(
             core,
@@ -103,6 +103,17 @@ class IncomingSession(Session):
         core.invites.add(self._merge_key)
         core.dialogs[dialog.key] = self
         transaction.respond(100, now=now)
+
+    @property
+    def local_address(self) -> Address:
+        """Our own address as the peer knows it."""
+        return self._requests.required_dialog().local_address
+
+    @property
+    def offered_host(self) -> str:
+        """Where the INVITE's offer has the audio; empty for no offer."""
+        position = audio_position(self._offer, self._core.settings.codecs) if self._offer is not None else None
+        return self._offer.media[position].host if self._offer is not None and position is not None else ""
 
     def ring(self, headers: Headers | None = None) -> None:
         """Answer 180 Ringing; see `progress`."""

@@ -29,14 +29,19 @@ class LargeRequests:
         """The peer's and our own end for a request of ``size`` bytes that would go over UDP; None where it does so."""
         if size <= DATAGRAM_BYTES:
             return None
-        peer = Address("tcp", destination.host, destination.port)
-        if self._refused.get(peer, now) > now:
+        peer = destination._replace(transport="tcp")
+        if self._refused.get(_of_any(peer), now) > now:
             return None
         local = self._local(peer)
-        return None if local is None else (peer, local)
+        return None if local is None else (peer._replace(local=local.local), local)
 
     def refused(self, peer: Address, now: float) -> None:
         """It takes no connection."""
         if len(self._refused) >= REFUSED:
             self._refused.clear()
-        self._refused[peer] = now + REFUSED_SECONDS
+        self._refused[_of_any(peer)] = now + REFUSED_SECONDS
+
+
+def _of_any(peer: Address) -> Address:
+    """The peer, whichever listener of ours it is reached from."""
+    return Address(peer.transport, peer.host, peer.port)

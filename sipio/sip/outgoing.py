@@ -1,5 +1,6 @@
 """Calls from us: the INVITE's client side (RFC 3261 clauses 9.1, 13.2, RFC 3262), with its forks."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -28,6 +29,8 @@ from sipio.sip.transaction import ClientTransaction, OutgoingRequest, ServerTran
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
 NOT_ACCEPTABLE: Final = 488
+MediaFor = Callable[[Address], LocalMedia | None]
+"""Gives our side of the audio where our own end of the signalling is this address; None where there can be none."""
 
 
 class OutgoingSession(Session):
@@ -40,6 +43,7 @@ class OutgoingSession(Session):
         "_headers",
         "_interval",
         "_local",
+        "_media_for",
         "_minimum_interval",
         "_offer",
         "_refused_forks",
@@ -54,7 +58,7 @@ class OutgoingSession(Session):
         self,
         core: UserAgentCore,
         target: InviteTarget,
-        media: LocalMedia,
+        media: LocalMedia | MediaFor,
         headers: Headers,
         credentials: Credentials | None,
     ) -> None:
@@ -74,16 +78,17 @@ class OutgoingSession(Session):
         )
         self._target: Final = target
         self._headers: Final = headers
-        self._media.local = media
+        self._media_for: Final[MediaFor] = (lambda _local: media) if isinstance(media, LocalMedia) else media
         self._servers: Final = servers
         self._silence: Timer | None = None
         """Runs while the server being tried has said nothing and there is another."""
         tag = core.randomness.tag()
-        self._local: Final = Party(f"{target.from_};tag={tag}", tag)
+        self._local = Party(f"{target.from_value(servers.local)};tag={tag}", tag)
         self._sequence = core.randomness.sequence()
         self._interval = core.settings.session_expires_seconds
         self._minimum_interval = 0
-        self._offer: Final = self._media.negotiation.offer(media)
+        self._offer = b""
+        """The SDP of the INVITE, once it is known where that goes."""
         self._forks: Final = Forks(self, core, self._media.negotiation, self._new_dialog)
         self._cancel_headers: Headers = []
         """Those of the CANCEL, or of the BYE where the answer crosses it."""
@@ -133,10 +138,25 @@ class OutgoingSession(Session):
         if not self._servers.advance():
             self._finish(SessionInput.FAILURE, EndedBy.SYSTEM, status=503, reason="no server found")
             return
+        if not self._describe():
+            self._finish(SessionInput.FAILURE, EndedBy.SYSTEM, status=503, reason="no media")
+            return
         self._transaction = self._invite()
         if self._servers.remaining:
             when = self._core.clock() + self._core.settings.failover_seconds
             self._silence = self._core.timers.start(when, self._server_silent)
+
+    def _describe(self) -> bool:
+        """Have From and our SDP say what the server about to be tried is to know us by; False without media there."""
+        local = self._servers.local
+        self._local = Party(f"{self._target.from_value(local)};tag={self._local.tag}", self._local.tag)
+        media = self._media_for(local)
+        if media is None:
+            return False
+        if media != self._media.local:
+            self._media.local = media
+            self._offer = self._media.negotiation.offer(media)
+        return True
 
     def _fail_over(self, now: float) -> bool:
         """The server being tried failed: go to the next one. False where there is none."""
@@ -399,3 +419,8 @@ class OutgoingSession(Session):
         if self._forks:
             self._drop_forks()
         super()._forget()
+
+    def _let_go(self) -> None:
+        self._transaction = None
+        del self._forks
+        super()._let_go()

@@ -114,7 +114,7 @@ def response_address(source: Address, via_value: str) -> Address:
         via = parse_via(via_value)
     except MalformedMessage:
         return source
-    return Address("udp", source.host, via.port or 5060)
+    return source._replace(port=via.port or 5060)
 
 
 def printable(reason: str) -> str:

@@ -31,10 +31,10 @@ class Servers:
         if self._lookup is not None:
             address = address._replace(transport=self._lookup.transports[0])
         self._remaining: deque[Address] = deque()
-        self.server = address
-        """The one being tried; before `advance` the target itself."""
-        self.local = core.local_for(address)
+        self.local = core.listeners.towards(address)
         """Our own end towards it."""
+        self.server = address
+        """The one being tried, with the listener that it is reached from; before `advance` the target itself."""
 
     @property
     def remaining(self) -> bool:
@@ -61,16 +61,16 @@ class Servers:
         while self._remaining:
             server = self._remaining.popleft()
             try:
-                self.local = self._core.local_for(server)
+                self.local = self._core.listeners.towards(server)
             except LocalError:
                 continue
-            self.server = server
+            self.server = server._replace(local=self.local.local)
             return True
         return False
 
     def failed(self, now: float) -> None:
         """The server being tried did not answer, or said 503."""
-        self._core.servers.failed(self.server, now)
+        self._core.servers.failed(self.server._replace(local=""), now)
 
 
 def _lookup(core: UserAgentCore, target: Uri | Address, address: Address) -> ServerLookup:
@@ -78,7 +78,7 @@ def _lookup(core: UserAgentCore, target: Uri | Address, address: Address) -> Ser
         return ServerLookup(address.host, address.port, (address.transport,))
     named = named_transport(target)
     # RFC 3263 clause 4.1: with a port and no transport it is UDP, or TCP where that is all we have.
-    transports = (named,) if named else core.transports
+    transports = (named,) if named else core.listeners.transports
     if not transports:
         raise LocalError("nothing is listened on")
     return ServerLookup(host_of(target), address.port, transports[:1] if address.port else transports)

@@ -133,6 +133,12 @@ class Session:
         dialog = self._requests.dialog
         return dialog.flow if dialog is not None else None
 
+    @property
+    def heard_at(self) -> float:
+        """When the peer last sent a request of the dialog, or accepted one of ours, by the user agent's clock: that it
+        is there. 0 for never."""
+        return self._requests.heard_at
+
     # ---- commands ----
 
     def end(self, code: int = 480, reason: str = "", headers: Headers | None = None) -> None:
@@ -151,15 +157,19 @@ class Session:
 
     def hold(self) -> None:
         """Re-INVITE with ``sendonly``; `ReinviteFinished` follows. Glare is tried again by itself."""
-        self._reoffer.redirect(MediaDirection.SENDONLY)
+        if not self.ended:
+            self._reoffer.redirect(MediaDirection.SENDONLY)
 
     def resume(self) -> None:
         """Re-INVITE with ``sendrecv``; `ReinviteFinished` follows."""
-        self._reoffer.redirect(MediaDirection.SENDRECV)
+        if not self.ended:
+            self._reoffer.redirect(MediaDirection.SENDRECV)
 
     def reinvite(self, media: LocalMedia, headers: Headers | None = None) -> None:
         """Offer other media of ours; `ReinviteFinished` follows."""
-        self._reoffer.want(media, check_headers(headers))
+        checked = check_headers(headers)
+        if not self.ended:
+            self._reoffer.want(media, checked)
 
     def info(self, content_type: str, body: bytes, headers: Headers | None = None) -> None:
         """Send an INFO in the dialog; its answer is not reported.
@@ -189,6 +199,7 @@ class Session:
             # Clause 12.2.2.
             self._core.respond(transaction, 500, "CSeq out of order", now=now)
             return
+        self._requests.heard_at = now
         method = request.method
         if method == "BYE":
             self._receive_bye(transaction, request, now)
@@ -278,6 +289,8 @@ class Session:
         if self._state is SessionState.TERMINATED:
             self._forget()
         if told:
+            if self._state is SessionState.TERMINATED:
+                self._let_go()
             return True
         self._refresh.stop()
         self._reoffer.stop()
@@ -295,7 +308,16 @@ class Session:
                 contacts=contacts or [],
             )
         )
+        if self._state is SessionState.TERMINATED:
+            self._let_go()
         return True
+
+    def _let_go(self) -> None:
+        """Nothing can come any more. The session's parts know it, so it forgets them: it is freed when it is let go,
+        and not by the collector, which comes late to what has lived as long as a call."""
+        del self._peer_offers, self._reoffer, self._refresh
+        self._media.stop()
+        self._requests.stop()
 
     def _forget(self) -> None:
         """Let go of the dialog and of what waits."""
@@ -382,6 +404,7 @@ class Session:
     def _bye_over(self) -> None:
         if self._move(SessionInput.BYE_OVER):
             self._forget()
+            self._let_go()
 
     def _media_changed(self, media: NegotiatedMedia) -> None:
         self._core.emit(MediaChanged(session=self, media=media, early=not self._answered))

@@ -1,7 +1,6 @@
 """The audio of one session: what we are, what is under negotiation, and what was agreed (RFC 3264)."""
 
 from collections.abc import Callable
-from typing import Final
 
 from sipio.errors import LocalError
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
@@ -15,7 +14,7 @@ class SessionMedia:
 
     def __init__(self, negotiation: MediaNegotiation, changed: Callable[[NegotiatedMedia], None]) -> None:
         """``changed`` is told of what is agreed, where it is not what was agreed before."""
-        self._changed: Final = changed
+        self._changed = changed
         self.negotiation = negotiation
         """The negotiation of the dialog that counts: before the answer each fork has its own."""
         self.local: LocalMedia | None = None
@@ -38,3 +37,11 @@ class SessionMedia:
         if media != self.agreed:
             self.agreed = media
             self._changed(media)
+
+    def stop(self) -> None:
+        """The session is over: nobody is told any more."""
+        self._changed = _ignore
+
+
+def _ignore(media: NegotiatedMedia) -> None:
+    """What is agreed once the session is over concerns nobody."""

@@ -73,7 +73,7 @@ class SessionRefresh:
 
     def stop(self) -> None:
         """The session is over."""
-        self._timer.stop()
+        self._timer.end()
 
     def _refresh(self, now: float) -> None:
         """Half of the interval is over and we are the refresher (clause 7.4)."""

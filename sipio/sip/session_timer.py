@@ -15,8 +15,8 @@ class SessionTimer:
 
     def __init__(self, timers: Timers, refresh: Callable[[float], None], expire: Callable[[float], None]) -> None:
         self._timers: Final = timers
-        self._refresh: Final = refresh
-        self._expire: Final = expire
+        self._refresh = refresh
+        self._expire = expire
         self._refreshing: Timer | None = None
         self._expiry: Timer | None = None
         self.interval = 0
@@ -44,6 +44,11 @@ class SessionTimer:
         self._refreshing = self._expiry = None
         self.interval = 0
 
+    def end(self) -> None:
+        """Stop for good: the session is over."""
+        self.stop()
+        self._refresh = self._expire = _ignore
+
     def answer(self, request: SipMessage, *, wanted: int, now: float) -> Headers:
         """We answer an INVITE or UPDATE with 2xx: begin. Returns the headers that go into the answer (clause 9)."""
         interval, refresher = session_expires(request)
@@ -69,6 +74,10 @@ class SessionTimer:
             self.start(interval, refresher=refresher != "uas", now=now)
         else:
             self.stop()
+
+
+def _ignore(now: float) -> None:
+    """A session that is over is neither refreshed nor ended."""
 
 
 def session_expires(message: SipMessage) -> tuple[int, str]:

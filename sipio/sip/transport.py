@@ -1,6 +1,8 @@
 """SIP's sockets: UDP, TCP and TLS, listening and connecting. Nothing here knows what a message says."""
 
 import asyncio
+import contextlib
+import os
 import socket
 import ssl
 from typing import Any, Final, Protocol
@@ -10,6 +12,7 @@ import msgspec
 from sipio.errors import LocalError, MalformedFrame, OversizedFrame
 from sipio.sip.address import TRANSPORTS, Address, is_ip_address
 from sipio.sip.dns_locator import DnsLocator
+from sipio.sip.own_addresses import UNSPECIFIED
 from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.stream import PONG, SipStream
 
@@ -28,6 +31,10 @@ RECEIVE_BUFFER: Final = 4 * 1_048_576
 """The receive buffer of a UDP socket: 2,000 INVITEs of 2 KB, should the loop be busy elsewhere for a moment."""
 
 
+class CannotListen(LocalError):
+    """An address cannot be listened on. Its text names the address, and says why."""
+
+
 class TransportUser(Protocol):
     """Who is told what the sockets bring."""
 
@@ -38,8 +45,9 @@ class TransportUser(Protocol):
 
 
 class SipListener(msgspec.Struct, frozen=True, kw_only=True):
-    """One socket to listen on. Outgoing traffic leaves from the first listener of its transport and address family,
-    unless it belongs to a dialog that came in by another."""
+    """What to listen on: one socket for each address of its host. Traffic of a dialog that came in by a listener leaves
+    by it; what we begin leaves by the one at the address that the peer is reached from, else by the first of its
+    transport and address family."""
 
     transport: str = "udp"
     """``udp``, ``tcp`` or ``tls``."""
@@ -47,7 +55,9 @@ class SipListener(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 5060
     """0 for any free one; `SipEndpoint.addresses` tells it."""
     advertised_host: str = ""
-    """In Via and Contact; empty for ``host``, or where that is a wildcard for this machine's own address."""
+    """In Via, Contact and SDP; empty for ``host``, or where that is a wildcard for the address that the peer sees."""
+    advertised_port: int = 0
+    """In Via and Contact; 0 for the port listened on."""
     tls: ssl.SSLContext | None = None
     """Server side, for ``tls``."""
 
@@ -61,6 +71,8 @@ class SipTransports:
         self._client_tls: Final = client_tls
         self._datagrams: dict[str, _Datagrams] = {}
         self._servers: list[asyncio.Server] = []
+        self._stream_hosts: dict[str, str] = {}
+        """The IP address of each listener for connections."""
         self._connections: dict[Address, _Connection] = {}
         self._connecting: dict[Address, list[bytes]] = {}
         self._locating: dict[Address, list[bytes]] = {}
@@ -73,33 +85,59 @@ class SipTransports:
         """Connections that are up."""
         return len(set(self._connections.values()))
 
-    async def listen(self, listener: SipListener) -> tuple[str, Address]:
-        """Bind one. Returns `Address.local` of its traffic and the address as bound.
+    async def listen(self, listener: SipListener) -> list[Address]:
+        """Bind every address that the listener's host has. Returns them, each with its `Address.local`.
 
         Raises:
-            OSError: it cannot be had.
+            CannotListen: one cannot be had.
             LocalError: an unknown transport, or ``tls`` without a context.
         """
         loop = asyncio.get_running_loop()
+        transport = listener.transport
+        if transport not in TRANSPORTS or (transport == "tls" and listener.tls is None):
+            raise LocalError(f"cannot listen on {transport!r}")
         if self._sweep is None:
             self._sweep = loop.call_later(SWEEP_SECONDS, self._sweep_connections)
+        bound = []
+        try:
+            kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+            found = await loop.getaddrinfo(listener.host, listener.port, type=kind, flags=socket.AI_PASSIVE)
+            for family, _, protocol, _, where in dict.fromkeys(found):
+                with contextlib.ExitStack() as stack:
+                    listening = stack.enter_context(socket.socket(family, kind, protocol))
+                    bound.append(await self._listen(listener, listening, where))
+                    stack.pop_all()
+        except OSError as error:
+            shown = Address(transport, listener.host, listener.port).host_port
+            # asyncio wraps what the system says in a sentence of its own, with the address once more.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise CannotListen(f"{transport}:{shown}: {reason or error}") from error
+        return bound
+
+    async def _listen(self, listener: SipListener, listening: socket.socket, where: Any) -> Address:
+        loop = asyncio.get_running_loop()
+        if listening.family == socket.AF_INET6:
+            # Each family has a socket of its own, as its addresses in our messages are its own.
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.setblocking(False)
+        if listener.transport != "udp":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(where)
+        host, port = listening.getsockname()[:2]
+        key = f"{listener.transport}/{host}/{port}"
         if listener.transport == "udp":
-            key = f"udp/{listener.host}/{listener.port}/{len(self._datagrams)}"
             datagrams = _Datagrams(self._user, key)
-            await loop.create_datagram_endpoint(lambda: datagrams, local_addr=(listener.host, listener.port))
+            await loop.create_datagram_endpoint(lambda: datagrams, sock=listening)
             self._datagrams[key] = datagrams
-            return key, Address("udp", *datagrams.bound())
-        if listener.transport not in {"tcp", "tls"} or (listener.transport == "tls" and listener.tls is None):
-            raise LocalError(f"cannot listen on {listener.transport!r}")
-        server = await loop.create_server(
-            lambda: _Connection(self, listener.transport),
-            listener.host,
-            listener.port,
-            ssl=listener.tls if listener.transport == "tls" else None,
-        )
-        self._servers.append(server)
-        host, port = server.sockets[0].getsockname()[:2]
-        return "", Address(listener.transport, host, port)
+        else:
+            server = await loop.create_server(
+                lambda: _Connection(self, listener.transport, local=key),
+                sock=listening,
+                ssl=listener.tls if listener.transport == "tls" else None,
+            )
+            self._servers.append(server)
+            self._stream_hosts[key] = host
+        return Address(listener.transport, host, port, key)
 
     def send(self, destination: Address, data: bytes) -> None:
         """Send a message, resolving and connecting first where that is needed. Failure is told to the user later."""
@@ -113,7 +151,9 @@ class SipTransports:
             if not is_ip_address(destination.host):
                 self._send_to_name(destination, data)
                 return
-            datagrams = self._datagrams.get(destination.local) or self._first_datagrams(destination)
+            datagrams = self._datagrams.get(destination.local)
+            if datagrams is None or datagrams.ipv6 != (":" in destination.host):
+                datagrams = self._first_datagrams(destination)
             if datagrams is not None:
                 datagrams.send(data, destination)
             return
@@ -213,12 +253,20 @@ class SipTransports:
                     server.port,
                     ssl=self._client_tls if tls else None,
                     server_hostname=(server.name or server.host) if tls else None,
+                    local_addr=self._leaves_from(destination, server),
                 )
             except OSError as error:
                 failure = error
             else:
                 return connection
         raise failure
+
+    def _leaves_from(self, destination: Address, server: Address) -> tuple[str, int] | None:
+        """The address of the listener that a connection belongs to; None where the system is to choose."""
+        host = self._stream_hosts.get(destination.local, "")
+        if not host or host in UNSPECIFIED or (":" in host) != (":" in server.host):
+            return None
+        return host, 0
 
     def _send_to_name(self, destination: Address, data: bytes) -> None:
         known = self._locator.known(_lookup(destination))
@@ -274,11 +322,6 @@ class _Datagrams(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Any) -> None:
         self._user.received(data, Address("udp", addr[0], addr[1], self._key))
 
-    def bound(self) -> tuple[str, int]:
-        """The host and port that it is bound to."""
-        host, port = self._transport.get_extra_info("sockname")[:2]
-        return host, port
-
     def send(self, data: bytes, destination: Address) -> None:
         """Send one datagram; one that the system refuses is lost like any other."""
         if not self._transport.is_closing():
@@ -291,8 +334,11 @@ class _Datagrams(asyncio.DatagramProtocol):
 class _Connection(asyncio.Protocol):
     """One TCP or TLS connection, accepted or made."""
 
-    def __init__(self, owner: SipTransports, transport: str, destination: Address | None = None) -> None:
+    def __init__(
+        self, owner: SipTransports, transport: str, destination: Address | None = None, *, local: str = ""
+    ) -> None:
         self._owner: Final = owner
+        self._local: Final = destination.local if destination is not None else local
         self._kind: Final = transport
         self._destination: Final = destination
         self._stream: Final = SipStream()
@@ -307,7 +353,7 @@ class _Connection(asyncio.Protocol):
         if not peer:
             transport.abort()
             return
-        self._address = Address(self._kind, peer[0], peer[1])
+        self._address = Address(self._kind, peer[0], peer[1], self._local)
         opened = self._owner.opened(self, self._address)
         if opened and self._destination is not None and self._destination != self._address:
             # Also found by the name it was asked for by.

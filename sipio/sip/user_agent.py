@@ -13,10 +13,11 @@ from sipio.sip.digest_server import DigestServer
 from sipio.sip.events import SipEvent
 from sipio.sip.invitations import Invitations
 from sipio.sip.invite_target import InviteTarget, target_headers
+from sipio.sip.listeners import Listening, MediaAddress
 from sipio.sip.malformed import salvage
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.message import Request, parse_message
-from sipio.sip.outgoing import OutgoingSession
+from sipio.sip.outgoing import MediaFor, OutgoingSession
 from sipio.sip.randomness import Randomness
 from sipio.sip.registrar import Binding, Registrar
 from sipio.sip.registration import Registration
@@ -47,9 +48,11 @@ class UserAgent:
         randomness: Randomness | None = None,
         wake: Callable[[], None] | None = None,
         takes_calls: Callable[[], bool] = lambda: True,
+        source_towards: Callable[[str], str] = lambda _host: "",
     ) -> None:
         """``clock`` is seconds that never go back. ``takes_calls`` says whether whoever drives calls would take one
-        now: OPTIONS is answered by it."""
+        now: OPTIONS is answered by it. ``source_towards`` gives the local address that an IP address is reached from,
+        empty where that is not known."""
         self._randomness: Final = randomness or Randomness()
         self._core: Final = UserAgentCore(
             settings,
@@ -57,6 +60,7 @@ class UserAgent:
             randomness=self._randomness,
             wake=wake or (lambda: None),
             takes_calls=takes_calls,
+            source_towards=source_towards,
         )
         self._digest: Final = DigestServer(settings.realm, settings.users, self._randomness, settings.digest_algorithms)
         self._invitations: Final = Invitations(self._core, self._digest)
@@ -89,9 +93,14 @@ class UserAgent:
         """Transactions held, those that only absorb retransmissions included."""
         return len(self._core.layer)
 
-    def listen(self, key: str, address: Address) -> None:
-        """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic."""
-        self._core.listen(key, address)
+    def listen(self, key: str, address: Address, *, bound: str = "", wildcard: bool = False) -> None:
+        """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic.
+        ``bound`` is the IP address of its socket, where that is another one; see `Listening`."""
+        self._core.listeners.add(Listening(address._replace(local=key), bound or address.host, wildcard))
+
+    def media_address(self, local: Address, remote_host: str = "") -> MediaAddress:
+        """Where to have the audio of a leg whose signalling is at ``local``; see `Listeners.for_media`."""
+        return self._core.listeners.for_media(local, remote_host)
 
     def connection_made(self, address: Address) -> None:
         """A connection with this remote end is up."""
@@ -146,8 +155,9 @@ class UserAgent:
         self,
         target: str,
         *,
-        from_: str,
-        media: LocalMedia,
+        from_: str = "",
+        from_user: str = "",
+        media: LocalMedia | MediaFor,
         to: str = "",
         headers: Headers | None = None,
         credentials: Credentials | None = None,
@@ -156,10 +166,12 @@ class UserAgent:
     ) -> OutgoingSession:
         """Call ``target`` (a sip or sips URI).
 
-        ``from_`` is a From value without a tag: ``"A" <sip:user@host>`` or a URI. ``to`` is a To value where that is
-        not the target itself, as for a registered phone. ``proxy`` is where to send it where that is not the target's
-        own address, such as `Binding.path`. For a call bridged on, ``max_forwards`` is one less than it came with: then
-        a loop ends by itself.
+        ``from_`` is a From value without a tag: ``"A" <sip:user@host>`` or a URI; in place of it ``from_user`` is a
+        user part, escaped, at our own address as the server called sees it. ``media`` may be asked for once that
+        address is known, and again for a server in another network: None ends the session with 503. ``to`` is a To
+        value where that is not the target itself, as for a registered phone. ``proxy`` is where to send it where that
+        is not the target's own address, such as `Binding.path`. For a call bridged on, ``max_forwards`` is one less
+        than it came with: then a loop ends by itself.
 
         Raises:
             MalformedMessage: the target, ``from_`` or ``to`` cannot be read.
@@ -167,7 +179,7 @@ class UserAgent:
         """
         uri = parse_uri(target)
         target = request_uri_of(uri)
-        from_value, to_value = target_headers(from_, target)
+        from_value, to_value = target_headers(from_ or f"sip:{from_user}@127.0.0.1", target)
         parse_name_address(from_value)
         if to:
             to_value = target_headers(to, target)[0]
@@ -176,7 +188,14 @@ class UserAgent:
             raise MalformedMessage(f"{target[:80]!r} is nothing to call")
         return OutgoingSession(
             self._core,
-            InviteTarget(uri=target, from_=from_value, to=to_value, servers=proxy or uri, max_forwards=max_forwards),
+            InviteTarget(
+                uri=target,
+                from_=from_value if from_ else "",
+                from_user=from_user,
+                to=to_value,
+                servers=proxy or uri,
+                max_forwards=max_forwards,
+            ),
             media,
             list(check_headers(headers)),
             credentials,

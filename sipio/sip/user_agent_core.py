@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Final
 
 from sipio.errors import LocalError
-from sipio.sip.address import DEFAULT_PORT, Address
+from sipio.sip.address import Address
 from sipio.sip.counters import SipCounters
 from sipio.sip.dialog import DialogKey
 from sipio.sip.dialog_user import DialogUser, RunningSession
 from sipio.sip.events import SipEvent
+from sipio.sip.listeners import Listeners
 from sipio.sip.randomness import Randomness
 from sipio.sip.serialize import Headers
 from sipio.sip.server_directory import Located, ServerDirectory
@@ -33,7 +34,6 @@ class UserAgentCore:
     """Shared by the sessions, registrations and the registrar of one `UserAgent`."""
 
     __slots__ = (
-        "_listeners",
         "_takes_calls",
         "_wake",
         "awake",
@@ -45,6 +45,7 @@ class UserAgentCore:
         "events",
         "invites",
         "layer",
+        "listeners",
         "outgoing",
         "randomness",
         "server_headers",
@@ -52,7 +53,6 @@ class UserAgentCore:
         "sessions",
         "settings",
         "timers",
-        "transports",
         "user_agent_headers",
     )
 
@@ -64,6 +64,7 @@ class UserAgentCore:
         randomness: Randomness,
         wake: Callable[[], None],
         takes_calls: Callable[[], bool],
+        source_towards: Callable[[str], str],
     ) -> None:
         self._takes_calls: Final = takes_calls
         self.settings: Final = settings
@@ -87,13 +88,11 @@ class UserAgentCore:
         self.connections: set[Address] = set()
         """Remote ends of the connections that are up."""
         self.servers: Final = ServerDirectory()
-        self.transports: tuple[str, ...] = ()
-        """Those listened on, the one that a call goes by where nothing says which first."""
         self.counters: Final = SipCounters()
         self.draining = False
         self.awake = False
         self._wake: Final = wake
-        self._listeners: list[tuple[str, Address]] = []
+        self.listeners: Final = Listeners(source_towards)
         product = settings.product
         self.server_headers: Final[Headers] = [("Server", product)] if product else []
         self.user_agent_headers: Final[Headers] = [("User-Agent", product)] if product else []
@@ -113,33 +112,9 @@ class UserAgentCore:
         """The header of a 503."""
         return ("Retry-After", str(self.settings.limits.retry_after_seconds))
 
-    def listen(self, key: str, address: Address) -> None:
-        """One more local address, as it is to stand in Via and Contact; ``key`` is `Address.local` of its traffic."""
-        self._listeners.append((key, address))
-        listened = {listener.transport for _, listener in self._listeners}
-        self.transports = tuple(transport for transport in DEFAULT_PORT if transport in listened)
-
-    def local_for(self, peer: Address) -> Address:
-        """Our own address as the peer is to know it.
-
-        Raises:
-            LocalError: nothing is listened on for that transport.
-        """
-        fitting = None
-        for key, address in self._listeners:
-            if address.transport == peer.transport:
-                if peer.local == key or (":" in address.host) == (":" in peer.host):
-                    if not peer.local or peer.local == key:
-                        return address
-                    fitting = fitting or address
-                fitting = fitting or address
-        if fitting is None:
-            raise LocalError(f"no {peer.transport} listener")
-        return fitting
-
     def _stream_local(self, peer: Address) -> Address | None:
         try:
-            return self.local_for(peer)
+            return self.listeners.towards(peer)
         except LocalError:
             return None
 

@@ -22,7 +22,9 @@ from sipio.errors import LocalError, MalformedMessage
 from sipio.media.errors import NoFreePort
 from sipio.media.relay import Relay
 from sipio.media.session import MediaSession
+from sipio.sip.address import Address
 from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionEvent, SessionProgressed
+from sipio.sip.media_description import LocalMedia
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.uri import escape_user
 from sipio.sip_driver.caller_leg import CallerLeg, Completed
@@ -81,19 +83,14 @@ class BridgeUnderWay:
     def _invite(self, target: Target) -> bool:
         caller = self._caller
         action = self._action
-        try:
-            self._media = caller.engine.open(caller.media.host)
-        except NoFreePort as error:
-            self._failed(503, str(error))
-            return False
-        self._media.observer = self
-        cli = target.from_user or action.cli or caller.offer.from_user or "anonymous"
-        host = target.from_host or caller.settings.media_host
+        cli = escape_user(target.from_user or action.cli or caller.offer.from_user or "anonymous")
+        host = f"[{target.from_host}]" if ":" in target.from_host else target.from_host
         try:
             leg = caller.endpoint.invite(
                 target.uri,
-                from_=f"<sip:{escape_user(cli)}@{f'[{host}]' if ':' in host else host}>",
-                media=caller.local_media(self._media),
+                from_=f"<sip:{cli}@{host}>" if host else "",
+                from_user=cli,
+                media=self._open_media,
                 headers=action.headers,
                 credentials=target.credentials,
                 proxy=target.proxy,
@@ -109,6 +106,18 @@ class BridgeUnderWay:
         self._redirects.called(target)
         self._timer = self._loop.call_later(action.timeout_seconds, self._no_answer)
         return True
+
+    def _open_media(self, local: Address) -> LocalMedia | None:
+        """Have audio in the network of the server that is called; None where no port is left there."""
+        caller = self._caller
+        where = caller.endpoint.media_address(local)
+        self._drop_media()
+        try:
+            self._media = caller.engine.open(where.bound)
+        except NoFreePort:
+            return None
+        self._media.observer = self
+        return LocalMedia(host=where.shown, port=self._media.port, codecs=caller.settings.user_agent.codecs)
 
     def _failed(self, code: int, reason: str) -> None:
         status = bridge_status(code)
@@ -268,7 +277,9 @@ class BridgeUnderWay:
 
     def media_timed_out(self, seconds: float) -> None:  # noqa: ARG002 - the observer's signature
         """The other party is gone without a word."""
-        if self._leg is not None and self._leg.answered:
+        if self._leg is None or not self._leg.answered or self._media is None:
+            return
+        if not self._media.lives(self._leg.heard_at):
             self._leg.bye()
 
 

@@ -78,13 +78,17 @@ class SipCall:
         endpoint: SipEndpoint,
         settings: SipDriverSettings,
         offer: CallOffer,
+        *,
+        media_host: str,
     ) -> None:
+        """``media_host`` is the address of ``media`` as SDP is to have it."""
         self.session = session
         self.media = media
         self.engine = engine
         self.endpoint = endpoint
         self.settings = settings
         self._offer = offer
+        self._media_host = media_host
         self._observer: CallObserver | None = None
         self._early: list[CallEvent] = []
         self._ended = False
@@ -168,10 +172,9 @@ class SipCall:
 
     # ---- signalling ----
 
-    def local_media(self, media: MediaSession | None = None) -> LocalMedia:
-        """Our side of the audio of this leg, or of another's session."""
-        media = media or self.media
-        return LocalMedia(host=self.settings.media_host, port=media.port, codecs=self.settings.user_agent.codecs)
+    def local_media(self) -> LocalMedia:
+        """Our side of the audio."""
+        return LocalMedia(host=self._media_host, port=self.media.port, codecs=self.settings.user_agent.codecs)
 
     def open_media(self) -> None:
         """Let the caller hear us before the answer."""
@@ -264,7 +267,7 @@ class SipCall:
 
     def media_timed_out(self, seconds: float) -> None:
         """The caller is gone without a word: the call is dead. Before the answer it may well be silent."""
-        if not self.session.answered:
+        if not self.session.answered or self.media.lives(self.session.heard_at):
             return
         self._ended_because = "media timeout"
         self._hang_up(Hangup(cause=41, reason=f"no media for {seconds:.0f} s"))

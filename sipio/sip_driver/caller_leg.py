@@ -8,7 +8,6 @@ from sipio.media.engine import MediaEngine
 from sipio.media.session import MediaSession
 from sipio.sip.endpoint import SipEndpoint
 from sipio.sip.incoming import IncomingSession
-from sipio.sip.media_description import LocalMedia
 from sipio.sip.serialize import Headers
 from sipio.sip_driver.settings import SipDriverSettings
 
@@ -27,10 +26,6 @@ class CallerLeg(Protocol):
 
     @property
     def offer(self) -> CallOffer: ...
-
-    def local_media(self, media: MediaSession | None = None) -> LocalMedia:
-        """Our side of the audio of this leg, or of another's session."""
-        ...
 
     def open_media(self) -> None:
         """Let the caller hear us before the answer."""

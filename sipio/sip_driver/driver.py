@@ -14,8 +14,8 @@ from sipio.media.statistics import MediaSnapshot
 from sipio.number import Number
 from sipio.sip.address import Address
 from sipio.sip.counters import SipSnapshot
-from sipio.sip.endpoint import SipEndpoint, SipListener, own_address
-from sipio.sip.events import AgentEvent, CallReceived, SipEvent
+from sipio.sip.endpoint import SipEndpoint, SipListener
+from sipio.sip.events import AgentEvent, CallReceived, SessionEnded, SipEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.settings import Credentials, RegistrationSettings
 from sipio.sip_driver.call import SipCall
@@ -42,11 +42,6 @@ class SipDriver:
     ) -> None:
         """``agent_event`` is told of what is of no call: registrations, phones, passwords. ``takes_calls`` says whether
         ``handler`` would take a call now; peers that probe with OPTIONS are told."""
-        first = listeners[0]
-        self._media_bind = first.host
-        settings = msgspec.structs.replace(
-            settings, media_host=settings.media_host or first.advertised_host or own_address(first.host)
-        )
         self._settings = settings
         self._handler = handler
         self._registrations = registrations
@@ -60,7 +55,7 @@ class SipDriver:
         """Listen, and register where configured.
 
         Raises:
-            OSError: an address cannot be had.
+            CannotListen: an address cannot be had.
             LocalError: a listener of an unknown transport, or ``tls`` without a context.
         """
         await self._endpoint.start()
@@ -108,11 +103,6 @@ class SipDriver:
         """What is listened on, ports as bound."""
         return self._endpoint.addresses
 
-    @property
-    def media_host(self) -> str:
-        """The IP address in our SDP."""
-        return self._settings.media_host
-
     def _on_event(self, event: SipEvent) -> None:
         if isinstance(event, CallReceived):
             self._received(event.session)
@@ -121,16 +111,28 @@ class SipDriver:
         else:
             # Whoever drives a session put itself there; a session that was refused has nobody.
             driver = event.session.driver
+            if isinstance(event, SessionEnded):
+                # Nothing follows, and the driver knows its session: neither is left to the collector.
+                event.session.driver = None
             if driver is not None:
                 driver.session_event(event)
 
     def _received(self, session: IncomingSession) -> None:
+        where = self._endpoint.media_address(session.local_address, session.offered_host)
         try:
-            media = self._media.open(self._media_bind)
+            media = self._media.open(where.bound)
         except NoFreePort:
             session.reject(UNAVAILABLE, headers=self._retry_after())
             return
-        call = SipCall(session, media, self._media, self._endpoint, self._settings, self._offer(session))
+        call = SipCall(
+            session,
+            media,
+            self._media,
+            self._endpoint,
+            self._settings,
+            self._offer(session),
+            media_host=where.shown,
+        )
         session.driver = call
         taken = self._handler.offered(call)
         if isinstance(taken, Hangup):

@@ -38,8 +38,6 @@ class SipDriverSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     user_agent: UserAgentSettings = UserAgentSettings()
     media: MediaSettings = MediaSettings()
-    media_host: str = ""
-    """IP address in our SDP; empty for what the first listener is known by."""
     trunks: tuple[Trunk, ...] = ()
     default_trunk: str = ""
     """Name of the trunk that bare numbers go out by; empty for none."""

@@ -160,11 +160,15 @@ class Phone:
         self._changed = asyncio.Event()
 
     @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
     def port(self) -> int:
         return self.endpoint.addresses[0].port
 
     def uri(self, user: str = "phone") -> str:
-        return f"sip:{user}@{self.host}:{self.port}"
+        return f"sip:{user}@{self._host}:{self.port}"
 
     def call(
         self,
@@ -179,7 +183,7 @@ class Phone:
         made = FarCall(self, self.engine.open(self.host))
         media = structs.replace(made.local, telephone_event=telephone_event)
         made.session = self.endpoint.invite(
-            uri, from_=f"<sip:{user}@{self.host}>", media=media, credentials=credentials, **more
+            uri, from_=f"<sip:{user}@{self._host}>", media=media, credentials=credentials, **more
         )
         made.session.driver = made
         return made

@@ -8,7 +8,6 @@ import pytest
 from sidecar.configuration.tree import Configuration, SipSection
 from sidecar.errors import ConfigurationError
 from sidecar.switches.sip import SipPart, listener
-from sipio.errors import LocalError
 from tests.sidecar.switches.switch_doubles import Refusing, Workers, always, configuration
 
 
@@ -43,7 +42,7 @@ async def test_an_address_in_use_is_said(tmp_path: Path, workers: Workers) -> No
         port = taken.getsockname()[1]
         section = SipSection(listen=(f"udp:127.0.0.1:{port}",))
         switch = SipPart(configuration(tmp_path, sip=section), Refusing(), workers, always)
-        with pytest.raises((OSError, LocalError)):
+        with pytest.raises(ConfigurationError, match=rf"^sip\.listen: cannot listen on udp:127\.0\.0\.1:{port}: "):
             await switch.start()
         await switch.close()
 
@@ -89,3 +88,21 @@ async def test_accounts_are_read_anew_and_a_file_that_is_wrong_changes_nothing(
     finally:
         switch.stop_accepting()
         await switch.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "advertised_host", "known"),
+    [
+        ("udp:10.0.0.5:5060", "", ("", 0)),
+        ("udp:10.0.0.5:5060", "203.0.113.7", ("203.0.113.7", 0)),
+        ("udp:10.0.0.5:5060", "sip.example", ("sip.example", 0)),
+        ("udp:[2001:db8::5]:5060", "203.0.113.7", ("", 0)),
+        ("udp:10.0.0.5:5060 advertise 203.0.113.8", "203.0.113.7", ("203.0.113.8", 0)),
+        ("udp:10.0.0.5:5060 advertise 203.0.113.8:5070", "", ("203.0.113.8", 5070)),
+        ("tcp:[2001:db8::5]:5060 advertise [2001:db8::8]:5070", "", ("2001:db8::8", 5070)),
+        ("tcp:[2001:db8::5]:5060 advertise 2001:db8::8", "", ("2001:db8::8", 0)),
+    ],
+)
+def test_each_listener_advertises_its_own_address(text: str, advertised_host: str, known: tuple[str, int]) -> None:
+    made = listener(text, Configuration(sip=SipSection(advertised_host=advertised_host)))
+    assert (made.advertised_host, made.advertised_port) == known

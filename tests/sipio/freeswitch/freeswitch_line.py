@@ -119,6 +119,8 @@ class Line:
             problem=lambda _uuid, text: self.problems.append(text),
             media=studio,
         )
+        self._call: FreeswitchCall | None = None
+        """Of a connection that is lost."""
         self.connection = Connection(environment, self.taker, self.router, admit=full, wake=lambda: None)
         self.pump()
 
@@ -139,6 +141,7 @@ class Line:
     def lose(self) -> None:
         """The connection ends."""
         self.lost = True
+        self._call = self.connection.call
         self.connection.lost()
 
     def run(self, seconds: float) -> None:
@@ -153,8 +156,9 @@ class Line:
 
     @property
     def call(self) -> FreeswitchCall:
-        assert self.connection.call is not None
-        return self.connection.call
+        call = self._call if self.lost else self.connection.call
+        assert call is not None
+        return call
 
     @property
     def events(self) -> list[CallEvent]:

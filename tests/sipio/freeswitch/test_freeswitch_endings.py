@@ -1,5 +1,7 @@
 """How a call ends, whoever ends it: Class 5 calls against the double, through memory."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,28 @@ def test_a_hangup_that_freeswitch_does_not_do_is_forced_and_then_given_up() -> N
     assert hangup.result == Done()
     assert line.taker.hung_up.by is HangupBy.SYSTEM
     assert line.lost
+
+
+@pytest.mark.parametrize("by", ["us", "a break", "a play", "a bridge", "a recording"])
+def test_a_call_is_freed_with_its_connection_and_not_by_the_collector(by: str, tmp_path: Path) -> None:
+    line = Line()
+    line.perform(Answer())
+    call = weakref.ref(line.call)
+    gc.collect()
+    gc.disable()
+    try:
+        if by == "a play":
+            line.perform(Play(media=[TWO]))
+        elif by == "a bridge":
+            line.perform(Bridge(destinations=["sip:nobody@10.0.0.9"]))
+        elif by == "a recording":
+            line.perform(Record(name="message", path=tmp_path / "message.wav"))
+        if by == "us":
+            line.perform(Hangup())
+        else:
+            line.lose()
+        line._call = None
+        line.taker.calls.clear()
+        assert call() is None
+    finally:
+        gc.enable()

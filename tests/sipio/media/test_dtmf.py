@@ -5,19 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sipio.media.digit_sender import DigitSender
-from sipio.media.dtmf import DIGITS, DigitEvents, EventPacket, EventPayload, build_event, parse_event, send_event
+from sipio.media.dtmf import DIGITS, EventPacket, EventPayload, build_event, parse_event, send_event
 from sipio.media.dtmf_tones import ToneDetector, tone_samples
 from sipio.media.g711 import FRAME_SAMPLES, Law, decode, encode
 from sipio.media.sound_decoder import SoundDecoder
 from tests.acceptance.processes import require_program
-
-
-def packets_of(digit: str, timestamp: int, duration_ms: int = 100) -> list[tuple[int, bytes]]:
-    return [(timestamp, packet.payload) for packet in send_event(digit, duration_ms)]
 
 
 def test_bytes_of_an_event() -> None:
@@ -41,51 +35,6 @@ def test_a_digit_begins_with_a_marker_and_ends_three_times() -> None:
         (True, 800),
     ]
     assert {event.event for event in events if event} == {5}
-
-
-@given(
-    st.text(alphabet=DIGITS, min_size=1, max_size=8),
-    st.data(),
-)
-def test_each_digit_is_heard_once_whatever_is_lost_doubled_or_swapped(digits: str, data: st.DataObject) -> None:
-    receiver, heard = DigitEvents(), ""
-    for index, digit in enumerate(digits):
-        packets = packets_of(digit, 5_000 * index + 0xFFFFF000)
-        kept = data.draw(st.lists(st.sampled_from(packets), min_size=1, max_size=12))
-        for timestamp, payload in kept:
-            heard += receiver.packet(7, timestamp & 0xFFFFFFFF, payload)
-    assert heard == digits
-
-
-def test_a_late_packet_of_an_earlier_digit_is_none() -> None:
-    receiver = DigitEvents()
-    one, two = packets_of("1", 1_000), packets_of("2", 9_000)
-    assert receiver.packet(7, *one[0]) == "1"
-    assert receiver.packet(7, *two[0]) == "2"
-    assert receiver.packet(7, *one[-1]) == ""
-    assert receiver.packet(7, *two[1]) == ""
-
-
-def test_the_same_digit_twice_without_its_ends() -> None:
-    receiver = DigitEvents()
-    assert receiver.packet(7, *packets_of("1", 1_000)[0]) == "1"
-    assert receiver.packet(7, *packets_of("1", 3_000)[0]) == "1"
-
-
-def test_a_segment_of_a_long_event_is_no_new_digit() -> None:
-    receiver = DigitEvents()
-    assert receiver.packet(7, 1_000, build_event(EventPayload(3, False, 10, 160))) == "3"
-    assert receiver.packet(7, 1_000, build_event(EventPayload(3, False, 10, 0xFFFF))) == ""
-    assert receiver.packet(7, 1_000 + 0xFFFF, build_event(EventPayload(3, False, 10, 160))) == ""
-    assert receiver.packet(7, 1_000 + 0xFFFF, build_event(EventPayload(3, True, 10, 320))) == ""
-    assert receiver.packet(7, 90_000, build_event(EventPayload(3, False, 10, 160))) == "3"
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 0xFFFFFFFF), st.binary(max_size=8)), max_size=20))
-def test_any_payload_is_an_event_or_none(packets: list[tuple[int, int, bytes]]) -> None:
-    receiver = DigitEvents()
-    for ssrc, timestamp, payload in packets:
-        assert receiver.packet(ssrc, timestamp, payload) in {"", "F", *DIGITS}
 
 
 def test_what_is_no_digit_is_not_sent_and_there_is_a_cap() -> None:

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sipio.media.dtmf import parse_event, send_event
+from sipio.media.dtmf import EventPayload, build_event, parse_event, send_event
 from sipio.media.dtmf_tones import ToneDetector
 from sipio.media.g711 import TO_PCMA, Law, encode
 from sipio.media.relay import Relay
+from sipio.media.rtp import RtpPacket
 from tests.sipio.media.media_doubles import (
     House,
     Phone,
     Remembering,
+    build_rtp,
     loudest_frequency,
     negotiated,
     signal_to_rest,
@@ -181,3 +183,44 @@ async def test_a_leg_bridged_anew_leaves_its_partner(house: House) -> None:
     assert bridged.caller.partner is third
     relay.close()
     assert third.partner is None
+
+
+async def test_events_beside_the_audio_are_relayed_as_one_each_in_one_stream(house: House) -> None:
+    bridged = Bridged(house)
+    for number in range(60):
+        press, packet = divmod(number, 15)
+        bridged.caller_phone.send(bridged.caller, bytes([0x10]) * 160)
+        if packet < 10:
+            event = EventPayload(press, packet > 6, 10, 160 * (packet + 1))
+            beside = RtpPacket(101, packet == 0, number, 1_000_000 + 2_400 * press, 9, build_event(event))
+            bridged.caller_phone.socket.sendto(build_rtp(beside), (bridged.caller.host, bridged.caller.port))
+        await house.deliver()
+        await house.tick()
+    heard = bridged.callee_phone.packets()
+    assert len({packet.ssrc for packet in heard}) == 1
+    assert [(packet.sequence - heard[0].sequence) & 0xFFFF for packet in heard] == list(range(len(heard)))
+    events = [packet for packet in heard if packet.payload_type == 97]
+    assert len(events) == 40
+    begins = list(dict.fromkeys((packet.payload[0], packet.timestamp) for packet in events))
+    assert [event for event, _ in begins] == [0, 1, 2, 3]
+    assert [later[1] - earlier[1] for earlier, later in pairwise(begins)] == [2_400] * 3
+    audio = [packet.timestamp for packet in heard if packet.payload_type == 0]
+    assert [later - earlier for earlier, later in pairwise(audio)] == [160] * 59
+    assert all(abs(timestamp - audio[15 * event]) <= 320 for event, timestamp in begins)
+
+
+async def test_an_event_keeps_its_timestamp_whatever_is_sent_in_between(house: House) -> None:
+    bridged = Bridged(house)
+    await bridged.say(bridged.caller_phone, bytes(320))
+    packets = list(send_event("5", 200))
+    for index, packet in enumerate(packets):
+        bridged.caller_phone.send_event(bridged.caller, packet.payload)
+        await house.deliver()
+        if index == 4:
+            ringing = bridged.callee.play_ringback("us")
+            await house.tick(2)
+            ringing.stop()
+        await house.tick()
+    events = [packet for packet in bridged.callee_phone.packets() if packet.payload_type == 97]
+    assert len(events) == len(packets)
+    assert len({packet.timestamp for packet in events}) == 1

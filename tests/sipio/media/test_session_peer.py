@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sipio.call_control import (
     Done,
 )
+from sipio.media.dtmf import EventPayload, build_event
 from sipio.media.g711 import SILENCE, Law
 from sipio.media.reception import ReceptionReport
 from sipio.media.rtcp import Bye, ReceiverReport, SenderReport, build_rtcp, parse_rtcp
@@ -255,3 +256,123 @@ async def test_reports_on_the_rtp_port_and_strangers_reports(house: House) -> No
     session.receive(report, (HOST, phone.port))
     assert session.statistics().remote_lost == 7
     assert session.statistics().garbage == 0
+
+
+async def test_of_two_sources_side_by_side_the_newer_is_heard(house: House) -> None:
+    session, _ = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+
+    async def say(ssrc: int, count: int) -> None:
+        for number in range(count):
+            packet = RtpPacket(0, False, number, 160 * number, ssrc, bytes([ssrc]) * 160)
+            session.receive(build_rtp(packet), (HOST, phone.port))
+            house.now += 0.02
+            await house.tick()
+
+    await say(1, 5)
+    await say(2, 5)
+    for _ in range(5):
+        await say(1, 1)
+        await say(2, 1)
+    assert session.statistics().wrong_source == 5
+    house.now += 0.2
+    await say(1, 1)
+    assert session.statistics().wrong_source == 5
+
+
+async def test_events_of_a_source_of_their_own_leave_the_audio_alone(house: House) -> None:
+    session, observer = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    done = Result()
+    session.echo(0, done)
+    for number in range(40):
+        session.receive(
+            build_rtp(RtpPacket(0, False, number, 160 * number, 7, bytes([0x10]) * 160)), (HOST, phone.port)
+        )
+        event = EventPayload(number // 10, number % 10 > 6, 10, 160 * (number % 10 + 1))
+        packet = RtpPacket(101, number % 10 == 0, number, 1_600 * (number // 10), 9, build_event(event))
+        session.receive(build_rtp(packet), (HOST, phone.port))
+        house.now += 0.02
+        await house.tick()
+    assert observer.digits == ["0", "1", "2", "3"]
+    echoed = b"".join(packet.payload for packet in phone.packets()[4:])
+    assert set(echoed) == {0x10}, "not a gap in it"
+    assert session.statistics().packets_received == 40
+
+
+SIGNS = {
+    "reports": build_rtcp([ReceiverReport(ssrc=7)]),
+    "comfort noise": build_rtp(RtpPacket(13, False, 1, 1, 7, b"\x40")),
+    "comfort noise of old": build_rtp(RtpPacket(19, False, 1, 1, 7, b"\x40")),
+    "comfort noise that was not agreed": build_rtp(RtpPacket(118, False, 1, 1, 7, b"\x40")),
+    "events of a source of their own": build_rtp(RtpPacket(101, False, 1, 1, 9, bytes.fromhex("0b8a0500"))),
+    "a STUN indication": bytes.fromhex("001100002112a442") + bytes(12),
+    "nothing at all": b"",
+}
+"""RFC 6263 clause 4, and what stands in for it."""
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+@pytest.mark.parametrize("heard", [True, False])
+async def test_whatever_comes_from_the_peer_shows_that_it_lives(sign: str, heard: bool, house: House) -> None:
+    session, observer = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    if heard:
+        phone.send(session, bytes(160))
+        await house.deliver()
+    for _ in range(3):
+        house.now += 50
+        session.receive(SIGNS[sign], (HOST, phone.port))
+        await house.tick(50)
+    assert observer.timeouts == []
+    house.now += 60
+    await house.tick(50)
+    assert len(observer.timeouts) == 1
+
+
+@pytest.mark.parametrize(
+    "sign", ["reports", "comfort noise that was not agreed", "a STUN indication", "nothing at all"]
+)
+async def test_what_comes_from_a_stranger_does_not_show_that_the_peer_lives(sign: str, house: House) -> None:
+    session, observer = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    house.now += 50
+    session.receive(SIGNS[sign], ("127.0.0.9", phone.port))
+    house.now += 10
+    await house.tick(50)
+    assert len(observer.timeouts) == 1
+
+
+async def test_a_goodbye_is_no_sign_of_life(house: House) -> None:
+    session, observer = house.open()
+    phone = house.phone()
+    session.start(negotiated(phone.port))
+    house.now += 55
+    session.receive(build_rtcp([ReceiverReport(ssrc=7), Bye(ssrcs=[7])]), (HOST, phone.port))
+    house.now += 5
+    await house.tick(50)
+    assert len(observer.timeouts) == 1
+
+
+async def test_reports_on_their_own_port_show_that_the_peer_lives(house: House) -> None:
+    session, observer = house.open()
+    phone, reports = house.phone(), house.phone("127.0.0.9")
+    media = negotiated(phone.port)
+    session.start(msgspec.structs.replace(media, remote_rtcp_host="127.0.0.9", remote_rtcp_port=reports.port))
+    house.now += 55
+    reports.socket.sendto(SIGNS["reports"], (HOST, session.port + 1))
+    await house.deliver()
+    house.now += 55
+    await house.tick(50)
+    assert observer.timeouts == []
+    session.lives(house.now)
+    house.now += 55
+    await house.tick(50)
+    assert observer.timeouts == [], "its SIP may tell too"
+    house.now += 5
+    await house.tick(50)
+    assert len(observer.timeouts) == 1

@@ -79,9 +79,64 @@ def test_codings(coding: str, size: int) -> None:
     assert read(wav(header, audio), size) == expected
 
 
+@pytest.mark.parametrize("whole", [0, 0x7FFFF024, 0xFFFFFFFF, 0x7FFFFFFF])
 @pytest.mark.parametrize("length", [0, 0x7FFFF000, 0xFFFFFFFF, 0x7FFFFFFF, 4_000])
-def test_lengths_that_are_not_so_are_not_believed(length: int) -> None:
+def test_lengths_of_a_stream_are_not_believed(length: int, whole: int) -> None:
+    data = wav(fmt(1, 1, 8000, 16), SIXTEEN, length)
+    assert read(data[:4] + struct.pack("<I", whole) + data[8:]) == VALUES
+
+
+@pytest.mark.parametrize("length", [0x7FFFF000, 0xFFFFFFFF, 0x7FFFFFFF, 4_000])
+def test_a_length_of_audio_that_is_not_so_is_not_believed(length: int) -> None:
     assert read(wav(fmt(1, 1, 8000, 16), SIXTEEN, length)) == VALUES
+    if length != 4_000:
+        assert read(wav(fmt(1, 1, 8000, 16), SIXTEEN, length) + BEHIND) == VALUES
+
+
+BEHIND = b"LIST" + struct.pack("<I", 26) + b"INFOISFT" + struct.pack("<I", 14) + b"Lavf58.29.100\0"
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_an_empty_sound_is_empty_whatever_is_behind_it(size: int) -> None:
+    body = b"WAVE" + fmt(1, 1, 8000, 16) + b"data" + bytes(4) + BEHIND
+    assert read(b"RIFF" + struct.pack("<I", len(body)) + body, size) == []
+    assert read(wav(fmt(1, 1, 8000, 16), b""), size) == []
+    decoder = SoundDecoder(Law.PCMU, 10)
+    assert decoder.feed(wav(fmt(1, 1, 44_100, 16), b"") + BEHIND) + decoder.finish() == b""
+
+
+@pytest.mark.parametrize("kind", [b"RF64", b"BW64"])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_lengths_of_64_bits(kind: bytes, size: int) -> None:
+    def long(whole: int, audio: int, content: bytes) -> bytes:
+        sizes = b"ds64" + struct.pack("<IQQQI", 28, whole, audio, audio // 2, 0)
+        data = b"data\xff\xff\xff\xff" + content
+        return kind + b"\xff\xff\xff\xffWAVE" + sizes + fmt(1, 1, 8000, 16) + data
+
+    whole = 4 + 36 + 24 + 8 + len(SIXTEEN)
+    assert read(long(whole + len(BEHIND), len(SIXTEEN), SIXTEEN + BEHIND), size) == VALUES
+    assert read(long(whole, 0, SIXTEEN) + BEHIND, size) == VALUES, "by the file's length"
+    assert read(long(0, 0, SIXTEEN), size) == VALUES, "a stream's"
+    assert read(long(0xFFFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF, SIXTEEN), size) == VALUES, "a stream's"
+    assert read(kind + b"\xff\xff\xff\xffWAVE" + wav(fmt(1, 1, 8000, 16), SIXTEEN)[12:], size) == VALUES
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize("padding", [b"", b"\0", b"\7"])
+def test_chunks_of_odd_length_with_and_without_their_padding(padding: bytes, size: int) -> None:
+    odd = b"LIST\5\0\0\0hello" + padding
+    assert read(wav(odd + fmt(1, 1, 8000, 16) + odd, SIXTEEN), size) == VALUES
+
+
+def test_audio_before_its_format_is_told() -> None:
+    body = b"WAVEdata" + struct.pack("<I", len(SIXTEEN)) + SIXTEEN + fmt(1, 1, 8000, 16)
+    with pytest.raises(NotAudio, match="without a format"):
+        read(b"RIFF" + struct.pack("<I", len(body)) + body)
+
+
+@pytest.mark.parametrize("cut", range(1, len(SIXTEEN) + 1))
+def test_a_truncated_file_is_heard_as_far_as_it_goes(cut: int) -> None:
+    assert read(wav(fmt(1, 1, 8000, 16), SIXTEEN)[:-cut]) == VALUES[: (len(SIXTEEN) - cut) // 2]
 
 
 def test_what_follows_the_audio_is_not_heard_and_half_a_sample_is_dropped() -> None:

@@ -132,6 +132,16 @@ def test_an_options_in_a_dialog_changes_nothing_of_it() -> None:
     incoming._requests.send("OPTIONS", [], b"", lambda response, _: answers.append(response.status))
     network.run(1)
     assert answers == [200, 200]
+    assert [outgoing.heard_at, incoming.heard_at] == pytest.approx([1_000.2] * 2, abs=0.1)
+    network.run(5)
+    outgoing.send_digit("5")
+    network.run(1)
+    assert [outgoing.heard_at, incoming.heard_at] == pytest.approx([1_006.2] * 2, abs=0.1), "of an answer too"
+    network.drop = lambda node, _: node is a
+    outgoing.send_digit("6")
+    network.run(40)
+    assert [outgoing.heard_at, incoming.heard_at] == pytest.approx([1_006.2] * 2, abs=0.1)
+    network.drop = lambda *_: False
     outgoing.bye()
     network.run(1)
     assert ended(b).reason == "BYE"

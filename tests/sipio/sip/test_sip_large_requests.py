@@ -13,8 +13,8 @@ from sipio.sip.settings import UserAgentSettings
 from sipio.sip.user_agent import UserAgent
 from sipio.sip.via import parse_via
 
-PEER = Address("udp", "10.0.0.2", 5060)
-STREAM = Address("tcp", "10.0.0.2", 5060)
+PEER = Address("udp", "10.0.0.2", 5060, "udp")
+STREAM = Address("tcp", "10.0.0.2", 5060, "tcp")
 LONG = [("X-Long", "x" * 900)]
 
 

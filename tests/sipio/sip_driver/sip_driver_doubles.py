@@ -1,5 +1,6 @@
 """SIP sessions and media in memory: what the driver asks of them is noted, what they tell it comes from the test."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.media.errors import NoFreePort, RecordingFailed
+from sipio.sip.address import Address
 from sipio.sip.events import (
     DigitReceived,
     EndedBy,
@@ -24,6 +26,7 @@ from sipio.sip.events import (
     SessionEnded,
     SessionProgressed,
 )
+from sipio.sip.listeners import MediaAddress
 from sipio.sip.media_description import LocalMedia, MediaDirection, NegotiatedMedia
 from sipio.sip.message import Request, Response, parse_message
 from sipio.sip.registrar import Binding
@@ -61,6 +64,7 @@ class MemorySession:
         self.ended = False
         self.media: NegotiatedMedia | None = None
         self.has_offer = True
+        self.heard_at = 0.0
         self.did: list[tuple[Any, ...]] = []
 
     # What the driver does.
@@ -89,6 +93,9 @@ class MemorySession:
 
     def cancel(self) -> None:
         self.did.append(("cancel",))
+
+    def end_without_media(self) -> None:
+        self.end_as(EndedBy.SYSTEM, status=503, reason="no media")
 
     # What happens to it.
 
@@ -159,6 +166,7 @@ class MemoryMedia:
         self.recordings: list[tuple[str, Path, bool]] = []
         self.runs = False
         self.silence_counted = 0
+        self.alive_at = 0.0
         self.closed = False
 
     def start(self, media: NegotiatedMedia) -> None:
@@ -169,6 +177,10 @@ class MemoryMedia:
 
     def count_silence(self) -> None:
         self.silence_counted += 1
+
+    def lives(self, at: float) -> bool:
+        before, self.alive_at = self.alive_at, max(at, self.alive_at)
+        return self.alive_at > before
 
     def _begin(self, done: Callable[[ActionResult], None], *what: Any) -> MemoryActivity:
         if self.activity is not None:
@@ -249,9 +261,17 @@ class MemoryEndpoint:
             error, self.error = self.error, None
             raise error
         leg = MemorySession()
+        local = options["media"](Address("udp", "192.0.2.9", 5060))
+        if local is None:
+            # Told later, as by the real one.
+            asyncio.get_running_loop().call_soon(leg.end_without_media)
+            return leg
         self.legs.append(leg)
-        self.asked.append({"target": target} | options)
+        self.asked.append({"target": target} | options | {"media": local})
         return leg
+
+    def media_address(self, local: Address, remote_host: str = "") -> MediaAddress:  # noqa: ARG002 - as the real one
+        return MediaAddress(local.host, local.host)
 
     def contacts(self, user: str) -> list[Binding]:
         return self.bindings.get(user, [])
@@ -271,8 +291,9 @@ class Exchange:
             self.media,  # type: ignore[arg-type]
             self.engine,  # type: ignore[arg-type]
             self.endpoint,  # type: ignore[arg-type]
-            settings or SipDriverSettings(media_host="192.0.2.9"),
+            settings or SipDriverSettings(),
             CallOffer(id="c1", driver="sip", from_user="4420", to_user="100"),
+            media_host="192.0.2.9",
         )
         self.session.driver = self.call
         if taken:

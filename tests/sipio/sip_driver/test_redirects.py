@@ -23,7 +23,7 @@ TRUNK = Target(
 
 def exchange(*, follow: bool) -> Exchange:
     trunk = Trunk(name="carrier", target="sip:{number}@carrier.test", credentials=SECRET, follow_redirects=follow)
-    return Exchange(SipDriverSettings(media_host="192.0.2.9", trunks=(trunk,), default_trunk="carrier"))
+    return Exchange(SipDriverSettings(trunks=(trunk,), default_trunk="carrier"))
 
 
 def redirect(leg: MemorySession, status: int, *contacts: str) -> None:

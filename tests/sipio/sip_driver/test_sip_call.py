@@ -198,6 +198,9 @@ def test_audio_that_stops_ends_an_answered_call() -> None:
     exchange.call.media_timed_out(60.0)
     assert exchange.names() == ["ring", "progress"], "before the answer nobody has to send anything"
     exchange.up()
+    exchange.session.heard_at = 130.0
+    exchange.call.media_timed_out(60.0)
+    assert exchange.names() == ["ring", "progress", "accept"], "it was heard from by SIP meanwhile"
     exchange.call.media_timed_out(60.0)
     assert exchange.session.did[-1] == ("bye", [("Reason", "Q.850;cause=41")])
     (hung_up,) = exchange.told(HungUp)

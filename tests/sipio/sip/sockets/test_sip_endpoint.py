@@ -12,6 +12,7 @@ from sipio.errors import LocalError
 from sipio.sip.endpoint import SipEndpoint, SipListener
 from sipio.sip.events import CallReceived, SessionAnswered, SessionConfirmed, SessionEnded, SipEvent
 from sipio.sip.settings import TimerValues, UserAgentSettings
+from sipio.sip.transport import CannotListen
 from tests.sipio.sip.sip_endpoints import MEDIA, endpoint, target, tls_contexts
 from tests.sipio.sip.sip_name_server import name_server
 
@@ -108,7 +109,7 @@ async def test_closing_ends_calls_and_says_so() -> None:
 async def test_ports_that_are_taken_and_transports_that_are_none() -> None:
     async with endpoint(SipListener(transport="tcp", port=0)) as (callee, _):
         taken = SipListener(transport="tcp", port=callee.addresses[0].port)
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(CannotListen, match=r"^tcp:127.0.0.1:[0-9]+: Address already in use$"):
             await SipEndpoint([SipListener(port=0), taken], UserAgentSettings(), lambda _: None).start()
     for wrong in (SipListener(transport="sctp", port=0), SipListener(transport="tls", port=0)):
         with pytest.raises(LocalError):
