@@ -182,10 +182,11 @@ class Daemon:
             self._output.close(FLUSH_SECONDS)
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        switches_wait = bool(self._inherited)
         for one in self._handed_over:
             one.take(self._inherited.take(one.name))
         self._inherited.discard()
-        await self._start_parts(loop)
+        await self._start_parts(loop, switches_wait=switches_wait)
         addresses = {part.name: found for part in self._parts if (found := part.state().addresses)}
         if not addresses:
             raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
@@ -195,11 +196,16 @@ class Daemon:
         confined = all(state.confined for state in self._runner.states().values())
         _log.info("serving", **addresses, confined=confined)
 
-    async def _start_parts(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _start_parts(self, loop: asyncio.AbstractEventLoop, *, switches_wait: bool) -> None:
         """Start all parts, in an order in which switches that ask meanwhile wait the least: workers start while the
-        catalog is loaded, and what decides waits for no script that drives calls."""
+        catalog is loaded, and what decides waits for no script that drives calls.
+
+        Where no switch waits yet all ways in are there at about the same time.
+        """
         starting = [loop.create_task(self._decisions.start())]
         try:
+            if not switches_wait:
+                await self._sip.load()
             await self._catalog.start()  # which says whether there is anything to drive a call with
             starting.append(loop.create_task(self._calls.start()))
             await starting[0]

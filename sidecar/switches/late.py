@@ -24,10 +24,15 @@ class LatePart(Generic[Made]):
         self.part: Made | None = None
         """Once it has been made."""
 
+    async def load(self) -> None:
+        """Import what it needs, so that its start takes no time."""
+        if self._make is not None:
+            await asyncio.to_thread(self._load)
+
     async def start(self) -> None:
         """Make it, and start it. Raises what making and starting it raise."""
         if self._make is not None:
-            await asyncio.to_thread(self._load)
+            await self.load()
             self.part = self._make()
             await self.part.start()
 
