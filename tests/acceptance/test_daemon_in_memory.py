@@ -20,8 +20,8 @@ from sidecar.configuration.tree import (
     VoiceSection,
 )
 from sidecar.daemon import Daemon
+from sidecar.errors import ConfigurationError
 from sidecar.switches.socket import SocketPart
-from sipio.errors import LocalError
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost
 from tests.acceptance.serving import request
@@ -110,7 +110,7 @@ async def test_why_it_did_not_start_is_what_is_raised_and_no_worker_stays(
     )
     before = children()
     daemon = Daemon(configuration, MemorySource([script(1)]))
-    with pytest.raises(LocalError, match="nowhere"):
+    with pytest.raises(ConfigurationError, match="socket.unix: .*nowhere"):
         await daemon.run()
     assert children() <= before
     assert "start_not_undone" in capfd.readouterr().err
