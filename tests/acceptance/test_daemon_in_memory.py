@@ -110,7 +110,7 @@ async def test_why_it_did_not_start_is_what_is_raised_and_no_worker_stays(
     )
     before = children()
     daemon = Daemon(configuration, MemorySource([script(1)]))
-    with pytest.raises(ConfigurationError, match="socket.unix: .*nowhere"):
+    with pytest.raises(ConfigurationError, match=r"socket\.unix: .*nowhere"):
         await daemon.run()
     assert children() <= before
     assert "start_not_undone" in capfd.readouterr().err
