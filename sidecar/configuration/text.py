@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, get_type_hints
 
 from sidecar.configuration import tree as declarations
@@ -22,13 +23,13 @@ An environment variable overrides the file: SCRIPTFORGE_SANDBOX__WORKERS=4 sets 
 `scriptforge config` prints what is in effect; an unknown key is refused."""
 
 
-def meanings() -> Mapping[tuple[str, str], str]:
-    """The text under each field, by (class, field), and each class's own, by (class, "").
+def meanings(module: ModuleType = declarations) -> Mapping[tuple[str, str], str]:
+    """The text under each field of a module's classes, by (class, field), and each class's own, by (class, "").
 
     Read from the source of the declarations, so that no meaning is written twice.
     """
     found: dict[tuple[str, str], str] = {}
-    for node in ast.parse(inspect.getsource(declarations)).body:
+    for node in ast.parse(inspect.getsource(module)).body:
         if not isinstance(node, ast.ClassDef):
             continue
         found[node.name, ""] = ast.get_docstring(node) or ""

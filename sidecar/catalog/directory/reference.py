@@ -1,15 +1,14 @@
 """The reference page of ``assignments.toml``, made of the declarations in entries.py, so that no key is missing."""
 
-import ast
-import inspect
 import textwrap
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from sidecar.catalog.directory import entries
 from sidecar.catalog.directory.entries import TABLES, Table
+from sidecar.configuration.text import meanings
 
 PREAMBLE: Final = """\
 # assignments.toml
@@ -55,36 +54,18 @@ def reference() -> str:
 def _keys(table: type[Table]) -> Iterator[tuple[str, bool, str]]:
     """Each key, whether it is needed, and its meaning: what says which calls first."""
     fields = sorted(msgspec.structs.fields(table), key=lambda field: (not field.required, field.name == "vars"))
-    texts = _texts(table)
+    texts = meanings(entries)
     for field in fields:
-        yield field.encode_name, field.required, _as_markdown(texts[field.name])
-
-
-def _texts(table: type[Any]) -> dict[str, str]:
-    """The text under each field of a table and of those that it is made of."""
-    found: dict[str, str] = {}
-    for one in reversed(table.__mro__):
-        if one.__module__ != entries.__name__:
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
-        assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
-        for declared, below in zip(body.body, body.body[1:], strict=False):
-            if (
-                isinstance(declared, ast.AnnAssign)
-                and isinstance(declared.target, ast.Name)
-                and isinstance(below, ast.Expr)
-                and isinstance(below.value, ast.Constant)
-            ):
-                found[declared.target.id] = " ".join(str(below.value.value).split())
-    return found
+        text = next(text for one in table.__mro__ if (text := texts.get((one.__name__, field.name))))
+        yield field.encode_name, field.required, _as_markdown(text)
 
 
 def _meaning(table: type[Table]) -> str:
-    return _as_markdown(" ".join(inspect.cleandoc(table.__doc__ or "").split()))
+    return _as_markdown(meanings(entries)[table.__name__, ""])
 
 
 def _as_markdown(text: str) -> str:
-    return text.replace("``", "`").replace("|", "\\|")
+    return " ".join(text.split()).replace("``", "`").replace("|", "\\|")
 
 
 def _wrapped(text: str) -> str:
