@@ -377,7 +377,7 @@ def test_a_configuration_that_is_wrong_says_where(tmp_path: Path, configuration:
         ),
         (
             {"SCRIPTFORGE_SOCKET__UNIX": "/nonexistent/a.sock"},
-            "/nonexistent/a.sock: there is no directory /nonexistent",
+            "socket.unix: cannot listen on /nonexistent/a.sock: there is no directory /nonexistent",
         ),
     ],
 )
