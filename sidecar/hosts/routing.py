@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from sandbox.sound_text import without_halves
 from sidecar import header_rules
-from sidecar.header_rules import RuleViolation
+from sidecar.header_rules import EXACT_INTEGER, RuleViolation
 from sidecar.language.near_misses import meant
 from sidecar.text import printable
 from sipio.routing import HeaderChanges, SipRequest
@@ -25,9 +25,6 @@ UNREAD: Final = 10
 """Keys that a script put beside those that are read, of which it is told; routing.js gives no more."""
 RESULT_FRAME: Final = 100
 """Characters that the adapter's result may have more than its input around the same routing."""
-
-EXACT_INTEGER: Final = 2**53 - 1
-"""Number.MAX_SAFE_INTEGER: past it JavaScript rounds, and an account id becomes another customer's."""
 
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 """The integers of MessagePack."""
@@ -215,9 +212,9 @@ def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
             raise RuleViolation("every destination in egress_routing must be an object")
         entries = destination.get("headers")
         if entries:
-            destination["headers"] = header_rules.checked(
-                entries if type(entries) is list else _list("headers", entries)
-            )
+            if type(entries) is not list:
+                entries = destination["headers"] = _list("headers", entries)
+            header_rules.checked(entries)
         elif entries is not None and type(entries) is not list:
             # A Lua switch's empty table, an author's false: no changes, and a list to who reads the answer.
             destination["headers"] = []
