@@ -157,9 +157,9 @@ def _checked_entry(entry: Any) -> dict[str, str]:
     if type(entry) is not dict or "key" not in entry:
         raise RuleViolation(f"headers has {_shown(entry)} where {{key, value}} is needed")
     name = header_name(entry["key"])
-    value = entry.get("value")
-    kind = type(value)
-    return {"key": name, "value": _number_value(name, value) if kind in (int, float) else header_value(name, value)}
+    value: Any = entry.get("value")
+    number = type(value) is int or type(value) is float
+    return {"key": name, "value": _number_value(name, value) if number else header_value(name, value)}
 
 
 # A dict and not lru_cache, a call of which costs twice as much.

@@ -186,7 +186,9 @@
     return undefined;
   };
 
-  const noNumber = (routing, first, second) => {
+  const noNumber = ({ routing, headers: lists }) => {
+    const first = lists[0];
+    const second = lists[1];
     const { cli, dest_number: dialled, egress_routing: list } = routing;
     if (typeof cli === "number" && cli - cli !== 0) return ["cli", text(cli)];
     if (typeof dialled === "number" && dialled - dialled !== 0) return ["dest_number", text(dialled)];
@@ -198,6 +200,13 @@
       if (isArray(own) && own.length) found ??= noNumberOf(own);
     }
     return found;
+  };
+
+  const corrected = (collected) => {
+    const wrong = noNumber(collected);
+    if (wrong === undefined) return undefined;
+    collected.no_number = wrong;
+    return collected;
   };
 
   const collect = (data, returned) => {
@@ -233,14 +242,15 @@
         if (gateway.cli !== undefined && givenGatewayClis[id]?.[text(gateway.cli)]) gateway.cli = result.cli;
       });
     }
-    const first = readable(added, "headers");
-    const second = readable(
-      list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
-      "egress_routing.headers",
-    );
     const collected = {
       routing: result,
-      headers: [first, second],
+      headers: [
+        readable(added, "headers"),
+        readable(
+          list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
+          "egress_routing.headers",
+        ),
+      ],
       remove_headers: [
         readable(removed, "remove_headers"),
         readable(
@@ -249,8 +259,6 @@
         ),
       ],
     };
-    const wrong = noNumber(result, first, second);
-    if (wrong !== undefined) collected.no_number = wrong;
     if (givenKeys !== undefined) collected.unread = unreadOf(outer);
     return collected;
   };
@@ -269,5 +277,5 @@
     return match === null ? undefined : rejection(match[1], apply(trim, apply(slice, message, [match[0].length]), []));
   };
 
-  return { prepare, collect, caught, tellsUnawaited: true };
+  return { prepare, collect, corrected, caught, tellsUnawaited: true };
 })();
