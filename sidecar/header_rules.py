@@ -115,8 +115,9 @@ def are_plain(entries: Any) -> bool:
                 type(value) is not str or not value.isprintable() or len(value) > VALUE_CHARACTERS
             ):
                 return False
-            if entry["key"] not in _right_names:
-                _header_name(entry["key"])
+            name = entry["key"]
+            if name not in _right_names:
+                _header_name(name)
     except (RuleViolation, TypeError, KeyError):
         return False
     return True
@@ -145,10 +146,10 @@ def checked(entries: list[Any]) -> list[Any]:
                     if value.isprintable() and len(value) <= VALUE_CHARACTERS:
                         continue
                 elif kind is int or kind is float:
-                    entry["value"] = _number_texts.get(value) or _number_value(entry["key"], value)
+                    entry["value"] = _number_texts[value]
                     continue
         except (TypeError, KeyError):
-            pass  # said below
+            pass  # a number for the first time; what is wrong is said below
         entries[index] = _checked_entry(entry)
     return entries
 
