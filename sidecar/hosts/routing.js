@@ -61,7 +61,9 @@
   let givenCli;
   let givenData;
   let givenKeys; // of data: the vars' names and the call's own; only where unread is wanted
-  let givenGatewayClis; // by gateway id: the cli it came with, to tell one that the script set from one it left
+  // By gateway id: the cli it came with, to tell one that the script set from one it left; several of one id, which is rare, by
+  // an object of them.
+  let givenGatewayClis;
 
   const eachGateway = (list, visit) => {
     for (let index = 0; index < list.length; index++) {
@@ -73,6 +75,23 @@
         if (typeof gateway === "object" && gateway !== null) visit(gateway, ids[number]);
       }
     }
+  };
+
+  const noteCli = (gateway, id) => {
+    if (gateway.cli === undefined) return;
+    const cli = text(gateway.cli);
+    const known = givenGatewayClis[id];
+    if (known === undefined || known === cli) givenGatewayClis[id] = cli;
+    else if (typeof known === "object") known[cli] = true;
+    else {
+      const several = (givenGatewayClis[id] = create(null));
+      several[known] = several[cli] = true;
+    }
+  };
+
+  const cameWith = (id, cli) => {
+    const known = givenGatewayClis[id];
+    return typeof known === "object" ? known[cli] === true : known === cli;
   };
 
   // data.sip.headers is the list of {key, value} in the order of the message, and read by a name it is the first value of
@@ -133,9 +152,7 @@
     listHeaders = listRemoveHeaders = undefined;
     givenCli = routing.cli;
     givenGatewayClis = create(null);
-    eachGateway(destinations, (gateway, id) => {
-      if (gateway.cli !== undefined) (givenGatewayClis[id] ??= create(null))[text(gateway.cli)] = true;
-    });
+    eachGateway(destinations, noteCli);
     share(routing);
     const data = assign(input.sip === undefined ? {} : { sip: sipOf(input.sip) }, input.vars);
     data.routing = routing;
@@ -239,7 +256,7 @@
     result.egress_routing = list;
     if (result.cli !== givenCli) {
       eachGateway(list, (gateway, id) => {
-        if (gateway.cli !== undefined && givenGatewayClis[id]?.[text(gateway.cli)]) gateway.cli = result.cli;
+        if (gateway.cli !== undefined && cameWith(id, text(gateway.cli))) gateway.cli = result.cli;
       });
     }
     const collected = {

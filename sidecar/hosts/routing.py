@@ -30,6 +30,8 @@ _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 """The integers of MessagePack."""
 _ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
 _WIDE: Final = b"0" * len(str(EXACT_INTEGER))
+_SAMPLED: Final = 4
+_WIDE_SAMPLED: Final = b"0" * (len(_WIDE) // _SAMPLED)
 
 _PASSWORDS: Final = frozenset({"authorization", "proxy-authorization"})
 _SIP: Final = re.compile(r"\bsip\b")
@@ -257,7 +259,11 @@ def unread_text(key: str) -> str:
 
 
 def _has_wide(text: bytes) -> bool:
-    """Whether JSON may have an integer that JavaScript would round: 2 us for 2 KB, the long way is 50."""
+    """Whether JSON may have an integer that JavaScript would round: 0.6 us for 2 KB, the long way is 50."""
+    # Every fourth byte first: where sixteen in a row are digits, four of those in a row are. So may they be where there
+    # are thirteen, as in milliseconds of the epoch, but mostly are not.
+    if _WIDE_SAMPLED not in text[::_SAMPLED].translate(_ANY_DIGIT):
+        return False
     return _WIDE in text.translate(_ANY_DIGIT)
 
 
