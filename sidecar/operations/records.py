@@ -192,9 +192,11 @@ def _gateways(destinations: list[Any]) -> list[Any]:
     found: list[Any] = []
     try:
         # As nearly all are: 0.4 us for seven, where looking at each before takes 0.6.
-        for destination in destinations:
+        for destination in destinations[:GATEWAYS]:
             found += destination["gw"].keys()
     except (TypeError, KeyError, AttributeError):
+        found = []
+    if len(found) < GATEWAYS and (not found or len(destinations) > GATEWAYS):
         possible = (one.get("gw") for one in destinations if type(one) is dict)
         found = [identity for gateways in possible if type(gateways) is dict for identity in gateways]
     return found if len(found) <= GATEWAYS else found[:GATEWAYS]
