@@ -1,2 +1,2 @@
-const functions = { __proto__: null, load, bound, start, poll, takeLines, reset, expectIntl, ...turns };
+const functions = { __proto__: null, load, bound, start, correct, poll, takeLines, reset, expectIntl, ...turns };
 return (name) => functions[name];

@@ -9,7 +9,8 @@
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
-// turn that leaves the run waiting; tellsUnawaited is true where an author is told what the run left behind.
+// turn that leaves the run waiting; corrected(collected), asked where the result's JSON has a null, gives what the run results
+// in instead, or undefined; tellsUnawaited is true where an author is told what the run left behind.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
 const AUTHOR_LINE_OFFSET = 2000;
@@ -27,6 +28,7 @@ let factory; // gives the functions that may be called, afresh for each run
 let onlyOnce = false;
 let status = "";
 let data;
+let collected;
 let finished = false;
 let finishedBy;
 let finishedValue;
@@ -69,16 +71,39 @@ const fail = (thrown) => {
   return conclude("R", answer);
 };
 
+const written = (value) => {
+  const result = stringify(value);
+  if (result === undefined) throw new NativeTypeError("the result cannot be written as JSON");
+  return result;
+};
+
 const succeed = (returned) => {
   try {
-    const result = stringify(adapter.collect(data, dataOf(returned)));
-    if (result === undefined) throw new NativeTypeError("the result cannot be written as JSON");
+    collected = adapter.collect(data, dataOf(returned));
+    const result = written(collected);
     if (result.length > bounds.result) return conclude("X", "result");
     tellLeft();
     return conclude("R", result);
   } catch (thrown) {
     return fail(thrown);
   }
+};
+
+// Asked by whoever has found a null in the status, who finds it in a tenth of the time.
+const correct = () => {
+  if (collected === undefined || adapter.corrected === undefined) return status;
+  try {
+    const corrected = adapter.corrected(collected);
+    if (corrected === undefined) return status;
+    const result = written(corrected);
+    status = "";
+    if (result.length > bounds.result) conclude("X", "result");
+    else conclude("R", result);
+  } catch (thrown) {
+    status = "";
+    fail(thrown);
+  }
+  return status;
 };
 
 const finish = (by, value) => {
@@ -194,7 +219,7 @@ const start = (inputText, correlationId, time, entryName) => {
   entry = entryName;
   status = "";
   finished = askedForData = false;
-  finishedValue = undefined;
+  finishedValue = collected = undefined;
   logRoom = bounds.log;
   try {
     const environment = assign({}, program.environment);
@@ -221,7 +246,7 @@ const start = (inputText, correlationId, time, entryName) => {
 // True where nothing of the run is left to act in the next one.
 const reset = () => {
   const clean = nothingWaits();
-  data = finishedValue = undefined;
+  data = collected = finishedValue = undefined;
   status = "";
   return clean;
 };

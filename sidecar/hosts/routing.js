@@ -61,7 +61,9 @@
   let givenCli;
   let givenData;
   let givenKeys; // of data: the vars' names and the call's own; only where unread is wanted
-  let givenGatewayClis; // by gateway id: the cli it came with, to tell one that the script set from one it left
+  // By gateway id: the cli it came with, to tell one that the script set from one it left; several of one id, which is rare, by
+  // an object of them.
+  let givenGatewayClis;
 
   const eachGateway = (list, visit) => {
     for (let index = 0; index < list.length; index++) {
@@ -73,6 +75,23 @@
         if (typeof gateway === "object" && gateway !== null) visit(gateway, ids[number]);
       }
     }
+  };
+
+  const noteCli = (gateway, id) => {
+    if (gateway.cli === undefined) return;
+    const cli = text(gateway.cli);
+    const known = givenGatewayClis[id];
+    if (known === undefined || known === cli) givenGatewayClis[id] = cli;
+    else if (typeof known === "object") known[cli] = true;
+    else {
+      const several = (givenGatewayClis[id] = create(null));
+      several[known] = several[cli] = true;
+    }
+  };
+
+  const cameWith = (id, cli) => {
+    const known = givenGatewayClis[id];
+    return typeof known === "object" ? known[cli] === true : known === cli;
   };
 
   // data.sip.headers is the list of {key, value} in the order of the message, and read by a name it is the first value of
@@ -133,9 +152,7 @@
     listHeaders = listRemoveHeaders = undefined;
     givenCli = routing.cli;
     givenGatewayClis = create(null);
-    eachGateway(destinations, (gateway, id) => {
-      if (gateway.cli !== undefined) (givenGatewayClis[id] ??= create(null))[text(gateway.cli)] = true;
-    });
+    eachGateway(destinations, noteCli);
     share(routing);
     const data = assign(input.sip === undefined ? {} : { sip: sipOf(input.sip) }, input.vars);
     data.routing = routing;
@@ -186,7 +203,9 @@
     return undefined;
   };
 
-  const noNumber = (routing, first, second) => {
+  const noNumber = ({ routing, headers: lists }) => {
+    const first = lists[0];
+    const second = lists[1];
     const { cli, dest_number: dialled, egress_routing: list } = routing;
     if (typeof cli === "number" && cli - cli !== 0) return ["cli", text(cli)];
     if (typeof dialled === "number" && dialled - dialled !== 0) return ["dest_number", text(dialled)];
@@ -198,6 +217,13 @@
       if (isArray(own) && own.length) found ??= noNumberOf(own);
     }
     return found;
+  };
+
+  const corrected = (collected) => {
+    const wrong = noNumber(collected);
+    if (wrong === undefined) return undefined;
+    collected.no_number = wrong;
+    return collected;
   };
 
   const collect = (data, returned) => {
@@ -230,17 +256,18 @@
     result.egress_routing = list;
     if (result.cli !== givenCli) {
       eachGateway(list, (gateway, id) => {
-        if (gateway.cli !== undefined && givenGatewayClis[id]?.[text(gateway.cli)]) gateway.cli = result.cli;
+        if (gateway.cli !== undefined && cameWith(id, text(gateway.cli))) gateway.cli = result.cli;
       });
     }
-    const first = readable(added, "headers");
-    const second = readable(
-      list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
-      "egress_routing.headers",
-    );
     const collected = {
       routing: result,
-      headers: [first, second],
+      headers: [
+        readable(added, "headers"),
+        readable(
+          list.headers ?? destinations?.headers ?? listHeaders ?? givenDestinations.headers,
+          "egress_routing.headers",
+        ),
+      ],
       remove_headers: [
         readable(removed, "remove_headers"),
         readable(
@@ -249,8 +276,6 @@
         ),
       ],
     };
-    const wrong = noNumber(result, first, second);
-    if (wrong !== undefined) collected.no_number = wrong;
     if (givenKeys !== undefined) collected.unread = unreadOf(outer);
     return collected;
   };
@@ -269,5 +294,5 @@
     return match === null ? undefined : rejection(match[1], apply(trim, apply(slice, message, [match[0].length]), []));
   };
 
-  return { prepare, collect, caught, tellsUnawaited: true };
+  return { prepare, collect, corrected, caught, tellsUnawaited: true };
 })();

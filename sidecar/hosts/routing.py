@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from sandbox.sound_text import without_halves
 from sidecar import header_rules
-from sidecar.header_rules import RuleViolation
+from sidecar.header_rules import EXACT_INTEGER, RuleViolation
 from sidecar.language.near_misses import meant
 from sidecar.text import printable
 from sipio.routing import HeaderChanges, SipRequest
@@ -26,13 +26,12 @@ UNREAD: Final = 10
 RESULT_FRAME: Final = 100
 """Characters that the adapter's result may have more than its input around the same routing."""
 
-EXACT_INTEGER: Final = 2**53 - 1
-"""Number.MAX_SAFE_INTEGER: past it JavaScript rounds, and an account id becomes another customer's."""
-
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 """The integers of MessagePack."""
 _ANY_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
 _WIDE: Final = b"0" * len(str(EXACT_INTEGER))
+_SAMPLED: Final = 4
+_WIDE_SAMPLED: Final = b"0" * (len(_WIDE) // _SAMPLED)
 
 _PASSWORDS: Final = frozenset({"authorization", "proxy-authorization"})
 _SIP: Final = re.compile(r"\bsip\b")
@@ -215,9 +214,9 @@ def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
             raise RuleViolation("every destination in egress_routing must be an object")
         entries = destination.get("headers")
         if entries:
-            destination["headers"] = header_rules.checked(
-                entries if type(entries) is list else _list("headers", entries)
-            )
+            if type(entries) is not list:
+                entries = destination["headers"] = _list("headers", entries)
+            header_rules.checked(entries)
         elif entries is not None and type(entries) is not list:
             # A Lua switch's empty table, an author's false: no changes, and a list to who reads the answer.
             destination["headers"] = []
@@ -260,7 +259,11 @@ def unread_text(key: str) -> str:
 
 
 def _has_wide(text: bytes) -> bool:
-    """Whether JSON may have an integer that JavaScript would round: 2 us for 2 KB, the long way is 50."""
+    """Whether JSON may have an integer that JavaScript would round: 0.6 us for 2 KB, the long way is 50."""
+    # Every fourth byte first: where sixteen in a row are digits, four of those in a row are. So may they be where there
+    # are thirteen, as in milliseconds of the epoch, but mostly are not.
+    if _WIDE_SAMPLED not in text[::_SAMPLED].translate(_ANY_DIGIT):
+        return False
     return _WIDE in text.translate(_ANY_DIGIT)
 
 

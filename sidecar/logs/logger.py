@@ -155,8 +155,10 @@ def text_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -
 
 def rfc3339(when: float) -> str:
     """Unix time as ``2026-01-31T12:00:00.000000Z``."""
-    second, fraction = divmod(when, 1)
-    return f"{_rfc3339_second(int(second))}.{min(round(fraction * 1e6), 999_999):06}Z"
+    second = int(when)
+    # divmod, round and min take 0.2 us more.
+    micros = int((when - second) * 1e6 + 0.5)
+    return f"{_rfc3339_second(second)}.{micros if micros < 1_000_000 else 999_999:06}Z"
 
 
 @lru_cache(maxsize=16)

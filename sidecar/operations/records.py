@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from sidecar.configuration.tree import LogSection
 from sidecar.logs.logger import LINE_BYTES, json_line, renderer, rfc3339, text_line
@@ -22,6 +23,10 @@ GATEWAYS: Final = 20
 
 ERROR_CHARACTERS: Final = 2_000
 """An error text kept in a record: a message and what a script put into it."""
+
+_ROUTE: Final = Action.ROUTE
+_NO_LIST: Final[list[Any]] = []
+_NO_CHANGES: Final[dict[Any, list[Any]]] = {}
 
 SAMPLED_OUTCOMES: Final = frozenset((OutcomeName.RETURNED, OutcomeName.UNASSIGNED))
 """The outcomes of which only a share is written; every other one always is."""
@@ -101,48 +106,70 @@ def record_of(
     """
     script = decision.script
     before, after = request.routing, decision.routing
-    cli, number = _text(before.get("cli")), _text(before.get("dest_number"))
-    offered = _gateways(before)
-    told: list[Any] = []
-    added: dict[Any, list[Any]] = {}
-    removed: dict[Any, list[Any]] = {}
-    cli_out, number_out = cli, number
-    if decision.action is Action.ROUTE:
+    cli, number = before.get("cli"), before.get("dest_number")
+    if type(cli) is not str or len(cli) > NAME_CHARACTERS:
+        cli = _text(cli)
+    if type(number) is not str or len(number) > NAME_CHARACTERS:
+        number = _text(number)
+    destinations = _destinations(before)
+    offered = _gateways(destinations)
+    told = _NO_LIST
+    added = removed = _NO_CHANGES
+    cli_out = number_out = ""
+    kept = destinations
+    if after is not before:
+        kept = _destinations(after)
+    action = decision.action
+    if action is _ROUTE:
         if after is before:
             told = offered
         else:
-            cli_out, number_out = _text(after.get("cli")), _text(after.get("dest_number"))
-            told = _gateways(after)
-            added = _first_with("headers", after)
-            removed = _first_with("remove_headers", after)
+            told = _gateways(kept)
+            if (value := after.get("cli")) != cli and (text := _text(value)) != cli:
+                cli_out = text
+            if (value := after.get("dest_number")) != number and (text := _text(value)) != number:
+                number_out = text
+            first = kept[0] if kept else None
+            if type(first) is dict and type(gateways := first.get("gw")) is dict and gateways:
+                if changes := first.get("headers"):
+                    added = {next(iter(gateways)): changes}
+                if changes := first.get("remove_headers"):
+                    removed = {next(iter(gateways)): changes}
     headers = decision.headers
-    return DecisionRecord(
+    # What ``value`` is of a member takes 0.07 us each time; and each field that is given costs more the more are.
+    record = DecisionRecord(
         call_id=request.call_id[:NAME_CHARACTERS],
-        direction=request.direction.value,
+        direction=request.direction._value_,
         customer=request.customer[:NAME_CHARACTERS],
         route=request.route[:NAME_CHARACTERS],
         did=request.did[:NAME_CHARACTERS],
         script=script.id[:NAME_CHARACTERS] if script else "",
         script_version=script.version[:NAME_CHARACTERS] if script else "",
         outcome=decision.outcome,
-        decision=decision.action.value,
-        code=decision.code,
-        reason=decision.reason[:NAME_CHARACTERS],
+        decision=action._value_,
         cli=cli,
         dest_number=number,
-        cli_out="" if cli_out == cli else cli_out,
-        dest_number_out="" if number_out == number else number_out,
-        destinations_in=_destinations(before),
-        destinations_out=_destinations(after),
+        cli_out=cli_out,
+        dest_number_out=number_out,
+        destinations_in=len(destinations),
+        destinations_out=len(kept),
         gateways_in=offered,
         gateways_out=told,
         headers=headers if headers.add or headers.remove else None,
         gateway_headers=added,
-        gateway_headers_removed=removed,
         micros=decision.micros,
+    )
+    usual = action is _ROUTE and not (error or error_location or console_lines or removed) and len(scripts) <= 1
+    if usual:
+        return record
+    return structs.replace(
+        record,
+        code=decision.code,
+        reason=decision.reason[:NAME_CHARACTERS],
+        gateway_headers_removed=removed,
         error=error[:ERROR_CHARACTERS],
         error_location=error_location[:NAME_CHARACTERS],
-        scripts=[f"{one.id}@{one.version}" for one in scripts] if len(scripts) > 1 else [],
+        scripts=[f"{one.id}@{one.version}" for one in scripts] if len(scripts) > 1 else _NO_LIST,
         console_lines=console_lines,
     )
 
@@ -155,26 +182,24 @@ def _text(value: Any) -> str:
     return text if len(text) <= NAME_CHARACTERS else text[:NAME_CHARACTERS]
 
 
-def _gateways(routing: Mapping[str, Any]) -> list[Any]:
+def _destinations(routing: Mapping[str, Any]) -> list[Any]:
+    destinations = routing.get("egress_routing")
+    return destinations if type(destinations) is list else []
+
+
+def _gateways(destinations: list[Any]) -> list[Any]:
     """Ids of the first gateways."""
     found: list[Any] = []
-    destinations = routing.get("egress_routing")
-    for destination in destinations if type(destinations) is list else ():
-        gateways = destination.get("gw") if type(destination) is dict else None
-        if gateways and type(gateways) is dict:
-            found += gateways
-            if len(found) >= GATEWAYS:
-                return found[:GATEWAYS]
-    return found
-
-
-def _first_with(field: str, routing: Mapping[str, Any]) -> dict[Any, list[Any]]:
-    """Header changes of the destination that is tried first, by its gateway."""
-    destinations = routing.get("egress_routing")
-    first = destinations[0] if type(destinations) is list and destinations else None
-    if type(first) is dict and (changes := first.get(field)) and type(gateways := first.get("gw")) is dict and gateways:
-        return {next(iter(gateways)): changes}
-    return {}
+    try:
+        # As nearly all are: 0.4 us for seven, where looking at each before takes 0.6.
+        for destination in destinations[:GATEWAYS]:
+            found += destination["gw"].keys()
+    except (TypeError, KeyError, AttributeError):
+        found = []
+    if len(found) < GATEWAYS and (not found or len(destinations) > GATEWAYS):
+        possible = (one.get("gw") for one in destinations if type(one) is dict)
+        found = [identity for gateways in possible if type(gateways) is dict for identity in gateways]
+    return found if len(found) <= GATEWAYS else found[:GATEWAYS]
 
 
 class DecisionLog:
@@ -219,8 +244,3 @@ def _fields(record: DecisionRecord) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(record)
     del fields["action"]
     return fields
-
-
-def _destinations(routing: dict[str, Any]) -> int:
-    egress = routing.get("egress_routing")
-    return len(egress) if isinstance(egress, list) else 0

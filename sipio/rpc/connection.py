@@ -62,6 +62,7 @@ class RpcConnection:
     __slots__ = (
         "_heard_at",
         "_limits",
+        "_lone",
         "_next_msgid",
         "_output",
         "_outstanding",
@@ -83,6 +84,8 @@ class RpcConnection:
         self._next_msgid = next_msgid
         self._unanswered = 0
         self._partial_since: float | None = None
+        self._lone = False
+        """Whether the last bytes were one whole message."""
         self._heard_at = now
         self.finishing = False
         """Whether only what was begun before is still answered: see `finish`."""
@@ -114,6 +117,10 @@ class RpcConnection:
         all."""
         if self.failed or not data:
             return []
+        if self._lone and (request := messages.lone_request(data, self._limits.frame_bytes)) is not None:
+            self._unanswered += 1
+            self._heard_at = now
+            return [request]
         events: list[Event] = []
         frames: list[bytes] = []
         failure: PeerError | None = None
@@ -148,8 +155,11 @@ class RpcConnection:
             events.append(self._fail(code, failure))
         elif not self._splitter.partial:
             self._partial_since = None
+            self._lone = len(frames) == 1
         elif frames or self._partial_since is None:
             self._partial_since = now
+        if self._partial_since is not None:
+            self._lone = False
         return events
 
     def end_of_input(self) -> list[Event]:

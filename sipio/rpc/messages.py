@@ -78,6 +78,21 @@ def decode_message(frame: bytes) -> Message:
     return message
 
 
+def lone_request(data: bytes, most: int) -> RequestReceived | None:
+    """The request that these bytes are from their first to their last; None where they are anything else, or more than
+    ``most``.
+
+    To find the end of a request of 2 KB first takes 1.5 us more.
+    """
+    if len(data) > most:
+        return None
+    try:
+        message: Message = _decode_message(data)
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError, NotImplementedError):
+        return None
+    return message if type(message) is RequestReceived else None
+
+
 def _read_field_by_field(frame: bytes) -> Message:
     """The slow way, for what the fast decoder refused: accept a method sent as bin, and say what is wrong.
 

@@ -43,17 +43,17 @@ def read_numbers(request: RoutingRequest) -> tuple[RoutingRequest, WrittenNumber
 
     Gateways are looked through only where the call's own caller id is written in some other way: they mostly repeat it.
     """
+    given = request.routing
+    if not request.did and _is_read(given.get("cli")) and _is_read(given.get("dest_number")):
+        return request, None
     did = read_number(request.did).text if request.did else ""
     if did != request.did:
         request = msgspec.structs.replace(request, did=did)
-    given = request.routing
     changes: dict[str, Any] = {}
     spellings: dict[tuple[str, str], str] = {}
     for field in ("cli", "dest_number"):
         value = given.get(field)
-        # Digits alone, as nearly all are, or with spaces, which without a + are the switch's own affair: to read them
-        # would take a microsecond of every call.
-        if not isinstance(value, str) or value.isalnum() or value.replace(" ", "").isalnum():
+        if type(value) is not str or _is_read(value):
             continue
         number = read_number(value)
         if number.text != value:
@@ -68,6 +68,15 @@ def read_numbers(request: RoutingRequest) -> tuple[RoutingRequest, WrittenNumber
     read = {**given, **changes}
     added = tuple(key for key in changes if key not in given)
     return msgspec.structs.replace(request, routing=read), WrittenNumbers(given, read, spellings, added)
+
+
+def _is_read(value: Any) -> bool:
+    """Whether a number is as scripts see it.
+
+    Of digits alone, as nearly all are, or with spaces, which without a + are the switch's own affair: to read those
+    would take a microsecond of every call.
+    """
+    return type(value) is not str or value.isalnum() or value.replace(" ", "").isalnum()
 
 
 def _with_read_callers(egress: Any, spellings: dict[tuple[str, str], str]) -> Any:

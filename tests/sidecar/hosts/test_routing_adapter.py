@@ -370,3 +370,36 @@ def test_what_a_script_does_to_the_sip_request_is_its_own_affair() -> None:
 def test_a_var_of_an_assignment_of_before_stays_what_it_was() -> None:
     data = {**INPUT, "sip": SIP, "vars": {"sip": {"trunk": "a"}}}
     assert decided("data.routing.seen = data.sip.trunk;", data=data)["routing"]["seen"] == "a"
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("data.routing.cli = NaN", ["cli", "NaN"]),
+        ("data.routing.dest_number = -Infinity", ["dest_number", "-Infinity"]),
+        ("data.headers.push({ key: 'X-A', value: 0 / 0 })", ["the header X-A", "NaN"]),
+        ("data.egress_routing.headers = [{ key: 'X-B', value: Infinity }]", ["the header X-B", "Infinity"]),
+        ("data.egress_routing[1].headers = [{ key: 'X-C', value: NaN }]", ["the header X-C", "NaN"]),
+    ],
+)
+def test_a_number_that_is_none_is_told_of(change: str, told: list[str], suspends: bool) -> None:
+    tag, result = run(f"function main(data) {{ {change}; return data; }}", suspends)
+    assert (tag, result["no_number"]) == ("R", told)
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+def test_nothing_is_told_of_null_and_of_its_name(suspends: bool) -> None:
+    tag, result = run("function main(data) { data.routing.note = [null, 'null']; return data; }", suspends)
+    assert (tag, result["routing"]["note"]) == ("R", [None, "null"])
+    assert "no_number" not in result
+
+
+def test_a_refusal_that_says_null_is_a_refusal() -> None:
+    assert run("function main(data) { throw '603 null'; }") == ("R", {"reject": [603, "null"]})
+
+
+def test_an_iterator_of_the_authors_sees_nothing_of_what_is_looked_for() -> None:
+    tampering = "Array.prototype[Symbol.iterator] = () => { throw new Error('seen'); };"
+    tag, result = run(f"function main(data) {{ {tampering} data.routing.cli = NaN; }}")
+    assert (tag, result["no_number"]) == ("R", ["cli", "NaN"])

@@ -9,9 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidecar import header_rules
-from sidecar.header_rules import RuleViolation
+from sidecar.header_rules import EXACT_INTEGER, RuleViolation
 from sidecar.hosts import routing as routing_host
-from sidecar.hosts.routing import EXACT_INTEGER
 from tests.sandbox.support import result
 
 VARIABLES = routing_host.variables_json({})

@@ -50,6 +50,33 @@ def test_request_and_its_answer_are_the_specification_bytes() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x94\x00\x08\xa4ping\x90",
+        b"\x94\x00\x08\xa4ping\x90\x94\x00\x09\xa4ping\x90",
+        b"\x94\x00\x08\xa4ping\x90\x94\x00",
+        b"\x94\x00\x08\xa4pi",
+        b"\x94\x00\x08\xc4\x04ping\x90",
+        b"\x93\x02\xa3bye\x90",
+        b"\x94\x01\x00\xc0\x03",
+        b"\xc1",
+        b"\x94\x00\x08\xa4ping" + b"\x91" * 2_000 + b"\xc0",
+        b"\x94\x00\x08\xa4ping\xda\x01\x00" + b"x" * 256,
+    ],
+)
+def test_what_follows_a_request_that_came_alone_is_read_as_what_follows_several(data: bytes) -> None:
+    """A request that comes alone, as the one before did, is read in another way than those that come together."""
+    ping = b"\x94\x00\x07\xa4ping\x90"
+    alone, several = connection(frame_bytes=200), connection(frame_bytes=200)
+    alone.receive(ping, 0.0)
+    several.receive(ping + ping, 0.0)
+    for piece in (data, b"ng\x90", ping):
+        heard = [plain(event) for event in alone.receive(piece, 1.0)]
+        assert heard == [plain(event) for event in several.receive(piece, 1.0)]
+        assert alone.deadline() == several.deadline()
+
+
 def test_requests_and_notifications_to_the_peer() -> None:
     core = connection()
     msgid = core.request("add", [1, 2])
