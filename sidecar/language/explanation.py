@@ -1,8 +1,7 @@
 """What the engine's errors leave out: which expression was undefined, or is no function, and where.
 
-The engine names the property and not what it was asked of, and tells of a destructuring at the last place that it noted
-before: it notes places of calls, of names of the surroundings and of properties, and of nothing else (measured:
-quickjs-ng 0.17). The script's text says the rest.
+The engine names the property and not what it was asked of, and notes few places (engine_places.py). The script's text
+says the rest.
 """
 
 import re
@@ -12,33 +11,51 @@ from typing import Final
 import msgspec
 from tree_sitter import Node
 
+from sandbox.outcome import Threw
+from sidecar.language.engine_places import (
+    CALLS,
+    FUNCTIONS,
+    NODES,
+    PARENTS,
+    around,
+    called,
+    calls_at,
+    functions_at,
+    inside,
+    is_in_super,
+    made_at,
+    within_function,
+)
 from sidecar.language.syntax_tree import SyntaxTree, walk
 
-_PROPERTY: Final = re.compile(r"cannot (?:read|set) property '(.*)' of (undefined|null)", re.DOTALL)
+_PROPERTY: Final = re.compile(r"cannot (read|set) property '(.*)' of (undefined|null)", re.DOTALL)
 _DESTRUCTURED: Final = "Cannot convert undefined or null to object"
 _NO_FUNCTION: Final = frozenset(["not a function", "not a constructor"])
 _ITERATED: Final = "Symbol.iterator"
+_NOT_ITERABLE: Final = "value is not iterable"
+_BEFORE_DOT: Final = re.compile(r" (?=\??\.\w)")
+"""A chain is often written over several lines."""
+_OPERAND: Final = re.compile(r"invalid '(in|instanceof)' (?:right )?operand")
+_CLASS_CALLED: Final = "class constructors must be invoked with 'new'"
+_NO_PARENT: Final = "parent class must be constructor"
+_TARGETS: Final = {
+    "no setter for property": "{target} has a getter and no setter",
+    "object is not extensible": "{target} cannot be added: {owner} is not extensible",
+    "could not delete property": "could not delete {target}",
+    "not an object": "cannot set {target}: {owner} is not an object",
+    "value has no property": "cannot change {target}: {owner} is undefined or null",
+    _DESTRUCTURED: "cannot delete {target}: {owner} is undefined or null",
+}
+"""What the engine says of a property that is set, changed or deleted, and what there is to say with the text."""
 
-_CALLS: Final = frozenset(["call_expression", "new_expression"])
-_FUNCTIONS: Final = frozenset(
-    [
-        "function_declaration",
-        "function_expression",
-        "generator_function",
-        "generator_function_declaration",
-        "arrow_function",
-        "method_definition",
-    ]
-)
 _CHAINS: Final = frozenset(["identifier", "member_expression", "subscript_expression", "call_expression", "this"])
-_LOOPS: Final = frozenset(["for_statement", "for_in_statement", "while_statement", "do_statement"])
 _PATTERNS: Final = frozenset(["object_pattern", "array_pattern"])
+_MEMBERS: Final = frozenset(["member_expression", "subscript_expression"])
+_ASSIGNMENTS: Final = frozenset(["assignment_expression", "augmented_assignment_expression"])
+_ALTERNATIVES: Final = 3
+"""Expressions that are named where it may have been any of them."""
 _EXCERPT: Final = 80
 """Characters of an expression that are shown."""
-_NODES: Final = 20_000
-"""Nodes of one function that are looked through for a pattern: 1,000 lines have some 10,000."""
-_PARENTS: Final = 200
-"""Nodes around a place that are looked at: an expression nested deeper was not written by a person."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -49,35 +66,56 @@ class Explanation(msgspec.Struct, frozen=True):
     column: int
 
 
-def explained(syntax: SyntaxTree, message: str, line: int, column: int, builtin: str = "") -> Explanation | None:
-    """What the text says of an error that the engine threw; None where it says no more than the engine.
+class _Place(msgspec.Struct, frozen=True):
+    """A place of the engine's in a text."""
 
-    ``line`` and ``column`` are the engine's, which count from 1, columns in bytes. ``builtin`` is the function of the
-    language's own in which it was thrown, empty for the script's own text. Looks at a
-    bounded number of nodes, whatever the text and the place are.
+    syntax: SyntaxTree
+    offset: int
+    around: list[Node]
+    """The nodes that it is in, innermost first."""
+    functions: list[Node]
+    """Its function; several where it may be any of them."""
+
+    def within(self) -> Iterator[Node]:
+        """The nodes around it that are of its own function."""
+        return within_function(self.around, self.offset)
+
+    def after(self) -> Iterator[Node]:
+        """What follows in its function, in the order of the text."""
+        for function in self.functions:
+            is_before = function.end_byte <= self.offset
+            yield from (node for node in inside(function) if is_before or node.start_byte >= self.offset)
+
+    def excerpt(self, node: Node) -> str:
+        return _excerpt(self.syntax, node)
+
+
+def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
+    """What the text says of an error that a script threw; None where it says no more than the engine.
+
+    Looks at a bounded number of nodes, whatever the text and the place are.
     """
+    if threw.location is None:
+        return None
+    # The engine's count from 1, columns in bytes.
+    line, column = threw.location.line, threw.location.column
     offset = syntax.offset(line, column)
     if offset is None:
         return None
-    around = list(_around(syntax, offset))
-    property_error = _PROPERTY.fullmatch(message)
-    found: tuple[Node, str] | None = None
-    if builtin:
-        found = _in_builtin(syntax, around, message, builtin)
-    elif message in _NO_FUNCTION:
-        found = _no_function(syntax, around, offset, message)
-    elif message == _DESTRUCTURED:
-        found = _destructured(syntax, around, offset)
-    elif property_error is not None:
-        name, nothing = property_error.groups()
-        if name == _ITERATED:
-            found = _iterated(syntax, around, offset, nothing)
-        if found is None:
-            found = _property(syntax, around, message, name, nothing)
+    nodes = list(around(syntax, offset))
+    place = _Place(syntax, offset, nodes, functions_at(syntax, nodes, offset, column))
+    message = threw.message
+    found = _in_builtin(place, message, threw.builtin) if threw.builtin else _in_text(place, message)
     if found is not None:
         node, words = found
         return Explanation(words, *syntax.place(node))
-    in_characters = syntax.place_of_byte(offset)
+    if threw.caller is not None and not threw.builtin and is_in_super(nodes, offset):
+        # An error of a class of the author's own: made where the class is called, not within it.
+        caller = syntax.offset(threw.caller.line, threw.caller.column)
+        if caller is not None:
+            return Explanation(message, *syntax.place_of_byte(caller))
+    made = None if threw.builtin else made_at(syntax, nodes, offset, threw.name)
+    in_characters = syntax.place_of_byte(offset) if made is None else syntax.place(made)
     return None if in_characters == (line, column) else Explanation(message, *in_characters)
 
 
@@ -90,7 +128,7 @@ def place_of_subject(syntax: SyntaxTree, subject: str) -> tuple[int, int] | None
     wanted = subject.encode("utf-8", "replace")
     assigned: Node | None = None
     for number, (_, node) in enumerate(walk(syntax, syntax.tree.walk())):
-        if number == _NODES:
+        if number == NODES:
             break
         if node.type == "string" and syntax.text(node)[1:-1] == wanted:
             return syntax.place(node)
@@ -102,153 +140,220 @@ def place_of_subject(syntax: SyntaxTree, subject: str) -> tuple[int, int] | None
     return None if assigned is None else syntax.place(assigned)
 
 
-def loop_at(syntax: SyntaxTree, line: int, column: int) -> tuple[int, int] | None:
-    """Line and column of the loop that a place of the engine's is in, or of the first after it in its function: a loop
-    without a call or a property has no place of its own. None where there is none."""
-    offset = syntax.offset(line, column)
-    if offset is None:
-        return None
-    function = syntax.tree.root_node
-    for node in _around(syntax, offset):
-        if node.type in _LOOPS:
-            return syntax.place(node)
-        if node.type in _FUNCTIONS:
-            function = node
-            break
-    waiting = [function]
-    for _ in range(_NODES):
-        if not waiting:
-            break
-        node = waiting.pop()
-        if node.type in _LOOPS and node.start_byte >= offset:
-            return syntax.place(node)
-        if node.type not in _FUNCTIONS or node == function:
-            waiting.extend(reversed(node.named_children))
-    return None
+def _in_text(place: _Place, message: str) -> tuple[Node, str] | None:
+    """What the engine threw in the script's own text."""
+    property_error = _PROPERTY.fullmatch(message)
+    operand = _OPERAND.fullmatch(message)
+    found: tuple[Node, str] | None = None
+    if message in _NO_FUNCTION:
+        return _no_function(place, message)
+    if message == _NO_PARENT:
+        return _parent(place)
+    if message == _CLASS_CALLED:
+        return _class_called(place)
+    if operand is not None:
+        return _operand(place, operand[1])
+    if message in _TARGETS:
+        found = _target(place, _TARGETS[message], only_deleted=message == _DESTRUCTURED)
+    if found is None and message == _DESTRUCTURED:
+        found = _destructured(place)
+    if message == _NOT_ITERABLE:
+        found = _iterated(place, "not iterable")
+    if property_error is not None:
+        doing, name, nothing = property_error.groups()
+        if name == _ITERATED:
+            found = _iterated(place, nothing)
+        if found is None:
+            found = _property(place, message, name, nothing, is_set=doing == "set")
+    return found
 
 
-def _around(syntax: SyntaxTree, offset: int) -> Iterator[Node]:
-    """The nodes that a byte stands in, innermost first."""
-    node = syntax.tree.root_node.descendant_for_byte_range(offset, offset + 1)
-    for _ in range(_PARENTS):
-        if node is None:
-            return
-        yield node
-        node = node.parent
+def _property(place: _Place, message: str, name: str, nothing: str, *, is_set: bool) -> tuple[Node, str] | None:
+    """The expressions whose property has this name, and what it was asked of: the one around the place, or those after
+    it that note no place of their own."""
+    wanted = name.encode("utf-8", "replace")
+    around_it: list[Node] = []
+    for node in place.within():
+        around_it.append(node)
+        target = node.child_by_field_name("left") if is_set and node.type in _ASSIGNMENTS else None
+        if target is not None and not target.start_byte <= place.offset < target.end_byte:
+            around_it.append(target)
+    owners = _owners(place.syntax, around_it, wanted)
+    if not owners:
+        following = (node for node in place.after() if node.type in _MEMBERS and _is_of_this(node))
+        owners = _owners(place.syntax, following, wanted)
+        told = list(dict.fromkeys(place.excerpt(owner) for owner in owners))
+        if not 0 < len(told) <= _ALTERNATIVES:
+            return None
+        return owners[0], f"{message}: {' or '.join(told)} is {nothing}"
+    return (owners[0], f"{message}: {place.excerpt(owners[0])} is {nothing}") if len(owners) == 1 else None
 
 
-def _property(
-    syntax: SyntaxTree, around: Iterable[Node], message: str, name: str, nothing: str
-) -> tuple[Node, str] | None:
-    """The one expression around the place whose property has this name, and what it was asked of."""
+def _owners(syntax: SyntaxTree, nodes: Iterable[Node], wanted: bytes) -> list[Node]:
+    """What is asked for a property of this name, or, without one, for a property whose name is computed."""
     exact: list[Node] = []
     computed: list[Node] = []
-    for node in around:
-        if node.type in _FUNCTIONS:
-            break
+    for node in nodes:
+        owner = node.child_by_field_name("object")
+        if owner is None:
+            continue
         if node.type == "member_expression":
             key = node.child_by_field_name("property")
-            if key is not None and syntax.text(key) == name.encode("utf-8", "replace"):
-                exact.append(node)
+            if key is not None and syntax.text(key) == wanted:
+                exact.append(owner)
         elif node.type == "subscript_expression":
             key = node.child_by_field_name("index")
             if key is None:
                 continue
             if key.type in ("string", "number"):
-                if syntax.text(key).strip(b"'\"") == name.encode("utf-8", "replace"):
-                    exact.append(node)
+                if syntax.text(key).strip(b"'\"") == wanted:
+                    exact.append(owner)
             else:
-                computed.append(node)
-    candidates = exact or computed
-    if len(candidates) != 1:
+                computed.append(owner)
+    return exact or computed
+
+
+def _is_of_this(node: Node) -> bool:
+    """Whether a chain of properties begins with ``this``, of which the engine notes no place."""
+    for _ in range(PARENTS):
+        owner = node.child_by_field_name("object")
+        if owner is None:
+            return node.type == "this"
+        node = owner
+    return False
+
+
+def _no_function(place: _Place, message: str) -> tuple[Node, str] | None:
+    calls = calls_at(place.syntax, place.around, place.offset)
+    functions = [function for call in calls if (function := called(call)) is not None]
+    if not functions or len(functions) > _ALTERNATIVES:
         return None
-    owner = candidates[0].child_by_field_name("object")
-    return None if owner is None else (owner, f"{message}: {_excerpt(syntax, owner)} is {nothing}")
+    told = " or ".join(place.excerpt(function) for function in functions)
+    what = "not a constructor" if calls[0].type == "new_expression" and len(calls) == 1 else message
+    arguments = calls[0].child_by_field_name("arguments")
+    is_split = arguments is not None and arguments.start_point.row > functions[0].end_point.row
+    hint = "; is there a semicolon missing after it?" if is_split else ""
+    return functions[0], f"{told} is {what}{hint}"
 
 
-def _no_function(syntax: SyntaxTree, around: Iterable[Node], offset: int, message: str) -> tuple[Node, str] | None:
-    call = _call(around, offset)
-    if call is None:
+def _class_called(place: _Place) -> tuple[Node, str] | None:
+    calls = calls_at(place.syntax, place.around, place.offset)
+    function = called(calls[0]) if len(calls) == 1 else None
+    if function is None:
         return None
-    called = _called(call)
-    if called is None:
-        return None
-    what = "not a constructor" if call.type == "new_expression" else message
-    return called, f"{_excerpt(syntax, called)} is {what}"
+    name = place.excerpt(function)
+    return function, f"{name} is a class and is made by `new {name}(...)`"
 
 
-def _in_builtin(syntax: SyntaxTree, around: list[Node], message: str, builtin: str) -> tuple[Node, str] | None:
-    """What a function of the language threw, with the call that the script wrote."""
-    for node in around:
-        if node.type not in _CALLS:
+def _parent(place: _Place) -> tuple[Node, str] | None:
+    for node in place.around:
+        if node.type == "class_heritage" and node.named_children:
+            parent = node.named_children[0]
+            return parent, f"{place.excerpt(parent)} is not a class that another can extend"
+    return None
+
+
+def _operand(place: _Place, operator: str) -> tuple[Node, str] | None:
+    """The right side of an ``in`` or ``instanceof``."""
+    for node in place.within():
+        word = node.child_by_field_name("operator") if node.type == "binary_expression" else None
+        right = node.child_by_field_name("right")
+        if word is not None and word.type == operator and right is not None:
+            needed = "an object or a list" if operator == "in" else "a class"
+            return right, f"{place.excerpt(right)} is not {needed}, which `{operator}` needs"
+    return None
+
+
+def _target(place: _Place, words: str, *, only_deleted: bool) -> tuple[Node, str] | None:
+    """The property that is set, changed or deleted around the place."""
+    for node in place.within():
+        if node.type == "unary_expression":
+            operator = node.child_by_field_name("operator")
+            target = node.child_by_field_name("argument") if operator and operator.type == "delete" else None
+        elif only_deleted:
             continue
-        called = _called(node)
-        name = _last_name(syntax, called) if called is not None else None
-        if called is not None and name == builtin:
+        elif node.type in _ASSIGNMENTS:
+            target = node.child_by_field_name("left")
+        else:
+            target = node.child_by_field_name("argument") if node.type == "update_expression" else None
+        owner = target.child_by_field_name("object") if target is not None else None
+        if target is not None and owner is not None:
+            return target, words.format(target=place.excerpt(target), owner=place.excerpt(owner))
+    return None
+
+
+def _in_builtin(place: _Place, message: str, builtin: str) -> tuple[Node, str] | None:
+    """What a function of the language threw, with the call that the script wrote."""
+    for node in place.around:
+        if node.type not in CALLS:
+            continue
+        function = called(node)
+        if function is not None and _last_name(place.syntax, function) == builtin:
             given = "an argument is not a function" if message == "not a function" else message
-            return called, f"{_excerpt(syntax, called)}: {given}"
+            return function, f"{place.excerpt(function)}: {given}"
     return None
 
 
-def _call(around: Iterable[Node], offset: int) -> Node | None:
-    """The call whose function's name stands at the place."""
-    for node in around:
-        if node.type in _FUNCTIONS:
-            return None
-        if node.type in _CALLS:
-            called = _called(node)
-            if called is None:
-                continue
-            member = called.child_by_field_name("property")
-            starts = {node.start_byte, called.start_byte, called.end_byte}
-            if member is not None:
-                starts = {member.start_byte}
-            if node.type == "new_expression":
-                starts |= {node.start_byte, called.start_byte, called.end_byte}
-            if offset in starts:
-                return node
+def _last_name(syntax: SyntaxTree, function: Node) -> str:
+    member = function.child_by_field_name("property")
+    return syntax.text(member if member is not None else function)[:100].decode("utf-8", "replace")
+
+
+def _iterated(place: _Place, nothing: str) -> tuple[Node, str] | None:
+    for node in place.within():
+        value, pattern = _gone_through(node)
+        if value is not None and value.start_byte <= place.offset <= value.end_byte:
+            return _not_a_list(place, value, pattern, nothing)
+    found = _destructured(place, "array_pattern", nothing)
+    if found is not None:
+        return found
+    for node in place.after():
+        value, pattern = _gone_through(node)
+        if value is not None and (value.type == "this" or _is_of_this(value)):
+            return _not_a_list(place, value, pattern, nothing)
     return None
 
 
-def _called(call: Node) -> Node | None:
-    return call.child_by_field_name("function" if call.type == "call_expression" else "constructor")
+def _gone_through(node: Node) -> tuple[Node | None, Node | None]:
+    """The list that a statement or an expression goes through, and the pattern that takes each element apart."""
+    if node.type == "for_in_statement":
+        left = node.child_by_field_name("left")
+        return node.child_by_field_name("right"), left if left is not None and left.type in _PATTERNS else None
+    if node.type in ("spread_element", "yield_expression") and node.named_children:
+        return node.named_children[0], None
+    return None, None
 
 
-def _last_name(syntax: SyntaxTree, called: Node) -> str:
-    member = called.child_by_field_name("property")
-    return syntax.text(member if member is not None else called)[:100].decode("utf-8", "replace")
-
-
-def _iterated(syntax: SyntaxTree, around: Iterable[Node], offset: int, nothing: str) -> tuple[Node, str] | None:
-    for node in around:
-        if node.type in _FUNCTIONS:
-            break
-        value: Node | None = None
-        if node.type == "for_in_statement":
-            value = node.child_by_field_name("right")
-        elif node.type == "spread_element" and node.named_children:
-            value = node.named_children[0]
-        if value is not None and value.start_byte <= offset <= value.end_byte:
-            return value, f"{_excerpt(syntax, value)} is {nothing}, and a list is needed"
-    return _destructured(syntax, around, offset, "array_pattern", nothing)
+def _not_a_list(place: _Place, value: Node, pattern: Node | None, nothing: str) -> tuple[Node, str]:
+    list_name = place.excerpt(value)
+    if pattern is not None and next(_levels(place.syntax, pattern, "array_pattern"), None) is not None:
+        apart = f"{list_name}, an element of it, or a part of one"
+        return pattern, f"cannot take {place.excerpt(pattern)} out of the elements of {list_name}: {apart} is {nothing}"
+    return value, f"{list_name} is {nothing}, and a list is needed"
 
 
 def _destructured(
-    syntax: SyntaxTree,
-    around: Iterable[Node],
-    offset: int,
-    kind: str = "object_pattern",
-    nothing: str = "undefined or null",
+    place: _Place, kind: str = "object_pattern", nothing: str = "undefined or null"
 ) -> tuple[Node, str] | None:
     """The first pattern that takes something apart after the place, in the same function."""
-    function = next((node for node in around if node.type in _FUNCTIONS), syntax.tree.root_node)
+    for function in place.functions:
+        found = _taken_apart_in(function, place.syntax, place.offset, kind, nothing)
+        if found is not None:
+            return found
+    return None
+
+
+def _taken_apart_in(
+    function: Node, syntax: SyntaxTree, offset: int, kind: str, nothing: str
+) -> tuple[Node, str] | None:
     parameters: list[Node] = []
     for pattern, value in _patterns(function):
         is_looped = pattern.parent is not None and pattern.parent.type == "for_in_statement"
         if is_looped and value is not None and value.start_byte <= offset <= value.end_byte:
             return pattern, _taken_apart(syntax, pattern, _excerpt(syntax, value), kind, nothing, is_element=True)
         # Each notes its own place after it has taken apart, so that the place told is before the pattern's.
-        if pattern.start_byte <= offset or next(_levels(syntax, pattern, kind), None) is None:
+        is_assigned = pattern.parent is not None and pattern.parent.type == "assignment_expression"
+        if pattern.start_byte < offset + (not is_assigned) or next(_levels(syntax, pattern, kind), None) is None:
             continue
         if value is None:
             parameters.append(pattern)
@@ -277,20 +382,18 @@ def _taken_apart(
     is_element: bool = False,
 ) -> str:
     source = f"an element of {source}" if is_element else source
-    whole = source if joins else f"({source})"
-    paths = (".".join(path) for path in _levels(syntax, pattern, kind))
-    wrong = " or ".join(f"{whole}.{path}" if path else source for path in paths)
+    wrong = " or ".join(_levels(syntax, pattern, kind, source, source if joins else f"({source})"))
     return f"cannot take {_excerpt(syntax, pattern)} out of {source}: {wrong} is {nothing}"
 
 
 def _patterns(function: Node) -> Iterator[tuple[Node, Node | None]]:
     """Each pattern of a function in the order of the text and what it takes apart, None for an argument."""
     waiting = [function]
-    for _ in range(_NODES):
+    for _ in range(NODES):
         if not waiting:
             return
         node = waiting.pop()
-        if node.type in _FUNCTIONS and node != function:
+        if node.type in FUNCTIONS and node != function:
             continue
         target: Node | None = None
         value: Node | None = None
@@ -305,23 +408,33 @@ def _patterns(function: Node) -> Iterator[tuple[Node, Node | None]]:
         waiting.extend(reversed(node.named_children))
 
 
-def _levels(syntax: SyntaxTree, pattern: Node, kind: str) -> Iterator[tuple[str, ...]]:
-    """The names that lead to each part of a value that a pattern takes apart by a pattern of this kind."""
-    waiting: list[tuple[Node, tuple[str, ...]]] = [(pattern, ())]
-    for _ in range(_PARENTS):
+def _levels(syntax: SyntaxTree, pattern: Node, kind: str, source: str = "", joined: str = "") -> Iterator[str]:
+    """What each part of a value is called that a pattern takes apart by a pattern of this kind; ``joined`` is how the
+    value is called before a dot."""
+    waiting = [(pattern, source, joined)]
+    for _ in range(PARENTS):
         if not waiting:
             return
-        node, path = waiting.pop()
+        node, name, before = waiting.pop()
         if node.type == kind:
-            yield path
+            yield name
         for child in reversed(node.named_children):
             key, value = child.child_by_field_name("key"), child.child_by_field_name("value")
+            if node.type == "array_pattern":
+                value = child
             if value is not None and value.type == "assignment_pattern":
                 value = value.child_by_field_name("left")
-            if key is not None and value is not None and value.type in _PATTERNS:
-                waiting.append((value, (*path, _excerpt(syntax, key))))
+            if value is None or value.type not in _PATTERNS:
+                continue
+            if key is None or node.type == "array_pattern":
+                element = f"an element of {name}"
+                waiting.append((value, element, f"({element})"))
+            else:
+                part = f"{before}.{_excerpt(syntax, key)}"
+                waiting.append((value, part, part))
 
 
 def _excerpt(syntax: SyntaxTree, node: Node) -> str:
     text = b" ".join(syntax.text(node)[: 4 * _EXCERPT].split()).decode("utf-8", "replace")
+    text = _BEFORE_DOT.sub("", text)
     return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
