@@ -5,9 +5,11 @@ it noted before (measured: quickjs-ng 0.17): of a call at a name among its argum
 something earlier, and where a function has noted nothing yet at the first column of the line that it begins on.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
 from tree_sitter import Node
 
 from sidecar.language.syntax_tree import SyntaxTree, walk
@@ -31,6 +33,34 @@ NODES: Final = 20_000
 """Nodes of one function that are looked through: 1,000 lines have some 10,000."""
 PARENTS: Final = 200
 """Nodes around a place that are looked at: an expression nested deeper was not written by a person."""
+_BEFORE_DOT: Final = re.compile(r" (?=\??\.\w)")
+"""A chain is often written over several lines."""
+_EXCERPT: Final = 80
+"""Characters of an expression that are shown."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A place of the engine's in a text."""
+
+    syntax: SyntaxTree
+    offset: int
+    around: list[Node]
+    """The nodes that it is in, innermost first."""
+    functions: list[Node]
+    """Its function; several where it may be any of them."""
+
+    def within(self) -> Iterator[Node]:
+        """The nodes around it that are of its own function."""
+        return within_function(self.around, self.offset)
+
+    def after(self) -> Iterator[Node]:
+        """What follows in its function, in the order of the text."""
+        for function in self.functions:
+            is_before = function.end_byte <= self.offset
+            yield from (node for node in inside(function) if is_before or node.start_byte >= self.offset)
+
+    def excerpt(self, node: Node) -> str:
+        return excerpt(self.syntax, node)
 
 
 def around(syntax: SyntaxTree, offset: int) -> Iterator[Node]:
@@ -172,3 +202,19 @@ def loop_at(syntax: SyntaxTree, line: int, column: int) -> tuple[int, int] | Non
         if node.type not in FUNCTIONS or node == function:
             waiting.extend(reversed(node.named_children))
     return None
+
+
+def excerpt(syntax: SyntaxTree, node: Node) -> str:
+    text = b" ".join(syntax.text(node)[: 4 * _EXCERPT].split()).decode("utf-8", "replace")
+    text = _BEFORE_DOT.sub("", text)
+    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
+
+
+def is_of_this(node: Node) -> bool:
+    """Whether a chain of properties begins with ``this``, of which the engine notes no place."""
+    for _ in range(PARENTS):
+        owner = node.child_by_field_name("object")
+        if owner is None:
+            return node.type == "this"
+        node = owner
+    return False

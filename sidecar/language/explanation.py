@@ -5,7 +5,7 @@ says the rest.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -14,27 +14,24 @@ from tree_sitter import Node
 from sandbox.outcome import Threw
 from sidecar.language.engine_places import (
     CALLS,
-    FUNCTIONS,
     NODES,
-    PARENTS,
+    Place,
     around,
     called,
     calls_at,
     functions_at,
-    inside,
     is_in_super,
+    is_of_this,
     made_at,
-    within_function,
 )
 from sidecar.language.syntax_tree import SyntaxTree, walk
+from sidecar.language.taken_apart import destructured, iterated
 
 _PROPERTY: Final = re.compile(r"cannot (read|set) property '(.*)' of (undefined|null)", re.DOTALL)
 _DESTRUCTURED: Final = "Cannot convert undefined or null to object"
 _NO_FUNCTION: Final = frozenset(["not a function", "not a constructor"])
 _ITERATED: Final = "Symbol.iterator"
 _NOT_ITERABLE: Final = "value is not iterable"
-_BEFORE_DOT: Final = re.compile(r" (?=\??\.\w)")
-"""A chain is often written over several lines."""
 _OPERAND: Final = re.compile(r"invalid '(in|instanceof)' (?:right )?operand")
 _CLASS_CALLED: Final = "class constructors must be invoked with 'new'"
 _NO_PARENT: Final = "parent class must be constructor"
@@ -48,14 +45,10 @@ _TARGETS: Final = {
 }
 """What the engine says of a property that is set, changed or deleted, and what there is to say with the text."""
 
-_CHAINS: Final = frozenset(["identifier", "member_expression", "subscript_expression", "call_expression", "this"])
-_PATTERNS: Final = frozenset(["object_pattern", "array_pattern"])
 _MEMBERS: Final = frozenset(["member_expression", "subscript_expression"])
 _ASSIGNMENTS: Final = frozenset(["assignment_expression", "augmented_assignment_expression"])
 _ALTERNATIVES: Final = 3
 """Expressions that are named where it may have been any of them."""
-_EXCERPT: Final = 80
-"""Characters of an expression that are shown."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -64,30 +57,6 @@ class Explanation(msgspec.Struct, frozen=True):
     message: str
     line: int
     column: int
-
-
-class _Place(msgspec.Struct, frozen=True):
-    """A place of the engine's in a text."""
-
-    syntax: SyntaxTree
-    offset: int
-    around: list[Node]
-    """The nodes that it is in, innermost first."""
-    functions: list[Node]
-    """Its function; several where it may be any of them."""
-
-    def within(self) -> Iterator[Node]:
-        """The nodes around it that are of its own function."""
-        return within_function(self.around, self.offset)
-
-    def after(self) -> Iterator[Node]:
-        """What follows in its function, in the order of the text."""
-        for function in self.functions:
-            is_before = function.end_byte <= self.offset
-            yield from (node for node in inside(function) if is_before or node.start_byte >= self.offset)
-
-    def excerpt(self, node: Node) -> str:
-        return _excerpt(self.syntax, node)
 
 
 def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
@@ -103,7 +72,7 @@ def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
     if offset is None:
         return None
     nodes = list(around(syntax, offset))
-    place = _Place(syntax, offset, nodes, functions_at(syntax, nodes, offset, column))
+    place = Place(syntax, offset, nodes, functions_at(syntax, nodes, offset, column))
     message = threw.message
     found = _in_builtin(place, message, threw.builtin) if threw.builtin else _in_text(place, message)
     if found is not None:
@@ -140,7 +109,7 @@ def place_of_subject(syntax: SyntaxTree, subject: str) -> tuple[int, int] | None
     return None if assigned is None else syntax.place(assigned)
 
 
-def _in_text(place: _Place, message: str) -> tuple[Node, str] | None:
+def _in_text(place: Place, message: str) -> tuple[Node, str] | None:
     """What the engine threw in the script's own text."""
     property_error = _PROPERTY.fullmatch(message)
     operand = _OPERAND.fullmatch(message)
@@ -156,19 +125,19 @@ def _in_text(place: _Place, message: str) -> tuple[Node, str] | None:
     if message in _TARGETS:
         found = _target(place, _TARGETS[message], only_deleted=message == _DESTRUCTURED)
     if found is None and message == _DESTRUCTURED:
-        found = _destructured(place)
+        found = destructured(place)
     if message == _NOT_ITERABLE:
-        found = _iterated(place, "not iterable")
+        found = iterated(place, "not iterable")
     if property_error is not None:
         doing, name, nothing = property_error.groups()
         if name == _ITERATED:
-            found = _iterated(place, nothing)
+            found = iterated(place, nothing)
         if found is None:
             found = _property(place, message, name, nothing, is_set=doing == "set")
     return found
 
 
-def _property(place: _Place, message: str, name: str, nothing: str, *, is_set: bool) -> tuple[Node, str] | None:
+def _property(place: Place, message: str, name: str, nothing: str, *, is_set: bool) -> tuple[Node, str] | None:
     """The expressions whose property has this name, and what it was asked of: the one around the place, or those after
     it that note no place of their own."""
     wanted = name.encode("utf-8", "replace")
@@ -180,7 +149,7 @@ def _property(place: _Place, message: str, name: str, nothing: str, *, is_set: b
             around_it.append(target)
     owners = _owners(place.syntax, around_it, wanted)
     if not owners:
-        following = (node for node in place.after() if node.type in _MEMBERS and _is_of_this(node))
+        following = (node for node in place.after() if node.type in _MEMBERS and is_of_this(node))
         owners = _owners(place.syntax, following, wanted)
         told = list(dict.fromkeys(place.excerpt(owner) for owner in owners))
         if not 0 < len(told) <= _ALTERNATIVES:
@@ -213,17 +182,7 @@ def _owners(syntax: SyntaxTree, nodes: Iterable[Node], wanted: bytes) -> list[No
     return exact or computed
 
 
-def _is_of_this(node: Node) -> bool:
-    """Whether a chain of properties begins with ``this``, of which the engine notes no place."""
-    for _ in range(PARENTS):
-        owner = node.child_by_field_name("object")
-        if owner is None:
-            return node.type == "this"
-        node = owner
-    return False
-
-
-def _no_function(place: _Place, message: str) -> tuple[Node, str] | None:
+def _no_function(place: Place, message: str) -> tuple[Node, str] | None:
     calls = calls_at(place.syntax, place.around, place.offset)
     functions = [function for call in calls if (function := called(call)) is not None]
     if not functions or len(functions) > _ALTERNATIVES:
@@ -236,7 +195,7 @@ def _no_function(place: _Place, message: str) -> tuple[Node, str] | None:
     return functions[0], f"{told} is {what}{hint}"
 
 
-def _class_called(place: _Place) -> tuple[Node, str] | None:
+def _class_called(place: Place) -> tuple[Node, str] | None:
     calls = calls_at(place.syntax, place.around, place.offset)
     function = called(calls[0]) if len(calls) == 1 else None
     if function is None:
@@ -245,7 +204,7 @@ def _class_called(place: _Place) -> tuple[Node, str] | None:
     return function, f"{name} is a class and is made by `new {name}(...)`"
 
 
-def _parent(place: _Place) -> tuple[Node, str] | None:
+def _parent(place: Place) -> tuple[Node, str] | None:
     for node in place.around:
         if node.type == "class_heritage" and node.named_children:
             parent = node.named_children[0]
@@ -253,7 +212,7 @@ def _parent(place: _Place) -> tuple[Node, str] | None:
     return None
 
 
-def _operand(place: _Place, operator: str) -> tuple[Node, str] | None:
+def _operand(place: Place, operator: str) -> tuple[Node, str] | None:
     """The right side of an ``in`` or ``instanceof``."""
     for node in place.within():
         word = node.child_by_field_name("operator") if node.type == "binary_expression" else None
@@ -264,7 +223,7 @@ def _operand(place: _Place, operator: str) -> tuple[Node, str] | None:
     return None
 
 
-def _target(place: _Place, words: str, *, only_deleted: bool) -> tuple[Node, str] | None:
+def _target(place: Place, words: str, *, only_deleted: bool) -> tuple[Node, str] | None:
     """The property that is set, changed or deleted around the place."""
     for node in place.within():
         if node.type == "unary_expression":
@@ -282,7 +241,7 @@ def _target(place: _Place, words: str, *, only_deleted: bool) -> tuple[Node, str
     return None
 
 
-def _in_builtin(place: _Place, message: str, builtin: str) -> tuple[Node, str] | None:
+def _in_builtin(place: Place, message: str, builtin: str) -> tuple[Node, str] | None:
     """What a function of the language threw, with the call that the script wrote."""
     for node in place.around:
         if node.type not in CALLS:
@@ -297,144 +256,3 @@ def _in_builtin(place: _Place, message: str, builtin: str) -> tuple[Node, str] |
 def _last_name(syntax: SyntaxTree, function: Node) -> str:
     member = function.child_by_field_name("property")
     return syntax.text(member if member is not None else function)[:100].decode("utf-8", "replace")
-
-
-def _iterated(place: _Place, nothing: str) -> tuple[Node, str] | None:
-    for node in place.within():
-        value, pattern = _gone_through(node)
-        if value is not None and value.start_byte <= place.offset <= value.end_byte:
-            return _not_a_list(place, value, pattern, nothing)
-    found = _destructured(place, "array_pattern", nothing)
-    if found is not None:
-        return found
-    for node in place.after():
-        value, pattern = _gone_through(node)
-        if value is not None and (value.type == "this" or _is_of_this(value)):
-            return _not_a_list(place, value, pattern, nothing)
-    return None
-
-
-def _gone_through(node: Node) -> tuple[Node | None, Node | None]:
-    """The list that a statement or an expression goes through, and the pattern that takes each element apart."""
-    if node.type == "for_in_statement":
-        left = node.child_by_field_name("left")
-        return node.child_by_field_name("right"), left if left is not None and left.type in _PATTERNS else None
-    if node.type in ("spread_element", "yield_expression") and node.named_children:
-        return node.named_children[0], None
-    return None, None
-
-
-def _not_a_list(place: _Place, value: Node, pattern: Node | None, nothing: str) -> tuple[Node, str]:
-    list_name = place.excerpt(value)
-    if pattern is not None and next(_levels(place.syntax, pattern, "array_pattern"), None) is not None:
-        apart = f"{list_name}, an element of it, or a part of one"
-        return pattern, f"cannot take {place.excerpt(pattern)} out of the elements of {list_name}: {apart} is {nothing}"
-    return value, f"{list_name} is {nothing}, and a list is needed"
-
-
-def _destructured(
-    place: _Place, kind: str = "object_pattern", nothing: str = "undefined or null"
-) -> tuple[Node, str] | None:
-    """The first pattern that takes something apart after the place, in the same function."""
-    for function in place.functions:
-        found = _taken_apart_in(function, place.syntax, place.offset, kind, nothing)
-        if found is not None:
-            return found
-    return None
-
-
-def _taken_apart_in(
-    function: Node, syntax: SyntaxTree, offset: int, kind: str, nothing: str
-) -> tuple[Node, str] | None:
-    parameters: list[Node] = []
-    for pattern, value in _patterns(function):
-        is_looped = pattern.parent is not None and pattern.parent.type == "for_in_statement"
-        if is_looped and value is not None and value.start_byte <= offset <= value.end_byte:
-            return pattern, _taken_apart(syntax, pattern, _excerpt(syntax, value), kind, nothing, is_element=True)
-        # Each notes its own place after it has taken apart, so that the place told is before the pattern's.
-        is_assigned = pattern.parent is not None and pattern.parent.type == "assignment_expression"
-        if pattern.start_byte < offset + (not is_assigned) or next(_levels(syntax, pattern, kind), None) is None:
-            continue
-        if value is None:
-            parameters.append(pattern)
-            continue
-        if parameters:
-            break
-        return pattern, _taken_apart(
-            syntax, pattern, _excerpt(syntax, value), kind, nothing, joins=value.type in _CHAINS
-        )
-    if not parameters:
-        return None
-    if len(parameters) > 1:
-        patterns = " or ".join(_excerpt(syntax, one) for one in parameters)
-        return parameters[0], f"cannot take {patterns} out of an argument that is {nothing}"
-    return parameters[0], _taken_apart(syntax, parameters[0], "the argument", kind, nothing)
-
-
-def _taken_apart(
-    syntax: SyntaxTree,
-    pattern: Node,
-    source: str,
-    kind: str,
-    nothing: str,
-    *,
-    joins: bool = True,
-    is_element: bool = False,
-) -> str:
-    source = f"an element of {source}" if is_element else source
-    wrong = " or ".join(_levels(syntax, pattern, kind, source, source if joins else f"({source})"))
-    return f"cannot take {_excerpt(syntax, pattern)} out of {source}: {wrong} is {nothing}"
-
-
-def _patterns(function: Node) -> Iterator[tuple[Node, Node | None]]:
-    """Each pattern of a function in the order of the text and what it takes apart, None for an argument."""
-    waiting = [function]
-    for _ in range(NODES):
-        if not waiting:
-            return
-        node = waiting.pop()
-        if node.type in FUNCTIONS and node != function:
-            continue
-        target: Node | None = None
-        value: Node | None = None
-        if node.type == "variable_declarator":
-            target, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        elif node.type in ("assignment_expression", "for_in_statement"):
-            target, value = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if value is not None and target is not None and target.type in _PATTERNS:
-            yield target, value
-        if node.type == "formal_parameters":
-            yield from ((one, None) for one in node.named_children if one.type in _PATTERNS)
-        waiting.extend(reversed(node.named_children))
-
-
-def _levels(syntax: SyntaxTree, pattern: Node, kind: str, source: str = "", joined: str = "") -> Iterator[str]:
-    """What each part of a value is called that a pattern takes apart by a pattern of this kind; ``joined`` is how the
-    value is called before a dot."""
-    waiting = [(pattern, source, joined)]
-    for _ in range(PARENTS):
-        if not waiting:
-            return
-        node, name, before = waiting.pop()
-        if node.type == kind:
-            yield name
-        for child in reversed(node.named_children):
-            key, value = child.child_by_field_name("key"), child.child_by_field_name("value")
-            if node.type == "array_pattern":
-                value = child
-            if value is not None and value.type == "assignment_pattern":
-                value = value.child_by_field_name("left")
-            if value is None or value.type not in _PATTERNS:
-                continue
-            if key is None or node.type == "array_pattern":
-                element = f"an element of {name}"
-                waiting.append((value, element, f"({element})"))
-            else:
-                part = f"{before}.{_excerpt(syntax, key)}"
-                waiting.append((value, part, part))
-
-
-def _excerpt(syntax: SyntaxTree, node: Node) -> str:
-    text = b" ".join(syntax.text(node)[: 4 * _EXCERPT].split()).decode("utf-8", "replace")
-    text = _BEFORE_DOT.sub("", text)
-    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
