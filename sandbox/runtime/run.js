@@ -9,7 +9,8 @@
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
-// turn that leaves the run waiting; tellsUnawaited is true where an author is told what the run left behind.
+// turn that leaves the run waiting; tellsUnawaited is true where an author is told what the run left behind, and
+// tellsRejection(error) says whether of a rejection that nobody awaited.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
 const AUTHOR_LINE_OFFSET = 2000;

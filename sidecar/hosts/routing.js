@@ -269,5 +269,5 @@
     return match === null ? undefined : rejection(match[1], apply(trim, apply(slice, message, [match[0].length]), []));
   };
 
-  return { prepare, collect, caught, tellsUnawaited: true };
+  return { prepare, collect, caught, tellsUnawaited: true, tellsRejection: () => true };
 })();
