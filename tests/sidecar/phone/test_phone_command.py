@@ -333,11 +333,6 @@ def test_the_end_of_the_call_and_a_failed_action_are_no_rejections_that_were_mis
     assert "ctx.tts: text is needed" in phone.out
 
 
-def test_an_endless_loop_is_told_with_its_place(phone: Phone) -> None:
-    assert phone.call("await ctx.answer();\nlet n = 1;\nwhile (n) {\n  n += 1;\n}", "1") == 1
-    assert "in the loop here (author.js:4:1)" in phone.out
-
-
 def test_real_time_takes_time(phone: Phone) -> None:
     began = time.monotonic()
     assert phone.call('await ctx.tts("x"); ctx.log("y");', "wait 0.2", "--real-time", "--quiet") == 0
