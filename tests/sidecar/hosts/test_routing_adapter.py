@@ -370,3 +370,21 @@ def test_what_a_script_does_to_the_sip_request_is_its_own_affair() -> None:
 def test_a_var_of_an_assignment_of_before_stays_what_it_was() -> None:
     data = {**INPUT, "sip": SIP, "vars": {"sip": {"trunk": "a"}}}
     assert decided("data.routing.seen = data.sip.trunk;", data=data)["routing"]["seen"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("'london'", '"london"'),
+        ("'x'.repeat(1000)", f'"{"x" * 40}"'),
+        ("true", "true"),
+        ("7n", "7"),
+        ("Symbol('a')", "Symbol(a)"),
+        ("() => 1", "a function"),
+        ("data.egress_routing", "a list"),
+    ],
+)
+def test_what_main_returned_in_place_of_the_call_is_named(value: str, told: str) -> None:
+    tag, error = run(f"function main(data) {{ return {value}; }}")
+    assert tag == "E"
+    assert error["message"] == f"main returned {told}, and must return data, its routing object, or nothing"
