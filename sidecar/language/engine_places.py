@@ -28,6 +28,7 @@ FUNCTIONS: Final = frozenset(
 _BODIES: Final = FUNCTIONS | {"field_definition", "class_static_block"}
 """What the engine runs as a function of its own."""
 _LOOPS: Final = frozenset(["for_statement", "for_in_statement", "while_statement", "do_statement"])
+ANONYMOUS: Final = "<anonymous>"
 _NAMES: Final = frozenset(["identifier", "shorthand_property_identifier"])
 NODES: Final = 20_000
 """Nodes of one function that are looked through: 1,000 lines have some 10,000."""
@@ -81,10 +82,18 @@ def within_function(nodes: Iterable[Node], offset: int) -> Iterator[Node]:
         yield node
 
 
-def functions_at(syntax: SyntaxTree, nodes: Sequence[Node], offset: int, column: int) -> list[Node]:
-    """The function that a place of the engine's is in; several where it may be any that begins on the line."""
+def functions_at(syntax: SyntaxTree, nodes: Sequence[Node], offset: int, column: int, frame: str) -> list[Node]:
+    """The function that a place of the engine's is in; several where it may be any that begins on the line.
+
+    ``frame`` is what the engine calls the function.
+    """
     root = syntax.tree.root_node
     inner = next((node for node in nodes if node.type in FUNCTIONS), root)
+    if frame == ANONYMOUS and column != 1 and (inner == root or inner.child_by_field_name("name") is not None):
+        # A function without a name that has noted nothing yet is told of at what stands before it on the line.
+        row = syntax.source.count(b"\n", 0, offset)
+        after = [node for node in _bodies(inner) if node.start_byte >= offset and node.start_point.row == row]
+        return [node for node in after if node.child_by_field_name("name") is None] or [inner]
     is_blank = syntax.source[offset : offset + 1].isspace()
     if column != 1 or not (is_blank or inner == root):
         return [inner]

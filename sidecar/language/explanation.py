@@ -72,7 +72,8 @@ def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
     if offset is None:
         return None
     nodes = list(around(syntax, offset))
-    place = Place(syntax, offset, nodes, functions_at(syntax, nodes, offset, column))
+    frame = threw.stack[0].partition(" ")[0] if threw.stack else ""
+    place = Place(syntax, offset, nodes, functions_at(syntax, nodes, offset, column, frame))
     message = threw.message
     found = _in_builtin(place, message, threw.builtin) if threw.builtin else _in_text(place, message)
     if found is not None:

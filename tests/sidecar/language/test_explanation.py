@@ -149,6 +149,19 @@ def explain(text: str) -> tuple[str, int, int] | None:
             3,
             19,
         ),
+        # A function without a name that is given to another, and has noted no place yet.
+        (
+            "  [data.no].map(({ gw }) => gw);\n  const { x } = data;",
+            "cannot take { gw } out of the argument: the argument is undefined or null",
+            2,
+            18,
+        ),
+        (
+            "  [{}].map(function ({ gw: { id } }) {\n    return id;\n  });",
+            "cannot take { gw: { id } } out of the argument: the argument or the argument.gw is undefined or null",
+            2,
+            22,
+        ),
         # Of what is asked of `this` the engine notes no place.
         (
             "  const o = {\n    get first() {\n      return this.list[0];\n    },\n  };\n  o.first;",
