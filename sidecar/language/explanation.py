@@ -249,9 +249,26 @@ def _in_builtin(place: Place, message: str, builtin: str) -> tuple[Node, str] | 
             continue
         function = called(node)
         if function is not None and _last_name(place.syntax, function) == builtin:
-            given = "an argument is not a function" if message == "not a function" else message
-            return function, f"{place.excerpt(function)}: {given}"
+            arguments = node.child_by_field_name("arguments")
+            first = arguments.named_children[0] if arguments is not None and arguments.named_child_count else None
+            return function, f"{place.excerpt(function)}: {_given(place, first, message)}"
     return None
+
+
+def _given(place: Place, first: Node | None, message: str) -> str:
+    """What a function of the language says of what it was given, whose first argument it needs."""
+    if message == "not a function":
+        return "an argument is not a function"
+    if first is None or first.type == "spread_element":
+        return message
+    property_error = _PROPERTY.fullmatch(message)
+    if message == _DESTRUCTURED:
+        return f"{place.excerpt(first)} is undefined or null"
+    if message == _NOT_ITERABLE:
+        return f"{place.excerpt(first)} is not iterable, and a list is needed"
+    if property_error is not None and property_error[2] == _ITERATED:
+        return f"{place.excerpt(first)} is {property_error[3]}, and a list is needed"
+    return message
 
 
 def _last_name(syntax: SyntaxTree, function: Node) -> str:

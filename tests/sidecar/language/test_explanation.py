@@ -96,7 +96,10 @@ def explain(text: str) -> tuple[str, int, int] | None:
         ("  const [a, b] = data.no;", "cannot take [a, b] out of data.no: data.no is undefined", 2, 9),
         ("  for (const x of data.no) x();", "data.no is undefined, and a list is needed", 2, 19),
         ("  return [...data.no];", "data.no is undefined, and a list is needed", 2, 14),
-        ("  Object.keys(data.no);", "Object.keys: Cannot convert undefined or null to object", 2, 3),
+        ("  Object.keys(data.no);", "Object.keys: data.no is undefined or null", 2, 3),
+        ("  Array.from(data.no);", "Array.from: data.no is undefined, and a list is needed", 2, 3),
+        ("  new Map(data.routing);", "Map: data.routing is not iterable, and a list is needed", 2, 7),
+        ("  Object.keys(...[data.no]);", "Object.keys: Cannot convert undefined or null to object", 2, 3),
         ("  [1].map(data.no);", "[1].map: an argument is not a function", 2, 3),
         ("  'x'.repeat(-1);", "'x'.repeat: invalid repeat count", 2, 3),
         # A name among the arguments is noted after the function that is called.
