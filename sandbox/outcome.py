@@ -46,6 +46,8 @@ class Threw(msgspec.Struct, frozen=True):
     """``function (file:line:column)``, innermost first, the author's frames only."""
     builtin: str = ""
     """The function of the language's own that threw, such as ``keys`` of ``Object``; empty for the author's text."""
+    caller: Location | None = None
+    """Where the author's function that threw was called."""
 
     def __str__(self) -> str:
         place = f":{self.location.line}:{self.location.column}" if self.location else ""

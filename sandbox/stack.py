@@ -11,6 +11,7 @@ from sandbox.sound_text import sound
 _FRAME: Final = re.compile(r"^\s*at (?:(.*?) )?\(?<input>:(\d{1,9}):(\d{1,9})\)?$")
 
 
+_CLASS_CALLED: Final = "class constructors must be invoked with 'new'"
 _BUILTIN: Final = re.compile(r"\s*at (\S{1,100}) \(native\)")
 
 
@@ -46,13 +47,18 @@ def threw(program_name: str, description: str) -> Threw:
     if not isinstance(read, dict):
         read = {}
     stack = sound(str(read.get("stack", "")))
+    message = sound(str(read.get("message", "")))
     frames = author_frames(stack)
+    if message == _CLASS_CALLED and len(frames) > 1:
+        # The engine has a frame of the class first, which has not run: it is the caller's mistake.
+        del frames[0]
     builtin = _BUILTIN.match(stack)
     return Threw(
         program=program_name,
         name=sound(str(read.get("name", "Error"))),
-        message=sound(str(read.get("message", ""))),
+        message=message,
         location=frames[0][1] if frames else None,
+        caller=frames[1][1] if len(frames) > 1 else None,
         stack=tuple(f"{function} ({program_name}:{place.line}:{place.column})" for function, place in frames),
         builtin=builtin[1] if builtin else "",
     )

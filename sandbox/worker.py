@@ -271,7 +271,7 @@ class Worker:
                 context.usable = False
                 self._end(run, OUT_OF_MEMORY, None)
             return
-        if context.suspends and time.process_time() - began > run.cpu_left:
+        if context.suspends and status.tag is not Tag.OUT_OF_TIME and time.process_time() - began > run.cpu_left:
             # A promise takes the engine's interrupt for a rejection, which may be what the run ended in.
             context.usable = False
             status = OUT_OF_TIME

@@ -10,7 +10,8 @@
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
 // turn that leaves the run waiting; corrected(collected), asked where the result's JSON has a null, gives what the run results
-// in instead, or undefined; tellsUnawaited is true where an author is told what the run left behind.
+// in instead, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
+// tellsRejection(error) says whether of a rejection that nobody awaited.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
 const AUTHOR_LINE_OFFSET = 2000;

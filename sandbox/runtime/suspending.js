@@ -151,7 +151,12 @@ const takeBack = () => {
 const takeUnheard = () => {
   const taken = bareArray();
   for (let index = 0; index < unheard.length; index += 2) {
-    if (unheard[index] !== undefined && adapter.tellsUnawaited) put(taken, describe(unheard[index + 1]));
+    if (
+      unheard[index] !== undefined &&
+      adapter.tellsRejection !== undefined &&
+      adapter.tellsRejection(unheard[index + 1])
+    )
+      put(taken, describe(unheard[index + 1]));
     unheard[index] = unheard[index + 1] = undefined;
   }
   return listed(taken);

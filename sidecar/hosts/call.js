@@ -23,6 +23,8 @@
   const NativeRangeError = RangeError;
   const NativeTypeError = TypeError;
   const NativeRegExp = RegExp;
+  const NativeWeakSet = WeakSet;
+  const { add, has } = WeakSet.prototype;
   const text = String;
   const WAITS = 100;
   const WARNINGS = 100;
@@ -75,11 +77,14 @@
     }
   }
 
+  const refusals = new NativeWeakSet();
+
   // An action is refused in a turn of its own, in which nothing of the author's runs: the place is where it was made.
   const refusal = (error, stack) => {
     const { name, message } = error;
     const refused =
       name === "HangupError" ? new HangupError(message) : name === "TypeError" ? new NativeTypeError(message) : error;
+    apply(add, refusals, [refused]);
     defineProperty(refused, "stack", { __proto__: null, value: stack, writable: true, configurable: true });
     return refused;
   };
@@ -426,6 +431,8 @@
     collect,
     caught,
     rest,
+    // The end of the call is nobody's mistake, and of an action that failed the call's record has a line.
+    tellsRejection: (error) => !(error instanceof HangupError) && !apply(has, refusals, [error]),
     modules: { cxC5Server: CallServer },
     context: () => new CallServer(call.id),
   };

@@ -18,6 +18,7 @@
   const SIP_ERROR = /^\s*([0-9]{3})(?!\S)/;
   const UNREAD = 10; // keys told of
   const KEY_LENGTH = 100;
+  const SHOWN = 40; // characters of what main returned
   const REASON_LENGTH = 200; // of a SIP status line's reason; what a phone shows is far shorter
 
   // Scripts reach each of these both at data and at data.routing: one slot behind both spellings.
@@ -232,7 +233,9 @@
     let routing = given;
     if (returned !== undefined && returned !== null && returned !== data) {
       if (typeof returned !== "object" || isArray(returned)) {
-        throw new NativeTypeError("main must return data, its routing object, or nothing");
+        throw new NativeTypeError(
+          `main returned ${shown(returned)}, and must return data, its routing object, or nothing`,
+        );
       }
       if (returned.routing !== undefined) {
         outer = returned;
@@ -280,6 +283,12 @@
     return collected;
   };
 
+  const shown = (value) => {
+    if (isArray(value)) return "a list";
+    if (typeof value === "function") return "a function";
+    return typeof value === "string" ? `"${apply(slice, value, [0, SHOWN])}"` : text(value);
+  };
+
   const rejection = (code, reason) => {
     const status = +code;
     return status >= 300 && status <= 699 && status % 1 === 0
@@ -294,5 +303,5 @@
     return match === null ? undefined : rejection(match[1], apply(trim, apply(slice, message, [match[0].length]), []));
   };
 
-  return { prepare, collect, corrected, caught, tellsUnawaited: true };
+  return { prepare, collect, corrected, caught, tellsUnawaited: true, tellsRejection: () => true };
 })();

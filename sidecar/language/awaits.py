@@ -6,9 +6,12 @@ What is taken for a call's ctx: the second parameter of ``main`` or of a default
 one of these; and functions taken out of one, as in ``const { tts, play: sound } = ctx``. Names are followed by
 JavaScript's scopes. Not followed: a ctx kept in an object's property or in an array.
 
+A function of a ctx that is not there is told of here too, since here it is known what a ctx is.
+
 An async function is one declared as such under a name, or given to a variable: ``const find = async () => ...``.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -21,6 +24,8 @@ from sidecar.language.syntax_tree import SyntaxTree
 
 ACTIONS: Final = frozenset(b"answer tts play echo ivr bridge hangup waitFor record blockDtmf set".split())
 """Functions of ctx whose promise means that something is done on the call."""
+_MEMBERS: Final = ACTIONS | frozenset(b"get header log waitForHangup".split())
+"""All that a ctx has."""
 MODULE: Final = b"cxC5Server"
 _NAMED: Final = re.compile(rb"\b(?:" + b"|".join(sorted(ACTIONS)) + rb")\b")
 
@@ -29,6 +34,8 @@ _PASSES: Final = frozenset(["parenthesized_expression", "array", "pair", "object
 _TAKEN: Final = frozenset(
     ["await_expression", "return_statement", "yield_expression", "export_statement", "template_substitution"]
 )
+_OBJECT: Final = frozenset([b"hasOwnProperty", b"toString"])
+"""What every object has."""
 _OF_A_PROMISE: Final = frozenset([b"then", b"catch", b"finally"])
 _MOST_USES: Final = 50
 """Uses of a variable that are looked at: each look at a parent takes as long as the text has statements."""
@@ -39,13 +46,17 @@ _MOST_PARENTS: Final = 200
 """So many nodes around a call are looked at: an expression nested deeper was not written by a person."""
 
 
+_MEMBER_NAMES: Final = sorted(name.decode() for name in _MEMBERS)
+_CLOSE: Final = 0.6
+_LONGEST_NAME: Final = 60
+_FOR_EACH: Final = ": forEach does not wait; write `for (... of ...)` and await"
 _CTX: Final = b"(ctx)"
 _CLASS: Final = b"(class)"
 _ASYNC: Final = b"(async)"
 
 
-def unawaited_actions(syntax: SyntaxTree, entry: str = MAIN) -> Iterator[tuple[Node, str]]:
-    """Each action that nobody awaits, at its call, with what to tell the author.
+def mistaken_calls(syntax: SyntaxTree, entry: str = MAIN) -> Iterator[tuple[Node, str]]:
+    """Each action that nobody awaits, at its call, and each that a ctx does not have, with what to tell the author.
 
     ``entry`` is the name of the function that a run calls. Raises CheckTimeoutError at the tree's deadline.
     """
@@ -58,6 +69,11 @@ def unawaited_actions(syntax: SyntaxTree, entry: str = MAIN) -> Iterator[tuple[N
         why = _lost(syntax, call, found.uses)
         if why:
             yield call, f"`{name.decode()}(...)` is not awaited{why}"
+    for function, owner, wrong in found.unknown:
+        nearest = difflib.get_close_matches(wrong, _MEMBER_NAMES, n=1, cutoff=_CLOSE)
+        yield function, f"`{owner}.{wrong}` is not there{f'; did you mean `{owner}.{nearest[0]}`?' if nearest else ''}"
+    for call in found.each_async:
+        yield call, f"an async function is not awaited{_FOR_EACH}"
 
 
 class _Calls:
@@ -75,6 +91,12 @@ class _Calls:
         self._async_functions: list[tuple[Node, Scope]] = []
         """The name of each that is declared as one, and where."""
         self._calls: list[tuple[Node, Scope]] = []
+        self.unknown: list[tuple[Node, str, str]] = []
+        """Functions asked of a ctx that has none so called: where, the ctx's name, the function's."""
+        self.each_async: list[Node] = []
+        """Calls of forEach with an async function."""
+        self._made: set[bytes] = set()
+        """Properties that the script gives to something by assignment."""
         self._given: list[tuple[Node, Node, Scope]] = []
         """Each name or pattern that is given a value, that value, and where."""
 
@@ -94,6 +116,7 @@ class _Calls:
             name = self._action(node, scope)
             if name is not None:
                 found.append((node, name))
+        self.unknown = [one for one in self.unknown if one[2].encode() not in self._made]
         return found
 
     def _visit(self, visit: Visit) -> None:
@@ -113,8 +136,12 @@ class _Calls:
             value = node.child_by_field_name("value" if kind == "variable_declarator" else "right")
             if target is not None and value is not None:
                 self._given.append((target, value, visit.scope))
+                if target.type == "member_expression":
+                    self._made.add(_method(self._syntax, target))
         elif kind == "call_expression":
             self._calls.append((node, visit.scope))
+            if self._is_each_async(node):
+                self.each_async.append(node)
 
     # ---- what names mean ----
 
@@ -226,14 +253,30 @@ class _Calls:
             return None
         owner = function.child_by_field_name("object")
         member = function.child_by_field_name("property")
-        if owner is None or member is None or self._syntax.text(member) not in ACTIONS:
+        if owner is None or member is None:
             return None
         while owner.type == "parenthesized_expression" and owner.named_child_count == 1:
             owner = owner.named_children[0]
         if self._meaning(owner, scope) != _CTX:
             return None
-        words = self._syntax.text(owner) if owner.type == "identifier" else b"ctx"
-        return words + b"." + self._syntax.text(member)
+        words, name = self._syntax.text(owner) if owner.type == "identifier" else b"ctx", self._syntax.text(member)
+        if name not in ACTIONS:
+            if name not in _MEMBERS and name not in _OBJECT and len(name) <= _LONGEST_NAME:
+                self.unknown.append((function, words.decode("utf-8", "replace"), name.decode("utf-8", "replace")))
+            return None
+        return words + b"." + name
+
+    def _is_each_async(self, call: Node) -> bool:
+        function, given = call.child_by_field_name("function"), call.child_by_field_name("arguments")
+        if function is None or given is None or function.type != "member_expression":
+            return False
+        first = given.named_children[0] if given.named_child_count else None
+        return (
+            _method(self._syntax, function) in _EACH
+            and first is not None
+            and first.type in _FUNCTION_VALUES
+            and _is_async(first)
+        )
 
 
 def _is_async(function: Node) -> bool:
@@ -343,7 +386,7 @@ def _returned(syntax: SyntaxTree, arrow: Node) -> str:
     call = arguments.parent if arguments is not None and arguments.type == "arguments" else None
     function = call.child_by_field_name("function") if call is not None else None
     if function is not None and function.type == "member_expression" and _method(syntax, function) in _EACH:
-        return ": forEach does not wait; write `for (... of ...)` and await"
+        return _FOR_EACH
     return ""
 
 

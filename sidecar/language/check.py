@@ -11,7 +11,7 @@ from tree_sitter import Node
 from sidecar.kind import RULES, Kind, KindRules
 from sidecar.language import es_module
 from sidecar.language.absent import absent
-from sidecar.language.awaits import unawaited_actions
+from sidecar.language.awaits import mistaken_calls
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use, find_names
 from sidecar.language.near_misses import near_misses
@@ -87,7 +87,7 @@ def _faults(
         warnings += _marked(syntax, islice(absent(syntax), PROBLEMS + 1))
         warnings += _marked(syntax, near_misses(syntax, rules.entry))
         if rules.drives_calls:
-            warnings += _marked(syntax, unawaited_actions(syntax, rules.entry))
+            warnings += _marked(syntax, mistaken_calls(syntax, rules.entry))
     return faults
 
 

@@ -1,44 +1,54 @@
 """What the engine's errors leave out: which expression was undefined, or is no function, and where.
 
-The engine names the property and not what it was asked of, and tells of a destructuring at the last place that it noted
-before: it notes places of calls, of names of the surroundings and of properties, and of nothing else (measured:
-quickjs-ng 0.17). The script's text says the rest.
+The engine names the property and not what it was asked of, and notes few places (engine_places.py). The script's text
+says the rest.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from tree_sitter import Node
 
+from sandbox.outcome import Threw
+from sidecar.language.engine_places import (
+    CALLS,
+    NODES,
+    Place,
+    around,
+    called,
+    calls_at,
+    functions_at,
+    is_in_super,
+    is_of_this,
+    made_at,
+)
 from sidecar.language.syntax_tree import SyntaxTree, walk
+from sidecar.language.taken_apart import destructured, iterated
 
-_PROPERTY: Final = re.compile(r"cannot (?:read|set) property '(.*)' of (undefined|null)", re.DOTALL)
+_PROPERTY: Final = re.compile(r"cannot (read|set) property '(.*)' of (undefined|null)", re.DOTALL)
 _DESTRUCTURED: Final = "Cannot convert undefined or null to object"
 _NO_FUNCTION: Final = frozenset(["not a function", "not a constructor"])
 _ITERATED: Final = "Symbol.iterator"
+_NOT_ITERABLE: Final = "value is not iterable"
+_OPERAND: Final = re.compile(r"invalid '(in|instanceof)' (?:right )?operand")
+_CLASS_CALLED: Final = "class constructors must be invoked with 'new'"
+_NO_PARENT: Final = "parent class must be constructor"
+_TARGETS: Final = {
+    "no setter for property": "{target} has a getter and no setter",
+    "object is not extensible": "{target} cannot be added: {owner} is not extensible",
+    "could not delete property": "could not delete {target}",
+    "not an object": "cannot set {target}: {owner} is not an object",
+    "value has no property": "cannot change {target}: {owner} is undefined or null",
+    _DESTRUCTURED: "cannot delete {target}: {owner} is undefined or null",
+}
+"""What the engine says of a property that is set, changed or deleted, and what there is to say with the text."""
 
-_CALLS: Final = frozenset(["call_expression", "new_expression"])
-_FUNCTIONS: Final = frozenset(
-    [
-        "function_declaration",
-        "function_expression",
-        "generator_function",
-        "generator_function_declaration",
-        "arrow_function",
-        "method_definition",
-    ]
-)
-_CHAINS: Final = frozenset(["identifier", "member_expression", "subscript_expression", "call_expression", "this"])
-_LOOPS: Final = frozenset(["for_statement", "for_in_statement", "while_statement", "do_statement"])
-_PATTERNS: Final = frozenset(["object_pattern", "array_pattern"])
-_EXCERPT: Final = 80
-"""Characters of an expression that are shown."""
-_NODES: Final = 20_000
-"""Nodes of one function that are looked through for a pattern: 1,000 lines have some 10,000."""
-_PARENTS: Final = 200
-"""Nodes around a place that are looked at: an expression nested deeper was not written by a person."""
+_MEMBERS: Final = frozenset(["member_expression", "subscript_expression"])
+_ASSIGNMENTS: Final = frozenset(["assignment_expression", "augmented_assignment_expression"])
+_ALTERNATIVES: Final = 3
+"""Expressions that are named where it may have been any of them."""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -49,35 +59,33 @@ class Explanation(msgspec.Struct, frozen=True):
     column: int
 
 
-def explained(syntax: SyntaxTree, message: str, line: int, column: int, builtin: str = "") -> Explanation | None:
-    """What the text says of an error that the engine threw; None where it says no more than the engine.
+def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
+    """What the text says of an error that a script threw; None where it says no more than the engine.
 
-    ``line`` and ``column`` are the engine's, which count from 1, columns in bytes. ``builtin`` is the function of the
-    language's own in which it was thrown, empty for the script's own text. Looks at a
-    bounded number of nodes, whatever the text and the place are.
+    Looks at a bounded number of nodes, whatever the text and the place are.
     """
+    if threw.location is None:
+        return None
+    # The engine's count from 1, columns in bytes.
+    line, column = threw.location.line, threw.location.column
     offset = syntax.offset(line, column)
     if offset is None:
         return None
-    around = list(_around(syntax, offset))
-    property_error = _PROPERTY.fullmatch(message)
-    found: tuple[Node, str] | None = None
-    if builtin:
-        found = _in_builtin(syntax, around, message, builtin)
-    elif message in _NO_FUNCTION:
-        found = _no_function(syntax, around, offset, message)
-    elif message == _DESTRUCTURED:
-        found = _destructured(syntax, around, offset)
-    elif property_error is not None:
-        name, nothing = property_error.groups()
-        if name == _ITERATED:
-            found = _iterated(syntax, around, offset, nothing)
-        if found is None:
-            found = _property(syntax, around, message, name, nothing)
+    nodes = list(around(syntax, offset))
+    frame = threw.stack[0].partition(" ")[0] if threw.stack else ""
+    place = Place(syntax, offset, nodes, functions_at(syntax, nodes, offset, column, frame))
+    message = threw.message
+    found = _in_builtin(place, message, threw.builtin) if threw.builtin else _in_text(place, message)
     if found is not None:
         node, words = found
         return Explanation(words, *syntax.place(node))
-    in_characters = syntax.place_of_byte(offset)
+    if threw.caller is not None and not threw.builtin and is_in_super(nodes, offset):
+        # An error of a class of the author's own: made where the class is called, not within it.
+        caller = syntax.offset(threw.caller.line, threw.caller.column)
+        if caller is not None:
+            return Explanation(message, *syntax.place_of_byte(caller))
+    made = None if threw.builtin else made_at(syntax, nodes, offset, threw.name)
+    in_characters = syntax.place_of_byte(offset) if made is None else syntax.place(made)
     return None if in_characters == (line, column) else Explanation(message, *in_characters)
 
 
@@ -90,7 +98,7 @@ def place_of_subject(syntax: SyntaxTree, subject: str) -> tuple[int, int] | None
     wanted = subject.encode("utf-8", "replace")
     assigned: Node | None = None
     for number, (_, node) in enumerate(walk(syntax, syntax.tree.walk())):
-        if number == _NODES:
+        if number == NODES:
             break
         if node.type == "string" and syntax.text(node)[1:-1] == wanted:
             return syntax.place(node)
@@ -102,226 +110,167 @@ def place_of_subject(syntax: SyntaxTree, subject: str) -> tuple[int, int] | None
     return None if assigned is None else syntax.place(assigned)
 
 
-def loop_at(syntax: SyntaxTree, line: int, column: int) -> tuple[int, int] | None:
-    """Line and column of the loop that a place of the engine's is in, or of the first after it in its function: a loop
-    without a call or a property has no place of its own. None where there is none."""
-    offset = syntax.offset(line, column)
-    if offset is None:
-        return None
-    function = syntax.tree.root_node
-    for node in _around(syntax, offset):
-        if node.type in _LOOPS:
-            return syntax.place(node)
-        if node.type in _FUNCTIONS:
-            function = node
-            break
-    waiting = [function]
-    for _ in range(_NODES):
-        if not waiting:
-            break
-        node = waiting.pop()
-        if node.type in _LOOPS and node.start_byte >= offset:
-            return syntax.place(node)
-        if node.type not in _FUNCTIONS or node == function:
-            waiting.extend(reversed(node.named_children))
-    return None
+def _in_text(place: Place, message: str) -> tuple[Node, str] | None:
+    """What the engine threw in the script's own text."""
+    property_error = _PROPERTY.fullmatch(message)
+    operand = _OPERAND.fullmatch(message)
+    found: tuple[Node, str] | None = None
+    if message in _NO_FUNCTION:
+        return _no_function(place, message)
+    if message == _NO_PARENT:
+        return _parent(place)
+    if message == _CLASS_CALLED:
+        return _class_called(place)
+    if operand is not None:
+        return _operand(place, operand[1])
+    if message in _TARGETS:
+        found = _target(place, _TARGETS[message], only_deleted=message == _DESTRUCTURED)
+    if found is None and message == _DESTRUCTURED:
+        found = destructured(place)
+    if message == _NOT_ITERABLE:
+        found = iterated(place, "not iterable")
+    if property_error is not None:
+        doing, name, nothing = property_error.groups()
+        if name == _ITERATED:
+            found = iterated(place, nothing)
+        if found is None:
+            found = _property(place, message, name, nothing, is_set=doing == "set")
+    return found
 
 
-def _around(syntax: SyntaxTree, offset: int) -> Iterator[Node]:
-    """The nodes that a byte stands in, innermost first."""
-    node = syntax.tree.root_node.descendant_for_byte_range(offset, offset + 1)
-    for _ in range(_PARENTS):
-        if node is None:
-            return
-        yield node
-        node = node.parent
+def _property(place: Place, message: str, name: str, nothing: str, *, is_set: bool) -> tuple[Node, str] | None:
+    """The expressions whose property has this name, and what it was asked of: the one around the place, or those after
+    it that note no place of their own."""
+    wanted = name.encode("utf-8", "replace")
+    around_it: list[Node] = []
+    for node in place.within():
+        around_it.append(node)
+        target = node.child_by_field_name("left") if is_set and node.type in _ASSIGNMENTS else None
+        if target is not None and not target.start_byte <= place.offset < target.end_byte:
+            around_it.append(target)
+    owners = _owners(place.syntax, around_it, wanted)
+    if not owners:
+        following = (node for node in place.after() if node.type in _MEMBERS and is_of_this(node))
+        owners = _owners(place.syntax, following, wanted)
+        told = list(dict.fromkeys(place.excerpt(owner) for owner in owners))
+        if not 0 < len(told) <= _ALTERNATIVES:
+            return None
+        return owners[0], f"{message}: {' or '.join(told)} is {nothing}"
+    return (owners[0], f"{message}: {place.excerpt(owners[0])} is {nothing}") if len(owners) == 1 else None
 
 
-def _property(
-    syntax: SyntaxTree, around: Iterable[Node], message: str, name: str, nothing: str
-) -> tuple[Node, str] | None:
-    """The one expression around the place whose property has this name, and what it was asked of."""
+def _owners(syntax: SyntaxTree, nodes: Iterable[Node], wanted: bytes) -> list[Node]:
+    """What is asked for a property of this name, or, without one, for a property whose name is computed."""
     exact: list[Node] = []
     computed: list[Node] = []
-    for node in around:
-        if node.type in _FUNCTIONS:
-            break
+    for node in nodes:
+        owner = node.child_by_field_name("object")
+        if owner is None:
+            continue
         if node.type == "member_expression":
             key = node.child_by_field_name("property")
-            if key is not None and syntax.text(key) == name.encode("utf-8", "replace"):
-                exact.append(node)
+            if key is not None and syntax.text(key) == wanted:
+                exact.append(owner)
         elif node.type == "subscript_expression":
             key = node.child_by_field_name("index")
             if key is None:
                 continue
             if key.type in ("string", "number"):
-                if syntax.text(key).strip(b"'\"") == name.encode("utf-8", "replace"):
-                    exact.append(node)
+                if syntax.text(key).strip(b"'\"") == wanted:
+                    exact.append(owner)
             else:
-                computed.append(node)
-    candidates = exact or computed
-    if len(candidates) != 1:
+                computed.append(owner)
+    return exact or computed
+
+
+def _no_function(place: Place, message: str) -> tuple[Node, str] | None:
+    calls = calls_at(place.syntax, place.around, place.offset)
+    functions = [function for call in calls if (function := called(call)) is not None]
+    if not functions or len(functions) > _ALTERNATIVES:
         return None
-    owner = candidates[0].child_by_field_name("object")
-    return None if owner is None else (owner, f"{message}: {_excerpt(syntax, owner)} is {nothing}")
+    told = " or ".join(place.excerpt(function) for function in functions)
+    what = "not a constructor" if calls[0].type == "new_expression" and len(calls) == 1 else message
+    arguments = calls[0].child_by_field_name("arguments")
+    is_split = arguments is not None and arguments.start_point.row > functions[0].end_point.row
+    hint = "; is there a semicolon missing after it?" if is_split else ""
+    return functions[0], f"{told} is {what}{hint}"
 
 
-def _no_function(syntax: SyntaxTree, around: Iterable[Node], offset: int, message: str) -> tuple[Node, str] | None:
-    call = _call(around, offset)
-    if call is None:
+def _class_called(place: Place) -> tuple[Node, str] | None:
+    calls = calls_at(place.syntax, place.around, place.offset)
+    function = called(calls[0]) if len(calls) == 1 else None
+    if function is None:
         return None
-    called = _called(call)
-    if called is None:
-        return None
-    what = "not a constructor" if call.type == "new_expression" else message
-    return called, f"{_excerpt(syntax, called)} is {what}"
+    name = place.excerpt(function)
+    return function, f"{name} is a class and is made by `new {name}(...)`"
 
 
-def _in_builtin(syntax: SyntaxTree, around: list[Node], message: str, builtin: str) -> tuple[Node, str] | None:
+def _parent(place: Place) -> tuple[Node, str] | None:
+    for node in place.around:
+        if node.type == "class_heritage" and node.named_children:
+            parent = node.named_children[0]
+            return parent, f"{place.excerpt(parent)} is not a class that another can extend"
+    return None
+
+
+def _operand(place: Place, operator: str) -> tuple[Node, str] | None:
+    """The right side of an ``in`` or ``instanceof``."""
+    for node in place.within():
+        word = node.child_by_field_name("operator") if node.type == "binary_expression" else None
+        right = node.child_by_field_name("right")
+        if word is not None and word.type == operator and right is not None:
+            needed = "an object or a list" if operator == "in" else "a class"
+            return right, f"{place.excerpt(right)} is not {needed}, which `{operator}` needs"
+    return None
+
+
+def _target(place: Place, words: str, *, only_deleted: bool) -> tuple[Node, str] | None:
+    """The property that is set, changed or deleted around the place."""
+    for node in place.within():
+        if node.type == "unary_expression":
+            operator = node.child_by_field_name("operator")
+            target = node.child_by_field_name("argument") if operator and operator.type == "delete" else None
+        elif only_deleted:
+            continue
+        elif node.type in _ASSIGNMENTS:
+            target = node.child_by_field_name("left")
+        else:
+            target = node.child_by_field_name("argument") if node.type == "update_expression" else None
+        owner = target.child_by_field_name("object") if target is not None else None
+        if target is not None and owner is not None:
+            return target, words.format(target=place.excerpt(target), owner=place.excerpt(owner))
+    return None
+
+
+def _in_builtin(place: Place, message: str, builtin: str) -> tuple[Node, str] | None:
     """What a function of the language threw, with the call that the script wrote."""
-    for node in around:
-        if node.type not in _CALLS:
+    for node in place.around:
+        if node.type not in CALLS:
             continue
-        called = _called(node)
-        name = _last_name(syntax, called) if called is not None else None
-        if called is not None and name == builtin:
-            given = "an argument is not a function" if message == "not a function" else message
-            return called, f"{_excerpt(syntax, called)}: {given}"
+        function = called(node)
+        if function is not None and _last_name(place.syntax, function) == builtin:
+            arguments = node.child_by_field_name("arguments")
+            first = arguments.named_children[0] if arguments is not None and arguments.named_child_count else None
+            return function, f"{place.excerpt(function)}: {_given(place, first, message)}"
     return None
 
 
-def _call(around: Iterable[Node], offset: int) -> Node | None:
-    """The call whose function's name stands at the place."""
-    for node in around:
-        if node.type in _FUNCTIONS:
-            return None
-        if node.type in _CALLS:
-            called = _called(node)
-            if called is None:
-                continue
-            member = called.child_by_field_name("property")
-            starts = {node.start_byte, called.start_byte, called.end_byte}
-            if member is not None:
-                starts = {member.start_byte}
-            if node.type == "new_expression":
-                starts |= {node.start_byte, called.start_byte, called.end_byte}
-            if offset in starts:
-                return node
-    return None
+def _given(place: Place, first: Node | None, message: str) -> str:
+    """What a function of the language says of what it was given, whose first argument it needs."""
+    if message == "not a function":
+        return "an argument is not a function"
+    if first is None or first.type == "spread_element":
+        return message
+    property_error = _PROPERTY.fullmatch(message)
+    if message == _DESTRUCTURED:
+        return f"{place.excerpt(first)} is undefined or null"
+    if message == _NOT_ITERABLE:
+        return f"{place.excerpt(first)} is not iterable, and a list is needed"
+    if property_error is not None and property_error[2] == _ITERATED:
+        return f"{place.excerpt(first)} is {property_error[3]}, and a list is needed"
+    return message
 
 
-def _called(call: Node) -> Node | None:
-    return call.child_by_field_name("function" if call.type == "call_expression" else "constructor")
-
-
-def _last_name(syntax: SyntaxTree, called: Node) -> str:
-    member = called.child_by_field_name("property")
-    return syntax.text(member if member is not None else called)[:100].decode("utf-8", "replace")
-
-
-def _iterated(syntax: SyntaxTree, around: Iterable[Node], offset: int, nothing: str) -> tuple[Node, str] | None:
-    for node in around:
-        if node.type in _FUNCTIONS:
-            break
-        value: Node | None = None
-        if node.type == "for_in_statement":
-            value = node.child_by_field_name("right")
-        elif node.type == "spread_element" and node.named_children:
-            value = node.named_children[0]
-        if value is not None and value.start_byte <= offset <= value.end_byte:
-            return value, f"{_excerpt(syntax, value)} is {nothing}, and a list is needed"
-    return _destructured(syntax, around, offset, "array_pattern", nothing)
-
-
-def _destructured(
-    syntax: SyntaxTree,
-    around: Iterable[Node],
-    offset: int,
-    kind: str = "object_pattern",
-    nothing: str = "undefined or null",
-) -> tuple[Node, str] | None:
-    """The first pattern that takes something apart after the place, in the same function."""
-    function = next((node for node in around if node.type in _FUNCTIONS), syntax.tree.root_node)
-    parameters: list[Node] = []
-    for pattern, value in _patterns(function):
-        is_looped = pattern.parent is not None and pattern.parent.type == "for_in_statement"
-        if is_looped and value is not None and value.start_byte <= offset <= value.end_byte:
-            return pattern, _taken_apart(syntax, pattern, _excerpt(syntax, value), kind, nothing, is_element=True)
-        # Each notes its own place after it has taken apart, so that the place told is before the pattern's.
-        if pattern.start_byte <= offset or next(_levels(syntax, pattern, kind), None) is None:
-            continue
-        if value is None:
-            parameters.append(pattern)
-            continue
-        if parameters:
-            break
-        return pattern, _taken_apart(
-            syntax, pattern, _excerpt(syntax, value), kind, nothing, joins=value.type in _CHAINS
-        )
-    if not parameters:
-        return None
-    if len(parameters) > 1:
-        patterns = " or ".join(_excerpt(syntax, one) for one in parameters)
-        return parameters[0], f"cannot take {patterns} out of an argument that is {nothing}"
-    return parameters[0], _taken_apart(syntax, parameters[0], "the argument", kind, nothing)
-
-
-def _taken_apart(
-    syntax: SyntaxTree,
-    pattern: Node,
-    source: str,
-    kind: str,
-    nothing: str,
-    *,
-    joins: bool = True,
-    is_element: bool = False,
-) -> str:
-    source = f"an element of {source}" if is_element else source
-    whole = source if joins else f"({source})"
-    paths = (".".join(path) for path in _levels(syntax, pattern, kind))
-    wrong = " or ".join(f"{whole}.{path}" if path else source for path in paths)
-    return f"cannot take {_excerpt(syntax, pattern)} out of {source}: {wrong} is {nothing}"
-
-
-def _patterns(function: Node) -> Iterator[tuple[Node, Node | None]]:
-    """Each pattern of a function in the order of the text and what it takes apart, None for an argument."""
-    waiting = [function]
-    for _ in range(_NODES):
-        if not waiting:
-            return
-        node = waiting.pop()
-        if node.type in _FUNCTIONS and node != function:
-            continue
-        target: Node | None = None
-        value: Node | None = None
-        if node.type == "variable_declarator":
-            target, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        elif node.type in ("assignment_expression", "for_in_statement"):
-            target, value = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if value is not None and target is not None and target.type in _PATTERNS:
-            yield target, value
-        if node.type == "formal_parameters":
-            yield from ((one, None) for one in node.named_children if one.type in _PATTERNS)
-        waiting.extend(reversed(node.named_children))
-
-
-def _levels(syntax: SyntaxTree, pattern: Node, kind: str) -> Iterator[tuple[str, ...]]:
-    """The names that lead to each part of a value that a pattern takes apart by a pattern of this kind."""
-    waiting: list[tuple[Node, tuple[str, ...]]] = [(pattern, ())]
-    for _ in range(_PARENTS):
-        if not waiting:
-            return
-        node, path = waiting.pop()
-        if node.type == kind:
-            yield path
-        for child in reversed(node.named_children):
-            key, value = child.child_by_field_name("key"), child.child_by_field_name("value")
-            if value is not None and value.type == "assignment_pattern":
-                value = value.child_by_field_name("left")
-            if key is not None and value is not None and value.type in _PATTERNS:
-                waiting.append((value, (*path, _excerpt(syntax, key))))
-
-
-def _excerpt(syntax: SyntaxTree, node: Node) -> str:
-    text = b" ".join(syntax.text(node)[: 4 * _EXCERPT].split()).decode("utf-8", "replace")
-    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."
+def _last_name(syntax: SyntaxTree, function: Node) -> str:
+    member = function.child_by_field_name("property")
+    return syntax.text(member if member is not None else function)[:100].decode("utf-8", "replace")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from sandbox.outcome import Location, Threw
-from sidecar.language.explanation import Explanation, explained, loop_at, place_of_subject
+from sidecar.language.engine_places import loop_at
+from sidecar.language.explanation import Explanation, explained, place_of_subject
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 
 SHARE: Final = 0.01
@@ -39,12 +40,8 @@ class Explanations:
         place = threw.location
         if place is None:
             return None
-        line, column, message, builtin = place.line, place.column, threw.message, threw.builtin
-        return self._kept_or_found(
-            (hash(text), message, line, column, builtin),
-            text,
-            lambda syntax: explained(syntax, message, line, column, builtin),
-        )
+        known = (hash(text), threw.message, place, threw.caller, threw.builtin, threw.name)
+        return self._kept_or_found(known, text, lambda syntax: explained(syntax, threw))
 
     def loop_at(self, place: Location, text: str) -> tuple[int, int] | None:
         """The loop that a run was interrupted in, where that can be seen and there is time."""

@@ -22,6 +22,16 @@ async def test_a_run_out_of_processor_time_says_in_which_function_it_was(pool: P
     assert interruption.seconds >= 0.04
 
 
+@pytest.mark.parametrize("before", ["", "  await null;\n"])
+async def test_an_app_out_of_processor_time_says_where_it_was(pool: Pool, before: str) -> None:
+    text = f"async function main(data) {{\n{before}  const n = Math.abs(1);\n  while (n) Math.abs(n);\n}}"
+    completion = await ask(pool, text, 5000, SUSPENDS, cpu_seconds=0.05)
+    assert completion.outcome == TimedOut(TimeLimit.CPU)
+    assert completion.interruption is not None
+    assert completion.interruption.location is not None
+    assert completion.interruption.location.line == 3 + before.count("\n")
+
+
 def test_the_engine_interrupts_a_run_just_before_its_deadline() -> None:
     assert interrupted_early(0.2) == pytest.approx(0.01)
     assert interrupted_early(1.0) == interrupted_early(3600.0) == EARLY_SECONDS

@@ -10,7 +10,7 @@ from sandbox.engine import Context, RunBounds, Tag
 from sandbox.program import Program
 from sandbox.rejections import UNHEARD
 
-ADAPTER = "({prepare: (x) => x, collect: (x, y) => y ?? 0, caught: () => undefined, tellsUnawaited: true})"
+ADAPTER = "({prepare: (x) => x, collect: (x, y) => y ?? 0, caught: () => undefined, tellsRejection: () => true})"
 
 
 def context_of(text: str, adapter: str = ADAPTER) -> Context:

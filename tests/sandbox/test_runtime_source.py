@@ -16,7 +16,7 @@ ADAPTERS = sorted((REPOSITORY / "sidecar" / "hosts").glob("*.js"))
 LANGUAGE = Language(tree_sitter_javascript.language())
 BUILT_IN_TEXT = """
     globalThis JSON Reflect Object String Number Boolean Array Symbol Promise Error TypeError RangeError
-    RegExp Math InternalError eval undefined NaN Infinity Map Set WeakMap Date parseInt parseFloat isNaN
+    RegExp Math InternalError eval undefined NaN Infinity Map Set WeakMap WeakSet Date parseInt parseFloat isNaN
     encodeURIComponent arguments Proxy BigInt Date Uint8Array Int8Array
 """
 BUILT_IN = frozenset(BUILT_IN_TEXT.split())

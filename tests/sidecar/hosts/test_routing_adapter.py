@@ -403,3 +403,21 @@ def test_an_iterator_of_the_authors_sees_nothing_of_what_is_looked_for() -> None
     tampering = "Array.prototype[Symbol.iterator] = () => { throw new Error('seen'); };"
     tag, result = run(f"function main(data) {{ {tampering} data.routing.cli = NaN; }}")
     assert (tag, result["no_number"]) == ("R", ["cli", "NaN"])
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("'london'", '"london"'),
+        ("'x'.repeat(1000)", f'"{"x" * 40}"'),
+        ("true", "true"),
+        ("7n", "7"),
+        ("Symbol('a')", "Symbol(a)"),
+        ("() => 1", "a function"),
+        ("data.egress_routing", "a list"),
+    ],
+)
+def test_what_main_returned_in_place_of_the_call_is_named(value: str, told: str) -> None:
+    tag, error = run(f"function main(data) {{ return {value}; }}")
+    assert tag == "E"
+    assert error["message"] == f"main returned {told}, and must return data, its routing object, or nothing"

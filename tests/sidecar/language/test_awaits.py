@@ -49,7 +49,7 @@ def in_main(body: str) -> list[str]:
         "const say = text => ctx.tts(text); await say('x')",
         "await (data.x && ctx.play('a')); await (data.y ?? ctx.play('b')); await (f(), ctx.play('c'))",
         "void ctx.play('x')",
-        "ctx.get('x'); ctx.header('a', 'b'); ctx.log('x'); ctx.waitForHangup(); ctx.other()",
+        "ctx.get('x'); ctx.header('a', 'b'); ctx.log('x'); ctx.waitForHangup()",
         "f({ later: ctx.play('x') })",
         "for await (const x of [ctx.play('a')]) f(x)",
         # somebody else's
@@ -182,6 +182,24 @@ ASYNC = "async function find(n) { return { blocked: true } }\nconst also = async
 )
 def test_calls_of_the_scripts_own_async_functions(body: str, expected: list[str]) -> None:
     assert warnings(f"{ASYNC}async function main(data) {{\n{body}\n}}") == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("await ctx.anwser();", ["2:7 `ctx.anwser` is not there; did you mean `ctx.answer`?"]),
+        ("await ctx.say('x');", ["2:7 `ctx.say` is not there"]),
+        ("await ctx.gatherDigits();", ["2:7 `ctx.gatherDigits` is not there"]),
+        ("ctx.greet = async () => 1;\nawait ctx.greet();", []),
+        ("const call = ctx;\nawait call.hangUp();", ["3:7 `call.hangUp` is not there; did you mean `call.hangup`?"]),
+        ("ctx.get('a'); ctx.header('b'); await ctx.log('c'); await ctx.waitForHangup();", []),
+        ("[1].forEach((ctx) => ctx);", []),
+        ("[1].forEach(async (one) => {\n  await null;\n});", [f"2:1 an async function is not awaited{FOR_EACH}"]),
+        ("await Promise.all([1].map(async (one) => one));", []),
+    ],
+)
+def test_what_a_ctx_does_not_have_and_an_async_function_for_each(body: str, expected: list[str]) -> None:
+    assert in_main(body) == expected
 
 
 def test_a_script_has_no_calls() -> None:

@@ -321,6 +321,18 @@ def test_a_missing_await_is_told_with_its_place(phone: Phone) -> None:
     assert re.search(r"warning: .*ctx\.answer.*\(author\.js:2:\d+\)", phone.out)
 
 
+def test_a_rejection_that_nobody_awaited_is_told_with_its_place(phone: Phone) -> None:
+    phone.call("await ctx.answer();\n['a'].forEach(async (one) => {\n  await ctx.tts(one.no.way);\n});", "1")
+    (told,) = [line for line in phone.out.splitlines() if "nobody awaited" in line]
+    assert "author.js:4:17: TypeError: cannot read property 'way' of undefined" in told
+
+
+def test_the_end_of_the_call_and_a_failed_action_are_no_rejections_that_were_missed(phone: Phone) -> None:
+    phone.call("await ctx.answer();\nctx.tts();\nctx.play('ivr/a.wav');\nctx.waitFor('1', '2', 9);", "hangup")
+    assert "nobody awaited" not in phone.out
+    assert "ctx.tts: text is needed" in phone.out
+
+
 def test_real_time_takes_time(phone: Phone) -> None:
     began = time.monotonic()
     assert phone.call('await ctx.tts("x"); ctx.log("y");', "wait 0.2", "--real-time", "--quiet") == 0
