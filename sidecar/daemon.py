@@ -36,6 +36,7 @@ from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
+from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import call_pool, decision_pool
 from sidecar.runs.programs import key_of
 from sidecar.runs.runner import PoolName, Runner
@@ -82,6 +83,7 @@ class Daemon:
                 configuration.catalog,
                 configuration.decisions,
                 modules=grants.names(),
+                engine=lambda: engine(configuration, lambda why: _log.error("scripts_not_compiled", error=why)),
                 last_good=LastGood(configuration.catalog.last_good, configuration.catalog.directory),
             )
         )

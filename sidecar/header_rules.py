@@ -228,5 +228,11 @@ def _check_count(entries: list[Any]) -> None:
         raise RuleViolation(f"a list has more than {HEADERS} header changes")
 
 
+_WORDS: Final = {None: "null", True: "true", False: "false"}
+"""As an author writes them; null is also what JSON makes of NaN."""
+
+
 def _shown(value: Any) -> str:
+    if value is None or type(value) is bool:
+        return _WORDS[value]
     return ascii(value)[:80]

@@ -98,7 +98,8 @@ class OneCall:
         self._type_ahead = TypeAhead()
         self._queue = ActionQueue(control, self._type_ahead, self)
         self._digits = HeardDigits()
-        self._notes = CallNotes(control.offer, time.time(), self._loop.time())
+        customer = assignment.customer or control.offer.customer
+        self._notes = CallNotes(control.offer, customer, time.time(), self._loop.time())
         self._recordings = 0
         """How many recordings have begun and are not finished."""
         self._recording: ReservedRecording | None = None

@@ -76,8 +76,10 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class CallNotes:
     """What is noted of a call while it lasts."""
 
-    def __init__(self, offer: CallOffer, arrived: float, began: float) -> None:
+    def __init__(self, offer: CallOffer, customer: str, arrived: float, began: float) -> None:
+        """``customer`` is whose call it is, empty where neither its assignment nor its switch says."""
         self.offer = offer
+        self._customer = customer
         self._arrived = arrived
         self._began = began
         self.answered: float | None = None
@@ -137,7 +139,7 @@ class CallNotes:
         return CallRecord(
             id=offer.id,
             driver=offer.driver,
-            customer=offer.customer,
+            customer=self._customer,
             cli=offer.from_user,
             cli_name=offer.from_name,
             dest_number=offer.to_user,

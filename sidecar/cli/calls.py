@@ -4,6 +4,7 @@ import argparse
 import datetime
 import itertools
 from pathlib import Path
+from typing import Final
 
 from sidecar.calls.record import CallRecord
 from sidecar.calls.store import find, newest
@@ -11,6 +12,9 @@ from sidecar.cli.call_timeline import timeline
 from sidecar.configuration.source import load_configuration
 from sidecar.errors import ConfigurationError
 from sidecar.text import escaped, safe_json
+
+_SET_APART: Final = str.maketrans("", "", " -.()/")
+"""RFC 3966's visual separators, and what people write as well."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     listing.add_argument(
         "--number",
         metavar="DIGITS",
-        help="only calls from, to or bridged to a number with these digits in it",
+        help="only calls from, to or bridged to a number with these digits in it, however they are set apart",
     )
     listing.set_defaults(run=run_list)
     showing = below.add_parser("show", help="one call as a timeline")
@@ -58,9 +62,17 @@ def _directory(arguments: argparse.Namespace) -> Path:
 
 
 def _is_of(record: CallRecord, number: str | None) -> bool:
-    return number is None or any(
-        number in text for text in (record.cli, record.dest_number, *(leg.destination for leg in record.legs))
+    if number is None:
+        return True
+    wanted = _together(number)
+    return any(
+        wanted in _together(text)
+        for text in (record.cli, record.dest_number, *(leg.destination for leg in record.legs))
     )
+
+
+def _together(number: str) -> str:
+    return number.translate(_SET_APART)
 
 
 def _line(record: CallRecord) -> str:

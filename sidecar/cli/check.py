@@ -1,6 +1,7 @@
 """``scriptforge check``: what is wrong with scripts, assignments and configuration, each with its place."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Final
@@ -14,9 +15,10 @@ from sidecar.configuration.source import InvalidConfigurationError, load_configu
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
-from sidecar.language.check import check_script
+from sidecar.language.check import Confirm, check_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
+from sidecar.runs.compilation import engine
 from sidecar.switches.sip_accounts import check_accounts
 from sidecar.switches.this_machine import unusable
 from sidecar.text import escaped
@@ -79,8 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
         problems += error.problems
     scripts = 0
     if arguments.paths or configuration is not default:  # a wrong configuration may name the wrong directory
-        for path in arguments.paths or [configuration.catalog.directory]:
-            scripts += _check(path, arguments.kind, configuration, problems, sources)
+        with engine(configuration, _not_compiled) as confirm:
+            for path in arguments.paths or [configuration.catalog.directory]:
+                scripts += _check(path, arguments.kind, configuration, confirm, problems, sources)
     accounts = configuration.sip.accounts
     if accounts is not None and (arguments.config is not None or not arguments.paths):
         problems += check_accounts(accounts)
@@ -93,16 +96,30 @@ def run(arguments: argparse.Namespace) -> int:
     return PROBLEMS_FOUND if has_errors else CLEAN
 
 
+def _not_compiled(why: str) -> None:
+    print(f"scriptforge check: the engine could not be asked about the scripts: {escaped(why)}", file=sys.stderr)
+
+
 def _check(
-    path: Path, given_kind: str | None, configuration: Configuration, problems: list[Problem], sources: dict[str, str]
+    path: Path,
+    given_kind: str | None,
+    configuration: Configuration,
+    confirm: Confirm,
+    problems: list[Problem],
+    sources: dict[str, str],
 ) -> int:
     """Adds what is wrong with a script, a directory of scripts or a catalog; the number of scripts looked at."""
     files = _plain_scripts(path)
     if files:
-        return sum(_check(file, given_kind, configuration, problems, sources) for file in files)
+        return sum(_check(file, given_kind, configuration, confirm, problems, sources) for file in files)
     if path.is_dir() or path == configuration.catalog.directory:
         catalog = msgspec.structs.replace(configuration.catalog, directory=path)
-        loaded = DirectoryLoader(catalog, configuration.decisions, modules=shipped_grants().names()).load()
+        loaded = DirectoryLoader(
+            catalog,
+            configuration.decisions,
+            modules=shipped_grants().names(),
+            engine=lambda: contextlib.nullcontext(confirm),
+        ).load()
         problems += loaded.problems
         sources.update(loaded.sources)
         return sum(file.endswith(".js") for file in loaded.sources)
@@ -113,7 +130,7 @@ def _check(
         return 1
     sources[str(path)] = text
     kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
-    problems += check_script(text, kind, str(path), modules=shipped_grants().names())
+    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_grants().names())
     return 1
 
 

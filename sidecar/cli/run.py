@@ -35,6 +35,7 @@ from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
+from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
 from sidecar.problem import Severity
 from sidecar.report import report
@@ -191,6 +192,9 @@ def _one_script(
     variables = read_variables(arguments.vars)
     shown_name = str(arguments.script)
     kind = kind_of(arguments.kind, text, shown_name, "run")
+    if kind is Kind.APP and drives_calls(text):
+        there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
+        print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)
     problems = check_script(text, kind, shown_name, modules=shipped_grants().names())
     print(report(problems, {shown_name: text}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):

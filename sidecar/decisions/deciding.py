@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from msgspec import structs
 
-from sandbox.outcome import Cancelled, Completion, LogLine, Returned, TimedOut
+from sandbox.outcome import Cancelled, Completion, LogLine, Refused, Returned, Stage, TimedOut
 from sandbox.program import Invocation, Limits, Program
 from sidecar.catalog.model import Assignment, Script
 from sidecar.header_rules import RuleViolation
@@ -227,13 +227,15 @@ class Deciding:
         if self._answered:
             return
         self._running = None
-        self._sandbox_seconds += _now() - self._handed
-        self._script_micros += completion.run_micros
+        seconds = _now() - self._handed
+        self._sandbox_seconds += seconds
+        micros = completion.run_micros or _micros_untold(completion, seconds)
+        self._script_micros += micros
         step = self._steps[self._index]
         count = step.count
         if name is not OutcomeName.REFUSED:  # that one was never begun
             count.runs += 1
-            count.micros += completion.run_micros
+            count.micros += micros
         if completion.log:
             self._console += [(step.reference.id, line) for line in completion.log]
         outcome = completion.outcome
@@ -352,3 +354,17 @@ class Deciding:
         self._owner.ended(
             self, Decided(self._request, decision, self._failure, self._console, self._failed, self._begun())
         )
+
+
+def _micros_untold(completion: Completion, seconds: float) -> int:
+    """Microseconds in the script of a run whose worker did not tell them, as it does not of one that is cut off at its
+    deadline: where it had begun, those since it was submitted, at most by its way to the worker too many."""
+    interruption = completion.interruption
+    never_begun = isinstance(completion.outcome, Refused) or (
+        interruption is not None and interruption.stage is Stage.QUEUED
+    )
+    if never_begun:
+        return 0
+    if interruption is not None and interruption.stage is Stage.RUNNING:
+        seconds = min(seconds, interruption.seconds)
+    return int(seconds * 1e6)

@@ -43,10 +43,24 @@ def _signs(syntax: SyntaxTree, names: Names) -> Iterator[tuple[Node, str]]:
     for reference in names.references:
         if reference.name in _OF_AN_APP:
             yield reference.node, reference.name
+    second = _second_parameter(syntax)
+    if second is not None:
+        yield second, syntax.text(second)[:40].decode("utf-8", "replace")
+
+
+def drives_calls(text: str, seconds: float = KIND_SECONDS) -> bool:
+    """Whether the script is one that drives a call: its ``main`` takes a second argument."""
+    try:
+        return _second_parameter(parse_script(text, time.monotonic() + seconds)) is not None
+    except CheckTimeoutError:
+        return False
+
+
+def _second_parameter(syntax: SyntaxTree) -> Node | None:
+    """That of ``main``: only a script that drives a call is given one."""
     for node in syntax.tree.root_node.children:
         if node.type == "function_declaration":
             name, parameters = node.child_by_field_name("name"), node.child_by_field_name("parameters")
             if name is not None and parameters is not None and syntax.text(name) == MAIN.encode():
-                # Only a script that drives a call is given a second argument.
-                for second in parameters.named_children[1:2]:
-                    yield second, syntax.text(second)[:40].decode("utf-8", "replace")
+                return next(iter(parameters.named_children[1:2]), None)
+    return None

@@ -15,6 +15,10 @@ READ: Final = ("routing", "egress_routing", "headers", "remove_headers")
 """What is read of what a routing script returns."""
 READ_OF_ROUTING: Final = ("egress_routing", "headers", "remove_headers", "cli", "dest_number")
 """What of ``data.routing`` means something to the sidecar itself; anything else is the switch's."""
+READ_OF_LIST: Final = ("headers", "remove_headers")
+"""What of ``data.egress_routing`` is read beside its destinations."""
+READ_OF_DESTINATION: Final = ("gw", *READ_OF_LIST)
+"""What of ``data.egress_routing[0]`` is."""
 CLOSE: Final = 0.75
 """How near a name has to be: ``header``, ``removeHeaders`` and ``egressRouting`` are, ``customer`` is not."""
 _GIVEN: Final = re.compile(rb"\.\s{0,100}([A-Za-z_$][A-Za-z0-9_$]{2,30})\s{0,100}(?:[-+*/%&|^?<>]{1,3})?=(?!=)")
@@ -54,12 +58,7 @@ def near_misses(syntax: SyntaxTree, entry: str) -> Iterator[tuple[Node, str]]:
         owner, member = target.child_by_field_name("object"), target.child_by_field_name("property")
         if owner is None or member is None:
             continue
-        read: tuple[str, ...] = READ
-        if owner.type == "member_expression":
-            key = owner.child_by_field_name("property")
-            if key is None or syntax.text(key) != b"routing":
-                continue
-            owner, read = owner.child_by_field_name("object"), READ_OF_ROUTING
+        owner, read = _of_data(syntax, owner)
         if owner is None or owner.type != "identifier":
             continue
         name = syntax.text(owner)
@@ -70,6 +69,28 @@ def near_misses(syntax: SyntaxTree, entry: str) -> Iterator[tuple[Node, str]]:
         wanted = meant(wrong, read)
         if wanted:
             yield member, f"`{wrong}` is read by nothing; did you mean `{wanted}`?"
+
+
+def _of_data(syntax: SyntaxTree, owner: Node) -> tuple[Node | None, tuple[str, ...]]:
+    """What is left of an expression where it begins in ``data``, and what is read of the object that it gives."""
+    is_destination = owner.type == "subscript_expression"
+    destinations = owner.child_by_field_name("object") if is_destination else owner
+    holder = _asked_for(syntax, destinations, b"egress_routing")
+    if holder is not None:
+        read = READ_OF_DESTINATION if is_destination else READ_OF_LIST
+        return _asked_for(syntax, holder, b"routing") or holder, read
+    if is_destination:
+        return None, READ
+    data = _asked_for(syntax, owner, b"routing")
+    return (owner, READ) if data is None else (data, READ_OF_ROUTING)
+
+
+def _asked_for(syntax: SyntaxTree, node: Node | None, name: bytes) -> Node | None:
+    """What a property of this name is asked of; None for anything else."""
+    key = node.child_by_field_name("property") if node is not None and node.type == "member_expression" else None
+    if node is None or key is None or syntax.text(key) != name:
+        return None
+    return node.child_by_field_name("object")
 
 
 def _first_parameter(syntax: SyntaxTree, visit: Visit, entry: bytes) -> bytes | None:

@@ -264,8 +264,8 @@ declare const process: { readonly env: ScriptForge.Environment };
 /** Writes to the run's log. */
 declare const console: Record<"log" | "info" | "warn" | "error" | "debug" | "trace", (...values: unknown[]) => void>;
 
-/** The older dialect: the data that `main` is given in the newer ones. */
-declare function vars(): ScriptForge.Data;
+/** The older dialect: the data that `main` is given in the newer ones; `vars.routing` is `vars().routing`. */
+declare const vars: (() => ScriptForge.Data) & ScriptForge.Data;
 /** The older dialect: finishes with this result. */
 declare function exit(result?: unknown): never;
 /** The older dialect: a SIP answer, `err([404, "Not Found"])`. */

@@ -87,6 +87,11 @@ CASES = {
     ),
     "a script file that is gone": (remove("acme"), SERVED, "last_good"),
     "a script that does not compile": (write("acme", "function main(data) {"), SERVED, "last_good"),
+    "a script that only the engine knows not to compile": (
+        write("acme", "function main(data) { let a; let a; }"),
+        SERVED,
+        "last_good",
+    ),
 }
 
 

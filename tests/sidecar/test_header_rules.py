@@ -109,3 +109,9 @@ def test_whatever_passes_is_one_header_line(name: str, value: str) -> None:
     assert line.count(b"\r") == line.count(b"\n") == 1
     assert b"\x00" not in line
     assert header_rules.folded(kept_name) not in header_rules.FORBIDDEN
+
+
+@pytest.mark.parametrize(("name", "shown"), [(None, "null"), (True, "true"), (False, "false"), (5, "5")])
+def test_what_is_no_name_is_shown_as_an_author_writes_it(name: object, shown: str) -> None:
+    with pytest.raises(RuleViolation, match=f"^{shown} is not a SIP header name"):
+        header_rules.header_name(name)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, cast
@@ -63,7 +64,7 @@ class _Tried:
 class DirectoryLoader:
     """Loads a catalog directory, again and again: what has not changed is neither read nor checked again."""
 
-    __slots__ = ("_checked", "_compiled", "_document", "catalog", "confirm", "last_good", "rules")
+    __slots__ = ("_checked", "_compiled", "_confirm", "_document", "_engine", "catalog", "last_good", "rules")
 
     def __init__(
         self,
@@ -71,15 +72,19 @@ class DirectoryLoader:
         decisions: DecisionSection,
         *,
         modules: Collection[str] = AVAILABLE,
-        confirm: Confirm | None = None,
+        engine: Callable[[], AbstractContextManager[Confirm | None]] = contextlib.nullcontext,
         last_good: LastGood | None = None,
     ) -> None:
-        """Without ``last_good`` everything is right, or nothing is taken. With it each file serves in its last good
+        """``engine`` gives for one load what asks the engine itself about each script that is not known to be right;
+        by default nobody is asked.
+
+        Without ``last_good`` everything is right, or nothing is taken. With it each file serves in its last good
         version, and what has none gives its error action; ``assignments.toml`` as a whole must have been right once,
         or be TOML now."""
         self.catalog = catalog
         self.last_good = last_good
-        self.confirm = confirm
+        self._engine = engine
+        self._confirm: Confirm | None = None
         self.rules = Rules(decisions, frozenset(modules))
         self._checked: dict[_FileKey, _Checked] = {}
         self._document: Document | None = None
@@ -87,6 +92,11 @@ class DirectoryLoader:
 
     def load(self) -> Loaded:
         """Reads, checks and compiles. Blocks for as long as that takes: to be called in a thread."""
+        with self._engine() as confirm:
+            self._confirm = confirm
+            return self._load()
+
+    def _load(self) -> Loaded:
         file = self.catalog.directory / ASSIGNMENTS
         sources: dict[str, str] = {}
         problems: list[Problem] = []
@@ -184,9 +194,16 @@ class DirectoryLoader:
         return (*stood_in, *unusable, *wrong)
 
     def _check(self, text: str, kind: Kind, file: Path, modules: frozenset[str]) -> _Checked:
-        problems = check_script(text, kind, str(file), confirm=self.confirm, modules=modules)
+        # What was right at the last start is not compiled at this one: calls wait for it.
+        known = self.last_good is not None and self.last_good.script(self._name_of(file)) == text
+        confirm = None if known else self._confirm
+        problems = check_script(text, kind, str(file), confirm=confirm, modules=modules)
         has_errors = any(problem.severity is Severity.ERROR for problem in problems)
         return _Checked(text, problems, None if has_errors else prepare(text, kind))
+
+    def _name_of(self, file: Path) -> str:
+        """A script's file as its entry names it."""
+        return str(file.relative_to(self.catalog.directory / SCRIPTS))
 
     def _read_document(self, file: Path) -> Document:
         """The document, the former one if the file is the same."""

@@ -150,7 +150,8 @@ async def test_what_a_caller_calls_itself_does_not_drive_the_terminal(
         assert not {"\x1b", "\x9b", "\u202e"} & set(captured.out + captured.err)
 
 
-async def test_calls_are_found_by_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("asked", ["79460123", "7946-0123", "20 7946 0123", "(20) 7946.0123"])
+async def test_calls_are_found_by_a_number(tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: str) -> None:
     store = CallStore(tmp_path, days=7)
     store.add(msgspec.structs.replace(record("from"), cli="442079460123"))
     store.add(msgspec.structs.replace(record("to"), dest_number="442079460123"))
@@ -158,7 +159,7 @@ async def test_calls_are_found_by_a_number(tmp_path: Path, capsys: pytest.Captur
     store.add(msgspec.structs.replace(record("bridged"), legs=bridged))
     store.add(record("other"))
     await store.close()
-    assert main(["calls", "--directory", str(tmp_path), "list", "--number", "79460123"]) == 0
+    assert main(["calls", "--directory", str(tmp_path), "list", "--number", asked]) == 0
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["bridged", "to", "from"]
 
 

@@ -107,6 +107,16 @@ async def test_actions_made_without_await_are_done_in_order_and_reported(tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("assigned_to", "of_switch", "customer"),
+    [("acme", "", "acme"), ("acme", "beta", "acme"), ("", "beta", "beta"), ("", "", "")],
+)
+async def test_a_record_says_whose_call_it_was(tmp_path: Path, assigned_to: str, of_switch: str, customer: str) -> None:
+    exchange = Exchange(main("await ctx.hangup();"), tmp_path, assigned_to)
+    exchange.call(customer=of_switch)
+    assert exchange.record.customer == customer
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "return ctx.answer();",

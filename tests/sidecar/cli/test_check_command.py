@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,37 @@ def test_the_configured_catalog_is_the_default(catalog: Path, capsys: pytest.Cap
         "      ^\n"
         "1 script: 1 error, 0 warnings\n"
     )
+
+
+@pytest.mark.parametrize("in_catalog", [True, False], ids=["in a catalog", "alone"])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "function main() {\n  const \u00e9t\u00e9 = 1; let d; let d;\n}\n",
+            ":2:30: error: SyntaxError: invalid redefinition of",
+        ),
+        ("// \n#! /usr/bin/node\nfunction main() {}\n", ":2:1: error: SyntaxError: "),
+        ("function main(data) { return data.#x }\n", ": error: SyntaxError: undefined private field '#x'"),
+        ("function main(data) { return /(/ }\n", ": error: SyntaxError: expecting ')'"),
+    ],
+    ids=["a name declared twice", "#! below the first line", "a private name of no class", "a pattern"],
+)
+def test_what_only_the_engine_finds(
+    catalog: Path, capsys: pytest.CaptureFixture[str], text: str, problem: str, in_catalog: bool
+) -> None:
+    file = catalog / "scripts" / "a.js"
+    file.write_text(text)
+    assert check(catalog if in_catalog else file) == 4
+    assert capsys.readouterr().out.startswith(f"{file}{problem}")
+
+
+def test_where_the_engine_cannot_be_asked_that_is_said(
+    catalog: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert check(catalog) == 0
+    assert capsys.readouterr().err.startswith("scriptforge check: the engine could not be asked about the scripts: ")
 
 
 def test_files_and_their_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,6 +154,19 @@ def test_an_app_is_taken_for_one(desk: Path, capsys: pytest.CaptureFixture[str])
     assert output.err == "scriptforge run: a.js: taken for an App (async, line 1); --kind decides\n"
 
 
+def test_a_script_that_drives_a_call_is_told_where_it_is_tried(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "async function main(data, ctx) {\n  await ctx.answer();\n}"
+    hint = (
+        "scriptforge run: a.js: `main` takes a call to drive, and is given none here: try it with `scriptforge call`\n"
+    )
+    assert run(desk, text) == 4
+    assert hint in capsys.readouterr().err
+    run(desk, text, "--kind", "app")
+    assert capsys.readouterr().err.startswith(hint)
+    run(desk, "async function main(data) { return data; }")
+    assert "scriptforge call" not in capsys.readouterr().err
+
+
 def test_what_is_expected_stands_in_what_is_printed_one_after_the_other(
     desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

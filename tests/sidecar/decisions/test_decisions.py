@@ -15,12 +15,14 @@ from sandbox.outcome import (
     Completion,
     Crashed,
     Exceeded,
+    Interruption,
     Location,
     LogLine,
     Outcome,
     OutOfMemory,
     Refused,
     Returned,
+    Stage,
     Threw,
     TimedOut,
     TimeLimit,
@@ -29,6 +31,7 @@ from sandbox.program import Invocation
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.configuration.tree import Configuration, DecisionSection
+from sidecar.decisions import deciding
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.kind import Kind
@@ -270,6 +273,30 @@ async def test_a_result_that_breaks_the_rules_is_a_failure_and_a_refused_call_is
         desk.runner.runs[-1].returns(**result)
     count = desk.decisions.by_script.of("own")
     assert (count.runs, count.failures) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("completion", "micros"),
+    [
+        (Completion(TimedOut(TimeLimit.WALL), (), 0, Interruption(Stage.RUNNING, 0.2)), 200_000),
+        (Completion(TimedOut(TimeLimit.WALL), (), 0, Interruption(Stage.WAITING, 0.1)), 300_000),
+        (Completion(TimedOut(TimeLimit.WALL), (), 0, Interruption(Stage.QUEUED, 0.3)), 0),
+        (Completion(Crashed("SIGALRM")), 300_000),
+        (Completion(Refused("too much was waiting")), 0),
+    ],
+    ids=["cut off while it ran", "cut off while it waited", "cut off in the queue", "crashed", "refused"],
+)
+async def test_the_time_of_a_run_whose_worker_did_not_tell_it_is_counted_too(
+    monkeypatch: pytest.MonkeyPatch, completion: Completion, micros: int
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(deciding, "_now", lambda: clock[0])
+    desk = assigned()
+    desk.ask()
+    clock[0] += 0.3
+    desk.runner.runs[0].done(completion)
+    assert desk.answer.micros["script"] == pytest.approx(micros, abs=1)
+    assert desk.decisions.by_script.of("own").micros == pytest.approx(micros, abs=1)
 
 
 async def test_scripts_of_the_catalog_are_counted_from_0() -> None:

@@ -28,6 +28,13 @@ async function voice(data, ctx) {
   await Promise.any([ctx.answer()]);
   return ctx.ivr("user/x.wav", 5, 1, 1);
 }
+
+function older() {
+  vars().routing.cli = "1";
+  vars.routing.cli = "2";
+  vars.headers = [{ key: "X-A", value: 1 }];
+  exit(vars);
+}
 """
 WRONG = (
     "fetch('x')",

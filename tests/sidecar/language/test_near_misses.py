@@ -25,6 +25,10 @@ def warnings(text: str, kind: Kind = Kind.SCRIPT) -> list[str]:
         ("data.routing.destNumber = '1'", "destNumber", "dest_number"),
         ("data.routing.dest_numer = '1'", "dest_numer", "dest_number"),
         ("data.routing.header = []", "header", "headers"),
+        ("data.egress_routing[0].header = []", "header", "headers"),
+        ("data.routing.egress_routing[0].removeHeaders = []", "removeHeaders", "remove_headers"),
+        ("data.egress_routing.header = []", "header", "headers"),
+        ("data.routing.egress_routing.remove_header = []", "remove_header", "remove_headers"),
     ],
 )
 def test_a_name_nearly_right_is_warned_of(statement: str, wrong: str, right: str) -> None:
@@ -41,6 +45,8 @@ def test_a_name_nearly_right_is_warned_of(statement: str, wrong: str, right: str
         "function main(data) { data.headers = []; data.routing.cli = '1'; data.egress_routing = []; }",
         "function main(data) { data.scratch = 1; data.routing.account = 2; }",
         "function main(data) { const other = {}; other.header = 1; }",
+        "function main(data) { data.egress_routing[0].headers = []; data.egress_routing.headers = []; }",
+        "function main(data) { data.egress_routing[0].rate = 1; data.a[0].header = 1; data.routing.own.header = 1; }",
         "function main(data) { function inner(data) { data.header = 1; } inner({}); }",
         "function other(data) { data.header = 1; } function main(data) { return data; }",
         "function main({ routing }) { routing.cli = '1'; }",

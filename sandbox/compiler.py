@@ -1,0 +1,120 @@
+"""A worker that compiles authors' texts and runs none of them: what the engine itself says of their syntax."""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from sandbox import link
+from sandbox.answers import read_outcome
+from sandbox.errors import ConfinementRefused, SandboxError, WorkerFailed
+from sandbox.link import DoneMessage, FailedMessage, MessageUp, ReadyMessage
+from sandbox.outcome import Threw
+from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
+from sandbox.program import Invocation, Limits, Program
+
+START_SECONDS: Final = 10.0
+"""As of every worker: about 0.1 s on a quiet machine."""
+COMPILE_SECONDS: Final = 3.0
+"""The engine gives up after one second of processor time."""
+_NEVER_BEGUN: Final = (
+    "({prepare: () => { throw 0 }, collect: (data, returned) => returned,"
+    " caught: (thrown) => thrown === 0 ? null : undefined})"
+)
+"""A run of it ends when the text has been compiled, before any of it is run."""
+
+
+class Compiler:
+    """Used as a context manager, in one thread that has no event loop running: each call blocks until it is answered.
+
+    The worker is started with the first text and ended with the context; one that it dies of is followed by another.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process: WorkerProcess | None = None
+        self._answer: asyncio.Future[MessageUp] | None = None
+        self._compiled = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            try:
+                loop.run_until_complete(self._end())
+            finally:
+                loop.close()
+
+    def compile(self, text: str, name: str, *, suspends: bool) -> Threw | None:
+        """What the engine says is wrong with a text, None where it compiles it or has no time to.
+
+        Raises ConfinementRefused, WorkerFailed or OSError where there is no worker to ask.
+        """
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop.run_until_complete(self._compile(text, name, suspends=suspends))
+
+    async def _compile(self, text: str, name: str, *, suspends: bool) -> Threw | None:
+        process = self._process or await self._start()
+        self._compiled += 1
+        program = Program(key=f"{self._compiled}", name=name, suspends=suspends, text=text, adapter=_NEVER_BEGUN)
+        invocation = Invocation(program=program, input=b"null", limits=Limits(wall_seconds=COMPILE_SECONDS))
+        process.send(link.load(program))
+        process.send(link.run(self._compiled, invocation, time.monotonic() + COMPILE_SECONDS))
+        process.send(link.forget(program.key))
+        try:
+            message = await self._next(2 * COMPILE_SECONDS)
+        except (TimeoutError, WorkerFailed):
+            await self._end()
+            return None
+        if not isinstance(message, DoneMessage):
+            return None
+        outcome = read_outcome(invocation, message.tag, message.payload)
+        return outcome if isinstance(outcome, Threw) else None
+
+    async def _start(self) -> WorkerProcess:
+        process = self._process = WorkerProcess(self._message, self._exited)
+        try:
+            await process.start(self._settings, 0)
+            ready = await self._next(START_SECONDS)
+            if not isinstance(ready, ReadyMessage):
+                raise WorkerFailed("a worker said something before it was ready")
+            if not ready.confined and self._settings.require_confinement:
+                raise ConfinementRefused(ready.refused)
+        except TimeoutError:
+            await self._end()
+            raise WorkerFailed(f"a worker was not ready after {START_SECONDS:.0f} s") from None
+        except (SandboxError, OSError):
+            await self._end()
+            raise
+        return process
+
+    async def _next(self, seconds: float) -> MessageUp:
+        self._answer = asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(seconds):
+            return await self._answer
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.spawned:
+            process.kill()
+            await process.wait_gone()
+
+    def _message(self, process: WorkerProcess, message: MessageUp) -> None:
+        answer = self._answer
+        if process is not self._process or answer is None or answer.done():
+            return
+        if isinstance(message, FailedMessage):
+            answer.set_exception(WorkerFailed(message.reason))
+        elif isinstance(message, ReadyMessage | DoneMessage):
+            answer.set_result(message)
+
+    def _exited(self, process: WorkerProcess) -> None:
+        answer = self._answer
+        if process is self._process and answer is not None and not answer.done():
+            answer.set_exception(WorkerFailed(f"a worker ended: {exit_cause(process.exit_code or 0)}"))

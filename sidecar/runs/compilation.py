@@ -1,0 +1,48 @@
+"""What the engine itself finds wrong with a script that the check takes for right, such as a name declared twice."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sandbox.compiler import Compiler
+from sandbox.errors import SandboxError
+from sandbox.outcome import Threw
+from sidecar.configuration.tree import Configuration
+from sidecar.kind import RULES, Kind
+from sidecar.language.check import Confirm
+from sidecar.language.es_module import prepare
+from sidecar.language.syntax import Fault
+from sidecar.runs.pool_settings import decision_pool
+
+
+@contextmanager
+def engine(configuration: Configuration, unavailable: Callable[[str], None]) -> Iterator[Confirm]:
+    """Has a confined worker of its own compile each script that it is given, for as long as the context lasts.
+
+    ``unavailable`` is told once why there is no such worker; then scripts are taken for right. For a thread that has no
+    event loop running.
+    """
+    is_there = True
+    with Compiler(decision_pool(configuration).worker) as compiler:
+
+        def confirm(text: str, kind: Kind) -> list[Fault]:
+            nonlocal is_there
+            if not is_there:
+                return []
+            try:
+                error = compiler.compile(prepare(text, kind).text, "script.js", suspends=RULES[kind].waits)
+            except (SandboxError, OSError) as refused:
+                is_there = False
+                unavailable(str(refused))
+                return []
+            return [] if error is None else [_fault(text, error)]
+
+        yield confirm
+
+
+def _fault(text: str, error: Threw) -> Fault:
+    message, place = f"{error.name}: {error.message}", error.location
+    if place is None:
+        return 0, 0, message
+    line = next(itertools.islice(text.split("\n"), place.line - 1, None), "")
+    return place.line, len(line.encode()[: place.column - 1].decode("utf-8", "ignore")) + 1, message
