@@ -217,6 +217,10 @@
       const own = list[index]?.headers;
       if (isArray(own) && own.length) found ??= noNumberOf(own);
     }
+    eachGateway(list, (gateway, id) => {
+      const own = gateway.cli;
+      if (typeof own === "number" && own - own !== 0) found ??= [`the cli of gateway ${id}`, text(own)];
+    });
     return found;
   };
 

@@ -191,9 +191,8 @@ def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
         return Rejection(code, printable(reason))
     if result.no_number is not None:
         what, written = result.no_number
-        raise RuleViolation(
-            f"{printable(what)} is {printable(written)}, which is no number", what.removeprefix("the header ")
-        )
+        subject = "cli" if what.startswith("the cli of ") else what.removeprefix("the header ")
+        raise RuleViolation(f"{printable(what)} is {printable(written)}, which is no number", subject)
     routing = result.routing
     if routing is None:
         raise RuleViolation("the result has no routing")
