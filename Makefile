@@ -93,16 +93,17 @@ packages:
 node:
 	@.ci/packages --node
 
-# A marker is older than what it was made of once pyproject.toml, the version or a lock file changes: then it is made
-# again.
+# A marker is older than what it was made of once pyproject.toml, the version, the C sources or a lock file change: then
+# it is made again.
+INSTALLED_FROM := pyproject.toml setup.py constraints.txt sidecar/__init__.py $(shell find native -name '*.[ch]')
 .venv/bin/python:
 	@python=$$(.ci/python); echo "Making .venv with $$($$python --version)"; $$python -m venv .venv
 
-.venv/installed: pyproject.toml constraints.txt sidecar/__init__.py | .venv/bin/python
+.venv/installed: $(INSTALLED_FROM) | .venv/bin/python
 	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable .
 	@touch $@
 
-.venv/installed-dev: pyproject.toml constraints.txt sidecar/__init__.py | .venv/bin/python
+.venv/installed-dev: $(INSTALLED_FROM) | .venv/bin/python
 	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
 	@touch $@ .venv/installed
 

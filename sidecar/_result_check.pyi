@@ -1,0 +1,1 @@
+"""The check on the bytes of a Class 4 result and of a switch's routing."""
