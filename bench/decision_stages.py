@@ -17,10 +17,11 @@ from typing import Any, Final
 import msgspec
 
 from sandbox import link
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.engine import Context, RunBounds
 from sandbox.host import Host
 from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
+from sandbox.status import Tag
 from sidecar.bench import workload
 from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions.deciding import Decided

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sandbox.engine import LOADED, Context, RunBounds, Tag
+from sandbox.engine import LOADED, Context, RunBounds
 from sandbox.outcome import Completion, Returned
 from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits, Program
+from sandbox.status import Tag
 
 ADAPTER: Final = "({prepare: (x) => x, collect: (d, r) => r === undefined ? d : r, caught: () => undefined})"
 SCRIPT: Final = """

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.engine import OF_WORKER, Tag
 from sandbox.outcome import (
     Bound,
     Crashed,
@@ -19,6 +18,7 @@ from sandbox.outcome import (
 from sandbox.program import Invocation
 from sandbox.sound_text import without_halves
 from sandbox.stack import threw
+from sandbox.status import OF_WORKER, Tag
 
 LOG_LINES: Final = 2_000
 """Lines kept of one run: a log of 64 KB in lines of nothing, since the runtime counts 32 characters for each. Reading

@@ -8,6 +8,7 @@ from typing import Final, Self
 from sandbox import link
 from sandbox.answers import read_outcome
 from sandbox.errors import ConfinementRefused, SandboxError, WorkerFailed
+from sandbox.installation import require_engine
 from sandbox.link import DoneMessage, FailedMessage, MessageUp, ReadyMessage
 from sandbox.outcome import Threw
 from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
@@ -53,7 +54,7 @@ class Compiler:
     def compile(self, text: str, name: str, *, suspends: bool) -> Threw | None:
         """What the engine says is wrong with a text, None where it compiles it or has no time to.
 
-        Raises ConfinementRefused, WorkerFailed or OSError where there is no worker to ask.
+        Raises EngineMissing, ConfinementRefused, WorkerFailed or OSError where there is no worker to ask.
         """
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
@@ -78,6 +79,7 @@ class Compiler:
         return outcome if isinstance(outcome, Threw) else None
 
     async def _start(self) -> WorkerProcess:
+        require_engine()
         process = self._process = WorkerProcess(self._message, self._exited)
         try:
             await process.start(self._settings, 0)

@@ -6,7 +6,6 @@ A context holds one program and one run at a time. Only text crosses: nothing of
 
 import json
 import re
-from enum import StrEnum
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -18,29 +17,13 @@ from sandbox.bytecode import Bytecode, pointers
 from sandbox.intl import library
 from sandbox.program import Program
 from sandbox.rejections import Rejections
+from sandbox.status import Tag
 
 STACK_BYTES: Final = 256 * 1024
 """Overflow is a clean error at this size; 0 and 64 MB were measured to crash."""
 
 LOAD_CPU_SECONDS: Final = 1.0
 """Processor time to compile one script: 50 lines take 60 us, so this is a script made to be slow."""
-
-
-class Tag(StrEnum):
-    """What became of a turn; runtime/run.js says what the payload of each is."""
-
-    RETURNED = "R"
-    THREW = "E"
-    THREW_NULL = "N"
-    """What an author may do, and what the engine does where it has no memory left for an error."""
-    OUT_OF_MEMORY = "M"
-    EXCEEDED = "X"
-    WAITING = "W"
-    OUT_OF_TIME = "T"
-    """Processor time ran out: of this module's own, since an interrupted context says nothing more. The payload is the
-    stack, or empty where nothing is known of it."""
-    BROKEN = "B"
-    """The runtime itself failed; the payload says how."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -63,8 +46,6 @@ _RETURNED: Final = Tag.RETURNED
 _GOES_ON: Final = (Tag.RETURNED, Tag.WAITING)
 """After these a context is as good as before."""
 LOADED: Final = Status(Tag.RETURNED, False, False, "")
-OF_WORKER: Final = "worker"
-"""Payload of OUT_OF_MEMORY where it was the worker's address space that was full."""
 OUT_OF_TIME: Final = Status(Tag.OUT_OF_TIME, False, False, "")
 OUT_OF_MEMORY: Final = Status(Tag.OUT_OF_MEMORY, False, False, "")
 _HEADS: Final = {

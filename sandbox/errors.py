@@ -9,5 +9,9 @@ class ConfinementRefused(SandboxError):
     """The kernel or the container refused a part of the confinement, and running without it is not allowed."""
 
 
+class EngineMissing(SandboxError):
+    """The package is installed where, or so that, it has no JavaScript engine."""
+
+
 class WorkerFailed(SandboxError):
     """A worker process could not be started, or died before it was ready. The message has its own last words."""

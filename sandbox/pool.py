@@ -10,7 +10,6 @@ import msgspec
 
 from sandbox import link
 from sandbox.answers import add_lines, read_calls, read_outcome
-from sandbox.engine import Tag
 from sandbox.host import Host
 from sandbox.lanes import Lanes
 from sandbox.link import CallsMessage, DoneMessage, LetGoMessage, MessageUp, ReadyMessage, SpentMessage
@@ -32,6 +31,7 @@ from sandbox.program import Invocation
 from sandbox.run import Done, Run
 from sandbox.seating import Seating, SeatingByCustomer
 from sandbox.stack import innermost
+from sandbox.status import Tag
 from sandbox.supervision import Supervisor
 
 __all__ = ["Pool", "PoolSettings", "PoolState", "Run", "WorkerSettings"]

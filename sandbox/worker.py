@@ -20,11 +20,12 @@ from msgspec import structs
 
 from sandbox import link
 from sandbox.contexts import Contexts
-from sandbox.engine import OF_WORKER, OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status, Tag
+from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status
 from sandbox.link import BEGUN, REVOKED, RUNNING, TURNS, CancelMessage, LoadMessage, RunMessage, SettleMessage
 from sandbox.output import Output
 from sandbox.program import Program
 from sandbox.stack import threw
+from sandbox.status import OF_WORKER, Tag
 from sandbox.suspended import BegunRun, SuspendedRuns
 
 READ_BYTES: Final = 256 * 1024

@@ -140,3 +140,10 @@ def test_who_only_decides_does_not_wait_for_what_drives_calls_to_be_imported() -
     program = "import sys, sidecar.daemon; print(*{'numpy', 'aiohttp', 'dns', 'soxr'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.split() == []
+
+
+def test_the_daemon_has_no_engine_in_its_own_process() -> None:
+    """What a script breaks is a worker's; and what needs no script does without the extension."""
+    program = "import sys, sidecar.daemon, sidecar.calls.service, sidecar.cli.command_line; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert {"sandbox.engine", "sandbox._engine", "_quickjs"} & set(found.stdout.split()) == set()

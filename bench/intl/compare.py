@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.engine import Context, RunBounds
 from sandbox.program import Program
+from sandbox.status import Tag
 
 CASES: Final = Path(__file__).with_name("cases.mjs")
 BATCH: Final = 200

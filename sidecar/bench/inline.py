@@ -4,7 +4,8 @@ import time
 from array import array
 from collections.abc import Sequence
 
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.engine import Context, RunBounds
+from sandbox.status import Tag
 from sidecar.bench.slices import LEAD_SHARE, Slice
 from sidecar.bench.workload import Request
 from sidecar.catalog.model import Snapshot

@@ -72,7 +72,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--sounds", type=Path, metavar="DIR", help="has user/ and ivr/; files that are missing fail")
     parser.add_argument("--real-time", action="store_true", help="with --keys: everything takes the time it takes")
     parser.add_argument("--quiet", action="store_true", help="nothing is heard")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, runs_scripts=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

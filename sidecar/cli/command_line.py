@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from sandbox.errors import SandboxError
+from sandbox.errors import EngineMissing, SandboxError
+from sandbox.installation import require_engine
 from sidecar import __version__
 from sidecar.cli import bench, call, calls, check, config, logs, route, run, serve, types
 from sidecar.errors import SidecarError
@@ -18,6 +19,8 @@ from sipio.errors import SipioError
 
 INTERRUPTED: Final = 130
 OUTPUT_GONE: Final = 141
+WITHOUT_ENGINE: Final = "check, types, config, route, logs and calls"
+"""Commands that run no script in this process or its workers."""
 
 
 def read(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -29,8 +32,13 @@ def read(arguments: Sequence[str] | None) -> argparse.Namespace:
 def run_command(given: argparse.Namespace) -> int:
     """Run it; the process's exit status."""
     try:
+        if getattr(given, "runs_scripts", False):
+            require_engine()
         status = int(given.run(given))
         sys.stdout.flush()  # what cannot be written is known here, not at the interpreter's end
+    except EngineMissing as error:
+        print(f"scriptforge: {error}; {WITHOUT_ENGINE} work here", file=sys.stderr)
+        return 1
     except (SidecarError, SandboxError, SipioError) as error:
         print(escaped_lines(f"scriptforge: {error}"), file=sys.stderr)
         return 1

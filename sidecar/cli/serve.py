@@ -23,7 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Adds the ``serve`` command."""
     parser = subparsers.add_parser("serve", help="decide calls until told to stop")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, runs_scripts=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,10 +4,11 @@ import functools
 from collections.abc import Callable
 
 from sandbox.answers import add_lines, read_calls, read_outcome
-from sandbox.engine import LOADED, Context, RunBounds, Status, Tag
+from sandbox.engine import LOADED, Context, RunBounds, Status
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Bound, Cancelled, Completion, Exceeded, LogLine, Outcome
 from sandbox.program import Invocation
+from sandbox.status import Tag
 
 
 class EngineRun:

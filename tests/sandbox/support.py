@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sandbox.engine import Context, RunBounds, Status, Tag
+from sandbox.engine import Context, RunBounds, Status
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion, Returned, Threw
 from sandbox.pool import Pool, PoolSettings, Run
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation, Limits, Program
 from sandbox.stack import threw
+from sandbox.status import Tag
 
 ADAPTER = """({
   prepare: (input) => input,

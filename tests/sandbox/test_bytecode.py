@@ -8,6 +8,7 @@ import pytest
 from sandbox import bytecode, engine
 from sandbox.bytecode import Bytecode
 from sandbox.outcome import Threw
+from sandbox.status import Tag
 from tests.sandbox.support import HOST_ADAPTER, Driven, result
 
 TEXT = """async function main(data) {
@@ -103,6 +104,6 @@ def test_run_once_lets_the_text_go() -> None:
         driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, True, adapter=HOST_ADAPTER)
         again = engine.Context(True)
         assert again.load(driven.program, driven.bounds, once=once) == engine.LOADED
-        assert again.start("null", "", 0.0).tag is engine.Tag.WAITING
+        assert again.start("null", "", 0.0).tag is Tag.WAITING
         held[once] = again.heap_bytes()
     assert held[False] - held[True] > 100_000

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bench.intl.compare import answers, differences, node_cases
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.engine import Context, RunBounds
 from sandbox.intl import library
 from sandbox.intl.time_zones import parse_zone, zone_entries, zone_files
 from sandbox.program import Program
+from sandbox.status import Tag
 
 SAMPLE = Path(__file__).with_name("intl_sample.jsonl")
 ADAPTER = "({ prepare: (x) => x, collect: (x, y) => y, caught: () => undefined })"

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.engine import Tag
 from sandbox.outcome import Threw
 from sandbox.stack import threw
+from sandbox.status import Tag
 from tests.sandbox.support import Driven, result
 
 # JavaScript has no integers past 2**53, says 0 for -0, and writes floats below 1e21 as integers.

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from sandbox import engine
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.engine import Context, RunBounds
 from sandbox.program import Program
 from sandbox.rejections import UNHEARD
+from sandbox.status import Tag
 
 ADAPTER = "({prepare: (x) => x, collect: (x, y) => y ?? 0, caught: () => undefined, tellsRejection: () => true})"
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from sandbox.engine import Tag
 from sandbox.outcome import Threw
+from sandbox.status import Tag
 from tests.sandbox.support import HOST_ADAPTER, SUSPENDS, Driven, result, thrown
 
 BOTH = pytest.mark.parametrize("suspends", [False, True])

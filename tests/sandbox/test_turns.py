@@ -5,9 +5,10 @@ import math
 
 import pytest
 
-from sandbox.engine import RunBounds, Tag
+from sandbox.engine import RunBounds
 from sandbox.outcome import Threw
 from sandbox.stack import threw
+from sandbox.status import Tag
 from tests.sandbox.support import HOST_ADAPTER, SUSPENDS, Driven, result, thrown
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine import LOADED, Context, RunBounds, Tag
+from sandbox.engine import LOADED, Context, RunBounds
 from sandbox.program import Program
+from sandbox.status import Tag
 from sidecar import hosts
 
 BOUNDS = RunBounds(1_000_000, 16_384, 1_000)

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.engine import Context, RunBounds
 from sandbox.program import Program
+from sandbox.status import Tag
 from sidecar.kind import Kind
 from sidecar.language import surroundings
 from sidecar.language.check import check_script

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.engine import Context, RunBounds, Tag
+from sandbox.engine import Context, RunBounds
 from sandbox.outcome import Location, Threw
 from sandbox.program import Program
 from sandbox.stack import threw
+from sandbox.status import Tag
 from sidecar.language.explanation import Explanation, explained, place_of_subject
 from sidecar.language.syntax_tree import SyntaxTree, parse_script
 
