@@ -100,10 +100,12 @@ INSTALLED_FROM := pyproject.toml setup.py constraints.txt sidecar/__init__.py $(
 	@python=$$(.ci/python); echo "Making .venv with $$($$python --version)"; $$python -m venv .venv
 
 .venv/installed: $(INSTALLED_FROM) | .venv/bin/python
+	@.ci/compiler $(BIN)/python
 	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable .
 	@touch $@
 
 .venv/installed-dev: $(INSTALLED_FROM) | .venv/bin/python
+	@.ci/compiler $(BIN)/python
 	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
 	@touch $@ .venv/installed
 
