@@ -19,6 +19,7 @@ NODE_BENCH := bench/node
 # The formatter of our JavaScript, pinned by its lock file.
 PRETTIER := .ci/prettier
 PRETTIER_COMMAND := $(PRETTIER)/node_modules/.bin/prettier --log-level warn
+NATIVE := $(shell find native -name '*.[ch]')
 JAVASCRIPT := "{bench,examples,sandbox,sidecar,tests}/**/*.{js,mjs,ts}"
 PYTEST ?=
 
@@ -35,17 +36,19 @@ test: .venv/installed-dev packages $(NODE_TESTS:=/node_modules/.installed) ## li
 	@status=0; $(MAKE) lint || status=1; $(BIN)/python -m pytest -q $(PYTEST) || status=1; exit $$status
 
 .PHONY: lint
-lint: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## ruff, mypy, and the formatting of Python and JavaScript
+lint: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## ruff, mypy, and the formatting of Python, C and JavaScript
 	@status=0; \
 	$(BIN)/ruff check --quiet || status=1; \
 	$(BIN)/ruff format --check --quiet || { echo "Python is not formatted: run make format"; status=1; }; \
+	$(BIN)/clang-format --dry-run -Werror $(NATIVE) || { echo "C is not formatted: run make format"; status=1; }; \
 	$(PRETTIER_COMMAND) --check $(JAVASCRIPT) || { echo "JavaScript is not formatted: run make format"; status=1; }; \
 	$(BIN)/mypy --strict --no-error-summary || status=1; \
 	exit $$status
 
 .PHONY: format
-format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python and JavaScript
+format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python, C and JavaScript
 	@$(BIN)/ruff format --quiet
+	@$(BIN)/clang-format -i $(NATIVE)
 	@$(PRETTIER_COMMAND) --write $(JAVASCRIPT)
 
 .PHONY: bench
@@ -60,8 +63,12 @@ constraints: ## newest versions of all that we depend on into constraints.txt
 units: ## the unit of several instances out of the unit of one
 	@packaging/units
 
+.PHONY: wheel
+wheel: .venv/installed-dev ## a source archive and a wheel for every Python from 3.11, in dist
+	@packaging/wheel
+
 .PHONY: deb
-deb: .venv/installed ## a package for Debian 12 and 13, in dist
+deb: .venv/installed-dev ## a package for Debian 12 and 13, in dist
 	@packaging/deb
 
 .PHONY: check-package
@@ -83,6 +90,7 @@ check-container: ## build the container's image and have a daemon in it answer
 clean: ## remove .venv, node_modules and caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules \
 	    $(PRETTIER)/node_modules
+	rm -f sandbox/*.so sidecar/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: packages
@@ -95,7 +103,7 @@ node:
 
 # A marker is older than what it was made of once pyproject.toml, the version, the C sources or a lock file change: then
 # it is made again.
-INSTALLED_FROM := pyproject.toml setup.py constraints.txt sidecar/__init__.py $(shell find native -name '*.[ch]')
+INSTALLED_FROM := pyproject.toml setup.py constraints.txt sidecar/__init__.py $(NATIVE)
 .venv/bin/python:
 	@python=$$(.ci/python); echo "Making .venv with $$($$python --version)"; $$python -m venv .venv
 

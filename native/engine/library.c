@@ -30,8 +30,8 @@ bool engine_library_load(const char *path, char *message, size_t message_bytes) 
     }
     const char *version = found.JS_GetVersion();
     if (strncmp(version, VERSION, sizeof VERSION - 1) != 0) {
-        snprintf(message, message_bytes, "the JavaScript engine is quickjs-ng %.40s, and " VERSION "x is needed: %s", version,
-                 path);
+        snprintf(message, message_bytes, "the JavaScript engine is quickjs-ng %.40s, and " VERSION "x is needed: %s",
+                 version, path);
         return false;
     }
 #define FIND(result, name, parameters)                                                                                 \
