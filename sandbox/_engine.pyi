@@ -1,4 +1,58 @@
-from typing import Final
+"""The JavaScript engine: native/engine, and what it lends our own JavaScript in it. No script reaches Python."""
+
+from typing import Final, final
 
 VERSION: Final[str]
 """Of the JavaScript engine that is loaded, ``0.17.0``."""
+
+@final
+class Engine:
+    """A JavaScript runtime and context with our own JavaScript in it: bytecode of a function that is given ``read``,
+    ``write`` and the like and gives an object of functions. Each is called by its place among the names ``functions``.
+
+    Raises MemoryError where there is none for it, or it is other code. The memory at ``library_address`` is read by
+    that function alone, and has to be there as long as the engine.
+    """
+
+    def __new__(
+        cls,
+        code: bytes,
+        functions: tuple[str, ...],
+        stack_bytes: int,
+        library_address: int = 0,
+        library_bytes: int = 0,
+    ) -> Engine: ...
+    def call(self, function: int, /, *arguments: str | float | bytes) -> tuple[str, bytes]:
+        """Call a function. Bytes are MessagePack, of which there is one at most, and which is what ``read`` gives in
+        the call.
+
+        Gives what became of it: a tag of runtime/run.js and a digit, of which 1 says that there are lines to take and 2
+        that there are host calls; and what belongs to the tag: text, or the result as MessagePack. Besides those that
+        the runtime says, T is for processor time that has run out, with the stack, and M and B for an engine that has
+        no memory or is broken. After such an end of a promise reaction every call says so.
+        """
+    def hand(self, function: int, code: bytes, /) -> None:
+        """Call a function with the value that bytecode of ours gives. Raises ValueError where it throws."""
+    def run_jobs(self, most: int, /) -> int:
+        """Run promise reactions until none is left, ``most`` have run or a millisecond has passed. Gives how many."""
+    def take_lines(self) -> bytes:
+        """The console lines that have come since, as MessagePack: ``[[level, text], ...]``."""
+    def take_calls(self) -> bytes:
+        """The host calls that have come since, as MessagePack: ``[[id, name, [argument, ...]], ...]``."""
+    def take_rejections(self, function: int, /) -> list[bytes]:
+        """Forget the rejections that nobody has heard of. Gives the texts that a function makes of their reasons."""
+    def limit_time(self, seconds: float, /) -> None:
+        """Interrupt whatever runs once this process has used so much more of the processor."""
+    def limit_memory(self, size: int, /) -> None:
+        """Give the engine no more than so many bytes, all that it has counted."""
+
+    memory: Final[int]
+    """Bytes that the engine has."""
+    idle: Final[bool]
+    """Whether no promise reaction is left to run."""
+    unheard: Final[bool]
+    """Whether a promise was rejected that nobody has waited for."""
+
+def compile(text: str, /) -> bytes:  # noqa: A001
+    """The script as bytecode, without its text and lines, for engines of this process. Raises ValueError for what is no
+    script."""

@@ -16,31 +16,29 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.program import Invocation
-from sandbox.sound_text import without_halves
 from sandbox.stack import threw
 from sandbox.status import OF_WORKER, Tag
 
 LOG_LINES: Final = 2_000
 """Lines kept of one run: a log of 64 KB in lines of nothing, since the runtime counts 32 characters for each. Reading
 20,000 took the event loop 40 ms."""
-CHARACTER_BYTES: Final = 3
-"""The most that a character of the runtime's, half of a surrogate pair at worst, takes in UTF-8."""
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _BOUNDS: Final = {bound.encode(): bound for bound in Bound}
-_CALLS: Final = msgspec.json.Decoder(list[tuple[int, str, list[Any]]])
-_LINES: Final = msgspec.json.Decoder(list[tuple[str, str]])
+_CALLS: Final = msgspec.msgpack.Decoder(list[tuple[int, str, list[Any]]])
+_LINES: Final = msgspec.msgpack.Decoder(list[tuple[str, str]])
 
 
 def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | None:
     """What a status means; None for one that the runtime never gives."""
     if tag == Tag.RETURNED:
-        return Returned(payload) if len(payload) <= invocation.limits.result_bytes * CHARACTER_BYTES else None
+        return Returned(payload) if len(payload) <= invocation.limits.result_bytes else None
     if tag == Tag.THREW:
-        return threw(invocation.program.name, payload.decode("utf-8", "replace"))
+        return threw(invocation.program.name, payload)
     if tag == Tag.OUT_OF_TIME:
         return TimedOut(TimeLimit.CPU)
     if tag == Tag.OUT_OF_MEMORY:
-        return OutOfMemory(of_worker=payload == OF_WORKER.encode())
+        return OutOfMemory(of_worker=payload == OF_WORKER)
     if tag == Tag.EXCEEDED and payload in _BOUNDS:
         return Exceeded(_BOUNDS[payload])
     if tag == Tag.BROKEN:
@@ -48,25 +46,19 @@ def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | 
     return None
 
 
-def read_calls(text: str) -> list[tuple[int, str, list[Any]]] | None:
+def read_calls(packed: bytes) -> list[tuple[int, str, list[Any]]] | None:
     """Host calls: id, name, arguments. None where they cannot be read, being nested too deep if nothing worse."""
     try:
-        try:
-            return _CALLS.decode(text)
-        except msgspec.MsgspecError:
-            return _CALLS.decode(without_halves(text.encode("utf-8", "replace")))
-    except (msgspec.MsgspecError, RecursionError):
+        return _CALLS.decode(packed)
+    except _UNREADABLE:
         return None
 
 
-def add_lines(log: list[LogLine], text: str) -> None:
+def add_lines(log: list[LogLine], packed: bytes) -> None:
     """Add console lines to a run's log."""
     try:
-        try:
-            lines = _LINES.decode(text)
-        except msgspec.MsgspecError:
-            lines = _LINES.decode(without_halves(text.encode("utf-8", "replace")))
-    except (msgspec.MsgspecError, RecursionError):
+        lines = _LINES.decode(packed)
+    except _UNREADABLE:
         log.append(LogLine("warn", "[console output that cannot be read]"))
         return
     log += [LogLine(level, line) for level, line in lines[: max(0, LOG_LINES - len(log))]]

@@ -64,7 +64,7 @@ class Compiler:
         process = self._process or await self._start()
         self._compiled += 1
         program = Program(key=f"{self._compiled}", name=name, suspends=suspends, text=text, adapter=_NEVER_BEGUN)
-        invocation = Invocation(program=program, input=b"null", limits=Limits(wall_seconds=COMPILE_SECONDS))
+        invocation = Invocation(program=program, input=link.NIL, limits=Limits(wall_seconds=COMPILE_SECONDS))
         process.send(link.load(program))
         process.send(link.run(self._compiled, invocation, time.monotonic() + COMPILE_SECONDS))
         process.send(link.forget(program.key))

@@ -17,16 +17,16 @@ class HostCall:
         self._answer: Callable[[bool, bytes], None] | None = answer
 
     def resolve(self, value: Any = None) -> None:
-        """Resolve the script's promise. Raises TypeError or ValueError for what cannot be written as JSON."""
-        self.answer(True, msgspec.json.encode(value))
+        """Resolve the script's promise. Raises TypeError or ValueError for what cannot be written as MessagePack."""
+        self.answer(True, msgspec.msgpack.encode(value))
 
     def reject(self, message: str, name: str = "Error") -> None:
         """Reject the script's promise with an error of this message and name."""
         # A message may quote whatever came from outside, half of a surrogate pair among it.
-        self.answer(False, msgspec.json.encode({"message": _sound(message), "name": _sound(name)}))
+        self.answer(False, msgspec.msgpack.encode({"message": _sound(message), "name": _sound(name)}))
 
     def answer(self, succeeded: bool, value: bytes) -> None:
-        """Resolve with JSON, or reject with the JSON of an error's properties."""
+        """Resolve with MessagePack, or reject with the MessagePack of an error's properties."""
         answer, self._answer = self._answer, None
         if answer is not None:
             answer(succeeded, value)

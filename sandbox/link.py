@@ -88,13 +88,13 @@ class RunMessage(NamedTuple):
 
 
 class SettleMessage(NamedTuple):
-    """The answer to a host call: the result as JSON, or an error's properties."""
+    """The answer to a host call: the result as MessagePack, or an error's properties."""
 
     operation: int
     run_id: int
     call_id: int
     succeeded: bool
-    value: str
+    value: bytes
 
 
 class CancelMessage(NamedTuple):
@@ -175,7 +175,7 @@ def run(run_id: int, invocation: Invocation, deadline: float) -> list[Any]:
 
 def settle(run_id: int, call_id: int, succeeded: bool, value: bytes) -> list[Any]:
     """Tell a waiting run the answer to a host call."""
-    return [Down.SETTLE, run_id, call_id, succeeded, value.decode("utf-8", "replace")]
+    return [Down.SETTLE, run_id, call_id, succeeded, value]
 
 
 def cancel(run_id: int) -> list[Any]:
@@ -215,8 +215,8 @@ class DoneMessage(NamedTuple):
     run_id: int
     tag: str
     payload: bytes
-    log: str | None
-    """Console lines as JSON; None where there are none."""
+    log: bytes | None
+    """Console lines as MessagePack; None where there are none."""
     micros: int
     """Since it began."""
     busy_micros: int
@@ -228,9 +228,9 @@ class CallsMessage(NamedTuple):
 
     operation: int
     run_id: int
-    calls: str
-    """JSON."""
-    log: str | None
+    calls: bytes
+    """MessagePack."""
+    log: bytes | None
     waits: bool
     """Whether it goes on when something comes; else this is its last."""
 
@@ -259,8 +259,8 @@ MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMess
 _Shape = tuple[type | tuple[type, ...], ...]
 _UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
     int(Up.READY): (ReadyMessage._make, (int, bool, str)),
-    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, (str, type(None)), int, int)),
-    int(Up.CALLS): (CallsMessage._make, (int, int, str, (str, type(None)), bool)),
+    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, (bytes, type(None)), int, int)),
+    int(Up.CALLS): (CallsMessage._make, (int, int, bytes, (bytes, type(None)), bool)),
     int(Up.SPENT): (SpentMessage._make, (int,)),
     int(Up.LET_GO): (LetGoMessage._make, (int, int)),
     int(Up.FAILED): (FailedMessage._make, (int, str)),
@@ -288,12 +288,12 @@ def ready(confined: bool, refused: str) -> list[Any]:
     return [Up.READY, confined, refused]
 
 
-def done(run_id: int, tag: str, payload: bytes, log: str | None, micros: int, busy_micros: int) -> list[Any]:
+def done(run_id: int, tag: str, payload: bytes, log: bytes | None, micros: int, busy_micros: int) -> list[Any]:
     """Tell the daemon how a run ended."""
     return [_DONE, run_id, tag, payload, log, micros, busy_micros]
 
 
-def calls(run_id: int, asked: str, log: str | None, *, waits: bool) -> list[Any]:
+def calls(run_id: int, asked: bytes, log: bytes | None, *, waits: bool) -> list[Any]:
     """Tell the daemon what a run asks and writes, and whether it waits now."""
     return [Up.CALLS, run_id, asked, log, waits]
 

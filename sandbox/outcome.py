@@ -28,7 +28,7 @@ class Location(msgspec.Struct, frozen=True):
 
 
 class Returned(msgspec.Struct, frozen=True):
-    """The script came to its end. ``value`` is JSON text, as the adapter collected it."""
+    """The script came to its end. ``value`` is MessagePack, as the adapter collected it."""
 
     value: bytes
 

@@ -64,13 +64,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Wall and processor time of one turn of a run that waits in between; None for the run's own limits."""
     cpu_seconds: float = 2.0
     result_bytes: int = 1_000_000
-    """Characters of the result as JSON."""
+    """Bytes of the result as MessagePack."""
     log_bytes: int = 16_384
     """Characters of console output kept."""
     outbox_calls: int = 1_000
     """Host calls asked for in one turn."""
     outbox_bytes: int = 1_000_000
-    """Characters of the host calls that have no answer, as JSON. Read, an empty list takes twenty times as much of the
+    """Bytes of the host calls that have no answer, as MessagePack. Read, an empty list takes sixty times as much of the
     host's memory."""
     jobs: int = 1_000_000
     """Promise reactions in one turn; processor time bounds a turn as well."""
@@ -86,7 +86,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
 
     program: Program
     input: bytes
-    """JSON, for the adapter's ``prepare``."""
+    """MessagePack, for the adapter's ``prepare``. A run throws where it is something that JSON cannot say, but for an
+    integer past 2^53, which is the text of its digits, and a key that is a number."""
     limits: Limits
     entry: str = "main"
     """The function to call. A run whose program does not have it among its entries, or does not define it, throws."""

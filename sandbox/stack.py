@@ -38,7 +38,7 @@ def innermost(stack: str) -> tuple[str, Location | None]:
     return frames[0] if frames else ("", None)
 
 
-def threw(program_name: str, description: str) -> Threw:
+def threw(program_name: str, description: bytes) -> Threw:
     """Read what runtime/failure.js wrote of an error. A script may have tampered with it, so every part is checked."""
     try:
         read = json.loads(description)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-OF_WORKER: Final = "worker"
+OF_WORKER: Final = b"worker"
 """Payload of OUT_OF_MEMORY where it was the worker's address space that was full."""
 
 
@@ -12,13 +12,11 @@ class Tag(StrEnum):
 
     RETURNED = "R"
     THREW = "E"
-    THREW_NULL = "N"
-    """What an author may do, and what the engine does where it has no memory left for an error."""
     OUT_OF_MEMORY = "M"
     EXCEEDED = "X"
     WAITING = "W"
     OUT_OF_TIME = "T"
-    """Processor time ran out: said by sandbox/engine.py, since an interrupted context says nothing more. The payload is
-    the stack, or empty where nothing is known of it."""
+    """Processor time ran out: said by native/engine, since an interrupted context says nothing more. The payload is the
+    stack, or empty where nothing is known of it."""
     BROKEN = "B"
     """The runtime itself failed; the payload says how."""

@@ -5,7 +5,6 @@ file.
 """
 
 import gc
-import json
 import mmap
 import resource
 import select
@@ -16,24 +15,23 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import structs
+import msgspec
 
 from sandbox import link
 from sandbox.contexts import Contexts
-from sandbox.engine import OUT_OF_MEMORY, OUT_OF_TIME, Context, RunBounds, Status
+from sandbox.engine import Context, RunBounds, Status
 from sandbox.link import BEGUN, REVOKED, RUNNING, TURNS, CancelMessage, LoadMessage, RunMessage, SettleMessage
 from sandbox.output import Output
 from sandbox.program import Program
 from sandbox.stack import threw
-from sandbox.status import OF_WORKER, Tag
+from sandbox.status import Tag
 from sandbox.suspended import BegunRun, SuspendedRuns
 
 READ_BYTES: Final = 256 * 1024
 QUICK_SECONDS: Final = 0.000_5
 """A program whose last run took longer does not start while other programs' answers are waiting to be sent."""
 JOBS_BETWEEN_LOOKS: Final = 64
-SECONDS_BETWEEN_LOOKS: Final = 0.001
-"""A turn of many promise reactions is looked at after this many of them or this long, whichever is first."""
+"""A turn of many promise reactions is looked at after this many of them, or after a millisecond if that is first."""
 LONGEST_WAIT: Final = 60.0
 """Seconds of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
 RETAINED_BYTES: Final = 16 * 1024 * 1024
@@ -43,23 +41,16 @@ PEAK_STEP_KB: Final = 8 * 1024
 SPENT_SHARE: Final = 0.6
 """Share of the worker's memory: a peak past this asks for a replacement before scripts find no memory for others'
 sake."""
-FULL_SHARE: Final = 0.9
-"""Share of the worker's memory from which on its limit is the one that a run without memory has met."""
 LEAST_SECONDS: Final = 0.000_1
 """Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
-FILLED_BYTES_PER_SECOND: Final = 4e9
-"""No script fills its heap faster: small objects, of which the last finds no room even for an error, take 1 GB/s."""
 KERNEL_KILL_FACTOR: Final = 1.5
 KERNEL_KILL_SLACK_SECONDS: Final = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
 engine's interrupt, which counts processor time, gets the chance to spare the kill where the machine is busy."""
 UNHEARD_CHARACTERS: Final = 500
 """Of what is said of one rejection."""
-_WAITING, _THREW_NULL = Tag.WAITING, Tag.THREW_NULL
-"""Finding a member of an enumeration takes some 70 ns, and a decision would look for three."""
-_CUT_SHORT: Final = (Tag.OUT_OF_TIME, Tag.OUT_OF_MEMORY, Tag.EXCEEDED)
-"""Such a run cannot say whether it wrote to the console, and its author needs what it wrote most."""
-_TOO_MANY_JOBS: Final = Status(Tag.EXCEEDED, False, False, "jobs")
+_WAITING: Final = Tag.WAITING
+"""Finding a member of an enumeration takes some 70 ns."""
 
 
 class Worker:
@@ -97,8 +88,8 @@ class Worker:
             context = Context(suspends)
             context.load(program, RunBounds(1000, 1000, 10))
             context.limit_time(1.0)
-            context.start("{}", "", 0.0)
-            while context.run_job():
+            context.start(link.NIL, "", 0.0)
+            while context.run_jobs(JOBS_BETWEEN_LOOKS):
                 context.poll(False)
             context.take_log()
             context.finish()
@@ -227,8 +218,7 @@ class Worker:
         )
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - started)))
         began = time.process_time() if context.suspends else 0.0
-        text = str(asked.input, "utf-8", "replace")
-        self._follow(run, context.start(text, asked.correlation_id, started * 1000, asked.entry), began)
+        self._follow(run, context.start(asked.input, asked.correlation_id, started * 1000, asked.entry), began)
         # What a context holds is freed here, as part of its own run.
         del run, context
         self._at_rest()
@@ -266,19 +256,13 @@ class Worker:
         """See a turn to its end: its run is over then, or waits. ``began`` is the processor time at its start."""
         context = run.context
         if status.tag is _WAITING:
-            status = self._run_jobs(run, began)
+            status = self._run_jobs(run)
         if status.tag is _WAITING:
             if not self._suspend(run, status, began):
                 context.usable = False
-                self._end(run, OUT_OF_MEMORY, None)
+                self._end(run, Status(Tag.OUT_OF_MEMORY, False, False, b""), None)
             return
-        if context.suspends and status.tag is not Tag.OUT_OF_TIME and time.process_time() - began > run.cpu_left:
-            # A promise takes the engine's interrupt for a rejection, which may be what the run ended in.
-            context.usable = False
-            status = OUT_OF_TIME
-        if status.tag is _THREW_NULL:
-            status = OUT_OF_MEMORY if self._may_have_filled(run, began) else structs.replace(status, tag=Tag.THREW)
-        log = context.take_log() if status.lines or status.tag in _CUT_SHORT else None
+        log = context.take_log() if status.lines else None
         if context.unheard and context.usable:
             log = self._with_unheard(run, log)
         if status.calls:
@@ -286,24 +270,22 @@ class Worker:
             self._output.add(link.calls(run.id, context.take_outbox(), None, waits=False))
         self._end(run, status, log)
 
-    def _with_unheard(self, run: BegunRun, log: str | None) -> str | None:
+    def _with_unheard(self, run: BegunRun, log: bytes | None) -> bytes | None:
         """The console lines of a run with one for each promise that was rejected and that nobody awaited."""
         program = self._programs.get(run.key)
-        unheard = json.loads(run.context.take_unheard())
+        unheard = run.context.take_unheard()
         if program is None or not unheard:
             return log
-        lines = json.loads(log) if log else []
+        lines = msgspec.msgpack.decode(log) if log else []
         for description in unheard:
-            error = str(threw(program.name, json.dumps(description)))[:UNHEARD_CHARACTERS]
+            error = str(threw(program.name, description))[:UNHEARD_CHARACTERS]
             lines.append(["warn", f"nobody awaited a promise that was rejected: {error}"])
-        return json.dumps(lines)
+        return msgspec.msgpack.encode(lines)
 
-    def _end(self, run: BegunRun, status: Status, log: str | None) -> None:
+    def _end(self, run: BegunRun, status: Status, log: bytes | None) -> None:
         context = run.context
         # First what the run left behind is looked for: until it is gone, the run has not ended.
         keep = context.finish()
-        if status.tag is Tag.OUT_OF_MEMORY and self._is_full(run):
-            status = structs.replace(status, payload=OF_WORKER)
         seconds = self._done(run.id, status, log, run.started, run.waited)
         if keep and not self._hoards(context):
             program = self._programs.get(run.key)
@@ -315,20 +297,19 @@ class Worker:
             self._output.flush()
             self._last_seconds.pop(run.key, None)
 
-    def _done(self, run_id: int, status: Status, log: str | None, started: float, waited: float) -> float:
+    def _done(self, run_id: int, status: Status, log: bytes | None, started: float, waited: float) -> float:
         """Answer a run. Gives the seconds that its turns took."""
         seconds = time.monotonic() - started
         busy = seconds - waited
-        payload = status.payload.encode("utf-8", "replace")
-        self._output.add(link.done(run_id, status.tag, payload, log, int(seconds * 1e6), int(busy * 1e6)))
+        self._output.add(link.done(run_id, status.tag, status.payload, log, int(seconds * 1e6), int(busy * 1e6)))
         return busy
 
     def _suspend(self, run: BegunRun, status: Status, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
         context = run.context
         log = context.take_log() if status.lines else None
-        asked = context.take_outbox() if status.calls else "[]"
-        if not context.usable or not self._has_memory_to_wait(run):
+        asked = context.take_outbox() if status.calls else link.NO_CALLS
+        if not self._has_memory_to_wait(run):
             return False
         self._note_peak()
         # Also where it asks nothing: the daemon gives its place to another run.
@@ -351,45 +332,20 @@ class Worker:
         run.heap_bytes = max(1, run.context.heap_bytes() - self._bare_bytes)
         return self._suspended.heap_bytes(run.series) + run.heap_bytes <= program.memory_bytes
 
-    def _run_jobs(self, run: BegunRun, began: float) -> Status:
-        # The engine limits the time of each reaction alone; a chain of them without end is limited here.
+    def _run_jobs(self, run: BegunRun) -> Status:
         context = run.context
-        looked = time.monotonic()
         count = 0
-        while context.run_job():
-            count += 1
-            if count % JOBS_BETWEEN_LOOKS == 0 or time.monotonic() - looked > SECONDS_BETWEEN_LOOKS:
-                looked = time.monotonic()
-                status = context.poll(False)
-                if status.tag is not _WAITING:
-                    return status
-                if count >= run.jobs:
-                    context.usable = False
-                    return _TOO_MANY_JOBS
-                left = min(run.cpu_left, run.turn_cpu) - (time.process_time() - began)
-                if left <= 0:
-                    context.usable = False
-                    return OUT_OF_TIME
-                context.limit_time(left)
-        return context.ended or context.poll(True)
+        while True:
+            count += context.run_jobs(JOBS_BETWEEN_LOOKS)
+            idle = context.idle
+            status = context.poll(idle)
+            if idle or status.tag is not _WAITING:
+                return status
+            if count >= run.jobs:
+                context.usable = False
+                return Status(Tag.EXCEEDED, status.lines, False, b"jobs")
 
     # ---- memory ----
-
-    def _may_have_filled(self, run: BegunRun, began: float) -> bool:
-        """Whether the run's heap can have reached its limit. What it held is gone by the time that null is seen."""
-        program = self._programs.get(run.key)
-        if program is None:
-            return True
-        # Of one that may wait it is known what it has used of the processor, of another only when it began.
-        used = run.cpu_seconds - run.cpu_left + time.process_time() - began
-        lasted = used if run.context.suspends else time.monotonic() - run.started
-        return _peak_kb() * 1024 > program.memory_bytes and lasted > program.memory_bytes / FILLED_BYTES_PER_SECOND
-
-    def _is_full(self, run: BegunRun) -> bool:
-        """Whether the worker's limit was reached and not the program's. The engine says the same of both."""
-        program = self._programs.get(run.key)
-        larger = program is not None and program.memory_bytes >= self._memory_bytes
-        return larger or _peak_kb() * 1024 > self._memory_bytes * FULL_SHARE
 
     def _hoards(self, context: Context) -> bool:
         return self._note_peak() and context.heap_bytes() > RETAINED_BYTES

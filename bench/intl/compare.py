@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from sandbox.engine import Context, RunBounds
 from sandbox.program import Program
 from sandbox.status import Tag
@@ -57,10 +59,10 @@ def answers(expressions: Iterable[str]) -> Iterator[Any]:
     context.load(program, RunBounds(10_000_000, 0, 0))
     for begin in range(0, len(waiting), BATCH):
         context.limit_time(60.0)
-        status = context.start(json.dumps(waiting[begin : begin + BATCH]), "", 0.0)
+        status = context.start(msgspec.msgpack.encode(waiting[begin : begin + BATCH]), "", 0.0)
         if status.tag is not Tag.RETURNED:
             raise AssertionError(status)
-        yield from json.loads(status.payload)
+        yield from msgspec.msgpack.decode(status.payload)
         context.finish()
 
 

@@ -16,6 +16,6 @@ def parts(suspends: bool) -> tuple[str, ...]:
 
 @cache
 def source(suspends: bool) -> str:
-    """The whole runtime, as an expression that gives the runtime's functions by name."""
+    """The whole runtime, a function of what native/engine lends it, which gives the runtime's functions by name."""
     text = "\n".join((files(__package__) / part).read_text(encoding="utf-8") for part in parts(suspends))
-    return f'(() => {{"use strict";\n{text}\n}})()'
+    return f'((native) => {{"use strict";\n{text}\n}})'

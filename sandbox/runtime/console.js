@@ -1,7 +1,6 @@
 // console.*: a bounded log of the run. Past the bound one line says that the rest is cut.
 // A line counts as this many characters more than it has: the daemon, which serves everybody, takes each one in hand.
 const LINE_LENGTH = 32;
-let lines = bareArray(); // JSON texts
 let logRoom = 0;
 
 const printable = (value) => {
@@ -29,10 +28,10 @@ const log =
     }
     const kept = cut(line, logRoom);
     logRoom -= kept.length + LINE_LENGTH;
-    put(lines, flat('["', level, '",', stringify(kept), "]"));
+    addLine(level, kept);
     if (kept.length < line.length || logRoom <= 0) {
       logRoom = 0;
-      put(lines, '["warn","[console output past the limit is cut]"]');
+      addLine("warn", "[console output past the limit is cut]");
     }
   };
 
@@ -44,9 +43,3 @@ define("console", {
   debug: log("debug"),
   trace: log("debug"),
 });
-
-const takeLines = () => {
-  const taken = lines;
-  lines = bareArray();
-  return listed(taken);
-};

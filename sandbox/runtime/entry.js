@@ -1,2 +1,1 @@
-const functions = { __proto__: null, load, bound, start, correct, poll, takeLines, reset, expectIntl, ...turns };
-return (name) => functions[name];
+return { __proto__: null, load, bound, start, poll, reset, adapt, expectIntl, ...turns };

@@ -18,7 +18,7 @@ const describe = (thrown) => {
   } catch {
     // Its own getters threw; what was read before that stands.
   }
-  return flat('{"name":', stringify(name), ',"message":', stringify(message), ',"stack":', stringify(stack), "}");
+  return `{"name":${stringify(name)},"message":${stringify(message)},"stack":${stringify(stack)}}`;
 };
 
 const isOutOfMemory = (thrown) => {

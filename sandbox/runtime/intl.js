@@ -1,9 +1,7 @@
 // Dates, numbers and texts by locale. All of it is loaded when a script first asks: until then a context has only these
 // functions and a view of the library, which is the process's memory. No code of the author's ever has that view: its
 // elements are read one by one.
-const lent = realm.handedOver;
-delete realm.handedOver;
-const bytes = lent === undefined ? undefined : setPrototypeOf(new Uint8Array(lent), null);
+const bytes = setPrototypeOf(new Uint8Array(native.library), null);
 const { fromCharCode } = String;
 const { charCodeAt } = String.prototype;
 const NEW_LINE = 10;
@@ -65,7 +63,6 @@ let loaded;
 let make; // of the library's code, evaluated from bytecode for a program whose text names what is in it
 const international = () => {
   if (loaded === undefined) {
-    if (bytes === undefined) throw new NativeError("Intl is not available with this build of the engine");
     make ??= evaluate(parse(library("code")));
     loaded = make(library, () => realm.Date.now());
   }

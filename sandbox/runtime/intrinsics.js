@@ -1,5 +1,7 @@
 // What the runtime uses of the language, taken before the author's code can replace it.
 const realm = globalThis;
+// What is not JavaScript: values in and out as MessagePack.
+const { read, write, lostNumber, addCall, addLine } = native;
 // Of an object or an array, the engine's stringify meets an author's setter at Array.prototype[0]; of a text it does not.
 const { parse, stringify } = JSON;
 const {
@@ -34,10 +36,6 @@ const put = (array, value) => {
   array[array.length] = value;
 };
 const cut = (value, length) => (value.length > length ? apply(slice, value, [0, length]) : value);
-// A concatenation is a rope in this engine, which the binding refuses; a join is a plain string.
-const flat = (...parts) => apply(join, parts, [""]);
-// A JSON list of JSON texts.
-const listed = (texts) => flat("[", apply(join, texts, [","]), "]");
 // A descriptor of no prototype: an author's Object.prototype.get would make it contradict itself.
 const define = (name, value) =>
   defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });

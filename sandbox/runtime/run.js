@@ -2,15 +2,15 @@
 // What a run that may wait has more (timers, promises, modules, host calls) is in suspending.js; where none may wait,
 // synchronous.js stands in its place.
 //
-// A status is one string: a tag, a flag, a payload.
-//   tag   R returned (JSON)  E threw (JSON)  N threw null (JSON)  M out of memory  X exceeded (which bound)  W waiting (ms to the next timer, or none)
-//   flag  0 nothing more, 1 console lines to take, 2 host calls to take, 3 both
+// A status is one string: a tag, and what belongs to it.
+//   R returned (the result has been written)  E threw (JSON)  N threw null (JSON)  M out of memory  X exceeded (which bound)
+//   W waiting (ms to the next timer, or none)  B not fit for another run
 // The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
-// turn that leaves the run waiting; corrected(collected), asked where the result's JSON has a null, gives what the run results
-// in instead, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
+// turn that leaves the run waiting; corrected(collected), asked where the result has a number that is none, which is written as
+// null, gives what the run results in instead, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
 // tellsRejection(error) says whether of a rejection that nobody awaited.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
@@ -29,7 +29,6 @@ let factory; // gives the functions that may be called, afresh for each run
 let onlyOnce = false;
 let status = "";
 let data;
-let collected;
 let finished = false;
 let finishedBy;
 let finishedValue;
@@ -37,12 +36,8 @@ let askedForData = false;
 let entry = "main"; // the function that the run calls
 let hasEntry = false;
 
-const flags = () => (lines.length ? 1 : 0) + (outboxCalls() ? 2 : 0);
-
 const conclude = (tag, payload) => {
-  if (status !== "") return;
-  // Of a run that broke a bound nothing more is asked of the host.
-  status = flat(tag, tag === "R" || tag === "E" || tag === "N" ? flags() : lines.length ? 1 : 0, payload);
+  if (status === "") status = tag + payload;
 };
 
 // The author's, or the engine's where it has no memory for an error: whoever measures time and memory tells them apart.
@@ -59,52 +54,37 @@ const failWithNull = () => {
 const fail = (thrown) => {
   if (isOutOfMemory(thrown)) return conclude("M", "");
   if (thrown === null) return failWithNull();
-  let answer;
+  let answered;
   try {
     const value = adapter.caught(thrown);
-    if (value !== undefined) answer = stringify(value);
+    if (value !== undefined) answered = write(value, bounds.result);
   } catch {
-    // The error has a getter that throws, or JSON was tampered with: it is no answer then.
-    answer = undefined;
+    // The error has a getter that throws: it is no answer then.
   }
-  if (answer === undefined) return conclude("E", describe(thrown));
-  if (answer.length > bounds.result) return conclude("X", "result");
-  return conclude("R", answer);
+  if (answered === undefined) return conclude("E", describe(thrown));
+  return answered ? conclude("R", "") : conclude("X", "result");
 };
 
 const written = (value) => {
-  const result = stringify(value);
-  if (result === undefined) throw new NativeTypeError("the result cannot be written as JSON");
-  return result;
+  const fits = write(value, bounds.result);
+  if (fits === undefined) throw new NativeTypeError("the result cannot be written as JSON");
+  return fits;
 };
 
 const succeed = (returned) => {
   try {
-    collected = adapter.collect(data, dataOf(returned));
-    const result = written(collected);
-    if (result.length > bounds.result) return conclude("X", "result");
+    const collected = adapter.collect(data, dataOf(returned));
+    let fits = written(collected);
+    if (fits && lostNumber() && adapter.corrected !== undefined) {
+      const corrected = adapter.corrected(collected);
+      if (corrected !== undefined) fits = written(corrected);
+    }
+    if (!fits) return conclude("X", "result");
     tellLeft();
-    return conclude("R", result);
+    return conclude("R", "");
   } catch (thrown) {
     return fail(thrown);
   }
-};
-
-// Asked by whoever has found a null in the status, who finds it in a tenth of the time.
-const correct = () => {
-  if (collected === undefined || adapter.corrected === undefined) return status;
-  try {
-    const corrected = adapter.corrected(collected);
-    if (corrected === undefined) return status;
-    const result = written(corrected);
-    status = "";
-    if (result.length > bounds.result) conclude("X", "result");
-    else conclude("R", result);
-  } catch (thrown) {
-    status = "";
-    fail(thrown);
-  }
-  return status;
 };
 
 const finish = (by, value) => {
@@ -163,29 +143,31 @@ const entryPoints = (names) => {
   return `{${properties}}`;
 };
 
-// The adapter comes evaluated, or as text where the engine's bytecode is out of reach.
-const load = (programText, evaluated, once) => {
+const adapt = (evaluated) => {
+  adapter = evaluated;
+};
+
+const load = (once) => {
   status = "";
   onlyOnce = once;
   try {
-    program = parse(programText);
+    program = read();
     bounds = program.bounds;
-    adapter = evaluated ?? evaluate(program.adapter);
     if (typeof adapter === "function") adapter = adapter(granted);
     // After the adapter, which may have put its own timers in place of the runtime's.
     makeModules();
     factory = evaluate(`(function () {${lineOffset()}${program.source}\n;return${entryPoints(program.entries)}})`);
-    return "R0";
+    program.source = program.modules = undefined;
+    return "R";
   } catch (thrown) {
     fail(thrown);
     return status;
-  } finally {
-    program.source = program.adapter = program.modules = undefined;
   }
 };
 
-const bound = (boundsText) => {
-  bounds = parse(boundsText);
+const bound = () => {
+  bounds = read();
+  return "R";
 };
 
 const noEntryPoint = () =>
@@ -203,7 +185,7 @@ const poll = (idle) => {
       fail(new NativeError(`${entry} returned a promise that can never settle: nothing that it waits for is pending`));
     return status;
   }
-  return flat("W", flags(), timer === undefined ? "" : timer.due - now);
+  return timer === undefined ? "W" : `W${timer.due - now}`;
 };
 
 const isThenable = (value) =>
@@ -215,18 +197,18 @@ const entryOf = (defined) => {
   return entry === "main" ? defined : undefined;
 };
 
-const start = (inputText, correlationId, time, entryName) => {
+const start = (correlationId, time, entryName) => {
   now = time;
   entry = entryName;
   status = "";
   finished = askedForData = false;
-  finishedValue = collected = undefined;
+  finishedValue = undefined;
   logRoom = bounds.log;
   try {
     const environment = assign({}, program.environment);
     environment.CORRELATION_ID = correlationId;
     define("process", { env: environment });
-    data = adapter.prepare(parse(inputText));
+    data = adapter.prepare(read());
     const called = entryOf(apply(factory, realm, []));
     if (onlyOnce) factory = undefined;
     hasEntry = called !== undefined;
@@ -244,10 +226,9 @@ const start = (inputText, correlationId, time, entryName) => {
   return poll(false);
 };
 
-// True where nothing of the run is left to act in the next one.
+// Forgets the run; something that it left would act in the next one.
 const reset = () => {
-  const clean = nothingWaits();
-  data = collected = finishedValue = undefined;
+  data = finishedValue = undefined;
   status = "";
-  return clean;
+  return nothingWaits() ? "R" : "B";
 };

@@ -42,26 +42,22 @@ const fireTimer = () => {
   apply(timer.callback, undefined, timer.values);
 };
 
-let outbox = bareArray(); // JSON texts: written when the call is made, so that it says what it said then
-let waitingLength = 0; // characters of the calls that have no answer: until then the host has them in its memory
+let askedInTurn = 0; // host calls
+let waitingBytes = 0; // of the calls that have no answer: until then the host has them in its memory
 let hostCalls = bareObject();
 let hostCallCount = 0;
 let hostCallsWaiting = 0;
 
+// Written when the call is made, so that it says what it said then.
 const host = (name, values) =>
   new NativePromise((resolve, reject) => {
-    const written = stringify(values);
-    // An author's toJSON may make anything of a list.
-    if (written === undefined || written[0] !== "[")
-      throw new NativeTypeError(`the arguments of ${name} cannot be written as JSON`);
     const id = ++hostCallCount;
-    const asked = flat("[", id, ",", stringify(name), ",", written, "]");
-    if (outbox.length >= bounds.outbox || waitingLength + asked.length > bounds.outboxLength)
-      return conclude("X", "outbox");
-    waitingLength += asked.length;
-    put(outbox, asked);
+    const bytes = askedInTurn < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
+    if (bytes < 0) return conclude("X", "outbox");
+    askedInTurn++;
+    waitingBytes += bytes;
     const waiting = bareObject();
-    waiting.length = asked.length;
+    waiting.bytes = bytes;
     waiting.resolve = resolve;
     waiting.reject = reject;
     hostCalls[id] = waiting;
@@ -78,7 +74,7 @@ define("queueMicrotask", (callback) => {
   apply(then, new NativePromise((resolve) => resolve()), [() => callback()]);
 });
 
-let offered = bareArray(); // the program's modules in their order, evaluated to functions of { ask }, or null for text
+let offered = bareArray(); // the program's modules in their order: functions of { ask }
 let modules = bareObject();
 
 const offer = (make) => put(offered, make);
@@ -86,9 +82,8 @@ const offer = (make) => put(offered, make);
 const makeModules = () => {
   modules = assign(bareObject(), adapter.modules);
   for (let index = 0; index < program.modules.length; index++) {
-    const { name, text: moduleText } = program.modules[index];
-    const make = offered[index] ?? evaluate(moduleText);
-    modules[name] = make({ ask: (question, ...values) => host(flat(name, ".", question), values) });
+    const name = program.modules[index];
+    modules[name] = offered[index]({ ask: (question, ...values) => host(`${name}.${question}`, values) });
   }
   offered = bareArray();
 };
@@ -102,13 +97,13 @@ define("require", (name) => {
 
 const mayWait = true;
 const waitingFor = () => hostCallsWaiting;
-const outboxCalls = () => outbox.length;
 const nothingWaits = () => timers.length === 0 && hostCallsWaiting === 0;
 const follow = (promise) => {
   apply(then, new NativePromise((resolve) => resolve(promise)), [succeed, (thrown) => fail(thrown)]);
 };
 
 const turn = (step) => {
+  askedInTurn = 0;
   try {
     step();
   } catch (thrown) {
@@ -122,45 +117,21 @@ const fire = (time) => {
   return turn(fireTimer);
 };
 
-const settle = (id, succeeded, valueText, time) => {
+const settle = (id, succeeded, time) => {
   now = time;
   return turn(() => {
     const waiting = hostCalls[id];
     if (waiting === undefined) return;
     delete hostCalls[id];
     hostCallsWaiting--;
-    waitingLength -= waiting.length;
-    if (succeeded) waiting.resolve(parse(valueText));
-    else waiting.reject(assign(new NativeError(), parse(valueText)));
+    waitingBytes -= waiting.bytes;
+    if (succeeded) waiting.resolve(read());
+    else waiting.reject(assign(new NativeError(), read()));
   });
 };
 
-const takeOutbox = () => {
-  const taken = outbox;
-  outbox = bareArray();
-  return listed(taken);
-};
-
-// Promises that were rejected and that nobody waited for, each followed by its reason, or undefined twice; see rejections.py.
-const unheard = bareArray();
-const handOverUnheard = () => define("handedOver", unheard);
-const takeBack = () => {
-  delete realm.handedOver;
-};
-
-const takeUnheard = () => {
-  const taken = bareArray();
-  for (let index = 0; index < unheard.length; index += 2) {
-    if (
-      unheard[index] !== undefined &&
-      adapter.tellsRejection !== undefined &&
-      adapter.tellsRejection(unheard[index + 1])
-    )
-      put(taken, describe(unheard[index + 1]));
-    unheard[index] = unheard[index + 1] = undefined;
-  }
-  return listed(taken);
-};
+const tellRejection = (reason) =>
+  adapter.tellsRejection !== undefined && adapter.tellsRejection(reason) ? describe(reason) : undefined;
 
 const warn = log("warn");
 
@@ -173,4 +144,4 @@ const tellLeft = () => {
 };
 
 const granted = { host };
-const turns = { fire, settle, takeOutbox, offer, handOverUnheard, takeBack, takeUnheard };
+const turns = { fire, settle, offer, tellRejection };

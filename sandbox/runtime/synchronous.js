@@ -14,7 +14,6 @@ const mayWait = false;
 const nextTimer = () => undefined;
 const waitingFor = () => 0;
 const makeModules = () => {};
-const outboxCalls = () => 0;
 const nothingWaits = () => true;
 const tellLeft = () => {};
 const follow = () => {

@@ -77,13 +77,14 @@ class EngineRun:
 
     def _run_jobs(self) -> Status:
         jobs = 0
-        while self.context.run_job():
-            jobs += 1
-            if jobs >= self.invocation.limits.jobs:
-                return Status(Tag.EXCEEDED, True, False, "jobs")
-            if jobs % 64 == 0 and (status := self.context.poll(False)).tag is not Tag.WAITING:
+        while True:
+            jobs += self.context.run_jobs(64)
+            idle = self.context.idle
+            status = self.context.poll(idle)
+            if idle or status.tag is not Tag.WAITING:
                 return status
-        return self.context.ended or self.context.poll(True)
+            if jobs >= self.invocation.limits.jobs:
+                return Status(Tag.EXCEEDED, True, False, b"jobs")
 
     def _ask(self, call: HostCall) -> None:
         if self.over:
@@ -94,9 +95,7 @@ class EngineRun:
             self._host.asked(call)
 
     def _outcome(self, status: Status) -> Outcome:
-        # Of null that is thrown a worker says by its memory whether the engine threw it; here the author did.
-        tag = Tag.THREW if status.tag is Tag.THREW_NULL else status.tag
-        outcome = read_outcome(self.invocation, tag, status.payload.encode("utf-8", "replace"))
+        outcome = read_outcome(self.invocation, status.tag, status.payload)
         assert outcome is not None, status
         return outcome
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgpack
+
 from sandbox.engine import Context, RunBounds, Status
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion, Returned, Threw
@@ -42,9 +44,31 @@ def program(text: str, suspends: bool = False, *, key: str = "", adapter: str = 
     )
 
 
+def packed(value: Any) -> bytes:
+    """MessagePack of a value; half of a surrogate pair is a question mark."""
+    made: bytes = msgpack.packb(value, unicode_errors="replace")
+    return made
+
+
+def unpacked(text: bytes) -> Any:
+    """The value of MessagePack."""
+    return msgpack.unpackb(text, strict_map_key=False)
+
+
+def returned(value: Any) -> Returned:
+    """The outcome of a run that returned this."""
+    return Returned(packed(value))
+
+
 def written(status: Status) -> str:
-    """A status as the runtime writes it: a tag, a flag, a payload."""
-    return f"{status.tag}{status.lines + 2 * status.calls}{status.payload}"
+    """A status in one text: a tag, a flag, and a payload, of a result as JSON."""
+    returned = status.tag is Tag.RETURNED and status.payload
+    payload = (
+        json.dumps(unpacked(status.payload), separators=(",", ":"), ensure_ascii=False)
+        if returned
+        else status.payload.decode()
+    )
+    return f"{status.tag}{status.lines + 2 * status.calls}{payload}"
 
 
 ASKS = program("async function main(n) { return [n, await ask(n)]; }", SUSPENDS, adapter=HOST_ADAPTER)
@@ -75,7 +99,7 @@ class Driven:
         if self.loaded != "R0":
             return self.loaded
         self.context.limit_time(cpu)
-        return self._settled(self.context.start(json.dumps(data), correlation_id, self.now))
+        return self._settled(self.context.start(packed(data), correlation_id, self.now))
 
     def fire(self, milliseconds: float) -> str:
         """Let time pass and the next timer ring."""
@@ -84,7 +108,7 @@ class Driven:
 
     def settle(self, call_id: int, value: Any, succeeded: bool = True) -> str:
         """Answer a host call."""
-        return self._settled(self.context.settle(call_id, succeeded, json.dumps(value), self.now))
+        return self._settled(self.context.settle(call_id, succeeded, packed(value), self.now))
 
     def run(self, data: Any = None, **more: Any) -> Any:
         """A whole run: its result, or the Threw, or the raw status of anything else."""
@@ -95,20 +119,17 @@ class Driven:
         if status[0] == "R":
             return json.loads(status[2:])
         assert not usable or status[0] == "W"
-        return threw("author.js", status[2:]) if status[0] == "E" else status
+        return threw("author.js", status[2:].encode()) if status[0] == "E" else status
 
     def _settled(self, status: Status) -> str:
-        jobs = 0
-        while status.tag is Tag.WAITING and self.context.run_job():
-            jobs += 1
-            if jobs % 64 == 0:
-                status = self.context.poll(False)
+        while status.tag is Tag.WAITING and self.context.run_jobs(64):
+            status = self.context.poll(self.context.idle)
         if status.tag is Tag.WAITING:
-            status = self.context.ended or self.context.poll(True)
+            status = self.context.poll(True)
         if status.lines:
-            self.log += json.loads(self.context.take_log())
+            self.log += unpacked(self.context.take_log())
         if status.tag is Tag.WAITING and status.calls:
-            self.calls += json.loads(self.context.take_outbox())
+            self.calls += unpacked(self.context.take_outbox())
         return written(status)
 
 
@@ -169,7 +190,7 @@ def submit(
         return pool.submit(text, future.set_result, host), future
     invocation = Invocation(
         program=text if isinstance(text, Program) else program(text, suspends),
-        input=json.dumps(data).encode(),
+        input=packed(data),
         limits=Limits(**limits),
     )
     return pool.submit(invocation, future.set_result, host), future
@@ -185,7 +206,7 @@ async def value(pool: Pool, text: str | Program, data: Any = None, suspends: boo
     """What a run returned."""
     outcome = (await ask(pool, text, data, suspends, **limits)).outcome
     assert isinstance(outcome, Returned), outcome
-    return json.loads(outcome.value)
+    return unpacked(outcome.value)
 
 
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:

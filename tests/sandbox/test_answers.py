@@ -11,7 +11,7 @@ from sandbox.engine import RunBounds
 from sandbox.outcome import LogLine
 from sandbox.program import Limits
 from sandbox.sound_text import without_halves
-from tests.sandbox.support import Driven
+from tests.sandbox.support import HOST_ADAPTER, Driven, packed
 
 HALVES = {chr(code) for code in range(0xD800, 0xE000)}
 
@@ -26,11 +26,23 @@ def test_only_halves_of_pairs_become_question_marks(text: str) -> None:
 
 
 def test_console_lines_and_host_calls_outlive_a_half() -> None:
-    log: list[LogLine] = []
-    add_lines(log, r'[["log","a\ud83d"],["warn","\ud83d\ude00\\ud83d"]]')
-    assert log == [LogLine("log", "a?"), LogLine("warn", "\U0001f600\\ud83d")]
-    assert read_calls(r'[[1,"kv","not a list"]]') is None
-    assert read_calls(r'[[1,"kv",["\udc00"]]]') == [(1, "kv", ["?"])]
+    text = r"""async function main() {
+      console.log("a\ud83d"); console.warn("\ud83d\ude00\\ud83d"); await ask("\udc00",
+        { "\ud800": "\ud800\ud800\udc00" });
+    }"""
+    driven = Driven(text, True, adapter=HOST_ADAPTER)
+    assert driven.start() == "W3"
+    assert driven.log == [["log", "a?"], ["warn", "\U0001f600\\ud83d"]]
+    assert driven.calls == [[1, "ask", ["?", {"?": "?\U00010000"}]]]
+
+
+def test_what_no_runtime_has_written_cannot_be_read() -> None:
+    assert read_calls(packed([[1, "kv", ["a"]]])) == [(1, "kv", ["a"])]
+    for broken in (packed([[1, "kv", "no list"]]), b"", b"\x91", b"\x91\x93\x01\xa1\xff\x90", b"\x91" * 5000):
+        assert read_calls(broken) is None
+        log: list[LogLine] = []
+        add_lines(log, broken)
+        assert log == [LogLine("warn", "[console output that cannot be read]")]
 
 
 def test_lines_of_nothing_are_few() -> None:
@@ -41,5 +53,5 @@ def test_lines_of_nothing_are_few() -> None:
     assert driven.log[-1][1].endswith("is cut]")
     assert all(earlier == ["log", ""] for earlier, _ in pairwise(driven.log))
     log: list[LogLine] = []
-    add_lines(log, json.dumps([["log", ""]] * (LOG_LINES + 1)))
+    add_lines(log, packed([["log", ""]] * (LOG_LINES + 1)))
     assert len(log) == LOG_LINES

@@ -1,15 +1,13 @@
-"""Our own JavaScript as bytecode: the same as from its text, and only where this build of the engine has it."""
+"""Our own JavaScript as bytecode: the same as from its text."""
 
 from typing import Any
 
-import _quickjs as quickjs
 import pytest
 
-from sandbox import bytecode, engine
-from sandbox.bytecode import Bytecode
+from sandbox import _engine, engine
 from sandbox.outcome import Threw
 from sandbox.status import Tag
-from tests.sandbox.support import HOST_ADAPTER, Driven, result
+from tests.sandbox.support import HOST_ADAPTER, Driven, packed, result
 
 TEXT = """async function main(data) {
   console.log("seen", data);
@@ -18,64 +16,53 @@ TEXT = """async function main(data) {
 }"""
 
 
-@pytest.fixture(params=[True, False], ids=["bytecode", "text"])
-def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    with_bytecode = bool(request.param)
-    if not with_bytecode:
-        monkeypatch.setattr(engine, "_runtime_code", lambda _: None)
-        monkeypatch.setattr(engine, "_trusted_code", lambda _: None)
-    return with_bytecode
-
-
-def test_this_engine_has_it() -> None:
-    assert Bytecode(quickjs).available
+def engine_of(text: str) -> _engine.Engine:
+    """An engine whose only functions are these."""
+    return _engine.Engine(_engine.compile(f"(native) => ({text})"), ("f", "g"), 256 * 1024)
 
 
 def test_the_same_value_as_from_the_text() -> None:
-    compiler = Bytecode(quickjs)
-    code = compiler.compile("const f = (x) => x * 2; [1, f(21)].join()")
-    assert code is not None
-    context = quickjs.Context()
-    assert compiler.evaluate(context, code) == "1,42"
-    assert context.eval("typeof handedOver") == "undefined"
-    doubling = compiler.compile("(x) => x * 2")
-    assert doubling is not None
-    assert compiler.evaluate(context, doubling)(21) == 42
+    made = engine_of("{ f: (give) => { globalThis.given = give; return 'R'; }, g: (n) => `X${given(n)}` }")
+    made.hand(0, _engine.compile("const double = (x) => x * 2; [1, double(21)].join() === '1,42' ? double : undefined"))
+    assert made.call(1, 21) == ("X0", b"42")
 
 
 def test_what_is_no_script_or_throws() -> None:
-    compiler = Bytecode(quickjs)
-    assert compiler.compile("const = 1") is None
-    throwing = compiler.compile("throw 1")
-    assert throwing is not None
-    context = quickjs.Context()
-    assert compiler.evaluate(context, throwing) is None
-    assert context.eval("1 + 1") == 2
+    with pytest.raises(ValueError, match="SyntaxError"):
+        _engine.compile("const = 1")
+    made = engine_of("{ f: () => 'R', g: () => 'Xfine' }")
+    with pytest.raises(ValueError, match="mine"):
+        made.hand(0, _engine.compile("throw new Error('mine')"))
+    assert made.call(1) == ("X0", b"fine")
 
 
 def test_no_memory_for_it() -> None:
-    compiler = Bytecode(quickjs)
-    code = compiler.compile("[" + ",".join(f"'text {n}'" for n in range(10_000)) + "].length")
-    assert code is not None
-    context = quickjs.Context()
-    context.set_memory_limit(200_000)
-    assert compiler.evaluate(context, code) is None
+    code = _engine.compile("[" + ",".join(f"'text {n}'" for n in range(10_000)) + "].length")
+    made = engine_of("{ f: () => 'R', g: () => 'Xfine' }")
+    made.limit_memory(made.memory + 50_000)
+    with pytest.raises(MemoryError):
+        made.hand(0, code)
 
 
-@pytest.mark.parametrize("change", ["size", "version", "symbol"])
-def test_another_build_is_left_alone(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if change == "size":
-        monkeypatch.setattr(bytecode, "CONTEXT_BYTES", 88)
-    elif change == "version":
-        monkeypatch.setattr(bytecode, "VERSION", b"9.")
-    else:
-        monkeypatch.setitem(bytecode._FUNCTIONS, "JS_NoSuchFunction", (None, ()))
-    compiler = Bytecode(quickjs)
-    assert not compiler.available
-    assert compiler.compile("1") is None
+def test_code_of_something_else() -> None:
+    for text in ("1", "() => 1", "() => { throw 1 }", "(native) => ({ get f() { throw 1 } })"):
+        with pytest.raises(MemoryError):
+            _engine.Engine(_engine.compile(text), ("f",), 256 * 1024)
 
 
-def test_a_run_is_the_same_either_way(compiled: bool) -> None:
+def test_calls_of_nothing() -> None:
+    made = engine_of("{ f: () => 'R', g: 7 }")
+    for number in (-1, 2, 99):
+        with pytest.raises(IndexError):
+            made.call(number)
+    with pytest.raises(TypeError):
+        made.call(0, None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        made.call(0, *range(9))
+    assert made.call(1)[0] == "B0"
+
+
+def test_a_run_of_what_was_compiled() -> None:
     driven = Driven(TEXT, True, adapter=HOST_ADAPTER)
     assert driven.start({"n": 5}) == "W3"
     assert driven.calls == [[1, "ask", [1]]]
@@ -88,9 +75,9 @@ def test_a_run_is_the_same_either_way(compiled: bool) -> None:
 
 
 @pytest.mark.parametrize("adapter", ["(", "throw new Error('adapter')", "7"])
-def test_a_broken_adapter(compiled: bool, adapter: str) -> None:
+def test_a_broken_adapter(adapter: str) -> None:
     driven = Driven("const main = () => 1", adapter=adapter)
-    assert driven.loaded[0] == "E" or driven.start()[0] == "E"
+    assert driven.loaded[0] == "B" or driven.start()[0] == "E"
 
 
 def test_a_script_reads_none_of_the_runtime() -> None:
@@ -104,6 +91,6 @@ def test_run_once_lets_the_text_go() -> None:
         driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, True, adapter=HOST_ADAPTER)
         again = engine.Context(True)
         assert again.load(driven.program, driven.bounds, once=once) == engine.LOADED
-        assert again.start("null", "", 0.0).tag is Tag.WAITING
+        assert again.start(packed(None), "", 0.0).tag is Tag.WAITING
         held[once] = again.heap_bytes()
     assert held[False] - held[True] > 100_000

@@ -5,7 +5,7 @@ import uvloop
 from sandbox.outcome import Completion, Refused, TimedOut
 from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits, Program
-from tests.sandbox.support import until
+from tests.sandbox.support import packed, until
 
 PROGRAM = Program(
     key="p",
@@ -20,7 +20,7 @@ async def _submit_late() -> list[Completion]:
     pool = Pool(PoolSettings(workers=1, slow_workers=0))
     completions: list[Completion] = []
     for wall in (0.0, -1.0, 0.0, 5.0, -2.0):
-        invocation = Invocation(program=PROGRAM, input=b"{}", limits=Limits(wall_seconds=wall))
+        invocation = Invocation(program=PROGRAM, input=packed({}), limits=Limits(wall_seconds=wall))
         pool.submit(invocation, completions.append)
     await until(lambda: len(completions) == 4)
     await pool.close()

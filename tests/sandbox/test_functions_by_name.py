@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.outcome import Outcome, Returned, Threw
+from sandbox.outcome import Outcome, Threw
 from sandbox.pool import Pool
 from sandbox.program import Invocation, Limits
-from tests.sandbox.support import Driven, program, running_pool, submit, written
+from tests.sandbox.support import Driven, packed, program, returned, running_pool, submit, written
 
 BOTH = pytest.mark.parametrize("suspends", [False, True])
 TEXT = "function main(x) { return ['main', x]; } const search = (x) => ['search', x]; let seven = 7;"
@@ -16,7 +16,7 @@ ENTRIES = ("main", "search", "seven", "missing")
 
 
 def status(driven: Driven, entry: str, data: Any = None) -> str:
-    return written(driven.context.start(json.dumps(data), "", 0.0, entry))
+    return written(driven.context.start(packed(data), "", 0.0, entry))
 
 
 @BOTH
@@ -62,7 +62,7 @@ def test_its_name_is_in_what_is_said_of_it() -> None:
     driven = Driven("const search = () => new Promise(() => {})", True, entries=ENTRIES)
     driven.context.limit_time(1.0)
     assert status(driven, "search")[0] == "W"
-    assert "search returned a promise that can never settle" in driven.context.poll(True).payload
+    assert b"search returned a promise that can never settle" in driven.context.poll(True).payload
     driven = Driven("async function search() {}", False, entries=ENTRIES)
     driven.context.limit_time(1.0)
     assert "search returned a promise; a Script is synchronous" in status(driven, "search")
@@ -110,19 +110,19 @@ def test_no_name_of_a_function(entry: str) -> None:
 
 
 async def outcome(pool: Pool, entry: str) -> Outcome:
-    invocation = Invocation(program=program(TEXT, entries=ENTRIES), entry=entry, input=b"1", limits=Limits())
+    invocation = Invocation(program=program(TEXT, entries=ENTRIES), entry=entry, input=packed(1), limits=Limits())
     _, future = submit(pool, invocation)
     return (await future).outcome
 
 
 async def test_it_goes_over_the_link() -> None:
     async with running_pool() as pool:
-        assert await outcome(pool, "search") == Returned(b'["search",1]')
-        assert await outcome(pool, "main") == Returned(b'["main",1]')
+        assert await outcome(pool, "search") == returned(["search", 1])
+        assert await outcome(pool, "main") == returned(["main", 1])
         failed = await outcome(pool, "missing")
         assert isinstance(failed, Threw)
         assert str(failed) == "author.js: Error: no function missing"
         failed = await outcome(pool, "nowhere")
         assert isinstance(failed, Threw)
         assert str(failed) == "author.js: Error: no function nowhere"
-        assert await outcome(pool, "search") == Returned(b'["search",1]')
+        assert await outcome(pool, "search") == returned(["search", 1])

@@ -30,7 +30,9 @@ from tests.sandbox.support import (
     SUSPENDS,
     Asked,
     ask,
+    packed,
     program,
+    returned,
     running_pool,
     submit,
     until,
@@ -54,24 +56,24 @@ def test_the_first_answer_counts() -> None:
     call.resolve({"a": [1]})
     call.resolve(2)
     call.reject("no")
-    call.answer(True, b"3")
-    assert given == [(True, b'{"a":[1]}')]
+    call.answer(True, packed(3))
+    assert given == [(True, packed({"a": [1]}))]
     call, given = answers()
     call.reject("no", name="HangupError")
     call.resolve(1)
-    assert given == [(False, b'{"message":"no","name":"HangupError"}')]
+    assert given == [(False, packed({"message": "no", "name": "HangupError"}))]
 
 
 def test_an_answer_of_nothing() -> None:
     call, given = answers()
     call.resolve()
-    assert given == [(True, b"null")]
+    assert given == [(True, packed(None))]
 
 
 def test_a_message_of_any_text_can_be_told() -> None:
     call, given = answers()
     call.reject("\ud800", name="\udfff")
-    assert given == [(False, b'{"message":"?","name":"?"}')]
+    assert given == [(False, packed({"message": "?", "name": "?"}))]
 
 
 def test_what_cannot_be_written_leaves_the_call_unanswered() -> None:
@@ -79,7 +81,7 @@ def test_what_cannot_be_written_leaves_the_call_unanswered() -> None:
     with pytest.raises(TypeError):
         call.resolve(object())
     call.reject("no")
-    assert given == [(False, b'{"message":"no","name":"Error"}')]
+    assert given == [(False, packed({"message": "no", "name": "Error"}))]
 
 
 async def test_an_answer_given_twice_or_late_is_dropped(pool: Pool) -> None:
@@ -88,19 +90,19 @@ async def test_an_answer_given_twice_or_late_is_dropped(pool: Pool) -> None:
     await until(lambda: host.calls)
     host.calls[0].resolve("first")
     host.calls[0].reject("second")
-    assert (await future).outcome == Returned(b'[1,"first"]')
+    assert (await future).outcome == returned([1, "first"])
     host = Asked()
     run, future = submit(pool, ASKS, 1, host=host)
     await until(lambda: host.calls)
     run.cancel()
     host.calls[0].resolve("late")
     assert (await future).outcome == Cancelled()
-    assert (await submit(pool, ASKS, 2, host=Asked(HostCall.resolve))[1]).outcome == Returned(b"[2,null]")
+    assert (await submit(pool, ASKS, 2, host=Asked(HostCall.resolve))[1]).outcome == returned([2, None])
 
 
 async def test_a_rejection_is_an_error_of_its_name(pool: Pool) -> None:
     host = Asked(lambda call: call.reject("no more", name="QuotaError"))
-    assert (await submit(pool, CATCHES, host=host)[1]).outcome == Returned(b'["QuotaError","no more",true]')
+    assert (await submit(pool, CATCHES, host=host)[1]).outcome == returned(["QuotaError", "no more", True])
 
 
 async def test_a_host_that_raises_when_it_is_asked(pool: Pool) -> None:
@@ -111,7 +113,7 @@ async def test_a_host_that_raises_when_it_is_asked(pool: Pool) -> None:
         raise ValueError(call.name)
 
     host = Asked(raising)
-    assert (await submit(pool, CATCHES, host=host)[1]).outcome == Returned(b'["Error","the host failed",true]')
+    assert (await submit(pool, CATCHES, host=host)[1]).outcome == returned(["Error", "the host failed", True])
     assert [str(context["exception"]) for context in reported] == ["ask"]
     assert host.ends == 1
 
@@ -124,7 +126,7 @@ async def test_a_host_that_raises_at_the_end(pool: Pool) -> None:
         def ended(self) -> None:
             raise ValueError("ended")
 
-    assert (await submit(pool, ASKS, 1, host=Raising(HostCall.resolve))[1]).outcome == Returned(b"[1,null]")
+    assert (await submit(pool, ASKS, 1, host=Raising(HostCall.resolve))[1]).outcome == returned([1, None])
     assert [str(context["exception"]) for context in reported] == ["ended"]
 
 
@@ -163,7 +165,7 @@ ENDS: list[tuple[str, type, dict[str, Any]]] = [
 async def test_it_hears_once_of_the_end(pool: Pool, text: str, expected: type, limits: dict[str, Any]) -> None:
     host = Ordered()
     ending = program(text, True, adapter=HOST_ADAPTER, memory_bytes=20_000_000)
-    run = pool.submit(Invocation(program=ending, input=b"1", limits=Limits(**limits)), host.done, host)
+    run = pool.submit(Invocation(program=ending, input=packed(1), limits=Limits(**limits)), host.done, host)
     await until(lambda: run.answered)
     await until(lambda: run.worker is None or run.id not in run.worker.outstanding)
     assert host.order == ["ended", expected.__name__]
@@ -215,7 +217,7 @@ async def test_host_calls(pool: Pool) -> None:
         else:
             call.reject("no")
 
-    assert (await submit(pool, ASKS, 1, host=Asked(answer))[1]).outcome == Returned(b'[1,"yes"]')
+    assert (await submit(pool, ASKS, 1, host=Asked(answer))[1]).outcome == returned([1, "yes"])
     outcome = (await submit(pool, ASKS, 2, host=Asked(answer))[1]).outcome
     assert isinstance(outcome, Threw)
     assert outcome.message == "no"

@@ -32,7 +32,9 @@ from tests.sandbox.support import (
     ask,
     begun,
     fast_pid,
+    packed,
     program,
+    returned,
     running_pool,
     submit,
     until,
@@ -172,7 +174,7 @@ async def test_what_waits_in_a_held_worker_begins_again_elsewhere(pool: Pool) ->
     hostile = submit(pool, NATIVE_LOOP, wall_seconds=3, cpu_seconds=9)[1]
     for _, future in waiting:
         completion = await future
-        assert completion.outcome == Returned(b"300")
+        assert completion.outcome == returned(300)
         assert completion.log == (LogLine("log", "begun"),), "it began as if it never had"
     assert not hostile.done()
     assert pool.state().begun_again == 20
@@ -201,7 +203,7 @@ async def test_what_waits_goes_on_after_a_turn_that_ends(pool: Pool) -> None:
     await begun(run)
     busy = submit(pool, BUSY, 100)[1]
     host.calls[0].resolve(5)
-    assert (await asking).outcome == Returned(b"[1,5]")
+    assert (await asking).outcome == returned([1, 5])
     assert isinstance((await busy).outcome, Returned)
 
 
@@ -245,7 +247,7 @@ def call(pool: Pool, customer: str, text: str = "const main = () => ask(1)", **l
     run = program(text, SUSPENDS, adapter=HOST_ADAPTER)
     limit = Limits(wall_seconds=600, turn_seconds=limits.pop("turn_seconds", 0.3), cpu_seconds=9)
     host = Asked()
-    invocation = Invocation(program=run, input=b"1", limits=limit, customer=customer)
+    invocation = Invocation(program=run, input=packed(1), limits=limit, customer=customer)
     return submit(pool, invocation, host=host)[1], host
 
 
@@ -268,7 +270,7 @@ async def test_each_customer_has_a_worker_for_as_long_as_there_are_enough() -> N
                 assert (await future).outcome == Crashed("its worker died of another run")
             else:
                 host.calls[0].resolve(n)
-                assert (await future).outcome == Returned(str(n).encode())
+                assert (await future).outcome == returned(n)
 
 
 async def test_more_customers_than_workers_share_but_not_with_one_that_was_harmful() -> None:
@@ -287,7 +289,7 @@ async def test_more_customers_than_workers_share_but_not_with_one_that_was_harmf
         await until(lambda: other[1].calls)
         for future, host in [*calls, other]:
             host.calls[0].resolve(1)
-            assert (await future).outcome == Returned(b"1")
+            assert (await future).outcome == returned(1)
 
 
 async def test_a_customer_with_many_runs_has_several_workers_and_leaves_some() -> None:
@@ -320,7 +322,7 @@ async def test_customers_of_one_script_share_nothing_of_it(pool: Pool) -> None:
     }"""
 
     async def run(customer: str) -> bytes:
-        invocation = Invocation(program=program(text), input=b"1", limits=Limits(), customer=customer)
+        invocation = Invocation(program=program(text), input=packed(1), limits=Limits(), customer=customer)
         outcome = (await submit(pool, invocation)[1]).outcome
         assert isinstance(outcome, Returned)
         return outcome.value
@@ -349,7 +351,7 @@ async def test_a_program_that_nobody_has_seen_return_runs_where_the_fewest_wait(
         for number in range(5):
             run, future = submit(pool, program(FINE, key=f"new {number}"), 1)
             assert run.worker is fewest
-            assert (await future).outcome == Returned(b"1")
+            assert (await future).outcome == returned(1)
 
 
 async def test_a_spare_stands_in_for_each_worker_that_is_held() -> None:

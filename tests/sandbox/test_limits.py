@@ -21,6 +21,7 @@ from tests.sandbox.support import (
     WAIT,
     ask,
     program,
+    returned,
     submit,
 )
 
@@ -93,7 +94,7 @@ async def test_the_memory_of_runs_that_wait_is_the_scripts(pool: Pool) -> None:
     futures = [submit(pool, heavy, 30_000)[1] for _ in range(12)]
     outcomes = [completion.outcome for completion in await asyncio.gather(*futures)]
     assert OutOfMemory() in outcomes
-    assert Returned(b"30000") in outcomes
+    assert returned(30000) in outcomes
 
 
 async def test_the_log_of_a_run_that_ran_out_of_time_is_kept(pool: Pool) -> None:

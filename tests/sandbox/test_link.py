@@ -22,6 +22,7 @@ from sandbox.link import (
     Up,
 )
 from sandbox.program import Invocation, Limits, Program
+from tests.sandbox.support import packed
 
 PROGRAM = Program(
     key="a@1",
@@ -63,7 +64,7 @@ def test_a_program_arrives_whole() -> None:
 
 def test_an_invocation_arrives_whole() -> None:
     invocation = Invocation(
-        program=PROGRAM, entry="search", input=b"[1]", limits=LIMITS, customer="acme", correlation_id="c@d"
+        program=PROGRAM, entry="search", input=packed([1]), limits=LIMITS, customer="acme", correlation_id="c@d"
     )
     assert link.read_down(arrived(link.run(7, invocation, 9.5))) == RunMessage(
         operation=Down.RUN,
@@ -71,7 +72,7 @@ def test_an_invocation_arrives_whole() -> None:
         key="a@1",
         customer="acme",
         entry="search",
-        input=b"[1]",
+        input=packed([1]),
         correlation_id="c@d",
         deadline=9.5,
         cpu_seconds=0.5,
@@ -86,15 +87,15 @@ def test_an_invocation_arrives_whole() -> None:
 
 
 def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
-    invocation = Invocation(program=PROGRAM, input=b"1", limits=Limits(wall_seconds=1.5, cpu_seconds=0.5))
+    invocation = Invocation(program=PROGRAM, input=packed(1), limits=Limits(wall_seconds=1.5, cpu_seconds=0.5))
     message = link.read_down(arrived(link.run(7, invocation, 9.5)))
     assert isinstance(message, RunMessage)
     assert (message.cpu_seconds, message.turn_cpu_seconds, message.turn_wall_seconds) == (0.5, 0.5, 1.5)
 
 
 def test_the_others() -> None:
-    settled = link.read_down(arrived(link.settle(7, 3, False, b'"\xc3\xa9\xff"')))
-    assert settled == SettleMessage(Down.SETTLE, run_id=7, call_id=3, succeeded=False, value='"é�"')
+    settled = link.read_down(arrived(link.settle(7, 3, False, b"\xa2\xc3\xa9")))
+    assert settled == SettleMessage(Down.SETTLE, run_id=7, call_id=3, succeeded=False, value=b"\xa2\xc3\xa9")
     assert link.read_down(arrived(link.cancel(7))) == CancelMessage(Down.CANCEL, run_id=7)
     assert link.read_down(arrived(link.forget("a@1"))) == ForgetMessage(Down.FORGET, key="a@1")
     assert {operation.value for operation in Down} == set(link._DOWN)
@@ -105,9 +106,18 @@ def test_the_others() -> None:
     [
         (link.ready(True, "why"), ReadyMessage(Up.READY, confined=True, refused="why")),
         (link.done(7, "R", b"1", None, 60, 9), DoneMessage(Up.DONE, 7, "R", b"1", log=None, micros=60, busy_micros=9)),
-        (link.done(7, "R", b"1", "[]", 60, 9), DoneMessage(Up.DONE, 7, "R", b"1", log="[]", micros=60, busy_micros=9)),
-        (link.calls(7, "[1]", None, waits=True), CallsMessage(Up.CALLS, 7, calls="[1]", log=None, waits=True)),
-        (link.calls(7, "[1]", "[]", waits=False), CallsMessage(Up.CALLS, 7, calls="[1]", log="[]", waits=False)),
+        (
+            link.done(7, "R", b"1", b"\x90", 60, 9),
+            DoneMessage(Up.DONE, 7, "R", b"1", log=b"\x90", micros=60, busy_micros=9),
+        ),
+        (
+            link.calls(7, b"\x91\x01", None, waits=True),
+            CallsMessage(Up.CALLS, 7, calls=b"\x91\x01", log=None, waits=True),
+        ),
+        (
+            link.calls(7, b"\x91\x01", b"\x90", waits=False),
+            CallsMessage(Up.CALLS, 7, calls=b"\x91\x01", log=b"\x90", waits=False),
+        ),
         (link.spent(), SpentMessage(Up.SPENT)),
         (link.let_go(7), LetGoMessage(Up.LET_GO, 7)),
         (link.failed("words"), FailedMessage(Up.FAILED, "words")),

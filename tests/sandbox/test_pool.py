@@ -35,9 +35,11 @@ from tests.sandbox.support import (
     begun,
     fast_pid,
     program,
+    returned,
     running,
     running_pool,
     submit,
+    unpacked,
     until,
     value,
     workers,
@@ -70,7 +72,7 @@ async def test_two_thousand_runs_of_one_script_wait_as_long_as_their_time_allows
     many = [submit(pool, FINE, number, wall_seconds=30)[1] for number in range(2_000)]
     assert await value(pool, program(FINE, key="other"), 7) == 7
     assert not many[-1].done()
-    assert [(await one).outcome for one in many] == [Returned(str(number).encode()) for number in range(2_000)]
+    assert [(await one).outcome for one in many] == [returned(number) for number in range(2_000)]
     assert pool.state().refused == 0
 
 
@@ -141,7 +143,7 @@ async def test_a_callback_that_raises_harms_nobody(pool: Pool) -> None:
     run, _ = submit(pool, FINE, 1)
     run._done = raising
     other = submit(pool, FINE, 2)[1]
-    assert (await other).outcome == Returned(b"2")
+    assert (await other).outcome == returned(2)
     outcome = (await submit(pool, ASKS, 1, host=Asked(raising))[1]).outcome
     assert isinstance(outcome, Threw)
     assert outcome.message == "the host failed"
@@ -154,7 +156,7 @@ async def test_a_callback_may_submit_again(pool: Pool) -> None:
 
     def again(completion: Completion) -> None:
         assert isinstance(completion.outcome, Returned)
-        number = int(completion.outcome.value)
+        number = unpacked(completion.outcome.value)
         if number == 200:
             finished.set_result(None)
         else:
@@ -172,8 +174,8 @@ async def test_names_that_are_no_text(pool: Pool) -> None:
     assert await value(pool, program("function main() { return '\0\ud800'.length; }")) in (2, 3)
 
 
-async def test_input_that_is_no_json(pool: Pool) -> None:
-    for data in (b"", b"\xff\xfe", b"{", b'"\x00"'):
+async def test_input_that_is_no_messagepack(pool: Pool) -> None:
+    for data in (b"", b"\xff\xfe", b"\xc1", b"\xa2\x00"):
         invocation = submit(pool, FINE, 1)[0].invocation
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         pool.submit(msgspec.structs.replace(invocation, input=data), future.set_result)

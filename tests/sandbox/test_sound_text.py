@@ -21,11 +21,11 @@ def test_sound_text_can_be_encoded_and_says_what_was_there(text: str) -> None:
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
 def test_every_text_of_an_error_can_be_encoded(name: str, message: str, function: str) -> None:
     stack = f"    at {function} (<input>:100000:1)"
-    error = threw("a.js", json.dumps({"name": name, "message": message, "stack": stack}))
+    error = threw("a.js", json.dumps({"name": name, "message": message, "stack": stack}).encode())
     for text in (error.name, error.message, *error.stack, str(error)):
         text.encode()
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\0\x1b[31m\x9b"])
 def test_an_error_says_what_was_thrown(text: str) -> None:
-    assert threw("a.js", json.dumps({"name": "Error", "message": text})).message == sound(text)
+    assert threw("a.js", json.dumps({"name": "Error", "message": text}).encode()).message == sound(text)

@@ -92,9 +92,7 @@ def test_host_calls_and_promises_work_after_it(pollution: str) -> None:
 def test_a_setter_that_the_engines_own_stringify_meets(suspends: bool) -> None:
     evil = "Object.defineProperty(Array.prototype, '0', { set() { throw new Error('mine'); }, configurable: true });"
     driven = Driven(f"function main() {{ {evil} console.log('seen', {{}}); return {{}}; }}", suspends)
-    outcome = driven.run()
-    assert isinstance(outcome, Threw)
-    assert outcome.message == "mine"
+    assert driven.run() == {}
     assert driven.log == [["log", "seen [unprintable]"]]
     assert result(f"function main() {{ {evil} return 'text'; }}", suspends=suspends) == "text"
 
@@ -104,7 +102,7 @@ def test_a_setter_that_the_engines_own_stringify_meets(suspends: bool) -> None:
 def test_a_tojson_that_lies_harms_its_own_result_only(suspends: bool, lie: str) -> None:
     driven = Driven(f"function main() {{ Object.prototype.toJSON = () => ({lie}); return {{}}; }}", suspends)
     outcome = driven.run()
-    assert outcome == {"undefined": outcome, "'\\ud800'": "\ud800", "7": 7, "{ a: 1 }": {"a": 1}}[lie]
+    assert outcome == {"undefined": outcome, "'\\ud800'": "?", "7": 7, "{ a: 1 }": {"a": 1}}[lie]
     if lie == "undefined":
         assert isinstance(outcome, Threw)
 
@@ -206,9 +204,17 @@ def test_a_successful_run_may_leave_its_globals_to_the_next_of_the_same_script()
     assert [driven.run(), driven.run()] == [1, 2]
 
 
-def test_input_is_read_as_json_and_nothing_else() -> None:
-    driven = Driven("const main = (data) => data")
-    for broken in ("", "{", "nonsense", "{}{}", "[1,]", "{} //", '"\0"', "[" * 100_000):
+def test_input_is_read_as_messagepack_and_nothing_else() -> None:
+    for broken in (
+        b"",
+        b"\xc1",
+        b"\x91",
+        b"\x80\x80",
+        b"\xa1\xff",
+        b"\x81\xc0\xc0",
+        b"\x91" * 100_000,
+        b"\xdf" + b"\xff" * 4,
+    ):
         driven = Driven("const main = (data) => data")
         driven.context.limit_time(1.0)
         assert driven.context.start(broken, "", 0.0).tag is Tag.THREW

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.outcome import Completion, OutOfMemory, Returned
 from sandbox.program import Invocation, Limits
-from tests.sandbox.support import HOST_ADAPTER, Asked, program, running_pool, submit, until
+from tests.sandbox.support import HOST_ADAPTER, Asked, packed, program, running_pool, submit, until
 
 RUNS = 8
 HOLDS_A_MEGABYTE = """async function main() {
@@ -42,7 +42,7 @@ async def test_what_the_engine_takes_is_not_counted_and_one_customers_runs_not_a
         await until(lambda: len(host.calls) == 100)
         limited = program(HOLDS_A_MEGABYTE, True, adapter=HOST_ADAPTER, memory_bytes=5_000_000)
         large = [
-            submit(pool, Invocation(program=limited, input=b"1", limits=Limits(), customer=f"{n}"), host=host)[1]
+            submit(pool, Invocation(program=limited, input=packed(1), limits=Limits(), customer=f"{n}"), host=host)[1]
             for n in range(RUNS)
         ]
         await until(lambda: len(host.calls) == 100 + RUNS)

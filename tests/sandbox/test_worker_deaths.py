@@ -29,6 +29,7 @@ from tests.sandbox.support import (
     begun,
     fast_pid,
     program,
+    returned,
     running,
     running_pool,
     submit,
@@ -41,7 +42,7 @@ from tests.sandbox.support import (
 async def test_the_kernel_ends_a_run_and_the_others_go_on(pool: Pool) -> None:
     hostile = submit(pool, NATIVE_LOOP, wall_seconds=0.2)[1]
     others = [submit(pool, FINE, number)[1] for number in range(100)]
-    assert [(await future).outcome for future in others] == [Returned(str(number).encode()) for number in range(100)]
+    assert [(await future).outcome for future in others] == [returned(number) for number in range(100)]
     assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
     await until(lambda: pool.state().deaths == {"SIGALRM": 1})
 
@@ -51,7 +52,7 @@ async def test_a_worker_killed_from_outside(pool: Pool) -> None:
     behind = [submit(pool, program(FINE, key="behind"), number)[1] for number in range(10)]
     os.kill(await running(pool, run), signal.SIGKILL)
     assert (await future).outcome == Crashed("SIGKILL")
-    assert [(await one).outcome for one in behind] == [Returned(str(number).encode()) for number in range(10)]
+    assert [(await one).outcome for one in behind] == [returned(number) for number in range(10)]
     await until(lambda: pool.state().fast == 1 and pool.state().spare == 1)
 
 
@@ -73,14 +74,14 @@ async def test_a_worker_that_frees_what_a_long_run_held_is_not_taken_for_one_tha
             assert isinstance(outcome, Threw)
             await until(lambda: all(worker.process.running == 0 for worker in pool._supervisor._workers.values()))
         host.calls[0].resolve(5)
-        assert (await waiting).outcome == Returned(b"5")
+        assert (await waiting).outcome == returned(5)
         assert pool.state().deaths == {}
 
 
 async def test_an_idle_worker_killed_from_outside(pool: Pool) -> None:
     os.kill(fast_pid(pool), signal.SIGKILL)
     futures = [submit(pool, FINE, number)[1] for number in range(100)]
-    assert [(await future).outcome for future in futures] == [Returned(str(number).encode()) for number in range(100)]
+    assert [(await future).outcome for future in futures] == [returned(number) for number in range(100)]
 
 
 async def test_a_stopped_worker_in_a_run(pool: Pool) -> None:
@@ -97,7 +98,7 @@ async def test_a_stopped_worker_between_runs(pool: Pool) -> None:
     pid = fast_pid(pool)
     os.kill(pid, signal.SIGSTOP)
     futures = [submit(pool, FINE, number)[1] for number in range(50)]
-    assert [(await future).outcome for future in futures] == [Returned(str(number).encode()) for number in range(50)]
+    assert [(await future).outcome for future in futures] == [returned(number) for number in range(50)]
     assert pool.state().held == 1
     os.kill(pid, signal.SIGCONT)
     await until(lambda: pool.state().held == 0)
@@ -113,7 +114,7 @@ async def test_a_run_that_is_let_go_is_placed_again() -> None:
         sent = run.id
         workers(pool)[pid].process.revoke(sent)
         os.kill(pid, signal.SIGCONT)
-        assert (await future).outcome == Returned(b"1")
+        assert (await future).outcome == returned(1)
         assert run.id > sent
         assert pool.state().moved == 1
         assert workers(pool)[pid].load == 0
@@ -173,8 +174,8 @@ async def test_a_worker_that_speaks_of_runs_that_it_does_not_have(pool: Pool) ->
     process = workers(pool)[fast_pid(pool)].process
     for message in (
         [2, 10**9, "R", b"1", None, 1, 1],
-        [2, -1, "R", b"\xff", "[", -5, -5],
-        [3, 10**9, '[[1,"ask",[]]]', "not json", True],
+        [2, -1, "R", b"\xff", b"[", -5, -5],
+        [3, 10**9, b"\x91\x93\x01\xa3ask\x90", b"no messagepack", True],
         [5, 10**9],
         [1, False, "again"],
         [6, "words"],
@@ -186,7 +187,7 @@ async def test_a_worker_that_speaks_of_runs_that_it_does_not_have(pool: Pool) ->
 
 async def test_a_log_that_cannot_be_read(pool: Pool) -> None:
     process = workers(pool)[fast_pid(pool)].process
-    for number, log in enumerate(("[", '[["a"]]', "[" * 5000, '"x"')):
+    for number, log in enumerate((b"\x91", b"\x91\x91\xa1a", b"\x91" * 5000, b"\xa1x", b"\x91\x92\xa1a\xa1\xff")):
         run, future = submit(pool, program(WAIT, SUSPENDS, key=f"{number}"), 9000, wall_seconds=9)
         await begun(run)
         process.data_received(msgspec.msgpack.encode([2, run.id, "R", b"1", log, 1, 1]))

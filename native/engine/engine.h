@@ -1,0 +1,104 @@
+/* One engine: a JavaScript runtime and context of its own, the limits that hold in it, and the functions of our own
+ * JavaScript that are called in it. Nothing here knows Python. */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "allocator.h"
+#include "keys.h"
+#include "output.h"
+#include "writer.h"
+
+/* Functions of the runtime that can be called from outside. */
+#define FUNCTIONS_MOST 32
+/* Rejections of one run that are kept: their author mends the first few. */
+#define REJECTIONS_MOST 16
+#define ARGUMENTS_MOST 8
+/* Of a stack, as of those that runtime/failure.js cuts. */
+#define STACK_BYTES_TOLD 4000
+/* Of the message of an error that was never to come. */
+#define MESSAGE_BYTES_TOLD 200
+
+/* A promise that was rejected and that nobody waits for yet. No other has its address as long as it is kept. */
+struct rejection {
+    JSValue promise;
+    JSValue reason;
+    bool kept;
+};
+
+/* What belongs to the heap of an engine, and lies in it. */
+struct realm {
+    JSRuntime *runtime;
+    JSContext *context;
+    JSValue functions[FUNCTIONS_MOST];
+    unsigned function_count;
+    struct rejection rejections[REJECTIONS_MOST];
+    struct writer_classes classes;
+    struct keys keys;
+};
+
+/* An array of MessagePack whose elements come one by one. */
+struct list {
+    struct output elements;
+    uint32_t count;
+};
+
+struct engine {
+    struct allocator allocator;
+    struct realm *realm;
+    size_t stack_bytes;
+    uintptr_t stack_ends;
+    int64_t ends; /* nanoseconds of the process's processor time at which a script is interrupted */
+    bool interrupted;
+    bool ended;           /* by a promise reaction, and every call says so from then on */
+    const uint8_t *input; /* MessagePack that the call under way was given; NULL where it was given none */
+    size_t input_bytes;
+    struct output result;
+    bool lost_number; /* the result has nil for NaN or infinity */
+    struct list calls;
+    struct list lines;
+    char tag;           /* what became of the latest call; runtime/run.js says what there is */
+    struct output text; /* what it says besides; of tag R it is `result` */
+};
+
+/* Whatever crosses with a call. */
+struct argument {
+    enum { ARGUMENT_TEXT, ARGUMENT_NUMBER, ARGUMENT_BOOLEAN } kind;
+    const char *text;
+    size_t length;
+    double number;
+};
+
+/* Makes the runtime and evaluates our own JavaScript, bytecode of a function that is given what this side can do and gives
+ * an object of functions; `names` are those that are called by their place in it. `library`, unless it is NULL, is memory
+ * that lives as long as the engine and is read by its runtime alone. False where there is no memory, or it was no such
+ * code. */
+bool engine_open(struct engine *engine, size_t stack_bytes, const uint8_t *code, size_t code_bytes,
+                 const char *const *names, unsigned count, const uint8_t *library, size_t library_bytes);
+void engine_close(struct engine *engine);
+
+/* A turn of a run begins: after so much processor time its script is interrupted. */
+void engine_limit_time(struct engine *engine, double seconds);
+
+/* Calls a function; `tag` and the outputs say what came of it. */
+void engine_call(struct engine *engine, unsigned function, const struct argument *arguments, unsigned count,
+                 const uint8_t *input, size_t input_bytes);
+
+/* Calls a function with what bytecode of our own gives. False where there was no memory for it or it threw: `text` has the
+ * message. */
+bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, size_t code_bytes);
+
+/* Runs promise reactions until none is left, or so many have run, or some time has passed. Gives how many. One that ends
+ * the engine leaves it to the next call to say so. */
+unsigned engine_run_jobs(struct engine *engine, unsigned most);
+bool engine_has_jobs(const struct engine *engine);
+
+/* Whether a promise was rejected that nobody has waited for. */
+bool engine_has_rejections(const struct engine *engine);
+
+/* Forgets one of those promises. What a function says of its reason is in `text`; false where it says nothing. */
+bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned function);
+
+/* Bytecode of a script, in memory of malloc's; NULL where it cannot be compiled, with the reason in `message`. */
+uint8_t *engine_compile(const char *text, size_t length, size_t *code_bytes, char *message, size_t message_bytes);
+
+#endif

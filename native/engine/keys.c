@@ -1,0 +1,90 @@
+#include "keys.h"
+
+#include <string.h>
+
+static uint64_t hash_of(const char *text, size_t length) {
+    uint64_t hash = length * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t word;
+    for (; length >= sizeof word; text += sizeof word, length -= sizeof word) {
+        memcpy(&word, text, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    memcpy(&word, text, length);
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 29;
+}
+
+static bool is_ascii(const char *text, size_t length) {
+    for (size_t index = 0; index < length; index++) {
+        if ((uint8_t)text[index] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static JSAtom made(JSContext *context, const char *text, size_t length) {
+    /* JS_NewAtomLen compares UTF-8 with the bytes of texts in Latin-1, and finds another's atom. */
+    if (is_ascii(text, length)) {
+        return quickjs.JS_NewAtomLen(context, text, length);
+    }
+    JSValue value = quickjs.JS_NewStringLen(context, text, length);
+    if (value.tag == JS_TAG_EXCEPTION) {
+        return 0;
+    }
+    JSAtom atom = quickjs.JS_ValueToAtom(context, value);
+    quickjs.JS_FreeValue(context, value);
+    return atom;
+}
+
+JSAtom keys_atom(struct keys *keys, JSContext *context, const char *text, size_t length) {
+    if (length > KEY_BYTES) {
+        return made(context, text, length);
+    }
+    uint64_t hash = hash_of(text, length);
+    struct key_read *entry = &keys->read[hash % KEYS_CACHED];
+    if (entry->atom != 0 && entry->hash == hash && entry->length == length && memcmp(entry->text, text, length) == 0) {
+        return quickjs.JS_DupAtom(context, entry->atom);
+    }
+    JSAtom atom = made(context, text, length);
+    if (atom != 0) {
+        JSAtom before = entry->atom;
+        entry->atom = quickjs.JS_DupAtom(context, atom);
+        entry->hash = hash;
+        entry->length = (uint8_t)length;
+        memcpy(entry->text, text, length);
+        if (before != 0) {
+            quickjs.JS_FreeAtom(context, before);
+        }
+    }
+    return atom;
+}
+
+void keys_keep(struct keys *keys, JSContext *context, JSAtom atom, const uint8_t *encoded, size_t length) {
+    if (length > KEY_ENCODED_BYTES) {
+        return;
+    }
+    struct key_written *entry = &keys->written[atom % KEYS_CACHED];
+    JSAtom before = entry->atom;
+    /* As long as it is kept no other key has its number. */
+    entry->atom = quickjs.JS_DupAtom(context, atom);
+    entry->length = (uint8_t)length;
+    memcpy(entry->encoded, encoded, length);
+    if (before != 0) {
+        quickjs.JS_FreeAtom(context, before);
+    }
+}
+
+void keys_clear(struct keys *keys, JSContext *context) {
+    for (size_t index = 0; index < KEYS_CACHED; index++) {
+        if (keys->read[index].atom != 0) {
+            quickjs.JS_FreeAtom(context, keys->read[index].atom);
+        }
+        if (keys->written[index].atom != 0) {
+            quickjs.JS_FreeAtom(context, keys->written[index].atom);
+        }
+    }
+    memset(keys, 0, sizeof *keys);
+}
