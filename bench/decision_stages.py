@@ -101,13 +101,13 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     context = Context(program.suspends)
     context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
     context.limit_time(10.0)
-    status = context.start(text.decode(), "", 0.0)
+    status = context.start(text, "", 0.0)
     assert status.tag is Tag.RETURNED, status
-    result = status.payload.encode()
+    result = status.payload
 
     def script() -> None:
         context.finish()
-        context.start(text.decode(), "", 0.0)
+        context.start(text, "", 0.0)
 
     invocation = Invocation(program=program, input=text, limits=limits, correlation_id=request.call_id)
     packer = link.packer()

@@ -8,11 +8,12 @@ all of them alike, and the median over the rounds is printed.
 
 import argparse
 import asyncio
-import json
 import statistics
 import time
 from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from sandbox.engine import LOADED, Context, RunBounds
 from sandbox.outcome import Completion, Returned
@@ -63,7 +64,7 @@ def _input() -> bytes:
         "dest_number": "+442071838750",
         "egress_routing": destinations,
     }
-    return json.dumps({"routing": routing, "headers": [], "note": "x" * 300}).encode()
+    return msgspec.msgpack.encode({"routing": routing, "headers": [], "note": "x" * 300})
 
 
 def _program(number: int) -> Program:
@@ -75,7 +76,7 @@ def _program(number: int) -> Program:
 class Inline:
     """The same runs in this process: the limit."""
 
-    def __init__(self, programs: list[Program], text: str) -> None:
+    def __init__(self, programs: list[Program], text: bytes) -> None:
         self._text = text
         self._contexts = []
         bounds = RunBounds(LIMITS.result_bytes, LIMITS.log_bytes, LIMITS.outbox_calls)
@@ -142,7 +143,7 @@ async def compare(workers: int, seconds: float, rounds: int, scripts: int) -> No
     data = _input()
     programs = [_program(number) for number in range(scripts)]
     invocations = [Invocation(program=program, input=data, limits=LIMITS) for program in programs]
-    inlines = {1: Inline(programs[:1], data.decode()), scripts: Inline(programs, data.decode())}
+    inlines = {1: Inline(programs[:1], data), scripts: Inline(programs, data)}
     pool = Pool(PoolSettings(workers=workers))
     await pool.start()
     pooled = {1: Pooled(pool, invocations[:1]), scripts: Pooled(pool, invocations)}

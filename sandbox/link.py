@@ -16,6 +16,10 @@ from sandbox.program import Invocation, Program
 MESSAGE_BYTES: Final = 256 * 1024 * 1024
 """The longest message either end accepts; a result, an input and a log all have lower caps of their own."""
 
+NIL: Final = b"\xc0"
+NO_CALLS: Final = b"\x90"
+"""MessagePack of nothing, and of an empty list."""
+
 EARLY_SHARE: Final = 0.05
 EARLY_SECONDS: Final = 0.05
 """A run is interrupted by its processor time, which on a machine with other work is less than the time that passes."""

@@ -81,79 +81,79 @@ enum {
 
 /* FUNCTION(result, name, (parameters)): all that is looked up in the library. */
 #define ENGINE_FUNCTIONS(FUNCTION)                                                                                     \
-    FUNCTION(const char *, JS_GetVersion, (void))                                                                     \
-    FUNCTION(JSRuntime *, JS_NewRuntime2, (const JSMallocFunctions *functions, void *opaque))                         \
-    FUNCTION(void, JS_FreeRuntime, (JSRuntime * runtime))                                                             \
-    FUNCTION(JSContext *, JS_NewContext, (JSRuntime * runtime))                                                       \
-    FUNCTION(void, JS_FreeContext, (JSContext * context))                                                             \
-    FUNCTION(void *, JS_GetContextOpaque, (JSContext * context))                                                      \
-    FUNCTION(void, JS_SetContextOpaque, (JSContext * context, void *opaque))                                          \
-    FUNCTION(void, JS_SetMaxStackSize, (JSRuntime * runtime, size_t bytes))                                           \
-    FUNCTION(void, JS_UpdateStackTop, (JSRuntime * runtime))                                                          \
-    FUNCTION(void, JS_SetInterruptHandler, (JSRuntime * runtime, JSInterruptHandler *handler, void *opaque))          \
-    FUNCTION(void, JS_SetHostPromiseRejectionTracker,                                                                 \
-             (JSRuntime * runtime, JSHostPromiseRejectionTracker *tracker, void *opaque))                             \
-    FUNCTION(bool, JS_IsJobPending, (JSRuntime * runtime))                                                            \
-    FUNCTION(int, JS_ExecutePendingJob, (JSRuntime * runtime, JSContext **context))                                   \
-    FUNCTION(void *, js_malloc, (JSContext * context, size_t size))                                                   \
-    FUNCTION(void *, js_mallocz, (JSContext * context, size_t size))                                                  \
-    FUNCTION(void, js_free, (JSContext * context, void *block))                                                       \
-    FUNCTION(JSValue, JS_Eval,                                                                                        \
-             (JSContext * context, const char *text, size_t length, const char *file_name, int flags))                \
-    FUNCTION(uint8_t *, JS_WriteObject, (JSContext * context, size_t *size, JSValueConst value, int flags))           \
-    FUNCTION(JSValue, JS_ReadObject, (JSContext * context, const uint8_t *bytes, size_t size, int flags))             \
-    FUNCTION(JSValue, JS_EvalFunction, (JSContext * context, JSValue function))                                       \
-    FUNCTION(JSValue, JS_Call,                                                                                        \
-             (JSContext * context, JSValueConst function, JSValueConst this, int count, JSValueConst *arguments))     \
-    FUNCTION(JSValue, JS_GetException, (JSContext * context))                                                         \
-    FUNCTION(JSValue, JS_Throw, (JSContext * context, JSValue error))                                                 \
-    FUNCTION(JSValue, JS_ThrowTypeError, (JSContext * context, const char *format, ...))                              \
-    FUNCTION(JSValue, JS_ThrowRangeError, (JSContext * context, const char *format, ...))                             \
-    FUNCTION(JSValue, JS_ThrowSyntaxError, (JSContext * context, const char *format, ...))                            \
-    FUNCTION(JSValue, JS_ThrowInternalError, (JSContext * context, const char *format, ...))                          \
-    FUNCTION(JSValue, JS_ThrowOutOfMemory, (JSContext * context))                                                     \
-    FUNCTION(void, JS_SetUncatchableError, (JSContext * context, JSValueConst error))                                 \
-    FUNCTION(bool, JS_IsUncatchableError, (JSValueConst error))                                                       \
-    FUNCTION(JSValue, JS_DupValue, (JSContext * context, JSValueConst value))                                         \
-    FUNCTION(void, JS_FreeValue, (JSContext * context, JSValue value))                                                \
-    FUNCTION(JSAtom, JS_NewAtomLen, (JSContext * context, const char *text, size_t length))                           \
-    FUNCTION(JSAtom, JS_ValueToAtom, (JSContext * context, JSValueConst value))                                       \
-    FUNCTION(JSAtom, JS_DupAtom, (JSContext * context, JSAtom atom))                                                  \
-    FUNCTION(void, JS_FreeAtom, (JSContext * context, JSAtom atom))                                                   \
-    FUNCTION(JSValue, JS_AtomToString, (JSContext * context, JSAtom atom))                                            \
-    FUNCTION(const char *, JS_AtomToCStringLen, (JSContext * context, size_t *length, JSAtom atom))                   \
-    FUNCTION(JSValue, JS_NewStringLen, (JSContext * context, const char *text, size_t length))                        \
-    FUNCTION(const char *, JS_ToCStringLen2, (JSContext * context, size_t *length, JSValueConst value, bool cesu8))   \
-    FUNCTION(void, JS_FreeCString, (JSContext * context, const char *text))                                           \
-    FUNCTION(JSValue, JS_ToString, (JSContext * context, JSValueConst value))                                         \
-    FUNCTION(JSValue, JS_ToNumber, (JSContext * context, JSValueConst value))                                         \
-    FUNCTION(JSValue, JS_ToObject, (JSContext * context, JSValueConst value))                                         \
-    FUNCTION(JSValue, JS_NewBigInt64, (JSContext * context, int64_t number))                                          \
-    FUNCTION(JSValue, JS_ParseJSON, (JSContext * context, const char *text, size_t length, const char *file_name))    \
-    FUNCTION(JSValue, JS_NewObject, (JSContext * context))                                                            \
-    FUNCTION(JSValue, JS_NewArrayFrom, (JSContext * context, int count, const JSValue *values))                       \
-    FUNCTION(JSValue, JS_NewArrayBuffer,                                                                              \
-             (JSContext * context, uint8_t *bytes, size_t size, size_t most, void *reallocate, void *opaque,          \
-              bool is_shared))                                                                                        \
-    FUNCTION(JSValue, JS_NewCFunction2,                                                                               \
-             (JSContext * context, JSCFunction *function, const char *name, int parameters, int kind, int magic))     \
-    FUNCTION(JSValue, JS_GetGlobalObject, (JSContext * context))                                                      \
-    FUNCTION(JSValue, JS_GetProperty, (JSContext * context, JSValueConst object, JSAtom name))                        \
-    FUNCTION(JSValue, JS_GetPropertyStr, (JSContext * context, JSValueConst object, const char *name))                \
-    FUNCTION(JSValue, JS_GetPropertyUint32, (JSContext * context, JSValueConst object, uint32_t index))               \
-    FUNCTION(int, JS_GetLength, (JSContext * context, JSValueConst object, int64_t *length))                          \
-    FUNCTION(int, JS_GetOwnPropertyNames,                                                                             \
-             (JSContext * context, JSPropertyEnum **properties, uint32_t *count, JSValueConst object, int flags))     \
-    FUNCTION(void, JS_FreePropertyEnum, (JSContext * context, JSPropertyEnum *properties, uint32_t count))            \
-    FUNCTION(int, JS_GetOwnProperty,                                                                                  \
-             (JSContext * context, JSPropertyDescriptor *found, JSValueConst object, JSAtom name))                    \
-    FUNCTION(int, JS_SetPropertyStr, (JSContext * context, JSValueConst object, const char *name, JSValue value))     \
-    FUNCTION(int, JS_DefinePropertyValue,                                                                             \
-             (JSContext * context, JSValueConst object, JSAtom name, JSValue value, int flags))                       \
-    FUNCTION(bool, JS_IsFunction, (JSContext * context, JSValueConst value))                                          \
-    FUNCTION(bool, JS_IsArray, (JSValueConst value))                                                                  \
-    FUNCTION(bool, JS_IsProxy, (JSValueConst value))                                                                  \
-    FUNCTION(JSValue, JS_GetProxyTarget, (JSContext * context, JSValueConst proxy))                                   \
+    FUNCTION(const char *, JS_GetVersion, (void))                                                                      \
+    FUNCTION(JSRuntime *, JS_NewRuntime2, (const JSMallocFunctions *functions, void *opaque))                          \
+    FUNCTION(void, JS_FreeRuntime, (JSRuntime * runtime))                                                              \
+    FUNCTION(JSContext *, JS_NewContext, (JSRuntime * runtime))                                                        \
+    FUNCTION(void, JS_FreeContext, (JSContext * context))                                                              \
+    FUNCTION(void *, JS_GetContextOpaque, (JSContext * context))                                                       \
+    FUNCTION(void, JS_SetContextOpaque, (JSContext * context, void *opaque))                                           \
+    FUNCTION(void, JS_SetMaxStackSize, (JSRuntime * runtime, size_t bytes))                                            \
+    FUNCTION(void, JS_UpdateStackTop, (JSRuntime * runtime))                                                           \
+    FUNCTION(void, JS_SetInterruptHandler, (JSRuntime * runtime, JSInterruptHandler * handler, void *opaque))          \
+    FUNCTION(void, JS_SetHostPromiseRejectionTracker,                                                                  \
+             (JSRuntime * runtime, JSHostPromiseRejectionTracker * tracker, void *opaque))                             \
+    FUNCTION(bool, JS_IsJobPending, (JSRuntime * runtime))                                                             \
+    FUNCTION(int, JS_ExecutePendingJob, (JSRuntime * runtime, JSContext * *context))                                   \
+    FUNCTION(void *, js_malloc, (JSContext * context, size_t size))                                                    \
+    FUNCTION(void *, js_mallocz, (JSContext * context, size_t size))                                                   \
+    FUNCTION(void, js_free, (JSContext * context, void *block))                                                        \
+    FUNCTION(JSValue, JS_Eval,                                                                                         \
+             (JSContext * context, const char *text, size_t length, const char *file_name, int flags))                 \
+    FUNCTION(uint8_t *, JS_WriteObject, (JSContext * context, size_t *size, JSValueConst value, int flags))            \
+    FUNCTION(JSValue, JS_ReadObject, (JSContext * context, const uint8_t *bytes, size_t size, int flags))              \
+    FUNCTION(JSValue, JS_EvalFunction, (JSContext * context, JSValue function))                                        \
+    FUNCTION(JSValue, JS_Call,                                                                                         \
+             (JSContext * context, JSValueConst function, JSValueConst this, int count, JSValueConst *arguments))      \
+    FUNCTION(JSValue, JS_GetException, (JSContext * context))                                                          \
+    FUNCTION(JSValue, JS_Throw, (JSContext * context, JSValue error))                                                  \
+    FUNCTION(JSValue, JS_ThrowTypeError, (JSContext * context, const char *format, ...))                               \
+    FUNCTION(JSValue, JS_ThrowRangeError, (JSContext * context, const char *format, ...))                              \
+    FUNCTION(JSValue, JS_ThrowSyntaxError, (JSContext * context, const char *format, ...))                             \
+    FUNCTION(JSValue, JS_ThrowInternalError, (JSContext * context, const char *format, ...))                           \
+    FUNCTION(JSValue, JS_ThrowOutOfMemory, (JSContext * context))                                                      \
+    FUNCTION(void, JS_SetUncatchableError, (JSContext * context, JSValueConst error))                                  \
+    FUNCTION(bool, JS_IsUncatchableError, (JSValueConst error))                                                        \
+    FUNCTION(JSValue, JS_DupValue, (JSContext * context, JSValueConst value))                                          \
+    FUNCTION(void, JS_FreeValue, (JSContext * context, JSValue value))                                                 \
+    FUNCTION(JSAtom, JS_NewAtomLen, (JSContext * context, const char *text, size_t length))                            \
+    FUNCTION(JSAtom, JS_ValueToAtom, (JSContext * context, JSValueConst value))                                        \
+    FUNCTION(JSAtom, JS_DupAtom, (JSContext * context, JSAtom atom))                                                   \
+    FUNCTION(void, JS_FreeAtom, (JSContext * context, JSAtom atom))                                                    \
+    FUNCTION(JSValue, JS_AtomToString, (JSContext * context, JSAtom atom))                                             \
+    FUNCTION(const char *, JS_AtomToCStringLen, (JSContext * context, size_t *length, JSAtom atom))                    \
+    FUNCTION(JSValue, JS_NewStringLen, (JSContext * context, const char *text, size_t length))                         \
+    FUNCTION(const char *, JS_ToCStringLen2, (JSContext * context, size_t *length, JSValueConst value, bool cesu8))    \
+    FUNCTION(void, JS_FreeCString, (JSContext * context, const char *text))                                            \
+    FUNCTION(JSValue, JS_ToString, (JSContext * context, JSValueConst value))                                          \
+    FUNCTION(JSValue, JS_ToNumber, (JSContext * context, JSValueConst value))                                          \
+    FUNCTION(JSValue, JS_ToObject, (JSContext * context, JSValueConst value))                                          \
+    FUNCTION(JSValue, JS_NewBigInt64, (JSContext * context, int64_t number))                                           \
+    FUNCTION(JSValue, JS_ParseJSON, (JSContext * context, const char *text, size_t length, const char *file_name))     \
+    FUNCTION(JSValue, JS_NewObject, (JSContext * context))                                                             \
+    FUNCTION(JSValue, JS_NewArrayFrom, (JSContext * context, int count, const JSValue *values))                        \
+    FUNCTION(JSValue, JS_NewArrayBuffer,                                                                               \
+             (JSContext * context, uint8_t *bytes, size_t size, size_t most, void *reallocate, void *opaque,           \
+              bool is_shared))                                                                                         \
+    FUNCTION(JSValue, JS_NewCFunction2,                                                                                \
+             (JSContext * context, JSCFunction * function, const char *name, int parameters, int kind, int magic))     \
+    FUNCTION(JSValue, JS_GetGlobalObject, (JSContext * context))                                                       \
+    FUNCTION(JSValue, JS_GetProperty, (JSContext * context, JSValueConst object, JSAtom name))                         \
+    FUNCTION(JSValue, JS_GetPropertyStr, (JSContext * context, JSValueConst object, const char *name))                 \
+    FUNCTION(JSValue, JS_GetPropertyUint32, (JSContext * context, JSValueConst object, uint32_t index))                \
+    FUNCTION(int, JS_GetLength, (JSContext * context, JSValueConst object, int64_t *length))                           \
+    FUNCTION(int, JS_GetOwnPropertyNames,                                                                              \
+             (JSContext * context, JSPropertyEnum * *properties, uint32_t *count, JSValueConst object, int flags))     \
+    FUNCTION(void, JS_FreePropertyEnum, (JSContext * context, JSPropertyEnum * properties, uint32_t count))            \
+    FUNCTION(int, JS_GetOwnProperty,                                                                                   \
+             (JSContext * context, JSPropertyDescriptor * found, JSValueConst object, JSAtom name))                    \
+    FUNCTION(int, JS_SetPropertyStr, (JSContext * context, JSValueConst object, const char *name, JSValue value))      \
+    FUNCTION(int, JS_DefinePropertyValue,                                                                              \
+             (JSContext * context, JSValueConst object, JSAtom name, JSValue value, int flags))                        \
+    FUNCTION(bool, JS_IsFunction, (JSContext * context, JSValueConst value))                                           \
+    FUNCTION(bool, JS_IsArray, (JSValueConst value))                                                                   \
+    FUNCTION(bool, JS_IsProxy, (JSValueConst value))                                                                   \
+    FUNCTION(JSValue, JS_GetProxyTarget, (JSContext * context, JSValueConst proxy))                                    \
     FUNCTION(uint32_t, JS_GetClassID, (JSValueConst value))
 
 struct engine_functions {

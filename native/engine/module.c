@@ -12,8 +12,7 @@
 #define MESSAGE_BYTES 8192
 
 struct engine_object {
-    PyObject_HEAD
-    struct engine engine;
+    PyObject_HEAD struct engine engine;
 };
 
 static struct engine *engine_in(PyObject *self) {
@@ -196,7 +195,8 @@ static PyObject *engine_hand_method(PyObject *self, PyObject *arguments) {
     if (engine->tag == 'M') {
         return PyErr_NoMemory();
     }
-    PyObject *message = PyUnicode_DecodeUTF8((const char *)engine->text.bytes, (Py_ssize_t)engine->text.length, "replace");
+    PyObject *message =
+        PyUnicode_DecodeUTF8((const char *)engine->text.bytes, (Py_ssize_t)engine->text.length, "replace");
     if (message != NULL) {
         PyErr_SetObject(PyExc_ValueError, message);
         Py_DECREF(message);

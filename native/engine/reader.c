@@ -46,7 +46,8 @@ static unsigned character_length(const uint8_t *at, size_t left) {
     if (first >= 0xf0 && first <= 0xf4) {
         uint8_t least = first == 0xf0 ? 0x90 : 0x80;
         uint8_t most = first == 0xf4 ? 0x8f : 0xbf;
-        bool is_character = left >= 4 && at[1] >= least && at[1] <= most && is_continuation(at[2]) && is_continuation(at[3]);
+        bool is_character =
+            left >= 4 && at[1] >= least && at[1] <= most && is_continuation(at[2]) && is_continuation(at[3]);
         return is_character ? 4 : 0;
     }
     return 0;

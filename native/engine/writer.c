@@ -498,7 +498,7 @@ static enum written write_value(struct writer *writer, JSValueConst value, struc
         return FAILED;
     }
     enum written outcome = quickjs.JS_IsFunction(writer->context, to_json) ? write_replaced(writer, value, to_json, key)
-                                                                         : write_plain(writer, value);
+                                                                           : write_plain(writer, value);
     quickjs.JS_FreeValue(writer->context, to_json);
     return outcome;
 }

@@ -23,7 +23,7 @@ class Inline:
     def __init__(self, snapshot: Snapshot, requests: Sequence[Request]) -> None:
         configuration = Configuration()
         programs = decision_programs(configuration, Grants())
-        self._runs: list[tuple[Context, str]] = []
+        self._runs: list[tuple[Context, bytes]] = []
         for request in requests:
             assignment = snapshot.routes[request.customer, ""]
             limits = decision_limits(assignment.timeout_ms / 1000, configuration)
@@ -33,7 +33,7 @@ class Inline:
             context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
             variables = routing_host.variables_json(assignment.variables)
             self._runs.append(
-                (context, routing_host.input_json(routing_host.initial_state(request.routing), variables).decode())
+                (context, routing_host.input_json(routing_host.initial_state(request.routing), variables))
             )
 
     def measure(self, scripts: int, seconds: float) -> Slice:
@@ -55,7 +55,7 @@ class Inline:
             context.limit_time(self._cpu_seconds)
             status = context.start(text, "", now * 1000)
             if status.tag is not Tag.RETURNED or not context.finish():
-                raise SidecarError(f"a script of the benchmark failed: {status.tag} {status.payload[:200]}")
+                raise SidecarError(f"a script of the benchmark failed: {status.tag} {status.payload[:200]!r}")
             before, now = now, clock()
             if now >= measured_from:
                 latencies.append(now - before)

@@ -35,8 +35,8 @@ class EngineRun:
             self._end(self._outcome(loaded))
             return
         self.context.limit_time(limits.cpu_seconds if limits.turn_seconds is None else limits.turn_seconds)
-        text = str(invocation.input, "utf-8", "replace")
-        self._turn(lambda: self.context.start(text, invocation.correlation_id, self.now, invocation.entry))
+        given = (invocation.input, invocation.correlation_id, self.now, invocation.entry)
+        self._turn(lambda: self.context.start(*given))
 
     def cancel(self) -> None:
         self._end(Cancelled())
@@ -47,7 +47,7 @@ class EngineRun:
         self._turn(lambda: self.context.fire(self.now))
 
     def _answer_call(self, call_id: int, succeeded: bool, value: bytes) -> None:
-        self._turn(lambda: self.context.settle(call_id, succeeded, value.decode("utf-8", "replace"), self.now))
+        self._turn(lambda: self.context.settle(call_id, succeeded, value, self.now))
 
     def _turn(self, step: Callable[[], Status]) -> None:
         self._steps.append(step)

@@ -1,8 +1,8 @@
 """What a script uses and does not have, told with its place."""
 
-import json
 import time
 
+import msgspec
 import pytest
 
 from sandbox.engine import Context, RunBounds
@@ -152,7 +152,7 @@ def test_what_is_told_is_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
         program = Program(key="a", name="a", suspends=False, text=text, adapter=ADAPTER)
         context.load(program, RunBounds(1000, 1000, 10))
         context.limit_time(5.0)
-        assert context.start("{}", "", 0.0).tag is Tag.THREW, expression
+        assert context.start(b"\x80", "", 0.0).tag is Tag.THREW, expression
 
 
 @pytest.mark.parametrize("suspends", [False, True])
@@ -173,7 +173,7 @@ def test_the_surroundings_are_the_engines(suspends: bool) -> None:
     program = Program(key="a", name="a", suspends=suspends, text=text, adapter=ADAPTER)
     context.load(program, RunBounds(1_000_000, 1000, 10))
     context.limit_time(5.0)
-    found = json.loads(context.start("{}", "", 0.0).payload)
+    found = msgspec.msgpack.decode(context.start(b"\x80", "", 0.0).payload)
     for name, members in found.items():
         assert surroundings.is_there(name), name
         assert [member for member in members if surroundings.lacks(name, member)] == [], name

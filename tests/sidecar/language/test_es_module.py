@@ -11,7 +11,7 @@ from sandbox.outcome import Threw
 from sidecar.kind import Kind as ScriptKind
 from sidecar.language.check import check_script
 from sidecar.language.es_module import prepare
-from tests.sandbox.support import Driven, result, written
+from tests.sandbox.support import Driven, packed, result, written
 
 NO_SUCH = "available: cxC5Server"
 
@@ -113,7 +113,7 @@ def called(text: str, entry: str) -> str:
     prepared = prepare(text, ScriptKind.APP)
     driven = Driven(prepared.text, True, adapter=ADAPTER, entries=prepared.entries)
     driven.context.limit_time(1.0)
-    return written(driven.context.start("null", "", 0.0, entry))
+    return written(driven.context.start(packed(None), "", 0.0, entry))
 
 
 def test_a_function_exported_under_another_name_is_found_under_it() -> None:

@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ def thrown(text: str) -> Threw:
     program = Program(key="1", name="a.js", suspends=False, text=text, adapter=ADAPTER)
     context.load(program, RunBounds(10_000, 1_000, 10))
     context.limit_time(1)
-    status = context.start('{"routing":{"cli":"1"},"list":[{}]}', "", 0.0)
+    status = context.start(msgspec.msgpack.encode({"routing": {"cli": "1"}, "list": [{}]}), "", 0.0)
     assert status.tag is Tag.THREW, status
     return threw("a.js", status.payload)
 

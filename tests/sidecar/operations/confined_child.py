@@ -75,7 +75,7 @@ async def serve() -> None:
     from sandbox import engine  # noqa: PLC0415 - imported under the restrictions
     from sandbox.pool import Pool, PoolSettings  # noqa: PLC0415
 
-    say(f"bytecode={engine._BYTECODE.available}")
+    say(f"engine={engine.Context(True).usable}")
     pool = Pool(PoolSettings(workers=1, slow_workers=1))
     await pool.start()
     say(f"pool confined={pool.state().confined}")

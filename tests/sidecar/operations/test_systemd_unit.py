@@ -197,7 +197,7 @@ def test_the_daemon_works_under_the_filter(tmp_path: Path) -> None:
         "sockets",
         "files",
         "threads",
-        "bytecode=True",
+        "engine=True",
         "pool confined=True",
         f"workers batch=True niceness=[0, 0, {min(5, LEAST_PRIORITY - os.nice(0))}]",
     ], errors_said[-3000:]
