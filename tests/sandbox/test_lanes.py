@@ -327,7 +327,7 @@ async def test_customers_of_one_script_share_nothing_of_it(pool: Pool) -> None:
         assert isinstance(outcome, Returned)
         return outcome.value
 
-    assert {await run(f"customer {n}") for n in range(10)} == {b"1"}
+    assert {await run(f"customer {n}") for n in range(10)} == {packed(1)}
 
 
 async def test_each_run_of_a_program_that_leaves_traces_has_a_context_of_its_own(pool: Pool) -> None:
