@@ -45,7 +45,6 @@ void engine_limit_time(struct engine *engine, double seconds) {
 /* The stack that a script may use begins here. */
 static void enter(struct engine *engine) {
     quickjs.JS_UpdateStackTop(engine->realm->runtime);
-    engine->stack_ends = (uintptr_t)__builtin_frame_address(0) - engine->stack_bytes;
 }
 
 /* ---- what the runtime can do on this side ---- */
@@ -61,7 +60,6 @@ static struct writer writer_to(struct engine *engine, struct output *output, siz
         .classes = &engine->realm->classes,
         .output = output,
         .most = most,
-        .stack_ends = engine->stack_ends,
         .interrupted = time_is_over,
         .opaque = engine,
     };
@@ -272,7 +270,6 @@ bool engine_open(struct engine *engine, size_t stack_bytes, const uint8_t *code,
                  const char *const *names, unsigned count, const uint8_t *library, size_t library_bytes) {
     *engine = (struct engine){
         .allocator = {.most = SIZE_MAX},
-        .stack_bytes = stack_bytes,
         .ends = INT64_MAX,
     };
     JSRuntime *runtime = quickjs.JS_NewRuntime2(&allocator_functions, &engine->allocator);

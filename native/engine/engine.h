@@ -45,8 +45,6 @@ struct list {
 struct engine {
     struct allocator allocator;
     struct realm *realm;
-    size_t stack_bytes;
-    uintptr_t stack_ends;
     int64_t ends; /* nanoseconds of the process's processor time at which a script is interrupted */
     bool interrupted;
     bool ended;           /* by a promise reaction, and every call says so from then on */

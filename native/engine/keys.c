@@ -2,18 +2,41 @@
 
 #include <string.h>
 
-static uint64_t hash_of(const char *text, size_t length) {
-    uint64_t hash = length * UINT64_C(0x9e3779b97f4a7c15);
+static uint64_t word_at(const char *text) {
     uint64_t word;
-    for (; length >= sizeof word; text += sizeof word, length -= sizeof word) {
-        memcpy(&word, text, sizeof word);
-        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-        hash ^= hash >> 32;
-    }
-    word = 0;
-    memcpy(&word, text, length);
+    memcpy(&word, text, sizeof word);
+    return word;
+}
+
+static uint64_t half_word_at(const char *text) {
+    uint32_t half;
+    memcpy(&half, text, sizeof half);
+    return half;
+}
+
+static uint64_t mixed(uint64_t hash, uint64_t word) {
     hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-    return hash ^ hash >> 29;
+    return hash ^ hash >> 32;
+}
+
+/* Words overlap at the end, so that none is put together of single bytes. */
+static uint64_t hash_of(const char *text, size_t length) {
+    uint64_t hash = length;
+    if (length >= 8) {
+        for (size_t at = 0; at + 8 < length; at += 8) {
+            hash = mixed(hash, word_at(text + at));
+        }
+        return mixed(hash, word_at(text + length - 8));
+    }
+    if (length >= 4) {
+        return mixed(hash, half_word_at(text) | half_word_at(text + length - 4) << 32);
+    }
+    if (length > 0) {
+        uint64_t bytes =
+            (uint8_t)text[0] | (uint64_t)(uint8_t)text[length / 2] << 8 | (uint64_t)(uint8_t)text[length - 1] << 16;
+        return mixed(hash, bytes);
+    }
+    return hash;
 }
 
 static bool is_ascii(const char *text, size_t length) {

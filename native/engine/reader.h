@@ -6,7 +6,9 @@
 
 #include "keys.h"
 
-/* How deep arrays and maps may lie in each other, both ways; JSON.stringify came to 993 on the stack that runs have. */
+/* How deep arrays and maps may lie in each other, both ways; JSON.stringify came to 993 on the stack that runs have.
+ * Reader and writer take up to some 500 bytes of the process's own stack for each, beyond what scripts may have of it:
+ * whatever a getter or toJSON calls while a value is written is held to the script's. */
 #define NESTING_MOST 1000
 
 /* The one value that `bytes` are; an exception, SyntaxError where they are no such value. */

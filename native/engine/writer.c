@@ -361,7 +361,7 @@ static enum written write_container(struct writer *writer, JSValueConst object) 
             return FAILED;
         }
     }
-    if (writer->depth == NESTING_MOST || (uintptr_t)__builtin_frame_address(0) < writer->stack_ends) {
+    if (writer->depth == NESTING_MOST) {
         quickjs.JS_ThrowRangeError(writer->context, "Maximum call stack size exceeded");
         return FAILED;
     }

@@ -27,8 +27,7 @@ struct writer {
     struct keys *keys;
     const struct writer_classes *classes;
     struct output *output;
-    size_t most;          /* bytes that the output may come to */
-    uintptr_t stack_ends; /* the lowest address that a run may use of the stack */
+    size_t most; /* bytes that the output may come to */
     bool (*interrupted)(void *opaque);
     void *opaque;
 

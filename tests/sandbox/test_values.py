@@ -1,0 +1,526 @@
+"""Values into the engine and out of it as MessagePack: the same as JSON.parse and JSON.stringify make of them in the
+engine itself, and what JSON cannot say by rules of its own."""
+
+import json
+import math
+from typing import Any
+
+import msgpack
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from sandbox import _engine
+from sandbox.engine import STACK_BYTES
+from tests.sandbox.support import packed, unpacked
+
+MOST = 1_000_000
+NESTING_MOST = 1000
+"""As native/engine/reader.h has it."""
+EXACT = 2**53
+SOURCE = """(native) => {
+  const { stringify, parse } = JSON;
+  const shown = (write) => {
+    try {
+      const value = write();
+      return value === undefined ? "Xundefined" : `X${value}`;
+    } catch (error) {
+      return `X!${error.name}: ${error.message}`;
+    }
+  };
+  return {
+    echo: () => {
+      native.write(native.read(), 1e6);
+      return "R";
+    },
+    stringified: () => shown(() => stringify(native.read())),
+    parsed: (text) => shown(() => stringify(parse(text))),
+    written: (expression, most) => {
+      let fits;
+      const failed = shown(() => {
+        fits = native.write((0, eval)(expression), most);
+      });
+      if (fits === true) return native.lostNumber() ? "R" : "R";
+      return fits === false ? "Xtoo long" : failed;
+    },
+    lost: () => `X${native.lostNumber()}`,
+    oracle: (expression) => shown(() => stringify((0, eval)(expression))),
+    called: (expression, most) => shown(() => native.addCall(most, 1, "f", (0, eval)(expression))),
+    late: () => shown(() => native.read()),
+  };
+}"""
+NAMES = ("echo", "stringified", "parsed", "written", "lost", "oracle", "called", "late")
+ECHO, STRINGIFIED, PARSED, WRITTEN, LOST, ORACLE, CALLED, LATE = range(len(NAMES))
+
+
+def new_engine() -> _engine.Engine:
+    made = _engine.Engine(_engine.compile(SOURCE), NAMES, STACK_BYTES)
+    made.limit_memory(100_000_000)
+    made.limit_time(60.0)
+    return made
+
+
+def engine(kept: list[_engine.Engine] = []) -> _engine.Engine:  # noqa: B006 - one for all that leave nothing behind
+    if not kept:
+        kept.append(new_engine())
+    kept[0].limit_time(60.0)
+    return kept[0]
+
+
+def said(function: int, *arguments: Any, at: _engine.Engine | None = None) -> str:
+    head, payload = (at or engine()).call(function, *arguments)
+    assert head[0] == "X", (head, payload)
+    return payload.decode()
+
+
+def written(expression: str, most: int = MOST, at: _engine.Engine | None = None) -> Any:
+    """What an expression is as MessagePack, decoded; or in words why it is not."""
+    head, payload = (at or new_engine()).call(WRITTEN, expression, most)
+    assert head[0] in "RX", (head, payload)
+    return ["value", unpacked(payload)] if head[0] == "R" else payload.decode()
+
+
+def refused(message: bytes) -> str:
+    head, payload = new_engine().call(ECHO, message)
+    assert head[0] == "B", (head, payload)
+    return payload.decode()
+
+
+# ---- in ----
+
+NUMBERS = st.integers(-EXACT, EXACT) | st.floats(allow_nan=False, allow_infinity=False)
+KEYS = st.text(st.characters(codec="utf-8")) | st.sampled_from(
+    ["__proto__", "then", "toJSON", "0", "10", "01", "length", "é", "Ã©"]
+)
+TREES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(KEYS, inner, max_size=20),
+    max_leaves=40,
+)
+
+
+@given(TREES)
+@example({"__proto__": {"a": 1}, "é": 1, "Ã©": 2})
+@example({"10": 1, "9": 2, "b": 3, "01": 4, "4294967295": 5, "4294967294": 6})
+@example([-0.0, 1.5, 1e300, 5e-324, EXACT, -EXACT, 2**31, -(2**31) - 1])
+@example(["x" * 31, "x" * 32, "x" * 255, "x" * 256, "\0", "\U0001f600", "\ufffd"])
+@example([[0] * 15, [0] * 16, [[]] * 9, {str(n): n for n in range(16)}])
+def test_what_is_read_is_what_json_is_parsed_to(value: Any) -> None:
+    for message in (packed(value), msgspec.msgpack.encode(value)):
+        assert said(STRINGIFIED, message) == said(PARSED, json.dumps(value))
+
+
+@given(TREES)
+def test_what_goes_in_comes_out(value: Any) -> None:
+    head, payload = engine().call(ECHO, packed(value))
+    assert head[0] == "R"
+    expected = json.loads(said(PARSED, json.dumps(value)))
+    assert unpacked(payload) == expected
+    assert msgspec.msgpack.decode(payload) == expected
+
+
+@given(st.integers(-(2**63), 2**64 - 1))
+@example(EXACT)
+@example(EXACT + 1)
+@example(-EXACT - 1)
+@example(2**64 - 1)
+@example(-(2**63))
+def test_an_integer_that_a_number_would_round_is_its_digits(number: int) -> None:
+    assert json.loads(said(STRINGIFIED, packed(number))) == (number if abs(number) <= EXACT else str(number))
+
+
+def test_keys_that_are_numbers_are_texts() -> None:
+    message = packed({1: "a", -1: "b", 1.5: "c", 2.0: "d", 2**64 - 1: "e", 1e21: "f"})
+    read = json.loads(said(STRINGIFIED, message))
+    assert read == {"1": "a", "-1": "b", "1.5": "c", "2": "d", "18446744073709551615": "e", "1e+21": "f"}
+
+
+def test_the_last_of_one_key_counts() -> None:
+    assert said(STRINGIFIED, b"\x83\xa1a\x01\xa1b\x02\xa1a\x03") == '{"a":3,"b":2}'
+    assert said(STRINGIFIED, b"\x82\x01\x01\xa11\x02") == '{"1":2}'
+
+
+def test_a_key_is_not_anothers_whatever_their_bytes() -> None:
+    """The engine compares UTF-8 with texts of Latin-1 when it looks for a name."""
+    made = new_engine()
+    assert said(STRINGIFIED, packed({"Ã©": 1}), at=made) == '{"Ã©":1}'
+    assert said(STRINGIFIED, packed({"é": 1}), at=made) == '{"é":1}'
+    assert said(STRINGIFIED, packed({"Ã©": 1, "é": 2}), at=made) == '{"Ã©":1,"é":2}'
+
+
+def test_proto_is_a_key_like_others() -> None:
+    assert said(STRINGIFIED, packed({"__proto__": {"x": 1}})) == '{"__proto__":{"x":1}}'
+    made = new_engine()
+    setter = "{ set() { throw 1 }, get() { return 2 }, configurable: true }"
+    setters = f"defineProperty(Object.prototype, 'a', {setter}); defineProperty(Array.prototype, '0', {setter})"
+    assert said(ORACLE, f"const {{ defineProperty }} = Object; {setters}; 1", at=made) == "1"
+    assert made.call(ECHO, packed({"a": [1, 2, [3] * 20]})) == ("R0", packed({"a": [1, 2, [3] * 20]}))
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (packed(math.nan), "NaN is no value"),
+        (packed(math.inf), "infinity is no value"),
+        (packed([-math.inf]), "infinity is no value"),
+        (packed(b"x"), "binary is no value"),
+        (packed(msgpack.ExtType(5, b"x")), "an extension is no value"),
+        (packed(msgpack.Timestamp(1)), "a timestamp is no value"),
+        (packed({None: 1}), "a key of a map is nil"),
+        (packed({True: 1}), "a key of a map is a truth value"),
+        (b"\x81\x90\x01", "a key of a map is an array"),
+        (b"\x81\x80\x01", "a key of a map is a map"),
+        (b"\x81\xc4\x01a\x01", "a key of a map is binary"),
+        (packed({math.nan: 1}), "a key of a map is no number"),
+        (b"\xa1\xff", "a text is no UTF-8"),
+        (b"\xa3\xed\xa0\x80", "a text is no UTF-8"),
+        (b"\xa2\xc0\x80", "a text is no UTF-8"),
+        (b"\xa4\xf4\x90\x80\x80", "a text is no UTF-8"),
+        (b"\xa3\xe0\x80\x80", "a text is no UTF-8"),
+        (b"\xa1\xc3", "a text is no UTF-8"),
+        (b"\x81\xa1\xff\x01", "a key is no UTF-8"),
+        (b"", "it ends too early"),
+        (b"\xc1", "it ends too early"),
+        (b"\x92\x01", "it ends too early"),
+        (b"\x81\xa1a", "it ends too early"),
+        (b"\xdd\xff\xff\xff\xff", "it ends too early"),
+        (b"\xdf\xff\xff\xff\xff" + b"\xc0" * 100, "it ends too early"),
+        (b"\xdb\x80\x00\x00\x00x", "it ends too early"),
+        (b"\x01\x01", "something follows its end"),
+        (b"\x91" * (NESTING_MOST + 1) + b"\xc0", "it is nested too deep"),
+        (b"\x81\xa1a" * (NESTING_MOST + 1) + b"\xc0", "it is nested too deep"),
+        (b"\x91" * 1_000_000, "it is nested too deep"),
+    ],
+)  # fmt: skip
+def test_what_is_no_value_of_json_is_named(message: bytes, why: str) -> None:
+    assert refused(message).startswith(f"MessagePack that cannot be read: {why}")
+
+
+def test_as_deep_as_it_may_be() -> None:
+    for message in (b"\x91" * NESTING_MOST + b"\xc0", b"\x81\xa1a" * NESTING_MOST + b"\xc0"):
+        assert engine().call(ECHO, message) == ("R0", message)
+
+
+@given(TREES, st.data())
+def test_no_beginning_of_a_message_is_one(value: Any, data: st.DataObject) -> None:
+    message = packed(value)
+    cut = data.draw(st.integers(0, len(message) - 1))
+    assert refused(message[:cut]).startswith("MessagePack that cannot be read")
+
+
+@given(st.binary(max_size=40) | st.lists(st.sampled_from(list(range(0x80, 0xE0))), max_size=20).map(bytes))
+@settings(max_examples=500)
+def test_any_bytes_are_the_value_that_they_are_to_others_or_an_error(message: bytes) -> None:
+    head, payload = engine().call(STRINGIFIED, message)
+    assert head[0] in "XB"
+    if head[0] == "X" and not payload.startswith(b"!"):
+        other = msgpack.unpackb(message, strict_map_key=False)
+        assert type(json.loads(payload)) is type(other) or isinstance(other, int | float)
+    else:
+        assert b"MessagePack that cannot be read" in payload
+
+
+def test_input_is_read_once_and_in_its_call() -> None:
+    made = new_engine()
+    assert said(LATE, at=made) == "!TypeError: nothing to read"
+    assert said(LATE, packed(1), at=made) == "1"
+    assert said(LATE, at=made) == "!TypeError: nothing to read"
+
+
+def test_many_keys_pass_through_the_cache() -> None:
+    made = new_engine()
+    for _ in range(2):
+        value = {f"key {n} {'x' * (n % 60)}": n for n in range(5000)}
+        assert made.call(ECHO, packed(value)) == ("R0", packed(value))
+
+
+def test_no_memory_for_what_is_read() -> None:
+    made = _engine.Engine(_engine.compile(SOURCE), NAMES, STACK_BYTES)
+    made.limit_memory(made.memory + 100_000)
+    assert made.call(ECHO, packed([[n] for n in range(50_000)])) == ("M0", b"")
+    assert made.call(ECHO, packed(["x" * 200_000]))[0] == "M0"
+
+
+# ---- out ----
+
+LEAVES = st.sampled_from(
+    [
+        "undefined",
+        "null",
+        "true",
+        "NaN",
+        "-Infinity",
+        "Symbol()",
+        "(() => 1)",
+        "class {}",
+        "new Date(0)",
+        "new Date(NaN)",
+        "new Map([[1, 2]])",
+        "new Set([1])",
+        "new Uint8Array([1, 2])",
+        "/x/",
+        "new Error('e')",
+        "new Number(5)",
+        "new Number(NaN)",
+        "new String('s')",
+        "new Boolean(false)",
+        "Object(Symbol())",
+        "Object.create(null)",
+        "-0",
+        "[, 1, , 2]",
+        "new Array(5)",
+        "Object.assign([1], { extra: 2 })",
+        "(function () { return arguments })(1, 2)",
+        "JSON.rawJSON('12')",
+        "JSON.rawJSON('\"x\"')",
+        "JSON.rawJSON('1.5e3')",
+        "JSON.rawJSON('9007199254740993')",
+        "Object.defineProperty({}, 'hidden', { value: 1 })",
+        "{ [Symbol('s')]: 1, a: 1 }",
+        "{ 10: 1, 9: 2, b: 3, a: 4 }",
+        "2 ** 53",
+        "2 ** 53 + 2",
+        "2 ** 60",
+        "-(2 ** 62)",
+        "1e21",
+        "1e20",
+        "0.1",
+        "5e-324",
+        "1n",
+        "Object(1n)",
+        "new Proxy([], {})",
+        "new Proxy(new Proxy([1, 2], {}), {})",
+        "new Proxy({ a: 1, b: 2 }, {})",
+        "globalThis.Math",
+        "new Proxy(() => 1, {})",
+        "new Proxy([1, 2], { get: (t, k) => (k === 'length' ? 3 : t[k]) })",
+        "new Proxy({ a: 1, b: 2 }, { ownKeys: () => ['b', 'a'] })",
+        "Proxy.revocable([], {}).proxy",
+        "new Proxy({ a: 1 }, { getOwnPropertyDescriptor: () => undefined })",
+        "new Proxy({}, { ownKeys() { throw new Error('k') } })",
+        "(() => { const { proxy, revoke } = Proxy.revocable([], {}); revoke(); return proxy; })()",
+        "{ get a() { throw new TypeError('getter') } }",
+        "{ get a() { delete this.b; return 1 }, b: 2 }",
+        "{ get a() { this.c = 3; return 1 }, b: 2 }",
+        "(() => { const a = [1, { toJSON() { a.length = 0; return 2 } }, 3]; return a })()",
+        "{ a: 1, toJSON: 5 }",
+        "{ toJSON(key) { return `[${key}]` } }",
+        "{ toJSON() { return undefined } }",
+        "{ toJSON() { return () => 1 } }",
+        "{ toJSON() { throw new RangeError('json') } }",
+        "{ toJSON() { return { toJSON() { return 1 } } } }",
+        "Object.assign(() => 1, { toJSON: () => 'function' })",
+        "{ toJSON() { return this }, a: 1 }",
+        "Object.assign(new Number(3), { toString: () => 'x', valueOf: () => 7 })",
+        "Object.assign(new String('s'), { toString: () => 't' })",
+        "Object.assign(new Boolean(true), { valueOf: () => false })",
+        "Object.assign(new Number(3), { valueOf() { throw new Error('v') } })",
+        "(() => { const a = {}; a.a = a; return a })()",
+        "(() => { const a = []; a[0] = [a]; return a })()",
+        "(() => { const o = {}; return [o, o, { o }] })()",
+        "(() => { const a = []; a.toJSON = () => [a, 1]; return a })()",
+        "'\\ud800'",
+        "'a\\udfffb'",
+        "'\\ud83d\\ude00'",
+        "'\\u00e9\\u20ac'",
+        "{ '\\ud800': 1 }",
+        "{ '\\u00e9': 1, '\\u00c3\\u00a9': 2 }",
+    ]
+)
+
+
+def number_text(number: float) -> str:
+    """JavaScript of a number."""
+    return {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(repr(number), f"({number!r})")
+
+
+def object_text(pairs: list[tuple[str, str]]) -> str:
+    """JavaScript of an object."""
+    return "{" + ",".join(f"[{json.dumps(key)}]:{value}" for key, value in pairs) + "}"
+
+
+def proxy_text(value: str) -> str:
+    """JavaScript of a proxy of a list whose elements are all this."""
+    return f"new Proxy([1, 2], {{ get: (t, k) => (k === 'length' ? 2 : k === 'toJSON' ? undefined : {value}) }})"
+
+
+EXPRESSIONS = st.recursive(
+    LEAVES
+    | st.integers().map(lambda n: f"({n})")
+    | st.floats().map(number_text)
+    | st.text(st.characters(codec="ascii"), max_size=50).map(json.dumps),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda v: "[" + ",".join(v) + "]")
+        | st.lists(st.tuples(KEYS, inner), max_size=4).map(object_text)
+        | inner.map(lambda v: f"{{ get a() {{ return {v} }}, b: 1 }}")
+        | inner.map(lambda v: f"{{ toJSON() {{ return {v} }} }}")
+        | inner.map(lambda v: f"new Proxy({{ a: 1 }}, {{ get: (t, k) => (k === 'toJSON' ? undefined : {v}) }})")
+        | inner.map(proxy_text)
+    ),
+    max_leaves=12,
+)
+POLLUTIONS = st.sampled_from(
+    [
+        "",
+        "Array.prototype.toJSON = function () { return { list: this.length } };",
+        "Object.prototype.toJSON = () => 5;",
+        "BigInt.prototype.toJSON = function () { return String(this) };",
+        "Date.prototype.toJSON = (key) => key;",
+        "String.prototype.toJSON = Number.prototype.toJSON = () => 'never';",
+        "JSON.stringify = JSON.parse = () => 'evil';",
+        "Object.defineProperty(Object.prototype, 'a', { get: () => 1, configurable: true });",
+    ]
+)
+
+
+def as_today(text: str) -> Any:
+    """What was made of JSON.stringify's text: a half of a pair is a question mark."""
+    if text.startswith("!") or text == "undefined":
+        return text
+    return ["value", _without_halves(json.loads(text))]
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_halves(one) for one in value]
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(one) for key, one in value.items()}
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value
+
+
+@given(EXPRESSIONS, POLLUTIONS)
+@settings(max_examples=1500, deadline=None)
+@example("{ a: 1, toJSON: 5 }", "")
+@example("2 ** 64", "")
+@example("-(2 ** 63)", "")
+@example("18446744073709549568", "")
+@example("1n", "BigInt.prototype.toJSON = function () { return String(this) };")
+def test_what_is_written_is_what_json_stringify_writes(expression: str, pollution: str) -> None:
+    text = f"{pollution} ({expression})"
+    today = as_today(said(ORACLE, text, at=new_engine()))
+    assert written(text) == today
+
+
+def test_an_index_stands_before_other_keys_and_in_its_order() -> None:
+    made = new_engine()
+    _, payload = made.call(WRITTEN, "({ b: 1, 10: 1, 9: 1, a: 1 })", MOST)
+    assert list(unpacked(payload)) == ["9", "10", "b", "a"]
+
+
+def test_integral_numbers_are_integers() -> None:
+    made = new_engine()
+    for expression, number in (("1.0", 1), ("-0", 0), ("2 ** 53", 2**53), ("-(2 ** 31)", -(2**31)), ("1e3", 1000)):
+        _, payload = made.call(WRITTEN, expression, MOST)
+        assert payload == packed(number), expression
+    assert isinstance(unpacked(made.call(WRITTEN, "2 ** 70", MOST)[1]), float)
+
+
+@pytest.mark.parametrize(
+    ("expression", "lost"),
+    [
+        ("NaN", "true"),
+        ("[{ a: -Infinity }]", "true"),
+        ("null", "false"),
+        ("[undefined]", "false"),
+        ("new Number(NaN)", "true"),
+        ("5", "false"),
+    ],
+)
+def test_a_number_that_is_none_is_told(expression: str, lost: str) -> None:
+    made = new_engine()
+    made.call(WRITTEN, f"({expression})", MOST)
+    assert said(LOST, at=made) == lost
+    made.call(WRITTEN, "1", MOST)
+    assert said(LOST, at=made) == "false"
+
+
+@given(TREES, st.integers(-3, 3))
+def test_no_more_bytes_are_written_than_may_be(value: Any, more: int) -> None:
+    made = engine()
+    head, whole = made.call(ECHO, packed(value))
+    assert head[0] == "R"
+    most = max(0, len(whole) + more)
+    text = f"({json.dumps(value)})".replace('"__proto__":', '["__proto__"]:')
+    head, payload = made.call(WRITTEN, text, most)
+    assert payload == (whole if len(whole) <= most else b"too long")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "new Array(4e9)",
+        "new Array(2 ** 32 - 1)",
+        "new Proxy([], { get: (t, k) => (k === 'length' ? 2 ** 53 - 1 : 1) })",
+        "'x'.repeat(2e6)",
+        "'\\u20ac'.repeat(5e5)",
+        "Array.from({ length: 1e6 }, () => 1)",
+        "Object.fromEntries(Array.from({ length: 2e5 }, (_, n) => ['key' + n, n]))",
+        "(() => { const a = []; a[1e9] = 1; return a })()",
+    ],
+)
+def test_what_is_too_long_is_not_written_first(expression: str) -> None:
+    made = new_engine()
+    assert written(expression, at=made) == "too long"
+    made.limit_time(0.5)
+    assert written("1", at=made) == ["value", 1]
+
+
+def test_as_deep_as_it_may_be_written() -> None:
+    nested = "(() => {{ let a = 1; for (let n = 0; n < {}; n++) a = {}; return a }})()"
+    for form in ("[a]", "{ a }"):
+        assert written(nested.format(NESTING_MOST, form))[0] == "value"
+        assert written(nested.format(NESTING_MOST + 1, form)) == "!RangeError: Maximum call stack size exceeded"
+        assert written(nested.format(100_000, form)) == "!RangeError: Maximum call stack size exceeded"
+    endless = "(() => { const make = () => ({ toJSON() { return { a: make() } } }); return make() })()"
+    assert written(endless) == "!RangeError: Maximum call stack size exceeded"
+    proxies = "(() => { let a = []; for (let n = 0; n < 1e5; n++) a = new Proxy(a, {}); return a })()"
+    assert written(proxies) == "!RangeError: Maximum call stack size exceeded"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "{ get a() { for (;;); } }",
+        "{ toJSON() { for (;;); } }",
+        "new Proxy({}, { ownKeys() { for (;;); } })",
+        "new Proxy([], { get(t, k) { if (k === 'length') return 1e5; for (;;); } })",
+        "Object.assign(new Number(1), { valueOf() { for (;;); } })",
+        "Object.assign(new String('s'), { toString() { for (;;); } })",
+        "new Proxy(Array(1e5), { get: (t, k) => (k === 'length' ? 9e5 : { toJSON() { let n = 1e5; while (n--); } }) })",
+    ],
+)
+def test_time_is_over_while_it_is_written(expression: str) -> None:
+    made = new_engine()
+    made.limit_time(0.02)
+    assert made.call(WRITTEN, f"({expression})", MOST)[0] == "T0"
+
+
+def test_many_properties_that_are_left_out_are_interrupted() -> None:
+    made = new_engine()
+    pairs = "Array.from({ length: 3e5 }, (_, n) => ['k' + n, undefined])"
+    assert said(ORACLE, f"globalThis.big = Object.fromEntries({pairs}); 1", at=made) == "1"
+    made.limit_time(0.001)
+    assert made.call(WRITTEN, "big", MOST)[0] == "T0"
+
+
+def test_memory_is_over_while_it_is_written() -> None:
+    made = new_engine()
+    made.limit_memory(made.memory + 3_000_000)
+    text = "({ get a() { const a = []; for (;;) a.push([1]); } })"
+    assert made.call(WRITTEN, text, MOST)[0] in ("X0", "M0")
+
+
+def test_host_calls_count_their_bytes() -> None:
+    made = new_engine()
+    size = len(packed([1, "f", ["x" * 100]]))
+    assert said(CALLED, "['x'.repeat(100)]", size, at=made) == str(size)
+    assert said(CALLED, "['x'.repeat(100)]", size - 1, at=made) == "-1"
+    assert said(CALLED, "[{ toJSON() { throw new Error('mine') } }]", size, at=made) == "!Error: mine"
+    assert said(CALLED, "[undefined, NaN, () => 1]", 1000, at=made) == str(len(packed([1, "f", [None] * 3])))
+    assert unpacked(made.take_calls()) == [[1, "f", ["x" * 100]], [1, "f", [None, None, None]]]
+    assert made.take_calls() == packed([])
