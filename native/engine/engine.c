@@ -1,11 +1,10 @@
 #include "engine.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "reader.h"
+#include "bytecode.h"
+#include "lent.h"
 
 #define NANOSECONDS 1000000000
 /* Of one look at a run of many promise reactions: their number alone bounds no time. */
@@ -21,7 +20,7 @@ static int64_t clock_now(clockid_t clock) {
 
 /* ---- limits ---- */
 
-static bool time_is_over(void *opaque) {
+bool engine_time_is_over(void *opaque) {
     struct engine *engine = opaque;
     if (engine->ends != INT64_MAX && clock_now(CLOCK_PROCESS_CPUTIME_ID) >= engine->ends) {
         engine->interrupted = true;
@@ -31,7 +30,7 @@ static bool time_is_over(void *opaque) {
 
 static int interrupt(JSRuntime *runtime, void *opaque) {
     (void)runtime;
-    return time_is_over(opaque);
+    return engine_time_is_over(opaque);
 }
 
 void engine_limit_time(struct engine *engine, double seconds) {
@@ -47,207 +46,14 @@ static void enter(struct engine *engine) {
     quickjs.JS_UpdateStackTop(engine->realm->runtime);
 }
 
-/* ---- what the runtime can do on this side ---- */
-
-static struct engine *engine_of(JSContext *context) {
-    return quickjs.JS_GetContextOpaque(context);
-}
-
-static struct writer writer_to(struct engine *engine, struct output *output, size_t most) {
-    return (struct writer){
-        .context = engine->realm->context,
-        .keys = &engine->realm->keys,
-        .classes = &engine->realm->classes,
-        .output = output,
-        .most = most,
-        .interrupted = time_is_over,
-        .opaque = engine,
-    };
-}
-
-/* A number of the runtime's as bytes; the runtime is ours, and gives numbers. */
-static size_t bytes_of(JSValueConst number) {
-    if (number.tag == JS_TAG_INT) {
-        return number.int32 > 0 ? (size_t)number.int32 : 0;
-    }
-    if (number.tag != JS_TAG_FLOAT64 || !(number.float64 > 0)) {
-        return 0;
-    }
-    return number.float64 < (double)UINT32_MAX ? (size_t)number.float64 : UINT32_MAX;
-}
-
-/* read(): the value that came with the call under way. */
-static JSValue read_input(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-    (void)this;
-    (void)count;
-    (void)arguments;
-    struct engine *engine = engine_of(context);
-    if (engine->input == NULL) {
-        return quickjs.JS_ThrowTypeError(context, "nothing to read");
-    }
-    const uint8_t *input = engine->input;
-    engine->input = NULL;
-    return reader_read(context, &engine->realm->keys, input, engine->input_bytes);
-}
-
-/* write(value, most): makes it the result. True, false where it is longer than `most` bytes, undefined where it is nothing
- * that can be written. */
-static JSValue write_result(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-    (void)this;
-    (void)count;
-    struct engine *engine = engine_of(context);
-    engine->result.length = 0;
-    struct writer writer = writer_to(engine, &engine->result, bytes_of(arguments[1]));
-    enum written outcome = writer_write(&writer, arguments[0]);
-    engine->lost_number = writer.lost_number;
-    if (outcome != WRITTEN) {
-        output_clear(&engine->result);
-    }
-    switch (outcome) {
-    case FAILED:
-        return (JSValue){.tag = JS_TAG_EXCEPTION};
-    case LEFT_OUT:
-        return UNDEFINED;
-    default:
-        return (JSValue){.int32 = outcome == WRITTEN, .tag = JS_TAG_BOOL};
-    }
-}
-
-/* lostNumber(): whether the result has nil in place of NaN or infinity. */
-static JSValue lost_number(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-    (void)this;
-    (void)count;
-    (void)arguments;
-    return (JSValue){.int32 = engine_of(context)->lost_number, .tag = JS_TAG_BOOL};
-}
-
-/* addCall(most, id, name, arguments): asks something of the host. Gives the bytes that it takes, -1 where they are more
- * than `most`. */
-static JSValue add_call(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-    (void)this;
-    (void)count;
-    struct engine *engine = engine_of(context);
-    struct output *output = &engine->calls.elements;
-    size_t begins = output->length;
-    struct writer writer = writer_to(engine, output, begins + bytes_of(arguments[0]));
-    enum written outcome = writer_write_array_head(&writer, 3);
-    if (outcome == WRITTEN) {
-        outcome = writer_write(&writer, arguments[1]);
-    }
-    if (outcome == WRITTEN) {
-        outcome = writer_write_text(&writer, arguments[2]);
-    }
-    if (outcome == WRITTEN) {
-        outcome = writer_write_list(&writer, arguments[3]);
-    }
-    if (outcome == WRITTEN) {
-        engine->calls.count++;
-        return (JSValue){.float64 = (double)(output->length - begins), .tag = JS_TAG_FLOAT64};
-    }
-    output->length = begins;
-    return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : (JSValue){.int32 = -1, .tag = JS_TAG_INT};
-}
-
-/* addLine(level, text): the runtime has bounded both. */
-static JSValue add_line(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
-    (void)this;
-    (void)count;
-    struct engine *engine = engine_of(context);
-    struct output *output = &engine->lines.elements;
-    size_t begins = output->length;
-    struct writer writer = writer_to(engine, output, UINT32_MAX);
-    enum written outcome = writer_write_array_head(&writer, 2);
-    if (outcome == WRITTEN) {
-        outcome = writer_write_text(&writer, arguments[0]);
-    }
-    if (outcome == WRITTEN) {
-        outcome = writer_write_text(&writer, arguments[1]);
-    }
-    if (outcome == WRITTEN) {
-        engine->lines.count++;
-        return UNDEFINED;
-    }
-    output->length = begins;
-    return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : UNDEFINED;
-}
-
-/* ---- rejections ---- */
-
-static void forget_rejection(JSContext *context, struct rejection *rejection) {
-    struct rejection before = *rejection;
-    rejection->kept = false;
-    quickjs.JS_FreeValue(context, before.promise);
-    quickjs.JS_FreeValue(context, before.reason);
-}
-
-static void track_rejection(JSContext *context, JSValueConst promise, JSValueConst reason, bool is_handled,
-                            void *opaque) {
-    struct engine *engine = opaque;
-    struct rejection *free_place = NULL;
-    for (unsigned place = 0; place < REJECTIONS_MOST; place++) {
-        struct rejection *rejection = &engine->realm->rejections[place];
-        if (rejection->kept && rejection->promise.pointer == promise.pointer) {
-            if (is_handled) {
-                forget_rejection(context, rejection);
-            }
-            return;
-        }
-        if (!rejection->kept && free_place == NULL) {
-            free_place = rejection;
-        }
-    }
-    if (!is_handled && free_place != NULL) {
-        *free_place = (struct rejection){
-            .promise = quickjs.JS_DupValue(context, promise),
-            .reason = quickjs.JS_DupValue(context, reason),
-            .kept = true,
-        };
-    }
-}
-
-bool engine_has_rejections(const struct engine *engine) {
-    for (unsigned place = 0; place < REJECTIONS_MOST; place++) {
-        if (engine->realm->rejections[place].kept) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- life ---- */
-
-static bool define_function(JSContext *context, JSValueConst object, const char *name, JSCFunction *function,
-                            int parameters) {
-    JSValue made = quickjs.JS_NewCFunction2(context, function, name, parameters, JS_CFUNC_GENERIC, 0);
-    return made.tag != JS_TAG_EXCEPTION && quickjs.JS_SetPropertyStr(context, object, name, made) >= 0;
-}
-
-static bool define_library(JSContext *context, JSValueConst object, const uint8_t *library, size_t bytes) {
-    if (library == NULL) {
-        return true;
-    }
-    /* The runtime reads it and gives nobody a view of it; it is mapped to be read only besides. */
-    JSValue buffer = quickjs.JS_NewArrayBuffer(context, (uint8_t *)library, bytes, 0, NULL, NULL, false);
-    return buffer.tag != JS_TAG_EXCEPTION && quickjs.JS_SetPropertyStr(context, object, "library", buffer) >= 0;
-}
-
-/* The value that bytecode of ours gives. */
-static JSValue evaluate(JSContext *context, const uint8_t *code, size_t bytes) {
-    JSValue value = quickjs.JS_ReadObject(context, code, bytes, JS_READ_OBJ_BYTECODE);
-    return value.tag == JS_TAG_EXCEPTION ? value : quickjs.JS_EvalFunction(context, value);
-}
 
 static bool start_runtime(struct realm *realm, const uint8_t *code, size_t bytes, const uint8_t *library,
                           size_t library_bytes, JSValue *functions) {
     JSContext *context = realm->context;
     JSValue own = quickjs.JS_NewObject(context);
-    bool defined = own.tag != JS_TAG_EXCEPTION && define_function(context, own, "read", read_input, 0) &&
-                   define_function(context, own, "write", write_result, 2) &&
-                   define_function(context, own, "lostNumber", lost_number, 0) &&
-                   define_function(context, own, "addCall", add_call, 4) &&
-                   define_function(context, own, "addLine", add_line, 2) &&
-                   define_library(context, own, library, library_bytes);
-    JSValue made = defined ? evaluate(context, code, bytes) : UNDEFINED;
+    bool defined = own.tag != JS_TAG_EXCEPTION && lent_define(context, own, library, library_bytes);
+    JSValue made = defined ? bytecode_evaluate(context, code, bytes) : UNDEFINED;
     *functions = made.tag == JS_TAG_OBJECT ? quickjs.JS_Call(context, made, UNDEFINED, 1, &own) : UNDEFINED;
     quickjs.JS_FreeValue(context, made);
     quickjs.JS_FreeValue(context, own);
@@ -291,7 +97,7 @@ bool engine_open(struct engine *engine, size_t stack_bytes, const uint8_t *code,
     quickjs.JS_SetContextOpaque(context, engine);
     quickjs.JS_SetMaxStackSize(runtime, stack_bytes);
     quickjs.JS_SetInterruptHandler(runtime, interrupt, engine);
-    quickjs.JS_SetHostPromiseRejectionTracker(runtime, track_rejection, engine);
+    quickjs.JS_SetHostPromiseRejectionTracker(runtime, rejections_track, &realm->rejections);
     enter(engine);
     JSValue functions = UNDEFINED;
     bool opened = writer_classes_find(&realm->classes, context) &&
@@ -321,11 +127,7 @@ void engine_close(struct engine *engine) {
     for (unsigned index = 0; index < realm->function_count; index++) {
         quickjs.JS_FreeValue(context, realm->functions[index]);
     }
-    for (unsigned place = 0; place < REJECTIONS_MOST; place++) {
-        if (realm->rejections[place].kept) {
-            forget_rejection(context, &realm->rejections[place]);
-        }
-    }
+    rejections_clear(&realm->rejections, context);
     writer_classes_free(&realm->classes, context);
     keys_clear(&realm->keys, context);
     quickjs.js_free(context, realm);
@@ -483,7 +285,7 @@ bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, 
     JSContext *context = engine->realm->context;
     engine->allocator.refused = engine->allocator.exhausted = false;
     enter(engine);
-    JSValue value = evaluate(context, code, code_bytes);
+    JSValue value = bytecode_evaluate(context, code, code_bytes);
     JSValue told = value;
     if (value.tag != JS_TAG_EXCEPTION) {
         told = quickjs.JS_Call(context, engine->realm->functions[function], UNDEFINED, 1, &value);
@@ -527,13 +329,13 @@ unsigned engine_run_jobs(struct engine *engine, unsigned most) {
 bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned function) {
     struct realm *realm = engine->realm;
     JSContext *context = realm->context;
-    struct rejection *rejection = &realm->rejections[place];
-    if (!rejection->kept) {
+    JSValue reason;
+    if (!rejections_take(&realm->rejections, context, place, &reason)) {
         return false;
     }
     enter(engine);
-    JSValue told = quickjs.JS_Call(context, realm->functions[function], UNDEFINED, 1, &rejection->reason);
-    forget_rejection(context, rejection);
+    JSValue told = quickjs.JS_Call(context, realm->functions[function], UNDEFINED, 1, &reason);
+    quickjs.JS_FreeValue(context, reason);
     if (told.tag == JS_TAG_EXCEPTION) {
         quickjs.JS_FreeValue(context, quickjs.JS_GetException(context));
         return false;
@@ -546,58 +348,4 @@ bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned funct
     }
     quickjs.JS_FreeValue(context, told);
     return text != NULL;
-}
-
-/* ---- bytecode ---- */
-
-static uint8_t *copied(const uint8_t *code, size_t bytes) {
-    uint8_t *copy = malloc(bytes);
-    if (copy != NULL) {
-        memcpy(copy, code, bytes);
-    }
-    return copy;
-}
-
-static uint8_t *compile_in(JSContext *context, const char *text, size_t length, size_t *code_bytes) {
-    JSValue compiled = quickjs.JS_Eval(context, text, length, "<input>", JS_EVAL_FLAG_COMPILE_ONLY);
-    if (compiled.tag == JS_TAG_EXCEPTION) {
-        return NULL;
-    }
-    /* No text and no line table: an author's stack has no places of ours. */
-    int flags = JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE | JS_WRITE_OBJ_STRIP_DEBUG;
-    uint8_t *code = quickjs.JS_WriteObject(context, code_bytes, compiled, flags);
-    quickjs.JS_FreeValue(context, compiled);
-    uint8_t *copy = code == NULL ? NULL : copied(code, *code_bytes);
-    quickjs.js_free(context, code);
-    return copy;
-}
-
-static void tell_exception(JSContext *context, char *message, size_t message_bytes) {
-    JSValue error = quickjs.JS_GetException(context);
-    const char *text = quickjs.JS_ToCStringLen2(context, NULL, error, false);
-    snprintf(message, message_bytes, "%s", text == NULL ? "no memory" : text);
-    if (text != NULL) {
-        quickjs.JS_FreeCString(context, text);
-    }
-    quickjs.JS_FreeValue(context, error);
-}
-
-uint8_t *engine_compile(const char *text, size_t length, size_t *code_bytes, char *message, size_t message_bytes) {
-    struct allocator allocator = {.most = SIZE_MAX};
-    JSRuntime *runtime = quickjs.JS_NewRuntime2(&allocator_functions, &allocator);
-    JSContext *context = runtime == NULL ? NULL : quickjs.JS_NewContext(runtime);
-    uint8_t *code = NULL;
-    if (context != NULL) {
-        code = compile_in(context, text, length, code_bytes);
-        if (code == NULL) {
-            tell_exception(context, message, message_bytes);
-        }
-        quickjs.JS_FreeContext(context);
-    } else {
-        snprintf(message, message_bytes, "no memory");
-    }
-    if (runtime != NULL) {
-        quickjs.JS_FreeRuntime(runtime);
-    }
-    return code;
 }

@@ -6,24 +6,16 @@
 #include "allocator.h"
 #include "keys.h"
 #include "output.h"
+#include "rejections.h"
 #include "writer.h"
 
 /* Functions of the runtime that can be called from outside. */
 #define FUNCTIONS_MOST 32
-/* Rejections of one run that are kept: their author mends the first few. */
-#define REJECTIONS_MOST 16
 #define ARGUMENTS_MOST 8
 /* Of a stack, as of those that runtime/failure.js cuts. */
 #define STACK_BYTES_TOLD 4000
 /* Of the message of an error that was never to come. */
 #define MESSAGE_BYTES_TOLD 200
-
-/* A promise that was rejected and that nobody waits for yet. No other has its address as long as it is kept. */
-struct rejection {
-    JSValue promise;
-    JSValue reason;
-    bool kept;
-};
 
 /* What belongs to the heap of an engine, and lies in it. */
 struct realm {
@@ -31,7 +23,7 @@ struct realm {
     JSContext *context;
     JSValue functions[FUNCTIONS_MOST];
     unsigned function_count;
-    struct rejection rejections[REJECTIONS_MOST];
+    struct rejections rejections;
     struct writer_classes classes;
     struct keys keys;
 };
@@ -77,6 +69,9 @@ void engine_close(struct engine *engine);
 /* A turn of a run begins: after so much processor time its script is interrupted. */
 void engine_limit_time(struct engine *engine, double seconds);
 
+/* Whether that time is over; the opaque pointer is the engine. */
+bool engine_time_is_over(void *opaque);
+
 /* Calls a function; `tag` and the outputs say what came of it. */
 void engine_call(struct engine *engine, unsigned function, const struct argument *arguments, unsigned count,
                  const uint8_t *input, size_t input_bytes);
@@ -90,13 +85,7 @@ bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, 
 unsigned engine_run_jobs(struct engine *engine, unsigned most);
 bool engine_has_jobs(const struct engine *engine);
 
-/* Whether a promise was rejected that nobody has waited for. */
-bool engine_has_rejections(const struct engine *engine);
-
-/* Forgets one of those promises. What a function says of its reason is in `text`; false where it says nothing. */
+/* Forgets the rejection in a place. What a function says of its reason is in `text`; false where it says nothing. */
 bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned function);
-
-/* Bytecode of a script, in memory of malloc's; NULL where it cannot be compiled, with the reason in `message`. */
-uint8_t *engine_compile(const char *text, size_t length, size_t *code_bytes, char *message, size_t message_bytes);
 
 #endif

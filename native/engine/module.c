@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "bytecode.h"
 #include "engine.h"
 #include "messagepack.h"
 
@@ -294,7 +295,7 @@ static PyObject *engine_idle(PyObject *self, void *closure) {
 
 static PyObject *engine_unheard(PyObject *self, void *closure) {
     (void)closure;
-    return PyBool_FromLong(engine_has_rejections(engine_in(self)));
+    return PyBool_FromLong(rejections_any(&engine_in(self)->realm->rejections));
 }
 
 static PyMethodDef methods[] = {
@@ -343,7 +344,7 @@ static PyObject *compile(PyObject *module, PyObject *text) {
     }
     size_t code_bytes;
     char message[MESSAGE_BYTES];
-    uint8_t *code = engine_compile(bytes, (size_t)length, &code_bytes, message, sizeof message);
+    uint8_t *code = bytecode_compile(bytes, (size_t)length, &code_bytes, message, sizeof message);
     if (code == NULL) {
         PyErr_SetString(PyExc_ValueError, message);
         return NULL;

@@ -1,16 +1,13 @@
 #include "writer.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "messagepack.h"
+#include "primitives.h"
 #include "reader.h"
 
 /* Properties and elements between two looks at the clock where no code of the author's runs, which looks itself. */
 #define STEPS_BETWEEN_LOOKS 1024
-/* The number from which on JavaScript shows not all digits that an integer has. */
-#define EXACT_INTEGER 9007199254740992.0
-#define TWO_TO_THE_64 18446744073709551616.0
 
 /* The object that a value is written inside of, and the next one outwards. */
 struct writer_place {
@@ -28,193 +25,17 @@ static const struct key NO_KEY = {0, -1};
 
 static enum written write_value(struct writer *writer, JSValueConst value, struct key key);
 
-static uint8_t *room(struct writer *writer, size_t bytes, enum written *why) {
-    if (bytes > writer->most || writer->output->length > writer->most - bytes) {
-        *why = EXCEEDED;
-        return NULL;
-    }
-    uint8_t *at = output_room(writer->output, bytes);
-    if (at == NULL) {
-        quickjs.JS_ThrowOutOfMemory(writer->context);
-        *why = FAILED;
-    }
-    return at;
-}
-
-static void ends_at(struct writer *writer, const uint8_t *at) {
-    writer->output->length = (size_t)(at - writer->output->bytes);
-}
-
-/* What a head takes may be more than it needs: the last byte of what may be written is the head's. */
-static enum written head_ends_at(struct writer *writer, const uint8_t *at) {
-    ends_at(writer, at);
-    return writer->output->length <= writer->most ? WRITTEN : EXCEEDED;
-}
-
-static uint8_t *head_room(struct writer *writer, enum written *why) {
-    return room(writer, 0, why);
-}
-
-static enum written write_nil(struct writer *writer) {
-    enum written why;
-    uint8_t *at = head_room(writer, &why);
-    return at == NULL ? why : head_ends_at(writer, messagepack_write_nil(at));
-}
-
-static enum written write_boolean(struct writer *writer, bool boolean) {
-    enum written why;
-    uint8_t *at = head_room(writer, &why);
-    return at == NULL ? why : head_ends_at(writer, messagepack_write_boolean(at, boolean));
-}
-
-static enum written write_integer(struct writer *writer, int64_t number) {
-    enum written why;
-    uint8_t *at = head_room(writer, &why);
-    return at == NULL ? why : head_ends_at(writer, messagepack_write_integer(at, number));
-}
-
-static enum written write_natural(struct writer *writer, uint64_t number) {
-    enum written why;
-    uint8_t *at = head_room(writer, &why);
-    return at == NULL ? why : head_ends_at(writer, messagepack_write_natural(at, number));
-}
-
-static enum written write_float(struct writer *writer, double number) {
-    enum written why;
-    uint8_t *at = head_room(writer, &why);
-    return at == NULL ? why : head_ends_at(writer, messagepack_write_float(at, number));
-}
-
-enum written writer_write_array_head(struct writer *writer, uint32_t length) {
-    enum written why;
-    uint8_t *at = head_room(writer, &why);
-    return at == NULL ? why : head_ends_at(writer, messagepack_write_array_head(at, length));
-}
-
-/* Whether three bytes of the engine's are half of a surrogate pair, which it writes as if it were a character. */
-static bool is_half(const uint8_t *at, const uint8_t *end) {
-    return end - at >= 3 && at[0] == 0xed && at[1] >= 0xa0;
-}
-
-static size_t halves_in(const uint8_t *text, size_t length) {
-    const uint8_t *end = text + length;
-    size_t halves = 0;
-    for (const uint8_t *at = text; (at = memchr(at, 0xed, (size_t)(end - at))) != NULL; at++) {
-        halves += is_half(at, end);
-    }
-    return halves;
-}
-
-static uint8_t *without_halves(uint8_t *to, const uint8_t *text, size_t length) {
-    const uint8_t *end = text + length;
-    while (text < end) {
-        if (is_half(text, end)) {
-            *to++ = '?';
-            text += 3;
-        } else {
-            *to++ = *text++;
-        }
-    }
-    return to;
-}
-
-static enum written write_bytes(struct writer *writer, const uint8_t *text, size_t length) {
-    size_t halves = halves_in(text, length);
-    size_t bytes = length - 2 * halves;
-    if (bytes > UINT32_MAX) {
-        return EXCEEDED;
-    }
-    enum written why;
-    uint8_t *at = room(writer, bytes, &why);
-    if (at == NULL) {
-        return why;
-    }
-    at = messagepack_write_text_head(at, (uint32_t)bytes);
-    if (halves > 0) {
-        return head_ends_at(writer, without_halves(at, text, length));
-    }
-    memcpy(at, text, length);
-    return head_ends_at(writer, at + length);
-}
-
-enum written writer_write_text(struct writer *writer, JSValueConst text) {
-    size_t length;
-    const char *bytes = quickjs.JS_ToCStringLen2(writer->context, &length, text, false);
-    if (bytes == NULL) {
-        return FAILED;
-    }
-    enum written outcome = write_bytes(writer, (const uint8_t *)bytes, length);
-    quickjs.JS_FreeCString(writer->context, bytes);
-    return outcome;
-}
-
-/* The integer that a text of digits is. False where it is none, or none of MessagePack's. */
-static bool read_digits(const char *text, size_t length, bool *negative, uint64_t *magnitude) {
-    size_t index = 0;
-    *negative = length > 0 && text[0] == '-';
-    index += *negative;
-    if (index == length) {
-        return false;
-    }
-    *magnitude = 0;
-    for (; index < length; index++) {
-        unsigned digit = (unsigned)(text[index] - '0');
-        if (digit > 9 || __builtin_mul_overflow(*magnitude, 10, magnitude) ||
-            __builtin_add_overflow(*magnitude, digit, magnitude)) {
-            return false;
-        }
-    }
-    return !*negative || *magnitude <= (uint64_t)INT64_MAX + 1;
-}
-
-/* The integer that a value shows, and otherwise the number that it is. */
-static enum written write_shown(struct writer *writer, JSValueConst value, double number) {
-    size_t length;
-    const char *text = quickjs.JS_ToCStringLen2(writer->context, &length, value, false);
-    if (text == NULL) {
-        return FAILED;
-    }
-    bool negative;
-    uint64_t magnitude;
-    enum written outcome;
-    if (!read_digits(text, length, &negative, &magnitude)) {
-        outcome = write_float(writer, number);
-    } else if (negative) {
-        outcome = write_integer(writer, (int64_t)-magnitude);
-    } else {
-        outcome = write_natural(writer, magnitude);
-    }
-    quickjs.JS_FreeCString(writer->context, text);
-    return outcome;
-}
-
-static enum written write_number(struct writer *writer, double number) {
-    if (!isfinite(number)) {
-        writer->lost_number = true;
-        return write_nil(writer);
-    }
-    double magnitude = fabs(number);
-    if (magnitude < EXACT_INTEGER) {
-        int64_t whole = (int64_t)number;
-        return (double)whole == number ? write_integer(writer, whole) : write_float(writer, number);
-    }
-    if (magnitude >= TWO_TO_THE_64) {
-        return write_float(writer, number);
-    }
-    return write_shown(writer, (JSValue){.float64 = number, .tag = JS_TAG_FLOAT64}, number);
-}
-
 static enum written write_key(struct writer *writer, JSAtom atom) {
     const struct key_written *known = keys_encoded(writer->keys, atom);
     enum written why;
     if (known != NULL) {
-        uint8_t *at = room(writer, known->length, &why);
+        uint8_t *at = primitives_room(writer, known->length, &why);
         if (at == NULL) {
             return why;
         }
         /* All of it, since a copy of constant length takes no call; what is too much lies in the output's margin. */
         memcpy(at, known->encoded, sizeof known->encoded);
-        ends_at(writer, at + known->length);
+        primitives_end_at(writer, at + known->length);
         return WRITTEN;
     }
     size_t length;
@@ -223,7 +44,7 @@ static enum written write_key(struct writer *writer, JSAtom atom) {
         return FAILED;
     }
     size_t begins = writer->output->length;
-    enum written outcome = write_bytes(writer, (const uint8_t *)text, length);
+    enum written outcome = primitives_write_bytes(writer, (const uint8_t *)text, length);
     quickjs.JS_FreeCString(writer->context, text);
     if (outcome == WRITTEN) {
         const struct output *output = writer->output;
@@ -252,7 +73,7 @@ static enum written write_element(struct writer *writer, JSValueConst array, uin
     }
     enum written outcome = write_value(writer, element, (struct key){0, index});
     quickjs.JS_FreeValue(writer->context, element);
-    return outcome == LEFT_OUT ? write_nil(writer) : outcome;
+    return outcome == LEFT_OUT ? primitives_write_nil(writer) : outcome;
 }
 
 static enum written write_array(struct writer *writer, JSValueConst array) {
@@ -314,9 +135,9 @@ static enum written write_properties(struct writer *writer, JSValueConst object)
     unsigned count_bytes = map_count_bytes(count);
     uint32_t pairs = 0;
     enum written outcome;
-    uint8_t *at = room(writer, 1 + count_bytes, &outcome);
+    uint8_t *at = primitives_room(writer, 1 + count_bytes, &outcome);
     if (at != NULL) {
-        ends_at(writer, at + 1 + count_bytes);
+        primitives_end_at(writer, at + 1 + count_bytes);
         outcome = WRITTEN;
     }
     for (uint32_t index = 0; index < count && outcome == WRITTEN; index++) {
@@ -378,36 +199,8 @@ static enum written write_container(struct writer *writer, JSValueConst object) 
     return outcome;
 }
 
-static enum written write_big_integer(struct writer *writer) {
-    quickjs.JS_ThrowTypeError(writer->context, "BigInt are forbidden in JSON.stringify");
-    return FAILED;
-}
-
-static enum written write_primitive(struct writer *writer, JSValueConst value) {
-    switch (value.tag) {
-    case JS_TAG_INT:
-        return write_integer(writer, value.int32);
-    case JS_TAG_FLOAT64:
-        return write_number(writer, value.float64);
-    case JS_TAG_BOOL:
-        return write_boolean(writer, value.int32 != 0);
-    case JS_TAG_NULL:
-        return write_nil(writer);
-    case JS_TAG_STRING:
-    case JS_TAG_STRING_ROPE:
-        return writer_write_text(writer, value);
-    case JS_TAG_BIG_INT:
-    case JS_TAG_SHORT_BIG_INT:
-        return write_big_integer(writer);
-    case JS_TAG_EXCEPTION:
-        return FAILED;
-    default:
-        return LEFT_OUT;
-    }
-}
-
 static enum written write_and_free(struct writer *writer, JSValue primitive) {
-    enum written outcome = write_primitive(writer, primitive);
+    enum written outcome = primitives_write(writer, primitive);
     quickjs.JS_FreeValue(writer->context, primitive);
     return outcome;
 }
@@ -428,13 +221,14 @@ static enum written write_raw(struct writer *writer, JSValueConst object) {
     JSValue value = quickjs.JS_ParseJSON(context, bytes, length, "<rawJSON>");
     bool negative;
     uint64_t magnitude;
-    bool is_integer = read_digits(bytes, length, &negative, &magnitude);
+    bool is_integer = primitives_read_digits(bytes, length, &negative, &magnitude);
     quickjs.JS_FreeCString(context, bytes);
     if (!is_integer || value.tag == JS_TAG_EXCEPTION) {
         return write_and_free(writer, value);
     }
     quickjs.JS_FreeValue(context, value);
-    return negative ? write_integer(writer, (int64_t)-magnitude) : write_natural(writer, magnitude);
+    return negative ? primitives_write_integer(writer, (int64_t)-magnitude)
+                    : primitives_write_natural(writer, magnitude);
 }
 
 static enum written write_object(struct writer *writer, JSValueConst object) {
@@ -451,7 +245,7 @@ static enum written write_object(struct writer *writer, JSValueConst object) {
         return write_and_free(writer, quickjs.JS_Call(context, classes->boolean_value_of, object, 0, NULL));
     }
     if (class == classes->big_integer) {
-        return write_big_integer(writer);
+        return primitives_refuse_big_integer(writer);
     }
     if (class == classes->raw_json) {
         return write_raw(writer, object);
@@ -460,7 +254,7 @@ static enum written write_object(struct writer *writer, JSValueConst object) {
 }
 
 static enum written write_plain(struct writer *writer, JSValueConst value) {
-    return value.tag == JS_TAG_OBJECT ? write_object(writer, value) : write_primitive(writer, value);
+    return value.tag == JS_TAG_OBJECT ? write_object(writer, value) : primitives_write(writer, value);
 }
 
 static JSValue key_text(struct writer *writer, struct key key) {
@@ -491,7 +285,7 @@ static bool may_have_to_json(JSValueConst value) {
 
 static enum written write_value(struct writer *writer, JSValueConst value, struct key key) {
     if (!may_have_to_json(value)) {
-        return write_primitive(writer, value);
+        return primitives_write(writer, value);
     }
     JSValue to_json = quickjs.JS_GetProperty(writer->context, value, writer->classes->to_json);
     if (to_json.tag == JS_TAG_EXCEPTION) {
@@ -509,56 +303,4 @@ enum written writer_write_list(struct writer *writer, JSValueConst array) {
 
 enum written writer_write(struct writer *writer, JSValueConst value) {
     return write_value(writer, value, NO_KEY);
-}
-
-/* The class of the object that stands for a primitive; 0 with an exception. */
-static uint32_t boxed_class(JSContext *context, JSValue primitive) {
-    JSValue object = quickjs.JS_ToObject(context, primitive);
-    quickjs.JS_FreeValue(context, primitive);
-    uint32_t class = object.tag == JS_TAG_OBJECT ? quickjs.JS_GetClassID(object) : 0;
-    quickjs.JS_FreeValue(context, object);
-    return class;
-}
-
-static uint32_t raw_json_class(JSContext *context) {
-    JSValue realm = quickjs.JS_GetGlobalObject(context);
-    JSValue json = quickjs.JS_GetPropertyStr(context, realm, "JSON");
-    JSValue raw_json = quickjs.JS_GetPropertyStr(context, json, "rawJSON");
-    JSValue zero = {.int32 = 0, .tag = JS_TAG_INT};
-    JSValue object = quickjs.JS_Call(context, raw_json, json, 1, &zero);
-    uint32_t class = object.tag == JS_TAG_OBJECT ? quickjs.JS_GetClassID(object) : 0;
-    quickjs.JS_FreeValue(context, object);
-    quickjs.JS_FreeValue(context, raw_json);
-    quickjs.JS_FreeValue(context, json);
-    quickjs.JS_FreeValue(context, realm);
-    return class;
-}
-
-static JSValue boolean_value_of(JSContext *context) {
-    JSValue object = quickjs.JS_ToObject(context, (JSValue){.tag = JS_TAG_BOOL});
-    JSValue value_of = quickjs.JS_GetPropertyStr(context, object, "valueOf");
-    quickjs.JS_FreeValue(context, object);
-    return value_of;
-}
-
-bool writer_classes_find(struct writer_classes *classes, JSContext *context) {
-    *classes = (struct writer_classes){
-        .number = boxed_class(context, (JSValue){.tag = JS_TAG_INT}),
-        .text = boxed_class(context, quickjs.JS_NewStringLen(context, "", 0)),
-        .boolean = boxed_class(context, (JSValue){.tag = JS_TAG_BOOL}),
-        .big_integer = boxed_class(context, quickjs.JS_NewBigInt64(context, 0)),
-        .raw_json = raw_json_class(context),
-        .boolean_value_of = boolean_value_of(context),
-        .to_json = quickjs.JS_NewAtomLen(context, "toJSON", 6),
-        .raw_json_text = quickjs.JS_NewAtomLen(context, "rawJSON", 7),
-    };
-    return classes->number != 0 && classes->text != 0 && classes->boolean != 0 && classes->big_integer != 0 &&
-           classes->raw_json != 0 && classes->boolean_value_of.tag == JS_TAG_OBJECT && classes->to_json != 0 &&
-           classes->raw_json_text != 0;
-}
-
-void writer_classes_free(struct writer_classes *classes, JSContext *context) {
-    quickjs.JS_FreeValue(context, classes->boolean_value_of);
-    quickjs.JS_FreeAtom(context, classes->to_json);
-    quickjs.JS_FreeAtom(context, classes->raw_json_text);
 }

@@ -1,0 +1,152 @@
+#include "lent.h"
+
+#include "engine.h"
+#include "reader.h"
+
+static const JSValue UNDEFINED = {.tag = JS_TAG_UNDEFINED};
+
+static struct engine *engine_of(JSContext *context) {
+    return quickjs.JS_GetContextOpaque(context);
+}
+
+static struct writer writer_to(struct engine *engine, struct output *output, size_t most) {
+    return (struct writer){
+        .context = engine->realm->context,
+        .keys = &engine->realm->keys,
+        .classes = &engine->realm->classes,
+        .output = output,
+        .most = most,
+        .interrupted = engine_time_is_over,
+        .opaque = engine,
+    };
+}
+
+/* A number of the runtime's as bytes; the runtime is ours, and gives numbers. */
+static size_t bytes_of(JSValueConst number) {
+    if (number.tag == JS_TAG_INT) {
+        return number.int32 > 0 ? (size_t)number.int32 : 0;
+    }
+    if (number.tag != JS_TAG_FLOAT64 || !(number.float64 > 0)) {
+        return 0;
+    }
+    return number.float64 < (double)UINT32_MAX ? (size_t)number.float64 : UINT32_MAX;
+}
+
+/* read(): the value that came with the call under way. */
+static JSValue read_input(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+    (void)this;
+    (void)count;
+    (void)arguments;
+    struct engine *engine = engine_of(context);
+    if (engine->input == NULL) {
+        return quickjs.JS_ThrowTypeError(context, "nothing to read");
+    }
+    const uint8_t *input = engine->input;
+    engine->input = NULL;
+    return reader_read(context, &engine->realm->keys, input, engine->input_bytes);
+}
+
+/* write(value, most): makes it the result. True, false where it is longer than `most` bytes, undefined where it is nothing
+ * that can be written. */
+static JSValue write_result(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+    (void)this;
+    (void)count;
+    struct engine *engine = engine_of(context);
+    engine->result.length = 0;
+    struct writer writer = writer_to(engine, &engine->result, bytes_of(arguments[1]));
+    enum written outcome = writer_write(&writer, arguments[0]);
+    engine->lost_number = writer.lost_number;
+    if (outcome != WRITTEN) {
+        output_clear(&engine->result);
+    }
+    switch (outcome) {
+    case FAILED:
+        return (JSValue){.tag = JS_TAG_EXCEPTION};
+    case LEFT_OUT:
+        return UNDEFINED;
+    default:
+        return (JSValue){.int32 = outcome == WRITTEN, .tag = JS_TAG_BOOL};
+    }
+}
+
+/* lostNumber(): whether the result has nil in place of NaN or infinity. */
+static JSValue lost_number(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+    (void)this;
+    (void)count;
+    (void)arguments;
+    return (JSValue){.int32 = engine_of(context)->lost_number, .tag = JS_TAG_BOOL};
+}
+
+/* addCall(most, id, name, arguments): asks something of the host. Gives the bytes that it takes, -1 where they are more
+ * than `most`. */
+static JSValue add_call(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+    (void)this;
+    (void)count;
+    struct engine *engine = engine_of(context);
+    struct output *output = &engine->calls.elements;
+    size_t begins = output->length;
+    struct writer writer = writer_to(engine, output, begins + bytes_of(arguments[0]));
+    enum written outcome = writer_write_array_head(&writer, 3);
+    if (outcome == WRITTEN) {
+        outcome = writer_write(&writer, arguments[1]);
+    }
+    if (outcome == WRITTEN) {
+        outcome = writer_write_text(&writer, arguments[2]);
+    }
+    if (outcome == WRITTEN) {
+        outcome = writer_write_list(&writer, arguments[3]);
+    }
+    if (outcome == WRITTEN) {
+        engine->calls.count++;
+        return (JSValue){.float64 = (double)(output->length - begins), .tag = JS_TAG_FLOAT64};
+    }
+    output->length = begins;
+    return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : (JSValue){.int32 = -1, .tag = JS_TAG_INT};
+}
+
+/* addLine(level, text): the runtime has bounded both. */
+static JSValue add_line(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+    (void)this;
+    (void)count;
+    struct engine *engine = engine_of(context);
+    struct output *output = &engine->lines.elements;
+    size_t begins = output->length;
+    struct writer writer = writer_to(engine, output, UINT32_MAX);
+    enum written outcome = writer_write_array_head(&writer, 2);
+    if (outcome == WRITTEN) {
+        outcome = writer_write_text(&writer, arguments[0]);
+    }
+    if (outcome == WRITTEN) {
+        outcome = writer_write_text(&writer, arguments[1]);
+    }
+    if (outcome == WRITTEN) {
+        engine->lines.count++;
+        return UNDEFINED;
+    }
+    output->length = begins;
+    return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : UNDEFINED;
+}
+
+static bool define_function(JSContext *context, JSValueConst object, const char *name, JSCFunction *function,
+                            int parameters) {
+    JSValue made = quickjs.JS_NewCFunction2(context, function, name, parameters, JS_CFUNC_GENERIC, 0);
+    return made.tag != JS_TAG_EXCEPTION && quickjs.JS_SetPropertyStr(context, object, name, made) >= 0;
+}
+
+static bool define_library(JSContext *context, JSValueConst object, const uint8_t *library, size_t bytes) {
+    if (library == NULL) {
+        return true;
+    }
+    /* The runtime reads it and gives nobody a view of it; it is mapped to be read only besides. */
+    JSValue buffer = quickjs.JS_NewArrayBuffer(context, (uint8_t *)library, bytes, 0, NULL, NULL, false);
+    return buffer.tag != JS_TAG_EXCEPTION && quickjs.JS_SetPropertyStr(context, object, "library", buffer) >= 0;
+}
+
+bool lent_define(JSContext *context, JSValueConst object, const uint8_t *library, size_t library_bytes) {
+    return define_function(context, object, "read", read_input, 0) &&
+           define_function(context, object, "write", write_result, 2) &&
+           define_function(context, object, "lostNumber", lost_number, 0) &&
+           define_function(context, object, "addCall", add_call, 4) &&
+           define_function(context, object, "addLine", add_line, 2) &&
+           define_library(context, object, library, library_bytes);
+}
