@@ -67,10 +67,10 @@ TRUSTED_COMPILED: Final = 64
 _ASKS_FOR_INTL: Final = re.compile(r"\b(?:Intl|toLocale\w+|localeCompare)\b")
 
 _FUNCTIONS: Final = ("load", "bound", "start", "poll", "reset", "adapt", "expectIntl")
-_MORE_FUNCTIONS: Final = ("fire", "settle", "offer", "tellRejection")
+_MORE_FUNCTIONS: Final = ("fire", "settle", "offer", "failed", "tellRejection")
 """Of runs that may wait."""
 _LOAD, _BOUND, _START, _POLL, _RESET, _ADAPT, _EXPECT_INTL = range(len(_FUNCTIONS))
-_FIRE, _SETTLE, _OFFER, _TELL_REJECTION = range(len(_FUNCTIONS), len(_FUNCTIONS) + len(_MORE_FUNCTIONS))
+_FIRE, _SETTLE, _OFFER, _FAILED, _TELL_REJECTION = range(len(_FUNCTIONS), len(_FUNCTIONS) + len(_MORE_FUNCTIONS))
 
 
 @cache
@@ -167,7 +167,7 @@ class Context:
 
         What one of them ends the context in, the next status says.
         """
-        return self._engine.run_jobs(most)
+        return self._engine.run_jobs(most, _FAILED) if self.suspends else 0
 
     @property
     def idle(self) -> bool:

@@ -303,7 +303,20 @@ bool engine_has_jobs(const struct engine *engine) {
     return quickjs.JS_IsJobPending(engine->realm->runtime);
 }
 
-unsigned engine_run_jobs(struct engine *engine, unsigned most) {
+/* A reaction throws where its derived promise is of an author's class, and what that class has for a resolve throws. */
+static bool tell_failed_job(struct engine *engine, unsigned failed) {
+    JSContext *context = engine->realm->context;
+    if (engine->interrupted || was_out_of_memory(engine)) {
+        return false;
+    }
+    JSValue error = quickjs.JS_GetException(context);
+    JSValue told = quickjs.JS_Call(context, engine->realm->functions[failed], UNDEFINED, 1, &error);
+    quickjs.JS_FreeValue(context, error);
+    quickjs.JS_FreeValue(context, told);
+    return told.tag != JS_TAG_EXCEPTION;
+}
+
+unsigned engine_run_jobs(struct engine *engine, unsigned most, unsigned failed) {
     int64_t until = clock_now(CLOCK_MONOTONIC) + JOBS_NANOSECONDS;
     unsigned count = 0;
     enter(engine);
@@ -314,7 +327,7 @@ unsigned engine_run_jobs(struct engine *engine, unsigned most) {
             break;
         }
         count++;
-        if (ran < 0) {
+        if (ran < 0 && !tell_failed_job(engine, failed)) {
             say_ended(engine);
             engine->ended = true;
             break;

@@ -11,7 +11,7 @@ AUTHOR_LINE_OFFSET: Final = 2000
 def parts(suspends: bool) -> tuple[str, ...]:
     """The files of the runtime, for runs that may wait or may not. All are one scope, evaluated in this order."""
     turns = "suspending.js" if suspends else "synchronous.js"
-    return ("intrinsics.js", "intl.js", "promises.js", "console.js", "failure.js", "run.js", turns, "entry.js")
+    return ("intrinsics.js", "intl.js", "console.js", "failure.js", "run.js", turns, "entry.js")
 
 
 @cache

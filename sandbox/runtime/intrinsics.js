@@ -40,7 +40,8 @@ const cut = (value, length) => (value.length > length ? apply(slice, value, [0, 
 const define = (name, value) =>
   defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 
-// quickjs-ng raises from these straight into the binding, outside every limit.
+// Not for scripts: memory shared between threads, a finer clock, and what comes whenever the collector runs. What stands for
+// queueMicrotask is in suspending.js.
 for (const name of ["queueMicrotask", "FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"])
   delete realm[name];
 // Hidden slots behind accessors: freezing Error does not stop the setters, and they would outlive a run.
@@ -53,9 +54,8 @@ for (const name of ["prepareStackTrace", "stackTraceLimit"]) {
     });
   }
 }
-// The binding turns an uncatchable error (interrupted, out of memory) to text by these two prototypes, with no limit set:
-// they cannot change. Assigning to an instance still works, as it would not were they only frozen. Errors of other classes
-// are caught by the runtime, and never reach the binding.
+// What the engine itself throws (interrupted, out of memory) is told apart and shown by these two prototypes: they cannot
+// change. Assigning to an instance still works, as it would not were they only frozen.
 for (const errorClass of [Error, InternalError]) {
   const { prototype } = errorClass;
   for (const key of ["name", "message", "constructor", "toString"]) {

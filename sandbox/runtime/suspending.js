@@ -95,6 +95,10 @@ define("require", (name) => {
   return found;
 });
 
+// The runtime's own promises are of the engine's class, whatever an author does.
+defineProperty(NativePromise.prototype, "constructor", { __proto__: null, writable: false, configurable: false });
+defineProperty(NativePromise, Symbol.species, { __proto__: null, configurable: false });
+
 const mayWait = true;
 const waitingFor = () => hostCallsWaiting;
 const nothingWaits = () => timers.length === 0 && hostCallsWaiting === 0;
@@ -144,4 +148,9 @@ const tellLeft = () => {
 };
 
 const granted = { host };
-const turns = { fire, settle, offer, tellRejection };
+// A promise reaction can throw where the class of its derived promise is the author's.
+const failed = (thrown) => {
+  if (!finished) fail(thrown);
+};
+
+const turns = { fire, settle, offer, failed, tellRejection };

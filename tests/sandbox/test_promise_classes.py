@@ -1,4 +1,4 @@
-"""Promises of an author's own class: as the language has them, and nothing that they throw reaches the binding."""
+"""Promises of an author's own class: as the language has them, and nothing that they throw costs a worker."""
 
 import pytest
 
@@ -78,7 +78,7 @@ def test_an_error_in_their_resolve_is_the_runs() -> None:
         ("const p = P.resolve(1); const before = Object.keys(p); await p.then(); return [before, Object.keys(p)];",
          [[], []]),
         ("const p = Promise.resolve(1); p.mine = 2; return [await p.then((n) => n + 2), p.mine];", [3, 2]),
-        ("const p = P.resolve(1); Object.freeze(p); try { p.then(); } catch (e) { return e.name; }", "TypeError"),
+        ("const p = P.resolve(1); Object.freeze(p); return p.then((n) => n + 1);", 2),
         ("return Object.freeze(Promise.resolve(1)).then((n) => n + 1);", 2),
         ("try { Promise.prototype.then.call({}); } catch (e) { return e.name; }", "TypeError"),
         ("try { Promise.prototype.then.call(new Proxy(P.resolve(1), {})); } catch (e) { return e.name; }", "TypeError"),
