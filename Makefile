@@ -45,6 +45,10 @@ lint: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## ruff, mypy, and
 	$(BIN)/mypy --strict --no-error-summary || status=1; \
 	exit $$status
 
+.PHONY: sanitize
+sanitize: .venv/installed-dev ## tests of what is in C under the address and undefined-behaviour sanitizers
+	@.ci/sanitize $(PYTEST)
+
 .PHONY: format
 format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python, C and JavaScript
 	@$(BIN)/ruff format --quiet

@@ -3,6 +3,7 @@
 They are compiled where scripts run: Linux on x86-64 and aarch64. Elsewhere the package is installed without them.
 """
 
+import os
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ COMPILE: Final = (
     "-D_FORTIFY_SOURCE=2",
 )
 LINK: Final = ("-Wl,-z,relro,-z,now",)
+FURTHER: Final = os.environ.get("SCRIPTFORGE_NATIVE_FLAGS", "").split()
+"""For compiler and linker, as those of a sanitizer."""
 
 
 def extension(name: str, folder: str) -> Extension:
@@ -34,8 +37,8 @@ def extension(name: str, folder: str) -> Extension:
         depends=sorted(str(file) for file in NATIVE.rglob("*.h")),
         include_dirs=[str(NATIVE)],
         define_macros=[("Py_LIMITED_API", "0x030B0000"), ("_GNU_SOURCE", None)],
-        extra_compile_args=list(COMPILE),
-        extra_link_args=list(LINK),
+        extra_compile_args=[*COMPILE, *FURTHER],
+        extra_link_args=[*LINK, *FURTHER],
         py_limited_api=True,
     )
 
