@@ -49,6 +49,10 @@ lint: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## ruff, mypy, and
 sanitize: .venv/installed-dev ## tests of what is in C under the address and undefined-behaviour sanitizers
 	@.ci/sanitize $(PYTEST)
 
+.PHONY: fuzz
+fuzz: .venv/installed ## what is in C under libFuzzer, FUZZ_SECONDS for each target
+	@.ci/fuzz $(FUZZ_SECONDS)
+
 .PHONY: format
 format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python, C and JavaScript
 	@$(BIN)/ruff format --quiet
