@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import msgspec
+from sandbox import values
 
 
 class HostCall:
@@ -17,13 +17,12 @@ class HostCall:
         self._answer: Callable[[bool, bytes], None] | None = answer
 
     def resolve(self, value: Any = None) -> None:
-        """Resolve the script's promise. Raises TypeError or ValueError for what cannot be written as MessagePack."""
-        self.answer(True, msgspec.msgpack.encode(value))
+        """Resolve the script's promise. Raises as `sandbox.values.encode`."""
+        self.answer(True, values.encode(value))
 
     def reject(self, message: str, name: str = "Error") -> None:
         """Reject the script's promise with an error of this message and name."""
-        # A message may quote whatever came from outside, half of a surrogate pair among it.
-        self.answer(False, msgspec.msgpack.encode({"message": _sound(message), "name": _sound(name)}))
+        self.answer(False, values.encode({"message": message, "name": name}))
 
     def answer(self, succeeded: bool, value: bytes) -> None:
         """Resolve with MessagePack, or reject with the MessagePack of an error's properties."""
@@ -43,7 +42,3 @@ class Host(Protocol):
         """The run is over, whatever its outcome: nothing that it asked for is wanted any more. Called once, before the
         run's ``done``."""
         ...
-
-
-def _sound(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

@@ -1,12 +1,11 @@
 """How the script of a call ended, and what that means for the call."""
 
-from typing import Any
+from typing import Final
 
 import msgspec
 
 from sandbox.outcome import Cancelled, Completion, Crashed, Refused, Returned
 from sandbox.program import Program
-from sandbox.sound_text import without_halves
 from sidecar.runs.failure import Failure, failure_of
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.text import printable
@@ -16,16 +15,17 @@ from sipio.reasons import reason_phrase
 
 
 class _Result(msgspec.Struct):
-    returned: Any = None
     reject: tuple[int, str] | None = None
     hungup: bool = False
 
 
+_decode: Final = msgspec.msgpack.Decoder(_Result).decode
+
+
 def _read(outcome: Returned) -> _Result:
     try:
-        # A refusal's reason with half of a surrogate pair is a refusal all the same.
-        return msgspec.json.decode(without_halves(outcome.value), type=_Result)
-    except (msgspec.MsgspecError, RecursionError):
+        return _decode(outcome.value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         # What a script returns means nothing to a call; only a refusal would.
         return _Result()
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
+from sandbox import values
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion
 from sandbox.program import Invocation, Program
@@ -98,7 +97,7 @@ def invocation(
     return Invocation(
         program=program,
         entry=entry,
-        input=msgspec.json.encode(given),
+        input=values.encode(given),
         limits=call_limits(configuration),
         # Scripts of destinations that name no customer are nobody's but their own.
         customer=assignment.customer or offer.customer or f"script {assignment.script_id}",

@@ -75,7 +75,7 @@ def _foreign_to_json(value: Any, key: Key) -> Iterator[tuple[Key, str, Severity]
     elif isinstance(value, int) and value.bit_length() > INTEGER_BITS:
         yield key, f"a number of {value.bit_length():_} bits has no meaning in JSON", Severity.ERROR
     elif isinstance(value, int) and abs(value) > EXACT_INTEGER:
-        yield key, f"{value} is past 2^53: a script sees it rounded; write it as text", Severity.WARNING
+        yield key, f"{value} is past 2^53: a script sees it as text; write it as text", Severity.WARNING
     elif isinstance(value, dict):
         for name, child in value.items():
             yield from _foreign_to_json(child, (*key, name))

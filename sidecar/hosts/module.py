@@ -38,8 +38,9 @@ class HostModule:
     """A function expression of ``{ask}`` that gives the module's value. ``ask(method, ...values)`` is a promise of what
     ``answer`` returns. It is evaluated before the author's text, so that the author cannot change what it uses."""
     answer: Callable[[Asker, str, list[Any]], Awaitable[Any]]
-    """Gives what the promise resolves with, as JSON can say it, for the asker, the method's name and its values, which
-    are the script's and may be anything. Raises HostError to reject it. Cancelled when the run is over."""
+    """Gives what the promise resolves with, of what JSON can say (`sandbox.values.encode`), for the asker, the method's
+    name and its values, which are the script's and may be anything. Raises HostError to reject it. Cancelled when the
+    run is over."""
     kinds: frozenset[Kind] = frozenset(kind for kind, rules in RULES.items() if rules.has_modules)
     """The kinds of scripts that may be granted it; a Script, which cannot wait, is never among them."""
 

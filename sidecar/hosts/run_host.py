@@ -5,8 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
+from sandbox import values
 from sandbox.host import HostCall
 from sidecar.hosts.module import Asker, HostError, HostModule
 
@@ -18,8 +17,8 @@ ASKED: Final = 10_000
 """Questions of one run in all: a loop that awaits each costs its script little and the daemon 20 us a round."""
 
 ANSWER_BYTES: Final = 1_000_000
-"""Of one answer as JSON: as much as a script may ask at once. Its worker, which serves others as well, would have no
-memory for some hundred times that."""
+"""Of one answer as MessagePack: as much as a script may ask at once. Its worker, which serves others as well, would
+have no memory for some hundred times that."""
 
 
 class RunHost:
@@ -58,7 +57,7 @@ class RunHost:
 
     async def _answer(self, module: HostModule, method: str, call: HostCall) -> None:
         try:
-            answer = msgspec.json.encode(await module.answer(self._asker, method, call.arguments))
+            answer = values.encode(await module.answer(self._asker, method, call.arguments))
             if len(answer) <= ANSWER_BYTES:
                 call.answer(True, answer)
             else:
@@ -72,7 +71,7 @@ class RunHost:
             # Not by the end of its run, but by what the module waited for.
             _failed(module, method, call)
         except (Exception, SystemExit):  # noqa: BLE001 - logged
-            # A mistake of ours, or an answer that is not JSON. No library's exit is the daemon's.
+            # A mistake of ours, or an answer that JSON cannot say. No library's exit is the daemon's.
             _failed(module, method, call)
 
 

@@ -189,7 +189,7 @@ class ScriptWatch:
 
     def _dated(self, value: bytes) -> bytes:
         # In the answer itself: one more answer would be one more turn of the script's.
-        return b'{"late":%f,"value":%b}' % (self._late, value or b"null")
+        return msgspec.msgpack.encode({"late": self._late, "value": msgspec.Raw(value)})
 
     def _tell(self) -> None:
         self._probe_came.set()

@@ -9,7 +9,7 @@ from sandbox.process import WorkerSettings
 from sidecar.configuration.tree import Configuration
 
 CALL_INPUT_BYTES: Final = 500_000
-"""More than twice what any call's script is given at its beginning, a SIP message of 64 KB as JSON at worst."""
+"""More than twice what any call's script is given at its beginning, a SIP message of 64 KB at worst."""
 
 
 def decision_pool(configuration: Configuration) -> PoolSettings:

@@ -1,13 +1,13 @@
 """The runner in the test's own process does with each program what a real pool does with it."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from sandbox import values
 from sandbox.host import HostCall
 from sandbox.outcome import Completion, Exceeded, OutOfMemory, Returned, Threw, TimedOut
 from sandbox.pool import Pool
@@ -103,7 +103,7 @@ async def test_it_does_what_a_pool_does(pool: Pool, name: str) -> None:
     ran, expected, more = TABLE[name]
     limits = Limits(**{limit: value for limit, value in more.items() if limit != "entry"})
     invocation = Invocation(
-        program=ran, entry=more.get("entry", "main"), input=json.dumps(7).encode(), limits=limits, correlation_id="c"
+        program=ran, entry=more.get("entry", "main"), input=values.encode(7), limits=limits, correlation_id="c"
     )
     here, there = host(), host()
     completions: list[Completion] = []
@@ -126,7 +126,9 @@ async def test_a_cancelled_run_is_over_at_once(pool: Pool) -> None:
     asked = Asked()
     completions: list[Completion] = []
     ran = suspending("async function main() { await ask('a'); return 1; }")
-    run = EngineRunner().submit(Invocation(program=ran, input=b"1", limits=Limits()), completions.append, asked)
+    run = EngineRunner().submit(
+        Invocation(program=ran, input=values.encode(1), limits=Limits()), completions.append, asked
+    )
     run.cancel()
     asked.calls[0].resolve()
     assert [type(one.outcome).__name__ for one in completions] == ["Cancelled"]
@@ -134,7 +136,7 @@ async def test_a_cancelled_run_is_over_at_once(pool: Pool) -> None:
 
 
 async def test_without_a_host_what_is_asked_is_rejected_as_in_a_pool(pool: Pool) -> None:
-    invocation = Invocation(program=suspending("const main = () => ask(1)"), input=b"1", limits=Limits())
+    invocation = Invocation(program=suspending("const main = () => ask(1)"), input=values.encode(1), limits=Limits())
     completions: list[Completion] = []
     EngineRunner().submit(invocation, completions.append)
     real: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()

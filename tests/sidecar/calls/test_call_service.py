@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from sandbox import values
 from sandbox.errors import WorkerFailed
 from sandbox.outcome import Crashed, Returned
 from sidecar.calls import service as service_module
@@ -22,7 +23,7 @@ from tests.doubles.memory_call import MemoryCall
 from tests.doubles.memory_pools import MemoryPool, MemoryRunner
 
 EMPTY = Snapshot(scripts={}, routes={}, dids={})
-ENDED = Returned(b"{}")
+ENDED = Returned(values.encode({}))
 
 
 def snapshot() -> Snapshot:

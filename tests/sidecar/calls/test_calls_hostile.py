@@ -86,6 +86,18 @@ async def test_a_refusal_with_half_a_character_is_a_refusal(tmp_path: Path) -> N
     assert (exchange.record.code, exchange.record.outcome) == (404, "sip_error")
 
 
+async def test_an_offer_with_half_a_character_is_a_call(tmp_path: Path) -> None:
+    exchange = Exchange(main("await ctx.log(data.cli_name + ' ' + ctx.header('X-A'))"), tmp_path)
+    exchange.call(from_name="Zo\ud83d", headers=[("X-A", "\udc00")])
+    assert exchange.record.log == ["Zo? ?"]
+
+
+async def test_a_variable_wider_than_any_integer_is_text(tmp_path: Path) -> None:
+    exchange = Exchange(main("await ctx.log(typeof data.account + data.account)"), tmp_path, account=2**64)
+    exchange.call()
+    assert exchange.record.log == [f"string{2**64}"]
+
+
 async def test_variables_are_those_of_the_call_alone(tmp_path: Path) -> None:
     body = """
       await ctx.log(['constructor', 'toString', '__proto__'].map((name) => typeof ctx.get(name)).join(' '));

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -36,8 +37,21 @@ async def answer(asker: Asker, method: str, values: list[Any]) -> Any:
     if method == "exits":
         raise SystemExit(3)
     if method == "long":
-        return "x" * (values[0] - len('""'))
+        return "x" * (values[0] - len(b"\xdb1234"))  # the head of a text of more than 64 KB
+    if method == "odd":
+        return ODD[values[0]]
     return object()
+
+
+ODD: dict[str, Any] = {
+    "half a surrogate pair": {"\ud83d": ["cut \ud83d", "\U0001f600"]},
+    "an integer of 64 bits": [2**64 - 1, -(2**63)],
+    "an integer of more": [2**64, -(2**63) - 1, {"deeper": [2**100]}],
+    "a number that is none": [float("nan"), float("inf"), float("-inf")],
+    "bytes": {"key": b"\xff\x00", b"\xff": 1},
+    "a date": datetime(2024, 2, 29, 12, tzinfo=UTC),
+    "keys that are numbers": {1: "a", 2.5: "b"},
+}
 
 
 KV = HostModule(name="kv", javascript="() => ({})", answer=answer)
@@ -52,7 +66,7 @@ class Question:
         host.asked(HostCall(name, list(values), self._answered))
 
     def _answered(self, succeeded: bool, value: bytes) -> None:
-        self.answers.append((succeeded, msgspec.json.decode(value)))
+        self.answers.append((succeeded, msgspec.msgpack.decode(value)))
         self._came.set()
 
     async def answer(self) -> tuple[bool, Any]:
@@ -111,6 +125,39 @@ async def test_an_answer_is_bounded(host: RunHost) -> None:
     assert (await Question(host, "kv.long", run_host.ANSWER_BYTES).answer())[0]
     answered = await Question(host, "kv.long", run_host.ANSWER_BYTES + 1).answer()
     assert answered == (False, {"message": "kv: the answer has more than 1000000 bytes", "name": "RangeError"})
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        ("half a surrogate pair", {"?": ["cut ?", "\U0001f600"]}),
+        ("an integer of 64 bits", [2**64 - 1, -(2**63)]),
+        ("an integer of more", ["18446744073709551616", "-9223372036854775809", {"deeper": [f"{2**100}"]}]),
+        ("a number that is none", [None, None, None]),
+        ("bytes", {"key": "/wA=", "/w==": 1}),
+        ("a date", "2024-02-29T12:00:00Z"),
+        ("keys that are numbers", {"1": "a", "2.5": "b"}),
+    ],
+)
+async def test_what_json_has_not_is_told_as_what_it_has(odd: str, told: Any, host: RunHost) -> None:
+    assert await Question(host, "kv.odd", odd).answer() == (True, told)
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {None: 1}, {(1, 2): 3}, 1j, msgspec.msgpack.Ext(5, b"x"), {"big": 10**5000}]
+)
+async def test_what_json_cannot_say_is_the_modules_mistake(
+    value: Any, monkeypatch: pytest.MonkeyPatch, host: RunHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(ODD, "this", value)
+    answered = await Question(host, "kv.odd", "this").answer()
+    assert answered == (False, {"message": "kv: the host failed", "name": "Error"})
+    assert [line.msg for line in caplog.records] == ["host_module_failed"]
+
+
+async def test_an_error_may_quote_half_a_surrogate_pair(host: RunHost) -> None:
+    answered = await Question(host, "none\udc00.get").answer()
+    assert answered == (False, {"message": "there is no host call none?.get", "name": "Error"})
 
 
 async def test_what_waits_is_given_up_with_its_run(host: RunHost) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sandbox import values
 from sandbox.outcome import Completion, Returned
 from sandbox.pool import PoolSettings
 from sandbox.process import WorkerSettings
@@ -24,7 +25,7 @@ async def runner() -> AsyncIterator[Runner]:
 
 async def run(runner: Runner, name: PoolName) -> Completion:
     ended: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-    invocation = Invocation(program=program(FINE), input=b"{}", limits=Limits())
+    invocation = Invocation(program=program(FINE), input=values.encode({}), limits=Limits())
     runner.pool(name).submit(invocation, ended.set_result)
     return await ended
 
