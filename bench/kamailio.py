@@ -1,6 +1,6 @@
 """Processor time a call of a real Kamailio relaying alone, and asking the sidecar about every call, with SIPp around.
 
-    python bench/kamailio.py [--calls 500] [--rate 100] [--rounds 3]
+    python -m bench.kamailio [--calls 500] [--rate 100] [--rounds 3]
 
 Both Kamailios run the shipped configuration, the one alone with SCRIPTFORGE_OFF, and are measured in turn, round after
 round. Every call is an INVITE answered by the first gateway, an ACK and a BYE; the script changes headers. What an idle
@@ -108,8 +108,45 @@ async def decisions(sidecar: Server) -> dict[str, int]:
     return decided
 
 
-def compare(directory: Path, calls: int, rate: int, rounds: int) -> None:
-    """Measure and print."""
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Kamailio alone and with the sidecar, round for round."""
+
+    calls: int
+    """Of each in a round."""
+    rate: int
+    alone: list[Round]
+    asking: list[Round]
+    decided: dict[str, int]
+    """The sidecar's decisions by outcome, those before the first round as well."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times as much processor time Kamailio uses as alone."""
+        pairs = zip(self.asking, self.alone, strict=True)
+        return statistics.median(asking.kamailio / alone.kamailio for asking, alone in pairs)
+
+    @property
+    def sidecar_micros(self) -> float:
+        """Microseconds of the sidecar and its workers together."""
+        return statistics.median(one.sidecar + one.workers for one in self.asking)
+
+    def __str__(self) -> str:
+        lines = [
+            f"decided {self.decided}, of {WARM_CALLS + self.calls * len(self.asking)} calls",
+            f"{self.calls} calls at {self.rate}/s, {len(self.asking)} rounds; "
+            "microseconds of processor time a call, medians",
+        ]
+        for name, rounds in (("alone", self.alone), ("with the sidecar", self.asking)):
+            kamailio = statistics.median(one.kamailio for one in rounds)
+            sidecar = statistics.median(one.sidecar for one in rounds)
+            workers = statistics.median(one.workers for one in rounds)
+            lines.append(f"{name:18} Kamailio {kamailio:7.0f}   sidecar {sidecar:7.0f}   workers {workers:7.0f}")
+        return "\n".join([*lines, f"Kamailio with the sidecar: {self.ratio:.2f} times alone"])
+
+
+def compare(directory: Path, calls: int, rate: int, rounds: int) -> Comparison:
+    """Measure both in turn."""
     alone = Subject("alone", Kamailio(directory / "alone", ["SCRIPTFORGE_OFF=yes"]), None)
     asking = Kamailio(directory / "asking")
     subjects = [alone]
@@ -135,15 +172,7 @@ def compare(directory: Path, calls: int, rate: int, rounds: int) -> None:
                 subject.sidecar.close()
         alone.kamailio.stop()
         asking.stop()
-    print(f"decided {decided}, of {WARM_CALLS + calls * rounds} calls")
-    print(f"{calls} calls at {rate}/s, {rounds} rounds; microseconds of processor time a call, medians")
-    for subject, measured in zip(subjects, found, strict=True):
-        kamailio = statistics.median(one.kamailio for one in measured)
-        sidecar_micros = statistics.median(one.sidecar for one in measured)
-        workers = statistics.median(one.workers for one in measured)
-        print(f"{subject.name:18} Kamailio {kamailio:7.0f}   sidecar {sidecar_micros:7.0f}   workers {workers:7.0f}")
-    ratio = statistics.median(one.kamailio / other.kamailio for one, other in zip(found[1], found[0], strict=True))
-    print(f"Kamailio with the sidecar: {ratio:.2f} times alone")
+    return Comparison(calls, rate, found[0], found[1], decided)
 
 
 def main() -> None:
@@ -154,7 +183,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scriptforge-bench-") as directory:
-        compare(Path(directory), options.calls, options.rate, options.rounds)
+        print(compare(Path(directory), options.calls, options.rate, options.rounds))
 
 
 if __name__ == "__main__":

@@ -1,24 +1,32 @@
-"""Scripts that wait for their calls: memory of each, and how long one takes to go on.
+"""Scripts that wait for their calls: memory of each, what one costs to begin, and how long it takes to go on.
 
-python bench/suspended.py [COUNT ...]        default: 1000 10000
+    python -m bench.suspended [COUNT ...]        default: 1000 10000
+
+Memory is all that the pool's own process and those below it hold more than before, which root alone may read. Each
+count is measured in a process of its own.
 """
 
 import asyncio
+import multiprocessing
+import os
 import sys
 import time
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Final
 
-import msgspec
 import uvloop
 
+from bench.memory import proportional_bytes
+from sandbox import values
 from sandbox.host import HostCall
 from sandbox.outcome import Completion
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation, Limits, Program
 from sidecar import hosts
+from sidecar.bench.servers import descendants, processor_times
 
 SCRIPT: Final = """
 async function main(data, ctx) {
@@ -29,7 +37,7 @@ async function main(data, ctx) {
   }
 }
 """
-INPUT: Final = msgspec.json.encode(
+INPUT: Final = values.encode(
     {
         "call": {
             "id": "c",
@@ -43,6 +51,7 @@ INPUT: Final = msgspec.json.encode(
     }
 )
 ANSWER: Final = {"status": "success", "value": "1"}
+TURNS: Final = 2_000
 
 
 class Asked:
@@ -60,17 +69,49 @@ class Asked:
         """Do nothing: of a call that ended, nothing is kept here."""
 
 
-def resident_bytes(pid: int) -> int:
-    """What the process holds in memory."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """So many scripts that wait."""
+
+    count: int
+    daemon_bytes: float
+    """Each, in the process that keeps the pool."""
+    workers_bytes: float
+    """Each, in its workers and their parent."""
+    begun_seconds: float
+    """Until all waited."""
+    begun_micros: float
+    """Processor time of the workers to begin one."""
+    there_and_back: list[float]
+    """Microseconds from an answer to the script's next question, in order."""
+
+    @property
+    def bytes_each(self) -> float:
+        """All told."""
+        return self.daemon_bytes + self.workers_bytes
+
+    @property
+    def p50_micros(self) -> float:
+        """Of there and back."""
+        return median(self.there_and_back)
+
+    def __str__(self) -> str:
+        p99 = quantiles(self.there_and_back, n=100)[98]
+        return (
+            f"{self.count:6d} waiting: {self.bytes_each / 1e3:.0f} kB each, of which workers "
+            f"{self.workers_bytes / 1e3:.0f}; {self.bytes_each * self.count / 1e9:.2f} GB; "
+            f"begun at {self.count / self.begun_seconds:.0f}/s, "
+            f"{self.begun_micros:.0f} us of worker each; there and back p50 {self.p50_micros:.0f} us, p99 {p99:.0f} us"
+        )
 
 
-def children() -> list[int]:
-    """The worker processes."""
-    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+def _memory() -> tuple[int, int]:
+    """Bytes of this process and of those below it."""
+    own = os.getpid()
+    return proportional_bytes(own), sum(map(proportional_bytes, descendants(own)))
 
 
-async def measure(count: int) -> None:
+async def _waiting(count: int) -> Waiting:
     pool = Pool(
         PoolSettings(
             workers=1,
@@ -80,7 +121,6 @@ async def measure(count: int) -> None:
         )
     )
     await pool.start()
-    empty = {pid: resident_bytes(pid) for pid in children()}
     program = Program(
         key="menu",
         name="menu.js",
@@ -98,38 +138,42 @@ async def measure(count: int) -> None:
         if completion.run_micros:
             print("ended:", completion.outcome)
 
-    began = time.perf_counter()
-    for _ in range(count):
-        pool.submit(Invocation(program=program, input=INPUT, limits=limits), done, host)
-        while len(waiting) < _ - 200:
+    async def until_waiting(least: int) -> None:
+        while len(waiting) < least:
             asked.clear()
             await asyncio.wait_for(asked.wait(), 30)
-    while len(waiting) < count:
-        asked.clear()
-        await asyncio.wait_for(asked.wait(), 30)
+
+    memory, times, began = _memory(), processor_times(os.getpid()), time.perf_counter()
+    for number in range(count):
+        pool.submit(Invocation(program=program, input=INPUT, limits=limits), done, host)
+        await until_waiting(number - 200)
+    await until_waiting(count)
     seconds = time.perf_counter() - began
-    busy = max(children(), key=lambda pid: resident_bytes(pid) - empty.get(pid, 0))
-    each = (resident_bytes(busy) - empty[busy]) / count
+    _, used = processor_times(os.getpid()).since(times)
+    daemon, workers = (now - before for now, before in zip(_memory(), memory, strict=True))
     micros = []
-    for turn in range(2000):
-        call = waiting[turn % len(waiting)]
-        asked.clear()
-        length = len(waiting)
+    for turn in range(TURNS):
+        call = waiting[turn % count]
         start = time.perf_counter()
         call.resolve(ANSWER)
-        while len(waiting) == length:
-            asked.clear()
-            await asyncio.wait_for(asked.wait(), 5)
+        await until_waiting(count + 1)
         micros.append((time.perf_counter() - start) * 1e6)
         waiting[turn % count] = waiting.pop()
-    p99 = quantiles(micros, n=100)[98]
-    print(
-        f"{count:6d} waiting: {each / 1000:.0f} kB each, begun at {count / seconds:.0f}/s, "
-        f"there and back p50 {median(micros):.0f} us, p99 {p99:.0f} us"
-    )
     await pool.close()
+    return Waiting(count, daemon / count, workers / count, seconds, used / count * 1e6, micros)
+
+
+def measure(count: int) -> Waiting:
+    """Measure in a process of its own, whose memory nothing was in before."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_measure, count).result()
+
+
+def _measure(count: int) -> Waiting:
+    measured: Waiting = uvloop.run(_waiting(count))
+    return measured
 
 
 if __name__ == "__main__":
-    for asked_for in [int(text) for text in sys.argv[1:]] or [1000, 10_000]:
-        uvloop.run(measure(asked_for))
+    for asked_for in [int(text) for text in sys.argv[1:]] or [1_000, 10_000]:
+        print(measure(asked_for))

@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 import uvloop
 
-from bench.voice_far_end import HOST, FarEnd, far_end
+from bench.voice_far_end import HOST, FarEnd, Heard, far_end
 from sidecar.bench import workload
 from sidecar.bench.load import Load
 from sidecar.bench.servers import Server, serve_command
@@ -162,28 +162,43 @@ def processor_time(bench: Bench, found: list[float]) -> Iterator[None]:
     found += bench.server.processor_times().since(before)
 
 
-async def setups(bench: Bench, rates: list[int], seconds: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls placed at a rate, and the milliseconds of processor time that each of them cost."""
+
+    name: str
+    calls: int
+    rate: int
+    placed: Placed
+    daemon_ms: float
+    workers_ms: float
+
+    def __str__(self) -> str:
+        placed = self.placed
+        return (
+            f"{self.name}: {self.calls} calls at {self.rate}/s, {placed.succeeded} succeeded, {placed.failed} failed, "
+            f"{placed.retransmitted} messages sent again, {placed.succeeded / placed.seconds:.0f} calls/s; CPU a call: "
+            f"daemon {self.daemon_ms:.2f} ms, workers {self.workers_ms:.2f} ms"
+        )
+
+
+async def setups(bench: Bench, rate: int, seconds: float) -> Calls:
     """Calls that a script answers and hangs up at once."""
-    for rate in rates:
-        await place(bench, "set-ups", "agent_call_in_hung_up", "brief", rate, round(rate * seconds))
+    return await place(bench, "set-ups", "agent_call_in_hung_up", "brief", rate, round(rate * seconds))
 
 
-async def bridges(bench: Bench, rates: list[int], seconds: float) -> None:
-    """Calls that a script bridges to another SIPp; the caller hangs up."""
+async def bridges(bench: Bench, rate: int, seconds: float) -> Calls:
+    """Calls that a script bridges to another SIPp, each of two set-ups of that rate; the caller hangs up."""
     async with Sipp(bench, "agent_call_out", ["-p", str(bench.callee_port), "-m", "1000000"]).running():
-        for rate in rates:
-            await place(bench, "bridged", "agent_call_in", "bridge", rate // 2, round(rate // 2 * seconds))
+        return await place(bench, "bridged", "agent_call_in", "bridge", rate // 2, round(rate // 2 * seconds))
 
 
-async def place(bench: Bench, name: str, scenario: str, destination: str, rate: int, calls: int) -> None:
+async def place(bench: Bench, name: str, scenario: str, destination: str, rate: int, calls: int) -> Calls:
+    """Calls of that rate, until all have ended."""
     used: list[float] = []
     with processor_time(bench, used):
         placed = await callers(bench, scenario, destination, calls, rate, hold=0.2).finish()
-    print(
-        f"{name}: {calls} calls at {rate}/s, {placed.succeeded} succeeded, {placed.failed} failed, "
-        f"{placed.retransmitted} messages sent again, {placed.succeeded / placed.seconds:.0f} calls/s; CPU a call: "
-        f"daemon {used[0] / calls * 1e3:.2f} ms, workers {used[1] / calls * 1e3:.2f} ms"
-    )
+    return Calls(name, calls, rate, placed, used[0] / calls * 1e3, used[1] / calls * 1e3)
 
 
 @contextlib.asynccontextmanager
@@ -198,22 +213,40 @@ async def calls_up(bench: Bench, calls: int, seconds: float) -> AsyncIterator[No
         await process.wait()
 
 
-async def playback(bench: Bench, counts: list[int], seconds: float) -> None:
-    """Calls that hear sound and talk: what their far end hears of them."""
-    for calls in counts:
-        used: list[float] = []
-        async with calls_up(bench, calls, seconds):
-            bench.audio.begin()
-            with processor_time(bench, used):
-                await asyncio.sleep(seconds)
-            heard = bench.audio.heard()
-        print(
-            f"full duplex: {calls} calls, {heard.streams} streams heard, "
+@dataclass(frozen=True, slots=True)
+class FullDuplex:
+    """So many calls that hear sound and talk, and what their far end heard of them."""
+
+    calls: int
+    heard: Heard
+    core_share: float
+    """Of one core, for the daemon."""
+
+    @property
+    def daemon_ms(self) -> float:
+        """Milliseconds of the daemon's processor time for a second of one call."""
+        return self.core_share / self.calls * 1e3
+
+    def __str__(self) -> str:
+        heard = self.heard
+        return (
+            f"full duplex: {self.calls} calls, {heard.streams} streams heard, "
             f"{heard.packets / heard.seconds:,.0f} packets/s, {heard.lost} lost; "
-            f"daemon {100 * used[0] / seconds:.0f} % of a core, "
-            f"{used[0] / seconds / calls * 1e3:.2f} ms CPU a call-second; lateness ms p50 {heard.late_ms[0]:.1f} "
+            f"daemon {100 * self.core_share:.0f} % of a core, "
+            f"{self.daemon_ms:.2f} ms CPU a call-second; lateness ms p50 {heard.late_ms[0]:.1f} "
             f"p99 {heard.late_ms[1]:.1f} most {heard.late_ms[2]:.1f}"
         )
+
+
+async def playback(bench: Bench, calls: int, seconds: float) -> FullDuplex:
+    """Calls that hear sound and talk, for so long."""
+    used: list[float] = []
+    async with calls_up(bench, calls, seconds):
+        bench.audio.begin()
+        with processor_time(bench, used):
+            await asyncio.sleep(seconds)
+        heard = bench.audio.heard()
+    return FullDuplex(calls, heard, used[0] / seconds)
 
 
 async def decisions(bench: Bench, calls: int, rate: int) -> None:
@@ -248,11 +281,14 @@ async def run(options: argparse.Namespace) -> None:
             directory.mkdir()
             async with daemon(directory, audio_end) as bench:
                 if what == "setups":
-                    await setups(bench, options.rates, options.seconds)
+                    for rate in options.rates:
+                        print(await setups(bench, rate, options.seconds))
                 elif what == "playback":
-                    await playback(bench, options.calls, options.seconds)
+                    for calls in options.calls:
+                        print(await playback(bench, calls, options.seconds))
                 elif what == "bridges":
-                    await bridges(bench, options.rates, options.seconds)
+                    for rate in options.rates:
+                        print(await bridges(bench, rate, options.seconds))
                 else:
                     await decisions(bench, options.calls[0], options.rates[0])
 

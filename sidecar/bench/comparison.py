@@ -16,7 +16,7 @@ from sidecar.bench import report, workload
 from sidecar.bench.inline import Inline
 from sidecar.bench.load import Load
 from sidecar.bench.report import Case, Report
-from sidecar.bench.servers import Server, start_daemon, start_node
+from sidecar.bench.servers import NODE, Server, start_daemon, start_node
 from sidecar.bench.slices import Slice
 
 SLICE_SECONDS: Final = 0.5
@@ -92,6 +92,7 @@ async def _measure(plan: Plan, inline: Mapping[int, Inline], subjects: Sequence[
             subject.server.between_slices()
             measured = await subject.load.measure(requests[case.size][: case.scripts], case.in_flight, seconds)
             slices[subject.server, case].append(measured)
+    node = next((subject.server for subject in subjects if subject.server.name == NODE), None)
     return Report(
         machine=report.machine(),
         seconds=plan.seconds,
@@ -104,6 +105,7 @@ async def _measure(plan: Plan, inline: Mapping[int, Inline], subjects: Sequence[
                 slices[subject.server, case],
                 limits[case.scripts, case.size],
                 slices.get((subject.server, case._replace(scripts=1))) if case.scripts != 1 else None,
+                slices[node, case] if node is not None and node is not subject.server else None,
             )
             for subject, case in itertools.product(subjects, cases)
         ],

@@ -1,6 +1,7 @@
 """The servers under test: real processes, with the processor time that each of them has used."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -18,11 +19,13 @@ START_SECONDS: Final = 60.0
 """To load and check a catalog of thousands of scripts, on a machine that has other work."""
 STOP_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.02
+NODE: Final = "node"
+"""The name of the Node server."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessorTimes:
-    """Seconds of processor time so far: of the process, and of each of its children."""
+    """Seconds of processor time so far: of the process, and of each of those below it."""
 
     server: float
     children: Mapping[int, float]
@@ -59,7 +62,7 @@ class Server:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             await client.call("ping")
-            self._children = _children(self._process.pid)
+            self._children = descendants(self._process.pid)
             return client
         self.close()
         last = self._output.read_text(errors="replace").strip().splitlines()[-3:]
@@ -72,7 +75,7 @@ class Server:
     def between_slices(self) -> None:
         """Forget the log so far and look for workers that were started meanwhile; called while nothing is in flight."""
         os.truncate(self._output, 0)
-        self._children = _children(self._process.pid)
+        self._children = descendants(self._process.pid)
 
     def close(self) -> None:
         """End the process."""
@@ -107,12 +110,12 @@ def start_node(program: Path, directory: Path, catalog: Path, adapter: Path) -> 
     """The server of ``bench/node``: the same scripts in V8, on the same protocol."""
     socket = directory / "node-socket"
     arguments = ["node", "--no-node-snapshot", str(program), str(socket), str(catalog / "scripts"), str(adapter)]
-    return Server("node", 0, arguments, directory, socket)
+    return Server(NODE, 0, arguments, directory, socket)
 
 
 def processor_times(process: int) -> ProcessorTimes:
-    """Processor seconds used so far by any process and by the children that it has now."""
-    return _times(process, _children(process))
+    """Processor seconds used so far by any process and by those below it that there are now."""
+    return _times(process, descendants(process))
 
 
 def _times(process: int, children: Sequence[int]) -> ProcessorTimes:
@@ -128,9 +131,15 @@ def _processor_time(process: int) -> float:
         return 0.0
 
 
-def _children(process: int) -> tuple[int, ...]:
-    """Every task has its own list, and the worker of a task belongs to the process."""
+def descendants(process: int) -> tuple[int, ...]:
+    """The processes that a process has started, those that they have started, and so on."""
     found: list[int] = []
-    for task in Path(f"/proc/{process}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
+    waiting = [process]
+    while waiting:
+        # One that has ended meanwhile has none. Every task has a list of its own.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for task in Path(f"/proc/{waiting.pop()}/task").iterdir():
+                started = [int(child) for child in (task / "children").read_text().split()]
+                found += started
+                waiting += started
     return tuple(found)
