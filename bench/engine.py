@@ -1,13 +1,14 @@
 """All that is wanted of the engine, in one run: decisions, scripts that wait, calls, a worker's death, Kamailio.
 
-    python -m bench.engine [--seconds 4] [--json FILE] [decisions | waiting | calls | killed | kamailio ...]
+    python -m bench.engine [--seconds 4] [--first] [--json FILE] [decisions | waiting | calls | killed | kamailio ...]
 
 Needs root (the memory of confined workers), SIPp, Kamailio, and `npm ci` in bench/node. Takes some seven minutes. Each
-section says the machine's load before it; on a machine that has other work only the ratios and, less so, the processor
-times say anything.
+section says the machine's load before it. On a machine that has other work only the ratios and, less so, the processor
+times say anything; with --first what is measured comes before that, as far as that goes.
 """
 
 import argparse
+import contextlib
 import signal
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import uvloop
 
 from bench import kamailio, killed_worker, suspended, voice
 from bench.goals import Found, Goal, machine_load, table
+from bench.precedence import first
 from bench.voice_far_end import far_end
 from sidecar.bench import report
 from sidecar.bench.comparison import Plan, compare
@@ -176,6 +178,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--seconds", type=float, default=4.0, help="of each case (default: 4)")
+    parser.add_argument("--first", action="store_true", help="before whatever else this machine does")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
@@ -184,9 +187,10 @@ def main() -> None:
     # As Ctrl-C: the processes that are measured and their files go with it.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     rows: list[Found] = []
-    for name in options.sections or SECTIONS:
-        print(f"-- {name}, load {machine_load():.1f}", flush=True)
-        rows += SECTIONS[name](options.seconds)
+    with first() if options.first else contextlib.nullcontext():
+        for name in options.sections or SECTIONS:
+            print(f"-- {name}, load {machine_load():.1f}", flush=True)
+            rows += SECTIONS[name](options.seconds)
     print(f"\n{report.machine()}\n\n{table(rows)}")
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")

@@ -12,7 +12,7 @@ from sidecar.bench.servers import ProcessorTimes, Server
 from sidecar.bench.slices import LEAD_SHARE, Slice
 from sidecar.bench.workload import DECIDED, Request
 from sidecar.errors import SidecarError
-from sipio.errors import SipioError
+from sipio.errors import MalformedMessage, SipioError
 from sipio.rpc.client import RpcClient
 from sipio.rpc.values import ValueDecoder
 
@@ -26,7 +26,24 @@ class Answered(msgspec.Struct, frozen=True):
     headers: dict[str, Any]
 
 
-_ANSWER: Final = ValueDecoder(Answered)
+_decode: Final = msgspec.msgpack.Decoder(Answered).decode
+
+
+class _AnswerDecoder(ValueDecoder):
+    """Decodes an answer as a client of the sidecar's would: it sends no text as bin, so that none has to be looked for.
+    That takes 20 us of 2 KB, on cores that the daemon and its workers want as well."""
+
+    __slots__ = ()
+
+    def decode(self, data: "bytes | msgspec.Raw", root: str) -> Any:
+        """Decode. Raises MalformedMessage."""
+        try:
+            return _decode(data)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise MalformedMessage(f"{root}: {error}") from error
+
+
+_ANSWER: Final = _AnswerDecoder(Answered)
 
 
 class Load:
