@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -22,27 +22,28 @@ from sandbox.host import Host
 from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
 from sandbox.status import Tag
+from sidecar._result_check import look
 from sidecar.bench import workload
 from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.decisions.service import ended_decision
 from sidecar.hosts import routing as routing_host
+from sidecar.hosts import routing_result
 from sidecar.hosts.grants import Grants
 from sidecar.logs.logger import open_output
 from sidecar.operations.events import Events
 from sidecar.operations.metrics import DecisionMetrics
-from sidecar.operations.records import DecisionLog, DecisionRecord, record_of
+from sidecar.operations.records import DecisionLog, EndedDecision
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import decision_programs
 from sidecar.runs.runner import Running
-from sipio.routing import Decision, RoutingRequest
-from sipio.routing_shape import check_routing
+from sipio.routing import Decision, RoutingRequest, pack_routing
 from sipio.rpc import messages
 from sipio.rpc.connection import RpcConnection
 from sipio.rpc.limits import RpcLimits
 from sipio.rpc.messages import RequestReceived
-from sipio.rpc.switch import PlainRoutingRequest
 from sipio.rpc.values import ValueDecoder
 
 REPETITION: Final = 20
@@ -85,31 +86,29 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     assignment = snapshot.routes[workload.customer(0), ""]
     program = decision_programs(configuration, Grants()).of(snapshot.scripts[assignment.script_id])
     limits = decision_limits(assignment.timeout_ms / 1000, configuration)
-    variables = routing_host.variables_json(assignment.variables)
+    variables = routing_host.pack_variables(assignment.variables)
 
     [asked] = workload.requests(1, size)
-    params = ({"call_id": "1@192.0.2.1", "customer": asked.customer, "routing": asked.routing},)
+    params = ({"call_id": "1@192.0.2.1", "customer": asked.customer, "routing": pack_routing(asked.routing)},)
     frame = messages.encode_request(7, "route", params)
-    decoder = ValueDecoder(list[RoutingRequest], list[PlainRoutingRequest])
-    received = messages.decode_message(frame)
-    assert isinstance(received, RequestReceived)
-    raw = received.params
+    decoder = ValueDecoder(list[RoutingRequest], exact=True)
+    raw = cast("RequestReceived", messages.decode_message(frame)).params
     request: RoutingRequest = decoder.decode(raw, "params")[0]
 
     state = routing_host.initial_state(request.routing)
-    text = routing_host.input_json(state, variables)
+    packed = routing_host.pack_input(state, variables)
     context = Context(program.suspends)
     context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
     context.limit_time(10.0)
-    status = context.start(text, "", 0.0)
+    status = context.start(packed, "", 0.0)
     assert status.tag is Tag.RETURNED, status
     result = status.payload
 
     def script() -> None:
         context.finish()
-        context.start(text, "", 0.0)
+        context.start(packed, "", 0.0)
 
-    invocation = Invocation(program=program, input=text, limits=limits, correlation_id=request.call_id)
+    invocation = Invocation(program=program, input=packed, limits=limits, correlation_id=request.call_id)
     packer = link.packer()
     answer_of_worker = packer.pack(link.done(7, Tag.RETURNED, result, None, 60, 60))
     from_worker = link.unpacker()
@@ -121,18 +120,19 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     [answer] = unpack()
     output = open_output(LogSection(), os.open(os.devnull, os.O_WRONLY))
     log, metrics = DecisionLog(LogSection(), output), DecisionMetrics()
-    events: Events[DecisionRecord] = Events()
+    events: Events[EndedDecision] = Events()
     events.subscribe(log.decided)
     events.subscribe(metrics.decided)
     decided: list[Decision] = []
 
     def ended(one: Decided) -> None:
-        events.publish(record_of(one.request, one.decision), one.request.call_id)
+        events.publish(ended_decision(one), one.request.call_id)
 
     decisions = Decisions(CannedRunner(result), configuration, snapshot, ended)
     silent = Decisions(CannedRunner(result), configuration, snapshot, lambda _: None)
     decisions.route(request, decided.append)
     decision = decided[0]
+    ended_one = EndedDecision(request, decision)
     assert decision.outcome == OutcomeName.RETURNED
     connection = RpcConnection(RpcLimits(), 0.0)
 
@@ -142,19 +142,19 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     return {
         "socket: split and read the envelope": receive,
         "socket: decode the request": lambda: decoder.decode(raw, "params"),
-        "socket: check the routing's shape": lambda: check_routing(request.routing, "routing"),
-        "decide: write the script's input": lambda: routing_host.input_json(
+        "socket: check the routing's shape": lambda: look(request.routing),
+        "decide: write the script's input": lambda: routing_host.pack_input(
             routing_host.initial_state(request.routing), variables
         ),
         "link: pack the run": lambda: packer.pack(link.run(7, invocation, 2.0)),
         "(worker) QuickJS, parse to stringify": script,
         "link: unpack the answer": unpack,
         "link: check the answer": lambda: link.read_up(answer),
-        "decide: read and check the result": lambda: routing_host.read_result(result, state),
+        "decide: read and check the result": lambda: routing_result.read_result(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
-        "record: log line, metrics": lambda: events.publish(record_of(request, decision), request.call_id),
+        "record: log line, metrics": lambda: events.publish(ended_one, request.call_id),
         "socket: encode the answer": lambda: messages.encode_response(7, None, decision),
-        "(msgspec) decode the result alone": lambda: msgspec.json.decode(result),
+        "(msgspec) decode the result alone": lambda: msgspec.msgpack.decode(result),
     }
 
 

@@ -23,7 +23,7 @@ from sidecar.cli.decision_text import decision_text
 from sidecar.cli.routing_changes import label
 from sidecar.cli.terminal import Paint, Painter
 from sipio.errors import SipioError
-from sipio.routing import Decision, RoutingRequest
+from sipio.routing import Decision, RoutingRequest, unpack_routing
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost
 
@@ -100,7 +100,7 @@ async def decisions(address: str, requests: Sequence[RoutingRequest]) -> tuple[d
 
 def before_lines(request: RoutingRequest) -> list[str]:
     """The switch's own decision in a few lines."""
-    routing = request.routing
+    routing = unpack_routing(request.routing)
     lines = [f"{routing['cli']} calls {routing['dest_number']}"]
     for position, destination in enumerate(routing["egress_routing"], 1):
         rate = next(iter(destination["gw"].values())).get("rate")

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from sipio.errors import LocalError
-from sipio.routing import Action, Decision
+from sipio.routing import Action, Decision, unpack_routing
 
 USER_CHARACTERS: Final = 128
 """The longest caller id, number or reason that is passed on: a SIP user part of any numbering plan is far shorter."""
@@ -84,7 +84,7 @@ def read_egress(
             raise DecisionError(f"reject with status {decision.code}")
         reason = "".join(character for character in decision.reason if character.isprintable())
         return Refusal(decision.code, reason[:USER_CHARACTERS])
-    routing = decision.routing
+    routing = unpack_routing(decision.routing)
     entries = routing.get("egress_routing")
     if not isinstance(entries, list):
         raise DecisionError("egress_routing is no list")

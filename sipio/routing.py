@@ -1,11 +1,13 @@
 """What a switch asks for one call, and what it is told: the same for every protocol that carries it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Protocol
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Raw
+
+from sipio.sound_text import with_sound_text
 
 SIP_HEADERS: Final = 512
 """Headers of one request: as many as a SIP message may have here."""
@@ -16,6 +18,27 @@ _Text = Annotated[str, Meta(max_length=SIP_TEXT)]
 
 LONGEST_TIMEOUT_MS: Final = 2**63 - 1
 """Of 64 bits with a sign, which every switch's numbers fit; a switch that has no limit may send it."""
+
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+def pack_routing(routing: Mapping[str, Any]) -> Raw:
+    """A routing as requests and decisions carry it.
+
+    Raises TypeError or OverflowError for what MessagePack cannot say.
+    """
+    try:
+        return Raw(_pack(routing))
+    except UnicodeEncodeError:
+        # One character of somebody's text must not cost the call.
+        return Raw(_pack(with_sound_text(routing)))
+
+
+def unpack_routing(routing: Raw) -> dict[str, Any]:
+    """The routing of a request or a decision. Raises msgspec.MsgspecError for what is none."""
+    return _unpack(routing)
 
 
 class Direction(StrEnum):
@@ -52,8 +75,10 @@ class RoutingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     customer: str = ""
     route: str = ""
     did: str = ""
-    routing: dict[str, Any]
-    """The switch's own decision: ``egress_routing`` (destinations in order), ``cli``, ``dest_number``, ..."""
+    routing: Raw
+    """The switch's own decision: ``egress_routing`` (destinations in order), ``cli``, ``dest_number``, ...
+
+    MessagePack of a map, as it came: whoever needs a part of it decodes it, and mostly nobody does."""
     timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_TIMEOUT_MS)] | None = None
     """The most the switch is ready to wait; shortens the assignment's own timeout, never lengthens it. No time at all
     is a mistake of the switch's and no time-out of a script's."""
@@ -85,9 +110,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     """SIP status of a reject, 300 to 699; 0 for a route."""
     reason: str = ""
-    routing: dict[str, Any]
-    """The routing object as the script left it. Every ``egress_routing[i]`` that has header changes of its own
-    carries them as ``headers: [{key, value}]`` and ``remove_headers: [{key}]``, values always text."""
+    routing: Raw
+    """The routing object as the script left it, MessagePack of a map. Every ``egress_routing[i]`` that has header
+    changes of its own carries them as ``headers: [{key, value}]`` and ``remove_headers: [{key}]``, values always text.
+    """
     headers: HeaderChanges = HeaderChanges()
     outcome: str = "unassigned"
     """How the run ended: returned, sip_error, script_error, timed_out, out_of_memory, crashed, refused,

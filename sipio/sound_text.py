@@ -14,7 +14,12 @@ def sound(text: str) -> str:
 
 def with_sound_text(value: Any) -> Any:
     """A value of maps, lists, plain values and structs with every text of it sound, keys too; structs become maps."""
-    return _sound(msgspec.to_builtins(value, builtin_types=(bytes, datetime), enc_hook=str))
+    return _sound(msgspec.to_builtins(value, builtin_types=(bytes, datetime), enc_hook=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """What is no plain value as one: MessagePack as what it holds, and all else as its text."""
+    return msgspec.msgpack.decode(value) if type(value) is msgspec.Raw else str(value)
 
 
 def _sound(value: Any) -> Any:

@@ -28,7 +28,7 @@ from sidecar.cli.run import UNEXPECTED
 from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
-from sidecar.decisions.service import record_of_decided
+from sidecar.decisions.service import ended_decision
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.operations.hand_over import HandOver
@@ -38,7 +38,7 @@ from sidecar.operations.records import DecisionLog
 from sidecar.operations.shutdown import STEP_SECONDS, Phase
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.sip_answer import SipAnswer
-from sipio.routing import Action, RoutingRequest
+from sipio.routing import Action, RoutingRequest, pack_routing, unpack_routing
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.messages import RequestReceived, decode_message
 from tests.acceptance.processes import free_port
@@ -226,13 +226,13 @@ def test_scripts_do_what_is_said_of_them(index: int, expected: tuple[str, Any]) 
     decided = decide(text, kind)
     decision = decided.decision
     assert decided.failure is None
-    destinations = decision.routing["egress_routing"]
+    destinations = unpack_routing(decision.routing)["egress_routing"]
     if decision.action is Action.REJECT:
         assert decision.code == result
     elif result == "unchanged":
-        assert decision.routing == CALL.routing
+        assert unpack_routing(decision.routing) == unpack_routing(CALL.routing)
     elif result == "cli":
-        assert decision.routing["cli"] == "442079460100"
+        assert unpack_routing(decision.routing)["cli"] == "442079460100"
     elif result == "changed":
         assert destinations[0]["headers"] == [{"key": "X-Priority", "value": "high"}]
     elif result == 2:
@@ -324,11 +324,13 @@ def test_the_sample_record_is_one_that_the_log_would_have() -> None:
         call_id=shown["call_id"],
         customer=shown["customer"],
         route=shown["route"],
-        routing={
-            "cli": shown["cli"],
-            "dest_number": shown["dest_number"],
-            "egress_routing": [{"gw": {gateway: {}}} for gateway in shown["gateways_in"]],
-        },
+        routing=pack_routing(
+            {
+                "cli": shown["cli"],
+                "dest_number": shown["dest_number"],
+                "egress_routing": [{"gw": {gateway: {}}} for gateway in shown["gateways_in"]],
+            }
+        ),
     )
     decisions.route(request, lambda _decision: None)
     name, _, message = shown["error"].partition(": ")
@@ -337,7 +339,7 @@ def test_the_sample_record_is_one_that_the_log_would_have() -> None:
     runner.runs[0].end(Threw(file, name, message, Location(int(line), int(column))), *lines)
     written: list[bytes] = []
     output: Any = SimpleNamespace(write=written.append)
-    DecisionLog(LogSection(), output).decided(record_of_decided(decided[0]))
+    DecisionLog(LogSection(), output).decided(ended_decision(decided[0]))
     logged = json.loads(written[0])
     assert list(logged) == list(shown)
     assert list(logged["micros"]) == list(shown["micros"])

@@ -1,4 +1,4 @@
-"""The same scripts on the same data in QuickJS in this process, JSON text to JSON text: the limit."""
+"""The same scripts on the same data in QuickJS in this process, MessagePack to MessagePack: the limit."""
 
 import time
 from array import array
@@ -15,6 +15,7 @@ from sidecar.hosts import routing as routing_host
 from sidecar.hosts.grants import Grants
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.programs import decision_programs
+from sipio.routing import pack_routing
 
 
 class Inline:
@@ -31,10 +32,9 @@ class Inline:
             program = programs.of(snapshot.scripts[assignment.script_id])
             context = Context(program.suspends)
             context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
-            variables = routing_host.variables_json(assignment.variables)
-            self._runs.append(
-                (context, routing_host.input_json(routing_host.initial_state(request.routing), variables))
-            )
+            variables = routing_host.pack_variables(assignment.variables)
+            state = routing_host.initial_state(pack_routing(request.routing))
+            self._runs.append((context, routing_host.pack_input(state, variables)))
 
     def measure(self, scripts: int, seconds: float) -> Slice:
         """Run the first so many scripts in turn. Raises SidecarError where one fails."""

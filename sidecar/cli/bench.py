@@ -94,7 +94,7 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
     from sidecar.kind import Kind  # noqa: PLC0415
     from sidecar.language.check import check_script  # noqa: PLC0415
     from sidecar.report import report  # noqa: PLC0415
-    from sipio.routing import RoutingRequest  # noqa: PLC0415
+    from sipio.routing import RoutingRequest, pack_routing  # noqa: PLC0415
 
     name = str(script)
     text = _text(script)
@@ -107,7 +107,7 @@ def _own(script: Path, variables: Path | None, size: int) -> "OwnScript":
         raise SidecarError(report(error.problems, {}).rstrip()) from error
     configuration = Configuration()
     subject = make_script(id=script.stem, name=script.name, kind=Kind.SCRIPT, text=text)
-    request = RoutingRequest(call_id="scriptforge-bench", routing=workload.routing(size))
+    request = RoutingRequest(call_id="scriptforge-bench", routing=pack_routing(workload.routing(size)))
     try:
         assignment = assign(subject, given, None, configuration)
         snapshot = Snapshot(scripts={subject.id: subject}, routes={("", ""): assignment}, dids={})

@@ -14,7 +14,7 @@ from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity
 from sipio.errors import MalformedMessage
-from sipio.routing import RoutingRequest
+from sipio.routing import RoutingRequest, pack_routing
 from sipio.routing_shape import check_routing
 
 STANDARD_INPUT: Final = "-"
@@ -24,6 +24,10 @@ DATA_BYTES: Final = 16_777_216
 REQUEST_KEYS: Final = frozenset(field.name for field in msgspec.structs.fields(RoutingRequest))
 SHARED_KEYS: Final = frozenset({"egress_routing", "headers", "remove_headers"})
 """What a script finds at ``data`` as well as at ``data.routing``: authors paste it in both places."""
+
+
+class _Routed(msgspec.Struct):
+    routing: dict[str, Any]
 
 
 class InputError(Exception):
@@ -56,8 +60,10 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InputError(Problem(name, 0, 0, Severity.ERROR, f"is not JSON: {reason}")) from error
     try:
-        request = msgspec.convert(_request_fields(given, call_id), RoutingRequest)
-        check_routing(request.routing, "routing")
+        fields = _request_fields(given, call_id)
+        routing = msgspec.convert(fields, _Routed).routing
+        request = msgspec.convert({**fields, "routing": pack_routing(routing)}, RoutingRequest)
+        check_routing(routing, "routing")
     except msgspec.ValidationError as error:
         message = str(error).replace("`$.", "`").replace(" - at", " at")
         raise InputError(Problem(name, 0, 0, Severity.ERROR, message)) from error

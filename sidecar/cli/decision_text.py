@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from msgspec import Raw, structs
+
 from sandbox.outcome import LogLine
 from sidecar.cli.routing_changes import Line, Sign, changes, label
 from sidecar.cli.terminal import Paint, Painter
@@ -11,7 +13,7 @@ from sidecar.report import report
 from sidecar.runs.failure import Failure
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.text import escaped, safe_json
-from sipio.routing import Action, Decision
+from sipio.routing import Action, Decision, unpack_routing
 
 EXIT_STATUS: Mapping[str, int] = {
     OutcomeName.RETURNED: 0,
@@ -57,11 +59,12 @@ def exit_status(decision: Decision) -> int:
     return EXIT_STATUS.get(decision.outcome, EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
 
 
-def decision_text(before: Mapping[str, Any], decision: Decision, paint: Painter) -> str:
+def decision_text(given: Raw, decision: Decision, paint: Painter) -> str:
     """The verdict, what changed of the switch's own routing, and the time by stage."""
-    parts = [_verdict(before, decision, paint)]
+    before, after = unpack_routing(given), unpack_routing(decision.routing)
+    parts = [_verdict(before, after, decision, paint)]
     if decision.action is Action.ROUTE:
-        parts.append(changes_text(changes(before, decision), paint))
+        parts.append(changes_text(changes(before, after, decision.headers), paint))
     return "\n".join(part for part in parts if part) + "\n"
 
 
@@ -113,19 +116,20 @@ def decision_json(
     console: Sequence[tuple[str, LogLine]] | None = None,
 ) -> str:
     """One JSON object for programs. ``failure`` and ``console`` are known only where the script was run here."""
-    told: dict[str, Any] = {"decision": decision, "exit_status": exit_status(decision)}
+    shown = {**structs.asdict(decision), "routing": unpack_routing(decision.routing)}
+    told: dict[str, Any] = {"decision": shown, "exit_status": exit_status(decision)}
     if console is not None:
         told["failure"] = failure
         told["console"] = [{"script": script, "level": line.level, "text": line.text} for script, line in console]
     return safe_json(told).decode()
 
 
-def _verdict(before: Mapping[str, Any], decision: Decision, paint: Painter) -> str:
+def _verdict(before: Mapping[str, Any], after: Mapping[str, Any], decision: Decision, paint: Painter) -> str:
     ended = _ended(decision)
     if decision.action is Action.REJECT:
         answer = f"REJECT {decision.code} {escaped(decision.reason)}".rstrip()
         return f"{paint(answer, Paint.BAD)}  ({ended})"
-    destinations = decision.routing.get("egress_routing")
+    destinations = after.get("egress_routing")
     if isinstance(destinations, list) and destinations:
         labels = [label(destination, position) for position, destination in enumerate(destinations, 1)]
         to = f"to {escaped(labels[0])}" + (f", then {escaped(', '.join(labels[1:]))}" if labels[1:] else "")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.header_rules import folded
-from sipio.routing import Decision, HeaderChanges
+from sipio.routing import HeaderChanges
 
 VALUE_CHARACTERS: Final = 100
 """The most characters that are shown of one value; longer ones are cut."""
@@ -35,18 +35,18 @@ class Line:
     depth: int = 0
 
 
-def changes(before: Mapping[str, Any], decision: Decision) -> list[Line]:
+def changes(before: Mapping[str, Any], after: Mapping[str, Any], common: HeaderChanges) -> list[Line]:
     """Every difference that reaches the call, in the order of the message: numbers, headers, destinations.
 
-    Empty where the switch's own decision stands as it was. Destinations are all listed as soon as one of them differs.
+    ``common`` are the header changes for all destinations. Empty where the switch's own decision stands as it was.
+    Destinations are all listed as soon as one of them differs.
     """
-    after = decision.routing
     lines = [*_values(_without_lists(before), _without_lists(after), "")]
     # A routing handed back untouched still has the switch's own changes in it; one that a script left has not.
     own = _changes_of(after)
     common = HeaderChanges(
-        add=[*decision.headers.add, *own.add],
-        remove=[*decision.headers.remove, *own.remove],
+        add=[*common.add, *own.add],
+        remove=[*common.remove, *own.remove],
     )
     lines += _headers(_changes_of(before), common, "all destinations")
     destinations = _destinations(_list(before), _list(after))

@@ -3,16 +3,17 @@ switch is told in the end. Deadlines and failure policy are applied here and now
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
-from msgspec import structs
+from msgspec import Raw, structs
 
 from sandbox.outcome import Cancelled, Completion, LogLine, Refused, Returned, Stage, TimedOut
 from sandbox.program import Invocation, Limits, Program
 from sidecar.catalog.model import Assignment, Script
 from sidecar.header_rules import RuleViolation
 from sidecar.hosts import routing as routing_host
+from sidecar.hosts import routing_result
 from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
 from sidecar.runs.failure import Failure, failure_of, rule_broken
@@ -85,7 +86,7 @@ class Step:
         self.told_open = False
         self.reads_sip = routing_host.reads_sip(script.text)
         self.unusable = unusable
-        self.variables = routing_host.variables_json(assignment.variables, tells_unread=tells_unread)
+        self.variables = routing_host.pack_variables(assignment.variables, tells_unread=tells_unread)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
 
 
@@ -179,9 +180,9 @@ class Deciding:
     def _start(self, step: Step, state: routing_host.RoutingState) -> None:
         request = self._request
         sip = (request.sip or _UNTOLD) if step.reads_sip else None
-        text = routing_host.input_json(state, step.variables, sip)
+        packed = routing_host.pack_input(state, step.variables, sip)
         if self._index == 0:
-            routing_host.check_size(text, step.variables, step.limits.result_bytes)
+            routing_host.check_size(packed, step.variables, step.limits.result_bytes)
         self._state = state
         self._handed = _now()
         limits = self._limits(step)
@@ -194,7 +195,7 @@ class Deciding:
         invocation = Invocation(
             program=step.program,
             entry=step.entry,
-            input=text,
+            input=packed,
             limits=limits,
             # A DID's calls may name no customer: its scripts share nothing with another's then either.
             customer=request.customer or request.did,
@@ -255,23 +256,23 @@ class Deciding:
         before = self._state
         assert before is not None  # noqa: S101 - set before the run was
         try:
-            after = routing_host.read_result(outcome.value, before)
+            after = routing_result.read_result(outcome.value, before)
         except RuleViolation as error:
             step.count.failures += 1
             failure = rule_broken(error, step.program.name, step.program.text)
             self._fail(step, failure, step.assignment.error_action)
             return
-        if isinstance(after, routing_host.Rejection):
+        if isinstance(after, routing_result.Rejection):
             self._reject(OutcomeName.SIP_ERROR, SipAnswer(after.code, after.reason or reason_phrase(after.code)), step)
             return
         for key in after.unread:
-            self._console.append((step.reference.id, LogLine("warn", routing_host.unread_text(key))))
+            self._console.append((step.reference.id, LogLine("warn", routing_result.unread_text(key))))
         self._advance(after)
 
     def _advance(self, state: routing_host.RoutingState) -> None:
         self._index += 1
         if self._index < len(self._steps):
-            self._start(self._steps[self._index], state)
+            self._start(self._steps[self._index], routing_host.handed_on(state))
             return
         if state.routing is self._request.routing:
             # Every script failed and was passed over: the switch's own decision, as it was.
@@ -291,7 +292,7 @@ class Deciding:
 
     # ---- answers ----
 
-    def _route(self, outcome: OutcomeName, routing: dict[str, Any], headers: HeaderChanges) -> None:
+    def _route(self, outcome: OutcomeName, routing: Raw, headers: HeaderChanges) -> None:
         failure = self._failure
         own = self._own
         self._end(

@@ -15,7 +15,7 @@ from sidecar.logs.output import LineOutput
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.events import Events
 from sidecar.operations.metrics import DecisionMetrics
-from sidecar.operations.records import DecisionLog, DecisionRecord, record_of
+from sidecar.operations.records import DecisionLog, EndedDecision
 from sidecar.runs.failure import in_words
 from sidecar.runs.runner import PoolName, Runner
 
@@ -44,7 +44,7 @@ class DecisionService:
         self.decisions = Decisions(runner.pool(PoolName.DECISIONS), configuration, nothing, self._decided, grants)
         """The router that switches ask."""
         self.metrics = DecisionMetrics()
-        self.events: Events[DecisionRecord] = Events()
+        self.events: Events[EndedDecision] = Events()
         self.events.subscribe(DecisionLog(configuration.log, output).decided)
         self.events.subscribe(self.metrics.decided)
 
@@ -103,7 +103,7 @@ class DecisionService:
 
     def _decided(self, decided: Decided) -> None:
         call_id = decided.request.call_id
-        self.events.publish(record_of_decided(decided), call_id)
+        self.events.publish(ended_decision(decided), call_id)
         for script, line in decided.console if decided.console and _log.debugs else ():
             _log.debug("console", call_id=call_id, script=script, console=line.level, text=line.text)
         console = self._console
@@ -114,16 +114,14 @@ class DecisionService:
                 console.write(call_id, decided.failed_script, "failed", in_words(decided.failure))
 
 
-def record_of_decided(decided: Decided) -> DecisionRecord:
-    """The record of a decision, with the script failure that there was."""
+def ended_decision(decided: Decided) -> EndedDecision:
+    """What observers are told of a decision, with the script failure that there was."""
     failure = decided.failure
-    if failure is None:
-        return record_of(decided.request, decided.decision, console_lines=len(decided.console), scripts=decided.scripts)
-    return record_of(
+    return EndedDecision(
         decided.request,
         decided.decision,
-        error=failure.message,
-        error_location=failure.location,
-        console_lines=len(decided.console),
-        scripts=decided.scripts,
+        failure.message if failure is not None else "",
+        failure.location if failure is not None else "",
+        len(decided.console),
+        decided.scripts,
     )

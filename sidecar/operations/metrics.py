@@ -15,7 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from sidecar import __version__
-from sidecar.operations.records import DecisionRecord
+from sidecar.operations.records import EndedDecision
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sipio.routing import Action
 
@@ -61,15 +61,16 @@ class DecisionMetrics(Collector):
         self._rejected: dict[int, int] = {}
         self._stages: dict[str, list[int]] = {stage: _no_counts() for stage in KNOWN_STAGES}
 
-    def decided(self, record: DecisionRecord) -> None:
+    def decided(self, ended: EndedDecision) -> None:
         """Count one decision."""
-        key = (record.outcome, record.decision)
+        decision = ended.decision
+        key = (decision.outcome, decision.action)
         self._decisions[key] = self._decisions.get(key, 0) + 1
-        code = record.code
+        code = decision.code
         if code:
             self._rejected[code] = self._rejected.get(code, 0) + 1
         stages = self._stages
-        for stage, micros in record.micros.items():
+        for stage, micros in decision.micros.items():
             # One list a stage: the count of each bucket, of what is above them all, and the sum at the end.
             try:
                 counts = stages[stage]

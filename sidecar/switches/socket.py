@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from sidecar._result_check import look
 from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.errors import ConfigurationError
 from sidecar.lifecycle import PartState
@@ -54,6 +55,7 @@ class SocketPart:
             stats=stats,
             scripts=scripts,
             more={**self._calls.methods, **(more or {})},
+            look=look,
         )
         self._server = RpcServer(self._methods.methods, rpc_limits(self._section))
         self._bound: list[ListenAddress] = []

@@ -10,7 +10,7 @@ from sipio.call_control import CallOffer
 from sipio.errors import MalformedMessage
 from sipio.freeswitch.offer import Arrival
 from sipio.number import read_number
-from sipio.routing import SIP_HEADERS, Direction, RoutingRequest, SipRequest
+from sipio.routing import SIP_HEADERS, Direction, RoutingRequest, SipRequest, pack_routing
 
 CANDIDATES: Final = 500
 """Gateways of one call: more than any dialplan tries, and few enough to be read without holding up other calls."""
@@ -75,21 +75,23 @@ def read_question(arrival: Arrival, candidates: Sequence[DialplanCandidate]) -> 
         route=variables.get("scriptforge_route", ""),
         did=read_number(variables.get("scriptforge_did", "")).text,
         sip=SipRequest(uri=_request_uri(variables), source=offer.source, headers=offer.headers[:SIP_HEADERS]),
-        routing={
-            "account_id": offer.customer,
-            "cli": offer.from_user,
-            "dest_number": offer.to_user,
-            "server": offer.to_host,
-            "direction": direction.value,
-            "egress_routing": [
-                {
-                    "gw": {candidate.id: {"cli": offer.from_user, "dial": candidate.dial}},
-                    "headers": [],
-                    "remove_headers": [],
-                }
-                for candidate in candidates
-            ],
-            **parameters_of(offer),
-        },
+        routing=pack_routing(
+            {
+                "account_id": offer.customer,
+                "cli": offer.from_user,
+                "dest_number": offer.to_user,
+                "server": offer.to_host,
+                "direction": direction.value,
+                "egress_routing": [
+                    {
+                        "gw": {candidate.id: {"cli": offer.from_user, "dial": candidate.dial}},
+                        "headers": [],
+                        "remove_headers": [],
+                    }
+                    for candidate in candidates
+                ],
+                **parameters_of(offer),
+            }
+        ),
         timeout_ms=int(timeout) if timeout else None,
     )

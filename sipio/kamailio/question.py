@@ -7,7 +7,7 @@ import msgspec
 from sipio.errors import MalformedMessage
 from sipio.kamailio.messages import CallRoute, KamailioCandidate
 from sipio.number import Number, read_number
-from sipio.routing import RoutingRequest, SipRequest
+from sipio.routing import RoutingRequest, SipRequest, pack_routing
 from sipio.sip import NameAddress, Request, Uri, Via, parse_message, parse_uri, parse_via
 
 
@@ -55,28 +55,29 @@ def read_offer(call: CallRoute) -> Offer:
         via = parse_via(invite.get("via") or "")
     except MalformedMessage:
         via = None
+    routing: dict[str, Any] = {
+        "account_id": call.customer,
+        "cli": cli,
+        "dest_number": called.text,
+        "server": server,
+        "direction": call.direction.value,
+        "egress_routing": [_entry(candidate, cli) for candidate in call.candidates],
+    }
+    if calling.parameters:
+        routing["cli_parameters"] = calling.parameters
+    if called.parameters:
+        routing["dest_number_parameters"] = called.parameters
     request = RoutingRequest(
         call_id=call_id,
         direction=call.direction,
         customer=call.customer,
         route=call.route,
         did=_did(call.did, dialled, called),
-        routing={
-            "account_id": call.customer,
-            "cli": cli,
-            "dest_number": called.text,
-            "server": server,
-            "direction": call.direction.value,
-            "egress_routing": [_entry(candidate, cli) for candidate in call.candidates],
-        },
+        routing=pack_routing(routing),
         timeout_ms=call.timeout_ms,
         fail_closed=call.fail_closed,
         sip=SipRequest(method=invite.method, uri=invite.uri, source=call.source, headers=invite.headers),
     )
-    if calling.parameters:
-        request.routing["cli_parameters"] = calling.parameters
-    if called.parameters:
-        request.routing["dest_number_parameters"] = called.parameters
     return Offer(
         call=call,
         invite=invite,

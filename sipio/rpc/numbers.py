@@ -4,17 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from sipio.number import read_number
-from sipio.routing import Decision, RoutingRequest
+from sipio.routing import Decision, RoutingRequest, pack_routing, unpack_routing
 
 
 class WrittenNumbers(msgspec.Struct, frozen=True):
     """The numbers of one routing as its switch wrote them."""
 
-    routing: dict[str, Any]
+    routing: Raw
     """The whole of it, untouched."""
-    read: dict[str, Any]
+    read: Raw
     """What was given to be decided."""
     spellings: dict[tuple[str, str], str]
     """By field and number."""
@@ -25,30 +26,36 @@ class WrittenNumbers(msgspec.Struct, frozen=True):
         """The decision with each number that is what it was spelt as the switch spelt it, with its parameters."""
         if decision.routing is self.read:
             return msgspec.structs.replace(decision, routing=self.routing)
-        routing = {key: value for key, value in decision.routing.items() if key not in self.added}
+        decided = unpack_routing(decision.routing)
+        routing = {key: value for key, value in decided.items() if key not in self.added}
         for field in ("cli", "dest_number"):
             if field in routing:
                 routing[field] = self._spelt(field, routing[field])
         for gateway in _gateways(routing):
             if "cli" in gateway:
                 gateway["cli"] = self._spelt("cli", gateway["cli"])
-        return msgspec.structs.replace(decision, routing=routing)
+        return msgspec.structs.replace(decision, routing=pack_routing(routing))
 
     def _spelt(self, field: str, value: Any) -> Any:
         return self.spellings.get((field, value), value) if isinstance(value, str) else value
 
 
-def read_numbers(request: RoutingRequest) -> tuple[RoutingRequest, WrittenNumbers | None]:
+def read_numbers(
+    request: RoutingRequest, numbers: tuple[Any, Any] | None = None
+) -> tuple[RoutingRequest, WrittenNumbers | None]:
     """The request with its numbers as they are looked up and as scripts see them; None where they were so already.
 
-    Gateways are looked through only where the call's own caller id is written in some other way: they mostly repeat it.
+    ``numbers`` are the routing's ``cli`` and ``dest_number`` where they are known: it is decoded only where one is
+    written in some other way. Gateways are looked through only where the call's own caller id is: they mostly repeat
+    it.
     """
-    given = request.routing
-    if not request.did and _is_read(given.get("cli")) and _is_read(given.get("dest_number")):
+    if request.did:
+        did = read_number(request.did).text
+        if did != request.did:
+            request = msgspec.structs.replace(request, did=did)
+    if numbers is not None and not any(_is_written(value) for value in numbers):
         return request, None
-    did = read_number(request.did).text if request.did else ""
-    if did != request.did:
-        request = msgspec.structs.replace(request, did=did)
+    given = unpack_routing(request.routing)
     changes: dict[str, Any] = {}
     spellings: dict[tuple[str, str], str] = {}
     for field in ("cli", "dest_number"):
@@ -65,9 +72,17 @@ def read_numbers(request: RoutingRequest) -> tuple[RoutingRequest, WrittenNumber
         return request, None
     if "cli" in changes and "egress_routing" in given:
         changes["egress_routing"] = _with_read_callers(given["egress_routing"], spellings)
-    read = {**given, **changes}
+    read = pack_routing({**given, **changes})
     added = tuple(key for key in changes if key not in given)
-    return msgspec.structs.replace(request, routing=read), WrittenNumbers(given, read, spellings, added)
+    return msgspec.structs.replace(request, routing=read), WrittenNumbers(request.routing, read, spellings, added)
+
+
+def _is_written(value: Any) -> bool:
+    """Whether a number is written in another way than scripts see it, or has parameters."""
+    if _is_read(value):
+        return False
+    number = read_number(value)
+    return number.text != value or bool(number.parameters)
 
 
 def _is_read(value: Any) -> bool:

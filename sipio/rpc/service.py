@@ -28,7 +28,7 @@ class Method:
     An ``immediate`` method answers before it returns and does no work to speak of: it is taken whatever is in
     flight, and while draining, so that a cancel or a question for the state gets through when it matters.
 
-    ``plain`` is for params of which much may be anything; see `ValueDecoder`.
+    ``exact`` is for params of which nothing may be anything; see `ValueDecoder`.
     """
 
     __slots__ = ("decoder", "handle", "immediate")
@@ -39,9 +39,9 @@ class Method:
         handle: "Callable[[Any, Responder], None]",
         *,
         immediate: bool = False,
-        plain: Any = None,
+        exact: bool = False,
     ) -> None:
-        self.decoder = ValueDecoder(params, plain)
+        self.decoder = ValueDecoder(params, exact=exact)
         self.handle = handle
         self.immediate = immediate
 

@@ -8,12 +8,11 @@ import msgspec
 
 from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
-from sipio.routing_shape import check_routing
 from sipio.rpc.errors import ConnectionLost, ErrorCode
 from sipio.rpc.numbers import WrittenNumbers, read_numbers
 from sipio.rpc.peer import RpcPeer
+from sipio.rpc.raw_routing import Look, look_at_nothing, read_routing
 from sipio.rpc.service import Method, Responder
-from sipio.rpc.values import Plain
 
 CALL_RECORD: Final = "call.record"
 PROTOCOL_VERSION: Final = 1
@@ -27,12 +26,6 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     notify: list[str] = []
     """Notifications it wants: ``call.record``, the record of each call once it is over."""
-
-
-class PlainRoutingRequest(RoutingRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A routing request of which nothing is bin, as nearly all are."""
-
-    routing: dict[str, Plain]
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +53,6 @@ _Nothing = Annotated[list[dict[str, Any]], msgspec.Meta(max_length=1)]
 _MaybeHello = Annotated[list[Hello], msgspec.Meta(max_length=1)]
 _OneCall = Annotated[list[CallReference], msgspec.Meta(min_length=1, max_length=1)]
 _OneRequest = Annotated[list[RoutingRequest], msgspec.Meta(min_length=1, max_length=1)]
-_OnePlainRequest = Annotated[list[PlainRoutingRequest], msgspec.Meta(min_length=1, max_length=1)]
 
 
 class _Route:
@@ -108,8 +100,11 @@ class SwitchMethods:
         stats: Callable[[], Mapping[str, Any]],
         scripts: Callable[[], Mapping[str, Any]],
         more: Mapping[str, Method] | None = None,
+        look: Look = look_at_nothing,
     ) -> None:
+        """``look`` spares most routings from being decoded."""
         self._router = router
+        self._look = look
         self._stats = stats
         self._scripts = scripts
         self._routes: dict[tuple[RpcPeer, str], list[_Route]] = {}
@@ -117,7 +112,7 @@ class SwitchMethods:
         self.methods: dict[str, Method] = {
             "hello": Method(_MaybeHello, self._hello, immediate=True),
             "ping": Method(_Nothing, self._ping, immediate=True),
-            "route": Method(_OneRequest, self._route, plain=_OnePlainRequest),
+            "route": Method(_OneRequest, self._route, exact=True),
             "cancel": Method(_OneCall, self._cancel, immediate=True),
             "stats": Method(_Nothing, lambda _, responder: responder.result(self._stats()), immediate=True),
             "scripts": Method(_Nothing, lambda _, responder: responder.result(self._scripts()), immediate=True),
@@ -171,12 +166,19 @@ class SwitchMethods:
 
     def _route(self, params: list[RoutingRequest], responder: Responder) -> None:
         request = params[0]
-        try:
-            check_routing(request.routing, "params[0].routing")
-        except MalformedMessage as error:
-            responder.error(ErrorCode.BAD_REQUEST, str(error))
-            return
-        request, written = read_numbers(request)
+        seen = self._look(request.routing)
+        if seen is not None:
+            numbers = seen[3], seen[4]
+        else:
+            try:
+                routing, decoded = read_routing(request.routing, "params[0].routing")
+            except MalformedMessage as error:
+                responder.error(ErrorCode.BAD_REQUEST, str(error))
+                return
+            numbers = decoded.get("cli"), decoded.get("dest_number")
+            if routing is not request.routing:
+                request = msgspec.structs.replace(request, routing=routing)
+        request, written = read_numbers(request, numbers)
         key = (responder.peer, request.call_id)
         route = _Route(self, responder, key, written)
         self._routes.setdefault(key, []).append(route)

@@ -1,7 +1,7 @@
 """Params and results: from a peer's MessagePack to the type wanted, or an error naming the field."""
 
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 import msgpack
 import msgspec
@@ -13,21 +13,6 @@ def _refuse_extension(code: int, _data: memoryview) -> NoReturn:
     raise NotImplementedError(f"extension type {code} is not accepted")
 
 
-PLAIN_DEPTH: Final = 8
-"""Containers in one another that `Plain` has; a routing has five."""
-
-
-def _plain_type() -> Any:
-    kind: Any = None | bool | int | float | str
-    for _ in range(PLAIN_DEPTH):
-        kind = None | bool | int | float | str | list[kind] | dict[str, kind]
-    return kind
-
-
-Plain: Final[Any] = _plain_type()
-"""What values mostly are: no bin, no extension, keys of maps text. As quick to decode as `Any`."""
-
-
 class ValueDecoder:
     """Decodes MessagePack to one type.
 
@@ -36,29 +21,27 @@ class ValueDecoder:
     types other than timestamps are refused.
     """
 
-    __slots__ = ("_decode", "_decode_plain")
+    __slots__ = ("_decode", "_exact")
 
-    def __init__(self, wanted: Any, plain: Any = None) -> None:
-        """``plain`` is ``wanted`` with `Plain` in place of `Any`: what fits that has no bin that would have to be
-        looked for."""
+    def __init__(self, wanted: Any, *, exact: bool = False) -> None:
+        """``exact``: nothing of ``wanted`` may be anything, and so what fits as it came has no bin that would have to
+        be looked for. What is left undecoded in it stays as it came."""
         self._decode = msgspec.msgpack.Decoder(wanted, ext_hook=_refuse_extension).decode
-        self._decode_plain = None if plain is None else msgspec.msgpack.Decoder(plain).decode
+        self._exact = exact
 
     def decode(self, data: "bytes | msgspec.Raw", root: str) -> Any:
         """Decode; an error names ``root`` and the path below it.
 
         Raises `MalformedMessage`, and nothing else whatever the bytes.
         """
-        if self._decode_plain is not None:
+        if self._exact:
             try:
-                return self._decode_plain(data)
-            except (msgspec.MsgspecError, ValueError, RecursionError):
+                return self._decode(data)
+            except (msgspec.MsgspecError, NotImplementedError, ValueError, RecursionError):
                 pass  # decoded below, or told what is wrong with it
         packed = bytes(data)
         try:
-            # The first bytes of bin 8, 16 and 32. They also stand in numbers and in texts of some alphabets, which
-            # costs those the closer look.
-            if b"\xc4" in packed or b"\xc5" in packed or b"\xc6" in packed:
+            if may_hold_binary(packed):
                 packed = _with_text(packed)
             return self._decode(packed)
         except RecursionError as error:
@@ -72,6 +55,12 @@ class ValueDecoder:
 
 _decode_anything = msgspec.msgpack.Decoder(ext_hook=_refuse_extension).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def may_hold_binary(packed: bytes) -> bool:
+    """Whether the first bytes of bin 8, 16 and 32 are in it. They also stand in numbers and in texts of some alphabets,
+    which costs those a closer look."""
+    return b"\xc4" in packed or b"\xc5" in packed or b"\xc6" in packed
 
 
 def _with_text(packed: bytes) -> bytes:

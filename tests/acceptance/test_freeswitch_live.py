@@ -33,7 +33,7 @@ from sipio.call_control import (
     Stopped,
 )
 from sipio.freeswitch.server import FreeswitchServer
-from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest
+from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, pack_routing, unpack_routing
 from sipio.rpc.addresses import TcpAddress
 from tests.acceptance.freeswitch_live import FREESWITCH, ONE, SIDECAR_PORT, TWO, needs_freeswitch
 from tests.acceptance.sipp import Sipp
@@ -209,12 +209,12 @@ async def test_a_decision_with_headers_for_one_gateway(tmp_path: Path) -> None:
     callee = Sipp(tmp_path, "freeswitch_callee", "127.0.0.1", port=ONE).wait_until_bound()
 
     def decide(request: RoutingRequest) -> Decision:
-        first, second = request.routing["egress_routing"]
+        first, second = unpack_routing(request.routing)["egress_routing"]
         second["headers"] = [{"key": "X-Leg", "value": "a, b;c=~x"}]
         first["remove_headers"] = [{"key": "X-Two"}]
         changes = HeaderChanges(add=[("X-All", 'it\'s "all", <1>')], remove=["X-Foo"])
-        routing = {**request.routing, "egress_routing": [second, first], "dest_number": "4420"}
-        return Decision(action=Action.ROUTE, routing=routing, headers=changes, outcome="returned")
+        routing = {**unpack_routing(request.routing), "egress_routing": [second, first], "dest_number": "4420"}
+        return Decision(action=Action.ROUTE, routing=pack_routing(routing), headers=changes, outcome="returned")
 
     server = FreeswitchServer(None, Router(decide))
     await server.start(TcpAddress(host="127.0.0.1", port=SIDECAR_PORT))

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipio.egress import DecisionError, Destination, Egress, OwnRoute, Refusal, read_egress
-from sipio.routing import Action, Decision
+from sipio.routing import Action, Decision, pack_routing
 
 OFFERED = {"one": 1, "two": 2}
 
 
 def read(egress_routing: Any, offered: dict[str, int] = OFFERED, **routing: Any) -> Egress[int] | Refusal | OwnRoute:
-    decision = Decision(action=Action.ROUTE, routing={"egress_routing": egress_routing, **routing})
+    decision = Decision(action=Action.ROUTE, routing=pack_routing({"egress_routing": egress_routing, **routing}))
     return read_egress(decision, cli="100", number="7000", offered=offered)
 
 
@@ -95,7 +95,7 @@ def test_a_switch_may_let_scripts_name_destinations_of_their_own() -> None:
 
     decision = Decision(
         action=Action.ROUTE,
-        routing={"egress_routing": [{"gw": {"new": {"number": 9}, "one": {}, "other": {}}}]},
+        routing=pack_routing({"egress_routing": [{"gw": {"new": {"number": 9}, "one": {}, "other": {}}}]}),
     )
     egress = read_egress(decision, cli="", number="", offered=OFFERED, named=named)
     assert isinstance(egress, Egress)
@@ -104,7 +104,7 @@ def test_a_switch_may_let_scripts_name_destinations_of_their_own() -> None:
 
 def test_a_reject_is_a_refusal_in_one_line() -> None:
     def rejected(code: int, reason: str) -> object:
-        decision = Decision(action=Action.REJECT, code=code, reason=reason, routing={})
+        decision = Decision(action=Action.REJECT, code=code, reason=reason, routing=pack_routing({}))
         return read_egress(decision, cli="", number="", offered=OFFERED)
 
     assert rejected(404, "Not\r\nFound") == Refusal(404, "NotFound")

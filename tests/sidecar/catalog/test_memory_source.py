@@ -21,7 +21,7 @@ from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.kind import Kind
 from sidecar.problem import Problem
-from sipio.routing import RoutingRequest
+from sipio.routing import RoutingRequest, pack_routing, unpack_routing
 from tests.doubles.engine_runner import EngineRunner
 
 
@@ -62,9 +62,9 @@ class House:
         self.handed_on.clear()
 
     def answer(self) -> object:
-        request = RoutingRequest(call_id="1", customer="acme", routing={"egress_routing": []})
+        request = RoutingRequest(call_id="1", customer="acme", routing=pack_routing({"egress_routing": []}))
         self.decisions.route(request, lambda _decision: None)
-        return self.decided[-1].decision.routing.get("number")
+        return unpack_routing(self.decided[-1].decision.routing).get("number")
 
 
 @pytest.fixture

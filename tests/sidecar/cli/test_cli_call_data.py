@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sidecar.cli.call_data import InputError, read_request, read_variables
-from sipio.routing import Direction, RoutingRequest, SipRequest
+from sipio.routing import Direction, RoutingRequest, SipRequest, pack_routing, unpack_routing
 
 
 def read(directory: Path, text: str) -> RoutingRequest:
@@ -30,7 +30,7 @@ def test_a_routing_of_the_wrong_shape_names_the_field(tmp_path: Path, routing: s
 
 
 def test_the_least_form(tmp_path: Path) -> None:
-    assert read(tmp_path, '{"routing":{}}') == RoutingRequest(call_id="ours", routing={})
+    assert read(tmp_path, '{"routing":{}}') == RoutingRequest(call_id="ours", routing=pack_routing({}))
 
 
 def test_a_whole_request(tmp_path: Path) -> None:
@@ -56,13 +56,13 @@ def test_a_sip_request_of_a_wrong_shape_is_named_by_its_place(tmp_path: Path) ->
 @pytest.mark.parametrize("inner", ['"routing":{"cli":"1"},', '"routing":{"cli":"1","egress_routing":[{"id":1}]},', ""])
 def test_what_a_script_finds_at_data_itself(inner: str, tmp_path: Path) -> None:
     request = read(tmp_path, "{" + inner + '"egress_routing":[{"id":1}],"headers":[],"remove_headers":[]}')
-    assert request.routing["egress_routing"] == [{"id": 1}]
-    assert request.routing["headers"] == []
+    assert unpack_routing(request.routing)["egress_routing"] == [{"id": 1}]
+    assert unpack_routing(request.routing)["headers"] == []
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'\xef\xbb\xbf{"routing":{"cli":"1"}}')))
-    assert read_request("-", "ours").routing == {"cli": "1"}
+    assert unpack_routing(read_request("-", "ours").routing) == {"cli": "1"}
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.cli.routing_changes import Sign, changes
-from sipio.routing import Action, Decision, HeaderChanges
+from sipio.routing import HeaderChanges
 
 
 def diff(before: dict[str, Any], after: dict[str, Any], headers: HeaderChanges | None = None) -> list[str]:
-    decision = Decision(action=Action.ROUTE, routing=after, headers=headers or HeaderChanges())
-    return [f"{'   ' * line.depth}{line.sign} {line.text}" for line in changes(before, decision)]
+    lines = changes(before, after, headers or HeaderChanges())
+    return [f"{'   ' * line.depth}{line.sign} {line.text}" for line in lines]
 
 
 def gateway(name: str, cli: str = "1", **more: Any) -> dict[str, Any]:
@@ -127,8 +127,8 @@ objects = st.recursive(
 
 @given(objects, objects)
 def test_any_routing_has_a_diff_and_none_with_itself(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert all(line.text for line in changes(before, Decision(action=Action.ROUTE, routing=after)))
-    assert changes(before, Decision(action=Action.ROUTE, routing=before)) == []
+    assert all(line.text for line in changes(before, after, HeaderChanges()))
+    assert changes(before, before, HeaderChanges()) == []
 
 
 def test_signs_are_one_character() -> None:

@@ -14,7 +14,7 @@ from sidecar.cli.decision_text import EXIT_STATUS, console_text, decision_text, 
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.runs.failure import Failure
 from sidecar.runs.outcomes import OutcomeName
-from sipio.routing import Action, Decision
+from sipio.routing import Action, Decision, pack_routing
 
 CALL = '{"routing":{"cli":"1","dest_number":"2","egress_routing":[{"gw":{"a":{"cli":"1"}}},{"gw":{"b":{"cli":"1"}}}]}}'
 COMMAND = Path(sys.executable).with_name("scriptforge")
@@ -367,11 +367,15 @@ def test_every_outcome_has_its_own_status() -> None:
 
 def test_a_terminal_is_told_nothing_that_it_would_obey() -> None:
     plain = Painter()
-    decision = Decision(action=Action.REJECT, code=603, reason="No\x1b[2J", routing={}, outcome="sip_error")
-    assert decision_text({}, decision, plain) == "REJECT 603 No\\x1b[2J  (a script refused the call)\n"
-    routed = Decision(action=Action.ROUTE, routing={"cli": "\x07", "egress_routing": [{"gw": {"\x1b": 1}}]})
-    assert "\x07" not in decision_text({}, routed, plain)
-    assert "\x1b" not in decision_text({}, routed, plain)
+    decision = Decision(
+        action=Action.REJECT, code=603, reason="No\x1b[2J", routing=pack_routing({}), outcome="sip_error"
+    )
+    assert decision_text(pack_routing({}), decision, plain) == "REJECT 603 No\\x1b[2J  (a script refused the call)\n"
+    routed = Decision(
+        action=Action.ROUTE, routing=pack_routing({"cli": "\x07", "egress_routing": [{"gw": {"\x1b": 1}}]})
+    )
+    assert "\x07" not in decision_text(pack_routing({}), routed, plain)
+    assert "\x1b" not in decision_text(pack_routing({}), routed, plain)
     assert console_text([("a", LogLine("log", "1\x1b]0;x\n2"))], plain) == "  log  1\\x1b]0;x\n       2\n"
     assert failure_text(Failure(OutcomeName.CRASHED, "\x1b"), {}) == "script: error: \\x1b\n"
 

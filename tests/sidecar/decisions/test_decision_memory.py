@@ -15,7 +15,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.decisions import Decisions
 from sidecar.kind import Kind
 from sidecar.sip_answer import SipAnswer
-from sipio.routing import Decision, Pending, RoutingRequest
+from sipio.routing import Decision, Pending, RoutingRequest, pack_routing
 
 ROUTING = {"cli": "442070000001", "egress_routing": [{"gw": {"a": {"cli": "442070000001"}}}]}
 RESULT = msgspec.json.encode({"routing": ROUTING, "headers": [], "remove_headers": []})
@@ -69,7 +69,9 @@ def test_an_answered_decision_is_no_garbage(outcome: Outcome) -> None:
     gc.collect()
     for _ in range(3):
         asker = Asker()
-        asker.pending = decisions.route(RoutingRequest(call_id="1", customer="c", routing=dict(ROUTING)), asker.answer)
+        asker.pending = decisions.route(
+            RoutingRequest(call_id="1", customer="c", routing=pack_routing(dict(ROUTING))), asker.answer
+        )
         run = runner.runs.pop()
         run.done(Completion(outcome))
         assert asker.decision is not None

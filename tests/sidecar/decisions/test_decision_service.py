@@ -5,6 +5,7 @@ import json
 import logging
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from sandbox.outcome import Location, LogLine, Returned, Threw, TimedOut, TimeLimit
@@ -14,14 +15,16 @@ from sidecar.configuration.tree import Configuration, ShutdownSection
 from sidecar.decisions.service import DecisionService
 from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
-from sidecar.operations.records import DecisionRecord
+from sidecar.operations.records import EndedDecision
 from sidecar.runs.runner import PoolName
 from sidecar.sip_answer import SipAnswer
-from sipio.routing import Decision, RoutingRequest
+from sipio.routing import Decision, RoutingRequest, pack_routing
 from tests.doubles.memory_pools import MemoryPool, MemoryRunner
 
-REQUEST = RoutingRequest(call_id="c1", customer="acme", route="uk", routing={"egress_routing": [{}, {}]})
-RETURNED = Returned(b'{"routing":{"egress_routing":[{}]},"headers":[[]],"remove_headers":[[]]}')
+REQUEST = RoutingRequest(call_id="c1", customer="acme", route="uk", routing=pack_routing({"egress_routing": [{}, {}]}))
+RETURNED = Returned(
+    msgspec.msgpack.encode({"routing": {"egress_routing": [{}]}, "headers": [[]], "remove_headers": [[]]})
+)
 
 
 class Output:
@@ -58,7 +61,7 @@ class Desk:
 
 def test_a_decision_is_logged_counted_and_told_to_subscribers() -> None:
     desk = Desk()
-    told: list[DecisionRecord] = []
+    told: list[EndedDecision] = []
     desk.service.events.subscribe(told.append)
     desk.ask()
     desk.pool.runs[0].end(RETURNED, LogLine("log", "hello"))
@@ -69,7 +72,7 @@ def test_a_decision_is_logged_counted_and_told_to_subscribers() -> None:
         "returned",
         1,
     )
-    assert [record.outcome for record in told] == ["returned"]
+    assert [ended.decision.outcome for ended in told] == ["returned"]
     assert desk.service.stats()["decisions"] == {"returned": 1}
     assert desk.service.metrics.total == 1
     assert desk.service.script_runs() == {"returned": 1}
@@ -97,7 +100,7 @@ def test_console_lines_are_logged_at_debug(level: int, shown: bool, caplog: pyte
 async def test_an_observer_that_raises_costs_no_decision(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
 
-    def fail(_record: DecisionRecord) -> None:
+    def fail(_record: EndedDecision) -> None:
         raise ValueError("a bug")
 
     desk.service.events.subscribe(fail)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import Raw
 from msgspec.structs import replace as replaced
 
 from sandbox.host import Host
@@ -37,7 +38,7 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.kind import Kind
 from sidecar.sip_answer import SipAnswer
 from sipio.errors import MalformedMessage
-from sipio.routing import Action, Decision, Direction, RoutingRequest, SipRequest
+from sipio.routing import Action, Decision, Direction, RoutingRequest, SipRequest, pack_routing, unpack_routing
 
 ROUTING = {
     "cli": "442070000001",
@@ -47,6 +48,10 @@ ROUTING = {
 
 
 SCRIPT_TIMEOUT = SipAnswer(503, "Script Timeout")
+
+
+def returned(result: dict[str, Any]) -> Returned:
+    return Returned(msgspec.msgpack.encode(result))
 
 
 class MemoryRun:
@@ -62,7 +67,7 @@ class MemoryRun:
 
     @property
     def data(self) -> dict[str, Any]:
-        data: dict[str, Any] = msgspec.json.decode(self.invocation.input)
+        data: dict[str, Any] = msgspec.msgpack.decode(self.invocation.input)
         return data
 
     def end(self, outcome: Outcome, *log: LogLine) -> None:
@@ -71,7 +76,7 @@ class MemoryRun:
     def returns(self, **changes: Any) -> None:
         data = self.data
         result = {"routing": data["routing"], "headers": [data["headers"]], "remove_headers": [data["remove_headers"]]}
-        self.end(Returned(msgspec.json.encode(result | changes)))
+        self.end(returned(result | changes))
 
 
 class MemoryRunner:
@@ -135,7 +140,11 @@ class Desk:
         return [*(routes or {}).values(), *(dids or {}).values(), *first, *last]
 
     def ask(self, **fields: Any) -> Any:
-        request = RoutingRequest(**({"call_id": "c1", "customer": "acme", "route": "uk", "routing": ROUTING} | fields))
+        fields = {"call_id": "c1", "customer": "acme", "route": "uk", "routing": ROUTING} | fields
+        if isinstance(fields["routing"], dict):
+            fields["routing"] = pack_routing(fields["routing"])
+        self.request = RoutingRequest(**fields)
+        request = self.request
         return self.decisions.route(request, self.answers.append)
 
     @property
@@ -152,7 +161,7 @@ async def test_without_an_assignment_the_decision_is_passed_back_unchanged() -> 
     desk = Desk()
     desk.ask()
     assert desk.answer.action is Action.ROUTE
-    assert desk.answer.routing is ROUTING
+    assert desk.answer.routing is desk.request.routing
     assert (desk.answer.outcome, desk.answer.script) == ("unassigned", None)
     assert desk.runner.runs == []
     assert desk.decisions.pending == 0
@@ -175,7 +184,7 @@ async def test_a_script_sees_the_routing_and_its_vars_and_its_result_is_the_deci
     run.returns(routing=changed, headers=[[{"key": "X-A", "value": 1}], []], remove_headers=[[], [{"key": "X-B"}]])
     answer = desk.answer
     assert answer.action is Action.ROUTE
-    assert answer.routing == changed
+    assert unpack_routing(answer.routing) == changed
     assert (answer.headers.add, answer.headers.remove) == ([("X-A", "1")], ["X-B"])
     assert answer.outcome == "returned"
     assert answer.script is not None
@@ -190,7 +199,7 @@ async def test_destinations_keep_header_changes_of_their_own_as_text() -> None:
     desk.ask()
     destination = {"gw": {}, "headers": [{"key": "X-N", "value": 5}], "remove_headers": ["X-O"]}
     desk.runner.runs[0].returns(routing={"egress_routing": [destination]})
-    (kept,) = desk.answer.routing["egress_routing"]
+    (kept,) = unpack_routing(desk.answer.routing)["egress_routing"]
     assert kept["headers"] == [{"key": "X-N", "value": "5"}]
     assert kept["remove_headers"] == [{"key": "X-O"}]
 
@@ -202,7 +211,7 @@ async def test_what_stands_for_no_header_changes_is_given_back_as_a_list(none: A
     destinations = [{"gw": {}, "headers": none, "remove_headers": none}, {"headers": None}]
     desk.runner.runs[0].returns(routing={"egress_routing": destinations})
     assert desk.answer.outcome == "returned"
-    assert desk.answer.routing["egress_routing"] == [
+    assert unpack_routing(desk.answer.routing)["egress_routing"] == [
         {"gw": {}, "headers": [], "remove_headers": []},
         {"headers": None},
     ]
@@ -211,7 +220,7 @@ async def test_what_stands_for_no_header_changes_is_given_back_as_a_list(none: A
 async def test_a_script_refuses_the_call() -> None:
     desk = assigned()
     desk.ask()
-    desk.runner.runs[0].end(Returned(b'{"reject":[604,"Number\\r\\nnot found"]}'))
+    desk.runner.runs[0].end(returned({"reject": [604, "Number\r\nnot found"]}))
     answer = desk.answer
     assert (answer.action, answer.code, answer.reason) == (Action.REJECT, 604, "Number  not found")
     assert answer.outcome == "sip_error"
@@ -220,7 +229,7 @@ async def test_a_script_refuses_the_call() -> None:
 async def test_a_refusal_without_words_gets_the_codes_own() -> None:
     desk = assigned()
     desk.ask()
-    desk.runner.runs[0].end(Returned(b'{"reject":[404,""]}'))
+    desk.runner.runs[0].end(returned({"reject": [404, ""]}))
     assert desk.answer.reason == "Not Found"
 
 
@@ -243,7 +252,7 @@ async def test_failures_continue_with_the_switchs_own_decision_where_that_is_the
     desk.ask()
     desk.runner.runs[0].end(outcome)
     assert desk.answer.action is Action.ROUTE
-    assert desk.answer.routing is ROUTING
+    assert desk.answer.routing is desk.request.routing
     assert desk.answer.outcome == name
 
 
@@ -350,7 +359,7 @@ async def test_an_odd_number_that_the_switch_itself_sent_passes() -> None:
     routing = {"cli": "a b;x", "egress_routing": [{"gw": {"g": {"cli": "q r"}}}]}
     desk.ask(routing=routing)
     desk.runner.runs[0].returns()
-    assert desk.answer.routing == routing
+    assert unpack_routing(desk.answer.routing) == routing
     assert desk.answer.outcome == "returned"
 
 
@@ -371,7 +380,7 @@ async def test_globals_run_around_the_assigned_script_each_on_what_the_one_befor
     assert last.data["headers"] == [{"key": "X-A", "value": "a"}], "a failed script's step is as if it were not there"
     last.returns(routing=last.data["routing"] | {"cli": "2"})
     assert [run.invocation.program.name for run in desk.runner.runs] == ["first.js", "own.js", "last.js"]
-    assert desk.answer.routing["cli"] == "2"
+    assert unpack_routing(desk.answer.routing)["cli"] == "2"
     assert desk.answer.headers.add == [("X-A", "a")]
     assert desk.answer.outcome == "script_error"
     assert desk.answer.script is not None
@@ -381,7 +390,7 @@ async def test_globals_run_around_the_assigned_script_each_on_what_the_one_befor
 async def test_a_global_that_refuses_ends_the_decision() -> None:
     desk = Desk(routes={("acme", "uk"): assignment("own")}, first=[assignment("first")])
     desk.ask()
-    desk.runner.runs[0].end(Returned(b'{"reject":[403,"Fraud"]}'))
+    desk.runner.runs[0].end(returned({"reject": [403, "Fraud"]}))
     assert desk.answer.code == 403
     assert len(desk.runner.runs) == 1
 
@@ -494,7 +503,9 @@ async def test_a_customers_other_routes_have_the_assignment_without_a_route() ->
 @pytest.mark.parametrize(
     "routing",
     [
-        {"x": object()},
+        Raw(b"\x81\xa1x"),
+        Raw(b"\x81\xa1x\xa1\xff"),
+        Raw(b"\x90"),
         {"headers": [{"key": "Via", "value": "x"}]},
         {"egress_routing": [{}, {"headers": [{"key": "Via", "value": "x"}]}]},
         {"egress_routing": [{"remove_headers": ["Call-ID"]}]},
@@ -502,7 +513,7 @@ async def test_a_customers_other_routes_have_the_assignment_without_a_route() ->
         {"x": {None: 1}},
     ],
 )
-async def test_a_routing_that_no_script_can_be_given_is_the_switchs_mistake(routing: dict[str, Any]) -> None:
+async def test_a_routing_that_no_script_can_be_given_is_the_switchs_mistake(routing: dict[str, Any] | Raw) -> None:
     desk = assigned()
     with pytest.raises(MalformedMessage):
         desk.ask(routing=routing)

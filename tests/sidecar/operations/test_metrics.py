@@ -34,13 +34,14 @@ from sidecar.operations.part_metrics import (
     RpcMetrics,
     SipMetrics,
 )
-from sidecar.operations.records import DecisionRecord
+from sidecar.operations.records import EndedDecision
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.runs.runner import PoolName
 from sidecar.runs.script_counts import OTHER, ScriptCounts
 from sipio.freeswitch.server import FreeswitchSnapshot
 from sipio.kamailio.snapshot import KamailioSnapshot
 from sipio.media.statistics import MediaSnapshot
+from sipio.routing import Action, Decision, RoutingRequest, pack_routing
 from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
 from sipio.sip.counters import SipSnapshot
 
@@ -150,17 +151,11 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     ]
 
 
-def decided(outcome: str = "returned", code: int = 0, **micros: int) -> DecisionRecord:
-    return DecisionRecord(
-        call_id="1",
-        direction="termination",
-        outcome=outcome,
-        decision="reject" if code else "route",
-        code=code,
-        destinations_in=1,
-        destinations_out=1,
-        micros=micros,
-    )
+def decided(outcome: str = "returned", code: int = 0, **micros: int) -> EndedDecision:
+    nothing = pack_routing({})
+    action = Action.REJECT if code else Action.ROUTE
+    decision = Decision(action=action, code=code, routing=nothing, outcome=outcome, micros=micros)
+    return EndedDecision(RoutingRequest(call_id="1", routing=nothing), decision)
 
 
 def value(own: CollectorRegistry, name: str, **labels: str) -> float | None:

@@ -17,20 +17,20 @@ from sidecar.operations.records import (
     NAME_CHARACTERS,
     DecisionLog,
     DecisionRecord,
-    record_of,
+    EndedDecision,
 )
-from sipio.routing import Action, Decision, Direction, HeaderChanges, RoutingRequest, ScriptReference
+from sipio.routing import Action, Decision, Direction, HeaderChanges, RoutingRequest, ScriptReference, pack_routing
 
 REQUEST = RoutingRequest(
     call_id="a84b4c76e66710@pc33.example.com",
     direction=Direction.TERMINATION,
     customer="1001",
     route="premium",
-    routing={"egress_routing": [{}, {}, {}]},
+    routing=pack_routing({"egress_routing": [{}, {}, {}]}),
 )
 DECISION = Decision(
     action=Action.ROUTE,
-    routing={"egress_routing": [{}, {}]},
+    routing=pack_routing({"egress_routing": [{}, {}]}),
     outcome="returned",
     script=ScriptReference(id="header-add", name="header-add.js", version="3f2a99c1"),
     micros={"script": 60, "total": 190},
@@ -39,6 +39,10 @@ OUTCOMES = (
     *("returned", "sip_error", "script_error", "timed_out", "out_of_memory"),
     *("crashed", "refused", "cancelled", "unassigned"),
 )
+
+
+def record_of(request: RoutingRequest, decision: Decision, **more: Any) -> DecisionRecord:
+    return EndedDecision(request, decision, **more).record()
 
 
 class Lines:
@@ -57,13 +61,13 @@ def decision_log(section: LogSection, draw: float = 0.5) -> tuple[DecisionLog, l
     return DecisionLog(section, output, clock=lambda: 1_769_860_800.25, draw=lambda: draw), lines.taken
 
 
-def of_outcome(outcome: str) -> DecisionRecord:
-    return record_of(REQUEST, Decision(action=Action.ROUTE, routing={}, outcome=outcome))
+def of_outcome(outcome: str) -> EndedDecision:
+    return EndedDecision(REQUEST, Decision(action=Action.ROUTE, routing=pack_routing({}), outcome=outcome))
 
 
 def test_exact_line() -> None:
     log, taken = decision_log(LogSection())
-    log.decided(record_of(REQUEST, DECISION, console_lines=2))
+    log.decided(EndedDecision(REQUEST, DECISION, console_lines=2))
     assert taken == [
         b'{"time":"2026-01-31T12:00:00.250000Z","level":"info","action":"decision",'
         b'"call_id":"a84b4c76e66710@pc33.example.com","direction":"termination","customer":"1001",'
@@ -77,25 +81,29 @@ def test_a_record_has_what_a_customer_says_on_the_telephone_and_what_became_of_i
     request = RoutingRequest(
         call_id="1",
         customer="1001",
-        routing={
-            "cli": 442079460123,
-            "dest_number": "004930",
-            "egress_routing": [{"gw": {"london": {}}}, {"gw": {"paris": {}, "lyon": {}}}, {"gw": None}, {}],
-        },
+        routing=pack_routing(
+            {
+                "cli": 442079460123,
+                "dest_number": "004930",
+                "egress_routing": [{"gw": {"london": {}}}, {"gw": {"paris": {}, "lyon": {}}}, {"gw": None}, {}],
+            }
+        ),
     )
     decision = Decision(
         action=Action.ROUTE,
-        routing={
-            "cli": "442079460123",
-            "dest_number": "4930",
-            "egress_routing": [
-                {
-                    "gw": {"paris": {}},
-                    "headers": [{"key": "X-A", "value": "1"}],
-                    "remove_headers": [{"key": "X-B"}],
-                }
-            ],
-        },
+        routing=pack_routing(
+            {
+                "cli": "442079460123",
+                "dest_number": "4930",
+                "egress_routing": [
+                    {
+                        "gw": {"paris": {}},
+                        "headers": [{"key": "X-A", "value": "1"}],
+                        "remove_headers": [{"key": "X-B"}],
+                    }
+                ],
+            }
+        ),
         headers=HeaderChanges(add=[("X-All", "2")], remove=["X-Old"]),
         outcome="returned",
         script=ScriptReference(id="own", name="own.js", version="v2"),
@@ -105,7 +113,7 @@ def test_a_record_has_what_a_customer_says_on_the_telephone_and_what_became_of_i
         *([decision.script] if decision.script else []),
     ]
     log, taken = decision_log(LogSection())
-    log.decided(record_of(request, decision, scripts=scripts))
+    log.decided(EndedDecision(request, decision, scripts=scripts))
     line = json.loads(taken[0])
     assert {name: line[name] for name in line if name not in ("time", "level", "action", "direction", "micros")} == {
         "call_id": "1",
@@ -129,7 +137,9 @@ def test_a_record_has_what_a_customer_says_on_the_telephone_and_what_became_of_i
 
 
 def test_a_refused_call_goes_to_no_gateway_and_an_unassigned_one_to_those_offered() -> None:
-    request = RoutingRequest(call_id="1", routing={"cli": "1", "egress_routing": [{"gw": {"london": {}}}]})
+    request = RoutingRequest(
+        call_id="1", routing=pack_routing({"cli": "1", "egress_routing": [{"gw": {"london": {}}}]})
+    )
     refused = record_of(request, Decision(action=Action.REJECT, code=404, routing=request.routing, outcome="sip_error"))
     assert (refused.gateways_in, refused.gateways_out) == (["london"], [])
     kept = record_of(request, Decision(action=Action.ROUTE, routing=request.routing))
@@ -138,7 +148,10 @@ def test_a_refused_call_goes_to_no_gateway_and_an_unassigned_one_to_those_offere
 
 def test_of_many_gateways_the_first_are_kept() -> None:
     many = {"egress_routing": [{"gw": {str(number): {}}, "headers": [{}]} for number in range(500)]}
-    record = record_of(RoutingRequest(call_id="1", routing=many), Decision(action=Action.ROUTE, routing=dict(many)))
+    record = record_of(
+        RoutingRequest(call_id="1", routing=pack_routing(many)),
+        Decision(action=Action.ROUTE, routing=pack_routing(dict(many))),
+    )
     assert record.destinations_in == 500
     assert len(record.gateways_in) == len(record.gateways_out) == GATEWAYS
     assert list(record.gateway_headers) == ["0"], "of the one that is tried first"
@@ -149,13 +162,18 @@ def test_of_many_gateways_the_first_are_kept() -> None:
 )
 def test_a_routing_of_any_shape_has_a_record(routing: dict[str, Any]) -> None:
     log, taken = decision_log(LogSection())
-    log.decided(record_of(RoutingRequest(call_id="1", routing=routing), Decision(action=Action.ROUTE, routing={})))
+    log.decided(
+        EndedDecision(
+            RoutingRequest(call_id="1", routing=pack_routing(routing)),
+            Decision(action=Action.ROUTE, routing=pack_routing({})),
+        )
+    )
     assert json.loads(taken[0])["call_id"] == "1"
 
 
 def test_what_is_put_before_an_encoded_record_stands_where_its_tag_does() -> None:
     """The log puts time and level before what msgspec has encoded, of which it knows the first bytes."""
-    assert msgspec.json.encode(of_outcome("returned")).startswith(b'{"action":"decision",')
+    assert msgspec.json.encode(of_outcome("returned").record()).startswith(b'{"action":"decision",')
     log, taken = decision_log(LogSection())
     for outcome in OUTCOMES:
         log.decided(of_outcome(outcome))
@@ -168,8 +186,10 @@ def test_what_is_put_before_an_encoded_record_stands_where_its_tag_does() -> Non
 
 def test_a_reject_says_what_was_told_and_why() -> None:
     log, taken = decision_log(LogSection())
-    reject = Decision(action=Action.REJECT, code=503, reason="Script Timeout", routing={}, outcome="timed_out")
-    log.decided(record_of(REQUEST, reject, error="2000 ms passed", error_location="a.js:3:1"))
+    reject = Decision(
+        action=Action.REJECT, code=503, reason="Script Timeout", routing=pack_routing({}), outcome="timed_out"
+    )
+    log.decided(EndedDecision(REQUEST, reject, error="2000 ms passed", error_location="a.js:3:1"))
     line = json.loads(taken[0])
     assert line["level"] == "warning"
     assert (line["decision"], line["code"], line["reason"]) == ("reject", 503, "Script Timeout")
@@ -194,8 +214,8 @@ def test_share(share: float, draw: float, written: int) -> None:
 def test_a_record_is_small_whatever_it_is_of() -> None:
     text = "x" * 1_000_000
     record = record_of(
-        RoutingRequest(call_id=text, customer=text, route=text, did=text, routing={}),
-        Decision(action=Action.REJECT, code=500, reason=text, routing={}, outcome="script_error"),
+        RoutingRequest(call_id=text, customer=text, route=text, did=text, routing=pack_routing({})),
+        Decision(action=Action.REJECT, code=500, reason=text, routing=pack_routing({}), outcome="script_error"),
         error=text,
         error_location=text,
     )
@@ -208,9 +228,11 @@ def test_a_record_is_small_whatever_it_is_of() -> None:
 @pytest.mark.parametrize("text", ["\n\x1b[2J\x9b", "\ud800", "\U000e0001" * 100_000, "\x00" * 1_000_000])
 def test_hostile_texts_stay_one_short_line(log_format: Literal["json", "text"], text: str) -> None:
     log, taken = decision_log(LogSection(format=log_format))
-    request = RoutingRequest(call_id=text, customer=text, route=text, did=text, routing={"egress_routing": 1})
-    refused = Decision(action=Action.REJECT, code=500, reason=text, routing={}, outcome="script_error")
-    log.decided(record_of(request, refused, error=text, error_location=text))
+    request = RoutingRequest(
+        call_id=text, customer=text, route=text, did=text, routing=pack_routing({"egress_routing": 1})
+    )
+    refused = Decision(action=Action.REJECT, code=500, reason=text, routing=pack_routing({}), outcome="script_error")
+    log.decided(EndedDecision(request, refused, error=text, error_location=text))
     (line,) = taken
     assert len(line) <= LINE_BYTES
     assert len(line.decode().splitlines()) == 1
@@ -221,13 +243,13 @@ def test_hostile_texts_stay_one_short_line(log_format: Literal["json", "text"], 
 
 def test_text_for_a_terminal() -> None:
     log, taken = decision_log(LogSection(format="text"))
-    log.decided(record_of(REQUEST, DECISION))
+    log.decided(EndedDecision(REQUEST, DECISION))
     assert b"decision call_id=a84b4c76e66710@pc33.example.com direction=termination" in taken[0]
     assert b"micros=script:60,total:190" in taken[0]
 
 
 def _record(log: DecisionLog) -> None:
-    log.decided(record_of(REQUEST, DECISION))
+    log.decided(EndedDecision(REQUEST, DECISION))
 
 
 def test_cost() -> None:
@@ -241,15 +263,15 @@ def test_cost() -> None:
 
 
 def test_observers_in_order_and_one_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    events: Events[DecisionRecord] = Events()
+    events: Events[EndedDecision] = Events()
     seen: list[tuple[str, str]] = []
 
-    def fail(record: DecisionRecord) -> None:
+    def fail(_: EndedDecision) -> None:
         raise ValueError("a bug")
 
-    events.subscribe(lambda record: seen.append(("first", record.call_id)))
+    events.subscribe(lambda record: seen.append(("first", record.request.call_id)))
     events.subscribe(fail)
-    events.subscribe(lambda record: seen.append(("last", record.call_id)))
+    events.subscribe(lambda record: seen.append(("last", record.request.call_id)))
     events.publish(of_outcome("returned"), REQUEST.call_id)
     assert seen == [("first", REQUEST.call_id), ("last", REQUEST.call_id)]
     assert "observer_failed" in caplog.text

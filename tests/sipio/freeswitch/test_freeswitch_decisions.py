@@ -12,7 +12,7 @@ from sipio.errors import MalformedMessage
 from sipio.freeswitch.answer import Route, read_answer
 from sipio.freeswitch.offer import Arrival, Mode
 from sipio.freeswitch.question import DialplanCandidate, read_candidates
-from sipio.routing import Action, Decision, Direction, HeaderChanges
+from sipio.routing import Action, Decision, Direction, HeaderChanges, pack_routing, unpack_routing
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.freeswitch.freeswitch_line import Line
 
@@ -45,7 +45,9 @@ def decide(routing: dict[str, Any], add: list[tuple[str, str]] | None = None, re
         variables=VARIABLES,
         offer=CallOffer(id="abc", driver="freeswitch", from_user="100", to_user="7000"),
     )
-    decision = Decision(action=Action.ROUTE, routing=routing, headers=HeaderChanges(add=add or [], remove=remove or []))
+    decision = Decision(
+        action=Action.ROUTE, routing=pack_routing(routing), headers=HeaderChanges(add=add or [], remove=remove or [])
+    )
     planned = read_answer(decision, arrival, read_candidates(CANDIDATES))
     assert isinstance(planned, Route)
     return planned
@@ -61,8 +63,8 @@ def test_the_question() -> None:
     ).router.requests
     assert (request.call_id, request.customer, request.route, request.did) == ("abc", "acme", "gold", "44")
     assert (request.direction, request.timeout_ms) == (Direction.ORIGINATION, 300)
-    assert [list(one["gw"]) for one in request.routing["egress_routing"]] == [["a"], ["b"]]
-    assert (request.routing["cli"], request.routing["dest_number"]) == ("100", "7000")
+    assert [list(one["gw"]) for one in unpack_routing(request.routing)["egress_routing"]] == [["a"], ["b"]]
+    assert (unpack_routing(request.routing)["cli"], unpack_routing(request.routing)["dest_number"]) == ("100", "7000")
 
 
 def test_the_numbers_are_asked_about_without_their_parameters() -> None:
@@ -73,10 +75,17 @@ def test_the_numbers_are_asked_about_without_their_parameters() -> None:
     )
     (request,) = one.router.requests
     assert request.did == "+442079460000"
-    assert (request.routing["cli"], request.routing["dest_number"]) == ("+4420", "+442079460000")
-    assert request.routing["cli_parameters"] == {"tgrp": "g"}
-    assert request.routing["dest_number_parameters"] == {"npdi": "", "rn": "+44111"}
-    assert [gateway["cli"] for entry in request.routing["egress_routing"] for gateway in entry["gw"].values()] == [
+    assert (unpack_routing(request.routing)["cli"], unpack_routing(request.routing)["dest_number"]) == (
+        "+4420",
+        "+442079460000",
+    )
+    assert unpack_routing(request.routing)["cli_parameters"] == {"tgrp": "g"}
+    assert unpack_routing(request.routing)["dest_number_parameters"] == {"npdi": "", "rn": "+44111"}
+    assert [
+        gateway["cli"]
+        for entry in unpack_routing(request.routing)["egress_routing"]
+        for gateway in entry["gw"].values()
+    ] == [
         "+4420",
         "+4420",
     ]
@@ -106,7 +115,7 @@ def test_a_route_is_left_in_a_variable_and_the_call_to_its_dialplan() -> None:
     one = line()
     assert "linger" not in one.freeswitch.sent
     routing = {"egress_routing": [entry("b"), entry("a")]}
-    one.router.answer(Decision(action=Action.ROUTE, routing=routing, outcome="returned"))
+    one.router.answer(Decision(action=Action.ROUTE, routing=pack_routing(routing), outcome="returned"))
     one.pump()
     assert one.freeswitch.variables["scriptforge_bridge"] == "sofia/gateway/b/7000|sofia/gateway/a/7000"
     assert one.freeswitch.variables["scriptforge_outcome"] == "returned"
@@ -117,7 +126,7 @@ def test_a_route_is_left_in_a_variable_and_the_call_to_its_dialplan() -> None:
 
 def test_a_reject_is_a_sip_answer() -> None:
     one = line()
-    one.router.answer(Decision(action=Action.REJECT, code=604, reason="Number not\r\n found", routing={}))
+    one.router.answer(Decision(action=Action.REJECT, code=604, reason="Number not\r\n found", routing=pack_routing({})))
     one.pump()
     assert one.freeswitch.responded == "604 Number not found"
     assert one.lost
@@ -126,7 +135,7 @@ def test_a_reject_is_a_sip_answer() -> None:
 @pytest.mark.parametrize("emptied", [[], [{"gw": {}}]])
 def test_an_empty_list_is_no_route(emptied: list[dict[str, Any]]) -> None:
     one = line()
-    one.router.answer(Decision(action=Action.ROUTE, routing={"egress_routing": emptied}))
+    one.router.answer(Decision(action=Action.ROUTE, routing=pack_routing({"egress_routing": emptied})))
     one.pump()
     assert one.freeswitch.responded == "503 No Route"
 
@@ -134,7 +143,7 @@ def test_an_empty_list_is_no_route(emptied: list[dict[str, Any]]) -> None:
 def test_no_candidates_at_all_is_the_dialplans_own_affair() -> None:
     one = line(scriptforge_candidates="")
     (request,) = one.router.requests
-    assert request.routing["egress_routing"] == []
+    assert unpack_routing(request.routing)["egress_routing"] == []
     one.router.answer(Decision(action=Action.ROUTE, routing=request.routing, outcome="returned"))
     one.pump()
     assert one.freeswitch.variables["scriptforge_bridge"] == "sofia/gateway/a/7000"
@@ -149,7 +158,7 @@ def test_no_candidates_at_all_is_the_dialplans_own_affair() -> None:
 )
 def test_what_cannot_be_carried_out_leaves_the_dialplans_own(routing: dict[str, Any]) -> None:
     one = line()
-    one.router.answer(Decision(action=Action.ROUTE, routing=routing))
+    one.router.answer(Decision(action=Action.ROUTE, routing=pack_routing(routing)))
     one.pump()
     assert one.freeswitch.variables["scriptforge_bridge"] == "sofia/gateway/a/7000"
     assert "scriptforge_outcome" not in one.freeswitch.variables
@@ -162,7 +171,7 @@ def test_half_a_decision_is_not_carried_out() -> None:
     # A SIP header may be called that, a channel variable may not.
     changes = HeaderChanges(add=[("X-A+B", "1")])
     routing = {"egress_routing": [entry("a")]}
-    one.router.answer(Decision(action=Action.ROUTE, routing=routing, headers=changes, outcome="returned"))
+    one.router.answer(Decision(action=Action.ROUTE, routing=pack_routing(routing), headers=changes, outcome="returned"))
     one.pump()
     assert "scriptforge_outcome" not in one.freeswitch.variables
     assert one.freeswitch.sent[1:] == ["exit"]
@@ -180,7 +189,7 @@ def test_a_caller_who_gives_up_cancels_the_run() -> None:
     one.freeswitch.caller_hangs_up()
     one.pump()
     assert one.router.cancelled == 1
-    one.router.answer(Decision(action=Action.REJECT, code=404, routing={}))
+    one.router.answer(Decision(action=Action.REJECT, code=404, routing=pack_routing({})))
     assert one.connection.take() == b""
 
 
@@ -266,7 +275,7 @@ def test_candidates_in_their_order() -> None:
 
 def test_a_reject_with_no_final_status_cannot_be_carried_out() -> None:
     one = line()
-    one.router.answer(Decision(action=Action.REJECT, code=200, routing={}))
+    one.router.answer(Decision(action=Action.REJECT, code=200, routing=pack_routing({})))
     one.pump()
     assert one.freeswitch.responded == ""
     assert one.freeswitch.sent[-1] == "exit"

@@ -11,7 +11,7 @@ from sipio.call_control import Answer, CallHandler, CallLimits, Done, HangupBy, 
 from sipio.errors import LocalError
 from sipio.freeswitch.server import FreeswitchServer
 from sipio.freeswitch.settings import FreeswitchSettings
-from sipio.routing import Action, Decision
+from sipio.routing import Action, Decision, pack_routing
 from sipio.rpc.addresses import TcpAddress
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.freeswitch.freeswitch_line import TWO, Decider, Taker
@@ -122,7 +122,7 @@ async def test_a_decision(site: Site) -> None:
         site.port, FakeChannel(variables={"scriptforge_mode": "class4", "scriptforge_candidates": "a=user/1"})
     )
     await until(lambda: bool(site.router.requests))
-    site.router.answer(Decision(action=Action.ROUTE, routing={"egress_routing": [{"gw": {"a": {}}}]}))
+    site.router.answer(Decision(action=Action.ROUTE, routing=pack_routing({"egress_routing": [{"gw": {"a": {}}}]})))
     await caller.until_closed()
     assert caller.channel.variables["scriptforge_bridge"] == "user/1"
     assert site.server.snapshot().class4 == 1

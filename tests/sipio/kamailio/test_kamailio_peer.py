@@ -11,7 +11,7 @@ from sipio.kamailio.messages import CallEnded
 from sipio.kamailio.netstring import NetstringDecoder, encode
 from sipio.kamailio.outbox import MARK_SECONDS
 from sipio.kamailio.peer import KamailioPeer
-from sipio.routing import Action, Decision, HeaderChanges, Router, RoutingRequest
+from sipio.routing import Action, Decision, HeaderChanges, Router, RoutingRequest, pack_routing, unpack_routing
 from tests.sipio.kamailio.kamailio_doubles import EchoRouter, HoldingRouter, Pending, cancel, question
 
 
@@ -143,9 +143,9 @@ def test_a_destination_that_kamailio_did_not_offer_is_dropped_counted_and_told_o
     router = HoldingRouter()
     talk = Conversation(router)
     talk.hears(question(1))
-    routing = router.asked[0].routing
+    routing = unpack_routing(router.asked[0].routing)
     routing["egress_routing"].append({"gw": {"evil": {}}})
-    router.answers[0](Decision(action=Action.ROUTE, routing=routing))
+    router.answers[0](Decision(action=Action.ROUTE, routing=pack_routing(routing)))
     assert talk.said() == [b"c;1001;3000000001"]
     assert talk.peer.snapshot().dropped_destinations == 1
     dropped = fields(caplog, "evapi_destination_not_offered")

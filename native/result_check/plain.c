@@ -1,0 +1,184 @@
+#include "plain.h"
+
+#include <math.h>
+
+static bool is_continuation(uint8_t byte) {
+    return (byte & 0xc0) == 0x80;
+}
+
+/* Unicode 15, table 3-7: no overlong form, no surrogate, nothing past U+10FFFF; as Python decodes strictly. */
+static bool is_utf8(const uint8_t *at, size_t length) {
+    const uint8_t *end = at + length;
+    while (at < end) {
+        if (end - at >= 8) {
+            uint64_t eight;
+            memcpy(&eight, at, sizeof eight);
+            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
+                at += 8;
+                continue;
+            }
+        }
+        uint8_t first = *at;
+        size_t left = (size_t)(end - at);
+        if (first < 0x80) {
+            at += 1;
+        } else if (first >= 0xc2 && first <= 0xdf) {
+            if (left < 2 || !is_continuation(at[1])) {
+                return false;
+            }
+            at += 2;
+        } else if (first >= 0xe0 && first <= 0xef) {
+            if (left < 3 || !is_continuation(at[1]) || !is_continuation(at[2]) || (first == 0xe0 && at[1] < 0xa0) ||
+                (first == 0xed && at[1] > 0x9f)) {
+                return false;
+            }
+            at += 3;
+        } else if (first >= 0xf0 && first <= 0xf4) {
+            if (left < 4 || !is_continuation(at[1]) || !is_continuation(at[2]) || !is_continuation(at[3]) ||
+                (first == 0xf0 && at[1] < 0x90) || (first == 0xf4 && at[1] > 0x8f)) {
+                return false;
+            }
+            at += 4;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+void begin_walk(struct walk *walk, const void *bytes, size_t length) {
+    walk->input.at = bytes;
+    walk->input.end = walk->input.at + length;
+    walk->values = 0;
+    walk->wide = false;
+}
+
+bool read_head(struct walk *walk, struct messagepack_head *head) {
+    if (!messagepack_read_head(&walk->input, head)) {
+        return false;
+    }
+    switch (head->kind) {
+    case MESSAGEPACK_NATURAL:
+        walk->wide |= head->natural > (uint64_t)EXACT_INTEGER;
+        return true;
+    case MESSAGEPACK_NEGATIVE:
+        walk->wide |= head->negative < -EXACT_INTEGER;
+        return true;
+    case MESSAGEPACK_FLOAT:
+        return isfinite(head->floating);
+    case MESSAGEPACK_ARRAY:
+    case MESSAGEPACK_MAP:
+        walk->values += head->length;
+        return true;
+    case MESSAGEPACK_BINARY:
+    case MESSAGEPACK_EXTENSION:
+        return false;
+    default:
+        return true;
+    }
+}
+
+bool take_text(struct walk *walk, const struct messagepack_head *head, struct text *text) {
+    if (head->kind != MESSAGEPACK_TEXT || !is_utf8(walk->input.at, head->length)) {
+        return false;
+    }
+    text->at = (const char *)walk->input.at;
+    text->length = head->length;
+    walk->input.at += head->length;
+    return true;
+}
+
+bool read_text(struct walk *walk, struct text *text) {
+    struct messagepack_head head;
+    return read_head(walk, &head) && take_text(walk, &head, text);
+}
+
+bool skip_rest(struct walk *walk, const struct messagepack_head *first) {
+    struct {
+        uint64_t left; /* values, of a map keys too */
+        bool map;
+    } open[PLAIN_DEPTH];
+    unsigned depth = 0;
+    struct messagepack_head head = *first;
+    for (;;) {
+        bool key = depth > 0 && open[depth - 1].map && open[depth - 1].left % 2 == 0;
+        if (head.kind == MESSAGEPACK_TEXT) {
+            struct text text;
+            if (!take_text(walk, &head, &text)) {
+                return false;
+            }
+        } else if (key) {
+            return false;
+        }
+        bool map = head.kind == MESSAGEPACK_MAP;
+        if ((map || head.kind == MESSAGEPACK_ARRAY) && head.length > 0) {
+            if (depth == PLAIN_DEPTH) {
+                return false;
+            }
+            open[depth].left = map ? UINT64_C(2) * head.length : head.length;
+            open[depth].map = map;
+            depth++;
+        } else {
+            while (depth > 0 && --open[depth - 1].left == 0) {
+                depth--;
+            }
+            if (depth == 0) {
+                return true;
+            }
+        }
+        if (!read_head(walk, &head)) {
+            return false;
+        }
+    }
+}
+
+bool skip_value(struct walk *walk) {
+    struct messagepack_head head;
+    return read_head(walk, &head) && skip_rest(walk, &head);
+}
+
+bool is_integer(const struct messagepack_head *head) {
+    return head->kind == MESSAGEPACK_NATURAL || head->kind == MESSAGEPACK_NEGATIVE;
+}
+
+bool is_text(struct text text, const char *wanted) {
+    return strlen(wanted) == text.length && memcmp(text.at, wanted, text.length) == 0;
+}
+
+bool same_text(struct text one, struct text other) {
+    return one.length == other.length && memcmp(one.at, other.at, one.length) == 0;
+}
+
+bool count_values(const void *bytes, size_t length, uint64_t *values) {
+    struct messagepack_input input = {bytes, (const uint8_t *)bytes + length};
+    uint64_t left = 1; /* at most two for each byte that there is */
+    *values = 0;
+    while (left > 0) {
+        struct messagepack_head head;
+        if (!messagepack_read_head(&input, &head)) {
+            return false;
+        }
+        left--;
+        switch (head.kind) {
+        case MESSAGEPACK_MAP:
+            *values += head.length;
+            left += UINT64_C(2) * head.length;
+            break;
+        case MESSAGEPACK_ARRAY:
+            *values += head.length;
+            left += head.length;
+            break;
+        case MESSAGEPACK_TEXT:
+        case MESSAGEPACK_BINARY:
+        case MESSAGEPACK_EXTENSION:
+            input.at += head.length;
+            break;
+        default:
+            break;
+        }
+        if (left > messagepack_left(&input)) {
+            return false;
+        }
+    }
+    return input.at == input.end;
+}
