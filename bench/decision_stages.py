@@ -22,7 +22,6 @@ from sandbox.host import Host
 from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
 from sandbox.status import Tag
-from sidecar._result_check import look
 from sidecar.bench import workload
 from sidecar.configuration.tree import Configuration, LogSection
 from sidecar.decisions.deciding import Decided
@@ -35,6 +34,7 @@ from sidecar.logs.logger import open_output
 from sidecar.operations.events import Events
 from sidecar.operations.metrics import DecisionMetrics
 from sidecar.operations.records import DecisionLog, EndedDecision
+from sidecar.result_check import look
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import decision_programs

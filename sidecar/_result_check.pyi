@@ -6,10 +6,10 @@ from typing import Any
 from msgspec import Raw
 
 def look(routing: bytes | Raw, /) -> tuple[int, bool, bool, str | int | None, str | int | None] | None:
-    """Whether a switch's routing is plainly right, in its shape and in the header changes of its destinations.
+    """Whether a switch's routing is plainly right, in its shape and in its header changes.
 
     Its destinations, whether an integer in it is one that JavaScript would round, whether it has header changes for all
-    destinations (which are not checked), ``cli`` and ``dest_number``; None where Python has to look.
+    destinations, ``cli`` and ``dest_number``; None where Python has to look.
     """
 
 def outline(

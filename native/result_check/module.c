@@ -79,13 +79,13 @@ static PyObject *outline(PyObject *module, PyObject *argument) {
         return NULL;
     }
     struct outline found;
-    PyObject *told = outline_routing(bytes.buf, (size_t)bytes.len, &found)
-                         ? Py_BuildValue("(NNkNONN)", number_object(&found.cli), number_object(&found.dest_number),
-                                         (unsigned long)found.destinations,
-                                         list_of_texts(found.gateways, found.gateway_count),
-                                         found.first_has_gateway ? Py_True : Py_False, bytes_object(found.added),
-                                         bytes_object(found.removed))
-                         : nothing();
+    PyObject *told =
+        outline_routing(bytes.buf, (size_t)bytes.len, &found)
+            ? Py_BuildValue("(NNkNONN)", number_object(&found.cli), number_object(&found.dest_number),
+                            (unsigned long)found.destinations, list_of_texts(found.gateways, found.gateway_count),
+                            found.first_has_gateway ? Py_True : Py_False, bytes_object(found.added),
+                            bytes_object(found.removed))
+            : nothing();
     PyBuffer_Release(&bytes);
     return told;
 }
@@ -125,10 +125,10 @@ static PyObject *check(PyObject *module, PyObject *arguments) {
         } else if (result->routing.out_of_memory) {
             PyErr_NoMemory();
         } else {
-            sound = Py_BuildValue("(y#kNN)", (const char *)result->routing.bytes, (Py_ssize_t)result->routing.length,
-                                  (unsigned long)result->destinations,
-                                  list_of_headers(result->added, result->added_count),
-                                  list_of_texts(result->removed, result->removed_count));
+            sound =
+                Py_BuildValue("(y#kNN)", (const char *)result->routing.bytes, (Py_ssize_t)result->routing.length,
+                              (unsigned long)result->destinations, list_of_headers(result->added, result->added_count),
+                              list_of_texts(result->removed, result->removed_count));
         }
         end_output(&result->routing);
     }

@@ -6,18 +6,34 @@ static bool is_continuation(uint8_t byte) {
     return (byte & 0xc0) == 0x80;
 }
 
+/* Whether all of these are ASCII, by eight or four at once; the last of them overlap. */
+static inline bool is_ascii(const uint8_t *at, size_t length) {
+    uint64_t seen = 0, eight;
+    uint32_t first, last;
+    if (length >= 8) {
+        const uint8_t *end = at + length - 8;
+        for (; at < end; at += 8) {
+            memcpy(&eight, at, sizeof eight);
+            seen |= eight;
+        }
+        memcpy(&eight, end, sizeof eight);
+        return ((seen | eight) & UINT64_C(0x8080808080808080)) == 0;
+    }
+    if (length >= 4) {
+        memcpy(&first, at, sizeof first);
+        memcpy(&last, at + length - 4, sizeof last);
+        return ((first | last) & UINT32_C(0x80808080)) == 0;
+    }
+    for (size_t index = 0; index < length; index++) {
+        seen |= at[index];
+    }
+    return seen < 0x80;
+}
+
 /* Unicode 15, table 3-7: no overlong form, no surrogate, nothing past U+10FFFF; as Python decodes strictly. */
-static bool is_utf8(const uint8_t *at, size_t length) {
+static bool is_any_utf8(const uint8_t *at, size_t length) {
     const uint8_t *end = at + length;
     while (at < end) {
-        if (end - at >= 8) {
-            uint64_t eight;
-            memcpy(&eight, at, sizeof eight);
-            if ((eight & UINT64_C(0x8080808080808080)) == 0) {
-                at += 8;
-                continue;
-            }
-        }
         uint8_t first = *at;
         size_t left = (size_t)(end - at);
         if (first < 0x80) {
@@ -44,6 +60,10 @@ static bool is_utf8(const uint8_t *at, size_t length) {
         }
     }
     return true;
+}
+
+static inline bool is_utf8(const uint8_t *at, size_t length) {
+    return is_ascii(at, length) || is_any_utf8(at, length);
 }
 
 void begin_walk(struct walk *walk, const void *bytes, size_t length) {
@@ -137,25 +157,12 @@ bool skip_value(struct walk *walk) {
     return read_head(walk, &head) && skip_rest(walk, &head);
 }
 
-bool is_integer(const struct messagepack_head *head) {
-    return head->kind == MESSAGEPACK_NATURAL || head->kind == MESSAGEPACK_NEGATIVE;
-}
-
-bool is_text(struct text text, const char *wanted) {
-    return strlen(wanted) == text.length && memcmp(text.at, wanted, text.length) == 0;
-}
-
-bool same_text(struct text one, struct text other) {
-    return one.length == other.length && memcmp(one.at, other.at, one.length) == 0;
-}
-
-bool count_values(const void *bytes, size_t length, uint64_t *values) {
-    struct messagepack_input input = {bytes, (const uint8_t *)bytes + length};
+/* Passes over a value of whatever sort, and adds up its elements and pairs. */
+static bool pass_any(struct messagepack_input *input, uint64_t *values) {
     uint64_t left = 1; /* at most two for each byte that there is */
-    *values = 0;
     while (left > 0) {
         struct messagepack_head head;
-        if (!messagepack_read_head(&input, &head)) {
+        if (left > messagepack_left(input) || !messagepack_read_head(input, &head)) {
             return false;
         }
         left--;
@@ -171,14 +178,21 @@ bool count_values(const void *bytes, size_t length, uint64_t *values) {
         case MESSAGEPACK_TEXT:
         case MESSAGEPACK_BINARY:
         case MESSAGEPACK_EXTENSION:
-            input.at += head.length;
+            input->at += head.length;
             break;
         default:
             break;
         }
-        if (left > messagepack_left(&input)) {
-            return false;
-        }
     }
-    return input.at == input.end;
+    return true;
+}
+
+bool pass_value(struct walk *walk) {
+    return pass_any(&walk->input, &walk->values);
+}
+
+bool count_values(const void *bytes, size_t length, uint64_t *values) {
+    struct messagepack_input input = {bytes, (const uint8_t *)bytes + length};
+    *values = 0;
+    return pass_any(&input, values) && input.at == input.end;
 }

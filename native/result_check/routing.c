@@ -29,28 +29,16 @@ static bool read_list(struct walk *walk, bool map_too, uint32_t *elements) {
            (map_too && head.kind == MESSAGEPACK_MAP && head.length == 0);
 }
 
-static bool check_added(struct walk *walk) {
+/* Header changes; `any` becomes true where there are some. */
+static bool check_changes(struct walk *walk, bool adding, bool *any) {
     uint32_t left;
     if (!read_list(walk, true, &left) || left > RULES_HEADERS) {
         return false;
     }
+    *any |= left > 0;
     for (; left > 0; left--) {
         struct added_header added;
-        if (!read_added(walk, &added)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool check_removed(struct walk *walk) {
-    uint32_t left;
-    if (!read_list(walk, true, &left) || left > RULES_HEADERS) {
-        return false;
-    }
-    for (; left > 0; left--) {
-        struct text name;
-        if (!read_removed(walk, &name)) {
+        if (adding ? !read_added(walk, &added) : !read_removed(walk, &added.name)) {
             return false;
         }
     }
@@ -87,13 +75,13 @@ static bool check_destination(struct walk *walk) {
         if (!read_text(walk, &key)) {
             return false;
         }
-        bool right;
+        bool right, any = false;
         if (is_text(key, "gw")) {
             right = check_gateways(walk);
         } else if (is_text(key, "headers")) {
-            right = check_added(walk);
+            right = check_changes(walk, true, &any);
         } else if (is_text(key, "remove_headers")) {
-            right = check_removed(walk);
+            right = check_changes(walk, false, &any);
         } else {
             right = skip_value(walk);
         }
@@ -116,18 +104,6 @@ static bool check_destinations(struct walk *walk, uint32_t *destinations) {
     return true;
 }
 
-/* Header changes for all destinations: whether there are any. */
-static bool skip_changes(struct walk *walk, bool *any) {
-    struct messagepack_head head;
-    if (!read_head(walk, &head)) {
-        return false;
-    }
-    bool none = head.kind == MESSAGEPACK_NIL ||
-                ((head.kind == MESSAGEPACK_ARRAY || head.kind == MESSAGEPACK_MAP) && head.length == 0);
-    *any |= !none;
-    return skip_rest(walk, &head);
-}
-
 bool check_given(const void *bytes, size_t length, struct routing *routing) {
     struct walk walk;
     begin_walk(&walk, bytes, length);
@@ -136,7 +112,7 @@ bool check_given(const void *bytes, size_t length, struct routing *routing) {
     if (!read_map(&walk, false, &left)) {
         return false;
     }
-    bool has_cli = false, has_number = false, has_destinations = false;
+    bool has_cli = false, has_number = false, has_destinations = false, has_added = false, has_removed = false;
     for (; left > 0; left--) {
         struct text key;
         if (!read_text(&walk, &key)) {
@@ -153,8 +129,12 @@ bool check_given(const void *bytes, size_t length, struct routing *routing) {
         } else if (is_text(key, "egress_routing")) {
             seen = &has_destinations;
             right = check_destinations(&walk, &routing->destinations);
-        } else if (is_text(key, "headers") || is_text(key, "remove_headers")) {
-            right = skip_changes(&walk, &routing->changes);
+        } else if (is_text(key, "headers")) {
+            seen = &has_added;
+            right = check_changes(&walk, true, &routing->changes);
+        } else if (is_text(key, "remove_headers")) {
+            seen = &has_removed;
+            right = check_changes(&walk, false, &routing->changes);
         } else {
             right = skip_value(&walk);
         }
@@ -170,10 +150,17 @@ bool check_given(const void *bytes, size_t length, struct routing *routing) {
     return walk.input.at == walk.input.end;
 }
 
-static void name_gateway(struct outline *outline, struct text identity) {
+/* Names one more gateway; false where the destination, whose first is of this number, has named it already. */
+static bool name_gateway(struct outline *outline, unsigned first, struct text identity) {
+    for (unsigned index = first; index < outline->gateway_count; index++) {
+        if (same_text(outline->gateways[index], identity)) {
+            return false;
+        }
+    }
     if (outline->gateway_count < ROUTING_GATEWAYS) {
         outline->gateways[outline->gateway_count++] = identity;
     }
+    return true;
 }
 
 static bool outline_gateways(struct walk *walk, struct outline *outline, bool *any) {
@@ -182,12 +169,12 @@ static bool outline_gateways(struct walk *walk, struct outline *outline, bool *a
         return false;
     }
     *any = left > 0;
+    unsigned first = outline->gateway_count;
     for (; left > 0; left--) {
         struct text identity;
-        if (!read_text(walk, &identity) || !skip_value(walk)) {
+        if (!read_text(walk, &identity) || !pass_value(walk) || !name_gateway(outline, first, identity)) {
             return false;
         }
-        name_gateway(outline, identity);
     }
     return true;
 }
@@ -198,7 +185,7 @@ static bool take_list(struct walk *walk, struct text *list) {
     uint32_t elements;
     struct messagepack_head head;
     struct walk ahead = *walk;
-    if (!read_head(&ahead, &head) || !skip_value(walk)) {
+    if (!read_head(&ahead, &head) || !pass_value(walk)) {
         return false;
     }
     elements = head.kind == MESSAGEPACK_ARRAY ? head.length : 0;
@@ -213,24 +200,32 @@ static bool outline_destination(struct walk *walk, struct outline *outline, bool
     if (!read_map(walk, false, &left)) {
         return false;
     }
+    bool has_gateways = false, has_added = false, has_removed = false;
     for (; left > 0; left--) {
         struct text key;
         if (!read_text(walk, &key)) {
             return false;
         }
+        bool *seen = NULL;
         bool right, any = false;
         if (is_text(key, "gw")) {
+            seen = &has_gateways;
             right = outline_gateways(walk, outline, &any);
             outline->first_has_gateway |= first && any;
         } else if (first && is_text(key, "headers")) {
+            seen = &has_added;
             right = take_list(walk, &outline->added);
         } else if (first && is_text(key, "remove_headers")) {
+            seen = &has_removed;
             right = take_list(walk, &outline->removed);
         } else {
-            right = skip_value(walk);
+            right = pass_value(walk);
         }
-        if (!right) {
+        if (!right || (seen != NULL && *seen)) {
             return false;
+        }
+        if (seen != NULL) {
+            *seen = true;
         }
     }
     return true;
@@ -263,7 +258,7 @@ bool outline_routing(const void *bytes, size_t length, struct outline *outline) 
                 right = outline_destination(&walk, outline, number == 0);
             }
         } else {
-            right = skip_value(&walk);
+            right = pass_value(&walk);
         }
         if (!right) {
             return false;

@@ -17,7 +17,7 @@ struct number {
 struct routing {
     uint32_t destinations;
     bool wide;    /* an integer is past EXACT_INTEGER */
-    bool changes; /* header changes for all destinations stand in it, which are not checked */
+    bool changes; /* header changes for all destinations stand in it */
     struct number cli;
     struct number dest_number;
 };
@@ -39,7 +39,8 @@ struct outline {
 /* False where it is not plainly right. */
 bool check_given(const void *bytes, size_t length, struct routing *routing);
 
-/* False where it is not plainly a routing; its header changes and its numbers need not be right. */
+/* False where it is not plainly a routing; its header changes and its numbers need not be right, and of what it does not
+ * tell nothing is asked. */
 bool outline_routing(const void *bytes, size_t length, struct outline *outline);
 
 #endif

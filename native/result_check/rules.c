@@ -31,9 +31,24 @@ static const uint8_t MADE_OF[256] = {
 
 /* Headers that the switch itself lives by, in lower case, with their compact forms (RFC 3261 7.3.3). */
 static const char *const FORBIDDEN[] = {
-    "via",  "v",       "route", "record-route",   "call-id", "i",            "cseq",
-    "from", "contact", "m",     "content-length", "l",       "max-forwards", "f",
-    "to",   "t",       "c",     "content-type",
+    "via",
+    "v",
+    "route",
+    "record-route",
+    "call-id",
+    "i",
+    "cseq",
+    "from",
+    "contact",
+    "m",
+    "content-length",
+    "l",
+    "max-forwards",
+    "f",
+    "to",
+    "t",
+    "c",
+    "content-type",
 };
 
 static bool is_made_of(struct text text, uint8_t what) {
@@ -50,15 +65,11 @@ static char lower(char letter) {
 }
 
 static bool is_folded(struct text text, const char *wanted) {
-    if (strlen(wanted) != text.length) {
-        return false;
+    uint32_t index = 0;
+    while (index < text.length && wanted[index] != '\0' && lower(text.at[index]) == wanted[index]) {
+        index++;
     }
-    for (uint32_t index = 0; index < text.length; index++) {
-        if (lower(text.at[index]) != wanted[index]) {
-            return false;
-        }
-    }
-    return true;
+    return index == text.length && wanted[index] == '\0';
 }
 
 bool is_header_name(struct text name) {
@@ -73,19 +84,18 @@ bool is_header_name(struct text name) {
     return true;
 }
 
+/* Whether a text that is UTF-8 has a control character of Unicode's beyond ASCII or one of its line ends: U+0080 to
+ * U+009F begin with C2, U+2028 and U+2029 are E2 80 A8 and A9. */
+static bool has_wide_control(const uint8_t *at) {
+    return (at[0] == 0xc2 && at[1] < 0xa0) || (at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9));
+}
+
 bool is_header_value(struct text value) {
     uint32_t characters = 0;
     const uint8_t *bytes = (const uint8_t *)value.at;
     for (uint32_t index = 0; index < value.length; index++) {
         uint8_t byte = bytes[index];
-        if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
-            return false;
-        }
-        /* The text is UTF-8: U+0080 to U+009F begin with C2, U+2028 and U+2029 are E2 80 A8 and A9. */
-        if (byte == 0xc2 && bytes[index + 1] < 0xa0) {
-            return false;
-        }
-        if (byte == 0xe2 && bytes[index + 1] == 0x80 && (bytes[index + 2] == 0xa8 || bytes[index + 2] == 0xa9)) {
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f || (byte >= 0xc2 && has_wide_control(bytes + index))) {
             return false;
         }
         characters += (byte & 0xc0) != 0x80;

@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Raw
 
 from sidecar import header_rules
-from sidecar._result_check import look
 from sidecar.header_rules import RuleViolation
+from sidecar.result_check import look
 from sipio.routing import HeaderChanges, SipRequest, unpack_routing
+from sipio.rpc.raw_routing import Seen
 
 RESULT_FRAME: Final = 100
 """Bytes that the adapter's result may have more than its input around the same routing."""
@@ -51,14 +52,40 @@ class RoutingState(msgspec.Struct, frozen=True):
     """Keys that the script put beside those that are read of what it returned."""
 
 
+class _LastLook:
+    """What was seen of the last routing: who serves the switch looks at it, and then who decides."""
+
+    __slots__ = ("routing", "seen")
+
+    def __init__(self) -> None:
+        self.routing: Raw | None = None
+        self.seen: Seen | None = None
+
+
+_last_look: Final = _LastLook()
+
+
+def seen_of(routing: Raw) -> Seen | None:
+    """What `sidecar._result_check.look` sees of a routing: a `sipio.rpc.raw_routing.Look`."""
+    if _last_look.routing is not routing:
+        _last_look.seen = look(routing)
+        _last_look.routing = routing
+    return _last_look.seen
+
+
 def initial_state(routing: Raw) -> RoutingState:
     """The switch's own decision. Raises RuleViolation where it cannot be given to a script, or its own header changes
     break the rules: said now, it is nobody's fault but the switch's."""
-    seen = look(routing)
+    seen = seen_of(routing)
     if seen is not None:
         destinations, wide, has_changes, cli, dest_number = seen
         changes = _given_changes(unpack_routing(routing), "routing") if has_changes else NO_CHANGES
         return RoutingState(routing, changes, Given(routing, destinations, not wide, cli, dest_number))
+    return any_initial_state(routing)
+
+
+def any_initial_state(routing: Raw) -> RoutingState:
+    """As `initial_state`, of which this is the definition."""
     try:
         decoded = unpack_routing(routing)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -74,7 +101,7 @@ def handed_on(state: RoutingState) -> RoutingState:
     """What a script left as the next one is given it."""
     if state.given is not None:
         return state
-    seen = look(state.routing)
+    seen = seen_of(state.routing)
     if seen is None:
         given = _as_given(unpack_routing(state.routing))
     else:

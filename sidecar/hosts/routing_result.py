@@ -13,10 +13,10 @@ import msgspec
 from msgspec import Meta, Raw
 
 from sidecar import header_rules
-from sidecar._result_check import check, count, look
 from sidecar.header_rules import EXACT_INTEGER, RuleViolation
 from sidecar.hosts.routing import NO_CHANGES, RoutingState, destinations_of, list_of
 from sidecar.language.near_misses import meant
+from sidecar.result_check import check, count, look
 from sidecar.text import printable
 from sipio.routing import HeaderChanges, pack_routing, unpack_routing
 

@@ -8,10 +8,10 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec import Raw, structs
 
-from sidecar._result_check import outline
 from sidecar.configuration.tree import LogSection
 from sidecar.logs.logger import LINE_BYTES, json_line, renderer, rfc3339, text_line
 from sidecar.logs.output import LineOutput
+from sidecar.result_check import outline
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sidecar.text import safe_json
 from sipio.routing import Action, Decision, HeaderChanges, RoutingRequest, ScriptReference, unpack_routing

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from sidecar._result_check import look
 from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.errors import ConfigurationError
+from sidecar.hosts.routing import seen_of
 from sidecar.lifecycle import PartState
 from sipio.call_control import CallHandler, CallLimits
 from sipio.errors import LocalError
@@ -55,7 +55,7 @@ class SocketPart:
             stats=stats,
             scripts=scripts,
             more={**self._calls.methods, **(more or {})},
-            look=look,
+            look=seen_of,
         )
         self._server = RpcServer(self._methods.methods, rpc_limits(self._section))
         self._bound: list[ListenAddress] = []

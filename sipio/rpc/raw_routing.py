@@ -5,9 +5,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Raw
 
-from sipio.routing import pack_routing
 from sipio.routing_shape import check_routing
-from sipio.rpc.values import ValueDecoder, may_hold_binary
+from sipio.rpc.values import ValueDecoder, with_text
 
 Seen: TypeAlias = tuple[int, bool, bool, str | int | None, str | int | None]
 """Of a routing that is right: its destinations, whether an integer in it is one that JavaScript would round, whether it
@@ -30,4 +29,6 @@ def read_routing(routing: Raw, root: str) -> tuple[Raw, dict[str, Any]]:
     """
     decoded: dict[str, Any] = _decode(routing, root)
     check_routing(decoded, root)
-    return pack_routing(decoded) if may_hold_binary(bytes(routing)) else routing, decoded
+    packed = bytes(routing)
+    text = with_text(packed)
+    return routing if text is packed else Raw(text), decoded

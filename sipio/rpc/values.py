@@ -41,9 +41,7 @@ class ValueDecoder:
                 pass  # decoded below, or told what is wrong with it
         packed = bytes(data)
         try:
-            if may_hold_binary(packed):
-                packed = _with_text(packed)
-            return self._decode(packed)
+            return self._decode(with_text(packed))
         except RecursionError as error:
             raise MalformedMessage(f"{root}: nested too deeply") from error
         except msgspec.ValidationError as error:
@@ -57,14 +55,15 @@ _decode_anything = msgspec.msgpack.Decoder(ext_hook=_refuse_extension).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def may_hold_binary(packed: bytes) -> bool:
-    """Whether the first bytes of bin 8, 16 and 32 are in it. They also stand in numbers and in texts of some alphabets,
-    which costs those a closer look."""
-    return b"\xc4" in packed or b"\xc5" in packed or b"\xc6" in packed
+def with_text(packed: bytes) -> bytes:
+    """The same value with every bin that is UTF-8 as str; the same bytes where there is none.
 
-
-def _with_text(packed: bytes) -> bytes:
-    """The same value with every bin that is UTF-8 as str."""
+    Raises whatever msgspec does for a value that cannot be read.
+    """
+    # The first bytes of bin 8, 16 and 32. They also stand in numbers and in texts of some alphabets, which costs those
+    # the closer look.
+    if b"\xc4" not in packed and b"\xc5" not in packed and b"\xc6" not in packed:
+        return packed
     value = [_decode_anything(packed)]
     changed = False
     waiting: list[Any] = [value]
