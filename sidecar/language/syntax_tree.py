@@ -21,31 +21,35 @@ NODES_BETWEEN_LOOKS: Final = 1_024
 
 
 class _HeldText:
-    """The text being parsed, always in the same memory.
+    """The text being parsed, always in the same memory, and its last byte always in the same place.
 
     tree-sitter 0.26.1 never lets go of what its read callback has given it, so that each text, given as it is, would
-    stay in memory for good. The callback is needed, since without one there is no deadline either.
+    stay in memory for good, and so would each rest of one that it asks for again. The callback is needed, since without
+    one there is no deadline either.
     """
 
-    __slots__ = ("_by_length", "_bytes", "_view")
+    __slots__ = ("_bytes", "_rests", "_view")
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._view = memoryview(self._bytes)
-        self._by_length: dict[int, memoryview] = {}
-        """What was given before: it stays anyway, so that a text as long as one before it costs nothing."""
+        self._rests: dict[int, memoryview] = {}
+        """What was given before, by its length: it stays anyway, so that a rest as long costs nothing."""
 
-    def take(self, text: bytes) -> memoryview:
-        """Put this text in place of the one before; what is given is it."""
+    def take(self, text: bytes) -> None:
+        """Put this text in place of the one before."""
         if len(text) > len(self._bytes):
             # What is replaced stays for good: by doubling, that is less than the longest text in all.
             self._bytes = bytearray(max(2 * len(self._bytes), len(text)))
             self._view = memoryview(self._bytes)
-            self._by_length.clear()
-        self._view[: len(text)] = text
-        given = self._by_length.get(len(text))
+            self._rests.clear()
+        self._view[len(self._bytes) - len(text) :] = text
+
+    def rest(self, length: int) -> memoryview:
+        """So many bytes from the text's end."""
+        given = self._rests.get(length)
         if given is None:
-            given = self._by_length[len(text)] = self._view[: len(text)]
+            given = self._rests[length] = self._view[len(self._bytes) - length :]
         return given
 
 
@@ -112,11 +116,11 @@ def parse_script(text: str, deadline: float) -> SyntaxTree:
 
 
 def _parse(spelt: bytes, deadline: float) -> Tree:
-    view = _held.take(spelt)
+    _held.take(spelt)
 
-    def read(offset: int, _point: Point) -> memoryview | bytes:
-        # Behind the first it is a few bytes before the end.
-        return bytes(view[offset:]) if offset else view
+    def read(offset: int, _point: Point) -> memoryview:
+        # Behind the first it is where a look ahead began: a few places, or one a line in a text made for it.
+        return _held.rest(max(0, len(spelt) - offset))
 
     def is_late(_offset: int, _has_error: bool) -> bool:
         return time.monotonic() > deadline
