@@ -4,7 +4,9 @@
 
 One daemon as shipped; its resident memory is printed twenty times on the way. What one more leaves behind is told from
 the second half, when everything that is kept in bounds has come to its bound: over `ALLOWED_BYTES` the exit status
-is 1.
+is 1. A reload changes the assignments, and each twentieth all twenty scripts as well, so that there are as many
+versions of scripts as reloads; calls come at a steady rate, since each is kept for the half minute of its
+transactions (RFC 3261 17.1.1.2).
 """
 
 import argparse
@@ -17,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import uvloop
 
@@ -36,9 +38,13 @@ ALLOWED_BYTES: Final = 1_000
 """Left behind by one of anything. A connection that was kept was 47,000, a call 80,000; a thousandth of that is the
 allocator's."""
 CALLS_AT_ONCE: Final = 20
+CALLS_PER_SECOND: Final = 250
+TRANSACTIONS_SECONDS: Final = 34.0
+"""After a call the last of its transactions is gone: 64 * T1 of RFC 3261, and some."""
 SCRIPTS: Final = {"brief": "await ctx.answer(); await ctx.hangup();"}
-ROUTES: Final = '[[script]]\nfile = "routing.js"\n[[route]]\ncustomer = "routing"\nscript = "routing"\n'
+VERSIONS_EACH: Final = 20
 ROUTING: Final = "function main(data) { return data; }\n"
+ROUTING_SCRIPTS: Final = tuple(f"routing{number}" for number in range(VERSIONS_EACH))
 
 Once = Callable[[], Awaitable[None]]
 
@@ -52,13 +58,21 @@ class Soak:
             SCRIPTS,
             voice='records = ""\ncalls = 10_000',
             more="[log]\ndecision_sample = 0.0\n[catalog]\nwatch = false\n",
-            routes=ROUTES,
-            files={"routing.js": ROUTING},
+            routes=self._routes(),
+            files=dict.fromkeys((f"{name}.js" for name in ROUTING_SCRIPTS), ROUTING),
         ).ready()
         self._process = self.daemon.serving.program.process.pid
         self._client: RpcClient | None = None
         self._ended: dict[OutgoingSession, asyncio.Future[None]] = {}
         self._reloads = 0
+
+    @staticmethod
+    def _routes(change: int = 0) -> str:
+        return "".join(
+            f'[[script]]\nfile = "{name}.js"\n'
+            f'[[route]]\ncustomer = "{name}"\nscript = "{name}"\ntimeout_ms = {100 + change % 400}\n'
+            for name in ROUTING_SCRIPTS
+        )
 
     def resident(self) -> int:
         """Bytes of the daemon alone, without its workers."""
@@ -94,16 +108,19 @@ class Soak:
 
     async def decision(self) -> None:
         """One of a script that gives back what it was given."""
-        await self.client.call("route", request("routing"))
+        await self.client.call("route", request(ROUTING_SCRIPTS[0]))
 
     async def reload(self) -> None:
-        """One of a script that has changed."""
+        """One of assignments that have changed, and now and then of all scripts."""
         self._reloads += 1
-        self.daemon.serving.write("routing.js", f"{ROUTING}// {self._reloads}\n")
+        if self._reloads % VERSIONS_EACH == 0:
+            for name in ROUTING_SCRIPTS:
+                self.daemon.serving.write(name, f"{ROUTING}// {self._reloads}\n")
+        self.daemon.serving.assign("".join(map(self.daemon.entry, SCRIPTS)) + self._routes(self._reloads))
         before = await self._version()
         os.kill(self._process, signal.SIGHUP)
         while await self._version() == before:  # noqa: ASYNC110 - a reload is told to nobody
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.001)
 
     async def _version(self) -> object:
         return (await self.client.call("scripts", {}))["version"]
@@ -129,26 +146,41 @@ class Soak:
             if ended is not None:
                 ended.set_result(None)
 
-    async def soak(self, name: str, once: Once, count: int, at_once: int = 1) -> bool:
+    async def soak(self, name: str, kind: "Kind", count: int) -> bool:
         """Do it so many times; whether the line is flat."""
         print(f"{name}: resident memory in MB")
-        points = [self.resident()]
+        each = count // POINTS // kind.at_once
+        points = []
         began = time.monotonic()
 
-        async def some(times: int) -> None:
-            for _ in range(times):
-                await once()
+        async def some() -> None:
+            due = time.monotonic()
+            for _ in range(each):
+                await kind.once()
+                due += kind.at_once / kind.per_second if kind.per_second else 0.0
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
 
-        for _ in range(POINTS):
-            await asyncio.gather(*(some(count // POINTS // at_once) for _ in range(at_once)))
+        for point in range(1, POINTS + 1):
+            await asyncio.gather(*(some() for _ in range(kind.at_once)))
+            if point in (POINTS // 2, POINTS):
+                await asyncio.sleep(kind.settle_seconds)
             points.append(self.resident())
             print(f"  {points[-1] / 1e6:.1f}", end="", flush=True)
-        done = count // POINTS // at_once * at_once * POINTS
-        left = (points[-1] - points[POINTS // 2]) / (done / 2)
+        done = each * kind.at_once * POINTS
+        left = (points[-1] - points[POINTS // 2 - 1]) / (done / 2)
         flat = left <= ALLOWED_BYTES
         verdict = "flat" if flat else "NOT FLAT"
         print(f"\n  {done} in {time.monotonic() - began:.0f} s; one more leaves {left:.0f} bytes: {verdict}")
         return flat
+
+
+class Kind(NamedTuple):
+    """What is done, by so many at once, so many a second or as many as there can be, and how long it is kept after."""
+
+    once: Once
+    at_once: int
+    per_second: float = 0.0
+    settle_seconds: float = 0.0
 
 
 async def run(names: list[str], count: int) -> bool:
@@ -157,15 +189,14 @@ async def run(names: list[str], count: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="soak-") as directory:
         soak = Soak(Path(directory))
         await soak.start()
-        kinds: dict[str, tuple[Once, int]] = {
-            "connections": (soak.connection, 4),
-            "decisions": (soak.decision, 16),
-            "reloads": (soak.reload, 1),
-            "calls": (soak.call, CALLS_AT_ONCE),
+        kinds = {
+            "connections": Kind(soak.connection, 4),
+            "decisions": Kind(soak.decision, 16),
+            "reloads": Kind(soak.reload, 1),
+            "calls": Kind(soak.call, CALLS_AT_ONCE, CALLS_PER_SECOND, TRANSACTIONS_SECONDS),
         }
         for name in names or kinds:
-            once, at_once = kinds[name]
-            flat.append(await soak.soak(name, once, count, at_once))
+            flat.append(await soak.soak(name, kinds[name], count))
         await soak.close()
         soak.daemon.stop()
     return all(flat)

@@ -13,15 +13,13 @@ static void copy_until(struct check *check, const uint8_t *end) {
     check->copied = check->walk.input.at;
 }
 
-/* A caller id or a number dialled: the user of a SIP address, or what the switch itself sent. */
+/* A caller id or a number dialled: the user of a SIP address, or what the switch itself sent. Nil is right only where the
+ * switch sent nil somewhere, which is for Python to look for. */
 static bool check_number(struct check *check, struct text given) {
     const uint8_t *begin = check->walk.input.at;
     struct messagepack_head head;
     if (!read_head(&check->walk, &head)) {
         return false;
-    }
-    if (head.kind == MESSAGEPACK_NIL) {
-        return true;
     }
     if (is_integer(&head)) {
         char written[RULES_NUMBER_TEXT];

@@ -10,7 +10,8 @@
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
 // turn that leaves the run waiting; corrected(collected), asked where the result has a number that is none, which is written as
-// null, gives what the run results in instead, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
+// null, gives what the run results in instead, or undefined; named(collected), asked where the result cannot be written, gives
+// what says why, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
 // tellsRejection(error) says whether of a rejection that nobody awaited.
 const EXIT = freeze(create(null));
 // Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
@@ -71,10 +72,22 @@ const written = (value) => {
   return fits;
 };
 
+// What the run results in where its result could not be written: the adapter may know the value by name.
+const writtenInstead = (collected, thrown) => {
+  const named = adapter.named === undefined || isOutOfMemory(thrown) ? undefined : adapter.named(collected);
+  if (named === undefined) throw thrown;
+  return written(named);
+};
+
 const succeed = (returned) => {
   try {
     const collected = adapter.collect(data, dataOf(returned));
-    let fits = written(collected);
+    let fits;
+    try {
+      fits = written(collected);
+    } catch (thrown) {
+      fits = writtenInstead(collected, thrown);
+    }
     if (fits && lostNumber() && adapter.corrected !== undefined) {
       const corrected = adapter.corrected(collected);
       if (corrected !== undefined) fits = written(corrected);

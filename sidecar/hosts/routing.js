@@ -1,8 +1,9 @@
 // Class 4. Input: {routing, headers: [{key, value}], remove_headers: [{key}], vars, tells_unread}, and for a script that
 // reads it sip: {method, uri, source, headers: [[name, value]]}.
 // Result: {routing, headers: [...lists], remove_headers: [...lists], no_number, unread}, or {reject: [code, reason]}.
-// no_number is [what, text] where a number is NaN or infinite, of which JSON would make null; unread, if the input wants it, has
-// the keys that the script put beside those that are read. Both are mostly undefined.
+// no_number is [what, text] where a number is none: NaN or infinite, of which JSON would make null, a BigInt, which it cannot
+// have, or a caller id or number called that was set to nothing or to a function, which it leaves out. unread, if the input
+// wants it, has the keys that the script put beside those that are read. Both are mostly undefined.
 (() => {
   "use strict";
   const { assign, create, defineProperty, keys, setPrototypeOf } = Object;
@@ -19,6 +20,8 @@
   const UNREAD = 10; // keys told of
   const KEY_LENGTH = 100;
   const SHOWN = 40; // characters of what main returned
+  const DEPTH = 10; // of a routing that a BigInt is looked for in; a gateway's rate is at 5
+  const VISITS = 10_000; // values looked at on the way
   const REASON_LENGTH = 200; // of a SIP status line's reason; what a phone shows is far shorter
 
   // Scripts reach each of these both at data and at data.routing: one slot behind both spellings.
@@ -60,6 +63,7 @@
   let givenHeaders;
   let givenRemoveHeaders;
   let givenCli;
+  let givenDialled;
   let givenData;
   let givenKeys; // of data: the vars' names and the call's own; only where unread is wanted
   // By gateway id: the cli it came with, to tell one that the script set from one it left; several of one id, which is rare, by
@@ -152,6 +156,7 @@
     givenRemoveHeaders = removeHeaders = input.remove_headers;
     listHeaders = listRemoveHeaders = undefined;
     givenCli = routing.cli;
+    givenDialled = routing.dest_number;
     givenGatewayClis = create(null);
     eachGateway(destinations, noteCli);
     share(routing);
@@ -194,12 +199,14 @@
     return count === 0 ? undefined : unread;
   };
 
+  const printable = (key) => (typeof key === "string" ? apply(slice, key, [0, KEY_LENGTH]) : "without a key");
+
   // NaN and the infinities are the numbers that are not what they are less themselves.
   const noNumberOf = (entries) => {
     for (let index = 0; index < entries.length; index++) {
       const value = entries[index]?.value;
       if (typeof value === "number" && value - value !== 0)
-        return [`the header ${text(entries[index].key)}`, text(value)];
+        return [`the header ${printable(entries[index].key)}`, text(value)];
     }
     return undefined;
   };
@@ -224,11 +231,54 @@
     return found;
   };
 
+  const bigHeader = (lists) => {
+    for (let number = 0; number < lists.length; number++) {
+      for (let index = 0; index < lists[number].length; index++) {
+        const entry = lists[number][index];
+        if (typeof entry?.value === "bigint") return [`the header ${printable(entry.key)}`, `${text(entry.value)}n`];
+      }
+    }
+    return undefined;
+  };
+
+  let visits;
+  const bigIn = (value, place, depth) => {
+    if (typeof value === "bigint") return [place, `${text(value)}n`];
+    if (typeof value !== "object" || value === null || depth === DEPTH) return undefined;
+    const names = keys(value);
+    let found;
+    for (let index = 0; index < names.length && found === undefined && visits-- > 0; index++) {
+      const inner = value[names[index]];
+      const name = names[index];
+      if (name === "value" && typeof inner === "bigint" && typeof value.key === "string") {
+        return [`the header ${printable(value.key)}`, `${text(inner)}n`];
+      }
+      found = bigIn(inner, isArray(value) ? `${place}[${name}]` : place === "" ? name : `${place}.${name}`, depth + 1);
+    }
+    return found;
+  };
+
   const corrected = (collected) => {
     const wrong = noNumber(collected);
     if (wrong === undefined) return undefined;
     collected.no_number = wrong;
     return collected;
+  };
+
+  // Asked where the result cannot be written.
+  const named = (collected) => {
+    visits = VISITS;
+    const big = bigHeader(collected.headers) ?? bigIn(collected.routing, "", 0);
+    return big === undefined ? undefined : { no_number: big };
+  };
+
+  // What JSON would leave out, and null where a number was; one that is deleted or stays as it came is none of it.
+  const unset = (result, name, given) => {
+    const value = result[name];
+    if (value === given) return undefined;
+    if (value === undefined) return name in result ? [name, "undefined"] : undefined;
+    if (value === null || typeof value === "function" || typeof value === "symbol") return [name, shown(value)];
+    return undefined;
   };
 
   const collect = (data, returned) => {
@@ -283,6 +333,9 @@
         ),
       ],
     };
+    if (result.cli !== givenCli || result.dest_number !== givenDialled) {
+      collected.no_number = unset(result, "cli", givenCli) ?? unset(result, "dest_number", givenDialled);
+    }
     if (givenKeys !== undefined) collected.unread = unreadOf(outer);
     return collected;
   };
@@ -307,5 +360,5 @@
     return match === null ? undefined : rejection(match[1], apply(trim, apply(slice, message, [match[0].length]), []));
   };
 
-  return { prepare, collect, corrected, caught, tellsUnawaited: true, tellsRejection: () => true };
+  return { prepare, collect, corrected, named, caught, tellsUnawaited: true, tellsRejection: () => true };
 })();

@@ -4,6 +4,7 @@
 checked here, and this is the definition.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from math import isfinite
@@ -45,11 +46,13 @@ class _Result(msgspec.Struct):
     remove_headers: Annotated[list[list[Any]], Meta(max_length=2)] = []
     reject: tuple[int, str] | None = None
     no_number: tuple[str, str] | None = None
-    """What is NaN or infinite, which a result cannot say, and how JavaScript writes it."""
+    """What was to be a number and is none, and how JavaScript writes it."""
     unread: Annotated[list[str], Meta(max_length=UNREAD)] = []
 
 
 _decode = msgspec.msgpack.Decoder(_Result).decode
+_BIG: Final = re.compile("-?[0-9]+n")
+"""A BigInt, as JavaScript writes it."""
 
 
 def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
@@ -79,7 +82,8 @@ def read_any_result(value: bytes, before: RoutingState) -> RoutingState | Reject
     if result.no_number is not None:
         what, written = result.no_number
         subject = "cli" if what.startswith("the cli of ") else what.removeprefix("the header ")
-        raise RuleViolation(f"{printable(what)} is {printable(written)}, which is no number", subject)
+        why = "a BigInt: make it text or a number" if _BIG.fullmatch(written) else "which is no number"
+        raise RuleViolation(f"{printable(what)} is {printable(written)}, {why}", subject)
     routing = result.routing
     if routing is None:
         raise RuleViolation("the result has no routing")
@@ -229,14 +233,18 @@ class _Numbers:
 
     def check(self, field: str, container: dict[str, Any]) -> None:
         value = container.get(field)
+        if value is None:
+            if field in container and not any(given is None for given in _numbers_of(self._before)):
+                raise RuleViolation(f"{field} is null, which is no number", field)
+            return
         # Every gateway mostly has the same caller id.
-        if value is None or (type(value) is str and (value == self._last or value == self._before.get(field))):
+        if type(value) is str and (value == self._last or value == self._before.get(field)):
             return
         try:
             text = header_rules.number(field, value)
         except RuleViolation:
             if self._given is None:
-                self._given = set(_numbers_of(self._before))
+                self._given = {given for given in _numbers_of(self._before) if isinstance(given, str)}
             if type(value) is str and value in self._given:
                 return
             raise
@@ -246,10 +254,11 @@ class _Numbers:
             self._last = text
 
 
-def _numbers_of(routing: Mapping[str, Any]) -> list[str]:
-    found = [routing.get("cli"), routing.get("dest_number")]
+def _numbers_of(routing: Mapping[str, Any]) -> Iterator[Any]:
+    """What the switch sent for numbers, which may be nil."""
+    yield from (routing[field] for field in ("cli", "dest_number") if field in routing)
     for destination in destinations_of(routing):
         gateways = destination.get("gw") if isinstance(destination, dict) else None
-        if isinstance(gateways, dict):
-            found += [gateway.get("cli") for gateway in gateways.values() if isinstance(gateway, dict)]
-    return [value for value in found if isinstance(value, str)]
+        for gateway in gateways.values() if isinstance(gateways, dict) else ():
+            if isinstance(gateway, dict) and "cli" in gateway:
+                yield gateway["cli"]

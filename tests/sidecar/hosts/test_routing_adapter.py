@@ -390,6 +390,64 @@ def test_a_number_that_is_none_is_told_of(change: str, told: list[str], suspends
 
 
 @pytest.mark.parametrize("suspends", [False, True])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("data.headers.push({ key: 'X-A', value: 10n })", ["the header X-A", "10n"]),
+        ("data.headers = [{ value: 10n }]", ["the header without a key", "10n"]),
+        ("data.egress_routing.headers = [{ key: 'X-B', value: -1n }]", ["the header X-B", "-1n"]),
+        ("data.egress_routing[1].headers = [{ key: 'X-C', value: 0n }]", ["the header X-C", "0n"]),
+        ("data.routing.cli = 442079460100n", ["cli", "442079460100n"]),
+        ("data.egress_routing[0].gw[1].rate = 1n", ["egress_routing[0].gw.1.rate", "1n"]),
+        ("data.routing.note = { list: [1, 2n] }", ["note.list[1]", "2n"]),
+        ("const ring = []; ring.push(ring, ring, 1n); data.routing.ring = ring", None),
+    ],
+)
+def test_a_bigint_is_told_of_where_it_stands(change: str, told: list[str] | None, suspends: bool) -> None:
+    tag, result = run(f"function main(data) {{ {change}; return data; }}", suspends)
+    assert tag == "R"
+    if told is not None:
+        assert result == {"no_number": told}
+
+
+def test_what_else_cannot_be_written_is_told_in_the_engines_words() -> None:
+    tag, error = run("function main(data) { const ring = []; ring.push(ring); data.routing.ring = ring; }")
+    assert (tag, error["message"]) == ("E", "circular reference")
+
+
+def test_a_getter_that_throws_while_a_bigint_is_looked_for_is_the_scripts_error() -> None:
+    tag, error = run(
+        "let asked = 0;"
+        "function main(data) {"
+        " data.routing.late = { get seen() { if (asked++) throw new Error('again'); return 1n; } };"
+        " return data; }"
+    )
+    assert (tag, error["message"]) == ("E", "again")
+
+
+@pytest.mark.parametrize("suspends", [False, True])
+@pytest.mark.parametrize("name", ["cli", "dest_number"])
+@pytest.mark.parametrize(
+    ("value", "shown"), [("undefined", "undefined"), ("null", "null"), ("() => '1'", "a function")]
+)
+@pytest.mark.parametrize("change", ["data.routing.{0} = {1}; return data", "return {{ routing: {{ {0}: {1} }} }}"])
+def test_a_number_set_to_nothing_or_to_a_function_is_told_of(
+    change: str, value: str, shown: str, name: str, suspends: bool
+) -> None:
+    tag, result = run(f"function main(data) {{ {change.format(name, value)}; }}", suspends)
+    assert (tag, result["no_number"]) == ("R", [name, shown])
+
+
+@pytest.mark.parametrize(
+    "change", ["delete data.routing.cli", "const { cli, ...rest } = data.routing; data.routing = rest", "return {}"]
+)
+def test_nothing_is_told_of_a_number_that_is_deleted_or_left(change: str) -> None:
+    tag, result = run(f"function main(data) {{ {change}; }}")
+    assert tag == "R"
+    assert "no_number" not in result
+
+
+@pytest.mark.parametrize("suspends", [False, True])
 def test_nothing_is_told_of_null_and_of_its_name(suspends: bool) -> None:
     tag, result = run("function main(data) { data.routing.note = [null, 'null']; return data; }", suspends)
     assert (tag, result["routing"]["note"]) == ("R", [None, "null"])
