@@ -25,8 +25,9 @@ PART_HEADER_BYTES: Final = 4_096
 """The longest headers of one part; those of S/MIME have 500."""
 SDP: Final = "application/sdp"
 
-# What was once matched is not given back (``*+``): white space without end would else be tried in every division.
-_BOUNDARY: Final = re.compile(r';\s*+boundary\s*+=\s*+(?:"((?:[^"\\]|\\.)++)"|([^\s;"]++))', re.IGNORECASE)
+# What was once matched of one kind of character is not given back (``*+``): white space without end would else be tried
+# in every division.
+_BOUNDARY: Final = re.compile(r';\s*+boundary\s*+=\s*+(?:"((?!")[^"\\]*+(?:\\.[^"\\]*+)*)"|([^\s;"]++))', re.IGNORECASE)
 _HANDLING: Final = re.compile(r';\s*+handling\s*+=\s*+"?\s*+(optional|required)\s*+"?\s*+(?:;|$)', re.IGNORECASE)
 _START: Final = re.compile(r';\s*+start\s*+=\s*+(?:"([^"]++)"|([^\s;"]++))', re.IGNORECASE)
 _IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})

@@ -15,9 +15,8 @@ FRAME_SECONDS: Final = 15.0
 PING: Final = b"\r\n\r\n"
 PONG: Final = b"\r\n"
 
-_CONTENT_LENGTH: Final = re.compile(
-    rb"^(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
-)
+_HEAD_END: Final = re.compile(rb"\r\n\r\n|\n\n")
+_CONTENT_LENGTH: Final = re.compile(rb"^(?:content-length|l)[ \t]*+:([^\r\n]*+)\r?$", re.IGNORECASE | re.MULTILINE)
 
 
 class StreamMessages(msgspec.Struct, frozen=True):
@@ -31,12 +30,14 @@ class StreamMessages(msgspec.Struct, frozen=True):
 class SipStream:
     """Cuts one direction of one connection into messages. After an error it is of no further use."""
 
-    __slots__ = ("_buffer", "_length", "_pinged", "_started")
+    __slots__ = ("_buffer", "_length", "_pinged", "_searched", "_started")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._length = 0
         """Bytes of the whole message now being read, 0 while its head is not complete."""
+        self._searched = 0
+        """Where in the head its end is looked for when more comes."""
         self._started: float | None = None
         self._pinged = 0
         """CR and LF seen since the last message or ping."""
@@ -96,25 +97,24 @@ class SipStream:
 
     def _read_head(self) -> bool:
         buffer = self._buffer
-        end = buffer.find(b"\r\n\r\n")
-        gap = 4
-        bare = buffer.find(b"\n\n", 0, end if end >= 0 else len(buffer))
-        if bare >= 0:
-            end, gap = bare, 2
-        if end < 0:
+        found = _HEAD_END.search(buffer, self._searched)
+        if found is None:
+            self._searched = max(0, len(buffer) - len(PING) + 1)
             if len(buffer) > HEADER_BYTES:
                 raise OversizedFrame(f"no end of the headers in {len(buffer)} bytes")
             return False
+        end, body = found.span()
+        self._searched = 0
         if end > HEADER_BYTES:
             raise OversizedFrame(f"headers of {end} bytes")
-        lengths = set(_CONTENT_LENGTH.findall(bytes(buffer[:end])))
+        lengths = {value.strip(b" \t") for value in _CONTENT_LENGTH.findall(bytes(buffer[:end]))}
         if len(lengths) > 1:
             raise MalformedFrame("Content-Length headers that differ")
         # Mandatory on a stream; without it the only reading that keeps the stream in step is that of no body.
         value = lengths.pop() if lengths else b"0"
         if not value.isdigit() or len(value) > 9:
             raise MalformedFrame(f"bad Content-Length {value[:40]!r}")
-        if end + gap + int(value) > MESSAGE_BYTES:
-            raise OversizedFrame(f"message of {end + gap + int(value)} bytes")
-        self._length = end + gap + int(value)
+        if body + int(value) > MESSAGE_BYTES:
+            raise OversizedFrame(f"message of {body + int(value)} bytes")
+        self._length = body + int(value)
         return True

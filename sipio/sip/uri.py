@@ -1,5 +1,6 @@
 """SIP, SIPS and tel URIs (RFC 3261 clause 19.1, RFC 3966) and the name-addr around them (clause 20.10)."""
 
+import re
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -15,6 +16,12 @@ _USER_CHARACTERS: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP
 _REMEMBERED_LENGTH: Final = 200
 """Longer URIs are read anew each time, so that what is remembered stays small."""
 _CALL_SCHEMES: Final = frozenset({"sip", "sips", "tel"})
+_QUOTED: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_PARTS: Final = {
+    separator: re.compile(rf'(?:[^"<{separator}]+|"[^"\\]*(?:\\.[^"\\]*)*"|<[^>]*>)*', re.DOTALL) for separator in ",;"
+}
+"""Up to the separator, those in quotes and angle brackets left out."""
 _FORBIDDEN_IN_URI: Final = frozenset(' \t\r\n<>"')
 
 
@@ -195,8 +202,8 @@ def parse_name_address(text: str) -> NameAddress:
     name = ""
     rest = stripped
     if stripped.startswith('"'):
-        name, rest = _quoted_string(stripped)
-        rest = rest.lstrip(_WHITESPACE)
+        name, end = _quoted_string(stripped)
+        rest = stripped[end:].lstrip(_WHITESPACE)
         if not rest.startswith("<"):
             raise MalformedMessage(f"display name without <address>: {text[:80]!r}")
     opening = rest.find("<")
@@ -226,26 +233,13 @@ def parse_name_address(text: str) -> NameAddress:
     )
 
 
-def _quoted_string(text: str) -> tuple[str, str]:
-    """The content of the quoted-string at the start, escapes resolved, and what follows it."""
-    closing = text.find('"', 1)
-    backslash = text.find("\\", 1)
-    if closing > 0 and not 0 < backslash < closing:
-        return text[1:closing], text[closing + 1 :]
-    content: list[str] = []
-    position = 1
-    while position < len(text):
-        character = text[position]
-        if character == '"':
-            return "".join(content), text[position + 1 :]
-        if character == "\\":
-            position += 1
-            if position == len(text):
-                break
-            character = text[position]
-        content.append(character)
-        position += 1
-    raise MalformedMessage(f"quoted string without its end: {text[:80]!r}")
+def _quoted_string(text: str, position: int = 0) -> tuple[str, int]:
+    """The content of the quoted-string that begins there, escapes resolved, and where the text after it begins."""
+    match = _QUOTED.match(text, position)
+    if match is None:
+        raise MalformedMessage(f"quoted string without its end: {text[position : position + 80]!r}")
+    content = match[1]
+    return _ESCAPE.sub(r"\1", content) if "\\" in content else content, match.end()
 
 
 def _header_parameters(text: str) -> dict[str, str | None]:
@@ -277,22 +271,16 @@ def split_list(text: str) -> list[str]:
 def _split_outside_quotes(text: str, separator: str) -> list[str]:
     if '"' not in text and "<" not in text:
         return text.split(separator)
+    part = _PARTS[separator]
     parts = []
     start = position = 0
-    bracket = False
-    while position < len(text):
-        character = text[position]
-        if character == '"' and not bracket:
-            _, rest = _quoted_string(text[position:])
-            position = len(text) - len(rest)
-            continue
-        if character == "<":
-            bracket = True
-        elif character == ">":
-            bracket = False
-        elif character == separator and not bracket:
-            parts.append(text[start:position])
-            start = position + 1
-        position += 1
+    while (match := part.match(text, position)) is not None:
+        position = match.end()
+        if position < len(text) and text[position] == '"':
+            raise MalformedMessage(f"quoted string without its end: {text[position : position + 80]!r}")
+        if position == len(text) or text[position] == "<":
+            break
+        parts.append(text[start:position])
+        start = position = position + 1
     parts.append(text[start:])
     return parts

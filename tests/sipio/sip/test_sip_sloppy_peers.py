@@ -53,6 +53,8 @@ def test_no_answer_has_another_call_id_than_its_request(junk: list[str]) -> None
         "SIP/2.0/UDP h;;branch=z9hG4bK1",
         "SIP/2.0/UDP h;branch=z9hG4bK1 junk",
         "SIP/2.0/UDP h;=x",
+        "SIP/2.0/UDP h; ; ",
+        "SIP/2.0/UDP h:x;branch=z9hG4bK1",
         'SIP/2.0/UDP h;x="',
     ],
 )
@@ -74,6 +76,7 @@ def test_an_invalid_via_is_refused(via: str) -> None:
         "SIP/2.0/UDP h",
         "SIP / 2.0 / UDP  h : 5060 ; branch = z9hG4bK1 ; rport , SIP/2.0/TLS-SCTP [::1]:5061;branch=2;received=::2",
         'SIP/2.0/UDP h;x="a,b;c";branch=z9hG4bK1;',
+        "SIP/2.0/UDP h;branch=z9hG4bK1 ; ,SIP/2.0/UDP g",
     ],
 )
 def test_a_via_in_an_unusual_form_is_taken(via: str) -> None:
