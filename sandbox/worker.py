@@ -47,6 +47,8 @@ KERNEL_KILL_FACTOR: Final = 1.5
 KERNEL_KILL_SLACK_SECONDS: Final = 0.1
 """The kernel kills the worker at wall limit x 1.5 + 0.1 s. The daemon has answered at the limit itself, and the
 engine's interrupt, which counts processor time, gets the chance to spare the kill where the machine is busy."""
+UNHEARD_SECONDS: Final = 0.02
+"""Processor time in which the rejections of one run are put in words: a getter of theirs may never come back."""
 UNHEARD_CHARACTERS: Final = 500
 """Of what is said of one rejection."""
 _WAITING: Final = Tag.WAITING
@@ -263,7 +265,8 @@ class Worker:
                 self._end(run, Status(Tag.OUT_OF_MEMORY, False, False, b""), None)
             return
         log = context.take_log() if status.lines else None
-        if context.unheard and context.usable:
+        # What ended in an error of its own is thrown away, and can say what it has left until then.
+        if context.unheard and (context.usable or status.tag is Tag.THREW):
             log = self._with_unheard(run, log)
         if status.calls:
             # Of the run's last turn, which it did not wait for.
@@ -273,6 +276,7 @@ class Worker:
     def _with_unheard(self, run: BegunRun, log: bytes | None) -> bytes | None:
         """The console lines of a run with one for each promise that was rejected and that nobody awaited."""
         program = self._programs.get(run.key)
+        run.context.limit_time(UNHEARD_SECONDS)
         unheard = run.context.take_unheard()
         if program is None or not unheard:
             return log

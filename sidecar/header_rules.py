@@ -22,6 +22,8 @@ FORBIDDEN: Final = frozenset(
 )
 """Each is as `folded` gives it, so that no other spelling gets past."""
 
+_PASSWORDS: Final = frozenset({"authorization", "proxy-authorization"})
+
 HEADERS: Final = 100
 """One list may have so many changes. A SIP message has some 20 headers."""
 
@@ -57,6 +59,14 @@ class RuleViolation(Exception):
     def __init__(self, message: str, subject: str = "") -> None:
         super().__init__(message)
         self.subject = subject
+
+
+def without_passwords(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A message's headers as scripts may have them: without what proves the caller's password, which from a digest can
+    be guessed at leisure."""
+    if any(name.lower() in _PASSWORDS for name, _ in headers):
+        return [(name, value) for name, value in headers if name.lower() not in _PASSWORDS]
+    return headers
 
 
 def folded(name: str) -> str:

@@ -8,7 +8,7 @@ Everything happens on the event loop. A driver queues nothing: whoever performs 
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 
@@ -153,6 +153,15 @@ class Bridge(msgspec.Struct, frozen=True, kw_only=True, tag="bridge"):
     """Heard by the caller while it rings, over and over; empty for the other party's early media or a tone."""
 
 
+REASON_CHARACTERS: Final = 200
+"""Of what a peer gives for a reason; RFC 3261's own phrases have 35, and a peer's may have 60 KB."""
+
+
+def _cut(ended: "Bridged | HungUp", reason: str) -> None:
+    if len(reason) > REASON_CHARACTERS:
+        msgspec.structs.force_setattr(ended, "reason", reason[:REASON_CHARACTERS])
+
+
 class BridgeStatus(StrEnum):
     """What became of the other leg."""
 
@@ -176,8 +185,11 @@ class Bridged(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     seconds: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 0.0
     """How long it lasted, from its answer to its end."""
-    hangup_by: str = ""
-    """Who ended an answered one: ``caller`` or ``callee``."""
+    hangup_by: Literal["caller", "callee", "system", ""] = ""
+    """Who ended an answered one; ``system`` where neither party did, such as after a media timeout."""
+
+    def __post_init__(self) -> None:
+        _cut(self, self.reason)
 
 
 class Hangup(msgspec.Struct, frozen=True, kw_only=True, tag="hangup"):
@@ -254,6 +266,9 @@ class HungUp(msgspec.Struct, frozen=True, kw_only=True):
     """In words: ``BYE``, ``CANCEL``, ``media timeout``, ``ACK never came`` ..."""
     headers: list[tuple[str, str]] = []
     """The headers of the BYE or CANCEL."""
+
+    def __post_init__(self) -> None:
+        _cut(self, self.reason)
 
 
 class RecordingFinished(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,10 @@ _DIGITS: Final = frozenset("0123456789*#")
 _TELEPHONE: Final = re.compile(r"\+?[0-9*#\-.() ]*")
 _TELEPHONE_WITH_HEX: Final = re.compile(r"\+?[0-9*#A-Fa-f\-.() ]*")
 """RFC 3966 has A to F in local numbers; where nothing says that it is a telephone number, ``face`` is a name."""
+_NAME_ADDRESS: Final = re.compile(r'\s*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*"\s*+|[^"<>]*+)<([^<>]*+)>', re.DOTALL)
+"""RFC 3261 clause 20.10, with its display name or without."""
+_SIP_URI: Final = re.compile(r'sips?:([^@:\s<>"]++)(?::[^@\s<>"]*+)?@([^@\s<>"]++)', re.IGNORECASE)
+_IS_TELEPHONE: Final = re.compile(r";user=phone(?:[;?]|$)", re.IGNORECASE)
 _ESCAPED_SEMICOLON: Final = "%3b"
 _REMEMBERED_LENGTH: Final = 200
 """Longer ones are read anew each time, so that what is remembered stays small."""
@@ -49,6 +53,21 @@ def read_number(user: str, *, telephone: bool = False) -> Number:
     if user[:4].lower() == _TEL:
         user, telephone = user[4:], True
     return _remembered(user, telephone) if len(user) <= _REMEMBERED_LENGTH else _read(user, telephone)
+
+
+def number_of(text: str) -> Number:
+    """Read a number as switches of other protocols write it: as `read_number` takes it, or a whole SIP or tel URI,
+    alone or as a name-addr with its display name. What is none of them, and a URI of nobody, is a name like others."""
+    if ":" not in text:
+        return read_number(text)
+    address = _NAME_ADDRESS.match(text)
+    uri = address[1].strip() if address is not None else text
+    if uri[:4].lower() == _TEL:
+        return read_number(uri)
+    found = _SIP_URI.fullmatch(uri)
+    if found is None:
+        return read_number(text)
+    return read_number(found[1], telephone=_IS_TELEPHONE.search(found[2]) is not None)
 
 
 def _read(user: str, telephone: bool) -> Number:

@@ -9,6 +9,7 @@ from sandbox.outcome import Completion
 from sandbox.program import Invocation, Program
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration.tree import Configuration
+from sidecar.header_rules import without_passwords
 from sidecar.runs.limits import call_limits
 from sidecar.runs.runner import Running, ScriptRunner
 from sipio.call_control import CallOffer
@@ -61,11 +62,12 @@ def invocation(
 ) -> Invocation:
     """The run of a call's script: what it is given, and its limits."""
     host = offer.from_host
+    headers = without_passwords(offer.headers)
     given = {
         "call": {
             "id": offer.id,
             "actions": configuration.voice.call_actions,
-            "headers": offer.headers,
+            "headers": headers,
             "variables": offer.variables,
             "known": {
                 "sip_from_user": offer.from_user,
@@ -90,7 +92,7 @@ def invocation(
             "dest_number_parameters": offer.to_parameters,
             "source": offer.source,
             "customer": assignment.customer or offer.customer,
-            "headers": [{"key": name, "value": value} for name, value in offer.headers],
+            "headers": [{"key": name, "value": value} for name, value in headers],
         },
         "vars": dict(assignment.variables),
     }

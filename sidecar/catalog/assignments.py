@@ -12,7 +12,7 @@ from sidecar.catalog.version import Blocks, encoded_assignments
 from sidecar.configuration.tree import DecisionSection
 from sidecar.problem import Severity
 from sidecar.sip_answer import SipAnswer, parse_action
-from sipio.number import read_number
+from sipio.number import number_of
 
 _Made = TypeVar("_Made", Assignment, VoiceAssignment)
 
@@ -139,12 +139,12 @@ class _Compilation:
                 assignment = self._decision(entry, entry.script, why)
                 self._routes[route] = kept(before.routes.get(route) if before else None, assignment)
         elif isinstance(entry, DidEntry):
-            did = read_number(entry.did).text
+            did = number_of(entry.did).text
             if self._take(did, entry, f"DID {entry.did!r}"):
                 assignment = self._decision(entry, entry.script, why)
                 self._dids[did] = kept(before.dids.get(did) if before else None, assignment)
         else:
-            dialled = read_number(entry.destination).text
+            dialled = number_of(entry.destination).text
             if self._take(dialled, entry, f"destination {entry.destination!r}"):
                 if not why:
                     self._callers.add(entry.script)

@@ -39,6 +39,7 @@ from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
 from sidecar.problem import Severity
 from sidecar.report import report
+from sidecar.runs.compilation import engine
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.pool_settings import decision_pool, one_worker
 from sidecar.runs.runner import PoolName, Runner, ScriptRunner
@@ -214,7 +215,12 @@ def _one_script(
 def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, Sources]:
     """What is in the directory. Raises _Unusable."""
     catalog = msgspec.structs.replace(configuration.catalog, directory=directory)
-    loaded = DirectoryLoader(catalog, configuration.decisions, modules=shipped_grants().names()).load()
+    loaded = DirectoryLoader(
+        catalog,
+        configuration.decisions,
+        modules=shipped_grants().names(),
+        engine=lambda: engine(configuration, _not_compiled),
+    ).load()
     print(report(loaded.problems, loaded.sources), end="", file=sys.stderr)
     if loaded.snapshot is None:
         raise _Unusable(UNUSABLE)
@@ -222,6 +228,10 @@ def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, S
     return loaded.snapshot, {
         script.name: files.get(script.name, (script.name, script.text)) for script in loaded.snapshot.scripts.values()
     }
+
+
+def _not_compiled(why: str) -> None:
+    print(f"scriptforge run: the engine could not be asked about the scripts: {escaped(why)}", file=sys.stderr)
 
 
 def assign(

@@ -181,6 +181,9 @@ class SipSection(Section, frozen=True):
     digest_algorithms: Annotated[tuple[DigestAlgorithm, ...], Meta(min_length=1)] = ("SHA-256", "MD5")
     """What phones that log in are challenged with, in this order: the first that a phone knows is taken. A ``[[user]]``
     of the accounts may have ``algorithms`` of its own."""
+    digest_without_qop: bool = False
+    """Whether phones may answer a challenge as before RFC 2617, without ``qop``. Each such answer is good for one
+    request, and no cnonce of the phone's is in it. Better set ``without_qop`` at the ``[[user]]`` who needs it."""
     tls_certificate: Path | None = None
     """PEM certificate chain for ``tls:``."""
     tls_key: Path | None = None

@@ -316,6 +316,6 @@ def result(value: Digits | Bridged | str | None) -> Any:
 def end_of_bridge(value: Bridged) -> tuple[Hangup, HangupBy]:
     """How a call ends whose script does not go on after a bridge, and by whom."""
     if value.status == "completed":
-        return Hangup(cause=16), HangupBy.CALLEE if value.hangup_by == "callee" else HangupBy.CALLER
+        return Hangup(cause=16), HangupBy(value.hangup_by or "caller")
     code = value.code or 480
     return Hangup(code=code, reason=value.reason, cause=cause_of(code)), HangupBy.CALLEE

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from sandbox import values
 from sidecar import header_rules
 from sidecar.header_rules import RuleViolation
 from sidecar.result_check import look
@@ -21,11 +22,9 @@ from sipio.rpc.raw_routing import Seen
 RESULT_FRAME: Final = 100
 """Bytes that the adapter's result may have more than its input around the same routing."""
 
-_PASSWORDS: Final = frozenset({"authorization", "proxy-authorization"})
 _SIP: Final = re.compile(r"\bsip\b")
 
 _pack = msgspec.msgpack.Encoder().encode
-_json: Final = msgspec.json
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -147,8 +146,7 @@ def pack_variables(variables: Mapping[str, Any], *, tells_unread: bool = False) 
 
     ``tells_unread`` is for an author who tries a script: a microsecond of every decision for what `check` mostly says.
     """
-    # By JSON, so that a moment is the same text as everywhere.
-    packed = _pack("vars") + _pack(_json.decode(_json.encode(dict(variables))))
+    packed = _pack("vars") + values.encode(dict(variables))
     if tells_unread:
         return Variables(packed + _pack("tells_unread") + _pack(True), 2)
     return Variables(packed, 1)
@@ -169,14 +167,6 @@ def reads_sip(text: str) -> bool:
     run 53 us of 30.
     """
     return _SIP.search(text) is not None
-
-
-def _without_passwords(sip: SipRequest) -> SipRequest:
-    """The request without what proves the caller's password: from a digest it can be guessed at leisure."""
-    if any(name.lower() in _PASSWORDS for name, _ in sip.headers):
-        headers = [(name, value) for name, value in sip.headers if name.lower() not in _PASSWORDS]
-        return msgspec.structs.replace(sip, headers=headers)
-    return sip
 
 
 _HEADS: Final = tuple(bytes((0x80 | keys,)) + _pack("routing") for keys in range(16))
@@ -200,7 +190,7 @@ def pack_input(state: RoutingState, variables: Variables, sip: SipRequest | None
     if sip is None:
         return b"".join((_HEADS[3 + variables.keys], given.packed, lists, variables.packed))
     try:
-        request = _pack(_without_passwords(sip))
+        request = _pack(msgspec.structs.replace(sip, headers=header_rules.without_passwords(sip.headers)))
     except ValueError as error:
         raise RuleViolation(f"the call cannot be given to a script: {error}") from None
     return b"".join((_HEADS[4 + variables.keys], given.packed, lists, _SIP_KEY, request, variables.packed))

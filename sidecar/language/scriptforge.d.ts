@@ -145,10 +145,12 @@ declare namespace ScriptForge {
     destination: string;
     /** The other leg's final SIP status; 0 where there was none. */
     code: number;
+    /** In the other party's words, at most 200 characters. */
     reason: string;
     /** Seconds from its answer to its end. */
     duration: number;
-    hangup_by: "caller" | "callee" | "";
+    /** "system" where neither party did, such as after a media timeout; empty where it was never answered. */
+    hangup_by: "caller" | "callee" | "system" | "";
   }
 
   interface HungUp {

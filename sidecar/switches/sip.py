@@ -147,6 +147,7 @@ def driver_settings(configuration: Configuration, accounts: SipAccounts) -> SipD
             ring_timeout_seconds=sip.ring_seconds,
             session_expires_seconds=sip.session_expires_seconds,
             digest_algorithms=sip.digest_algorithms,
+            digest_without_qop=sip.digest_without_qop,
             users=accounts.users,
             trusted_hosts=accounts.trusted_hosts,
         ),

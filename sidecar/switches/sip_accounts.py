@@ -4,6 +4,7 @@
 name = "alice"
 password = "secret"
 algorithms = ["MD5"]          # for a phone that does not know sip.digest_algorithms, or only the first of them
+without_qop = true            # for a phone that answers as before RFC 2617, without qop, nonce count and cnonce
 
 [[trunk]]
 name = "carrier"
@@ -41,6 +42,7 @@ class _User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str
     password: str
     algorithms: tuple[DigestAlgorithm, ...] = ()
+    without_qop: bool = False
 
 
 class _Trunk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,7 +125,13 @@ def load_accounts(file: Path) -> SipAccounts:
         )
     return SipAccounts(
         users=tuple(
-            Credentials(username=user.name, password=user.password, algorithms=user.algorithms) for user in read.user
+            Credentials(
+                username=user.name,
+                password=user.password,
+                algorithms=user.algorithms,
+                without_qop=user.without_qop,
+            )
+            for user in read.user
         ),
         trunks=tuple(trunks),
         registrations=tuple(registrations),

@@ -42,6 +42,10 @@ _NO_ANSWER: Final = frozenset(
 )
 _UNKNOWN: Final = frozenset({"SUBSCRIBER_ABSENT", "USER_NOT_REGISTERED", "INVALID_GATEWAY", "INVALID_PROFILE"})
 """Dispositions of a user or a gateway that FreeSWITCH does not have: nothing was called, so there is no SIP status."""
+_OF_NEITHER_PARTY: Final = frozenset(
+    {"MEDIA_TIMEOUT", "RECOVERY_ON_TIMER_EXPIRE", "ALLOTTED_TIMEOUT", "MANAGER_REQUEST", "SYSTEM_SHUTDOWN"}
+)
+"""Causes that FreeSWITCH itself ends an answered leg with."""
 _UNDIALLED: Final = 404
 """The status that every driver gives what is no destination."""
 
@@ -244,9 +248,9 @@ class Bridging(LegAction):
                 status=BridgeStatus.COMPLETED,
                 destination=self._destination,
                 code=200,
-                reason=event.variable("last_bridge_hangup_cause"),
+                reason=(reason := event.variable("last_bridge_hangup_cause")),
                 seconds=self._moment(event).since(self._answered),
-                hangup_by="callee",
+                hangup_by="system" if reason in _OF_NEITHER_PARTY else "callee",
             )
         if successful:
             # Early media is a bridge as well, though nobody has answered.

@@ -34,7 +34,7 @@ from sipio.call_control import (
     RecordingFinished,
 )
 from sipio.errors import MalformedMessage
-from sipio.number import read_number
+from sipio.number import number_of
 from sipio.rpc.values import ValueDecoder
 
 CallId = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -59,7 +59,7 @@ class CallStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def offer(self) -> CallOffer:
         """The call as a handler sees it."""
-        calling, called = read_number(self.from_user), read_number(self.to_user)
+        calling, called = number_of(self.from_user), number_of(self.to_user)
         fields = msgspec.structs.asdict(self)
         fields.update(
             from_user=calling.text,

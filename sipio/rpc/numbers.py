@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from sipio.number import read_number
+from sipio.number import number_of
 from sipio.routing import Decision, RoutingRequest, pack_routing, unpack_routing
 
 
@@ -50,7 +50,7 @@ def read_numbers(
     it.
     """
     if request.did:
-        did = read_number(request.did).text
+        did = number_of(request.did).text
         if did != request.did:
             request = msgspec.structs.replace(request, did=did)
     if numbers is not None and not any(_is_written(value) for value in numbers):
@@ -62,7 +62,7 @@ def read_numbers(
         value = given.get(field)
         if type(value) is not str or _is_read(value):
             continue
-        number = read_number(value)
+        number = number_of(value)
         if number.text != value:
             changes[field] = number.text
             spellings[field, number.text] = value
@@ -81,7 +81,7 @@ def _is_written(value: Any) -> bool:
     """Whether a number is written in another way than scripts see it, or has parameters."""
     if _is_read(value):
         return False
-    number = read_number(value)
+    number = number_of(value)
     return number.text != value or bool(number.parameters)
 
 
@@ -109,7 +109,7 @@ def _with_read_caller(gateway: Any, spellings: dict[tuple[str, str], str]) -> An
     value = gateway.get("cli") if isinstance(gateway, dict) else None
     if not isinstance(value, str):
         return gateway
-    text = read_number(value).text
+    text = number_of(value).text
     if text != value:
         spellings.setdefault(("cli", text), value)
     return {**gateway, "cli": text}

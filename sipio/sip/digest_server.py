@@ -17,6 +17,8 @@ NONCE_SECONDS: Final = 300.0
 """A nonce is good for this long; past it the client is told ``stale`` and tries again without asking its user."""
 ALGORITHMS: Final = ("SHA-256", "MD5")
 """Those that can be offered."""
+_ALL_USES: Final = 1 << 32
+"""More than a nonce count of eight digits."""
 NONCES: Final = 10_000
 """Counts remembered; past this the oldest are forgotten. A handful of phones uses a few dozen."""
 
@@ -36,7 +38,7 @@ class Verdict(Enum):
 class DigestServer:
     """The nonces of one realm and its users."""
 
-    __slots__ = ("_algorithms", "_counts", "_randomness", "_realm", "_secret", "_users")
+    __slots__ = ("_algorithms", "_counts", "_randomness", "_realm", "_secret", "_users", "_without_qop")
 
     def __init__(
         self,
@@ -44,11 +46,14 @@ class DigestServer:
         users: Iterable[Credentials],
         randomness: Randomness,
         algorithms: Sequence[str] = ALGORITHMS,
+        *,
+        without_qop: bool = False,
     ) -> None:
-        """``algorithms`` are offered to users who have none of their own."""
+        """``algorithms`` are offered to users who have none of their own; ``without_qop``: all may answer so."""
         self._realm: Final = realm
         self._users: dict[str, Credentials] = {}
         self._algorithms: Final = algorithms
+        self._without_qop: Final = without_qop
         self.use(users)
         self._randomness: Final = randomness
         self._secret: Final = randomness.nonce().encode()
@@ -104,13 +109,16 @@ class DigestServer:
             nc = cnonce = ""
             if parameters.get("qop", "").lower() == "auth":
                 nc, cnonce = parameters["nc"], parameters["cnonce"]
-            count = int(nc or "0", 16)
+            count = int(nc, 16) if nc else 0
         except (KeyError, ValueError):
             raise MalformedMessage("Digest credentials without a parameter they need") from None
-        # We always offer qop: credentials without it could be replayed for the nonce's whole life.
-        if not self._fresh(nonce, host, now) or not nc or count <= self._counts.get(nonce, 0):
-            return Verdict.STALE, user
         known = self._users.get(user)
+        if not nc and (self._without_qop or (known is not None and known.without_qop)):
+            # Nothing in them tells one use from the next (RFC 2617 clause 3.2.2): the nonce's first use is its last.
+            count = _ALL_USES if nonce not in self._counts else 0
+        # We always offer qop: credentials without it could be replayed for the nonce's whole life.
+        if not self._fresh(nonce, host, now) or count <= self._counts.get(nonce, 0):
+            return Verdict.STALE, user
         algorithm = parameters.get("algorithm", "")
         if (algorithm.upper() or "MD5") not in self._algorithms_of(user):
             # Not offered to this user: a weaker one than was asked for is no login.

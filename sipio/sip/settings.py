@@ -16,6 +16,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     algorithms: tuple[str, ...] = ()
     """Of a user who logs in here: the algorithms that it is challenged with, in this order; empty for those of the
     agent. For a phone that knows MD5 alone, or gives up at the first challenge that it does not know."""
+    without_qop: bool = False
+    """Of a user who logs in here: whether its phone may answer as before RFC 2617, without ``qop``."""
 
 
 class TimerValues(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +61,8 @@ class UserAgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     digest_algorithms: tuple[str, ...] = ("SHA-256", "MD5")
     """What users are challenged with, one challenge for each in this order: RFC 8760 clause 2.4 has the client take the
     first that it knows."""
+    digest_without_qop: bool = False
+    """Whether every user's phone may answer a challenge without ``qop``."""
     users: tuple[Credentials, ...] = ()
     """Phones that may register here. An INVITE from one of these user names is challenged."""
     registration_minimum_seconds: int = 60

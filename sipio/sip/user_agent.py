@@ -62,7 +62,13 @@ class UserAgent:
             takes_calls=takes_calls,
             source_towards=source_towards,
         )
-        self._digest: Final = DigestServer(settings.realm, settings.users, self._randomness, settings.digest_algorithms)
+        self._digest: Final = DigestServer(
+            settings.realm,
+            settings.users,
+            self._randomness,
+            settings.digest_algorithms,
+            without_qop=settings.digest_without_qop,
+        )
         self._invitations: Final = Invitations(self._core, self._digest)
         self._registrar: Final = Registrar(self._core)
         self._registrations: dict[str, Registration] = {}

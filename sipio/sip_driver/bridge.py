@@ -23,7 +23,15 @@ from sipio.media.errors import NoFreePort
 from sipio.media.relay import Relay
 from sipio.media.session import MediaSession
 from sipio.sip.address import Address
-from sipio.sip.events import DigitReceived, MediaChanged, SessionAnswered, SessionEnded, SessionEvent, SessionProgressed
+from sipio.sip.events import (
+    DigitReceived,
+    EndedBy,
+    MediaChanged,
+    SessionAnswered,
+    SessionEnded,
+    SessionEvent,
+    SessionProgressed,
+)
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.uri import escape_user
@@ -56,6 +64,8 @@ class BridgeUnderWay:
         self._ringback: PendingAction | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._answered_at: float | None = None
+        self._is_silent = False
+        """The other party is hung up for saying nothing any more."""
         """When the other leg was connected; None while none is."""
         self._last = Bridged(status=BridgeStatus.FAILED)
 
@@ -194,9 +204,9 @@ class BridgeUnderWay:
                         status=BridgeStatus.COMPLETED,
                         destination=self._destination,
                         code=200,
-                        reason=event.reason,
+                        reason="media timeout" if self._is_silent else event.reason,
                         seconds=seconds,
-                        hangup_by="callee",
+                        hangup_by="callee" if event.by is EndedBy.PEER else "system",
                     )
                 )
             )
@@ -280,6 +290,7 @@ class BridgeUnderWay:
         if self._leg is None or not self._leg.answered or self._media is None:
             return
         if not self._media.lives(self._leg.heard_at):
+            self._is_silent = True
             self._leg.bye()
 
 

@@ -85,6 +85,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "a boundary": lambda text: _multipart(f"boundary={text}", "--x\r\n"),
     "a number": lambda text: number._read(text, telephone=False),
     "a telephone number": lambda text: number._read(f"+1{text}", telephone=True),
+    "a number or a whole address": number.number_of,
+    "a whole address": lambda text: number.number_of(f"sip:{text}"),
     "an event of FreeSWITCH": lambda text: FrameReader().receive(text.encode()),
     "candidates of FreeSWITCH's dialplan": read_candidates,
     "a frame of Kamailio": lambda text: NetstringDecoder(100_000).feed(text.encode()),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipio.number import Number, read_number
+from sipio.number import Number, number_of, read_number
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,28 @@ def test_separators_escapes_and_parameters_change_no_number(number: str, data: s
         written = written.replace("(+)", "+", 1)
     written += "".join(f";{name}" for name in names)
     assert read_number(written).text == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "parameters"),
+    [
+        ("+442079460000", "+442079460000", {}),
+        ("sip:+44-20;npdi;rn=+44111@h:5060;user=phone", "+4420", {"npdi": "", "rn": "+44111"}),
+        ("SIPS:%2B4420@[::1]", "+4420", {}),
+        ('"Bob: \\"x\\"" <sip:+4420@h>;tag=1', "+4420", {}),
+        ("<tel:+44-20;isub=1>", "+4420", {"isub": "1"}),
+        ("tel:+44-20;isub=1", "+4420", {"isub": "1"}),
+        ("sip:alice@example.com", "alice", {}),
+        ("anonymous", "anonymous", {}),
+        # Names like others: nothing is guessed.
+        ("sip:example.com", "sip:example.com", {}),
+        ("sip:", "sip:", {}),
+        ("sip:a b@h", "sip:a b@h", {}),
+        ("12:34", "12:34", {}),
+        ("mailto:alice@example.com", "mailto:alice@example.com", {}),
+        (":" * 300, ":" * 300, {}),
+    ],
+)
+def test_a_number_is_read_from_whatever_it_is_written_in(text: str, number: str, parameters: dict[str, str]) -> None:
+    read = number_of(text)
+    assert (read.text, read.parameters) == (number, parameters)

@@ -145,6 +145,15 @@ async def test_what_a_script_knows_of_its_call(tmp_path: Path) -> None:
     assert call.variables == {"mine": "5"}
 
 
+async def test_what_proves_a_callers_password_is_not_for_scripts(tmp_path: Path) -> None:
+    body = """await ctx.log([data.headers.map((one) => one.key).join(), ctx.header('Authorization'),
+        ctx.get('sip_h_Proxy-Authorization')].join(' '));"""
+    exchange = Exchange(main(body), tmp_path)
+    secret = [("Authorization", "Digest response=1"), ("PROXY-authorization", "Digest response=2"), ("X", "3")]
+    exchange.call(headers=secret)
+    assert exchange.record.log == ["X  "]
+
+
 async def test_headers_set_go_with_what_is_sent_next(tmp_path: Path) -> None:
     body = "ctx.header('X-A', 1); await ctx.answer(); ctx.header('X-A', 2); await ctx.bridge('200');"
     call = Exchange(main(body), tmp_path).call()

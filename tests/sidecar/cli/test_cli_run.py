@@ -156,6 +156,35 @@ def test_what_an_app_does_not_await_is_told(desk: Path, capsys: pytest.CaptureFi
     assert "warn  main has ended: 1 timer that it did not await will not come" in output
 
 
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        ("throw new Error('own')", "Error: not saved"),
+        ("await null; data.none.more", "Error: not saved"),
+        ("throw [404]", "Error: not saved"),
+        ("try { await Promise.reject(1) } catch { throw new Error('own') }", "Error: not saved"),
+    ],
+)
+def test_what_an_app_did_not_await_is_told_where_it_ends_in_an_error_too(
+    desk: Path, capsys: pytest.CaptureFixture[str], rest: str, told: str
+) -> None:
+    text = f"async function main(data) {{\n  Promise.reject(new Error('not saved'));\n  {rest};\n}}"
+    assert run(desk, text, "--kind", "app") in (3, 4)
+    output = capsys.readouterr().out
+    assert f"warn  nobody awaited a promise that was rejected: a.js:2:" in output
+    assert told in output
+    assert output.count("nobody awaited") == 1
+
+
+def test_a_rejection_that_cannot_be_put_in_words_changes_no_outcome(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "async function main(data) {{ Promise.reject({{ toString() {{ for (;;); }} }}); {} }}"
+    assert run(desk, text.format("return data;"), "--kind", "app") == 0
+    assert run(desk, text.format("throw new Error('own');"), "--kind", "app") == 4
+    assert "error: Error: own" in capsys.readouterr().out
+
+
 def test_an_app_is_taken_for_one(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(desk, "async function main(data) { await null; data.routing.cli = '2' }") == 0
     output = capsys.readouterr()
@@ -227,6 +256,15 @@ def test_a_catalog_that_cannot_be_used_is_told_as_check_tells_it(
     (catalog / "catalog" / "assignments.toml").write_text("[[route]\n")
     assert run_catalog("--customer", "acme") == 2
     assert capsys.readouterr().err.startswith("catalog/assignments.toml:1:")
+
+
+def test_what_only_the_engine_finds_wrong_is_told_of_a_catalog_too(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (catalog / "catalog" / "scripts" / "cli.js").write_text("function main(data) { let a = 1; let a = 2; }")
+    assert run_catalog("--customer", "acme") == 2
+    assert "catalog/scripts/cli.js:1:" in (told := capsys.readouterr().err)
+    assert "SyntaxError" in told
 
 
 @pytest.mark.parametrize(

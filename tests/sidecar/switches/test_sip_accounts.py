@@ -72,6 +72,14 @@ def test_a_user_may_have_algorithms_of_its_own(tmp_path: Path) -> None:
     assert [user.algorithms for user in load_accounts(file).users] == [(), ("MD5",)]
 
 
+def test_a_user_may_have_a_phone_that_answers_without_qop(tmp_path: Path) -> None:
+    file = tmp_path / "sip.toml"
+    file.write_text(
+        '[[user]]\nname = "a"\npassword = "b"\n[[user]]\nname = "old"\npassword = "c"\nwithout_qop = true\n'
+    )
+    assert [user.without_qop for user in load_accounts(file).users] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("mode", "wrong"),
     [(0o600, ""), (0o640, ""), (0o604, "read by everybody"), (0o660, "changed by others"), (0o602, "changed")],

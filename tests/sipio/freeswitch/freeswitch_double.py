@@ -278,7 +278,8 @@ class FakeChannel:
 
     def _leg_over(self, running: Running, disposition: str, status: int) -> None:
         if running.bridged:
-            self.variables["last_bridge_hangup_cause"] = "NORMAL_CLEARING" if disposition == "SUCCESS" else disposition
+            ended_as = running.party.ends_as if running.party is not None else "NORMAL_CLEARING"
+            self.variables["last_bridge_hangup_cause"] = ended_as if disposition == "SUCCESS" else disposition
             disposition = "SUCCESS"
         self.variables["originate_disposition"] = disposition
         if status:

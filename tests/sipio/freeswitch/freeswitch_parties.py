@@ -17,6 +17,8 @@ class Party:
     """SIP status that it refuses with after ``ring``, or half a second after its early media."""
     talk: float | None = 1.0
     """Seconds from its answer to its BYE; None never hangs up."""
+    ends_as: str = "NORMAL_CLEARING"
+    """The cause of its end after the answer, where that is not its BYE."""
 
 
 CAUSES = {

@@ -19,6 +19,15 @@ from tests.sipio.freeswitch.freeswitch_line import ONE, Line, parties
 from tests.sipio.freeswitch.freeswitch_parties import Party
 
 
+def test_a_bridge_that_freeswitch_ended_was_ended_by_neither_party() -> None:
+    line = Line(parties(a=Party(answer=0.5, talk=2.0, ends_as="MEDIA_TIMEOUT")))
+    bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
+    line.run(3)
+    assert isinstance(bridge.result, Done)
+    assert isinstance(bridge.result.value, Bridged)
+    assert (bridge.result.value.hangup_by, bridge.result.value.reason) == ("system", "MEDIA_TIMEOUT")
+
+
 def test_a_bridge_ends_with_the_other_leg() -> None:
     line = Line(parties(a=Party(ring=0.1, answer=0.5, talk=2.0)))
     bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"], headers=[("X-Out", "a, b='c'")], cli="5551000"))

@@ -328,6 +328,16 @@ async def test_numbers_are_read_for_scripts_and_come_back_as_the_switch_wrote_th
     assert answer["routing"] == routing
 
 
+@pytest.mark.parametrize("cli", ["sip:+44-20@carrier.example;user=phone", '"Bob" <sip:%2B4420@carrier.example:5070>'])
+async def test_a_number_is_read_from_a_whole_uri(client: RpcClient, router: TestRouter, cli: str) -> None:
+    routing = {"cli": cli, "dest_number": "49", "egress_routing": [{"gw": {"a": {"cli": cli}}}]}
+    answer = await client.call("route", {"call_id": "1", "did": "sips:+44-20@h", "routing": routing})
+    asked = router.runs[0].request
+    assert (asked.did, asked.routing["cli"]) == ("+4420", "+4420")
+    assert asked.routing["egress_routing"] == [{"gw": {"a": {"cli": "+4420"}}}]
+    assert answer["routing"] == routing
+
+
 async def test_a_number_that_a_script_changed_comes_back_without_the_old_ones_parameters(
     client: RpcClient, router: TestRouter
 ) -> None:

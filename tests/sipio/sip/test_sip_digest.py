@@ -1,5 +1,6 @@
 """Digest credentials, as asked for and as given."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +119,45 @@ def test_old_and_invented_nonces_are_stale() -> None:
     challenge = challenge_of(asked)[1][1].replace(', qop="auth"', "")
     plain.challenged(response(401, [("WWW-Authenticate", challenge)]))
     assert asked.check(request(plain.headers("REGISTER", "sip:x")), "h", 1.0)[0] is Verdict.STALE
+
+
+@pytest.mark.parametrize("everybody", [True, False])
+def test_a_phone_that_is_allowed_to_answers_without_qop_once_for_each_nonce(everybody: bool) -> None:
+    user = Credentials(username="alice", password="secret", without_qop=not everybody)
+    other = Credentials(username="bob", password="secret")
+    asked = DigestServer("here", [user, other], Randomness(1), without_qop=everybody)
+
+    def answered(credentials: Credentials, nonce_for: str = "h") -> list[tuple[str, str]]:
+        client = DigestClient(credentials, Randomness(2))
+        (_, challenge), *_ = asked.challenge(
+            proxy=False, stale=False, user=credentials.username, host=nonce_for, now=0.0
+        )
+        assert client.challenged(response(401, [("WWW-Authenticate", challenge.replace(', qop="auth"', ""))]))
+        given = client.headers("REGISTER", "sip:x")
+        assert "qop" not in given[0][1]
+        assert "nc=" not in given[0][1]
+        return given
+
+    given = answered(user)
+    assert asked.check(request(given), "h", 1.0) == (Verdict.RIGHT, "alice")
+    assert asked.check(request(given), "h", 1.0) == (Verdict.STALE, "alice")
+    assert asked.check(request(answered(user)), "h", 1.0) == (Verdict.RIGHT, "alice")
+    assert asked.check(request(answered(user)), "h", NONCE_SECONDS + 1)[0] is Verdict.STALE
+    assert asked.check(request(answered(user, "elsewhere")), "h", 1.0)[0] is Verdict.STALE
+    wrong = msgspec.structs.replace(user, password="x")
+    assert asked.check(request(answered(wrong)), "h", 1.0)[0] is Verdict.WRONG
+    # Nobody else is.
+    assert asked.check(request(answered(other)), "h", 1.0)[0] is (Verdict.RIGHT if everybody else Verdict.STALE)
+
+
+def test_a_nonce_that_was_used_with_qop_is_not_taken_without_it() -> None:
+    user = Credentials(username="alice", password="secret", without_qop=True)
+    asked = DigestServer("here", [user], Randomness(1))
+    challenge = asked.challenge(proxy=False, stale=False, user="alice", host="h", now=0.0)[0][1]
+    for text, verdict in [(challenge, Verdict.RIGHT), (challenge.replace(', qop="auth"', ""), Verdict.STALE)]:
+        client = DigestClient(user, Randomness(2))
+        client.challenged(response(401, [("WWW-Authenticate", text)]))
+        assert asked.check(request(client.headers("REGISTER", "sip:x")), "h", 1.0)[0] is verdict
 
 
 def test_nothing_is_said_of_a_password_that_comes_with_a_nonce_of_somebody_elses() -> None:

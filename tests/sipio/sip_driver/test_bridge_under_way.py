@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sipio.call_control import (
+    REASON_CHARACTERS,
     ActionResult,
     Bridge,
     Bridged,
@@ -56,6 +57,21 @@ class Bridging(Exchange):
     def left_over(self) -> int:
         """Media but the caller's."""
         return len([media for media in self.engine.open_sessions if media is not self.media])
+
+
+@pytest.mark.parametrize("by", [EndedBy.SYSTEM, EndedBy.US])
+async def test_a_bridge_that_neither_party_ended_was_ended_by_the_system(by: EndedBy) -> None:
+    bridging = Bridging()
+    bridging.leg.answer()
+    bridging.leg.end_as(by, reason="session timer")
+    assert (bridging.result.status, bridging.result.hangup_by) == ("completed", "system")
+    assert bridging.result.reason == "session timer"
+
+
+async def test_of_the_other_partys_words_as_much_is_kept_as_words_have() -> None:
+    bridging = Bridging()
+    bridging.leg.end_as(EndedBy.PEER, status=486, reason="x" * 60_000)
+    assert (bridging.result.status, bridging.result.reason) == ("busy", "x" * REASON_CHARACTERS)
 
 
 async def test_the_callee_answers_and_hangs_up() -> None:
@@ -262,7 +278,8 @@ async def test_audio_of_the_other_leg_stops() -> None:
     other.observer.media_timed_out(60.0)
     assert bridging.leg.did == [], "it was heard from by SIP meanwhile"
     other.observer.media_timed_out(60.0)
-    assert bridging.result.status == "completed"
+    result = bridging.result
+    assert (result.status, result.hangup_by, result.reason) == ("completed", "system", "media timeout")
     assert not bridging.session.ended
 
 
