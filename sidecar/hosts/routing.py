@@ -113,7 +113,7 @@ def _as_given(routing: dict[str, Any]) -> Given:
     """A routing with what only MessagePack can say as a script sees it: bin as base64, moments as RFC 3339, keys that
     are numbers as text, NaN as null. Raises RuleViolation for one that cannot be given."""
     try:
-        packed = Raw(_pack(_json.decode(_json.encode(routing))))
+        packed = Raw(values.encode(routing))
     except (TypeError, ValueError, RecursionError) as error:
         raise RuleViolation(_odd_key(routing) or f"the call cannot be given to a script: {error}") from None
     return Given(packed, len(destinations_of(routing)), plain=False)

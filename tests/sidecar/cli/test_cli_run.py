@@ -171,7 +171,7 @@ def test_what_an_app_did_not_await_is_told_where_it_ends_in_an_error_too(
     text = f"async function main(data) {{\n  Promise.reject(new Error('not saved'));\n  {rest};\n}}"
     assert run(desk, text, "--kind", "app") in (3, 4)
     output = capsys.readouterr().out
-    assert f"warn  nobody awaited a promise that was rejected: a.js:2:" in output
+    assert "warn  nobody awaited a promise that was rejected: a.js:2:" in output
     assert told in output
     assert output.count("nobody awaited") == 1
 
