@@ -1,64 +1,50 @@
-"""The start of a worker process: what it will need is made ready, then it is confined, then it serves.
-
-Run by a clean interpreter as ``python -I -S -c``, never forked from the daemon.
-"""
+"""The start of a worker: just forked from its parent, it gives up what that has, is confined, and serves."""
 
 import contextlib
 import mmap
 import os
-import signal
 import socket
+from typing import Final
 
 from sandbox import confinement
 from sandbox.errors import ConfinementRefused
-from sandbox.intl import library
-from sandbox.link import FAILED_STATUS, OUT_OF_MEMORY_STATUS, PAGE_BYTES
+from sandbox.link import FAILED_STATUS, OUT_OF_MEMORY_STATUS
+from sandbox.order import Order
 from sandbox.worker import Worker
 
+NAME: Final = "script-worker"
+"""As `ps -o comm` shows it."""
 
-def main(
-    descriptor: int,
-    page_descriptor: int,
-    parent: int,
-    memory_bytes: int,
-    warm_contexts: int,
-    required: bool,
-    niceness: int,
-    intl: tuple[int, int],
-) -> None:
-    """Confine this process and serve the link on ``descriptor``. Ends the process."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    confinement.die_with_parent()
-    if os.getppid() != parent:
-        os._exit(0)
-    if niceness:
-        os.nice(niceness)
-    # A worker that is woken does not stop the daemon that wakes it, which has more to hand out (docs/performance.md).
-    # Where the system forbids it, the worker serves all the same.
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    page = mmap.mmap(page_descriptor, PAGE_BYTES)
-    library.use(*intl)
-    refused = ""
-    system_calls = None
+
+def main(order: Order, descriptor: int, page: mmap.mmap, daemon: int, system_calls: bytes | None, refused: str) -> None:
+    """Confine this process and serve the link on ``descriptor``. Ends the process.
+
+    ``refused`` says what of the confinement its parent could not have already.
+    """
     try:
-        system_calls = confinement.system_call_filter()
-    except ConfinementRefused as error:
-        refused = str(error)
-    worker = Worker(socket.socket(fileno=confinement.keep_only(descriptor)), page, warm_contexts, memory_bytes)
-    worker.warm_up()
-    try:
-        confinement.drop_capabilities()
-        confinement.limit_resources(memory_bytes)
-        if system_calls is not None:
-            confinement.forbid_system_calls(system_calls)
-    except (ConfinementRefused, OSError, ValueError) as error:
-        refused = str(error) or type(error).__name__
-    worker.ready(not refused, refused)
-    if refused and required:
-        os._exit(1)
+        confinement.die_with_parent()
+        if os.getppid() != daemon:
+            os._exit(0)
+        confinement.call_itself(NAME)
+        if order.niceness:
+            os.nice(order.niceness)
+        # A worker that is woken does not stop the daemon that wakes it, which has more to hand out
+        # (docs/performance.md). Where the system forbids it, the worker serves all the same.
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, confinement.keep_only(descriptor))
+        worker = Worker(connection, page, order.warm_contexts, order.memory_bytes)
+        try:
+            confinement.limit_resources(order.memory_bytes)
+            if system_calls is not None:
+                confinement.forbid_system_calls(system_calls)
+        except (ConfinementRefused, OSError, ValueError) as error:
+            refused = refused or str(error) or type(error).__name__
+        worker.ready(not refused, refused)
+        if refused and order.required:
+            os._exit(1)
+    except BaseException:  # noqa: BLE001 - nothing of it goes on in what is its parent's code
+        os._exit(FAILED_STATUS)
     try:
         worker.serve()
     except MemoryError:

@@ -5,17 +5,16 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from sandbox import link
+from sandbox import exit_status, link
 from sandbox.answers import read_outcome
-from sandbox.errors import ConfinementRefused, SandboxError, WorkerFailed
+from sandbox.errors import SandboxError, WorkerFailed
 from sandbox.installation import require_engine
-from sandbox.link import DoneMessage, FailedMessage, MessageUp, ReadyMessage
+from sandbox.link import DoneMessage, FailedMessage, MessageUp
 from sandbox.outcome import Threw
-from sandbox.process import WorkerProcess, WorkerSettings, exit_cause
+from sandbox.parent import Parent
+from sandbox.process import WorkerProcess, WorkerSettings
 from sandbox.program import Invocation, Limits, Program
 
-START_SECONDS: Final = 10.0
-"""As of every worker: about 0.1 s on a quiet machine."""
 COMPILE_SECONDS: Final = 3.0
 """The engine gives up after one second of processor time."""
 _NEVER_BEGUN: Final = (
@@ -31,8 +30,12 @@ class Compiler:
     The worker is started with the first text and ended with the context; one that it dies of is followed by another.
     """
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, parent: Parent | None = None) -> None:
+        """``parent`` is what the worker is forked from, another's to close; without one there is one for as long, and
+        the thread has to be the main one."""
         self._settings = settings
+        self._parent = parent or Parent()
+        self._owns_parent = parent is None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: WorkerProcess | None = None
         self._answer: asyncio.Future[MessageUp] | None = None
@@ -47,7 +50,7 @@ class Compiler:
         loop, self._loop = self._loop, None
         if loop is not None:
             try:
-                loop.run_until_complete(self._end())
+                loop.run_until_complete(self._close())
             finally:
                 loop.close()
 
@@ -82,15 +85,9 @@ class Compiler:
         require_engine()
         process = self._process = WorkerProcess(self._message, self._exited)
         try:
-            await process.start(self._settings, 0)
-            ready = await self._next(START_SECONDS)
-            if not isinstance(ready, ReadyMessage):
-                raise WorkerFailed("a worker said something before it was ready")
-            if not ready.confined and self._settings.require_confinement:
-                raise ConfinementRefused(ready.refused)
-        except TimeoutError:
-            await self._end()
-            raise WorkerFailed(f"a worker was not ready after {START_SECONDS:.0f} s") from None
+            if self._owns_parent:
+                self._parent.start()
+            await process.start(self._parent, self._settings, 0)
         except (SandboxError, OSError):
             await self._end()
             raise
@@ -101,9 +98,14 @@ class Compiler:
         async with asyncio.timeout(seconds):
             return await self._answer
 
+    async def _close(self) -> None:
+        await self._end()
+        if self._owns_parent:
+            self._parent.close()
+
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is not None and process.spawned:
+        if process is not None and process.ordered:
             process.kill()
             await process.wait_gone()
 
@@ -113,10 +115,10 @@ class Compiler:
             return
         if isinstance(message, FailedMessage):
             answer.set_exception(WorkerFailed(message.reason))
-        elif isinstance(message, ReadyMessage | DoneMessage):
+        elif isinstance(message, DoneMessage):
             answer.set_result(message)
 
     def _exited(self, process: WorkerProcess) -> None:
         answer = self._answer
         if process is self._process and answer is not None and not answer.done():
-            answer.set_exception(WorkerFailed(f"a worker ended: {exit_cause(process.exit_code or 0)}"))
+            answer.set_exception(WorkerFailed(f"a worker ended: {exit_status.cause(process.exit_code or 0)}"))

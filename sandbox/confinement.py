@@ -6,16 +6,18 @@ compute, answer on the one socket it was given, and die.
 
 import ctypes
 import os
+import platform
 import resource
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from sandbox.clone import FLAGS
 from sandbox.errors import ConfinementRefused
 
 SYSTEM_CALLS: Final = (
     "recvfrom",
     "sendto",
-    "poll",
+    "ppoll" if platform.machine() == "aarch64" else "poll",
     "brk",
     "mmap",
     "munmap",
@@ -30,9 +32,39 @@ SYSTEM_CALLS: Final = (
 )
 """All that the worker's loop was seen to need; mmap only without PROT_EXEC. Any other kills the process."""
 
-_PR_SET_NO_NEW_PRIVS: Final = 38
-_PR_SET_DUMPABLE: Final = 4
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_NAME: Final = 15
+_PR_SET_SECCOMP: Final = 22
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+PARENT_SYSTEM_CALLS: Final = (
+    # To take an order, with its descriptors, and to map the page.
+    "recvmsg",
+    "close",
+    "fcntl",
+    "fstat",
+    "newfstatat",
+    # Of the worker before its own filter closes, which this one is in force beside.
+    "getppid",
+    "getpid",
+    "gettid",
+    "getrandom",
+    "getpriority",
+    "setpriority",
+    "sched_setscheduler",
+    "dup3",
+    "close_range",
+    "getsockname",
+    "prlimit64",
+)
+"""What the workers' parent may call beside SYSTEM_CALLS: none opens a file or a connection, nor starts a program or
+signals one."""
+PARENT_CALLS_WITH: Final = {"clone": (FLAGS,), "prctl": (_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_SECCOMP)}
+"""And with one of these as the first argument."""
+
+_SECCOMP_MODE_FILTER: Final = 2
+_INSTRUCTION_BYTES: Final = 8
 _SIGKILL: Final = 9
 _PROT_EXEC: Final = 4
 _CAPABILITY_VERSION_3: Final = 0x20080522
@@ -70,49 +102,90 @@ def drop_capabilities() -> None:
     _check("capset", _libc().capset(header, (ctypes.c_uint32 * 6)()))
 
 
-def system_call_filter() -> Any:
-    """Build the seccomp filter, not yet in force. Needs files, so it comes before the limits.
+def limit_parent(open_files: int) -> None:
+    """Bound what the workers' parent, and with it each worker, may have: no core dumps, no files of any size."""
+    for limit, value in (
+        (resource.RLIMIT_NOFILE, open_files),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (value, value))
 
-    Raises ConfinementRefused where libseccomp is missing, the kernel has no seccomp, or the process has a second
-    thread: capabilities and no_new_privs are each thread's own, so it would stay free.
+
+def call_itself(name: str) -> None:
+    """Give this process a name in the process table, of up to 15 bytes."""
+    _check("prctl", _libc().prctl(_PR_SET_NAME, name.encode(), 0, 0, 0))
+
+
+def worker_filter() -> bytes:
+    """The seccomp filter of a worker, not yet in force, as the kernel's instructions.
+
+    Raises ConfinementRefused where libseccomp is missing or the process has a second thread: capabilities and
+    no_new_privs are each thread's own, so it would stay free.
     """
+    return _built(SYSTEM_CALLS, {})
+
+
+def parent_filter() -> bytes:
+    """The seccomp filter of the workers' parent. Raises ConfinementRefused as `worker_filter` does."""
+    return _built(SYSTEM_CALLS + PARENT_SYSTEM_CALLS, PARENT_CALLS_WITH)
+
+
+def _built(names: tuple[str, ...], with_first: dict[str, tuple[int, ...]]) -> bytes:
     try:
         threads = len(list(Path("/proc/self/task").iterdir()))
     except OSError as error:
-        raise ConfinementRefused(f"the worker's threads cannot be counted: {error}") from error
+        raise ConfinementRefused(f"the process's threads cannot be counted: {error}") from error
     if threads != 1:
-        raise ConfinementRefused(f"the worker has {threads} threads, of which only one can be confined")
+        raise ConfinementRefused(f"the process has {threads} threads, of which only one can be confined")
     try:
         import pyseccomp  # noqa: PLC0415 - absent where confinement is not required
     except (ImportError, OSError, RuntimeError) as error:
         raise ConfinementRefused(f"libseccomp cannot be loaded: {error}") from error
     try:
         syscall_filter = pyseccomp.SyscallFilter(pyseccomp.KILL_PROCESS)
-        syscall_filter.set_attr(pyseccomp.Attr.CTL_TSYNC, 1)
-        for name in SYSTEM_CALLS:
+        for name in names:
             if name == "mmap":
                 # The engine has no compiler: memory that can be executed is only ever an attack.
                 condition = pyseccomp.Arg(2, pyseccomp.MASKED_EQ, _PROT_EXEC, 0)
                 syscall_filter.add_rule(pyseccomp.ALLOW, name, condition)
             else:
                 syscall_filter.add_rule(pyseccomp.ALLOW, name)
+        for name, allowed in with_first.items():
+            for value in allowed:
+                syscall_filter.add_rule(pyseccomp.ALLOW, name, pyseccomp.Arg(0, pyseccomp.EQ, value))
+        with os.fdopen(os.memfd_create("seccomp", os.MFD_CLOEXEC), "w+b") as file:
+            syscall_filter.export_bpf(file)
+            file.seek(0)
+            return file.read()
     except (OSError, RuntimeError, ValueError) as error:
         raise ConfinementRefused(f"the seccomp filter cannot be built: {error}") from error
-    return syscall_filter
 
 
-def forbid_system_calls(syscall_filter: Any) -> None:
-    """Put the filter in force. Raises ConfinementRefused where the kernel or the container does not allow it."""
+class _Program(ctypes.Structure):
+    """The kernel's ``struct sock_fprog``."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def forbid_system_calls(syscall_filter: bytes) -> None:
+    """Put a filter in force. Raises ConfinementRefused where the kernel or the container does not allow it."""
+    program = _Program(len(syscall_filter) // _INSTRUCTION_BYTES, syscall_filter)
     try:
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        _prctl(_PR_SET_DUMPABLE, 0)
-        syscall_filter.load()
-    except (OSError, RuntimeError) as error:
+        _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))
+    except OSError as error:
         raise ConfinementRefused(f"the kernel refused the seccomp filter: {error}") from error
 
 
-def _prctl(option: int, value: int) -> None:
-    _check(f"prctl {option}", _libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+def forbid_privileges() -> None:
+    """Let neither this process nor any that comes of it gain rights, nor be looked into. Raises OSError."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int, address: int = 0) -> None:
+    arguments = (ctypes.c_ulong(value), ctypes.c_ulong(address), ctypes.c_ulong(0), ctypes.c_ulong(0))
+    _check(f"prctl {option}", _libc().prctl(option, *arguments))
 
 
 def _libc() -> ctypes.CDLL:

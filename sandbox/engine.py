@@ -87,6 +87,11 @@ def _trusted_code(text: str) -> bytes:
     return _engine.compile(text)
 
 
+def compile_trusted(text: str) -> None:
+    """Compile an adapter or a module once for every context of this process and of those forked from it."""
+    _trusted_code(text)
+
+
 class Context:
     """One engine with the runtime in it. Raises MemoryError where there is none for it."""
 

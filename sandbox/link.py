@@ -333,7 +333,10 @@ BEGUN: Final = 2
 worker writes it."""
 TURNS: Final = 3
 """Slot of the shared page: how many turns of runs the worker has begun. Only the worker writes it."""
-SLOTS: Final = 4
+PID: Final = 4
+"""Slot of the shared page: the worker's process id, 0 before there is one. The kernel writes it as it forks the worker,
+and the daemon reads it before a script is in there."""
+SLOTS: Final = 5
 """How many there are."""
 
 

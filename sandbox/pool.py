@@ -12,7 +12,7 @@ from sandbox import link
 from sandbox.answers import add_lines, read_calls, read_outcome
 from sandbox.host import Host
 from sandbox.lanes import Lanes
-from sandbox.link import CallsMessage, DoneMessage, LetGoMessage, MessageUp, ReadyMessage, SpentMessage
+from sandbox.link import CallsMessage, DoneMessage, FailedMessage, LetGoMessage, MessageUp, SpentMessage
 from sandbox.outcome import (
     Bound,
     Cancelled,
@@ -25,6 +25,7 @@ from sandbox.outcome import (
     TimedOut,
     TimeLimit,
 )
+from sandbox.parent import Parent
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
@@ -97,14 +98,17 @@ class PoolState(msgspec.Struct, frozen=True, kw_only=True):
 class Pool:
     """Runs invocations in worker processes."""
 
-    def __init__(self, settings: PoolSettings) -> None:
+    def __init__(self, settings: PoolSettings, parent: Parent | None = None) -> None:
+        """``parent`` is what the workers are forked from, another's to close; without one the pool has its own."""
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         seating = SeatingByCustomer(settings.workers) if settings.by_customer else Seating(settings.workers)
         most_suspended = max(1, settings.worker.memory_bytes // SUSPENDED_SHARE // SUSPENDED_BYTES)
         self._lanes = Lanes(seating, settings.slow_workers, most_suspended, self._worker_wanted)
+        self._parent = parent or Parent()
+        self._owns_parent = parent is None
         self._supervisor = Supervisor(
-            settings.worker, settings.stall_seconds, self._lanes, self._on_message, self._conclude
+            settings.worker, self._parent, settings.stall_seconds, self._lanes, self._on_message, self._conclude
         )
         self._slow_micros = settings.stall_seconds * 1e6
         self._held_bytes = 0
@@ -126,6 +130,7 @@ class Pool:
         fast = 1 if settings.by_customer else settings.workers
         lanes = [Lane.FAST] * fast + [Lane.SLOW] * settings.slow_workers + [Lane.SPARE]
         try:
+            self._parent.start()
             # The first alone: the others would fail as it did, and say the same.
             await self._supervisor.start(lanes[0])
             await asyncio.gather(*map(self._supervisor.start, lanes[1:]))
@@ -143,6 +148,8 @@ class Pool:
             self._conclude(run, Refused("the daemon is stopping"))
         self._deadlines.clear()
         await self._supervisor.close()
+        if self._owns_parent:
+            self._parent.close()
 
     def state(self) -> PoolState:
         """A picture of now."""
@@ -246,11 +253,9 @@ class Pool:
             if run is not None:
                 self._lanes.move(run, self._loop.time())
             self._lanes.feed(worker)
-        elif isinstance(message, ReadyMessage):
-            self._supervisor.is_ready(worker, message.confined, message.refused)
         elif isinstance(message, SpentMessage):
             self._supervisor.replace(worker)
-        else:
+        elif isinstance(message, FailedMessage):
             logger.error("worker_failed", extra={"reason": message.reason[:1000]})
 
     def _ran(self, worker: PooledWorker, message: DoneMessage) -> None:

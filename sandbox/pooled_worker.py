@@ -1,6 +1,5 @@
 """What a pool knows of one of its workers."""
 
-import asyncio
 from collections import Counter
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
@@ -48,13 +47,12 @@ class PooledWorker:
 
     __slots__ = (
         "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "lowered",
-        "outstanding", "process", "ready", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
+        "outstanding", "process", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
     )  # fmt: skip
 
-    def __init__(self, process: WorkerProcess, ready: asyncio.Future[None]) -> None:
+    def __init__(self, process: WorkerProcess) -> None:
         self.process = process
         self.lane = Lane.STARTING
-        self.ready = ready
         self.outstanding: dict[int, Run] = {}
         """Sent to it, by id, in order; one that was answered from outside stays until the worker says that it has
         ended there."""

@@ -1,4 +1,4 @@
-"""One worker process as the daemon sees it: started, spoken to, watched, killed."""
+"""One worker process as the daemon sees it: ordered, spoken to, watched, killed."""
 
 import asyncio
 import contextlib
@@ -6,18 +6,32 @@ import mmap
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, cast
 
 import msgpack
 import msgspec
 
-from sandbox.intl import library
-from sandbox.link import BEGUN, PAGE_BYTES, REVOKED, RUNNING, SLOTS, TURNS, MessageUp, packer, read_up, unpacker
+from sandbox import exit_status
+from sandbox.errors import ConfinementRefused, WorkerFailed
+from sandbox.link import (
+    BEGUN,
+    PAGE_BYTES,
+    PID,
+    REVOKED,
+    RUNNING,
+    SLOTS,
+    TURNS,
+    FailedMessage,
+    MessageUp,
+    ReadyMessage,
+    packer,
+    read_up,
+    unpacker,
+)
+from sandbox.order import Order
+from sandbox.parent import Parent
 
 SLOW_NICENESS: Final = 5
 """Of the workers of slow programs."""
@@ -26,6 +40,10 @@ STUCK_NICENESS: Final = 15
 place."""
 LAST_WORDS_SECONDS: Final = 0.2
 """Time for the end of the link to be read once the process is gone: what it answered before counts."""
+ORDERS: Final = 2
+"""Times that a worker is ordered: again where the parent went before it was at that."""
+FAILURE_BYTES: Final = 4096
+"""The longest word on why there is no worker."""
 LEAVING_SECONDS: Final = 5.0
 """Time for a process whose link is closed to end by itself."""
 
@@ -41,16 +59,12 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that cannot confine itself ends instead of serving."""
 
 
-_BOOT: Final = (
-    "import sys;"
-    "sys.path[:]={path!r};"
-    "from sandbox.boot import main;"
-    "main({link},{page},{parent},{memory},{contexts},{required},{niceness},{intl})"
-)
-
-
 class WorkerProcess(asyncio.Protocol):
-    """A worker and the link to it. Callbacks say what it sends and when it has died; both on the event loop."""
+    """A worker and the link to it. Callbacks say what it sends and when it has died; both on the event loop.
+
+    It is this process's own child, whoever forked it: its exit status is to be had here, and its id is nobody else's
+    before that.
+    """
 
     def __init__(
         self,
@@ -67,69 +81,149 @@ class WorkerProcess(asyncio.Protocol):
         self.leaving = False
         """The link was closed by ``close``: the process is to end by itself."""
         self._loop = asyncio.get_running_loop()
+        self._forked = self._loop.create_future()
+        """Done when there is a process and the link is open."""
+        self._ready = self._loop.create_future()
+        """Its READY."""
         self._gone = self._loop.create_future()
-        self.spawned = False
-        """There is a process to wait for."""
+        self._overdue: asyncio.TimerHandle | None = None
+        self._orders = 0
+        self._end: socket.socket | None = None
+        """Ours of the link, until the loop's transport has it."""
+        self._page_descriptor = -1
+        self._page: mmap.mmap | None = None
+        self._slots = _NOTHING
+        self._pidfd = -1
+        self._killed = False
+        self._failure = ""
+        """Why it did not become ready, where that is not its exit status."""
+        self.pid = 0
+        """Its process id; 0 until it is known."""
+        self.generation = 0
+        """That of the parent that forked it: workers of one have the same layout of memory."""
         self.exit_code: int | None = None
         """What ``Popen.returncode`` would be: negative for a signal; None until it has ended."""
         self.broken = False
         """It sent something that is not the link's protocol."""
 
-    async def start(self, settings: WorkerSettings, niceness: int) -> None:
-        """Start the process. Its READY message says when it can serve. Raises OSError where it cannot be started."""
+    async def start(self, parent: Parent, settings: WorkerSettings, niceness: int) -> ReadyMessage:
+        """Have it forked, and return once it serves.
+
+        Raises ConfinementRefused, WorkerFailed where it ends before it is ready or is not in time, or OSError where
+        the machine has no room for it.
+        """
+        order = Order(settings.memory_bytes, settings.warm_contexts, niceness, settings.require_confinement)
+        try:
+            self._make_page()
+            self._order(parent, order)
+        except BaseException:
+            self._let_go()
+            raise
+        try:
+            await self._forked
+            end, self._end = self._end, None
+            await self._loop.create_connection(lambda: self, sock=end)
+            ready: ReadyMessage = await self._ready
+        except BaseException:
+            if not self._ready.cancel() and not self._ready.cancelled():
+                self._ready.exception()  # which nobody waits for now
+            self.kill()
+            raise
+        parent.served(self.generation)
+        if settings.require_confinement and not ready.confined:
+            raise ConfinementRefused(ready.refused)
+        return ready
+
+    # ---- birth ----
+
+    def _make_page(self) -> None:
+        self._page_descriptor = os.memfd_create("scriptforge-worker", os.MFD_CLOEXEC)
+        os.ftruncate(self._page_descriptor, PAGE_BYTES)
+        self._page = mmap.mmap(self._page_descriptor, PAGE_BYTES)
+        self._slots = memoryview(self._page).cast("Q")
+
+    def _order(self, parent: Parent, order: Order) -> None:
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)
         try:
             with theirs:
-                self._spawn(theirs, settings, niceness)
+                self.generation = parent.order(order, theirs, self._page_descriptor)
         except BaseException:
             ours.close()
             raise
-        self._pidfd = os.pidfd_open(self.pid)
-        self._loop.add_reader(self._pidfd, self._exited)
-        ours.setblocking(False)
-        try:
-            await self._loop.create_connection(lambda: self, sock=ours)
-        except BaseException:
-            if self._transport is None:
-                ours.close()
-            self.kill()
-            raise
+        self._orders += 1
+        self._end = ours
+        self._loop.add_reader(ours, self._answered, parent, order)
+        self._overdue = self._loop.call_later(parent.patience, self._is_overdue, parent, parent.patience)
 
-    def _spawn(self, theirs: socket.socket, settings: WorkerSettings, niceness: int) -> None:
-        page = os.memfd_create("scriptforge-worker", os.MFD_CLOEXEC)
+    def _answered(self, parent: Parent, order: Order) -> None:
+        """There is a process, and the link has its READY or its end; or none, and the link has ended."""
+        assert self._end is not None  # noqa: S101 - it has had something to read
+        self._loop.remove_reader(self._end)
+        if self._adopt():
+            self._close_page_descriptor()
+            if self._forked.done():
+                self.kill()  # whoever started it has gone
+            else:
+                self._forked.set_result(None)
+            return
         try:
-            os.ftruncate(page, PAGE_BYTES)
-            self._page = mmap.mmap(page, PAGE_BYTES)
-            self._slots = memoryview(self._page).cast("Q")
-            intl = library.shared_file()
-            boot = _BOOT.format(
-                path=_import_path(),
-                link=theirs.fileno(),
-                page=page,
-                parent=os.getpid(),
-                memory=settings.memory_bytes,
-                contexts=settings.warm_contexts,
-                required=settings.require_confinement,
-                niceness=niceness,
-                intl=intl,
-            )
-            # -I: no environment, no user site, no current directory; -S: no site hooks. A clean interpreter.
-            # It keeps the daemon's standard error until it is confined, so that a failing import is seen.
-            # A process group of its own: Ctrl-C in a terminal is for the daemon, which ends its workers.
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", boot],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=None,
-                env={},
-                cwd="/",
-                pass_fds=(theirs.fileno(), page, intl[0]),
-                process_group=0,
-            )
-        finally:
-            os.close(page)
-        self.pid = self._process.pid
-        self.spawned = True
+            self._failure = self._failure or _failure(self._end)
+            self._end.close()
+            self._forget_time()
+            if not (self._failure or self._killed or self._forked.done()) and self._orders < ORDERS:
+                self._order(parent, order)
+                return
+        except (OSError, WorkerFailed) as error:
+            self._failure = str(error)
+        if not self._failure:
+            self._failure = f"{parent.ended} of its parent" if parent.ended else "its parent was replaced"
+        self._ended()
+
+    def _adopt(self) -> bool:
+        """Look for the process that came of the order. False where there is none yet, or never will be."""
+        if self.pid:
+            return True
+        pid = int(self._slots[PID])
+        if not pid:
+            return False
+        try:
+            pidfd = os.pidfd_open(pid)
+        except (OSError, OverflowError) as error:
+            self._failure = f"it cannot be watched: {error}"
+            exit_status.kill_child(pid)
+            return False
+        if not exit_status.is_child(pidfd):
+            # Whatever wrote this, it is nothing of ours.
+            self._failure = "its parent told of a process that is none of its"
+            os.close(pidfd)
+            return False
+        self.pid, self._pidfd = pid, pidfd
+        self._loop.add_reader(pidfd, self._exited)
+        if self._killed:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        return True
+
+    def _is_overdue(self, parent: Parent, seconds: float) -> None:
+        self._overdue = None
+        if self._adopt():
+            self._failure = f"it was not ready after {seconds:.0f} s"
+            self.kill()
+        else:
+            # What follows is the end of the link, and another order.
+            parent.replace(self.generation)
+
+    def _forget_time(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+
+    # ---- life ----
+
+    @property
+    def ordered(self) -> bool:
+        """Whether there may be a process to wait for."""
+        return self._orders > 0
 
     @property
     def running(self) -> int:
@@ -170,9 +264,11 @@ class WorkerProcess(asyncio.Protocol):
             os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
 
     def kill(self) -> None:
-        """End the process at once. ``on_exit`` follows."""
-        if self.exit_code is None:
-            self._process.kill()
+        """End the process at once, or as soon as there is one. ``on_exit`` follows."""
+        self._killed = True
+        self._adopt()
+        if self._pidfd >= 0:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def close(self) -> None:
         """Let the process end after what it has been sent: it sees the end of the link."""
@@ -212,7 +308,15 @@ class WorkerProcess(asyncio.Protocol):
                 self.broken = True
                 self.kill()
                 return
-            self._on_message(self, message)
+            if isinstance(message, ReadyMessage):
+                self._is_ready(message)
+            else:
+                self._on_message(self, message)
+
+    def _is_ready(self, message: ReadyMessage) -> None:
+        self._forget_time()
+        if not self._ready.done():
+            self._ready.set_result(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -225,8 +329,9 @@ class WorkerProcess(asyncio.Protocol):
 
     def _exited(self) -> None:
         self._loop.remove_reader(self._pidfd)
+        self.exit_code = exit_status.wait(self._pidfd)
         os.close(self._pidfd)
-        self.exit_code = self._process.wait()
+        self._pidfd = -1
         if self._transport is not None and self._linked:
             # What it sent before its end is still to be read; the end of the link comes after it.
             self._loop.call_later(LAST_WORDS_SECONDS, self._transport.abort)
@@ -234,30 +339,43 @@ class WorkerProcess(asyncio.Protocol):
             self._ended()
 
     def _ended(self) -> None:
+        for awaited in (self._forked, self._ready):
+            if not awaited.done():
+                cause = self._failure or exit_status.cause(self.exit_code or 0)
+                awaited.set_exception(WorkerFailed(f"a worker ended before it was ready: {cause}"))
+                break
         self._on_exit(self)
-        self._slots.release()
-        self._page.close()
-        self._slots = _NOTHING
+        self._let_go()
         if not self._gone.done():
             self._gone.set_result(None)
 
+    def _let_go(self) -> None:
+        self._forget_time()
+        self._close_page_descriptor()
+        if self._end is not None:
+            self._loop.remove_reader(self._end)
+            self._end.close()
+            self._end = None
+        if self._page is not None:
+            self._slots.release()
+            self._page.close()
+            self._page = None
+        self._slots = _NOTHING
+
+    def _close_page_descriptor(self) -> None:
+        if self._page_descriptor >= 0:
+            os.close(self._page_descriptor)
+            self._page_descriptor = -1
+
+
+def _failure(end: socket.socket) -> str:
+    """What the parent said of why there is no worker; empty where it said nothing."""
+    received = end.recv(FAILURE_BYTES)
+    try:
+        message = read_up(msgpack.unpackb(received)) if received else None
+    except (ValueError, msgpack.exceptions.UnpackException):
+        message = None
+    return message.reason if isinstance(message, FailedMessage) else ""
+
 
 _NOTHING: Final = memoryview(bytes(SLOTS * 8)).cast("Q")
-
-
-def _import_path() -> list[str]:
-    """Where the worker imports from: this package, its dependencies and the standard library."""
-    package = str(Path(__file__).resolve().parent.parent)
-    # Absolute, since the worker's current directory is the root.
-    entries = [str(Path(entry).absolute()) for entry in sys.path if entry]
-    return [package, *(entry for entry in entries if entry != package)]
-
-
-def exit_cause(exit_code: int) -> str:
-    """``SIGSEGV`` or ``exit 1``."""
-    if exit_code < 0:
-        try:
-            return signal.Signals(-exit_code).name
-        except ValueError:
-            return f"signal {-exit_code}"
-    return f"exit {exit_code}"

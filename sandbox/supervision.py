@@ -5,13 +5,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from sandbox import link
+from sandbox import exit_status, link
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.lanes import Lanes
 from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
+from sandbox.parent import RESTART_SECONDS, Parent
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
-from sandbox.process import SLOW_NICENESS, STUCK_NICENESS, WorkerProcess, WorkerSettings, exit_cause
+from sandbox.process import SLOW_NICENESS, STUCK_NICENESS, WorkerProcess, WorkerSettings
 from sandbox.run import Run
 
 logger = logging.getLogger(__name__)
@@ -38,10 +39,8 @@ LOST_WALL_SECONDS: Final = 0.25
 worker: it may go on until the kernel's timer, past the others' deadlines."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
-START_SECONDS: Final = 10.0
-"""Time for a worker to become ready; about 0.1 s on a quiet machine."""
-RESTART_SECONDS: Final = 0.5
-"""Wait before the next start after one that failed, so that a full machine is not made fuller."""
+_ORDERLY: Final = ("SIGKILL", "SIGALRM")
+"""Signals that end a worker whose memory nobody has tampered with: the daemon's own and the kernel's timer."""
 _NICENESS: Final = {Lane.SLOW: SLOW_NICENESS, Lane.STUCK: STUCK_NICENESS}
 
 
@@ -51,12 +50,14 @@ class Supervisor:
     def __init__(
         self,
         settings: WorkerSettings,
+        parent: Parent,
         stall_seconds: float,
         lanes: Lanes,
         on_message: Callable[[PooledWorker, MessageUp], None],
         conclude: Callable[[Run, Outcome], None],
     ) -> None:
         self._settings = settings
+        self._parent = parent
         self._stall_seconds = stall_seconds
         self._lanes = lanes
         self._on_message = on_message
@@ -77,26 +78,19 @@ class Supervisor:
         if self._closing:
             raise WorkerFailed("the pool is closed")
         process = WorkerProcess(self._message, self._exited)
-        worker = PooledWorker(process, self._loop.create_future())
+        worker = PooledWorker(process)
         self._workers[process] = worker
-        try:
-            await process.start(self._settings, _NICENESS.get(lane, 0))
-        except OSError:
-            if not process.spawned:
-                del self._workers[process]
-            raise
-        except asyncio.CancelledError:
-            worker.ready.cancel()  # nobody waits to hear of its end
-            raise
         self.started += 1
         try:
-            async with asyncio.timeout(START_SECONDS):
-                await worker.ready
-        except TimeoutError:
-            process.kill()
-            raise WorkerFailed(f"a worker was not ready after {START_SECONDS:.0f} s") from None
+            ready = await process.start(self._parent, self._settings, _NICENESS.get(lane, 0))
+        finally:
+            if not process.ordered:
+                self._workers.pop(process, None)
         if process.exit_code is not None:
-            raise WorkerFailed(f"a worker ended as soon as it was ready: {exit_cause(process.exit_code)}")
+            raise WorkerFailed(f"a worker ended as soon as it was ready: {exit_status.cause(process.exit_code)}")
+        if not ready.confined:
+            self.confined = False
+            logger.warning("worker_unconfined", extra={"reason": ready.refused})
         self._lanes.admit(worker, lane)
 
     def start_later(self, lane: Lane) -> None:
@@ -128,7 +122,7 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
         while self._workers:
-            processes = [process for process in self._workers if process.spawned]
+            processes = [process for process in self._workers if process.ordered]
             for process in processes:
                 process.kill()
             if processes:
@@ -161,19 +155,6 @@ class Supervisor:
             self._lanes.house()
 
     # ---- what they say ----
-
-    def is_ready(self, worker: PooledWorker, confined: bool, refused: str) -> None:
-        """Take note of a worker's READY."""
-        if worker.ready.done():
-            return
-        self.confined = self.confined and confined
-        if confined:
-            worker.ready.set_result(None)
-        elif self._settings.require_confinement:
-            worker.ready.set_exception(ConfinementRefused(refused))
-        else:
-            logger.warning("worker_unconfined", extra={"reason": refused})
-            worker.ready.set_result(None)
 
     def _message(self, process: WorkerProcess, message: MessageUp) -> None:
         worker = self._workers.get(process)
@@ -325,15 +306,17 @@ class Supervisor:
     def _exited(self, process: WorkerProcess) -> None:
         worker = self._workers.pop(process)
         lane = worker.lane
-        cause = exit_cause(process.exit_code or 0)
-        if not worker.ready.done():
-            worker.ready.set_exception(WorkerFailed(f"a worker ended before it was ready: {cause}"))
+        cause = exit_status.cause(process.exit_code or 0)
         if lane is Lane.STARTING or self._closing:
             return
         # One whose link the daemon closed may have had something to say still, which ends it as well.
         if not (lane is Lane.LEAVING and process.leaving):
             self.deaths[cause] = self.deaths.get(cause, 0) + 1
             logger.warning("worker_died", extra={"cause": cause, "lane": lane, "runs": worker.load})
+        if process.broken or (cause not in _ORDERLY and (process.exit_code or 0) < 0):
+            # Perhaps an attempt on the engine, which found out something of how its memory lies: the workers from now
+            # on have another layout.
+            self._parent.replace(process.generation)
         self._vacate(worker)
         self._runs_of_dead(worker, cause)
 

@@ -13,6 +13,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -62,13 +63,11 @@ class Worker:
         self._connection = connection
         self._slots = memoryview(page).cast("Q")
         self._memory_bytes = memory_bytes
-        self._peak_kb = 0
+        self._peak_kb = _peak_kb()
         self._spent = False
         self._programs: dict[str, Program] = {}
         self._last_seconds: dict[str, float] = {}
         """How long the last run of a program took."""
-        self._bare_bytes = 0
-        """JavaScript heap of a context whose runs may wait, without a program."""
         self._contexts = Contexts(warm_contexts)
         self._suspended = SuspendedRuns()
         self._output = Output(connection)
@@ -76,32 +75,6 @@ class Worker:
         self._messages: deque[list[Any]] = deque()
 
     # ---- life ----
-
-    def warm_up(self) -> None:
-        """Use once everything that a run uses, so that nothing is imported or allocated first under confinement."""
-        for suspends in (False, True):
-            program = Program(
-                key="",
-                name="warm-up",
-                suspends=suspends,
-                text="async function main(data) { console.log((1).toLocaleString()); await null; return data }",
-                adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
-            )
-            context = Context(suspends)
-            context.load(program, RunBounds(1000, 1000, 10))
-            context.limit_time(1.0)
-            context.start(link.NIL, "", 0.0)
-            while context.run_jobs(JOBS_BETWEEN_LOOKS):
-                context.poll(False)
-            context.take_log()
-            context.finish()
-            self._contexts.add_blank(suspends)
-        self._bare_bytes = Context(True).heap_bytes()
-        self._peak_kb = _peak_kb()
-        select.poll()
-        # Messages and contexts form no cycles; a collection in the middle of a run would be a script's time.
-        gc.collect()
-        gc.disable()
 
     def ready(self, confined: bool, refused: str) -> None:
         """Tell the daemon, with what became of the confinement."""
@@ -333,7 +306,7 @@ class Worker:
             return True
         # Measuring takes as long as the heap is large, so only where the sum is what is limited.
         # What the engine itself takes is no script's doing: 600 runs of nothing would fill 100 MB.
-        run.heap_bytes = max(1, run.context.heap_bytes() - self._bare_bytes)
+        run.heap_bytes = max(1, run.context.heap_bytes() - _bare_bytes())
         return self._suspended.heap_bytes(run.series) + run.heap_bytes <= program.memory_bytes
 
     def _run_jobs(self, run: BegunRun) -> Status:
@@ -367,6 +340,41 @@ class Worker:
             self._spent = True
             self._output.add(link.spent())
         return True
+
+
+@cache
+def _bare_bytes() -> int:
+    """JavaScript heap of a context whose runs may wait, without a program."""
+    return Context(True).heap_bytes()
+
+
+def warm_up() -> None:
+    """Use once everything that a run uses, so that nothing is imported or allocated first under confinement.
+
+    For the process that workers are forked from. None of these contexts is any worker's: two that are copies of one
+    have the same random numbers before them.
+    """
+    for suspends in (False, True):
+        program = Program(
+            key="",
+            name="warm-up",
+            suspends=suspends,
+            text="async function main(data) { console.log((1).toLocaleString()); await null; return data }",
+            adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
+        )
+        context = Context(suspends)
+        context.load(program, RunBounds(1000, 1000, 10))
+        context.limit_time(1.0)
+        context.start(link.NIL, "", 0.0)
+        while context.run_jobs(JOBS_BETWEEN_LOOKS):
+            context.poll(False)
+        context.take_log()
+        context.finish()
+    _bare_bytes()
+    select.poll()
+    # Messages and contexts form no cycles; a collection in the middle of a run would be a script's time.
+    gc.collect()
+    gc.disable()
 
 
 def _peak_kb() -> int:

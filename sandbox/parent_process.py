@@ -1,0 +1,112 @@
+"""The process that workers are forked from: one thread, the engine and trusted JavaScript loaded, and no script ever.
+
+Run by a clean interpreter as ``python -I -S -c``, never forked from the daemon. It reads orders of the daemon's and
+forks; it reads nothing of any worker's. What its workers share with it is copied when one of them writes to it.
+"""
+
+import ctypes
+import gc
+import json
+import mmap
+import os
+import resource
+import signal
+import socket
+from pathlib import Path
+from typing import Final
+
+from sandbox import boot, confinement, engine, link
+from sandbox.clone import fork_sibling
+from sandbox.errors import ConfinementRefused
+from sandbox.intl import library
+from sandbox.link import PAGE_BYTES, PID
+from sandbox.order import DESCRIPTORS, ORDER_BYTES, Order, read_order
+from sandbox.worker import warm_up
+
+NAME: Final = "worker-parent"
+"""As `ps -o comm` shows it."""
+_ORDERS: Final = 3
+"""Where the daemon's orders come in: after standard input, output and error, so that nothing is printed to another."""
+_OPEN_FILES: Final = 16
+"""More than it ever has; few, so that a worker's closing of all of them takes no time where the kernel has no call for
+it."""
+
+
+def main(orders: int, daemon: int, intl: tuple[int, int], trusted: int) -> None:
+    """Load what workers need, close this process in, and fork a worker for each order. Ends the process.
+
+    ``trusted`` is the descriptor of a file: JavaScript that the workers' programs share, as a JSON list of texts.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    confinement.die_with_parent()
+    if os.getppid() != daemon:
+        os._exit(0)
+    confinement.call_itself(NAME)
+    library.use(*intl)
+    for text in json.loads(Path(f"/proc/self/fd/{trusted}").read_bytes()):
+        engine.compile_trusted(text)
+    warm_up()
+    parent = _Parent(daemon)
+    # The daemon's standard error was kept to tell of what fails up to here.
+    os.dup2(1, 2)
+    os.dup2(orders, _ORDERS)
+    os.closerange(_ORDERS + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    source = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, _ORDERS)
+    parent.close_in()
+    # A collection in a child would write to, and so copy, every object's page.
+    gc.collect()
+    gc.freeze()
+    while True:
+        packet, descriptors, _, _ = socket.recv_fds(source, ORDER_BYTES + 1, DESCRIPTORS)
+        if not packet:
+            os._exit(0)
+        order = read_order(packet, len(descriptors))
+        if order is not None:
+            parent.fork(order, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+class _Parent:
+    def __init__(self, daemon: int) -> None:
+        self._daemon = daemon
+        self._refused = ""
+        self._worker_filter: bytes | None = None
+        try:
+            self._worker_filter = confinement.worker_filter()
+            self._own_filter = confinement.parent_filter()
+        except ConfinementRefused as error:
+            self._refused = str(error)
+
+    def close_in(self) -> None:
+        """Confine this process to forking; its workers have the rest of what they give up before them."""
+        try:
+            confinement.limit_parent(_OPEN_FILES)
+            confinement.drop_capabilities()
+            confinement.forbid_privileges()
+            if self._worker_filter is not None:
+                confinement.forbid_system_calls(self._own_filter)
+        except (ConfinementRefused, OSError, ValueError) as error:
+            self._refused = str(error) or type(error).__name__
+
+    def fork(self, order: Order, connection: int, page_descriptor: int) -> None:
+        try:
+            page = mmap.mmap(page_descriptor, PAGE_BYTES)
+            view = memoryview(page)[8 * PID :]
+            address = ctypes.addressof(ctypes.c_char.from_buffer(view))
+            child = fork_sibling(address)
+        except OSError as error:
+            _tell(connection, f"no worker could be forked: {error}")
+            return
+        if child == 0:
+            boot.main(order, connection, page, self._daemon, self._worker_filter, self._refused)
+        # What is left of it here goes with its last reference.
+
+
+def _tell(connection: int, reason: str) -> None:
+    """Say on a worker's link, which the worker does not have yet, that there will be none."""
+    message = link.packer().pack(link.failed(reason))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(connection)) as end:
+        end.send(message, socket.MSG_DONTWAIT)
