@@ -25,7 +25,7 @@ START_SECONDS: Final = 10.0
 FORK_SECONDS: Final = 2.0
 """Time for each further one, which takes some 3 ms: past it the parent or the worker is stuck."""
 RESTART_SECONDS: Final = 0.5
-"""From one start of a parent to the next, so that a full machine is not made fuller."""
+"""From a start of a parent that came to nothing to the next, so that a full machine is not made fuller."""
 
 _BOOT: Final = (
     "import sys;sys.path[:]={path!r};from sandbox.parent_process import main;main({orders},{daemon},{intl},{trusted})"
@@ -172,7 +172,7 @@ class Parent:
         self.deaths += 1
         self._end()
         logger.warning("worker_parent_died", extra={"cause": self.ended})
-        self._follow(RESTART_SECONDS)
+        self._follow(0.0 if self._has_served else RESTART_SECONDS)
 
     def _end(self) -> None:
         """Wait for the process, which is killed if it has not ended, and let go of what there was of it."""

@@ -170,6 +170,7 @@ class WorkerProcess(asyncio.Protocol):
         try:
             self._failure = self._failure or _failure(self._end)
             self._end.close()
+            self._end = None
             self._forget_time()
             if not (self._failure or self._killed or self._forked.done()) and self._orders < ORDERS:
                 self._order(parent, order)

@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from sandbox.errors import SandboxError
+from sidecar import hosts
 from sidecar.calls.service import CallService
 from sidecar.catalog.directory.last_good import LastGood
 from sidecar.catalog.directory.loader import DirectoryLoader
@@ -72,18 +73,21 @@ class Daemon:
         ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
+        grants = shipped_grants()
         self._runner = Runner(
-            {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)}
+            {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)},
+            trusted=(hosts.source("routing"), hosts.source("call"), *grants.javascript()),
         )
         self._notifier = notifier or Notifier()
         self._inherited = inherited or Inherited()
-        grants = shipped_grants()
         source = source or DirectorySource(
             DirectoryLoader(
                 configuration.catalog,
                 configuration.decisions,
                 modules=grants.names(),
-                engine=lambda: engine(configuration, lambda why: _log.error("scripts_not_compiled", error=why)),
+                engine=lambda: engine(
+                    configuration, lambda why: _log.error("scripts_not_compiled", error=why), self._runner.parent
+                ),
                 last_good=LastGood(configuration.catalog.last_good, configuration.catalog.directory),
             )
         )
@@ -204,6 +208,7 @@ class Daemon:
 
         Where no switch waits yet all ways in are there at about the same time.
         """
+        self._runner.parent.start()
         starting = [loop.create_task(self._decisions.start())]
         try:
             if not switches_wait:

@@ -32,6 +32,10 @@ class Grants:
         """Every name that a script may require, whatever it was granted."""
         return frozenset((CALL_MODULE, *(module.name for module in self._modules)))
 
+    def javascript(self) -> tuple[str, ...]:
+        """The trusted JavaScript of every module."""
+        return tuple(module.javascript for module in self._modules)
+
     def granted(self, script: Script) -> dict[str, HostModule]:
         """The modules that a script was granted and names in its text, by name.
 

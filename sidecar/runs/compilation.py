@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from sandbox.compiler import Compiler
 from sandbox.errors import SandboxError
 from sandbox.outcome import Threw
+from sandbox.parent import Parent
 from sidecar.configuration.tree import Configuration
 from sidecar.kind import RULES, Kind
 from sidecar.language.check import Confirm
@@ -16,14 +17,16 @@ from sidecar.runs.pool_settings import decision_pool
 
 
 @contextmanager
-def engine(configuration: Configuration, unavailable: Callable[[str], None]) -> Iterator[Confirm]:
+def engine(
+    configuration: Configuration, unavailable: Callable[[str], None], parent: Parent | None = None
+) -> Iterator[Confirm]:
     """Has a confined worker of its own compile each script that it is given, for as long as the context lasts.
 
     ``unavailable`` is told once why there is no such worker; then scripts are taken for right. For a thread that has no
-    event loop running.
+    event loop running: any, where there is a ``parent`` to fork it, else the main one.
     """
     is_there = True
-    with Compiler(decision_pool(configuration).worker) as compiler:
+    with Compiler(decision_pool(configuration).worker, parent) as compiler:
 
         def confirm(text: str, kind: Kind) -> list[Fault]:
             nonlocal is_there

@@ -7,6 +7,7 @@ from typing import Protocol
 from sandbox.errors import SandboxError
 from sandbox.host import Host
 from sandbox.outcome import Completion
+from sandbox.parent import Parent
 from sandbox.pool import Pool, PoolSettings, PoolState
 from sandbox.program import Invocation
 
@@ -37,9 +38,12 @@ class ScriptRunner(Protocol):
 class Runner:
     """All pools of one process. A pool that was never started has no workers and refuses nothing of the others'."""
 
-    def __init__(self, settings: Mapping[PoolName, PoolSettings]) -> None:
+    def __init__(self, settings: Mapping[PoolName, PoolSettings], trusted: Iterable[str] = ()) -> None:
+        """``trusted`` is the JavaScript that scripts of all pools share, which their workers find compiled."""
+        self.parent = Parent(trusted)
+        """What the workers of all pools are forked from."""
         self._settings = dict(settings)
-        self._pools = {name: Pool(sizes) for name, sizes in settings.items()}
+        self._pools = {name: Pool(sizes, self.parent) for name, sizes in settings.items()}
         self._started: list[PoolName] = []
 
     def pool(self, name: PoolName) -> Pool:
@@ -53,7 +57,7 @@ class Runner:
         try:
             await self._pools[name].start()
         except (SandboxError, OSError):
-            self._pools[name] = Pool(self._settings[name])  # what failed is closed, and opens no more
+            self._pools[name] = Pool(self._settings[name], self.parent)  # what failed is closed, and opens no more
             raise
         self._started.append(name)
 
@@ -71,3 +75,4 @@ class Runner:
         """Give up every run, and return once every worker is gone."""
         for pool in self._pools.values():
             await pool.close()
+        self.parent.close()

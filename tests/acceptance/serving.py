@@ -15,6 +15,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from sandbox.boot import NAME as WORKER_NAME
 from sipio.rpc.client import RpcClient
 from tests.acceptance.processes import Program, wait_until
 from tests.acceptance.service_manager import ServiceManager
@@ -101,6 +102,10 @@ class Serving:
 
     def workers(self) -> list[int]:
         """Process ids of its workers."""
+        return [pid for pid in self.children() if _name(pid) == WORKER_NAME]
+
+    def children(self) -> list[int]:
+        """Process ids of its workers, and of what it has them forked from."""
         with suppress(FileNotFoundError):
             text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
             return [int(pid) for pid in text.split()]
@@ -132,9 +137,15 @@ class Serving:
 
     def stop(self) -> None:
         """End it whatever it is doing; nothing of it stays."""
-        workers = self.workers()
+        children = self.children()
         self.program.stop()
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), "workers gone")
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "workers gone")
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="ascii").rstrip()
+    return ""
 
 
 def page(port: int, path: str) -> tuple[int, str]:
