@@ -152,7 +152,7 @@ class WorkerProcess(asyncio.Protocol):
             ours.close()
             raise
         self._orders += 1
-        self._end = ours
+        self._end, self._linked = ours, True
         self._loop.add_reader(ours, self._answered, parent, order)
         self._overdue = self._loop.call_later(parent.patience, self._is_overdue, parent, parent.patience)
 
@@ -163,6 +163,7 @@ class WorkerProcess(asyncio.Protocol):
         if self._adopt():
             self._close_page_descriptor()
             if self._forked.done():
+                self._linked = False
                 self.kill()  # whoever started it has gone
             else:
                 self._forked.set_result(None)
@@ -293,7 +294,6 @@ class WorkerProcess(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # By cast: uvloop's transports are no asyncio.Transport by isinstance.
         self._transport = cast(asyncio.Transport, transport)
-        self._linked = True
 
     def data_received(self, data: bytes) -> None:
         if self.broken:
@@ -333,11 +333,17 @@ class WorkerProcess(asyncio.Protocol):
         self.exit_code = exit_status.wait(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
-        if self._transport is not None and self._linked:
+        if self._linked:
             # What it sent before its end is still to be read; the end of the link comes after it.
-            self._loop.call_later(LAST_WORDS_SECONDS, self._transport.abort)
+            self._loop.call_later(LAST_WORDS_SECONDS, self._cut)
         else:
             self._ended()
+
+    def _cut(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+        elif not self._gone.done():
+            self._ended()  # nobody was there any more to open the link
 
     def _ended(self) -> None:
         for awaited in (self._forked, self._ready):
