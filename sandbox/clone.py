@@ -18,8 +18,12 @@ _CLONE: Final = {"x86_64": 56, "aarch64": 220}
 
 # PyDLL: the interpreter's lock is held throughout, as os.fork holds it.
 _libc: Final = ctypes.PyDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-_python: Final = ctypes.pythonapi
+# Looked up here, once, and not in each child.
+_syscall: Final = _libc.syscall
+_syscall.restype = ctypes.c_long
+_before: Final = ctypes.pythonapi.PyOS_BeforeFork
+_after_in_child: Final = ctypes.pythonapi.PyOS_AfterFork_Child
+_after_in_parent: Final = ctypes.pythonapi.PyOS_AfterFork_Parent
 
 
 def fork_sibling(pid_address: int) -> int:
@@ -32,15 +36,13 @@ def fork_sibling(pid_address: int) -> int:
     if number is None:
         raise OSError(f"no worker can be forked on {platform.machine()}")
     # glibc's own preparation for a fork is for processes with threads; the interpreter's is done as os.fork does it.
-    _python.PyOS_BeforeFork()
-    pid: int = _libc.syscall(
-        ctypes.c_long(number), ctypes.c_ulong(FLAGS), None, ctypes.c_void_p(pid_address), None, None
-    )
+    _before()
+    pid: int = _syscall(ctypes.c_long(number), ctypes.c_ulong(FLAGS), None, ctypes.c_void_p(pid_address), None, None)
     if pid == 0:
-        _python.PyOS_AfterFork_Child()
+        _after_in_child()
         return 0
     error = ctypes.get_errno()
-    _python.PyOS_AfterFork_Parent()
+    _after_in_parent()
     if pid < 0:
         raise OSError(error, os.strerror(error))
     return pid

@@ -8,6 +8,7 @@ import ctypes
 import os
 import platform
 import resource
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -188,6 +189,7 @@ def _prctl(option: int, value: int, address: int = 0) -> None:
     _check(f"prctl {option}", _libc().prctl(option, *arguments))
 
 
+@cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
