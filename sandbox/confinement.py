@@ -48,7 +48,6 @@ PARENT_SYSTEM_CALLS: Final = (
     "newfstatat",
     # Of the worker before its own filter closes, which this one is in force beside.
     "getppid",
-    "getpid",
     "gettid",
     "getrandom",
     "getpriority",

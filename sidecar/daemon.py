@@ -113,7 +113,9 @@ class Daemon:
 
         metrics = registry(
             self._decisions.metrics,
-            part_metrics.PoolMetrics(self._runner.states, self._decisions.script_runs),
+            part_metrics.PoolMetrics(
+                self._runner.states, self._decisions.script_runs, lambda: self._runner.parent.generation
+            ),
             part_metrics.CallMetrics(self._calls.snapshot),
             ScriptMetrics(
                 {

@@ -87,9 +87,14 @@ class PoolMetrics(Collector):
     """The pools of workers that were started, and the runs of scripts that decide, by outcome."""
 
     def __init__(
-        self, states: Callable[[], Mapping[PoolName, PoolState]], script_runs: Callable[[], Mapping[str, int]]
+        self,
+        states: Callable[[], Mapping[PoolName, PoolState]],
+        script_runs: Callable[[], Mapping[str, int]],
+        parents: Callable[[], int] = lambda: 1,
     ) -> None:
+        """``parents`` is how many processes there have been that workers are forked from."""
         self._states = states
+        self._parents = parents
         self._script_runs = script_runs
 
     def collect(self) -> Iterator[Metric]:
@@ -109,6 +114,9 @@ class PoolMetrics(Collector):
         started = {pool: state.started for pool, state in pools.items()}
         yield _counter("workers_started", "Worker processes started.", started, "pool")
         yield _counter("worker_restarts", "Workers replaced.", restarts, "pool", "cause")
+        yield _counter(
+            "worker_parent_restarts", "Processes that workers are forked from, replaced.", max(0, self._parents() - 1)
+        )
         refused = {pool: state.refused for pool, state in pools.items()}
         yield _counter("runs_refused", "Runs refused because too many were waiting.", refused, "pool")
         moved = {pool: state.moved for pool, state in pools.items()}

@@ -143,6 +143,28 @@ async def test_workers_that_die_under_load_cost_no_call(tmp_path: Path, number: 
         daemon.stop()
 
 
+async def test_what_workers_are_forked_from_may_be_killed_under_load(tmp_path: Path) -> None:
+    daemon = Serving(
+        tmp_path, {"ordinary": version(1)}, ORDINARY, environment={"SCRIPTFORGE_SANDBOX__WORKERS": "2"}
+    ).ready()
+    try:
+        async with connected(daemon) as client:
+            async with traffic(client, lambda n: request("ordinary", f"c{n}"), RATE) as sent:
+                for _ in range(5):
+                    workers = set(daemon.workers())
+                    [parent] = set(daemon.children()) - workers
+                    enough = len(sent.answers) + RATE // 4
+                    os.kill(parent, signal.SIGKILL)
+                    await sent.until(answered(enough))
+                    assert set(daemon.workers()) == workers, "it takes none of them along"
+                    await eventually(lambda workers=workers: len(set(daemon.children()) - workers) == 1)  # type: ignore[misc]
+            assert set(sent.outcomes) == {"returned"}
+            assert len(sent.answers) == sent.asked
+        assert len(daemon.records("worker_parent_died")) == 5
+    finally:
+        daemon.stop()
+
+
 async def test_sigterm_under_load(tmp_path: Path) -> None:
     scripts = {"ordinary": version(1), "slow": SLOW}
     daemon = Serving(tmp_path, scripts, ORDINARY + APPS.format(name="slow")).ready()
