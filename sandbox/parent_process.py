@@ -4,6 +4,7 @@ Run by a clean interpreter as ``python -I -S -c``, never forked from the daemon.
 forks; it reads nothing of any worker's. What its workers share with it is copied when one of them writes to it.
 """
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -95,9 +96,11 @@ class _Parent:
         try:
             page = mmap.mmap(page_descriptor, PAGE_BYTES)
             view = memoryview(page)[8 * PID :]
+            # It is there to be written to then, whatever happens to this process meanwhile.
+            view[0] = 0
             address = ctypes.addressof(ctypes.c_char.from_buffer(view))
             child = fork_sibling(address)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _tell(connection, f"no worker could be forked: {error}")
             return
         if child == 0:
@@ -108,5 +111,8 @@ class _Parent:
 def _tell(connection: int, reason: str) -> None:
     """Say on a worker's link, which the worker does not have yet, that there will be none."""
     message = link.packer().pack(link.failed(reason))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(connection)) as end:
+    with (
+        contextlib.suppress(OSError),  # nobody waits for it any more
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(connection)) as end,
+    ):
         end.send(message, socket.MSG_DONTWAIT)

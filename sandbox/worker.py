@@ -330,7 +330,7 @@ class Worker:
     def _note_peak(self) -> bool:
         """Whether the process has grown by a step; it asks to be replaced once it has grown too far.
 
-        The kernel's count begins at the peak of the daemon that started it, so that growth up to there goes unseen.
+        The kernel's count begins at what the process had that it was forked from.
         """
         peak = _peak_kb()
         if peak - self._peak_kb < PEAK_STEP_KB:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,11 @@ def _children() -> set[int]:
 
 def _open(pid: int) -> set[str]:
     return {entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def _own_kb(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("Private_Dirty")).split()[1])
 
 
 def _parent_of(pid: int) -> int:
@@ -126,6 +132,31 @@ async def test_what_is_no_order_is_passed_over_and_its_descriptors_closed(forks:
     assert forks.deaths == 0
 
 
+async def test_descriptors_that_no_worker_can_have_are_refused_with_a_reason(forks: Parent) -> None:
+    empty, null = os.memfd_create("x"), os.open("/dev/null", os.O_RDWR)
+    order = Order(10**9, 0, 0, True)
+    try:
+        for page in (empty, null):
+            ours, theirs = socket.socketpair()
+            with ours:
+                with theirs:
+                    forks.order(order, theirs, page)
+                said = await asyncio.to_thread(ours.recv, 1000)
+            assert b"no worker could be forked" in said
+            # Nobody is there to be told, or can be.
+            ours, theirs = socket.socketpair()
+            with theirs:
+                ours.close()
+                forks.order(order, theirs, page)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                forks.order(order, stranger, page)
+    finally:
+        os.close(empty)
+        os.close(null)
+    await end(await worker(forks))
+    assert forks.deaths == 0
+
+
 # ---- workers ----
 
 
@@ -147,6 +178,15 @@ async def test_no_two_workers_have_the_same_random_numbers() -> None:
             os.kill(fast_pid(pool), signal.SIGKILL)
             await until(lambda count=count: pool.state().deaths == {"SIGKILL": count} and pool.state().fast == 1)  # type: ignore[misc]
         assert len(seen) == 8
+
+
+async def test_what_a_worker_does_not_write_to_it_shares() -> None:
+    if os.geteuid() != 0:
+        return  # nobody else may look
+    async with running_pool(SMALL) as pool:
+        await value(pool, FINE, 1)
+        for pid in workers(pool):
+            assert _own_kb(pid) < 8_000, "13,400 where it is no copy"
 
 
 async def test_descriptors_of_workers_that_have_gone_are_closed() -> None:
@@ -287,6 +327,22 @@ async def test_killed_a_hundred_times_under_load_it_costs_no_run(monkeypatch: py
         assert workers_killed > 10
         await until(lambda: all_there(pool), 30)
         assert pool.state().deaths["SIGKILL"] == workers_killed
+    assert _children() == before
+
+
+def test_it_is_replaced_under_uvloop_too() -> None:
+    async def life() -> None:
+        async with running_pool(SMALL) as pool:
+            for number in (signal.SIGKILL, signal.SIGSEGV):
+                deaths = pool._parent.deaths
+                os.kill(pool._parent.pid, signal.SIGKILL)
+                await until(lambda deaths=deaths: pool._parent.deaths > deaths)  # type: ignore[misc]
+                os.kill(fast_pid(pool), number)
+                await until(lambda number=number: number.name in pool.state().deaths and whole(pool))  # type: ignore[misc]
+            assert await value(pool, FINE, 1) == 1
+
+    before = _children()
+    uvloop.run(life())
     assert _children() == before
 
 
