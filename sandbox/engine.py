@@ -4,6 +4,7 @@ A context holds one program and one run at a time. Only text, numbers and Messag
 Python, and nothing of a script's is read outside the limits of its run.
 """
 
+import contextlib
 import json
 import re
 from functools import cache, lru_cache
@@ -89,7 +90,8 @@ def _trusted_code(text: str) -> bytes:
 
 def compile_trusted(text: str) -> None:
     """Compile an adapter or a module once for every context of this process and of those forked from it."""
-    _trusted_code(text)
+    with contextlib.suppress(ValueError):  # what is no script is told of where it is used
+        _trusted_code(text)
 
 
 class Context:

@@ -74,10 +74,11 @@ class _Parent:
     def __init__(self, daemon: int) -> None:
         self._daemon = daemon
         self._refused = ""
+        self._own_filter: bytes | None = None
         self._worker_filter: bytes | None = None
         try:
-            self._worker_filter = confinement.worker_filter()
             self._own_filter = confinement.parent_filter()
+            self._worker_filter = confinement.worker_filter()
         except ConfinementRefused as error:
             self._refused = str(error)
 
@@ -87,10 +88,10 @@ class _Parent:
             confinement.limit_parent(_OPEN_FILES)
             confinement.drop_capabilities()
             confinement.forbid_privileges()
-            if self._worker_filter is not None:
+            if self._own_filter is not None:
                 confinement.forbid_system_calls(self._own_filter)
         except (ConfinementRefused, OSError, ValueError) as error:
-            self._refused = str(error) or type(error).__name__
+            self._refused = self._refused or str(error) or type(error).__name__
 
     def fork(self, order: Order, connection: int, page_descriptor: int) -> None:
         try:

@@ -219,7 +219,7 @@ async def test_pools_and_the_compiler_in_its_thread_share_one(forks: Parent) -> 
 
 
 async def test_trusted_javascript_of_any_size_and_kind_is_loaded() -> None:
-    texts = ["({})", "not javascript (", "", "// é\ud83d\ude00 \x00\n(1)", "'" + "x" * 3_000_000 + "'"]
+    texts = ["({})", "\ud800", "not javascript (", "", "// é\ud83d\ude00 \x00\n(1)", "'" + "x" * 3_000_000 + "'"]
     forks = Parent(texts)
     forks.start()
     process = await worker(forks)
