@@ -50,7 +50,6 @@ enum written fuzzed_engine_write(struct fuzzed_engine *engine, JSValueConst valu
         .classes = &engine->classes,
         .output = &engine->output,
         .most = most,
-        .stack_ends = (uintptr_t)__builtin_frame_address(0) - STACK_BYTES,
         .interrupted = interrupted,
     };
     return writer_write(&writer, value);

@@ -1,16 +1,22 @@
+"""Appended to sandbox/confinement.py in the copy that .ci/sanitize tests.
 
+The sanitizer's runtime maps 20 TB of shadow memory, reads /proc, and writes a report when it has found something: a
+confined worker could do none of it.
+"""
 
-# What follows is appended to sandbox/confinement.py in the copy that .ci/sanitize tests. The sanitizer's runtime maps 20 TB
-# of shadow memory, reads /proc and writes a report when it has found something: a confined worker could do none of it.
+from typing import Any
 
 
 def limit_resources(memory_bytes: int) -> None:
-    pass
+    """Leave memory and descriptors as they are."""
+    del memory_bytes
 
 
 def system_call_filter() -> Any:
+    """Have no filter, and say no reason."""
     return None
 
 
 def forbid_system_calls(syscall_filter: Any) -> None:
-    pass
+    """Never called without a filter."""
+    del syscall_filter

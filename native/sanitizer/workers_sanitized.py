@@ -1,4 +1,4 @@
-"""A plugin of pytest for .ci/sanitize: workers that tests start are sanitized as the tests are, and have longer to begin."""
+"""A plugin of pytest for .ci/sanitize: workers that tests start are sanitized too, and have longer to begin."""
 
 import os
 import sys
