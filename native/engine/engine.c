@@ -113,10 +113,10 @@ bool engine_open(struct engine *engine, size_t stack_bytes, const uint8_t *code,
 
 void engine_close(struct engine *engine) {
     struct realm *realm = engine->realm;
-    output_free(&engine->result);
-    output_free(&engine->text);
-    output_free(&engine->calls.elements);
-    output_free(&engine->lines.elements);
+    output_clear(&engine->result);
+    output_clear(&engine->text);
+    output_clear(&engine->calls.elements);
+    output_clear(&engine->lines.elements);
     if (realm == NULL) {
         return;
     }
@@ -140,7 +140,7 @@ void engine_close(struct engine *engine) {
 static void say(struct engine *engine, char tag, const char *text, size_t length) {
     engine->tag = tag;
     engine->text.length = 0;
-    uint8_t *at = output_room(&engine->text, length);
+    uint8_t *at = length == 0 ? NULL : output_room(&engine->text, length);
     if (at != NULL) {
         memcpy(at, text, length);
         engine->text.length = length;

@@ -1,5 +1,7 @@
 #include "lent.h"
 
+#include <string.h>
+
 #include "engine.h"
 #include "reader.h"
 
@@ -52,13 +54,15 @@ static JSValue write_result(JSContext *context, JSValueConst this, int count, JS
     (void)this;
     (void)count;
     struct engine *engine = engine_of(context);
-    engine->result.length = 0;
-    struct writer writer = writer_to(engine, &engine->result, bytes_of(arguments[1]));
+    struct output output = {0};
+    struct writer writer = writer_to(engine, &output, bytes_of(arguments[1]));
     enum written outcome = writer_write(&writer, arguments[0]);
-    engine->lost_number = writer.lost_number;
     if (outcome != WRITTEN) {
-        output_clear(&engine->result);
+        output_clear(&output);
     }
+    output_clear(&engine->result);
+    engine->result = output;
+    engine->lost_number = writer.lost_number;
     switch (outcome) {
     case FAILED:
         return (JSValue){.tag = JS_TAG_EXCEPTION};
@@ -77,31 +81,51 @@ static JSValue lost_number(JSContext *context, JSValueConst this, int count, JSV
     return (JSValue){.int32 = engine_of(context)->lost_number, .tag = JS_TAG_BOOL};
 }
 
+static bool append(struct output *output, const struct output *more) {
+    uint8_t *at = output_room(output, more->length);
+    if (at == NULL) {
+        return false;
+    }
+    memcpy(at, more->bytes, more->length);
+    output->length += more->length;
+    return true;
+}
+
+static enum written write_call(struct writer *writer, JSValueConst *id_name_arguments) {
+    enum written outcome = writer_write_array_head(writer, 3);
+    if (outcome == WRITTEN) {
+        outcome = writer_write(writer, id_name_arguments[0]);
+    }
+    if (outcome == WRITTEN) {
+        outcome = writer_write_text(writer, id_name_arguments[1]);
+    }
+    return outcome == WRITTEN ? writer_write_list(writer, id_name_arguments[2]) : outcome;
+}
+
 /* addCall(most, id, name, arguments): asks something of the host. Gives the bytes that it takes, -1 where they are more
  * than `most`. */
 static JSValue add_call(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
     (void)this;
     (void)count;
     struct engine *engine = engine_of(context);
-    struct output *output = &engine->calls.elements;
-    size_t begins = output->length;
-    struct writer writer = writer_to(engine, output, begins + bytes_of(arguments[0]));
-    enum written outcome = writer_write_array_head(&writer, 3);
-    if (outcome == WRITTEN) {
-        outcome = writer_write(&writer, arguments[1]);
+    /* By itself first: an argument's toJSON may ask something as well, whose place is before this. */
+    struct output output = {0};
+    struct writer writer = writer_to(engine, &output, bytes_of(arguments[0]));
+    enum written outcome = write_call(&writer, arguments + 1);
+    size_t bytes = output.length;
+    if (outcome == WRITTEN && !append(&engine->calls.elements, &output)) {
+        quickjs.JS_ThrowOutOfMemory(context);
+        outcome = FAILED;
     }
-    if (outcome == WRITTEN) {
-        outcome = writer_write_text(&writer, arguments[2]);
+    output_clear(&output);
+    if (outcome == FAILED) {
+        return (JSValue){.tag = JS_TAG_EXCEPTION};
     }
-    if (outcome == WRITTEN) {
-        outcome = writer_write_list(&writer, arguments[3]);
+    if (outcome != WRITTEN) {
+        return (JSValue){.int32 = -1, .tag = JS_TAG_INT};
     }
-    if (outcome == WRITTEN) {
-        engine->calls.count++;
-        return (JSValue){.float64 = (double)(output->length - begins), .tag = JS_TAG_FLOAT64};
-    }
-    output->length = begins;
-    return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : (JSValue){.int32 = -1, .tag = JS_TAG_INT};
+    engine->calls.count++;
+    return (JSValue){.float64 = (double)bytes, .tag = JS_TAG_FLOAT64};
 }
 
 /* addLine(level, text): the runtime has bounded both. */

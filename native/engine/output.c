@@ -3,8 +3,6 @@
 #include <stdlib.h>
 
 #define LEAST_CAPACITY 4096
-/* A worker has these for every engine that it keeps. */
-#define KEPT_CAPACITY (16 * 1024)
 
 uint8_t *output_room(struct output *output, size_t bytes) {
     size_t needed;
@@ -25,13 +23,6 @@ uint8_t *output_room(struct output *output, size_t bytes) {
 }
 
 void output_clear(struct output *output) {
-    output->length = 0;
-    if (output->capacity > KEPT_CAPACITY) {
-        output_free(output);
-    }
-}
-
-void output_free(struct output *output) {
     free(output->bytes);
     *output = (struct output){0};
 }

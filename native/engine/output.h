@@ -18,9 +18,7 @@ struct output {
 /* The place to write `bytes` more at, which `length` has yet to be told of; NULL where the process has no memory. */
 uint8_t *output_room(struct output *output, size_t bytes);
 
-/* Forgets what is in it, and lets go of memory that only a large one needs. */
+/* Lets go of what is in it and of its memory: a worker has many engines, of which one has something to say. */
 void output_clear(struct output *output);
-
-void output_free(struct output *output);
 
 #endif

@@ -148,6 +148,28 @@ def test_console_may_be_replaced_by_the_author() -> None:
     assert result("function main() { console.log = () => 0; console.log(1); globalThis.console = 7; return 1; }") == 1
 
 
+def test_what_an_argument_asks_while_it_is_written_stands_before_it() -> None:
+    text = """async function main() {
+      ask({ toJSON() { ask("inner", { toJSON() { ask("innermost"); return 3; } }); return "outer"; } });
+      return Promise.all([]);
+    }"""
+    driven = Driven(text, SUSPENDS, adapter=HOST_ADAPTER)
+    assert driven.start()[0] == "R"
+    asked = unpacked(driven.context.take_outbox())
+    assert [arguments for _, _, arguments in asked] == [["innermost"], ["inner", 3], ["outer"]]
+    assert sorted(call_id for call_id, _, _ in asked) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("bounds", [RunBounds(1000, 100, 10, 1_000_000), RunBounds(1000, 100, 1000, 300)])
+def test_what_arguments_ask_while_they_are_written_is_bounded(bounds: RunBounds) -> None:
+    text = """function main() {
+      const deep = (n) => ({ toJSON() { if (n) ask("x".repeat(20), deep(n - 1)); return n; } });
+      ask(deep(20));
+      return new Promise(() => {});
+    }"""
+    assert Driven(text, SUSPENDS, adapter=HOST_ADAPTER, bounds=bounds).start() == "X0outbox"
+
+
 # ---- bounds ----
 
 
