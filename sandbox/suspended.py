@@ -15,10 +15,8 @@ class BegunRun:
     key: str
     customer: str
     jobs: int
-    cpu_seconds: float
-    """Processor time that it may use, over all its turns."""
     cpu_left: float
-    """What is left of that."""
+    """Processor time that it may use yet, over all its turns."""
     turn_cpu: float
     """Processor seconds of one turn."""
     kill_seconds: float

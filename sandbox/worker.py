@@ -185,7 +185,6 @@ class Worker:
             asked.customer,
             asked.jobs,
             asked.cpu_seconds,
-            asked.cpu_seconds,
             asked.turn_cpu_seconds,
             kill_seconds,
             started,
