@@ -108,8 +108,33 @@ bool take_text(struct walk *walk, const struct messagepack_head *head, struct te
     return true;
 }
 
+/* Most values and all but a few keys are integers of one byte and texts of less than 32: these are told without the
+ * rest of what a head may be. */
+static inline bool is_short_integer(uint8_t first) {
+    return first < 0x80 || first >= 0xe0;
+}
+
+static inline bool is_short_text(uint8_t first) {
+    return (first & 0xe0) == 0xa0;
+}
+
+static inline bool take_short_text(struct walk *walk, struct text *text) {
+    const uint8_t *at = walk->input.at;
+    uint32_t length = *at & 0x1f;
+    if (length >= messagepack_left(&walk->input) || !is_utf8(at + 1, length)) {
+        return false;
+    }
+    text->at = (const char *)(at + 1);
+    text->length = length;
+    walk->input.at += 1 + length;
+    return true;
+}
+
 bool read_text(struct walk *walk, struct text *text) {
     struct messagepack_head head;
+    if (walk->input.at < walk->input.end && is_short_text(*walk->input.at)) {
+        return take_short_text(walk, text);
+    }
     return read_head(walk, &head) && take_text(walk, &head, text);
 }
 
@@ -154,6 +179,14 @@ bool skip_rest(struct walk *walk, const struct messagepack_head *first) {
 
 bool skip_value(struct walk *walk) {
     struct messagepack_head head;
+    struct text text;
+    if (walk->input.at < walk->input.end && is_short_integer(*walk->input.at)) {
+        walk->input.at++;
+        return true;
+    }
+    if (walk->input.at < walk->input.end && is_short_text(*walk->input.at)) {
+        return take_short_text(walk, &text);
+    }
     return read_head(walk, &head) && skip_rest(walk, &head);
 }
 
@@ -162,7 +195,24 @@ static bool pass_any(struct messagepack_input *input, uint64_t *values) {
     uint64_t left = 1; /* at most two for each byte that there is */
     while (left > 0) {
         struct messagepack_head head;
-        if (left > messagepack_left(input) || !messagepack_read_head(input, &head)) {
+        if (left > messagepack_left(input)) {
+            return false;
+        }
+        if (is_short_integer(*input->at)) {
+            input->at++;
+            left--;
+            continue;
+        }
+        if (is_short_text(*input->at)) {
+            size_t length = 1 + (*input->at & 0x1f);
+            if (length > messagepack_left(input)) {
+                return false;
+            }
+            input->at += length;
+            left--;
+            continue;
+        }
+        if (!messagepack_read_head(input, &head)) {
             return false;
         }
         left--;

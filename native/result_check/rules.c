@@ -29,6 +29,27 @@ static const uint8_t MADE_OF[256] = {
     ['#'] = USER,
 };
 
+static char lower(char letter) {
+    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
+}
+
+/* With what the names below begin: most of a script's begin with X, and need not be compared with all of them. */
+static bool is_initial(char letter) {
+    switch (lower(letter)) {
+    case 'v':
+    case 'r':
+    case 'c':
+    case 'i':
+    case 'm':
+    case 'l':
+    case 'f':
+    case 't':
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Headers that the switch itself lives by, in lower case, with their compact forms (RFC 3261 7.3.3). */
 static const char *const FORBIDDEN[] = {
     "via",
@@ -60,10 +81,6 @@ static bool is_made_of(struct text text, uint8_t what) {
     return true;
 }
 
-static char lower(char letter) {
-    return letter >= 'A' && letter <= 'Z' ? (char)(letter - 'A' + 'a') : letter;
-}
-
 static bool is_folded(struct text text, const char *wanted) {
     uint32_t index = 0;
     while (index < text.length && wanted[index] != '\0' && lower(text.at[index]) == wanted[index]) {
@@ -76,7 +93,7 @@ bool is_header_name(struct text name) {
     if (name.length == 0 || name.length > RULES_NAME_CHARACTERS || !is_made_of(name, TOKEN)) {
         return false;
     }
-    for (size_t index = 0; index < sizeof FORBIDDEN / sizeof *FORBIDDEN; index++) {
+    for (size_t index = 0; is_initial(*name.at) && index < sizeof FORBIDDEN / sizeof *FORBIDDEN; index++) {
         if (is_folded(name, FORBIDDEN[index])) {
             return false;
         }

@@ -454,6 +454,8 @@ def main(cases: int, seed: int) -> None:
                 break
             continue
         tally[sort, taken] += 1
+        if number % 100_000 == 99_999:
+            print(f"{number + 1} cases in {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201 - a tool
     print(f"seed {seed}: {cases} cases, {failures} failures, {time.monotonic() - began:.0f} s, {dict(tally)}")  # noqa: T201 - a tool
 
 
