@@ -108,12 +108,8 @@ bool take_text(struct walk *walk, const struct messagepack_head *head, struct te
     return true;
 }
 
-/* Most values and all but a few keys are integers of one byte and texts of less than 32: these are told without the
- * rest of what a head may be. */
-static inline bool is_short_integer(uint8_t first) {
-    return first < 0x80 || first >= 0xe0;
-}
-
+/* All but a few keys and most other texts have less than 32 bytes: these are told without the rest of what a head may
+ * be. */
 static inline bool is_short_text(uint8_t first) {
     return (first & 0xe0) == 0xa0;
 }
@@ -138,6 +134,36 @@ bool read_text(struct walk *walk, struct text *text) {
     return read_head(walk, &head) && take_text(walk, &head, text);
 }
 
+/* Bytes of the formats that are nothing but a number, nil or a truth value: of 0 none of these. What can be wide or no
+ * number is not among them. */
+static const uint8_t BYTES_OF_PLAIN[256] = {
+    [0x00 ... 0x7f] = 1, [0xe0 ... 0xff] = 1, [0xc0] = 1, [0xc2] = 1, [0xc3] = 1, [0xcc] = 2,
+    [0xcd] = 3,          [0xce] = 5,          [0xd0] = 2, [0xd1] = 3, [0xd2] = 5,
+};
+
+enum passed { PASSED, NOT_PASSED, WRONG };
+
+/* Goes past a value of the formats that most are of; of any other it stays where it is. */
+static inline enum passed pass_scalar(struct walk *walk) {
+    const uint8_t *at = walk->input.at;
+    if (at == walk->input.end) {
+        return WRONG;
+    }
+    size_t length = BYTES_OF_PLAIN[*at];
+    if (length > 0) {
+        if (length > messagepack_left(&walk->input)) {
+            return WRONG;
+        }
+        walk->input.at += length;
+        return PASSED;
+    }
+    if (is_short_text(*at)) {
+        struct text text;
+        return take_short_text(walk, &text) ? PASSED : WRONG;
+    }
+    return NOT_PASSED;
+}
+
 bool skip_rest(struct walk *walk, const struct messagepack_head *first) {
     struct {
         uint64_t left; /* values, of a map keys too */
@@ -145,49 +171,60 @@ bool skip_rest(struct walk *walk, const struct messagepack_head *first) {
     } open[PLAIN_DEPTH];
     unsigned depth = 0;
     struct messagepack_head head = *first;
+    struct text text;
     for (;;) {
-        bool key = depth > 0 && open[depth - 1].map && open[depth - 1].left % 2 == 0;
         if (head.kind == MESSAGEPACK_TEXT) {
-            struct text text;
             if (!take_text(walk, &head, &text)) {
                 return false;
             }
-        } else if (key) {
-            return false;
-        }
-        bool map = head.kind == MESSAGEPACK_MAP;
-        if ((map || head.kind == MESSAGEPACK_ARRAY) && head.length > 0) {
+        } else if (head.kind == MESSAGEPACK_MAP || head.kind == MESSAGEPACK_ARRAY) {
             if (depth == PLAIN_DEPTH) {
                 return false;
             }
-            open[depth].left = map ? UINT64_C(2) * head.length : head.length;
-            open[depth].map = map;
+            open[depth].map = head.kind == MESSAGEPACK_MAP;
+            open[depth].left = open[depth].map ? UINT64_C(2) * head.length : head.length;
             depth++;
-        } else {
-            while (depth > 0 && --open[depth - 1].left == 0) {
+        }
+        enum passed passed = PASSED;
+        while (passed == PASSED) {
+            while (depth > 0 && open[depth - 1].left == 0) {
                 depth--;
             }
             if (depth == 0) {
                 return true;
             }
+            bool key = open[depth - 1].map && open[depth - 1].left % 2 == 0;
+            open[depth - 1].left--;
+            if (key) {
+                passed = read_text(walk, &text) ? PASSED : WRONG;
+            } else {
+                passed = pass_scalar(walk);
+            }
         }
-        if (!read_head(walk, &head)) {
+        if (passed == WRONG || !read_head(walk, &head)) {
             return false;
         }
     }
 }
 
 bool skip_value(struct walk *walk) {
-    struct messagepack_head head;
-    struct text text;
-    if (walk->input.at < walk->input.end && is_short_integer(*walk->input.at)) {
-        walk->input.at++;
-        return true;
+    enum passed passed = pass_scalar(walk);
+    if (passed == NOT_PASSED) {
+        struct messagepack_head head;
+        return read_head(walk, &head) && skip_rest(walk, &head);
     }
-    if (walk->input.at < walk->input.end && is_short_text(*walk->input.at)) {
-        return take_short_text(walk, &text);
+    return passed == PASSED;
+}
+
+/* Bytes of the formats of which each is as long as any other, with a float's, a wide integer's and a short text's. */
+static inline size_t bytes_of_any(uint8_t first) {
+    if (is_short_text(first)) {
+        return 1 + (first & 0x1f);
     }
-    return read_head(walk, &head) && skip_rest(walk, &head);
+    if (first == 0xcb || first == 0xcf || first == 0xd3) {
+        return 9;
+    }
+    return BYTES_OF_PLAIN[first];
 }
 
 /* Passes over a value of whatever sort, and adds up its elements and pairs. */
@@ -198,13 +235,8 @@ static bool pass_any(struct messagepack_input *input, uint64_t *values) {
         if (left > messagepack_left(input)) {
             return false;
         }
-        if (is_short_integer(*input->at)) {
-            input->at++;
-            left--;
-            continue;
-        }
-        if (is_short_text(*input->at)) {
-            size_t length = 1 + (*input->at & 0x1f);
+        size_t length = bytes_of_any(*input->at);
+        if (length > 0) {
             if (length > messagepack_left(input)) {
                 return false;
             }
