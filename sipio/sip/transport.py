@@ -5,43 +5,28 @@ import contextlib
 import os
 import socket
 import ssl
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
-from sipio.errors import LocalError, MalformedFrame, OversizedFrame
+from sipio.errors import LocalError
 from sipio.sip.address import TRANSPORTS, Address, is_ip_address
 from sipio.sip.dns_locator import DnsLocator
 from sipio.sip.own_addresses import UNSPECIFIED
 from sipio.sip.server_lookup import ServerLookup
-from sipio.sip.stream import PONG, SipStream
+from sipio.sip.sockets import DatagramSocket, StreamConnection, TransportUser
 
 CONNECTIONS: Final = 4_000
 """Connections up at a time, in and out; a further one is closed at once."""
-WRITE_BYTES: Final = 1_048_576
-"""Unsent bytes of one connection: a peer that stops reading is let go."""
 CONNECTING_MESSAGES: Final = 256
 """Messages that wait for one connection or one name to be ready."""
 CONNECT_SECONDS: Final = 5.0
 """For a connection, its TLS included; SYNs are sent at 0, 1 and 3 s."""
-IDLE_SECONDS: Final = 1_800.0
-"""A connection without a byte either way for this long is closed; phones send a keep-alive every two minutes."""
 SWEEP_SECONDS: Final = 5.0
-RECEIVE_BUFFER: Final = 4 * 1_048_576
-"""The receive buffer of a UDP socket: 2,000 INVITEs of 2 KB, should the loop be busy elsewhere for a moment."""
 
 
 class CannotListen(LocalError):
     """An address cannot be listened on. Its text names the address, and says why."""
-
-
-class TransportUser(Protocol):
-    """Who is told what the sockets bring."""
-
-    def received(self, data: bytes, source: Address) -> None: ...
-    def connected(self, address: Address) -> None: ...
-    def disconnected(self, address: Address) -> None: ...
-    def failed(self, address: Address) -> None: ...
 
 
 class SipListener(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +54,11 @@ class SipTransports:
         self._user: Final = user
         self._locator: Final = locator
         self._client_tls: Final = client_tls
-        self._datagrams: dict[str, _Datagrams] = {}
+        self._datagrams: dict[str, DatagramSocket] = {}
         self._servers: list[asyncio.Server] = []
         self._stream_hosts: dict[str, str] = {}
         """The IP address of each listener for connections."""
-        self._connections: dict[Address, _Connection] = {}
+        self._connections: dict[Address, StreamConnection] = {}
         self._connecting: dict[Address, list[bytes]] = {}
         self._locating: dict[Address, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,12 +111,12 @@ class SipTransports:
         host, port = listening.getsockname()[:2]
         key = f"{listener.transport}/{host}/{port}"
         if listener.transport == "udp":
-            datagrams = _Datagrams(self._user, key)
+            datagrams = DatagramSocket(self._user, key)
             await loop.create_datagram_endpoint(lambda: datagrams, sock=listening)
             self._datagrams[key] = datagrams
         else:
             server = await loop.create_server(
-                lambda: _Connection(self, listener.transport, local=key),
+                lambda: StreamConnection(self, listener.transport, local=key),
                 sock=listening,
                 ssl=listener.tls if listener.transport == "tls" else None,
             )
@@ -185,7 +170,7 @@ class SipTransports:
 
     # ---- what connections call ----
 
-    def opened(self, connection: "_Connection", address: Address) -> bool:
+    def opened(self, connection: StreamConnection, address: Address) -> bool:
         """A connection is up; False where there are too many."""
         if self._closing or len(self._connections) >= CONNECTIONS:
             return False
@@ -193,7 +178,7 @@ class SipTransports:
         self._user.connected(address)
         return True
 
-    def closed(self, connection: "_Connection") -> None:
+    def closed(self, connection: StreamConnection) -> None:
         """A connection is gone, whatever it was known by."""
         for address in [known for known, other in self._connections.items() if other is connection]:
             del self._connections[address]
@@ -211,7 +196,7 @@ class SipTransports:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _first_datagrams(self, destination: Address) -> "_Datagrams | None":
+    def _first_datagrams(self, destination: Address) -> DatagramSocket | None:
         for datagrams in self._datagrams.values():
             if datagrams.ipv6 == (":" in destination.host):
                 return datagrams
@@ -234,7 +219,7 @@ class SipTransports:
         for data in self._connecting.pop(destination, ()):
             connection.send(data)
 
-    async def _connected(self, destination: Address) -> "_Connection":
+    async def _connected(self, destination: Address) -> StreamConnection:
         """A connection to an address, or to the first server of a name that takes one.
 
         Raises:
@@ -248,7 +233,7 @@ class SipTransports:
         for server in servers:
             try:
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: _Connection(self, destination.transport, destination),
+                    lambda: StreamConnection(self, destination.transport, destination),
                     server.host,
                     server.port,
                     ssl=self._client_tls if tls else None,
@@ -301,104 +286,6 @@ class SipTransports:
         for connection in set(self._connections.values()):
             connection.sweep(now)
         self._sweep = loop.call_later(SWEEP_SECONDS, self._sweep_connections)
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    """One UDP socket."""
-
-    def __init__(self, user: TransportUser, key: str) -> None:
-        self._user: Final = user
-        self._key: Final = key
-        # No asyncio.DatagramTransport by isinstance under uvloop.
-        self._transport: Any = None
-        self.ipv6 = False
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        found = transport.get_extra_info("socket")
-        self.ipv6 = found.family == socket.AF_INET6
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        self._user.received(data, Address("udp", addr[0], addr[1], self._key))
-
-    def send(self, data: bytes, destination: Address) -> None:
-        """Send one datagram; one that the system refuses is lost like any other."""
-        if not self._transport.is_closing():
-            self._transport.sendto(data, (destination.host, destination.port))
-
-    def close(self) -> None:
-        self._transport.close()
-
-
-class _Connection(asyncio.Protocol):
-    """One TCP or TLS connection, accepted or made."""
-
-    def __init__(
-        self, owner: SipTransports, transport: str, destination: Address | None = None, *, local: str = ""
-    ) -> None:
-        self._owner: Final = owner
-        self._local: Final = destination.local if destination is not None else local
-        self._kind: Final = transport
-        self._destination: Final = destination
-        self._stream: Final = SipStream()
-        self._transport: Any = None
-        self._address = destination or Address(transport, "", 0)
-        self._used = 0.0
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._used = asyncio.get_running_loop().time()
-        peer = transport.get_extra_info("peername")
-        if not peer:
-            transport.abort()
-            return
-        self._address = Address(self._kind, peer[0], peer[1], self._local)
-        opened = self._owner.opened(self, self._address)
-        if opened and self._destination is not None and self._destination != self._address:
-            # Also found by the name it was asked for by.
-            opened = self._owner.opened(self, self._destination)
-        if not opened:
-            transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        now = self._used = asyncio.get_running_loop().time()
-        try:
-            found = self._stream.receive(data, now)
-        except (MalformedFrame, OversizedFrame):
-            # Nothing after it can be told apart.
-            self._transport.abort()
-            return
-        for _ in range(found.pings):
-            self.send(PONG)
-        for message in found.messages:
-            self._owner.received(message, self._address)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self._owner.closed(self)
-
-    def send(self, data: bytes) -> None:
-        """Write a message; a peer that does not read is let go."""
-        if self._transport.is_closing():
-            return
-        if self._transport.get_write_buffer_size() > WRITE_BYTES:
-            self._transport.abort()
-            return
-        self._used = asyncio.get_running_loop().time()
-        self._transport.write(data)
-
-    def sweep(self, now: float) -> None:
-        """Close it if it is idle, or in the middle of a message for too long."""
-        try:
-            self._stream.handle_timer(now)
-        except MalformedFrame:
-            self._transport.abort()
-            return
-        if now - self._used > IDLE_SECONDS:
-            self._transport.close()
-
-    def close(self) -> None:
-        self._transport.close()
 
 
 def _lookup(destination: Address) -> ServerLookup:

@@ -1,6 +1,5 @@
 """The SIP user agent as a sans-IO core: bytes in; events, bytes with their destination and the next deadline out."""
 
-import hashlib
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -14,17 +13,17 @@ from sipio.sip.events import SipEvent
 from sipio.sip.invitations import Invitations
 from sipio.sip.invite_target import InviteTarget, target_headers
 from sipio.sip.listeners import Listening, MediaAddress
-from sipio.sip.malformed import salvage
 from sipio.sip.media_description import LocalMedia
 from sipio.sip.message import Request, parse_message
 from sipio.sip.outgoing import MediaFor, OutgoingSession
 from sipio.sip.randomness import Randomness
 from sipio.sip.registrar import Binding, Registrar
 from sipio.sip.registration import Registration
-from sipio.sip.serialize import Headers, ResponseHead, check_headers, printable, response_address, stamped_via
+from sipio.sip.serialize import Headers, check_headers, printable
 from sipio.sip.server_lookup import ServerLookup
 from sipio.sip.session_timer import requires
 from sipio.sip.settings import Credentials, RegistrationSettings, UserAgentSettings
+from sipio.sip.stateless import StatelessAnswers
 from sipio.sip.tag import tag_of
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.uri import parse_name_address, parse_uri
@@ -72,7 +71,7 @@ class UserAgent:
         self._invitations: Final = Invitations(self._core, self._digest)
         self._registrar: Final = Registrar(self._core)
         self._registrations: dict[str, Registration] = {}
-        self._secret: Final = self._randomness.nonce()
+        self._stateless: Final = StatelessAnswers(self._core, self._randomness.nonce())
 
     def snapshot(self, *, connections: int = 0) -> SipSnapshot:
         """The counters as they are now; ``connections`` is what the shell has open."""
@@ -281,7 +280,7 @@ class UserAgent:
         try:
             message = parse_message(data)
         except (MalformedMessage, OversizedFrame) as error:
-            self._answer_malformed(salvage(data), source, str(error))
+            self._stateless.refuse_malformed(data, source, str(error))
             return
         if not isinstance(message, Request):
             try:
@@ -291,7 +290,7 @@ class UserAgent:
             return
         if message.version.upper() != "SIP/2.0":
             # Before its headers are judged: another version may have others.
-            self._refuse_version(salvage(data), source)
+            self._stateless.refuse_version(data, source)
             return
         to = message.get("to")
         try:
@@ -301,36 +300,12 @@ class UserAgent:
             else:
                 message.verify()
         except MalformedMessage as error:
-            self._answer_malformed(salvage(data), source, str(error))
+            self._stateless.refuse_malformed(data, source, str(error))
             return
         try:
             self._receive_request(message, source, now)
         except MalformedMessage as error:
-            self._answer_malformed(salvage(data), source, str(error))
-
-    def _refuse_version(self, request: Request | None, source: Address) -> None:
-        if request is None:
-            self._core.counters.unreadable += 1
-            return
-        self._core.counters.bad_requests += 1
-        self._respond_statelessly(request, source, 505)
-
-    def _answer_malformed(self, request: Request | None, source: Address, reason: str) -> None:
-        if request is None:
-            self._core.counters.unreadable += 1
-            return
-        self._core.counters.bad_requests += 1
-        self._respond_statelessly(request, source, 400, printable(reason))
-
-    def _respond_statelessly(
-        self, request: Request, source: Address, status: int, reason: str = "", headers: Headers | None = None
-    ) -> None:
-        """Clause 8.2.7: no transaction, and the same tag for every retransmission."""
-        via = request.get("via") or ""
-        tag = hashlib.blake2s((self._secret + via + (request.get("call-id") or "")).encode(), digest_size=8).hexdigest()
-        head = ResponseHead(request, stamped_via(via, source))
-        data = head.build(status, reason, tag, [*(headers or []), *self._core.server_headers])
-        self._core.send(response_address(source, via), data)
+            self._stateless.refuse_malformed(data, source, str(error))
 
     def _receive_request(self, request: Request, source: Address, now: float) -> None:
         if request.method == "ACK":

@@ -2,43 +2,22 @@
 
 import asyncio
 import contextlib
-import grp
 import os
 import shlex
 import signal
 import socket
-import ssl
-import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgpack
 import pytest
 
-from sipio.rpc.addresses import TlsFiles
-from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, RpcError
 from tests.acceptance.processes import free_port, wait_until
 from tests.acceptance.serving import Serving, metrics, request
 from tests.acceptance.traffic import Traffic
+from tests.acceptance.two_scripts import ASSIGNMENTS, SCRIPTS
 
-SCRIPTS = {
-    "same": "function main(data) { return data }",
-    "never": "const main = () => new Promise((done) => setTimeout(done, 60000))",
-}
-ASSIGNMENTS = """
-[[script]]
-file = "never.js"
-kind = "app"
-[[route]]
-customer = "never"
-script = "never"
-[[route]]
-customer = "same"
-script = "same"
-"""
 CAPS = """
 [socket]
 frame_bytes = 65_536
@@ -51,15 +30,6 @@ output_bytes = 1_000_000
 timeout_ms = 30_000
 total_timeout_ms = 30_000
 """
-REFUSES_SECCOMP = """
-import os, sys, errno, pyseccomp
-refuses = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-refuses.add_rule(pyseccomp.ERRNO(errno.EINVAL), "seccomp")
-refuses.add_rule(pyseccomp.ERRNO(errno.EINVAL), "prctl", pyseccomp.Arg(0, pyseccomp.EQ, 22))
-refuses.load()
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-"""As a container whose profile knows no seccomp: seccomp(2) and prctl(PR_SET_SECCOMP) fail."""
 
 
 @pytest.fixture(scope="module")
@@ -214,177 +184,6 @@ async def test_a_reader_that_does_not_read(capped: tuple[Serving, int]) -> None:
 
 def _resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def test_the_unix_socket_has_the_mode_and_the_group_it_was_given(tmp_path: Path) -> None:
-    group = grp.getgrgid(os.getgid()) if os.getuid() else next(each for each in grp.getgrall() if each.gr_gid != 0)
-    daemon = Serving(tmp_path, {}, "", f'[socket]\nunix_mode = "0620"\nunix_group = "{group.gr_name}"\n').ready()
-    try:
-        status = daemon.socket.stat()
-        assert stat.S_IMODE(status.st_mode) == 0o620
-        assert status.st_gid == group.gr_gid
-    finally:
-        daemon.stop()
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, a server and a client signed by it, a client signed by another."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    for authority in ("authority", "other"):
-        openssl(
-            "req", "-x509", *key, "-keyout", f"{authority}.key", "-out", f"{authority}.pem", "-subj", f"/CN={authority}"
-        )
-    for name, signer in (("server", "authority"), ("client", "authority"), ("stranger", "other")):
-        openssl(
-            *("req", "-x509", *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"),
-            *("-CA", f"{signer}.pem", "-CAkey", f"{signer}.key", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-addext", "basicConstraints=critical,CA:FALSE"),
-        )
-    return folder
-
-
-async def test_tcp_with_tls_and_client_certificates(tmp_path: Path, certificates: Path) -> None:
-    port = free_port("127.0.0.1", socket.SOCK_STREAM)
-    daemon = Serving(
-        tmp_path,
-        SCRIPTS,
-        ASSIGNMENTS,
-        environment={
-            "SCRIPTFORGE_SOCKET__TCP": f"127.0.0.1:{port}",
-            "SCRIPTFORGE_SOCKET__TLS_CERTIFICATE": str(certificates / "server.pem"),
-            "SCRIPTFORGE_SOCKET__TLS_KEY": str(certificates / "server.key"),
-            "SCRIPTFORGE_SOCKET__TLS_CLIENT_CA": str(certificates / "authority.pem"),
-        },
-    ).ready()
-
-    def shown(name: str) -> TlsFiles:
-        return TlsFiles(
-            certificate=certificates / f"{name}.pem",
-            key=certificates / f"{name}.key",
-            authority=certificates / "authority.pem",
-        )
-
-    try:
-        address = f"tcp:127.0.0.1:{port}"
-        client = await RpcClient.connect(address, tls=shown("client"))
-        assert (await client.call("route", request("same")))["outcome"] == "returned"
-        for refused in (shown("stranger"), TlsFiles(authority=certificates / "authority.pem")):
-            with pytest.raises((ConnectionLost, ssl.SSLError)):
-                await _ping(await RpcClient.connect(address, tls=refused))
-        with pytest.raises(ConnectionLost):
-            await _ping(await RpcClient.connect(address))
-        # A handshake that never comes costs a connection for a time, and nobody else anything.
-        _, silent = await asyncio.open_connection("127.0.0.1", port)
-        assert (await client.call("route", request("same")))["outcome"] == "returned"
-        silent.close()
-        await silent.wait_closed()
-        await client.close()
-    finally:
-        daemon.stop()
-
-
-async def _ping(client: RpcClient) -> None:
-    async with asyncio.timeout(5):
-        await client.call("ping")
-
-
-async def test_the_allow_list_of_tcp(tmp_path: Path) -> None:
-    port = free_port("127.0.0.1", socket.SOCK_STREAM)
-    configuration = f'[socket]\ntcp = "127.0.0.1:{port}"\nallow = ["127.0.0.7/32"]\n'
-    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, configuration).ready()
-    try:
-        with pytest.raises(ConnectionLost):
-            await _ping(await RpcClient.connect(f"tcp:127.0.0.1:{port}"))
-        _, allowed = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.7", 0))
-        allowed.close()
-        await allowed.wait_closed()
-        daemon.program.wait_for('"rpc_connection_not_allowed","logger":"sipio.rpc.server","peer":"127.0.0.1"')
-        assert len(daemon.program.lines("not_allowed")) == 1
-    finally:
-        daemon.stop()
-
-
-def _refusing() -> tuple[str, ...]:
-    return (sys.executable, "-c", REFUSES_SECCOMP)
-
-
-def _ends(daemon: Serving) -> int:
-    try:
-        return daemon.program.finish(20.0)
-    finally:
-        daemon.stop()
-
-
-def test_without_seccomp_it_refuses_to_start(tmp_path: Path) -> None:
-    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, launcher=_refusing())
-    assert _ends(daemon) == 1
-    [said] = daemon.program.lines("^scriptforge:")
-    assert "seccomp" in said
-    assert "Traceback" not in "".join(daemon.program.lines(""))
-    assert not daemon.socket.exists()
-
-
-async def test_without_seccomp_it_starts_where_told_so_and_warns(tmp_path: Path) -> None:
-    port = free_port("127.0.0.1", socket.SOCK_STREAM)
-    daemon = Serving(
-        tmp_path,
-        SCRIPTS,
-        ASSIGNMENTS,
-        "[sandbox]\nrequire_confinement = false\n",
-        {"SCRIPTFORGE_METRICS__LISTEN": f"127.0.0.1:{port}"},
-        _refusing(),
-    ).ready()
-    try:
-        assert daemon.program.lines('"level":"warning","action":"workers_unconfined"')
-        assert (await asyncio.to_thread(metrics, port))["scriptforge_confined",] == 0
-        client = await daemon.client()
-        assert (await client.call("stats"))["confined"] is False
-        assert (await client.call("route", request("same")))["outcome"] == "returned"
-        await client.close()
-    finally:
-        daemon.stop()
-
-
-@pytest.mark.parametrize(
-    ("configuration", "said"),
-    [
-        ("[socket]\nunxi = 1\n", "unxi"),
-        ("[sandbox]\nslow_workers = -1\n", "slow_workers"),
-        ('[socket]\nunix_group = "no-such-group"\n', "no-such-group"),
-        ('[socket]\ntls_certificate = "/nonexistent"\ntcp = "127.0.0.1:1"\n', "TLS|tls"),
-        ("[[[\n", "sidecar.toml"),
-    ],
-)
-def test_a_configuration_that_is_wrong_says_where(tmp_path: Path, configuration: str, said: str) -> None:
-    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, configuration)
-    assert _ends(daemon) == 1
-    assert daemon.program.lines(said)
-    assert not daemon.program.lines("Traceback")
-
-
-@pytest.mark.parametrize(
-    ("environment", "said"),
-    [
-        (
-            {"SCRIPTFORGE_SOCKET__UNIX": ""},
-            "nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty",
-        ),
-        (
-            {"SCRIPTFORGE_SOCKET__UNIX": "/nonexistent/a.sock"},
-            "socket.unix: cannot listen on /nonexistent/a.sock: there is no directory /nonexistent",
-        ),
-    ],
-)
-def test_a_daemon_that_cannot_be_asked_does_not_start(tmp_path: Path, environment: dict[str, str], said: str) -> None:
-    daemon = Serving(tmp_path, SCRIPTS, ASSIGNMENTS, environment=environment)
-    assert daemon.program.finish(20.0) == 1
-    assert daemon.program.lines("^scriptforge: ") == [f"scriptforge: {said}\n"]
 
 
 async def _serves(daemon: Serving, count: int = 30) -> None:

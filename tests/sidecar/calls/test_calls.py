@@ -6,13 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sandbox.outcome import Crashed
-from sidecar.calls.calls import Calls
-from sidecar.calls.record import CallRecord
-from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
-from sidecar.configuration.tree import Configuration, VoiceSection
-from sidecar.kind import Kind
 from sipio.call_control import (
     Answer,
     Bridge,
@@ -20,49 +14,14 @@ from sipio.call_control import (
     BridgeStatus,
     CallAction,
     CollectStatus,
-    DigitPressed,
     Done,
     Failed,
-    HangupBy,
     LegEvent,
     MediaFile,
     MediaText,
-    MediaUrl,
     Play,
-    Record,
-    RecordingFinished,
 )
-from tests.doubles.engine_runner import EngineRunner
-from tests.doubles.memory_call import MemoryCall
-
-
-class Exchange:
-    """Calls over the engine in this process, and the records of those that are over."""
-
-    def __init__(self, text: str, tmp_path: Path, assigned_to: str = "acme", **variables: Any) -> None:
-        script = make_script(id="menu", name="menu.js", kind=Kind.APP, text=text)
-        assignment = VoiceAssignment(script_id="menu", customer=assigned_to, variables=variables)
-        self.runner = EngineRunner()
-        self.records: list[CallRecord] = []
-        voice = VoiceSection(sounds=tmp_path / "sounds", recordings=tmp_path / "recordings", grace_seconds=0.05)
-        self.calls = Calls(
-            self.runner,
-            Configuration(voice=voice),
-            Snapshot(scripts={"menu": script}, routes={}, dids={}, destinations={"100": assignment}),
-            self.records.append,
-        )
-
-    def call(self, **offer: Any) -> MemoryCall:
-        return MemoryCall(self.calls, **offer)
-
-    @property
-    def record(self) -> CallRecord:
-        (record,) = self.records
-        return record
-
-
-def main(body: str) -> str:
-    return f"async function main(data, ctx) {{\n{body}\n}}\n"
+from tests.sidecar.calls.call_exchange import Exchange, main
 
 
 async def test_actions_one_after_the_other(tmp_path: Path) -> None:
@@ -215,158 +174,10 @@ async def test_continue_on(continue_on: str, status: str, goes_on: bool, tmp_pat
         assert (exchange.record.code, exchange.record.cause, exchange.record.hangup_by) == (486, 17, "callee")
 
 
-async def test_a_hang_up_rejects_what_runs_and_what_comes_later(tmp_path: Path) -> None:
-    body = """
-      const gone = ctx.waitForHangup();
-      try { await ctx.tts('long'); } catch (e) { ctx.log(`${e instanceof HangupError} ${e.name}`); }
-      try { await ctx.play('user/x.wav'); } catch (e) { ctx.log(e.name); }
-      const how = await gone; await ctx.log(how.by);"""
-    exchange = Exchange(main(body), tmp_path)
-    call = exchange.call()
-    call.hang_up(by=HangupBy.CALLER, reason="BYE")
-    assert exchange.record.log == ["true HangupError", "HangupError", "caller"]
-    assert call.names == ["Play"]
-    assert (exchange.record.outcome, exchange.record.hangup_by) == ("returned", "caller")
-
-
-async def test_a_hangup_error_that_nobody_catches_is_no_failure(tmp_path: Path) -> None:
-    exchange = Exchange(main("await ctx.echo();"), tmp_path)
-    exchange.call().hang_up()
-    assert exchange.record.outcome == "hung_up"
-
-
-async def test_a_script_that_goes_on_after_its_grace_is_stopped(tmp_path: Path) -> None:
-    exchange = Exchange(
-        main("try { await ctx.echo() } catch {} await new Promise(() => setTimeout(() => {}, 1e6));"), tmp_path
-    )
-    exchange.call().hang_up()
-    assert exchange.records == []
-    await exchange.calls.drain()
-    assert exchange.record.outcome == "cancelled"
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "cause", "outcome"),
-    [
-        ("throw new Error('404 Not Found')", 404, 1, "sip_error"),
-        ("throw [603, 'No']", 603, 21, "sip_error"),
-        ("null.x", 500, 41, "script_error"),
-        ("for (;;);", 500, 41, "timed_out"),
-        ("return 1", 480, 16, "returned"),
-        ("await ctx.hangup(486)", 486, 17, "returned"),
-        ("await ctx.hangup('404 Nobody')", 404, 1, "returned"),
-        ("await ctx.hangup('USER_BUSY')", 0, 17, "returned"),
-    ],
-)
-async def test_however_a_script_ends_its_call_is_ended(
-    body: str, code: int, cause: int, outcome: str, tmp_path: Path
-) -> None:
-    exchange = Exchange(main(body), tmp_path)
-    call = exchange.call()
-    assert call.ended
-    record = exchange.record
-    assert (record.code, record.cause, record.outcome) == (code, cause, outcome)
-    if outcome == "script_error":
-        assert record.error_location.startswith("menu.js:2")
-
-
 async def test_an_action_that_fails_rejects_with_its_reason(tmp_path: Path) -> None:
     exchange = Exchange(main("try { await ctx.play('user/x.wav') } catch (e) { ctx.log(e.message) }"), tmp_path)
     exchange.call().under_way.end(Failed("no such file"))
     assert exchange.record.log == ["no such file"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../x.wav",
-        "user/../x.wav",
-        "/etc/passwd",
-        "user/",
-        "x.wav",
-        "user/.hidden",
-        "file:///etc/passwd",
-        "user/a b.wav",
-        "",
-    ],
-)
-async def test_a_file_name_reaches_only_the_customers_own(name: str, tmp_path: Path) -> None:
-    exchange = Exchange(main(f"try {{ await ctx.play({name!r}) }} catch (e) {{ ctx.log('no') }}"), tmp_path)
-    call = exchange.call()
-    assert exchange.record.log == ["no"]
-    assert call.names == ["Hangup"]
-
-
-async def test_a_link_out_of_the_customers_folder_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "sounds/acme").mkdir(parents=True)
-    (tmp_path / "sounds/acme/out.wav").symlink_to("/etc/passwd")
-    exchange = Exchange(main("try { await ctx.play('user/out.wav') } catch (e) { ctx.log('no') }"), tmp_path)
-    exchange.call()
-    assert exchange.record.log == ["no"]
-
-
-async def test_lists_and_addresses_to_play(tmp_path: Path) -> None:
-    call = Exchange(main("await ctx.play(['ivr/a.wav', 'https://example.com/b.wav'])"), tmp_path).call()
-    action = call.under_way.action
-    assert isinstance(action, Play)
-    assert action.media == [
-        MediaFile("ivr/a.wav", (tmp_path / "sounds/ivr/a.wav").resolve()),
-        MediaUrl("https://example.com/b.wav"),
-    ]
-
-
-async def test_recordings(tmp_path: Path) -> None:
-    exchange = Exchange(main("await ctx.record('talk'); await ctx.echo()"), tmp_path)
-    call = exchange.call()
-    path = (tmp_path / "recordings/acme/talk.wav").resolve()
-    assert call.under_way.action == Record(name="talk", path=path)
-    call.under_way.end()
-    call.tell(RecordingFinished(name="talk", path=path, seconds=1.0, error="disk full"))
-    call.hang_up()
-    assert exchange.record.recordings == ["talk"]
-    assert exchange.record.warnings[0].message == "recording talk: disk full"
-
-
-async def test_wait_for_digits(tmp_path: Path) -> None:
-    body = """
-      const one = ctx.waitFor('12').then((d) => ctx.log('one ' + d));
-      const two = ctx.waitFor(/9\\d$/).then((d) => ctx.log('two ' + d));
-      const three = ctx.waitFor((d) => d.length === 4).then((d) => ctx.log('three ' + d));
-      const four = ctx.waitFor('never', '*').catch((e) => ctx.log('four ' + e.message));
-      const five = ctx.waitFor('never', null, 2).catch((e) => ctx.log('five ' + e.message));
-      await Promise.all([one, two, three, four, five]);"""
-    exchange = Exchange(main(body), tmp_path)
-    call = exchange.call()
-    for digit in "0129":
-        call.tell(DigitPressed(digit=digit))
-    call.tell(DigitPressed(digit="5"))
-    call.tell(DigitPressed(digit="*"))
-    exchange.runner.runs[0].pass_time(2000)
-    assert exchange.record.log == ["one 12", "three 0129", "two 95", "four waitFor was quit", "five waitFor timed out"]
-
-
-async def test_a_wait_begins_with_the_next_digit_and_ends_with_the_call(tmp_path: Path) -> None:
-    body = """
-      await ctx.waitFor('1'); await ctx.tts('x');
-      try { await ctx.waitFor('2') } catch (e) { ctx.log(e.name) }"""
-    exchange = Exchange(main(body), tmp_path)
-    call = exchange.call()
-    call.tell(DigitPressed(digit="1"))
-    call.tell(DigitPressed(digit="2"))
-    call.under_way.end()
-    call.hang_up()
-    assert exchange.record.log == ["HangupError"]
-
-
-async def test_a_thousand_waits_are_refused(tmp_path: Path) -> None:
-    body = """
-      let n = 0;
-      for (let i = 0; i < 1000; i++) ctx.waitFor('x').catch((e) => { if (e instanceof RangeError) n++ });
-      await null; await null; await null;
-      await ctx.log(String(n));"""
-    exchange = Exchange(main(body), tmp_path)
-    exchange.call()
-    assert exchange.record.log == ["900"]
 
 
 async def test_a_flood_of_actions_is_bounded(tmp_path: Path) -> None:
@@ -389,18 +200,6 @@ async def test_an_unknown_destination_is_refused(tmp_path: Path) -> None:
     refused = exchange.call(to_user="999").refused
     assert refused is not None
     assert refused.code == 404
-
-
-async def test_the_end_of_the_daemon_ends_calls_and_takes_no_more(tmp_path: Path) -> None:
-    exchange = Exchange(main("try { await ctx.echo() } catch (e) { ctx.log(e.name) }"), tmp_path)
-    call = exchange.call()
-    exchange.calls.end_all("Shutting Down")
-    assert call.ended
-    assert (exchange.record.hangup_by, exchange.record.log) == ("system", ["HangupError"])
-    await exchange.calls.drain()
-    refused = exchange.call(id="c2").refused
-    assert refused is not None
-    assert refused.code == 503
 
 
 async def test_the_other_legs_story_is_told(tmp_path: Path) -> None:
@@ -429,31 +228,6 @@ async def test_a_bridge_that_answers_the_call_sets_its_answer_time(tmp_path: Pat
     call.tell(LegEvent(destination="sip:b@192.0.2.2", what="answered"))
     call.under_way.end(Done(Bridged(status=BridgeStatus.COMPLETED, hangup_by="callee")))
     assert exchange.record.answered is not None
-
-
-async def test_the_record_waits_for_its_recordings(tmp_path: Path) -> None:
-    exchange = Exchange(main("await ctx.record('a')"), tmp_path)
-    call = exchange.call()
-    call.under_way.end()
-    assert call.ended
-    assert exchange.records == []
-    call.tell(RecordingFinished(name="a", path=tmp_path, seconds=1.0, error="no space left for a.wav"))
-    assert exchange.record.recordings == ["a"]
-    assert [warning.message for warning in exchange.record.warnings] == ["recording a: no space left for a.wav"]
-
-
-async def test_a_crash_ends_the_call_and_is_told_apart(tmp_path: Path) -> None:
-    exchange = Exchange(main("await ctx.answer(); await ctx.waitForHangup()"), tmp_path)
-    call = exchange.call()
-    call.under_way.end()
-    (run,) = exchange.runner.runs
-    run._end(Crashed("SIGKILL"))
-    assert call.ended
-    assert (exchange.record.outcome, exchange.record.hangup_by, exchange.record.error) == (
-        "crashed",
-        "system",
-        "SIGKILL",
-    )
 
 
 async def test_a_destination_whose_script_cannot_be_run_refuses_its_calls_and_says_why(

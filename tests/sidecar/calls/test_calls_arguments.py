@@ -7,7 +7,7 @@ import pytest
 
 from sipio.call_control import Bridge, Collect, DigitPressed, Failed, HangupBy, Media, MediaFile, MediaUrl, Play
 from tests.doubles.memory_call import MemoryCall
-from tests.sidecar.calls.test_calls import Exchange, main
+from tests.sidecar.calls.call_exchange import Exchange, main
 
 
 def refused(action: str, tmp_path: Path) -> str:

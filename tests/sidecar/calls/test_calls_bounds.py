@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.doubles.memory_call import MemoryCall
-from tests.sidecar.calls.test_calls import Exchange
+from tests.sidecar.calls.call_exchange import Exchange
 
 MOST = 50
 

@@ -9,7 +9,7 @@ from sidecar.hosts.call import RequestedAction, parse
 from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sipio.call_control import Failed, Hangup
 from tests.doubles.memory_call import MemoryAction, MemoryCall
-from tests.sidecar.calls.test_calls import Exchange, main
+from tests.sidecar.calls.call_exchange import Exchange, main
 
 FOLDERS = CustomerFolders(own=Path("/sounds/acme"), house=Path("/sounds/ivr"), recordings=Path("/recordings/acme"))
 

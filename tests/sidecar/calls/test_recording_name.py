@@ -9,7 +9,7 @@ import pytest
 from sidecar.calls.record import CallRecord
 from sipio.call_control import Failed, Hangup, Record, RecordingFinished
 from tests.doubles.memory_call import MemoryCall
-from tests.sidecar.calls.test_calls import Exchange, main
+from tests.sidecar.calls.call_exchange import Exchange, main
 
 TAKEN = r"message-\d{8}T\d{6}Z-[0-9a-f]{8}"
 VOICEMAIL = main("await ctx.log(await ctx.record('message')); await ctx.waitForHangup();")

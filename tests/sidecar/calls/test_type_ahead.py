@@ -24,7 +24,7 @@ from sipio.call_control import (
     Play,
 )
 from tests.doubles.memory_call import MemoryCall
-from tests.sidecar.calls.test_calls import Exchange, main
+from tests.sidecar.calls.call_exchange import Exchange, main
 
 SPEAKING = Play(media=[MediaText("hello")])
 

@@ -15,27 +15,9 @@ from sidecar.cli.terminal import Paint, Painter
 from sidecar.runs.failure import Failure
 from sidecar.runs.outcomes import OutcomeName
 from sipio.routing import Action, Decision, pack_routing
+from tests.sidecar.cli.run_desk import CALL, run, without_time
 
-CALL = '{"routing":{"cli":"1","dest_number":"2","egress_routing":[{"gw":{"a":{"cli":"1"}}},{"gw":{"b":{"cli":"1"}}}]}}'
 COMMAND = Path(sys.executable).with_name("scriptforge")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "call.json").write_text(CALL)
-    (tmp_path / "sidecar.toml").write_text("")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(desk: Path, text: str, *options: str) -> int:
-    (desk / "a.js").write_text(text)
-    return main(["run", "a.js", "--data", "call.json", "--config", "sidecar.toml", *options])
-
-
-def without_time(text: str) -> str:
-    assert text.splitlines()[-1].startswith("time ")
-    return "\n".join(text.splitlines()[:-1])
 
 
 def test_a_decision_and_its_diff(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,56 +197,6 @@ def test_what_is_expected_stands_in_what_is_printed_one_after_the_other(
     error = capsys.readouterr().err
     assert error.startswith("--expect: 'REJECT 603 No' was not found after 'log  no' (only before it, in line 1)\n")
     assert "what came of it:\n" in error
-
-
-@pytest.fixture
-def catalog(desk: Path) -> Path:
-    (desk / "catalog" / "scripts").mkdir(parents=True)
-    (desk / "catalog" / "scripts" / "first.js").write_text("function main(data) { data.routing.first = true }")
-    (desk / "catalog" / "scripts" / "cli.js").write_text("function main(data) { data.routing.cli = data.own }")
-    (desk / "catalog" / "scripts" / "did.js").write_text("function main() {\n  throw new Error('404 No');\n}")
-    (desk / "catalog" / "assignments.toml").write_text(
-        "[[script]]\nfile = 'first.js'\nglobal_routing_priority = 'first'\n"
-        "[[route]]\ncustomer = 'acme'\nscript = 'cli'\nvars = { own = '7' }\n"
-        "[[did]]\ndid = '49'\nscript = 'did'\n"
-    )
-    return desk
-
-
-def run_catalog(*options: str) -> int:
-    return main(["run", "--catalog", "catalog", "--data", "call.json", "--config", "sidecar.toml", *options])
-
-
-def test_what_is_deployed_is_run_with_its_vars_and_the_global_scripts(
-    catalog: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run_catalog("--customer", "acme", "--route", "any") == 0
-    output = capsys.readouterr().out
-    assert output.startswith("ROUTE to a, then b  (cli.js returned)\n  ~ cli  1 -> 7\n  + first  true\n")
-    assert run_catalog("--did", "49") == 3
-    assert "REJECT 404 No  (did.js refused the call)" in capsys.readouterr().out
-    assert run_catalog("--customer", "another") == 0
-    assert "a script returned" in capsys.readouterr().out
-    (catalog / "catalog" / "assignments.toml").write_text("")
-    assert run_catalog("--customer", "acme") == 0
-    assert "no script is assigned" in capsys.readouterr().out
-
-
-def test_a_catalog_that_cannot_be_used_is_told_as_check_tells_it(
-    catalog: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (catalog / "catalog" / "assignments.toml").write_text("[[route]\n")
-    assert run_catalog("--customer", "acme") == 2
-    assert capsys.readouterr().err.startswith("catalog/assignments.toml:1:")
-
-
-def test_what_only_the_engine_finds_wrong_is_told_of_a_catalog_too(
-    catalog: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (catalog / "catalog" / "scripts" / "cli.js").write_text("function main(data) { let a = 1; let a = 2; }")
-    assert run_catalog("--customer", "acme") == 2
-    assert "catalog/scripts/cli.js:1:" in (told := capsys.readouterr().err)
-    assert "SyntaxError" in told
 
 
 @pytest.mark.parametrize(
@@ -454,75 +386,3 @@ def test_colour(is_terminal: bool, environment: dict[str, str], painted: bool) -
     paint = Painter.of(Terminal(is_terminal), environment)  # type: ignore[arg-type]
     assert paint("x", Paint.BAD) == ("\x1b[31mx\x1b[0m" if painted else "x")
     assert paint("x", None) == "x"
-
-
-HEADER = "function main(data) {{ data.headers = [{{ key: 'X-R', value: String({}) }}] }}"
-
-
-def test_a_script_runs_at_the_time_that_is_given(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    value = "new Date().toISOString() + ' ' + new Date().toLocaleTimeString('de', { timeZone: 'Europe/Berlin' })"
-    assert run(desk, HEADER.format(value), "--now", "2026-10-25T00:30:00Z") == 0
-    # The second that the clock has gone on is not for a test to know.
-    assert "X-R: 2026-10-25T00:30:0" in (first := capsys.readouterr().out)
-    assert "Z 02:30:0" in first
-    # An hour later the clocks have been put back.
-    assert run(desk, HEADER.format(value), "--now", "2026-10-25 02:30+01:00") == 0
-    assert "X-R: 2026-10-25T01:30:0" in (second := capsys.readouterr().out)
-    assert "Z 02:30:0" in second
-    assert run(desk, HEADER.format("Date.now()"), "--now", "2026-07-01 09:00 America/New_York") == 0
-    assert "X-R: 178291080" in capsys.readouterr().out
-
-
-def test_a_clock_that_is_set_is_a_date_all_the_same(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    value = (
-        "[new Date() instanceof Date, new Date(0).toISOString(), Date.UTC(1970, 0, 2), Date.parse('1970-01-01T00:00Z'),"
-        " typeof Date(), new (class Day extends Date {})().getUTCFullYear(), Date.name, Date.length]"
-    )
-    assert run(desk, HEADER.format(value), "--now", "2031-01-01T00:00Z", "--kind", "app") == 0
-    assert "X-R: true,1970-01-01T00:00:00.000Z,86400000,0,string,2031,Date,7" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "wrong", ["tomorrow", "2026-10-25T02:30", "2026-10-25 02:30 Europe/Berln", "2026-13-01T00:00Z", ""]
-)
-def test_a_time_that_is_none_or_leaves_its_zone_open(
-    desk: Path, capsys: pytest.CaptureFixture[str], wrong: str
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run(desk, "function main() {}", "--now", wrong)
-    assert ended.value.code == 2
-    assert "write 2026-10-25T09:00+01:00" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("kind", ["script", "app"])
-@pytest.mark.parametrize(
-    ("value", "printed", "warning"),
-    [
-        ("new Date(1795766400000).toLocaleString('en-US', { timeZone: 'America/New_York', hour: 'numeric' })",
-         "X-R: 3 AM", ""),
-        ("new Intl.DateTimeFormat('en', { timeZone: 'UTC' }).format(0)", "X-R: 1/1/1970", ""),
-        ("'a10'.localeCompare('a9', undefined, { numeric: true })", "X-R: 1", ""),
-        ("fetch('http://x')", "fetch is not defined", "`fetch` is not available"),
-        ("new Date(0).toLocaleString('it')", "the locale 'it' is not available", "the locale 'it' is not available"),
-    ],
-)  # fmt: skip
-def test_check_and_run_agree_on_what_is_there(
-    desk: Path, capsys: pytest.CaptureFixture[str], kind: str, value: str, printed: str, warning: str
-) -> None:
-    status = run(desk, HEADER.format(value), "--kind", kind)
-    shown = capsys.readouterr()
-    assert printed in shown.out
-    assert warning in shown.err
-    assert status == (4 if warning else 0)
-    assert main(["check", "a.js", "--kind", kind, "--config", "sidecar.toml"]) == 0
-    checked = capsys.readouterr().out
-    assert (warning in checked) if warning else ("no problems" in checked)
-
-
-@pytest.mark.parametrize("kind", ["script", "app"])
-def test_a_first_line_of_hash_bang_is_a_comment(desk: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
-    text = "#!/usr/bin/env -S scriptforge run\nfunction main(data) {\n  throw new Error('here')\n}\n"
-    assert run(desk, text, "--kind", kind) == 4
-    assert "a.js:3:" in capsys.readouterr().out
-    assert main(["check", "a.js", "--kind", kind, "--config", "sidecar.toml"]) == 0
-    assert run(desk, "function main() {}\n#!x", "--kind", kind) == 4

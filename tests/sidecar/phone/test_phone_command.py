@@ -1,103 +1,11 @@
 """``scriptforge call``: scripts in a real confined worker, driven by scenarios and by a terminal."""
 
-import os
-import pty
-import re
-import select
-import subprocess
-import sys
-import termios
 import time
 from pathlib import Path
 
 import pytest
 
-from sidecar.cli import main
-
-
-class Phone:
-    """Writes a script, calls it, and keeps what was printed."""
-
-    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.directory = directory
-        self.capsys = capsys
-        self.out = self.err = ""
-
-    def write(self, body: str, *, wrap: bool = True) -> Path:
-        script = self.directory / "author.js"
-        script.write_text(f"async function main(data, ctx) {{\n{body}\n}}" if wrap else body)
-        return script
-
-    def call(self, body: str, keys: str, *more: str, wrap: bool = True) -> int:
-        status = main(["call", str(self.write(body, wrap=wrap)), "--keys", keys, *more])
-        self.out, self.err = self.capsys.readouterr()
-        return status
-
-    @property
-    def script(self) -> list[str]:
-        """What the script did."""
-        return re.findall(r"^ +[\d.]+  script  (.*)$", self.out, re.MULTILINE)
-
-    @property
-    def others(self) -> list[str]:
-        """What everybody else did, with the time."""
-        return re.findall(r"^ +([\d.]+  (?:caller|party|phone) .*)$", self.out, re.MULTILINE)
-
-
-class Terminal:
-    """The command in a terminal of the test's own."""
-
-    def __init__(self, script: Path) -> None:
-        self._primary, self._secondary = pty.openpty()
-        self._before = termios.tcgetattr(self._secondary)
-        self._read = b""
-        command = [sys.executable, "-c", "import sys; from sidecar.cli import main; sys.exit(main(sys.argv[1:]))"]
-        self.process = subprocess.Popen(
-            [*command, "call", str(script), "--quiet"],
-            stdin=self._secondary,
-            stdout=self._secondary,
-            stderr=self._secondary,
-            cwd=Path(__file__).parents[3],
-        )
-
-    def __enter__(self) -> "Terminal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._primary)
-        os.close(self._secondary)
-
-    def until(self, text: str) -> None:
-        """Wait for something to be shown."""
-        deadline = time.monotonic() + 20
-        while text.encode() not in self._read:
-            ready = select.select([self._primary], [], [], max(0.0, deadline - time.monotonic()))[0]
-            assert ready, (text, self._read)
-            self._read += os.read(self._primary, 4096)
-
-    def type(self, keys: str) -> None:
-        os.write(self._primary, keys.encode())
-
-    def is_as_it_was(self) -> bool:
-        """Whether what is typed is shown again, and by lines."""
-        return bool(termios.tcgetattr(self._secondary)[3] == self._before[3])
-
-
-@pytest.fixture
-def phone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Phone:
-    return Phone(tmp_path, capsys)
-
-
-MENU = """
-  await ctx.answer();
-  await ctx.tts("Welcome " + data.name + ", you are " + data.cli + " for " + data.dest_number);
-  const choice = await ctx.ivr("user/menu.wav", 5, 1, 1);
-  const pin = await ctx.ivr("ivr/pin.wav", 5, 4, 8, "#", { tries: 2, invalid_file: "user/wrong.wav", regexp: /1.*/ });
-  ctx.log("pin " + pin.value);
-  await ctx.tts(`${choice.value} ${pin.status} ${pin.value}`);
-"""
+from tests.sidecar.phone.phone_desk import MENU, Phone
 
 
 def test_the_invite_has_the_headers_that_were_given(phone: Phone) -> None:
@@ -290,67 +198,10 @@ def test_a_script_that_waits_for_nothing_is_told_so(phone: Phone) -> None:
     assert "can never settle" in phone.out
 
 
-def test_errors_come_with_their_place(phone: Phone) -> None:
-    assert phone.call("await ctx.answer();\n  setTimeout(() => data.nothing.at(1), 5000); await ctx.echo();", "") == 1
-    assert "script: script error" in phone.out
-    assert "(author.js:3:" in phone.out
-    assert phone.call("await ctx.answer(;", "") == 1
-    assert "author.js:3:1: error: `}` does not close the `(` of line 2" in phone.err
-
-
-def test_a_refusal_in_its_own_words(phone: Phone) -> None:
-    assert (
-        phone.call('ctx.header("X-Why", "closed"); throw new Error("604 Closed");', "", "--expect", "604 Closed") == 0
-    )
-    assert "never answered" in phone.out
-    assert "SIP 604" in phone.out
-
-
-def test_missing_sounds_fail_where_there_is_a_directory_of_sounds(phone: Phone, tmp_path: Path) -> None:
-    (tmp_path / "snd/user").mkdir(parents=True)
-    (tmp_path / "snd/user/a.wav").write_bytes(b"RIFF")
-    body = 'await ctx.play("user/a.wav"); try { await ctx.play("user/b.wav"); } catch (e) { ctx.log(e.message); }'
-    assert phone.call(body, "", "--sounds", str(tmp_path / "snd")) == 0
-    assert "logs there is no user/b.wav" in phone.script
-    assert phone.call(body, "") == 0
-    assert "plays user/b.wav" in phone.script
-
-
-def test_a_missing_await_is_told_with_its_place(phone: Phone) -> None:
-    phone.call('ctx.answer();\n  ctx.tts("hello");', "", "--expect", "hello")
-    assert re.search(r"warning: .*ctx\.answer.*\(author\.js:2:\d+\)", phone.out)
-
-
-def test_a_rejection_that_nobody_awaited_is_told_with_its_place(phone: Phone) -> None:
-    phone.call("await ctx.answer();\n['a'].forEach(async (one) => {\n  await ctx.tts(one.no.way);\n});", "1")
-    (told,) = [line for line in phone.out.splitlines() if "nobody awaited" in line]
-    assert "author.js:4:17: TypeError: cannot read property 'way' of undefined" in told
-
-
-def test_the_end_of_the_call_and_a_failed_action_are_no_rejections_that_were_missed(phone: Phone) -> None:
-    phone.call("await ctx.answer();\nctx.tts();\nctx.play('ivr/a.wav');\nctx.waitFor('1', '2', 9);", "hangup")
-    assert "nobody awaited" not in phone.out
-    assert "ctx.tts: text is needed" in phone.out
-
-
 def test_real_time_takes_time(phone: Phone) -> None:
     began = time.monotonic()
     assert phone.call('await ctx.tts("x"); ctx.log("y");', "wait 0.2", "--real-time", "--quiet") == 0
     assert time.monotonic() - began > 0.5
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--keys", "1,dance"], "'dance' is neither digits"),
-        (["--keys", "1", "--vars", "nowhere.toml"], "nowhere.toml"),
-        (["--expect", "x"], "--keys is needed"),
-        ([], "--keys is needed"),
-    ],
-)
-def test_wrong_usage(phone: Phone, arguments: list[str], message: str) -> None:
-    assert main(["call", str(phone.write("")), *arguments]) == 2
-    assert message in phone.capsys.readouterr().err
 
 
 def test_the_newer_dialect(phone: Phone) -> None:
@@ -365,64 +216,6 @@ export default async (data) => {
 """
     assert phone.call(body, "5", "--from", "44", "--expect", "says 44 5", wrap=False) == 1
     assert "(author.js:7:3)" in phone.out
-
-
-@pytest.mark.parametrize("end", ["interrupt", "twice", "terminate"])
-def test_the_terminal_is_as_it_was_however_the_call_ends(phone: Phone, end: str) -> None:
-    lingers = 'try { await ctx.tts("hello ".repeat(99)); } catch { await new Promise((r) => setTimeout(r, 9000)); }'
-    script = phone.write(lingers if end == "twice" else 'await ctx.tts("hello ".repeat(99));')
-    with Terminal(script) as terminal:
-        terminal.until("says hello")
-        if end == "terminate":
-            terminal.process.terminate()
-        else:
-            terminal.type("\x03")
-        if end == "twice":
-            terminal.until("hangs up")
-            terminal.type("\x03")
-        assert terminal.process.wait(10) == (130 if end == "twice" else 0)
-        assert terminal.is_as_it_was()
-
-
-def test_a_person_at_the_terminal(phone: Phone) -> None:
-    script = phone.write("""
-      await ctx.answer();
-      const d = await ctx.ivr("user/menu.wav", 60, 2, 2);
-      const b = await ctx.bridge("user/alice", true);
-      await ctx.tts(`${d.value} ${b.status}`);
-      await ctx.echo();
-    """)
-    with Terminal(script) as terminal:
-        terminal.until("plays user/menu.wav")
-        terminal.type("4x2")
-        terminal.until("bridges user/alice")
-        terminal.type("a")
-        terminal.until("party   answers")
-        terminal.type("h")
-        terminal.until("says 42 completed")
-        terminal.until("echoes")
-        terminal.type("\x03")
-        terminal.until("script: hung up")
-        assert terminal.process.wait(10) == 0
-        assert terminal.is_as_it_was()
-
-
-def test_keys_typed_ahead_at_the_terminal(phone: Phone) -> None:
-    script = phone.write("""
-  await ctx.tts("This is said at some length, so that there is time to type.");
-  const choice = await ctx.ivr("user/menu.wav", 5, 1, 1);
-  const pin = await ctx.ivr("user/pin.wav", 5, 4, 4);
-  await ctx.tts(choice.value + " " + pin.value);
-""")
-    with Terminal(script) as terminal:
-        terminal.until("says This is said")
-        terminal.type("212")
-        terminal.until("had been typed 12")
-        terminal.type("34")
-        terminal.until("says 2 1234")
-        assert terminal.process.wait(10) == 0
-    assert b"menu.wav" not in terminal._read
-    assert b"pin.wav" not in terminal._read
 
 
 def test_the_scripts_clock_is_the_calls(phone: Phone) -> None:
