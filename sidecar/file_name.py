@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 LONGEST: Final = 140
@@ -22,6 +23,10 @@ def file_name_of(identifier: str) -> str:
     digits (FreeSWITCH's events have no unmistakable ``%20``). What is then longer than `LONGEST` is cut and ends with
     ``=~`` and the SHA-256 of the identifier.
     """
+    return _remembered(identifier) if len(identifier) <= LONGEST else _name_of(identifier)
+
+
+def _name_of(identifier: str) -> str:
     raw = identifier.encode("utf-8", "surrogatepass")
     if identifier in RESERVED:
         return f"={raw[0]:02x}{identifier[1:]}"
@@ -29,6 +34,10 @@ def file_name_of(identifier: str) -> str:
     if len(name) <= LONGEST:
         return name
     return f"{name[: LONGEST - _DIGEST_CHARACTERS - 2]}=~{hashlib.sha256(raw).hexdigest()}"
+
+
+# The customers whose calls come are few, and each of their calls asks for theirs.
+_remembered: Final = lru_cache(maxsize=1_024)(_name_of)
 
 
 def written_as_given(identifier: str) -> bool:

@@ -23,6 +23,7 @@ FORBIDDEN: Final = frozenset(
 """Each is as `folded` gives it, so that no other spelling gets past."""
 
 _PASSWORDS: Final = frozenset({"authorization", "proxy-authorization"})
+_PASSWORD_LENGTHS: Final = frozenset(map(len, _PASSWORDS))
 
 HEADERS: Final = 100
 """One list may have so many changes. A SIP message has some 20 headers."""
@@ -64,7 +65,8 @@ class RuleViolation(Exception):
 def without_passwords(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """A message's headers as scripts may have them: without what proves the caller's password, which from a digest can
     be guessed at leisure."""
-    if any(name.lower() in _PASSWORDS for name, _ in headers):
+    # By their length, since to lower some 15 names takes as long as all else that is done with them here.
+    if any([len(name) in _PASSWORD_LENGTHS for name, _ in headers]):  # noqa: C419 - a list takes half as long
         return [(name, value) for name, value in headers if name.lower() not in _PASSWORDS]
     return headers
 

@@ -157,11 +157,6 @@ REASON_CHARACTERS: Final = 200
 """Of what a peer gives for a reason; RFC 3261's own phrases have 35, and a peer's may have 60 KB."""
 
 
-def _cut(ended: "Bridged | HungUp", reason: str) -> None:
-    if len(reason) > REASON_CHARACTERS:
-        msgspec.structs.force_setattr(ended, "reason", reason[:REASON_CHARACTERS])
-
-
 class BridgeStatus(StrEnum):
     """What became of the other leg."""
 
@@ -189,7 +184,8 @@ class Bridged(msgspec.Struct, frozen=True, kw_only=True):
     """Who ended an answered one; ``system`` where neither party did, such as after a media timeout."""
 
     def __post_init__(self) -> None:
-        _cut(self, self.reason)
+        if len(self.reason) > REASON_CHARACTERS:
+            msgspec.structs.force_setattr(self, "reason", self.reason[:REASON_CHARACTERS])
 
 
 class Hangup(msgspec.Struct, frozen=True, kw_only=True, tag="hangup"):
@@ -268,7 +264,8 @@ class HungUp(msgspec.Struct, frozen=True, kw_only=True):
     """The headers of the BYE or CANCEL."""
 
     def __post_init__(self) -> None:
-        _cut(self, self.reason)
+        if len(self.reason) > REASON_CHARACTERS:
+            msgspec.structs.force_setattr(self, "reason", self.reason[:REASON_CHARACTERS])
 
 
 class RecordingFinished(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ was, and the script is told when the call is over, whoever ended it.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from msgspec import structs
@@ -92,7 +93,7 @@ class OneCall:
         self._loop = asyncio.get_running_loop()
         self.assignment = assignment
         self.script = script
-        self._folders = calls.folders(control.offer, assignment)
+        self._folders = partial(calls.folders, control.offer, assignment)
         self._script = ScriptRun(calls.programs.of(script))
         self._modules = calls.grants.host(script, control.offer.id)
         self._type_ahead = TypeAhead()

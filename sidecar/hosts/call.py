@@ -69,7 +69,11 @@ class VariableChange(msgspec.Struct, frozen=True):
     value: str
 
 
-def parse(kind: str, options: dict[str, Any], folders: CustomerFolders) -> RequestedAction | VariableChange:
+Folders = Callable[[], CustomerFolders]
+"""Asked for only by what names a file: to find them the file system is looked at."""
+
+
+def parse(kind: str, options: dict[str, Any], folders: Folders) -> RequestedAction | VariableChange:
     """What a script asked for, in words and options of its own. Raises ActionError."""
     parser = PARSERS.get(kind)
     if parser is None:
@@ -124,11 +128,11 @@ class _Options:
         return headers
 
 
-def _answer(options: _Options, _folders: CustomerFolders) -> RequestedAction:
+def _answer(options: _Options, _folders: Folders) -> RequestedAction:
     return RequestedAction(Answer(headers=options.headers()), "answer")
 
 
-def _tts(options: _Options, _folders: CustomerFolders) -> RequestedAction:
+def _tts(options: _Options, _folders: Folders) -> RequestedAction:
     if options.given.get("text") is None:
         raise ActionError("ctx.tts: text is needed")
     text, voice = options.text("text", TEXT_CHARACTERS), options.text("voice", 40)
@@ -139,19 +143,19 @@ def _tts(options: _Options, _folders: CustomerFolders) -> RequestedAction:
     return RequestedAction(Play(media=[*said]), f"tts {text[:80]}".strip())
 
 
-def _play(options: _Options, folders: CustomerFolders) -> RequestedAction:
+def _play(options: _Options, folders: Folders) -> RequestedAction:
     files = options.given.get("files") or []
     return RequestedAction(
         Play(media=media("ctx.play: file", files, folders)), f"play {' '.join(map(str, files))[:200]}"
     )
 
 
-def _echo(options: _Options, _folders: CustomerFolders) -> RequestedAction:
+def _echo(options: _Options, _folders: Folders) -> RequestedAction:
     delay = int(options.number("delay", 0, 0, 10_000))
     return RequestedAction(Echo(delay_ms=delay), f"echo {delay}")
 
 
-def _ivr(options: _Options, folders: CustomerFolders) -> RequestedAction:
+def _ivr(options: _Options, folders: Folders) -> RequestedAction:
     extra = options.given.get("options") or {}
     if not isinstance(extra, dict):
         raise ActionError("ctx.ivr: the options must be an object")
@@ -199,7 +203,7 @@ def _transfer(given: str) -> RequestedAction:
     return _bridging(Bridge(destinations=[destination("ctx.ivr: transfer_on_failure", given)]), continue_on=False)
 
 
-def _bridge(options: _Options, folders: CustomerFolders) -> RequestedAction:
+def _bridge(options: _Options, folders: Folders) -> RequestedAction:
     given = options.given.get("destinations")
     if not isinstance(given, list) or not 0 < len(given) <= DESTINATIONS:
         raise ActionError(f"ctx.bridge: destination must be one or a list of at most {DESTINATIONS}")
@@ -232,7 +236,7 @@ def _bridging(action: Bridge, continue_on: bool | str) -> RequestedAction:
     return RequestedAction(action, f"bridge {' '.join(action.destinations)}", go_on=go_on)
 
 
-def _hangup(options: _Options, _folders: CustomerFolders) -> RequestedAction:
+def _hangup(options: _Options, _folders: Folders) -> RequestedAction:
     given = options.given.get("cause")
     return RequestedAction(
         hangup(given, options.headers()), f"hangup {printable(str(given))}" if given is not None else "hangup"
@@ -262,27 +266,27 @@ def hangup(given: Any, headers: list[tuple[str, str]] | None = None) -> Hangup:
     raise ActionError(f"ctx.hangup: {str(given)[:80]!r} is neither a SIP code nor a cause")
 
 
-def _block(options: _Options, _folders: CustomerFolders) -> RequestedAction:
+def _block(options: _Options, _folders: Folders) -> RequestedAction:
     digits = options.text("digits", 16)
     if _DTMF.fullmatch(digits) is None:
         raise ActionError("ctx.blockDtmf: digits are out of 0-9 * # A-D")
     return RequestedAction(BlockDtmf(digits=digits), f"blockDtmf {digits}".strip())
 
 
-def _record(options: _Options, folders: CustomerFolders) -> RequestedAction:
+def _record(options: _Options, folders: Folders) -> RequestedAction:
     name = options.text("file", 200)
     plain = name.removeprefix("user/")
     wav = plain if plain.endswith(".wav") else f"{plain}.wav"
-    path = file("ctx.record: filename", f"user/{wav}", {"user": folders.recordings})
+    path = file("ctx.record: filename", f"user/{wav}", {"user": folders().recordings})
     stereo = options.given.get("stereo") is True
     return RequestedAction(Record(name=name, path=path, stereo=stereo), f"record {name}")
 
 
-def _set(options: _Options, _folders: CustomerFolders) -> VariableChange:
+def _set(options: _Options, _folders: Folders) -> VariableChange:
     return VariableChange(options.text("key", VARIABLE_CHARACTERS), options.text("value", VALUE_CHARACTERS))
 
 
-PARSERS: Final[Mapping[str, Callable[[_Options, CustomerFolders], RequestedAction | VariableChange]]] = {
+PARSERS: Final[Mapping[str, Callable[[_Options, Folders], RequestedAction | VariableChange]]] = {
     "answer": _answer,
     "tts": _tts,
     "play": _play,

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -61,19 +62,20 @@ def _is_its_own(folder: Path) -> bool:
         return True
 
 
-def media(what: str, names: Any, folders: CustomerFolders) -> list[Media]:
+def media(what: str, names: Any, folders: Callable[[], CustomerFolders]) -> list[Media]:
     """A list of files and addresses. ``what`` is the argument's name for the error. Raises ActionError."""
     if not isinstance(names, list) or len(names) > FILES:
         raise ActionError(f"{what} must be a name or a list of at most {FILES}")
     return [_one_media(what, name, folders) for name in names]
 
 
-def _one_media(what: str, name: Any, folders: CustomerFolders) -> Media:
+def _one_media(what: str, name: Any, folders: Callable[[], CustomerFolders]) -> Media:
     if not isinstance(name, str) or not name:
         raise ActionError(f"{what} must be a name: user/NAME.wav, ivr/NAME.wav or an http address")
     if name.startswith(("http://", "https://")):
         return MediaUrl(_url(what, name))
-    return MediaFile(name, file(what, name, {"user": folders.own, "ivr": folders.house}))
+    found = folders()
+    return MediaFile(name, file(what, name, {"user": found.own, "ivr": found.house}))
 
 
 def _url(what: str, address: str) -> str:

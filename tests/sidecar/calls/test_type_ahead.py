@@ -147,5 +147,5 @@ def test_the_option_is_true_or_false() -> None:
         parse(
             "ivr",
             {"options": {"type_ahead": 1}},
-            CustomerFolders(own=Path("/a"), house=Path("/b"), recordings=Path("/c")),
+            lambda: CustomerFolders(own=Path("/a"), house=Path("/b"), recordings=Path("/c")),
         )

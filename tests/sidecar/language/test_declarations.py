@@ -149,9 +149,9 @@ def test_what_ctx_performs_the_daemon_parses_and_its_promise_is_to_be_awaited() 
 def test_options_are_the_same_for_the_editor_the_adapter_and_the_daemon() -> None:
     folders = CustomerFolders(own=Path("/a"), house=Path("/b"), recordings=Path("/c"))
     ivr, bridge, record = Recorded(other=1), Recorded(other=1), Recorded(file="a")
-    parse("ivr", {"options": ivr}, folders)
-    parse("bridge", {"options": bridge, "destinations": ["1"], "continueOn": False}, folders)
-    parse("record", record, folders)
+    parse("ivr", {"options": ivr}, lambda: folders)
+    parse("bridge", {"options": bridge, "destinations": ["1"], "continueOn": False}, lambda: folders)
+    parse("record", record, lambda: folders)
     parsed = {"ivr": ivr.looked_at, "bridge": bridge.looked_at, "record": record.looked_at - {"file"}}
     (record_declaration,) = (
         node
