@@ -66,7 +66,7 @@ COLLISION = "error: vars: the key 'routing' is the call's own"
         (ROUTE + "vars.x = [1, nan]\n", ["4:14: error: vars: nan has no meaning in JSON"]),
         (
             ROUTE + "vars.x = 9007199254740993\n",
-            ["4:1: warning: vars: 9007199254740993 is past 2^53: a script sees it rounded; write it as text"],
+            ["4:1: warning: vars: 9007199254740993 is past 2^53: a script sees it as text; write it as text"],
         ),
         (
             ROUTE + "vars." + ".".join("x" * 5_000) + " = 1\n",
