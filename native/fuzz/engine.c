@@ -31,7 +31,7 @@ void fuzzed_engine_open(struct fuzzed_engine *engine, size_t memory_bytes) {
 void fuzzed_engine_close(struct fuzzed_engine *engine) {
     keys_clear(&engine->keys, engine->context);
     writer_classes_free(&engine->classes, engine->context);
-    output_free(&engine->output);
+    output_clear(&engine->output);
     quickjs.JS_FreeContext(engine->context);
     quickjs.JS_FreeRuntime(engine->runtime);
     REQUIRE(engine->allocator.used == 0);
