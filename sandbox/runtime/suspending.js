@@ -53,10 +53,11 @@ const host = (name, values) =>
   new NativePromise((resolve, reject) => {
     const id = ++hostCallCount;
     const bytes = askedInTurn < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
+    // An argument's toJSON may have asked as well.
+    if (bytes < 0 || askedInTurn >= bounds.outbox || waitingBytes + bytes > bounds.outboxBytes)
+      return conclude("X", "outbox");
     askedInTurn++;
     waitingBytes += bytes;
-    // An argument's toJSON may have asked as well.
-    if (bytes < 0 || askedInTurn > bounds.outbox || waitingBytes > bounds.outboxBytes) return conclude("X", "outbox");
     const waiting = bareObject();
     waiting.bytes = bytes;
     waiting.resolve = resolve;
