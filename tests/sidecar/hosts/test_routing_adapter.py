@@ -144,6 +144,22 @@ def test_headers_of_one_destination_stay_with_it() -> None:
     assert result["routing"]["egress_routing"][0]["headers"] == [{"key": "X-A", "value": 1}]
 
 
+def test_half_of_a_surrogate_pair_becomes_a_question_mark() -> None:
+    body = r"""
+      const { routing } = data;
+      routing["a\ud83d"] = "x\udc00";
+      routing.b = "\ud83d\ude00";
+      routing.c = "\\ud83d";
+      routing.d = "\ud83d\ud83d\ude00";
+    """
+    assert decided(body)["routing"] == INPUT["routing"] | {
+        "a?": "x?",
+        "b": "\U0001f600",
+        "c": "\\ud83d",
+        "d": "?\U0001f600",
+    }
+
+
 DEEP_COPY = "const copy = JSON.parse(JSON.stringify(data));"
 BY_COST = "sort((a, b) => a.cost - b.cost)"
 
