@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,8 @@ FORK_SECONDS: Final = 2.0
 """Time for each further one, which takes some 3 ms: past it the parent or the worker is stuck."""
 RESTART_SECONDS: Final = 0.5
 """From a start of a parent that came to nothing to the next, so that a full machine is not made fuller."""
+IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that are for the daemon alone, which ends its workers and their parent itself."""
 
 _BOOT: Final = (
     "import sys;sys.path[:]={path!r};from sandbox.parent_process import main;main({orders},{daemon},{intl},{trusted})"
@@ -137,17 +140,22 @@ class Parent:
             )
             # -I: no environment, no user site, no current directory; -S: no site hooks. A clean interpreter.
             # It keeps the daemon's standard error until it is confined, so that a failing import is seen.
-            # A process group of its own: Ctrl-C in a terminal is for the daemon, which ends its workers.
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", boot],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=None,
-                env={},
-                cwd="/",
-                pass_fds=(self._taken.fileno(), trusted, intl[0]),
-                process_group=0,
-            )
+            # A process group of its own: Ctrl-C in a terminal is for the daemon, which ends its workers. Before it has
+            # that, it is held back by what is blocked here, and inherited.
+            unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED)
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", boot],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=None,
+                    env={},
+                    cwd="/",
+                    pass_fds=(self._taken.fileno(), trusted, intl[0]),
+                    process_group=0,
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         finally:
             os.close(trusted)
         self._pidfd = os.pidfd_open(self._process.pid)
