@@ -1,28 +1,12 @@
 """What a worker sends is read without loss for one bad character, and in no time that others would feel."""
 
-import json
 from itertools import pairwise
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sandbox.answers import LOG_LINES, add_lines, read_calls
 from sandbox.engine import RunBounds
 from sandbox.outcome import LogLine
 from sandbox.program import Limits
-from sandbox.sound_text import without_halves
 from tests.sandbox.support import HOST_ADAPTER, Driven, packed
-
-HALVES = {chr(code) for code in range(0xD800, 0xE000)}
-
-
-@given(st.text(st.characters(codec=None)))
-def test_only_halves_of_pairs_become_question_marks(text: str) -> None:
-    # The standard library reads two escaped halves as one character, as the engine would have written it.
-    text = json.loads(json.dumps(text))
-    mended = json.loads(without_halves(json.dumps(text).encode()))
-    assert len(mended) == len(text)
-    assert all(after == ("?" if before in HALVES else before) for before, after in zip(text, mended, strict=True))
 
 
 def test_console_lines_and_host_calls_outlive_a_half() -> None:

@@ -406,6 +406,16 @@ def test_what_is_written_is_what_json_stringify_writes(expression: str, pollutio
     assert written(text) == today
 
 
+@given(st.text(st.characters(codec=None)))
+def test_only_halves_of_pairs_become_question_marks(text: str) -> None:
+    # The standard library reads two escaped halves as one character, as the engine does.
+    text = json.loads(json.dumps(text))
+    _, mended = written(json.dumps(text), at=engine())
+    assert len(mended) == len(text)
+    halves = {chr(code) for code in range(0xD800, 0xE000)}
+    assert all(after == ("?" if before in halves else before) for before, after in zip(text, mended, strict=True))
+
+
 def test_an_index_stands_before_other_keys_and_in_its_order() -> None:
     made = new_engine()
     _, payload = made.call(WRITTEN, "({ b: 1, 10: 1, 9: 1, a: 1 })", MOST)
