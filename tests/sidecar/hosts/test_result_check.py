@@ -39,7 +39,7 @@ ROUTING: dict[str, Any] = {
             "remove_headers": [{"key": "X-Old"}],
             "gw": {"201": {"cli": "442079460123", "host": "192.0.2.1", "port": 5060}},
         },
-        {"name": "D\xfcsseldorf", "headers": [], "remove_headers": [], "gw": {"202": {"cli": None}, "203": None}},
+        {"name": "D\xfcsseldorf", "headers": [], "remove_headers": [], "gw": {"202": {}, "203": None}},
     ],
 }
 
@@ -72,7 +72,7 @@ def test_an_ordinary_result_is_taken_and_its_header_values_are_text() -> None:
     "routing",
     [
         {"egress_routing": []},
-        {"egress_routing": [], "cli": 4420, "dest_number": None},
+        {"egress_routing": [], "cli": 4420, "dest_number": "4420"},
         with_destination(headers={}, remove_headers=None),
         with_destination(gw=None),
         with_destination(gw={}),
@@ -104,6 +104,8 @@ def test_what_is_less_ordinary_and_right_is_taken(routing: dict[str, Any]) -> No
         {"routing": ROUTING, "headers": [[{"key": "X-A", "value": "1"}] * 101]},
         {"routing": ROUTING, "remove_headers": [["Call-ID"]]},
         {"routing": ROUTING | {"cli": "a@b"}},
+        {"routing": ROUTING | {"dest_number": None}},
+        {"routing": with_destination(gw={"a": {"cli": None}})},
         {"routing": ROUTING | {"dest_number": "x" * 129}},
         {"routing": ROUTING | {"x": 2**53}},
         {"routing": ROUTING | {"x": float("nan")}},
