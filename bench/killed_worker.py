@@ -107,8 +107,13 @@ async def _measure(kills: int) -> Killed:
 def measure(kills: int) -> Killed:
     """Kill so many workers, one after the other."""
     # Each death is told otherwise.
-    logging.getLogger("sandbox").setLevel(logging.ERROR)
-    measured: Killed = uvloop.run(_measure(kills))
+    logger = logging.getLogger("sandbox")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        measured: Killed = uvloop.run(_measure(kills))
+    finally:
+        logger.setLevel(level)
     return measured
 
 

@@ -72,8 +72,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     outbox_bytes: int = 1_000_000
     """Bytes of the host calls that have no answer, as MessagePack. Read, an empty list takes sixty times as much of the
     host's memory."""
-    jobs: int = 1_000_000
-    """Promise reactions in one turn; processor time bounds a turn as well."""
+    jobs: int = 100_000_000
+    """Promise reactions in one turn, of which the engine does 5,000,000 a second: processor time is what ends a loop of
+    them, and says so."""
 
     @property
     def turn_wall_seconds(self) -> float:
