@@ -386,20 +386,21 @@ size_t arena_room(const struct arena *arena) {
     return arena->room;
 }
 
-bool arena_next_idle(const struct arena *arena, size_t *cursor, size_t *begin, size_t *end) {
-    size_t extent = arena_extent(arena);
-    size_t at = *cursor == 0 ? offset_of(arena, first(arena)) : *cursor;
-    while (at < extent - HEADER) {
-        const struct block *block = (const struct block *)((const uint8_t *)heap_of(arena) + at);
+struct arena_idle arena_idle_of(const struct arena *arena) {
+    return (struct arena_idle){.arena = arena, .extent = arena_extent(arena), .at = offset_of(arena, first(arena))};
+}
+
+bool arena_next_idle(struct arena_idle *idle) {
+    while (idle->at < idle->extent - HEADER) {
+        const struct block *block = (const struct block *)((const uint8_t *)heap_of(idle->arena) + idle->at);
         size_t size = size_of(block);
-        if (size < SMALLEST || size > extent - at) {
+        if (size < SMALLEST || size > idle->extent - idle->at) {
             return false; /* no heap of this allocator's */
         }
-        *begin = at + sizeof(struct block);
-        *end = at + size - sizeof(size_t);
-        at += size;
+        idle->begin = idle->at + sizeof(struct block);
+        idle->end = idle->at + size - sizeof(size_t);
+        idle->at += size;
         if (block->size & FREE) {
-            *cursor = at;
             return true;
         }
     }

@@ -37,9 +37,16 @@ size_t arena_extent(const struct arena *arena);
 size_t arena_in_use(const struct arena *arena);
 size_t arena_room(const struct arena *arena);
 
-/* The bytes of the next free block that mean nothing, from `begin` to `end` as offsets in the heap; `cursor` is 0
- * before the first. False where there is none. */
-bool arena_next_idle(const struct arena *arena, size_t *cursor, size_t *begin, size_t *end);
+/* A walk over the free blocks of a heap. It reads only what lies behind the block that it gave last. */
+struct arena_idle {
+    const struct arena *arena;
+    size_t extent, at;
+    size_t begin, end; /* bytes that mean nothing, as offsets in the heap */
+};
+
+struct arena_idle arena_idle_of(const struct arena *arena);
+/* Whether there is another one. */
+bool arena_next_idle(struct arena_idle *idle);
 
 /* Zero all that was written beyond `extent`, which is the heap's, and give large parts of it back to the system. */
 void arena_clear_beyond(struct arena *arena, size_t extent);

@@ -34,10 +34,9 @@ static void check(const struct slot *slot, size_t size) {
 }
 
 static void check_idle(const struct arena *arena) {
-    size_t cursor = 0, begin, end, before = 0;
-    while (arena_next_idle(arena, &cursor, &begin, &end)) {
-        require(begin <= end && before < begin && end < arena_extent(arena));
-        before = end;
+    size_t before = 0;
+    for (struct arena_idle idle = arena_idle_of(arena); arena_next_idle(&idle); before = idle.end) {
+        require(idle.begin <= idle.end && before < idle.begin && idle.end < arena_extent(arena));
     }
 }
 

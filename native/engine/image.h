@@ -1,0 +1,61 @@
+/* What an engine is, as what differs: the base is the engine with our own JavaScript in it; a program is what differs
+ * from the base once its text is loaded; a run that waits is what differs from its program. An image is one such
+ * difference as bytes, word by word of 32 bits.
+ *
+ * The ground is what the arena is set back to: the base, or one program on it. A run begins from the ground whatever
+ * the one before it did: images_begin compares all of the heap with the ground and sets back what differs, and clears
+ * what lies beyond.
+ *
+ * An image holds addresses of the engine's library and of the arena. It is of use in the process that made it and in
+ * those forked from the same parent, which know it by the key of its seal. The seal also takes in a context, which says
+ * whose the image is: under another it is refused. It protects from mistakes, ours and the machine's. It does not
+ * protect from whoever has broken out of the engine and knows the key: what such a one hands back is bounded here, so
+ * that nothing outside the arena is ever written, and what is in it has to be distrusted as the whole worker has. */
+#ifndef ENGINE_IMAGE_H
+#define ENGINE_IMAGE_H
+
+#include "arena.h"
+#include "seal.h"
+
+struct images;
+
+enum image_result {
+    IMAGE_DONE,
+    IMAGE_NO_MEMORY,    /* the process has none left */
+    IMAGE_TOO_LARGE,    /* it would be larger than the caller takes */
+    IMAGE_MALFORMED,    /* no image, or of another form */
+    IMAGE_OTHER_GROUND, /* it is what differs from something else than the ground now in place */
+    IMAGE_BROKEN_SEAL,  /* not made under this key and context, or damaged */
+};
+
+/* Bytes that say whose an image is; none where `bytes` is 0. */
+struct image_context {
+    const uint8_t *data;
+    size_t bytes;
+};
+
+/* The base is the arena as it is now. NULL where there is no memory. */
+struct images *images_new(struct arena *arena, const uint8_t key[SEAL_KEY_BYTES]);
+void images_delete(struct images *images);
+
+/* Make a program's image on the base the ground, or with NULL the base itself. The arena is as the ground then. After a
+ * failure the ground is the base. */
+enum image_result images_use(struct images *images, const uint8_t *image, size_t bytes, struct image_context context);
+
+/* Set the arena back to the ground, for a run to begin. */
+void images_begin(struct images *images);
+
+/* Set the arena to an image on the ground, for a run to go on. After a failure the arena is as the ground. */
+enum image_result images_put(struct images *images, const uint8_t *image, size_t bytes, struct image_context context);
+
+/* Take what differs from the ground, of at most `most` bytes as an image; the arena is as the ground afterwards, also
+ * after a failure. `bytes` is the size of the image, which images_write writes until the next one is taken. Takes time
+ * in proportion to the heap's extent, some 30 us a megabyte. */
+enum image_result images_take(struct images *images, size_t most, size_t *bytes);
+void images_write(const struct images *images, struct image_context context, uint8_t *image);
+
+/* The heap's extent in the base and in the ground. */
+size_t images_base_extent(const struct images *images);
+size_t images_ground_extent(const struct images *images);
+
+#endif
