@@ -46,10 +46,10 @@ struct images {
     uint8_t *base;
     size_t base_extent;
     uint8_t *ground; /* whole pages; zeros beyond its extent */
-    size_t ground_extent; /* of the program or of the base, whichever is larger */
+    size_t ground_extent; /* of whichever is largest, the base or what is laid on it */
     size_t ground_room;
-    uint64_t ground_seal;
-    struct difference program; /* the pages and chunks in which the ground is not the base; no masks or values */
+    uint64_t ground_seal;    /* of the image that was laid last */
+    struct difference laid;  /* the pages and chunks in which the ground is not the base, some twice; no words of them */
     struct difference taken;
     size_t taken_extent;
     bool clean; /* the arena is as the ground */
@@ -210,7 +210,7 @@ void images_delete(struct images *images) {
     }
     free(images->base);
     free(images->ground);
-    free_difference(&images->program);
+    free_difference(&images->laid);
     free_difference(&images->taken);
     free(images);
 }
@@ -423,18 +423,17 @@ enum image_result images_put(struct images *images, const uint8_t *image, size_t
 
 /* ---- the ground ---- */
 
-/* The base is the ground again, and the arena as it. */
-static void leave_program(struct images *images) {
+void images_use_base(struct images *images) {
     set_back(images);
-    struct difference *program = &images->program;
+    struct difference *laid = &images->laid;
     uint8_t *heap = arena_heap(images->arena);
-    for (uint32_t page = 0; page < program->pages; page++) {
-        size_t at = (size_t)program->numbers[page] * PAGE;
+    for (uint32_t page = 0; page < laid->pages; page++) {
+        size_t at = (size_t)laid->numbers[page] * PAGE;
         const uint8_t *base = at < images->base_extent ? images->base + at : zeros;
-        copy_chunks(images->ground + at, base, program->maps[page]);
-        copy_chunks(heap + at, base, program->maps[page]);
+        copy_chunks(images->ground + at, base, laid->maps[page]);
+        copy_chunks(heap + at, base, laid->maps[page]);
     }
-    clear_difference(program);
+    clear_difference(laid);
     images->ground_extent = images->base_extent;
     images->ground_seal = NO_GROUND;
 }
@@ -456,44 +455,46 @@ static bool room_for_ground(struct images *images, size_t extent) {
     return true;
 }
 
-static bool note_program(struct images *images, const struct parts *parts) {
-    struct difference *program = &images->program;
+static bool note_laid(struct images *images, const struct parts *parts) {
+    struct difference *laid = &images->laid;
     for (uint32_t page = 0; page < parts->header.pages; page++) {
-        if (!room_for_page(program)) {
+        if (!room_for_page(laid)) {
             return false;
         }
-        program->maps[program->pages] = map_at(parts, page);
-        program->numbers[program->pages++] = number_at(parts, page);
+        laid->maps[laid->pages] = map_at(parts, page);
+        laid->numbers[laid->pages++] = number_at(parts, page);
     }
     return true;
 }
 
-enum image_result images_use(struct images *images, const uint8_t *image, size_t bytes, struct image_context context) {
-    leave_program(images);
-    if (image == NULL) {
-        return IMAGE_DONE;
-    }
+static enum image_result lay(struct images *images, const uint8_t *image, size_t bytes, struct image_context context) {
     struct parts parts;
-    enum image_result result = read_parts(images, image, bytes, context, NO_GROUND, &parts);
+    enum image_result result = read_parts(images, image, bytes, context, images->ground_seal, &parts);
     if (result != IMAGE_DONE) {
         return result;
     }
-    if (!room_for_ground(images, parts.header.extent) || !note_program(images, &parts)) {
-        clear_difference(&images->program);
+    size_t extent = parts.header.extent > images->ground_extent ? parts.header.extent : images->ground_extent;
+    if (!room_for_ground(images, extent) || !note_laid(images, &parts)) {
         return IMAGE_NO_MEMORY;
     }
     apply(&parts, images->ground);
+    images->ground_extent = extent;
+    memset(images->ground + extent, 0, whole_pages(extent) * PAGE - extent);
     memcpy(&images->ground_seal, parts.seal, sizeof images->ground_seal);
-    if (parts.header.extent > images->base_extent) {
-        images->ground_extent = parts.header.extent;
-    }
-    memset(images->ground + images->ground_extent, 0, whole_pages(images->ground_extent) * PAGE - images->ground_extent);
     if (!applied_to_arena(images, &parts)) {
-        leave_program(images);
         return IMAGE_MALFORMED;
     }
-    arena_clear_beyond(images->arena, images->ground_extent);
+    arena_clear_beyond(images->arena, extent);
     return IMAGE_DONE;
+}
+
+enum image_result images_lay(struct images *images, const uint8_t *image, size_t bytes, struct image_context context) {
+    set_back(images);
+    enum image_result result = lay(images, image, bytes, context);
+    if (result != IMAGE_DONE) {
+        images_use_base(images);
+    }
+    return result;
 }
 
 size_t images_base_extent(const struct images *images) {

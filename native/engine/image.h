@@ -2,9 +2,9 @@
  * from the base once its text is loaded; a run that waits is what differs from its program. An image is one such
  * difference as bytes, word by word of 32 bits.
  *
- * The ground is what the arena is set back to: the base, or one program on it. A run begins from the ground whatever
- * the one before it did: images_begin compares all of the heap with the ground and sets back what differs, and clears
- * what lies beyond.
+ * The ground is what the arena is set back to: the base, and the images that have been laid on it. A run begins from the
+ * ground whatever the one before it did: images_begin compares all of the heap with the ground and sets back what
+ * differs, and clears what lies beyond.
  *
  * An image holds addresses of the engine's library and of the arena. It is of use in the process that made it and in
  * those forked from the same parent, which know it by the key of its seal. The seal also takes in a context, which says
@@ -38,9 +38,10 @@ struct image_context {
 struct images *images_new(struct arena *arena, const uint8_t key[SEAL_KEY_BYTES]);
 void images_delete(struct images *images);
 
-/* Make a program's image on the base the ground, or with NULL the base itself. The arena is as the ground then. After a
- * failure the ground is the base. */
-enum image_result images_use(struct images *images, const uint8_t *image, size_t bytes, struct image_context context);
+/* Make the base the ground, or lay an image on it that was taken from where it is now: first what the programs of a kind
+ * share, then a program. The arena is as the ground afterwards. After a failure the ground is the base. */
+void images_use_base(struct images *images);
+enum image_result images_lay(struct images *images, const uint8_t *image, size_t bytes, struct image_context context);
 
 /* Set the arena back to the ground, for a run to begin. */
 void images_begin(struct images *images);

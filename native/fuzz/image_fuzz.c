@@ -92,7 +92,8 @@ static void put_changed(struct images *images, const struct state *run, const ui
     require(exact != NULL);
     memcpy(exact, image, size);
     (void)images_put(images, exact, size, context);
-    (void)images_use(images, exact, size, context);
+    images_use_base(images);
+    (void)images_lay(images, exact, size, context);
     free(exact);
     free(image);
 }
@@ -114,7 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         step(arena, &program, data + at);
     }
     take(images, &program);
-    require(images_use(images, program.image, program.bytes, context) == IMAGE_DONE);
+    images_use_base(images);
+    require(images_lay(images, program.image, program.bytes, context) == IMAGE_DONE);
     check(&program);
     for (unsigned run = 0; run < RUNS; run++) {
         images_begin(images);
@@ -144,7 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (half < bytes) {
         put_changed(images, &runs[0], data + half, bytes - half);
     }
-    require(images_use(images, program.image, program.bytes, context) == IMAGE_DONE);
+    images_use_base(images);
+    require(images_lay(images, program.image, program.bytes, context) == IMAGE_DONE);
     for (unsigned run = 0; run < RUNS; run++) {
         require(images_put(images, runs[run].image, runs[run].bytes, context) == IMAGE_DONE);
         check(&runs[run]);
