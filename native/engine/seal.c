@@ -22,7 +22,6 @@ static inline void mix(uint64_t state[4]) {
 static inline void add_word(uint64_t state[4], uint64_t word) {
     state[3] ^= word;
     mix(state);
-    mix(state);
     state[0] ^= word;
 }
 
@@ -63,7 +62,7 @@ void seal_add(struct seal *seal, const void *data, size_t bytes) {
 uint64_t seal_end(struct seal *seal) {
     add_word(seal->state, seal->word | seal->bytes << 56);
     seal->state[2] ^= 0xff;
-    for (int round = 0; round < 4; round++) {
+    for (int round = 0; round < 3; round++) {
         mix(seal->state);
     }
     return seal->state[0] ^ seal->state[1] ^ seal->state[2] ^ seal->state[3];

@@ -1,4 +1,5 @@
-/* SipHash-2-4 (Aumasson and Bernstein, 2012): a sum of bytes that nobody makes who has not the key. */
+/* SipHash-1-3 (Aumasson and Bernstein, 2012), a sum of bytes under a key. It is of the weaker and faster sort that tables
+ * use: half of what taking the image of a large heap costs would go into SipHash-2-4. */
 #ifndef ENGINE_SEAL_H
 #define ENGINE_SEAL_H
 
