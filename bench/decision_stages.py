@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from sandbox import link
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import Context
 from sandbox.host import Host
 from sandbox.outcome import Completion, Returned
 from sandbox.program import Invocation
@@ -98,14 +98,13 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     state = routing_host.initial_state(request.routing)
     packed = routing_host.pack_input(state, variables)
     context = Context(program.suspends)
-    context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
+    context.load(program)
     context.limit_time(10.0)
     status = context.start(packed, "", 0.0)
     assert status.tag is Tag.RETURNED, status
     result = status.payload
 
     def script() -> None:
-        context.finish()
         context.start(packed, "", 0.0)
 
     invocation = Invocation(program=program, input=packed, limits=limits, correlation_id=request.call_id)

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from sandbox.engine import LOADED, Context, RunBounds
+from sandbox.engine import Context, LoadedProgram
 from sandbox.outcome import Completion, Returned
 from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits, Program
@@ -79,10 +79,9 @@ class Inline:
     def __init__(self, programs: list[Program], text: bytes) -> None:
         self._text = text
         self._contexts = []
-        bounds = RunBounds(LIMITS.result_bytes, LIMITS.log_bytes, LIMITS.outbox_calls)
         for program in programs:
             context = Context(program.suspends)
-            assert context.load(program, bounds) == LOADED
+            assert isinstance(context.load(program), LoadedProgram)
             self._contexts.append(context)
 
     def measure(self, seconds: float) -> float:
@@ -96,7 +95,6 @@ class Inline:
                 count += 1
                 context.limit_time(2.0)
                 assert context.start(self._text, "", 0.0).tag is Tag.RETURNED
-                context.finish()
         return count / elapsed
 
 

@@ -18,6 +18,7 @@ class Engine:
         cls,
         code: bytes,
         functions: tuple[str, ...],
+        room_bytes: int,
         stack_bytes: int,
         library_address: int = 0,
         library_bytes: int = 0,
@@ -45,10 +46,29 @@ class Engine:
     def limit_time(self, seconds: float, /) -> None:
         """Interrupt whatever runs once this process has used so much more of the processor."""
     def limit_memory(self, size: int, /) -> None:
-        """Give the engine no more than so many bytes, all that it has counted."""
+        """Let the heap grow by no more than so many bytes beyond the base. Where it is full, whatever runs ends at
+        once, with M."""
+    def make_base(self, key: bytes, /) -> None:
+        """Take what is in the engine now for what every program is loaded into. ``key``, of 16 bytes, seals the images:
+        those of another engine are refused. Raises ValueError the second time."""
+    def use_base(self) -> None:
+        """Make the base what runs begin from."""
+    def lay(self, image: bytes, owner: bytes, /) -> None:
+        """Make an image that was taken from there what runs begin from. Raises ValueError for one that was not, or is
+        not the owner's, or damaged: runs begin from the base then."""
+    def begin(self, seed: int, clock: float, /) -> None:
+        """Set everything back to where runs begin from, with a seed of 64 bits for random numbers and the time in
+        milliseconds since 1970."""
+    def take(self, most: int, owner: bytes, /) -> bytes | None:
+        """What differs from where runs begin as an image of the owner's, and set everything back to there; None where
+        it would have more than ``most`` bytes."""
+    def put(self, image: bytes, owner: bytes, /) -> None:
+        """Have the run of an image go on. Raises ValueError as ``lay`` does; everything is set back then."""
+    def set_clock(self, clock: float, /) -> None:
+        """Let the clock go on to this time, in milliseconds since 1970. It never goes back."""
 
     memory: Final[int]
-    """Bytes that the engine has."""
+    """Bytes of the heap, from its begin to the end of what is in use last."""
     idle: Final[bool]
     """Whether no promise reaction is left to run."""
     unheard: Final[bool]

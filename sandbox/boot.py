@@ -7,6 +7,7 @@ import socket
 from typing import Final
 
 from sandbox import confinement
+from sandbox.engine import ADDRESSES
 from sandbox.errors import ConfinementRefused
 from sandbox.link import FAILED_STATUS, OUT_OF_MEMORY_STATUS
 from sandbox.order import Order
@@ -33,9 +34,9 @@ def main(order: Order, descriptor: int, page: mmap.mmap, daemon: int, system_cal
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, confinement.keep_only(descriptor))
-        worker = Worker(connection, page, order.warm_contexts, order.memory_bytes)
+        worker = Worker(connection, page, order.memory_bytes)
         try:
-            confinement.limit_resources(order.memory_bytes)
+            confinement.limit_resources(order.memory_bytes + ADDRESSES)
             if system_calls is not None:
                 confinement.forbid_system_calls(system_calls)
         except (ConfinementRefused, OSError, ValueError) as error:

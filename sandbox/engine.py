@@ -6,6 +6,8 @@ Python, and nothing of a script's is read outside the limits of its run.
 
 import contextlib
 import json
+import mmap
+import os
 import re
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
@@ -41,8 +43,6 @@ class Status(msgspec.Struct, frozen=True):
         return float(self.payload) if self.payload else None
 
 
-_GOES_ON: Final = (Tag.RETURNED, Tag.WAITING)
-"""After these a context is as good as before."""
 LOADED: Final = Status(Tag.RETURNED, False, False, b"")
 _NO_MEMORY: Final = Status(Tag.OUT_OF_MEMORY, False, False, OF_WORKER)
 _HEADS: Final = {
@@ -62,16 +62,24 @@ class RunBounds(NamedTuple):
     outbox_bytes: int = 1_000_000
 
 
+BOUNDS: Final = RunBounds(1_000_000, 16_384, 1_000)
+"""Those that Limits has where nobody says others."""
+
 TRUSTED_COMPILED: Final = 64
 """Adapters and modules kept as bytecode: there are as many as kinds of runs and as modules, each of some 10 kB."""
 
 _ASKS_FOR_INTL: Final = re.compile(r"\b(?:Intl|toLocale\w+|localeCompare)\b")
 
-_FUNCTIONS: Final = ("load", "bound", "start", "poll", "reset", "adapt", "expectIntl")
+_FUNCTIONS: Final = ("load", "start", "poll", "adapt", "expectIntl")
 _MORE_FUNCTIONS: Final = ("fire", "settle", "offer", "failed", "tellRejection")
 """Of runs that may wait."""
-_LOAD, _BOUND, _START, _POLL, _RESET, _ADAPT, _EXPECT_INTL = range(len(_FUNCTIONS))
+_LOAD, _START, _POLL, _ADAPT, _EXPECT_INTL = range(len(_FUNCTIONS))
 _FIRE, _SETTLE, _OFFER, _FAILED, _TELL_REJECTION = range(len(_FUNCTIONS), len(_FUNCTIONS) + len(_MORE_FUNCTIONS))
+
+ROOM_BYTES: Final = 1 << 30
+"""Addresses for the heap of an engine, of which it takes memory as it grows: no script can be given more."""
+ADDRESSES: Final = 2 * (ROOM_BYTES + mmap.PAGESIZE)
+"""Of both sorts of engine, which are no memory as long as they are not used."""
 
 
 @cache
@@ -94,27 +102,45 @@ def compile_trusted(text: str) -> None:
         _trusted_code(text)
 
 
+class LoadedProgram(NamedTuple):
+    """A program as it is before each of its runs: what its text and its modules left when they were loaded."""
+
+    key: str
+    suspends: bool
+    entries: tuple[str, ...]
+    memory_bytes: int
+    image: bytes
+
+
 class Context:
-    """One engine with the runtime in it. Raises MemoryError where there is none for it."""
+    """One engine with the runtime in it. Raises MemoryError where there is none for it.
 
-    __slots__ = ("_bounds", "_engine", "_entries", "suspends", "usable")
+    A program is loaded once and put in place for its runs, each of which begins from its image: of whatever ran before
+    nothing is left. A run that waits is an image as well, and goes on from it.
+    """
 
-    def __init__(self, suspends: bool) -> None:
+    __slots__ = ("_engine", "_of_worker", "_program", "memory_bytes", "suspends")
+
+    def __init__(self, suspends: bool, memory_bytes: int = ROOM_BYTES) -> None:
         self.suspends = suspends
+        self.memory_bytes = memory_bytes
+        """What no program may have more of."""
         functions = _FUNCTIONS + _MORE_FUNCTIONS if suspends else _FUNCTIONS
-        self._engine = _engine.Engine(_runtime_code(suspends), functions, STACK_BYTES, *library.current())
-        self._entries: tuple[str, ...] = ()
-        self.usable = True
-        """False once a run has left the context in doubt: it is thrown away."""
+        lent = library.current()
+        self._engine = _engine.Engine(_runtime_code(suspends), functions, ROOM_BYTES, STACK_BYTES, *lent)
+        # Its images are of use to it alone, and in processes forked after it is made.
+        self._engine.make_base(os.urandom(16))
+        self._program: LoadedProgram | None = None
+        self._of_worker = False
 
-    def load(self, program: Program, bounds: RunBounds, *, once: bool = False) -> Status:
-        """Compile the program. The status is LOADED, or how it failed.
-
-        ``once`` says that there will be one run: what only another would need is let go when it has begun.
-        """
-        self._entries = program.entries
-        self._bounds = bounds
+    def load(self, program: Program) -> LoadedProgram | Status:
+        """Load a program, and put it in place; the status is how that failed."""
+        self._program = None
         engine = self._engine
+        engine.use_base()
+        engine.begin(0, 0.0)
+        engine.limit_time(LOAD_CPU_SECONDS)
+        self._limit_memory(self.memory_bytes)
         try:
             # Before the limits, which are the author's: the adapter and the modules are trusted.
             engine.hand(_ADAPT, _trusted_code(program.adapter))
@@ -124,46 +150,84 @@ class Context:
                 # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
                 engine.hand(_EXPECT_INTL, _trusted_code(library.code()))
         except MemoryError:
-            self.usable = False
             return _NO_MEMORY
         except ValueError as error:
-            self.usable = False
             return Status(Tag.BROKEN, False, False, f"{program.name}: what it is run by is broken: {error}".encode())
-        engine.limit_memory(program.memory_bytes)
+        self._limit_memory(program.memory_bytes)
         engine.limit_time(LOAD_CPU_SECONDS)
         description = {
             "modules": list(program.modules),
             "entries": program.entries,
             "environment": dict(program.environment),
             "source": program.text,
-            "bounds": _named(bounds),
         }
-        return self._turn(_LOAD, once, _packed(description))
+        status = self._turn(_LOAD, _packed(description))
+        if status != LOADED:
+            return status
+        image = engine.take(ROOM_BYTES, _owner_of(program.key))
+        if image is None:
+            return _NO_MEMORY
+        loaded = LoadedProgram(program.key, program.suspends, program.entries, program.memory_bytes, image)
+        self.use(loaded)
+        return loaded
 
-    def bound(self, bounds: RunBounds) -> None:
-        """Hold the following runs to these bounds; those of ``load`` until then."""
-        if bounds != self._bounds:
-            self._engine.call(_BOUND, _packed(_named(bounds)))
-            self._bounds = bounds
+    def use(self, program: LoadedProgram) -> None:
+        """Put a program in place for the runs that follow."""
+        if program is self._program:
+            return
+        self._program = None
+        self._engine.use_base()
+        self._engine.lay(program.image, _owner_of(program.key))
+        self._limit_memory(program.memory_bytes)
+        self._program = program
+
+    def _limit_memory(self, size: int) -> None:
+        self._of_worker = size > self.memory_bytes
+        self._engine.limit_memory(min(size, self.memory_bytes))
 
     def limit_time(self, seconds: float) -> None:
         """Processor time of all that follows, until it is limited anew."""
         self._engine.limit_time(seconds)
 
-    def start(self, value: bytes, correlation_id: str, now_ms: float, entry: str = "main") -> Status:
-        """Begin a run with this MessagePack, which calls the function ``entry``, and give its status."""
-        if entry not in self._entries:
+    def start(
+        self,
+        value: bytes,
+        correlation_id: str,
+        clock: float,
+        entry: str = "main",
+        bounds: RunBounds = BOUNDS,
+        seed: int = 0,
+    ) -> Status:
+        """Begin a run of the program in place with this MessagePack, which calls the function ``entry``.
+
+        ``clock`` is its time, in milliseconds since 1970, and ``seed`` that of its random numbers, 64 bits: the same
+        ones give the same run.
+        """
+        if self._program is None or entry not in self._program.entries:
             error = json.dumps({"name": "Error", "message": f"no function {entry[:100]}"})
             return Status(Tag.THREW, False, False, error.encode())
-        return self._turn(_START, value, correlation_id, now_ms, entry)
+        self._engine.begin(seed, clock)
+        return self._turn(_START, value, correlation_id, clock, entry, *bounds)
 
-    def fire(self, now_ms: float) -> Status:
+    def suspend(self, most: int, owner: bytes) -> bytes | None:
+        """Take the run out, whose it is, as an image; None where that has more than ``most`` bytes. The run is lost
+        then."""
+        return self._engine.take(most, owner)
+
+    def resume(self, image: bytes, owner: bytes) -> None:
+        """Have a run of the program in place go on. Raises ValueError for an image that is no such run's of this
+        owner."""
+        self._engine.put(image, owner)
+
+    def fire(self, clock: float) -> Status:
         """Call the next timer that is due."""
-        return self._turn(_FIRE, now_ms)
+        self._engine.set_clock(clock)
+        return self._turn(_FIRE, clock)
 
-    def settle(self, call_id: int, succeeded: bool, value: bytes, now_ms: float) -> Status:
+    def settle(self, call_id: int, succeeded: bool, value: bytes, clock: float) -> Status:
         """Answer a host call: ``value`` is MessagePack, of the result or of an error's properties."""
-        return self._turn(_SETTLE, value, call_id, succeeded, now_ms)
+        self._engine.set_clock(clock)
+        return self._turn(_SETTLE, value, call_id, succeeded, clock)
 
     def poll(self, idle: bool) -> Status:
         """The status after jobs have run; ``idle`` says that none is left."""
@@ -198,35 +262,21 @@ class Context:
         """The host calls of this turn as MessagePack, ``[[id, name, [argument, ...]], ...]``."""
         return self._engine.take_calls()
 
-    def finish(self) -> bool:
-        """Forget the run. False where something of it is left that could act in the next: throw the context away."""
-        if self._turn(_RESET).tag is not Tag.RETURNED or not self._engine.idle:
-            self.usable = False
-        return self.usable
-
-    def heap_bytes(self) -> int:
-        """Memory that the engine has."""
-        return self._engine.memory
-
     def _turn(self, function: int, *arguments: str | float | bytes) -> Status:
         head, payload = self._engine.call(function, *arguments)
         known = _HEADS.get(head)
-        status = Status(Tag.BROKEN, False, False, head.encode() + payload) if known is None else Status(*known, payload)
-        if status.tag not in _GOES_ON:
-            self.usable = False
-        return status
+        if known is None:
+            return Status(Tag.BROKEN, False, False, head.encode() + payload)
+        if known[0] is Tag.OUT_OF_MEMORY and self._of_worker:
+            payload = OF_WORKER
+        return Status(*known, payload)
+
+
+def _owner_of(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
 
 
 def _packed(value: Any) -> bytes:
     # Half of a surrogate pair in an author's text is a question mark, as on the link.
     packed: bytes = msgpack.packb(value, unicode_errors="replace")
     return packed
-
-
-def _named(bounds: RunBounds) -> dict[str, int]:
-    return {
-        "result": bounds.result,
-        "log": bounds.log,
-        "outbox": bounds.outbox,
-        "outboxBytes": bounds.outbox_bytes,
-    }

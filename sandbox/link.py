@@ -5,6 +5,8 @@ the worker's may be a script's: what comes up from it is checked.
 """
 
 import mmap
+import random
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
@@ -89,6 +91,8 @@ class RunMessage(NamedTuple):
     outbox_calls: int
     outbox_bytes: int
     jobs: int
+    seed: int
+    clock: float
 
 
 class SettleMessage(NamedTuple):
@@ -174,6 +178,8 @@ def run(run_id: int, invocation: Invocation, deadline: float) -> list[Any]:
         limits.outbox_calls,
         limits.outbox_bytes,
         limits.jobs,
+        random.getrandbits(64) if invocation.seed is None else invocation.seed,
+        time.time() * 1000 if invocation.clock is None else invocation.clock,
     ]
 
 

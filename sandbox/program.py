@@ -96,3 +96,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """For whom it runs: runs for two customers never share a context, whatever they are of."""
     correlation_id: str = ""
     """``process.env.CORRELATION_ID``: the call's own id."""
+    seed: int | None = None
+    """Of its random numbers, 64 bits; None for one that the pool draws. The same seed, clock and answers of its host
+    give the same run."""
+    clock: float | None = None
+    """When it begins by its own clock, in milliseconds since 1970; None for now. The clock goes on from turn to turn,
+    and in a turn by 50 nanoseconds each time that it is looked at."""

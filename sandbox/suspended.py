@@ -3,7 +3,7 @@
 import heapq
 from dataclasses import dataclass
 
-from sandbox.engine import Context
+from sandbox.engine import LoadedProgram
 
 
 @dataclass(slots=True)
@@ -11,9 +11,12 @@ class BegunRun:
     """A run that has begun."""
 
     id: int
-    context: Context
-    key: str
+    program: LoadedProgram
+    name: str
+    """The author's file name."""
     customer: str
+    shared_memory: bool
+    """Whether the memory limit is of all of its series that wait, together."""
     jobs: int
     cpu_left: float
     """Processor time that it may use yet, over all its turns."""
@@ -23,8 +26,10 @@ class BegunRun:
     started: float
     stops_at: float
     """When the engine interrupts a turn of it, by the monotonic clock: just before its deadline."""
-    heap_bytes: int = 0
-    """While it waits; 0 where nobody asks."""
+    clock: float
+    """When it began, in milliseconds since 1970, as it is told."""
+    image: bytes = b""
+    """The run itself, while it waits."""
     due: float | None = None
     """When its next timer is, while it waits."""
     waited: float = 0.0
@@ -35,23 +40,30 @@ class BegunRun:
     @property
     def series(self) -> tuple[str, str]:
         """The program and the customer, whose runs share what memory the program may have."""
-        return self.key, self.customer
+        return self.program.key, self.customer
+
+    @property
+    def owner(self) -> bytes:
+        """Whose its image is."""
+        return f"{self.customer}\0{self.program.key}\0{self.id}".encode("utf-8", "surrogatepass")
 
 
 class SuspendedRuns:
-    """Runs that wait, when their timers are due, and the memory that those of a series hold together."""
+    """Runs that wait, when their timers are due, and the memory that they hold."""
 
-    __slots__ = ("_due", "_heap_bytes", "_runs")
+    __slots__ = ("_bytes", "_due", "_runs", "image_bytes")
 
     def __init__(self) -> None:
         self._runs: dict[int, BegunRun] = {}
         self._due: list[tuple[float, int]] = []
         """A heap. What is in it of runs that wait no longer, or wait anew, goes when its time comes."""
-        self._heap_bytes: dict[tuple[str, str], int] = {}
+        self._bytes: dict[tuple[str, str], int] = {}
+        self.image_bytes = 0
+        """What all of them hold."""
 
-    def heap_bytes(self, series: tuple[str, str]) -> int:
-        """What the waiting runs of a program for a customer hold, of those whose memory was measured."""
-        return self._heap_bytes.get(series, 0)
+    def bytes_of(self, series: tuple[str, str]) -> int:
+        """What the waiting runs of a program for a customer hold together."""
+        return self._bytes.get(series, 0)
 
     def add(self, run: BegunRun, due: float | None) -> None:
         """Let a run wait, until ``due`` by the monotonic clock if it has a timer."""
@@ -59,20 +71,20 @@ class SuspendedRuns:
         run.due = due
         if due is not None:
             heapq.heappush(self._due, (due, run.id))
-        if run.heap_bytes:
-            self._heap_bytes[run.series] = self._heap_bytes.get(run.series, 0) + run.heap_bytes
+        self._bytes[run.series] = self._bytes.get(run.series, 0) + len(run.image)
+        self.image_bytes += len(run.image)
 
     def take(self, run_id: int) -> BegunRun | None:
         """A run that waits no longer; None for one that does not wait here."""
         run = self._runs.pop(run_id, None)
         if run is None:
             return None
-        if run.heap_bytes:
-            held = self._heap_bytes[run.series] - run.heap_bytes
-            if held:
-                self._heap_bytes[run.series] = held
-            else:
-                del self._heap_bytes[run.series]
+        self.image_bytes -= len(run.image)
+        held = self._bytes[run.series] - len(run.image)
+        if held:
+            self._bytes[run.series] = held
+        else:
+            del self._bytes[run.series]
         return run
 
     def next_due(self) -> float | None:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import Context
 from sandbox.program import Program
 from sandbox.status import Tag
 
@@ -56,14 +56,13 @@ def answers(expressions: Iterable[str]) -> Iterator[Any]:
     waiting = list(expressions)
     program = Program(key="intl", name="intl.js", suspends=False, text=_ASK, adapter=_ADAPTER)
     context = Context(suspends=False)
-    context.load(program, RunBounds(10_000_000, 0, 0))
+    context.load(program)
     for begin in range(0, len(waiting), BATCH):
         context.limit_time(60.0)
         status = context.start(msgspec.msgpack.encode(waiting[begin : begin + BATCH]), "", 0.0)
         if status.tag is not Tag.RETURNED:
             raise AssertionError(status)
         yield from msgspec.msgpack.decode(status.payload)
-        context.finish()
 
 
 def differences(cases: Iterable[dict[str, Any]]) -> Iterator[Difference]:

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allocator.h"
-
 static uint8_t *copied(const uint8_t *code, size_t bytes) {
     uint8_t *copy = malloc(bytes);
     if (copy != NULL) {
@@ -39,8 +37,7 @@ static void tell_exception(JSContext *context, char *message, size_t message_byt
 }
 
 uint8_t *bytecode_compile(const char *text, size_t length, size_t *code_bytes, char *message, size_t message_bytes) {
-    struct allocator allocator = {.most = SIZE_MAX};
-    JSRuntime *runtime = quickjs.JS_NewRuntime2(&allocator_functions, &allocator);
+    JSRuntime *runtime = quickjs.JS_NewRuntime();
     JSContext *context = runtime == NULL ? NULL : quickjs.JS_NewContext(runtime);
     uint8_t *code = NULL;
     if (context != NULL) {

@@ -10,6 +10,14 @@
 /* Of one look at a run of many promise reactions: their number alone bounds no time. */
 #define JOBS_NANOSECONDS 1000000
 
+static const JSMallocFunctions arena_functions = {
+    .js_calloc = arena_calloc,
+    .js_malloc = arena_malloc,
+    .js_free = arena_free,
+    .js_realloc = arena_realloc,
+    .js_malloc_usable_size = arena_usable_size,
+};
+
 static const JSValue UNDEFINED = {.tag = JS_TAG_UNDEFINED};
 
 static int64_t clock_now(clockid_t clock) {
@@ -35,15 +43,45 @@ static int interrupt(JSRuntime *runtime, void *opaque) {
 
 void engine_limit_time(struct engine *engine, double seconds) {
     engine->interrupted = false;
-    engine->allocator.refused = engine->allocator.exhausted = false;
     /* Some 30 years; more would not fit. */
     double bounded = seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds;
     engine->ends = clock_now(CLOCK_PROCESS_CPUTIME_ID) + (int64_t)(bounded * NANOSECONDS);
 }
 
+void engine_limit_memory(struct engine *engine, size_t bytes) {
+    size_t extent = engine->images == NULL ? 0 : images_base_extent(engine->images);
+    size_t room = arena_room(engine->arena);
+    engine->room_is_least = extent > room || bytes > room - extent;
+    arena_limit(engine->arena, engine->room_is_least ? room : extent + bytes);
+}
+
 /* The stack that a script may use begins here. */
 static void enter(struct engine *engine) {
     quickjs.JS_UpdateStackTop(engine->realm->runtime);
+}
+
+static void heap_is_full(void *opaque) {
+    struct engine *engine = opaque;
+    if (engine->inside) {
+        longjmp(engine->full, 1);
+    }
+}
+
+/* Whether the heap has become full in what follows in the same function, up to leave(): it is seen twice then. */
+#define IS_FULL(engine) ((engine)->inside = true, setjmp((engine)->full) != 0)
+
+static void leave(struct engine *engine) {
+    engine->inside = false;
+}
+
+struct random *random_of(JSContext *context) {
+    struct engine *engine = quickjs.JS_GetContextOpaque(context);
+    return &engine->realm->random;
+}
+
+struct clock *clock_of(JSContext *context) {
+    struct engine *engine = quickjs.JS_GetContextOpaque(context);
+    return &engine->realm->clock;
 }
 
 /* ---- life ---- */
@@ -72,23 +110,11 @@ static bool find_functions(struct realm *realm, JSValueConst object, const char 
     return true;
 }
 
-bool engine_open(struct engine *engine, size_t stack_bytes, const uint8_t *code, size_t code_bytes,
-                 const char *const *names, unsigned count, const uint8_t *library, size_t library_bytes) {
-    *engine = (struct engine){
-        .allocator = {.most = SIZE_MAX},
-        .ends = INT64_MAX,
-    };
-    JSRuntime *runtime = quickjs.JS_NewRuntime2(&allocator_functions, &engine->allocator);
-    if (runtime == NULL) {
-        return false;
-    }
-    JSContext *context = quickjs.JS_NewContext(runtime);
+static bool make_realm(struct engine *engine, size_t stack_bytes) {
+    JSRuntime *runtime = quickjs.JS_NewRuntime2(&arena_functions, engine->arena);
+    JSContext *context = runtime == NULL ? NULL : quickjs.JS_NewContext(runtime);
     struct realm *realm = context == NULL ? NULL : quickjs.js_mallocz(context, sizeof *realm);
     if (realm == NULL) {
-        if (context != NULL) {
-            quickjs.JS_FreeContext(context);
-        }
-        quickjs.JS_FreeRuntime(runtime);
         return false;
     }
     realm->runtime = runtime;
@@ -99,40 +125,56 @@ bool engine_open(struct engine *engine, size_t stack_bytes, const uint8_t *code,
     quickjs.JS_SetInterruptHandler(runtime, interrupt, engine);
     quickjs.JS_SetHostPromiseRejectionTracker(runtime, rejections_track, &realm->rejections);
     enter(engine);
+    random_seed(&realm->random, 0);
+    return random_open(context) && clock_open(&realm->clock, context) && writer_classes_find(&realm->classes, context);
+}
+
+bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const uint8_t *code, size_t code_bytes,
+                 const char *const *names, unsigned count, const uint8_t *library, size_t library_bytes) {
+    *engine = (struct engine){.ends = INT64_MAX, .arena = arena_new(room)};
+    if (engine->arena == NULL) {
+        return false;
+    }
+    arena_on_exhausted(engine->arena, heap_is_full, engine);
+    if (IS_FULL(engine)) {
+        engine_close(engine);
+        return false;
+    }
     JSValue functions = UNDEFINED;
-    bool opened = writer_classes_find(&realm->classes, context) &&
-                  start_runtime(realm, code, code_bytes, library, library_bytes, &functions) &&
-                  find_functions(realm, functions, names, count);
-    quickjs.JS_FreeValue(context, functions);
+    bool opened = make_realm(engine, stack_bytes) &&
+                  start_runtime(engine->realm, code, code_bytes, library, library_bytes, &functions) &&
+                  find_functions(engine->realm, functions, names, count);
+    if (opened) {
+        quickjs.JS_FreeValue(engine->realm->context, functions);
+    }
+    leave(engine);
     if (!opened) {
-        quickjs.JS_FreeValue(context, quickjs.JS_GetException(context));
         engine_close(engine);
     }
     return opened;
 }
 
-void engine_close(struct engine *engine) {
-    struct realm *realm = engine->realm;
+bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]) {
+    quickjs.JS_RunGC(engine->realm->runtime);
+    engine->images = images_new(engine->arena, key);
+    return engine->images != NULL;
+}
+
+void engine_forget_run(struct engine *engine) {
+    engine->ended = engine->lost_number = false;
     output_clear(&engine->result);
     output_clear(&engine->text);
     output_clear(&engine->calls.elements);
     output_clear(&engine->lines.elements);
-    if (realm == NULL) {
-        return;
-    }
-    engine->realm = NULL;
-    JSRuntime *runtime = realm->runtime;
-    JSContext *context = realm->context;
-    quickjs.JS_SetHostPromiseRejectionTracker(runtime, NULL, NULL);
-    for (unsigned index = 0; index < realm->function_count; index++) {
-        quickjs.JS_FreeValue(context, realm->functions[index]);
-    }
-    rejections_clear(&realm->rejections, context);
-    writer_classes_free(&realm->classes, context);
-    keys_clear(&realm->keys, context);
-    quickjs.js_free(context, realm);
-    quickjs.JS_FreeContext(context);
-    quickjs.JS_FreeRuntime(runtime);
+    engine->calls.count = engine->lines.count = 0;
+}
+
+/* What is in the heap goes with it. */
+void engine_close(struct engine *engine) {
+    engine_forget_run(engine);
+    images_delete(engine->images);
+    arena_delete(engine->arena);
+    *engine = (struct engine){0};
 }
 
 /* ---- calls ---- */
@@ -174,13 +216,17 @@ static void say_property(struct engine *engine, char tag, JSValueConst error, co
     quickjs.JS_FreeValue(context, value);
 }
 
-static bool was_out_of_memory(const struct engine *engine) {
-    return engine->allocator.refused || engine->allocator.exhausted;
+/* Of the worker where its memory is the limit, and not the program's own. */
+static void say_out_of_memory(struct engine *engine, bool of_worker) {
+    static const char OF_WORKER[] = "worker";
+    say(engine, 'M', OF_WORKER, of_worker ? sizeof OF_WORKER - 1 : 0);
 }
 
-static void say_out_of_memory(struct engine *engine) {
-    static const char OF_WORKER[] = "worker";
-    say(engine, 'M', OF_WORKER, engine->allocator.exhausted ? sizeof OF_WORKER - 1 : 0);
+static void say_full(struct engine *engine) {
+    leave(engine);
+    engine->ended = true;
+    engine->input = NULL;
+    say_out_of_memory(engine, engine->room_is_least);
 }
 
 static void say_out_of_time(struct engine *engine, JSValueConst error) {
@@ -198,8 +244,6 @@ static void say_ended(struct engine *engine) {
     JSValue error = quickjs.JS_GetException(context);
     if (engine->interrupted) {
         say_out_of_time(engine, error);
-    } else if (was_out_of_memory(engine)) {
-        say_out_of_memory(engine);
     } else {
         say_property(engine, 'B', error, "message", MESSAGE_BYTES_TOLD);
     }
@@ -218,12 +262,9 @@ static void say_told(struct engine *engine, JSValueConst told) {
     if (text != NULL) {
         quickjs.JS_FreeCString(engine->realm->context, text);
     }
-    if (engine->tag == 'N') {
-        /* The author's null, or the engine's where it had no memory left for an error. */
-        engine->tag = was_out_of_memory(engine) ? 'M' : 'E';
-    }
     if (engine->tag == 'M') {
-        say_out_of_memory(engine);
+        /* A full heap leaves no JavaScript to say so: it was the process that had none for what goes out. */
+        say_out_of_memory(engine, true);
     }
     /* A promise takes the interrupt for a rejection, which may be what the run ended in. */
     if (engine->interrupted && engine->tag != 'T') {
@@ -248,14 +289,11 @@ static JSValue value_of(JSContext *context, const struct argument *argument) {
     }
 }
 
-void engine_call(struct engine *engine, unsigned function, const struct argument *arguments, unsigned count,
+static void call(struct engine *engine, unsigned function, const struct argument *arguments, unsigned count,
                  const uint8_t *input, size_t input_bytes) {
     struct realm *realm = engine->realm;
     JSContext *context = realm->context;
     JSValue values[ARGUMENTS_MOST];
-    if (engine->ended) {
-        return;
-    }
     enter(engine);
     unsigned made = 0;
     while (made < count) {
@@ -281,9 +319,21 @@ void engine_call(struct engine *engine, unsigned function, const struct argument
     quickjs.JS_FreeValue(context, told);
 }
 
-bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, size_t code_bytes) {
+void engine_call(struct engine *engine, unsigned function, const struct argument *arguments, unsigned count,
+                 const uint8_t *input, size_t input_bytes) {
+    if (engine->ended) {
+        return;
+    }
+    if (IS_FULL(engine)) {
+        say_full(engine);
+        return;
+    }
+    call(engine, function, arguments, count, input, input_bytes);
+    leave(engine);
+}
+
+static bool hand(struct engine *engine, unsigned function, const uint8_t *code, size_t code_bytes) {
     JSContext *context = engine->realm->context;
-    engine->allocator.refused = engine->allocator.exhausted = false;
     enter(engine);
     JSValue value = bytecode_evaluate(context, code, code_bytes);
     JSValue told = value;
@@ -299,6 +349,16 @@ bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, 
     return true;
 }
 
+bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, size_t code_bytes) {
+    if (IS_FULL(engine)) {
+        say_full(engine);
+        return false;
+    }
+    bool handed = hand(engine, function, code, code_bytes);
+    leave(engine);
+    return handed;
+}
+
 bool engine_has_jobs(const struct engine *engine) {
     return quickjs.JS_IsJobPending(engine->realm->runtime);
 }
@@ -306,7 +366,7 @@ bool engine_has_jobs(const struct engine *engine) {
 /* A reaction throws where its derived promise is of an author's class, and what that class has for a resolve throws. */
 static bool tell_failed_job(struct engine *engine, unsigned failed) {
     JSContext *context = engine->realm->context;
-    if (engine->interrupted || was_out_of_memory(engine)) {
+    if (engine->interrupted) {
         return false;
     }
     JSValue error = quickjs.JS_GetException(context);
@@ -316,7 +376,7 @@ static bool tell_failed_job(struct engine *engine, unsigned failed) {
     return told.tag != JS_TAG_EXCEPTION;
 }
 
-unsigned engine_run_jobs(struct engine *engine, unsigned most, unsigned failed) {
+static unsigned run_jobs(struct engine *engine, unsigned most, unsigned failed) {
     int64_t until = clock_now(CLOCK_MONOTONIC) + JOBS_NANOSECONDS;
     unsigned count = 0;
     enter(engine);
@@ -339,7 +399,20 @@ unsigned engine_run_jobs(struct engine *engine, unsigned most, unsigned failed) 
     return count;
 }
 
-bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned function) {
+unsigned engine_run_jobs(struct engine *engine, unsigned most, unsigned failed) {
+    if (engine->ended) {
+        return 0;
+    }
+    if (IS_FULL(engine)) {
+        say_full(engine);
+        return 1;
+    }
+    unsigned count = run_jobs(engine, most, failed);
+    leave(engine);
+    return count;
+}
+
+static bool tell_rejection(struct engine *engine, unsigned place, unsigned function) {
     struct realm *realm = engine->realm;
     JSContext *context = realm->context;
     JSValue reason;
@@ -361,4 +434,14 @@ bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned funct
     }
     quickjs.JS_FreeValue(context, told);
     return text != NULL;
+}
+
+bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned function) {
+    if (IS_FULL(engine)) {
+        say_full(engine);
+        return false;
+    }
+    bool told = tell_rejection(engine, place, function);
+    leave(engine);
+    return told;
 }

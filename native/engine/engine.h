@@ -3,9 +3,13 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
-#include "allocator.h"
+#include <setjmp.h>
+
+#include "clock.h"
+#include "image.h"
 #include "keys.h"
 #include "output.h"
+#include "random.h"
 #include "rejections.h"
 #include "writer.h"
 
@@ -26,6 +30,8 @@ struct realm {
     struct rejections rejections;
     struct writer_classes classes;
     struct keys keys;
+    struct clock clock;
+    struct random random;
 };
 
 /* An array of MessagePack whose elements come one by one. */
@@ -35,9 +41,13 @@ struct list {
 };
 
 struct engine {
-    struct allocator allocator;
+    struct arena *arena;
+    struct images *images; /* NULL until the base is made */
     struct realm *realm;
-    int64_t ends; /* nanoseconds of the process's processor time at which a script is interrupted */
+    jmp_buf full; /* where the engine is left for once its heap is full: whatever was under way is lost with the heap */
+    bool inside;  /* `full` is set */
+    bool room_is_least; /* the arena's room, and not the limit asked for, is what bounds the heap */
+    int64_t ends;       /* nanoseconds of the process's processor time at which a script is interrupted */
     bool interrupted;
     bool ended;           /* by a promise reaction, and every call says so from then on */
     const uint8_t *input; /* MessagePack that the call under way was given; NULL where it was given none */
@@ -58,13 +68,23 @@ struct argument {
     double number;
 };
 
-/* Makes the runtime and evaluates our own JavaScript, bytecode of a function that is given what this side can do and gives
+/* Makes an arena of `room` bytes and a runtime in it, and evaluates our own JavaScript, bytecode of a function that is given what this side can do and gives
  * an object of functions; `names` are those that are called by their place in it. `library`, unless it is NULL, is memory
  * that lives as long as the engine and is read by its runtime alone. False where there is no memory, or it was no such
  * code. */
-bool engine_open(struct engine *engine, size_t stack_bytes, const uint8_t *code, size_t code_bytes,
+bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const uint8_t *code, size_t code_bytes,
                  const char *const *names, unsigned count, const uint8_t *library, size_t library_bytes);
 void engine_close(struct engine *engine);
+
+/* What is in the engine now is its base, from which on there are images of it under this key. False where there is no
+ * memory. */
+bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]);
+
+/* Forgets the run that was in the engine, whose heap has been set back or set to an image. */
+void engine_forget_run(struct engine *engine);
+
+/* The heap may grow by so many bytes beyond the base, if the arena has the room. */
+void engine_limit_memory(struct engine *engine, size_t bytes);
 
 /* A turn of a run begins: after so much processor time its script is interrupted. */
 void engine_limit_time(struct engine *engine, double seconds);

@@ -45,11 +45,11 @@ struct images {
     uint8_t key[SEAL_KEY_BYTES];
     uint8_t *base;
     size_t base_extent;
-    uint8_t *ground; /* whole pages; zeros beyond its extent */
+    uint8_t *ground;      /* whole pages; zeros beyond its extent */
     size_t ground_extent; /* of whichever is largest, the base or what is laid on it */
     size_t ground_room;
-    uint64_t ground_seal;    /* of the image that was laid last */
-    struct difference laid;  /* the pages and chunks in which the ground is not the base, some twice; no words of them */
+    uint64_t ground_seal;   /* of the image that was laid last */
+    struct difference laid; /* the pages and chunks in which the ground is not the base, some twice; no words of them */
     struct difference taken;
     size_t taken_extent;
     bool clean; /* the arena is as the ground */

@@ -68,10 +68,12 @@ typedef void JSHostPromiseRejectionTracker(JSContext *context, JSValueConst prom
                                            bool is_handled, void *opaque);
 
 enum {
+    JS_PROP_WRITABLE_CONFIGURABLE = 3,
     JS_PROP_C_W_E = 7,         /* configurable, writable, enumerable */
     JS_GPN_STRING_MASK = 1,    /* of JS_GetOwnPropertyNames: keys that are texts */
     JS_GPN_ENUM_ONLY = 1 << 4, /* and enumerable */
     JS_CFUNC_GENERIC = 0,
+    JS_CFUNC_CONSTRUCTOR_OR_FUNCTION = 4,
     JS_EVAL_FLAG_COMPILE_ONLY = 1 << 5,
     JS_WRITE_OBJ_BYTECODE = 1,
     JS_WRITE_OBJ_STRIP_SOURCE = 1 << 4,
@@ -82,6 +84,7 @@ enum {
 /* FUNCTION(result, name, (parameters)): all that is looked up in the library. */
 #define ENGINE_FUNCTIONS(FUNCTION)                                                                                     \
     FUNCTION(const char *, JS_GetVersion, (void))                                                                      \
+    FUNCTION(JSRuntime *, JS_NewRuntime, (void))                                                                       \
     FUNCTION(JSRuntime *, JS_NewRuntime2, (const JSMallocFunctions *functions, void *opaque))                          \
     FUNCTION(void, JS_FreeRuntime, (JSRuntime * runtime))                                                              \
     FUNCTION(JSContext *, JS_NewContext, (JSRuntime * runtime))                                                        \
@@ -105,6 +108,13 @@ enum {
     FUNCTION(JSValue, JS_EvalFunction, (JSContext * context, JSValue function))                                        \
     FUNCTION(JSValue, JS_Call,                                                                                         \
              (JSContext * context, JSValueConst function, JSValueConst this, int count, JSValueConst *arguments))      \
+    FUNCTION(JSValue, JS_CallConstructor,                                                                              \
+             (JSContext * context, JSValueConst function, int count, JSValueConst *arguments))                         \
+    FUNCTION(                                                                                                          \
+        JSValue, JS_CallConstructor2,                                                                                  \
+        (JSContext * context, JSValueConst function, JSValueConst new_target, int count, JSValueConst *arguments))     \
+    FUNCTION(int, JS_SetConstructor, (JSContext * context, JSValueConst function, JSValueConst prototype))             \
+    FUNCTION(void, JS_RunGC, (JSRuntime * runtime))                                                                    \
     FUNCTION(JSValue, JS_GetException, (JSContext * context))                                                          \
     FUNCTION(JSValue, JS_Throw, (JSContext * context, JSValue error))                                                  \
     FUNCTION(JSValue, JS_ThrowTypeError, (JSContext * context, const char *format, ...))                               \

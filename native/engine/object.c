@@ -1,17 +1,9 @@
-#include "object.h"
+#include "engine_object.h"
 
 #include <stdlib.h>
 
-#include "engine.h"
 #include "messagepack.h"
-
-struct engine_object {
-    PyObject_HEAD struct engine engine;
-};
-
-static struct engine *engine_in(PyObject *self) {
-    return &((struct engine_object *)self)->engine;
-}
+#include "object.h"
 
 static PyObject *bytes_of_output(const struct output *output) {
     return PyBytes_FromStringAndSize((const char *)output->bytes, (Py_ssize_t)output->length);
@@ -40,15 +32,18 @@ static bool read_names(PyObject *tuple, const char **names, unsigned *count) {
 }
 
 static PyObject *engine_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    static char *parameters[] = {"code", "functions", "stack_bytes", "library_address", "library_bytes", NULL};
+    static char *parameters[] = {
+        "code", "functions", "room_bytes", "stack_bytes", "library_address", "library_bytes", NULL,
+    };
     const char *code;
     Py_ssize_t code_bytes;
     PyObject *functions;
+    Py_ssize_t room_bytes;
     Py_ssize_t stack_bytes;
     Py_ssize_t library = 0;
     Py_ssize_t library_bytes = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y#O!n|nn", parameters, &code, &code_bytes, &PyTuple_Type,
-                                     &functions, &stack_bytes, &library, &library_bytes)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y#O!nn|nn", parameters, &code, &code_bytes, &PyTuple_Type,
+                                     &functions, &room_bytes, &stack_bytes, &library, &library_bytes)) {
         return NULL;
     }
     const char *names[FUNCTIONS_MOST];
@@ -61,8 +56,8 @@ static PyObject *engine_new(PyTypeObject *type, PyObject *arguments, PyObject *k
     if (self == NULL) {
         return NULL;
     }
-    if (!engine_open(engine_in(self), (size_t)stack_bytes, (const uint8_t *)code, (size_t)code_bytes, names, count,
-                     (const uint8_t *)library, (size_t)library_bytes)) {
+    if (!engine_open(engine_in(self), (size_t)room_bytes, (size_t)stack_bytes, (const uint8_t *)code,
+                     (size_t)code_bytes, names, count, (const uint8_t *)library, (size_t)library_bytes)) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
@@ -269,18 +264,18 @@ static PyObject *engine_limit_time_method(PyObject *self, PyObject *seconds) {
     Py_RETURN_NONE;
 }
 
-static PyObject *engine_limit_memory(PyObject *self, PyObject *bytes) {
+static PyObject *engine_limit_memory_method(PyObject *self, PyObject *bytes) {
     size_t limit = PyLong_AsSize_t(bytes);
     if (limit == (size_t)-1 && PyErr_Occurred()) {
         return NULL;
     }
-    engine_in(self)->allocator.most = limit;
+    engine_limit_memory(engine_in(self), limit);
     Py_RETURN_NONE;
 }
 
 static PyObject *engine_memory(PyObject *self, void *closure) {
     (void)closure;
-    return PyLong_FromSize_t(engine_in(self)->allocator.used);
+    return PyLong_FromSize_t(arena_extent(engine_in(self)->arena));
 }
 
 static PyObject *engine_idle(PyObject *self, void *closure) {
@@ -300,8 +295,15 @@ static PyMethodDef methods[] = {
     {"take_lines", engine_take_lines, METH_NOARGS, NULL},
     {"take_calls", engine_take_calls, METH_NOARGS, NULL},
     {"take_rejections", engine_take_rejections, METH_O, NULL},
+    {"make_base", engine_make_base_method, METH_O, NULL},
+    {"use_base", engine_use_base_method, METH_NOARGS, NULL},
+    {"lay", engine_lay_method, METH_VARARGS, NULL},
+    {"begin", engine_begin_method, METH_VARARGS, NULL},
+    {"put", engine_put_method, METH_VARARGS, NULL},
+    {"set_clock", engine_set_clock_method, METH_O, NULL},
+    {"take", engine_take_method, METH_VARARGS, NULL},
     {"limit_time", engine_limit_time_method, METH_O, NULL},
-    {"limit_memory", engine_limit_memory, METH_O, NULL},
+    {"limit_memory", engine_limit_memory_method, METH_O, NULL},
     {0},
 };
 

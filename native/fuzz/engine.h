@@ -3,7 +3,7 @@
 #ifndef FUZZ_ENGINE_H
 #define FUZZ_ENGINE_H
 
-#include "engine/allocator.h"
+#include "allocator.h"
 #include "engine/keys.h"
 #include "engine/output.h"
 #include "engine/writer.h"

@@ -40,8 +40,8 @@ const cut = (value, length) => (value.length > length ? apply(slice, value, [0, 
 const define = (name, value) =>
   defineProperty(realm, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
 
-// Not for scripts: memory shared between threads, a finer clock, and what comes whenever the collector runs. What stands for
-// queueMicrotask is in suspending.js.
+// Not for scripts: memory shared between threads, a clock that is not the run's, and what comes whenever the collector runs.
+// What stands for queueMicrotask is in suspending.js.
 for (const name of ["queueMicrotask", "FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"])
   delete realm[name];
 // Hidden slots behind accessors: freezing Error does not stop the setters, and they would outlive a run.

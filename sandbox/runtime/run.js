@@ -3,8 +3,8 @@
 // synchronous.js stands in its place.
 //
 // A status is one string: a tag, and what belongs to it.
-//   R returned (the result has been written)  E threw (JSON)  N threw null (JSON)  M out of memory  X exceeded (which bound)
-//   W waiting (ms to the next timer, or none)  B not fit for another run
+//   R returned (the result has been written)  E threw (JSON)  M out of memory  X exceeded (which bound)
+//   W waiting (ms to the next timer, or none)
 // The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
@@ -23,11 +23,10 @@ const lineOffset = () => {
 };
 
 let program;
-let bounds;
+let bounds = { result: 1000000 }; // of what a text throws while it is loaded; a run brings its own
 let now = 0;
 let adapter;
-let factory; // gives the functions that may be called, afresh for each run
-let onlyOnce = false;
+let factory; // gives the functions that may be called
 let status = "";
 let data;
 let finished = false;
@@ -41,20 +40,8 @@ const conclude = (tag, payload) => {
   if (status === "") status = tag + payload;
 };
 
-// The author's, or the engine's where it has no memory for an error: whoever measures time and memory tells them apart.
-const failWithNull = () => {
-  let description = "";
-  try {
-    description = describe(null);
-  } catch {
-    return conclude("M", "");
-  }
-  return conclude("N", description);
-};
-
 const fail = (thrown) => {
   if (isOutOfMemory(thrown)) return conclude("M", "");
-  if (thrown === null) return failWithNull();
   let answered;
   try {
     const value = adapter.caught(thrown);
@@ -160,12 +147,9 @@ const adapt = (evaluated) => {
   adapter = evaluated;
 };
 
-const load = (once) => {
-  status = "";
-  onlyOnce = once;
+const load = () => {
   try {
     program = read();
-    bounds = program.bounds;
     if (typeof adapter === "function") adapter = adapter(granted);
     // After the adapter, which may have put its own timers in place of the runtime's.
     makeModules();
@@ -176,11 +160,6 @@ const load = (once) => {
     fail(thrown);
     return status;
   }
-};
-
-const bound = () => {
-  bounds = read();
-  return "R";
 };
 
 const noEntryPoint = () =>
@@ -210,20 +189,18 @@ const entryOf = (defined) => {
   return entry === "main" ? defined : undefined;
 };
 
-const start = (correlationId, time, entryName) => {
+const start = (correlationId, time, entryName, result, log, outbox, outboxBytes) => {
   now = time;
   entry = entryName;
-  status = "";
-  finished = askedForData = false;
-  finishedValue = undefined;
-  logRoom = bounds.log;
+  bounds = { result, outbox, outboxBytes };
+  logRoom = log;
   try {
     const environment = assign({}, program.environment);
     environment.CORRELATION_ID = correlationId;
     define("process", { env: environment });
     data = adapter.prepare(read());
     const called = entryOf(apply(factory, realm, []));
-    if (onlyOnce) factory = undefined;
+    factory = undefined;
     hasEntry = called !== undefined;
     if (!hasEntry && entry !== "main") throw new NativeError(`no function ${entry}`);
     const returned =
@@ -237,11 +214,4 @@ const start = (correlationId, time, entryName) => {
     else fail(thrown);
   }
   return poll(false);
-};
-
-// Forgets the run; something that it left would act in the next one.
-const reset = () => {
-  data = finishedValue = undefined;
-  status = "";
-  return nothingWaits() ? "R" : "B";
 };

@@ -4,7 +4,7 @@ import time
 from array import array
 from collections.abc import Sequence
 
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import Context
 from sandbox.status import Tag
 from sidecar.bench.slices import LEAD_SHARE, Slice
 from sidecar.bench.workload import Request
@@ -31,7 +31,7 @@ class Inline:
             self._cpu_seconds = limits.cpu_seconds
             program = programs.of(snapshot.scripts[assignment.script_id])
             context = Context(program.suspends)
-            context.load(program, RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls))
+            context.load(program)
             variables = routing_host.pack_variables(assignment.variables)
             state = routing_host.initial_state(pack_routing(request.routing))
             self._runs.append((context, routing_host.pack_input(state, variables)))
@@ -54,7 +54,7 @@ class Inline:
             index += 1
             context.limit_time(self._cpu_seconds)
             status = context.start(text, "", now * 1000)
-            if status.tag is not Tag.RETURNED or not context.finish():
+            if status.tag is not Tag.RETURNED:
                 raise SidecarError(f"a script of the benchmark failed: {status.tag} {status.payload[:200]!r}")
             before, now = now, clock()
             if now >= measured_from:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 
 from sandbox.answers import add_lines, read_calls, read_outcome
-from sandbox.engine import LOADED, Context, RunBounds, Status
+from sandbox.engine import Context, RunBounds, Status
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Bound, Cancelled, Completion, Exceeded, LogLine, Outcome
 from sandbox.program import Invocation
@@ -30,12 +30,12 @@ class EngineRun:
     def begin(self) -> None:
         invocation, limits = self.invocation, self.invocation.limits
         bounds = RunBounds(limits.result_bytes, limits.log_bytes, limits.outbox_calls, limits.outbox_bytes)
-        loaded = self.context.load(invocation.program, bounds)
-        if loaded != LOADED:
+        loaded = self.context.load(invocation.program)
+        if isinstance(loaded, Status):
             self._end(self._outcome(loaded))
             return
         self.context.limit_time(limits.cpu_seconds if limits.turn_seconds is None else limits.turn_seconds)
-        given = (invocation.input, invocation.correlation_id, self.now, invocation.entry)
+        given = (invocation.input, invocation.correlation_id, self.now, invocation.entry, bounds)
         self._turn(lambda: self.context.start(*given))
 
     def cancel(self) -> None:

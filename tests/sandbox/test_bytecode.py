@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import _engine, engine
+from sandbox import _engine
 from sandbox.outcome import Threw
-from sandbox.status import Tag
-from tests.sandbox.support import HOST_ADAPTER, Driven, packed, result
+from tests.sandbox.support import HOST_ADAPTER, Driven, result
 
 TEXT = """async function main(data) {
   console.log("seen", data);
@@ -18,7 +17,7 @@ TEXT = """async function main(data) {
 
 def engine_of(text: str) -> _engine.Engine:
     """An engine whose only functions are these."""
-    return _engine.Engine(_engine.compile(f"(native) => ({text})"), ("f", "g"), 256 * 1024)
+    return _engine.Engine(_engine.compile(f"(native) => ({text})"), ("f", "g"), 1 << 30, 256 * 1024)
 
 
 def test_the_same_value_as_from_the_text() -> None:
@@ -47,7 +46,7 @@ def test_no_memory_for_it() -> None:
 def test_code_of_something_else() -> None:
     for text in ("1", "() => 1", "() => { throw 1 }", "(native) => ({ get f() { throw 1 } })"):
         with pytest.raises(MemoryError):
-            _engine.Engine(_engine.compile(text), ("f",), 256 * 1024)
+            _engine.Engine(_engine.compile(text), ("f",), 1 << 30, 256 * 1024)
 
 
 def test_calls_of_nothing() -> None:
@@ -77,7 +76,7 @@ def test_a_run_of_what_was_compiled() -> None:
 @pytest.mark.parametrize("adapter", ["(", "throw new Error('adapter')", "7"])
 def test_a_broken_adapter(adapter: str) -> None:
     driven = Driven("const main = () => 1", adapter=adapter)
-    assert driven.loaded[0] == "B" or driven.start()[0] == "E"
+    assert driven.loaded[:1] == "B" or driven.start()[0] == "E"
 
 
 def test_a_script_reads_none_of_the_runtime() -> None:
@@ -85,12 +84,9 @@ def test_a_script_reads_none_of_the_runtime() -> None:
     assert all("native code" in text for text in shown), shown
 
 
-def test_run_once_lets_the_text_go() -> None:
-    held = {}
-    for once in (False, True):
-        driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, True, adapter=HOST_ADAPTER)
-        again = engine.Context(True)
-        assert again.load(driven.program, driven.bounds, once=once) == engine.LOADED
-        assert again.start(packed(None), "", 0.0).tag is Tag.WAITING
-        held[once] = again.heap_bytes()
-    assert held[False] - held[True] > 100_000
+def test_a_run_lets_the_text_go() -> None:
+    driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, True, adapter=HOST_ADAPTER)
+    assert driven.start() == "W2"
+    image = driven.context.suspend(100_000_000, b"")
+    assert image is not None
+    assert len(image) < 40_000

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import boot, parent_process
+from sandbox.engine import ADDRESSES
 from sandbox.errors import WorkerFailed
 from sandbox.parent import _import_path
 from sandbox.pool import Pool, PoolSettings
@@ -229,7 +230,7 @@ def _check(pid: int) -> None:
             "Max open files": "1",
             "Max file size": "0",
             "Max core file size": "0",
-            "Max address space": str(WorkerSettings().memory_bytes),
+            "Max address space": str(WorkerSettings().memory_bytes + ADDRESSES),
         },
     )
     if os.geteuid() == 0:

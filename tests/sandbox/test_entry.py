@@ -120,7 +120,6 @@ def test_process_env() -> None:
     text = "function main() { process.env.NEW = 'x'; return process.env; }"
     driven = Driven(text, environment={"SCRIPTFORGE_ID": "7", "OWN": "é\u2028", "__proto__": "no"})
     driven.start({}, correlation_id="a@b")
-    driven.context.finish()
     seen = json.loads(driven.start({}, correlation_id="c@d")[2:])
     assert seen == {"SCRIPTFORGE_ID": "7", "OWN": "é\u2028", "CORRELATION_ID": "c@d", "NEW": "x"}
     # Fresh for each run: what the first one wrote there is gone in the second.
@@ -175,42 +174,40 @@ def test_each_run_begins_with_a_fresh_top_level() -> None:
     assert [driven.run(), driven.run(), driven.run()] == [[1], [1], [1]]
 
 
-def test_a_failed_run_costs_the_context() -> None:
+def test_a_failed_run_costs_the_next_one_nothing() -> None:
     driven = Driven("function main(data) { if (data) throw new Error('no'); return 1; }")
     assert driven.run() == 1
-    assert driven.context.usable
     assert isinstance(driven.run(True), Threw)
-    assert not driven.context.usable
+    assert driven.run() == 1
 
 
-def test_an_answered_error_does_not_cost_the_context() -> None:
+def test_an_answered_error() -> None:
     driven = Driven("function main() { throw [404]; }")
-    assert driven.run() == {"refused": [404]}
-    assert driven.context.usable
+    assert driven.run() == driven.run() == {"refused": [404]}
 
 
 @pytest.mark.parametrize(
     "leaves",
     [
-        "setTimeout(() => {}, 1000)",
+        "setTimeout(() => { for (;;); }, 1000)",
         "Promise.resolve().then(() => { for (;;); })",
         "(async () => { await null; for (;;); })()",
         "ask('never answered')",
     ],
 )
-def test_what_an_app_leaves_behind_costs_the_context_and_little_time(leaves: str) -> None:
-    driven = Driven(f"function main(data) {{ {leaves}; return data; }}", SUSPENDS, adapter=HOST_ADAPTER)
+def test_what_an_app_leaves_behind_is_gone_in_the_next_run(leaves: str) -> None:
+    driven = Driven(f"function main(data) {{ if (data) {{ {leaves}; }} return data; }}", SUSPENDS, adapter=HOST_ADAPTER)
     assert driven.run(5) == 5
-    assert not driven.context.usable
+    assert driven.run(0) == 0
+    assert driven.context.idle
 
 
-def test_what_a_script_leaves_behind_costs_the_context() -> None:
+def test_what_a_script_leaves_behind_is_gone_in_the_next_run() -> None:
     driven = Driven("function main(data) { (async () => { await null; for (;;); })(); return data; }")
-    assert driven.run(5) == 5
-    assert not driven.context.usable
+    assert [driven.run(5), driven.run(6)] == [5, 6]
 
 
-def test_a_run_that_uses_up_its_time_says_nothing_more() -> None:
-    driven = Driven("function main() { for (;;); }")
-    assert driven.start({}, cpu=0.02)[0] == Tag.OUT_OF_TIME
-    assert not driven.context.usable
+def test_a_run_that_uses_up_its_time_costs_the_next_one_nothing() -> None:
+    driven = Driven("function main(data) { while (data.loops); return 1; }")
+    assert driven.start({"loops": True}, cpu=0.02)[0] == Tag.OUT_OF_TIME
+    assert driven.run({"loops": False}) == 1

@@ -25,9 +25,7 @@ def test_it_is_called_by_its_name(suspends: bool) -> None:
     driven.context.limit_time(1.0)
     for _ in range(2):
         assert status(driven, "search", 5) == 'R0["search",5]'
-        assert driven.context.finish()
         assert status(driven, "main", 6) == 'R0["main",6]'
-        assert driven.context.finish()
 
 
 @BOTH

@@ -64,7 +64,14 @@ def test_a_program_arrives_whole() -> None:
 
 def test_an_invocation_arrives_whole() -> None:
     invocation = Invocation(
-        program=PROGRAM, entry="search", input=packed([1]), limits=LIMITS, customer="acme", correlation_id="c@d"
+        program=PROGRAM,
+        entry="search",
+        input=packed([1]),
+        limits=LIMITS,
+        customer="acme",
+        correlation_id="c@d",
+        seed=16,
+        clock=17.5,
     )
     assert link.read_down(arrived(link.run(7, invocation, 9.5))) == RunMessage(
         operation=Down.RUN,
@@ -83,6 +90,8 @@ def test_an_invocation_arrives_whole() -> None:
         outbox_calls=13,
         outbox_bytes=14,
         jobs=15,
+        seed=16,
+        clock=17.5,
     )
 
 

@@ -37,7 +37,6 @@ def test_intervals_ring_until_cleared() -> None:
     driven = Driven(text, SUSPENDS)
     assert driven.start() == "W010"
     assert [driven.fire(10), driven.fire(9), driven.fire(1), driven.fire(10)] == ["W010", "W01", "W010", "R03"]
-    assert driven.context.finish()
 
 
 def test_an_error_in_a_timer_ends_the_run() -> None:
@@ -138,7 +137,6 @@ def test_console_output_is_cut(prints: str) -> None:
     assert driven.start() == "R11"
     assert driven.log[-1] == ["warn", "[console output past the limit is cut]"]
     assert sum(len(text) for _, text in driven.log[:-1]) <= 500
-    driven.context.finish()
     driven.log.clear()
     driven.start()
     assert driven.log, "the next run has its own room"
@@ -184,7 +182,7 @@ def test_the_result_is_bounded(suspends: bool) -> None:
 def test_bounds_are_those_of_the_run() -> None:
     driven = Driven("const main = (n) => { console.log('y'.repeat(50)); return 'x'.repeat(n); }")
     assert driven.run(500) == "x" * 500
-    driven.context.bound(RunBounds(100, 20, 10))
+    driven.bounds = RunBounds(100, 20, 10)
     driven.log.clear()
     assert driven.run(500) == "X1result"
     assert len(driven.log[0][1]) == 20
@@ -199,7 +197,6 @@ def test_host_calls() -> None:
     assert driven.settle(2, "twice") == "W0"
     assert driven.settle(99, "unknown") == "W0"
     assert json.loads(driven.settle(1, {"n": 1})[2:]) == [{"n": 1}, "second"]
-    assert driven.context.finish()
 
 
 @pytest.mark.parametrize(("thrown_last", "status"), [("1", "E2"), ("null", "E2")])

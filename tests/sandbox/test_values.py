@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox import _engine
-from sandbox.engine import STACK_BYTES
+from sandbox.engine import ROOM_BYTES, STACK_BYTES
 from tests.sandbox.support import packed, unpacked
 
 MOST = 1_000_000
@@ -55,7 +55,7 @@ ECHO, STRINGIFIED, PARSED, WRITTEN, LOST, ORACLE, CALLED, LATE = range(len(NAMES
 
 
 def new_engine() -> _engine.Engine:
-    made = _engine.Engine(_engine.compile(SOURCE), NAMES, STACK_BYTES)
+    made = _engine.Engine(_engine.compile(SOURCE), NAMES, ROOM_BYTES, STACK_BYTES)
     made.limit_memory(100_000_000)
     made.limit_time(60.0)
     return made
@@ -236,7 +236,7 @@ def test_many_keys_pass_through_the_cache() -> None:
 
 
 def test_no_memory_for_what_is_read() -> None:
-    made = _engine.Engine(_engine.compile(SOURCE), NAMES, STACK_BYTES)
+    made = _engine.Engine(_engine.compile(SOURCE), NAMES, ROOM_BYTES, STACK_BYTES)
     made.limit_memory(made.memory + 100_000)
     assert made.call(ECHO, packed([[n] for n in range(50_000)])) == ("M0", b"")
     assert made.call(ECHO, packed(["x" * 200_000]))[0] == "M0"

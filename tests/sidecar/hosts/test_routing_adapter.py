@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine import LOADED, Context, RunBounds
+from sandbox.engine import Context, LoadedProgram
 from sandbox.program import Program
 from sandbox.status import Tag
 from sidecar import hosts
 from tests.sandbox.support import packed, unpacked
 
-BOUNDS = RunBounds(1_000_000, 16_384, 1_000)
 INPUT: dict[str, Any] = {
     "routing": {
         "account_id": 7,
@@ -42,7 +41,7 @@ def run(text: str, suspends: bool = False, data: dict[str, Any] | None = None) -
     """The status's tag and its JSON."""
     context = Context(suspends)
     program = Program(key="k", name="a.js", suspends=suspends, text=text, adapter=hosts.source("routing"))
-    assert context.load(program, BOUNDS) == LOADED
+    assert isinstance(context.load(program), LoadedProgram)
     context.limit_time(2.0)
     status = context.start(packed(INPUT if data is None else data), "", 0.0)
     while status.tag is Tag.WAITING and context.run_jobs(64):
@@ -321,7 +320,7 @@ def test_the_adapter_does_not_lean_on_what_can_be_changed(pollution: str) -> Non
     text = (
         f"function main(data) {{ {pollution} if (data.routing.fail) throw new Error('404 Not Found'); return data; }}"
     )
-    context.load(Program(key="k", name="a.js", suspends=False, text=text, adapter=hosts.source("routing")), BOUNDS)
+    context.load(Program(key="k", name="a.js", suspends=False, text=text, adapter=hosts.source("routing")))
     context.limit_time(2.0)
     for fail in (False, False, True):
         data = copy.deepcopy(INPUT)
@@ -329,7 +328,6 @@ def test_the_adapter_does_not_lean_on_what_can_be_changed(pollution: str) -> Non
         status = context.start(packed(data), "", 0.0)
         expected: Any = {"routing": data["routing"], "headers": [GIVEN, []], "remove_headers": [[], []]}
         assert unpacked(status.payload) == ({"reject": [404, "Not Found"]} if fail else expected)
-        context.finish()
 
 
 SIP = {

@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import Context
 from sandbox.program import Program
 from sandbox.status import Tag
 from sidecar.kind import Kind
@@ -150,7 +150,7 @@ def test_what_is_told_is_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
         context = Context(suspends=False)
         text = f"function main() {{ return {expression} }}"
         program = Program(key="a", name="a", suspends=False, text=text, adapter=ADAPTER)
-        context.load(program, RunBounds(1000, 1000, 10))
+        context.load(program)
         context.limit_time(5.0)
         assert context.start(b"\x80", "", 0.0).tag is Tag.THREW, expression
 
@@ -171,7 +171,7 @@ def test_the_surroundings_are_the_engines(suspends: bool) -> None:
     """
     context = Context(suspends)
     program = Program(key="a", name="a", suspends=suspends, text=text, adapter=ADAPTER)
-    context.load(program, RunBounds(1_000_000, 1000, 10))
+    context.load(program)
     context.limit_time(5.0)
     found = msgspec.msgpack.decode(context.start(b"\x80", "", 0.0).payload)
     for name, members in found.items():

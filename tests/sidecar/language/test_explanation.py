@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.engine import Context, RunBounds
+from sandbox.engine import Context
 from sandbox.outcome import Location, Threw
 from sandbox.program import Program
 from sandbox.stack import threw
@@ -25,7 +25,7 @@ def tree(text: str) -> SyntaxTree:
 def thrown(text: str) -> Threw:
     context = Context(suspends=False)
     program = Program(key="1", name="a.js", suspends=False, text=text, adapter=ADAPTER)
-    context.load(program, RunBounds(10_000, 1_000, 10))
+    context.load(program)
     context.limit_time(1)
     status = context.start(msgspec.msgpack.encode({"routing": {"cli": "1"}, "list": [{}]}), "", 0.0)
     assert status.tag is Tag.THREW, status

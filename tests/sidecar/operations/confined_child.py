@@ -75,7 +75,7 @@ async def serve() -> None:
     from sandbox import engine  # noqa: PLC0415 - imported under the restrictions
     from sandbox.pool import Pool, PoolSettings  # noqa: PLC0415
 
-    say(f"engine={engine.Context(True).usable}")
+    say(f"engine={engine.Context(True).idle}")
     pool = Pool(PoolSettings(workers=1, slow_workers=1))
     await pool.start()
     say(f"pool confined={pool.state().confined}")

@@ -2,7 +2,7 @@
 #ifndef ENGINE_ALLOCATOR_H
 #define ENGINE_ALLOCATOR_H
 
-#include "library.h"
+#include "engine/library.h"
 
 struct allocator {
     size_t used; /* bytes of all blocks, as large as they were made */

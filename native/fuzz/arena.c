@@ -2,7 +2,7 @@
  * overlap (each is filled with a byte of its own and looked at before it goes), hold to the limit, and leave nothing in
  * use at the end. Each three bytes are one step: what to do, with which block, how large. */
 
-#include "../engine/arena.h"
+#include "engine/arena.h"
 
 #include <stdlib.h>
 #include <string.h>

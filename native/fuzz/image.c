@@ -3,7 +3,7 @@
  * The second half changes bytes of an image, which is sealed anew as one could who has broken out of the engine: it is
  * taken or refused, nothing outside the heap is written, and afterwards the runs are as before. */
 
-#include "../engine/image.h"
+#include "engine/image.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,0 +1,19 @@
+/* Math.random by a generator of our own, xoshiro256++ (Blackman and Vigna, 2019), whose seed is given: the same seed
+ * gives the same numbers, and its state lies in the engine's heap, so that a run that waited goes on with it. */
+#ifndef ENGINE_RANDOM_H
+#define ENGINE_RANDOM_H
+
+#include "library.h"
+
+struct random {
+    uint64_t state[4];
+};
+
+/* Puts our Math.random in place of the engine's. False with an exception of the engine's. */
+bool random_open(JSContext *context);
+void random_seed(struct random *random, uint64_t seed);
+
+/* The generator of a context; whoever opens it has this function. */
+struct random *random_of(JSContext *context);
+
+#endif
