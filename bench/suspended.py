@@ -116,7 +116,7 @@ async def _waiting(count: int) -> Waiting:
         PoolSettings(
             workers=1,
             slow_workers=0,
-            worker=WorkerSettings(memory_bytes=8_000_000_000, warm_contexts=0),
+            worker=WorkerSettings(memory_bytes=8_000_000_000),
             queue_bytes=(count + 1) * 100_000,
         )
     )

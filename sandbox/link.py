@@ -44,7 +44,6 @@ class LoadMessage(NamedTuple):
     key: str
     name: str
     suspends: bool
-    fresh: bool
     text: str
     adapter: str
     modules: dict[str, str]
@@ -60,7 +59,6 @@ class LoadMessage(NamedTuple):
             key=self.key,
             name=self.name,
             suspends=self.suspends,
-            fresh=self.fresh,
             text=self.text,
             adapter=self.adapter,
             modules=self.modules,
@@ -146,7 +144,6 @@ def load(program: Program) -> list[Any]:
         program.key,
         program.name,
         program.suspends,
-        program.fresh,
         program.text,
         program.adapter,
         dict(program.modules),

@@ -5,7 +5,7 @@ its end of the link, and the shared page, in that order. Nothing is answered; th
 import struct
 from typing import Final, NamedTuple
 
-_PACKED: Final = struct.Struct("=QIiB")
+_PACKED: Final = struct.Struct("=QiB")
 ORDER_BYTES: Final = _PACKED.size
 DESCRIPTORS: Final = 2
 
@@ -14,8 +14,7 @@ class Order(NamedTuple):
     """How the worker is set up."""
 
     memory_bytes: int
-    """Address space of the process."""
-    warm_contexts: int
+    """Of the process; see WorkerSettings."""
     niceness: int
     required: bool
     """Whether it ends where it cannot confine itself."""
@@ -32,5 +31,5 @@ def read_order(packet: bytes, descriptors: int) -> Order | None:
     """The order in a packet that came with so many descriptors; None where it is none."""
     if len(packet) != ORDER_BYTES or descriptors != DESCRIPTORS:
         return None
-    memory_bytes, warm_contexts, niceness, required = _PACKED.unpack(packet)
-    return Order(memory_bytes, warm_contexts, niceness, required == 1) if required in (0, 1) else None
+    memory_bytes, niceness, required = _PACKED.unpack(packet)
+    return Order(memory_bytes, niceness, required == 1) if required in (0, 1) else None

@@ -52,9 +52,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How each worker is set up."""
 
     memory_bytes: int = 2_000_000_000
-    """Address space of the process."""
-    warm_contexts: int = 2_000
-    """Contexts kept ready, about 0.2 MB each."""
+    """Memory of the process, beside the heap of the run that it is in, and the most of that."""
     require_confinement: bool = True
     """A worker that cannot confine itself ends instead of serving."""
 
@@ -112,7 +110,7 @@ class WorkerProcess(asyncio.Protocol):
         Raises ConfinementRefused, WorkerFailed where it ends before it is ready or is not in time, or OSError where
         the machine has no room for it.
         """
-        order = Order(settings.memory_bytes, settings.warm_contexts, niceness, settings.require_confinement)
+        order = Order(settings.memory_bytes, niceness, settings.require_confinement)
         try:
             self._make_page()
             self._order(parent, order)

@@ -18,20 +18,18 @@ _RESERVED: Final = frozenset(
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of one script. Two versions never share a key, and two scripts never share a context.
+    """One version of one script. Two versions never share a key.
 
     Raises ValueError for an entry that is not the name of a function, and for modules of a program that does not
     suspend.
     """
 
     key: str
-    """Names this version among all; runs of the same key for the same customer may follow each other in one context."""
+    """Names this version among all; it is loaded once for all its runs."""
     name: str
     """The author's file name, as errors show it."""
     suspends: bool
     """Whether a run may wait: it has promises, timers, modules and host calls then."""
-    fresh: bool = False
-    """Whether each run is to have a context of its own: a run may leave something in it that another would see."""
     text: str
     adapter: str
     """Trusted JavaScript, an expression that gives ``{prepare, collect, caught}``; see runtime/run.js."""

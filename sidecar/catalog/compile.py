@@ -112,7 +112,6 @@ def make_script(
         text=text,
         runnable=prepared.text,
         entries=prepared.entries,
-        leaves_traces=prepared.leaves_traces,
         uuid=uuid,
         app=app,
         environment=environment or {},

@@ -35,8 +35,6 @@ class Script:
     """The text as the sandbox runs it, its import and export statements rewritten."""
     entries: tuple[str, ...]
     """Functions that a caller may name."""
-    leaves_traces: bool = False
-    """Whether a run of it may leave something for the next in the same context: see `sidecar.language.traces`."""
     uuid: str = ""
     app: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)

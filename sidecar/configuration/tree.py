@@ -32,10 +32,8 @@ class SandboxSection(Section, frozen=True):
     memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 100_000_000
     """JavaScript heap of one script, unless the script's own entry says otherwise."""
     worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 2_000_000_000
-    """Address space of one worker process, over all the contexts that it keeps warm."""
-    warm_contexts: Count = 2_000
-    """Contexts that one worker keeps ready: one for each customer of each script version. About 0.2 MB each; the least
-    recently used goes first."""
+    """Memory of one worker process beside the heap of the script that it runs: its loaded programs and waiting
+    runs."""
     cpu_ms: Count = 2_000
     """Processor time of one run; the run's wall-clock timeout bounds it as well."""
     stall_ms: Count = 20

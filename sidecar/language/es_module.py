@@ -15,7 +15,6 @@ from sidecar.kind import MAIN, RULES, Kind
 from sidecar.language.exports import exported_functions
 from sidecar.language.names import find_names
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
-from sidecar.language.traces import leaves_traces
 
 REWRITE_SECONDS: Final = 10.0
 
@@ -36,8 +35,6 @@ class Prepared(NamedTuple):
     entries: tuple[str, ...]
     """Names of functions that a caller may call: ``main``, which stands for the whole text where it speaks the older
     dialect, and an App's exported functions, each under the name by which it was exported."""
-    leaves_traces: bool = False
-    """Whether a run may leave something in its context, so that the next needs one of its own."""
 
 
 def prepare(text: str, kind: Kind) -> Prepared:
@@ -45,7 +42,7 @@ def prepare(text: str, kind: Kind) -> Prepared:
     if text.startswith("#!"):
         # A comment, where it begins a text (ECMA-262 12.5); what runs is the body of a function, which it does not.
         text = f"//{text[2:]}"
-    return _without_modules(text, kind)._replace(leaves_traces=leaves_traces(text))
+    return _without_modules(text, kind)
 
 
 def _without_modules(text: str, kind: Kind) -> Prepared:

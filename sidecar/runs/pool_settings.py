@@ -13,14 +13,13 @@ CALL_INPUT_BYTES: Final = 500_000
 
 
 def decision_pool(configuration: Configuration) -> PoolSettings:
-    """For scripts that decide: many runs, each over in less than a millisecond, in contexts that stay warm."""
+    """For scripts that decide: many runs, each over in less than a millisecond of programs that stay loaded."""
     sandbox = configuration.sandbox
     return PoolSettings(
         workers=sandbox.workers,
         slow_workers=sandbox.slow_workers,
         worker=WorkerSettings(
             memory_bytes=sandbox.worker_memory_bytes,
-            warm_contexts=sandbox.warm_contexts,
             require_confinement=sandbox.require_confinement,
         ),
         stall_seconds=sandbox.stall_ms / 1000,
@@ -29,7 +28,7 @@ def decision_pool(configuration: Configuration) -> PoolSettings:
 
 
 def call_pool(configuration: Configuration) -> PoolSettings:
-    """For scripts that drive calls: a context for each call, held for as long as the call lasts."""
+    """For scripts that drive calls: runs that wait between their turns, for as long as a call lasts."""
     voice, sandbox = configuration.voice, configuration.sandbox
     return PoolSettings(
         workers=max(1, voice.call_workers),
@@ -38,7 +37,6 @@ def call_pool(configuration: Configuration) -> PoolSettings:
         slow_workers=0,
         worker=WorkerSettings(
             memory_bytes=voice.call_worker_memory_bytes,
-            warm_contexts=0,
             require_confinement=sandbox.require_confinement,
         ),
         stall_seconds=sandbox.stall_ms / 1000,

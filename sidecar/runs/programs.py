@@ -48,7 +48,6 @@ class Programs:
             key=key,
             name=script.name,
             suspends=RULES[script.kind].waits,
-            fresh=script.leaves_traces,
             text=script.runnable,
             adapter=self._adapter,
             entries=script.entries,

@@ -12,7 +12,6 @@ from sandbox.engine import Context, RunBounds, Status
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion, Returned, Threw
 from sandbox.pool import Pool, PoolSettings, Run
-from sandbox.process import WorkerSettings
 from sandbox.program import Invocation, Limits, Program
 from sandbox.stack import threw
 from sandbox.status import Tag
@@ -169,7 +168,7 @@ class Asked:
         self.ends += 1
 
 
-SMALL = PoolSettings(workers=1, slow_workers=1, worker=WorkerSettings(warm_contexts=20))
+SMALL = PoolSettings(workers=1, slow_workers=1)
 
 
 @asynccontextmanager

@@ -82,7 +82,7 @@ OTHERS: list[tuple[str, tuple[type[Outcome], ...]]] = [
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def pool() -> AsyncIterator[Pool]:
-    settings = PoolSettings(workers=2, slow_workers=1, worker=WorkerSettings(warm_contexts=50))
+    settings = PoolSettings(workers=2, slow_workers=1)
     async with running_pool(settings) as serving:
         yield serving
 

@@ -18,7 +18,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.pool import Pool, PoolSettings
-from sandbox.process import WorkerProcess, WorkerSettings
+from sandbox.process import WorkerProcess
 from sandbox.program import Invocation, Limits
 from sandbox.seating import CROWDED
 from tests.sandbox.support import (
@@ -254,7 +254,7 @@ def call(pool: Pool, customer: str, text: str = "const main = () => ask(1)", **l
     return submit(pool, invocation, host=host)[1], host
 
 
-BY_CUSTOMER = PoolSettings(workers=3, by_customer=True, slow_workers=0, worker=WorkerSettings(warm_contexts=0))
+BY_CUSTOMER = PoolSettings(workers=3, by_customer=True, slow_workers=0)
 LOOP_IN_CALL = "function main() { new Array(2**32-1).sort(); }"
 
 
@@ -333,11 +333,10 @@ async def test_customers_of_one_script_share_nothing_of_it(pool: Pool) -> None:
     assert {await run(f"customer {n}") for n in range(10)} == {packed(1)}
 
 
-async def test_each_run_of_a_program_that_leaves_traces_has_a_context_of_its_own(pool: Pool) -> None:
+async def test_a_run_leaves_nothing_in_its_worker(pool: Pool) -> None:
     text = "function main() { globalThis.n = (globalThis.n ?? 0) + 1; Array.prototype.zz = n; return n; }"
     for suspends in (False, True):
-        fresh = program(text, suspends, fresh=True)
-        assert [await value(pool, fresh) for _ in range(5)] == [1] * 5
+        assert [await value(pool, program(text, suspends)) for _ in range(5)] == [1] * 5
 
 
 async def test_a_program_that_nobody_has_seen_return_runs_where_the_fewest_wait() -> None:

@@ -15,7 +15,6 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.pool import Pool, PoolSettings
-from sandbox.process import WorkerSettings
 from tests.sandbox.support import (
     ASKS,
     BUSY,
@@ -63,7 +62,7 @@ async def test_a_worker_that_frees_what_a_long_run_held_is_not_taken_for_one_tha
       for (const end = Date.now() + 700; Date.now() < end;);
       throw new Error('mine');
     }"""
-    settings = PoolSettings(workers=1, slow_workers=0, worker=WorkerSettings(warm_contexts=0))
+    settings = PoolSettings(workers=1, slow_workers=0)
     async with running_pool(settings) as pool:
         host = Asked()
         waits = program("const main = () => ask(1)", SUSPENDS, adapter=HOST_ADAPTER)
