@@ -87,7 +87,7 @@ async def end(process: WorkerProcess) -> None:
 
 # ---- orders ----
 
-numbers = st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(-(2**31), 2**31 - 1), st.booleans()
+numbers = st.integers(0, 2**64 - 1), st.integers(-(2**31), 2**31 - 1), st.booleans()
 
 
 @given(st.builds(Order, *numbers))
