@@ -49,11 +49,3 @@ bool rejections_take(struct rejections *rejections, JSContext *context, unsigned
     forget(context, rejection);
     return true;
 }
-
-void rejections_clear(struct rejections *rejections, JSContext *context) {
-    for (unsigned place = 0; place < REJECTIONS_MOST; place++) {
-        if (rejections->places[place].kept) {
-            forget(context, &rejections->places[place]);
-        }
-    }
-}

@@ -26,6 +26,4 @@ bool rejections_any(const struct rejections *rejections);
 /* Forgets the promise in a place and gives its reason, which the caller frees. False where there is none. */
 bool rejections_take(struct rejections *rejections, JSContext *context, unsigned place, JSValue *reason);
 
-void rejections_clear(struct rejections *rejections, JSContext *context);
-
 #endif
