@@ -257,6 +257,8 @@ class Deciding:
         assert before is not None  # noqa: S101 - set before the run was
         try:
             after = routing_result.read_result(outcome.value, before)
+            if self._index + 1 < len(self._steps) and isinstance(after, routing_host.RoutingState):
+                after = routing_host.handed_on(after)
         except RuleViolation as error:
             step.count.failures += 1
             failure = rule_broken(error, step.program.name, step.program.text)
@@ -272,7 +274,7 @@ class Deciding:
     def _advance(self, state: routing_host.RoutingState) -> None:
         self._index += 1
         if self._index < len(self._steps):
-            self._start(self._steps[self._index], routing_host.handed_on(state))
+            self._start(self._steps[self._index], state)
             return
         if state.routing is self._request.routing:
             # Every script failed and was passed over: the switch's own decision, as it was.

@@ -97,9 +97,7 @@ def any_initial_state(routing: Raw) -> RoutingState:
 
 
 def handed_on(state: RoutingState) -> RoutingState:
-    """What a script left as the next one is given it."""
-    if state.given is not None:
-        return state
+    """What a script left as the next one is given it. Raises RuleViolation where it cannot be."""
     seen = seen_of(state.routing)
     if seen is None:
         given = _as_given(unpack_routing(state.routing))

@@ -387,6 +387,23 @@ async def test_globals_run_around_the_assigned_script_each_on_what_the_one_befor
     assert desk.answer.script.id == "own"
 
 
+async def test_a_result_that_the_next_script_cannot_be_given_is_a_failure_of_the_one_that_left_it() -> None:
+    desk = Desk(routes={("acme", "uk"): assignment("own")}, first=[assignment("first")])
+    desk.ask()
+    # Its text reads like an infinite number in MessagePack, for which values are looked through once more.
+    nested: Any = "\x7f\U0001f600" + "x" * 198
+    for _ in range(600):
+        nested = [nested]
+    desk.runner.runs[0].returns(routing=ROUTING | {"x": nested})
+    own = desk.runner.runs[1]
+    assert own.data["routing"] == ROUTING
+    own.returns()
+    assert desk.answer.outcome == "script_error"
+    assert unpack_routing(desk.answer.routing) == ROUTING
+    assert desk.told[0].failed_script == "first"
+    assert desk.decisions.pending == 0
+
+
 async def test_a_global_that_refuses_ends_the_decision() -> None:
     desk = Desk(routes={("acme", "uk"): assignment("own")}, first=[assignment("first")])
     desk.ask()
