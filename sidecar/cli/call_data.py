@@ -14,12 +14,16 @@ from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity
 from sipio.errors import MalformedMessage
-from sipio.routing import RoutingRequest, pack_routing
+from sipio.routing import RoutingRequest, SipRequest, pack_routing
 from sipio.routing_shape import check_routing
+from sipio.sound_text import with_sound_text
 
 STANDARD_INPUT: Final = "-"
 DATA_BYTES: Final = 16_777_216
 """The largest file read: many times what a switch may send, and no accident like /dev/zero."""
+
+INTEGER_DIGITS: Final = 20
+"""Characters of the longest integer of 64 bits, with its sign."""
 
 REQUEST_KEYS: Final = frozenset(field.name for field in msgspec.structs.fields(RoutingRequest))
 SHARED_KEYS: Final = frozenset({"egress_routing", "headers", "remove_headers"})
@@ -51,7 +55,13 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
     """
     name, text = _read(file)
     try:
-        given = json.loads(text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_repetition)
+        given = json.loads(
+            text,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+            object_pairs_hook=_no_repetition,
+        )
     except json.JSONDecodeError as error:
         message = f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
         problem = Problem(name, error.lineno, error.colno, Severity.ERROR, message)
@@ -64,6 +74,9 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
         routing = msgspec.convert(fields, _Routed).routing
         request = msgspec.convert({**fields, "routing": pack_routing(routing)}, RoutingRequest)
         check_routing(routing, "routing")
+        if request.sip is not None:
+            sip = msgspec.convert(with_sound_text(request.sip), SipRequest)
+            request = msgspec.structs.replace(request, sip=sip)
     except msgspec.ValidationError as error:
         message = str(error).replace("`$.", "`").replace(" - at", " at")
         raise InputError(Problem(name, 0, 0, Severity.ERROR, message)) from error
@@ -144,6 +157,13 @@ def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
         raise ValueError(f"{digits[:40]} is past the largest number")
+    return number
+
+
+def _integer(digits: str) -> int:
+    number = int(digits) if len(digits) <= INTEGER_DIGITS else None
+    if number is None or not -(2**63) <= number < 2**64:
+        raise ValueError(f"{digits[:40]} is past 64 bits, which no switch can send as a number")
     return number
 
 

@@ -48,6 +48,12 @@ def test_a_whole_request(tmp_path: Path) -> None:
     assert request.sip == SipRequest(uri="sip:1@h", headers=[("X", "1")])
 
 
+def test_half_of_a_surrogate_pair_is_its_escape_to_a_script_wherever_it_stands(tmp_path: Path) -> None:
+    request = read(tmp_path, r'{"routing":{"x":"\ud800"},"sip":{"uri":"\udfff","headers":[["\ud800","1"]]}}')
+    assert unpack_routing(request.routing) == {"x": r"\ud800"}
+    assert request.sip == SipRequest(uri=r"\udfff", headers=[(r"\ud800", "1")])
+
+
 def test_a_sip_request_of_a_wrong_shape_is_named_by_its_place(tmp_path: Path) -> None:
     assert "at `sip.headers[0]`" in problem(tmp_path, '{"routing":{},"sip":{"headers":[["X"]]}}')
     assert "unknown field `header`" in problem(tmp_path, '{"routing":{},"sip":{"header":[]}}')
@@ -74,6 +80,12 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("{}", 'call.json: error: needs the key "routing"'),
         ('{"routing":{"x":NaN}}', "call.json: error: is not JSON: NaN has no meaning in JSON"),
         ('{"routing":{"x":1e999}}', "call.json: error: is not JSON: 1e999 is past the largest number"),
+        (
+            '{"routing":{"x":18446744073709551616}}',
+            "call.json: error: is not JSON: 18446744073709551616 is past 64 bits",
+        ),
+        ('{"routing":{"x":-9223372036854775809}}', "call.json: error: is not JSON: -9223372036854775809 is past 64"),
+        ('{"routing":{"x":1%s}}' % ("0" * 5000), f"call.json: error: is not JSON: 1{'0' * 39} is past 64 bits"),
         ('{"routing":{"cli":1,"cli":2}}', "call.json: error: is not JSON: the key 'cli' stands twice"),
         ('{"routing":[]}', "call.json: error: Expected `object`, got `array` at `routing`"),
         ('{"routing":{},"timeout_ms":"2"}', "call.json: error: Expected `int | null`, got `str` at `timeout_ms`"),
