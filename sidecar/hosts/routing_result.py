@@ -28,6 +28,12 @@ VALUES: Final = 50_000
 """Values in a result, or as many as the script was given. A decision has some hundred; the daemon looks at them one by
 one, and of a million it would be at the expense of everybody's calls."""
 
+NESTING: Final = 900
+"""Lists and objects in one another in a routing that a script leaves. Python reads some 1,000, less the calls that it
+is in: what can just be read here could not be read where the switch is told it."""
+
+_TOO_DEEP: Final = f"it is nested more than {NESTING} deep"
+
 UNREAD: Final = 10
 """Keys that a script put beside those that are read, of which it is told; routing.js gives no more."""
 
@@ -142,7 +148,9 @@ def _check_destination(destination: Any, cli: Any, numbers: "_Numbers") -> None:
 def _read(value: bytes) -> _Result:
     try:
         return _decode(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise RuleViolation(f"the result has the wrong shape: {_TOO_DEEP}") from None
+    except (msgspec.MsgspecError, ValueError) as error:
         raise RuleViolation(f"the result has the wrong shape: {error}") from None
 
 
@@ -157,7 +165,9 @@ def _packed(routing: dict[str, Any]) -> Raw:
     """A routing as the switch is told it. Raises RuleViolation for what no script can have written."""
     try:
         packed = pack_routing(routing)
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise RuleViolation(f"the result has the wrong shape: {_TOO_DEEP}") from None
+    except (TypeError, ValueError) as error:
         raise RuleViolation(f"the result has the wrong shape: {error}") from None
     if look(packed) is None and (odd := _odd_value(routing)):
         raise RuleViolation(f"the result has the wrong shape: {odd}")
@@ -165,10 +175,12 @@ def _packed(routing: dict[str, Any]) -> Raw:
 
 
 def _odd_value(routing: dict[str, Any]) -> str:
-    """What in a result JavaScript has no word for, in words; empty where there is nothing."""
-    waiting: list[Any] = [routing]
+    """What in a result JavaScript has no word for or is too deep, in words; empty where there is nothing."""
+    waiting: list[tuple[Any, int]] = [(routing, 1)]
     while waiting:
-        container = waiting.pop()
+        container, depth = waiting.pop()
+        if depth > NESTING:
+            return _TOO_DEEP
         if type(container) is dict:
             for key in container:
                 if type(key) is not str:
@@ -176,7 +188,7 @@ def _odd_value(routing: dict[str, Any]) -> str:
             container = container.values()
         for value in container:
             if type(value) in (dict, list):
-                waiting.append(value)
+                waiting.append((value, depth + 1))
             elif type(value) is float and not isfinite(value):
                 return f"{value} is no number"
             elif type(value) in (bytes, datetime, msgspec.msgpack.Ext):

@@ -35,6 +35,7 @@ from sidecar.configuration.tree import Configuration, DecisionSection
 from sidecar.decisions import deciding
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.hosts import routing_result
 from sidecar.kind import Kind
 from sidecar.sip_answer import SipAnswer
 from sipio.errors import MalformedMessage
@@ -352,6 +353,22 @@ async def test_a_result_that_must_not_reach_the_switch_is_a_script_error(result:
     desk.ask()
     desk.runner.runs[0].returns(**result)
     assert (desk.answer.code, desk.answer.outcome) == (500, "script_error")
+
+
+async def test_a_result_is_refused_that_is_nested_deeper_than_who_tells_the_switch_could_read() -> None:
+    for depth in range(routing_result.NESTING - 1, 1_000):
+        desk = assigned(error_action=SipAnswer(500, "Script Error"))
+        nested = b"\x82" + msgspec.msgpack.encode("egress_routing") + b"\x90\xa1x" + b"\x91" * depth + b"\xc0"
+        desk.ask()
+        desk.runner.runs[0].end(Returned(b"\x81" + msgspec.msgpack.encode("routing") + nested))
+        assert desk.decisions.pending == 0
+        if depth < routing_result.NESTING:
+            assert desk.answer.outcome == "returned"
+            assert unpack_routing(desk.answer.routing)["x"]
+        else:
+            assert desk.answer.outcome == "script_error"
+            assert desk.told[0].failure is not None
+            assert desk.told[0].failure.message.endswith("it is nested more than 900 deep")
 
 
 async def test_an_odd_number_that_the_switch_itself_sent_passes() -> None:
