@@ -28,6 +28,9 @@ NAME: Final = "worker-parent"
 """As `ps -o comm` shows it."""
 _ORDERS: Final = 3
 """Where the daemon's orders come in: after standard input, output and error, so that nothing is printed to another."""
+_SOONER: Final = 300
+"""By how many thousandths of the machine's memory, or of the service's, the kernel takes a worker for larger than it is
+when it looks for what to kill for want of memory: a worker's death costs its runs, the daemon's all calls."""
 _OPEN_FILES: Final = 16
 """More than it ever has; few, so that a worker's closing of all of them takes no time where the kernel has no call for
 it."""
@@ -45,9 +48,12 @@ def main(orders: int, daemon: int, intl: tuple[int, int], trusted: int) -> None:
     if os.getppid() != daemon:
         os._exit(0)
     confinement.call_itself(NAME)
+    _go_sooner_than_the_daemon()
     library.use(*intl)
-    for text in json.loads(Path(f"/proc/self/fd/{trusted}").read_bytes()):
-        engine.compile_trusted(text)
+    os.lseek(trusted, 0, os.SEEK_SET)
+    with open(trusted, "rb") as file:
+        for text in json.loads(file.read()):
+            engine.compile_trusted(text)
     warm_up()
     parent = _Parent(daemon)
     # The daemon's standard error was kept to tell of what fails up to here.
@@ -68,6 +74,13 @@ def main(orders: int, daemon: int, intl: tuple[int, int], trusted: int) -> None:
             parent.fork(order, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _go_sooner_than_the_daemon() -> None:
+    """For want of memory: this process, whose successor is soon there, and its workers, which inherit it."""
+    score = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError):  # no /proc, or one that nothing may be written to
+        score.write_text(str(min(1000, int(score.read_text(encoding="ascii")) + _SOONER)), encoding="ascii")
 
 
 class _Parent:
