@@ -92,7 +92,7 @@ def limit_resources(memory_bytes: int) -> None:
         (resource.RLIMIT_NOFILE, 1),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(limit, (value, value))
+        _limit(limit, value)
 
 
 def drop_capabilities() -> None:
@@ -109,7 +109,14 @@ def limit_parent(open_files: int) -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(limit, (value, value))
+        _limit(limit, value)
+
+
+def _limit(limit: int, value: int) -> None:
+    """To no more than this; to less where whoever started the daemon allows it less."""
+    hard = resource.getrlimit(limit)[1]
+    lowest = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(limit, (lowest, lowest))
 
 
 def call_itself(name: str) -> None:

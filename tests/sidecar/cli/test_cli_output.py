@@ -47,6 +47,8 @@ CONFIG = '"$0" config --config sidecar.toml'
         (f"{CONFIG} >/dev/full 2>/dev/full", 1, ""),
         (f"{CONFIG} | true", 141, ""),
         (f"{CONFIG} 2>&1 | head -n 1", 0, ""),
+        # Less than a worker's memory as configured.
+        (f"ulimit -v 1500000; {RUN} >/dev/null", 3, ""),
     ],
 )
 def test_output_that_is_not_read(desk: Path, line: str, status: int, errors: str) -> None:
