@@ -6,7 +6,8 @@
 #include "primitives.h"
 #include "reader.h"
 
-/* Properties and elements between two looks at the clock where no code of the author's runs, which looks itself. */
+/* Properties, elements and proxies between two looks at the clock where no code of the author's runs, which looks
+ * itself. */
 #define STEPS_BETWEEN_LOOKS 1024
 
 /* The object that a value is written inside of, and the next one outwards. */
@@ -160,9 +161,13 @@ static int is_array(struct writer *writer, JSValueConst object) {
     if (!quickjs.JS_IsProxy(object)) {
         return quickjs.JS_IsArray(object);
     }
-    /* Proxies of proxies, to any depth. */
+    /* Proxies of proxies, to any depth: as many as there is memory for, and in each element again. */
     JSValue target = quickjs.JS_GetProxyTarget(writer->context, object);
     while (target.tag == JS_TAG_OBJECT && quickjs.JS_IsProxy(target)) {
+        if (interrupted(writer)) {
+            quickjs.JS_FreeValue(writer->context, target);
+            return -1;
+        }
         JSValue next = quickjs.JS_GetProxyTarget(writer->context, target);
         quickjs.JS_FreeValue(writer->context, target);
         target = next;

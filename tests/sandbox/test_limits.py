@@ -30,6 +30,17 @@ async def test_processor_time(pool: Pool) -> None:
     assert (await ask(pool, HOSTILE, cpu_seconds=0.05)).outcome == TimedOut(TimeLimit.CPU)
 
 
+async def test_processor_time_of_proxies_of_proxies_in_the_result(pool: Pool) -> None:
+    text = """function main() {
+      let chain = [];
+      for (let n = 0; n < 200_000; n++) chain = new Proxy(chain, {});
+      const last = new Proxy(chain, { get: (target, key) => (key === "length" ? 0 : undefined) });
+      return new Array(1_000).fill(last);
+    }"""
+    assert (await ask(pool, text, cpu_seconds=0.3, wall_seconds=9)).outcome == TimedOut(TimeLimit.CPU)
+    assert pool.state().deaths == {}
+
+
 async def test_wall_time_of_a_run_that_is_busy(pool: Pool) -> None:
     began = time.monotonic()
     assert (await ask(pool, HOSTILE, cpu_seconds=9, wall_seconds=0.1)).outcome == TimedOut(TimeLimit.WALL)

@@ -292,6 +292,8 @@ LEAVES = st.sampled_from(
         "new Proxy([], {})",
         "new Proxy(new Proxy([1, 2], {}), {})",
         "new Proxy({ a: 1, b: 2 }, {})",
+        "(() => { let p = []; for (let n = 0; n < 1e5; n++) p = new Proxy(p, {});"
+        " return new Proxy(p, { get: (t, k) => (k === 'length' ? 0 : undefined) }) })()",
         "globalThis.Math",
         "new Proxy(() => 1, {})",
         "new Proxy([1, 2], { get: (t, k) => (k === 'length' ? 3 : t[k]) })",
