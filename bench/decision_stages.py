@@ -110,13 +110,12 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
     invocation = Invocation(program=program, input=packed, limits=limits, correlation_id=request.call_id)
     packer = link.packer()
     answer_of_worker = packer.pack(link.done(7, Tag.RETURNED, result, None, 60, 60))
-    from_worker = link.unpacker()
+    from_worker = link.unpacker_up()
 
     def unpack() -> list[Any]:
         from_worker.feed(answer_of_worker)
         return list(from_worker)
 
-    [answer] = unpack()
     output = open_output(LogSection(), os.open(os.devnull, os.O_WRONLY))
     log, metrics = DecisionLog(LogSection(), output), DecisionMetrics()
     events: Events[EndedDecision] = Events()
@@ -147,8 +146,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         ),
         "link: pack the run": lambda: packer.pack(link.run(7, invocation, 2.0)),
         "(worker) QuickJS, parse to stringify": script,
-        "link: unpack the answer": unpack,
-        "link: check the answer": lambda: link.read_up(answer),
+        "link: unpack and check the answer": unpack,
         "decide: read and check the result": lambda: routing_result.read_result(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
         "record: log line, metrics": lambda: events.publish(ended_one, request.call_id),

@@ -15,13 +15,22 @@ from sandbox.outcome import (
     TimedOut,
     TimeLimit,
 )
-from sandbox.program import Invocation
+from sandbox.program import Invocation, Limits
 from sandbox.stack import threw
 from sandbox.status import OF_WORKER, Tag
 
 LOG_LINES: Final = 2_000
 """Lines kept of one run: a log of 64 KB in lines of nothing, since the runtime counts 32 characters for each. Reading
 20,000 took the event loop 40 ms."""
+
+SHORT_PAYLOAD_BYTES: Final = 64 * 1024
+"""Of what belongs to any other tag than a result: runtime/failure.js cuts an error to some 6,000 characters, of which
+JSON makes six bytes each at most."""
+CHARACTER_BYTES: Final = 3
+"""Of a character that the runtime counts, in UTF-8, at most."""
+LOG_SLACK_BYTES: Final = 64 * 1024
+"""Of console lines beyond their limit: what says that the rest is cut, and 16 rejections that nobody awaited."""
+LIST_HEAD_BYTES: Final = 5
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _BOUNDS: Final = {bound.encode(): bound for bound in Bound}
@@ -33,6 +42,8 @@ def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | 
     """What a status means; None for one that the runtime never gives."""
     if tag == Tag.RETURNED:
         return Returned(payload) if len(payload) <= invocation.limits.result_bytes else None
+    if len(payload) > SHORT_PAYLOAD_BYTES:
+        return None
     if tag == Tag.THREW:
         return threw(invocation.program.name, payload)
     if tag == Tag.OUT_OF_TIME:
@@ -46,17 +57,26 @@ def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | 
     return None
 
 
-def read_calls(packed: bytes) -> list[tuple[int, str, list[Any]]] | None:
-    """Host calls: id, name, arguments. None where they cannot be read, being nested too deep if nothing worse."""
+def read_calls(packed: bytes, limits: Limits) -> list[tuple[int, str, list[Any]]] | None:
+    """Host calls: id, name, arguments. None where they cannot be read, being nested too deep if nothing worse, or are
+    more than a run of these limits may ask."""
+    if len(packed) > limits.outbox_bytes + LIST_HEAD_BYTES:
+        return None
     try:
-        return _CALLS.decode(packed)
+        calls = _CALLS.decode(packed)
     except _UNREADABLE:
         return None
+    return calls if len(calls) <= limits.outbox_calls else None
 
 
-def add_lines(log: list[LogLine], packed: bytes) -> None:
-    """Add console lines to a run's log."""
+def add_lines(log: list[LogLine], packed: bytes, limits: Limits) -> None:
+    """Add console lines to the log of a run that has these limits."""
+    most = limits.log_bytes + LOG_SLACK_BYTES
+    if len(log) > LOG_LINES or sum(len(line.text) for line in log) > most:
+        return
     try:
+        if len(packed) > limits.log_bytes * CHARACTER_BYTES + LOG_SLACK_BYTES:
+            raise msgspec.DecodeError("more console output than there can be")
         lines = _LINES.decode(packed)
     except _UNREADABLE:
         log.append(LogLine("warn", "[console output that cannot be read]"))

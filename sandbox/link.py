@@ -287,6 +287,16 @@ def read_up(message: object) -> MessageUp | None:
     return make(message)
 
 
+_LONGEST_UP: Final = max(len(shape) for _, shape in _UP.values())
+
+
+def _message_up(message: list[Any]) -> MessageUp:
+    read = read_up(message)
+    if read is None:
+        raise ValueError("no message of a worker's")
+    return read
+
+
 _DONE: Final = int(Up.DONE)
 
 
@@ -343,9 +353,24 @@ SLOTS: Final = 5
 """How many there are."""
 
 
-def unpacker() -> Any:
-    """A streaming decoder for one end of a link."""
+def unpacker_down() -> Any:
+    """A streaming decoder of what the daemon sends, for `read_down`."""
     return msgpack.Unpacker(max_buffer_size=MESSAGE_BYTES, raw=False, strict_map_key=False, use_list=True)
+
+
+def unpacker_up() -> Any:
+    """A streaming decoder of what a worker sends: it gives a MessageUp for each, and raises ValueError or
+    msgpack.exceptions.UnpackException for what is none, before it takes memory or time."""
+    return msgpack.Unpacker(
+        max_buffer_size=MESSAGE_BYTES,
+        raw=False,
+        use_list=True,
+        max_array_len=_LONGEST_UP,
+        max_map_len=0,
+        max_ext_len=0,
+        # Called for each array as soon as it is whole, those in others first: none that has another in it is ever made.
+        list_hook=_message_up,
+    )
 
 
 def packer() -> Any:

@@ -264,7 +264,7 @@ class Pool:
             self._lanes.release(worker)
         if run is not None and not run.answered:
             if message.log is not None:
-                add_lines(run.log, message.log)
+                add_lines(run.log, message.log, run.invocation.limits)
             if message.busy_micros > self._slow_micros and message.tag != Tag.RETURNED:
                 self._lanes.mark_slow(run.invocation.program)
             outcome = read_outcome(run.invocation, message.tag, message.payload)
@@ -303,10 +303,10 @@ class Pool:
 
     def _host_calls(self, run: Run, message: CallsMessage) -> None:
         if message.log is not None:
-            add_lines(run.log, message.log)
-        calls = read_calls(message.calls)
+            add_lines(run.log, message.log, run.invocation.limits)
+        calls = read_calls(message.calls, run.invocation.limits)
         if calls is None:
-            # Arguments too deep to be read: the run pays.
+            # Arguments too deep to be read, if nothing worse: the run pays.
             self.stop(run, Exceeded(Bound.OUTBOX))
             return
         for call_id, name, arguments in calls:

@@ -28,7 +28,7 @@ from sandbox.link import (
     ReadyMessage,
     packer,
     read_up,
-    unpacker,
+    unpacker_up,
 )
 from sandbox.order import Order
 from sandbox.parent import Parent
@@ -71,7 +71,7 @@ class WorkerProcess(asyncio.Protocol):
     ) -> None:
         self._on_message = on_message
         self._on_exit = on_exit
-        self._input = unpacker()
+        self._input = unpacker_up()
         self._packer = packer()
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
@@ -296,13 +296,15 @@ class WorkerProcess(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.broken:
             return
+        messages: list[Any] = []
         try:
             self._input.feed(data)
-            messages = [read_up(message) for message in self._input]
-        except (ValueError, RecursionError, msgpack.exceptions.UnpackException):
-            messages = [None]
+            for message in self._input:
+                messages.append(message)  # before one that is none, which ends this
+        except (ValueError, msgpack.exceptions.UnpackException):
+            messages.append(None)
         for message in messages:
-            if message is None:
+            if not isinstance(message, tuple):
                 # After a breakout the worker's end is a script's: nothing that it says is believed any more.
                 self.broken = True
                 self.kill()
@@ -310,7 +312,7 @@ class WorkerProcess(asyncio.Protocol):
             if isinstance(message, ReadyMessage):
                 self._is_ready(message)
             else:
-                self._on_message(self, message)
+                self._on_message(self, cast(MessageUp, message))
 
     def _is_ready(self, message: ReadyMessage) -> None:
         self._forget_time()

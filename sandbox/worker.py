@@ -70,7 +70,7 @@ class Worker:
             context.memory_bytes = memory_bytes
         self._suspended = SuspendedRuns()
         self._output = Output(connection)
-        self._input = link.unpacker()
+        self._input = link.unpacker_down()
         self._messages: deque[list[Any]] = deque()
 
     # ---- life ----

@@ -62,9 +62,9 @@ class EngineRun:
         if status.tag is Tag.WAITING:
             status = self._run_jobs()
         if status.lines:
-            add_lines(self._log, self.context.take_log())
+            add_lines(self._log, self.context.take_log(), self.invocation.limits)
         if status.calls:
-            calls = read_calls(self.context.take_outbox())
+            calls = read_calls(self.context.take_outbox(), self.invocation.limits)
             if calls is None:
                 self._end(Exceeded(Bound.OUTBOX))
                 return

@@ -20,13 +20,40 @@ def test_console_lines_and_host_calls_outlive_a_half() -> None:
     assert driven.calls == [[1, "ask", ["?", {"?": "?\U00010000"}]]]
 
 
+LIMITS = Limits()
+
+
 def test_what_no_runtime_has_written_cannot_be_read() -> None:
-    assert read_calls(packed([[1, "kv", ["a"]]])) == [(1, "kv", ["a"])]
+    assert read_calls(packed([[1, "kv", ["a"]]]), LIMITS) == [(1, "kv", ["a"])]
     for broken in (packed([[1, "kv", "no list"]]), b"", b"\x91", b"\x91\x93\x01\xa1\xff\x90", b"\x91" * 5000):
-        assert read_calls(broken) is None
+        assert read_calls(broken, LIMITS) is None
         log: list[LogLine] = []
-        add_lines(log, broken)
+        add_lines(log, broken, LIMITS)
         assert log == [LogLine("warn", "[console output that cannot be read]")]
+
+
+def test_more_calls_than_a_run_may_ask_are_not_read() -> None:
+    assert read_calls(packed([[1, "kv", []]] * 10), Limits(outbox_calls=10)) is not None
+    assert read_calls(packed([[1, "kv", []]] * 11), Limits(outbox_calls=10)) is None
+    one = packed([[1, "kv", ["x" * 80]]])
+    assert read_calls(one, Limits(outbox_bytes=len(one))) is not None
+    assert read_calls(packed([[1, "kv", [[]] * 1000]]), Limits(outbox_bytes=900)) is None
+
+
+def test_the_log_of_a_run_stays_bounded_whatever_its_worker_sends() -> None:
+    limits = Limits(log_bytes=1_000)
+    log: list[LogLine] = []
+    add_lines(log, packed([["log", "\u4e00" * 1_000]]), limits)
+    assert log == [LogLine("log", "\u4e00" * 1_000)]
+    add_lines(log, packed([["log", "x" * 200_000]]), limits)
+    assert log[1:] == [LogLine("warn", "[console output that cannot be read]")]
+    for _ in range(2 * LOG_LINES):
+        add_lines(log, b"", limits)
+    assert len(log) < LOG_LINES
+    log = []
+    for _ in range(1_000):
+        add_lines(log, packed([["log", "x" * 60_000]]), limits)
+    assert sum(len(line.text) for line in log) < 200_000
 
 
 def test_lines_of_nothing_are_few() -> None:
@@ -37,5 +64,5 @@ def test_lines_of_nothing_are_few() -> None:
     assert driven.log[-1][1].endswith("is cut]")
     assert all(earlier == ["log", ""] for earlier, _ in pairwise(driven.log))
     log: list[LogLine] = []
-    add_lines(log, packed([["log", ""]] * (LOG_LINES + 1)))
+    add_lines(log, packed([["log", ""]] * (LOG_LINES + 1)), LIMITS)
     assert len(log) == LOG_LINES

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgpack
 import pytest
 
 from sandbox import link
@@ -49,7 +50,7 @@ LIMITS = Limits(
 
 
 def arrived(message: list[Any]) -> list[Any]:
-    unpacker = link.unpacker()
+    unpacker = link.unpacker_down()
     unpacker.feed(link.packer().pack(message))
     (only,) = unpacker
     assert isinstance(only, list)
@@ -133,10 +134,36 @@ def test_the_others() -> None:
     ],
 )
 def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expected: MessageUp) -> None:
-    assert link.read_up(arrived(message)) == expected
+    unpacker = link.unpacker_up()
+    unpacker.feed(link.packer().pack(message))
+    assert list(unpacker) == [expected]
     assert link.read_up([*arrived(message), 1]) is None
     assert link.read_up(arrived(message)[1:]) is None
     assert link.read_up([arrived(message)[0], *([object()] * (len(message) - 1 or 1))]) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\xdd\x0f\xff\xff\xff",
+        b"\x92\x05\x92\x05\x01",
+        b"\x98",
+        b"\x90",
+        b"\x81\x90\x01",
+        b"\x81\x01\x01",
+        b"\x92\x05\xd6\xff\0\0\0\0",
+        b"\xc7\x01\x05a",
+        b"\x91" * 2000,
+        b"\xc1",
+        b"\xa1\xff",
+    ],
+)
+def test_what_no_worker_says_is_refused_as_soon_as_it_is_known(said: bytes) -> None:
+    unpacker = link.unpacker_up()
+    unpacker.feed(link.packer().pack(link.spent()) + said)
+    assert next(unpacker) == SpentMessage(Up.SPENT)
+    with pytest.raises((ValueError, msgpack.exceptions.UnpackException)):
+        next(unpacker)
 
 
 def test_every_operation_has_a_reader() -> None:

@@ -6,8 +6,10 @@ import signal
 import msgspec
 
 from sandbox.outcome import (
+    Bound,
     Completion,
     Crashed,
+    Exceeded,
     LogLine,
     Returned,
     Threw,
@@ -27,6 +29,7 @@ from tests.sandbox.support import (
     ask,
     begun,
     fast_pid,
+    packed,
     program,
     returned,
     running,
@@ -140,7 +143,23 @@ GARBAGE = [
     msgspec.msgpack.encode({"a": 1}),
     b"\x91" * 2000,
     b"\xdd\xff\xff\xff\xff",
+    b"\xdd\x0f\xff\xff\xff",
+    b"\x81\x90\x01",
+    b"\x80",
+    b"\x07",
 ]
+
+
+IMPOSSIBLE = [
+    ("Z", b""),
+    ("X", b"nothing"),
+    ("", b""),
+    ("R", b"x" * 4000),
+    ("W", b""),
+    ("RR", b"1"),
+    ("E", b"[" + b"[]," * 30_000 + b"[]]"),
+]
+"""Tags and what belongs to them."""
 
 
 async def whole(pool: Pool) -> None:
@@ -160,7 +179,7 @@ async def test_a_worker_that_sends_garbage_is_ended(pool: Pool) -> None:
 
 
 async def test_a_worker_that_answers_what_no_run_can(pool: Pool) -> None:
-    for tag, payload in (("Z", b""), ("X", b"nothing"), ("", b""), ("R", b"x" * 4000), ("W", b""), ("RR", b"1")):
+    for tag, payload in IMPOSSIBLE:
         await whole(pool)
         run, future = submit(pool, program(BUSY, key=f"busy {tag}"), 9000, wall_seconds=9, result_bytes=1000)
         pid = await running(pool, run)
@@ -182,6 +201,15 @@ async def test_a_worker_that_speaks_of_runs_that_it_does_not_have(pool: Pool) ->
         process.data_received(msgspec.msgpack.encode(message))
     assert await value(pool, FINE, 1) == 1
     assert pool.state().confined
+
+
+async def test_a_worker_that_asks_more_than_a_run_may(pool: Pool) -> None:
+    run, future = submit(pool, WAIT, 9000, SUSPENDS, wall_seconds=9, outbox_bytes=1000, host=Asked())
+    await begun(run)
+    process = workers(pool)[fast_pid(pool)].process
+    calls = packed([[1, "ask", [[]] * 1000]])
+    process.data_received(msgspec.msgpack.encode([3, run.id, calls, None, True]))
+    assert (await future).outcome == Exceeded(Bound.OUTBOX)
 
 
 async def test_a_log_that_cannot_be_read(pool: Pool) -> None:
