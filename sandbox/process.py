@@ -93,6 +93,8 @@ class WorkerProcess(asyncio.Protocol):
         self._slots = _NOTHING
         self._pidfd = -1
         self._killed = False
+        self._has_failed = False
+        """It has said what it dies of."""
         self._failure = ""
         """Why it did not become ready, where that is not its exit status."""
         self.pid = 0
@@ -311,8 +313,12 @@ class WorkerProcess(asyncio.Protocol):
                 return
             if isinstance(message, ReadyMessage):
                 self._is_ready(message)
-            else:
+            elif not isinstance(message, FailedMessage):
                 self._on_message(self, cast(MessageUp, message))
+            elif not self._has_failed:
+                # Last words are said once: each is a line in the daemon's log.
+                self._has_failed = True
+                self._on_message(self, message)
 
     def _is_ready(self, message: ReadyMessage) -> None:
         self._forget_time()

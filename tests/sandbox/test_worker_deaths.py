@@ -4,6 +4,7 @@ import os
 import signal
 
 import msgspec
+import pytest
 
 from sandbox.outcome import (
     Bound,
@@ -201,6 +202,13 @@ async def test_a_worker_that_speaks_of_runs_that_it_does_not_have(pool: Pool) ->
         process.data_received(msgspec.msgpack.encode(message))
     assert await value(pool, FINE, 1) == 1
     assert pool.state().confined
+
+
+async def test_last_words_are_heard_once(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+    process = workers(pool)[fast_pid(pool)].process
+    process.data_received(msgspec.msgpack.encode([6, "words"]) * 100)
+    process.data_received(msgspec.msgpack.encode([6, "words"]))
+    assert [record.msg for record in caplog.records] == ["worker_failed"]
 
 
 async def test_a_worker_that_asks_more_than_a_run_may(pool: Pool) -> None:
