@@ -47,7 +47,7 @@ class PooledWorker:
 
     __slots__ = (
         "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "lowered",
-        "outstanding", "process", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
+        "outstanding", "process", "ready_at", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess) -> None:
@@ -73,6 +73,8 @@ class PooledWorker:
         """Whether it has a lower priority than its lane's others, and is to be replaced."""
         self.lost = False
         """Whether that has gone on for so long that nothing waits here any more."""
+        self.ready_at = 0.0
+        """When it became ready, by the loop's clock."""
         self.seen = Sight(0, 0, 0, True)
         self.seen_at = 0.0
         """When it was first seen at that, by the loop's clock."""

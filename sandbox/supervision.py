@@ -39,6 +39,9 @@ LOST_WALL_SECONDS: Final = 0.25
 worker: it may go on until the kernel's timer, past the others' deadlines."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
+STILLBORN: Final = 10
+"""Workers in a row that end within RESTART_SECONDS of their start and have not begun a run: whatever ends them ends the
+next one as well, and further ones wait for as long as after a start that failed."""
 _ORDERLY: Final = ("SIGKILL", "SIGALRM")
 """Signals that end a worker whose memory nobody has tampered with: the daemon's own and the kernel's timer."""
 _NICENESS: Final = {Lane.SLOW: SLOW_NICENESS, Lane.STUCK: STUCK_NICENESS}
@@ -67,6 +70,8 @@ class Supervisor:
         self._starting: set[asyncio.Task[None]] = set()
         self._tick_timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._stillborn = 0
+        """How many were in a row."""
         self.confined = True
         self.started = 0
         self.deaths: dict[str, int] = {}
@@ -91,6 +96,7 @@ class Supervisor:
         if not ready.confined:
             self.confined = False
             logger.warning("worker_unconfined", extra={"reason": ready.refused})
+        worker.ready_at = worker.seen_at = self._loop.time()
         self._lanes.admit(worker, lane)
 
     def start_later(self, lane: Lane) -> None:
@@ -103,6 +109,8 @@ class Supervisor:
 
     async def _restart(self, lane: Lane) -> None:
         while not self._closing:
+            if self._stillborn > STILLBORN:
+                await asyncio.sleep(RESTART_SECONDS)
             try:
                 await self.start(lane)
             except (OSError, ConfinementRefused, WorkerFailed) as error:
@@ -313,6 +321,8 @@ class Supervisor:
         if not (lane is Lane.LEAVING and process.leaving):
             self.deaths[cause] = self.deaths.get(cause, 0) + 1
             logger.warning("worker_died", extra={"cause": cause, "lane": lane, "runs": worker.load})
+            stillborn = not process.begun and self._loop.time() - worker.ready_at < RESTART_SECONDS
+            self._stillborn = self._stillborn + 1 if stillborn else 0
         if process.broken or (cause not in _ORDERLY and (process.exit_code or 0) < 0):
             # Perhaps an attempt on the engine, which found out something of how its memory lies: the workers from now
             # on have another layout.

@@ -18,6 +18,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.pool import Pool, PoolSettings
+from sandbox.pooled_worker import Lane, PooledWorker
 from tests.sandbox.support import (
     ASKS,
     BUSY,
@@ -251,3 +252,31 @@ async def test_a_run_that_has_called_the_host_does_not_begin_again(pool: Pool) -
     os.kill(run.worker.process.pid, signal.SIGKILL)
     assert (await future).outcome == Crashed("its worker died of another run")
     assert len(host.calls) == 1
+
+
+async def test_a_worker_that_is_sent_a_run_as_soon_as_it_is_ready_has_time_to_begin_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running_pool(PoolSettings(workers=1, slow_workers=0)) as pool:
+        admitted: list[int] = []
+        looks: list[int] = []
+        admit, look = pool._lanes.admit, pool._supervisor._look
+
+        def admit_stopped(worker: PooledWorker, lane: Lane) -> None:
+            admitted.append(worker.process.pid)
+            os.kill(worker.process.pid, signal.SIGSTOP)
+            admit(worker, lane)
+
+        def counted(worker: PooledWorker, now: float) -> None:
+            looks.append(worker.process.pid)
+            look(worker, now)
+
+        monkeypatch.setattr(pool._lanes, "admit", admit_stopped)
+        monkeypatch.setattr(pool._supervisor, "_look", counted)
+        for pid in workers(pool):
+            os.kill(pid, signal.SIGKILL)
+        _, future = submit(pool, FINE, 1)
+        await until(lambda: admitted and looks.count(admitted[0]) >= 3)
+        os.kill(admitted[0], signal.SIGCONT)
+        assert (await future).outcome == returned(1)
+        assert pool.state().deaths == {"SIGKILL": 2}
