@@ -145,8 +145,9 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
             routing_host.initial_state(request.routing), variables
         ),
         "link: pack the run": lambda: packer.pack(link.run(7, invocation, 2.0)),
-        "(worker) QuickJS, parse to stringify": script,
-        "link: unpack and check the answer": unpack,
+        "(worker) QuickJS, MessagePack to MessagePack": script,
+        "link: unpack the answer": unpack,
+        "link: check the answer": lambda: link.read_up(answer),
         "decide: read and check the result": lambda: routing_result.read_result(result, state),
         "decide: all of it, without its observers": lambda: silent.route(request, lambda _: None),
         "record: log line, metrics": lambda: events.publish(ended_one, request.call_id),

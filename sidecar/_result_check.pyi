@@ -21,9 +21,9 @@ def outline(
     tried first has one, and that destination's ``headers`` and ``remove_headers`` as MessagePack, None where empty.
     """
 
-def check(result: bytes, cli: Any, dest_number: Any, /) -> tuple[bytes, int, list[tuple[str, str]], list[str]] | None:
-    """Whether a script's result is plainly sound: the routing as the switch is told it, its destinations, and the
-    headers to add and to remove for all of them. None where Python has to look.
+def check(result: bytes, cli: Any, dest_number: Any, /) -> tuple[bytes, list[tuple[str, str]], list[str]] | None:
+    """Whether a script's result is plainly sound: the routing as the switch is told it, and the headers to add and to
+    remove for all destinations. None where Python has to look.
 
     ``cli`` and ``dest_number`` are what the switch itself sent, which pass whatever they are. Raises MemoryError.
     """

@@ -125,10 +125,9 @@ static PyObject *check(PyObject *module, PyObject *arguments) {
         } else if (result->routing.out_of_memory) {
             PyErr_NoMemory();
         } else {
-            sound =
-                Py_BuildValue("(y#kNN)", (const char *)result->routing.bytes, (Py_ssize_t)result->routing.length,
-                              (unsigned long)result->destinations, list_of_headers(result->added, result->added_count),
-                              list_of_texts(result->removed, result->removed_count));
+            sound = Py_BuildValue("(y#NN)", (const char *)result->routing.bytes, (Py_ssize_t)result->routing.length,
+                                  list_of_headers(result->added, result->added_count),
+                                  list_of_texts(result->removed, result->removed_count));
         }
         end_output(&result->routing);
     }

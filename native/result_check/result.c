@@ -163,7 +163,6 @@ static bool check_destinations(struct check *check) {
     if (!read_head(&check->walk, &head) || head.kind != MESSAGEPACK_ARRAY || head.length > RESULT_DESTINATIONS) {
         return false;
     }
-    check->result->destinations = head.length;
     for (uint32_t left = head.length; left > 0; left--) {
         if (!check_destination(check)) {
             return false;
@@ -236,7 +235,6 @@ bool check_result(const void *bytes, size_t length, const struct given_numbers *
     struct check check = {.given = given, .result = result};
     begin_walk(&check.walk, bytes, length);
     begin_output(&result->routing);
-    result->destinations = 0;
     result->added_count = result->removed_count = 0;
     struct messagepack_head head;
     if (!read_head(&check.walk, &head) || head.kind != MESSAGEPACK_MAP) {

@@ -1,5 +1,5 @@
 /* The check of a script's result, {routing, headers: [lists], remove_headers: [lists]}, as
- * sidecar/hosts/routing.py has it, which decides wherever this says that a result is not plainly sound. */
+ * sidecar/hosts/routing_result.py has it, which decides wherever this says that a result is not plainly sound. */
 #ifndef RESULT_CHECK_RESULT_H
 #define RESULT_CHECK_RESULT_H
 
@@ -20,7 +20,6 @@ struct given_numbers {
 
 struct result {
     struct output routing; /* as the switch is told it */
-    uint32_t destinations;
     unsigned added_count;
     unsigned removed_count;
     struct added_header added[RESULT_LISTS * RULES_HEADERS];

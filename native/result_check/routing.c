@@ -8,7 +8,7 @@ static bool read_number(struct walk *walk, struct number *number) {
            take_text(walk, &number->head, &number->text);
 }
 
-/* Reads the head of a map; `empty_too` takes nil for an empty one. */
+/* Reads the head of a map; `nil_too` takes nil for an empty one. */
 static bool read_map(struct walk *walk, bool nil_too, uint32_t *pairs) {
     struct messagepack_head head;
     if (!read_head(walk, &head)) {

@@ -50,10 +50,10 @@ class Inline:
         while now < until:
             if not latencies:
                 began, cpu = now, time.process_time()
-            context, text = runs[index % count]
+            context, packed = runs[index % count]
             index += 1
             context.limit_time(self._cpu_seconds)
-            status = context.start(text, "", now * 1000)
+            status = context.start(packed, "", now * 1000)
             if status.tag is not Tag.RETURNED:
                 raise SidecarError(f"a script of the benchmark failed: {status.tag} {status.payload[:200]!r}")
             before, now = now, clock()

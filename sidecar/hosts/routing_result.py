@@ -67,7 +67,7 @@ def read_result(value: bytes, before: RoutingState) -> RoutingState | Rejection:
     if given is not None and given.plain:
         sound = check(value, given.cli, given.dest_number)
         if sound is not None:
-            routing, _, added, removed = sound
+            routing, added, removed = sound
             changes = HeaderChanges(add=added, remove=removed) if added or removed else NO_CHANGES
             return RoutingState(Raw(routing), changes)
     return read_any_result(value, before)
