@@ -44,5 +44,5 @@ def fork_sibling(pid_address: int) -> int:
     error = ctypes.get_errno()
     _after_in_parent()
     if pid < 0:
-        raise OSError(error, os.strerror(error))
+        raise OSError(error, f"clone(2) with CLONE_PARENT: {os.strerror(error)}")
     return pid

@@ -26,7 +26,8 @@ START_SECONDS: Final = 10.0
 FORK_SECONDS: Final = 2.0
 """Time for each further one, which takes some 3 ms: past it the parent or the worker is stuck."""
 RESTART_SECONDS: Final = 0.5
-"""From a start of a parent that came to nothing to the next, so that a full machine is not made fuller."""
+"""From one start of a parent to the next at the least: neither is a full machine made fuller, nor does a script that
+crashes each worker that it gets, for which the parent is replaced each time, keep a processor busy with that."""
 IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that are for the daemon alone, which ends its workers and their parent itself."""
 
@@ -70,13 +71,20 @@ class Parent:
 
     def start(self) -> None:
         """Start the process, where there is none yet. On the event loop of the main thread: the kernel takes the end
-        of the thread that starts it for the end of the daemon. Raises OSError."""
+        of the thread that starts it for the end of the daemon. Raises WorkerFailed where the machine or the container
+        does not allow it."""
         if self._loop is not None:
             return
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            # Inherited from whoever started the daemon. The kernel then keeps nobody's exit status.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._loop = asyncio.get_running_loop()
-        self._open_orders()
         try:
+            self._renew_orders()
             self._spawn()
+        except OSError as error:
+            self.close()
+            raise WorkerFailed(f"the process that forks workers cannot be started: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -116,14 +124,15 @@ class Parent:
             self._restart = None
         self._end()
         self._loop = None
-        self._drop_orders()
+        with self._lock:
+            self._drop_orders()
 
     # ---- one process after another ----
 
     def _replace(self, generation: int) -> None:
         if generation == self.generation and self._loop is not None and self._process is not None:
             self._end()
-            self._follow(0.0)
+            self._follow()
 
     def _spawn(self) -> None:
         assert self._loop is not None  # noqa: S101 - it is not closed
@@ -161,26 +170,28 @@ class Parent:
         self._pidfd = os.pidfd_open(self._process.pid)
         self._loop.add_reader(self._pidfd, self._died)
 
-    def _open_orders(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
+    def _renew_orders(self) -> None:
+        """Let orders be given to the next process; those that the last one has not taken are lost, and given again.
+        Raises OSError, and none can be given until it is called again."""
         with self._lock:
+            self._drop_orders()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.setblocking(False)
             self._orders, self._taken = ours, theirs
             self.generation += 1
             self._has_served = False
 
     def _drop_orders(self) -> None:
-        with self._lock:
-            for end in (self._orders, self._taken):
-                if end is not None:
-                    end.close()
-            self._orders = self._taken = None
+        for end in (self._orders, self._taken):
+            if end is not None:
+                end.close()
+        self._orders = self._taken = None
 
     def _died(self) -> None:
         self.deaths += 1
         self._end()
         logger.warning("worker_parent_died", extra={"cause": self.ended})
-        self._follow(0.0 if self._has_served else RESTART_SECONDS)
+        self._follow()
 
     def _end(self) -> None:
         """Wait for the process, which is killed if it has not ended, and let go of what there was of it."""
@@ -195,22 +206,36 @@ class Parent:
         process.kill()
         self.ended = exit_status.cause(process.wait())
 
-    def _follow(self, seconds: float) -> None:
-        """Start another process so many seconds after the last. Orders can be given meanwhile: they wait for it."""
-        self._drop_orders()
-        self._open_orders()
+    def _follow(self) -> None:
+        """Start another process, no sooner than that long after the last. Orders can be given meanwhile: they wait for
+        it."""
+        try:
+            self._renew_orders()
+        except OSError as error:
+            self._start_failed(error)
+            return
+        self._start_later(self._started_at + RESTART_SECONDS)
+
+    def _start_later(self, when: float) -> None:
         loop = self._loop
         assert loop is not None  # noqa: S101 - it is not closed
-        wait = self._started_at + seconds - time.monotonic()
-        self._restart = loop.call_later(max(0.0, wait), self._start_again)
+        self._restart = loop.call_later(max(0.0, when - time.monotonic()), self._start_again)
 
     def _start_again(self) -> None:
         try:
+            if self._orders is None:
+                self._renew_orders()
             self._spawn()
         except OSError as error:
-            logger.error("worker_parent_start_failed", extra={"reason": str(error)})  # noqa: TRY400
             self._end()
-            self._follow(RESTART_SECONDS)
+            self._start_failed(error)
+
+    def _start_failed(self, error: OSError) -> None:
+        logger.error("worker_parent_start_failed", extra={"reason": str(error)})
+        # Whoever waits for a worker is told that there is none.
+        with self._lock:
+            self._drop_orders()
+        self._start_later(time.monotonic() + RESTART_SECONDS)
 
 
 def _import_path() -> list[str]:

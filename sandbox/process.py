@@ -44,6 +44,8 @@ ORDERS: Final = 2
 """Times that a worker is ordered: again where the parent went before it was at that."""
 FAILURE_BYTES: Final = 4096
 """The longest word on why there is no worker."""
+STOOD_STILL_SECONDS: Final = 0.1
+"""A timer that comes so late says that the machine slept, or this process was stopped or held by something else."""
 LEAVING_SECONDS: Final = 5.0
 """Time for a process whose link is closed to end by itself."""
 
@@ -154,7 +156,7 @@ class WorkerProcess(asyncio.Protocol):
         self._orders += 1
         self._end, self._linked = ours, True
         self._loop.add_reader(ours, self._answered, parent, order)
-        self._overdue = self._loop.call_later(parent.patience, self._is_overdue, parent, parent.patience)
+        self._watch_time(parent, parent.patience)
 
     def _answered(self, parent: Parent, order: Order) -> None:
         """There is a process, and the link has its READY or its end; or none, and the link has ended."""
@@ -206,9 +208,16 @@ class WorkerProcess(asyncio.Protocol):
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         return True
 
-    def _is_overdue(self, parent: Parent, seconds: float) -> None:
+    def _watch_time(self, parent: Parent, seconds: float) -> None:
+        due = self._loop.time() + seconds
+        self._overdue = self._loop.call_at(due, self._is_overdue, parent, seconds, due)
+
+    def _is_overdue(self, parent: Parent, seconds: float, due: float) -> None:
         self._overdue = None
-        if self._adopt():
+        if self._loop.time() - due > STOOD_STILL_SECONDS:
+            # This process got no processor, nor perhaps did the parent; what has come since is still to be read.
+            self._watch_time(parent, seconds)
+        elif self._adopt():
             self._failure = f"it was not ready after {seconds:.0f} s"
             self.kill()
         else:
@@ -322,7 +331,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def _is_ready(self, message: ReadyMessage) -> None:
         self._forget_time()
-        if not self._ready.done():
+        if not self._ready.done() and not self._killed:
             self._ready.set_result(message)
 
     def connection_lost(self, exc: Exception | None) -> None:

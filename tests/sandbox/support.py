@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -11,7 +12,9 @@ import msgpack
 from sandbox.engine import Context, RunBounds, Status
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion, Returned, Threw
+from sandbox.parent import Parent
 from sandbox.pool import Pool, PoolSettings, Run
+from sandbox.process import WorkerProcess, WorkerSettings
 from sandbox.program import Invocation, Limits, Program
 from sandbox.stack import threw
 from sandbox.status import Tag
@@ -246,3 +249,27 @@ async def begun(run: Run) -> None:
         return process is not None and process.begun >= run.id > 0 and not process.running
 
     await until(waits)
+
+
+def whole(pool: Pool) -> bool:
+    """Whether a pool of SMALL has all of its workers."""
+    state = pool.state()
+    return (state.fast, state.slow, state.spare) == (1, 1, 1)
+
+
+async def worker(forks: Parent) -> WorkerProcess:
+    """A worker that serves, which the test ends."""
+    process = WorkerProcess(lambda *_: None, lambda _: None)
+    await process.start(forks, WorkerSettings(), 0)
+    return process
+
+
+async def end(process: WorkerProcess) -> None:
+    """Of such a worker."""
+    process.kill()
+    await process.wait_gone()
+
+
+def descriptors_of(pid: int) -> set[str]:
+    """What a process has open."""
+    return {entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()}

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
@@ -30,12 +29,16 @@ from tests.sandbox.support import (
     SUSPENDS,
     WAIT,
     begun,
+    descriptors_of,
+    end,
     fast_pid,
     program,
     running_pool,
     submit,
     until,
     value,
+    whole,
+    worker,
     workers,
 )
 
@@ -47,10 +50,6 @@ def _children() -> set[int]:
     return {int(pid) for pid in text.split()}
 
 
-def _open(pid: int) -> set[str]:
-    return {entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()}
-
-
 def _own_kb(pid: int) -> int:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
     return int(next(line for line in lines if line.startswith("Private_Dirty")).split()[1])
@@ -58,31 +57,6 @@ def _own_kb(pid: int) -> int:
 
 def _parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[1])
-
-
-def whole(pool: Pool) -> bool:
-    state = pool.state()
-    return (state.fast, state.slow, state.spare) == (1, 1, 1)
-
-
-@pytest.fixture
-async def forks() -> AsyncIterator[Parent]:
-    started = Parent()
-    started.start()
-    yield started
-    started.close()
-
-
-async def worker(forks: Parent) -> WorkerProcess:
-    """A worker that serves, which the test ends."""
-    process = WorkerProcess(lambda *_: None, lambda _: None)
-    await process.start(forks, WorkerSettings(), 0)
-    return process
-
-
-async def end(process: WorkerProcess) -> None:
-    process.kill()
-    await process.wait_gone()
 
 
 # ---- orders ----
@@ -127,7 +101,7 @@ async def test_what_is_no_order_is_passed_over_and_its_descriptors_closed(forks:
     process = await worker(forks)
     if os.geteuid() == 0:
         # Of an undumpable process only root may look at these.
-        assert _open(forks.pid) == set("0123")
+        assert descriptors_of(forks.pid) == set("0123")
     await end(process)
     assert forks.deaths == 0
 
@@ -191,12 +165,12 @@ async def test_what_a_worker_does_not_write_to_it_shares() -> None:
 
 async def test_descriptors_of_workers_that_have_gone_are_closed() -> None:
     async with running_pool(SMALL) as pool:
-        before = _open(os.getpid())
+        before = descriptors_of(os.getpid())
         for count in range(1, 21):
             os.kill(fast_pid(pool), signal.SIGKILL)
             await until(lambda count=count: pool.state().deaths == {"SIGKILL": count} and whole(pool))  # type: ignore[misc]
         gc.collect()
-        assert len(_open(os.getpid())) == len(before)
+        assert len(descriptors_of(os.getpid())) == len(before)
 
 
 async def test_pools_and_the_compiler_in_its_thread_share_one(forks: Parent) -> None:
