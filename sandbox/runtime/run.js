@@ -40,7 +40,9 @@ const conclude = (tag, payload) => {
   if (status === "") status = tag + payload;
 };
 
+// A run ends once: what a promise reaction throws when it has, or a second answer, changes nothing.
 const fail = (thrown) => {
+  if (status !== "") return;
   if (isOutOfMemory(thrown)) return conclude("M", "");
   let answered;
   try {
@@ -67,6 +69,7 @@ const writtenInstead = (collected, thrown) => {
 };
 
 const succeed = (returned) => {
+  if (status !== "") return;
   try {
     const collected = adapter.collect(data, dataOf(returned));
     let fits;

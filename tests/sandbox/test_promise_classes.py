@@ -47,6 +47,19 @@ async def _costs_no_worker(text: str, suspends: bool, expected: type[Outcome]) -
         assert pool.state().held == 0
 
 
+@pytest.mark.parametrize("thrown", ["['later']", "['x'.repeat(2e6)]", "[{ toJSON() { throw 1; } }]", "1"])
+def test_what_is_thrown_when_the_run_has_ended_changes_nothing(thrown: str) -> None:
+    text = f"""async function main() {{
+      const Other = function (given) {{ given(() => {{ throw {thrown}; }}, () => {{}}); }};
+      const promise = Promise.resolve(1);
+      Object.defineProperty(promise, 'constructor', {{ value: {{ [Symbol.species]: Other }} }});
+      const later = (ticks) => (ticks ? Promise.resolve().then(() => later(ticks - 1)) : promise.then());
+      later(20);
+      return 'mine';
+    }}"""
+    assert Driven(text, SUSPENDS).start() == 'R0"mine"'
+
+
 def test_an_error_in_their_resolve_is_the_runs() -> None:
     text = """async function main() {
       const Other = function (given) { given(() => {
