@@ -227,4 +227,7 @@ _WORDS: Final = {None: "null", True: "true", False: "false"}
 def _shown(value: Any) -> str:
     if value is None or type(value) is bool:
         return _WORDS[value]
-    return ascii(value)[:80]
+    try:
+        return ascii(value)[:80]
+    except RecursionError:
+        return "what is nested too deep"

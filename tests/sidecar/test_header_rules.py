@@ -115,3 +115,15 @@ def test_whatever_passes_is_one_header_line(name: str, value: str) -> None:
 def test_what_is_no_name_is_shown_as_an_author_writes_it(name: object, shown: str) -> None:
     with pytest.raises(RuleViolation, match=f"^{shown} is not a SIP header name"):
         header_rules.header_name(name)
+
+
+def test_what_is_nested_deeper_than_python_shows_is_refused_like_all_else() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(RuleViolation, match="cli is what is nested too deep"):
+        header_rules.number("cli", deep)
+    with pytest.raises(RuleViolation, match="headers has what is nested too deep"):
+        header_rules.checked([{"name": deep}])
+    with pytest.raises(RuleViolation, match="remove_headers has what is nested too deep"):
+        header_rules.removed([deep])
