@@ -194,6 +194,8 @@ static bool check_routing(struct check *check) {
         } else if (is_text(key, "egress_routing")) {
             seen = &has_destinations;
             right = check_destinations(check);
+        } else if (is_text(key, "headers") || is_text(key, "remove_headers")) {
+            return false; /* these stand beside the routing: who reads them here would read them unchecked */
         } else {
             right = skip_value(&check->walk);
         }

@@ -93,6 +93,10 @@ def read_any_result(value: bytes, before: RoutingState) -> RoutingState | Reject
     routing = result.routing
     if routing is None:
         raise RuleViolation("the result has no routing")
+    # The adapter leaves them beside it; what a toJSON of the author's puts here nobody would check.
+    for field in ("headers", "remove_headers"):
+        if field in routing:
+            raise RuleViolation(f"{field} of the call are left at data.{field}, and not by a toJSON of routing", field)
     destinations = routing.get("egress_routing")
     if type(destinations) is not list:
         raise RuleViolation("egress_routing must be a list")

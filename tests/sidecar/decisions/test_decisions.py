@@ -337,6 +337,8 @@ async def test_an_error_is_told_with_its_place_in_the_authors_file() -> None:
         {"routing": {"egress_routing": [{"headers": 5}]}},
         {"routing": {"egress_routing": [{"headers": [{"key": "Route", "value": "x"}]}]}},
         {"routing": {"egress_routing": [{}] * 501}},
+        {"routing": {"egress_routing": [], "headers": [{"key": "Via", "value": "x"}]}},
+        {"routing": {"egress_routing": [], "remove_headers": ["Via"]}},
         {"routing": {"egress_routing": [], "cli": "1 2"}},
         {"routing": {"egress_routing": [], "dest_number": "1@x"}},
         {"routing": {"egress_routing": [{"gw": {"a": {"cli": "<>"}}}]}},

@@ -137,11 +137,11 @@ class Grammar:
                 pairs.append((self.other_key(), self.value()))
         return pairs
 
-    def routing(self) -> Any:
+    def routing(self, layouts: Sequence[Sequence[str]] = ()) -> Any:
         if self.odd():
             return self.value()
         pairs = Pairs()
-        for name in self.one_of(LAYOUTS):
+        for name in self.one_of(layouts or LAYOUTS):
             if name == "egress_routing":
                 many = self.one_of((0, 1, 2, 3)) if not self.odd() else self.one_of((25, 501))
                 destinations = [self.destination() for _ in range(many)]
@@ -162,7 +162,7 @@ class Grammar:
         pairs = Pairs()
         for name in self.one_of(RESULT_LAYOUTS):
             if name == "routing":
-                pairs.append((name, self.routing()))
+                pairs.append((name, self.routing(LAYOUTS if self.odd() else LAYOUTS_LEFT)))
             elif name in ("headers", "remove_headers"):
                 entry = self.added if name == "headers" else self.removed
                 lists = [self.changes(entry) for _ in range(2 if not self.odd() else 3)]
@@ -304,6 +304,7 @@ LAYOUTS: Final = (
     ("egress_routing", ""),
     ("dest_number",),
 )
+LAYOUTS_LEFT: Final = tuple(layout for layout in LAYOUTS if "headers" not in layout)
 RESULT_LAYOUTS: Final = (
     ("routing", "headers", "remove_headers"),
     ("routing", "headers", "remove_headers"),

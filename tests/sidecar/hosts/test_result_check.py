@@ -102,6 +102,8 @@ def test_what_is_less_ordinary_and_right_is_taken(routing: dict[str, Any]) -> No
         {"routing": ROUTING, "headers": [[{"key": "X-A", "value": "1", "more": 1}]]},
         {"routing": ROUTING, "headers": [[{"key": "X-A", "value": "1"}] * 101]},
         {"routing": ROUTING, "remove_headers": [["Call-ID"]]},
+        {"routing": ROUTING | {"headers": [{"key": "X-A", "value": "1"}]}},
+        {"routing": ROUTING | {"remove_headers": []}},
         {"routing": ROUTING | {"cli": "a@b"}},
         {"routing": ROUTING | {"dest_number": None}},
         {"routing": with_destination(gw={"a": {"cli": None}})},
