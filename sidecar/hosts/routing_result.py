@@ -36,6 +36,8 @@ _TOO_DEEP: Final = f"it is nested more than {NESTING} deep"
 
 UNREAD: Final = 10
 """Keys that a script put beside those that are read, of which it is told; routing.js gives no more."""
+UNREAD_CHARACTERS: Final = 100
+"""Of each: what one of 1 MB is nearly takes 50 ms to say."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class _Result(msgspec.Struct):
     reject: tuple[int, str] | None = None
     no_number: tuple[str, str] | None = None
     """What was to be a number and is none, and how JavaScript writes it."""
-    unread: Annotated[list[str], Meta(max_length=UNREAD)] = []
+    unread: Annotated[list[Annotated[str, Meta(max_length=UNREAD_CHARACTERS)]], Meta(max_length=UNREAD)] = []
 
 
 _decode = msgspec.msgpack.Decoder(_Result).decode

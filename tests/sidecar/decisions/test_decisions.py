@@ -348,6 +348,8 @@ async def test_an_error_is_told_with_its_place_in_the_authors_file() -> None:
         {"remove_headers": [[{"key": "X-A"}]] * 3},
         {"reject": [200, "OK"]},
         {"reject": "x"},
+        {"unread": ["x"] * 11},
+        {"unread": ["x" * 101]},
     ],
 )
 async def test_a_result_that_must_not_reach_the_switch_is_a_script_error(result: dict[str, Any]) -> None:
