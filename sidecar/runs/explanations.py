@@ -21,6 +21,9 @@ TREES: Final = 16
 """Scripts of whose text the tree is kept, some 20 times the text's size."""
 KEPT: Final = 256
 """Explanations kept: the same error comes again with every call."""
+SUBJECT_CHARACTERS: Final = 256
+"""Of a header's name that is looked for. A script may leave one of 1 MB, another with every call, and each would be
+kept."""
 
 _Found = TypeVar("_Found")
 
@@ -52,6 +55,8 @@ class Explanations:
 
     def place_of(self, subject: str, text: str) -> tuple[int, int] | None:
         """Where a script most likely set a header or a field, where that can be seen and there is time."""
+        if len(subject) > SUBJECT_CHARACTERS:
+            return None
         return self._kept_or_found((hash(text), subject), text, lambda syntax: place_of_subject(syntax, subject))
 
     def _kept_or_found(

@@ -1,7 +1,7 @@
 """Explanations take a share of the daemon's time and no more."""
 
 from sandbox.outcome import Location, Threw
-from sidecar.runs.explanations import BURST_SECONDS, KEPT, TREES, Explanations
+from sidecar.runs.explanations import BURST_SECONDS, KEPT, SUBJECT_CHARACTERS, TREES, Explanations
 
 TEXT = "function main(data) {\n  return data.a.b;\n}"
 
@@ -58,3 +58,10 @@ def test_what_is_kept_is_bounded() -> None:
 
 def test_an_error_without_a_place_is_told_as_it_is() -> None:
     assert Explanations().of(Threw("a.js", "TypeError", "not a function", None), TEXT) is None
+
+
+def test_a_name_as_long_as_no_header_s_is_neither_looked_for_nor_kept() -> None:
+    for length, found in ((SUBJECT_CHARACTERS, True), (SUBJECT_CHARACTERS + 1, False)):
+        name = "x" * length
+        text = f"function main(data) {{\n  return {{ key: '{name}' }};\n}}"
+        assert (Explanations().place_of(name, text) is not None) is found
