@@ -46,7 +46,6 @@ class FakeChannel:
         self.redirected = 0
         """How often the caller was sent where another leg redirected."""
         self.responded = ""
-        self.bye_headers: dict[str, str] = {}
         self.hung_up = False
         self.stuck = False
         self._wire = FreeswitchWire(self._command)

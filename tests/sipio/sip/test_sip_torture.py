@@ -17,7 +17,6 @@ from tests.sipio.sip.sip_network import Network, Node
 
 MESSAGES = Path(__file__).parent / "rfc4475"
 PEER = Address("udp", "10.0.0.9", 5060)
-ECHOED = ("via", "from", "to", "call-id", "cseq")
 
 
 def receive(name: str, *users: str) -> tuple[Node, list[str]]:
