@@ -36,7 +36,7 @@ class Compiler:
         self._settings = settings
         self._parent = parent or Parent()
         self._owns_parent = parent is None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runner: asyncio.Runner | None = None
         self._process: WorkerProcess | None = None
         self._answer: asyncio.Future[MessageUp] | None = None
         self._compiled = 0
@@ -47,21 +47,20 @@ class Compiler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            try:
-                loop.run_until_complete(self._close())
-            finally:
-                loop.close()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            with runner:
+                runner.run(self._close())
 
     def compile(self, text: str, name: str, *, suspends: bool) -> Threw | None:
         """What the engine says is wrong with a text, None where it compiles it or has no time to.
 
         Raises EngineMissing, ConfinementRefused, WorkerFailed or OSError where there is no worker to ask.
         """
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(self._compile(text, name, suspends=suspends))
+        if self._runner is None:
+            # It has Ctrl-C end what is under way, and not break off wherever in it.
+            self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        return self._runner.run(self._compile(text, name, suspends=suspends))
 
     async def _compile(self, text: str, name: str, *, suspends: bool) -> Threw | None:
         process = self._process or await self._start()

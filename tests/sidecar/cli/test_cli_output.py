@@ -68,10 +68,20 @@ def children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
 
 
-@pytest.mark.parametrize("when", ["starting", "running"])
-def test_interrupted_as_from_a_terminal(desk: Path, when: str) -> None:
+ENDLESS = ["run", "endless.js", "--data", "call.json", "--config", "sidecar.toml", "--timeout-ms", "20000"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "when"),
+    [
+        (ENDLESS, "starting"),
+        (ENDLESS, "running"),
+        (["check", "--kind", "script", "endless.js", "--config", "sidecar.toml"], "starting"),
+    ],
+)
+def test_interrupted_as_from_a_terminal(desk: Path, arguments: list[str], when: str) -> None:
     """Ctrl-C goes to the whole process group."""
-    command = [COMMAND, "run", "endless.js", "--data", "call.json", "--config", "sidecar.toml", "--timeout-ms", "20000"]
+    command = [COMMAND, *arguments]
     with subprocess.Popen(
         command, cwd=desk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as process:
