@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import engine, killed_worker, suspended
+from bench import engine, killed_worker, random_kills, suspended
 from bench.goals import Found, Goal, table
 from bench.memory import proportional_bytes
 from sidecar.bench import report
@@ -52,6 +52,11 @@ def test_a_section_that_there_is_not(monkeypatch: pytest.MonkeyPatch, capsys: py
     with pytest.raises(SystemExit):
         engine.main()
     assert "there is no section kamalio" in capsys.readouterr().err
+
+
+async def test_workers_killed_at_random_cost_no_decision_and_no_call_but_their_own() -> None:
+    found = await random_kills.run(20, 20.0, 50, 200)
+    assert found.wrong == []
 
 
 def test_workers_are_killed_one_after_the_other() -> None:
