@@ -30,6 +30,7 @@ from tests.sandbox.support import (
     SUSPENDS,
     Asked,
     ask,
+    begun,
     packed,
     program,
     returned,
@@ -187,6 +188,7 @@ async def test_it_hears_once_of_a_worker_that_dies(pool: Pool) -> None:
     host = Ordered()
     run, future = submit(pool, ASKS, "never", host=host)
     await until(lambda: host.calls)
+    await begun(run)
     assert run.worker is not None
     os.kill(run.worker.process.pid, signal.SIGKILL)
     assert (await future).outcome == Crashed("its worker died of another run")
