@@ -36,6 +36,16 @@ bool engine_time_is_over(void *opaque) {
     return engine->interrupted;
 }
 
+bool engine_time_may_be_over(void *opaque) {
+    struct engine *engine = opaque;
+    int64_t tick = clock_now(CLOCK_MONOTONIC_COARSE);
+    if (tick == engine->looked) {
+        return engine->interrupted;
+    }
+    engine->looked = tick;
+    return engine_time_is_over(engine);
+}
+
 static int interrupt(JSRuntime *runtime, void *opaque) {
     (void)runtime;
     return engine_time_is_over(opaque);

@@ -48,6 +48,7 @@ struct engine {
     bool inside;  /* `full` is set */
     bool room_is_least; /* the arena's room, and not the limit asked for, is what bounds the heap */
     int64_t ends;       /* nanoseconds of the process's processor time at which a script is interrupted */
+    int64_t looked;     /* the tick of the machine's clock at which engine_time_may_be_over has looked */
     bool interrupted;
     bool ended;           /* by a promise reaction, and every call says so from then on */
     const uint8_t *input; /* MessagePack that the call under way was given; NULL where it was given none */
@@ -91,6 +92,10 @@ void engine_limit_time(struct engine *engine, double seconds);
 
 /* Whether that time is over; the opaque pointer is the engine. */
 bool engine_time_is_over(void *opaque);
+
+/* The same for who asks every microsecond: at most one tick of the machine's clock later, since the processor time of a
+ * process is a system call and that clock is none. */
+bool engine_time_may_be_over(void *opaque);
 
 /* Calls a function; `tag` and the outputs say what came of it. */
 void engine_call(struct engine *engine, unsigned function, const struct argument *arguments, unsigned count,

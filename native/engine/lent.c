@@ -18,7 +18,7 @@ static struct writer writer_to(struct engine *engine, struct output *output, siz
         .classes = &engine->realm->classes,
         .output = output,
         .most = most,
-        .interrupted = engine_time_is_over,
+        .interrupted = engine_time_may_be_over,
         .opaque = engine,
     };
 }
