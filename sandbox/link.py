@@ -132,9 +132,15 @@ def read_down(message: list[Any]) -> MessageDown:
     return _DOWN[message[0]](message)
 
 
+def is_answer_to(message: list[Any], run_id: int) -> bool:
+    """Whether a message of the daemon's that is not read yet is the answer to a host call of this run's."""
+    return message[:2] == [_SETTLE, run_id]
+
+
 # What goes down is built as a list in the order of its class: making an object of the class first would cost each
 # decision as much again as packing it. So would an operation that is no plain int.
 _RUN: Final = int(Down.RUN)
+_SETTLE: Final = int(Down.SETTLE)
 
 
 def load(program: Program) -> list[Any]:

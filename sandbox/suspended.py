@@ -29,7 +29,7 @@ class BegunRun:
     clock: float
     """When it began, in milliseconds since 1970, as it is told."""
     image: bytes = b""
-    """The run itself, while it waits."""
+    """The run itself, while it waits; empty where it stays in the engine, as the next message is for it."""
     due: float | None = None
     """When its next timer is, while it waits."""
     waited: float = 0.0

@@ -213,9 +213,10 @@ class Worker:
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
         began = time.process_time()
         context = self._contexts[run.program.suspends]
-        context.use(run.program)
-        context.resume(run.image, run.owner)
-        run.image = b""
+        if run.image:
+            context.use(run.program)
+            context.resume(run.image, run.owner)
+            run.image = b""
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - now)))
         self._follow(run, context, step(context, run.clock + (now - run.started) * 1000), began)
         self._at_rest()
@@ -263,10 +264,11 @@ class Worker:
         """Let a run wait. False where there is no memory left to wait in."""
         log = context.take_log() if status.lines else None
         asked = context.take_outbox() if status.calls else link.NO_CALLS
-        image = context.suspend(self._room_to_wait(run), run.owner)
-        if image is None:
-            return False
-        run.image = image
+        if not self._is_next(run):
+            image = context.suspend(self._room_to_wait(run), run.owner)
+            if image is None:
+                return False
+            run.image = image
         # Also where it asks nothing: the daemon gives its place to another run.
         self._output.add(link.calls(run.id, asked, log, waits=True))
         if status.calls:
@@ -279,6 +281,11 @@ class Worker:
             self._spent = True
             self._output.add(link.spent())
         return True
+
+    def _is_next(self, run: BegunRun) -> bool:
+        """Whether what has come next is for a run that is about to wait: it stays in the engine then. A thousand answers
+        at once would else take it out and set it back a thousand times, which takes as long as it is large."""
+        return bool(self._messages) and link.is_answer_to(self._messages[0], run.id)
 
     def _room_to_wait(self, run: BegunRun) -> int:
         """Bytes that a run's image may have."""

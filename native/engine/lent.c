@@ -23,11 +23,6 @@ static struct writer writer_to(struct engine *engine, struct output *output, siz
     };
 }
 
-/* What has no memory outside of the engine is the worker's to say, as what has none inside. */
-static void note_memory(struct engine *engine, const struct output *output) {
-    engine->allocator.exhausted |= output->refused;
-}
-
 /* A number of the runtime's as bytes; the runtime is ours, and gives numbers. */
 static size_t bytes_of(JSValueConst number) {
     if (number.tag == JS_TAG_INT) {
@@ -62,7 +57,6 @@ static JSValue write_result(JSContext *context, JSValueConst this, int count, JS
     struct output output = {0};
     struct writer writer = writer_to(engine, &output, bytes_of(arguments[1]));
     enum written outcome = writer_write(&writer, arguments[0]);
-    note_memory(engine, &output);
     if (outcome != WRITTEN) {
         output_clear(&output);
     }
@@ -123,8 +117,6 @@ static JSValue add_call(JSContext *context, JSValueConst this, int count, JSValu
         quickjs.JS_ThrowOutOfMemory(context);
         outcome = FAILED;
     }
-    note_memory(engine, &output);
-    note_memory(engine, &engine->calls.elements);
     output_clear(&output);
     if (outcome == FAILED) {
         return (JSValue){.tag = JS_TAG_EXCEPTION};
@@ -155,7 +147,6 @@ static JSValue add_line(JSContext *context, JSValueConst this, int count, JSValu
         engine->lines.count++;
         return UNDEFINED;
     }
-    note_memory(engine, output);
     output->length = begins;
     return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : UNDEFINED;
 }

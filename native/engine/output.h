@@ -10,7 +10,6 @@ struct output {
     uint8_t *bytes;
     size_t length;
     size_t capacity;
-    bool refused; /* the process had no memory for more */
 };
 
 /* There are at least so many bytes behind the room that was asked for: a copy of constant length may end in them. */

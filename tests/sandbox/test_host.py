@@ -101,6 +101,21 @@ async def test_an_answer_given_twice_or_late_is_dropped(pool: Pool) -> None:
     assert (await submit(pool, ASKS, 2, host=Asked(HostCall.resolve))[1]).outcome == returned([2, None])
 
 
+async def test_a_large_run_is_not_taken_out_and_set_back_for_each_of_the_answers_that_come_at_once(pool: Pool) -> None:
+    asks = """async function main(n) {
+      const heap = new Array(1e6).fill(1.5);
+      const answers = await Promise.all(Array.from({ length: n }, (_, k) => ask(k)));
+      return [answers.length, heap.length];
+    }"""
+    host = Asked()
+    many = program(asks, SUSPENDS, adapter=HOST_ADAPTER, memory_bytes=50_000_000)
+    _, future = submit(pool, many, 900, host=host, cpu_seconds=2.0, wall_seconds=8.0)
+    await until(lambda: len(host.calls) == 900)
+    for call in host.calls:
+        call.resolve()
+    assert (await future).outcome == returned([900, 1_000_000])
+
+
 async def test_a_rejection_is_an_error_of_its_name(pool: Pool) -> None:
     host = Asked(lambda call: call.reject("no more", name="QuotaError"))
     assert (await submit(pool, CATCHES, host=host)[1]).outcome == returned(["QuotaError", "no more", True])
