@@ -87,6 +87,7 @@ class WorkerProcess(asyncio.Protocol):
         """Its READY."""
         self._gone = self._loop.create_future()
         self._overdue: asyncio.TimerHandle | None = None
+        self._last_words: asyncio.TimerHandle | None = None
         self._orders = 0
         self._end: socket.socket | None = None
         """Ours of the link, until the loop's transport has it."""
@@ -350,7 +351,7 @@ class WorkerProcess(asyncio.Protocol):
         self._pidfd = -1
         if self._linked:
             # What it sent before its end is still to be read; the end of the link comes after it.
-            self._loop.call_later(LAST_WORDS_SECONDS, self._cut)
+            self._last_words = self._loop.call_later(LAST_WORDS_SECONDS, self._cut)
         else:
             self._ended()
 
@@ -373,6 +374,10 @@ class WorkerProcess(asyncio.Protocol):
 
     def _let_go(self) -> None:
         self._forget_time()
+        if self._last_words is not None:
+            # It would keep what the link is read and written with, 0.7 MB, while further workers die.
+            self._last_words.cancel()
+            self._last_words = None
         self._close_page_descriptor()
         if self._end is not None:
             self._loop.remove_reader(self._end)

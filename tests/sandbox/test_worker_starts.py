@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import resource
 import signal
 import socket
 import subprocess
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from sandbox.errors import WorkerFailed
 from sandbox.parent import RESTART_SECONDS, Parent
 from sandbox.pool import Pool
 from sandbox.pooled_worker import Lane, PooledWorker
+from sandbox.process import WorkerProcess
 from sandbox.supervision import STILLBORN
 from tests.sandbox.support import (
     FINE,
@@ -103,6 +106,24 @@ async def test_without_descriptors_a_pool_goes_on_and_is_whole_once_there_are_so
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         await until(lambda: whole(pool))
         assert await value(pool, FINE, 1) == 1
+
+
+async def test_of_a_worker_that_has_gone_nothing_is_kept(forks: Parent) -> None:
+    async def life() -> weakref.ref[WorkerProcess]:
+        process = await worker(forks)
+        assert process._transport is not None
+        # Its end is seen before that of its link.
+        process._transport.pause_reading()
+        process.kill()
+        await until(lambda: process.exit_code is not None)
+        process._transport.resume_reading()
+        await process.wait_gone()
+        return weakref.ref(process)
+
+    gone = await life()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert gone() is None
 
 
 async def test_one_that_cannot_be_started_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
