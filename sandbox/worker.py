@@ -283,8 +283,10 @@ class Worker:
         return True
 
     def _is_next(self, run: BegunRun) -> bool:
-        """Whether what has come next is for a run that is about to wait: it stays in the engine then. A thousand answers
-        at once would else take it out and set it back a thousand times, which takes as long as it is large."""
+        """Whether what has come next is for a run that is about to wait: it stays in the engine then.
+
+        A thousand answers at once would else take it out and set it back a thousand times.
+        """
         return bool(self._messages) and link.is_answer_to(self._messages[0], run.id)
 
     def _room_to_wait(self, run: BegunRun) -> int:
