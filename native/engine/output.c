@@ -14,7 +14,7 @@ uint8_t *output_room(struct output *output, size_t bytes) {
         size_t capacity = needed < LEAST_CAPACITY ? LEAST_CAPACITY : needed + needed / 2;
         uint8_t *grown = realloc(output->bytes, capacity);
         if (grown == NULL) {
-                return NULL;
+            return NULL;
         }
         output->bytes = grown;
         output->capacity = capacity;
