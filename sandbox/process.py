@@ -265,6 +265,8 @@ class WorkerProcess(asyncio.Protocol):
 
     def send(self, message: list[Any]) -> None:
         """Send at the end of this turn of the event loop, with whatever else is sent in it."""
+        if self._packer is None:
+            return  # it is gone
         packed = self._packer.pack(message)
         if not self._unsent:
             self._loop.call_soon(self._flush)
@@ -375,9 +377,10 @@ class WorkerProcess(asyncio.Protocol):
     def _let_go(self) -> None:
         self._forget_time()
         if self._last_words is not None:
-            # It would keep what the link is read and written with, 0.7 MB, while further workers die.
             self._last_words.cancel()
             self._last_words = None
+        # 0.7 MB, and a run that has been answered keeps its worker for as long as its deadline is kept.
+        self._input = self._packer = None
         self._close_page_descriptor()
         if self._end is not None:
             self._loop.remove_reader(self._end)
