@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include <stdlib.h>
+
 #include <string.h>
 #include <time.h>
 
@@ -170,7 +172,31 @@ bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]) 
     return engine->images != NULL;
 }
 
+struct output *engine_begin_output(struct engine *engine) {
+    struct unfinished *begun = calloc(1, sizeof *begun);
+    if (begun == NULL) {
+        return NULL;
+    }
+    begun->outer = engine->unfinished;
+    engine->unfinished = begun;
+    return &begun->output;
+}
+
+void engine_end_output(struct engine *engine) {
+    struct unfinished *ended = engine->unfinished;
+    engine->unfinished = ended->outer;
+    output_clear(&ended->output);
+    free(ended);
+}
+
+static void end_outputs(struct engine *engine) {
+    while (engine->unfinished != NULL) {
+        engine_end_output(engine);
+    }
+}
+
 void engine_forget_run(struct engine *engine) {
+    end_outputs(engine);
     engine->ended = engine->lost_number = false;
     output_clear(&engine->result);
     output_clear(&engine->text);
@@ -234,6 +260,7 @@ static void say_out_of_memory(struct engine *engine, bool of_worker) {
 
 static void say_full(struct engine *engine) {
     leave(engine);
+    end_outputs(engine);
     engine->ended = true;
     engine->input = NULL;
     say_out_of_memory(engine, engine->room_is_least);

@@ -40,6 +40,12 @@ struct list {
     uint32_t count;
 };
 
+/* What is being written: a value whose getters may write another before it is whole. */
+struct unfinished {
+    struct output output;
+    struct unfinished *outer;
+};
+
 struct engine {
     struct arena *arena;
     struct images *images; /* NULL until the base is made */
@@ -53,6 +59,7 @@ struct engine {
     bool ended;           /* by a promise reaction, and every call says so from then on */
     const uint8_t *input; /* MessagePack that the call under way was given; NULL where it was given none */
     size_t input_bytes;
+    struct unfinished *unfinished; /* innermost first; what a full heap leaves here is let go of then */
     struct output result;
     bool lost_number; /* the result has nil for NaN or infinity */
     struct list calls;
@@ -76,6 +83,11 @@ struct argument {
 bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const uint8_t *code, size_t code_bytes,
                  const char *const *names, unsigned count, const uint8_t *library, size_t library_bytes);
 void engine_close(struct engine *engine);
+
+/* Begin to write something, within what is being written already; NULL where the process has no memory. */
+struct output *engine_begin_output(struct engine *engine);
+/* Let go of what was begun last. */
+void engine_end_output(struct engine *engine);
 
 /* What is in the engine now is its base, from which on there are images of it under this key. False where there is no
  * memory. */

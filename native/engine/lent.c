@@ -54,14 +54,18 @@ static JSValue write_result(JSContext *context, JSValueConst this, int count, JS
     (void)this;
     (void)count;
     struct engine *engine = engine_of(context);
-    struct output output = {0};
-    struct writer writer = writer_to(engine, &output, bytes_of(arguments[1]));
-    enum written outcome = writer_write(&writer, arguments[0]);
-    if (outcome != WRITTEN) {
-        output_clear(&output);
+    struct output *output = engine_begin_output(engine);
+    if (output == NULL) {
+        return quickjs.JS_ThrowOutOfMemory(context);
     }
+    struct writer writer = writer_to(engine, output, bytes_of(arguments[1]));
+    enum written outcome = writer_write(&writer, arguments[0]);
     output_clear(&engine->result);
-    engine->result = output;
+    if (outcome == WRITTEN) {
+        engine->result = *output;
+        *output = (struct output){0};
+    }
+    engine_end_output(engine);
     engine->lost_number = writer.lost_number;
     switch (outcome) {
     case FAILED:
@@ -109,15 +113,18 @@ static JSValue add_call(JSContext *context, JSValueConst this, int count, JSValu
     (void)count;
     struct engine *engine = engine_of(context);
     /* By itself first: an argument's toJSON may ask something as well, whose place is before this. */
-    struct output output = {0};
-    struct writer writer = writer_to(engine, &output, bytes_of(arguments[0]));
+    struct output *output = engine_begin_output(engine);
+    if (output == NULL) {
+        return quickjs.JS_ThrowOutOfMemory(context);
+    }
+    struct writer writer = writer_to(engine, output, bytes_of(arguments[0]));
     enum written outcome = write_call(&writer, arguments + 1);
-    size_t bytes = output.length;
-    if (outcome == WRITTEN && !append(&engine->calls.elements, &output)) {
+    size_t bytes = output->length;
+    if (outcome == WRITTEN && !append(&engine->calls.elements, output)) {
         quickjs.JS_ThrowOutOfMemory(context);
         outcome = FAILED;
     }
-    output_clear(&output);
+    engine_end_output(engine);
     if (outcome == FAILED) {
         return (JSValue){.tag = JS_TAG_EXCEPTION};
     }
@@ -133,8 +140,11 @@ static JSValue add_line(JSContext *context, JSValueConst this, int count, JSValu
     (void)this;
     (void)count;
     struct engine *engine = engine_of(context);
-    struct output *output = &engine->lines.elements;
-    size_t begins = output->length;
+    /* By itself first: of a heap that becomes full here half a line would be left. */
+    struct output *output = engine_begin_output(engine);
+    if (output == NULL) {
+        return quickjs.JS_ThrowOutOfMemory(context);
+    }
     struct writer writer = writer_to(engine, output, UINT32_MAX);
     enum written outcome = writer_write_array_head(&writer, 2);
     if (outcome == WRITTEN) {
@@ -143,11 +153,13 @@ static JSValue add_line(JSContext *context, JSValueConst this, int count, JSValu
     if (outcome == WRITTEN) {
         outcome = writer_write_text(&writer, arguments[1]);
     }
-    if (outcome == WRITTEN) {
+    if (outcome == WRITTEN && append(&engine->lines.elements, output)) {
         engine->lines.count++;
-        return UNDEFINED;
+    } else if (outcome == WRITTEN) {
+        quickjs.JS_ThrowOutOfMemory(context);
+        outcome = FAILED;
     }
-    output->length = begins;
+    engine_end_output(engine);
     return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : UNDEFINED;
 }
 
