@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import re
+import resource
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -78,8 +79,16 @@ _FIRE, _SETTLE, _OFFER, _FAILED, _TELL_REJECTION = range(len(_FUNCTIONS), len(_F
 
 ROOM_BYTES: Final = 1 << 30
 """Addresses for the heap of an engine, of which it takes memory as it grows: no script can be given more."""
+ROOM_SHARE: Final = 4
+"""What part of a limit of the process's addresses an engine has: there are two, and the interpreter."""
 ADDRESSES: Final = 2 * (ROOM_BYTES + mmap.PAGESIZE)
 """Of both sorts of engine, which are no memory as long as they are not used."""
+
+
+def _room_bytes() -> int:
+    """Addresses for one engine: fewer where whoever started the daemon allows it few (ulimit -v)."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return ROOM_BYTES if limit == resource.RLIM_INFINITY else min(ROOM_BYTES, limit // ROOM_SHARE)
 
 
 @cache
@@ -127,7 +136,7 @@ class Context:
         """What no program may have more of."""
         functions = _FUNCTIONS + _MORE_FUNCTIONS if suspends else _FUNCTIONS
         lent = library.current()
-        self._engine = _engine.Engine(_runtime_code(suspends), functions, ROOM_BYTES, STACK_BYTES, *lent)
+        self._engine = _engine.Engine(_runtime_code(suspends), functions, _room_bytes(), STACK_BYTES, *lent)
         # Its images are of use to it alone, and in processes forked after it is made.
         self._engine.make_base(os.urandom(16))
         self._program: LoadedProgram | None = None
