@@ -62,7 +62,11 @@ class Engine:
     def take(self, most: int, owner: bytes, /) -> bytes | None:
         """What differs from where runs begin as an image of the owner's, and set everything back to there; None where
         it would have more than ``most`` bytes."""
-    def put(self, image: bytes, owner: bytes, /) -> None:
+    def take_out(self, most: int, /) -> int | None:
+        """As ``take``, the image left to be written: its size."""
+    def write(self, into: bytes | memoryview, owner: bytes, /) -> None:
+        """Write the image that was taken last, to a place of its size. Raises ValueError for another one."""
+    def put(self, image: bytes | memoryview, owner: bytes, /) -> None:
         """Have the run of an image go on. Raises ValueError as ``lay`` does; everything is set back then."""
     def set_clock(self, clock: float, /) -> None:
         """Let the clock go on to this time, in milliseconds since 1970. It never goes back."""

@@ -168,8 +168,15 @@ bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const u
 
 bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]) {
     quickjs.JS_RunGC(engine->realm->runtime);
+    stack_words_find(&engine->stack_words, engine->realm->runtime);
+    stack_words_clear(&engine->stack_words);
     engine->images = images_new(engine->arena, key);
     return engine->images != NULL;
+}
+
+enum image_result engine_take(struct engine *engine, size_t most, size_t *bytes) {
+    stack_words_clear(&engine->stack_words);
+    return images_take(engine->images, most, bytes);
 }
 
 struct output *engine_begin_output(struct engine *engine) {

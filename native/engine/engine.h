@@ -11,6 +11,7 @@
 #include "output.h"
 #include "random.h"
 #include "rejections.h"
+#include "stack_words.h"
 #include "writer.h"
 
 /* Functions of the runtime that can be called from outside. */
@@ -50,6 +51,7 @@ struct engine {
     struct arena *arena;
     struct images *images; /* NULL until the base is made */
     struct realm *realm;
+    struct stack_words stack_words;
     jmp_buf full; /* where the engine is left for once its heap is full: whatever was under way is lost with the heap */
     bool inside;  /* `full` is set */
     bool room_is_least; /* the arena's room, and not the limit asked for, is what bounds the heap */
@@ -92,6 +94,10 @@ void engine_end_output(struct engine *engine);
 /* What is in the engine now is its base, from which on there are images of it under this key. False where there is no
  * memory. */
 bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]);
+
+/* Takes what differs from where runs begin, as images_take does: the same heap gives the same image, from wherever the
+ * engine was entered. */
+enum image_result engine_take(struct engine *engine, size_t most, size_t *bytes);
 
 /* Forgets the run that was in the engine, whose heap has been set back or set to an image. */
 void engine_forget_run(struct engine *engine);

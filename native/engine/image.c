@@ -273,8 +273,12 @@ enum image_result images_take(struct images *images, size_t most, size_t *bytes)
         set_back(images);
     }
     images->taken_extent = extent;
-    *bytes = bytes_of(taken->pages, taken->chunks, taken->words);
+    *bytes = images_taken_bytes(images);
     return result;
+}
+
+size_t images_taken_bytes(const struct images *images) {
+    return bytes_of(images->taken.pages, images->taken.chunks, images->taken.words);
 }
 
 static uint64_t seal_of(const struct images *images, struct image_context context, const uint8_t *image, size_t bytes) {

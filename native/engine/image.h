@@ -53,6 +53,7 @@ enum image_result images_put(struct images *images, const uint8_t *image, size_t
  * after a failure. `bytes` is the size of the image, which images_write writes until the next one is taken. Takes time
  * in proportion to the heap's extent, some 30 us a megabyte. */
 enum image_result images_take(struct images *images, size_t most, size_t *bytes);
+size_t images_taken_bytes(const struct images *images);
 void images_write(const struct images *images, struct image_context context, uint8_t *image);
 
 /* The heap's extent in the base and in the ground. */

@@ -78,13 +78,15 @@ PyObject *engine_begin_method(PyObject *self, PyObject *arguments) {
 
 PyObject *engine_put_method(PyObject *self, PyObject *arguments) {
     struct engine *engine = engine_in(self);
-    const char *image, *context;
-    Py_ssize_t bytes, context_bytes;
-    if (!has_base(engine) || !PyArg_ParseTuple(arguments, "y#y#", &image, &bytes, &context, &context_bytes)) {
+    Py_buffer image;
+    const char *context;
+    Py_ssize_t context_bytes;
+    if (!has_base(engine) || !PyArg_ParseTuple(arguments, "y*y#", &image, &context, &context_bytes)) {
         return NULL;
     }
     struct image_context whose = {.data = (const uint8_t *)context, .bytes = (size_t)context_bytes};
-    enum image_result result = images_put(engine->images, (const uint8_t *)image, (size_t)bytes, whose);
+    enum image_result result = images_put(engine->images, image.buf, (size_t)image.len, whose);
+    PyBuffer_Release(&image);
     engine_forget_run(engine);
     return none_unless(result);
 }
@@ -98,6 +100,20 @@ PyObject *engine_set_clock_method(PyObject *self, PyObject *milliseconds) {
     Py_RETURN_NONE;
 }
 
+/* The size of what was taken; -1 with an error of Python's, -2 where it would be too large. */
+static Py_ssize_t taken(struct engine *engine, Py_ssize_t most) {
+    size_t bytes;
+    enum image_result result = engine_take(engine, most < 0 ? 0 : (size_t)most, &bytes);
+    if (result == IMAGE_TOO_LARGE) {
+        return -2;
+    }
+    if (result != IMAGE_DONE) {
+        none_unless(result);
+        return -1;
+    }
+    return (Py_ssize_t)bytes;
+}
+
 PyObject *engine_take_method(PyObject *self, PyObject *arguments) {
     struct engine *engine = engine_in(self);
     Py_ssize_t most, context_bytes;
@@ -105,15 +121,46 @@ PyObject *engine_take_method(PyObject *self, PyObject *arguments) {
     if (!has_base(engine) || !PyArg_ParseTuple(arguments, "ny#", &most, &context, &context_bytes)) {
         return NULL;
     }
-    size_t bytes;
-    enum image_result result = images_take(engine->images, most < 0 ? 0 : (size_t)most, &bytes);
-    if (result == IMAGE_TOO_LARGE) {
+    Py_ssize_t bytes = taken(engine, most);
+    if (bytes == -2) {
         Py_RETURN_NONE;
     }
-    PyObject *image = result == IMAGE_DONE ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bytes) : none_unless(result);
+    PyObject *image = bytes < 0 ? NULL : PyBytes_FromStringAndSize(NULL, bytes);
     if (image != NULL) {
         struct image_context whose = {.data = (const uint8_t *)context, .bytes = (size_t)context_bytes};
         images_write(engine->images, whose, (uint8_t *)PyBytes_AsString(image));
     }
     return image;
+}
+
+PyObject *engine_take_out_method(PyObject *self, PyObject *size) {
+    struct engine *engine = engine_in(self);
+    Py_ssize_t most = PyLong_AsSsize_t(size);
+    if ((most == -1 && PyErr_Occurred()) || !has_base(engine)) {
+        return NULL;
+    }
+    Py_ssize_t bytes = taken(engine, most);
+    if (bytes == -2) {
+        Py_RETURN_NONE;
+    }
+    return bytes < 0 ? NULL : PyLong_FromSsize_t(bytes);
+}
+
+PyObject *engine_write_method(PyObject *self, PyObject *arguments) {
+    struct engine *engine = engine_in(self);
+    Py_buffer into;
+    const char *context;
+    Py_ssize_t context_bytes;
+    if (!has_base(engine) || !PyArg_ParseTuple(arguments, "w*y#", &into, &context, &context_bytes)) {
+        return NULL;
+    }
+    bool fits = (size_t)into.len == images_taken_bytes(engine->images);
+    if (fits) {
+        struct image_context whose = {.data = (const uint8_t *)context, .bytes = (size_t)context_bytes};
+        images_write(engine->images, whose, into.buf);
+    } else {
+        PyErr_SetString(PyExc_ValueError, "the place is not as large as the image that was taken last");
+    }
+    PyBuffer_Release(&into);
+    return fits ? Py_NewRef(Py_None) : NULL;
 }
