@@ -9,6 +9,7 @@ from typing import Final
 from sandbox import confinement
 from sandbox.engine import ADDRESSES
 from sandbox.errors import ConfinementRefused
+from sandbox.image_store import ImageStore
 from sandbox.link import FAILED_STATUS, OUT_OF_MEMORY_STATUS
 from sandbox.order import Order
 from sandbox.worker import Worker
@@ -17,10 +18,13 @@ NAME: Final = "script-worker"
 """As `ps -o comm` shows it."""
 
 
-def main(order: Order, descriptor: int, page: mmap.mmap, daemon: int, system_calls: bytes | None, refused: str) -> None:
-    """Confine this process and serve the link on ``descriptor``. Ends the process.
+def main(
+    order: Order, link: int, page: mmap.mmap, images: int, daemon: int, system_calls: bytes | None, refused: str
+) -> None:
+    """Confine this process and serve. Ends the process.
 
-    ``refused`` says what of the confinement its parent could not have already.
+    ``link`` and ``images`` are the descriptors of the link and of the file of its store. ``refused`` says what of the
+    confinement its parent could not have already.
     """
     try:
         confinement.die_with_parent()
@@ -33,10 +37,11 @@ def main(order: Order, descriptor: int, page: mmap.mmap, daemon: int, system_cal
         # (docs/performance.md). Where the system forbids it, the worker serves all the same.
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, confinement.keep_only(descriptor))
-        worker = Worker(connection, page, order.memory_bytes)
+        store = ImageStore(images, order.store_bytes)
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, confinement.keep_only(link))
+        worker = Worker(connection, page, store, order.memory_bytes)
         try:
-            confinement.limit_resources(order.memory_bytes + ADDRESSES)
+            confinement.limit_resources(order.memory_bytes + ADDRESSES + order.store_bytes)
             if system_calls is not None:
                 confinement.forbid_system_calls(system_calls)
         except (ConfinementRefused, OSError, ValueError) as error:

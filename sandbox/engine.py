@@ -223,7 +223,15 @@ class Context:
         then."""
         return self._engine.take(most, owner)
 
-    def resume(self, image: bytes, owner: bytes) -> None:
+    def take_out(self, most: int) -> int | None:
+        """As ``suspend``, the image left to be written: its size."""
+        return self._engine.take_out(most)
+
+    def write(self, into: memoryview, owner: bytes) -> None:
+        """Write the image of the run that was taken out last, whose it is, to a place of its size."""
+        self._engine.write(into, owner)
+
+    def resume(self, image: bytes | memoryview, owner: bytes) -> None:
         """Have a run of the program in place go on. Raises ValueError for an image that is no such run's of this
         owner."""
         self._engine.put(image, owner)

@@ -8,6 +8,8 @@ worker at once, and a spare, already started, takes the place of a worker that i
 """
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +18,7 @@ from sandbox.fair_queue import FairQueue
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import SLOW_NICENESS
 from sandbox.program import Program
+from sandbox.resuming import Resuming
 from sandbox.run import Run
 from sandbox.seating import Seating
 from sandbox.slow_lane import SlowLane
@@ -52,6 +55,9 @@ class Lanes:
         self.spare: PooledWorker | None = None
         self.moved = 0
         self.begun_again = 0
+        self.resumed = 0
+        self.resuming: Resuming | None = None
+        """Takes runs that can go on from where they waited; whoever knows all workers puts it here."""
 
     def fast(self) -> list[PooledWorker]:
         """Every worker in the fast lane."""
@@ -120,6 +126,14 @@ class Lanes:
 
     def send(self, worker: PooledWorker, run: Run) -> None:
         """Give a run to a worker, which is told its program first where it does not know it."""
+        self._enter(worker, run)
+        invocation = run.invocation
+        run.seed = random.getrandbits(64) if invocation.seed is None else invocation.seed
+        run.clock = time.time() * 1000 if invocation.clock is None else invocation.clock
+        worker.process.send(link.run(run.id, invocation, run.deadline, run.seed, run.clock))
+
+    def _enter(self, worker: PooledWorker, run: Run) -> None:
+        """Put a run into a worker's books, which is told its program where it does not know it."""
         self._last_id += 1
         run.id = worker.last_sent = self._last_id
         run.worker = worker
@@ -131,7 +145,6 @@ class Lanes:
         if program.key not in worker.known:
             worker.known.add(program.key)
             worker.process.send(link.load(program))
-        worker.process.send(link.run(run.id, invocation, run.deadline))
 
     def feed(self, worker: PooledWorker) -> None:
         """Give a worker with room what waits for it."""
@@ -199,14 +212,63 @@ class Lanes:
         if not run.answered:
             self.moved += 1
             run.worker = None
-            self.place(run, now)
+            if run.suspension is None:
+                self.place(run, now)
+            elif self.resuming is not None:
+                self.resuming.add(run)
 
     def begin_again(self, run: Run, now: float) -> None:
         """Place again a run that had begun and of which nothing was seen outside."""
         self.begun_again += 1
+        run.suspension = None
         # It will write them again.
         run.log.clear()
         self.move(run, now)
+
+    # ---- runs that go on elsewhere: see sandbox.resuming ----
+
+    @property
+    def by_customer(self) -> bool:
+        """Whether each customer has workers of its own."""
+        return self._seating.by_customer
+
+    def home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
+        """The worker of a generation to which a run that waits goes, as a new one would."""
+        key = run.series[0]
+        for lane in (self._stuck, self._slow):
+            if lane.has(key, now):
+                like = [worker for worker in lane.workers if worker.process.generation == generation]
+                if like:
+                    return min(like, key=lambda worker: (worker.lost, worker.suspended))
+        best = self._seating.choose_for_resumed(run, generation, self.extras, now)
+        if best is None and self.spare is not None and self.spare.process.generation == generation:
+            self._seating.grow(now)
+            best = self.promote_spare()
+        return best
+
+    def want(self, generation: int, now: float) -> None:
+        """Have a worker started, of this generation, which is the current one."""
+        grown, spare = self._seating.grow(now), self.spare
+        if spare is not None and spare.process.generation != generation:
+            # Of use to nobody whose worker dies from now on.
+            self.spare = None
+            spare.lane = Lane.LEAVING
+            self.feed(spare)
+            self._worker_wanted(Lane.SPARE)
+        elif grown and spare is None:
+            self._worker_wanted(Lane.SPARE)
+
+    def resume(self, worker: PooledWorker, run: Run, image: bytes, now: float) -> None:
+        """Have a run go on from its image, with the answers that it has not taken yet."""
+        suspension = run.suspension
+        assert suspension is not None  # noqa: S101 - it waits
+        self._enter(worker, run)
+        worker.suspend(run)
+        send = worker.process.send
+        send(link.resume(run.id, run.invocation, run.deadline, suspension, image, now))
+        for answer in suspension.answers:
+            send(link.settle(run.id, *answer))
+        self.resumed += 1
 
     @property
     def has_empty(self) -> bool:
@@ -217,11 +279,13 @@ class Lanes:
         """Let spares take up what found no worker."""
         if self._homeless.count:
             self._place_homeless()
+        if self.resuming is not None:
+            self.resuming.retry()
 
     @property
     def homeless(self) -> bool:
         """Whether runs wait that found no worker."""
-        return self._homeless.count > 0
+        return self._homeless.count > 0 or (self.resuming is not None and self.resuming.busy)
 
     # ---- slow programs ----
 
@@ -281,6 +345,8 @@ class Lanes:
         else:
             worker.lane = Lane.LEAVING
         self.feed(worker)
+        if self.resuming is not None:
+            self.resuming.retry()
 
     def _join(self, lane: SlowLane, worker: PooledWorker) -> None:
         worker.lane = lane.lane

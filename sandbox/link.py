@@ -4,9 +4,6 @@ Each is built and read here, and nowhere else is known what stands where in it. 
 the worker's may be a script's: what comes up from it is checked.
 """
 
-import mmap
-import random
-import time
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
@@ -14,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from sandbox.program import Invocation, Program
+from sandbox.suspension import Suspension
 
 MESSAGE_BYTES: Final = 256 * 1024 * 1024
 """The longest message either end accepts; a result, an input and a log all have lower caps of their own."""
@@ -35,6 +33,7 @@ class Down(IntEnum):
     SETTLE = 3
     CANCEL = 4
     FORGET = 5
+    RESUME = 6
 
 
 class LoadMessage(NamedTuple):
@@ -93,6 +92,29 @@ class RunMessage(NamedTuple):
     clock: float
 
 
+class ResumeMessage(NamedTuple):
+    """A run that waited in another worker goes on in this one. Answers of its host that it has not taken follow."""
+
+    operation: int
+    run_id: int
+    origin: int
+    key: str
+    customer: str
+    deadline: float
+    turn_cpu_seconds: float
+    turn_wall_seconds: float
+    jobs: int
+    clock: float
+    started: float
+    waited: float
+    """Up to now."""
+    cpu_left: float
+    settled: int
+    number: int
+    due: float | None
+    image: bytes
+
+
 class SettleMessage(NamedTuple):
     """The answer to a host call: the result as MessagePack, or an error's properties."""
 
@@ -117,13 +139,14 @@ class ForgetMessage(NamedTuple):
     key: str
 
 
-MessageDown = LoadMessage | RunMessage | SettleMessage | CancelMessage | ForgetMessage
+MessageDown = LoadMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.LOAD): LoadMessage._make,
     int(Down.RUN): RunMessage._make,
     int(Down.SETTLE): SettleMessage._make,
     int(Down.CANCEL): CancelMessage._make,
     int(Down.FORGET): ForgetMessage._make,
+    int(Down.RESUME): ResumeMessage._make,
 }
 
 
@@ -160,7 +183,7 @@ def load(program: Program) -> list[Any]:
     ]
 
 
-def run(run_id: int, invocation: Invocation, deadline: float) -> list[Any]:
+def run(run_id: int, invocation: Invocation, deadline: float, seed: int, clock: float) -> list[Any]:
     """Have a worker run an invocation. Ids go up: a worker begins its runs in their order."""
     limits = invocation.limits
     turn_seconds = limits.turn_seconds
@@ -181,8 +204,35 @@ def run(run_id: int, invocation: Invocation, deadline: float) -> list[Any]:
         limits.outbox_calls,
         limits.outbox_bytes,
         limits.jobs,
-        random.getrandbits(64) if invocation.seed is None else invocation.seed,
-        time.time() * 1000 if invocation.clock is None else invocation.clock,
+        seed,
+        clock,
+    ]
+
+
+def resume(
+    run_id: int, invocation: Invocation, deadline: float, suspended: Suspension, image: bytes, now: float
+) -> list[Any]:
+    """Have a worker go on with a run that waited in another one; its id is one as of `run`."""
+    limits = invocation.limits
+    turn_seconds = limits.turn_seconds
+    return [
+        Down.RESUME,
+        run_id,
+        suspended.origin,
+        invocation.program.key,
+        invocation.customer,
+        deadline,
+        limits.cpu_seconds if turn_seconds is None else turn_seconds,
+        limits.turn_wall_seconds,
+        limits.jobs,
+        suspended.clock,
+        suspended.started,
+        suspended.waited + (now - suspended.since),
+        suspended.cpu_left,
+        suspended.settled,
+        suspended.number,
+        suspended.due,
+        image,
     ]
 
 
@@ -230,6 +280,8 @@ class DoneMessage(NamedTuple):
     payload: bytes
     log: bytes | None
     """Console lines as MessagePack; None where there are none."""
+    calls: bytes | None
+    """What it asked its host in its last turn, as MessagePack, and did not wait for; None where it asked nothing."""
     micros: int
     """Since it began."""
     busy_micros: int
@@ -237,15 +289,29 @@ class DoneMessage(NamedTuple):
 
 
 class CallsMessage(NamedTuple):
-    """A run has come to the end of a turn: what it asks its host and wrote to its console in it, if anything."""
+    """A run has come to the end of a turn and waits: what it asks its host and wrote to its console since it waited
+    last, if anything, and all that another worker needs to go on with it."""
 
     operation: int
     run_id: int
     calls: bytes
     """MessagePack."""
     log: bytes | None
-    waits: bool
-    """Whether it goes on when something comes; else this is its last."""
+    offset: int
+    """Where in the worker's store its image begins."""
+    size: int
+    number: int
+    """How many of its images were told of, with this one."""
+    due: float | None
+    """When its next timer is, by the monotonic clock."""
+    started: float
+    """When it began, by that clock."""
+    waited: float
+    """Seconds between its turns before it waits now."""
+    cpu_left: float
+    """Processor seconds that it may use yet."""
+    settled: int
+    """How many answers of its host it has taken."""
 
 
 class SpentMessage(NamedTuple):
@@ -270,10 +336,14 @@ class FailedMessage(NamedTuple):
 
 MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMessage | FailedMessage
 _Shape = tuple[type | tuple[type, ...], ...]
+_MAYBE_BYTES: Final = (bytes, type(None))
 _UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
     int(Up.READY): (ReadyMessage._make, (int, bool, str)),
-    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, (bytes, type(None)), int, int)),
-    int(Up.CALLS): (CallsMessage._make, (int, int, bytes, (bytes, type(None)), bool)),
+    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, _MAYBE_BYTES, _MAYBE_BYTES, int, int)),
+    int(Up.CALLS): (
+        CallsMessage._make,
+        (int, int, bytes, _MAYBE_BYTES, int, int, int, (float, type(None)), float, float, float, int),
+    ),
     int(Up.SPENT): (SpentMessage._make, (int,)),
     int(Up.LET_GO): (LetGoMessage._make, (int, int)),
     int(Up.FAILED): (FailedMessage._make, (int, str)),
@@ -304,6 +374,8 @@ def _message_up(message: list[Any]) -> MessageUp:
 
 
 _DONE: Final = int(Up.DONE)
+CALLS: Final = int(Up.CALLS)
+"""The operation of a CallsMessage, which is built as it is."""
 
 
 def ready(confined: bool, refused: str) -> list[Any]:
@@ -311,14 +383,11 @@ def ready(confined: bool, refused: str) -> list[Any]:
     return [Up.READY, confined, refused]
 
 
-def done(run_id: int, tag: str, payload: bytes, log: bytes | None, micros: int, busy_micros: int) -> list[Any]:
+def done(
+    run_id: int, tag: str, payload: bytes, log: bytes | None, asked: bytes | None, micros: int, busy_micros: int
+) -> list[Any]:
     """Tell the daemon how a run ended."""
-    return [_DONE, run_id, tag, payload, log, micros, busy_micros]
-
-
-def calls(run_id: int, asked: bytes, log: bytes | None, *, waits: bool) -> list[Any]:
-    """Tell the daemon what a run asks and writes, and whether it waits now."""
-    return [Up.CALLS, run_id, asked, log, waits]
+    return [_DONE, run_id, tag, payload, log, asked, micros, busy_micros]
 
 
 def spent() -> list[Any]:
@@ -340,23 +409,6 @@ OUT_OF_MEMORY_STATUS: Final = 77
 """Exit status of a worker whose interpreter, not a script's own heap, ran out of memory."""
 FAILED_STATUS: Final = 70
 """Exit status of a worker whose own code raised; its last words say what."""
-
-PAGE_BYTES: Final = mmap.PAGESIZE
-RUNNING: Final = 0
-"""Slot of the shared page: the id of the run that the worker is in, 0 between runs. Only the worker writes it."""
-REVOKED: Final = 1
-"""Slot of the shared page: a run with this id or a lower one that the worker has not begun is not its to begin any
-more. Only the daemon writes it."""
-BEGUN: Final = 2
-"""Slot of the shared page: the latest run that the worker has begun. Ids go up, so those above have not. Only the
-worker writes it."""
-TURNS: Final = 3
-"""Slot of the shared page: how many turns of runs the worker has begun. Only the worker writes it."""
-PID: Final = 4
-"""Slot of the shared page: the worker's process id, 0 before there is one. The kernel writes it as it forks the worker,
-and the daemon reads it before a script is in there."""
-SLOTS: Final = 5
-"""How many there are."""
 
 
 def unpacker_down() -> Any:

@@ -1,13 +1,14 @@
-"""What the daemon asks of the workers' parent: one more worker. One packet, with two descriptors that go to the worker:
-its end of the link, and the shared page, in that order. Nothing is answered; the page and the link say what came of it.
+"""What the daemon asks of the workers' parent: one more worker. One packet, with three descriptors that go to the
+worker: its end of the link, the shared page, and its store of images, in that order. Nothing is answered; the page and
+the link say what came of it.
 """
 
 import struct
 from typing import Final, NamedTuple
 
-_PACKED: Final = struct.Struct("=QiB")
+_PACKED: Final = struct.Struct("=QQiB")
 ORDER_BYTES: Final = _PACKED.size
-DESCRIPTORS: Final = 2
+DESCRIPTORS: Final = 3
 
 
 class Order(NamedTuple):
@@ -15,6 +16,8 @@ class Order(NamedTuple):
 
     memory_bytes: int
     """Of the process; see WorkerSettings."""
+    store_bytes: int
+    """Of the file of its images."""
     niceness: int
     required: bool
     """Whether it ends where it cannot confine itself."""
@@ -31,5 +34,5 @@ def read_order(packet: bytes, descriptors: int) -> Order | None:
     """The order in a packet that came with so many descriptors; None where it is none."""
     if len(packet) != ORDER_BYTES or descriptors != DESCRIPTORS:
         return None
-    memory_bytes, niceness, required = _PACKED.unpack(packet)
-    return Order(memory_bytes, niceness, required == 1) if required in (0, 1) else None
+    memory_bytes, store_bytes, niceness, required = _PACKED.unpack(packet)
+    return Order(memory_bytes, store_bytes, niceness, required == 1) if required in (0, 1) else None

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sandbox.link import packer
@@ -14,16 +15,18 @@ FLUSH_SECONDS: Final = 0.000_3
 class Output:
     """Messages to the daemon that are not sent yet."""
 
-    __slots__ = ("_bytes", "_link", "_oldest", "_packed", "_packer")
+    __slots__ = ("_bytes", "_flushed", "_link", "_oldest", "_packed", "_packer")
 
-    def __init__(self, link: socket.socket) -> None:
+    def __init__(self, link: socket.socket, flushed: Callable[[], None]) -> None:
+        """``flushed`` is called whenever all that was added has been sent."""
         self._link = link
+        self._flushed = flushed
         self._packer = packer()
         self._packed: list[bytes] = []
         self._bytes = 0
         self._oldest = 0.0
 
-    def add(self, message: list[Any]) -> None:
+    def add(self, message: Sequence[Any]) -> None:
         """Send a message soon: with the next flush, or now where much or old output waits."""
         packed = self._packer.pack(message)
         now = time.monotonic()
@@ -40,3 +43,4 @@ class Output:
             self._link.sendall(b"".join(self._packed))
             self._packed.clear()
             self._bytes = 0
+        self._flushed()

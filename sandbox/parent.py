@@ -89,8 +89,8 @@ class Parent:
             self.close()
             raise
 
-    def order(self, order: Order, connection: socket.socket, page: int) -> int:
-        """Have a worker forked that gets these two descriptors; from any thread. The generation that is asked.
+    def order(self, order: Order, connection: socket.socket, page: int, images: int) -> int:
+        """Have a worker forked that gets these three descriptors; from any thread. The generation that is asked.
 
         Nothing is answered: see `sandbox.order`. Raises OSError where it takes no more, WorkerFailed where it was
         closed.
@@ -98,7 +98,7 @@ class Parent:
         with self._lock:
             if self._orders is None:
                 raise WorkerFailed("there is no process to fork a worker")
-            socket.send_fds(self._orders, [order.packed()], [connection.fileno(), page])
+            socket.send_fds(self._orders, [order.packed()], [connection.fileno(), page, images])
             return self.generation
 
     @property

@@ -20,8 +20,8 @@ from sandbox import boot, confinement, engine, link
 from sandbox.clone import fork_sibling
 from sandbox.errors import ConfinementRefused
 from sandbox.intl import library
-from sandbox.link import PAGE_BYTES, PID
 from sandbox.order import DESCRIPTORS, ORDER_BYTES, Order, read_order
+from sandbox.shared_page import PAGE_BYTES, PID
 from sandbox.worker import warm_up
 
 NAME: Final = "worker-parent"
@@ -106,7 +106,7 @@ class _Parent:
         except (ConfinementRefused, OSError, ValueError) as error:
             self._refused = self._refused or str(error) or type(error).__name__
 
-    def fork(self, order: Order, connection: int, page_descriptor: int) -> None:
+    def fork(self, order: Order, connection: int, page_descriptor: int, images: int) -> None:
         try:
             page = mmap.mmap(page_descriptor, PAGE_BYTES)
             view = memoryview(page)[8 * PID :]
@@ -118,7 +118,7 @@ class _Parent:
             _tell(connection, f"no worker could be forked: {error}")
             return
         if child == 0:
-            boot.main(order, connection, page, self._daemon, self._worker_filter, self._refused)
+            boot.main(order, connection, page, images, self._daemon, self._worker_filter, self._refused)
         # What is left of it here goes with its last reference.
 
 

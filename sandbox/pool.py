@@ -34,6 +34,7 @@ from sandbox.seating import Seating, SeatingByCustomer
 from sandbox.stack import innermost
 from sandbox.status import Tag
 from sandbox.supervision import Supervisor
+from sandbox.suspension import Suspension
 
 __all__ = ["Pool", "PoolSettings", "PoolState", "Run", "WorkerSettings"]
 
@@ -89,7 +90,9 @@ class PoolState(msgspec.Struct, frozen=True, kw_only=True):
     moved: int
     """Runs moved away from a held or dead worker."""
     begun_again: int
-    """Those of them that had begun, and of which nothing had been seen outside."""
+    """Those of them that had begun, had not waited yet, and of which nothing had been seen outside."""
+    resumed: int
+    """Those of them that went on in another worker from where they waited."""
     shared: int
     """Workers that are to have runs of one customer only and have those of several."""
     refused: int
@@ -168,6 +171,7 @@ class Pool:
             deaths=dict(self._supervisor.deaths),
             moved=lanes.moved,
             begun_again=lanes.begun_again,
+            resumed=lanes.resumed,
             shared=lanes.shared_workers(),
             refused=self._refused,
         )
@@ -225,8 +229,14 @@ class Pool:
 
     def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
         """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
-        if run.worker is not None and not run.answered and run.id in run.worker.outstanding:
-            run.worker.process.send(link.settle(run.id, call_id, succeeded, value))
+        suspension = run.suspension
+        if suspension is None:
+            return
+        suspension.answers.append((call_id, succeeded, value))
+        worker = run.worker
+        # One on its way to another worker is sent them all there.
+        if worker is not None and run.id in worker.outstanding:
+            worker.process.send(link.settle(run.id, call_id, succeeded, value))
 
     def _refuse(self, run: Run) -> None:
         self._refused += 1
@@ -262,6 +272,8 @@ class Pool:
         run = worker.take(message.run_id)
         if worker.held and message.run_id == worker.seen.running:
             self._lanes.release(worker)
+        if run is not None and message.calls is not None and not run.answered:
+            self._host_calls(run, message.calls)
         if run is not None and not run.answered:
             if message.log is not None:
                 add_lines(run.log, message.log, run.invocation.limits)
@@ -292,19 +304,24 @@ class Pool:
         run = worker.outstanding.get(message.run_id)
         if run is None:
             return
-        if message.waits:
-            worker.suspend(run)
-            run.suspended_at = self._loop.time()
+        worker.suspend(run)
+        now = run.suspended_at = self._loop.time()
         if not run.answered:
-            self._host_calls(run, message)
+            suspension = run.suspension
+            if suspension is None:
+                cpu_seconds = run.invocation.limits.cpu_seconds
+                suspension = Suspension(run.id, worker.process.generation, run.clock, cpu_seconds, run.submitted)
+                run.suspension = suspension
+            suspension.note(message, worker.process.images, now)
+            if message.log is not None:
+                add_lines(run.log, message.log, run.invocation.limits)
+            self._host_calls(run, message.calls)
         if worker.waiting.count or worker.lane is not Lane.FAST:
             # It holds no place now.
             self._lanes.feed(worker)
 
-    def _host_calls(self, run: Run, message: CallsMessage) -> None:
-        if message.log is not None:
-            add_lines(run.log, message.log, run.invocation.limits)
-        calls = read_calls(message.calls, run.invocation.limits)
+    def _host_calls(self, run: Run, packed: bytes) -> None:
+        calls = read_calls(packed, run.invocation.limits)
         if calls is None:
             # Arguments too deep to be read, if nothing worse: the run pays.
             self.stop(run, Exceeded(Bound.OUTBOX))
@@ -351,6 +368,8 @@ class Pool:
 def _at_deadline(run: Run, now: float) -> Interruption:
     """What a run was at that its worker has not told the end of."""
     worker = run.worker
+    if worker is None and run.suspended_at:
+        return Interruption(Stage.WAITING, now - run.suspended_at)
     if worker is None or run.id > worker.process.begun:
         return Interruption(Stage.QUEUED, now - run.submitted)
     if run.suspended and worker.process.running != run.id:

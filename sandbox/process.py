@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import mmap
 import os
+import select
 import signal
 import socket
 import time
@@ -15,23 +16,11 @@ import msgspec
 
 from sandbox import exit_status
 from sandbox.errors import ConfinementRefused, WorkerFailed
-from sandbox.link import (
-    BEGUN,
-    PAGE_BYTES,
-    PID,
-    REVOKED,
-    RUNNING,
-    SLOTS,
-    TURNS,
-    FailedMessage,
-    MessageUp,
-    ReadyMessage,
-    packer,
-    read_up,
-    unpacker_up,
-)
+from sandbox.image_file import ImageFile, store_bytes
+from sandbox.link import FailedMessage, MessageUp, ReadyMessage, packer, read_up, unpacker_up
 from sandbox.order import Order
 from sandbox.parent import Parent
+from sandbox.shared_page import BEGUN, PAGE_BYTES, PID, REVOKED, RUNNING, SLOTS, TURNS
 
 SLOW_NICENESS: Final = 5
 """Of the workers of slow programs."""
@@ -94,6 +83,8 @@ class WorkerProcess(asyncio.Protocol):
         self._page_descriptor = -1
         self._page: mmap.mmap | None = None
         self._slots = _NOTHING
+        self.images: ImageFile | None = None
+        """What it keeps its waiting runs in; None once it is gone, when they have it."""
         self._pidfd = -1
         self._killed = False
         self._has_failed = False
@@ -115,9 +106,11 @@ class WorkerProcess(asyncio.Protocol):
         Raises ConfinementRefused, WorkerFailed where it ends before it is ready or is not in time, or OSError where
         the machine has no room for it.
         """
-        order = Order(settings.memory_bytes, niceness, settings.require_confinement)
+        images = store_bytes(settings.memory_bytes)
+        order = Order(settings.memory_bytes, images, niceness, settings.require_confinement)
         try:
             self._make_page()
+            self.images = ImageFile(images)
             self._order(parent, order)
         except BaseException:
             self._let_go()
@@ -150,7 +143,8 @@ class WorkerProcess(asyncio.Protocol):
         ours.setblocking(False)
         try:
             with theirs:
-                self.generation = parent.order(order, theirs, self._page_descriptor)
+                assert self.images is not None  # noqa: S101 - until it is gone
+                self.generation = parent.order(order, theirs, self._page_descriptor, self.images.descriptor)
         except BaseException:
             ours.close()
             raise
@@ -251,6 +245,26 @@ class WorkerProcess(asyncio.Protocol):
     def turns(self) -> int:
         """How many turns of runs the worker has begun."""
         return int(self._slots[TURNS])
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is there and takes what it is sent."""
+        return self._linked and self._transport is not None and not self.leaving and not self._killed
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Of what it is sent, how much it has not taken yet."""
+        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return unsent + sum(map(len, self._unsent))
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether it has said what has not been read here."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        poller = select.poll()
+        poller.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poller.poll(0))
 
     def revoke(self, up_to: int) -> None:
         """Runs with this id or a lower one that have not begun will not begin, but be let go."""
@@ -380,7 +394,7 @@ class WorkerProcess(asyncio.Protocol):
             self._last_words.cancel()
             self._last_words = None
         # 0.7 MB, and a run that has been answered keeps its worker for as long as its deadline is kept.
-        self._input = self._packer = None
+        self._input = self._packer = self.images = None
         self._close_page_descriptor()
         if self._end is not None:
             self._loop.remove_reader(self._end)

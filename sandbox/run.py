@@ -9,6 +9,7 @@ from sandbox.host import Host, HostCall
 from sandbox.outcome import Cancelled, Completion, Interruption, LogLine, Outcome
 from sandbox.process import WorkerProcess
 from sandbox.program import Invocation
+from sandbox.suspension import Suspension
 
 Done = Callable[[Completion], None]
 
@@ -41,8 +42,9 @@ class Run:
     """One invocation under way. ``cancel`` gives it up."""
 
     __slots__ = (
-        "_done", "_host", "_owner", "answered", "attempts", "called_host", "cancelled_at", "deadline", "id",
-        "interruption", "invocation", "log", "series", "submitted", "suspended", "suspended_at", "worker",
+        "_done", "_host", "_owner", "answered", "attempts", "called_host", "cancelled_at", "clock", "deadline", "id",
+        "interruption", "invocation", "log", "seed", "series", "submitted", "suspended", "suspended_at", "suspension",
+        "worker",
     )  # fmt: skip
 
     def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
@@ -58,8 +60,13 @@ class Run:
         self.worker: RunWorker | None = None
         self.answered = False
         self.attempts = 0
+        self.seed = 0
+        self.clock = 0.0
+        """These two as it was last begun with."""
         self.called_host = False
         """It has been seen outside: it cannot begin again elsewhere."""
+        self.suspension: Suspension | None = None
+        """What it goes on from elsewhere; None before it has waited, and once it is over."""
         self.suspended = False
         """It has begun and waited since between its turns."""
         self.suspended_at = 0.0
@@ -73,6 +80,7 @@ class Run:
         if self.answered:
             return
         self.answered = True
+        self.suspension = None
         completion = Completion(outcome, tuple(self.log), run_micros, self.interruption)
         done, host = self._done, self._host
         # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it

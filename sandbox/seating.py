@@ -1,6 +1,6 @@
 """Which of the fast workers a run goes to, and how many of them there are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sandbox.pooled_worker import Lane, PooledWorker
@@ -52,7 +52,7 @@ class Seating:
         worker.slot = None
 
     def choose(self, run: Run, extras: Sequence[PooledWorker], now: float) -> PooledWorker | None:
-        """The worker for a run; None where every one is held or missing."""
+        """The worker for a run that begins; None where every one is held or missing."""
         del now
         slots = self._slots
         own = slots[hash(run.series) % len(slots)] if len(slots) > 1 else slots[0]
@@ -69,8 +69,17 @@ class Seating:
     def choose_for_unproven(self, extras: Sequence[PooledWorker]) -> PooledWorker | None:
         """The worker for a run of a program of which none has come to its end yet: what it may do to that worker, it
         does where the fewest wait."""
-        free = [worker for worker in (*self._slots, *extras) if worker is not None and not worker.held]
-        return min(free, key=lambda worker: (worker.suspended, worker.load), default=None)
+        return _emptiest(self._free(extras))
+
+    def choose_for_resumed(
+        self, run: Run, generation: int, extras: Sequence[PooledWorker], now: float
+    ) -> PooledWorker | None:
+        """The worker for a run that goes on, of those of a generation."""
+        del run, now
+        return _emptiest(worker for worker in self._free(extras) if worker.process.generation == generation)
+
+    def _free(self, extras: Sequence[PooledWorker]) -> list[PooledWorker]:
+        return [worker for worker in (*self._slots, *extras) if worker is not None and not worker.held]
 
     def grow(self, now: float) -> bool:
         """Make a place for one more worker. False where there are as many as there may be."""
@@ -107,8 +116,16 @@ class SeatingByCustomer(Seating):
 
     def choose(self, run: Run, extras: Sequence[PooledWorker], now: float) -> PooledWorker | None:
         """The worker for a run; None where it is to have a new one, or every one is held or missing."""
-        customer = run.invocation.customer
-        workers = [worker for worker in (*self._slots, *extras) if worker is not None and not worker.held]
+        return self._choose(run.invocation.customer, self._free(extras), now)
+
+    def choose_for_resumed(
+        self, run: Run, generation: int, extras: Sequence[PooledWorker], now: float
+    ) -> PooledWorker | None:
+        """As ``choose``, of the workers of a generation."""
+        free = [worker for worker in self._free(extras) if worker.process.generation == generation]
+        return self._choose(run.invocation.customer, free, now)
+
+    def _choose(self, customer: str, workers: list[PooledWorker], now: float) -> PooledWorker | None:
         own = min((worker for worker in workers if customer in worker.customers), key=_runs, default=None)
         used = sum(bool(worker.customers) for worker in workers)
         if own is not None and (_runs(own) < CROWDED or used * SPREAD_SHARE >= self._most):
@@ -152,6 +169,10 @@ class SeatingByCustomer(Seating):
     def shared(self) -> int:
         """Workers that have runs of several customers."""
         return sum(len(worker.customers) > 1 for worker in self.seated())
+
+
+def _emptiest(workers: Iterable[PooledWorker]) -> PooledWorker | None:
+    return min(workers, key=lambda worker: (worker.suspended, worker.load), default=None)
 
 
 def _runs(worker: PooledWorker) -> int:

@@ -13,6 +13,7 @@ from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
 from sandbox.parent import RESTART_SECONDS, Parent
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
 from sandbox.process import SLOW_NICENESS, STUCK_NICENESS, WorkerProcess, WorkerSettings
+from sandbox.resuming import Resuming
 from sandbox.run import Run
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ LOST_SECONDS: Final = 0.2
 LOST_WALL_SECONDS: Final = 0.25
 """A turn that has lasted so long, whatever it had of the processors, is not waited for any more by what waits in its
 worker: it may go on until the kernel's timer, past the others' deadlines."""
+HELD_BYTES: Final = 256_000_000
+"""Of images of the runs that wait in a worker that is held; the others stay where they are until its turn is over."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
 STILLBORN: Final = 10
@@ -72,6 +75,8 @@ class Supervisor:
         self._closing = False
         self._stillborn = 0
         """How many were in a row."""
+        self._resuming = Resuming(lanes, self._workers.values, lambda: parent.generation, conclude)
+        lanes.resuming = self._resuming
         self.confined = True
         self.started = 0
         self.deaths: dict[str, int] = {}
@@ -124,6 +129,7 @@ class Supervisor:
     async def close(self) -> None:
         """End every worker and wait until it is gone."""
         self._closing = True
+        self._resuming.close()
         if self._tick_timer is not None:
             self._tick_timer.cancel()
         for task in self._starting:
@@ -184,6 +190,7 @@ class Supervisor:
     def _tick(self, busy: bool = False) -> None:
         self._tick_timer = None
         now = self._loop.time()
+        self._resuming.retry()
         busy = busy or self._lanes.homeless
         held = False
         for worker in list(self._workers.values()):
@@ -241,9 +248,9 @@ class Supervisor:
         if worker.lane is Lane.SLOW and elapsed >= LOST_SECONDS and self._lanes.slow_waiting:
             # However little of a busy machine's processors it had: another one takes its place.
             self._lanes.condemn(worker)
-        if not worker.lost and elapsed >= max(LOST_WALL_SECONDS, self._stall_seconds):
+        if not worker.lost and elapsed >= max(LOST_WALL_SECONDS, self._stall_seconds) and not worker.process.has_unread:
             worker.lost = True
-            self._lost(worker, run)
+            self._lost(worker)
         if run is None:
             if elapsed > DAEMON_KILL_SLACK_SECONDS:
                 self._kill(worker, running)
@@ -288,22 +295,25 @@ class Supervisor:
         worker.evicting = True
         self._kill(worker, worker.seen.running)
 
-    def _lost(self, worker: PooledWorker, run: Run | None) -> None:
-        """What waits in a worker that is held for long begins again elsewhere, or is told at once that it cannot."""
-        lanes = self._lanes
-        now = self._loop.time()
-        # By the end of the turn at the latest, which the kernel sees to.
-        longest = run.invocation.limits.turn_wall_seconds if run is not None else 0.0
-        for waiting in [one for one in worker.outstanding.values() if one.suspended and one.id != worker.seen.running]:
-            if waiting.answered:
+    def _lost(self, worker: PooledWorker) -> None:
+        """What waits in a worker that is held for long goes on elsewhere, from where it waits."""
+        process, now = worker.process, self._loop.time()
+        turns = process.turns
+        held = 0
+        for run in list(worker.outstanding.values()):
+            suspension = run.suspension
+            if suspension is None or run.id == worker.seen.running or not self._resuming.may_go_on(run):
                 continue
-            if not waiting.called_host:
-                worker.take(waiting.id)
-                worker.process.send(link.cancel(waiting.id))
-                lanes.begin_again(waiting, now)
-            elif waiting.deadline <= worker.seen_at + longest:
-                worker.process.send(link.cancel(waiting.id))
-                self._conclude(waiting, Crashed("its worker was held by another run"))
+            image = suspension.image()
+            held += len(image or b"")
+            if process.turns != turns or held > HELD_BYTES:
+                # The worker goes on, and may have written over what was read; or this would be too much to hold here.
+                return
+            if image is not None:
+                suspension.hold(image)
+                worker.take(run.id)
+                process.send(link.cancel(run.id))
+                self._lanes.move(run, now)
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
         worker.killed_for = run_id
@@ -337,16 +347,17 @@ class Supervisor:
         culprit = worker.take(running) if meant else None
         if culprit is not None:
             self._culprit(worker, culprit, cause)
-        blameless = culprit is not None or not meant or running == 0 == worker.killed_for
+        # Of a worker that was killed while it was in none of its runs, none can have caused it.
+        blameless = culprit is not None or (cause == "SIGKILL" and not worker.process.broken)
         now = self._loop.time()
         begun = worker.process.begun
         for run in worker.outstanding.values():
             run.suspended = False
             if not blameless:
                 run.attempts += 1
-            if run.called_host or run.attempts >= ATTEMPTS:
+            if run.attempts >= ATTEMPTS:
                 self._conclude(run, Crashed("its worker died of another run"))
-            elif run.id <= begun:
+            elif run.suspension is None and run.id <= begun:
                 self._lanes.begin_again(run, now)
             else:
                 self._lanes.move(run, now)

@@ -4,6 +4,8 @@ import heapq
 from dataclasses import dataclass
 
 from sandbox.engine import LoadedProgram
+from sandbox.image_store import Place
+from sandbox.program import Program
 
 
 @dataclass(slots=True)
@@ -11,12 +13,12 @@ class BegunRun:
     """A run that has begun."""
 
     id: int
-    program: LoadedProgram
-    name: str
-    """The author's file name."""
+    origin: int
+    """The id that it had where it began."""
+    program: Program
+    loaded: LoadedProgram | None
+    """None for one that came from another worker and has not had a turn here."""
     customer: str
-    shared_memory: bool
-    """Whether the memory limit is of all of its series that wait, together."""
     jobs: int
     cpu_left: float
     """Processor time that it may use yet, over all its turns."""
@@ -28,8 +30,14 @@ class BegunRun:
     """When the engine interrupts a turn of it, by the monotonic clock: just before its deadline."""
     clock: float
     """When it began, in milliseconds since 1970, as it is told."""
-    image: bytes = b""
-    """The run itself, while it waits; empty where it stays in the engine, as the next message is for it."""
+    place: Place | None = None
+    """Its last image that the daemon was told of, or is about to be; None before it has waited."""
+    number: int = 0
+    """How many there were."""
+    inside: bool = False
+    """It stays in the engine while it waits, as the next message is for it."""
+    settled: int = 0
+    """Answers of its host that it has taken."""
     due: float | None = None
     """When its next timer is, while it waits."""
     waited: float = 0.0
@@ -43,9 +51,14 @@ class BegunRun:
         return self.program.key, self.customer
 
     @property
+    def size(self) -> int:
+        """Of its image."""
+        return self.place.size if self.place is not None else 0
+
+    @property
     def owner(self) -> bytes:
-        """Whose its image is."""
-        return f"{self.customer}\0{self.program.key}\0{self.id}".encode("utf-8", "surrogatepass")
+        """Whose its image is, and which of its images: an older one is none that could go on."""
+        return f"{self.customer}\0{self.program.key}\0{self.origin}\0{self.number}".encode("utf-8", "surrogatepass")
 
 
 class SuspendedRuns:
@@ -71,16 +84,16 @@ class SuspendedRuns:
         run.due = due
         if due is not None:
             heapq.heappush(self._due, (due, run.id))
-        self._bytes[run.series] = self._bytes.get(run.series, 0) + len(run.image)
-        self.image_bytes += len(run.image)
+        self._bytes[run.series] = self._bytes.get(run.series, 0) + run.size
+        self.image_bytes += run.size
 
     def take(self, run_id: int) -> BegunRun | None:
         """A run that waits no longer; None for one that does not wait here."""
         run = self._runs.pop(run_id, None)
         if run is None:
             return None
-        self.image_bytes -= len(run.image)
-        held = self._bytes[run.series] - len(run.image)
+        self.image_bytes -= run.size
+        held = self._bytes[run.series] - run.size
         if held:
             self._bytes[run.series] = held
         else:

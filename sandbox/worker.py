@@ -18,13 +18,15 @@ from typing import Any, Final
 import msgspec
 
 from sandbox import link
-from sandbox.engine import Context, RunBounds, Status
-from sandbox.link import BEGUN, REVOKED, RUNNING, TURNS, CancelMessage, LoadMessage, RunMessage, SettleMessage
+from sandbox.engine import Context, LoadedProgram, RunBounds, Status
+from sandbox.image_store import ImageStore, Place
+from sandbox.link import CancelMessage, LoadMessage, ResumeMessage, RunMessage, SettleMessage
 from sandbox.loaded_programs import LoadedPrograms
 from sandbox.output import Output
 from sandbox.program import Program
+from sandbox.shared_page import BEGUN, REVOKED, RUNNING, TURNS
 from sandbox.stack import threw
-from sandbox.status import Tag
+from sandbox.status import OF_WORKER, Tag
 from sandbox.suspended import BegunRun, SuspendedRuns
 
 READ_BYTES: Final = 256 * 1024
@@ -56,8 +58,9 @@ _WAITING: Final = Tag.WAITING
 class Worker:
     """The loop. ``serve`` returns when the daemon closes the socket."""
 
-    def __init__(self, connection: socket.socket, page: mmap.mmap, memory_bytes: int) -> None:
+    def __init__(self, connection: socket.socket, page: mmap.mmap, store: ImageStore, memory_bytes: int) -> None:
         self._connection = connection
+        self._store = store
         self._slots = memoryview(page).cast("Q")
         self._memory_bytes = memory_bytes
         self._spent = False
@@ -69,7 +72,7 @@ class Worker:
         for context in self._contexts.values():
             context.memory_bytes = memory_bytes
         self._suspended = SuspendedRuns()
-        self._output = Output(connection)
+        self._output = Output(connection, store.settle)
         self._input = link.unpacker_down()
         self._messages: deque[list[Any]] = deque()
 
@@ -128,15 +131,20 @@ class Worker:
             run = self._suspended.take(message.run_id)
             if run is not None:
                 self._settle(run, message)
+        elif isinstance(message, ResumeMessage):
+            self._resume(message)
         elif isinstance(message, CancelMessage):
-            if self._suspended.take(message.run_id) is not None:
+            run = self._suspended.take(message.run_id)
+            if run is not None:
                 self._output.add(link.let_go(message.run_id))
+                self._give_up(run)
         else:
             self._programs.pop(message.key, None)
             self._last_seconds.pop(message.key, None)
             self._loaded.forget(message.key)
 
     def _settle(self, run: BegunRun, message: SettleMessage) -> None:
+        run.settled += 1
         self._turn(run, lambda context, now: context.settle(message.call_id, message.succeeded, message.value, now))
 
     def _fire_due_timers(self) -> None:
@@ -155,33 +163,27 @@ class Worker:
         if not self._may_begin(asked, started):
             self._output.add(link.let_go(asked.run_id))
             return
-        kill_seconds = asked.turn_wall_seconds * KERNEL_KILL_FACTOR + KERNEL_KILL_SLACK_SECONDS
+        kill_seconds = _kill_seconds(asked)
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
         program = self._programs[key]
         context = self._contexts[program.suspends]
-        loaded = self._loaded.get(key)
-        if loaded is None:
-            found = context.load(program)
-            if isinstance(found, Status):
-                self._done(asked.run_id, found, None, started, 0.0)
-                self._at_rest()
-                return
-            loaded = found
-            self._loaded.keep(loaded)
-        else:
-            context.use(loaded)
+        loaded = self._in_place(program, context)
+        if isinstance(loaded, Status):
+            self._done(asked.run_id, loaded, None, None, started, 0.0)
+            self._at_rest()
+            return
         run = BegunRun(
             asked.run_id,
+            asked.run_id,
+            program,
             loaded,
-            program.name,
             asked.customer,
-            program.shared_memory,
             asked.jobs,
             asked.cpu_seconds,
             asked.turn_cpu_seconds,
             kill_seconds,
             started,
-            asked.deadline - link.interrupted_early(asked.deadline - started),
+            _stops_at(asked, started),
             asked.clock,
         )
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - started)))
@@ -189,10 +191,54 @@ class Worker:
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
         status = context.start(asked.input, asked.correlation_id, asked.clock, asked.entry, bounds, asked.seed)
         self._follow(run, context, status, began)
+
+    def _in_place(self, program: Program, context: Context) -> LoadedProgram | Status:
+        """Put a program in place, loaded if need be; the status is how that failed."""
+        loaded = self._loaded.get(program.key)
+        if loaded is not None:
+            context.use(loaded)
+            return loaded
+        made = context.load(program)
+        if isinstance(made, LoadedProgram) and program.key in self._programs:
+            self._loaded.keep(made)
+        return made
+
+    def _resume(self, asked: ResumeMessage) -> None:
+        """Take in a run that waited in another worker."""
+        now = time.monotonic()
+        if not self._may_begin(asked, now):
+            self._output.add(link.let_go(asked.run_id))
+            return
+        run = BegunRun(
+            asked.run_id,
+            asked.origin,
+            self._programs[asked.key],
+            None,
+            asked.customer,
+            asked.jobs,
+            asked.cpu_left,
+            asked.turn_cpu_seconds,
+            _kill_seconds(asked),
+            asked.started,
+            _stops_at(asked, asked.started),
+            asked.clock,
+            number=asked.number,
+            settled=asked.settled,
+            waited=asked.waited,
+            waits_since=now,
+        )
+        size = len(asked.image)
+        run.place = self._store.place(size) if size <= self._room_in_all else None
+        if run.place is None:
+            status = Status(Tag.OUT_OF_MEMORY, False, False, OF_WORKER)
+            self._done(run.id, status, None, None, run.started, run.waited)
+        else:
+            self._store.at(run.place)[:] = asked.image
+            self._wait(run, link.NO_CALLS, None, asked.due)
         self._at_rest()
 
-    def _may_begin(self, asked: RunMessage, now: float) -> bool:
-        """Whether a run is still this worker's to begin. It is the one that the worker is in then."""
+    def _may_begin(self, asked: RunMessage | ResumeMessage, now: float) -> bool:
+        """Whether a run is still this worker's to begin or to go on with. It is the one that the worker is in then."""
         slots = self._slots
         # Before the look at REVOKED: the daemon revokes first and looks second, so that at least one of the two sees
         # the other. Where both do, the daemon learns from LET_GO that the run is its to place again.
@@ -213,13 +259,31 @@ class Worker:
         signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
         began = time.process_time()
         context = self._contexts[run.program.suspends]
-        if run.image:
-            context.use(run.program)
-            context.resume(run.image, run.owner)
-            run.image = b""
+        if not run.inside:
+            refused = self._put_back(run, context)
+            if refused is not None:
+                self._end(run, refused, None, None)
+                self._at_rest()
+                return
+        run.inside = False
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - now)))
         self._follow(run, context, step(context, run.clock + (now - run.started) * 1000), began)
-        self._at_rest()
+
+    def _put_back(self, run: BegunRun, context: Context) -> Status | None:
+        """Put a run that waited back into the engine; the status is how that failed."""
+        assert run.place is not None  # noqa: S101 - it waited outside
+        if run.loaded is None:
+            made = self._in_place(run.program, context)
+            if isinstance(made, Status):
+                return made
+            run.loaded = made
+        else:
+            context.use(run.loaded)
+        try:
+            context.resume(self._store.at(run.place), run.owner)
+        except ValueError as error:
+            return Status(Tag.BROKEN, False, False, f"the run cannot go on: {error}".encode())
+        return None
 
     def _at_rest(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -231,15 +295,29 @@ class Worker:
             status = self._run_jobs(run, context)
         if status.tag is _WAITING:
             if self._suspend(run, context, status, began):
+                self._at_rest()
+                if status.calls:
+                    # Not while it is in the run still: one that dies now is in none.
+                    self._output.flush()
                 return
             status = Status(Tag.OUT_OF_MEMORY, False, False, b"")
         log = context.take_log() if status.lines else None
         if status.tag in _ENDED_ITSELF and context.unheard:
             log = self._with_unheard(run, context, log)
-        if status.calls:
-            # Of the run's last turn, which it did not wait for.
-            self._output.add(link.calls(run.id, context.take_outbox(), None, waits=False))
-        self._last_seconds[run.program.key] = self._done(run.id, status, log, run.started, run.waited)
+        # What it asked in its last turn goes with the end: of a run nothing is told of which the rest may be lost.
+        asked = context.take_outbox() if status.calls else None
+        self._last_seconds[run.program.key] = self._end(run, status, log, asked)
+        self._at_rest()
+
+    def _end(self, run: BegunRun, status: Status, log: bytes | None, asked: bytes | None) -> float:
+        """Answer a run that has begun. Gives the seconds that its turns took."""
+        busy = self._done(run.id, status, log, asked, run.started, run.waited)
+        self._give_up(run)
+        return busy
+
+    def _give_up(self, run: BegunRun) -> None:
+        if run.place is not None:
+            self._store.give_up(run.place)
 
     def _with_unheard(self, run: BegunRun, context: Context, log: bytes | None) -> bytes | None:
         """The console lines of a run with one for each promise that was rejected and that nobody awaited."""
@@ -249,52 +327,91 @@ class Worker:
             return log
         lines = msgspec.msgpack.decode(log) if log else []
         for description in unheard:
-            error = str(threw(run.name, description))[:UNHEARD_CHARACTERS]
+            error = str(threw(run.program.name, description))[:UNHEARD_CHARACTERS]
             lines.append(["warn", f"nobody awaited a promise that was rejected: {error}"])
         return msgspec.msgpack.encode(lines)
 
-    def _done(self, run_id: int, status: Status, log: bytes | None, started: float, waited: float) -> float:
+    def _done(
+        self, run_id: int, status: Status, log: bytes | None, asked: bytes | None, started: float, waited: float
+    ) -> float:
         """Answer a run. Gives the seconds that its turns took."""
         seconds = time.monotonic() - started
         busy = seconds - waited
-        self._output.add(link.done(run_id, status.tag, status.payload, log, int(seconds * 1e6), int(busy * 1e6)))
+        micros = int(seconds * 1e6), int(busy * 1e6)
+        self._output.add(link.done(run_id, status.tag, status.payload, log, asked, *micros))
         return busy
 
     def _suspend(self, run: BegunRun, context: Context, status: Status, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
+        wait_ms = status.waits_ms
+        due = time.monotonic() + wait_ms / 1000 if wait_ms is not None else None
+        if not (status.lines or status.calls) and self._stays(run):
+            # Nothing is told of this turn: where it is lost, it is done again from the image before.
+            run.inside = True
+            run.waits_since = time.monotonic()
+            run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
+            self._suspended.add(run, due)
+            return True
         log = context.take_log() if status.lines else None
         asked = context.take_outbox() if status.calls else link.NO_CALLS
-        if not self._is_next(run):
-            image = context.suspend(self._room_to_wait(run), run.owner)
-            if image is None:
-                return False
-            run.image = image
-        # Also where it asks nothing: the daemon gives its place to another run.
-        self._output.add(link.calls(run.id, asked, log, waits=True))
-        if status.calls:
-            self._output.flush()
+        place = self._taken_out(run, context)
+        if place is None:
+            return False
+        self._give_up(run)
+        run.place = place
         run.waits_since = time.monotonic()
         run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
-        wait_ms = status.waits_ms
-        self._suspended.add(run, time.monotonic() + wait_ms / 1000 if wait_ms is not None else None)
+        # Also where it asks nothing: the daemon gives its place to another run.
+        self._wait(run, asked, log, due)
+        return True
+
+    def _wait(self, run: BegunRun, asked: bytes, log: bytes | None, due: float | None) -> None:
+        """Tell the daemon that a run waits, and where."""
+        place = run.place
+        assert place is not None  # noqa: S101 - it was given one
+        told = link.CallsMessage(
+            link.CALLS, run.id, asked, log, place.offset, place.size, run.number, due, run.started, run.waited,
+            run.cpu_left, run.settled,
+        )  # fmt: skip
+        self._output.add(told)
+        self._suspended.add(run, due)
         if self._suspended.image_bytes > self._memory_bytes * SPENT_SHARE and not self._spent:
             self._spent = True
             self._output.add(link.spent())
-        return True
 
-    def _is_next(self, run: BegunRun) -> bool:
-        """Whether what has come next is for a run that is about to wait: it stays in the engine then.
+    def _taken_out(self, run: BegunRun, context: Context) -> Place | None:
+        """Write a run's image to the store. None where there is no place for it; the run is lost then."""
+        size = context.take_out(self._room_to_wait(run))
+        if size is None:
+            return None
+        place = self._store.place(size)
+        if place is None:
+            # What the daemon has been told of by then makes place.
+            self._output.flush()
+            place = self._store.place(size)
+        if place is not None:
+            run.number += 1
+            context.write(self._store.at(place), run.owner)
+        return place
+
+    def _stays(self, run: BegunRun) -> bool:
+        """Whether a run that is about to wait stays in the engine: what has come next is for it.
 
         A thousand answers at once would else take it out and set it back a thousand times.
         """
-        return bool(self._messages) and link.is_answer_to(self._messages[0], run.id)
+        return run.place is not None and bool(self._messages) and link.is_answer_to(self._messages[0], run.id)
+
+    @property
+    def _room_in_all(self) -> int:
+        """Bytes that one more image may have, whoever's it is."""
+        return max(0, int(self._memory_bytes * FULL_SHARE) - self._suspended.image_bytes)
 
     def _room_to_wait(self, run: BegunRun) -> int:
         """Bytes that a run's image may have."""
-        room = int(self._memory_bytes * FULL_SHARE) - self._suspended.image_bytes
-        if run.shared_memory:
-            room = min(room, run.program.memory_bytes - self._suspended.bytes_of(run.series))
-        return max(0, room)
+        room = self._room_in_all
+        if run.program.shared_memory:
+            room = min(room, max(0, run.program.memory_bytes - self._suspended.bytes_of(run.series)))
+        return room
 
     def _run_jobs(self, run: BegunRun, context: Context) -> Status:
         count = 0
@@ -306,6 +423,14 @@ class Worker:
                 return status
             if count >= run.jobs:
                 return Status(Tag.EXCEEDED, status.lines, False, b"jobs")
+
+
+def _kill_seconds(asked: RunMessage | ResumeMessage) -> float:
+    return asked.turn_wall_seconds * KERNEL_KILL_FACTOR + KERNEL_KILL_SLACK_SECONDS
+
+
+def _stops_at(asked: RunMessage | ResumeMessage, started: float) -> float:
+    return asked.deadline - link.interrupted_early(asked.deadline - started)
 
 
 @cache

@@ -23,6 +23,7 @@ HEALTHY = PoolState(
     deaths={},
     moved=0,
     begun_again=0,
+    resumed=0,
     shared=0,
     refused=0,
 )

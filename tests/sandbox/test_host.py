@@ -12,7 +12,6 @@ from sandbox.host import HostCall
 from sandbox.outcome import (
     Cancelled,
     Completion,
-    Crashed,
     Exceeded,
     OutOfMemory,
     Refused,
@@ -199,14 +198,18 @@ async def test_it_hears_once_of_a_run_that_is_cancelled(pool: Pool) -> None:
     assert host.order == ["ended"]
 
 
-async def test_it_hears_once_of_a_worker_that_dies(pool: Pool) -> None:
+async def test_it_hears_nothing_of_a_worker_that_dies_and_once_of_the_end(pool: Pool) -> None:
     host = Ordered()
     run, future = submit(pool, ASKS, "never", host=host)
     await until(lambda: host.calls)
     await begun(run)
-    assert run.worker is not None
-    os.kill(run.worker.process.pid, signal.SIGKILL)
-    assert (await future).outcome == Crashed("its worker died of another run")
+    gone = run.worker
+    assert gone is not None
+    os.kill(gone.process.pid, signal.SIGKILL)
+    await until(lambda: run.worker not in (None, gone))
+    assert (len(host.calls), host.order) == (1, [])
+    host.calls[0].resolve(5)
+    assert (await future).outcome == returned(["never", 5])
     assert host.order == ["ended"]
 
 

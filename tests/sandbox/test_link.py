@@ -71,10 +71,8 @@ def test_an_invocation_arrives_whole() -> None:
         limits=LIMITS,
         customer="acme",
         correlation_id="c@d",
-        seed=16,
-        clock=17.5,
     )
-    assert link.read_down(arrived(link.run(7, invocation, 9.5))) == RunMessage(
+    assert link.read_down(arrived(link.run(7, invocation, 9.5, 16, 17.5))) == RunMessage(
         operation=Down.RUN,
         run_id=7,
         key="a@1",
@@ -98,7 +96,7 @@ def test_an_invocation_arrives_whole() -> None:
 
 def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
     invocation = Invocation(program=PROGRAM, input=packed(1), limits=Limits(wall_seconds=1.5, cpu_seconds=0.5))
-    message = link.read_down(arrived(link.run(7, invocation, 9.5)))
+    message = link.read_down(arrived(link.run(7, invocation, 9.5, 16, 17.5)))
     assert isinstance(message, RunMessage)
     assert (message.cpu_seconds, message.turn_cpu_seconds, message.turn_wall_seconds) == (0.5, 0.5, 1.5)
 
@@ -115,18 +113,20 @@ def test_the_others() -> None:
     ("message", "expected"),
     [
         (link.ready(True, "why"), ReadyMessage(Up.READY, confined=True, refused="why")),
-        (link.done(7, "R", b"1", None, 60, 9), DoneMessage(Up.DONE, 7, "R", b"1", log=None, micros=60, busy_micros=9)),
         (
-            link.done(7, "R", b"1", b"\x90", 60, 9),
-            DoneMessage(Up.DONE, 7, "R", b"1", log=b"\x90", micros=60, busy_micros=9),
+            link.done(7, "R", b"1", None, None, 60, 9),
+            DoneMessage(Up.DONE, 7, "R", b"1", log=None, calls=None, micros=60, busy_micros=9),
         ),
         (
-            link.calls(7, b"\x91\x01", None, waits=True),
-            CallsMessage(Up.CALLS, 7, calls=b"\x91\x01", log=None, waits=True),
+            link.done(7, "R", b"1", b"\x90", b"\x91\x01", 60, 9),
+            DoneMessage(Up.DONE, 7, "R", b"1", log=b"\x90", calls=b"\x91\x01", micros=60, busy_micros=9),
         ),
-        (
-            link.calls(7, b"\x91\x01", b"\x90", waits=False),
-            CallsMessage(Up.CALLS, 7, calls=b"\x91\x01", log=b"\x90", waits=False),
+        *(
+            (list(waits), waits)
+            for waits in (
+                CallsMessage(Up.CALLS, 7, b"\x91\x01", None, 256, 9, 3, None, 1.5, 0.5, 0.25, 4),
+                CallsMessage(Up.CALLS, 7, b"\x91\x01", b"\x90", 0, 1, 1, 2.5, 1.5, 0.5, 0.25, 0),
+            )
         ),
         (link.spent(), SpentMessage(Up.SPENT)),
         (link.let_go(7), LetGoMessage(Up.LET_GO, 7)),
@@ -147,7 +147,7 @@ def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expe
     [
         b"\xdd\x0f\xff\xff\xff",
         b"\x92\x05\x92\x05\x01",
-        b"\x98",
+        b"\x9d",
         b"\x90",
         b"\x81\x90\x01",
         b"\x81\x01\x01",

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from sandbox import link, parent
 from sandbox.compiler import Compiler
 from sandbox.errors import WorkerFailed
-from sandbox.link import PAGE_BYTES, PID
 from sandbox.order import DESCRIPTORS, ORDER_BYTES, Order, read_order
 from sandbox.outcome import Returned
 from sandbox.parent import Parent
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerProcess, WorkerSettings
+from sandbox.shared_page import PAGE_BYTES, PID
 from tests.sandbox.support import (
     FINE,
     SMALL,
@@ -77,7 +77,7 @@ def test_what_is_no_order_is_none(packet: bytes, descriptors: int) -> None:
         assert (order.packed(), descriptors) == (packet, DESCRIPTORS)
 
 
-@pytest.mark.parametrize("order", [Order(-1, 0, True), Order(0, 2**31, True)])
+@pytest.mark.parametrize("order", [Order(-1, 0, 0, True), Order(0, -1, 0, True), Order(0, 0, 2**31, True)])
 def test_an_order_of_what_has_no_room_is_refused(order: Order) -> None:
     with pytest.raises(ValueError, match="no worker can be asked for"):
         order.packed()
@@ -108,22 +108,22 @@ async def test_what_is_no_order_is_passed_over_and_its_descriptors_closed(forks:
 
 async def test_descriptors_that_no_worker_can_have_are_refused_with_a_reason(forks: Parent) -> None:
     empty, null = os.memfd_create("x"), os.open("/dev/null", os.O_RDWR)
-    order = Order(10**9, 0, True)
+    order = Order(10**9, 10**6, 0, True)
     try:
         for page in (empty, null):
             ours, theirs = socket.socketpair()
             with ours:
                 with theirs:
-                    forks.order(order, theirs, page)
+                    forks.order(order, theirs, page, null)
                 said = await asyncio.to_thread(ours.recv, 1000)
             assert b"no worker could be forked" in said
             # Nobody is there to be told, or can be.
             ours, theirs = socket.socketpair()
             with theirs:
                 ours.close()
-                forks.order(order, theirs, page)
+                forks.order(order, theirs, page, null)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-                forks.order(order, stranger, page)
+                forks.order(order, stranger, page, null)
     finally:
         os.close(empty)
         os.close(null)
@@ -222,7 +222,7 @@ class _Lying:
     def __init__(self, pid: int) -> None:
         self._pid = pid
 
-    def order(self, _order: Order, _connection: socket.socket, page: int) -> int:
+    def order(self, _order: Order, _connection: socket.socket, page: int, _images: int) -> int:
         os.pwrite(page, self._pid.to_bytes(8, "little"), 8 * PID)
         return 1
 

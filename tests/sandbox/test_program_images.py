@@ -18,14 +18,15 @@ from tests.sandbox.support import HOST_ADAPTER, packed
 
 EXAMPLES: Final = sorted((Path(__file__).parents[2] / "examples/scripts").glob("*.js"))
 INTL: Final = (
-    "const format = new Intl.NumberFormat('de'); function main(n) { return format.format(n) + n.toLocaleString('fr'); }",
+    "const f = new Intl.NumberFormat('de'); function main(n) { return f.format(n) + n.toLocaleString('fr'); }",
     "const c = new Intl.Collator('sv'); const s = ['z', 'ö'].sort(c.compare); const main = () => s;",
-    "const zone = new Intl.DateTimeFormat('en', { timeZone: 'Europe/Paris' }).format(new Date(0)); const main = () => zone;",
+    "const f = new Intl.DateTimeFormat('en', { timeZone: 'Europe/Paris' }).format(new Date(0)); const main = () => f;",
 )
 STATEFUL: Final = (
-    "const seen = [Math.random(), Date.now(), new Map([[{}, 1]]), new WeakRef({}), Symbol('x')]; const main = () => seen;",
-    "const big = new Uint8Array(3_000_000).fill(7); const o = {}; for (let i = 0; i < 9999; i++) o['k' + i] = { i }; const main = () => o;",
-    "function* g() { yield 1; } const it = g(); it.next(); const p = Promise.resolve(1); p.then(() => 1); const main = () => it;",
+    "const seen = [Math.random(), Date.now(), new Map([[{}, 1]]), new WeakRef({})]; const main = () => seen;",
+    "const big = new Uint8Array(3_000_000).fill(7); const main = () => big.length;",
+    "const o = {}; for (let i = 0; i < 9999; i++) o['k' + i] = { i }; const main = () => o;",
+    "function* g() { yield 1; } const it = g(); it.next(); Promise.resolve(1).then(() => 1); const main = () => it;",
     "let deep = 0; const f = () => { deep++; f(); }; try { f(); } catch {} const main = () => deep;",
     "const re = /(a|b)*c/g; re.test('abac'); const main = () => re.lastIndex;",
     "throw new Error('as it is loaded')",
@@ -105,7 +106,7 @@ def in_child(work: Callable[[], bytes]) -> bytes:
 def test_a_program_is_the_same_bytes_wherever_it_is_loaded(suspends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.engine.LOAD_CPU_SECONDS", 0.05)
     context = Context(suspends)
-    all_of_them = [one for one in programs(suspends) if b"T" != digest(context, one)]
+    all_of_them = [one for one in programs(suspends) if digest(context, one) != hashlib.sha256(b"T").digest()]
 
     def in_order() -> bytes:
         return b"".join(digest(context, program) for program in all_of_them)

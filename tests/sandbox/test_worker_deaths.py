@@ -20,7 +20,6 @@ from sandbox.outcome import (
 from sandbox.pool import Pool, PoolSettings
 from sandbox.pooled_worker import Lane, PooledWorker
 from tests.sandbox.support import (
-    ASKS,
     BUSY,
     FINE,
     HOST_ADAPTER,
@@ -139,9 +138,13 @@ GARBAGE = [
     b"\x91\x02",
     b"\x93\x01\x02\x03",
     msgspec.msgpack.encode([99]),
-    msgspec.msgpack.encode([2, "x", "R", b"1", None, 1, 1]),
-    msgspec.msgpack.encode([2, 1, "R", "text", None, 1, 1]),
-    msgspec.msgpack.encode([3, 1, 5, None, True]),
+    msgspec.msgpack.encode([2, "x", "R", b"1", None, None, 1, 1]),
+    msgspec.msgpack.encode([2, 1, "R", "text", None, None, 1, 1]),
+    msgspec.msgpack.encode([2, 1, "R", b"1", None, 5, 1, 1]),
+    msgspec.msgpack.encode([3, 1, 5, None, 0, 1, 1, None, 0.0, 0.0, 0.0, 0]),
+    msgspec.msgpack.encode([3, 1, b"", None, 0, 1, 1, "soon", 0.0, 0.0, 0.0, 0]),
+    msgspec.msgpack.encode([3, 1, b"", None, 0.0, 1, 1, None, 0.0, 0.0, 0.0, 0]),
+    msgspec.msgpack.encode([3, 1, b"", None, True]),
     msgspec.msgpack.encode({"a": 1}),
     b"\x91" * 2000,
     b"\xdd\xff\xff\xff\xff",
@@ -150,6 +153,11 @@ GARBAGE = [
     b"\x80",
     b"\x07",
 ]
+
+
+def waits(run_id: int, calls: bytes, log: bytes | None) -> list[object]:
+    """A CALLS message."""
+    return [3, run_id, calls, log, 0, 1, 1, None, 0.0, 0.0, 0.0, 0]
 
 
 IMPOSSIBLE = [
@@ -185,7 +193,7 @@ async def test_a_worker_that_answers_what_no_run_can(pool: Pool) -> None:
         await whole(pool)
         run, future = submit(pool, program(BUSY, key=f"busy {tag}"), 9000, wall_seconds=9, result_bytes=1000)
         pid = await running(pool, run)
-        workers(pool)[pid].process.data_received(msgspec.msgpack.encode([2, run.id, tag, payload, None, 1, 1]))
+        workers(pool)[pid].process.data_received(msgspec.msgpack.encode([2, run.id, tag, payload, None, None, 1, 1]))
         assert (await future).outcome == Crashed("the worker answered what no run can")
         await until(lambda pid=pid: pid not in workers(pool))  # type: ignore[misc]
 
@@ -193,9 +201,9 @@ async def test_a_worker_that_answers_what_no_run_can(pool: Pool) -> None:
 async def test_a_worker_that_speaks_of_runs_that_it_does_not_have(pool: Pool) -> None:
     process = workers(pool)[fast_pid(pool)].process
     for message in (
-        [2, 10**9, "R", b"1", None, 1, 1],
-        [2, -1, "R", b"\xff", b"[", -5, -5],
-        [3, 10**9, b"\x91\x93\x01\xa3ask\x90", b"no messagepack", True],
+        [2, 10**9, "R", b"1", None, None, 1, 1],
+        [2, -1, "R", b"\xff", b"[", b"[", -5, -5],
+        waits(10**9, b"\x91\x93\x01\xa3ask\x90", b"no messagepack"),
         [5, 10**9],
         [1, False, "again"],
         [6, "words"],
@@ -217,7 +225,7 @@ async def test_a_worker_that_asks_more_than_a_run_may(pool: Pool) -> None:
     await begun(run)
     process = workers(pool)[fast_pid(pool)].process
     calls = packed([[1, "ask", [[]] * 1000]])
-    process.data_received(msgspec.msgpack.encode([3, run.id, calls, None, True]))
+    process.data_received(msgspec.msgpack.encode(waits(run.id, calls, None)))
     assert (await future).outcome == Exceeded(Bound.OUTBOX)
 
 
@@ -226,7 +234,7 @@ async def test_a_log_that_cannot_be_read(pool: Pool) -> None:
     for number, log in enumerate((b"\x91", b"\x91\x91\xa1a", b"\x91" * 5000, b"\xa1x", b"\x91\x92\xa1a\xa1\xff")):
         run, future = submit(pool, program(WAIT, SUSPENDS, key=f"{number}"), 9000, wall_seconds=9)
         await begun(run)
-        process.data_received(msgspec.msgpack.encode([2, run.id, "R", b"1", log, 1, 1]))
+        process.data_received(msgspec.msgpack.encode([2, run.id, "R", b"1", log, None, 1, 1]))
         assert (await future) == Completion(
             Returned(b"1"), (LogLine("warn", "[console output that cannot be read]"),), 1
         )
@@ -241,17 +249,6 @@ async def test_a_run_whose_worker_dies_of_nobody_knows_what_is_given_up(pool: Po
         gone = run.worker
         await until(lambda gone=gone: run.worker is not gone or run.answered)  # type: ignore[misc]
     assert (await future).outcome == Crashed("its worker died of another run")
-
-
-async def test_a_run_that_has_called_the_host_does_not_begin_again(pool: Pool) -> None:
-    host = Asked()
-    run, future = submit(pool, ASKS, 7, host=host)
-    await until(lambda: host.calls)
-    await until(lambda: run.worker is not None and not run.worker.process.running)
-    assert run.worker is not None
-    os.kill(run.worker.process.pid, signal.SIGKILL)
-    assert (await future).outcome == Crashed("its worker died of another run")
-    assert len(host.calls) == 1
 
 
 async def test_a_worker_that_is_sent_a_run_as_soon_as_it_is_ready_has_time_to_begin_it(

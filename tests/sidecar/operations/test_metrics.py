@@ -121,6 +121,7 @@ POOL = PoolState(
     deaths={"timed_out": 4},
     moved=5,
     begun_again=0,
+    resumed=0,
     shared=0,
     refused=6,
 )

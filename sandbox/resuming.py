@@ -1,0 +1,160 @@
+"""Runs that waited in a worker that is gone or held, on their way to another one.
+
+An image is of use in the workers of one parent alone, whose memory lies alike. Of those a run goes where a new one of
+its customer would; where none is there, a new one is started, as long as that parent forks. Else any that is left is
+taken, but never one with another customer's runs where each has its own.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from sandbox.outcome import Crashed, Outcome
+from sandbox.pooled_worker import Lane, PooledWorker
+from sandbox.run import Run
+
+SLICE_RUNS: Final = 64
+SLICE_BYTES: Final = 4_000_000
+"""What is sent in one turn of the event loop, so that others have it in between: some 2 ms."""
+UNSENT_BYTES: Final = 16_000_000
+"""While a worker has more than this to read, it is sent no further ones, so that the daemon does not hold them all."""
+PAUSE_SECONDS: Final = 0.005
+_LAST: Final = (Lane.SPARE, Lane.FAST, Lane.SLOW, Lane.STUCK, Lane.LEAVING)
+"""In which order those are taken that a new run would not go to."""
+
+
+class Homes(Protocol):
+    """Where runs go; see `sandbox.lanes`."""
+
+    def home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
+        """The worker that a new run would go to, of this generation."""
+        ...
+
+    def want(self, generation: int, now: float) -> None:
+        """Have a worker started, of this generation, which is the current one."""
+        ...
+
+    def resume(self, worker: PooledWorker, run: Run, image: bytes, now: float) -> None:
+        """Send a run there."""
+        ...
+
+    @property
+    def by_customer(self) -> bool:
+        """Whether each customer has workers of its own."""
+        ...
+
+
+class Resuming:
+    """The queue of these runs."""
+
+    def __init__(
+        self,
+        homes: Homes,
+        workers: Callable[[], Iterable[PooledWorker]],
+        generation: Callable[[], int],
+        conclude: Callable[[Run, Outcome], None],
+    ) -> None:
+        """``generation`` gives that of the parent that forks now."""
+        self._homes = homes
+        self._workers = workers
+        self._generation = generation
+        self._conclude = conclude
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Run] = deque()
+        self._stranded: deque[Run] = deque()
+        """Those that wait for a worker to be started."""
+        self._step_handle: asyncio.Handle | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way."""
+        return bool(self._queue or self._stranded)
+
+    def add(self, run: Run) -> None:
+        """Let a run go on elsewhere."""
+        self._queue.append(run)
+        self._step_soon()
+
+    def retry(self) -> None:
+        """A worker has come, or gone, or the parent has."""
+        if self._stranded:
+            self._queue.extend(self._stranded)
+            self._stranded.clear()
+            self._step_soon()
+
+    def close(self) -> None:
+        """Let go of all: they have been answered."""
+        self._queue.clear()
+        self._stranded.clear()
+        if self._step_handle is not None:
+            self._step_handle.cancel()
+
+    def may_go_on(self, run: Run) -> bool:
+        """Whether there is a worker for a run, or would be."""
+        suspension = run.suspension
+        if suspension is None:
+            return False
+        return suspension.generation == self._generation() or self._any_left(run, suspension.generation) is not None
+
+    # ---- in slices ----
+
+    def _step_soon(self) -> None:
+        if self._step_handle is None:
+            self._step_handle = self._loop.call_soon(self._step)
+
+    def _step(self) -> None:
+        self._step_handle = None
+        now = self._loop.time()
+        sent = 0
+        for _ in range(SLICE_RUNS):
+            if not self._queue or sent >= SLICE_BYTES:
+                break
+            run = self._queue.popleft()
+            if run.answered:
+                continue
+            size = self._place(run, now)
+            if size is None:
+                self._queue.appendleft(run)
+                self._step_handle = self._loop.call_later(PAUSE_SECONDS, self._step)
+                return
+            sent += size
+        if self._queue:
+            self._step_soon()
+
+    def _place(self, run: Run, now: float) -> int | None:
+        """Send a run to its worker, or let it wait for one. Bytes sent; None where the worker is behind."""
+        suspension = run.suspension
+        if suspension is None:
+            return 0  # it is over
+        generation = suspension.generation
+        worker = self._homes.home(run, generation, now)
+        if worker is None and generation == self._generation():
+            self._stranded.append(run)
+            self._homes.want(generation, now)
+            return 0
+        worker = worker or self._any_left(run, generation)
+        if worker is None:
+            self._conclude(run, Crashed("its worker died, and no other has its layout of memory"))
+            return 0
+        if worker.process.unsent_bytes > UNSENT_BYTES:
+            return None
+        image = suspension.image()
+        if image is None:
+            self._conclude(run, Crashed("its worker died, and its memory cannot be read"))
+            return 0
+        self._homes.resume(worker, run, image, now)
+        return len(image)
+
+    def _any_left(self, run: Run, generation: int) -> PooledWorker | None:
+        customer = run.invocation.customer
+        left = [
+            worker
+            for worker in self._workers()
+            if worker.process.generation == generation
+            and worker.lane in _LAST
+            and not worker.held
+            and worker.process.serves
+            and not (self._homes.by_customer and worker.customers.keys() - {customer})
+        ]
+        return min(left, key=lambda worker: (_LAST.index(worker.lane), worker.suspended), default=None)

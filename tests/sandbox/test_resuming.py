@@ -1,0 +1,496 @@
+"""Runs that wait go on in another worker when theirs dies or is held, and nobody outside sees that they do."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.host import HostCall
+from sandbox.image_file import ImageFile
+from sandbox.link import CallsMessage
+from sandbox.outcome import Crashed, LogLine, OutOfMemory, TimedOut, TimeLimit
+from sandbox.pool import Pool, PoolSettings
+from sandbox.process import WorkerProcess, WorkerSettings
+from sandbox.program import Program
+from sandbox.run import Run
+from sandbox.suspension import Suspension
+from tests.sandbox.support import (
+    ASKS,
+    HOST_ADAPTER,
+    NATIVE_LOOP,
+    SUSPENDS,
+    WAIT,
+    Asked,
+    begun,
+    packed,
+    program,
+    returned,
+    running_pool,
+    submit,
+    until,
+    value,
+    workers,
+)
+
+ONE = PoolSettings(workers=1, slow_workers=0)
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    async with running_pool(ONE) as made:
+        yield made
+
+
+def asks(text: str, **more: Any) -> Program:
+    return program(text, SUSPENDS, adapter=HOST_ADAPTER, **more)
+
+
+async def moved(run: Run, end: Callable[[WorkerProcess], None]) -> None:
+    """End the worker of a run that waits, and return when it waits in another one."""
+    await begun(run)
+    gone = run.worker
+    assert gone is not None
+    end(gone.process)
+    await until(lambda: run.answered or (run.worker not in (None, gone) and run.suspension is not None))
+    if not run.answered:
+        await begun(run)
+
+
+def killed(process: WorkerProcess) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+
+
+def crashed(process: WorkerProcess) -> None:
+    os.kill(process.pid, signal.SIGSEGV)
+
+
+def out_of_time(process: WorkerProcess) -> None:
+    os.kill(process.pid, signal.SIGALRM)
+
+
+def speaks_nonsense(process: WorkerProcess) -> None:
+    process.data_received(b"\xc1")
+
+
+def unlinked(process: WorkerProcess) -> None:
+    """Its end of the link is shut: it ends by itself."""
+    assert process._transport is not None
+    process._transport.abort()
+
+
+DEATHS: Final = [killed, crashed, out_of_time, speaks_nonsense, unlinked]
+by_any_death = pytest.mark.parametrize("end", DEATHS)
+
+
+@by_any_death
+async def test_a_run_that_waits_for_its_host_goes_on(pool: Pool, end: Callable[[WorkerProcess], None]) -> None:
+    host = Asked()
+    run, future = submit(pool, ASKS, 7, host=host)
+    await until(lambda: host.calls)
+    await moved(run, end)
+    host.calls[0].resolve("x")
+    assert (await future).outcome == returned([7, "x"])
+    assert (len(host.calls), host.ends, pool.state().resumed, pool.state().begun_again) == (1, 1, 1, 0)
+
+
+@by_any_death
+async def test_a_run_that_waits_for_a_timer_goes_on_when_it_is_due(
+    pool: Pool, end: Callable[[WorkerProcess], None]
+) -> None:
+    run, future = submit(pool, WAIT, 400, SUSPENDS, wall_seconds=20)
+    began = asyncio.get_running_loop().time()
+    await moved(run, end)
+    assert (await future).outcome == returned(400)
+    assert asyncio.get_running_loop().time() - began >= 0.39
+    assert pool.state().resumed == 1
+
+
+async def test_a_run_that_waits_for_both_and_for_several(pool: Pool) -> None:
+    text = """async function main() {
+      const late = new Promise((resolve) => setTimeout(resolve, 300, "late"));
+      return await Promise.all([ask(1), late, ask(2), ask(3)]);
+    }"""
+    host = Asked()
+    run, future = submit(pool, asks(text), host=host, wall_seconds=20)
+    await until(lambda: len(host.calls) == 3)
+    host.calls[1].resolve("b")
+    await moved(run, killed)
+    host.calls[0].resolve("a")
+    await moved(run, killed)
+    host.calls[2].resolve("c")
+    assert (await future).outcome == returned(["a", "late", "b", "c"])
+    assert len(host.calls) == 3
+
+
+async def test_an_answer_on_its_way_when_the_worker_dies_is_not_lost(pool: Pool) -> None:
+    host = Asked()
+    run, future = submit(pool, ASKS, 7, host=host)
+    await until(lambda: host.calls)
+    await begun(run)
+    assert run.worker is not None
+    pid = run.worker.process.pid
+    os.kill(pid, signal.SIGSTOP)
+    host.calls[0].resolve("x")
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    assert (await future).outcome == returned([7, "x"])
+
+
+async def test_an_answer_that_comes_while_a_run_is_between_two_workers(pool: Pool) -> None:
+    host = Asked()
+    run, future = submit(pool, ASKS, 7, host=host)
+    await until(lambda: host.calls)
+    await begun(run)
+    assert run.worker is not None
+    process = run.worker.process
+    exited = pool._supervisor._exited
+
+    def answered_at_its_death(gone: WorkerProcess) -> None:
+        exited(gone)
+        assert run.worker is None
+        host.calls[0].resolve("x")
+
+    process._on_exit = answered_at_its_death
+    killed(process)
+    assert (await future).outcome == returned([7, "x"])
+    assert pool.state().resumed == 1
+
+
+async def test_a_thousand_answers_at_once_are_each_taken_once(pool: Pool) -> None:
+    text = """async function main(n) {
+      const got = await Promise.all(Array.from({ length: n }, async (_, i) => (await ask(i)) + i));
+      return got.reduce((sum, one) => sum + one, 0);
+    }"""
+    for most in (0, 1, 2):
+        host = Asked()
+        run, future = submit(pool, asks(text), 1000, host=host, wall_seconds=20)
+        await until(lambda host=host: len(host.calls) == 1000)  # type: ignore[misc]
+        await begun(run)
+        assert run.worker is not None
+        process = run.worker.process
+        for call in host.calls:
+            call.resolve(1)
+        for _ in range(most):
+            await asyncio.sleep(0)
+        killed(process)
+        assert (await future).outcome == returned(1000 + 999 * 500)
+        assert len(host.calls) == 1000
+
+
+async def test_console_lines_are_neither_lost_nor_doubled(pool: Pool) -> None:
+    text = """async function main() {
+      for (let i = 0; i < 6; i++) { console.log("before " + i); await ask(i); console.log("after " + i); }
+    }"""
+    host = Asked()
+    run, future = submit(pool, asks(text), host=host, wall_seconds=20)
+    for number in range(6):
+        await until(lambda number=number: len(host.calls) > number)  # type: ignore[misc]
+        await moved(run, killed)
+        host.calls[number].resolve()
+    completion = await future
+    expected = [LogLine("log", f"{word} {number}") for number in range(6) for word in ("before", "after")]
+    assert list(completion.log) == expected
+    assert [call.arguments[0] for call in host.calls] == list(range(6))
+
+
+async def test_what_a_turn_did_that_nobody_was_told_of_is_done_again(pool: Pool) -> None:
+    """The worker is stopped at each byte of what it says of a turn: either nothing of it is heard, or all."""
+    text = (
+        "async function main() { const a = await ask(1); console.log('one'); const b = await ask(a); return [a, b]; }"
+    )
+    for cut in range(0, 120, 7):
+        host = Asked()
+        run, future = submit(pool, asks(text), host=host, wall_seconds=20)
+        await until(lambda host=host: len(host.calls) == 1)  # type: ignore[misc]
+        await begun(run)
+        assert run.worker is not None
+        process = run.worker.process
+        receive = process.data_received
+
+        def partly(data: bytes, cut: int = cut, process: WorkerProcess = process, receive: Any = receive) -> None:
+            receive(data[:cut])
+            process.data_received = lambda _: None  # type: ignore[method-assign]
+            while process.running:
+                time.sleep(0)  # a moment: it has said what it has to say
+            killed(process)
+
+        process.data_received = partly  # type: ignore[method-assign]
+        host.calls[0].resolve(5)
+        await until(lambda host=host: len(host.calls) == 2)  # type: ignore[misc]
+        host.calls[1].resolve(6)
+        completion = await future
+        assert completion.outcome == returned([5, 6])
+        assert completion.log == (LogLine("log", "one"),)
+        assert [call.arguments for call in host.calls] == [[1], [5]]
+
+
+class Counting:
+    """A host that answers after a while, and keeps what it was asked."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.seen: list[Any] = []
+        self._chance = chance
+
+    def asked(self, call: HostCall) -> None:
+        self.seen.append(call.arguments)
+        asyncio.get_running_loop().call_later(self._chance.uniform(0, 0.01), call.resolve, len(self.seen))
+
+    def ended(self) -> None:
+        self.seen.append("ended")
+
+
+COUNTS = """async function main(n) {
+  let state = 1;
+  for (let i = 0; i < n; i++) {
+    if (i % 3 === 2) await new Promise((resolve) => setTimeout(resolve, i % 5));
+    const answer = await ask(i, state);
+    state = (state * 31 + answer) % 1_000_003;
+    if (i % 4 === 1) console.log(state);
+  }
+  return state;
+}"""
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_what_is_seen_of_a_run_is_the_same_however_often_its_worker_dies(seed: int) -> None:
+    async def seen(kills: bool) -> tuple[Any, ...]:
+        chance = random.Random(seed)  # noqa: S311 - the same each time
+        async with running_pool(ONE) as pool:
+            host = Counting(random.Random(seed))  # noqa: S311
+            run, future = submit(pool, asks(COUNTS), 40, host=host, wall_seconds=60)
+            while kills and not future.done():
+                await asyncio.sleep(chance.uniform(0, 0.03))
+                worker = run.worker
+                # Not in a turn of its own, of which it would be taken for the cause.
+                if worker is not None and run.suspension is not None and worker.process.running == 0:
+                    os.kill(worker.process.pid, signal.SIGSTOP)
+                    if worker.process.running == 0:
+                        os.kill(worker.process.pid, signal.SIGKILL)
+                    os.kill(worker.process.pid, signal.SIGCONT)
+            completion = await future
+            assert not kills or pool.state().resumed > 0
+            return completion.outcome, completion.log, host.seen
+
+    assert asyncio.run(seen(True)) == asyncio.run(seen(False))
+
+
+# ---- which worker ----
+
+
+async def test_a_moved_run_can_be_cancelled_and_has_its_deadline(pool: Pool) -> None:
+    host = Asked()
+    runs = [submit(pool, ASKS, number, host=host, wall_seconds=20 if number else 1.5) for number in range(2)]
+    await until(lambda: len(host.calls) == 2)
+    await moved(runs[0][0], killed)
+    await begun(runs[1][0])
+    runs[1][0].cancel()
+    assert (await runs[0][1]).outcome == TimedOut(TimeLimit.WALL)
+    await until(lambda: not any(worker.outstanding for worker in workers(pool).values()))
+    assert await value(pool, "const main = (n) => n", 3) == 3
+
+
+async def test_processor_time_used_before_counts_after(pool: Pool) -> None:
+    text = """async function main(ms) {
+      for (let i = 0; ; i++) { await ask(i); for (let n = 0; n < 2e6; n++); }
+    }"""
+    host = Asked()
+    run, future = submit(pool, asks(text), host=host, wall_seconds=60, cpu_seconds=0.5, turn_seconds=5)
+    number = 0
+    while not future.done():
+        await until(lambda: run.answered or len(host.calls) > number)
+        if number in (1, 2):
+            await moved(run, killed)
+        if len(host.calls) > number:
+            host.calls[number].resolve()
+            number += 1
+    assert (await future).outcome == TimedOut(TimeLimit.CPU)
+    assert number > 2
+
+
+async def test_runs_of_another_generation_have_nowhere_to_go_on() -> None:
+    async with running_pool(ONE) as pool:
+        host = Asked()
+        run, future = submit(pool, ASKS, 1, host=host, wall_seconds=60)
+        await until(lambda: host.calls)
+        # Its worker, then the spare that took it in: the parent is another one since the first.
+        await moved(run, crashed)
+        assert run.worker is not None
+        assert run.worker.process.generation == 1
+        await until(lambda: pool._lanes.spare is not None and pool._lanes.spare.process.generation == 2)
+        await moved(run, killed)
+        assert (await future).outcome == Crashed("its worker died, and no other has its layout of memory")
+
+
+async def test_a_spare_of_an_old_generation_is_replaced_where_one_of_the_current_is_wanted() -> None:
+    async with running_pool(PoolSettings(workers=2, slow_workers=0)) as pool:
+        pool._parent.replace(1)
+        await until(lambda: pool._parent.generation == 2)
+        for worker in list(workers(pool).values()):
+            if worker.lane == "fast":
+                killed(worker.process)
+                break
+        await until(lambda: sorted(w.process.generation for w in workers(pool).values()) == [1, 1, 2])
+        young = next(worker for worker in workers(pool).values() if worker.process.generation == 2)
+        await until(lambda: young.lane == "spare")
+        for worker in list(workers(pool).values()):
+            if worker is not young:
+                killed(worker.process)
+        await until(lambda: young.lane == "fast")
+        await until(lambda: pool.state().fast == 2 and pool._lanes.spare is not None)
+        host = Asked()
+        runs = [submit(pool, ASKS, number, host=host, wall_seconds=60) for number in range(4)]
+        await until(lambda: len(host.calls) == 4)
+        for run, _ in runs:
+            if run.worker is not None and run.worker.process is young.process:
+                await moved(run, killed)
+        for call in host.calls:
+            call.resolve("x")
+        assert [(await future).outcome for _, future in runs] == [returned([number, "x"]) for number in range(4)]
+
+
+async def test_all_that_wait_in_a_held_worker_go_on_while_it_is_held(pool: Pool) -> None:
+    host = Asked()
+    runs = [submit(pool, ASKS, number, host=host, wall_seconds=60) for number in range(30)]
+    await until(lambda: len(host.calls) == 30)
+    for run, _ in runs:
+        await begun(run)
+    _, hostile = submit(pool, NATIVE_LOOP, wall_seconds=3, cpu_seconds=9)
+    await until(lambda: pool.state().resumed == 30)
+    for call in host.calls:
+        call.resolve("x")
+    assert [(await future).outcome for _, future in runs] == [returned([number, "x"]) for number in range(30)]
+    assert not hostile.done()
+
+
+# ---- memory ----
+
+
+async def test_the_memory_of_those_that_wait_together_holds_for_moved_ones() -> None:
+    text = """async function main(n) {
+      globalThis.held = new Uint8Array(n).fill(7); await ask(1);
+      globalThis.more = new Uint8Array(n).fill(8); await ask(2); return held[1] + more[1];
+    }"""
+    async with running_pool(ONE) as pool:
+        host = Asked()
+        held = asks(text, memory_bytes=4_000_000)
+        runs = [submit(pool, held, 1_000_000, host=host, wall_seconds=60) for _ in range(3)]
+        await until(lambda: len(host.calls) == 3)
+        for run, _ in runs:
+            await begun(run)
+        await moved(runs[0][0], killed)
+        await until(lambda: pool.state().resumed == 3)
+        host.calls[0].resolve()
+        assert (await runs[0][1]).outcome == OutOfMemory() if runs[0][0].answered else True
+        host.calls[1].resolve()
+        host.calls[2].resolve()
+        await until(lambda: sum(future.done() for _, future in runs) >= 2 or len(host.calls) == 4)
+        outcomes = [future.result().outcome for _, future in runs if future.done()]
+        assert OutOfMemory() in outcomes
+
+
+async def test_a_store_that_is_full_ends_the_run_that_finds_it_so() -> None:
+    text = "async function main(n) { globalThis.held = new Uint8Array(n).fill(7); return held[0] + await ask(1); }"
+    settings_ = msgspec.structs.replace(ONE, worker=WorkerSettings(memory_bytes=80_000_000))
+    async with running_pool(settings_) as pool:
+        host = Asked()
+        runs = [submit(pool, asks(text, shared_memory=False), 40_000_000, host=host, wall_seconds=60) for _ in range(3)]
+        await until(lambda: len(host.calls) + sum(future.done() for _, future in runs) == 3)
+        assert len(host.calls) >= 1
+        assert {future.result().outcome for _, future in runs if future.done()} == {OutOfMemory()}
+        for call in host.calls:
+            call.resolve(1)
+        outcomes = [(await future).outcome for _, future in runs]
+        assert outcomes.count(returned(8)) == len(host.calls)
+
+
+# ---- distrust ----
+
+PLACES: Final = [
+    {"offset": -1},
+    {"offset": 2**63},
+    {"offset": 2**40},
+    {"size": 0},
+    {"size": -5},
+    {"size": 2**63},
+    {"size": 10**9},
+    {"offset": 256},
+    {"size": 100},
+    {"number": 0},
+    {"number": 2**64 - 1},
+]
+
+
+@pytest.mark.parametrize("forged", PLACES, ids=str)
+async def test_a_place_that_is_none_ends_its_run_alone(pool: Pool, forged: dict[str, Any]) -> None:
+    host = Asked()
+    runs = [submit(pool, ASKS, number, host=host, wall_seconds=60) for number in range(2)]
+    await until(lambda: len(host.calls) == 2)
+    for run, _ in runs:
+        await begun(run)
+    run, other = runs[0][0], runs[1][0]
+    assert run.worker is not None
+    assert run.suspension is not None
+    process = run.worker.process
+    known = run.suspension
+    told = CallsMessage(
+        3, run.id, b"\x90", None, known._offset, known._size, known.number, None, known.started, 0.0, 1.0, 0
+    )
+    process.data_received(packed(list(told._replace(**forged))))
+    await moved(other, killed)
+    for call in host.calls:
+        call.resolve("x")
+    assert isinstance((await runs[0][1]).outcome, Crashed)
+    assert (await runs[1][1]).outcome == returned([1, "x"])
+
+
+def told(**more: Any) -> CallsMessage:
+    return CallsMessage(3, 1, b"\x90", None, 0, 256, 1, None, 100.0, 0.0, 1.0, 0)._replace(**more)
+
+
+NAN: Final = float("nan")
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(), st.floats(), st.floats(), st.none() | st.floats(), st.integers(-(2**63), 2**64 - 1))
+    )
+)
+def test_numbers_that_a_worker_tells_are_held_to_what_can_be(
+    said: list[tuple[float, float, float, float | None, int]],
+) -> None:
+    suspension = Suspension(origin=1, generation=1, clock=0.0, cpu_seconds=2.0, submitted=100.0)
+    suspension.answers.extend((number, True, b"\xc0") for number in range(3))
+    left, settled = 2.0, 0
+    for started, waited, cpu_left, due, taken in said:
+        suspension.note(told(started=started, waited=waited, cpu_left=cpu_left, due=due, settled=taken), None, 110.0)
+        assert 100.0 <= suspension.started <= 110.0
+        assert 0.0 <= suspension.waited <= 10.0
+        assert 0.0 <= suspension.cpu_left <= left
+        assert suspension.due is None or suspension.due == suspension.due  # noqa: PLR0124
+        assert settled <= suspension.settled == 3 - len(suspension.answers)
+        left, settled = suspension.cpu_left, suspension.settled
+
+
+def test_an_image_file_keeps_its_size_and_reads_no_further() -> None:
+    file = ImageFile(8192)
+    with pytest.raises(PermissionError):
+        os.ftruncate(file.descriptor, 4096)
+    with pytest.raises(PermissionError):
+        os.ftruncate(file.descriptor, 10_000)
+    os.pwrite(file.descriptor, b"abc", 8189)
+    assert file.read(8189, 3, 100) == b"abc"
+    for offset, size in ((8190, 3), (-1, 3), (0, 0), (0, -1), (2**64, 1), (0, 101), (8192, 1)):
+        assert file.read(offset, size, 100) is None
+    descriptor = file.descriptor
+    del file
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(descriptor)
