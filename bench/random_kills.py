@@ -1,11 +1,12 @@
 """What kills of workers cost: decisions and calls beside them, and what the daemon keeps of each.
 
-    python -m bench.random_kills [--kills 1000] [--a-second 20] [--calls 500] [--decisions 1000]
+    python -m bench.random_kills [--kills 1000] [--a-second 20] [--calls 500] [--decisions 1000] [--parents 10]
 
 The pools as a daemon has them. Workers are killed with SIGKILL at random moments, whichever they are, and one time in
-ten what they are forked from. Every decision is to be answered, none but one that a killed worker was in by a failure;
-no call is to end but those in a killed worker. The exit status is 1 where that is not so, or where a kill has left more
-than `ALLOWED_BYTES` of memory.
+``--parents`` what they are forked from (0: never). Every decision is to be answered, none but one that a killed worker
+was in by a failure; no call is to end but the one that a killed worker was in, and those that waited in the last worker
+of a parent that was killed as well. The exit status is 1 where that is not so, or where a kill has left more than
+`ALLOWED_BYTES` of memory.
 """
 
 import argparse
@@ -53,8 +54,8 @@ CALL: Final = Program(
 )
 LONGEST_ANSWER_SECONDS: Final = 1.0
 CUSTOMERS: Final = 25
-PARENT_SHARE: Final = 10
-"""One kill in so many is of what workers are forked from."""
+NO_HOME: Final = Crashed("its worker died, and no other has its layout of memory")
+"""Of a call that waited in the last worker of a parent that was killed."""
 TICK_SECONDS: Final = 0.01
 SETTLE_SECONDS: Final = 60.0
 """Longer than any call."""
@@ -65,8 +66,9 @@ ALLOWED_BYTES: Final = 1_000
 class Site:
     """The pools, and what is asked of them."""
 
-    def __init__(self, runner: Runner, seed: int) -> None:
+    def __init__(self, runner: Runner, seed: int, parent_share: int) -> None:
         self._runner = runner
+        self._parent_share = parent_share
         self._chosen = random.Random(seed)  # noqa: S311 - the same each time
         self._loop = asyncio.get_running_loop()
         self.killed: set[int] = set()
@@ -122,9 +124,11 @@ class Site:
 
     def _judge(self, what: str, completion: Completion, expected: bytes, runs: list[Run]) -> None:
         outcome = completion.outcome
-        self.outcomes[what][type(outcome).__name__] += 1
+        self.outcomes[what]["with its parent" if outcome == NO_HOME else type(outcome).__name__] += 1
         worker = runs[0].worker if runs else None
         innocent = worker is None or worker.process.pid not in self.killed
+        if outcome == NO_HOME and self._runner.parent.generation > 1:
+            return
         if isinstance(outcome, Returned):
             if outcome.value != expected:
                 self.wrong.append(f"a {what} returned {outcome.value!r}, not {expected!r}")
@@ -138,7 +142,7 @@ class Site:
     def kill(self) -> None:
         """A worker of any pool, or what they are forked from."""
         parent = self._runner.parent.pid
-        if parent and self._chosen.randrange(PARENT_SHARE) == 0:
+        if parent and self._parent_share and self._chosen.randrange(self._parent_share) == 0:
             os.kill(parent, signal.SIGKILL)
             return
         workers = [pid for pid in descendants(os.getpid()) if pid != parent]
@@ -196,14 +200,16 @@ class Found(NamedTuple):
     """What a kill has left, from the first tenth of them on."""
 
 
-async def run(kills: int, a_second: float, calls: int, decisions_a_second: int, seed: int = 1) -> Found:
+async def run(
+    kills: int, a_second: float, calls: int, decisions_a_second: int, parent_share: int = 10, seed: int = 1
+) -> Found:
     """Kill so many, and print what became of it."""
     chosen = random.Random(seed)  # noqa: S311 - the same each time
     configuration = Configuration()
     runner = Runner({PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)})
     for name in PoolName:
         await runner.start(name)
-    site = Site(runner, seed)
+    site = Site(runner, seed, parent_share)
     stop = asyncio.Event()
     asking = asyncio.ensure_future(site.ask(calls, decisions_a_second, stop))
     began = time.monotonic()
@@ -221,6 +227,7 @@ async def run(kills: int, a_second: float, calls: int, decisions_a_second: int, 
     await runner.close()
     grown = (after.resident_bytes - before.resident_bytes) / max(1, kills - kills // 10)
     print(f"{kills} kills in {seconds:.0f} s, {runner.parent.deaths} of them of the workers' parent")
+    print(f"{sum(state.resumed for state in runner.states().values())} runs went on in another worker")
     for what, number in (("decision", site.decisions), ("call", site.calls)):
         print(f"{number} {what}s: " + ", ".join(f"{count} {word}" for word, count in site.outcomes[what].most_common()))
     print(f"longest decision {site.longest_ms:.0f} ms")
@@ -237,10 +244,13 @@ def main() -> int:
     parser.add_argument("--a-second", type=float, default=20.0)
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--decisions", type=int, default=1_000, help="a second")
+    parser.add_argument(
+        "--parents", type=int, default=10, help="one kill in so many is of what workers are forked from"
+    )
     given = parser.parse_args()
     # Each death is told otherwise.
     logging.getLogger("sandbox").setLevel(logging.CRITICAL)
-    found = uvloop.run(run(given.kills, given.a_second, given.calls, given.decisions))
+    found = uvloop.run(run(given.kills, given.a_second, given.calls, given.decisions, given.parents))
     return 1 if found.wrong or found.grown_bytes > ALLOWED_BYTES else 0
 
 

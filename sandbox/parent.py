@@ -59,6 +59,8 @@ class Parent:
         self._has_served = False
         self.generation = 0
         """Which process it is: workers of one generation have the same layout of memory."""
+        self.suspected: set[int] = set()
+        """Generations of which a worker died as one may that was broken into."""
         self.ended = ""
         """What the last one that died of itself died of."""
         self.deaths = 0

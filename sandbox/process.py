@@ -372,7 +372,10 @@ class WorkerProcess(asyncio.Protocol):
             self._ended()
 
     def _cut(self) -> None:
-        if self._transport is not None:
+        if self.has_unread:
+            # This process was too busy to read it: what its runs go on from is in it.
+            self._last_words = self._loop.call_later(LAST_WORDS_SECONDS, self._cut)
+        elif self._transport is not None:
             self._transport.abort()
         elif not self._gone.done():
             self._ended()  # nobody was there any more to open the link

@@ -2,12 +2,13 @@
 
 An image is of use in the workers of one parent alone, whose memory lies alike. Of those a run goes where a new one of
 its customer would; where none is there, a new one is started, as long as that parent forks. Else any that is left is
-taken, but never one with another customer's runs where each has its own.
+taken; one with another customer's runs, where each has workers of its own, only of a parent of whose workers none died
+as after a breakout.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Final, Protocol
 
 from sandbox.outcome import Crashed, Outcome
@@ -53,12 +54,15 @@ class Resuming:
         homes: Homes,
         workers: Callable[[], Iterable[PooledWorker]],
         generation: Callable[[], int],
+        suspected: Container[int],
         conclude: Callable[[Run, Outcome], None],
     ) -> None:
-        """``generation`` gives that of the parent that forks now."""
+        """``generation`` gives that of the parent that forks now; ``suspected`` are those whose layout a script may
+        know."""
         self._homes = homes
         self._workers = workers
         self._generation = generation
+        self._suspected = suspected
         self._conclude = conclude
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Run] = deque()
@@ -147,7 +151,8 @@ class Resuming:
         return len(image)
 
     def _any_left(self, run: Run, generation: int) -> PooledWorker | None:
-        customer = run.invocation.customer
+        own = {run.invocation.customer}
+        alone = self._homes.by_customer and generation in self._suspected
         left = [
             worker
             for worker in self._workers()
@@ -155,6 +160,10 @@ class Resuming:
             and worker.lane in _LAST
             and not worker.held
             and worker.process.serves
-            and not (self._homes.by_customer and worker.customers.keys() - {customer})
+            and not (alone and worker.customers.keys() - own)
         ]
-        return min(left, key=lambda worker: (_LAST.index(worker.lane), worker.suspended), default=None)
+
+        def order(worker: PooledWorker) -> tuple[int, int, int]:
+            return len(worker.customers.keys() - own), _LAST.index(worker.lane), worker.suspended
+
+        return min(left, key=order, default=None)

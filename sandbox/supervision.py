@@ -75,7 +75,7 @@ class Supervisor:
         self._closing = False
         self._stillborn = 0
         """How many were in a row."""
-        self._resuming = Resuming(lanes, self._workers.values, lambda: parent.generation, conclude)
+        self._resuming = Resuming(lanes, self._workers.values, lambda: parent.generation, parent.suspected, conclude)
         lanes.resuming = self._resuming
         self.confined = True
         self.started = 0
@@ -336,6 +336,7 @@ class Supervisor:
         if process.broken or (cause not in _ORDERLY and (process.exit_code or 0) < 0):
             # Perhaps an attempt on the engine, which found out something of how its memory lies: the workers from now
             # on have another layout.
+            self._parent.suspected.add(process.generation)
             self._parent.replace(process.generation)
         self._vacate(worker)
         self._runs_of_dead(worker, cause)

@@ -366,7 +366,8 @@ async def test_what_it_says_of_a_worker_that_there_is_none_of_is_a_links_last_wo
     message = link.packer().pack(link.failed("no worker could be forked: [Errno 11] x"))
 
     class Telling(_Lying):
-        def order(self, _order: Order, connection: socket.socket, _page: int) -> int:
+        def order(self, _order: Order, connection: socket.socket, page: int, _images: int) -> int:
+            del page
             connection.send(message)
             return 1
 

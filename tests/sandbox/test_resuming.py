@@ -217,7 +217,7 @@ async def test_what_a_turn_did_that_nobody_was_told_of_is_done_again(pool: Pool)
 
         def partly(data: bytes, cut: int = cut, process: WorkerProcess = process, receive: Any = receive) -> None:
             receive(data[:cut])
-            process.data_received = lambda _: None  # type: ignore[method-assign]
+            process.data_received = lambda data: None  # type: ignore[method-assign]  # noqa: ARG005
             while process.running:
                 time.sleep(0)  # a moment: it has said what it has to say
             killed(process)
@@ -398,18 +398,25 @@ async def test_the_memory_of_those_that_wait_together_holds_for_moved_ones() -> 
 
 
 async def test_a_store_that_is_full_ends_the_run_that_finds_it_so() -> None:
-    text = "async function main(n) { globalThis.held = new Uint8Array(n).fill(7); return held[0] + await ask(1); }"
-    settings_ = msgspec.structs.replace(ONE, worker=WorkerSettings(memory_bytes=80_000_000))
-    async with running_pool(settings_) as pool:
+    text = """async function main(n) {
+      await ask(0); globalThis.held = new Uint8Array(n).fill(7); return held[0] + await ask(1);
+    }"""
+    async with running_pool(
+        PoolSettings(workers=1, slow_workers=0, stall_seconds=30, worker=WorkerSettings(memory_bytes=200_000_000))
+    ) as pool:
         host = Asked()
-        runs = [submit(pool, asks(text, shared_memory=False), 40_000_000, host=host, wall_seconds=60) for _ in range(3)]
-        await until(lambda: len(host.calls) + sum(future.done() for _, future in runs) == 3)
-        assert len(host.calls) >= 1
+        large = asks(text, shared_memory=False)
+        runs = [submit(pool, large, 60_000_000, host=host, wall_seconds=60) for _ in range(4)]
+        await until(lambda: len(host.calls) == 4)
+        for call in list(host.calls):
+            call.resolve()
+        await until(lambda: len(host.calls) - 4 + sum(future.done() for _, future in runs) == 4)
+        assert len(host.calls) == 6, "160 MB may wait"
         assert {future.result().outcome for _, future in runs if future.done()} == {OutOfMemory()}
-        for call in host.calls:
+        assert pool.state().deaths == {}
+        for call in host.calls[4:]:
             call.resolve(1)
-        outcomes = [(await future).outcome for _, future in runs]
-        assert outcomes.count(returned(8)) == len(host.calls)
+        assert [(await future).outcome for _, future in runs].count(returned(8)) == 2
 
 
 # ---- distrust ----
