@@ -123,8 +123,10 @@ class PoolMetrics(Collector):
         yield _counter("runs_moved", "Runs moved away from a worker that was held or died.", moved, "pool")
         again = {pool: state.begun_again for pool, state in pools.items()}
         yield _counter(
-            "runs_begun_again", "Runs moved that had begun, with nothing seen of them outside.", again, "pool"
+            "runs_begun_again", "Runs moved that had begun and not waited yet.", again, "pool"
         )
+        resumed = {pool: state.resumed for pool, state in pools.items()}
+        yield _counter("runs_resumed", "Runs moved that went on from where they waited.", resumed, "pool")
         slow = {pool: state.slow_programs for pool, state in pools.items()}
         yield _gauge("slow_scripts", "Scripts lately seen to run long.", slow, "pool")
         yield _counter(
