@@ -14,6 +14,7 @@ import pytest
 from sandbox import boot, parent_process
 from sandbox.engine import ADDRESSES
 from sandbox.errors import WorkerFailed
+from sandbox.image_file import store_bytes
 from sandbox.parent import _import_path
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
@@ -196,6 +197,8 @@ def _check_parent(pid: int) -> None:
         mapped = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
         # No worker's page: what a worker writes is nowhere to be read here.
         assert "scriptforge-worker" not in mapped
+        # Nor any worker's images.
+        assert "scriptforge-images" not in mapped
 
 
 async def test_a_worker_that_is_woken_lets_its_waker_finish() -> None:
@@ -230,7 +233,9 @@ def _check(pid: int) -> None:
             "Max open files": "1",
             "Max file size": "0",
             "Max core file size": "0",
-            "Max address space": str(WorkerSettings().memory_bytes + ADDRESSES),
+            "Max address space": str(
+                WorkerSettings().memory_bytes + ADDRESSES + store_bytes(WorkerSettings().memory_bytes)
+            ),
         },
     )
     if os.geteuid() == 0:
@@ -239,8 +244,10 @@ def _check(pid: int) -> None:
         assert str(Path(f"/proc/{pid}/fd/0").readlink()).startswith("socket:")
         assert Path(f"/proc/{pid}/environ").read_bytes() == b""
         assert Path(f"/proc/{pid}/cwd").readlink() == Path("/")
-        # Its own page alone.
-        assert Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").count("memfd:scriptforge-worker") == 1
+        # Its own page and images alone, and none of it to be executed.
+        mapped = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines()
+        for name in ("memfd:scriptforge-worker", "memfd:scriptforge-images"):
+            assert [line.split()[1] for line in mapped if name in line] == ["rw-s"]
 
 
 def _command_line(pid: int) -> bytes:

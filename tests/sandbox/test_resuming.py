@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -306,7 +305,7 @@ async def test_processor_time_used_before_counts_after(pool: Pool) -> None:
     run, future = submit(pool, asks(text), host=host, wall_seconds=60, cpu_seconds=0.5, turn_seconds=5)
     number = 0
     while not future.done():
-        await until(lambda: run.answered or len(host.calls) > number)
+        await until(lambda number=number: run.answered or len(host.calls) > number)  # type: ignore[misc]
         if number in (1, 2):
             await moved(run, killed)
         if len(host.calls) > number:
@@ -482,7 +481,7 @@ def test_numbers_that_a_worker_tells_are_held_to_what_can_be(
         assert 100.0 <= suspension.started <= 110.0
         assert 0.0 <= suspension.waited <= 10.0
         assert 0.0 <= suspension.cpu_left <= left
-        assert suspension.due is None or suspension.due == suspension.due  # noqa: PLR0124
+        assert suspension.due is None or suspension.due == suspension.due
         assert settled <= suspension.settled == 3 - len(suspension.answers)
         left, settled = suspension.cpu_left, suspension.settled
 
