@@ -51,11 +51,12 @@ class Engine:
     def make_base(self, key: bytes, /) -> None:
         """Take what is in the engine now for what every program is loaded into. ``key``, of 16 bytes, seals the images:
         those of another engine are refused. Raises ValueError the second time."""
-    def use_base(self) -> None:
-        """Make the base what runs begin from."""
-    def lay(self, image: bytes, owner: bytes, /) -> None:
-        """Make an image that was taken from there what runs begin from. Raises ValueError for one that was not, or is
-        not the owner's, or damaged: runs begin from the base then."""
+    def use(self, layer: object | None, /) -> None:
+        """Have runs begin from a layer, or from the base. Raises ValueError for one of another engine."""
+    def take_layer(self, owner: bytes, /) -> tuple[object, int]:
+        """What differs from where runs begin as a layer on it, and the bytes that it takes; everything is set back to
+        there. Images of runs that begin from a layer are of use with those of the same content and owner only. Raises
+        ValueError where runs begin from a layer that was taken from another one itself."""
     def begin(self, seed: int, clock: float, /) -> None:
         """Set everything back to where runs begin from, with a seed of 64 bits for random numbers and the time in
         milliseconds since 1970."""
@@ -67,7 +68,8 @@ class Engine:
     def write(self, into: bytes | memoryview, owner: bytes, /) -> None:
         """Write the image that was taken last, to a place of its size. Raises ValueError for another one."""
     def put(self, image: bytes | memoryview, owner: bytes, /) -> None:
-        """Have the run of an image go on. Raises ValueError as ``lay`` does; everything is set back then."""
+        """Have the run of an image go on. Raises ValueError for one that was not taken from where runs
+        begin now, or is not the owner's, or damaged: everything is set back then."""
     def set_clock(self, clock: float, /) -> None:
         """Let the clock go on to this time, in milliseconds since 1970. It never goes back."""
 

@@ -10,6 +10,7 @@ import mmap
 import os
 import re
 import resource
+from collections import OrderedDict
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -69,6 +70,9 @@ BOUNDS: Final = RunBounds(1_000_000, 16_384, 1_000)
 TRUSTED_COMPILED: Final = 64
 """Adapters and modules kept as bytecode: there are as many as kinds of runs and as modules, each of some 10 kB."""
 
+KINDS_KEPT: Final = 16
+"""What as many kinds of programs share is kept, some 60 kB each. A kind is an adapter with the modules of a script."""
+
 _ASKS_FOR_INTL: Final = re.compile(r"\b(?:Intl|toLocale\w+|localeCompare)\b")
 
 _FUNCTIONS: Final = ("load", "start", "poll", "adapt", "expectIntl")
@@ -118,7 +122,10 @@ class LoadedProgram(NamedTuple):
     suspends: bool
     entries: tuple[str, ...]
     memory_bytes: int
-    image: bytes
+    layer: object
+    """On that of its kind, in the engine that it was loaded in and those forked from that."""
+    bytes: int
+    """What the layer takes."""
 
 
 class Context:
@@ -128,7 +135,7 @@ class Context:
     nothing is left. A run that waits is an image as well, and goes on from it.
     """
 
-    __slots__ = ("_engine", "_of_worker", "_program", "memory_bytes", "suspends")
+    __slots__ = ("_engine", "_kinds", "_of_worker", "_program", "memory_bytes", "suspends")
 
     def __init__(self, suspends: bool, memory_bytes: int = ROOM_BYTES) -> None:
         self.suspends = suspends
@@ -139,6 +146,7 @@ class Context:
         self._engine = _engine.Engine(_runtime_code(suspends), functions, _room_bytes(), STACK_BYTES, *lent)
         # Its images are of use to it alone, and in processes forked after it is made.
         self._engine.make_base(os.urandom(16))
+        self._kinds: OrderedDict[tuple[object, ...], object] = OrderedDict()
         self._program: LoadedProgram | None = None
         self._of_worker = False
 
@@ -146,22 +154,14 @@ class Context:
         """Load a program, and put it in place; the status is how that failed."""
         self._program = None
         engine = self._engine
-        engine.use_base()
-        engine.begin(0, 0.0)
-        engine.limit_time(LOAD_CPU_SECONDS)
-        self._limit_memory(self.memory_bytes)
         try:
-            # Before the limits, which are the author's: the adapter and the modules are trusted.
-            engine.hand(_ADAPT, _trusted_code(program.adapter))
-            for text in program.modules.values():
-                engine.hand(_OFFER, _trusted_code(text))
-            if _ASKS_FOR_INTL.search(program.text):
-                # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
-                engine.hand(_EXPECT_INTL, _trusted_code(library.code()))
+            kind = self._kind_of(program)
         except MemoryError:
             return _NO_MEMORY
         except ValueError as error:
             return Status(Tag.BROKEN, False, False, f"{program.name}: what it is run by is broken: {error}".encode())
+        engine.use(kind)
+        engine.begin(0, 0.0)
         self._limit_memory(program.memory_bytes)
         engine.limit_time(LOAD_CPU_SECONDS)
         description = {
@@ -173,22 +173,43 @@ class Context:
         status = self._turn(_LOAD, _packed(description))
         if status != LOADED:
             return status
-        image = engine.take(ROOM_BYTES, _owner_of(program.key))
-        if image is None:
-            return _NO_MEMORY
-        loaded = LoadedProgram(program.key, program.suspends, program.entries, program.memory_bytes, image)
+        layer, size = engine.take_layer(_owner_of(program.key))
+        loaded = LoadedProgram(program.key, program.suspends, program.entries, program.memory_bytes, layer, size)
         self.use(loaded)
         return loaded
 
+    def _kind_of(self, program: Program) -> object:
+        """What programs of a kind share, as a layer: the adapter and the modules, which are trusted."""
+        # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
+        expects_intl = _ASKS_FOR_INTL.search(program.text) is not None
+        key = (program.adapter, *program.modules.values(), expects_intl)
+        kind = self._kinds.get(key)
+        if kind is not None:
+            self._kinds.move_to_end(key)
+            return kind
+        engine = self._engine
+        engine.use(None)
+        engine.begin(0, 0.0)
+        engine.limit_time(LOAD_CPU_SECONDS)
+        # Before the limits, which are the author's.
+        self._limit_memory(self.memory_bytes)
+        engine.hand(_ADAPT, _trusted_code(program.adapter))
+        for text in program.modules.values():
+            engine.hand(_OFFER, _trusted_code(text))
+        if expects_intl:
+            engine.hand(_EXPECT_INTL, _trusted_code(library.code()))
+        kind, _ = engine.take_layer(b"")
+        self._kinds[key] = kind
+        if len(self._kinds) > KINDS_KEPT:
+            self._kinds.popitem(last=False)
+        return kind
+
     def use(self, program: LoadedProgram) -> None:
         """Put a program in place for the runs that follow."""
-        if program is self._program:
-            return
-        self._program = None
-        self._engine.use_base()
-        self._engine.lay(program.image, _owner_of(program.key))
-        self._limit_memory(program.memory_bytes)
-        self._program = program
+        if program is not self._program:
+            self._engine.use(program.layer)
+            self._limit_memory(program.memory_bytes)
+            self._program = program
 
     def _limit_memory(self, size: int) -> None:
         self._of_worker = size > self.memory_bytes

@@ -1,4 +1,4 @@
-"""Programs that a worker has loaded, each as the image that its runs begin from."""
+"""Programs that a worker has loaded, each as the layer that its runs begin from."""
 
 from collections import OrderedDict
 
@@ -27,7 +27,7 @@ class LoadedPrograms:
         """Keep a program. Those unused for longest make place."""
         self.forget(program.key)
         self._programs[program.key] = program
-        self._bytes += len(program.image)
+        self._bytes += program.bytes
         while self._bytes > self._most_bytes:
             self.forget(next(iter(self._programs)))
 
@@ -35,4 +35,4 @@ class LoadedPrograms:
         """Let go of the program of this key."""
         program = self._programs.pop(key, None)
         if program is not None:
-            self._bytes -= len(program.image)
+            self._bytes -= program.bytes

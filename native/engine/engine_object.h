@@ -18,8 +18,8 @@ static inline struct engine *engine_in(PyObject *self) {
 
 /* The methods of image_methods.c, which are the engine's as well. */
 PyObject *engine_make_base_method(PyObject *self, PyObject *key);
-PyObject *engine_use_base_method(PyObject *self, PyObject *unused);
-PyObject *engine_lay_method(PyObject *self, PyObject *arguments);
+PyObject *engine_use_method(PyObject *self, PyObject *layer);
+PyObject *engine_take_layer_method(PyObject *self, PyObject *owner);
 PyObject *engine_begin_method(PyObject *self, PyObject *arguments);
 PyObject *engine_put_method(PyObject *self, PyObject *arguments);
 PyObject *engine_set_clock_method(PyObject *self, PyObject *milliseconds);

@@ -1,10 +1,5 @@
-/* What an engine is, as what differs: the base is the engine with our own JavaScript in it; a program is what differs
- * from the base once its text is loaded; a run that waits is what differs from its program. An image is one such
- * difference as bytes, word by word of 32 bits.
- *
- * The ground is what the arena is set back to: the base, and the images that have been laid on it. A run begins from the
- * ground whatever the one before it did: images_begin compares all of the heap with the ground and sets back what
- * differs, and clears what lies beyond.
+/* A run that waits, as what differs in the arena from what it began from: an image is that difference as bytes, word by word
+ * of 32 bits. A run begins from the ground (ground.h) whatever the one before it did.
  *
  * An image holds addresses of the engine's library and of the arena. It is of use in the process that made it and in
  * those forked from the same parent, which know it by the key of its seal. The seal also takes in a context, which says
@@ -14,7 +9,7 @@
 #ifndef ENGINE_IMAGE_H
 #define ENGINE_IMAGE_H
 
-#include "arena.h"
+#include "ground.h"
 #include "seal.h"
 
 struct images;
@@ -24,7 +19,7 @@ enum image_result {
     IMAGE_NO_MEMORY,    /* the process has none left */
     IMAGE_TOO_LARGE,    /* it would be larger than the caller takes */
     IMAGE_MALFORMED,    /* no image, or of another form */
-    IMAGE_OTHER_GROUND, /* it is what differs from something else than the ground now in place */
+    IMAGE_OTHER_GROUND, /* it is what differs from something else than what is in place */
     IMAGE_BROKEN_SEAL,  /* not made under this key and context, or damaged */
 };
 
@@ -38,10 +33,9 @@ struct image_context {
 struct images *images_new(struct arena *arena, const uint8_t key[SEAL_KEY_BYTES]);
 void images_delete(struct images *images);
 
-/* Make the base the ground, or lay an image on it that was taken from where it is now: first what the programs of a kind
- * share, then a program. The arena is as the ground afterwards. After a failure the ground is the base. */
-void images_use_base(struct images *images);
-enum image_result images_lay(struct images *images, const uint8_t *image, size_t bytes, struct image_context context);
+/* Have runs begin from a layer, or from the base where it is NULL. IMAGE_OTHER_GROUND for one of another base,
+ * IMAGE_NO_MEMORY: then all is as before. */
+enum image_result images_use(struct images *images, struct layer *layer);
 
 /* Set the arena back to the ground, for a run to begin. */
 void images_begin(struct images *images);
@@ -56,8 +50,11 @@ enum image_result images_take(struct images *images, size_t most, size_t *bytes)
 size_t images_taken_bytes(const struct images *images);
 void images_write(const struct images *images, struct image_context context, uint8_t *image);
 
-/* The heap's extent in the base and in the ground. */
+/* Take what differs from the ground as a layer on what is in place, which the caller releases; the arena is as the ground
+ * afterwards, also after a failure. IMAGE_OTHER_GROUND where what is in place lies on another layer itself. */
+enum image_result images_take_layer(struct images *images, struct image_context context, struct layer **layer);
+
+/* The heap's extent in the base. */
 size_t images_base_extent(const struct images *images);
-size_t images_ground_extent(const struct images *images);
 
 #endif

@@ -1,5 +1,8 @@
 #include "engine_object.h"
 
+/* A layer as Python holds it. */
+#define LAYER "sandbox._engine.layer"
+
 /* Whether the engine has a base; an error of Python's is set where it has none. */
 static bool has_base(struct engine *engine) {
     if (engine->images == NULL) {
@@ -41,25 +44,50 @@ PyObject *engine_make_base_method(PyObject *self, PyObject *key) {
     return engine_make_base(engine, (const uint8_t *)bytes) ? Py_NewRef(Py_None) : PyErr_NoMemory();
 }
 
-PyObject *engine_use_base_method(PyObject *self, PyObject *unused) {
-    (void)unused;
+static void release_layer(PyObject *capsule) {
+    layer_release(PyCapsule_GetPointer(capsule, LAYER));
+}
+
+PyObject *engine_use_method(PyObject *self, PyObject *given) {
     struct engine *engine = engine_in(self);
     if (!has_base(engine)) {
         return NULL;
     }
-    images_use_base(engine->images);
-    Py_RETURN_NONE;
+    struct layer *layer = given == Py_None ? NULL : PyCapsule_GetPointer(given, LAYER);
+    if (layer == NULL && given != Py_None) {
+        return NULL;
+    }
+    enum image_result result = images_use(engine->images, layer);
+    if (result == IMAGE_OTHER_GROUND) {
+        PyErr_SetString(PyExc_ValueError, "the layer is of another engine");
+        return NULL;
+    }
+    return none_unless(result);
 }
 
-PyObject *engine_lay_method(PyObject *self, PyObject *arguments) {
+PyObject *engine_take_layer_method(PyObject *self, PyObject *owner) {
     struct engine *engine = engine_in(self);
-    const char *image, *context;
-    Py_ssize_t bytes, context_bytes;
-    if (!has_base(engine) || !PyArg_ParseTuple(arguments, "y#y#", &image, &bytes, &context, &context_bytes)) {
+    char *context;
+    Py_ssize_t context_bytes;
+    if (!has_base(engine) || PyBytes_AsStringAndSize(owner, &context, &context_bytes) < 0) {
         return NULL;
     }
     struct image_context whose = {.data = (const uint8_t *)context, .bytes = (size_t)context_bytes};
-    return none_unless(images_lay(engine->images, (const uint8_t *)image, (size_t)bytes, whose));
+    struct layer *layer;
+    enum image_result result = images_take_layer(engine->images, whose, &layer);
+    if (result == IMAGE_OTHER_GROUND) {
+        PyErr_SetString(PyExc_ValueError, "a layer lies on one other at most");
+        return NULL;
+    }
+    if (result != IMAGE_DONE) {
+        return none_unless(result);
+    }
+    PyObject *capsule = PyCapsule_New(layer, LAYER, release_layer);
+    if (capsule == NULL) {
+        layer_release(layer);
+        return NULL;
+    }
+    return Py_BuildValue("Nn", capsule, (Py_ssize_t)layer_bytes(layer));
 }
 
 PyObject *engine_begin_method(PyObject *self, PyObject *arguments) {

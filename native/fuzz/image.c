@@ -1,5 +1,6 @@
-/* Images of an arena, driven by bytes. The first half of them fills, frees and writes blocks in a base, a program and
- * three runs of it that wait and go on in turns: each comes back as it was, beside a copy of all that its blocks hold.
+/* Images of an arena, driven by bytes. The first half of them fills, frees and writes blocks in a base, in layers on it and
+ * on each other, and in three runs of the last of these, which wait and go on in turns: each comes back as it was, beside
+ * a copy of all that its blocks hold, and what runs begin from is each time the same to the last byte of the arena.
  * The second half changes bytes of an image, which is sealed anew as one could who has broken out of the engine: it is
  * taken or refused, nothing outside the heap is written, and afterwards the runs are as before. */
 
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 24, RUNS = 3, ROOM = 1 << 18, HEADER_BYTES = 32 };
+enum { SLOTS = 24, KINDS = 2, PROGRAMS = 3, LAYERS = KINDS + PROGRAMS, RUNS = 3, ROOM = 1 << 18, HEADER_BYTES = 32 };
 
 static const uint8_t key[SEAL_KEY_BYTES] = "a key of sixteen";
 static const struct image_context context = {(const uint8_t *)"run", 3};
@@ -53,6 +54,25 @@ static void check(const struct state *state) {
     }
 }
 
+/* A layer, what its blocks should hold, and the arena as it is when a run begins from it. */
+struct laid {
+    struct layer *layer;
+    struct state state;
+    uint8_t *heap;
+};
+
+static void begin(struct images *images, struct arena *arena, struct laid *laid) {
+    require(images_use(images, laid->layer) == IMAGE_DONE);
+    images_begin(images);
+    check(&laid->state);
+    if (laid->heap == NULL) {
+        laid->heap = malloc(ROOM);
+        require(laid->heap != NULL);
+        memcpy(laid->heap, arena_heap(arena), ROOM);
+    }
+    require(memcmp(laid->heap, arena_heap(arena), ROOM) == 0);
+}
+
 static void take(struct images *images, struct state *state) {
     require(images_take(images, SIZE_MAX, &state->bytes) == IMAGE_DONE);
     free(state->image);
@@ -92,8 +112,6 @@ static void put_changed(struct images *images, const struct state *run, const ui
     require(exact != NULL);
     memcpy(exact, image, size);
     (void)images_put(images, exact, size, context);
-    images_use_base(images);
-    (void)images_lay(images, exact, size, context);
     free(exact);
     free(image);
 }
@@ -103,40 +121,44 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     struct arena *arena = arena_new(ROOM);
     require(arena != NULL);
-    struct state program = {0}, runs[RUNS];
+    struct laid base = {0}, layers[LAYERS] = {{0}};
+    struct state runs[RUNS];
     size_t at = 0, half = bytes / 2;
     for (; at + 3 <= half / 4; at += 3) {
-        step(arena, &program, data + at);
+        step(arena, &base.state, data + at);
     }
     struct images *images = images_new(arena, key);
     require(images != NULL);
-    images_begin(images);
-    for (; at + 3 <= half / 2; at += 3) {
-        step(arena, &program, data + at);
+    for (unsigned index = 0; index < LAYERS; index++) {
+        struct laid *below = index < KINDS ? &base : &layers[index % KINDS];
+        begin(images, arena, below);
+        layers[index].state = below->state;
+        for (size_t end = half / 4 + (index + 1) * (half / 4) / LAYERS; at + 3 <= end; at += 3) {
+            step(arena, &layers[index].state, data + at);
+        }
+        require(images_take_layer(images, context, &layers[index].layer) == IMAGE_DONE);
+        begin(images, arena, &layers[index]);
     }
-    take(images, &program);
-    images_use_base(images);
-    require(images_lay(images, program.image, program.bytes, context) == IMAGE_DONE);
-    check(&program);
+    struct layer *none;
+    require(images_take_layer(images, context, &none) == IMAGE_OTHER_GROUND);
+    struct laid *program = &layers[LAYERS - 1];
     for (unsigned run = 0; run < RUNS; run++) {
-        images_begin(images);
-        check(&program);
-        runs[run] = program;
-        runs[run].image = NULL;
+        begin(images, arena, program);
+        runs[run] = program->state;
         take(images, &runs[run]);
     }
     for (; at + 3 <= half; at += 3) {
         struct state *run = &runs[data[at] / SLOTS % RUNS];
         if (data[at + 1] % 5 == 0) {
-            /* One that does not wait, in between: nothing of it stays. */
-            struct state other = program;
-            images_begin(images);
-            check(&other);
-            step(arena, &other, data + at);
+            /* One that does not wait, of any program, in between: nothing of it stays. */
+            struct laid *other = data[at + 1] % 3 == 0 ? &base : &layers[data[at + 2] % LAYERS];
+            struct state state = other->state;
+            begin(images, arena, other);
+            step(arena, &state, data + at);
             memset(arena_heap(arena) + arena_extent(arena) - 16, 0xee, 8);
-            images_begin(images);
-            check(&program);
+            begin(images, arena, other);
         }
+        require(images_use(images, program->layer) == IMAGE_DONE);
         require(images_put(images, run->image, run->bytes, context) == IMAGE_DONE);
         check(run);
         step(arena, run, data + at);
@@ -146,8 +168,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (half < bytes) {
         put_changed(images, &runs[0], data + half, bytes - half);
     }
-    images_use_base(images);
-    require(images_lay(images, program.image, program.bytes, context) == IMAGE_DONE);
+    for (unsigned index = 0; index < LAYERS; index++) {
+        begin(images, arena, &layers[index]);
+    }
     for (unsigned run = 0; run < RUNS; run++) {
         require(images_put(images, runs[run].image, runs[run].bytes, context) == IMAGE_DONE);
         check(&runs[run]);
@@ -155,7 +178,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         require(images_put(images, runs[run].image, runs[run].bytes, other) == IMAGE_BROKEN_SEAL);
         free(runs[run].image);
     }
-    free(program.image);
+    begin(images, arena, &base);
+    free(base.heap);
+    for (unsigned index = 0; index < LAYERS; index++) {
+        layer_release(layers[index].layer);
+        free(layers[index].heap);
+    }
     images_delete(images);
     arena_delete(arena);
     return 0;

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine import Context, LoadedProgram, Status
+from sandbox.engine import KINDS_KEPT, Context, LoadedProgram, Status
 from sandbox.status import Tag
 from tests.sandbox.random_programs import HOSTILE, answer, random_program
 from tests.sandbox.support import ADAPTER, HOST_ADAPTER, Driven, packed, program, result, unpacked
@@ -41,7 +41,7 @@ def waiting(context: Context, made: LoadedProgram, value: Any, owner: bytes = b"
 def test_a_run_that_waits_is_some_kilobytes() -> None:
     context = Context(True)
     made = loaded(context, WAITS)
-    assert len(made.image) < 50_000
+    assert made.bytes < 50_000
     assert len(waiting(context, made, 1)) < 20_000
 
 
@@ -65,27 +65,36 @@ def test_what_is_no_image_of_this_run_is_refused() -> None:
     context.use(other)
     with pytest.raises(ValueError, match="of another program"):
         context.resume(image, b"run")
-    context.use(made)
     for broken, owner in (
         (image, b"other"),
         (image[:-1], b"run"),
         (image + b"\0", b"run"),
         (b"", b"run"),
         (bytes(len(image)), b"run"),
-        (made.image, b"run"),
+        (waiting(context, other, 1), b"run"),
         *((image[:at] + bytes([image[at] ^ 1]) + image[at + 1 :], b"run") for at in range(0, len(image), 97)),
     ):
+        context.use(made)
         with pytest.raises(ValueError, match="image"):
             context.resume(broken, owner)
     context.resume(image, b"run")
     assert settled(context, context.settle(1, True, packed(2), 0.0)).tag is Tag.RETURNED
 
 
-def test_one_engines_image_is_not_anothers() -> None:
+def test_one_engines_program_is_not_anothers() -> None:
     first, second = Context(True), Context(True)
     made = loaded(first, WAITS)
-    with pytest.raises(ValueError, match="image"):
+    with pytest.raises(ValueError, match="of another engine"):
         second.use(made)
+    assert isinstance(loaded(second, WAITS), LoadedProgram)
+
+
+def test_one_engines_image_is_not_anothers() -> None:
+    first, second = Context(True), Context(True)
+    image = waiting(first, loaded(first, WAITS), 1)
+    second.use(loaded(second, WAITS))
+    with pytest.raises(ValueError, match="image"):
+        second.resume(image, b"run")
 
 
 def test_an_image_that_would_be_too_large_is_none() -> None:
@@ -130,6 +139,24 @@ def test_modules_are_loaded_once_for_all_runs() -> None:
     kv = "(({ ask }) => { let loads = 0; loads++; return { loads: () => loads++ }; })"
     driven = Driven("const main = () => require('kv').loads()", True, modules={"kv": kv})
     assert [driven.run(), driven.run()] == [1, 1]
+
+
+def test_programs_of_several_kinds_begin_from_what_is_theirs() -> None:
+    context = Context(True)
+    text = "const own = NUMBER; const main = () => [own, require('NAME').load()];"
+    programs = []
+    for number in range(3 * KINDS_KEPT):
+        name = f"m{number}"
+        module = f"(() => {{ let loads = {number}; return {{ load: () => ++loads }}; }})"
+        written = text.replace("NUMBER", f"{number}").replace("NAME", name)
+        programs.append((number, loaded(context, written, key=name, modules={name: module})))
+    for _ in range(3):
+        random.Random(5).shuffle(programs)  # noqa: S311
+        for number, made in programs:
+            context.use(made)
+            context.limit_time(5.0)
+            status = settled(context, context.start(packed(None), "", 0.0))
+            assert unpacked(status.payload) == [number, number + 1]
 
 
 # ---- clock and seed ----
@@ -220,6 +247,13 @@ def test_a_full_heap_is_one_outcome_at_every_power_of_two(text: str, power: int)
 # ---- interleaved ----
 
 
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"modules": {"kv": "(({ ask }) => { const held = []; return { hold: (value) => held.push(value) }; })"}},
+    {"modules": {"log": "(() => ({ line: (text) => console.log(text) }))"}},
+]
+
+
 def test_each_of_many_runs_comes_out_as_it_does_alone() -> None:
     chance = random.Random(20)  # noqa: S311
     texts = [random_program(number) for number in range(30)]
@@ -237,7 +271,7 @@ def test_each_of_many_runs_comes_out_as_it_does_alone() -> None:
 
     def alone(number: int, value: int) -> list[Any]:
         context = Context(True)
-        loaded(context, texts[number])
+        loaded(context, texts[number], **KINDS[number % len(KINDS)])
         context.limit_time(10.0)
         seen = []
         status, said = steps(context, context.start(packed(value), "", 0.0), False)
@@ -251,7 +285,9 @@ def test_each_of_many_runs_comes_out_as_it_does_alone() -> None:
         return seen
 
     context = Context(True)
-    programs = [loaded(context, text, key=f"{number}") for number, text in enumerate(texts)]
+    programs = [
+        loaded(context, text, key=f"{number}", **KINDS[number % len(KINDS)]) for number, text in enumerate(texts)
+    ]
     hostile = [
         loaded(context, f"const main = () => {{ {text} }}", key=text, memory_bytes=4_000_000) for text in HOSTILE
     ]
