@@ -15,11 +15,13 @@ FLUSH_SECONDS: Final = 0.000_3
 class Output:
     """Messages to the daemon that are not sent yet."""
 
-    __slots__ = ("_bytes", "_flushed", "_link", "_oldest", "_packed", "_packer")
+    __slots__ = ("_before_waiting", "_bytes", "_flushed", "_link", "_oldest", "_packed", "_packer")
 
-    def __init__(self, link: socket.socket, flushed: Callable[[], None]) -> None:
-        """``flushed`` is called whenever all that was added has been sent."""
+    def __init__(self, link: socket.socket, before_waiting: Callable[[], None], flushed: Callable[[], None]) -> None:
+        """``before_waiting`` is called where the daemon has to read before more can be sent: its time is nobody's here.
+        ``flushed`` is called whenever all that was added has been sent."""
         self._link = link
+        self._before_waiting = before_waiting
         self._flushed = flushed
         self._packer = packer()
         self._packed: list[bytes] = []
@@ -40,7 +42,16 @@ class Output:
     def flush(self) -> None:
         """Send everything. Raises OSError where the daemon is gone."""
         if self._packed:
-            self._link.sendall(b"".join(self._packed))
+            self._send(b"".join(self._packed))
             self._packed.clear()
             self._bytes = 0
         self._flushed()
+
+    def _send(self, data: bytes) -> None:
+        try:
+            sent = self._link.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._before_waiting()
+            self._link.sendall(memoryview(data)[sent:])

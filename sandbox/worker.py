@@ -7,7 +7,6 @@ file.
 import gc
 import mmap
 import select
-import signal
 import socket
 import time
 from collections import deque
@@ -20,6 +19,7 @@ import msgspec
 from sandbox import link
 from sandbox.engine import Context, LoadedProgram, RunBounds, Status
 from sandbox.image_store import ImageStore, Place
+from sandbox.kill_timer import KillTimer
 from sandbox.link import CancelMessage, LoadMessage, ResumeMessage, RunMessage, SettleMessage
 from sandbox.loaded_programs import LoadedPrograms
 from sandbox.output import Output
@@ -72,7 +72,8 @@ class Worker:
         for context in self._contexts.values():
             context.memory_bytes = memory_bytes
         self._suspended = SuspendedRuns()
-        self._output = Output(connection, store.settle)
+        self._kill_timer = KillTimer()
+        self._output = Output(connection, self._kill_timer.stop, store.settle)
         self._input = link.unpacker_down()
         self._messages: deque[list[Any]] = deque()
 
@@ -108,6 +109,7 @@ class Worker:
             while self._messages:
                 self._handle(self._messages.popleft())
             self._fire_due_timers()
+            self._kill_timer.stop()
             self._output.flush()
 
     def _receive(self) -> bytes | None:
@@ -164,7 +166,7 @@ class Worker:
             self._output.add(link.let_go(asked.run_id))
             return
         kill_seconds = _kill_seconds(asked)
-        signal.setitimer(signal.ITIMER_REAL, kill_seconds)
+        self._kill_timer.cover(started, kill_seconds)
         program = self._programs[key]
         context = self._contexts[program.suspends]
         loaded = self._in_place(program, context)
@@ -256,7 +258,7 @@ class Worker:
         self._slots[TURNS] += 1
         now = time.monotonic()
         run.waited += now - run.waits_since
-        signal.setitimer(signal.ITIMER_REAL, run.kill_seconds)
+        self._kill_timer.cover(now, run.kill_seconds)
         began = time.process_time()
         context = self._contexts[run.program.suspends]
         if not run.inside:
@@ -286,7 +288,6 @@ class Worker:
         return None
 
     def _at_rest(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         self._slots[RUNNING] = 0
 
     def _follow(self, run: BegunRun, context: Context, status: Status, began: float) -> None:

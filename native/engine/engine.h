@@ -56,6 +56,8 @@ struct engine {
     bool inside;  /* `full` is set */
     bool room_is_least; /* the arena's room, and not the limit asked for, is what bounds the heap */
     int64_t ends;       /* nanoseconds of the process's processor time at which a script is interrupted */
+    int64_t read_at;    /* by the machine's clock, when the processor time was read for a limit */
+    int64_t read;       /* and what it was */
     int64_t looked;     /* the tick of the machine's clock at which engine_time_may_be_over has looked */
     bool interrupted;
     bool ended;           /* by a promise reaction, and every call says so from then on */
@@ -105,7 +107,7 @@ void engine_forget_run(struct engine *engine);
 /* The heap may grow by so many bytes beyond the base, if the arena has the room. */
 void engine_limit_memory(struct engine *engine, size_t bytes);
 
-/* A turn of a run begins: after so much processor time its script is interrupted. */
+/* A turn of a run begins: after so much processor time, and up to a millisecond more, its script is interrupted. */
 void engine_limit_time(struct engine *engine, double seconds);
 
 /* Whether that time is over; the opaque pointer is the engine. */
