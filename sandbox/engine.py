@@ -124,8 +124,8 @@ class LoadedProgram(NamedTuple):
     memory_bytes: int
     layer: object
     """On that of its kind, in the engine that it was loaded in and those forked from that."""
-    bytes: int
-    """What the layer takes."""
+    size: int
+    """Bytes that the layer takes."""
 
 
 class Context:

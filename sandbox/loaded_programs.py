@@ -27,7 +27,7 @@ class LoadedPrograms:
         """Keep a program. Those unused for longest make place."""
         self.forget(program.key)
         self._programs[program.key] = program
-        self._bytes += program.bytes
+        self._bytes += program.size
         while self._bytes > self._most_bytes:
             self.forget(next(iter(self._programs)))
 
@@ -35,4 +35,4 @@ class LoadedPrograms:
         """Let go of the program of this key."""
         program = self._programs.pop(key, None)
         if program is not None:
-            self._bytes -= program.bytes
+            self._bytes -= program.size

@@ -41,7 +41,7 @@ def waiting(context: Context, made: LoadedProgram, value: Any, owner: bytes = b"
 def test_a_run_that_waits_is_some_kilobytes() -> None:
     context = Context(True)
     made = loaded(context, WAITS)
-    assert made.bytes < 50_000
+    assert made.size < 50_000
     assert len(waiting(context, made, 1)) < 20_000
 
 
