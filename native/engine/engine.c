@@ -192,6 +192,11 @@ enum image_result engine_take(struct engine *engine, size_t most, size_t *bytes)
     return images_take(engine->images, most, bytes);
 }
 
+enum image_result engine_take_layer(struct engine *engine, struct image_context context, struct layer **layer) {
+    stack_words_clear(&engine->stack_words);
+    return images_take_layer(engine->images, context, layer);
+}
+
 struct output *engine_begin_output(struct engine *engine) {
     struct unfinished *begun = calloc(1, sizeof *begun);
     if (begun == NULL) {

@@ -100,6 +100,8 @@ bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]);
 /* Takes what differs from where runs begin, as images_take does: the same heap gives the same image, from wherever the
  * engine was entered. */
 enum image_result engine_take(struct engine *engine, size_t most, size_t *bytes);
+/* The same as a layer, as images_take_layer does. */
+enum image_result engine_take_layer(struct engine *engine, struct image_context context, struct layer **layer);
 
 /* Forgets the run that was in the engine, whose heap has been set back or set to an image. */
 void engine_forget_run(struct engine *engine);

@@ -74,7 +74,7 @@ PyObject *engine_take_layer_method(PyObject *self, PyObject *owner) {
     }
     struct image_context whose = {.data = (const uint8_t *)context, .bytes = (size_t)context_bytes};
     struct layer *layer;
-    enum image_result result = images_take_layer(engine->images, whose, &layer);
+    enum image_result result = engine_take_layer(engine, whose, &layer);
     if (result == IMAGE_OTHER_GROUND) {
         PyErr_SetString(PyExc_ValueError, "a layer lies on one other at most");
         return NULL;
