@@ -35,8 +35,8 @@ class Engine:
     def hand(self, function: int, code: bytes, /) -> None:
         """Call a function with the value that bytecode of ours gives. Raises ValueError where it throws."""
     def run_jobs(self, most: int, failed: int, /) -> int:
-        """Run promise reactions until none is left, ``most`` have run or a millisecond has passed. Gives how many. The
-        function ``failed`` is called with what one of them throws."""
+        """Run promise reactions until none is left or ``most`` have run. Gives how many. The function ``failed``
+        is called with what one of them throws."""
     def take_lines(self) -> bytes:
         """The console lines that have come since, as MessagePack: ``[[level, text], ...]``."""
     def take_calls(self) -> bytes:

@@ -272,7 +272,7 @@ class Context:
         return self._turn(_POLL, idle)
 
     def run_jobs(self, most: int) -> int:
-        """Run promise reactions, ``most`` of them and for a millisecond at most; 0 where there is none.
+        """Run promise reactions, ``most`` of them; gives how many, 0 where there is none.
 
         What one of them ends the context in, the next status says.
         """

@@ -1,7 +1,7 @@
 """Which run goes to which worker.
 
 Runs go to the *fast* workers, those of a program for a customer always to the same one while the load allows it (the
-context is warm there), or those of a customer to a worker that has no other's: see `sandbox.seating`. A program seen
+program is loaded there), or those of a customer to a worker that has no other's: see `sandbox.seating`. A program seen
 to hold a worker is *slow* for a while: it runs on the slow workers, where it delays only programs like it; one that
 held it for far longer, or killed it, is *stuck*, and apart from those in turn. What stood behind it is moved to another
 worker at once, and a spare, already started, takes the place of a worker that is gone or held.
@@ -223,6 +223,8 @@ class Lanes:
         run.suspension = None
         # It will write them again.
         run.log.clear()
+        if run.recorder is not None:
+            run.recorder.begin()
         self.move(run, now)
 
     # ---- runs that go on elsewhere: see sandbox.resuming ----
@@ -262,6 +264,8 @@ class Lanes:
         """Have a run go on from its image, with the answers that it has not taken yet."""
         suspension = run.suspension
         assert suspension is not None  # noqa: S101 - it waits
+        if run.recorder is not None:
+            run.recorder.turn_lost()
         self._enter(worker, run)
         worker.suspend(run)
         send = worker.process.send

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from sandbox.program import Invocation, Program
+from sandbox.recording import Turn
 from sandbox.suspension import Suspension
 
 MESSAGE_BYTES: Final = 256 * 1024 * 1024
@@ -25,6 +26,21 @@ EARLY_SECONDS: Final = 0.05
 """A run is interrupted by its processor time, which on a machine with other work is less than the time that passes."""
 
 
+class Pace(IntEnum):
+    """What begins the turns of a run after its first."""
+
+    OWN = 0
+    """A timer or an answer, when its time has come."""
+    TOLD = 1
+    """The same, and each is told before it begins."""
+    GIVEN = 2
+    """The daemon says which and when, and each is told: it is a repetition."""
+
+
+PACES: Final = tuple(Pace)
+"""By their values: making one of its value takes four times as long."""
+
+
 class Down(IntEnum):
     """To the worker."""
 
@@ -34,6 +50,7 @@ class Down(IntEnum):
     CANCEL = 4
     FORGET = 5
     RESUME = 6
+    STEP = 7
 
 
 class LoadMessage(NamedTuple):
@@ -90,6 +107,8 @@ class RunMessage(NamedTuple):
     jobs: int
     seed: int
     clock: float
+    pace: int
+    """A member of Pace."""
 
 
 class ResumeMessage(NamedTuple):
@@ -104,6 +123,7 @@ class ResumeMessage(NamedTuple):
     turn_cpu_seconds: float
     turn_wall_seconds: float
     jobs: int
+    pace: int
     clock: float
     started: float
     waited: float
@@ -125,6 +145,18 @@ class SettleMessage(NamedTuple):
     value: bytes
 
 
+class StepMessage(NamedTuple):
+    """The next turn of a run whose turns are given."""
+
+    operation: int
+    run_id: int
+    clock: float
+    call_id: int
+    """The host call that is answered; 0 for a timer."""
+    succeeded: bool
+    value: bytes
+
+
 class CancelMessage(NamedTuple):
     """Nobody wants this run any more."""
 
@@ -139,7 +171,7 @@ class ForgetMessage(NamedTuple):
     key: str
 
 
-MessageDown = LoadMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage
+MessageDown = LoadMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage | StepMessage
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.LOAD): LoadMessage._make,
     int(Down.RUN): RunMessage._make,
@@ -147,6 +179,7 @@ _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.CANCEL): CancelMessage._make,
     int(Down.FORGET): ForgetMessage._make,
     int(Down.RESUME): ResumeMessage._make,
+    int(Down.STEP): StepMessage._make,
 }
 
 
@@ -164,6 +197,7 @@ def is_answer_to(message: list[Any], run_id: int) -> bool:
 # decision as much again as packing it. So would an operation that is no plain int.
 _RUN: Final = int(Down.RUN)
 _SETTLE: Final = int(Down.SETTLE)
+_GIVEN: Final = int(Pace.GIVEN)
 
 
 def load(program: Program) -> list[Any]:
@@ -206,7 +240,12 @@ def run(run_id: int, invocation: Invocation, deadline: float, seed: int, clock: 
         limits.jobs,
         seed,
         clock,
+        _pace_of(invocation),
     ]
+
+
+def _pace_of(invocation: Invocation) -> int:
+    return _GIVEN if invocation.repeats is not None else invocation.recorded
 
 
 def resume(
@@ -225,6 +264,7 @@ def resume(
         limits.cpu_seconds if turn_seconds is None else turn_seconds,
         limits.turn_wall_seconds,
         limits.jobs,
+        _pace_of(invocation),
         suspended.clock,
         suspended.started,
         suspended.waited + (now - suspended.since),
@@ -239,6 +279,11 @@ def resume(
 def settle(run_id: int, call_id: int, succeeded: bool, value: bytes) -> list[Any]:
     """Tell a waiting run the answer to a host call."""
     return [Down.SETTLE, run_id, call_id, succeeded, value]
+
+
+def step(run_id: int, turn: Turn) -> list[Any]:
+    """Have a run whose turns are given go on."""
+    return [Down.STEP, run_id, turn.clock, turn.call_id, turn.succeeded, turn.answer]
 
 
 def cancel(run_id: int) -> list[Any]:
@@ -260,6 +305,7 @@ class Up(IntEnum):
     SPENT = 4
     LET_GO = 5
     FAILED = 6
+    TURN = 7
 
 
 class ReadyMessage(NamedTuple):
@@ -327,6 +373,17 @@ class LetGoMessage(NamedTuple):
     run_id: int
 
 
+class TurnMessage(NamedTuple):
+    """A run goes on whose turns are told."""
+
+    operation: int
+    run_id: int
+    clock: float
+    """Its time, in milliseconds since 1970."""
+    call_id: int
+    """The host call whose answer it goes on with; 0 for a timer."""
+
+
 class FailedMessage(NamedTuple):
     """The worker's last words: what its own code raised."""
 
@@ -334,7 +391,7 @@ class FailedMessage(NamedTuple):
     reason: str
 
 
-MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMessage | FailedMessage
+MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMessage | FailedMessage | TurnMessage
 _Shape = tuple[type | tuple[type, ...], ...]
 _MAYBE_BYTES: Final = (bytes, type(None))
 _UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
@@ -347,6 +404,7 @@ _UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
     int(Up.SPENT): (SpentMessage._make, (int,)),
     int(Up.LET_GO): (LetGoMessage._make, (int, int)),
     int(Up.FAILED): (FailedMessage._make, (int, str)),
+    int(Up.TURN): (TurnMessage._make, (int, int, float, int)),
 }
 
 
@@ -398,6 +456,11 @@ def spent() -> list[Any]:
 def let_go(run_id: int) -> list[Any]:
     """Tell the daemon that a run is not done here."""
     return [Up.LET_GO, run_id]
+
+
+def turn(run_id: int, clock: float, call_id: int) -> list[Any]:
+    """Tell the daemon that a run goes on."""
+    return [Up.TURN, run_id, clock, call_id]
 
 
 def failed(reason: str) -> list[Any]:

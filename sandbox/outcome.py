@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from sandbox.recording import Recorded
+
 
 class TimeLimit(StrEnum):
     """Which clock ran out."""
@@ -27,13 +29,13 @@ class Location(msgspec.Struct, frozen=True):
     column: int
 
 
-class Returned(msgspec.Struct, frozen=True):
+class Returned(msgspec.Struct, frozen=True, tag=True):
     """The script came to its end. ``value`` is MessagePack, as the adapter collected it."""
 
     value: bytes
 
 
-class Threw(msgspec.Struct, frozen=True):
+class Threw(msgspec.Struct, frozen=True, tag=True):
     """The script threw, its promise was rejected, or it did not compile."""
 
     program: str
@@ -54,39 +56,39 @@ class Threw(msgspec.Struct, frozen=True):
         return f"{self.program}{place}: {self.name}: {self.message}"
 
 
-class TimedOut(msgspec.Struct, frozen=True):
+class TimedOut(msgspec.Struct, frozen=True, tag=True):
     """The run used up its processor time, or its deadline passed while it ran, waited or stood in a queue."""
 
     limit: TimeLimit
 
 
-class OutOfMemory(msgspec.Struct, frozen=True):
+class OutOfMemory(msgspec.Struct, frozen=True, tag=True):
     """The run reached a memory limit."""
 
     of_worker: bool = False
     """Whether it was that of the worker process, over all that it holds, and not the program's own."""
 
 
-class Exceeded(msgspec.Struct, frozen=True):
+class Exceeded(msgspec.Struct, frozen=True, tag=True):
     """The run passed a bound on what it may hand out."""
 
     bound: Bound
 
 
-class Crashed(msgspec.Struct, frozen=True):
+class Crashed(msgspec.Struct, frozen=True, tag=True):
     """The worker process died of this run, other than by a time limit."""
 
     cause: str
     """``SIGSEGV``, ``SIGSYS``, ``exit 1`` ..."""
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, tag=True):
     """Never begun, since too much was waiting already, or the pool was closed."""
 
     reason: str
 
 
-class Cancelled(msgspec.Struct, frozen=True):
+class Cancelled(msgspec.Struct, frozen=True, tag=True):
     """The run was given up by whoever had asked for it."""
 
 
@@ -130,3 +132,5 @@ class Completion(msgspec.Struct, frozen=True):
     """Microseconds in the worker, from the run's start to its outcome; 0 where the worker did not live to tell."""
     interruption: Interruption | None = None
     """Of one that was timed out."""
+    recording: Recorded | None = None
+    """Of one that was to be recorded."""

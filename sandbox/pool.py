@@ -12,7 +12,7 @@ from sandbox import link
 from sandbox.answers import add_lines, read_calls, read_outcome
 from sandbox.host import Host
 from sandbox.lanes import Lanes
-from sandbox.link import CallsMessage, DoneMessage, FailedMessage, LetGoMessage, MessageUp, SpentMessage
+from sandbox.link import CallsMessage, DoneMessage, FailedMessage, LetGoMessage, MessageUp, SpentMessage, TurnMessage
 from sandbox.outcome import (
     Bound,
     Cancelled,
@@ -29,6 +29,8 @@ from sandbox.parent import Parent
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
+from sandbox.recording import Recorder
+from sandbox.repetition import Repeater
 from sandbox.run import Done, Run
 from sandbox.seating import Seating, SeatingByCustomer
 from sandbox.stack import innermost
@@ -232,6 +234,8 @@ class Pool:
         suspension = run.suspension
         if suspension is None:
             return
+        if run.recorder is not None:
+            run.recorder.answered(call_id, succeeded, value)
         suspension.answers.append((call_id, succeeded, value))
         worker = run.worker
         # One on its way to another worker is sent them all there.
@@ -258,6 +262,10 @@ class Pool:
             self._ran(worker, message)
         elif isinstance(message, CallsMessage):
             self._turn_ended(worker, message)
+        elif isinstance(message, TurnMessage):
+            run = worker.outstanding.get(message.run_id)
+            if run is not None and run.recorder is not None:
+                run.recorder.turn_begun(message.clock, message.call_id)
         elif isinstance(message, LetGoMessage):
             run = worker.take(message.run_id)
             if run is not None:
@@ -307,20 +315,41 @@ class Pool:
         worker.suspend(run)
         now = run.suspended_at = self._loop.time()
         if not run.answered:
-            suspension = run.suspension
-            if suspension is None:
-                cpu_seconds = run.invocation.limits.cpu_seconds
-                suspension = Suspension(run.id, worker.process.generation, run.clock, cpu_seconds, run.submitted)
-                run.suspension = suspension
-            suspension.note(message, worker.process.images, now)
+            self._note_suspension(worker, run, message, now)
             if message.log is not None:
                 add_lines(run.log, message.log, run.invocation.limits)
             self._host_calls(run, message.calls)
+        if run.recorder is not None and not run.answered:
+            self._turn_recorded(run, run.recorder)
         if worker.waiting.count or worker.lane is not Lane.FAST:
             # It holds no place now.
             self._lanes.feed(worker)
 
+    def _note_suspension(self, worker: PooledWorker, run: Run, message: CallsMessage, now: float) -> None:
+        if run.invocation.repeats is not None:
+            return  # a repetition begins again
+        suspension = run.suspension
+        if suspension is None:
+            cpu_seconds = run.invocation.limits.cpu_seconds
+            suspension = Suspension(run.id, worker.process.generation, run.clock, cpu_seconds, run.submitted)
+            run.suspension = suspension
+        suspension.note(message, worker.process.images, now)
+
+    def _turn_recorded(self, run: Run, recorder: Recorder) -> None:
+        """Have a run whose turns are given go on with the next."""
+        recorder.turn_ended()
+        if not isinstance(recorder, Repeater):
+            return
+        turn = recorder.next_turn()
+        if turn is None:
+            self.stop(run, Cancelled())
+        elif run.worker is not None:
+            recorder.answered(turn.call_id, turn.succeeded, turn.answer)
+            run.worker.process.send(link.step(run.id, turn))
+
     def _host_calls(self, run: Run, packed: bytes) -> None:
+        if run.recorder is not None and packed != link.NO_CALLS:
+            run.recorder.turn_asked(packed)
         calls = read_calls(packed, run.invocation.limits)
         if calls is None:
             # Arguments too deep to be read, if nothing worse: the run pays.

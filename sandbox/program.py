@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from sandbox.recording import Recording
+
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _RESERVED: Final = frozenset(
     """
@@ -35,8 +37,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     """Trusted JavaScript, an expression that gives ``{prepare, collect, caught}``; see runtime/run.js."""
     modules: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What ``require`` gives, by name: trusted JavaScript, an expression that is a function of ``{ask}`` and gives the
-    module's value. ``ask(name, ...values)`` is a host call ``<module>.<name>`` and gives a promise. Made once for each
-    context, before the author's text: the runs that follow each other in one share it."""
+    module's value. ``ask(name, ...values)`` is a host call ``<module>.<name>`` and gives a promise. Made once, before
+    the author's text: each run begins with it as it was then."""
     entries: tuple[str, ...] = ("main",)
     """Names of the functions that an invocation may call."""
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -91,7 +93,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     entry: str = "main"
     """The function to call. A run whose program does not have it among its entries, or does not define it, throws."""
     customer: str = ""
-    """For whom it runs: runs for two customers never share a context, whatever they are of."""
+    """For whom it runs: what a run of a program's waits in memory counts for the program and this customer."""
     correlation_id: str = ""
     """``process.env.CORRELATION_ID``: the call's own id."""
     seed: int | None = None
@@ -100,3 +102,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     clock: float | None = None
     """When it begins by its own clock, in milliseconds since 1970; None for now. The clock goes on from turn to turn,
     and in a turn by 50 nanoseconds each time that it is looked at."""
+    recorded: bool = False
+    """Whether its completion has a recording."""
+    repeats: Recording | None = None
+    """Have it go as that run went: by its seed and clock, each turn with what it began with then and at that time. Its
+    host is asked nothing. Once a turn asks something else than it did, or the recording is at its end, the run is
+    cancelled. It is recorded in any case; see `sandbox.repetition`."""

@@ -2,13 +2,19 @@
 
 import asyncio
 import functools
+import random
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+
+from msgspec import structs
 
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Cancelled, Completion, Interruption, LogLine, Outcome
 from sandbox.process import WorkerProcess
 from sandbox.program import Invocation
+from sandbox.recording import Recorder
+from sandbox.repetition import Repeater
 from sandbox.suspension import Suspension
 
 Done = Callable[[Completion], None]
@@ -43,17 +49,21 @@ class Run:
 
     __slots__ = (
         "_done", "_host", "_owner", "answered", "attempts", "called_host", "cancelled_at", "clock", "deadline", "id",
-        "interruption", "invocation", "log", "seed", "series", "submitted", "suspended", "suspended_at", "suspension",
-        "worker",
+        "interruption", "invocation", "log", "recorder", "seed", "series", "submitted", "suspended", "suspended_at",
+        "suspension", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
         self._owner = owner
         self._done = done
         self._host = host
+        self.recorder: Recorder | None = None
+        if invocation.recorded or invocation.repeats is not None:
+            self.recorder = _recorder_of(invocation)
+            invocation = structs.replace(invocation, seed=self.recorder.seed, clock=self.recorder.clock)
         self.invocation = invocation
         self.series = (invocation.program.key, invocation.customer)
-        """Those of one program for one customer share contexts, and stand in line behind each other."""
+        """Those of one program for one customer stand in line behind each other."""
         self.deadline = deadline
         self.id = 0
         """Its number in the worker that has it; another each time it is placed."""
@@ -81,7 +91,8 @@ class Run:
             return
         self.answered = True
         self.suspension = None
-        completion = Completion(outcome, tuple(self.log), run_micros, self.interruption)
+        recording = self.recorder.recording() if self.recorder is not None else None
+        completion = Completion(outcome, tuple(self.log), run_micros, self.interruption, recording)
         done, host = self._done, self._host
         # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
         # allocates next is memory that no cache has.
@@ -98,6 +109,8 @@ class Run:
 
     def ask_host(self, call_id: int, name: str, arguments: list[Any]) -> None:
         """Pass on what the script asks."""
+        if self.invocation.repeats is not None:
+            return
         self.called_host = True
         if self.answered:
             return
@@ -116,6 +129,16 @@ class Run:
         """The asker gave up: the run is stopped, and its outcome is Cancelled."""
         if not self.answered:
             self._owner.stop(self, Cancelled())
+
+
+def _recorder_of(invocation: Invocation) -> Recorder:
+    if invocation.repeats is not None:
+        return Repeater(invocation.repeats)
+    seed, clock = invocation.seed, invocation.clock
+    return Recorder(
+        random.getrandbits(64) if seed is None else seed,
+        time.time() * 1000 if clock is None else clock,
+    )
 
 
 def _report(message: str, error: Exception) -> None:

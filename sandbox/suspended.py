@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sandbox.engine import LoadedProgram
 from sandbox.image_store import Place
+from sandbox.link import Pace
 from sandbox.program import Program
 
 
@@ -30,6 +31,7 @@ class BegunRun:
     """When the engine interrupts a turn of it, by the monotonic clock: just before its deadline."""
     clock: float
     """When it began, in milliseconds since 1970, as it is told."""
+    pace: Pace = Pace.OWN
     place: Place | None = None
     """Its last image that the daemon was told of, or is about to be; None before it has waited."""
     number: int = 0

@@ -10,7 +10,6 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
@@ -20,7 +19,16 @@ from sandbox import link
 from sandbox.engine import Context, LoadedProgram, RunBounds, Status
 from sandbox.image_store import ImageStore, Place
 from sandbox.kill_timer import KillTimer
-from sandbox.link import CancelMessage, LoadMessage, ResumeMessage, RunMessage, SettleMessage
+from sandbox.link import (
+    PACES,
+    CancelMessage,
+    LoadMessage,
+    Pace,
+    ResumeMessage,
+    RunMessage,
+    SettleMessage,
+    StepMessage,
+)
 from sandbox.loaded_programs import LoadedPrograms
 from sandbox.output import Output
 from sandbox.program import Program
@@ -33,7 +41,7 @@ READ_BYTES: Final = 256 * 1024
 QUICK_SECONDS: Final = 0.000_5
 """A program whose last run took longer does not start while other programs' answers are waiting to be sent."""
 JOBS_BETWEEN_LOOKS: Final = 64
-"""A turn of many promise reactions is looked at after this many of them, or after a millisecond if that is first."""
+"""A turn of many promise reactions is looked at after this many of them."""
 LONGEST_WAIT: Final = 60.0
 """Seconds of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
 SPENT_SHARE: Final = 0.6
@@ -129,10 +137,10 @@ class Worker:
             self._run(message)
         elif isinstance(message, LoadMessage):
             self._programs[message.key] = message.program
-        elif isinstance(message, SettleMessage):
+        elif isinstance(message, SettleMessage | StepMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
-                self._settle(run, message)
+                self._turn(run, message)
         elif isinstance(message, ResumeMessage):
             self._resume(message)
         elif isinstance(message, CancelMessage):
@@ -145,15 +153,11 @@ class Worker:
             self._last_seconds.pop(message.key, None)
             self._loaded.forget(message.key)
 
-    def _settle(self, run: BegunRun, message: SettleMessage) -> None:
-        run.settled += 1
-        self._turn(run, lambda context, now: context.settle(message.call_id, message.succeeded, message.value, now))
-
     def _fire_due_timers(self) -> None:
         for run_id in self._suspended.due(time.monotonic()):
             run = self._suspended.take(run_id)
             if run is not None:
-                self._turn(run, Context.fire)
+                self._turn(run, None)
 
     # ---- runs ----
 
@@ -187,6 +191,7 @@ class Worker:
             started,
             _stops_at(asked, started),
             asked.clock,
+            PACES[asked.pace],
         )
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - started)))
         began = time.process_time() if context.suspends else 0.0
@@ -224,6 +229,7 @@ class Worker:
             asked.started,
             _stops_at(asked, asked.started),
             asked.clock,
+            PACES[asked.pace],
             number=asked.number,
             settled=asked.settled,
             waited=asked.waited,
@@ -252,13 +258,21 @@ class Worker:
         slots[TURNS] += 1
         return True
 
-    def _turn(self, run: BegunRun, step: Callable[[Context, float], Status]) -> None:
-        """Go on with a run that waited."""
+    def _turn(self, run: BegunRun, message: SettleMessage | StepMessage | None) -> None:
+        """Go on with a run that waited: with an answer, or a timer where there is no message or one without a call."""
         self._slots[RUNNING] = run.id
         self._slots[TURNS] += 1
         now = time.monotonic()
         run.waited += now - run.waits_since
         self._kill_timer.cover(now, run.kill_seconds)
+        clock = message.clock if isinstance(message, StepMessage) else run.clock + (now - run.started) * 1000
+        call_id = 0 if message is None else message.call_id
+        if call_id:
+            run.settled += 1
+        if run.pace is not Pace.OWN:
+            self._output.add(link.turn(run.id, clock, call_id))
+            # Should the worker not outlive it, the daemon knows what it began with.
+            self._output.flush()
         began = time.process_time()
         context = self._contexts[run.program.suspends]
         if not run.inside:
@@ -269,7 +283,11 @@ class Worker:
                 return
         run.inside = False
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - now)))
-        self._follow(run, context, step(context, run.clock + (now - run.started) * 1000), began)
+        if message is None or not call_id:
+            status = context.fire(clock)
+        else:
+            status = context.settle(call_id, message.succeeded, message.value, clock)
+        self._follow(run, context, status, began)
 
     def _put_back(self, run: BegunRun, context: Context) -> Status | None:
         """Put a run that waited back into the engine; the status is how that failed."""
@@ -344,9 +362,9 @@ class Worker:
 
     def _suspend(self, run: BegunRun, context: Context, status: Status, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
-        wait_ms = status.waits_ms
+        wait_ms = None if run.pace is Pace.GIVEN else status.waits_ms
         due = time.monotonic() + wait_ms / 1000 if wait_ms is not None else None
-        if not (status.lines or status.calls) and self._stays(run):
+        if run.pace is Pace.OWN and not (status.lines or status.calls) and self._stays(run):
             # Nothing is told of this turn: where it is lost, it is done again from the image before.
             run.inside = True
             run.waits_since = time.monotonic()

@@ -127,7 +127,7 @@ void engine_call(struct engine *engine, unsigned function, const struct argument
  * message. */
 bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, size_t code_bytes);
 
-/* Runs promise reactions until none is left, or so many have run, or some time has passed. Gives how many. What one throws,
+/* Runs promise reactions until none is left or so many have run. Gives how many. What one throws,
  * the function `failed` is called with. One that ends the engine leaves it to the next call to say so. */
 unsigned engine_run_jobs(struct engine *engine, unsigned most, unsigned failed);
 bool engine_has_jobs(const struct engine *engine);

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from sandbox.intl.time_zones import zone_files
+from sandbox.intl.time_zones import LOCAL_NAME, LOCAL_TIME, zone_files
 
 _OFFSET: Final = re.compile(r"[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?")
 
@@ -42,3 +42,11 @@ def _zones() -> frozenset[str]:
 def has_time_zone(name: str) -> bool:
     """Whether this machine has a time zone of this name, in any case, or it is an offset such as ``+01:00``."""
     return name.lower() in _zones() or _OFFSET.fullmatch(name) is not None
+
+
+@cache
+def local_zone_name() -> str:
+    """What this machine calls its own time zone: the file that its local time is a link to."""
+    if not LOCAL_TIME.exists():
+        return "UTC"
+    return str(LOCAL_TIME.resolve()).partition("/zoneinfo/")[2] or LOCAL_NAME

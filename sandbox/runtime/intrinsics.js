@@ -44,7 +44,7 @@ const define = (name, value) =>
 // What stands for queueMicrotask is in suspending.js.
 for (const name of ["queueMicrotask", "FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"])
   delete realm[name];
-// Hidden slots behind accessors: freezing Error does not stop the setters, and they would outlive a run.
+// Hidden slots behind accessors: freezing Error does not stop the setters, and of an error no place would be known.
 for (const name of ["prepareStackTrace", "stackTraceLimit"]) {
   if (descriptor(Error, name)) {
     defineProperty(Error, name, {

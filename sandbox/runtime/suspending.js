@@ -104,8 +104,12 @@ defineProperty(NativePromise, Symbol.species, { __proto__: null, configurable: f
 const mayWait = true;
 const waitingFor = () => hostCallsWaiting;
 const nothingWaits = () => timers.length === 0 && hostCallsWaiting === 0;
+// What exit() and err() throw rejects the promise of who awaited something before; what they were given stands.
 const follow = (promise) => {
-  apply(then, new NativePromise((resolve) => resolve(promise)), [succeed, (thrown) => fail(thrown)]);
+  apply(then, new NativePromise((resolve) => resolve(promise)), [
+    (returned) => (finished ? concludeFinished() : succeed(returned)),
+    (thrown) => (finished ? concludeFinished() : fail(thrown)),
+  ]);
 };
 
 const turn = (step) => {

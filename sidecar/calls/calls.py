@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from sidecar.calls.kept import keep
 from sidecar.calls.one_call import OneCall
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot, VoiceAssignment
@@ -16,6 +17,8 @@ from sidecar.hosts.grants import Grants
 from sidecar.logs.logger import ActionLogger
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.runs import programs
+from sidecar.runs.kept_files import KeptFiles
+from sidecar.runs.kept_runs import KeptRun
 from sidecar.runs.runner import ScriptRunner
 from sipio.call_control import (
     CallControl,
@@ -43,9 +46,12 @@ class Calls:
         ended: Callable[[CallRecord], None],
         grants: Grants | None = None,
         console: ConsoleFeed | None = None,
+        kept: KeptFiles | None = None,
     ) -> None:
+        """``kept`` is where calls are kept."""
         self.runner = runner
         self._console = console
+        self._kept = kept
         self.configuration = configuration
         self.grants = grants or Grants()
         self.programs = programs.call_programs(configuration, self.grants)
@@ -122,11 +128,11 @@ class Calls:
         if self._console is not None and self._console.followed:
             self._console.write(call.offer.id, call.script.id, level, text)
 
-    def over(self, call: "OneCall", record: CallRecord) -> None:
+    def over(self, call: "OneCall", record: CallRecord, run: KeptRun | None) -> None:
         self._calls.pop(call, None)
         if not self._calls:
             self._empty.set()
-        self._ended(record)
+        self._ended(record if run is None or self._kept is None else keep(self._kept, record, call.script, run))
 
     def folders(self, offer: CallOffer, assignment: VoiceAssignment) -> CustomerFolders:
         """Where the files of a call's customer are."""

@@ -32,6 +32,7 @@ from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
 from sidecar.runs.failure import Failure, in_words
+from sidecar.runs.kept_runs import KeptRun
 from sidecar.runs.limits import QUEUED_ACTIONS
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sidecar.runs.programs import Programs
@@ -79,8 +80,8 @@ class AllCalls(Protocol):
         """A call's script has written to its log or its console, or failed."""
         ...
 
-    def over(self, call: "OneCall", record: CallRecord) -> None:
-        """A call is over."""
+    def over(self, call: "OneCall", record: CallRecord, run: KeptRun | None) -> None:
+        """A call is over; with its script's run where that was recorded."""
         ...
 
 
@@ -367,7 +368,7 @@ class OneCall:
             error=failure.message,
             error_location=failure.location,
         )
-        self._calls.over(self, record)
+        self._calls.over(self, record, self._script.kept_run)
         # Whoever carries the call knows this, and the queue does: what they hold is freed at once, and not by the
         # collector, which comes late to what has lived as long as a call.
         del self._control, self._queue

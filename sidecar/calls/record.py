@@ -71,6 +71,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: list[WarningRecord] = []
     recordings: list[str] = []
     log: list[str] = []
+    kept: str = ""
+    """The file that has all of it, for ``scriptforge run --repeat``."""
 
 
 class CallNotes:

@@ -10,6 +10,7 @@ from sandbox.program import Invocation, Program
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration.tree import Configuration
 from sidecar.header_rules import without_passwords
+from sidecar.runs.kept_runs import KeptRun
 from sidecar.runs.limits import call_limits
 from sidecar.runs.runner import Running, ScriptRunner
 from sipio.call_control import CallOffer
@@ -18,12 +19,14 @@ from sipio.call_control import CallOffer
 class ScriptRun:
     """A script's run and its end."""
 
-    __slots__ = ("_cancelled", "_run", "completion", "program")
+    __slots__ = ("_cancelled", "_run", "completion", "kept_run", "program")
 
     def __init__(self, program: Program) -> None:
         self.program: Final = program
         self.completion: Completion | None = None
         """Once it is over."""
+        self.kept_run: KeptRun | None = None
+        """The same with what was run, where it was recorded."""
         self._run: Running | None = None
         self._cancelled = False
 
@@ -34,6 +37,8 @@ class ScriptRun:
 
         def ended(completion: Completion) -> None:
             self.completion = completion
+            if completion.recording is not None:
+                self.kept_run = KeptRun(invocation, completion)
             self._run = None
             done(completion)
 
@@ -104,4 +109,5 @@ def invocation(
         # Scripts of destinations that name no customer are nobody's but their own.
         customer=assignment.customer or offer.customer or f"script {assignment.script_id}",
         correlation_id=offer.id,
+        recorded=configuration.kept.directory is not None,
     )

@@ -20,6 +20,7 @@ from sidecar.logs.logger import ActionLogger
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.events import Events
 from sidecar.operations.part_metrics import CallsSnapshot
+from sidecar.runs.kept_files import KeptFiles
 from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.runner import PoolName, Runner
 from sidecar.runs.script_counts import ScriptCounts
@@ -55,7 +56,9 @@ class CallService:
         """Whether calls are taken at all."""
         self.drain_seconds = voice.drain_seconds + ENDING_SECONDS if self.enabled else 0.0
         nothing = Snapshot(scripts={}, routes={}, dids={})
-        self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants, console)
+        kept = KeptFiles(configuration.kept) if configuration.kept.directory is not None else None
+        self._kept = kept
+        self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants, console, kept)
         """The handler that switches offer calls to."""
         self._outcomes: Counter[str] = Counter()
         self.by_script = ScriptCounts(configuration.metrics.scripts)
@@ -146,7 +149,9 @@ class CallService:
                 task.cancel()
 
     async def close(self) -> None:
-        """Write the records that are left. To be called once the workers have ended, and all calls with them."""
+        """Write what is left. To be called once the workers have ended, and all calls with them."""
+        if self._kept is not None:
+            await self._kept.close()
         if self._store is not None:
             await self._store.close()
 

@@ -28,6 +28,7 @@ from sidecar.cli.decision_text import (
 from sidecar.cli.expectations import unmet
 from sidecar.cli.instant import instant
 from sidecar.cli.kind_option import kind_of
+from sidecar.cli.repeat import record, repeat
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
@@ -39,11 +40,12 @@ from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
 from sidecar.problem import Severity
 from sidecar.report import report
+from sidecar.runs.clock import since_1970
 from sidecar.runs.compilation import engine
+from sidecar.runs.kept_runs import RunnerAt
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.pool_settings import decision_pool, one_worker
 from sidecar.runs.runner import PoolName, Runner, ScriptRunner
-from sidecar.runs.set_clock import SetClock
 from sidecar.sip_answer import parse_action
 from sidecar.text import escaped
 from sipio.errors import MalformedMessage
@@ -54,6 +56,20 @@ CALL_ID: Final = "scriptforge-run"
 UNUSABLE: Final = 2
 UNEXPECTED: Final = 10
 """Something that was expected is not in the result."""
+
+_NOT_WITH_REPEAT: Final = (
+    "data",
+    "vars",
+    "kind",
+    "catalog",
+    "customer",
+    "route",
+    "did",
+    "now",
+    "timeout_ms",
+    "record",
+    "expect",
+)
 
 Sources = Mapping[str, tuple[str, str]]
 """By the script's name: the file as the user knows it, and its text."""
@@ -68,10 +84,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " to the console, and the time by stage. With --catalog it runs what the catalog has for the call, as the"
         f" daemon would. {EXIT_STATUS_TEXT}",
     )
-    parser.add_argument("script", type=Path, nargs="?", metavar="SCRIPT.JS", help="unless --catalog is given")
+    parser.add_argument(
+        "script", type=Path, nargs="?", metavar="SCRIPT.JS", help="unless --catalog or --repeat is given"
+    )
     parser.add_argument(
         "--data",
-        required=True,
         metavar="FILE",
         help='the call as JSON: {"routing": {...}}, or all that a switch sends; - for standard input',
     )
@@ -90,6 +107,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=instant,
         metavar="TIME",
         help="the time at which each script begins, as 2026-10-25T09:00+01:00 or '2026-10-25 09:00 Europe/Berlin'",
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="write the decision to a file, with all that --repeat needs"
+    )
+    parser.add_argument(
+        "--repeat",
+        type=Path,
+        metavar="FILE",
+        help="run the decision or call in a file of --record, or of kept.directory, again exactly as it was: with the"
+        " time, the random numbers and the answers of then; exit status 0 where it comes out the same, 10 where not."
+        " With a script, that takes the place of the call's own, and the exit status is the decision's",
     )
     parser.add_argument("--timeout-ms", type=milliseconds, metavar="N", help="default: the configuration's, 2000")
     parser.add_argument(
@@ -131,6 +159,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         script: Path | None = arguments.script
         text = "" if script is None else read_text_file(script, Path("/"), configuration.catalog.script_bytes)
+        if arguments.repeat is not None:
+            return repeat(arguments, text, configuration)
         request = _request(arguments)
         if script is None:
             snapshot, sources = _catalog(arguments.catalog, configuration)
@@ -148,6 +178,8 @@ def run(arguments: argparse.Namespace) -> int:
     except MalformedMessage as error:
         print(escaped(f"{shown_file(arguments.data)}: error: {error}"), file=sys.stderr)
         return UNUSABLE
+    if arguments.record is not None:
+        record(arguments.record, decided)
     printed = _printed(decided, sources)
     if arguments.json:
         print(decision_json(decided.decision, decided.failure, decided.console), end="")
@@ -162,6 +194,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _wrong_usage(arguments: argparse.Namespace) -> str:
     """What of the options contradicts another; empty where nothing does."""
+    if arguments.repeat is not None:
+        given = [name for name in _NOT_WITH_REPEAT if getattr(arguments, name)]
+        return f"--{given[0].replace('_', '-')} is what it was with --repeat" if given else ""
+    if arguments.data is None:
+        return "needs a call: --data"
     of_catalog = [name for name in ("customer", "route", "did") if getattr(arguments, name) is not None]
     of_script = [name for name in ("vars", "kind", "timeout_ms") if getattr(arguments, name) is not None]
     if arguments.catalog is None:
@@ -267,8 +304,9 @@ async def decide(
 
         pool: ScriptRunner = runner.pool(PoolName.DECISIONS)
         if now is not None:
-            pool = SetClock(pool, now)
-        decisions = Decisions(pool, configuration, snapshot, decided, shipped_grants(), tells_unread=True)
+            pool = RunnerAt(pool, since_1970(now))
+        grants = shipped_grants()
+        decisions = Decisions(pool, configuration, snapshot, decided, grants, tells_unread=True, keeps=True)
         decisions.route(request, lambda _decision: None)
         return await result
     finally:

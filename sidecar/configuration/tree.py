@@ -128,6 +128,18 @@ class DecisionSection(Section, frozen=True):
     """Time for all the scripts of one decision together."""
 
 
+class KeptSection(Section, frozen=True):
+    """Decisions and calls kept whole, each in a file that ``scriptforge run --repeat`` runs again exactly."""
+
+    directory: Path | None = None
+    """Where those are kept in which a script failed; empty text keeps none. A file has the call, the scripts that ran
+    with their vars, and the answers that they got: it is for those who may see them all."""
+    scripts: tuple[str, ...] = ()
+    """Ids of scripts all of whose decisions and calls are kept, whatever came of them."""
+    files: Count = 1_000
+    """The most files; the oldest goes first. Of one script no more than one a second is written."""
+
+
 class VoiceSection(Section, frozen=True):
     """Class 5: scripts that drive calls."""
 
@@ -268,6 +280,7 @@ class Configuration(Section, frozen=True):
     kamailio: KamailioSection = KamailioSection()
     catalog: CatalogSection = CatalogSection()
     decisions: DecisionSection = DecisionSection()
+    kept: KeptSection = KeptSection()
     voice: VoiceSection = VoiceSection()
     sip: SipSection = SipSection()
     freeswitch: FreeswitchSection = FreeswitchSection()

@@ -11,12 +11,14 @@ from msgspec import Raw, structs
 from sandbox.outcome import Cancelled, Completion, LogLine, Refused, Returned, Stage, TimedOut
 from sandbox.program import Invocation, Limits, Program
 from sidecar.catalog.model import Assignment, Script
+from sidecar.decisions.kept import KeptStep
 from sidecar.header_rules import RuleViolation
 from sidecar.hosts import routing as routing_host
 from sidecar.hosts import routing_result
 from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
 from sidecar.runs.failure import Failure, failure_of, rule_broken
+from sidecar.runs.kept_runs import KeptRun
 from sidecar.runs.outcomes import OutcomeName, outcome_name
 from sidecar.runs.runner import Running, ScriptRunner
 from sidecar.runs.script_counts import ScriptCount
@@ -46,6 +48,8 @@ class Decided(msgspec.Struct, frozen=True):
     """The id of the script of that failure."""
     scripts: Sequence[ScriptReference] = ()
     """The scripts that were begun, in their order."""
+    steps: Sequence[KeptStep] = ()
+    """What was run, where decisions are kept."""
 
 
 class Step:
@@ -96,6 +100,8 @@ class DecisionOwner(Protocol):
     runner: ScriptRunner
     grants: Grants
     total_seconds: float
+    keeps: bool
+    """Whether the runs of decisions are recorded."""
     runs: dict[OutcomeName, int]
 
     def ended(self, deciding: "Deciding", decided: Decided) -> None:
@@ -109,12 +115,14 @@ class Deciding:
     __slots__ = (
         "_answer",
         "_answered",
+        "_asked",
         "_began",
         "_console",
         "_failed",
         "_failure",
         "_handed",
         "_index",
+        "_kept",
         "_own",
         "_owner",
         "_request",
@@ -145,6 +153,7 @@ class Deciding:
         self._failure: Failure | None = None
         self._failed = ""
         self._console: list[tuple[str, LogLine]] = []
+        self._kept: tuple[KeptStep, ...] = ()
         self._script_micros = 0
         self._sandbox_seconds = 0.0
         self._state: routing_host.RoutingState | None = None
@@ -200,7 +209,9 @@ class Deciding:
             # A DID's calls may name no customer: its scripts share nothing with another's then either.
             customer=request.customer or request.did,
             correlation_id=request.call_id,
+            recorded=self._owner.keeps,
         )
+        self._asked = invocation
         host = self._owner.grants.host(step.script, request.call_id) if step.program.modules else None
         index = self._index
         running = self._owner.runner.submit(invocation, self._completed, host)
@@ -237,6 +248,10 @@ class Deciding:
         if name is not OutcomeName.REFUSED:  # that one was never begun
             count.runs += 1
             count.micros += micros
+        if completion.recording is not None:
+            run = KeptRun(self._asked, completion)
+            kept = KeptStep(script=step.script, assignment=step.assignment, own=step is self._own, run=run)
+            self._kept = (*self._kept, kept)
         if completion.log:
             self._console += [(step.reference.id, line) for line in completion.log]
         outcome = completion.outcome
@@ -355,7 +370,8 @@ class Deciding:
         del self._answer
         answer(decision)
         self._owner.ended(
-            self, Decided(self._request, decision, self._failure, self._console, self._failed, self._begun())
+            self,
+            Decided(self._request, decision, self._failure, self._console, self._failed, self._begun(), self._kept),
         )
 
 

@@ -41,11 +41,14 @@ class Decisions:
         grants: Grants | None = None,
         *,
         tells_unread: bool = False,
+        keeps: bool = False,
     ) -> None:
-        """``tells_unread`` has a script's console say which keys of its result nothing reads."""
+        """``tells_unread`` has a script's console say which keys of its result nothing reads, ``keeps`` the runs of a
+        decision recorded."""
         self.runner = runner
         self.total_seconds = configuration.decisions.total_timeout_ms / 1000
         """Time of one decision, whatever its scripts have each."""
+        self.keeps = keeps
         self.runs: dict[OutcomeName, int] = {}
         """Runs of scripts ended, by outcome; a decision may be several, and one without a script is none."""
         self.by_script = ScriptCounts(configuration.metrics.scripts)

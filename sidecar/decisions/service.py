@@ -8,6 +8,7 @@ from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.decisions.keeping import keep
 from sidecar.hosts.grants import Grants
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
@@ -17,6 +18,7 @@ from sidecar.operations.events import Events
 from sidecar.operations.metrics import DecisionMetrics
 from sidecar.operations.records import DecisionLog, EndedDecision
 from sidecar.runs.failure import in_words
+from sidecar.runs.kept_files import KeptFiles
 from sidecar.runs.runner import PoolName, Runner
 
 _log = ActionLogger(__name__)
@@ -41,7 +43,15 @@ class DecisionService:
         self._made = time.monotonic()
         self.drain_seconds = configuration.shutdown.drain_seconds
         nothing = Snapshot(scripts={}, routes={}, dids={})
-        self.decisions = Decisions(runner.pool(PoolName.DECISIONS), configuration, nothing, self._decided, grants)
+        self._kept = KeptFiles(configuration.kept) if configuration.kept.directory is not None else None
+        self.decisions = Decisions(
+            runner.pool(PoolName.DECISIONS),
+            configuration,
+            nothing,
+            self._decided,
+            grants,
+            keeps=self._kept is not None,
+        )
         """The router that switches ask."""
         self.metrics = DecisionMetrics()
         self.events: Events[EndedDecision] = Events()
@@ -74,7 +84,9 @@ class DecisionService:
         self.decisions.fail_pending()
 
     async def close(self) -> None:
-        """The workers end with the runner's."""
+        """What is kept is written; the workers end with the runner's."""
+        if self._kept is not None:
+            await self._kept.close()
 
     def state(self) -> PartState:
         """Whether it has a worker."""
@@ -103,7 +115,8 @@ class DecisionService:
 
     def _decided(self, decided: Decided) -> None:
         call_id = decided.request.call_id
-        self.events.publish(ended_decision(decided), call_id)
+        kept = keep(self._kept, decided) if self._kept is not None else ""
+        self.events.publish(ended_decision(decided, kept), call_id)
         for script, line in decided.console if decided.console and _log.debugs else ():
             _log.debug("console", call_id=call_id, script=script, console=line.level, text=line.text)
         console = self._console
@@ -114,8 +127,9 @@ class DecisionService:
                 console.write(call_id, decided.failed_script, "failed", in_words(decided.failure))
 
 
-def ended_decision(decided: Decided) -> EndedDecision:
-    """What observers are told of a decision, with the script failure that there was."""
+def ended_decision(decided: Decided, kept: str = "") -> EndedDecision:
+    """What observers are told of a decision, with the script failure that there was, and the file that it is kept
+    in."""
     failure = decided.failure
     return EndedDecision(
         decided.request,
@@ -124,4 +138,5 @@ def ended_decision(decided: Decided) -> EndedDecision:
         failure.location if failure is not None else "",
         len(decided.console),
         decided.scripts,
+        kept,
     )

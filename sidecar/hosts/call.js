@@ -7,7 +7,7 @@
 (granted) => {
   "use strict";
   const { host } = granted;
-  const { assign, create, defineProperty, freeze, hasOwn, keys } = Object;
+  const { assign, create, defineProperty, hasOwn, keys } = Object;
   const { toString } = Object.prototype;
   const { isArray } = Array;
   const { isFinite } = Number;
@@ -67,7 +67,7 @@
   let unawaited = [];
   let warnings = 0;
   let outgoing = [];
-  let variables = create(null);
+  const variables = create(null);
   let call = {};
 
   class ActionPromise extends NativePromise {
@@ -393,17 +393,9 @@
       return perform("record", { file: text(filename), stereo: chosen("record", options).stereo === true });
     }
   }
-  freeze(CallServer.prototype);
 
   const prepare = (input) => {
     call = input.call;
-    variables = create(null);
-    outgoing = [];
-    unawaited = [];
-    warnings = 0;
-    asked = 0;
-    waits = [];
-    listening = false;
     const data = assign({}, input.data, input.vars);
     return data;
   };

@@ -154,7 +154,6 @@
     givenDestinations = destinations = isArray(routing.egress_routing) ? routing.egress_routing : [];
     givenHeaders = headers = input.headers;
     givenRemoveHeaders = removeHeaders = input.remove_headers;
-    listHeaders = listRemoveHeaders = undefined;
     givenCli = routing.cli;
     givenDialled = routing.dest_number;
     givenGatewayClis = create(null);

@@ -91,6 +91,8 @@ class DecisionRecord(
     """Id and version of every script that was begun, ``id@version``, where there were more than one."""
     console_lines: int = 0
     """Console lines that the scripts of this decision wrote."""
+    kept: str = ""
+    """The file that has all of it, for ``scriptforge run --repeat``."""
 
 
 class EndedDecision(msgspec.Struct, frozen=True, gc=False):
@@ -105,6 +107,8 @@ class EndedDecision(msgspec.Struct, frozen=True, gc=False):
     console_lines: int = 0
     scripts: Sequence[ScriptReference] = ()
     """All that were begun."""
+    kept: str = ""
+    """Name of the file that has all of it."""
 
     def record(self) -> DecisionRecord:
         """The record of it. Texts are cut to their named caps here: a record is small."""
@@ -157,7 +161,9 @@ class EndedDecision(msgspec.Struct, frozen=True, gc=False):
             gateway_headers=added,
             micros=decision.micros,
         )
-        usual = action is _ROUTE and not (self.error or self.error_location or self.console_lines or removed)
+        usual = action is _ROUTE and not (
+            self.error or self.error_location or self.console_lines or removed or self.kept
+        )
         if usual and len(self.scripts) <= 1:
             return record
         return structs.replace(
@@ -169,6 +175,7 @@ class EndedDecision(msgspec.Struct, frozen=True, gc=False):
             error_location=self.error_location[:NAME_CHARACTERS],
             scripts=[f"{one.id}@{one.version}" for one in self.scripts] if len(self.scripts) > 1 else _NO_LIST,
             console_lines=self.console_lines,
+            kept=self.kept,
         )
 
 

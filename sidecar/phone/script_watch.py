@@ -14,8 +14,8 @@ from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion
 from sandbox.program import Invocation
 from sidecar.phone.clock import Clock, Timer
+from sidecar.runs.clock import since_1970
 from sidecar.runs.runner import Running, ScriptRunner
-from sidecar.runs.set_clock import with_clock
 
 _AROUND: Final = (files(__package__) / "virtual_time.js").read_text(encoding="utf-8")
 
@@ -118,13 +118,14 @@ class ScriptWatch:
     def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None = None) -> Running:
         """Run a script."""
         program = invocation.program
-        if self._own_time or self._begin is not None:
-            program = with_clock(program, self._begin or datetime.now(UTC))
+        clock = None if self._begin is None else since_1970(self._begin)
         if self._own_time:
             # An adapter is a statement of its own, with a semicolon where its formatter has put one.
-            adapter = _AROUND.replace("ADAPTER", f"({program.adapter.rstrip().removesuffix(';')})")
+            adapter = f"({program.adapter.rstrip().removesuffix(';')})"
+            begin = round(since_1970(self._begin or datetime.now(UTC)))
+            adapter = _AROUND.replace("ADAPTER", adapter).replace("BEGIN +", f"{begin} +")
             program = msgspec.structs.replace(program, adapter=adapter)
-        invocation = msgspec.structs.replace(invocation, program=program)
+        invocation = msgspec.structs.replace(invocation, program=program, clock=clock)
 
         def over(completion: Completion) -> None:
             done(completion)

@@ -1,16 +1,17 @@
-// Around an adapter: its timers and the script's are the host's, which may put its clock forward, and the host learns
-// when nothing is left to do. Host calls: timer(id, ms) is answered when it is due, clear(id) and idle(firing) at once
+// Around an adapter: its timers and the script's are the host's, which may put its clock forward, its Date goes by that
+// clock, in milliseconds since 1970 when the call comes BEGIN, and the host learns when nothing is left to do. Host calls: timer(id, ms) is answered when it is due, clear(id) and idle(firing) at once
 // or later; an idle that is answered false is the last. Each answer to the script, a timer's too, says how late it is in
 // the call, in milliseconds.
 (granted) => {
   "use strict";
   const { host } = granted;
-  const { apply } = Reflect;
+  const { apply, construct } = Reflect;
   const { then } = Promise.prototype;
   const { assign, defineProperty, create } = Object;
   const { setTimeout: soon } = globalThis;
   const NativeTypeError = TypeError;
   const define = (name, value) => defineProperty(globalThis, name, { value, writable: true, configurable: true });
+  const NativeDate = Date;
   const live = create(null);
   let count = 0;
   let firing = 0;
@@ -75,7 +76,20 @@
         throw assign(error, value);
       },
     ]);
-  const adapter = ADAPTER({ ...granted, host: dated, elapsed: () => late });
+  const now = () => BEGIN + late;
+  const ScriptDate = function Date(...values) {
+    if (new.target === undefined) return new NativeDate(now()).toString();
+    return construct(NativeDate, values.length === 0 ? [now()] : values, new.target);
+  };
+  const own = { now, parse: NativeDate.parse, UTC: NativeDate.UTC };
+  for (const name of ["now", "parse", "UTC"])
+    defineProperty(ScriptDate, name, { value: own[name], writable: true, configurable: true });
+  defineProperty(ScriptDate, "length", { value: 7, configurable: true });
+  defineProperty(ScriptDate, "prototype", { value: NativeDate.prototype, writable: false });
+  defineProperty(NativeDate.prototype, "constructor", { value: ScriptDate, writable: true, configurable: true });
+  define("Date", ScriptDate);
+
+  const adapter = ADAPTER({ ...granted, host: dated });
   return {
     ...adapter,
     prepare: (input) => {

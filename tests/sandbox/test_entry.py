@@ -47,6 +47,8 @@ def test_a_result_is_given_by_each_dialect(suspends: bool, text: str) -> None:
         "(async () => { await null; try { exit({ n: vars().n + 1 }); } catch { } exit('second'); })();",
         "const data = vars(); setTimeout(() => { data.n++; }, 5);",
         "async function main(data) { setTimeout(() => exit({ n: data.n + 1 }), 5); await new Promise(() => {}); }",
+        "async function main(data) { await null; exit({ n: data.n + 1 }); }",
+        "async function main(data) { await null; try { exit({ n: data.n + 1 }); } finally { return 'other'; } }",
         "queueMicrotask(() => exit({ n: vars().n + 1 }));",
     ],
 )

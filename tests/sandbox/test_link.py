@@ -4,6 +4,7 @@ from typing import Any
 
 import msgpack
 import pytest
+from msgspec import structs
 
 from sandbox import link
 from sandbox.link import (
@@ -16,13 +17,17 @@ from sandbox.link import (
     LetGoMessage,
     LoadMessage,
     MessageUp,
+    Pace,
     ReadyMessage,
     RunMessage,
     SettleMessage,
     SpentMessage,
+    StepMessage,
+    TurnMessage,
     Up,
 )
 from sandbox.program import Invocation, Limits, Program
+from sandbox.recording import Recording, Turn
 from tests.sandbox.support import packed
 
 PROGRAM = Program(
@@ -91,7 +96,23 @@ def test_an_invocation_arrives_whole() -> None:
         jobs=15,
         seed=16,
         clock=17.5,
+        pace=Pace.OWN,
     )
+
+
+def test_whose_turns_are_told_and_whose_are_given_arrives() -> None:
+    invocation = Invocation(program=PROGRAM, input=packed(1), limits=LIMITS)
+    repeats = Recording(seed=1, turns=(Turn(clock=2.5),))
+    paces = {}
+    for name, asked in (
+        ("usual", invocation),
+        ("recorded", structs.replace(invocation, recorded=True)),
+        ("repetition", structs.replace(invocation, repeats=repeats)),
+    ):
+        message = link.read_down(arrived(link.run(7, asked, 9.5, 16, 17.5)))
+        assert isinstance(message, RunMessage)
+        paces[name] = message.pace
+    assert paces == {"usual": Pace.OWN, "recorded": Pace.TOLD, "repetition": Pace.GIVEN}
 
 
 def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
@@ -104,6 +125,8 @@ def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
 def test_the_others() -> None:
     settled = link.read_down(arrived(link.settle(7, 3, False, b"\xa2\xc3\xa9")))
     assert settled == SettleMessage(Down.SETTLE, run_id=7, call_id=3, succeeded=False, value=b"\xa2\xc3\xa9")
+    turn = Turn(clock=17.5, call_id=3, succeeded=False, answer=b"\xc0")
+    assert link.read_down(arrived(link.step(7, turn))) == StepMessage(Down.STEP, 7, 17.5, 3, False, b"\xc0")
     assert link.read_down(arrived(link.cancel(7))) == CancelMessage(Down.CANCEL, run_id=7)
     assert link.read_down(arrived(link.forget("a@1"))) == ForgetMessage(Down.FORGET, key="a@1")
     assert {operation.value for operation in Down} == set(link._DOWN)
@@ -131,6 +154,7 @@ def test_the_others() -> None:
         (link.spent(), SpentMessage(Up.SPENT)),
         (link.let_go(7), LetGoMessage(Up.LET_GO, 7)),
         (link.failed("words"), FailedMessage(Up.FAILED, "words")),
+        (link.turn(7, 17.5, 3), TurnMessage(Up.TURN, 7, clock=17.5, call_id=3)),
     ],
 )
 def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expected: MessageUp) -> None:
