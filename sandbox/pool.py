@@ -203,8 +203,7 @@ class Pool:
         self._series_bytes[series] = own
         self._held_bytes = held
         self._outstanding += 1
-        if self._outstanding == 1:
-            self._supervisor.watch()
+        self._supervisor.watch(now)
         self._sequence += 1
         deadlines = self._deadlines
         if len(deadlines) > DEADLINES_SLACK + DEADLINES_FACTOR * self._outstanding:
@@ -224,6 +223,7 @@ class Pool:
         if worker is None or run.id not in worker.outstanding:
             return
         # It stays in the worker's books until the worker says that it is done with it.
+        self._supervisor.watch(self._loop.time())
         if run.invocation.program.suspends:
             worker.process.send(link.cancel(run.id))
         if isinstance(outcome, Cancelled):
@@ -240,6 +240,7 @@ class Pool:
         worker = run.worker
         # One on its way to another worker is sent them all there.
         if worker is not None and run.id in worker.outstanding:
+            self._supervisor.watch(self._loop.time())
             worker.process.send(link.settle(run.id, call_id, succeeded, value))
 
     def _refuse(self, run: Run) -> None:
@@ -269,7 +270,9 @@ class Pool:
         elif isinstance(message, LetGoMessage):
             run = worker.take(message.run_id)
             if run is not None:
-                self._lanes.move(run, self._loop.time())
+                now = self._loop.time()
+                self._supervisor.watch(now)
+                self._lanes.move(run, now)
             self._lanes.feed(worker)
         elif isinstance(message, SpentMessage):
             self._supervisor.replace(worker)
@@ -299,6 +302,8 @@ class Pool:
             self._conclude(run, outcome, message.micros)
         if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)
+        if len(worker.outstanding) == worker.suspended:
+            self._supervisor.rest()
 
     def _interrupted(self, run: Run, message: DoneMessage) -> TimedOut:
         """A run that the engine interrupted, and where: for its processor time, or just before its deadline."""
@@ -324,6 +329,8 @@ class Pool:
         if worker.waiting.count or worker.lane is not Lane.FAST:
             # It holds no place now.
             self._lanes.feed(worker)
+        if len(worker.outstanding) == worker.suspended:
+            self._supervisor.rest()
 
     def _note_suspension(self, worker: PooledWorker, run: Run, message: CallsMessage, now: float) -> None:
         if run.invocation.repeats is not None:
@@ -345,6 +352,7 @@ class Pool:
             self.stop(run, Cancelled())
         elif run.worker is not None:
             recorder.answered(turn.call_id, turn.succeeded, turn.answer)
+            self._supervisor.watch(self._loop.time())
             run.worker.process.send(link.step(run.id, turn))
 
     def _host_calls(self, run: Run, packed: bytes) -> None:

@@ -40,6 +40,8 @@ LOST_WALL_SECONDS: Final = 0.25
 worker: it may go on until the kernel's timer, past the others' deadlines."""
 HELD_BYTES: Final = 256_000_000
 """Of images of the runs that wait in a worker that is held; the others stay where they are until its turn is over."""
+GLANCE_SECONDS: Final = 0.1
+"""How often workers are glanced at in which runs wait and nothing is known to run."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
 STILLBORN: Final = 10
@@ -72,6 +74,10 @@ class Supervisor:
         self._workers: dict[WorkerProcess, PooledWorker] = {}
         self._starting: set[asyncio.Task[None]] = set()
         self._tick_timer: asyncio.TimerHandle | None = None
+        """None while every worker rests."""
+        self._watched_since = 0.0
+        """When the first worker was sent something after all had rested, by the loop's clock."""
+        self._glance_timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._stillborn = 0
         """How many were in a row."""
@@ -130,8 +136,9 @@ class Supervisor:
         """End every worker and wait until it is gone."""
         self._closing = True
         self._resuming.close()
-        if self._tick_timer is not None:
-            self._tick_timer.cancel()
+        for timer in (self._tick_timer, self._glance_timer):
+            if timer is not None:
+                timer.cancel()
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
@@ -181,26 +188,49 @@ class Supervisor:
 
     # ---- watching ----
 
-    def watch(self) -> None:
-        """Look at each worker now and while any is busy: what it is in, for how long, and who waits behind it."""
+    def watch(self, now: float) -> None:
+        """Look at each worker from now on: what it is in, for how long, and who waits behind it. To be told of whatever
+        a worker is about to be sent, and that of the end of each run or turn by `rest`."""
         if self._tick_timer is None and not self._closing:
-            # What makes it busy is about to be placed.
-            self._tick(busy=True)
+            self._watched_since = now
+            self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
 
-    def _tick(self, busy: bool = False) -> None:
+    def rest(self) -> None:
+        """Look at no worker any more, where none is busy: to be woken for that alone costs more than a decision's part
+        in the pool."""
+        if self._tick_timer is None or self._lanes.homeless:
+            return
+        suspended = 0
+        for worker in self._workers.values():
+            if worker.held or len(worker.outstanding) != worker.suspended:
+                return
+            suspended += worker.suspended
+        if suspended:
+            if any(worker.process.running for worker in self._workers.values()):
+                return
+            if self._glance_timer is None:
+                self._glance_timer = self._loop.call_later(GLANCE_SECONDS, self._glance)
+        self._tick_timer.cancel()
         self._tick_timer = None
+
+    def _glance(self) -> None:
+        """See whether a run that waited goes on by a timer of its own, of which only its worker knows."""
+        self._glance_timer = None
+        if self._tick_timer is None and not self._closing:
+            self.watch(self._loop.time())
+            self.rest()
+
+    def _tick(self) -> None:
         now = self._loop.time()
         self._resuming.retry()
-        busy = busy or self._lanes.homeless
         held = False
         for worker in list(self._workers.values()):
             self._look(worker, now)
-            busy = busy or bool(worker.outstanding) or worker.held
             held = held or worker.held
         if held:
             self._relieve()
-        if busy:
-            self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
+        self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
+        self.rest()
 
     def _look(self, worker: PooledWorker, now: float) -> None:
         sight = worker.look()
@@ -225,7 +255,7 @@ class Supervisor:
         if not worker.held and not worker.has_unbegun:
             worker.seen_at = now
             return
-        elapsed = now - worker.seen_at
+        elapsed = now - max(worker.seen_at, self._watched_since)
         if elapsed > STOPPED_SECONDS:
             self._kill(worker, 0)
         elif worker.lane is Lane.FAST and not worker.held and elapsed >= self._stall_seconds * STALL_WALL_SHARE:
@@ -351,6 +381,8 @@ class Supervisor:
         # Of a worker that was killed while it was in none of its runs, none can have caused it.
         blameless = culprit is not None or (cause == "SIGKILL" and not worker.process.broken)
         now = self._loop.time()
+        # Others are about to have what it had.
+        self.watch(now)
         begun = worker.process.begun
         for run in worker.outstanding.values():
             run.suspended = False
