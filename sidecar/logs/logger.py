@@ -131,6 +131,9 @@ def setup(section: LogSection, output: LineOutput) -> LineHandler:
         root.removeHandler(former)
     root.addHandler(handler)
     root.setLevel(section.level.upper())
+    # None of it is in a line, and to find it out takes half of a line's time (the logging HOWTO, "Optimization").
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
     return handler
 
@@ -181,8 +184,14 @@ def _text(value: object) -> str:
     return f'"{text}"'
 
 
+@lru_cache(maxsize=1_024)
+def _is_secret(name: str) -> bool:
+    # The names of fields are ours and few, and a call's record has twenty.
+    return _SECRET_NAME.search(name) is not None
+
+
 def _without_secrets(name: str, value: Any) -> Any:
-    if _SECRET_NAME.search(name):
+    if _is_secret(name):
         return "[redacted]"
     if isinstance(value, str) and "://" in value:
         return _URL_CREDENTIALS.sub("[redacted]@", value)
