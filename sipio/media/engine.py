@@ -6,6 +6,7 @@ from typing import Final
 
 from sipio.media.fetch import AllowAddress
 from sipio.media.library import SoundLibrary
+from sipio.media.readiness import Readiness
 from sipio.media.relay import Relay
 from sipio.media.resources import MediaResources
 from sipio.media.session import MediaSession
@@ -33,6 +34,7 @@ class MediaEngine:
             loop=loop,
             clock=loop.time,
             ticker=Ticker(loop),
+            readiness=Readiness(loop),
             ports=PortRange(settings.port_first, settings.port_last, settings.dscp),
             library=SoundLibrary(settings, allow),
             writers=self._writers,
@@ -67,6 +69,7 @@ class MediaEngine:
         """Close every session, finish recordings, stop what is being fetched and spoken."""
         for session in list(self._sessions):
             session.close()
+        self._resources.readiness.close()
         await self._resources.library.close()
         if self._resources.recordings:
             await asyncio.wait(self._resources.recordings, timeout=_LAST_WRITES_SECONDS)

@@ -1,6 +1,8 @@
 """The RTP stream that we send: our own frames, and packets of another session rewritten into it."""
 
+import os
 import secrets
+import struct
 from typing import Final
 
 from sipio.media.dtmf import parse_event
@@ -17,6 +19,7 @@ from sipio.media.rtp import (
 )
 
 _HEADER: Final = HEADER.pack
+_RANDOM: Final = struct.Struct("!IIH")
 
 
 class OutgoingStream:
@@ -42,10 +45,11 @@ class OutgoingStream:
     )
 
     def __init__(self) -> None:
-        self.ssrc = secrets.randbits(32)
-        self.sequence = secrets.randbits(15)
+        ssrc, timestamp, sequence = _RANDOM.unpack(os.urandom(_RANDOM.size))
+        self.ssrc: int = ssrc
+        self.sequence: int = sequence >> 1
         """The next packet's number. The upper half of them is left alone at first (RFC 3711's advice to SRTP)."""
-        self.timestamp = secrets.randbits(32)
+        self.timestamp: int = timestamp
         """The timestamp of the present tick's frame."""
         self.packets = 0
         self.octets = 0

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from sipio.media.library import SoundLibrary
+from sipio.media.readiness import Readiness
 from sipio.media.settings import MediaSettings
 from sipio.media.sockets import PortRange
 from sipio.media.ticker import Ticker
@@ -20,6 +21,7 @@ class MediaResources:
     clock: Callable[[], float]
     """Gives steady seconds."""
     ticker: Ticker
+    readiness: Readiness
     ports: PortRange
     library: SoundLibrary
     writers: Executor

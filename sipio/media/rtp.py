@@ -1,7 +1,9 @@
 """RTP packets (RFC 3550 clause 5) and the arithmetic of sequence numbers and timestamps."""
 
 import struct
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 HEADER: Final = struct.Struct("!BBHII")
 """Version and flags, marker and payload type, sequence number, timestamp, SSRC."""
@@ -14,7 +16,7 @@ LARGEST_DATAGRAM: Final = 2_048
 """More than an Ethernet frame; audio of 200 ms. What is longer is cut by the socket and is no RTP of ours."""
 
 
-class RtpPacket(NamedTuple):
+class RtpPacket(msgspec.Struct, frozen=True, gc=False):
     """One packet, without padding, extension and contributing sources."""
 
     payload_type: int

@@ -79,8 +79,8 @@ class MediaSession:
         self._unsent = 0
         self._recordings = 0
         """Recordings that are not finished."""
-        resources.loop.add_reader(ports.rtp, self._rtp_readable)
-        resources.loop.add_reader(ports.rtcp, self._rtcp_readable)
+        resources.readiness.add(ports.rtp, self._rtp_readable)
+        resources.readiness.add(ports.rtcp, self._rtcp_readable)
 
     def start(self, media: NegotiatedMedia) -> None:
         """Send and receive as agreed; again with every `MediaChanged`. A changed remote address is believed, and so
@@ -210,8 +210,8 @@ class MediaSession:
             self.partner.partner = None
         self.partner = None
         self._resources.ticker.remove(self._tick)
-        self._resources.loop.remove_reader(self._ports.rtp)
-        self._resources.loop.remove_reader(self._ports.rtcp)
+        self._resources.readiness.remove(self._ports.rtp)
+        self._resources.readiness.remove(self._ports.rtcp)
         self._resources.ports.release(self.host, self._ports)
         self.stop_recording()
         self._closed_callback(self)

@@ -12,6 +12,7 @@ from sipio.call_control import DigitPressed, MediaFile, RecordingFinished
 from sipio.media.fetch import AllowAddress
 from sipio.media.g711 import Law, Samples, decode
 from sipio.media.library import SoundLibrary
+from sipio.media.readiness import Readiness
 from sipio.media.resources import MediaResources
 from sipio.media.rtp import HEADER, MARKER, VERSION, RtpPacket, parse_rtp
 from sipio.media.session import MediaSession
@@ -168,6 +169,7 @@ class House:
             loop=loop,
             clock=lambda: self.now,
             ticker=self.ticker,
+            readiness=Readiness(loop),
             ports=PortRange(settings.port_first, settings.port_last, settings.dscp),
             library=self.library,
             writers=self.writers,
@@ -214,6 +216,7 @@ class House:
     async def close(self) -> None:
         for session in self.sessions:
             session.close()
+        self.resources.readiness.close()
         for phone in self.phones:
             phone.close()
         await self.library.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from sipio.call_control import (
     Collect,
@@ -209,7 +210,7 @@ async def test_an_engine_counts_its_sessions_when_they_end() -> None:
     peer, stranger = (HOST, 9), ("127.0.0.9", 9)
     packet = RtpPacket(0, False, 1, 160, 7, bytes(160))
     session.receive(build_rtp(packet), peer)
-    session.receive(build_rtp(packet._replace(sequence=3, timestamp=480)), peer)
+    session.receive(build_rtp(structs.replace(packet, sequence=3, timestamp=480)), peer)
     session.receive(build_rtp(packet), stranger)
     session.receive(b"garbage", peer)
     before = engine.snapshot()
