@@ -24,7 +24,12 @@ class Ticker:
         self._phases: Final[list[dict[Tick, None]]] = [{} for _ in range(_PHASES)]
         self._step = 0
         self._due = 0.0
+        """When the next step is due, whether anybody ticks in it or not."""
         self._timer: asyncio.TimerHandle | None = None
+        self._rings = 0.0
+        """When that timer is due: at the next step in which anybody ticks."""
+        self._empty = 0
+        """Steps before that one."""
         self._running = False
         self.skipped = 0
         """Steps of 5 ms left out because the process was held up."""
@@ -33,10 +38,16 @@ class Ticker:
 
     def add(self, tick: Tick) -> None:
         """Call it every 20 ms."""
-        min(self._phases, key=len)[tick] = None
+        now = self._loop.time()
         if self._timer is None and not self._running:
-            self._due = self._loop.time() + _STEP_SECONDS
-            self._timer = self._loop.call_at(self._due, self._run)
+            self._due = now + _STEP_SECONDS
+        while self._due < now and not self._phases[self._step % _PHASES]:
+            # Nobody was woken for it.
+            self._step += 1
+            self._due += _STEP_SECONDS
+        min(self._phases, key=len)[tick] = None
+        if not self._running:
+            self._arm()
 
     def remove(self, tick: Tick) -> None:
         """No more. It may be called once yet, where this is called from another's tick. Idempotent."""
@@ -46,12 +57,25 @@ class Ticker:
             self._timer.cancel()
             self._timer = None
 
+    def _arm(self) -> None:
+        """Be woken for the next step in which anybody ticks."""
+        self._empty = next(steps for steps in range(_PHASES) if self._phases[(self._step + steps) % _PHASES])
+        rings = self._due + self._empty * _STEP_SECONDS
+        if self._timer is not None:
+            if self._rings == rings:
+                return
+            self._timer.cancel()
+        self._rings = rings
+        self._timer = self._loop.call_at(rings, self._run)
+
     def _run(self) -> None:
         self._timer = None
         self._running = True
         now = self._loop.time()
-        self.lateness = now - self._due
-        behind = int((now - self._due) / _STEP_SECONDS)
+        self.lateness = now - self._rings
+        self._step += self._empty
+        self._due = self._rings
+        behind = int(self.lateness / _STEP_SECONDS)
         if behind > _CATCH_UP:
             left_out = behind - _CATCH_UP
             self.skipped += left_out
@@ -71,4 +95,4 @@ class Ticker:
                     logger.exception("media_tick_failed", extra={"others": sum(map(len, self._phases))})
         self._running = False
         if any(self._phases):
-            self._timer = self._loop.call_at(self._due, self._run)
+            self._arm()

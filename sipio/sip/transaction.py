@@ -90,6 +90,12 @@ class _Transaction:
         timers.cancel(self._timeout)
         self._timeout = timers.start(now + seconds, self._timed_out)
 
+    def _linger(self, now: float, seconds: float) -> None:
+        """Be there for so long to know what comes once more, and a moment longer (timers D, H to M)."""
+        timers = self._context.timers
+        timers.cancel(self._timeout)
+        self._timeout = timers.start_about(now + seconds, self._timed_out)
+
     def _start_retransmission(self, now: float, interval: float) -> None:
         self._interval = interval
         self._retransmission = self._context.timers.start(now + interval, self._retransmit)
@@ -234,7 +240,7 @@ class ClientTransaction(_Transaction):
         if what is Input.SUCCESS:
             if before is not State.ACCEPTED:
                 self._data = b""
-                self._start_timeout(now, context.values.transaction)
+                self._linger(now, context.values.transaction)
             return True
         if before is State.COMPLETED:
             context.send(self.destination, self._ack)
@@ -247,7 +253,7 @@ class ClientTransaction(_Transaction):
         if self.destination.reliable:
             self._terminate()
         else:
-            self._start_timeout(now, context.values.transaction)
+            self._linger(now, context.values.transaction)
         return True
 
     def _receive_other(self, what: Input, now: float) -> bool:
@@ -259,7 +265,7 @@ class ClientTransaction(_Transaction):
         if self.destination.reliable:
             self._terminate()
         else:
-            self._start_timeout(now, self._context.values.t4)
+            self._linger(now, self._context.values.t4)
         return True
 
     def _retransmit(self, now: float) -> None:
@@ -369,7 +375,7 @@ class ServerTransaction(_Transaction):
         if self._reply_to.reliable:
             self._terminate()
         else:
-            self._start_timeout(now, self._context.values.t4)
+            self._linger(now, self._context.values.t4)
 
     def _finish(self, what: Input, now: float) -> None:
         values = self._context.values
@@ -378,9 +384,9 @@ class ServerTransaction(_Transaction):
             if self._reply_to.reliable:
                 self._terminate()
             else:
-                self._start_timeout(now, values.transaction)
+                self._linger(now, values.transaction)
             return
-        self._start_timeout(now, values.transaction)
+        self._linger(now, values.transaction)
         if what is Input.FAILURE and not self._reply_to.reliable:
             self._start_retransmission(now, values.t1)
         elif what is Input.SUCCESS:

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -132,3 +133,34 @@ def test_a_fault_in_one_is_told_and_silences_nobody_else(
     assert told.getMessage() == "media_tick_failed"
     assert told.exc_info is not None
     assert told.exc_info[0] is ZeroDivisionError
+
+
+def test_nobody_is_woken_for_a_step_in_which_nobody_ticks(clock: Clock, ticker: Ticker) -> None:
+    ticked: list[float] = []
+    ticker.add(lambda: ticked.append(clock.now))
+    calls = 0
+    before, clock.call_at = clock.call_at, lambda when, callback: before(when, counted(callback))  # type: ignore[method-assign]
+
+    def counted(callback: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            nonlocal calls
+            calls += 1
+            callback()
+
+        return call
+
+    clock.pass_time(1.0001)
+    assert len(ticked) == 50
+    assert calls <= 50
+
+
+def test_one_that_comes_between_two_ticks_of_another_keeps_its_own_20_ms(clock: Clock, ticker: Ticker) -> None:
+    first: list[float] = []
+    second: list[float] = []
+    ticker.add(lambda: first.append(clock.now))
+    clock.pass_time(0.018)
+    ticker.add(lambda: second.append(clock.now))
+    clock.pass_time(1.0)
+    for times in (first, second):
+        assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([0.02] * (len(times) - 1))
+    assert second[0] - 100.018 <= 0.02
