@@ -53,7 +53,7 @@ def read_numbers(
         did = number_of(request.did).text
         if did != request.did:
             request = msgspec.structs.replace(request, did=did)
-    if numbers is not None and not any(_is_written(value) for value in numbers):
+    if numbers is not None and not (_is_written(numbers[0]) or _is_written(numbers[1])):
         return request, None
     given = unpack_routing(request.routing)
     changes: dict[str, Any] = {}
