@@ -42,6 +42,9 @@ HELD_BYTES: Final = 256_000_000
 """Of images of the runs that wait in a worker that is held; the others stay where they are until its turn is over."""
 GLANCE_SECONDS: Final = 0.1
 """How often workers are glanced at in which runs wait and nothing is known to run."""
+BRISK_SECONDS: Final = 0.001
+"""Where all rest so soon after they last did, the next run comes as soon: to be woken once for all of them costs less
+than to set and cancel the timer for each."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
 STILLBORN: Final = 10
@@ -77,6 +80,8 @@ class Supervisor:
         """None while every worker rests."""
         self._watched_since = 0.0
         """When the first worker was sent something after all had rested, by the loop's clock."""
+        self._rested_at = 0.0
+        """When all were last seen to rest."""
         self._glance_timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._stillborn = 0
@@ -210,8 +215,10 @@ class Supervisor:
                 return
             if self._glance_timer is None:
                 self._glance_timer = self._loop.call_later(GLANCE_SECONDS, self._glance)
-        self._tick_timer.cancel()
-        self._tick_timer = None
+        rested_at, self._rested_at = self._rested_at, self._loop.time()
+        if self._rested_at - rested_at > BRISK_SECONDS:
+            self._tick_timer.cancel()
+            self._tick_timer = None
 
     def _glance(self) -> None:
         """See whether a run that waited goes on by a timer of its own, of which only its worker knows."""
