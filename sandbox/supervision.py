@@ -26,8 +26,8 @@ DAEMON_KILL_SLACK_SECONDS: Final = 0.5
 have done it before."""
 CPU_FACTOR: Final = 1.5
 CPU_SLACK_SECONDS: Final = 0.1
-"""The daemon kills a worker at processor time x 1.5 + 0.1 s in one run. A script that makes promises without end
-swallows the engine's interrupt, which is an error that the constructor turns into a rejection."""
+"""The daemon kills a worker at processor time x 1.5 + 0.1 s in one run: in a function of the language's own the engine
+does not interrupt it."""
 CANCEL_SECONDS: Final = 0.05
 """A cancelled run still going after this long costs its worker; a shorter one ends by itself sooner than a kill."""
 STALL_WALL_SHARE: Final = 20

@@ -312,15 +312,15 @@ class Worker:
         """See a turn to its end: its run is over then, or waits. ``began`` is the processor time at its start."""
         if status.tag is _WAITING:
             status = self._run_jobs(run, context)
+        log = context.take_log() if status.lines else None
         if status.tag is _WAITING:
-            if self._suspend(run, context, status, began):
+            if self._suspend(run, context, status, log, began):
                 self._at_rest()
                 if status.calls:
                     # Not while it is in the run still: one that dies now is in none.
                     self._output.flush()
                 return
             status = Status(Tag.OUT_OF_MEMORY, False, False, b"")
-        log = context.take_log() if status.lines else None
         if status.tag in _ENDED_ITSELF and context.unheard:
             log = self._with_unheard(run, context, log)
         # What it asked in its last turn goes with the end: of a run nothing is told of which the rest may be lost.
@@ -360,7 +360,7 @@ class Worker:
         self._output.add(link.done(run_id, status.tag, status.payload, log, asked, *micros))
         return busy
 
-    def _suspend(self, run: BegunRun, context: Context, status: Status, began: float) -> bool:
+    def _suspend(self, run: BegunRun, context: Context, status: Status, log: bytes | None, began: float) -> bool:
         """Let a run wait. False where there is no memory left to wait in."""
         wait_ms = None if run.pace is Pace.GIVEN else status.waits_ms
         due = time.monotonic() + wait_ms / 1000 if wait_ms is not None else None
@@ -371,7 +371,6 @@ class Worker:
             run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
             self._suspended.add(run, due)
             return True
-        log = context.take_log() if status.lines else None
         asked = context.take_outbox() if status.calls else link.NO_CALLS
         place = self._taken_out(run, context)
         if place is None:

@@ -49,9 +49,26 @@ bool engine_time_may_be_over(void *opaque) {
     return engine_time_is_over(engine);
 }
 
+static void leave_from_within(struct engine *engine, enum left why) {
+    if (engine->inside) {
+        engine->left = why;
+        longjmp(engine->outside, 1);
+    }
+}
+
+/* No catch of a script's has the engine's own error, but a promise takes it for a rejection, and who makes promises without
+ * end goes on. */
 static int interrupt(JSRuntime *runtime, void *opaque) {
     (void)runtime;
-    return engine_time_is_over(opaque);
+    struct engine *engine = opaque;
+    if (!engine_time_is_over(engine)) {
+        return 0;
+    }
+    if (engine->has_thrown_interruption) {
+        leave_from_within(engine, TIME_OVER);
+    }
+    engine->has_thrown_interruption = true;
+    return 1;
 }
 
 /* The processor time that the process has used, or up to a reading's age more. */
@@ -65,7 +82,7 @@ static int64_t time_used(struct engine *engine) {
 }
 
 void engine_limit_time(struct engine *engine, double seconds) {
-    engine->interrupted = false;
+    engine->interrupted = engine->has_thrown_interruption = false;
     /* Some 30 years; more would not fit. */
     double bounded = seconds < 0 ? 0 : seconds > 1e9 ? 1e9 : seconds;
     engine->ends = time_used(engine) + (int64_t)(bounded * NANOSECONDS);
@@ -84,14 +101,11 @@ static void enter(struct engine *engine) {
 }
 
 static void heap_is_full(void *opaque) {
-    struct engine *engine = opaque;
-    if (engine->inside) {
-        longjmp(engine->full, 1);
-    }
+    leave_from_within(opaque, HEAP_FULL);
 }
 
-/* Whether the heap has become full in what follows in the same function, up to leave(): it is seen twice then. */
-#define IS_FULL(engine) ((engine)->inside = true, setjmp((engine)->full) != 0)
+/* Whether the engine was left in what follows in the same function, up to leave(): it is seen twice then. */
+#define IS_LEFT(engine) ((engine)->inside = true, setjmp((engine)->outside) != 0)
 
 static void leave(struct engine *engine) {
     engine->inside = false;
@@ -159,7 +173,7 @@ bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const u
         return false;
     }
     arena_on_exhausted(engine->arena, heap_is_full, engine);
-    if (IS_FULL(engine)) {
+    if (IS_LEFT(engine)) {
         engine_close(engine);
         return false;
     }
@@ -281,12 +295,26 @@ static void say_out_of_memory(struct engine *engine, bool of_worker) {
     say(engine, 'M', OF_WORKER, of_worker ? sizeof OF_WORKER - 1 : 0);
 }
 
-static void say_full(struct engine *engine) {
+static void say_left(struct engine *engine) {
     leave(engine);
     end_outputs(engine);
     engine->ended = true;
     engine->input = NULL;
-    say_out_of_memory(engine, engine->room_is_least);
+    switch (engine->left) {
+    case HEAP_FULL:
+        say_out_of_memory(engine, engine->room_is_least);
+        break;
+    case TIME_OVER:
+        say(engine, 'T', "", 0);
+        break;
+    case STOPPED:
+        break;
+    }
+}
+
+void engine_stop(struct engine *engine, const char *told, size_t length) {
+    say(engine, told[0], told + 1, length - 1);
+    leave_from_within(engine, STOPPED);
 }
 
 static void say_out_of_time(struct engine *engine, JSValueConst error) {
@@ -384,8 +412,8 @@ void engine_call(struct engine *engine, unsigned function, const struct argument
     if (engine->ended) {
         return;
     }
-    if (IS_FULL(engine)) {
-        say_full(engine);
+    if (IS_LEFT(engine)) {
+        say_left(engine);
         return;
     }
     call(engine, function, arguments, count, input, input_bytes);
@@ -410,8 +438,8 @@ static bool hand(struct engine *engine, unsigned function, const uint8_t *code, 
 }
 
 bool engine_hand(struct engine *engine, unsigned function, const uint8_t *code, size_t code_bytes) {
-    if (IS_FULL(engine)) {
-        say_full(engine);
+    if (IS_LEFT(engine)) {
+        say_left(engine);
         return false;
     }
     bool handed = hand(engine, function, code, code_bytes);
@@ -460,8 +488,8 @@ unsigned engine_run_jobs(struct engine *engine, unsigned most, unsigned failed) 
     if (engine->ended) {
         return 0;
     }
-    if (IS_FULL(engine)) {
-        say_full(engine);
+    if (IS_LEFT(engine)) {
+        say_left(engine);
         return 1;
     }
     unsigned count = run_jobs(engine, most, failed);
@@ -494,8 +522,11 @@ static bool tell_rejection(struct engine *engine, unsigned place, unsigned funct
 }
 
 bool engine_tell_rejection(struct engine *engine, unsigned place, unsigned function) {
-    if (IS_FULL(engine)) {
-        say_full(engine);
+    if (engine->ended) {
+        return false;
+    }
+    if (IS_LEFT(engine)) {
+        say_left(engine);
         return false;
     }
     bool told = tell_rejection(engine, place, function);

@@ -47,23 +47,32 @@ struct unfinished {
     struct unfinished *outer;
 };
 
+/* Why an engine was left from within, with whatever was under way in it. */
+enum left {
+    HEAP_FULL,
+    TIME_OVER, /* and its script went on all the same */
+    STOPPED,   /* by the runtime, which has said what came of the run */
+};
+
 struct engine {
     struct arena *arena;
     struct images *images; /* NULL until the base is made */
     struct realm *realm;
     struct stack_words stack_words;
-    jmp_buf full; /* where the engine is left for once its heap is full: whatever was under way is lost with the heap */
-    bool inside;  /* `full` is set */
+    jmp_buf outside; /* where the engine is left for: what was under way is lost, and its heap with it */
+    enum left left;
+    bool inside;        /* `outside` is set */
     bool room_is_least; /* the arena's room, and not the limit asked for, is what bounds the heap */
     int64_t ends;       /* nanoseconds of the process's processor time at which a script is interrupted */
     int64_t read_at;    /* by the machine's clock, when the processor time was read for a limit */
     int64_t read;       /* and what it was */
     int64_t looked;     /* the tick of the machine's clock at which engine_time_may_be_over has looked */
     bool interrupted;
-    bool ended;           /* by a promise reaction, and every call says so from then on */
-    const uint8_t *input; /* MessagePack that the call under way was given; NULL where it was given none */
+    bool has_thrown_interruption; /* the script has met it */
+    bool ended;                   /* by a promise reaction, or left, and every call says so from then on */
+    const uint8_t *input;         /* MessagePack that the call under way was given; NULL where it was given none */
     size_t input_bytes;
-    struct unfinished *unfinished; /* innermost first; what a full heap leaves here is let go of then */
+    struct unfinished *unfinished; /* innermost first; let go of where the engine is left */
     struct output result;
     bool lost_number; /* the result has nil for NaN or infinity */
     struct list calls;
@@ -118,6 +127,10 @@ bool engine_time_is_over(void *opaque);
 /* The same for who asks every microsecond: at most one tick of the machine's clock later, since the processor time of a
  * process is a system call and that clock is none. */
 bool engine_time_may_be_over(void *opaque);
+
+/* Ends the call under way at once, wherever in it this is called, with a tag and what belongs to it. Returns only where none
+ * is under way. */
+void engine_stop(struct engine *engine, const char *told, size_t length);
 
 /* Calls a function; `tag` and the outputs say what came of it. */
 void engine_call(struct engine *engine, unsigned function, const struct argument *arguments, unsigned count,

@@ -163,6 +163,22 @@ static JSValue add_line(JSContext *context, JSValueConst this, int count, JSValu
     return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : UNDEFINED;
 }
 
+/* stop(status): ends the run with it, at once and wherever it is. */
+static JSValue stop(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+    (void)this;
+    (void)count;
+    size_t length;
+    const char *status = quickjs.JS_ToCStringLen2(context, &length, arguments[0], false);
+    if (status == NULL) {
+        return (JSValue){.tag = JS_TAG_EXCEPTION};
+    }
+    if (length > 0) {
+        engine_stop(engine_of(context), status, length);
+    }
+    quickjs.JS_FreeCString(context, status);
+    return UNDEFINED;
+}
+
 static bool define_function(JSContext *context, JSValueConst object, const char *name, JSCFunction *function,
                             int parameters) {
     JSValue made = quickjs.JS_NewCFunction2(context, function, name, parameters, JS_CFUNC_GENERIC, 0);
@@ -184,5 +200,5 @@ bool lent_define(JSContext *context, JSValueConst object, const uint8_t *library
            define_function(context, object, "lostNumber", lost_number, 0) &&
            define_function(context, object, "addCall", add_call, 4) &&
            define_function(context, object, "addLine", add_line, 2) &&
-           define_library(context, object, library, library_bytes);
+           define_function(context, object, "stop", stop, 1) && define_library(context, object, library, library_bytes);
 }

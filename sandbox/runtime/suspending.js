@@ -54,8 +54,11 @@ const host = (name, values) =>
     const id = ++hostCallCount;
     const bytes = askedInTurn < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
     // An argument's toJSON may have asked as well.
-    if (bytes < 0 || askedInTurn >= bounds.outbox || waitingBytes + bytes > bounds.outboxBytes)
-      return conclude("X", "outbox");
+    if (bytes < 0 || askedInTurn >= bounds.outbox || waitingBytes + bytes > bounds.outboxBytes) {
+      // An executor that throws only rejects: who asks without end would go on.
+      conclude("X", "outbox");
+      stop(status);
+    }
     askedInTurn++;
     waitingBytes += bytes;
     const waiting = bareObject();

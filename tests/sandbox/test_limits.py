@@ -17,15 +17,18 @@ from sandbox.outcome import (
 )
 from sandbox.pool import Pool
 from tests.sandbox.support import (
+    FINE,
     HOST_ADAPTER,
     HOSTILE,
     SUSPENDS,
     WAIT,
+    Asked,
     Driven,
     ask,
     program,
     returned,
     submit,
+    value,
 )
 
 
@@ -72,9 +75,34 @@ async def test_promise_reactions_in_one_turn(pool: Pool) -> None:
     assert (await ask(pool, chain, None, SUSPENDS, jobs=1000)).outcome == Exceeded(Bound.JOBS)
 
 
-async def test_processor_time_of_a_loop_that_swallows_the_interrupt(pool: Pool) -> None:
-    asks = program("async function main() { for (;;) ask(1); }", SUSPENDS, adapter=HOST_ADAPTER)
-    assert (await ask(pool, asks, cpu_seconds=0.05)).outcome == TimedOut(TimeLimit.CPU)
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for (;;) new Promise(() => { for (let n = 0; n < 1e5; n++); });",
+        "const f = async () => { for (;;); }; for (;;) f();",
+        "const f = async () => { for (;;) f.last = new Promise(() => { for (;;); }); }; for (;;) f();",
+    ],
+)
+async def test_a_loop_that_swallows_the_interrupt_is_ended_without_its_worker(pool: Pool, loop: str) -> None:
+    text = f"async function main() {{ console.log('here'); {loop} }}"
+    completion = await ask(pool, text, None, SUSPENDS, cpu_seconds=0.05)
+    assert completion.outcome == TimedOut(TimeLimit.CPU)
+    assert completion.log == (LogLine("log", "here"),)
+    assert await value(pool, FINE, 1) == 1
+    assert pool.state().deaths == {}
+
+
+@pytest.mark.parametrize("loop", ["for (;;) ask(1);", "for (;;) { try { ask({ toJSON: () => ask(1) }); } catch {} }"])
+async def test_host_calls_without_end_are_ended_at_the_first_past_the_bound(pool: Pool, loop: str) -> None:
+    asks = program(f"async function main() {{ console.log('here'); {loop} }}", SUSPENDS, adapter=HOST_ADAPTER)
+    host = Asked()
+    completion = await submit(pool, asks, host=host)[1]
+    assert completion.outcome == Exceeded(Bound.OUTBOX)
+    assert completion.log == (LogLine("log", "here"),)
+    assert host.calls == [], "of a run that broke a bound nothing is asked"
+    assert completion.run_micros < 1_000_000
+    assert await value(pool, FINE, 1) == 1
+    assert pool.state().deaths == {}
 
 
 async def test_host_calls_in_one_turn(pool: Pool) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sandbox.outcome import Completion, OutOfMemory, Returned
+from sandbox.outcome import Completion, LogLine, OutOfMemory, Returned
 from sandbox.program import Invocation, Limits
 from tests.sandbox.support import HOST_ADAPTER, Asked, packed, program, running_pool, submit, until
 
@@ -49,3 +49,18 @@ async def test_what_the_engine_takes_is_not_counted_and_one_customers_runs_not_a
         for call in host.calls:
             call.resolve()
         assert {type((await future).outcome) for future in (*small, *large)} == {Returned}
+
+
+async def test_what_a_run_wrote_that_there_was_no_memory_to_wait_for_is_told() -> None:
+    text = "async function main() { console.log('here'); const held = 'x'.repeat(1_000_000); await ask(); return held.length; }"
+    limited = program(text, True, adapter=HOST_ADAPTER, memory_bytes=1_500_000)
+    host = Asked()
+    async with running_pool() as pool, asyncio.timeout(20):
+        waits = submit(pool, limited, suspends=True, host=host)[1]
+        await until(lambda: host.calls)
+        full = await submit(pool, limited, suspends=True, host=host)[1]
+        assert full.outcome == OutOfMemory()
+        assert full.log == (LogLine("log", "here"),)
+        assert len(host.calls) == 1, "of a run that broke a bound nothing is asked"
+        host.calls[0].resolve()
+        assert isinstance((await waits).outcome, Returned)
