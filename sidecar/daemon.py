@@ -158,10 +158,12 @@ class Daemon:
             drain_seconds=sum(part.drain_seconds for part in self._parts if part is not self._calls),
         )
         self._reloads = Reloads(self._reload, self._notifier)
+        self._reloads.hold()
         self._signals = Signals(self._shutdown, self._reloads)
 
     async def run(self) -> int:
-        """Serve until told to stop; the process's exit code.
+        """Serve until told to stop; the process's exit code, with which it ends here where the catalog is being loaded
+        still: the interpreter would wait for that.
 
         Raises SidecarError, SandboxError, LocalError or OSError where it cannot start.
         """
@@ -171,23 +173,47 @@ class Daemon:
         self._signals.install(loop)
         try:
             try:
-                await self._start(loop)
+                started = await self._start_unless_stopped(loop)
             except BaseException as error:
                 if isinstance(error, SidecarError | SandboxError | LocalError):
                     _log.error("start_failed", error=str(error))
-                # Nothing was promised yet: end what was begun, without the ceremony.
-                for step in (self._cancel_rest, self._close_sockets, self._stop_workers):
-                    try:
-                        await step()
-                    except Exception:  # noqa: BLE001 - logged with its traceback: why it did not start is what is raised
-                        _log.exception("start_not_undone")
+                await self._undo_start()
                 raise
+            if not started:
+                _log.info("start_given_up", cause=self._shutdown.cause)
+                await self._undo_start()
+                self._leave_unless_alone(0)
+                return 0
             await self._shutdown.wait()
             return await self._stop()
         finally:
             self._signals.remove(loop)
             self._notifier.close()
             self._output.close(FLUSH_SECONDS)
+
+    async def _start_unless_stopped(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Start; False where the end was asked for before that was done."""
+        starting = loop.create_task(self._start(loop))
+        asked = loop.create_task(self._shutdown.wait())
+        try:
+            await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait((starting,))
+        if starting.cancelled():
+            return False
+        starting.result()
+        return True
+
+    async def _undo_start(self) -> None:
+        """Nothing was promised yet: end what was begun, without the ceremony."""
+        for step in (self._cancel_rest, self._close_sockets, self._stop_workers):
+            try:
+                await step()
+            except Exception:  # noqa: BLE001 - logged with its traceback: why it did not start is what is raised
+                _log.exception("start_not_undone")
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         switches_wait = bool(self._inherited)
@@ -199,6 +225,7 @@ class Daemon:
         if not addresses:
             raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
         self._notifier.ready(self._catalog.status)
+        self._reloads.release()
         self._watchdog.start(loop)
         self._orphans.start(loop)
         confined = all(state.confined for state in self._runner.states().values())
@@ -261,10 +288,14 @@ class Daemon:
                 flush_logs=self._say_stopped,
             )
         )
-        if report.left_behind:
-            self._output.close(FLUSH_SECONDS)
-            os._exit(report.exit_code)
+        self._leave_unless_alone(report.exit_code, left_behind=report.left_behind)
         return report.exit_code
+
+    def _leave_unless_alone(self, exit_code: int, *, left_behind: bool = False) -> None:
+        """End the process at once where a step of the end, or a load, is under way still."""
+        if left_behind or self._catalog.loading:
+            self._output.close(FLUSH_SECONDS)
+            os._exit(exit_code)
 
     async def _refuse_calls(self) -> None:
         await refuse_calls_of_all(self._parts)

@@ -34,13 +34,19 @@ class CatalogWatcher:
         self._source = source
         self._accepted = accepted
         self._refused = refused
-        self._loading = asyncio.Lock()
+        self._lock = asyncio.Lock()
+        self._threads = 0
         self._running = False
+
+    @property
+    def loading(self) -> bool:
+        """Whether a thread is in the source. It goes on there where its load is cancelled."""
+        return self._threads > 0
 
     async def load(self) -> Loaded:
         """Loads now, settled or not, and hands the result on."""
-        async with self._loading:
-            loaded = await asyncio.to_thread(self._source.load)
+        async with self._lock:
+            loaded = await asyncio.to_thread(self._load)
             self._hand_on(loaded)
             return loaded
 
@@ -49,8 +55,8 @@ class CatalogWatcher:
         while True:
             try:
                 await self._source.changed()
-                async with self._loading:
-                    loaded = await asyncio.to_thread(self._source.load)
+                async with self._lock:
+                    loaded = await asyncio.to_thread(self._load)
                     if loaded.settled:
                         self._hand_on(loaded)
                     # Else the source sees another change, and the next load decides.
@@ -58,6 +64,13 @@ class CatalogWatcher:
                 _log.exception("catalog_load_failed", again_after=AGAIN_SECONDS)
                 self._refused((Problem("", 0, 0, Severity.ERROR, f"cannot be loaded: {error}"),))
                 await asyncio.sleep(AGAIN_SECONDS)
+
+    def _load(self) -> Loaded:
+        self._threads += 1
+        try:
+            return self._source.load()
+        finally:
+            self._threads -= 1
 
     def _hand_on(self, loaded: Loaded) -> None:
         snapshot, problems = loaded.snapshot, loaded.problems

@@ -55,6 +55,11 @@ class LiveCatalog:
         return self.status
 
     @property
+    def loading(self) -> bool:
+        """Whether a load is under way, or goes on though it was given up."""
+        return self._watcher.loading
+
+    @property
     def status(self) -> str:
         """What runs, for ``systemctl status``."""
         text = f"deciding calls with {len(self.snapshot.scripts)} scripts"

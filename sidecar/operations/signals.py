@@ -22,14 +22,25 @@ class Reloads:
         self._reload = reload
         self._notifier = notifier
         self._again = False
+        self._held = False
         self._task: asyncio.Task[None] | None = None
 
     def request(self) -> None:
         """Reload soon. Asked during one, once more after it: files may have changed since it read them."""
-        if self._task is None:
+        if self._task is None and not self._held:
             self._task = asyncio.get_running_loop().create_task(self._run())
         else:
             self._again = True
+
+    def hold(self) -> None:
+        """Put off what is asked for until `release`: the service manager takes the end of a reload for a start's."""
+        self._held = True
+
+    def release(self) -> None:
+        """Reload from now on, and at once where that was asked for meanwhile."""
+        self._held = False
+        if self._again:
+            self.request()
 
     async def settled(self) -> None:
         """Return once no reload is under way."""

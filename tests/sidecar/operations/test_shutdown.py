@@ -198,6 +198,24 @@ async def test_reloads_asked_for_meanwhile_become_one(manager: socket.socket) ->
     manager.close()
 
 
+async def test_a_reload_asked_for_before_the_start_is_done_comes_after_it(manager: socket.socket) -> None:
+    async def reload() -> str:
+        return "reloaded"
+
+    notifier = Notifier(manager.getsockname())
+    reloads = Reloads(reload, notifier)
+    reloads.hold()
+    for _ in range(2):
+        reloads.request()
+    await reloads.settled()
+    notifier.ready("started")
+    reloads.release()
+    await asyncio.wait_for(reloads.settled(), 5)
+    assert told(manager) == [b"READY=1 STATUS=started", b"RELOADING=1", b"READY=1 STATUS=reloaded"]
+    notifier.close()
+    manager.close()
+
+
 async def test_a_refused_catalog_that_has_been_logged_is_not_logged_again(
     manager: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
