@@ -69,16 +69,32 @@ def read_calls(packed: bytes, limits: Limits) -> list[tuple[int, str, list[Any]]
     return calls if len(calls) <= limits.outbox_calls else None
 
 
-def add_lines(log: list[LogLine], packed: bytes, limits: Limits) -> None:
-    """Add console lines to the log of a run that has these limits."""
-    most = limits.log_bytes + LOG_SLACK_BYTES
-    if len(log) > LOG_LINES or sum(len(line.text) for line in log) > most:
-        return
-    try:
-        if len(packed) > limits.log_bytes * CHARACTER_BYTES + LOG_SLACK_BYTES:
-            raise msgspec.DecodeError("more console output than there can be")
-        lines = _LINES.decode(packed)
-    except _UNREADABLE:
-        log.append(LogLine("warn", "[console output that cannot be read]"))
-        return
-    log += [LogLine(level, line) for level, line in lines[: max(0, LOG_LINES - len(log))]]
+def log_bytes_most(limits: Limits) -> int:
+    """Bytes of all that a run of these limits may write to its console, as its worker sends them."""
+    return limits.log_bytes * CHARACTER_BYTES + LOG_SLACK_BYTES
+
+
+class RunLog:
+    """The console lines of a run, of which there are no more than its limits allow, whatever its worker sends."""
+
+    __slots__ = ("_limits", "_room", "lines")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.lines: list[LogLine] = []
+        self._room = limits.log_bytes + LOG_SLACK_BYTES
+        """Characters yet."""
+
+    def add(self, packed: bytes) -> None:
+        """Add console lines as a worker sends them."""
+        if len(self.lines) > LOG_LINES or self._room < 0:
+            return
+        try:
+            if len(packed) > log_bytes_most(self._limits):
+                raise msgspec.DecodeError("more console output than there can be")
+            lines = _LINES.decode(packed)
+        except _UNREADABLE:
+            lines = [("warn", "[console output that cannot be read]")]
+        added = [LogLine(level, line) for level, line in lines[: max(0, LOG_LINES - len(self.lines))]]
+        self._room -= sum(len(line.text) for line in added)
+        self.lines += added

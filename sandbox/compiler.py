@@ -68,7 +68,7 @@ class Compiler:
         program = Program(key=f"{self._compiled}", name=name, suspends=suspends, text=text, adapter=_NEVER_BEGUN)
         invocation = Invocation(program=program, input=link.NIL, limits=Limits(wall_seconds=COMPILE_SECONDS))
         process.send(link.load(program))
-        process.send(link.run(self._compiled, invocation, time.monotonic() + COMPILE_SECONDS, 0, 0.0))
+        process.begin(self._compiled, invocation, time.monotonic() + COMPILE_SECONDS, 0, 0.0)
         process.send(link.forget(program.key))
         try:
             message = await self._next(2 * COMPILE_SECONDS)

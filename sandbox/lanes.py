@@ -130,7 +130,7 @@ class Lanes:
         invocation = run.invocation
         run.seed = random.getrandbits(64) if invocation.seed is None else invocation.seed
         run.clock = time.time() * 1000 if invocation.clock is None else invocation.clock
-        worker.process.send(link.run(run.id, invocation, run.deadline, run.seed, run.clock))
+        worker.process.begin(run.id, invocation, run.deadline, run.seed, run.clock)
 
     def _enter(self, worker: PooledWorker, run: Run) -> None:
         """Put a run into a worker's books, which is told its program where it does not know it."""
@@ -221,8 +221,7 @@ class Lanes:
         """Place again a run that had begun and of which nothing was seen outside."""
         self.begun_again += 1
         run.suspension = None
-        # It will write them again.
-        run.log.clear()
+        run.forget_lines()
         if run.recorder is not None:
             run.recorder.begin()
         self.move(run, now)
@@ -268,10 +267,7 @@ class Lanes:
             run.recorder.turn_lost()
         self._enter(worker, run)
         worker.suspend(run)
-        send = worker.process.send
-        send(link.resume(run.id, run.invocation, run.deadline, suspension, image, now))
-        for answer in suspension.answers:
-            send(link.settle(run.id, *answer))
+        worker.process.resume(run.id, run.invocation, run.deadline, suspension, image, now)
         self.resumed += 1
 
     @property

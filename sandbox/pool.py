@@ -3,13 +3,14 @@
 import asyncio
 import heapq
 import logging
+import time
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from sandbox import link
-from sandbox.answers import add_lines, read_calls, read_outcome
+from sandbox.answers import read_calls, read_outcome
 from sandbox.host import Host
 from sandbox.lanes import Lanes
 from sandbox.link import CallsMessage, DoneMessage, FailedMessage, LetGoMessage, MessageUp, SpentMessage, TurnMessage
@@ -231,6 +232,7 @@ class Pool:
 
     def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
         """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
+        run.unanswered -= 1
         suspension = run.suspension
         if suspension is None:
             return
@@ -241,7 +243,7 @@ class Pool:
         # One on its way to another worker is sent them all there.
         if worker is not None and run.id in worker.outstanding:
             self._supervisor.watch(self._loop.time())
-            worker.process.send(link.settle(run.id, call_id, succeeded, value))
+            worker.process.settle(run.id, call_id, succeeded, value)
 
     def _refuse(self, run: Run) -> None:
         self._refused += 1
@@ -268,16 +270,22 @@ class Pool:
             if run is not None and run.recorder is not None:
                 run.recorder.turn_begun(message.clock, message.call_id)
         elif isinstance(message, LetGoMessage):
-            run = worker.take(message.run_id)
-            if run is not None:
-                now = self._loop.time()
-                self._supervisor.watch(now)
-                self._lanes.move(run, now)
-            self._lanes.feed(worker)
+            self._let_go(worker, message)
         elif isinstance(message, SpentMessage):
             self._supervisor.replace(worker)
         elif isinstance(message, FailedMessage):
             logger.error("worker_failed", extra={"reason": message.reason[:1000]})
+
+    def _let_go(self, worker: PooledWorker, message: LetGoMessage) -> None:
+        run = worker.take(message.run_id)
+        if run is not None:
+            # By the clock that the worker has looked at: the loop's is as old as this round of it.
+            if not (run.answered or worker.process.is_revoked(message.run_id) or time.monotonic() >= run.deadline):
+                worker.process.disbelieve()
+            now = self._loop.time()
+            self._supervisor.watch(now)
+            self._lanes.move(run, now)
+        self._lanes.feed(worker)
 
     def _ran(self, worker: PooledWorker, message: DoneMessage) -> None:
         run = worker.take(message.run_id)
@@ -287,15 +295,14 @@ class Pool:
             self._host_calls(run, message.calls)
         if run is not None and not run.answered:
             if message.log is not None:
-                add_lines(run.log, message.log, run.invocation.limits)
+                run.add_lines(message.log)
             if message.busy_micros > self._slow_micros and message.tag != Tag.RETURNED:
                 self._lanes.mark_slow(run.invocation.program)
             outcome = read_outcome(run.invocation, message.tag, message.payload)
             if isinstance(outcome, TimedOut):
                 outcome = self._interrupted(run, message)
             elif outcome is None:
-                worker.process.broken = True
-                worker.process.kill()
+                worker.process.disbelieve()
                 outcome = Crashed("the worker answered what no run can")
             else:
                 self._lanes.mark_proven(run.series[0])
@@ -322,7 +329,7 @@ class Pool:
         if not run.answered:
             self._note_suspension(worker, run, message, now)
             if message.log is not None:
-                add_lines(run.log, message.log, run.invocation.limits)
+                run.add_lines(message.log)
             self._host_calls(run, message.calls)
         if run.recorder is not None and not run.answered:
             self._turn_recorded(run, run.recorder)
@@ -353,13 +360,14 @@ class Pool:
         elif run.worker is not None:
             recorder.answered(turn.call_id, turn.succeeded, turn.answer)
             self._supervisor.watch(self._loop.time())
-            run.worker.process.send(link.step(run.id, turn))
+            run.worker.process.step(run.id, turn)
 
     def _host_calls(self, run: Run, packed: bytes) -> None:
         if run.recorder is not None and packed != link.NO_CALLS:
             run.recorder.turn_asked(packed)
-        calls = read_calls(packed, run.invocation.limits)
-        if calls is None:
+        limits = run.invocation.limits
+        calls = read_calls(packed, limits)
+        if calls is None or run.unanswered + len(calls) > limits.outbox_calls:
             # Arguments too deep to be read, if nothing worse: the run pays.
             self.stop(run, Exceeded(Bound.OUTBOX))
             return

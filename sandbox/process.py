@@ -14,13 +14,18 @@ from typing import Any, Final, cast
 import msgpack
 import msgspec
 
-from sandbox import exit_status
+from sandbox import exit_status, link
+from sandbox.allowance import Allowance
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.image_file import ImageFile, store_bytes
-from sandbox.link import FailedMessage, MessageUp, ReadyMessage, packer, read_up, unpacker_up
+from sandbox.incoming import Incoming
+from sandbox.link import FailedMessage, MessageUp, ReadyMessage, packer, read_up
 from sandbox.order import Order
 from sandbox.parent import Parent
+from sandbox.program import Invocation
+from sandbox.recording import Turn
 from sandbox.shared_page import BEGUN, PAGE_BYTES, PID, REVOKED, RUNNING, SLOTS, TURNS
+from sandbox.suspension import Suspension
 
 SLOW_NICENESS: Final = 5
 """Of the workers of slow programs."""
@@ -28,7 +33,8 @@ STUCK_NICENESS: Final = 15
 """Of those of programs that are stuck: a tenth of a slow one's share, so that loops do not starve whoever takes their
 place."""
 LAST_WORDS_SECONDS: Final = 0.2
-"""Time for the end of the link to be read once the process is gone: what it answered before counts."""
+"""Time for the end of the link to be read once the process is gone, since what it answered before counts; and for the
+process to be gone once its link has ended."""
 ORDERS: Final = 2
 """Times that a worker is ordered: again where the parent went before it was at that."""
 FAILURE_BYTES: Final = 4096
@@ -62,7 +68,8 @@ class WorkerProcess(asyncio.Protocol):
     ) -> None:
         self._on_message = on_message
         self._on_exit = on_exit
-        self._input = unpacker_up()
+        self._allowance = Allowance()
+        self._input: Incoming | None = Incoming(self._allowance)
         self._packer = packer()
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
@@ -85,6 +92,8 @@ class WorkerProcess(asyncio.Protocol):
         self._slots = _NOTHING
         self.images: ImageFile | None = None
         """What it keeps its waiting runs in; None once it is gone, when they have it."""
+        self._revoked = 0
+        """As in the page, which the worker can write."""
         self._pidfd = -1
         self._killed = False
         self._has_failed = False
@@ -268,7 +277,11 @@ class WorkerProcess(asyncio.Protocol):
 
     def revoke(self, up_to: int) -> None:
         """Runs with this id or a lower one that have not begun will not begin, but be let go."""
-        self._slots[REVOKED] = up_to
+        self._slots[REVOKED] = self._revoked = up_to
+
+    def is_revoked(self, run_id: int) -> bool:
+        """Whether the worker had to let a run go that it had not begun."""
+        return run_id <= self._revoked
 
     def cpu_seconds(self) -> float:
         """Processor time of the process so far; 0.0 once it is gone."""
@@ -286,6 +299,30 @@ class WorkerProcess(asyncio.Protocol):
             self._loop.call_soon(self._flush)
         self._unsent.append(packed)
 
+    def begin(self, run_id: int, invocation: Invocation, deadline: float, seed: int, clock: float) -> None:
+        """Have the worker run an invocation of a program that it has been sent."""
+        self.send(link.run(run_id, invocation, deadline, seed, clock))
+        self._allowance.begin(invocation.limits)
+
+    def resume(
+        self, run_id: int, invocation: Invocation, deadline: float, suspension: Suspension, image: bytes, now: float
+    ) -> None:
+        """Have the worker go on with a run that waited in another, with the answers that it has not taken yet."""
+        self.send(link.resume(run_id, invocation, deadline, suspension, image, now))
+        self._allowance.begin(invocation.limits)
+        for answer in suspension.answers:
+            self.settle(run_id, *answer)
+
+    def step(self, run_id: int, turn: Turn) -> None:
+        """Have a run in the worker, whose turns are given, go on."""
+        self.send(link.step(run_id, turn))
+        self._allowance.answer()
+
+    def settle(self, run_id: int, call_id: int, succeeded: bool, value: bytes) -> None:
+        """Tell a run in the worker the answer to a host call."""
+        self.send(link.settle(run_id, call_id, succeeded, value))
+        self._allowance.answer()
+
     def lower_priority(self, niceness: int) -> None:
         """Let the process have what processors others leave, for the rest of its life: only root could raise it."""
         with contextlib.suppress(OSError):  # it is gone, and its end follows
@@ -297,6 +334,11 @@ class WorkerProcess(asyncio.Protocol):
         self._adopt()
         if self._pidfd >= 0:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def disbelieve(self) -> None:
+        """End the process for something that it sent and that no worker sends: nothing of it is read any more."""
+        self.broken = True
+        self.kill()
 
     def close(self) -> None:
         """Let the process end after what it has been sent: it sees the end of the link."""
@@ -322,29 +364,23 @@ class WorkerProcess(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self.broken:
+        if self.broken or self._input is None:
             return
-        messages: list[Any] = []
-        try:
-            self._input.feed(data)
-            for message in self._input:
-                messages.append(message)  # before one that is none, which ends this
-        except (ValueError, msgpack.exceptions.UnpackException):
-            messages.append(None)
+        messages, sound = self._input.read(data)
         for message in messages:
-            if not isinstance(message, tuple):
-                # After a breakout the worker's end is a script's: nothing that it says is believed any more.
-                self.broken = True
-                self.kill()
-                return
             if isinstance(message, ReadyMessage):
                 self._is_ready(message)
             elif not isinstance(message, FailedMessage):
-                self._on_message(self, cast(MessageUp, message))
+                self._on_message(self, message)
+                if self.broken:
+                    return
             elif not self._has_failed:
                 # Last words are said once: each is a line in the daemon's log.
                 self._has_failed = True
                 self._on_message(self, message)
+        if not sound:
+            # After a breakout the worker's end is a script's.
+            self.disbelieve()
 
     def _is_ready(self, message: ReadyMessage) -> None:
         self._forget_time()
@@ -357,8 +393,14 @@ class WorkerProcess(asyncio.Protocol):
         if self.exit_code is not None:
             self._ended()
         elif not self.leaving:
-            # A worker without its link is of no use, whatever it is doing.
-            self.kill()
+            # The kernel closes it a moment before it tells of the end.
+            self._last_words = self._loop.call_later(LAST_WORDS_SECONDS, self._has_no_link)
+
+    def _has_no_link(self) -> None:
+        self._last_words = None
+        if self.exit_code is None:
+            # It closed it by itself, which no worker does.
+            self.disbelieve()
 
     def _exited(self) -> None:
         self._loop.remove_reader(self._pidfd)

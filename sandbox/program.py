@@ -68,7 +68,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes: int = 16_384
     """Characters of console output kept."""
     outbox_calls: int = 1_000
-    """Host calls asked for in one turn."""
+    """Host calls that have no answer."""
     outbox_bytes: int = 1_000_000
     """Bytes of the host calls that have no answer, as MessagePack. Read, an empty list takes sixty times as much of the
     host's memory."""

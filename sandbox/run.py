@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
+from sandbox.answers import RunLog
 from sandbox.host import Host, HostCall
-from sandbox.outcome import Cancelled, Completion, Interruption, LogLine, Outcome
+from sandbox.outcome import Cancelled, Completion, Interruption, Outcome
 from sandbox.process import WorkerProcess
 from sandbox.program import Invocation
 from sandbox.recording import Recorder
@@ -48,9 +49,9 @@ class Run:
     """One invocation under way. ``cancel`` gives it up."""
 
     __slots__ = (
-        "_done", "_host", "_owner", "answered", "attempts", "called_host", "cancelled_at", "clock", "deadline", "id",
-        "interruption", "invocation", "log", "recorder", "seed", "series", "submitted", "suspended", "suspended_at",
-        "suspension", "worker",
+        "_done", "_host", "_log", "_owner", "answered", "attempts", "called_host", "cancelled_at", "clock", "deadline",
+        "id", "interruption", "invocation", "recorder", "seed", "series", "submitted", "suspended", "suspended_at",
+        "suspension", "unanswered", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
@@ -83,7 +84,9 @@ class Run:
         self.submitted = deadline - invocation.limits.wall_seconds
         self.cancelled_at = 0.0
         self.interruption: Interruption | None = None
-        self.log: list[LogLine] = []
+        self._log: RunLog | None = None
+        self.unanswered = 0
+        """Host calls that it waits for, or has not waited for."""
 
     def answer(self, outcome: Outcome, run_micros: int = 0) -> None:
         """Settle the run; later answers are dropped."""
@@ -92,7 +95,8 @@ class Run:
         self.answered = True
         self.suspension = None
         recording = self.recorder.recording() if self.recorder is not None else None
-        completion = Completion(outcome, tuple(self.log), run_micros, self.interruption, recording)
+        lines = () if self._log is None else tuple(self._log.lines)
+        completion = Completion(outcome, lines, run_micros, self.interruption, recording)
         done, host = self._done, self._host
         # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
         # allocates next is memory that no cache has.
@@ -107,6 +111,16 @@ class Run:
         except Exception as error:  # noqa: BLE001 - as above
             _report("a run's done callback raised", error)
 
+    def add_lines(self, packed: bytes) -> None:
+        """Add console lines as the worker sends them."""
+        if self._log is None:
+            self._log = RunLog(self.invocation.limits)
+        self._log.add(packed)
+
+    def forget_lines(self) -> None:
+        """Forget what the script wrote: it begins again, and will write it again."""
+        self._log = None
+
     def ask_host(self, call_id: int, name: str, arguments: list[Any]) -> None:
         """Pass on what the script asks."""
         if self.invocation.repeats is not None:
@@ -114,6 +128,7 @@ class Run:
         self.called_host = True
         if self.answered:
             return
+        self.unanswered += 1
         call = HostCall(name, arguments, functools.partial(self._owner.answer_call, self, call_id))
         host = self._host
         if host is None:

@@ -410,7 +410,10 @@ class Supervisor:
             # What held the worker is marked already.
             lanes.begin_again(run, self._loop.time())
             return
-        if run.cancelled_at or (cause == "SIGKILL" and worker.killed_for is None):
+        if cause == "SIGKILL" and worker.killed_for is None and not worker.process.broken:
+            # By an operator, or by the kernel where the machine has no memory left: whoever ran had no part in it.
+            pass
+        elif run.cancelled_at or worker.process.broken:
             lanes.mark_slow(run.invocation.program)
         else:
             lanes.mark_stuck(run)

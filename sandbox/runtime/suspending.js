@@ -42,7 +42,6 @@ const fireTimer = () => {
   apply(timer.callback, undefined, timer.values);
 };
 
-let askedInTurn = 0; // host calls
 let waitingBytes = 0; // of the calls that have no answer: until then the host has them in its memory
 let hostCalls = bareObject();
 let hostCallCount = 0;
@@ -52,14 +51,13 @@ let hostCallsWaiting = 0;
 const host = (name, values) =>
   new NativePromise((resolve, reject) => {
     const id = ++hostCallCount;
-    const bytes = askedInTurn < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
+    const bytes = hostCallsWaiting < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
     // An argument's toJSON may have asked as well.
-    if (bytes < 0 || askedInTurn >= bounds.outbox || waitingBytes + bytes > bounds.outboxBytes) {
+    if (bytes < 0 || hostCallsWaiting >= bounds.outbox || waitingBytes + bytes > bounds.outboxBytes) {
       // An executor that throws only rejects: who asks without end would go on.
       conclude("X", "outbox");
       stop(status);
     }
-    askedInTurn++;
     waitingBytes += bytes;
     const waiting = bareObject();
     waiting.bytes = bytes;
@@ -116,7 +114,6 @@ const follow = (promise) => {
 };
 
 const turn = (step) => {
-  askedInTurn = 0;
   try {
     step();
   } catch (thrown) {

@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Callable
 
-from sandbox.answers import add_lines, read_calls, read_outcome
+from sandbox.answers import RunLog, read_calls, read_outcome
 from sandbox.engine import Context, RunBounds, Status
 from sandbox.host import Host, HostCall
-from sandbox.outcome import Bound, Cancelled, Completion, Exceeded, LogLine, Outcome
+from sandbox.outcome import Bound, Cancelled, Completion, Exceeded, Outcome
 from sandbox.program import Invocation
 from sandbox.status import Tag
 
@@ -18,7 +18,7 @@ class EngineRun:
         self.invocation = invocation
         self._done = done
         self._host = host
-        self._log: list[LogLine] = []
+        self._log = RunLog(invocation.limits)
         self._steps: list[Callable[[], Status]] = []
         self._turning = False
         self.over = False
@@ -62,7 +62,7 @@ class EngineRun:
         if status.tag is Tag.WAITING:
             status = self._run_jobs()
         if status.lines:
-            add_lines(self._log, self.context.take_log(), self.invocation.limits)
+            self._log.add(self.context.take_log())
         if status.calls:
             calls = read_calls(self.context.take_outbox(), self.invocation.limits)
             if calls is None:
@@ -104,7 +104,7 @@ class EngineRun:
             self.over = True
             if self._host is not None:
                 self._host.ended()
-            self._done(Completion(outcome, tuple(self._log)))
+            self._done(Completion(outcome, tuple(self._log.lines)))
 
 
 class EngineRunner:

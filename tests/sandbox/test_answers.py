@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from sandbox.answers import LOG_LINES, add_lines, read_calls
+from sandbox.answers import LOG_LINES, RunLog, read_calls
 from sandbox.engine import RunBounds
 from sandbox.outcome import LogLine
 from sandbox.program import Limits
@@ -27,9 +27,9 @@ def test_what_no_runtime_has_written_cannot_be_read() -> None:
     assert read_calls(packed([[1, "kv", ["a"]]]), LIMITS) == [(1, "kv", ["a"])]
     for broken in (packed([[1, "kv", "no list"]]), b"", b"\x91", b"\x91\x93\x01\xa1\xff\x90", b"\x91" * 5000):
         assert read_calls(broken, LIMITS) is None
-        log: list[LogLine] = []
-        add_lines(log, broken, LIMITS)
-        assert log == [LogLine("warn", "[console output that cannot be read]")]
+        log = RunLog(LIMITS)
+        log.add(broken)
+        assert log.lines == [LogLine("warn", "[console output that cannot be read]")]
 
 
 def test_more_calls_than_a_run_may_ask_are_not_read() -> None:
@@ -42,18 +42,18 @@ def test_more_calls_than_a_run_may_ask_are_not_read() -> None:
 
 def test_the_log_of_a_run_stays_bounded_whatever_its_worker_sends() -> None:
     limits = Limits(log_bytes=1_000)
-    log: list[LogLine] = []
-    add_lines(log, packed([["log", "\u4e00" * 1_000]]), limits)
-    assert log == [LogLine("log", "\u4e00" * 1_000)]
-    add_lines(log, packed([["log", "x" * 200_000]]), limits)
-    assert log[1:] == [LogLine("warn", "[console output that cannot be read]")]
+    log = RunLog(limits)
+    log.add(packed([["log", "\u4e00" * 1_000]]))
+    assert log.lines == [LogLine("log", "\u4e00" * 1_000)]
+    log.add(packed([["log", "x" * 200_000]]))
+    assert log.lines[1:] == [LogLine("warn", "[console output that cannot be read]")]
     for _ in range(2 * LOG_LINES):
-        add_lines(log, b"", limits)
-    assert len(log) < LOG_LINES
-    log = []
+        log.add(b"")
+    assert len(log.lines) < LOG_LINES
+    log = RunLog(limits)
     for _ in range(1_000):
-        add_lines(log, packed([["log", "x" * 60_000]]), limits)
-    assert sum(len(line.text) for line in log) < 200_000
+        log.add(packed([["log", "x" * 60_000]]))
+    assert sum(len(line.text) for line in log.lines) < 200_000
 
 
 def test_lines_of_nothing_are_few() -> None:
@@ -63,6 +63,6 @@ def test_lines_of_nothing_are_few() -> None:
     assert 100 < len(driven.log) < 1_000
     assert driven.log[-1][1].endswith("is cut]")
     assert all(earlier == ["log", ""] for earlier, _ in pairwise(driven.log))
-    log: list[LogLine] = []
-    add_lines(log, packed([["log", ""]] * (LOG_LINES + 1)), LIMITS)
-    assert len(log) == LOG_LINES
+    log = RunLog(LIMITS)
+    log.add(packed([["log", ""]] * (LOG_LINES + 1)))
+    assert len(log.lines) == LOG_LINES

@@ -258,6 +258,22 @@ def test_the_outbox_is_bounded_by_turn() -> None:
     assert status == 'R0"done"'
 
 
+def test_calls_without_an_answer_are_bounded_over_all_turns() -> None:
+    text = """async function main() {
+      for (let n = 0; n < 3; n++) { ask(n); await new Promise((next) => setTimeout(next, 1)); }
+      return "done";
+    }"""
+    bounds = RunBounds(1000, 100, 2, 1000)
+    driven = Driven(text, SUSPENDS, adapter=HOST_ADAPTER, bounds=bounds)
+    assert driven.start()[0] == driven.fire(1)[0] == "W"
+    assert driven.fire(1) == "X0outbox"
+    driven = Driven(text, SUSPENDS, adapter=HOST_ADAPTER, bounds=bounds)
+    driven.start()
+    driven.fire(1)
+    driven.settle(1, None)
+    assert driven.fire(1)[0] == "W", "what was answered counts no more"
+
+
 def test_what_waits_for_an_answer_is_bounded_over_all_turns() -> None:
     text = """async function main() {
       for (let n = 0; n < 3; n++) { ask("x".repeat(400)); await new Promise((next) => setTimeout(next, 1)); }

@@ -52,7 +52,7 @@ async def test_what_the_engine_takes_is_not_counted_and_one_customers_runs_not_a
 
 
 async def test_what_a_run_wrote_that_there_was_no_memory_to_wait_for_is_told() -> None:
-    text = "async function main() { console.log('here'); const held = 'x'.repeat(1_000_000); await ask(); return held.length; }"
+    text = HOLDS_A_MEGABYTE.replace("{", "{ console.log('here');", 1)
     limited = program(text, True, adapter=HOST_ADAPTER, memory_bytes=1_500_000)
     host = Asked()
     async with running_pool() as pool, asyncio.timeout(20):

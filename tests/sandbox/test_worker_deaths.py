@@ -59,6 +59,14 @@ async def test_a_worker_killed_from_outside(pool: Pool) -> None:
     await until(lambda: pool.state().fast == 1 and pool.state().spare == 1)
 
 
+async def test_what_was_in_a_worker_that_was_killed_from_outside_is_not_held_to_be_slow() -> None:
+    async with running_pool(PoolSettings(workers=1, slow_workers=1, stall_seconds=30)) as pool:
+        run, future = submit(pool, BUSY, 1000)
+        os.kill(await running(pool, run), signal.SIGKILL)
+        assert (await future).outcome == Crashed("SIGKILL")
+        assert pool.state().slow_programs == 0
+
+
 async def test_a_worker_that_frees_what_a_long_run_held_is_not_taken_for_one_that_hangs() -> None:
     text = """function main() {
       let list = null;

@@ -56,6 +56,8 @@ async def test_crashes_one_after_the_other_do_not_replace_it_without_end(forks: 
     first = forks._started_at
     for generation in (1, 2, 3):
         forks.replace(generation)
+        # Or the one that is to go forks the next worker as well.
+        await until(lambda replaced=generation: forks.generation > replaced)  # type: ignore[misc]
         await end(await worker(forks))
     assert forks.generation == 4
     assert forks._started_at - first > 3 * RESTART_SECONDS
