@@ -175,12 +175,12 @@ class Deciding:
         else:
             self._cancelled()
 
-    def give_up(self, reason: str) -> None:
+    def give_up(self, reason: str, outcome: OutcomeName = OutcomeName.REFUSED) -> None:
         """Answer now with the failure action of the step under way."""
         running, self._running = self._running, None
         step = self._steps[self._index]
         self._index = len(self._steps)
-        self._fail(step, Failure(OutcomeName.REFUSED, reason), step.assignment.error_action)
+        self._fail(step, Failure(outcome, reason), step.assignment.error_action)
         if running is not None:
             running.cancel()
 
@@ -189,10 +189,10 @@ class Deciding:
     def _start(self, step: Step, state: routing_host.RoutingState) -> None:
         request = self._request
         sip = (request.sip or _UNTOLD) if step.reads_sip else None
+        self._state = state
         packed = routing_host.pack_input(state, step.variables, sip)
         if self._index == 0:
             routing_host.check_size(packed, step.variables, step.limits.result_bytes)
-        self._state = state
         self._handed = _now()
         limits = self._limits(step)
         if step.unusable:
@@ -239,6 +239,18 @@ class Deciding:
         if self._answered:
             return
         self._running = None
+        try:
+            self._go_on(completion, name)
+        except RuleViolation as error:
+            # Of what came of the switch, and only this script reads: too late to tell the switch.
+            self.give_up(str(error), OutcomeName.SCRIPT_ERROR)
+        except Exception:
+            # Whatever is wrong with us, the switch waits for an answer.
+            if not self._answered:
+                self.give_up("a fault of the sidecar's own", OutcomeName.CRASHED)
+            raise
+
+    def _go_on(self, completion: Completion, name: OutcomeName) -> None:
         seconds = _now() - self._handed
         self._sandbox_seconds += seconds
         micros = completion.run_micros or _micros_untold(completion, seconds)
@@ -368,11 +380,13 @@ class Deciding:
         answer = self._answer
         # The asker holds on to this, to cancel it: together they would wait for the garbage collector.
         del self._answer
-        answer(decision)
-        self._owner.ended(
-            self,
-            Decided(self._request, decision, self._failure, self._console, self._failed, self._begun(), self._kept),
-        )
+        try:
+            answer(decision)
+        finally:
+            self._owner.ended(
+                self,
+                Decided(self._request, decision, self._failure, self._console, self._failed, self._begun(), self._kept),
+            )
 
 
 def _micros_untold(completion: Completion, seconds: float) -> int:

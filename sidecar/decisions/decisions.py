@@ -105,8 +105,11 @@ class Decisions:
         try:
             deciding.begin()
         except RuleViolation as error:
-            self._pending.discard(deciding)
+            self._let_go(deciding)
             raise MalformedMessage(str(error)) from None
+        except BaseException:
+            self._let_go(deciding)
+            raise
         return deciding
 
     def _step(self, assignment: Assignment) -> Step:
@@ -146,10 +149,13 @@ class Decisions:
 
     def ended(self, deciding: Deciding, decided: Decided) -> None:
         """The switch has been told."""
+        self._let_go(deciding)
+        self._decided(decided)
+
+    def _let_go(self, deciding: Deciding) -> None:
         self._pending.discard(deciding)
         if self._empty is not None and not self._pending:
             self._empty.set()
-        self._decided(decided)
 
 
 def _no_script(assignment: Assignment) -> Script:

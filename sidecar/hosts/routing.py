@@ -22,6 +22,10 @@ from sipio.rpc.raw_routing import Seen
 RESULT_FRAME: Final = 100
 """Bytes that the adapter's result may have more than its input around the same routing."""
 
+NESTING: Final = 900
+"""Lists and objects in one another in a routing that a switch sends or a script leaves. Python reads some 1,000, less
+the calls that it is in: what can just be read here could not be read where the switch is told it."""
+
 _SIP: Final = re.compile(r"\bsip\b")
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -89,6 +93,8 @@ def any_initial_state(routing: Raw) -> RoutingState:
         decoded = unpack_routing(routing)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise RuleViolation(f"the call cannot be given to a script: {error}") from None
+    if _is_too_deep(decoded):
+        raise RuleViolation(f"the call cannot be given to a script: it is nested more than {NESTING} deep")
     given = _as_given(decoded)
     for index, destination in enumerate(destinations_of(decoded)):
         if type(destination) is dict:
@@ -206,6 +212,20 @@ def _odd_key(routing: dict[str, Any]) -> str:
             if type(value) in (dict, list):
                 waiting.append((f"{place}.{key}" if named else f"{place}[{key}]", value))
     return ""
+
+
+def _is_too_deep(routing: dict[str, Any]) -> bool:
+    level: list[Any] = [routing]
+    for _ in range(NESTING):
+        level = [
+            value
+            for container in level
+            for value in (container.values() if type(container) is dict else container)
+            if type(value) in (dict, list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 _JSON_WORDS: Final = {type(None): "nil", bool: "a truth value", tuple: "an array"}

@@ -15,7 +15,7 @@ from msgspec import Meta, Raw
 
 from sidecar import header_rules
 from sidecar.header_rules import EXACT_INTEGER, RuleViolation
-from sidecar.hosts.routing import NO_CHANGES, RoutingState, destinations_of, list_of
+from sidecar.hosts.routing import NESTING, NO_CHANGES, RoutingState, destinations_of, list_of
 from sidecar.language.near_misses import meant
 from sidecar.result_check import check, count, look
 from sidecar.text import printable
@@ -27,10 +27,6 @@ DESTINATIONS: Final = 500
 VALUES: Final = 50_000
 """Values in a result, or as many as the script was given. A decision has some hundred; the daemon looks at them one by
 one, and of a million it would be at the expense of everybody's calls."""
-
-NESTING: Final = 900
-"""Lists and objects in one another in a routing that a script leaves. Python reads some 1,000, less the calls that it
-is in: what can just be read here could not be read where the switch is told it."""
 
 _TOO_DEEP: Final = f"it is nested more than {NESTING} deep"
 
