@@ -40,8 +40,9 @@ class FailedLogins:
             return
         self._lines[source.host] += 1
         # The source first, and right behind the action: what matches on the line has passed nothing that was made up.
+        # A phone that is not allowed to answer as it does is no guess: nobody is to ban it.
         _log.warning(
-            "login_failed",
+            "login_without_qop" if event.without_qop else "login_failed",
             source=source.host,
             port=source.port,
             transport=source.transport,

@@ -32,6 +32,8 @@ class Verdict(Enum):
     STALE = auto()
     """The nonce cannot be taken, whatever the password: too old, not given to this address, or its count used before.
     Nothing is said of a password that comes with one, or guesses could be tried without ever being counted as such."""
+    WITHOUT_QOP = auto()
+    """They answer our challenge without ``qop``, which is not allowed to this user. The password is not looked at."""
     RIGHT = auto()
 
 
@@ -113,12 +115,15 @@ class DigestServer:
         except (KeyError, ValueError):
             raise MalformedMessage("Digest credentials without a parameter they need") from None
         known = self._users.get(user)
-        if not nc and (self._without_qop or (known is not None and known.without_qop)):
+        if not nc:
             # Nothing in them tells one use from the next (RFC 2617 clause 3.2.2): the nonce's first use is its last.
             count = _ALL_USES if nonce not in self._counts else 0
-        # We always offer qop: credentials without it could be replayed for the nonce's whole life.
         if not self._fresh(nonce, host, now) or count <= self._counts.get(nonce, 0):
             return Verdict.STALE, user
+        if not nc and not (self._without_qop or (known is not None and known.without_qop)):
+            # We always offer qop: credentials without it could be replayed for the nonce's whole life. To ask again
+            # would bring the same answer.
+            return Verdict.WITHOUT_QOP, user
         algorithm = parameters.get("algorithm", "")
         if (algorithm.upper() or "MD5") not in self._algorithms_of(user):
             # Not offered to this user: a weaker one than was asked for is no login.

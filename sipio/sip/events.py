@@ -135,13 +135,16 @@ class ChallengeUnmet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginFailed(msgspec.Struct, frozen=True, kw_only=True):
-    """A REGISTER or an INVITE with a password that is wrong, or of a user whom nobody knows. Its source has been sent a
+    """A REGISTER or an INVITE with a password that is wrong, or of a user whom nobody knows, or by a phone that cannot
+    log in. Its source has been sent a
     challenge and answered it, so that the address is no invented one."""
 
     user: str
     """As it called itself."""
     method: str
     source: Address
+    without_qop: bool = False
+    """Its phone answers without ``qop``, which this user's may not; nothing is known of the password."""
 
 
 class BindingChanged(msgspec.Struct, frozen=True, kw_only=True):

@@ -105,9 +105,13 @@ class Invitations:
         verdict, user = self._digest.check(request, source.host, now)
         if verdict is Verdict.RIGHT:
             return user
-        if verdict is Verdict.WRONG:
+        if verdict in (Verdict.WRONG, Verdict.WITHOUT_QOP):
+            without_qop = verdict is Verdict.WITHOUT_QOP
             self._core.counters.failed_logins += 1
-            self._core.emit(LoginFailed(user=user, method=request.method, source=source))
+            self._core.emit(LoginFailed(user=user, method=request.method, source=source, without_qop=without_qop))
+            if without_qop:
+                self._core.respond(transaction, 403, "Digest Without qop", now=now)
+                return ""
         if not user:
             sender = request.address("from")
             user = sender.uri.decoded_user if sender is not None else ""

@@ -33,6 +33,13 @@ def test_a_line_names_the_address_first(caplog: pytest.LogCaptureFixture) -> Non
     assert len(fields["user"]) == 80
 
 
+def test_a_phone_that_may_not_answer_as_it_does_is_named_and_not_banned(caplog: pytest.LogCaptureFixture) -> None:
+    event = LoginFailed(user="old", method="REGISTER", source=Address("udp", "192.0.2.7", 5062), without_qop=True)
+    FailedLogins().failed(event, 5.0)
+    ((action, fields),) = lines_of(caplog)
+    assert (action, fields["user"]) == ("login_without_qop", "old")
+
+
 def test_one_address_has_as_many_lines_as_a_ban_takes_and_the_rest_is_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

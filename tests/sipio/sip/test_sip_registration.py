@@ -168,6 +168,7 @@ class Phone:
     def __init__(self) -> None:
         self.network, self.a, self.b = pair()
         self.number = 0
+        self.knows_qop = True
 
     def register(self, *headers: str, call_id: str = "c", number: int = 0, user: str = "alice") -> str:
         """The answer's text."""
@@ -187,7 +188,7 @@ class Phone:
             self.network.deliver(("\r\n".join(lines) + "\r\n\r\n").encode(), self.a.address, self.b.address)
             self.network.run(0.05)
             data = self.b.sent[-1][1]
-            message = parse_message(data)
+            message = parse_message(data if self.knows_qop else data.replace(b', qop="auth"', b""))
             assert isinstance(message, Response)
             if message.status != 401:
                 break
@@ -294,6 +295,16 @@ def test_a_failed_login_is_told_with_the_address_that_it_came_from() -> None:
     assert phone.register("Contact: <sip:0@h>").startswith("SIP/2.0 200")
     assert phone.b.told(LoginFailed) == []
     assert phone.b.agent.snapshot().failed_logins == 1
+
+
+def test_a_phone_that_answers_without_qop_is_refused_and_told_of_where_it_may_not() -> None:
+    phone = Phone()
+    phone.knows_qop = False
+    assert phone.register("Contact: <sip:0@h>").startswith("SIP/2.0 403 Digest Without qop")
+    (failed,) = phone.b.told(LoginFailed)
+    assert (failed.user, failed.without_qop, failed.source) == ("alice", True, phone.a.address)
+    assert phone.b.agent.snapshot().failed_logins == 1
+    assert phone.contacts() == []
 
 
 def test_registrations_that_stay_as_they_are_go_on_undisturbed() -> None:
