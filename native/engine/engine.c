@@ -234,7 +234,7 @@ static void end_outputs(struct engine *engine) {
 
 void engine_forget_run(struct engine *engine) {
     end_outputs(engine);
-    engine->ended = engine->lost_number = false;
+    engine->ended = engine->lost_value = false;
     output_clear(&engine->result);
     output_clear(&engine->text);
     output_clear(&engine->calls.elements);

@@ -74,7 +74,7 @@ struct engine {
     size_t input_bytes;
     struct unfinished *unfinished; /* innermost first; let go of where the engine is left */
     struct output result;
-    bool lost_number; /* the result has nil for NaN or infinity */
+    bool lost_value; /* the result has nil for NaN or infinity, or lacks a property */
     struct list calls;
     struct list lines;
     char tag;           /* what became of the latest call; runtime/run.js says what there is */

@@ -66,7 +66,7 @@ static JSValue write_result(JSContext *context, JSValueConst this, int count, JS
         *output = (struct output){0};
     }
     engine_end_output(engine);
-    engine->lost_number = writer.lost_number;
+    engine->lost_value = writer.lost_value;
     switch (outcome) {
     case FAILED:
         return (JSValue){.tag = JS_TAG_EXCEPTION};
@@ -77,12 +77,12 @@ static JSValue write_result(JSContext *context, JSValueConst this, int count, JS
     }
 }
 
-/* lostNumber(): whether the result has nil in place of NaN or infinity. */
-static JSValue lost_number(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
+/* lostValue(): whether the result has nil in place of NaN or infinity, or lacks a property that was undefined or a function. */
+static JSValue lost_value(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
     (void)this;
     (void)count;
     (void)arguments;
-    return (JSValue){.int32 = engine_of(context)->lost_number, .tag = JS_TAG_BOOL};
+    return (JSValue){.int32 = engine_of(context)->lost_value, .tag = JS_TAG_BOOL};
 }
 
 static bool append(struct output *output, const struct output *more) {
@@ -197,7 +197,7 @@ static bool define_library(JSContext *context, JSValueConst object, const uint8_
 bool lent_define(JSContext *context, JSValueConst object, const uint8_t *library, size_t library_bytes) {
     return define_function(context, object, "read", read_input, 0) &&
            define_function(context, object, "write", write_result, 2) &&
-           define_function(context, object, "lostNumber", lost_number, 0) &&
+           define_function(context, object, "lostValue", lost_value, 0) &&
            define_function(context, object, "addCall", add_call, 4) &&
            define_function(context, object, "addLine", add_line, 2) &&
            define_function(context, object, "stop", stop, 1) && define_library(context, object, library, library_bytes);

@@ -170,7 +170,7 @@ static enum written write_shown(struct writer *writer, JSValueConst value, doubl
 
 static enum written write_number(struct writer *writer, double number) {
     if (!isfinite(number)) {
-        writer->lost_number = true;
+        writer->lost_value = true;
         return primitives_write_nil(writer);
     }
     double magnitude = fabs(number);

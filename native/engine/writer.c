@@ -106,6 +106,7 @@ static enum written write_property(struct writer *writer, JSValueConst object, J
     }
     if (outcome == LEFT_OUT) {
         writer->output->length = begins;
+        writer->lost_value = true;
     }
     quickjs.JS_FreeValue(writer->context, value);
     return outcome;

@@ -35,7 +35,7 @@ struct writer {
     const struct writer_place *inside;
     unsigned depth;
     unsigned steps;
-    bool lost_number; /* NaN or infinity was written as nil */
+    bool lost_value; /* NaN or infinity was written as nil, or a property of an object was left out */
 };
 
 /* False with an exception, which the engine has no memory for perhaps. */

@@ -10,7 +10,7 @@
 // a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
 // turn that leaves the run waiting; corrected(collected), asked where the result has a number that is none, which is written as
-// null, gives what the run results in instead, or undefined; named(collected), asked where the result cannot be written, gives
+// null, or a property that is undefined or a function, which is left out, gives what the run results in instead, or undefined; named(collected), asked where the result cannot be written, gives
 // what says why, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
 // tellsRejection(error) says whether of a rejection that nobody awaited.
 const EXIT = freeze(create(null));
@@ -78,7 +78,7 @@ const succeed = (returned) => {
     } catch (thrown) {
       fits = writtenInstead(collected, thrown);
     }
-    if (fits && lostNumber() && adapter.corrected !== undefined) {
+    if (fits && lostValue() && adapter.corrected !== undefined) {
       const corrected = adapter.corrected(collected);
       if (corrected !== undefined) fits = written(corrected);
     }

@@ -210,6 +210,8 @@
     return undefined;
   };
 
+  const isLeftOut = (value) => value === undefined || typeof value === "function" || typeof value === "symbol";
+
   const noNumber = ({ routing, headers: lists }) => {
     const first = lists[0];
     const second = lists[1];
@@ -225,7 +227,8 @@
     }
     eachGateway(list, (gateway, id) => {
       const own = gateway.cli;
-      if (typeof own === "number" && own - own !== 0) found ??= [`the cli of gateway ${id}`, text(own)];
+      if (typeof own === "number" ? own - own !== 0 : isLeftOut(own) && "cli" in gateway)
+        found ??= [`the cli of gateway ${id}`, shown(own)];
     });
     return found;
   };
@@ -258,7 +261,7 @@
   };
 
   const corrected = (collected) => {
-    const wrong = noNumber(collected);
+    const wrong = collected.no_number === undefined ? noNumber(collected) : undefined;
     if (wrong === undefined) return undefined;
     collected.no_number = wrong;
     return collected;
@@ -275,9 +278,7 @@
   const unset = (result, name, given) => {
     const value = result[name];
     if (value === given) return undefined;
-    if (value === undefined) return name in result ? [name, "undefined"] : undefined;
-    if (value === null || typeof value === "function" || typeof value === "symbol") return [name, shown(value)];
-    return undefined;
+    return value === null || (isLeftOut(value) && name in result) ? [name, shown(value)] : undefined;
   };
 
   const collect = (data, returned) => {
@@ -311,8 +312,11 @@
     delete result.remove_headers;
     result.egress_routing = list;
     if (result.cli !== givenCli) {
+      const left = isLeftOut(result.cli);
       eachGateway(list, (gateway, id) => {
-        if (gateway.cli !== undefined && cameWith(id, text(gateway.cli))) gateway.cli = result.cli;
+        if (gateway.cli === undefined || !cameWith(id, text(gateway.cli))) return;
+        if (left) delete gateway.cli;
+        else gateway.cli = result.cli;
       });
     }
     const collected = {
@@ -333,9 +337,13 @@
       ],
     };
     if (result.cli !== givenCli || result.dest_number !== givenDialled) {
-      collected.no_number = unset(result, "cli", givenCli) ?? unset(result, "dest_number", givenDialled);
+      const wrong = unset(result, "cli", givenCli) ?? unset(result, "dest_number", givenDialled);
+      if (wrong !== undefined) collected.no_number = wrong;
     }
-    if (givenKeys !== undefined) collected.unread = unreadOf(outer);
+    if (givenKeys !== undefined) {
+      const unread = unreadOf(outer);
+      if (unread !== undefined) collected.unread = unread;
+    }
     return collected;
   };
 

@@ -1,5 +1,5 @@
-"""A daemon over a catalog that takes for ever to load: python -m tests.acceptance.loading_forever FOLDER LOADS, which is how
-many loads take no time before that."""
+"""A daemon over a catalog that takes for ever to load: python -m tests.acceptance.loading_forever FOLDER LOADS, so many
+loads taking no time before that."""
 
 import asyncio
 import sys
@@ -21,7 +21,8 @@ class Slow(MemorySource):
     def load(self) -> Loaded:
         self._loads -= 1
         if self._loads < 0:
-            print("it loads", flush=True)
+            sys.stdout.write("it loads\n")
+            sys.stdout.flush()
             threading.Event().wait()
         return super().load()
 

@@ -41,10 +41,10 @@ SOURCE = """(native) => {
       const failed = shown(() => {
         fits = native.write((0, eval)(expression), most);
       });
-      if (fits === true) return native.lostNumber() ? "R" : "R";
+      if (fits === true) return native.lostValue() ? "R" : "R";
       return fits === false ? "Xtoo long" : failed;
     },
-    lost: () => `X${native.lostNumber()}`,
+    lost: () => `X${native.lostValue()}`,
     oracle: (expression) => shown(() => stringify((0, eval)(expression))),
     called: (expression, most) => shown(() => native.addCall(most, 1, "f", (0, eval)(expression))),
     late: () => shown(() => native.read()),
@@ -446,11 +446,16 @@ def test_integral_numbers_are_integers() -> None:
         ("[{ a: -Infinity }]", "true"),
         ("null", "false"),
         ("[undefined]", "false"),
+        ("{ a: undefined }", "true"),
+        ("[{ a: () => 1 }]", "true"),
+        ("{ a: Symbol() }", "true"),
+        ("{ a: { toJSON() {} } }", "true"),
+        ("{ a: null }", "false"),
         ("new Number(NaN)", "true"),
         ("5", "false"),
     ],
 )
-def test_a_number_that_is_none_is_told(expression: str, lost: str) -> None:
+def test_a_number_that_is_none_and_a_property_that_is_left_out_are_told(expression: str, lost: str) -> None:
     made = new_engine()
     made.call(WRITTEN, f"({expression})", MOST)
     assert said(LOST, at=made) == lost

@@ -83,6 +83,10 @@ def test_what_is_no_number_is_named_at_the_line_that_has_it(desk: Path, capsys: 
         assert "a.js:2:3: error: cli is" in capsys.readouterr().out
     assert run(desk, "function main(data) {\n  data.egress_routing[0].gw.a.cli = null;\n}") == 4
     assert "a.js:2:3: error: cli is null, which is no number" in capsys.readouterr().out
+    for wrong, said in (("undefined", "undefined"), ("() => '1'", "a function")):
+        assert run(desk, f"function main(data) {{\n  data.egress_routing[0].gw.a.cli = {wrong};\n}}") == 4
+        told = f"a.js:2:3: error: the cli of gateway a is {said}, which is no number"
+        assert told in capsys.readouterr().out
 
 
 def test_a_key_that_nothing_reads_is_warned_of(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

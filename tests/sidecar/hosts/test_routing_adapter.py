@@ -452,6 +452,23 @@ def test_a_number_set_to_nothing_or_to_a_function_is_told_of(
     assert (tag, result["no_number"]) == ("R", [name, shown])
 
 
+@pytest.mark.parametrize("suspends", [False, True])
+@pytest.mark.parametrize(
+    ("value", "shown"), [("undefined", "undefined"), ("() => '1'", "a function"), ("Symbol('a')", "Symbol(a)")]
+)
+def test_a_gateways_number_set_to_nothing_or_to_a_function_is_told_of(value: str, shown: str, suspends: bool) -> None:
+    tag, result = run(f"function main(data) {{ data.egress_routing[0].gw[2].cli = {value}; return data; }}", suspends)
+    assert (tag, result["no_number"]) == ("R", ["the cli of gateway 2", shown])
+
+
+def test_nothing_is_told_of_a_gateways_number_that_is_deleted_and_of_what_else_is_left_out() -> None:
+    body = "const { gw } = data.egress_routing[0]; delete gw[2].cli; gw[1].note = undefined; data.routing.x = () => 1;"
+    tag, result = run(f"function main(data) {{ {body} return data; }}")
+    assert tag == "R"
+    assert "no_number" not in result
+    assert "cli" not in result["routing"]["egress_routing"][0]["gw"]["2"]
+
+
 @pytest.mark.parametrize(
     "change", ["delete data.routing.cli", "const { cli, ...rest } = data.routing; data.routing = rest", "return {}"]
 )
