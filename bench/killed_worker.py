@@ -21,6 +21,7 @@ import uvloop
 
 from sandbox import values
 from sandbox.outcome import Completion, Returned
+from sandbox.parent import Parent
 from sandbox.pool import Pool, PoolState
 from sandbox.program import Invocation, Limits, Program
 from sidecar.bench.servers import descendants
@@ -63,8 +64,8 @@ def _lanes(state: PoolState) -> tuple[int, int, int, int]:
 
 
 def _workers(others: set[int]) -> set[int]:
-    """The processes that the pool has started, or whatever it has started for that."""
-    return {process for process in descendants(os.getpid()) if process not in others and not descendants(process)}
+    """The pool's processes."""
+    return set(descendants(os.getpid())) - others
 
 
 async def _run(pool: Pool) -> float:
@@ -79,8 +80,11 @@ async def _run(pool: Pool) -> float:
 
 
 async def _measure(kills: int) -> Killed:
+    parent = Parent()
+    parent.start()
+    # What workers are forked from is none of them: it is another measurement, bench.random_kills.
     others = set(descendants(os.getpid()))
-    pool = Pool(decision_pool(Configuration()))
+    pool = Pool(decision_pool(Configuration()), parent)
     await pool.start()
     whole_ms, answered_ms = [], []
     whole, workers = _lanes(pool.state()), sorted(_workers(others))
@@ -101,6 +105,8 @@ async def _measure(kills: int) -> Killed:
         answered_ms.append(longest)
         workers = sorted(now)
     await pool.close()
+    assert parent.deaths == 0
+    parent.close()
     return Killed(whole_ms, answered_ms)
 
 

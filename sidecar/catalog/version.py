@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from sidecar.catalog.model import Assignment, Script, Snapshot, VoiceAssignment
+from sidecar.catalog.model import Assignment, Script, VoiceAssignment
 
 VERSION_CHARACTERS: Final = 12
 SORTED_AT_ONCE: Final = 1_000
@@ -35,12 +35,6 @@ def script_version(script: Script) -> str:
     if script.modules is not None:
         content = (*content, sorted(script.modules))
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:VERSION_CHARACTERS]
-
-
-def snapshot_version(snapshot: Snapshot) -> str:
-    """A short hash over everything in a snapshot."""
-    blocks = encoded_assignments(snapshot.routes, snapshot.dids, snapshot.destinations)
-    return version_of(snapshot.scripts.values(), blocks, snapshot.first, snapshot.last)
 
 
 def version_of(

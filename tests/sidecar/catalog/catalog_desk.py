@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Loaded
+from sidecar.catalog.version import encoded_assignments, version_of
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 
 MAIN = "function main(data) { return data }\n"
@@ -36,3 +38,9 @@ class Catalog:
 
 
 ROUTE = "[[route]]\ncustomer = 'acme'\nscript = 'a'\n"
+
+
+def version_made_anew(snapshot: Snapshot) -> str:
+    """The version of all that is in a snapshot: of one that was made of another it has to be the same."""
+    blocks = encoded_assignments(snapshot.routes, snapshot.dids, snapshot.destinations)
+    return version_of(snapshot.scripts.values(), blocks, snapshot.first, snapshot.last)

@@ -12,14 +12,13 @@ from sidecar.catalog.directory import document as document_module
 from sidecar.catalog.directory import loader as directory_module
 from sidecar.catalog.directory.entries import read_table
 from sidecar.catalog.directory.loader import DirectoryLoader
-from sidecar.catalog.version import snapshot_version
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.problem import Severity
 from sidecar.sip_answer import SipAnswer
 from sipio.routing import Direction
-from tests.sidecar.catalog.catalog_desk import MAIN, ROUTE, Catalog
+from tests.sidecar.catalog.catalog_desk import MAIN, ROUTE, Catalog, version_made_anew
 
 
 def test_a_whole_catalog(catalog: Catalog) -> None:
@@ -154,7 +153,7 @@ vars.x = 1
     snapshot = catalog.load().require()
     versions = {name: script.version for name, script in snapshot.scripts.items()}
     assert versions == {"do-not-call": "dfc372249e3a", "ivr": "926cbe91e0f5", "first": "440e6db54bc0"}
-    assert snapshot.version == snapshot_version(snapshot) == "8e31ddc2918b"
+    assert snapshot.version == version_made_anew(snapshot) == "8e31ddc2918b"
 
 
 def test_a_script_without_an_entry_keeps_its_uuid(catalog: Catalog) -> None:

@@ -18,11 +18,11 @@ from sidecar.catalog.entries import (
     ScriptEntry,
 )
 from sidecar.catalog.model import GlobalPriority, Snapshot
-from sidecar.catalog.version import snapshot_version
 from sidecar.configuration.tree import DecisionSection
 from sidecar.kind import Kind
 from sidecar.language.es_module import Prepared, prepare
 from sidecar.sip_answer import SipAnswer
+from tests.sidecar.catalog.catalog_desk import version_made_anew
 
 RULES = Rules(modules=frozenset({"cxC5Server", "cxKV"}))
 MAIN = "function main(data) { return data }\n"
@@ -91,7 +91,7 @@ def test_entries_become_what_the_call_path_reads() -> None:
     assert snapshot.dids["44"].script_id == "a"
     assert snapshot.destinations["100"].customer == "acme"
     assert [one.timeout_ms for one in snapshot.first] == [5]
-    assert snapshot.version == snapshot_version(snapshot)
+    assert snapshot.version == version_made_anew(snapshot)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_a_changed_script_leaves_as_it_was_is_the_same_objects() -> None:
     assert other.destinations is one.destinations
     assert other.last[0] is one.last[0]
     assert [other.scripts[name] is one.scripts[name] for name in "abc"] == [True, False, True]
-    assert other.version == snapshot_version(other) != one.version
+    assert other.version == version_made_anew(other) != one.version
 
 
 def test_a_changed_assignment_leaves_the_others_the_same_objects() -> None:
@@ -224,7 +224,7 @@ def test_what_python_takes_for_the_same_number_is_another_value_to_a_script(valu
     assert after is not None
     assert repr(after.routes["acme", ""].variables) == repr({"on": [value]})
     assert repr(after.first[0].variables) == repr({"on": value})
-    assert after.version == snapshot_version(after)
+    assert after.version == version_made_anew(after)
 
 
 def test_vars_that_nest_too_deeply_are_told_as_often_as_they_are_compiled() -> None:
