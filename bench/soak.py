@@ -14,6 +14,7 @@ import asyncio
 import os
 import signal
 import socket
+import statistics
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ POINTS: Final = 20
 ALLOWED_BYTES: Final = 1_000
 """Left behind by one of anything. A connection that was kept was 47,000, a call 80,000; a thousandth of that is the
 allocator's."""
+READINGS: Final = 20
 CALLS_AT_ONCE: Final = 20
 CALLS_PER_SECOND: Final = 250
 TRANSACTIONS_SECONDS: Final = 34.0
@@ -79,6 +81,15 @@ class Soak:
         """Bytes of the daemon alone, without its workers."""
         fields = Path(f"/proc/{self._process}/statm").read_text().split()
         return int(fields[1]) * os.sysconf("SC_PAGESIZE")
+
+    async def _resident_at_rest(self) -> int:
+        """Bytes for the most of a second: what the allocator gives back comes and goes by some megabytes, and of a
+        moment more or less would be told as 50 for each of 50,000."""
+        found = []
+        for _ in range(READINGS):
+            found.append(self.resident())
+            await asyncio.sleep(1 / READINGS)
+        return statistics.median_low(found)
 
     async def start(self) -> None:
         """Have what asks and calls."""
@@ -165,7 +176,9 @@ class Soak:
             await asyncio.gather(*(some() for _ in range(kind.at_once)))
             if point in (POINTS // 2, POINTS):
                 await asyncio.sleep(kind.settle_seconds)
-            points.append(self.resident())
+                points.append(await self._resident_at_rest())
+            else:
+                points.append(self.resident())
             print(f"  {points[-1] / 1e6:.1f}", end="", flush=True)
         done = each * kind.at_once * POINTS
         left = (points[-1] - points[POINTS // 2 - 1]) / (done / 2)
