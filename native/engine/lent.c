@@ -85,14 +85,17 @@ static JSValue lost_value(JSContext *context, JSValueConst this, int count, JSVa
     return (JSValue){.int32 = engine_of(context)->lost_value, .tag = JS_TAG_BOOL};
 }
 
-static bool append(struct output *output, const struct output *more) {
-    uint8_t *at = output_room(output, more->length);
+/* Adds an element to a list; FAILED with an exception where there is no memory for it. */
+static enum written add(JSContext *context, struct list *list, const struct output *element) {
+    uint8_t *at = output_room(&list->elements, element->length);
     if (at == NULL) {
-        return false;
+        quickjs.JS_ThrowOutOfMemory(context);
+        return FAILED;
     }
-    memcpy(at, more->bytes, more->length);
-    output->length += more->length;
-    return true;
+    memcpy(at, element->bytes, element->length);
+    list->elements.length += element->length;
+    list->count++;
+    return WRITTEN;
 }
 
 static enum written write_call(struct writer *writer, JSValueConst *id_name_arguments) {
@@ -120,9 +123,8 @@ static JSValue add_call(JSContext *context, JSValueConst this, int count, JSValu
     struct writer writer = writer_to(engine, output, bytes_of(arguments[0]));
     enum written outcome = write_call(&writer, arguments + 1);
     size_t bytes = output->length;
-    if (outcome == WRITTEN && !append(&engine->calls.elements, output)) {
-        quickjs.JS_ThrowOutOfMemory(context);
-        outcome = FAILED;
+    if (outcome == WRITTEN) {
+        outcome = add(context, &engine->calls, output);
     }
     engine_end_output(engine);
     if (outcome == FAILED) {
@@ -131,7 +133,6 @@ static JSValue add_call(JSContext *context, JSValueConst this, int count, JSValu
     if (outcome != WRITTEN) {
         return (JSValue){.int32 = -1, .tag = JS_TAG_INT};
     }
-    engine->calls.count++;
     return (JSValue){.float64 = (double)bytes, .tag = JS_TAG_FLOAT64};
 }
 
@@ -153,11 +154,8 @@ static JSValue add_line(JSContext *context, JSValueConst this, int count, JSValu
     if (outcome == WRITTEN) {
         outcome = writer_write_text(&writer, arguments[1]);
     }
-    if (outcome == WRITTEN && append(&engine->lines.elements, output)) {
-        engine->lines.count++;
-    } else if (outcome == WRITTEN) {
-        quickjs.JS_ThrowOutOfMemory(context);
-        outcome = FAILED;
+    if (outcome == WRITTEN) {
+        outcome = add(context, &engine->lines, output);
     }
     engine_end_output(engine);
     return outcome == FAILED ? (JSValue){.tag = JS_TAG_EXCEPTION} : UNDEFINED;

@@ -123,6 +123,16 @@ static bool check_gateways(struct check *check) {
     return true;
 }
 
+/* Whether a key that may stand in a map once does so for the first time; NULL for one that may stand there often. */
+static bool is_first(bool *seen) {
+    if (seen == NULL) {
+        return true;
+    }
+    bool first = !*seen;
+    *seen = true;
+    return first;
+}
+
 static bool check_destination(struct check *check) {
     struct messagepack_head head;
     if (!read_head(&check->walk, &head) || head.kind != MESSAGEPACK_MAP) {
@@ -148,11 +158,8 @@ static bool check_destination(struct check *check) {
         } else {
             right = skip_value(&check->walk);
         }
-        if (!right || (seen != NULL && *seen)) {
+        if (!right || !is_first(seen)) {
             return false;
-        }
-        if (seen != NULL) {
-            *seen = true;
         }
     }
     return true;
@@ -199,11 +206,8 @@ static bool check_routing(struct check *check) {
         } else {
             right = skip_value(&check->walk);
         }
-        if (!right || (seen != NULL && *seen)) {
+        if (!right || !is_first(seen)) {
             return false;
-        }
-        if (seen != NULL) {
-            *seen = true;
         }
     }
     copy_until(check, check->walk.input.at);
