@@ -1,29 +1,14 @@
-"""Routings and results as switches and scripts write them, and nearly so; in bytes as no good encoder writes them.
-
-For a long run by hand, which says how many the checks on bytes took:
-
-    python -m tests.sidecar.hosts.result_grammar 2000000
-"""
+"""Routings and results as switches and scripts write them, and nearly so; in bytes as no good encoder writes them."""
 
 import random
 import struct
-import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
 
-from sidecar._result_check import check, count, look, outline
-from sidecar.header_rules import RuleViolation
 from sidecar.hosts import routing as routing_host
-from sidecar.hosts import routing_result
-from sidecar.operations import records
-from sipio.errors import MalformedMessage
-from sipio.routing import pack_routing, unpack_routing
-from sipio.rpc.raw_routing import read_routing
+from sipio.routing import pack_routing
 
 
 class Pairs(list[tuple[Any, Any]]):
@@ -247,55 +232,83 @@ INTEGERS: Final = (
     *(0, 1, 7, 40312, 5060, -1, 127, 128, 255, 256, 65535, 65536, 2**31, 2**32 - 1, 2**32, -32, -33, -128, -129),
     *(2**53 - 2, 2**53 - 1, 1 - 2**53, -(2**31), 1_760_000_000_000),
 )
+
+
 ODD_INTEGERS: Final = (2**53, -(2**53), 2**63 - 1, 2**64 - 1, -(2**63))
+
+
 FLOATS: Final = (
     *(0.5, 0.0042, 3.0, 0.1, -0.25, 1e-5, 1e-6, 1.5e-6, 123456789.25, 1e14 + 0.5, -0.0, 0.0, 0.123456789),
     *(99999999999999.9, 999999999999999.0, 1e-6 + 1e-9, 4503599627.370497, 0.3, 1.1, 2.675, 4.35, -7.25e-5),
 )
+
+
 ODD_FLOATS: Final = (
     *(1e-7, 0.1 + 0.2, 1 / 3, 1e15, 1e21, 1e20, 1e22, 2.0**53, 2.0**-24, 5e-324, 1.7e308, 0.1234567891, 1e-9),
     *(float("nan"), float("inf"), float("-inf")),
 )
+
+
 TEXTS: Final = (
     *("", "a", "London 1", "20 7946 0123", "PCMA", "192.0.2.1", "caf\xe9", "\u4f60\u597d", "\U0001f600", "x" * 31),
     *("x" * 32, "\t", "a\tb", "\xa0", "\u2027", "\u202a", "\u20ac", "\xc2", "\xe2\xa8", "x" * 255, "y" * 4096),
     *("\xe9" * 4096, "\U000e0001", "\ufeff", "\ufffe", "\U0010ffff", " ", "~", "key", "cli", "9007199254740993"),
 )
+
+
 ODD_TEXTS: Final = (
     *("a\r\nb", "\x00", "\x7f", "\x80", "\x9f", "a\x85", "\u2028", "\u2029", "\xe2\x80\xa8", "\ud800", "a\udfff"),
     *("z" * 4097, "\xe9" * 4097, "\x1f", "\x08", "\x0a"),
 )
+
+
 BOOLEANS: Final = ((True, False), (True, False, None))
+
+
 KEYS: Final = (
     *("name", "host", "cli", "gw", "headers", "remove_headers", "egress_routing", "key", "value", "", "1"),
     *("200", "__proto__", "caf\xe9", "dest_number", "routing", "london", "x" * 40, "rate"),
 )
+
+
 NUMBERS: Final = (
     *(None, "", "442079460100", "+4420", "anonymous", "1#*", "(0)1/2", "x" * 128, "442079460100", "442079460100"),
     *(4420, 0, -5, 2**53 - 1, "%20"),
 )
+
+
 ODD_NUMBERS: Final = (
     *("a;b", "a?b", "a@b", "020 7946 0123", "x" * 129, "\xe9", 2**53, 4420.0, True, "a b", "\ud800"),
     *("020 7946 0123", "a;b", "a@b"),
 )
+
+
 NAMES: Final = (
     *("X-Account", "X-A", "P-Asserted-Identity", "record-routes", "k", "s", "S", "x", "x" * 128, "X-1.!%*_+`'~-"),
     *("toX", "vi", "X-Account", "X-Account", "X-Tag", "Subject", "X-Rate", "Diversion", "cseqs", "froms", "tx"),
 )
+
+
 ODD_NAMES: Final = (
     *("Via", "v", "V", "Contact", "m", "M", "to", "T", "From", "F", "c", "C", "Content-Type", "CONTENT-LENGTH", "l"),
     *("L", "Route", "Record-Route", "Call-ID", "I", "i", "CSeq", "Max-Forwards", "", "a b", "caf\xe9", "X:", "x" * 129),
     *("X-\x00", "\ud800", "f", "t"),
 )
+
+
 ODD_VALUES: Final[tuple[Any, ...]] = (
     b"", b"bin", b"\xff" * 300, msgspec.msgpack.Ext(5, b"x"), msgspec.msgpack.Ext(-1, b"\0\0\0\1"),
     msgspec.msgpack.Ext(1, b"12345678901234567"), [[[[[[[[[[[[]]]]]]]]]]]],
 )  # fmt: skip
+
+
 BYTES: Final = (
     *(0x00, 0x01, 0x7F, 0x80, 0x81, 0x82, 0x8F, 0x90, 0x91, 0x9F, 0xA0, 0xA1, 0xA3, 0xBF, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4),
     *(0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCC, 0xCF, 0xD0, 0xD3, 0xD4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF),
     *(0xE0, 0xED, 0xF4, 0xFF, 0x0A, 0x0D, 0x20, 0x41),
 )
+
+
 LAYOUTS: Final = (
     ("account", "cli", "dest_number", "egress_routing")[1:],
     ("", "cli", "dest_number", "", "egress_routing"),
@@ -304,7 +317,11 @@ LAYOUTS: Final = (
     ("egress_routing", ""),
     ("dest_number",),
 )
+
+
 LAYOUTS_LEFT: Final = tuple(layout for layout in LAYOUTS if "headers" not in layout)
+
+
 RESULT_LAYOUTS: Final = (
     ("routing", "headers", "remove_headers"),
     ("routing", "headers", "remove_headers"),
@@ -316,148 +333,13 @@ RESULT_LAYOUTS: Final = (
     ("reject",),
     ("headers",),
 )
+
+
 ROUTINGS: Final[tuple[dict[str, Any], ...]] = (
     {"egress_routing": []},
     {"cli": "020 7946 0123", "dest_number": "a;b", "egress_routing": [{"gw": {"1": {"cli": "a@b"}}}]},
     {"cli": 4420, "dest_number": None},
 )
+
+
 GIVEN: Final = tuple(routing_host.initial_state(pack_routing(routing)) for routing in ROUTINGS)
-
-
-SORTED: Final = msgspec.msgpack.Encoder(order="deterministic")
-"""Equal bytes for equal values only: for 1, 1.0 and true others."""
-
-
-def compare_result(packed: bytes, before: routing_host.RoutingState) -> bool:
-    """Whether the check on bytes takes a result. Raises AssertionError where it differs from the one in Python."""
-    given = before.given
-    assert given is not None
-    sound = check(packed, given.cli, given.dest_number)
-    if sound is None:
-        return False
-    routing, added, removed = sound
-    try:
-        after = routing_result.read_any_result(packed, before)
-    except RuleViolation as error:
-        raise AssertionError(f"taken, and refused: {error}") from error
-    assert isinstance(after, routing_host.RoutingState), "taken, and a rejection"
-    decoded = unpack_routing(Raw(routing))
-    assert SORTED.encode(decoded) == SORTED.encode(unpack_routing(after.routing)), "another routing"
-    assert (added, removed) == (after.headers.add, after.headers.remove), "other header changes"
-    assert not after.unread
-    return True
-
-
-def compare_routing(packed: bytes) -> bool:
-    """Whether the check on bytes takes a switch's routing. Raises AssertionError as `compare_result` does."""
-    raw = Raw(packed)
-    seen = look(raw)
-    if seen is None:
-        return False
-    destinations, wide, has_changes, cli, dest_number = seen
-    try:
-        routing, decoded = read_routing(raw, "routing")
-    except MalformedMessage as error:
-        raise AssertionError(f"taken, and refused: {error}") from error
-    listed = decoded.get("egress_routing")
-    assert destinations == (len(listed) if listed else 0)
-    assert (cli, dest_number) == (decoded.get("cli"), decoded.get("dest_number"))
-    assert has_changes == bool(decoded.get("headers") or decoded.get("remove_headers"))
-    # A value that a later one of the same key hides is wide all the same.
-    assert wide >= any(routing_result._is_wide(value) for *_, value in routing_result._scalars(decoded))
-    assert msgspec.msgpack.encode(unpack_routing(routing)) == msgspec.msgpack.encode(decoded)
-    try:
-        state = routing_host.any_initial_state(raw)
-    except RuleViolation as error:
-        raise AssertionError(f"taken, and refused: {error}") from error
-    assert state.given is not None
-    assert bytes(state.given.packed) == msgspec.msgpack.encode(decoded), "a script is given another"
-    assert state.given.destinations == destinations
-    assert state.headers == routing_host.initial_state(raw).headers
-    assert bool(state.headers.add or state.headers.remove) == has_changes
-    return True
-
-
-def compare_outline(packed: bytes) -> bool:
-    """Whether the outline on bytes is made of a routing. Raises AssertionError as `compare_result` does."""
-    found = outline(packed)
-    if found is None:
-        return False
-    try:
-        unpack_routing(Raw(packed))
-    except (msgspec.MsgspecError, ValueError, TypeError):
-        return True  # what it does not tell cannot be read
-    *wanted, added, removed = records._outline_of_any(Raw(packed))
-    assert list(found[:5]) == wanted
-    for bytes_found, bytes_wanted in ((found[5], added), (found[6], removed)):
-        if bytes_found is None:
-            assert bytes_wanted is None
-        else:
-            assert bytes_wanted is not None
-            assert msgspec.msgpack.encode(msgspec.msgpack.decode(bytes_found)) == bytes_wanted
-    return True
-
-
-def compare_count(packed: bytes) -> bool:
-    """Whether the values of some MessagePack are counted. Raises AssertionError where it is another number."""
-    try:
-        found = count(packed)
-    except ValueError:
-        return False
-    try:
-        tree = msgspec.msgpack.decode(packed)
-    except (msgspec.MsgspecError, ValueError, TypeError):
-        return True  # keys that cannot be hashed, text that is not UTF-8
-    values, waiting = 0, [tree]
-    while waiting:
-        one = waiting.pop()
-        if type(one) in (dict, list):
-            values += len(one)
-            waiting += one.values() if type(one) is dict else one
-            waiting += [key for key in one if type(key) is tuple] if type(one) is dict else []
-        elif type(one) is tuple:
-            values += len(one)
-            waiting += one
-    assert found >= values  # a key that comes twice counts twice
-    return True
-
-
-def compare_one(grammar: Grammar) -> tuple[str, bool, bytes]:
-    """Make one case of any sort and compare; which sort, whether it was taken, and its bytes."""
-    sort = grammar.one_of(("result", "result", "routing", "outline", "count"))
-    tree = grammar.result() if sort in ("result", "count") else grammar.routing()
-    packed = grammar.damaged(grammar.packed(tree))
-    try:
-        if sort == "result":
-            taken = compare_result(packed, grammar.one_of(GIVEN))
-        else:
-            taken = {"routing": compare_routing, "outline": compare_outline, "count": compare_count}[sort](packed)
-    except AssertionError as error:
-        raise AssertionError(f"{sort} {packed!r}: {error}") from error
-    return sort, taken, packed
-
-
-def main(cases: int, seed: int) -> None:
-    """Compare so many cases and say what they were."""
-    source = random.Random(seed)  # noqa: S311 - cases, not secrets
-    grammars = [Grammar(source, odd) for odd in (0.0, 0.005, 0.02, 0.1)]
-    tally: Counter[tuple[str, bool]] = Counter()
-    failures = 0
-    began = time.monotonic()
-    for number in range(cases):
-        try:
-            sort, taken, _ = compare_one(grammars[number % len(grammars)])
-        except AssertionError as error:
-            failures += 1
-            print(error, flush=True)  # noqa: T201 - a tool
-            if failures == 10:
-                break
-            continue
-        tally[sort, taken] += 1
-        if number % 100_000 == 99_999:
-            print(f"{number + 1} cases in {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201 - a tool
-    print(f"seed {seed}: {cases} cases, {failures} failures, {time.monotonic() - began:.0f} s, {dict(tally)}")  # noqa: T201 - a tool
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns())

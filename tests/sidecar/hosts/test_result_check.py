@@ -18,7 +18,7 @@ from sidecar.operations import records
 from sipio.errors import MalformedMessage
 from sipio.routing import pack_routing, unpack_routing
 from sipio.rpc.raw_routing import read_routing
-from tests.sidecar.hosts import result_grammar
+from tests.sidecar.hosts import result_comparison, result_grammar
 from tests.sidecar.hosts.result_grammar import Grammar
 
 PACK = msgspec.msgpack.encode
@@ -82,7 +82,7 @@ def test_an_ordinary_result_is_taken_and_its_header_values_are_text() -> None:
 )
 def test_what_is_less_ordinary_and_right_is_taken(routing: dict[str, Any]) -> None:
     assert sound(routing) is not None
-    assert result_grammar.compare_result(PACK({"routing": routing}), NOTHING)
+    assert result_comparison.compare_result(PACK({"routing": routing}), NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_every_byte_of_a_result_may_be_any_other() -> None:
     for at in range(len(packed)):
         for byte in result_grammar.BYTES:
             damaged = packed[:at] + bytes((byte,)) + packed[at + 1 :]
-            result_grammar.compare_result(damaged, NOTHING)
+            result_comparison.compare_result(damaged, NOTHING)
 
 
 def test_every_byte_of_a_routing_may_be_any_other() -> None:
@@ -166,9 +166,9 @@ def test_every_byte_of_a_routing_may_be_any_other() -> None:
     for at in range(len(packed)):
         for byte in result_grammar.BYTES:
             damaged = packed[:at] + bytes((byte,)) + packed[at + 1 :]
-            result_grammar.compare_routing(damaged)
-            result_grammar.compare_outline(damaged)
-            result_grammar.compare_count(damaged)
+            result_comparison.compare_routing(damaged)
+            result_comparison.compare_outline(damaged)
+            result_comparison.compare_count(damaged)
 
 
 @pytest.mark.parametrize("nest", [b"\x91", b"\x81\xa0", b"\xdd\x00\x00\x00\x01"])
@@ -256,23 +256,23 @@ def test_rates_are_written_without_python() -> None:
 
 @given(st.randoms(use_true_random=False), st.sampled_from([0.0, 0.02, 0.2]))
 def test_results_and_routings_of_a_grammar_are_the_same_in_both(source: random.Random, odd: float) -> None:
-    result_grammar.compare_one(Grammar(source, odd))
+    result_comparison.compare_one(Grammar(source, odd))
 
 
 def test_ordinary_results_of_the_grammar_are_mostly_taken() -> None:
     grammar = Grammar(random.Random(1), 0.0)  # noqa: S311 - cases, not secrets
     results = [grammar.packed(grammar.result()) for _ in range(500)]
     with_routing = [value for value in results if b"\xa7routing" in value[:30] and b"\xaeegress_routing" in value]
-    taken = sum(result_grammar.compare_result(value, NOTHING) for value in with_routing)
+    taken = sum(result_comparison.compare_result(value, NOTHING) for value in with_routing)
     assert taken > len(with_routing) / 2
 
 
 @given(st.binary(max_size=64))
 def test_any_bytes_are_taken_by_both_or_left(packed: bytes) -> None:
-    result_grammar.compare_result(packed, NOTHING)
-    result_grammar.compare_routing(packed)
-    result_grammar.compare_outline(packed)
-    result_grammar.compare_count(packed)
+    result_comparison.compare_result(packed, NOTHING)
+    result_comparison.compare_routing(packed)
+    result_comparison.compare_outline(packed)
+    result_comparison.compare_count(packed)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_any_bytes_are_taken_by_both_or_left(packed: bytes) -> None:
     ],
 )
 def test_routings_that_were_once_seen_in_two_ways(packed: bytes) -> None:
-    result_grammar.compare_routing(packed)
+    result_comparison.compare_routing(packed)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_routings_that_were_once_seen_in_two_ways(packed: bytes) -> None:
     ],
 )
 def test_a_switch_s_routing_is_seen_as_it_is_read(routing: dict[str, Any], taken: bool) -> None:
-    assert result_grammar.compare_routing(PACK(routing)) is taken
+    assert result_comparison.compare_routing(PACK(routing)) is taken
 
 
 def test_what_is_seen_of_a_switch_s_routing() -> None:
