@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 GRANULE: Final = 256
 """What a place begins and ends at a multiple of: images are of some 12 kB."""
 GIVEN_BACK_BYTES: Final = 1 << 20
-"""Free stretches from here on go back to the kernel, looked for each time that so much has become free."""
+"""Free stretches from here on go back to the kernel, looked for each time that so much lies free in parts."""
 
 
 class Place(NamedTuple):
@@ -82,7 +82,7 @@ class ImageStore:
     what overtakes it: of a worker that dies, whatever it was at, the last that the daemon was told of a run is whole.
     """
 
-    __slots__ = ("_extents", "_given_up", "_memory", "_settled_bytes", "_touched", "_view")
+    __slots__ = ("_extents", "_given_up", "_memory", "_ready", "_ready_bytes", "_touched", "_used", "_view")
 
     def __init__(self, descriptor: int, size: int) -> None:
         """``descriptor`` is that of a file of so many bytes. Raises OSError where it cannot be mapped."""
@@ -90,17 +90,30 @@ class ImageStore:
         self._view = memoryview(self._memory) if self._memory is not None else memoryview(b"")
         self._extents = Extents(size)
         self._given_up: list[Place] = []
-        self._settled_bytes = 0
-        """Become free since free stretches were looked for."""
+        self._ready: dict[int, list[int]] = {}
+        """Offsets of free parts by their size that were not joined to their neighbours: most images are as large as
+        one before."""
+        self._ready_bytes = 0
+        self._used = 0
         self._touched = 0
         """Nothing has been written behind it."""
 
     def place(self, size: int) -> Place | None:
         """A place for an image of so many bytes; None where there is none."""
-        offset = self._extents.take(size)
+        whole = _whole(size)
+        ready = self._ready.get(whole)
+        if ready:
+            self._ready_bytes -= whole
+            self._used += whole
+            return Place(ready.pop(), size)
+        offset = self._extents.take(whole)
+        if offset is None and self._ready_bytes:
+            self._join()
+            offset = self._extents.take(whole)
         if offset is None:
             return None
-        self._touched = max(self._touched, offset + size)
+        self._touched = max(self._touched, offset + whole)
+        self._used += whole
         return Place(offset, size)
 
     def at(self, place: Place) -> memoryview:
@@ -113,13 +126,27 @@ class ImageStore:
 
     def settle(self) -> None:
         """What was given up is free: the daemon has been told."""
-        for place in self._given_up:
-            self._extents.give(*place)
-            self._settled_bytes += place.size
+        if not self._given_up:
+            return
+        for offset, size in self._given_up:
+            whole = _whole(size)
+            self._ready.setdefault(whole, []).append(offset)
+            self._ready_bytes += whole
+            self._used -= whole
         self._given_up.clear()
-        if self._settled_bytes >= GIVEN_BACK_BYTES:
-            self._settled_bytes = 0
-            self._give_back()
+        if self._ready_bytes >= GIVEN_BACK_BYTES:
+            self._join()
+            # To take a page anew costs as much as writing it, so some stay for the images to come.
+            if self._touched - self._used > GIVEN_BACK_BYTES + self._used // 2:
+                self._give_back()
+
+    def _join(self) -> None:
+        """Join what is free with what is free beside it."""
+        for whole, offsets in self._ready.items():
+            for offset in offsets:
+                self._extents.give(offset, whole)
+        self._ready.clear()
+        self._ready_bytes = 0
 
     def _give_back(self) -> None:
         memory, page = self._memory, mmap.PAGESIZE

@@ -11,14 +11,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from sandbox import link
 from sandbox.fair_queue import FairQueue
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import SLOW_NICENESS
 from sandbox.program import Program
-from sandbox.resuming import Resuming
 from sandbox.run import Run
 from sandbox.seating import Seating
 from sandbox.slow_lane import SlowLane
@@ -34,6 +33,15 @@ EXTRA_WORKERS: Final = 6
 there are slow ones may be stuck."""
 
 
+class RunsThatGoOn(Protocol):
+    """See `sandbox.resuming`."""
+
+    @property
+    def busy(self) -> bool: ...
+    def add(self, run: Run) -> None: ...
+    def retry(self) -> None: ...
+
+
 class Lanes:
     """The workers by what they are for, and the runs that wait for one."""
 
@@ -41,10 +49,10 @@ class Lanes:
         self, seating: Seating, slow_workers: int, most_suspended: int, worker_wanted: Callable[[Lane], None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._seating = seating
+        self.seating = seating
         self._slow_workers = slow_workers
         self._most_suspended = most_suspended
-        self._worker_wanted = worker_wanted
+        self.worker_wanted = worker_wanted
         self._homeless = FairQueue()
         self._slow = SlowLane(Lane.SLOW, SLOW_SECONDS)
         self._stuck = SlowLane(Lane.STUCK, STUCK_SECONDS)
@@ -55,13 +63,12 @@ class Lanes:
         self.spare: PooledWorker | None = None
         self.moved = 0
         self.begun_again = 0
-        self.resumed = 0
-        self.resuming: Resuming | None = None
-        """Takes runs that can go on from where they waited; whoever knows all workers puts it here."""
+        self.resuming: RunsThatGoOn | None = None
+        """Takes those that can go on from where they waited; whoever knows all workers puts it here."""
 
     def fast(self) -> list[PooledWorker]:
         """Every worker in the fast lane."""
-        return [*self._seating.seated(), *self.extras]
+        return [*self.seating.seated(), *self.extras]
 
     def slow(self) -> list[PooledWorker]:
         """The workers of slow programs."""
@@ -84,14 +91,14 @@ class Lanes:
             self._place_fast(run, now)
 
     def _place_fast(self, run: Run, now: float) -> None:
-        seating = self._seating
+        seating = self.seating
         if run.series[0] in self._proven or seating.by_customer:
             best = seating.choose(run, self.extras, now)
         else:
             best = seating.choose_for_unproven(self.extras)
         if best is None:
             if seating.grow(now) and self.spare is None:
-                self._worker_wanted(Lane.SPARE)
+                self.worker_wanted(Lane.SPARE)
             best = self.promote_spare()
         if best is None:
             self._homeless.append(run)
@@ -110,7 +117,7 @@ class Lanes:
         if lane is self._stuck and not lane.workers and not lane.starting:
             # Most daemons never see such a program.
             lane.starting += 1
-            self._worker_wanted(Lane.STUCK)
+            self.worker_wanted(Lane.STUCK)
 
     def _is_condemned(self, key: str) -> bool:
         """Whether a run of this program is in a worker that was taken out of the others' way."""
@@ -126,20 +133,20 @@ class Lanes:
 
     def send(self, worker: PooledWorker, run: Run) -> None:
         """Give a run to a worker, which is told its program first where it does not know it."""
-        self._enter(worker, run)
+        self.enter(worker, run)
         invocation = run.invocation
         run.seed = random.getrandbits(64) if invocation.seed is None else invocation.seed
         run.clock = time.time() * 1000 if invocation.clock is None else invocation.clock
         worker.process.begin(run.id, invocation, run.deadline, run.seed, run.clock)
 
-    def _enter(self, worker: PooledWorker, run: Run) -> None:
+    def enter(self, worker: PooledWorker, run: Run) -> None:
         """Put a run into a worker's books, which is told its program where it does not know it."""
         self._last_id += 1
         run.id = worker.last_sent = self._last_id
         run.worker = worker
         worker.outstanding[run.id] = run
         invocation = run.invocation
-        if self._seating.by_customer:
+        if self.seating.by_customer:
             worker.customers[invocation.customer] += 1
         program = invocation.program
         if program.key not in worker.known:
@@ -226,54 +233,27 @@ class Lanes:
             run.recorder.begin()
         self.move(run, now)
 
-    # ---- runs that go on elsewhere: see sandbox.resuming ----
-
-    @property
-    def by_customer(self) -> bool:
-        """Whether each customer has workers of its own."""
-        return self._seating.by_customer
-
-    def home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
-        """The worker of a generation to which a run that waits goes, as a new one would."""
-        key = run.series[0]
+    def slow_worker(self, key: str, generation: int, now: float) -> PooledWorker | None:
+        """Of a slow program's workers that of a generation in which the fewest wait; None where there is none."""
         for lane in (self._stuck, self._slow):
             if lane.has(key, now):
                 like = [worker for worker in lane.workers if worker.process.generation == generation]
                 if like:
                     return min(like, key=lambda worker: (worker.lost, worker.suspended))
-        best = self._seating.choose_for_resumed(run, generation, self.extras, now)
-        if best is None and self.spare is not None and self.spare.process.generation == generation:
-            self._seating.grow(now)
-            best = self.promote_spare()
-        return best
+        return None
 
-    def want(self, generation: int, now: float) -> None:
-        """Have a worker started, of this generation, which is the current one."""
-        grown, spare = self._seating.grow(now), self.spare
-        if spare is not None and spare.process.generation != generation:
-            # Of use to nobody whose worker dies from now on.
-            self.spare = None
+    def renew_spare(self) -> None:
+        """Have another spare in the place of the one that there is."""
+        spare, self.spare = self.spare, None
+        if spare is not None:
             spare.lane = Lane.LEAVING
             self.feed(spare)
-            self._worker_wanted(Lane.SPARE)
-        elif grown and spare is None:
-            self._worker_wanted(Lane.SPARE)
-
-    def resume(self, worker: PooledWorker, run: Run, image: bytes, now: float) -> None:
-        """Have a run go on from its image, with the answers that it has not taken yet."""
-        suspension = run.suspension
-        assert suspension is not None  # noqa: S101 - it waits
-        if run.recorder is not None:
-            run.recorder.turn_lost()
-        self._enter(worker, run)
-        worker.suspend(run)
-        worker.process.resume(run.id, run.invocation, run.deadline, suspension, image, now)
-        self.resumed += 1
+            self.worker_wanted(Lane.SPARE)
 
     @property
     def has_empty(self) -> bool:
         """Whether a place among the fast workers has none."""
-        return self._seating.has_empty
+        return self.seating.has_empty
 
     def house(self) -> None:
         """Let spares take up what found no worker."""
@@ -302,7 +282,7 @@ class Lanes:
     def mark_stuck(self, run: Run) -> None:
         """Let a run's program run apart for a while, or keep its customer from the workers of others."""
         now = self._loop.time()
-        self._seating.mark_harmful(run.invocation.customer, now)
+        self.seating.mark_harmful(run.invocation.customer, now)
         if self._slow_workers:
             self._stuck.mark(run.invocation.program.key, now)
 
@@ -318,7 +298,7 @@ class Lanes:
 
     def shared_workers(self) -> int:
         """Workers that are to be one customer's and have runs of several."""
-        return self._seating.shared()
+        return self.seating.shared()
 
     def forget(self, kept: set[str]) -> None:
         """Keep what was seen of these programs only."""
@@ -335,8 +315,8 @@ class Lanes:
         elif lane is Lane.STUCK:
             self._stuck.starting -= 1
             self._join(self._stuck, worker)
-        elif self._seating.has_empty:
-            self._seating.seat(worker)
+        elif self.seating.has_empty:
+            self.seating.seat(worker)
             self.house()
         elif self.spare is None:
             worker.lane = Lane.SPARE
@@ -354,11 +334,11 @@ class Lanes:
         if lane is self._stuck:
             for _ in range(self._slow_workers - len(lane.workers) - lane.starting):
                 lane.starting += 1
-                self._worker_wanted(Lane.STUCK)
+                self.worker_wanted(Lane.STUCK)
 
     def start_failed(self) -> None:
         """Take note that the machine could not start a worker: those that there are have to do."""
-        self._seating.start_failed(self._loop.time())
+        self.seating.start_failed(self._loop.time())
         self.house()
 
     def promote_spare(self) -> PooledWorker | None:
@@ -366,15 +346,15 @@ class Lanes:
         spare = self.spare
         if spare is None:
             return None
-        if self._seating.has_empty:
-            self._seating.seat(spare)
+        if self.seating.has_empty:
+            self.seating.seat(spare)
         elif len(self.extras) < EXTRA_WORKERS:
             spare.lane = Lane.FAST
             self.extras.append(spare)
         else:
             return None
         self.spare = None
-        self._worker_wanted(Lane.SPARE)
+        self.worker_wanted(Lane.SPARE)
         return spare
 
     def condemn(self, worker: PooledWorker) -> bool:
@@ -387,25 +367,25 @@ class Lanes:
         stuck.workers.append(worker)
         spare = self.spare
         if spare is None:
-            self._worker_wanted(Lane.SLOW)
+            self.worker_wanted(Lane.SLOW)
         else:
             self.spare = None
             spare.process.lower_priority(SLOW_NICENESS)
             self._join(self._slow, spare)
-            self._worker_wanted(Lane.SPARE)
+            self.worker_wanted(Lane.SPARE)
             self.feed(spare)
         return True
 
     def _extras_wanted(self) -> int:
         """As many as are held, so that what waits and what nobody knows yet need not share the one that is left."""
         held = sum(worker.held for worker in self.fast())
-        alone = len(self._seating.seated()) == 1 and not self._seating.by_customer
+        alone = len(self.seating.seated()) == 1 and not self.seating.by_customer
         return min(EXTRA_WORKERS, held + alone) if held else 0
 
     def stand_in(self) -> None:
         """Let the spare stand in beside held workers, where more of those are than stand in already."""
         # A customer's worker is not given up for a while to another, who would share it.
-        if not self._seating.by_customer and len(self.extras) < self._extras_wanted():
+        if not self.seating.by_customer and len(self.extras) < self._extras_wanted():
             self.promote_spare()
 
     def release(self, worker: PooledWorker) -> None:
@@ -426,12 +406,12 @@ class Lanes:
         """Take a worker out of its lane. The lane for which one is wanted that is not on its way."""
         lane = worker.lane
         if worker.slot is not None:
-            self._seating.unseat(worker)
+            self.seating.unseat(worker)
             if self.extras:
                 # One that stood in takes the place, and what it has warm with it.
                 extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
                 self.extras.remove(extra)
-                self._seating.seat(extra)
+                self.seating.seat(extra)
                 self._dismiss_extra()
                 return None
             return Lane.SPARE if self.promote_spare() is None else None

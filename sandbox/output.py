@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from sandbox.link import packer
@@ -28,7 +28,7 @@ class Output:
         self._bytes = 0
         self._oldest = 0.0
 
-    def add(self, message: Sequence[Any]) -> None:
+    def add(self, message: list[Any]) -> None:
         """Send a message soon: with the next flush, or now where much or old output waits."""
         packed = self._packer.pack(message)
         now = time.monotonic()

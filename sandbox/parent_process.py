@@ -18,11 +18,11 @@ from typing import Final
 
 from sandbox import boot, confinement, engine, link
 from sandbox.clone import fork_sibling
+from sandbox.engines import warm_up
 from sandbox.errors import ConfinementRefused
 from sandbox.intl import library
 from sandbox.order import DESCRIPTORS, ORDER_BYTES, Order, read_order
 from sandbox.shared_page import PAGE_BYTES, PID
-from sandbox.worker import warm_up
 
 NAME: Final = "worker-parent"
 """As `ps -o comm` shows it."""

@@ -174,7 +174,7 @@ class Pool:
             deaths=dict(self._supervisor.deaths),
             moved=lanes.moved,
             begun_again=lanes.begun_again,
-            resumed=lanes.resumed,
+            resumed=self._supervisor.resumed,
             shared=lanes.shared_workers(),
             refused=self._refused,
         )

@@ -9,11 +9,13 @@ as after a breakout.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Container, Iterable
-from typing import Final, Protocol
+from typing import Final
 
+from sandbox.lanes import Lanes
 from sandbox.outcome import Crashed, Outcome
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.run import Run
+from sandbox.suspension import Suspension
 
 SLICE_RUNS: Final = 64
 SLICE_BYTES: Final = 4_000_000
@@ -25,33 +27,12 @@ _LAST: Final = (Lane.SPARE, Lane.FAST, Lane.SLOW, Lane.STUCK, Lane.LEAVING)
 """In which order those are taken that a new run would not go to."""
 
 
-class Homes(Protocol):
-    """Where runs go; see `sandbox.lanes`."""
-
-    def home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
-        """The worker that a new run would go to, of this generation."""
-        ...
-
-    def want(self, generation: int, now: float) -> None:
-        """Have a worker started, of this generation, which is the current one."""
-        ...
-
-    def resume(self, worker: PooledWorker, run: Run, image: bytes, now: float) -> None:
-        """Send a run there."""
-        ...
-
-    @property
-    def by_customer(self) -> bool:
-        """Whether each customer has workers of its own."""
-        ...
-
-
 class Resuming:
     """The queue of these runs."""
 
     def __init__(
         self,
-        homes: Homes,
+        lanes: Lanes,
         workers: Callable[[], Iterable[PooledWorker]],
         generation: Callable[[], int],
         suspected: Container[int],
@@ -59,7 +40,7 @@ class Resuming:
     ) -> None:
         """``generation`` gives that of the parent that forks now; ``suspected`` are those whose layout a script may
         know."""
-        self._homes = homes
+        self._lanes = lanes
         self._workers = workers
         self._generation = generation
         self._suspected = suspected
@@ -69,6 +50,7 @@ class Resuming:
         self._stranded: deque[Run] = deque()
         """Those that wait for a worker to be started."""
         self._step_handle: asyncio.Handle | None = None
+        self.resumed = 0
 
     @property
     def busy(self) -> bool:
@@ -132,10 +114,10 @@ class Resuming:
         if suspension is None:
             return 0  # it is over
         generation = suspension.generation
-        worker = self._homes.home(run, generation, now)
+        worker = self._home(run, generation, now)
         if worker is None and generation == self._generation():
             self._stranded.append(run)
-            self._homes.want(generation, now)
+            self._want(generation, now)
             return 0
         worker = worker or self._any_left(run, generation)
         if worker is None:
@@ -147,12 +129,41 @@ class Resuming:
         if image is None:
             self._conclude(run, Crashed("its worker died, and its memory cannot be read"))
             return 0
-        self._homes.resume(worker, run, image, now)
+        self._resume(worker, run, suspension, image, now)
         return len(image)
+
+    def _home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
+        """The worker of a generation to which a new run would go."""
+        lanes = self._lanes
+        slow = lanes.slow_worker(run.series[0], generation, now)
+        best = slow or lanes.seating.choose_for_resumed(run, generation, lanes.extras, now)
+        if best is None and lanes.spare is not None and lanes.spare.process.generation == generation:
+            lanes.seating.grow(now)
+            best = lanes.promote_spare()
+        return best
+
+    def _want(self, generation: int, now: float) -> None:
+        """Have a worker started, of this generation, which is the current one."""
+        lanes = self._lanes
+        grown = lanes.seating.grow(now)
+        if lanes.spare is not None and lanes.spare.process.generation != generation:
+            # Of use to nobody whose worker dies from now on.
+            lanes.renew_spare()
+        elif grown and lanes.spare is None:
+            lanes.worker_wanted(Lane.SPARE)
+
+    def _resume(self, worker: PooledWorker, run: Run, suspension: Suspension, image: bytes, now: float) -> None:
+        """Have a run go on from its image, with the answers that it has not taken yet."""
+        if run.recorder is not None:
+            run.recorder.turn_lost()
+        self._lanes.enter(worker, run)
+        worker.suspend(run)
+        worker.process.resume(run.id, run.invocation, run.deadline, suspension, image, now)
+        self.resumed += 1
 
     def _any_left(self, run: Run, generation: int) -> PooledWorker | None:
         own = {run.invocation.customer}
-        alone = self._homes.by_customer and generation in self._suspected
+        alone = self._lanes.seating.by_customer and generation in self._suspected
         left = [
             worker
             for worker in self._workers()

@@ -92,6 +92,11 @@ class Supervisor:
         self.started = 0
         self.deaths: dict[str, int] = {}
 
+    @property
+    def resumed(self) -> int:
+        """How many runs went on in another worker."""
+        return self._resuming.resumed
+
     # ---- starting and ending ----
 
     async def start(self, lane: Lane) -> None:

@@ -2,11 +2,17 @@
 
 import heapq
 from dataclasses import dataclass
+from typing import Final
 
 from sandbox.engine import LoadedProgram
-from sandbox.image_store import Place
-from sandbox.link import Pace
+from sandbox.image_store import ImageStore, Place
+from sandbox.link import PACES, Pace, ResumeMessage, RunMessage, interrupted_early
 from sandbox.program import Program
+
+SPENT_SHARE: Final = 0.6
+"""Share of the worker's memory: waiting runs that hold more ask for a worker beside this one for those to come."""
+FULL_SHARE: Final = 0.8
+"""Share of the worker's memory that waiting runs may hold: what is over serves those that run."""
 
 
 @dataclass(slots=True)
@@ -47,6 +53,50 @@ class BegunRun:
     waits_since: float = 0.0
     """When its last turn ended."""
 
+    @classmethod
+    def begin(
+        cls, asked: RunMessage, program: Program, loaded: LoadedProgram, started: float, kill_seconds: float
+    ) -> "BegunRun":
+        """One that begins here."""
+        return cls(
+            asked.run_id,
+            asked.run_id,
+            program,
+            loaded,
+            asked.customer,
+            asked.jobs,
+            asked.cpu_seconds,
+            asked.turn_cpu_seconds,
+            kill_seconds,
+            started,
+            _stops_at(asked.deadline, started),
+            asked.clock,
+            PACES[asked.pace],
+        )
+
+    @classmethod
+    def resume(cls, asked: ResumeMessage, program: Program, now: float, kill_seconds: float) -> "BegunRun":
+        """One that waited in another worker, and has no place here yet."""
+        return cls(
+            asked.run_id,
+            asked.origin,
+            program,
+            None,
+            asked.customer,
+            asked.jobs,
+            asked.cpu_left,
+            asked.turn_cpu_seconds,
+            kill_seconds,
+            asked.started,
+            _stops_at(asked.deadline, asked.started),
+            asked.clock,
+            PACES[asked.pace],
+            number=asked.number,
+            settled=asked.settled,
+            waited=asked.waited,
+            waits_since=now,
+        )
+
     @property
     def series(self) -> tuple[str, str]:
         """The program and the customer, whose runs share what memory the program may have."""
@@ -63,12 +113,18 @@ class BegunRun:
         return f"{self.customer}\0{self.program.key}\0{self.origin}\0{self.number}".encode("utf-8", "surrogatepass")
 
 
+def _stops_at(deadline: float, started: float) -> float:
+    return deadline - interrupted_early(deadline - started)
+
+
 class SuspendedRuns:
     """Runs that wait, when their timers are due, and the memory that they hold."""
 
-    __slots__ = ("_bytes", "_due", "_runs", "image_bytes")
+    __slots__ = ("_bytes", "_due", "_memory_bytes", "_runs", "_store", "image_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, store: ImageStore, memory_bytes: int) -> None:
+        self._store = store
+        self._memory_bytes = memory_bytes
         self._runs: dict[int, BegunRun] = {}
         self._due: list[tuple[float, int]] = []
         """A heap. What is in it of runs that wait no longer, or wait anew, goes when its time comes."""
@@ -76,9 +132,26 @@ class SuspendedRuns:
         self.image_bytes = 0
         """What all of them hold."""
 
-    def bytes_of(self, series: tuple[str, str]) -> int:
-        """What the waiting runs of a program for a customer hold together."""
-        return self._bytes.get(series, 0)
+    @property
+    def room(self) -> int:
+        """Bytes that one more image may have, whoever's it is."""
+        return max(0, int(self._memory_bytes * FULL_SHARE) - self.image_bytes)
+
+    def room_for(self, run: BegunRun) -> int:
+        """Bytes that the image of a run that does not wait may have."""
+        if not run.program.shared_memory:
+            return self.room
+        return max(0, min(self.room, run.program.memory_bytes - self._bytes.get(run.series, 0)))
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether runs to come are better off in another worker."""
+        return self.image_bytes > self._memory_bytes * SPENT_SHARE
+
+    def give_up(self, run: BegunRun) -> None:
+        """Let a run's place be free once the daemon knows what follows it."""
+        if run.place is not None:
+            self._store.give_up(run.place)
 
     def add(self, run: BegunRun, due: float | None) -> None:
         """Let a run wait, until ``due`` by the monotonic clock if it has a timer."""

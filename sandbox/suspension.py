@@ -4,36 +4,18 @@ A worker said it, which may be a script's after a breakout: numbers are held to 
 """
 
 from collections import deque
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from sandbox.image_file import ImageFile
+
+if TYPE_CHECKING:
+    from sandbox.link import CallsMessage
 
 IMAGE_BYTES: Final = 128 * 1024 * 1024
 """The largest image that is moved: the daemon holds one as it does, and a message may be twice as long."""
 
 MOST: Final = 1 << 53
 """Turns of a run that are told apart."""
-
-
-class Told(Protocol):
-    """What a worker says of a run that waits; see CallsMessage."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def number(self) -> int: ...
-    @property
-    def due(self) -> float | None: ...
-    @property
-    def started(self) -> float: ...
-    @property
-    def waited(self) -> float: ...
-    @property
-    def cpu_left(self) -> float: ...
-    @property
-    def settled(self) -> int: ...
 
 
 class Suspension:
@@ -68,21 +50,19 @@ class Suspension:
         self._size = 0
         self._held: bytes | None = None
 
-    def note(self, told: Told, file: ImageFile | None, now: float) -> None:
+    def note(self, told: "CallsMessage", file: ImageFile | None, now: float) -> None:
         """Take note of what its worker tells, whose images are in ``file``."""
+        _, _, _, _, self._offset, self._size, number, due, started, waited, cpu_left, settled = told
         self._file = file
-        self._offset = told.offset
-        self._size = told.size
         self._held = None
-        self.number = min(told.number, MOST)
-        due = told.due
+        self.number = min(number, MOST)
         self.due = due if due is None or due == due else now  # noqa: PLR0124 - not a number
-        self.started = _within(told.started, self.started, now)
-        self.waited = _within(told.waited, 0.0, now - self.started)
-        self.cpu_left = _within(told.cpu_left, 0.0, self.cpu_left)
+        self.started = started = _within(started, self.started, now)
+        self.waited = _within(waited, 0.0, now - started)
+        self.cpu_left = _within(cpu_left, 0.0, self.cpu_left)
         self.since = now
         answers = self.answers
-        for _ in range(min(told.settled - self.settled, len(answers))):
+        while answers and self.settled < settled:
             answers.popleft()
             self.settled += 1
 
@@ -105,6 +85,6 @@ class Suspension:
 
 def _within(value: float, lowest: float, highest: float) -> float:
     """The value, or the nearer of these bounds; the lower one for what is no number."""
-    if not value >= lowest:
-        return lowest
-    return min(value, highest)
+    if lowest <= value <= highest:
+        return value
+    return highest if value > highest else lowest

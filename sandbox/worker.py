@@ -4,23 +4,21 @@ Everything that a run needs is used once before the confinement closes (see boot
 file.
 """
 
-import gc
 import mmap
 import select
 import socket
 import time
 from collections import deque
-from functools import cache
 from typing import Any, Final
 
 import msgspec
 
 from sandbox import link
 from sandbox.engine import Context, LoadedProgram, RunBounds, Status
+from sandbox.engines import JOBS_BETWEEN_LOOKS, contexts
 from sandbox.image_store import ImageStore, Place
 from sandbox.kill_timer import KillTimer
 from sandbox.link import (
-    PACES,
     CancelMessage,
     LoadMessage,
     Pace,
@@ -40,14 +38,8 @@ from sandbox.suspended import BegunRun, SuspendedRuns
 READ_BYTES: Final = 256 * 1024
 QUICK_SECONDS: Final = 0.000_5
 """A program whose last run took longer does not start while other programs' answers are waiting to be sent."""
-JOBS_BETWEEN_LOOKS: Final = 64
-"""A turn of many promise reactions is looked at after this many of them."""
 LONGEST_WAIT: Final = 60.0
 """Seconds of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
-SPENT_SHARE: Final = 0.6
-"""Share of the worker's memory: waiting runs that hold more ask for a worker beside this one for those to come."""
-FULL_SHARE: Final = 0.8
-"""Share of the worker's memory that waiting runs may hold: what is over serves those that run."""
 LEAST_SECONDS: Final = 0.000_1
 """Processor time of a turn of a run that has used up its own: enough to be interrupted, as 0 would be no limit."""
 KERNEL_KILL_FACTOR: Final = 1.5
@@ -70,7 +62,6 @@ class Worker:
         self._connection = connection
         self._store = store
         self._slots = memoryview(page).cast("Q")
-        self._memory_bytes = memory_bytes
         self._spent = False
         self._programs: dict[str, Program] = {}
         self._loaded = LoadedPrograms(memory_bytes // 4)
@@ -79,7 +70,7 @@ class Worker:
         self._contexts = contexts()
         for context in self._contexts.values():
             context.memory_bytes = memory_bytes
-        self._suspended = SuspendedRuns()
+        self._suspended = SuspendedRuns(store, memory_bytes)
         self._kill_timer = KillTimer()
         self._output = Output(connection, self._kill_timer.stop, store.settle)
         self._input = link.unpacker_down()
@@ -147,7 +138,7 @@ class Worker:
             run = self._suspended.take(message.run_id)
             if run is not None:
                 self._output.add(link.let_go(message.run_id))
-                self._give_up(run)
+                self._suspended.give_up(run)
         else:
             self._programs.pop(message.key, None)
             self._last_seconds.pop(message.key, None)
@@ -178,21 +169,7 @@ class Worker:
             self._done(asked.run_id, loaded, None, None, started, 0.0)
             self._at_rest()
             return
-        run = BegunRun(
-            asked.run_id,
-            asked.run_id,
-            program,
-            loaded,
-            asked.customer,
-            asked.jobs,
-            asked.cpu_seconds,
-            asked.turn_cpu_seconds,
-            kill_seconds,
-            started,
-            _stops_at(asked, started),
-            asked.clock,
-            PACES[asked.pace],
-        )
+        run = BegunRun.begin(asked, program, loaded, started, kill_seconds)
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - started)))
         began = time.process_time() if context.suspends else 0.0
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
@@ -216,27 +193,9 @@ class Worker:
         if not self._may_begin(asked, now):
             self._output.add(link.let_go(asked.run_id))
             return
-        run = BegunRun(
-            asked.run_id,
-            asked.origin,
-            self._programs[asked.key],
-            None,
-            asked.customer,
-            asked.jobs,
-            asked.cpu_left,
-            asked.turn_cpu_seconds,
-            _kill_seconds(asked),
-            asked.started,
-            _stops_at(asked, asked.started),
-            asked.clock,
-            PACES[asked.pace],
-            number=asked.number,
-            settled=asked.settled,
-            waited=asked.waited,
-            waits_since=now,
-        )
+        run = BegunRun.resume(asked, self._programs[asked.key], now, _kill_seconds(asked))
         size = len(asked.image)
-        run.place = self._store.place(size) if size <= self._room_in_all else None
+        run.place = self._store.place(size) if size <= self._suspended.room else None
         if run.place is None:
             status = Status(Tag.OUT_OF_MEMORY, False, False, OF_WORKER)
             self._done(run.id, status, None, None, run.started, run.waited)
@@ -331,12 +290,8 @@ class Worker:
     def _end(self, run: BegunRun, status: Status, log: bytes | None, asked: bytes | None) -> float:
         """Answer a run that has begun. Gives the seconds that its turns took."""
         busy = self._done(run.id, status, log, asked, run.started, run.waited)
-        self._give_up(run)
+        self._suspended.give_up(run)
         return busy
-
-    def _give_up(self, run: BegunRun) -> None:
-        if run.place is not None:
-            self._store.give_up(run.place)
 
     def _with_unheard(self, run: BegunRun, context: Context, log: bytes | None) -> bytes | None:
         """The console lines of a run with one for each promise that was rejected and that nobody awaited."""
@@ -375,7 +330,7 @@ class Worker:
         place = self._taken_out(run, context)
         if place is None:
             return False
-        self._give_up(run)
+        self._suspended.give_up(run)
         run.place = place
         run.waits_since = time.monotonic()
         run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
@@ -387,19 +342,30 @@ class Worker:
         """Tell the daemon that a run waits, and where."""
         place = run.place
         assert place is not None  # noqa: S101 - it was given one
-        told = link.CallsMessage(
-            link.CALLS, run.id, asked, log, place.offset, place.size, run.number, due, run.started, run.waited,
-            run.cpu_left, run.settled,
-        )  # fmt: skip
+        # In the order of CallsMessage, an object of which takes as long as packing it.
+        told = [
+            link.CALLS,
+            run.id,
+            asked,
+            log,
+            place.offset,
+            place.size,
+            run.number,
+            due,
+            run.started,
+            run.waited,
+            run.cpu_left,
+            run.settled,
+        ]
         self._output.add(told)
         self._suspended.add(run, due)
-        if self._suspended.image_bytes > self._memory_bytes * SPENT_SHARE and not self._spent:
+        if self._suspended.is_spent and not self._spent:
             self._spent = True
             self._output.add(link.spent())
 
     def _taken_out(self, run: BegunRun, context: Context) -> Place | None:
         """Write a run's image to the store. None where there is no place for it; the run is lost then."""
-        size = context.take_out(self._room_to_wait(run))
+        size = context.take_out(self._suspended.room_for(run))
         if size is None:
             return None
         place = self._store.place(size)
@@ -419,18 +385,6 @@ class Worker:
         """
         return run.place is not None and bool(self._messages) and link.is_answer_to(self._messages[0], run.id)
 
-    @property
-    def _room_in_all(self) -> int:
-        """Bytes that one more image may have, whoever's it is."""
-        return max(0, int(self._memory_bytes * FULL_SHARE) - self._suspended.image_bytes)
-
-    def _room_to_wait(self, run: BegunRun) -> int:
-        """Bytes that a run's image may have."""
-        room = self._room_in_all
-        if run.program.shared_memory:
-            room = min(room, max(0, run.program.memory_bytes - self._suspended.bytes_of(run.series)))
-        return room
-
     def _run_jobs(self, run: BegunRun, context: Context) -> Status:
         count = 0
         while True:
@@ -445,38 +399,3 @@ class Worker:
 
 def _kill_seconds(asked: RunMessage | ResumeMessage) -> float:
     return asked.turn_wall_seconds * KERNEL_KILL_FACTOR + KERNEL_KILL_SLACK_SECONDS
-
-
-def _stops_at(asked: RunMessage | ResumeMessage, started: float) -> float:
-    return asked.deadline - link.interrupted_early(asked.deadline - started)
-
-
-@cache
-def contexts() -> dict[bool, Context]:
-    """The engines of this process, and of those forked from it once they are made; by whether their runs may wait."""
-    return {suspends: Context(suspends) for suspends in (False, True)}
-
-
-def warm_up() -> None:
-    """Use once everything that a run uses, so that nothing is imported or allocated first under confinement.
-
-    For the process that workers are forked from.
-    """
-    for suspends, context in contexts().items():
-        program = Program(
-            key="",
-            name="warm-up",
-            suspends=suspends,
-            text="async function main(data) { console.log((1).toLocaleString()); await null; return data }",
-            adapter="({prepare: (x) => x, collect: (x, y) => y, caught: () => undefined})",
-        )
-        context.load(program)
-        context.limit_time(1.0)
-        context.start(link.NIL, "", 0.0)
-        while context.run_jobs(JOBS_BETWEEN_LOOKS):
-            context.poll(False)
-        context.take_log()
-    select.poll()
-    # Messages and contexts form no cycles; a collection in the middle of a run would be a script's time.
-    gc.collect()
-    gc.disable()

@@ -61,7 +61,7 @@ def _parent_of(pid: int) -> int:
 
 # ---- orders ----
 
-numbers = st.integers(0, 2**64 - 1), st.integers(-(2**31), 2**31 - 1), st.booleans()
+numbers = st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(-(2**31), 2**31 - 1), st.booleans()
 
 
 @given(st.builds(Order, *numbers))
