@@ -12,7 +12,7 @@ import msgpack
 
 from sandbox.program import Invocation, Program
 from sandbox.recording import Turn
-from sandbox.suspension import Suspension
+from sandbox.suspension import Suspension, WaitingState
 
 MESSAGE_BYTES: Final = 256 * 1024 * 1024
 """The longest message either end accepts; a result, an input and a log all have lower caps of their own."""
@@ -249,15 +249,16 @@ def _pace_of(invocation: Invocation) -> int:
 
 
 def resume(
-    run_id: int, invocation: Invocation, deadline: float, suspended: Suspension, image: bytes, now: float
-) -> list[Any]:
+    run_id: int, invocation: Invocation, deadline: float, suspension: Suspension, state: WaitingState, image: bytes,
+    now: float,
+) -> list[Any]:  # fmt: skip
     """Have a worker go on with a run that waited in another one; its id is one as of `run`."""
     limits = invocation.limits
     turn_seconds = limits.turn_seconds
     return [
         Down.RESUME,
         run_id,
-        suspended.origin,
+        suspension.origin,
         invocation.program.key,
         invocation.customer,
         deadline,
@@ -265,13 +266,13 @@ def resume(
         limits.turn_wall_seconds,
         limits.jobs,
         _pace_of(invocation),
-        suspended.clock,
-        suspended.started,
-        suspended.waited + (now - suspended.since),
-        suspended.cpu_left,
-        suspended.settled,
-        suspended.number,
-        suspended.due,
+        suspension.clock,
+        state.started,
+        state.waited + (now - suspension.since),
+        state.cpu_left,
+        suspension.settled,
+        state.number,
+        state.due,
         image,
     ]
 
@@ -343,21 +344,10 @@ class CallsMessage(NamedTuple):
     calls: bytes
     """MessagePack."""
     log: bytes | None
-    offset: int
-    """Where in the worker's store its image begins."""
-    size: int
-    number: int
-    """How many of its images were told of, with this one."""
-    due: float | None
-    """When its next timer is, by the monotonic clock."""
-    started: float
-    """When it began, by that clock."""
-    waited: float
-    """Seconds between its turns before it waits now."""
-    cpu_left: float
-    """Processor seconds that it may use yet."""
     settled: int
     """How many answers of its host it has taken."""
+    state: bytes
+    """A WaitingState, which is read only where another worker goes on with the run."""
 
 
 class SpentMessage(NamedTuple):
@@ -397,10 +387,7 @@ _MAYBE_BYTES: Final = (bytes, type(None))
 _UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
     int(Up.READY): (ReadyMessage._make, (int, bool, str)),
     int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, _MAYBE_BYTES, _MAYBE_BYTES, int, int)),
-    int(Up.CALLS): (
-        CallsMessage._make,
-        (int, int, bytes, _MAYBE_BYTES, int, int, int, (float, type(None)), float, float, float, int),
-    ),
+    int(Up.CALLS): (CallsMessage._make, (int, int, bytes, _MAYBE_BYTES, int, bytes)),
     int(Up.SPENT): (SpentMessage._make, (int,)),
     int(Up.LET_GO): (LetGoMessage._make, (int, int)),
     int(Up.FAILED): (FailedMessage._make, (int, str)),
@@ -432,8 +419,7 @@ def _message_up(message: list[Any]) -> MessageUp:
 
 
 _DONE: Final = int(Up.DONE)
-CALLS: Final = int(Up.CALLS)
-"""The operation of a CallsMessage, which is built as it is."""
+_CALLS: Final = int(Up.CALLS)
 
 
 def ready(confined: bool, refused: str) -> list[Any]:
@@ -446,6 +432,11 @@ def done(
 ) -> list[Any]:
     """Tell the daemon how a run ended."""
     return [_DONE, run_id, tag, payload, log, asked, micros, busy_micros]
+
+
+def calls(run_id: int, asked: bytes, log: bytes | None, settled: int, state: bytes) -> list[Any]:
+    """Tell the daemon that a run waits."""
+    return [_CALLS, run_id, asked, log, settled, state]
 
 
 def spent() -> list[Any]:

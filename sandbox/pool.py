@@ -347,7 +347,7 @@ class Pool:
             cpu_seconds = run.invocation.limits.cpu_seconds
             suspension = Suspension(run.id, worker.process.generation, run.clock, cpu_seconds, run.submitted)
             run.suspension = suspension
-        suspension.note(message, worker.process.images, now)
+        suspension.note(message.settled, message.state, worker.process.images, now)
 
     def _turn_recorded(self, run: Run, recorder: Recorder) -> None:
         """Have a run whose turns are given go on with the next."""

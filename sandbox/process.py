@@ -25,7 +25,7 @@ from sandbox.parent import Parent
 from sandbox.program import Invocation
 from sandbox.recording import Turn
 from sandbox.shared_page import BEGUN, PAGE_BYTES, PID, REVOKED, RUNNING, SLOTS, TURNS
-from sandbox.suspension import Suspension
+from sandbox.suspension import Suspension, WaitingState
 
 SLOW_NICENESS: Final = 5
 """Of the workers of slow programs."""
@@ -305,10 +305,17 @@ class WorkerProcess(asyncio.Protocol):
         self._allowance.begin(invocation.limits)
 
     def resume(
-        self, run_id: int, invocation: Invocation, deadline: float, suspension: Suspension, image: bytes, now: float
+        self,
+        run_id: int,
+        invocation: Invocation,
+        deadline: float,
+        suspension: Suspension,
+        state: WaitingState,
+        image: bytes,
+        now: float,
     ) -> None:
         """Have the worker go on with a run that waited in another, with the answers that it has not taken yet."""
-        self.send(link.resume(run_id, invocation, deadline, suspension, image, now))
+        self.send(link.resume(run_id, invocation, deadline, suspension, state, image, now))
         self._allowance.begin(invocation.limits)
         for answer in suspension.answers:
             self.settle(run_id, *answer)

@@ -15,7 +15,7 @@ from sandbox.lanes import Lanes
 from sandbox.outcome import Crashed, Outcome
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.run import Run
-from sandbox.suspension import Suspension
+from sandbox.suspension import Suspension, WaitingState
 
 SLICE_RUNS: Final = 64
 SLICE_BYTES: Final = 4_000_000
@@ -125,11 +125,11 @@ class Resuming:
             return 0
         if worker.process.unsent_bytes > UNSENT_BYTES:
             return None
-        image = suspension.image()
-        if image is None:
+        state, image = suspension.state(), suspension.image()
+        if state is None or image is None:
             self._conclude(run, Crashed("its worker died, and its memory cannot be read"))
             return 0
-        self._resume(worker, run, suspension, image, now)
+        self._resume(worker, run, suspension, state, image, now)
         return len(image)
 
     def _home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
@@ -152,13 +152,15 @@ class Resuming:
         elif grown and lanes.spare is None:
             lanes.worker_wanted(Lane.SPARE)
 
-    def _resume(self, worker: PooledWorker, run: Run, suspension: Suspension, image: bytes, now: float) -> None:
+    def _resume(
+        self, worker: PooledWorker, run: Run, suspension: Suspension, state: WaitingState, image: bytes, now: float
+    ) -> None:
         """Have a run go on from its image, with the answers that it has not taken yet."""
         if run.recorder is not None:
             run.recorder.turn_lost()
         self._lanes.enter(worker, run)
         worker.suspend(run)
-        worker.process.resume(run.id, run.invocation, run.deadline, suspension, image, now)
+        worker.process.resume(run.id, run.invocation, run.deadline, suspension, state, image, now)
         self.resumed += 1
 
     def _any_left(self, run: Run, generation: int) -> PooledWorker | None:

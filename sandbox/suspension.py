@@ -3,13 +3,12 @@
 A worker said it, which may be a script's after a breakout: numbers are held to what can be.
 """
 
+import math
+import struct
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 from sandbox.image_file import ImageFile
-
-if TYPE_CHECKING:
-    from sandbox.link import CallsMessage
 
 IMAGE_BYTES: Final = 128 * 1024 * 1024
 """The largest image that is moved: the daemon holds one as it does, and a message may be twice as long."""
@@ -18,12 +17,52 @@ MOST: Final = 1 << 53
 """Turns of a run that are told apart."""
 
 
+_STATE: Final = struct.Struct("=QQQdddd")
+
+
+class WaitingState(NamedTuple):
+    """Where and how a run waits, as its worker tells with each turn."""
+
+    offset: int
+    """Where in the worker's store its image begins."""
+    size: int
+    number: int
+    """How many of its images were told of, with this one."""
+    started: float
+    """When it began, by the monotonic clock."""
+    waited: float
+    """Seconds between its turns before it waits now."""
+    cpu_left: float
+    """Processor seconds that it may use yet."""
+    due: float | None
+    """When its next timer is, by that clock."""
+
+    def packed(self) -> bytes:
+        """For a message."""
+        return pack_state(*self)
+
+
+def pack_state(
+    offset: int, size: int, number: int, started: float, waited: float, cpu_left: float, due: float | None
+) -> bytes:
+    """A WaitingState for a message."""
+    return _STATE.pack(offset, size, number, started, waited, cpu_left, math.nan if due is None else due)
+
+
+def read_state(packed: bytes) -> WaitingState | None:
+    """A WaitingState that came in a message; None where it is none."""
+    if len(packed) != _STATE.size:
+        return None
+    offset, size, number, started, waited, cpu_left, due = _STATE.unpack(packed)
+    return WaitingState(offset, size, number, started, waited, cpu_left, None if math.isnan(due) else due)
+
+
 class Suspension:
     """A run that waits, or is in a turn of which nothing was told yet: it can go on from its last image."""
 
     __slots__ = (
-        "_file", "_held", "_offset", "_size", "answers", "clock", "cpu_left", "due", "generation", "number", "origin",
-        "settled", "since", "started", "waited",
+        "_cpu_most", "_file", "_held", "_state", "_submitted", "answers", "clock", "generation", "origin", "settled",
+        "since",
     )  # fmt: skip
 
     def __init__(self, origin: int, generation: int, clock: float, cpu_seconds: float, submitted: float) -> None:
@@ -33,38 +72,43 @@ class Suspension:
         """Of the workers in which its image is of use."""
         self.clock = clock
         """When it began, as it was told."""
-        self.cpu_left = cpu_seconds
-        self.started = submitted
-        self.waited = 0.0
         self.since = submitted
         """When the daemon was last told of it, by the monotonic clock."""
-        self.due: float | None = None
-        self.number = 0
-        """How many of its images there were."""
         self.settled = 0
         """How many answers it is known to have taken."""
         self.answers: deque[tuple[int, bool, bytes]] = deque()
         """Those that it was given and is not known to have taken, in their order."""
+        self._submitted = submitted
+        self._cpu_most = cpu_seconds
+        """What its worker may say that it has left."""
         self._file: ImageFile | None = None
-        self._offset = 0
-        self._size = 0
+        self._state = b""
         self._held: bytes | None = None
 
-    def note(self, told: "CallsMessage", file: ImageFile | None, now: float) -> None:
+    def note(self, settled: int, state: bytes, file: ImageFile | None, now: float) -> None:
         """Take note of what its worker tells, whose images are in ``file``."""
-        _, _, _, _, self._offset, self._size, number, due, started, waited, cpu_left, settled = told
         self._file = file
         self._held = None
-        self.number = min(number, MOST)
-        self.due = due if due is None or due == due else now  # noqa: PLR0124 - not a number
-        self.started = started = _within(started, self.started, now)
-        self.waited = _within(waited, 0.0, now - started)
-        self.cpu_left = _within(cpu_left, 0.0, self.cpu_left)
+        self._state = state
         self.since = now
         answers = self.answers
         while answers and self.settled < settled:
             answers.popleft()
             self.settled += 1
+
+    def state(self) -> WaitingState | None:
+        """Where and how it waits, its numbers held to what can be; None where its worker told nonsense."""
+        told = read_state(self._state)
+        if told is None:
+            return None
+        started = _within(told.started, self._submitted, self.since)
+        cpu_left = self._cpu_most = _within(told.cpu_left, 0.0, self._cpu_most)
+        return told._replace(
+            number=min(told.number, MOST),
+            started=started,
+            waited=_within(told.waited, 0.0, self.since - started),
+            cpu_left=cpu_left,
+        )
 
     def hold(self, image: bytes) -> None:
         """Keep the image here: its worker, which goes on, may write over it."""
@@ -75,12 +119,10 @@ class Suspension:
         """Its last image; None where it cannot be read."""
         if self._held is not None:
             return self._held
-        return self._file.read(self._offset, self._size, IMAGE_BYTES) if self._file is not None else None
-
-    @property
-    def size(self) -> int:
-        """Of the image, as its worker says."""
-        return self._size
+        told = read_state(self._state)
+        if told is None or self._file is None:
+            return None
+        return self._file.read(told.offset, told.size, IMAGE_BYTES)
 
 
 def _within(value: float, lowest: float, highest: float) -> float:

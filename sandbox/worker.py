@@ -34,6 +34,7 @@ from sandbox.shared_page import BEGUN, REVOKED, RUNNING, TURNS
 from sandbox.stack import threw
 from sandbox.status import OF_WORKER, Tag
 from sandbox.suspended import BegunRun, SuspendedRuns
+from sandbox.suspension import pack_state
 
 READ_BYTES: Final = 256 * 1024
 QUICK_SECONDS: Final = 0.000_5
@@ -342,22 +343,8 @@ class Worker:
         """Tell the daemon that a run waits, and where."""
         place = run.place
         assert place is not None  # noqa: S101 - it was given one
-        # In the order of CallsMessage, an object of which takes as long as packing it.
-        told = [
-            link.CALLS,
-            run.id,
-            asked,
-            log,
-            place.offset,
-            place.size,
-            run.number,
-            due,
-            run.started,
-            run.waited,
-            run.cpu_left,
-            run.settled,
-        ]
-        self._output.add(told)
+        state = pack_state(place.offset, place.size, run.number, run.started, run.waited, run.cpu_left, due)
+        self._output.add(link.calls(run.id, asked, log, run.settled, state))
         self._suspended.add(run, due)
         if self._suspended.is_spent and not self._spent:
             self._spent = True

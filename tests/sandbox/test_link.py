@@ -147,8 +147,8 @@ def test_the_others() -> None:
         *(
             (list(waits), waits)
             for waits in (
-                CallsMessage(Up.CALLS, 7, b"\x91\x01", None, 256, 9, 3, None, 1.5, 0.5, 0.25, 4),
-                CallsMessage(Up.CALLS, 7, b"\x91\x01", b"\x90", 0, 1, 1, 2.5, 1.5, 0.5, 0.25, 0),
+                CallsMessage(Up.CALLS, 7, b"\x91\x01", None, 4, b"state"),
+                CallsMessage(Up.CALLS, 7, b"\x91\x01", b"\x90", 0, b""),
             )
         ),
         (link.spent(), SpentMessage(Up.SPENT)),
@@ -171,7 +171,7 @@ def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expe
     [
         b"\xdd\x0f\xff\xff\xff",
         b"\x92\x05\x92\x05\x01",
-        b"\x9d",
+        b"\x99",
         b"\x90",
         b"\x81\x90\x01",
         b"\x81\x01\x01",

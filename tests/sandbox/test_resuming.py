@@ -1,6 +1,7 @@
 """Runs that wait go on in another worker when theirs dies or is held, and nobody outside sees that they do."""
 
 import asyncio
+import math
 import os
 import random
 import signal
@@ -13,15 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox import link
 from sandbox.host import HostCall
 from sandbox.image_file import ImageFile
-from sandbox.link import CallsMessage
 from sandbox.outcome import Crashed, LogLine, OutOfMemory, TimedOut, TimeLimit
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerProcess, WorkerSettings
 from sandbox.program import Program
 from sandbox.run import Run
-from sandbox.suspension import Suspension
+from sandbox.suspension import Suspension, WaitingState
 from tests.sandbox.support import (
     ASKS,
     HOST_ADAPTER,
@@ -432,23 +433,26 @@ async def test_a_store_that_is_full_ends_the_run_that_finds_it_so() -> None:
 
 # ---- distrust ----
 
-PLACES: Final = [
-    {"offset": -1},
-    {"offset": 2**63},
-    {"offset": 2**40},
-    {"size": 0},
-    {"size": -5},
-    {"size": 2**63},
-    {"size": 10**9},
-    {"offset": 256},
-    {"size": 100},
-    {"number": 0},
-    {"number": 2**64 - 1},
+FORGED: Final[list[Callable[[WaitingState], bytes]]] = [
+    lambda state: state._replace(offset=2**64 - 1).packed(),
+    lambda state: state._replace(offset=2**63).packed(),
+    lambda state: state._replace(offset=2**40).packed(),
+    lambda state: state._replace(offset=state.offset + 256).packed(),
+    lambda state: state._replace(size=0).packed(),
+    lambda state: state._replace(size=2**64 - 1).packed(),
+    lambda state: state._replace(size=10**9).packed(),
+    lambda state: state._replace(size=100).packed(),
+    lambda state: state._replace(number=0).packed(),
+    lambda state: state._replace(number=2**64 - 1).packed(),
+    lambda state: state.packed()[:-1],
+    lambda state: state.packed() + b"x",
+    lambda _: b"",
+    lambda _: bytes(100_000),
 ]
 
 
-@pytest.mark.parametrize("forged", PLACES, ids=str)
-async def test_a_place_that_is_none_ends_its_run_alone(pool: Pool, forged: dict[str, Any]) -> None:
+@pytest.mark.parametrize("forged", FORGED)
+async def test_a_place_that_is_none_ends_its_run_alone(pool: Pool, forged: Callable[[WaitingState], bytes]) -> None:
     host = Asked()
     runs = [submit(pool, ASKS, number, host=host, wall_seconds=60) for number in range(2)]
     await until(lambda: len(host.calls) == 2)
@@ -457,24 +461,14 @@ async def test_a_place_that_is_none_ends_its_run_alone(pool: Pool, forged: dict[
     run, other = runs[0][0], runs[1][0]
     assert run.worker is not None
     assert run.suspension is not None
-    process = run.worker.process
-    known = run.suspension
-    told = CallsMessage(
-        3, run.id, b"\x90", None, known._offset, known._size, known.number, None, known.started, 0.0, 1.0, 0
-    )
-    process.data_received(packed(list(told._replace(**forged))))
+    known = run.suspension.state()
+    assert known is not None
+    run.worker.process.data_received(packed(link.calls(run.id, link.NO_CALLS, None, 0, forged(known))))
     await moved(other, killed)
     for call in host.calls:
         call.resolve("x")
     assert isinstance((await runs[0][1]).outcome, Crashed)
     assert (await runs[1][1]).outcome == returned([1, "x"])
-
-
-def told(**more: Any) -> CallsMessage:
-    return CallsMessage(3, 1, b"\x90", None, 0, 256, 1, None, 100.0, 0.0, 1.0, 0)._replace(**more)
-
-
-NAN: Final = float("nan")
 
 
 @given(
@@ -489,13 +483,16 @@ def test_numbers_that_a_worker_tells_are_held_to_what_can_be(
     suspension.answers.extend((number, True, b"\xc0") for number in range(3))
     left, settled = 2.0, 0
     for started, waited, cpu_left, due, taken in said:
-        suspension.note(told(started=started, waited=waited, cpu_left=cpu_left, due=due, settled=taken), None, 110.0)
-        assert 100.0 <= suspension.started <= 110.0
-        assert 0.0 <= suspension.waited <= 10.0
-        assert 0.0 <= suspension.cpu_left <= left
-        assert suspension.due is None or suspension.due == suspension.due
+        told = WaitingState(0, 256, 1, started, waited, cpu_left, due)
+        suspension.note(taken, told.packed(), None, 110.0)
+        state = suspension.state()
+        assert state is not None
+        assert 100.0 <= state.started <= 110.0
+        assert 0.0 <= state.waited <= 10.0
+        assert 0.0 <= state.cpu_left <= left
+        assert state.due is None or not math.isnan(state.due)
         assert settled <= suspension.settled == 3 - len(suspension.answers)
-        left, settled = suspension.cpu_left, suspension.settled
+        left, settled = state.cpu_left, suspension.settled
 
 
 def test_an_image_file_keeps_its_size_and_reads_no_further() -> None:

@@ -149,9 +149,10 @@ GARBAGE = [
     msgspec.msgpack.encode([2, "x", "R", b"1", None, None, 1, 1]),
     msgspec.msgpack.encode([2, 1, "R", "text", None, None, 1, 1]),
     msgspec.msgpack.encode([2, 1, "R", b"1", None, 5, 1, 1]),
-    msgspec.msgpack.encode([3, 1, 5, None, 0, 1, 1, None, 0.0, 0.0, 0.0, 0]),
-    msgspec.msgpack.encode([3, 1, b"", None, 0, 1, 1, "soon", 0.0, 0.0, 0.0, 0]),
-    msgspec.msgpack.encode([3, 1, b"", None, 0.0, 1, 1, None, 0.0, 0.0, 0.0, 0]),
+    msgspec.msgpack.encode([3, 1, 5, None, 0, b""]),
+    msgspec.msgpack.encode([3, 1, b"", None, 0.5, b""]),
+    msgspec.msgpack.encode([3, 1, b"", None, 0, "state"]),
+    msgspec.msgpack.encode([3, 1, b"", None, 0, None]),
     msgspec.msgpack.encode([3, 1, b"", None, True]),
     msgspec.msgpack.encode({"a": 1}),
     b"\x91" * 2000,
@@ -165,7 +166,7 @@ GARBAGE = [
 
 def waits(run_id: int, calls: bytes, log: bytes | None) -> list[object]:
     """A CALLS message."""
-    return [3, run_id, calls, log, 0, 1, 1, None, 0.0, 0.0, 0.0, 0]
+    return [3, run_id, calls, log, 0, b""]
 
 
 IMPOSSIBLE = [
