@@ -276,9 +276,6 @@ class Worker:
         if status.tag is _WAITING:
             if self._suspend(run, context, status, log, began):
                 self._at_rest()
-                if status.calls:
-                    # Not while it is in the run still: one that dies now is in none.
-                    self._output.flush()
                 return
             status = Status(Tag.OUT_OF_MEMORY, False, False, b"")
         if status.tag in _ENDED_ITSELF and context.unheard:
@@ -345,6 +342,10 @@ class Worker:
         assert place is not None  # noqa: S101 - it was given one
         state = pack_state(place.offset, place.size, run.number, run.started, run.waited, run.cpu_left, due)
         self._output.add(link.calls(run.id, asked, log, run.settled, state))
+        if asked is not link.NO_CALLS:
+            # Its turn is over: of a worker that dies from here on it is not the cause.
+            self._slots[RUNNING] = 0
+            self._output.flush()
         self._suspended.add(run, due)
         if self._suspended.is_spent and not self._spent:
             self._spent = True
