@@ -391,7 +391,7 @@ struct arena_idle arena_idle_of(const struct arena *arena) {
 }
 
 bool arena_next_idle(struct arena_idle *idle) {
-    while (idle->at < idle->extent - HEADER) {
+    while (idle->at + HEADER < idle->extent) {
         const struct block *block = (const struct block *)((const uint8_t *)heap_of(idle->arena) + idle->at);
         size_t size = size_of(block);
         if (size < SMALLEST || size > idle->extent - idle->at) {

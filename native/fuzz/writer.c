@@ -1,5 +1,5 @@
 /* The text of a JavaScript expression, evaluated and written: whatever its getters, its toJSON and its proxies do. What
- * was written can be read. */
+ * was written can be read. How long the text is says how much may be written, and in how much memory. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -37,10 +37,14 @@ int LLVMFuzzerInitialize(int *count, char ***arguments) {
     return 0;
 }
 
-static void write_value(struct fuzzed_engine *engine, JSValueConst value) {
-    switch (fuzzed_engine_write(engine, value, RESULT_BYTES, interrupted)) {
+static void write_value(struct fuzzed_engine *engine, JSValueConst value, size_t length) {
+    size_t most = length % 2 == 0 ? RESULT_BYTES : RESULT_BYTES >> length / 2 % 19;
+    if (length % 4 > 1) {
+        engine->allocator.most = engine->allocator.used + length * 8;
+    }
+    switch (fuzzed_engine_write(engine, value, most, interrupted)) {
     case WRITTEN: {
-        REQUIRE(engine->output.length <= RESULT_BYTES);
+        REQUIRE(engine->output.length <= most);
         ends = INT64_MAX;
         engine->allocator.most = SIZE_MAX;
         JSValue again = reader_read(engine->context, &engine->keys, engine->output.bytes, engine->output.length);
@@ -72,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
     if (value.tag == JS_TAG_EXCEPTION) {
         fuzzed_engine_forget_error(&engine);
     } else {
-        write_value(&engine, value);
+        write_value(&engine, value, length);
         quickjs.JS_FreeValue(engine.context, value);
     }
     fuzzed_engine_close(&engine);
