@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 256, ROOM = 1 << 20 };
+enum { SLOTS = 256, ROOM = 1 << 21 };
 
 struct slot {
     uint8_t *payload;
