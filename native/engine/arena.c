@@ -394,7 +394,7 @@ bool arena_next_idle(struct arena_idle *idle) {
     while (idle->at + HEADER < idle->extent) {
         const struct block *block = (const struct block *)((const uint8_t *)heap_of(idle->arena) + idle->at);
         size_t size = size_of(block);
-        if (size < SMALLEST || size > idle->extent - idle->at) {
+        if (size < SMALLEST || size % ALIGNMENT != 0 || size > idle->extent - idle->at) {
             return false; /* no heap of this allocator's */
         }
         idle->begin = idle->at + sizeof(struct block);
