@@ -105,12 +105,10 @@ defineProperty(NativePromise, Symbol.species, { __proto__: null, configurable: f
 const mayWait = true;
 const waitingFor = () => hostCallsWaiting;
 const nothingWaits = () => timers.length === 0 && hostCallsWaiting === 0;
-// What exit() and err() throw rejects the promise of who awaited something before; what they were given stands.
+// What exit and err have told stands, whatever becomes of the promise that they were called in.
 const follow = (promise) => {
-  apply(then, new NativePromise((resolve) => resolve(promise)), [
-    (returned) => (finished ? concludeFinished() : succeed(returned)),
-    (thrown) => (finished ? concludeFinished() : fail(thrown)),
-  ]);
+  const ended = (end) => (value) => (finished ? concludeFinished() : end(value));
+  apply(then, new NativePromise((resolve) => resolve(promise)), [ended(succeed), ended(fail)]);
 };
 
 const turn = (step) => {
