@@ -49,6 +49,20 @@ LOOPS = [
     "TypeError.prototype.toString = RangeError.prototype.name = () => { for(;;); }; for(;;);",
     "while (true) { try { for(;;); } catch { } finally { continue; } }",
 ]
+SWALLOWING_LOOPS = [
+    "for (;;) new Promise(() => {});",
+    "for (;;) new Promise(() => { for(;;); });",
+    "const f = async () => { for(;;); }; for (;;) f();",
+    "const f = async function* () { for(;;); }; for (;;) f().next();",
+    "for (;;) await new Promise((resolve) => { resolve(1); for(;;); });",
+    "class A extends Promise {} for (;;) new A(() => { for(;;); }).then(() => { for(;;); });",
+    "for (;;) Promise.reject({ get then() { for(;;); } });",
+    "for (;;) Promise.resolve({ get then() { for(;;); } });",
+    "for (;;) Promise.all({ [Symbol.iterator]() { for(;;); } });",
+    "for (;;) Promise.try(() => { for(;;); });",
+    "for (;;) Array.fromAsync({ get length() { for(;;); } });",
+]
+"""A promise takes the interrupt for a rejection, wherever in its function that meets it."""
 ENDLESS_TURNS = [
     "async function main() { for(;;) await null; }",
     "const main = () => new Promise(() => { const next = () => Promise.resolve().then(next); next(); })",
@@ -57,6 +71,7 @@ ENDLESS_TURNS = [
     "const main = () => new Promise(() => setTimeout(() => { for(;;); }, 1))",
     "const main = () => ({ then() { for(;;); } })",
     "async function main() { for await (const x of (async function* () { for(;;) yield 1; })()); }",
+    *(f"async function main() {{ {body} }}" for body in SWALLOWING_LOOPS),
 ]
 OTHERS: list[tuple[str, tuple[type[Outcome], ...]]] = [
     ("return 3n**600000n", (Threw,)),

@@ -16,6 +16,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.pool import Pool
+from tests.sandbox.random_runs import HOST_ADAPTER as TELLING_ADAPTER
 from tests.sandbox.support import (
     FINE,
     HOST_ADAPTER,
@@ -30,6 +31,7 @@ from tests.sandbox.support import (
     submit,
     value,
 )
+from tests.sandbox.test_hostile import SWALLOWING_LOOPS
 
 
 async def test_processor_time(pool: Pool) -> None:
@@ -47,6 +49,28 @@ async def test_processor_time(pool: Pool) -> None:
 )
 def test_processor_time_of_a_result_that_is_slow_to_look_at(made: str) -> None:
     assert Driven(f"function main() {{ let one = []; {made} }}").start(cpu=0.5)[0] == "T"
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.02, 0.03, 0.05, 0.08])
+@pytest.mark.parametrize("body", [*SWALLOWING_LOOPS, "for (;;) ask(1);"])
+def test_processor_time_of_a_loop_that_swallows_each_interrupt(body: str, limit: float) -> None:
+    driven = Driven(f"async function main() {{ {body} }}", SUSPENDS, adapter=HOST_ADAPTER)
+    began = time.process_time()
+    assert driven.start(cpu=limit)[0] == "T"
+    assert time.process_time() - began < limit + 0.1
+    assert Driven.start(driven, cpu=limit)[0] == "T", "and the next run is one like it"
+
+
+def test_what_a_rejection_says_ends_where_the_memory_is_full() -> None:
+    text = """function main() {
+      const full = { get message() { const all = []; for (;;) all.push({}); } };
+      for (let n = 0; n < 9; n++) Promise.reject(Object.setPrototypeOf(full, Error.prototype));
+      return 1;
+    }"""
+    driven = Driven(text, SUSPENDS, adapter=TELLING_ADAPTER, memory_bytes=1_000_000)
+    for _ in range(20):
+        assert driven.start() == "R01"
+        driven.context.take_unheard()
 
 
 async def test_wall_time_of_a_run_that_is_busy(pool: Pool) -> None:
