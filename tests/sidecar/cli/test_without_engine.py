@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 HIDDEN = """
-import sys
+import sys, sysconfig
+# Python 3.13 looks for the settings of its build when zoneinfo is imported, by the platform that they are of.
+sysconfig.get_config_vars()
 for name in ("sandbox._engine", "sidecar._result_check", "_quickjs", "quickjs", "pyseccomp"):
     sys.modules[name] = None
 sys.platform = {platform!r}
