@@ -122,9 +122,7 @@ class PoolMetrics(Collector):
         moved = {pool: state.moved for pool, state in pools.items()}
         yield _counter("runs_moved", "Runs moved away from a worker that was held or died.", moved, "pool")
         again = {pool: state.begun_again for pool, state in pools.items()}
-        yield _counter(
-            "runs_begun_again", "Runs moved that had begun and not waited yet.", again, "pool"
-        )
+        yield _counter("runs_begun_again", "Runs moved that had begun and not waited yet.", again, "pool")
         resumed = {pool: state.resumed for pool, state in pools.items()}
         yield _counter("runs_resumed", "Runs moved that went on from where they waited.", resumed, "pool")
         slow = {pool: state.slow_programs for pool, state in pools.items()}

@@ -217,33 +217,6 @@ def test_date_is_the_languages(expression: str, value: Any) -> None:
     assert result(f"const main = () => {expression}") == value
 
 
-# ---- memory ----
-
-
-@pytest.mark.parametrize("power", range(18, 27))
-@pytest.mark.parametrize(
-    "text",
-    [
-        "const o = {}; for (let i = 0;; i++) o['k' + i] = i;",
-        "const a = []; for (;;) a.push({});",
-        "const a = []; for (let n = 1024;; n *= 2) a.push(new ArrayBuffer(n));",
-        "const m = new Map(); for (let i = 0;; i++) m.set(i, { i });",
-        "for (;;) { try { const a = []; for (;;) a.push(new Array(1000).fill(1)); } catch {} }",
-        "const f = () => { try { const a = []; for (;;) a.push('x'.repeat(999) + a.length); } finally { f(); } }; f();",
-        "/(a|b|ab)*?c/.test('ab'.repeat(3000000));",
-        "let list; for (;;) list = { list };",
-    ],
-)
-def test_a_full_heap_is_one_outcome_at_every_power_of_two(text: str, power: int) -> None:
-    context = Context(False)
-    made = context.load(program(f"const main = (n) => {{ if (n) return n; {text} }}", memory_bytes=1 << power))
-    assert isinstance(made, LoadedProgram)
-    context.limit_time(30.0)
-    assert context.start(packed(0), "", 0.0).tag is Tag.OUT_OF_MEMORY
-    context.limit_time(5.0)
-    assert unpacked(context.start(packed(7), "", 0.0).payload) == 7
-
-
 # ---- interleaved ----
 
 
