@@ -1,5 +1,5 @@
 /* The text of a JavaScript expression, evaluated and written: whatever its getters, its toJSON and its proxies do. What
- * was written can be read. How long the text is says how much may be written, and in how much memory. */
+ * was written can be read. How long the text is says how much may be written. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -39,9 +39,6 @@ int LLVMFuzzerInitialize(int *count, char ***arguments) {
 
 static void write_value(struct fuzzed_engine *engine, JSValueConst value, size_t length) {
     size_t most = length % 2 == 0 ? RESULT_BYTES : RESULT_BYTES >> length / 2 % 19;
-    if (length % 4 > 1) {
-        engine->allocator.most = engine->allocator.used + length * 8;
-    }
     switch (fuzzed_engine_write(engine, value, most, interrupted)) {
     case WRITTEN: {
         REQUIRE(engine->output.length <= most);
