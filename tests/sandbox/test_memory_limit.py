@@ -97,7 +97,7 @@ async def test_a_worker_outlives_a_full_heap_of_any_size_and_is_as_small_as_befo
         for power in range(LEAST_POWER, ROOM_POWER + 1):
             # Of a kind that takes no time: a worker that is long in one turn has its priority lowered.
             for kind in ("a list", "buffers") if power < 24 else ("buffers",):
-                made = program(filling(kind, power), memory_bytes=1 << power)
+                made = program(filling(kind, power), key=f"{kind} {power}", memory_bytes=1 << power)
                 outcome = (await ask(pool, made, cpu_seconds=15.0, wall_seconds=18.0)).outcome
                 assert outcome == OutOfMemory(of_worker=power == ROOM_POWER), power
                 assert await value(pool, "const main = (n) => n", power) == power
