@@ -62,4 +62,4 @@ class Readiness:
                 readable()
             except Exception:
                 # A fault in one session must not silence all the others.
-                logger.exception("media_read_failed")
+                logger.exception("media_read_failed", extra={"others": len(readers)})

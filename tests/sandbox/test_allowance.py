@@ -101,7 +101,7 @@ async def test_calls_that_nobody_answers_are_counted_over_all_messages(pool: Poo
     await begun(run)
     process = workers(pool)[fast_pid(pool)].process
     for number in range(3):
-        process.data_received(packed([3, run.id, packed([[number, "ask", []]] * 4), None, True]))
+        process.data_received(packed([3, run.id, packed([[number, "ask", []]] * 4), None, 0, b""]))
         for call in host.calls[:1]:
             call.resolve()
     assert (await future).outcome == Exceeded(Bound.OUTBOX)

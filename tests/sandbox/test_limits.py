@@ -52,7 +52,7 @@ def test_processor_time_of_a_result_that_is_slow_to_look_at(made: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [0.01, 0.02, 0.03, 0.05, 0.08])
-@pytest.mark.parametrize("body", [*SWALLOWING_LOOPS, "for (;;) ask(1);"])
+@pytest.mark.parametrize("body", SWALLOWING_LOOPS)
 def test_processor_time_of_a_loop_that_swallows_each_interrupt(body: str, limit: float) -> None:
     driven = Driven(f"async function main() {{ {body} }}", SUSPENDS, adapter=HOST_ADAPTER)
     began = time.process_time()
