@@ -28,7 +28,7 @@ LEAST_BYTES: Final = 64 * 1024
 class Allowance:
     """What a worker may send yet. It grows with each run and each answer that the worker is given, and with time."""
 
-    __slots__ = ("_answers", "_begun", "_bytes", "_limits", "_longest", "_messages", "_of_run", "_open", "_since")
+    __slots__ = ("_answers", "_begun", "_bytes", "_limits", "_messages", "_of_run", "_open", "_since")
 
     def __init__(self) -> None:
         self._begun = 0
@@ -41,19 +41,16 @@ class Allowance:
         self._bytes: float = BYTES
         self._since = time.monotonic()
         self._limits: Limits | None = None
-        self._longest = LEAST_BYTES
         self._of_run = LEAST_BYTES
         """Bytes that a run may say from its start to its end, but for what it asks once it has an answer; of the run
-        with the highest limits so far."""
+        with the highest limits so far. It may say all of it in one message: its end tells what it asked last."""
 
     def begin(self, limits: Limits) -> None:
         """The worker is given a run."""
         if limits is not self._limits:
             self._limits = limits
-            log = log_bytes_most(limits)
             result = max(limits.result_bytes, LEAST_BYTES)
-            self._longest = max(self._longest, LEAST_BYTES + log + max(result, limits.outbox_bytes))
-            self._of_run = max(self._of_run, LEAST_BYTES + log + result + limits.outbox_bytes)
+            self._of_run = max(self._of_run, LEAST_BYTES + log_bytes_most(limits) + result + limits.outbox_bytes)
         self._begun += 1
 
     def answer(self) -> None:
@@ -67,7 +64,7 @@ class Allowance:
         self._begun = self._answers = 0
         self._open += begun - ended
         messages_left = self._messages + MESSAGES_A_TURN * (begun + answers) - messages
-        bytes_left = self._bytes + self._of_run * begun + self._longest * answers - size
+        bytes_left = self._bytes + self._of_run * (begun + answers) - size
         if messages_left < 0 or bytes_left < 0:
             now = time.monotonic()
             elapsed = now - self._since
@@ -76,4 +73,4 @@ class Allowance:
             bytes_left += min(BYTES, elapsed * BYTES_A_SECOND)
         self._messages = min(messages_left, MESSAGES)
         self._bytes = min(bytes_left, BYTES + self._open * self._of_run)
-        return self._open >= 0 and messages_left >= 0 and bytes_left >= 0 and unfinished <= self._longest
+        return self._open >= 0 and messages_left >= 0 and bytes_left >= 0 and unfinished <= self._of_run

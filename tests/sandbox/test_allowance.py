@@ -7,13 +7,14 @@ import pytest
 
 from sandbox import allowance
 from sandbox.allowance import BYTES, LEAST_BYTES, MESSAGES, Allowance
-from sandbox.link import let_go
-from sandbox.outcome import Bound, Crashed, Exceeded
+from sandbox.link import NO_CALLS, calls, let_go
+from sandbox.outcome import Bound, Crashed, Exceeded, Returned
 from sandbox.pool import Pool
 from sandbox.program import Limits
 from tests.sandbox.support import (
     BUSY,
     FINE,
+    HOST_ADAPTER,
     SUSPENDS,
     WAIT,
     Asked,
@@ -43,7 +44,7 @@ def _no_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_time_passes")
 @pytest.mark.parametrize(
-    "said", [[4], [1, True, ""], [3, 10**9, b"\x90", None, True], [6, "words"], [3, 1, b"\x90", None, True]]
+    "said", [[4], [1, True, ""], calls(10**9, NO_CALLS, None, 0, b""), [6, "words"], calls(1, NO_CALLS, None, 0, b"")]
 )
 async def test_sound_messages_without_end(pool: Pool, said: list[object]) -> None:
     run, future = submit(pool, BUSY, 9000, wall_seconds=9, cpu_seconds=9)
@@ -88,7 +89,7 @@ async def test_a_message_that_does_not_end(pool: Pool) -> None:
 async def test_bytes_without_end(pool: Pool) -> None:
     run, future = submit(pool, BUSY, 9000, wall_seconds=9, cpu_seconds=9)
     process = workers(pool)[await running(pool, run)].process
-    said = packed([3, 10**9, bytes(1_000_000), None, True])
+    said = packed(calls(10**9, bytes(1_000_000), None, 0, b""))
     for _ in range(BYTES // len(said) + 10):
         process.data_received(said)
     assert process.broken
@@ -101,7 +102,7 @@ async def test_calls_that_nobody_answers_are_counted_over_all_messages(pool: Poo
     await begun(run)
     process = workers(pool)[fast_pid(pool)].process
     for number in range(3):
-        process.data_received(packed([3, run.id, packed([[number, "ask", []]] * 4), None, 0, b""]))
+        process.data_received(packed(calls(run.id, packed([[number, "ask", []]] * 4), None, 0, b"")))
         for call in host.calls[:1]:
             call.resolve()
     assert (await future).outcome == Exceeded(Bound.OUTBOX)
@@ -146,8 +147,18 @@ def test_a_message_may_be_as_long_as_what_a_run_may_say() -> None:
     assert not given.spend(0, 0, 0, LEAST_BYTES + 1)
     given.begin(Limits(result_bytes=50_000_000))
     given.begin(LIMITS)
-    assert given.spend(0, 0, 0, 50_000_000)
-    assert not given.spend(0, 0, 0, 51_000_000)
+    # A result, and what was asked in the turn that came to it.
+    assert given.spend(0, 0, 0, 50_000_000 + LIMITS.outbox_bytes)
+    assert not given.spend(0, 0, 0, 52_000_000)
+
+
+async def test_a_long_result_beside_long_calls_that_were_not_awaited_is_no_flood(pool: Pool) -> None:
+    text = "async function main(n) { ask('x'.repeat(n)); console.log('z'.repeat(16000)); return 'y'.repeat(n); }"
+    made = program(text, SUSPENDS, adapter=HOST_ADAPTER)
+    for _ in range(3):
+        _, future = submit(pool, made, 990_000, host=Asked(), wall_seconds=9)
+        assert isinstance((await future).outcome, Returned)
+    assert pool.state().deaths == {}
 
 
 async def test_timers_as_fast_as_they_come_are_no_flood(pool: Pool) -> None:
