@@ -12,7 +12,7 @@ from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
 from sandbox.parent import RESTART_SECONDS, Parent
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
-from sandbox.process import SLOW_NICENESS, STUCK_NICENESS, WorkerProcess, WorkerSettings
+from sandbox.process import SLOW_NICENESS, STOOD_STILL_SECONDS, STUCK_NICENESS, WorkerProcess, WorkerSettings
 from sandbox.resuming import Resuming
 from sandbox.run import Run
 
@@ -78,6 +78,8 @@ class Supervisor:
         self._starting: set[asyncio.Task[None]] = set()
         self._tick_timer: asyncio.TimerHandle | None = None
         """None while every worker rests."""
+        self._tick_at = 0.0
+        """When it is due, by the loop's clock."""
         self._watched_since = 0.0
         """When the first worker was sent something after all had rested, by the loop's clock."""
         self._rested_at = 0.0
@@ -203,7 +205,11 @@ class Supervisor:
         a worker is about to be sent, and that of the end of each run or turn by `rest`."""
         if self._tick_timer is None and not self._closing:
             self._watched_since = now
-            self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
+            self._tick_later(now)
+
+    def _tick_later(self, now: float) -> None:
+        self._tick_at = now + self._stall_seconds / 2
+        self._tick_timer = self._loop.call_at(self._tick_at, self._tick)
 
     def rest(self) -> None:
         """Look at no worker any more, where none is busy: to be woken for that alone costs more than a decision's part
@@ -234,6 +240,8 @@ class Supervisor:
 
     def _tick(self) -> None:
         now = self._loop.time()
+        if now - self._tick_at > STOOD_STILL_SECONDS:
+            self._stood_still(now)
         self._resuming.retry()
         held = False
         for worker in list(self._workers.values()):
@@ -241,8 +249,16 @@ class Supervisor:
             held = held or worker.held
         if held:
             self._relieve()
-        self._tick_timer = self._loop.call_later(self._stall_seconds / 2, self._tick)
+        self._tick_later(now)
         self.rest()
+
+    def _stood_still(self, now: float) -> None:
+        """Hold no worker to the time in which this process did not run: it may have waited for it to read, or to
+        send."""
+        late = now - self._tick_at
+        self._watched_since = min(now, self._watched_since + late)
+        for worker in self._workers.values():
+            worker.seen_at = min(now, worker.seen_at + late)
 
     def _look(self, worker: PooledWorker, now: float) -> None:
         sight = worker.look()
