@@ -220,19 +220,22 @@ class Worker:
 
     def _turn(self, run: BegunRun, message: SettleMessage | StepMessage | None) -> None:
         """Go on with a run that waited: with an answer, or a timer where there is no message or one without a call."""
+        call_id = 0 if message is None else message.call_id
+        given = message.clock if isinstance(message, StepMessage) else None
+        if run.pace is not Pace.OWN:
+            # Should the worker not outlive the turn, the daemon knows what it began with. It has begun once that is
+            # told: until a daemon that does not read does, the kernel's timer is off and the run waits.
+            given = self._clock_of(run, time.monotonic()) if given is None else given
+            self._output.add(link.turn(run.id, given, call_id))
+            self._output.flush()
         self._slots[RUNNING] = run.id
         self._slots[TURNS] += 1
         now = time.monotonic()
         run.waited += now - run.waits_since
         self._kill_timer.cover(now, run.kill_seconds)
-        clock = message.clock if isinstance(message, StepMessage) else run.clock + (now - run.started) * 1000
-        call_id = 0 if message is None else message.call_id
+        clock = self._clock_of(run, now) if given is None else given
         if call_id:
             run.settled += 1
-        if run.pace is not Pace.OWN:
-            self._output.add(link.turn(run.id, clock, call_id))
-            # Should the worker not outlive it, the daemon knows what it began with.
-            self._output.flush()
         began = time.process_time()
         context = self._contexts[run.program.suspends]
         if not run.inside:
@@ -248,6 +251,10 @@ class Worker:
         else:
             status = context.settle(call_id, message.succeeded, message.value, clock)
         self._follow(run, context, status, began)
+
+    @staticmethod
+    def _clock_of(run: BegunRun, now: float) -> float:
+        return run.clock + (now - run.started) * 1000
 
     def _put_back(self, run: BegunRun, context: Context) -> Status | None:
         """Put a run that waited back into the engine; the status is how that failed."""

@@ -43,7 +43,7 @@ async def test_a_worker_that_could_not_be_sent_its_run_lives(pool: Pool) -> None
     worker = next(worker for worker in workers(pool).values() if worker.lane == "fast")
     await until(lambda: worker.seen.begun == worker.process.begun)
     _, future = submit(pool, FINE, 7, wall_seconds=20)
-    time.sleep(2.2)  # past STOPPED_SECONDS
+    time.sleep(2.2)  # noqa: ASYNC251 - past STOPPED_SECONDS; it is what is tested
     pool._supervisor._tick()
     assert (await future).outcome == returned(7)
     assert pool.state().deaths == {}
