@@ -356,7 +356,8 @@ class Supervisor:
     def _lost(self, worker: PooledWorker) -> None:
         """What waits in a worker that is held for long goes on elsewhere, from where it waits."""
         process, now = worker.process, self._loop.time()
-        turns = process.turns
+        # Those that it had begun before it was seen to have said nothing more: see _look_at_busy.
+        turns = worker.seen.turns
         held = 0
         for run in list(worker.outstanding.values()):
             suspension = run.suspension

@@ -22,6 +22,7 @@ from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerProcess, WorkerSettings
 from sandbox.program import Program
 from sandbox.run import Run
+from sandbox.shared_page import TURNS
 from sandbox.suspension import Suspension, WaitingState
 from tests.sandbox.support import (
     ASKS,
@@ -384,6 +385,31 @@ async def test_all_that_wait_in_a_held_worker_go_on_while_it_is_held(pool: Pool)
         call.resolve("x")
     assert [(await future).outcome for _, future in runs] == [returned([number, "x"]) for number in range(30)]
     assert not hostile.done()
+
+
+async def test_nothing_is_read_of_a_worker_that_goes_on_as_it_is_looked_at(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Asked()
+    run, future = submit(pool, ASKS, 7, host=host, wall_seconds=60)
+    await until(lambda: host.calls)
+    await begun(run)
+    looks = 0
+
+    def begins_a_turn(process: WorkerProcess) -> bool:
+        """It said nothing when it was asked whether it had, and has written over an image since."""
+        nonlocal looks
+        looks += 1
+        process._slots[TURNS] += 1
+        return False
+
+    monkeypatch.setattr(WorkerProcess, "has_unread", property(begins_a_turn))
+    _, hostile = submit(pool, "function main() { for (;;); }", wall_seconds=1, turn_seconds=1)
+    assert isinstance((await hostile).outcome, TimedOut)
+    assert looks
+    assert pool.state().resumed == 0
+    host.calls[0].resolve("x")
+    assert (await future).outcome == returned([7, "x"])
 
 
 # ---- memory ----
