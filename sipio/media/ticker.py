@@ -41,7 +41,7 @@ class Ticker:
         now = self._loop.time()
         if self._timer is None and not self._running:
             self._due = now + _STEP_SECONDS
-        while self._due < now and not self._phases[self._step % _PHASES]:
+        while not self._running and self._due < now and not self._phases[self._step % _PHASES]:
             # Nobody was woken for it.
             self._step += 1
             self._due += _STEP_SECONDS

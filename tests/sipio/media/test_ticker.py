@@ -164,3 +164,24 @@ def test_one_that_comes_between_two_ticks_of_another_keeps_its_own_20_ms(clock: 
     for times in (first, second):
         assert [later - earlier for earlier, later in pairwise(times)] == pytest.approx([0.02] * (len(times) - 1))
     assert second[0] - 100.018 <= 0.02
+
+
+def test_who_comes_in_a_tick_that_is_late_makes_nobody_tick_before_the_time(clock: Clock, ticker: Ticker) -> None:
+    ticks: list[float] = []
+
+    def tick() -> None:
+        ticks.append(clock.now)
+        if len(ticks) == 2:
+            for _ in range(3):
+                ticker.add(lambda: None)
+
+    ticker.add(tick)
+    clock.pass_time(0.006)
+    clock.hold_up(0.049)
+    clock.pass_time(0.0)
+    # Its steps were due at 5, 25 and 45 ms; the next is at 65.
+    assert len(ticks) == 3
+    clock.pass_time(0.0099)
+    assert len(ticks) == 3
+    clock.pass_time(0.001)
+    assert ticks[3] == pytest.approx(100.065)
