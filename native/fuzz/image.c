@@ -1,15 +1,32 @@
 /* Images of an arena, driven by bytes. The first half of them fills, frees and writes blocks in a base, in layers on it and
  * on each other, and in three runs of the last of these, which wait and go on in turns: each comes back as it was, beside
  * a copy of all that its blocks hold, and what runs begin from is each time the same to the last byte of the arena.
- * The second half changes bytes of an image, which is sealed anew as one could who has broken out of the engine: it is
- * taken or refused, nothing outside the heap is written, and afterwards the runs are as before. */
+ * The second half changes bytes of an image or makes one, and seals it as one could who has broken out of the engine: it
+ * is taken or refused, nothing outside the heap is written, and afterwards layers and runs are as before. */
 
 #include "engine/image.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 24, KINDS = 2, PROGRAMS = 3, LAYERS = KINDS + PROGRAMS, RUNS = 3, ROOM = 1 << 18, HEADER_BYTES = 32 };
+enum {
+    SLOTS = 24,
+    KINDS = 2,
+    PROGRAMS = 3,
+    LAYERS = KINDS + PROGRAMS,
+    RUNS = 3,
+    ROOM = 1 << 18,
+    /* Of one arena in eight, whose blocks are larger: as much as goes back to the system at once, and more. */
+    LARGE_ROOM = 1 << 21,
+    MADE_PAGES = 12,
+    CHUNK_WORDS = CHUNK / 4,
+};
+
+/* What an image begins with. */
+struct header {
+    uint32_t magic, pages, chunks, words;
+    uint64_t extent, ground;
+};
 
 static const uint8_t key[SEAL_KEY_BYTES] = "a key of sixteen";
 static const struct image_context context = {(const uint8_t *)"run", 3};
@@ -31,7 +48,7 @@ static void require(int holds) {
 
 static void step(struct arena *arena, struct state *state, const uint8_t *data) {
     unsigned slot = data[0] % SLOTS;
-    size_t size = data[1] < 200 ? data[1] : (size_t)(data[1] - 199) * 400;
+    size_t size = data[1] < 200 ? data[1] : (size_t)(data[1] - 199) * (arena_room(arena) / 640);
     if (state->payload[slot] != NULL && data[2] % 4 == 0) {
         arena_free(arena, state->payload[slot]);
         state->payload[slot] = NULL;
@@ -48,8 +65,9 @@ static void step(struct arena *arena, struct state *state, const uint8_t *data) 
 
 static void check(const struct state *state) {
     for (unsigned slot = 0; slot < SLOTS; slot++) {
-        for (size_t at = 0; state->payload[slot] != NULL && at < state->size[slot]; at++) {
-            require(state->payload[slot][at] == state->mark[slot]);
+        const uint8_t *payload = state->payload[slot];
+        if (payload != NULL) {
+            require(payload[0] == state->mark[slot] && memcmp(payload, payload + 1, state->size[slot] - 1) == 0);
         }
     }
 }
@@ -65,20 +83,25 @@ static void begin(struct images *images, struct arena *arena, struct laid *laid)
     require(images_use(images, laid->layer) == IMAGE_DONE);
     images_begin(images);
     check(&laid->state);
+    size_t room = arena_room(arena);
     if (laid->heap == NULL) {
-        laid->heap = malloc(ROOM);
+        laid->heap = malloc(room);
         require(laid->heap != NULL);
-        memcpy(laid->heap, arena_heap(arena), ROOM);
+        memcpy(laid->heap, arena_heap(arena), room);
     }
-    require(memcmp(laid->heap, arena_heap(arena), ROOM) == 0);
+    require(memcmp(laid->heap, arena_heap(arena), room) == 0);
 }
 
-static void take(struct images *images, struct state *state) {
-    require(images_take(images, SIZE_MAX, &state->bytes) == IMAGE_DONE);
+static void keep(struct images *images, struct state *state) {
     free(state->image);
     state->image = malloc(state->bytes);
     require(state->image != NULL);
     images_write(images, context, state->image);
+}
+
+static void take(struct images *images, struct state *state) {
+    require(images_take(images, SIZE_MAX, &state->bytes) == IMAGE_DONE);
+    keep(images, state);
 }
 
 static void seal_anew(uint8_t *image, size_t bytes) {
@@ -92,45 +115,173 @@ static void seal_anew(uint8_t *image, size_t bytes) {
     memcpy(image + bytes - sizeof sum, &sum, sizeof sum);
 }
 
-static void put_changed(struct images *images, const struct state *run, const uint8_t *data, size_t bytes) {
-    size_t size = run->bytes;
-    uint8_t *image = malloc(size);
-    require(image != NULL);
-    memcpy(image, run->image, size);
-    for (size_t at = 0; at + 3 <= bytes; at += 3) {
-        size_t place = (size_t)(data[at] << 8 | data[at + 1]) % size;
-        image[place % 3 == 0 ? place % (HEADER_BYTES + 64) % size : place] ^= data[at + 2];
-        if (data[at + 2] == 0 && size > sizeof(uint64_t)) {
-            size -= place % 16 < size - sizeof(uint64_t) ? place % 16 : 0;
+/* What is left of the bytes; zeros behind their end. */
+struct bytes {
+    const uint8_t *at, *end;
+};
+
+static uint64_t next(struct bytes *bytes, unsigned count) {
+    uint64_t number = 0;
+    for (; count > 0; count--) {
+        number = number << 8 | (bytes->at < bytes->end ? *bytes->at++ : 0);
+    }
+    return number;
+}
+
+static void *appended(void *at, const void *what, size_t bytes) {
+    memcpy(at, what, bytes);
+    return (uint8_t *)at + bytes;
+}
+
+/* An image whose maps name as many chunks and words as it has, but where the bytes say otherwise; to be freed. Its words
+ * are whatever they are, the heap's own among them. `like` is one of the same ground. */
+static uint8_t *make(const struct arena *arena, struct bytes *bytes, const struct state *like, size_t *size) {
+    struct header header;
+    memcpy(&header, like->image, sizeof header);
+    uint64_t maps[MADE_PAGES] = {0};
+    uint32_t numbers[MADE_PAGES];
+    static uint16_t masks[MADE_PAGES * PAGE_CHUNKS + 1];
+    static uint32_t values[MADE_PAGES * PAGE_CHUNKS * CHUNK_WORDS];
+    uint64_t distortion = next(bytes, 1) % 16;
+    /* Where the heap ends is its second word of 64 bits: an extent that fits it is taken, whatever it is. */
+    bool ends_elsewhere = distortion > 12;
+    header.pages = next(bytes, 1) % (MADE_PAGES + 1);
+    header.chunks = header.words = 0;
+    uint32_t number = 0;
+    for (uint32_t page = 0; page < header.pages; page++) {
+        uint64_t place = next(bytes, 1);
+        bool is_first = page == 0 && ends_elsewhere;
+        number += is_first ? 0 : (uint32_t)place % 4 + (page > 0);
+        numbers[page] = number;
+        maps[page] = (place < 128 ? (uint64_t)1 << next(bytes, 1) % PAGE_CHUNKS : next(bytes, 8)) | is_first;
+        for (uint64_t map = maps[page]; map != 0; map &= map - 1) {
+            uint16_t mask = (uint16_t)(next(bytes, 2) | (is_first && map == maps[page] ? 0xc : 0));
+            masks[header.chunks++] = mask;
+            for (; mask != 0; mask &= (uint16_t)(mask - 1)) {
+                values[header.words++] = (uint32_t)next(bytes, 4);
+            }
         }
     }
-    if (bytes > 0 && data[0] % 4 != 0) {
-        seal_anew(image, size);
+    masks[header.chunks] = 0;
+    if (ends_elsewhere && header.pages > 0) {
+        header.extent = next(bytes, 3) % (arena_room(arena) + 1);
+        uint64_t last = (uint64_t)(uintptr_t)arena_heap(arena) + header.extent - sizeof(uint64_t);
+        memcpy(values + __builtin_popcount(masks[0] & 3), &last, sizeof last);
     }
+    switch (distortion) {
+    case 0:
+        header.ground ^= 1;
+        break;
+    case 1:
+        header.chunks -= header.chunks > 0;
+        break;
+    case 2:
+        header.words -= header.words > 0;
+        break;
+    case 3:
+        numbers[header.pages / 2] = (uint32_t)next(bytes, 4);
+        break;
+    case 4:
+        header.extent = next(bytes, 4);
+        break;
+    case 5:
+        header.extent = next(bytes, 8);
+        break;
+    default:
+        break;
+    }
+    size_t filled = header.chunks + header.chunks % 2;
+    *size = sizeof header + header.pages * (sizeof *maps + sizeof *numbers) + filled * sizeof *masks +
+            header.words * sizeof *values + sizeof(uint64_t);
+    uint8_t *image = malloc(*size);
+    require(image != NULL);
+    void *at = appended(image, &header, sizeof header);
+    at = appended(at, maps, header.pages * sizeof *maps);
+    at = appended(at, numbers, header.pages * sizeof *numbers);
+    at = appended(at, masks, filled * sizeof *masks);
+    appended(at, values, header.words * sizeof *values);
+    seal_anew(image, *size);
+    return image;
+}
+
+/* A copy of an image with some of its bytes changed, sealed anew or not; to be freed. */
+static uint8_t *change(const struct bytes *bytes, const struct state *run, size_t *size) {
+    size_t first = sizeof(struct header) + 64, left = run->bytes;
+    uint8_t *image = malloc(left);
+    require(image != NULL);
+    memcpy(image, run->image, left);
+    const uint8_t *at = bytes->at;
+    for (; bytes->end - at >= 3; at += 3) {
+        size_t place = (size_t)(at[0] << 8 | at[1]) % left;
+        image[place % 3 == 0 ? place % first % left : place] ^= at[2];
+        if (at[2] == 0 && left > sizeof(uint64_t)) {
+            left -= place % 16 < left - sizeof(uint64_t) ? place % 16 : 0;
+        }
+    }
+    if (bytes->at < bytes->end && *bytes->at % 4 != 0) {
+        seal_anew(image, left);
+    }
+    *size = left;
+    return image;
+}
+
+/* Take what is no image of ours for one: to go on from, and to begin from what it becomes as a layer. */
+static void try(struct images *images, struct layer *ground, const uint8_t *image, size_t bytes) {
     /* From a block of its exact size, so that a read behind it is seen. */
-    uint8_t *exact = malloc(size);
+    uint8_t *exact = malloc(bytes);
+    size_t taken;
+    struct layer *layer;
     require(exact != NULL);
-    memcpy(exact, image, size);
-    (void)images_put(images, exact, size, context);
+    memcpy(exact, image, bytes);
+    if (images_put(images, exact, bytes, context) == IMAGE_DONE) {
+        /* What a heap is that nobody allocated in. */
+        (void)images_take(images, bytes, &taken);
+    }
+    if (images_put(images, exact, bytes, context) == IMAGE_DONE &&
+        images_take_layer(images, context, &layer) == IMAGE_DONE) {
+        require(images_use(images, layer) == IMAGE_DONE);
+        layer_release(layer);
+        images_begin(images);
+        (void)images_take(images, SIZE_MAX, &taken);
+        require(images_use(images, ground) == IMAGE_DONE);
+    }
     free(exact);
+}
+
+static void try_others(struct images *images, struct arena *arena, struct laid *laid, const struct state *run,
+                       struct bytes *bytes) {
+    size_t size;
+    uint8_t *image;
+    if (next(bytes, 1) % 4 == 0) {
+        image = change(bytes, run, &size);
+    } else {
+        struct state like = {0};
+        laid = &laid[next(bytes, 1) % (LAYERS + 1)];
+        begin(images, arena, laid);
+        take(images, &like);
+        image = make(arena, bytes, &like, &size);
+        free(like.image);
+    }
+    try(images, laid->layer, image, size);
     free(image);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-    struct arena *arena = arena_new(ROOM);
+    struct arena *arena = arena_new(bytes > 0 && data[0] % 8 == 7 ? LARGE_ROOM : ROOM);
     require(arena != NULL);
-    struct laid base = {0}, layers[LAYERS] = {{0}};
+    /* The base, kinds, programs of each kind in turn. */
+    struct laid laid[1 + LAYERS] = {{0}}, *base = laid, *layers = laid + 1;
     struct state runs[RUNS];
     size_t at = 0, half = bytes / 2;
     for (; at + 3 <= half / 4; at += 3) {
-        step(arena, &base.state, data + at);
+        step(arena, &base->state, data + at);
     }
     struct images *images = images_new(arena, key);
     require(images != NULL);
     for (unsigned index = 0; index < LAYERS; index++) {
-        struct laid *below = index < KINDS ? &base : &layers[index % KINDS];
+        struct laid *below = index < KINDS ? base : &layers[index % KINDS];
         begin(images, arena, below);
         layers[index].state = below->state;
         for (size_t end = half / 4 + (index + 1) * (half / 4) / LAYERS; at + 3 <= end; at += 3) {
@@ -151,7 +302,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         struct state *run = &runs[data[at] / SLOTS % RUNS];
         if (data[at + 1] % 5 == 0) {
             /* One that does not wait, of any program, in between: nothing of it stays. */
-            struct laid *other = data[at + 1] % 3 == 0 ? &base : &layers[data[at + 2] % LAYERS];
+            struct laid *other = &laid[data[at + 2] % (LAYERS + 1)];
             struct state state = other->state;
             begin(images, arena, other);
             step(arena, &state, data + at);
@@ -161,12 +312,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         require(images_use(images, program->layer) == IMAGE_DONE);
         require(images_put(images, run->image, run->bytes, context) == IMAGE_DONE);
         check(run);
+        struct state before = *run;
         step(arena, run, data + at);
         check(run);
-        take(images, run);
+        enum image_result result = images_take(images, data[at + 1] % 7 == 0 ? run->bytes : SIZE_MAX, &run->bytes);
+        if (result == IMAGE_TOO_LARGE) {
+            /* That turn is lost, and the image from before it is as good as it was. */
+            *run = before;
+            continue;
+        }
+        require(result == IMAGE_DONE);
+        keep(images, run);
     }
     if (half < bytes) {
-        put_changed(images, &runs[0], data + half, bytes - half);
+        struct bytes left = {data + half, data + bytes};
+        require(images_use(images, program->layer) == IMAGE_DONE);
+        try_others(images, arena, laid, &runs[0], &left);
     }
     for (unsigned index = 0; index < LAYERS; index++) {
         begin(images, arena, &layers[index]);
@@ -178,11 +339,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         require(images_put(images, runs[run].image, runs[run].bytes, other) == IMAGE_BROKEN_SEAL);
         free(runs[run].image);
     }
-    begin(images, arena, &base);
-    free(base.heap);
-    for (unsigned index = 0; index < LAYERS; index++) {
-        layer_release(layers[index].layer);
-        free(layers[index].heap);
+    begin(images, arena, base);
+    for (unsigned index = 0; index < LAYERS + 1; index++) {
+        layer_release(laid[index].layer);
+        free(laid[index].heap);
     }
     images_delete(images);
     arena_delete(arena);
