@@ -95,8 +95,15 @@ void engine_limit_memory(struct engine *engine, size_t bytes) {
     arena_limit(engine->arena, engine->room_is_least ? room : extent + bytes);
 }
 
-/* The stack that a script may use begins here. */
+static void touch_heap(struct engine *engine) {
+    if (engine->images != NULL) {
+        images_touch(engine->images);
+    }
+}
+
+/* The stack that a script may use begins here. Whatever is called then, and whenever, is gone before the next run. */
 static void enter(struct engine *engine) {
+    touch_heap(engine);
     quickjs.JS_UpdateStackTop(engine->realm->runtime);
 }
 
@@ -207,6 +214,11 @@ enum image_result engine_take(struct engine *engine, size_t most, size_t *bytes)
 enum image_result engine_take_layer(struct engine *engine, struct image_context context, struct layer **layer) {
     stack_words_clear(&engine->stack_words);
     return images_take_layer(engine->images, context, layer);
+}
+
+void engine_set_clock(struct engine *engine, double milliseconds) {
+    touch_heap(engine);
+    clock_set(&engine->realm->clock, milliseconds);
 }
 
 struct output *engine_begin_output(struct engine *engine) {

@@ -115,6 +115,9 @@ enum image_result engine_take_layer(struct engine *engine, struct image_context 
 /* Forgets the run that was in the engine, whose heap has been set back or set to an image. */
 void engine_forget_run(struct engine *engine);
 
+/* Lets the clock go on to this time, in milliseconds since 1970. */
+void engine_set_clock(struct engine *engine, double milliseconds);
+
 /* The heap may grow by so many bytes beyond the base, if the arena has the room. */
 void engine_limit_memory(struct engine *engine, size_t bytes);
 

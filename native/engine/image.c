@@ -71,6 +71,10 @@ enum image_result images_use(struct images *images, struct layer *layer) {
 
 void images_begin(struct images *images) {
     ground_set_back(&images->ground);
+    images_touch(images);
+}
+
+void images_touch(struct images *images) {
     images->ground.clean = false;
 }
 
@@ -127,6 +131,8 @@ enum image_result images_take(struct images *images, size_t most, size_t *bytes)
         }
     }
     if (result == IMAGE_DONE) {
+        /* Of a ground that the arena has not been set to yet. */
+        arena_touch(ground->arena, ground->extent);
         arena_clear_beyond(ground->arena, ground->extent);
         ground->clean = true;
     } else {

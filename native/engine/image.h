@@ -40,6 +40,9 @@ enum image_result images_use(struct images *images, struct layer *layer);
 /* Set the arena back to the ground, for a run to begin. */
 void images_begin(struct images *images);
 
+/* Say that the arena may be written from here on: it is not as the ground, also where it has just been set back. */
+void images_touch(struct images *images);
+
 /* Set the arena to an image on the ground, for a run to go on. After a failure the arena is as the ground. */
 enum image_result images_put(struct images *images, const uint8_t *image, size_t bytes, struct image_context context);
 

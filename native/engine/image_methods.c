@@ -124,7 +124,7 @@ PyObject *engine_set_clock_method(PyObject *self, PyObject *milliseconds) {
     if (clock == -1.0 && PyErr_Occurred()) {
         return NULL;
     }
-    clock_set(&engine_in(self)->realm->clock, clock);
+    engine_set_clock(engine_in(self), clock);
     Py_RETURN_NONE;
 }
 

@@ -307,6 +307,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
             begin(images, arena, other);
             step(arena, &state, data + at);
             memset(arena_heap(arena) + arena_extent(arena) - 16, 0xee, 8);
+            if (data[at + 1] % 2 == 0) {
+                /* What is left of it, taken as if it were another program's; and more is written, though it was taken. */
+                struct laid *third = &laid[data[at + 1] / 2 % (LAYERS + 1)];
+                size_t taken;
+                require(images_use(images, third->layer) == IMAGE_DONE);
+                require(images_take(images, SIZE_MAX, &taken) == IMAGE_DONE);
+                images_touch(images);
+                state = third->state;
+                check(&state);
+                step(arena, &state, data + at);
+            }
             begin(images, arena, other);
         }
         require(images_use(images, program->layer) == IMAGE_DONE);

@@ -57,6 +57,20 @@ def test_many_wait_in_one_engine() -> None:
         assert unpacked(status.payload) == [n + n % 5, "x"]
 
 
+def test_what_is_called_once_a_run_was_taken_out_is_gone_before_the_next_one() -> None:
+    context = Context(True)
+    made = loaded(context, WAITS)
+    waiting(context, made, 1)
+    assert context.poll(True).tag is Tag.THREW  # nothing has begun, and none can from here on, in what it leaves
+    waiting(context, made, 2)
+    image = waiting(context, made, 3)
+    with pytest.raises(ValueError, match="another's"):
+        context.resume(image, b"other")
+    context.fire(1e15)
+    assert context.poll(True).tag is Tag.THREW
+    assert waiting(context, made, 3) == image
+
+
 def test_what_is_no_image_of_this_run_is_refused() -> None:
     context = Context(True)
     made = loaded(context, WAITS, key="a")
