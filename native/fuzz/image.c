@@ -15,8 +15,8 @@ enum {
     PROGRAMS = 3,
     LAYERS = KINDS + PROGRAMS,
     RUNS = 3,
-    ROOM = 1 << 18,
-    /* Of one arena in eight, whose blocks are larger: as much as goes back to the system at once, and more. */
+    ROOM = 1 << 16,
+    /* Of one arena in 64, whose blocks are larger: as much as goes back to the system at once, and more. */
     LARGE_ROOM = 1 << 21,
     MADE_PAGES = 12,
     CHUNK_WORDS = CHUNK / 4,
@@ -269,7 +269,7 @@ static void try_others(struct images *images, struct arena *arena, struct laid *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-    struct arena *arena = arena_new(bytes > 0 && data[0] % 8 == 7 ? LARGE_ROOM : ROOM);
+    struct arena *arena = arena_new(bytes > 0 && data[0] % 64 == 63 ? LARGE_ROOM : ROOM);
     require(arena != NULL);
     /* The base, kinds, programs of each kind in turn. */
     struct laid laid[1 + LAYERS] = {{0}}, *base = laid, *layers = laid + 1;
