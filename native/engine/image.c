@@ -110,7 +110,7 @@ enum image_result images_take(struct images *images, size_t most, size_t *bytes)
     struct arena_idle idle = arena_idle_of(ground->arena);
     bool any = arena_next_idle(&idle);
     difference_clear(taken);
-    enum image_result result = IMAGE_DONE;
+    enum image_result result = bytes_of(0, 0, 0) > most ? IMAGE_TOO_LARGE : IMAGE_DONE;
     for (size_t number = 0; result == IMAGE_DONE && number < whole_pages(compared); number++) {
         uint8_t *live = heap + number * PAGE;
         const uint8_t *page = ground_page(ground, number);

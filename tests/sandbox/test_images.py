@@ -121,6 +121,15 @@ def test_an_image_that_would_be_too_large_is_none() -> None:
     assert len(waiting(context, made, 1_000)) < 1_000_000
 
 
+def test_an_image_of_nothing_is_too_large_as_well() -> None:
+    context = Context(True)
+    waiting(context, loaded(context, WAITS), 1)
+    image = context.suspend(ROOM, b"run")
+    assert image is not None
+    assert context.suspend(len(image), b"run") == image
+    assert context.suspend(len(image) - 1, b"run") is None
+
+
 def test_a_run_goes_on_in_another_process_of_the_same_parent() -> None:
     context = Context(True)
     made = loaded(context, WAITS)
