@@ -234,12 +234,15 @@ class Lanes:
         self.move(run, now)
 
     def slow_worker(self, key: str, generation: int, now: float) -> PooledWorker | None:
-        """Of a slow program's workers that of a generation in which the fewest wait; None where there is none."""
+        """Of a slow program's workers that of a generation in which the fewest wait; None where there is none but such as
+        are lost in a turn."""
         for lane in (self._stuck, self._slow):
             if lane.has(key, now):
-                like = [worker for worker in lane.workers if worker.process.generation == generation]
+                like = [
+                    worker for worker in lane.workers if worker.process.generation == generation and not worker.lost
+                ]
                 if like:
-                    return min(like, key=lambda worker: (worker.lost, worker.suspended))
+                    return min(like, key=lambda worker: worker.suspended)
         return None
 
     def renew_spare(self) -> None:

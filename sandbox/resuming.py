@@ -176,7 +176,7 @@ class Resuming:
             and not (alone and worker.customers.keys() - own)
         ]
 
-        def order(worker: PooledWorker) -> tuple[int, int, int]:
-            return len(worker.customers.keys() - own), _LAST.index(worker.lane), worker.suspended
+        def order(worker: PooledWorker) -> tuple[bool, int, int, int]:
+            return worker.lost, len(worker.customers.keys() - own), _LAST.index(worker.lane), worker.suspended
 
         return min(left, key=order, default=None)

@@ -387,6 +387,24 @@ async def test_all_that_wait_in_a_held_worker_go_on_while_it_is_held(pool: Pool)
     assert not hostile.done()
 
 
+async def test_what_waits_in_the_only_worker_of_slow_programs_does_not_go_on_in_that_one_when_it_is_held() -> None:
+    async with running_pool(PoolSettings(workers=1, slow_workers=1)) as pool:
+        loop = program(NATIVE_LOOP)
+        for made in (ASKS, loop):
+            pool._lanes.mark_slow(made)
+        host = Asked()
+        run, future = submit(pool, ASKS, 7, host=host, wall_seconds=60)
+        await until(lambda: host.calls)
+        await begun(run)
+        slow = run.worker
+        _, hostile = submit(pool, loop, wall_seconds=3, cpu_seconds=9)
+        await until(lambda: pool.state().resumed == 1)
+        assert run.worker is not slow
+        host.calls[0].resolve("x")
+        assert (await future).outcome == returned([7, "x"])
+        assert not hostile.done()
+
+
 async def test_nothing_is_read_of_a_worker_that_goes_on_as_it_is_looked_at(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
