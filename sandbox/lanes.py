@@ -234,8 +234,8 @@ class Lanes:
         self.move(run, now)
 
     def slow_worker(self, key: str, generation: int, now: float) -> PooledWorker | None:
-        """Of a slow program's workers that of a generation in which the fewest wait; None where there is none but such as
-        are lost in a turn."""
+        """Of a slow program's workers of a generation that in which the fewest wait; none that is lost in a turn. None
+        where there is no such."""
         for lane in (self._stuck, self._slow):
             if lane.has(key, now):
                 like = [
