@@ -58,6 +58,7 @@ def asks(text: str, **more: Any) -> Program:
 async def moved(run: Run, end: Callable[[WorkerProcess], None]) -> None:
     """End the worker of a run that waits, and return when it waits in another one."""
     await begun(run)
+    await until(lambda: run.suspension is not None)
     gone = run.worker
     assert gone is not None
     end(gone.process)
