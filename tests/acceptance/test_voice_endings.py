@@ -150,7 +150,8 @@ def test_a_dead_worker_ends_no_call_that_waited_in_it(tmp_path: Path) -> None:
         after = metrics(port)
         died = {key[2] for key, count in after.items() if key[0] == "scriptforge_worker_restarts_total" and count}
         assert died == {"calls", "decisions"}
-        assert after["scriptforge_runs_resumed_total", "calls"] == 2
+        # More where one went first to a worker that was about to be killed.
+        assert after["scriptforge_runs_resumed_total", "calls"] >= 2
         wait_until(lambda: page(port, "/health")[0] == 200, "workers in both pools")
 
 
