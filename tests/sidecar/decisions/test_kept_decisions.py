@@ -144,7 +144,7 @@ def test_a_script_in_place_of_the_one_that_failed_is_given_all_that_it_was(
     shown = capsys.readouterr().out
     assert 'other.js, turn 1: it asked kv.get("7"), and had asked kv.get("1")' in shown
     assert console[0] in shown
-    assert "487" not in shown, "nobody gave the call up"
+    assert "487 " not in shown, "nobody gave the call up"
 
 
 @pytest.mark.parametrize(
