@@ -117,7 +117,7 @@ INSTALLED_FROM := pyproject.toml setup.py constraints.txt sidecar/__init__.py $(
 
 .venv/installed: $(INSTALLED_FROM) | .venv/bin/python
 	@.ci/compiler $(BIN)/python
-	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable .
+	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable '.[platform]'
 	@touch $@
 
 .venv/installed-dev: $(INSTALLED_FROM) | .venv/bin/python

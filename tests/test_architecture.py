@@ -29,7 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "sidecar": [
         {GROUND},
         {"configuration"},
-        {"logs", "language"},
+        {"logs", "language", "storage"},
         {"catalog"},
         {"hosts"},
         {"runs"},

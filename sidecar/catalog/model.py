@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sidecar.kind import Kind
 from sidecar.sip_answer import SipAnswer
 from sipio.routing import Direction
+
+OPERATOR: Final = "operator"
+"""The tenant whose the scripts are that nobody else has."""
 
 
 class GlobalPriority(StrEnum):
@@ -36,8 +39,9 @@ class Script:
     entries: tuple[str, ...]
     """Functions that a caller may name."""
     uuid: str = ""
+    tenant: str = OPERATOR
     app: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The author's own variables in ``process.env``."""
     memory_bytes: int | None = None
     modules: frozenset[str] | None = None

@@ -145,7 +145,7 @@ class DirectoryLoader:
         scripts = _Scripts(self.catalog, document, self._checked, self._check, self.rules, last_good)
         assignments, entries = document.assignments, list(scripts.entries())
         if wrong and document.wrong:
-            assignments = Assignments((*assignments.entries, *document.wrong))
+            assignments = Assignments((*assignments.entries, *document.wrong), assignments.customers)
         if wrong:
             entries += scripts.wrong_entries()
 
@@ -307,6 +307,9 @@ class _Scripts:
         time.sleep(0)  # lets the event loop's thread go first; a check of one script is about a millisecond
         told = len(self.problems)
         checked = self._look(place, table)
+        why = self._document.apps.wrong.get(table.app, "")
+        if why:
+            return self._made(place, table, given, None, f"its app {table.app!r}: {why}")
         if checked is not None and checked.prepared is not None:
             self.right[table.file] = checked.text
             return self._made(place, table, given, checked, "")
@@ -338,8 +341,9 @@ class _Scripts:
             text=checked.text if checked is not None else "",
             prepared=prepared,
             uuid=table.uuid,
+            tenant=table.tenant,
             app=table.app,
-            environment=table.environment,
+            environment=self._document.apps.environment(table.app) | table.environment,
             memory_bytes=table.memory_bytes,
             modules=table.modules,
             global_routing_priority=table.global_routing_priority,
