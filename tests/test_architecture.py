@@ -142,6 +142,14 @@ def test_who_only_decides_does_not_wait_for_what_drives_calls_to_be_imported() -
     assert found.stdout.split() == []
 
 
+def test_who_decides_knows_no_sql_and_no_web_framework() -> None:
+    """Their objects and collections would be in every call's way; a process beside it asks the database."""
+    program = "import sys, sidecar.daemon, sidecar.cli.serve; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    packages = {name.partition(".")[0] for name in found.stdout.split()}
+    assert {"sqlalchemy", "alembic", "aiosqlite", "asyncpg", "asyncmy", "fastapi", "pydantic"} & packages == set()
+
+
 def test_the_daemon_has_no_engine_in_its_own_process() -> None:
     """What a script breaks is a worker's; and what needs no script does without the extension."""
     program = "import sys, sidecar.daemon, sidecar.calls.service, sidecar.cli.command_line; print(*sys.modules)"

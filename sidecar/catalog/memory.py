@@ -98,6 +98,9 @@ class MemorySource:
             self._changed.clear()
             await self._changed.wait()
 
+    def close(self) -> None:
+        """Do nothing: it is all in memory."""
+
     def _set(self, scripts: dict[Place, ScriptEntry], assignments: dict[Place, AssignmentEntry]) -> None:
         held = self._held
         same = list(map(id, assignments.values())) == list(map(id, held.assignments.values()))

@@ -91,9 +91,16 @@ class DatabaseUrl:
         )
 
     def __str__(self) -> str:
+        return self._text("***")
+
+    def with_password(self) -> str:
+        """The address as text that is parsed again to the same one: for no log."""
+        return self._text(quote(self.password, safe=""))
+
+    def _text(self, password: str) -> str:
         if self.path is not None:
             return f"sqlite:///{quote(str(self.path))}"
-        user = quote(self.user, safe="") + (":***" if self.password else "")
+        user = quote(self.user, safe="") + (f":{password}" if self.password else "")
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = f":{self.port}" if self.port is not None else ""
         options = "&".join(

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from sidecar.configuration.addresses import parse_optional_host, parse_port_range, parse_sip_listen
+from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.sip_answer import parse_action
 from sipio.host_port import HostPort, InvalidHostPort
 
@@ -107,7 +108,7 @@ def is_text(declared: Any) -> bool:
     plain = _plain(declared)
     if isinstance(plain, UnionType):
         return all(member is type(None) or is_text(member) for member in get_args(plain))
-    return plain in (str, Path, HostPort) or all(isinstance(word, str) for word in get_args(plain) or (0,))
+    return plain in (str, Path, HostPort, DatabaseUrl) or all(isinstance(word, str) for word in get_args(plain) or (0,))
 
 
 def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
@@ -124,8 +125,10 @@ def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
 
 
 def _decode_text(declared: type, value: object) -> object:
-    if declared not in (Path, HostPort) or not isinstance(value, str):
+    if declared not in (Path, HostPort, DatabaseUrl) or not isinstance(value, str):
         raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
+    if declared is DatabaseUrl:
+        return DatabaseUrl.parse(value)
     if declared is HostPort:
         try:
             return HostPort.parse(value)

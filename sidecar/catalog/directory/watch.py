@@ -71,3 +71,6 @@ class DirectorySource:
             await asyncio.sleep(catalog.watch_seconds)
             if self._settling.seen(await asyncio.to_thread(look, catalog.directory)):
                 return
+
+    def close(self) -> None:
+        """Do nothing: no file is held open."""
