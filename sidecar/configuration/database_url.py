@@ -3,10 +3,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NoReturn, final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 
@@ -34,22 +33,44 @@ class InvalidDatabaseUrl(ValueError):
     """A text that is no address of a database. The message has no password in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class DatabaseUrl:
-    """Where a database is. As text its password is ``***``; nothing else shows it."""
+    """Where a database is. Immutable. As text its password is ``***``; nothing else shows it.
+
+    It is neither a Struct nor a dataclass, which msgspec would read a table into.
+    """
+
+    __slots__ = ("database", "host", "name", "password", "path", "port", "socket", "tls_ca", "user")
 
     database: Database
-    path: Path | None = None
+    path: Path | None
     """The file of SQLite; None for the others."""
-    host: str = ""
-    port: int | None = None
-    user: str = ""
-    password: str = field(default="", repr=False)
-    name: str = ""
-    socket: Path | None = None
+    host: str
+    port: int | None
+    user: str
+    password: str
+    name: str
+    socket: Path | None
     """``?socket=``: the unix socket of MySQL, or the folder of PostgreSQL's, in place of host and port."""
-    tls_ca: Path | None = None
+    tls_ca: Path | None
     """``?tls_ca=``: the PEM bundle that the server's certificate must be signed by. Without it there is no TLS."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        path: Path | None = None,
+        host: str = "",
+        port: int | None = None,
+        user: str = "",
+        password: str = "",
+        name: str = "",
+        socket: Path | None = None,
+        tls_ca: Path | None = None,
+    ) -> None:
+        given = (database, host, name, password, path, port, socket, tls_ca, user)
+        for key, value in zip(self.__slots__, given, strict=True):
+            object.__setattr__(self, key, value)
 
     @classmethod
     def parse(cls, text: str) -> "DatabaseUrl":
@@ -90,8 +111,20 @@ class DatabaseUrl:
             tls_ca=Path(options["tls_ca"]) if options.get("tls_ca") else None,
         )
 
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"DatabaseUrl is immutable: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DatabaseUrl) and self.with_password() == other.with_password()
+
+    def __hash__(self) -> int:
+        return hash(self.with_password())
+
     def __str__(self) -> str:
         return self._text("***")
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({str(self)!r})"
 
     def with_password(self) -> str:
         """The address as text that is parsed again to the same one: for no log."""

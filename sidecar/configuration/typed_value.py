@@ -44,6 +44,8 @@ def convert_value(value: object, declared: Any) -> Any:
     """
     if value == "" and type(None) in get_args(_plain(declared)):
         return None
+    if isinstance(value, str) and DatabaseUrl in (declared, *get_args(declared)):
+        return DatabaseUrl.parse(value)  # whose complaints have no password in them
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"expected a finite number, got {value}")
     try:
@@ -127,8 +129,6 @@ def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
 def _decode_text(declared: type, value: object) -> object:
     if declared not in (Path, HostPort, DatabaseUrl) or not isinstance(value, str):
         raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
-    if declared is DatabaseUrl:
-        return DatabaseUrl.parse(value)
     if declared is HostPort:
         try:
             return HostPort.parse(value)

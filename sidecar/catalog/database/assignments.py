@@ -212,7 +212,7 @@ def entry_of(table: AssignmentTable) -> AssignmentEntry:
 
 def _number(type_: str, written: str, customer: str) -> dict[str, Any]:
     subject = number_of(written).text
-    if len(subject) > len(written) or not subject:
+    if not subject:
         raise WrongValues([f"{type_}: {written!r} is no number"])
     return {"type": type_, "subject": subject, "route": "", "written": written, "customer": customer}
 

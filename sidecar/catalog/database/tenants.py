@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.catalog.database.errors import NotAllowed, WrongValues
-from sidecar.catalog.database.work import Change, Work
+from sidecar.catalog.database.work import Actor, Change, Store, Work
+from sidecar.catalog.model import OPERATOR
 from sidecar.storage.tables import NAME, tenants
 
 
@@ -25,6 +26,16 @@ async def list_tenants(connection: AsyncConnection, *, after: str = "", limit: i
     if after:
         query = query.where(tenants.c.name > after)
     return [TenantRecord(name=row.name, created=row.created) for row in (await connection.execute(query)).all()]
+
+
+async def ensure_operator(store: Store, actor: Actor) -> None:
+    """Make the operator a tenant, where that has not been done."""
+    async with store.storage.reading() as connection:
+        known = select(tenants.c.id).where(tenants.c.name == OPERATOR)
+        if (await connection.execute(known)).one_or_none() is not None:
+            return
+    async with store.changing(actor) as change:
+        await change.make_tenant(OPERATOR)
 
 
 async def make_tenant(change: Change, name: str) -> Work:

@@ -74,6 +74,7 @@ class Change:
         self._tenant_ids = tenant_ids
         self._audit: list[AuditEntry] = []
         self._changed: dict[tuple[str, str], None] = {}
+        self._everything = False
         self._last_made = head[0]
 
     def of(self, tenant: str) -> "Work":
@@ -119,18 +120,22 @@ class Change:
         """Say to those who follow what has changed."""
         self._changed[kind, key] = None
 
+    def changed_everything(self) -> None:
+        """Have those who follow read everything anew."""
+        self._everything = True
+
     async def finish(self) -> None:
         """Write what was said, as the transaction's last statements."""
         connection = self.connection
         if self._audit:
             await insert_all(connection, audit, [msgspec.structs.asdict(entry) for entry in self._audit])
             await connection.execute(update(audit_head).values(number=self._number, hash=self._hash))
-        if not self._changed:
+        if not self._changed and not self._everything:
             return
         row = (await connection.execute(select(revision.c.number, revision.c.complete_from).with_for_update())).one()
         number = row.number + 1
         complete_from = row.complete_from
-        if len(self._changed) > SAID_ONE_BY_ONE:
+        if self._everything or len(self._changed) > SAID_ONE_BY_ONE:
             complete_from = number
             await connection.execute(delete(changes))
         else:

@@ -219,7 +219,9 @@ def read_table(name: str, table: Mapping[str, Any]) -> tuple[AnyTable | None, li
             complaints.append(Complaint((key,), unknown_key(key, keys)))
             continue
         try:
-            values[key] = convert_value(value, keys[key])
+            # Empty text is a value of a variable, and none of what need have none.
+            empty = value == "" and (name, key) == ("variable", "value")
+            values[key] = "" if empty else convert_value(value, keys[key])
         except ValueError as error:
             complaints.append(Complaint((key,), f"{key}: {error}"))
     complaints += [Complaint((), f"[[{name}]] needs the key {key!r}") for key in required if key not in table]

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.configuration.database_url import Database, DatabaseUrl, InvalidDatabaseUrl
+from sidecar.configuration.source import InvalidConfigurationError, build_configuration
+from sidecar.configuration.text import effective_configuration
 
 
 def test_sqlite_is_a_file() -> None:
@@ -24,6 +26,23 @@ def test_a_server_has_a_user_and_a_password_that_nothing_shows() -> None:
     assert "p@ss" not in repr(url)
     assert DatabaseUrl.parse("mariadb://h/x").database is Database.MYSQL
     assert DatabaseUrl.parse("mysql:///x?socket=/run/m.sock").socket == Path("/run/m.sock")
+
+
+def test_a_configuration_shows_no_password() -> None:
+    loaded = build_configuration('[catalog]\nurl = "mysql://u:s3cret@h/x"\n', {})
+    assert loaded.configuration.catalog.url == DatabaseUrl.parse("mysql://u:s3cret@h/x")
+    assert 'url = "mysql://u:***@h/x"' in effective_configuration(loaded)
+    assert "s3cret" not in repr(loaded)
+    for text in ("mysql://u:s3cret@h", "mysql://u:s3cret@h/x?y=1", "s3cret"):
+        with pytest.raises(InvalidConfigurationError) as raised:
+            build_configuration(None, {"SCRIPTFORGE_CATALOG__URL": text})
+        assert "s3cret" not in str(raised.value)
+    assert build_configuration('[catalog]\nurl = ""\n', {}).configuration.catalog.url is None
+
+
+def test_a_catalog_is_in_one_place() -> None:
+    with pytest.raises(InvalidConfigurationError, match="the catalog is in one of them"):
+        build_configuration('[catalog]\nurl = "mysql://h/x"\ndirectory = "/srv"\n', {})
 
 
 @pytest.mark.parametrize(
