@@ -10,7 +10,7 @@ from sidecar.configuration.database_url import DatabaseUrl, InvalidDatabaseUrl
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
-from sidecar.switches.this_machine import require_usable
+from sidecar.switches.this_machine import missing_for_databases, require_usable
 
 if TYPE_CHECKING:
     from sidecar.catalog.database.work import Actor
@@ -34,6 +34,9 @@ def database_of(arguments: argparse.Namespace) -> tuple[Configuration, DatabaseU
             url = DatabaseUrl.parse(arguments.url)
         except InvalidDatabaseUrl as error:
             raise ConfigurationError(f"--url: {error}") from None
+        missing = missing_for_databases()
+        if missing:
+            raise ConfigurationError(missing)
     else:
         require_usable(loaded)
     if url is None:

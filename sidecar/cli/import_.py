@@ -38,9 +38,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Imports. Exit status 1 where something is to be changed and it was not told to."""
+    configuration, url = database_of(arguments)
     from sidecar.catalog.exchange.directory import read_directory  # noqa: PLC0415 - other commands do without SQL
 
-    configuration, url = database_of(arguments)
     catalog = msgspec.structs.replace(configuration.catalog, directory=arguments.directory)
     with engine(configuration, _not_compiled) as confirm:
         wanted = read_directory(catalog, rules_of(configuration), lambda: contextlib.nullcontext(confirm))

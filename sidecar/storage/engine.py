@@ -8,21 +8,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from sidecar.configuration.database_url import Database, DatabaseUrl
-from sidecar.storage.errors import DatabaseBusy, DatabaseFull, DatabaseUnreachable, PackagesMissing, StorageError
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-try:
-    import aiosqlite  # noqa: F401 - the drivers are found by name
-    import asyncmy  # noqa: F401
-    import asyncpg  # noqa: F401
-    from sqlalchemy import URL, Connection, event
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-except ImportError as error:
-    raise PackagesMissing(
-        f"a database needs packages that are not installed here ({error.name}):"
-        " pip install 'scriptforge-sidecar[platform]'"
-    ) from error
+from sidecar.configuration.database_url import Database, DatabaseUrl
+from sidecar.storage.errors import DatabaseBusy, DatabaseFull, DatabaseUnreachable, StorageError
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 60.0

@@ -7,10 +7,6 @@ class StorageError(SidecarError):
     """Base of every error about a database. The message has no password in it."""
 
 
-class PackagesMissing(StorageError):
-    """The extra ``platform`` of the distribution is not installed."""
-
-
 class DatabaseUnreachable(StorageError):
     """The database does not answer, or does not let us in. To be tried again."""
 

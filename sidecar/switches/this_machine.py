@@ -172,14 +172,19 @@ def _authority(file: Path | None) -> Found:
         yield Severity.ERROR, f"{file}: {_reason(error)}"
 
 
+def missing_for_databases() -> str:
+    """What to install before a database can be asked; empty where it is all there."""
+    missing = ", ".join(name for name in _DATABASE_PACKAGES if find_spec(name) is None)
+    return f"a database needs packages that are not installed here ({missing}): {_INSTALL_THEM}" if missing else ""
+
+
 def _database(url: DatabaseUrl | None) -> Found:
     """Whether it could be asked at all: whether it answers is seen when it is."""
     if url is None:
         return
-    missing = [name for name in _DATABASE_PACKAGES if find_spec(name) is None]
+    missing = missing_for_databases()
     if missing:
-        packages = ", ".join(missing)
-        yield Severity.ERROR, f"a database needs packages that are not installed here ({packages}): {_INSTALL_THEM}"
+        yield Severity.ERROR, missing
     if url.tls_ca is not None:
         yield from _authority(url.tls_ca)
 
