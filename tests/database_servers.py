@@ -51,9 +51,12 @@ class Server:
         """Start it, on the port that it had before."""
         self.program = Program(self._command, Path(tempfile.gettempdir(), f"{self.folder.name}.log"), Path("/"))
         self.program.wait_for("ready (to accept|for) connections", seconds=START_SECONDS)
+        # It outlives the test that it was started for; that nothing does is asked after each of them.
+        Program.running.remove(self.program)
 
     def stop(self) -> None:
         """End it; its data stays."""
+        Program.running.append(self.program)
         self.program.stop()
 
     def close(self) -> None:
