@@ -18,6 +18,7 @@ from sidecar.catalog.entries import (
     Place,
     ScriptEntry,
 )
+from sidecar.catalog.variables import same_variables
 from sidecar.problem import Problem, Severity
 
 UNREADABLE: Final = "its row cannot be read"
@@ -54,7 +55,8 @@ class Gathered:
             self._customers[customer.name] = _customer_entry(customer)
         self._customers |= dict.fromkeys(piece.removed_customers)
         for assignment in piece.assignments:
-            self._assignments[assignment.place] = _assignment_entry(assignment)
+            entry = self._as_before(_assignment_entry(assignment))
+            self._assignments[entry.place] = entry
         for number in piece.removed_assignments:
             self._assignments[RowPlace("assignment", str(number))] = None
         time.sleep(0)
@@ -80,17 +82,38 @@ class Gathered:
             for script_id, why in self.compiled.partial.unusable.items()
         )
 
+    def _as_before(self, entry: AssignmentEntry) -> AssignmentEntry:
+        """The entry that there is already, where nothing of it has changed. To let go of a hundred thousand of them at
+        once would hold the event loop for as long as it takes to free them."""
+        before = self.compiled.assignments.entries.get(entry.place) if self.compiled is not None else None
+        if before is None or before != entry or not same_variables(before.vars, entry.vars):
+            return entry
+        return before
+
     def _assigned(self) -> Assignments | AssignmentsChange:
-        put = tuple(entry for entry in self._assignments.values() if entry is not None)
+        put = [entry for entry in self._assignments.values() if entry is not None]
+        removed = [place for place, entry in self._assignments.items() if entry is None]
         customers = {name: one for name, one in self._customers.items() if one is not None}
-        if self._whole or self.compiled is None:
+        if self.compiled is None:
             return Assignments(put, customers)
+        if not self._whole:
+            gone = [name for name, one in self._customers.items() if one is None]
+            return AssignmentsChange(put, removed, tuple(customers.values()), gone)
+        # Everything was read anew, and little of it is: what is not as it was.
+        before = self.compiled.assignments
+        differing = {name for name, one in customers.items() if not _same_customer(before.customers.get(name), one)}
+        gone = [name for name in before.customers if name not in customers]
+        touched = differing | set(gone)
         return AssignmentsChange(
-            put,
-            tuple(place for place, entry in self._assignments.items() if entry is None),
-            tuple(customers.values()),
-            tuple(name for name, one in self._customers.items() if one is None),
+            [one for one in put if one is not before.entries.get(one.place) or one.customer in touched],
+            [place for place in before.entries if place not in self._assignments],
+            [customers[name] for name in differing],
+            gone,
         )
+
+
+def _same_customer(one: CustomerEntry | None, other: CustomerEntry) -> bool:
+    return one is not None and one == other and same_variables(one.vars, other.vars)
 
 
 def _script_entry(row: ScriptRow) -> ScriptEntry:

@@ -35,8 +35,8 @@ from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import CatalogError
 from sidecar.problem import Problem, Severity
 
-FIRST_SECONDS: Final = 60.0
-"""For everything, at a start: 100,000 assignments are read in some seconds."""
+FIRST_SECONDS: Final = 300.0
+"""For everything, at a start: 100,000 assignments are read in some seconds, in some more on a busy machine."""
 MESSAGE_SECONDS: Final = 30.0
 """For the rest of what has begun: it was all read before."""
 END_SECONDS: Final = 2.0

@@ -131,13 +131,28 @@ async def test_many_changes_followed_are_what_is_there(sqlite_desk: Desk) -> Non
 async def test_who_has_missed_too_many_changes_reads_everything(sqlite_desk: Desk) -> None:
     await sqlite_desk.put("acme", "a")
     await sqlite_desk.assign("acme", "route", customer="acme", script="a")
+    for name in ("beta", "gone"):
+        await sqlite_desk.assign("acme", "route", customer=name, script="a", vars={"x": [1]})
+        await sqlite_desk.customer("acme", name, {"theirs": 1})
     with following(sqlite_desk.storage.url) as source:
-        await loaded(source)
+        first = (await loaded(source)).require()
         async with sqlite_desk.storage.writing() as connection:
-            await connection.execute(update(tables.assignments).values(timeout_ms=77))
+            acme = tables.assignments.c.subject == "acme"
+            await connection.execute(update(tables.assignments).where(acme).values(timeout_ms=77))
+            await connection.execute(tables.assignments.delete().where(tables.assignments.c.subject == "gone"))
+            await connection.execute(tables.customers.delete().where(tables.customers.c.name == "gone"))
             await connection.execute(update(tables.revision).values(number=500, complete_from=400))
             await connection.execute(tables.changes.delete())
-        assert (await next_loaded(source)).require().routes["acme", ""].timeout_ms == 77
+        snapshot = (await next_loaded(source)).require()
+        assert snapshot.routes["acme", ""].timeout_ms == 77
+        assert snapshot.routes["beta", ""] is first.routes["beta", ""]
+        assert snapshot == await afresh(sqlite_desk.storage.url)
+        async with sqlite_desk.store.changing(OPERATOR) as change:
+            await change.connection.execute(update(tables.customers).values(vars='{"theirs":2}'))
+            change.changed_everything()
+        snapshot = (await next_loaded(source)).require()
+        assert snapshot.routes["beta", ""].variables == {"theirs": 2, "x": [1]}
+        assert snapshot == await afresh(sqlite_desk.storage.url)
 
 
 async def test_what_a_hand_has_broken_gets_its_error_action_and_the_rest_is_taken(sqlite_desk: Desk) -> None:
