@@ -105,9 +105,10 @@ def test_a_new_folder_is_given_a_floor() -> None:
         assert folders == set().union(*floors) - {GROUND, "daemon.py"}, package
 
 
-def test_a_catalogs_rules_know_neither_files_nor_toml() -> None:
-    """What compiles entries serves every source of them; a directory is one."""
+def test_a_catalogs_rules_know_neither_files_nor_toml_nor_sql() -> None:
+    """What compiles entries serves every source of them; a directory and a database are two."""
     reading = {"os", "pathlib", "tomllib", "sidecar.catalog.directory", "sidecar.configuration.toml_source"}
+    reading |= {"sqlalchemy", "sidecar.storage", "sidecar.catalog.database", "sidecar.catalog.exchange"}
     wrong = [
         f"{file.name}:{line}: {name}"
         for file in sorted((ROOT / "sidecar" / "catalog").glob("*.py"))
@@ -115,6 +116,18 @@ def test_a_catalogs_rules_know_neither_files_nor_toml() -> None:
         if any(f"{name}.".startswith(f"{one}.") for one in reading)
     ]
     assert wrong == []
+
+
+def test_sql_is_in_few_rooms() -> None:
+    """So that what a tenant may ask is decided in one place."""
+    users = {
+        file.relative_to(ROOT).parent
+        for package in FORBIDDEN
+        for file in sources(package)
+        if any(f"{name}.".startswith(("sqlalchemy.", "alembic.", "sidecar.storage.")) for _, name in imported(file))
+    }
+    rooms = {"catalog/database", "catalog/exchange", "cli", "storage", "storage/migrations/versions"}
+    assert users == {Path("sidecar", room) for room in rooms}
 
 
 def test_one_module_imports_the_engine() -> None:
