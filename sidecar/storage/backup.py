@@ -56,7 +56,7 @@ def _write_sqlite(path: Path, draft: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise BackupError(f"{path}: {error}") from error
+        raise BackupError(f"backup of {path}: {error}") from error
 
 
 async def _run(url: DatabaseUrl, draft: Path) -> None:

@@ -82,6 +82,7 @@ variables = _table(
     Column("private", Boolean, nullable=False),
     Column("locked", Boolean, nullable=False),
     Column("by_default", Boolean, nullable=False),
+    Column("changed", Number, nullable=False),
 )
 
 scripts = _table(

@@ -30,6 +30,8 @@ class VariableRecord(Tagged, frozen=True, kw_only=True):
     private: bool
     locked: bool
     default: bool
+    changed: int
+    """When it was set last, in microseconds since 1970, UTC: of a protected one the tag knows no more of the value."""
 
 
 async def list_apps(scope: Scope, *, after: str = "", limit: int = 100) -> Sequence[AppRecord]:
@@ -97,13 +99,13 @@ async def remove_app(work: Work, app: str, *, expected: str | None = None) -> No
 async def list_variables(scope: Scope, app: str) -> Sequence[VariableRecord]:
     """An app's variables by their names, protected values masked. Raises NotThere."""
     await get_app(scope, app)
-    return [_record(one) for one in await _variables(scope, app)]
+    return [_record(*one) for one in await _variables(scope, app)]
 
 
 async def read_variables(scope: Scope, app: str) -> Sequence[Variable]:
     """The same with their values, for scripts and for an export that was told to have them. Raises NotThere."""
     await get_app(scope, app)
-    return await _variables(scope, app)
+    return [variable for variable, _ in await _variables(scope, app)]
 
 
 async def put_variable(work: Work, app: str, variable: Variable, *, expected: str | None = None) -> VariableRecord:
@@ -114,24 +116,25 @@ async def put_variable(work: Work, app: str, variable: Variable, *, expected: st
     except ValueError as error:
         raise WrongValues([str(error)]) from None
     await get_app(work, app)
-    there = {one.name: one for one in await _variables(work, app)}
-    before = there.get(variable.name)
-    after = _record(variable)
+    there = {one.name: (one, changed) for one, changed in await _variables(work, app)}
+    before, changed = there.get(variable.name, (None, 0))
     if before is None:
         if expected is not None:
             raise NotThere(f"there is no variable {variable.name!r}")
         if len(there) >= VARIABLES:
             raise WrongValues([f"an app has no more than {VARIABLES:_} variables"])
     else:
-        require_tag(f"variable {variable.name!r}", _record(before), expected)
+        require_tag(f"variable {variable.name!r}", _record(before, changed), expected)
         if before == variable:
-            return after
+            return _record(before, changed)
+    set_at = max(work.now, changed + 1)  # later than before, whatever the clock says: that is how the tag knows
     values = {
         "value": variable.value,
         "protected": variable.protected,
         "private": variable.private,
         "locked": variable.locked,
         "by_default": variable.default,
+        "changed": set_at,
     }
     if before is None:
         await work.connection.execute(insert(variables).values(app_id=app, name=variable.name, **values))
@@ -147,7 +150,7 @@ async def put_variable(work: Work, app: str, variable: Variable, *, expected: st
         _shown(variable, hidden=hidden),
     )
     work.changed("app", app)
-    return after
+    return _record(variable, set_at)
 
 
 async def set_value(work: Work, app: str, name: str, value: str) -> VariableRecord:
@@ -159,11 +162,12 @@ async def set_value(work: Work, app: str, name: str, value: str) -> VariableReco
 
 async def remove_variable(work: Work, app: str, name: str, *, expected: str | None = None) -> None:
     """Take a variable out. Raises NotThere, ChangedMeanwhile."""
-    there = {one.name: one for one in await read_variables(work, app)}
-    before = there.get(name)
+    await get_app(work, app)
+    there = {one.name: (one, changed) for one, changed in await _variables(work, app)}
+    before, changed = there.get(name, (None, 0))
     if before is None:
         raise NotThere(f"there is no variable {name!r}")
-    require_tag(f"variable {name!r}", _record(before), expected)
+    require_tag(f"variable {name!r}", _record(before, changed), expected)
     await work.connection.execute(delete(variables).where(variables.c.app_id == app, variables.c.name == name))
     work.audit("variable.remove", f"{app} {name}", _shown(before, hidden=before.protected), None)
     work.changed("app", app)
@@ -174,23 +178,27 @@ def _own(scope: Scope, app: str) -> Select[Any]:
     return query.where(apps.c.tenant_id == scope.tenant_id, variables.c.app_id == app)
 
 
-async def _variables(scope: Scope, app: str) -> list[Variable]:
+async def _variables(scope: Scope, app: str) -> list[tuple[Variable, int]]:
+    """Each with when it was set last."""
     rows = (await scope.connection.execute(_own(scope, app).order_by(variables.c.name))).all()
     return [
-        Variable(
-            name=row.name,
-            value=row.value,
-            protected=row.protected,
-            private=row.private,
-            locked=row.locked,
-            default=row.by_default,
+        (
+            Variable(
+                name=row.name,
+                value=row.value,
+                protected=row.protected,
+                private=row.private,
+                locked=row.locked,
+                default=row.by_default,
+            ),
+            row.changed,
         )
         for row in rows
     ]
 
 
-def _record(variable: Variable) -> VariableRecord:
-    return VariableRecord(**_shown(variable, hidden=variable.protected))
+def _record(variable: Variable, changed: int) -> VariableRecord:
+    return VariableRecord(**_shown(variable, hidden=variable.protected), changed=changed)
 
 
 def _shown(variable: Variable, *, hidden: bool) -> dict[str, Any]:

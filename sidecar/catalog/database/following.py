@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.catalog.database.messages import Piece
 from sidecar.catalog.database.prepared import current_prepared
 from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, ScriptRow, json_table
-from sidecar.kind import Kind
 from sidecar.storage.tables import (
     apps,
     assignments,
@@ -128,7 +127,7 @@ def _script(row: Any, environments: dict[str, dict[str, str]]) -> ScriptRow:
         kind=row.kind,
         uuid=row.uuid,
         text=row.text,
-        prepared=current_prepared(row.prepared, row.text, Kind(row.kind)),
+        prepared=current_prepared(row.prepared, row.text, row.kind),
         environment={**environments.get(row.app_id or "", {}), **json_table(row.environment)},
         memory_bytes=row.memory_bytes,
         modules=msgspec.json.decode(row.modules, type=tuple[str, ...]) if row.modules is not None else None,

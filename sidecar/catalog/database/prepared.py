@@ -24,11 +24,11 @@ def encode_prepared(prepared: Prepared, text: str) -> str:
     return msgspec.json.encode(_Kept(FORM, parts)).decode()
 
 
-def current_prepared(kept: str, text: str, kind: Kind) -> str:
-    """The same in this release's form."""
-    if kept.startswith(f"[{FORM},"):
+def current_prepared(kept: str, text: str, kind: str) -> str:
+    """The same in this release's form; as it is where the kind is one of a later release's."""
+    if kept.startswith(f"[{FORM},") or kind not in list(Kind):
         return kept
-    return encode_prepared(prepare(text, kind), text)
+    return encode_prepared(prepare(text, Kind(kind)), text)
 
 
 def decode_prepared(kept: str, text: str, kind: Kind, make: Callable[[str, Kind], Prepared] = prepare) -> Prepared:

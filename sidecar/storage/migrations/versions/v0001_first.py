@@ -183,6 +183,7 @@ def upgrade() -> None:
         sa.Column("private", sa.Boolean(), nullable=False),
         sa.Column("locked", sa.Boolean(), nullable=False),
         sa.Column("by_default", sa.Boolean(), nullable=False),
+        sa.Column("changed", Number, nullable=False),
         sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_variables_app_id")),
         sa.PrimaryKeyConstraint("app_id", "name"),
         **_OPTIONS,

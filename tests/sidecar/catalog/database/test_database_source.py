@@ -181,6 +181,17 @@ async def test_a_text_that_another_release_prepared_is_prepared_again(sqlite_des
     assert snapshot.scripts["a"].runnable == "    var main = () => 1;"
 
 
+async def test_a_kind_of_a_later_release_costs_its_own_script_alone(sqlite_desk: Desk) -> None:
+    for name in "ab":
+        await sqlite_desk.put("acme", name)
+    async with sqlite_desk.storage.writing() as connection:
+        later = update(tables.versions).where(tables.versions.c.script_id == "a")
+        await connection.execute(later.values(kind="of-later", prepared="[9,null]"))
+    snapshot = await afresh(sqlite_desk.storage.url)
+    assert sorted(snapshot.scripts) == ["b"]
+    assert "row cannot be read" in snapshot.unusable["a"]
+
+
 async def test_while_the_database_is_gone_the_last_catalog_serves_and_it_comes_back_by_itself(
     servers: type[Servers], tmp_path: Path
 ) -> None:

@@ -282,6 +282,11 @@ async def test_a_protected_value_is_shown_nowhere(desk: Desk) -> None:
     await desk.app("acme", "shop")
     shown = await desk.variable("acme", "shop", "KEY", "s3cret", protected=True, private=True, locked=True)
     assert shown.value == "****"
+    again = await desk.variable("acme", "shop", "KEY", "s3cret-2", protected=True, private=True, locked=True)
+    assert (again.value, again.tag == shown.tag) == ("****", False)
+    with pytest.raises(ChangedMeanwhile):
+        async with desk.store.working(OPERATOR, "acme") as work:
+            await apps.remove_variable(work, "shop", "KEY", expected=shown.tag)
     await desk.variable("acme", "shop", "currency", "EUR", default=True)
     async with desk.store.working(OPERATOR, "acme") as work:
         await apps.set_value(work, "shop", "KEY", "other-s3cret")
