@@ -5,6 +5,7 @@ import os
 import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -38,6 +39,7 @@ _MYSQL_BUSY: Final = frozenset({1205, 1213})
 _MYSQL_GONE: Final = frozenset({1040, 1044, 1045, 1049, 1053, 1927, 2002, 2003, 2006, 2013, 2055})
 _SQLITE_FULL: Final = frozenset({sqlite3.SQLITE_FULL})
 _SQLITE_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_BESIDE: Final = "who must be able to write beside it"
 _PRIMARY: Final = 0xFF
 """Of SQLite's extended result codes, the primary one."""
 
@@ -50,12 +52,15 @@ class Storage:
         self.url = url
         self._create = create
         self._engine: AsyncEngine | None = None
+        self._file: tuple[int, int] | None = None
+        self.opened = 0
+        """Counts the databases that it has had: another file in SQLite's place is another."""
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection that sees the database as it is at its first question, whatever is written meanwhile."""
         with translated(self.url):
-            async with self._opened().connect() as connection:
+            async with (await self._opened()).connect() as connection:
                 if self.url.database is not Database.SQLITE:
                     await connection.execution_options(isolation_level="REPEATABLE READ")
                 async with connection.begin():
@@ -65,7 +70,7 @@ class Storage:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: what was written is kept when it is over, or nothing of it where it raised."""
         with translated(self.url):
-            async with self._opened().connect() as connection:
+            async with (await self._opened()).connect() as connection:
                 if self.url.database is Database.SQLITE:
                     await connection.execution_options(**{_IMMEDIATE: True})
                 else:
@@ -80,10 +85,30 @@ class Storage:
             with contextlib.suppress(OSError, SQLAlchemyError):
                 await engine.dispose()
 
-    def _opened(self) -> AsyncEngine:
+    async def _opened(self) -> AsyncEngine:
+        file = self._look_at_file() if self.url.path is not None else None
+        if self._engine is not None and file != self._file:
+            # Connections that are open would go on with the one that was moved away.
+            await self.close()
         if self._engine is None:
-            self._engine = _engine(self.url, create=self._create)
+            self._engine = _engine(self.url)
+            self._file = file
+            self.opened += 1
         return self._engine
+
+    def _look_at_file(self) -> tuple[int, int]:
+        """Which file SQLite's is. Looked at before a connection is tried, since the driver leaves a thread behind where
+        that fails."""
+        path = self.url.path
+        assert path is not None  # noqa: S101 - asked for SQLite alone
+        if not path.exists():
+            if not self._create:
+                raise DatabaseUnreachable(f"{path}: there is no database; `scriptforge db upgrade` makes one")
+            _make_file(path)
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise DatabaseUnreachable(f"{path}: cannot be opened by this user, {_BESIDE}")
+        status = path.stat()
+        return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager
@@ -131,10 +156,7 @@ def _of_sqlite(original: BaseException | None, why: str, url: DatabaseUrl) -> St
     if primary in _SQLITE_BUSY:
         return DatabaseBusy(f"{url.path}: another process was writing for more than {BUSY_SECONDS} s; try again")
     if primary == sqlite3.SQLITE_CANTOPEN:
-        assert url.path is not None  # noqa: S101 - SQLite's has one
-        if not url.path.exists():
-            return DatabaseUnreachable(f"{url.path}: there is no database; `scriptforge db upgrade` makes one")
-        return DatabaseUnreachable(f"{url.path}: cannot be opened by this user, who must be able to write beside it")
+        return DatabaseUnreachable(f"{url.path}: cannot be opened by this user, {_BESIDE}")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB):
         return DatabaseUnreachable(f"{url.path}: cannot be used: {why}")
     if primary == sqlite3.SQLITE_CORRUPT:
@@ -142,12 +164,10 @@ def _of_sqlite(original: BaseException | None, why: str, url: DatabaseUrl) -> St
     return DatabaseUnreachable(f"{url.path}: {why}") if isinstance(original, OSError) else None
 
 
-def _engine(url: DatabaseUrl, *, create: bool) -> AsyncEngine:
+def _engine(url: DatabaseUrl) -> AsyncEngine:
     arguments: dict[str, Any] = {}
     if url.database is Database.SQLITE:
         assert url.path is not None  # noqa: S101 - SQLite's has one
-        if create and not url.path.exists():
-            _make_file(url)
         file = f"file:{quote(str(url.path.absolute()))}"
         address = URL.create(_DRIVERS[url.database], database=file, query={"mode": "rw", "uri": "true"})
         arguments["timeout"] = BUSY_SECONDS
@@ -194,13 +214,12 @@ def _server_arguments(url: DatabaseUrl) -> Mapping[str, Any]:
     return arguments
 
 
-def _make_file(url: DatabaseUrl) -> None:
+def _make_file(path: Path) -> None:
     """SQLite's file, which strangers do not read."""
-    assert url.path is not None  # noqa: S101 - SQLite's has one
     try:
-        os.close(os.open(url.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o660))
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o660))
     except OSError as error:
-        raise DatabaseUnreachable(f"{url.path}: cannot be made: {error.strerror}") from error
+        raise DatabaseUnreachable(f"{path}: cannot be made: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

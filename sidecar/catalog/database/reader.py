@@ -45,6 +45,7 @@ class Following:
         self._copy = copy
         self._send = send
         self._known: int | None = None
+        self._opened = 0
         self._told = ""
         """Why it could not be asked, as it was told last; empty where it could."""
         self._copy_told = False
@@ -61,6 +62,9 @@ class Following:
             self._tell_unreachable(str(error))
 
     async def _tell_changes(self, connection: AsyncConnection) -> None:
+        if self._opened != self._storage.opened:
+            # Connected anew, as to a backup that was restored: what was read before may be of another history.
+            self._opened, self._known = self._storage.opened, None
         number = await current_revision(connection)
         if number == self._known:
             if self._told:

@@ -20,6 +20,7 @@ from sidecar.catalog.version import snapshot_version
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import CatalogError
 from sidecar.storage import tables
+from sidecar.storage.backup import write_backup
 from tests.database_servers import Servers, new_database
 from tests.sidecar.catalog.database.store_desk import APP, MAIN, OPERATOR, RULES, Desk, made
 
@@ -255,6 +256,26 @@ async def test_a_copy_is_nobody_else_s_and_of_one_database(sqlite_desk: Desk, tm
         pytest.raises(CatalogError, match="there is no database"),
     ):
         await loaded(source)
+
+
+async def test_a_backup_that_is_restored_is_what_serves(sqlite_desk: Desk, tmp_path: Path) -> None:
+    await sqlite_desk.put("acme", "a")
+    path = sqlite_desk.storage.url.path
+    assert path is not None
+    await write_backup(sqlite_desk.storage.url, tmp_path / "backup.db")
+    with following(sqlite_desk.storage.url) as source:
+        await loaded(source)
+        await sqlite_desk.save("acme", "a", MAIN + "// later\n")
+        assert (await next_loaded(source)).require().scripts["a"].text.endswith("later\n")
+        for end in ("", "-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        (tmp_path / "backup.db").rename(path)
+        found = await next_loaded(source)
+        while found.problems:  # there was a moment without a file
+            found = await next_loaded(source)
+        assert found.require().scripts["a"].text == MAIN
+        await sqlite_desk.save("acme", "a", MAIN + "// other\n")
+        assert (await next_loaded(source)).require().scripts["a"].text.endswith("other\n")
 
 
 async def test_a_reader_that_is_killed_is_followed_by_another(sqlite_desk: Desk) -> None:
