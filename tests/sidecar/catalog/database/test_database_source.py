@@ -16,12 +16,12 @@ from sidecar.catalog.database import apps, assignments, scripts
 from sidecar.catalog.database.source import DatabaseSource
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Loaded, ServedBy
-from sidecar.catalog.version import snapshot_version
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import CatalogError
 from sidecar.storage import tables
 from sidecar.storage.backup import write_backup
 from tests.database_servers import Servers, new_database
+from tests.sidecar.catalog.catalog_desk import version_made_anew
 from tests.sidecar.catalog.database.store_desk import APP, MAIN, OPERATOR, RULES, Desk, made
 
 
@@ -66,7 +66,7 @@ async def test_what_is_saved_is_there_at_once_and_the_rest_stays_the_same_object
     with following(desk.storage.url) as source:
         first = (await loaded(source)).require()
         assert first == await afresh(desk.storage.url)
-        assert first.version == snapshot_version(first)
+        assert first.version == version_made_anew(first)
         assert first.scripts["a"].tenant == "acme"
         assert repr(first.routes["acme", ""].variables) == "{'x': [1.0]}"
         assert first.dids["+4420"].timeout_ms == 9
