@@ -20,8 +20,9 @@ from sidecar.catalog.version import script_version, version_of
 from sidecar.configuration.tree import DecisionSection
 from sidecar.configuration.typed_value import parse_uuid
 from sidecar.kind import RULES, Kind
-from sidecar.language.es_module import Prepared, prepare
+from sidecar.language.app_files import AppFiles
 from sidecar.language.modules import AVAILABLE
+from sidecar.language.prepared import Prepared, prepare
 from sidecar.problem import Severity
 from sipio.sound_text import sound
 
@@ -101,19 +102,18 @@ def make_script(
     memory_bytes: int | None = None,
     modules: frozenset[str] | None = None,
 ) -> Script:
-    """A script with its runnable text, its entries and its version. ``prepared`` is made where it is not given.
+    """A script with what runs of it and its version. ``prepared`` is made where it is not given.
 
     An id or a name that is no UTF-8, as a file's may be, is written with escapes.
     """
-    prepared = prepared or prepare(text, kind)
+    prepared = prepared or prepare(text, kind, AppFiles(entry=name))
     script = Script(
         id=sound(id),
         name=sound(name),
         version="",
         kind=kind,
         text=text,
-        runnable=prepared.text,
-        entries=prepared.entries,
+        prepared=prepared,
         uuid=uuid,
         tenant=tenant,
         app=app,

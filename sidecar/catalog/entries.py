@@ -10,7 +10,7 @@ import msgspec
 
 from sidecar.catalog.model import OPERATOR, GlobalPriority
 from sidecar.kind import Kind
-from sidecar.language.es_module import Prepared
+from sidecar.language.prepared import Prepared
 
 Place = Hashable
 """Where an entry stands, known to its source alone: a path in a document, a row of a table."""

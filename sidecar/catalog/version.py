@@ -29,6 +29,10 @@ def script_version(script: Script) -> str:
         content = (*content, sorted(script.modules))
     if script.tenant != OPERATOR:
         content = (*content, {"tenant": script.tenant})
+    if script.prepared.files:
+        prepared = script.prepared
+        files = [(path, file.text, file.form, sorted(file.links.items())) for path, file in prepared.files.items()]
+        content = (*content, sorted(prepared.links.items()), sorted(files))
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:VERSION_CHARACTERS]
 
 

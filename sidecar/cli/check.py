@@ -11,8 +11,9 @@ import msgspec
 
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.gathered import Gathered
-from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader
+from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPT_SUFFIXES, SCRIPTS, DirectoryLoader
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.cli.kind_option import kind_of
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
@@ -130,7 +131,7 @@ def _check(
         ).load()
         problems += loaded.problems
         sources.update(loaded.sources)
-        return sum(file.endswith(".js") for file in loaded.sources)
+        return sum(file.endswith(SCRIPT_SUFFIXES) for file in loaded.sources)
     try:
         text = read_text_file(path, Path("/"), configuration.catalog.script_bytes)
     except UnusableFileError as error:
@@ -138,7 +139,10 @@ def _check(
         return 1
     sources[str(path)] = text
     kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
-    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_grants().names())
+    app, siblings = files_beside(path, configuration.catalog.script_bytes)
+    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_grants().names(), app=app)
+    problems += siblings.problems
+    sources |= siblings.shown()
     return 1
 
 
@@ -180,7 +184,9 @@ def _plain_scripts(path: Path) -> list[Path]:
         return []
     return sorted(
         file
-        for file in path.rglob("*.js")
-        if file.is_file()
+        for file in path.rglob("*")
+        if file.name.endswith(SCRIPT_SUFFIXES)
+        and not file.name.endswith(".d.ts")
+        and file.is_file()
         and not any(part.startswith(".") or part == "node_modules" for part in file.relative_to(path).parts)
     )

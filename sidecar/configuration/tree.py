@@ -104,7 +104,7 @@ class CatalogSection(Section, frozen=True):
     """Where scripts and assignments are read from: a directory, or a database where ``url`` names one."""
 
     directory: Path = Path("/etc/scriptforge")
-    """Holds ``assignments.toml`` and ``scripts/*.js``."""
+    """Holds ``assignments.toml`` and ``scripts``."""
     url: DatabaseUrl | None = None
     """``sqlite:////var/lib/scriptforge/platform.db``, ``postgresql://user:password@host/name`` or
     ``mysql://user:password@host/name``; empty text for the directory. See docs/databases.md."""

@@ -17,6 +17,7 @@ from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
+from sidecar.language.prepared import Prepared
 from sidecar.phone import terminal
 from sidecar.phone.clock import Clock, SkippingLoop
 from sidecar.phone.keys import Step
@@ -41,6 +42,8 @@ class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
 
     script: Path
     text: str
+    prepared: Prepared | None = None
+    """What runs; None for what there is to prepare of the text alone."""
     from_user: str
     to_user: str
     variables: Mapping[str, Any] = {}
@@ -156,6 +159,6 @@ def _configuration(asked: PhoneCall, recordings: Path) -> Configuration:
 
 def _snapshot(asked: PhoneCall) -> Snapshot:
     name = asked.script.name
-    script = make_script(id=name, name=name, kind=Kind.APP, text=asked.text)
+    script = make_script(id=name, name=name, kind=Kind.APP, text=asked.text, prepared=asked.prepared)
     assignment = VoiceAssignment(script_id=script.id, customer=SOUNDS_CUSTOMER, variables=asked.variables)
     return Snapshot(scripts={name: script}, routes={}, dids={}, destinations={"*": assignment})

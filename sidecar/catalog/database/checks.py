@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.errors import ScriptRefused
+from sidecar.catalog.database.prepared import prepare_file
 from sidecar.kind import Kind
 from sidecar.language.check import Confirm, check_script
-from sidecar.language.es_module import Prepared, prepare
+from sidecar.language.prepared import Prepared
 from sidecar.problem import Problem, Severity
 
 
@@ -54,7 +55,7 @@ class Checks:
             problems = check_script(text, kind, name, confirm=confirm, modules=self.rules.known_to(modules))
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise ScriptRefused(problems)
-        return CheckedText(text, kind, prepare(text, kind), problems)
+        return CheckedText(text, kind, prepare_file(name, text, kind), problems)
 
 
 def _whole(name: str, message: str) -> Problem:

@@ -127,7 +127,7 @@ def _script(row: Any, environments: dict[str, dict[str, str]]) -> ScriptRow:
         kind=row.kind,
         uuid=row.uuid,
         text=row.text,
-        prepared=current_prepared(row.prepared, row.text, row.kind),
+        prepared=current_prepared(row.prepared, row.name, row.text, row.kind),
         environment={**environments.get(row.app_id or "", {}), **json_table(row.environment)},
         memory_bytes=row.memory_bytes,
         modules=msgspec.json.decode(row.modules, type=tuple[str, ...]) if row.modules is not None else None,

@@ -61,7 +61,7 @@ class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
             name=self.name,
             kind=kind,
             text=self.text,
-            prepared=decode_prepared(self.prepared, self.text, kind),
+            prepared=decode_prepared(self.prepared, self.name, self.text, kind),
             uuid=self.uuid,
             tenant=self.tenant,
             app=self.app,

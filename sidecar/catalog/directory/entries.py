@@ -48,14 +48,14 @@ class DecisionTable(Table, frozen=True, kw_only=True):
 
 
 class ScriptTable(DecisionTable, frozen=True, kw_only=True):
-    """A file in ``scripts/``. A script without one is a Script under the name of its file, without ``.js``. Only one
-    that runs on every call, by ``global_routing_priority``, has ``vars``, a timeout and actions of its own: those of
-    others are in their assignments."""
+    """A file in ``scripts/``. A script without one is a Script under the name of its file, without its ending; a file
+    that another script imports is none. Only one that runs on every call, by ``global_routing_priority``, has ``vars``,
+    a timeout and actions of its own: those of others are in their assignments."""
 
     file: Name
-    """The file's path within ``scripts/``."""
+    """The file's path within ``scripts/``: ``.js``, ``.mjs`` or ``.ts``."""
     id: Name | None = None
-    """What assignments call it. Default: the file's name without ``.js``."""
+    """What assignments call it. Default: the file's name without its ending."""
     name: Name | None = None
     """What logs, records and errors call it. Default: ``file``."""
     kind: Kind = Kind.SCRIPT

@@ -18,6 +18,8 @@ from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Loaded, ServedBy
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import CatalogError
+from sidecar.kind import Kind
+from sidecar.language.prepared import prepare
 from sidecar.storage import tables
 from sidecar.storage.backup import write_backup
 from tests.database_servers import Servers, new_database
@@ -179,7 +181,7 @@ async def test_a_text_that_another_release_prepared_is_prepared_again(sqlite_des
     async with sqlite_desk.storage.writing() as connection:
         await connection.execute(update(tables.versions).values(prepared='[0, "of another form"]'))
     snapshot = await afresh(sqlite_desk.storage.url)
-    assert snapshot.scripts["a"].runnable == "    var main = () => 1;"
+    assert snapshot.scripts["a"].prepared == prepare("export default () => 1", Kind.APP)
 
 
 async def test_a_kind_of_a_later_release_costs_its_own_script_alone(sqlite_desk: Desk) -> None:
