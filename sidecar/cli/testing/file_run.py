@@ -1,0 +1,369 @@
+"""The tests of one file, run: their program, its host, and a new run for what is left where one was cut off."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from sandbox import values
+from sandbox.errors import SandboxError
+from sandbox.host import HostCall
+from sandbox.outcome import Cancelled, Completion, Returned, Threw
+from sandbox.program import Invocation, Limits, Program
+from sandbox.sound_text import sound
+from sandbox.stack import threw
+from sidecar.cli.testing.exchange import Exchange
+from sidecar.cli.testing.faked_modules import source
+from sidecar.cli.testing.found_files import TestFile, UnreadableError
+from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, TestResult
+from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, Told, Trials
+from sidecar.kind import Kind
+from sidecar.language.es_module import prepare
+from sidecar.problem import Problem, Severity
+from sidecar.report import report
+from sidecar.runs.failure import failure_of
+from sidecar.runs.runner import PoolName, Running
+
+TESTS: Final = 10_000
+"""Of one file."""
+MEMORY_BYTES: Final = 100_000_000
+LOG_BYTES: Final = 65_536
+NOTES: Final = 20
+"""Kept of one test: what a loop of a thousand calls has to say nobody reads."""
+NO_LIMIT_SECONDS: Final = 1e7
+"""A file of tests takes as long as it takes: each test has its limit, and the clock of the pools is put forward."""
+ASKED: Final[Mapping[str, type[Any]]] = {"route": RouteAsked, "call": CallAsked, "fixture": FixtureAsked}
+
+
+def adapter() -> str:
+    """What a test finds around itself, for the sandbox to evaluate."""
+    return "\n".join(("(granted) => {", '"use strict";', *map(source, ("expect", "memory", "fakes", "suite")), "}"))
+
+
+class _Listed(msgspec.Struct):
+    names: list[str]
+    stack: str
+    todo: bool
+    skipped: bool
+
+
+class _Failed(msgspec.Struct):
+    name: str = "Error"
+    message: str = ""
+    stack: str = ""
+    expected: str | None = None
+    received: str | None = None
+
+
+async def run_file(
+    file: TestFile,
+    trials: Trials,
+    *,
+    wanted: Callable[[str], bool],
+    limit_seconds: float,
+) -> FileResult:
+    """Run those of its tests whose full name is wanted. Raises SandboxError where no worker comes up."""
+    began = time.monotonic()
+    try:
+        text = file.read(file.path)
+    except UnreadableError as error:
+        return FileResult(file=file.shown, text="", shortcomings=[Shortcoming(message=str(error))])
+    run = _FileRun(file, text, trials, wanted, limit_seconds)
+    while await run.go():
+        pass
+    return run.result(time.monotonic() - began)
+
+
+class _FileRun:
+    """Runs of one file's program until each test has had its end, and the `sandbox.host.Host` of each."""
+
+    def __init__(
+        self, file: TestFile, text: str, trials: Trials, wanted: Callable[[str], bool], limit_seconds: float
+    ) -> None:
+        self._file = file
+        self._text = text
+        self._trials = trials
+        self._wanted = wanted
+        self._limit_seconds = limit_seconds
+        prepared = prepare(text, Kind.APP)
+        self._program = Program(
+            key=f"{file.path}@{hash(text)}",
+            name=file.path.name,
+            suspends=True,
+            text=prepared.text,
+            adapter=adapter(),
+            memory_bytes=MEMORY_BYTES,
+            shared_memory=False,
+        )
+        self._listed: list[_Listed] = []
+        self._ends: dict[int, TestResult] = {}
+        self._shortcomings: list[Shortcoming] = []
+        self._console: list[tuple[str, str]] = []
+        self._begin_run()
+
+    def _begin_run(self) -> None:
+        self._under_way: int | None = None
+        self._overdue = False
+        self._told_over = False
+        self._began = 0.0
+        self._notes: list[str] = []
+        self._exchanges: dict[int, Exchange] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watchdog: threading.Timer | None = None
+        self._running: Running | None = None
+
+    # ---- one run ----
+
+    async def go(self) -> bool:
+        """Run what is left; whether there is more to run then."""
+        self._begin_run()
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[Completion] = loop.create_future()
+        pool = await self._trials.pool(PoolName.CALLS)
+        invocation = Invocation(program=self._program, input=values.encode({}), limits=self._limits())
+        self._running = pool.submit(invocation, over.set_result, self)
+        try:
+            completion = await over
+        finally:
+            self._silence()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._console += [(line.level, line.text) for line in completion.log]
+        return self._ended(completion)
+
+    def _limits(self) -> Limits:
+        return Limits(
+            wall_seconds=NO_LIMIT_SECONDS,
+            turn_seconds=self._limit_seconds,
+            cpu_seconds=NO_LIMIT_SECONDS,
+            log_bytes=LOG_BYTES,
+        )
+
+    def _ended(self, completion: Completion) -> bool:
+        number, self._under_way = self._under_way, None
+        if self._told_over:
+            return False
+        wrong = self._cut_off(completion)
+        if number is not None:
+            self._end(number, [wrong], 0)
+            return bool(self._left())
+        # Between two tests or before the first: it would end there again.
+        self._shortcomings.append(wrong)
+        for left in self._left():
+            self._ends[left] = self._test(left, TestOutcome.FAILED, [Shortcoming(message="was not run")])
+        return False
+
+    def _cut_off(self, completion: Completion) -> Shortcoming:
+        outcome = completion.outcome
+        if self._overdue:
+            return Shortcoming(message=f"took longer than the {self._limit_seconds:g} s that a test may take")
+        if isinstance(outcome, Returned) and not self._listed:
+            return Shortcoming(message="has a function main, as a script has: a file of tests has none")
+        if isinstance(outcome, Returned | Cancelled):
+            return Shortcoming(message="waits for what can never come: nothing is pending any more")
+        if isinstance(outcome, Threw):
+            place = outcome.location
+            message = f"{outcome.name}: {outcome.message}"
+            if place is None:
+                return Shortcoming(message=message)
+            return Shortcoming(message=message, line=place.line, column=place.column)
+        failure = failure_of(completion, self._program)
+        return Shortcoming(message=failure.message or failure.outcome)
+
+    # ---- as the host of the run ----
+
+    def asked(self, call: HostCall) -> None:
+        """The tests ask. What they ask in a form that suite.js never has is rejected."""
+        answers: dict[str, Callable[..., None]] = {
+            "tests": self._tests,
+            "begin": self._begin,
+            "end": self._end_asked,
+            "after": self._after,
+            "over": self._over,
+            "next": self._next,
+            "answered": self._answered,
+        }
+        answer = answers.get(call.name)
+        try:
+            if call.name in ASKED:
+                self._try(call, msgspec.convert(call.arguments[0], ASKED[call.name]))
+            elif answer is None:
+                call.reject(f"there is no host call {call.name}")
+            else:
+                answer(call, *call.arguments)
+        except msgspec.ValidationError as error:
+            call.reject(str(error).replace("`$.", "`"), name="TypeError")
+        except (TypeError, ValueError, IndexError, KeyError) as error:
+            call.reject(f"{call.name} is not asked so: {error}", name="TypeError")
+
+    def ended(self) -> None:
+        """The run is over: scripts that it tried are given up."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _tests(self, call: HostCall, listed: Any) -> None:
+        tests = msgspec.convert(listed, list[_Listed])
+        if len(tests) > TESTS:
+            raise ValueError(f"a file has at most {TESTS} tests")
+        if not self._listed:
+            self._listed = tests
+            for number, test in enumerate(tests):
+                if test.todo:
+                    self._ends[number] = self._test(number, TestOutcome.TODO)
+                elif test.skipped or not self._wanted(" > ".join(test.names)):
+                    self._ends[number] = self._test(number, TestOutcome.SKIPPED)
+        call.resolve(self._left())
+
+    def _left(self) -> list[int]:
+        return [number for number in range(len(self._listed)) if number not in self._ends]
+
+    def _begin(self, call: HostCall, number: int) -> None:
+        if number not in self._left():
+            raise ValueError(f"there is no test {number} to run")
+        self._under_way = number
+        self._notes = []
+        self._began = time.monotonic()
+        self._silence()
+        loop = asyncio.get_running_loop()
+
+        def overdue() -> None:
+            if self._under_way == number and self._running is not None:
+                self._overdue = True
+                self.ended()
+                self._running.cancel()
+
+        def tell() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(overdue)
+
+        # By a thread: the loop's time stands still and is put forward while scripts are tried.
+        self._watchdog = threading.Timer(self._limit_seconds, tell)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        call.resolve()
+
+    def _silence(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+
+    def _end_asked(self, call: HostCall, number: int, errors: Any, assertions: int) -> None:
+        if number != self._under_way:
+            raise ValueError(f"test {number} is not under way")
+        self._silence()
+        self._under_way = None
+        self._end(number, [self._shortcoming(one) for one in msgspec.convert(errors, list[_Failed])], assertions)
+        call.resolve()
+
+    def _end(self, number: int, wrong: Sequence[Shortcoming], _assertions: int) -> None:
+        outcome = TestOutcome.FAILED if wrong else TestOutcome.PASSED
+        self._ends[number] = self._test(
+            number, outcome, wrong, seconds=time.monotonic() - self._began, notes=self._notes if wrong else ()
+        )
+
+    def _after(self, call: HostCall, name: str, errors: Any) -> None:
+        for one in msgspec.convert(errors, list[_Failed]):
+            wrong = self._shortcoming(one)
+            self._shortcomings.append(msgspec.structs.replace(wrong, message=f"afterAll of {name!r}: {wrong.message}"))
+        call.resolve()
+
+    def _over(self, call: HostCall) -> None:
+        self._told_over = True
+        call.resolve()
+
+    # ---- scripts that a test tries ----
+
+    def _try(self, call: HostCall, asked: Any) -> None:
+        exchange = Exchange(len(self._exchanges), call)
+        self._exchanges[exchange.number] = exchange
+        tries: dict[str, Callable[..., Awaitable[Told]]] = {
+            "route": self._trials.route,
+            "call": self._trials.call,
+            "fixture": self._trials.fixture,
+        }
+        task = asyncio.get_running_loop().create_task(
+            self._tried(tries[call.name](self._file, asked, exchange), exchange)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tried(self, trial: Awaitable[Told], exchange: Exchange) -> None:
+        try:
+            told = await trial
+        except (RefusedError, SandboxError) as error:
+            exchange.end({"refused": str(error)})
+            return
+        if told.note and len(self._notes) < NOTES:
+            self._notes.append(told.note)
+        exchange.end({"result": told.result})
+
+    def _next(self, call: HostCall, run: int) -> None:
+        self._exchanges[run].waits(call)
+
+    def _answered(self, call: HostCall, run: int, number: int, succeeded: bool, value: Any) -> None:
+        self._exchanges[run].answered(number, succeeded is True, value)
+        call.resolve()
+
+    # ---- what came of it ----
+
+    def _test(
+        self,
+        number: int,
+        outcome: TestOutcome,
+        wrong: Sequence[Shortcoming] = (),
+        *,
+        seconds: float = 0.0,
+        notes: Sequence[str] = (),
+    ) -> TestResult:
+        listed = self._listed[number]
+        line, column = self._place(listed.stack)
+        # What has no place of its own, such as a test that takes too long, is told where the test begins.
+        placed = [one if one.line else msgspec.structs.replace(one, line=line, column=column) for one in wrong]
+        return TestResult(
+            names=[sound(name) for name in listed.names],
+            outcome=outcome,
+            line=line,
+            seconds=seconds,
+            shortcomings=placed,
+            notes=notes,
+        )
+
+    def _place(self, stack: str) -> tuple[int, int]:
+        place = threw(self._program.name, json.dumps({"stack": stack}).encode()).location
+        return (place.line, place.column) if place is not None else (0, 0)
+
+    def _shortcoming(self, failed: _Failed) -> Shortcoming:
+        line, column = self._place(failed.stack)
+        message = sound(failed.message)
+        if failed.name not in ("Error", "AssertionError"):
+            message = f"{sound(failed.name)}: {message}"
+        return Shortcoming(
+            message=message,
+            line=line,
+            column=column,
+            expected=None if failed.expected is None else sound(failed.expected),
+            received=None if failed.received is None else sound(failed.received),
+        )
+
+    def result(self, seconds: float) -> FileResult:
+        """All tests in the order of the file."""
+        wrong = list(self._shortcomings)
+        if not self._listed and not wrong:
+            wrong.append(Shortcoming(message="has no tests: it('...', () => {...}) makes one"))
+        return FileResult(
+            file=self._file.shown,
+            text=self._text,
+            tests=[self._ends[number] for number in sorted(self._ends)],
+            shortcomings=wrong,
+            console=self._console,
+            seconds=seconds,
+        )
+
+
+def shown_shortcoming(file: FileResult, wrong: Shortcoming) -> str:
+    """``file:line:column: error: message`` with the author's line and a caret."""
+    problem = Problem(file.file, wrong.line, wrong.column, Severity.ERROR, wrong.message)
+    return report([problem], {file.file: file.text})
