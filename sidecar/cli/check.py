@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader
-from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.directory.script_files import TEST_SUFFIXES, UnusableFileError, read_text_file
 from sidecar.cli.kind_option import kind_of
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
@@ -135,12 +135,13 @@ def _check(
 
 
 def _plain_scripts(path: Path) -> list[Path]:
-    """The scripts below a directory that is no catalog, hidden ones aside; empty for a catalog or a file."""
+    """The scripts below a directory that is no catalog, hidden ones and tests aside; empty for a catalog or a file."""
     if not path.is_dir() or (path / ASSIGNMENTS).exists() or (path / SCRIPTS).is_dir():
         return []
     return sorted(
         file
         for file in path.rglob("*.js")
         if file.is_file()
+        and not file.name.endswith(TEST_SUFFIXES)
         and not any(part.startswith(".") or part == "node_modules" for part in file.relative_to(path).parts)
     )

@@ -63,6 +63,9 @@ class Matcher {
 const matcher = (matches, name, ...values) =>
   new Matcher(matches, (indent, within) => `${name}(${values.map((one) => shown(one, indent, within)).join(", ")})`);
 
+const isPlain = (value) =>
+  typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
+
 const keysOf = (value, strict) =>
   Reflect.ownKeys(value).filter(
     (key) => Object.getOwnPropertyDescriptor(value, key).enumerable && (strict || value[key] !== undefined),
@@ -78,6 +81,9 @@ const same = (received, expected, how, within = []) => {
   const inner = [...within, [received, expected]];
   const equal = (one, other) => same(one, other, how, inner);
   const kind = (value) => Object.prototype.toString.call(value);
+  const keysMatch = (wanted) => wanted.every((key) => key in received && equal(received[key], expected[key]));
+  // Whatever it is that has them: an error, say.
+  if (how === "subset" && isPlain(expected) && !Array.isArray(received)) return keysMatch(keysOf(expected, false));
   if (kind(received) !== kind(expected)) return false;
   if (how === "strict" && Object.getPrototypeOf(received) !== Object.getPrototypeOf(expected)) return false;
   if (received instanceof Date) return Object.is(received.getTime(), expected.getTime());
@@ -93,8 +99,7 @@ const same = (received, expected, how, within = []) => {
   if (Array.isArray(received) || ArrayBuffer.isView(received))
     return received.length === expected.length && Array.from(expected).every((one, at) => equal(received[at], one));
   const wanted = keysOf(expected, how === "strict");
-  if (how !== "subset" && keysOf(received, how === "strict").length !== wanted.length) return false;
-  return wanted.every((key) => key in received && equal(received[key], expected[key]));
+  return keysOf(received, how === "strict").length === wanted.length && keysMatch(wanted);
 };
 
 // Of what was received the part that a subset speaks of: what else there is would drown the difference.

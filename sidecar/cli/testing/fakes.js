@@ -3,9 +3,6 @@
 let fakes = new Map();
 let lent = [];
 
-const isPlain = (value) =>
-  typeof value === "object" && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value));
-
 const hasFunctions = (value, depth = 0) =>
   typeof value === "function" ||
   (isPlain(value) && depth < DEEP && Object.values(value).some((one) => hasFunctions(one, depth + 1)));

@@ -23,6 +23,8 @@ from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, Te
 from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, Told, Trials
 from sidecar.kind import Kind
 from sidecar.language.es_module import prepare
+from sidecar.language.syntax import syntax_errors
+from sidecar.language.syntax_tree import CheckTimeoutError, parse_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import report
 from sidecar.runs.failure import failure_of
@@ -34,6 +36,7 @@ MEMORY_BYTES: Final = 100_000_000
 LOG_BYTES: Final = 65_536
 NOTES: Final = 20
 """Kept of one test: what a loop of a thousand calls has to say nobody reads."""
+PARSE_SECONDS: Final = 10.0
 NO_LIMIT_SECONDS: Final = 1e7
 """A file of tests takes as long as it takes: each test has its limit, and the clock of the pools is put forward."""
 ASKED: Final[Mapping[str, type[Any]]] = {"route": RouteAsked, "call": CallAsked, "fixture": FixtureAsked}
@@ -72,10 +75,25 @@ async def run_file(
         text = file.read(file.path)
     except UnreadableError as error:
         return FileResult(file=file.shown, text="", shortcomings=[Shortcoming(message=str(error))])
+    faults = _faults(text)
+    if faults:
+        return FileResult(file=file.shown, text=text, shortcomings=faults)
     run = _FileRun(file, text, trials, wanted, limit_seconds)
     while await run.go():
         pass
     return run.result(time.monotonic() - began)
+
+
+def _faults(text: str) -> list[Shortcoming]:
+    """What keeps a text from being read as JavaScript at all, in the words of ``scriptforge check``."""
+    nul = text.find("\x00")
+    if nul >= 0:  # the engine takes the text as a C string and would run what is before it
+        return [Shortcoming(message="contains a NUL character", line=text.count("\n", 0, nul) + 1, column=1)]
+    try:
+        errors = syntax_errors(parse_script(text, time.monotonic() + PARSE_SECONDS))
+    except CheckTimeoutError:
+        return [Shortcoming(message=f"is too complex: reading it took longer than {PARSE_SECONDS:g} s")]
+    return [Shortcoming(message=message, line=line, column=column) for line, column, message in errors]
 
 
 class _FileRun:

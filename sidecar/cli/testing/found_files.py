@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.directory.script_files import TEST_SUFFIXES, UnusableFileError, read_text_file
 from sidecar.errors import SidecarError
 
-TEST_SUFFIXES: Final = (".test.js",)
 SCRIPT_SUFFIXES: Final = (".js",)
 DATA_SUFFIXES: Final = (".json", ".toml", ".txt", ".csv")
 """What a test may be given: a test is as untrusted as a script, and what it is given it can print."""
