@@ -1,13 +1,13 @@
 """One script under test and the test that plays its host's modules: what the script asks goes to the test."""
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
 from sandbox.host import HostCall
+from sidecar.cli.testing.real_time import after
 from sidecar.hosts.module import HostError
 from sidecar.phone.clock import SkippingLoop
 
@@ -18,9 +18,11 @@ PATIENCE_SECONDS: Final = 0.2
 class Exchange:
     """Between the two. A test that waits for the script is told each question, and in the end the result."""
 
-    def __init__(self, number: int, call: HostCall) -> None:
+    def __init__(self, number: int, call: HostCall, over: Callable[[], None]) -> None:
+        """``over`` is called once the test has been told the result."""
         self.number = number
         self._call: HostCall | None = call
+        self._over = over
         self._questions: deque[dict[str, Any]] = deque()
         self._answers: dict[int, asyncio.Future[tuple[bool, Any]]] = {}
         self._count = 0
@@ -51,15 +53,12 @@ class Exchange:
 
     async def _patiently(self, answer: "asyncio.Future[tuple[bool, Any]]") -> tuple[bool, Any]:
         impatient = asyncio.Event()
-        # By a thread: while a script is tried, the loop's time stands still.
-        timer = threading.Timer(PATIENCE_SECONDS, _safely(self._loop, impatient.set))
-        timer.daemon = True
-        timer.start()
+        cancel = after(PATIENCE_SECONDS, impatient.set)
         waiting = self._loop.create_task(impatient.wait())
         try:
             await asyncio.wait((answer, waiting), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            timer.cancel()
+            cancel()
             waiting.cancel()
         if not answer.done() and isinstance(self._loop, SkippingLoop):
             with self._loop.stopped(False):
@@ -93,13 +92,4 @@ class Exchange:
         elif self._end is not None:
             self._call = None
             call.resolve(self._end)
-
-
-def _safely(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> Callable[[], None]:
-    """For a thread: to do so on the loop, unless that is over."""
-
-    def run() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(then)
-
-    return run
+            self._over()

@@ -284,10 +284,7 @@ const MATCHERS = {
     said(same(callsOf(received)[number - 1], values, "equal"), show(values), show(callsOf(received)[number - 1])),
 };
 
-let assertions = 0;
-
 const judge = (name, not, result) => {
-  assertions++;
   if (result.pass !== not) return;
   throw new AssertionError(
     `expect(...)${not ? ".not" : ""}.${name}`,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -19,6 +18,7 @@ from sandbox.stack import threw
 from sidecar.cli.testing.exchange import Exchange
 from sidecar.cli.testing.faked_modules import source
 from sidecar.cli.testing.found_files import TestFile, UnreadableError
+from sidecar.cli.testing.real_time import after
 from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, TestResult
 from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, Told, Trials
 from sidecar.kind import Kind
@@ -34,8 +34,14 @@ TESTS: Final = 10_000
 """Of one file."""
 MEMORY_BYTES: Final = 100_000_000
 LOG_BYTES: Final = 65_536
+SHORTCOMINGS: Final = 10
+"""Kept of one test."""
 NOTES: Final = 20
 """Kept of one test: what a loop of a thousand calls has to say nobody reads."""
+NOTE_CHARACTERS: Final = 20_000
+SHOWN_CHARACTERS: Final = 5_000_000
+"""Of what is compared and noted in one file: whose ten thousand tests all fail is read from the first."""
+MESSAGE_CHARACTERS: Final = 10_000
 PARSE_SECONDS: Final = 10.0
 NO_LIMIT_SECONDS: Final = 1e7
 """A file of tests takes as long as it takes: each test has its limit, and the clock of the pools is put forward."""
@@ -121,6 +127,8 @@ class _FileRun:
         self._ends: dict[int, TestResult] = {}
         self._shortcomings: list[Shortcoming] = []
         self._console: list[tuple[str, str]] = []
+        self._room = SHOWN_CHARACTERS
+        self._count = 0
         self._begin_run()
 
     def _begin_run(self) -> None:
@@ -131,7 +139,7 @@ class _FileRun:
         self._notes: list[str] = []
         self._exchanges: dict[int, Exchange] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._watchdog: threading.Timer | None = None
+        self._call_off: Callable[[], None] | None = None
         self._running: Running | None = None
 
     # ---- one run ----
@@ -166,7 +174,7 @@ class _FileRun:
             return False
         wrong = self._cut_off(completion)
         if number is not None:
-            self._end(number, [wrong], 0)
+            self._end(number, [wrong])
             return bool(self._left())
         # Between two tests or before the first: it would end there again.
         self._shortcomings.append(wrong)
@@ -245,7 +253,6 @@ class _FileRun:
         self._notes = []
         self._began = time.monotonic()
         self._silence()
-        loop = asyncio.get_running_loop()
 
         def overdue() -> None:
             if self._under_way == number and self._running is not None:
@@ -253,37 +260,29 @@ class _FileRun:
                 self.ended()
                 self._running.cancel()
 
-        def tell() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(overdue)
-
-        # By a thread: the loop's time stands still and is put forward while scripts are tried.
-        self._watchdog = threading.Timer(self._limit_seconds, tell)
-        self._watchdog.daemon = True
-        self._watchdog.start()
+        self._call_off = after(self._limit_seconds, overdue)
         call.resolve()
 
     def _silence(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-            self._watchdog = None
+        if self._call_off is not None:
+            self._call_off()
+            self._call_off = None
 
-    def _end_asked(self, call: HostCall, number: int, errors: Any, assertions: int) -> None:
+    def _end_asked(self, call: HostCall, number: int, errors: Any) -> None:
         if number != self._under_way:
             raise ValueError(f"test {number} is not under way")
         self._silence()
         self._under_way = None
-        self._end(number, [self._shortcoming(one) for one in msgspec.convert(errors, list[_Failed])], assertions)
+        self._end(number, [self._shortcoming(one) for one in msgspec.convert(errors, list[_Failed])[:SHORTCOMINGS]])
         call.resolve()
 
-    def _end(self, number: int, wrong: Sequence[Shortcoming], _assertions: int) -> None:
+    def _end(self, number: int, wrong: Sequence[Shortcoming]) -> None:
         outcome = TestOutcome.FAILED if wrong else TestOutcome.PASSED
-        self._ends[number] = self._test(
-            number, outcome, wrong, seconds=time.monotonic() - self._began, notes=self._notes if wrong else ()
-        )
+        notes = [kept for note in self._notes if (kept := self._kept(note))] if wrong else []
+        self._ends[number] = self._test(number, outcome, wrong, seconds=time.monotonic() - self._began, notes=notes)
 
     def _after(self, call: HostCall, name: str, errors: Any) -> None:
-        for one in msgspec.convert(errors, list[_Failed]):
+        for one in msgspec.convert(errors, list[_Failed])[:SHORTCOMINGS]:
             wrong = self._shortcoming(one)
             self._shortcomings.append(msgspec.structs.replace(wrong, message=f"afterAll of {name!r}: {wrong.message}"))
         call.resolve()
@@ -295,8 +294,9 @@ class _FileRun:
     # ---- scripts that a test tries ----
 
     def _try(self, call: HostCall, asked: Any) -> None:
-        exchange = Exchange(len(self._exchanges), call)
-        self._exchanges[exchange.number] = exchange
+        self._count += 1
+        number = self._count
+        exchange = self._exchanges[number] = Exchange(number, call, lambda: self._forget(number))
         tries: dict[str, Callable[..., Awaitable[Told]]] = {
             "route": self._trials.route,
             "call": self._trials.call,
@@ -308,6 +308,9 @@ class _FileRun:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _forget(self, number: int) -> None:
+        self._exchanges.pop(number, None)
+
     async def _tried(self, trial: Awaitable[Told], exchange: Exchange) -> None:
         try:
             told = await trial
@@ -315,14 +318,16 @@ class _FileRun:
             exchange.end({"refused": str(error)})
             return
         if told.note and len(self._notes) < NOTES:
-            self._notes.append(told.note)
+            self._notes.append(told.note[:NOTE_CHARACTERS])
         exchange.end({"result": told.result})
 
     def _next(self, call: HostCall, run: int) -> None:
         self._exchanges[run].waits(call)
 
     def _answered(self, call: HostCall, run: int, number: int, succeeded: bool, value: Any) -> None:
-        self._exchanges[run].answered(number, succeeded is True, value)
+        exchange = self._exchanges.get(run)
+        if exchange is not None:
+            exchange.answered(number, succeeded is True, value)
         call.resolve()
 
     # ---- what came of it ----
@@ -355,16 +360,23 @@ class _FileRun:
 
     def _shortcoming(self, failed: _Failed) -> Shortcoming:
         line, column = self._place(failed.stack)
-        message = sound(failed.message)
+        message = sound(failed.message[:MESSAGE_CHARACTERS])
         if failed.name not in ("Error", "AssertionError"):
             message = f"{sound(failed.name)}: {message}"
         return Shortcoming(
             message=message,
             line=line,
             column=column,
-            expected=None if failed.expected is None else sound(failed.expected),
-            received=None if failed.received is None else sound(failed.received),
+            expected=self._kept(failed.expected),
+            received=self._kept(failed.received),
         )
+
+    def _kept(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        kept = text[: self._room]
+        self._room -= len(kept)
+        return sound(kept)
 
     def result(self, seconds: float) -> FileResult:
         """All tests in the order of the file."""

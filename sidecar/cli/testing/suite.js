@@ -135,14 +135,13 @@ const runTest = async (test, broken) => {
   await host("begin", [test.number]);
   const errors = [...broken];
   const suites = lineage(test.suite);
-  assertions = 0;
   if (!errors.length) {
     for (const one of suites) if (!errors.length) await hooks(errors, one, "beforeEach");
     if (!errors.length) await attempt(errors, test.body);
     for (const one of suites.toReversed()) await hooks(errors, one, "afterEach");
   }
   fakes = new Map(test.fakesBefore);
-  await host("end", [test.number, errors.slice(0, 10), assertions]);
+  await host("end", [test.number, errors.slice(0, 10)]);
 };
 const runSuite = async (one, chosen, broken) => {
   const wanted = (it) => (it.children ? it.children.some(wanted) : chosen.has(it.number));
