@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
-from sidecar.cli import main
+from sidecar.cli import main, types
 from sidecar.cli.testing.found_files import NoTestsError, find_tests
+from sidecar.cli.testing.trials import CallAsked, RouteAsked
+from sidecar.hosts.grants import Grants
+from sidecar.hosts.module import HostModule
+from tests.sidecar.language.test_declarations import TYPESCRIPT, members, named
 
 COMMAND = [str(Path(sys.executable).with_name("scriptforge")), "test"]
 PASSING = Path(__file__).parent / "passing"
@@ -313,3 +318,75 @@ def test_tests_beside_scripts_are_no_scripts(author: Author) -> None:
     assert main(["check", "catalog", "plain"]) == 0
     assert "2 scripts: no problems" in author.capsys.readouterr().out
     assert author.test("catalog", "plain") == 0
+
+
+def test_declarations_for_editors_name_what_there_is(author: Author) -> None:
+    declared = TYPESCRIPT.parse(types.text(types.OF_TESTS).encode()).root_node
+
+    def names(interface: str) -> set[str]:
+        return members(named(declared, interface))
+
+    author.write(
+        "a.test.js",
+        "it('x', async () => {\n"
+        "  for (const one of [expect(1), expect, fn(), it, describe, script('a.js')]) console.log(Object.keys(one));\n"
+        "  console.log(Object.keys(await script('a.js').route({ routing: {} })));\n"
+        "  console.log(Object.keys(await script('b.js').call()));\n"
+        "});",
+    )
+    author.write("a.js", "function main() {}")
+    author.write("b.js", "async function main(data, ctx) {}")
+    assert author.test("--json") == 0, author.out
+    told = [set(json.loads(line["text"])) for line in json.loads(author.out)["files"][0]["console"]]
+    matchers, expect, made, it, describe, script, decision, call = told
+    assert names("Matchers") == matchers - {"resolves", "rejects"}
+    assert names("Expectation") == {"resolves", "rejects"}
+    assert names("Asymmetric") | names("Expect") == expect
+    assert names("Faked") == made
+    assert names("It") | names("AddTest") == it
+    assert names("Describe") | names("AddTest") == describe
+    assert names("ScriptUnderTest") == script
+    assert names("TestDecision") == decision
+    assert names("TestCall") == call
+    settings = set(msgspec.structs.asdict(RouteAsked(path="", request=""))) - {"path", "fakes", "request"}
+    assert names("TestSettings") == settings
+    of_calls = {field.encode_name for field in msgspec.structs.fields(CallAsked)} - {"path", "fakes"}
+    assert names("CallSettings") == of_calls - settings
+
+
+def test_a_module_that_no_test_plays_reaches_nothing(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(*_: Any) -> Any:
+        raise AssertionError("a real module was asked")
+
+    real = HostModule(name="cxReal", javascript="({ ask }) => ({ send: () => ask('send') })", answer=answer)
+    monkeypatch.setattr("sidecar.cli.testing.faked_modules.shipped_grants", lambda: Grants([real]))
+    author.write("a.js", "const { send } = require('cxReal');\nasync function main() { await send(); }")
+    author.write("b.js", "const real = require('cxReal');\nasync function main() { await real.send(); }")
+    author.write(
+        "a.test.js",
+        "it('x', async () => { for (const name of ['a.js', 'b.js']) {"
+        " const { outcome, failure } = await script(name).route({ routing: {} });"
+        " expect(outcome).toBe('script_error'); expect(failure.message).toContain(\"fake('cxReal', {...})\"); } });"
+        "it('y', async () => { const { send } = fake('cxReal', { send: () => {} });"
+        " await script('a.js').route({ routing: {} }); expect(send).toHaveBeenCalledTimes(1); });",
+    )
+    assert author.test() == 0, author.out
+
+
+def test_calls_made_at_once_are_each_their_own(author: Author) -> None:
+    author.write(
+        "a.js",
+        "const store = require('cxStore');\n"
+        "async function main(data) {\n"
+        "  const [a, b] = await Promise.all([store.get(data.n), new store.Table('t').name()]);\n"
+        "  return { ...data.routing, cli: String(a + b) };\n"
+        "}",
+    )
+    author.write(
+        "a.test.js",
+        "it('x', async () => {"
+        " fake('cxStore', { get: async (n) => n * 2, Table: (name) => ({ name: () => name }) });"
+        " const all = await Promise.all([1, 2, 3].map((n) => script('a.js', { vars: { n } }).route({ routing: {} })));"
+        " expect(all.map((one) => one.routing.cli)).toEqual(['2t', '4t', '6t']); });",
+    )
+    assert author.test() == 0, author.out
