@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -61,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs, prints, and gives the exit status."""
     from sidecar.cli.testing import found_files  # noqa: PLC0415 - the other commands start faster without these
 
+    # That a test which does not end costs its worker is told with the test.
+    logging.getLogger("sandbox").addHandler(logging.NullHandler())
     configuration = load_configuration(arguments.config).configuration
     while True:
         files: list[TestFile] = []

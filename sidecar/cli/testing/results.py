@@ -11,8 +11,8 @@ class TestOutcome(StrEnum):
 
     __test__ = False
 
-    PASSED = "passed"
     FAILED = "failed"
+    PASSED = "passed"
     SKIPPED = "skipped"
     TODO = "todo"
 

@@ -19,7 +19,8 @@ _MARKS: Final = {
 }
 DIFFERENCE_LINES: Final = 2_000
 """Values of more lines are shown one after the other: to compare them takes the square of their lines."""
-SLOW_SECONDS: Final = 0.1
+SLOW_SECONDS: Final = 0.5
+"""A test that takes longer is told how long."""
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 2.2 has no place for, escaped or not."""
 
