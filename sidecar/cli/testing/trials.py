@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,8 @@ from sipio.rpc.numbers import read_numbers
 from sipio.sip.message import is_token
 
 CALL_ID: Final = "scriptforge-test"
+SCRIPTS_KEPT: Final = 64
+"""Texts of which it is kept what the check said: most tests of a file are of one script."""
 
 
 class RefusedError(Exception):
@@ -120,7 +123,7 @@ class Trials:
     async def route(self, file: TestFile, asked: RouteAsked, exchange: Exchange) -> Told:
         """A call decided. Raises RefusedError, SandboxError."""
         path, text = _read(file, asked)
-        kind = asked.kind or assumed_kind(text)[0]
+        kind = asked.kind or _kind(text)
         grants = _grants(asked, exchange)
         script = _checked(file, path, text, kind, asked, grants)
         request = _request(file, asked.request)
@@ -232,12 +235,22 @@ def _grants(asked: _Script, exchange: Exchange) -> Grants:
 
 def _checked(file: TestFile, path: Path, text: str, kind: Kind, asked: _Script, grants: Grants) -> Script:
     """The script, where a daemon would load it. Raises RefusedError."""
-    shown = file.shows(path)
-    problems = check_script(text, kind, shown, modules=grants.names())
-    wrong = [problem for problem in problems if problem.severity is Severity.ERROR]
+    wrong = _wrong(text, kind, file.shows(path), grants.names())
     if wrong:
-        raise RefusedError(report(wrong, {shown: text}).rstrip("\n"))
+        raise RefusedError(wrong)
     return make_script(id=path.stem, name=path.name, kind=kind, text=text, environment=asked.environment)
+
+
+@lru_cache(maxsize=SCRIPTS_KEPT)
+def _wrong(text: str, kind: Kind, shown: str, modules: frozenset[str]) -> str:
+    problems = check_script(text, kind, shown, modules=modules)
+    wrong = [problem for problem in problems if problem.severity is Severity.ERROR]
+    return report(wrong, {shown: text}).rstrip("\n")
+
+
+@lru_cache(maxsize=SCRIPTS_KEPT)
+def _kind(text: str) -> Kind:
+    return assumed_kind(text)[0]
 
 
 def _request(file: TestFile, given: dict[str, Any] | str) -> RoutingRequest:
@@ -273,7 +286,8 @@ def _data(file: TestFile, name: str) -> str:
 
 def _begin(now: str | None) -> datetime:
     if now is None:
-        return datetime.now(UTC)
+        # The second will do, and those that begin in the same one have the same program.
+        return datetime.now(UTC).replace(microsecond=0)
     try:
         return instant(now)
     except argparse.ArgumentTypeError as error:

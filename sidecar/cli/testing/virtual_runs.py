@@ -14,7 +14,6 @@ from sandbox.program import Invocation
 from sidecar.phone.clock import Clock
 from sidecar.phone.script_watch import ScriptWatch
 from sidecar.runs.runner import Running, ScriptRunner
-from sidecar.runs.set_clock import SetClock
 
 
 class DistinctRuns:
@@ -48,7 +47,8 @@ class VirtualRuns:
     def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None = None) -> Running:
         """Run a script."""
         if not invocation.program.suspends:
-            return SetClock(self._runner, self._begin).submit(invocation, done, host)
+            now = structs.replace(invocation, clock=self._begin.timestamp() * 1000)
+            return self._runner.submit(now, done, host)
         clock, changed = Clock(skips=True), asyncio.Event()
         watch = ScriptWatch(self._runner, clock, lambda _line: None, own_time=True, changed=changed, begin=self._begin)
         # Of a run that ends at once, as one without a worker does, there is nothing to play.
