@@ -10,6 +10,7 @@ from sandbox.host import HostCall
 from sidecar.cli.testing.real_time import after
 from sidecar.hosts.module import HostError
 from sidecar.phone.clock import SkippingLoop
+from sidecar.runs.clock import since_1970
 
 PATIENCE_SECONDS: Final = 0.2
 """A fake that takes longer is taken for one that is not going to answer: from then on its script's time goes by."""
@@ -34,7 +35,7 @@ class Exchange:
     def begin(self, moment: datetime) -> None:
         """The script's time, when it begins."""
         self._began = self._loop.time()
-        self._begin = moment.timestamp() * 1000
+        self._begin = since_1970(moment)
 
     async def ask(self, function: int, values: list[Any]) -> Any:
         """What a function of a fake gives. Raises HostError where it throws."""

@@ -13,6 +13,7 @@ from sandbox.outcome import Completion
 from sandbox.program import Invocation
 from sidecar.phone.clock import Clock
 from sidecar.phone.script_watch import ScriptWatch
+from sidecar.runs.clock import since_1970
 from sidecar.runs.runner import Running, ScriptRunner
 
 
@@ -47,7 +48,7 @@ class VirtualRuns:
     def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None = None) -> Running:
         """Run a script."""
         if not invocation.program.suspends:
-            now = structs.replace(invocation, clock=self._begin.timestamp() * 1000)
+            now = structs.replace(invocation, clock=since_1970(self._begin))
             return self._runner.submit(now, done, host)
         clock, changed = Clock(skips=True), asyncio.Event()
         watch = ScriptWatch(self._runner, clock, lambda _line: None, own_time=True, changed=changed, begin=self._begin)
