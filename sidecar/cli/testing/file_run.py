@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -12,27 +13,20 @@ from sandbox import values
 from sandbox.errors import SandboxError
 from sandbox.host import HostCall
 from sandbox.outcome import Cancelled, Completion, Returned, Threw
-from sandbox.program import Invocation, Limits, Program
+from sandbox.program import Invocation, Limits
 from sandbox.sound_text import sound
 from sandbox.stack import threw
 from sidecar.cli.testing.exchange import Exchange
-from sidecar.cli.testing.faked_modules import source
 from sidecar.cli.testing.found_files import TestFile, UnreadableError
+from sidecar.cli.testing.program import faults_of, program_of
 from sidecar.cli.testing.real_time import after
 from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, TestResult
 from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, Told, Trials
-from sidecar.kind import Kind
-from sidecar.language.es_module import prepare
-from sidecar.language.syntax import syntax_errors
-from sidecar.language.syntax_tree import CheckTimeoutError, parse_script
-from sidecar.problem import Problem, Severity
-from sidecar.report import report
 from sidecar.runs.failure import failure_of
 from sidecar.runs.runner import PoolName, Running
 
 TESTS: Final = 10_000
 """Of one file."""
-MEMORY_BYTES: Final = 100_000_000
 LOG_BYTES: Final = 65_536
 SHORTCOMINGS: Final = 10
 """Kept of one test."""
@@ -42,15 +36,13 @@ NOTE_CHARACTERS: Final = 20_000
 SHOWN_CHARACTERS: Final = 5_000_000
 """Of what is compared and noted in one file: whose ten thousand tests all fail is read from the first."""
 MESSAGE_CHARACTERS: Final = 10_000
-PARSE_SECONDS: Final = 10.0
+LOOP_SECONDS: Final = 0.25
+LINGER_SECONDS: Final = 0.5
+"""How long a file whose tests are over may go on."""
 NO_LIMIT_SECONDS: Final = 1e7
 """A file of tests takes as long as it takes: each test has its limit, and the clock of the pools is put forward."""
+_PLACE: Final = re.compile(r":(\d+):(\d+)$")
 ASKED: Final[Mapping[str, type[Any]]] = {"route": RouteAsked, "call": CallAsked, "fixture": FixtureAsked}
-
-
-def adapter() -> str:
-    """What a test finds around itself, for the sandbox to evaluate."""
-    return "\n".join(("(granted) => {", '"use strict";', *map(source, ("expect", "memory", "fakes", "suite")), "}"))
 
 
 class _Listed(msgspec.Struct):
@@ -81,25 +73,13 @@ async def run_file(
         text = file.read(file.path)
     except UnreadableError as error:
         return FileResult(file=file.shown, text="", shortcomings=[Shortcoming(message=str(error))])
-    faults = _faults(text)
+    faults = faults_of(text)
     if faults:
         return FileResult(file=file.shown, text=text, shortcomings=faults)
     run = _FileRun(file, text, trials, wanted, limit_seconds)
     while await run.go():
         pass
     return run.result(time.monotonic() - began)
-
-
-def _faults(text: str) -> list[Shortcoming]:
-    """What keeps a text from being read as JavaScript at all, in the words of ``scriptforge check``."""
-    nul = text.find("\x00")
-    if nul >= 0:  # the engine takes the text as a C string and would run what is before it
-        return [Shortcoming(message="contains a NUL character", line=text.count("\n", 0, nul) + 1, column=1)]
-    try:
-        errors = syntax_errors(parse_script(text, time.monotonic() + PARSE_SECONDS))
-    except CheckTimeoutError:
-        return [Shortcoming(message=f"is too complex: reading it took longer than {PARSE_SECONDS:g} s")]
-    return [Shortcoming(message=message, line=line, column=column) for line, column, message in errors]
 
 
 class _FileRun:
@@ -113,16 +93,7 @@ class _FileRun:
         self._trials = trials
         self._wanted = wanted
         self._limit_seconds = limit_seconds
-        prepared = prepare(text, Kind.APP)
-        self._program = Program(
-            key=f"{file.path}@{hash(text)}",
-            name=file.path.name,
-            suspends=True,
-            text=prepared.text,
-            adapter=adapter(),
-            memory_bytes=MEMORY_BYTES,
-            shared_memory=False,
-        )
+        self._program = program_of(file.path, text)
         self._listed: list[_Listed] = []
         self._ends: dict[int, TestResult] = {}
         self._shortcomings: list[Shortcoming] = []
@@ -152,6 +123,7 @@ class _FileRun:
         pool = await self._trials.pool(PoolName.CALLS)
         invocation = Invocation(program=self._program, input=values.encode({}), limits=self._limits())
         self._running = pool.submit(invocation, over.set_result, self)
+        self._watch()
         try:
             completion = await over
         finally:
@@ -172,7 +144,7 @@ class _FileRun:
         number, self._under_way = self._under_way, None
         if self._told_over:
             return False
-        wrong = self._cut_off(completion)
+        wrong = self._cut_off(completion, within=number is not None)
         if number is not None:
             self._end(number, [wrong])
             return bool(self._left())
@@ -182,10 +154,11 @@ class _FileRun:
             self._ends[left] = self._test(left, TestOutcome.FAILED, [Shortcoming(message="was not run")])
         return False
 
-    def _cut_off(self, completion: Completion) -> Shortcoming:
+    def _cut_off(self, completion: Completion, *, within: bool) -> Shortcoming:
         outcome = completion.outcome
         if self._overdue:
-            return Shortcoming(message=f"took longer than the {self._limit_seconds:g} s that a test may take")
+            what = "" if within else "what stands around its tests "
+            return Shortcoming(message=f"{what}took longer than the {self._limit_seconds:g} s that a test may take")
         if isinstance(outcome, Returned) and not self._listed:
             return Shortcoming(message="has a function main, as a script has: a file of tests has none")
         if isinstance(outcome, Returned | Cancelled):
@@ -197,7 +170,10 @@ class _FileRun:
                 return Shortcoming(message=message)
             return Shortcoming(message=message, line=place.line, column=place.column)
         failure = failure_of(completion, self._program)
-        return Shortcoming(message=failure.message or failure.outcome)
+        message, found = failure.message or failure.outcome, _PLACE.search(failure.location)
+        if found is None:
+            return Shortcoming(message=message)
+        return Shortcoming(message=message, line=int(found[1]), column=int(found[2]))
 
     # ---- as the host of the run ----
 
@@ -247,21 +223,28 @@ class _FileRun:
         return [number for number in range(len(self._listed)) if number not in self._ends]
 
     def _begin(self, call: HostCall, number: int) -> None:
-        if number not in self._left():
+        if number not in self._left() or self._under_way is not None:
             raise ValueError(f"there is no test {number} to run")
         self._under_way = number
         self._notes = []
         self._began = time.monotonic()
-        self._silence()
-
-        def overdue() -> None:
-            if self._under_way == number and self._running is not None:
-                self._overdue = True
-                self.ended()
-                self._running.cancel()
-
-        self._call_off = after(self._limit_seconds, overdue)
+        self._watch()
         call.resolve()
+
+    def _watch(self) -> None:
+        """From now on what is under way, a test or what stands around tests, may take as long as a test."""
+        self._silence()
+        # The engine ends what is in a loop, and knows in which; this is for what waits.
+        self._call_off = after(self._limit_seconds + LOOP_SECONDS, self._took_too_long)
+
+    def _took_too_long(self) -> None:
+        self._overdue = True
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self.ended()
+        if self._running is not None:
+            self._running.cancel()
 
     def _silence(self) -> None:
         if self._call_off is not None:
@@ -271,7 +254,7 @@ class _FileRun:
     def _end_asked(self, call: HostCall, number: int, errors: Any) -> None:
         if number != self._under_way:
             raise ValueError(f"test {number} is not under way")
-        self._silence()
+        self._watch()
         self._under_way = None
         self._end(number, [self._shortcoming(one) for one in msgspec.convert(errors, list[_Failed])[:SHORTCOMINGS]])
         call.resolve()
@@ -289,6 +272,9 @@ class _FileRun:
 
     def _over(self, call: HostCall) -> None:
         self._told_over = True
+        self._silence()
+        # What goes on by itself, as by setInterval, has nothing to tell any more.
+        self._call_off = after(LINGER_SECONDS, self._give_up)
         call.resolve()
 
     # ---- scripts that a test tries ----
@@ -391,9 +377,3 @@ class _FileRun:
             console=self._console,
             seconds=seconds,
         )
-
-
-def shown_shortcoming(file: FileResult, wrong: Shortcoming) -> str:
-    """``file:line:column: error: message`` with the author's line and a caret."""
-    problem = Problem(file.file, wrong.line, wrong.column, Severity.ERROR, wrong.message)
-    return report([problem], {file.file: file.text})

@@ -7,8 +7,9 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sidecar.cli.terminal import Paint, Painter
-from sidecar.cli.testing.file_run import shown_shortcoming
 from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, TestResult
+from sidecar.problem import Problem, Severity
+from sidecar.report import report
 from sidecar.text import escaped, escaped_lines, safe_json
 
 _MARKS: Final = {
@@ -130,7 +131,8 @@ def _name(test: TestResult) -> str:
 
 def _wrong(file: FileResult, wrong: Shortcoming, paint: Painter) -> str:
     first, *rest = wrong.message.split("\n")
-    shown = shown_shortcoming(file, Shortcoming(message=first, line=wrong.line, column=wrong.column))
+    problem = Problem(file.file, wrong.line, wrong.column, Severity.ERROR, first)
+    shown = report([problem], {file.file: file.text})
     if rest:
         shown += _indented(escaped_lines("\n".join(rest)), "    ")
     if wrong.expected is not None and wrong.received is not None:

@@ -1,6 +1,7 @@
 """``scriptforge test``: what passes, and how what does not is told."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -133,6 +134,26 @@ def test_one_test_that_does_not_end_costs_the_others_nothing(author: Author) -> 
         ("took longer than the 0.5 s that a test may take", 6),
     ]
     assert told[3] == ("the memory limit was reached", 7)
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ("beforeAll(() => new Promise(() => {}));", "waits for what can never come"),
+        ("beforeAll(() => new Promise(() => setInterval(() => {}, 10)));", "what stands around its tests took longer"),
+        ("afterAll(() => new Promise(() => setInterval(() => {}, 10)));", "what stands around its tests took longer"),
+        ("for (;;);", "limit|took longer"),
+    ],
+)
+def test_what_stands_around_tests_ends_as_well(author: Author, before: str, told: str) -> None:
+    author.write("a.test.js", f"{before}\nit('x', () => {{}});")
+    assert author.test("--timeout-ms", "300") == 1
+    assert re.search(told, author.out)
+
+
+def test_what_goes_on_when_the_tests_are_over_keeps_nobody(author: Author) -> None:
+    author.write("a.test.js", "setInterval(() => {}, 10); it('x', () => {});")
+    assert author.test() == 0
 
 
 def test_a_hook_that_fails_is_its_tests_failure(author: Author) -> None:
