@@ -91,8 +91,9 @@ def _run_once(arguments: argparse.Namespace, files: "Sequence[TestFile]", config
     paint = Painter.of(sys.stdout)
 
     def show(result: "FileResult") -> None:
-        if not arguments.json:
-            print(shown_results.file_text(result, paint), flush=True)
+        text = "" if arguments.json else shown_results.file_text(result, paint, chosen_only=arguments.name is not None)
+        if text:
+            print(text, flush=True)
 
     results = _results(files, configuration, arguments, show)
     if arguments.json:

@@ -122,7 +122,12 @@ class _FileRun:
         over: asyncio.Future[Completion] = loop.create_future()
         pool = await self._trials.pool(PoolName.CALLS)
         invocation = Invocation(program=self._program, input=values.encode({}), limits=self._limits())
-        self._running = pool.submit(invocation, over.set_result, self)
+
+        def done(completion: Completion) -> None:
+            if not over.done():  # interrupted: nobody waits any more
+                over.set_result(completion)
+
+        self._running = pool.submit(invocation, done, self)
         self._watch()
         try:
             completion = await over

@@ -26,10 +26,16 @@ _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 """What XML 1.0 2.2 has no place for, escaped or not."""
 
 
-def file_text(file: FileResult, paint: Painter) -> str:
-    """A file's tests, a line each, and what is wrong with those that failed."""
+def file_text(file: FileResult, paint: Painter, *, chosen_only: bool = False) -> str:
+    """A file's tests, a line each, and what is wrong with those that failed.
+
+    ``chosen_only`` is for whoever has chosen some by name: the others are not listed, nor is a file that has none.
+    """
+    listed = [test for test in file.tests if not (chosen_only and test.outcome is TestOutcome.SKIPPED)]
+    if chosen_only and not listed and not file.shortcomings:
+        return ""
     parts = [paint(escaped(file.file), Paint.BOLD) + "\n"]
-    parts += [_line(test, paint) for test in file.tests]
+    parts += [_line(test, paint) for test in listed]
     parts += [_wrong(file, wrong, paint) for wrong in file.shortcomings]
     for test in file.tests:
         if test.outcome is TestOutcome.FAILED:

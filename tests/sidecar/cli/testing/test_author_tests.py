@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -179,6 +180,9 @@ def test_only_and_a_name_choose(author: Author) -> None:
     text = text.replace(".only", "")
     assert [test["outcome"] for test in author.results(text, "--name", "Menu > A")] == ["passed", "skipped", "skipped"]
     assert [test["names"] for test in author.results(text)] == [["menu", "a"], ["menu", "b"], ["c"]]
+    author.write("b.test.js", "it('other', () => {});")
+    assert author.test("--name", "menu > a") == 0
+    assert author.out.startswith("a.test.js\n  ok    menu > a\n\n1 passed, 3 skipped in 2 files")
 
 
 @pytest.mark.parametrize(
@@ -310,6 +314,23 @@ def test_files_are_found_once_and_in_order(tmp_path: Path) -> None:
     assert [file.shown for file in found] == ["c.test.js", "b.test.js", "a/z.test.js"]
     with pytest.raises(NoTestsError):
         find_tests([Path("a/script.js")], tmp_path)
+
+
+def test_ctrl_c_ends_it_without_a_word(author: Author) -> None:
+    author.write("a.test.js", "console.log('x'); it('x', () => new Promise((resolve) => setTimeout(resolve, 60000)));")
+    author.write("0.test.js", "it('is first', () => {});")
+    with subprocess.Popen(
+        [*COMMAND, "--timeout-ms", "60000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=author.directory,
+    ) as testing:
+        assert testing.stdout is not None
+        assert [testing.stdout.readline() for _ in range(3)] == ["0.test.js\n", "  ok    is first\n", "\n"]
+        testing.send_signal(signal.SIGINT)
+        assert testing.stdout.read() == ""
+    assert testing.returncode == 130
 
 
 def test_watch_runs_again_when_a_script_changes(author: Author) -> None:
