@@ -12,7 +12,7 @@ import msgspec
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.gathered import Gathered
 from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPT_SUFFIXES, SCRIPTS, DirectoryLoader
-from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.directory.script_files import TEST_SUFFIXES, UnusableFileError, read_text_file
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.cli.kind_option import kind_of
 from sidecar.configuration.database_url import DatabaseUrl
@@ -179,14 +179,14 @@ def _check_database(
 
 
 def _plain_scripts(path: Path) -> list[Path]:
-    """The scripts below a directory that is no catalog, hidden ones aside; empty for a catalog or a file."""
+    """The scripts below a directory that is no catalog, hidden ones and tests aside; empty for a catalog or a file."""
     if not path.is_dir() or (path / ASSIGNMENTS).exists() or (path / SCRIPTS).is_dir():
         return []
     return sorted(
         file
         for file in path.rglob("*")
         if file.name.endswith(SCRIPT_SUFFIXES)
-        and not file.name.endswith(".d.ts")
+        and not file.name.endswith((".d.ts", *TEST_SUFFIXES))
         and file.is_file()
         and not any(part.startswith(".") or part == "node_modules" for part in file.relative_to(path).parts)
     )

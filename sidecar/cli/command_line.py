@@ -26,6 +26,7 @@ from sidecar.cli import (
     route,
     run,
     serve,
+    test,
     tokens,
     types,
 )
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (
         run,
         check,
+        test,
         serve,
         route,
         logs,

@@ -14,7 +14,14 @@ from sidecar.catalog.compile import Compiled, Rules, compile_catalog
 from sidecar.catalog.directory.document import Document
 from sidecar.catalog.directory.entries import ScriptTable, TablePlace
 from sidecar.catalog.directory.last_good import LastGood
-from sidecar.catalog.directory.script_files import UnusableFileError, file_digest, read_file, read_text_file, text_of
+from sidecar.catalog.directory.script_files import (
+    TEST_SUFFIXES,
+    UnusableFileError,
+    file_digest,
+    read_file,
+    read_text_file,
+    text_of,
+)
 from sidecar.catalog.directory.sibling_files import SiblingFiles
 from sidecar.catalog.entries import Assignments, Entries, Key, Place, ScriptEntry
 from sidecar.catalog.model import Snapshot
@@ -440,7 +447,8 @@ class _Scripts:
         return checked
 
     def _files(self) -> list[str]:
-        """Names of the files directly in the folder that are scripts; hidden ones belong to editors."""
+        """Names of the files directly in the folder that are scripts; hidden ones belong to editors, and tests are none
+        unless an entry names them."""
         try:
             names = sorted(one.name for one in os.scandir(self._folder))
         except OSError as error:
@@ -450,7 +458,9 @@ class _Scripts:
         names = [
             name
             for name in names
-            if name.endswith(SCRIPT_SUFFIXES) and not name.startswith(".") and not name.endswith(".d.ts")
+            if name.endswith(SCRIPT_SUFFIXES)
+            and not name.startswith(".")
+            and not name.endswith((".d.ts", *TEST_SUFFIXES))
         ]
         for name in [name for name in names if not _is_unicode(name)]:
             names.remove(name)
