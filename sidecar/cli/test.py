@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             before = {}
         if not arguments.watch:
             return status
-        print("waiting for a change; Ctrl-C ends", flush=True)
+        print("waiting for a change; Ctrl-C ends", file=sys.stderr, flush=True)
         while found_files.state_of(found_files.tests_there(arguments.paths or [Path()], Path.cwd())) == before:
             time.sleep(LOOK_SECONDS)
         print(flush=True)

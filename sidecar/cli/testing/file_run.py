@@ -39,7 +39,7 @@ MESSAGE_CHARACTERS: Final = 10_000
 LOOP_SECONDS: Final = 0.25
 LINGER_SECONDS: Final = 0.5
 """How long a file whose tests are over may go on."""
-NO_LIMIT_SECONDS: Final = 1e7
+NO_LIMIT_SECONDS: Final = 1e9
 """A file of tests takes as long as it takes: each test has its limit, and the clock of the pools is put forward."""
 _PLACE: Final = re.compile(r":(\d+):(\d+)$")
 ASKED: Final[Mapping[str, type[Any]]] = {"route": RouteAsked, "call": CallAsked, "fixture": FixtureAsked}
@@ -154,6 +154,8 @@ class _FileRun:
     def _ended(self, completion: Completion) -> bool:
         number, self._under_way = self._under_way, None
         if self._told_over:
+            # Of a file that has other tests each time that it is run.
+            self._leave_out()
             return False
         wrong = self._cut_off(completion, within=number is not None)
         if number is not None:
@@ -161,9 +163,12 @@ class _FileRun:
             return bool(self._left())
         # Between two tests or before the first: it would end there again.
         self._shortcomings.append(wrong)
+        self._leave_out()
+        return False
+
+    def _leave_out(self) -> None:
         for left in self._left():
             self._ends[left] = self._test(left, TestOutcome.FAILED, [Shortcoming(message="was not run")])
-        return False
 
     def _cut_off(self, completion: Completion, *, within: bool) -> Shortcoming:
         outcome = completion.outcome

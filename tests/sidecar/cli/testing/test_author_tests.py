@@ -152,6 +152,18 @@ def test_what_stands_around_tests_ends_as_well(author: Author, before: str, told
     assert re.search(told, author.out)
 
 
+def test_a_file_that_has_other_tests_each_time_is_told_of_as_it_was_first(author: Author) -> None:
+    first, *others = author.results(
+        "it('loops', () => { for (;;); });\n"
+        "const count = 1 + Math.floor(Math.random() * 100);\n"
+        "for (let n = 0; n < count; n++) it(`of ${count}`, () => {});",
+        "--timeout-ms",
+        "300",
+    )
+    assert first["outcome"] == "failed"
+    assert {test["names"][0] for test in others} == {f"of {len(others)}"}
+
+
 def test_what_goes_on_when_the_tests_are_over_keeps_nobody(author: Author) -> None:
     author.write("a.test.js", "setInterval(() => {}, 10); it('x', () => {});")
     assert author.test() == 0
@@ -359,7 +371,9 @@ def test_watch_runs_again_when_a_script_changes(author: Author) -> None:
     author.write(
         "a.test.js", "it('x', async () => expect((await script('a.js').route({routing: {}})).code).toBe(603));"
     )
-    with subprocess.Popen([*COMMAND, "--watch"], stdout=subprocess.PIPE, text=True, cwd=author.directory) as watching:
+    with subprocess.Popen(
+        [*COMMAND, "--watch"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=author.directory
+    ) as watching:
         try:
             assert watching.stdout is not None
             lines = iter(watching.stdout.readline, "")
