@@ -117,12 +117,12 @@ INSTALLED_FROM := pyproject.toml setup.py constraints.txt sidecar/__init__.py $(
 
 .venv/installed: $(INSTALLED_FROM) | .venv/bin/python
 	@.ci/compiler $(BIN)/python
-	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable .
+	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable '.[platform]'
 	@touch $@
 
 .venv/installed-dev: $(INSTALLED_FROM) | .venv/bin/python
 	@.ci/compiler $(BIN)/python
-	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev]'
+	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev,platform]'
 	@touch $@ .venv/installed
 
 # Its isolates are compiled, and their install script is the only one that is run.

@@ -45,7 +45,7 @@ def read_outcome(invocation: Invocation, tag: str, payload: bytes) -> Outcome | 
     if len(payload) > SHORT_PAYLOAD_BYTES:
         return None
     if tag == Tag.THREW:
-        return threw(invocation.program.name, payload)
+        return threw(invocation.program.name, payload, invocation.program.files)
     if tag == Tag.OUT_OF_TIME:
         return TimedOut(TimeLimit.CPU)
     if tag == Tag.OUT_OF_MEMORY:

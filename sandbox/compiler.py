@@ -3,7 +3,7 @@
 import asyncio
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sandbox import exit_status, link
 from sandbox.answers import read_outcome
@@ -52,20 +52,22 @@ class Compiler:
             with runner:
                 runner.run(self._close())
 
-    def compile(self, text: str, name: str, *, suspends: bool) -> Threw | None:
-        """What the engine says is wrong with a text, None where it compiles it or has no time to.
+    def compile(self, text: str, name: str, *, suspends: bool, **more: Any) -> Threw | None:
+        """What the engine says is wrong with a text, None where it compiles it or has no time to. ``more`` is what else
+        there is to say of its `Program`.
 
         Raises EngineMissing, ConfinementRefused, WorkerFailed or OSError where there is no worker to ask.
         """
         if self._runner is None:
             # It has Ctrl-C end what is under way, and not break off wherever in it.
             self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-        return self._runner.run(self._compile(text, name, suspends=suspends))
+        return self._runner.run(self._compile(text, name, suspends=suspends, **more))
 
-    async def _compile(self, text: str, name: str, *, suspends: bool) -> Threw | None:
+    async def _compile(self, text: str, name: str, *, suspends: bool, **more: Any) -> Threw | None:
         process = self._process or await self._start()
         self._compiled += 1
-        program = Program(key=f"{self._compiled}", name=name, suspends=suspends, text=text, adapter=_NEVER_BEGUN)
+        key = f"{self._compiled}"
+        program = Program(key=key, name=name, suspends=suspends, text=text, adapter=_NEVER_BEGUN, **more)
         invocation = Invocation(program=program, input=link.NIL, limits=Limits(wall_seconds=COMPILE_SECONDS))
         process.send(link.load(program))
         process.begin(self._compiled, invocation, time.monotonic() + COMPILE_SECONDS, 0, 0.0)

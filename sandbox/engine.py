@@ -16,10 +16,12 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 import msgspec
+from msgspec import structs
 
-from sandbox import _engine, runtime
+from sandbox import _engine, runtime, web
 from sandbox.intl import library
 from sandbox.program import Program
+from sandbox.stack import shown_name
 from sandbox.status import OF_WORKER, Tag
 
 STACK_BYTES: Final = 256 * 1024
@@ -75,10 +77,10 @@ KINDS_KEPT: Final = 16
 
 _ASKS_FOR_INTL: Final = re.compile(r"\b(?:Intl|toLocale\w+|localeCompare)\b")
 
-_FUNCTIONS: Final = ("load", "start", "poll", "adapt", "expectIntl")
+_FUNCTIONS: Final = ("load", "start", "poll", "adapt", "expectIntl", "makeWeb")
 _MORE_FUNCTIONS: Final = ("fire", "settle", "offer", "failed", "tellRejection")
 """Of runs that may wait."""
-_LOAD, _START, _POLL, _ADAPT, _EXPECT_INTL = range(len(_FUNCTIONS))
+_LOAD, _START, _POLL, _ADAPT, _EXPECT_INTL, _MAKE_WEB = range(len(_FUNCTIONS))
 _FIRE, _SETTLE, _OFFER, _FAILED, _TELL_REJECTION = range(len(_FUNCTIONS), len(_FUNCTIONS) + len(_MORE_FUNCTIONS))
 
 ROOM_BYTES: Final = 1 << 30
@@ -168,7 +170,12 @@ class Context:
             "modules": list(program.modules),
             "entries": program.entries,
             "environment": dict(program.environment),
-            "source": program.text,
+            "name": shown_name(program.name, program.files),
+            "text": program.text,
+            "form": program.form,
+            "links": dict(program.links),
+            "exports": program.exports,
+            "files": {name: structs.asdict(file) for name, file in program.files.items()},
         }
         status = self._turn(_LOAD, _packed(description))
         if status != LOADED:
@@ -180,9 +187,11 @@ class Context:
 
     def _kind_of(self, program: Program) -> object:
         """What programs of a kind share, as a layer: the adapter and the modules, which are trusted."""
+        texts = [program.text, *(file.text for file in program.files.values())]
         # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
-        expects_intl = _ASKS_FOR_INTL.search(program.text) is not None
-        key = (program.adapter, *program.modules.values(), expects_intl)
+        expects_intl = any(map(_ASKS_FOR_INTL.search, texts))
+        parts = web.parts_named(texts)
+        key = (program.adapter, *program.modules.values(), expects_intl, parts)
         kind = self._kinds.get(key)
         if kind is not None:
             self._kinds.move_to_end(key)
@@ -198,6 +207,8 @@ class Context:
             engine.hand(_OFFER, _trusted_code(text))
         if expects_intl:
             engine.hand(_EXPECT_INTL, _trusted_code(library.code()))
+        if parts:
+            engine.hand(_MAKE_WEB, _trusted_code(web.code(parts)))
         kind, _ = engine.take_layer(b"")
         self._kinds[key] = kind
         if len(self._kinds) > KINDS_KEPT:

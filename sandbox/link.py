@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
-from sandbox.program import Invocation, Program
+from sandbox.program import Form, Invocation, Program, SourceFile
 from sandbox.recording import Turn
 from sandbox.suspension import Suspension, WaitingState
 
@@ -61,6 +61,10 @@ class LoadMessage(NamedTuple):
     name: str
     suspends: bool
     text: str
+    form: str
+    links: dict[str, str]
+    exports: list[str]
+    files: dict[str, list[Any]]
     adapter: str
     modules: dict[str, str]
     entries: list[str]
@@ -76,6 +80,10 @@ class LoadMessage(NamedTuple):
             name=self.name,
             suspends=self.suspends,
             text=self.text,
+            form=Form(self.form),
+            links=self.links,
+            exports=tuple(self.exports),
+            files={name: _source_file(*file) for name, file in self.files.items()},
             adapter=self.adapter,
             modules=self.modules,
             entries=tuple(self.entries),
@@ -200,6 +208,10 @@ _SETTLE: Final = int(Down.SETTLE)
 _GIVEN: Final = int(Pace.GIVEN)
 
 
+def _source_file(text: str, form: str, links: dict[str, str], exports: list[str]) -> SourceFile:
+    return SourceFile(text=text, form=Form(form), links=links, exports=tuple(exports))
+
+
 def load(program: Program) -> list[Any]:
     """Give a worker a program."""
     return [
@@ -208,6 +220,10 @@ def load(program: Program) -> list[Any]:
         program.name,
         program.suspends,
         program.text,
+        program.form,
+        dict(program.links),
+        program.exports,
+        {name: [file.text, file.form, dict(file.links), file.exports] for name, file in program.files.items()},
         program.adapter,
         dict(program.modules),
         program.entries,

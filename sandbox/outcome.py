@@ -27,6 +27,12 @@ class Location(msgspec.Struct, frozen=True):
 
     line: int
     column: int
+    file: str = ""
+    """Which of the program's other files it is in; empty for its own."""
+
+    def said_of(self, program: str) -> str:
+        """``file:line:column``, where the program's own file is called this."""
+        return f"{self.file or program}:{self.line}:{self.column}"
 
 
 class Returned(msgspec.Struct, frozen=True, tag=True):
@@ -52,8 +58,8 @@ class Threw(msgspec.Struct, frozen=True, tag=True):
     """Where the author's function that threw was called."""
 
     def __str__(self) -> str:
-        place = f":{self.location.line}:{self.location.column}" if self.location else ""
-        return f"{self.program}{place}: {self.name}: {self.message}"
+        place = self.location.said_of(self.program) if self.location else self.program
+        return f"{place}: {self.name}: {self.message}"
 
 
 class TimedOut(msgspec.Struct, frozen=True, tag=True):

@@ -315,7 +315,8 @@ class Pool:
     def _interrupted(self, run: Run, message: DoneMessage) -> TimedOut:
         """A run that the engine interrupted, and where: for its processor time, or just before its deadline."""
         now = self._loop.time()
-        function, place = innermost(message.payload.decode("utf-8", "replace"))
+        program = run.invocation.program
+        function, place = innermost(message.payload.decode("utf-8", "replace"), program.name, program.files)
         run.interruption = Interruption(Stage.RUNNING, message.busy_micros / 1e6, function, place)
         short = link.interrupted_early(run.invocation.limits.wall_seconds)
         return TimedOut(TimeLimit.WALL if run.deadline - now <= short else TimeLimit.CPU)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -19,11 +20,36 @@ _RESERVED: Final = frozenset(
 """ECMA-262 12.7.2, the words of strict mode among them: a script may begin with it."""
 
 
+class Form(StrEnum):
+    """How a file is written, and with that how it is run."""
+
+    SCRIPT = "script"
+    """The body of a function, whose own functions are found by name."""
+    MODULE = "module"
+    """An ES module."""
+    COMMON = "common"
+    """The body of a function that sets ``module.exports``."""
+    DATA = "data"
+    """JSON."""
+
+
+class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file beside a program's own that it imports or requires, be it by way of others."""
+
+    text: str
+    form: Form
+    links: Mapping[str, str] = {}
+    """The files that it means by names in quotes, the program's own as an empty text; any other name is a module of the
+    host."""
+    exports: tuple[str, ...] = ("default",)
+    """The names that an ES module may import from a file that is none itself."""
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """One version of one script. Two versions never share a key.
 
-    Raises ValueError for an entry that is not the name of a function, and for modules of a program that does not
-    suspend.
+    Raises ValueError for an entry that is not the name of a function, and for modules or files of a program that does
+    not suspend.
     """
 
     key: str
@@ -33,6 +59,12 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     suspends: bool
     """Whether a run may wait: it has promises, timers, modules and host calls then."""
     text: str
+    form: Form = Form.SCRIPT
+    links: Mapping[str, str] = {}
+    """As a `SourceFile` has them."""
+    exports: tuple[str, ...] = ("default",)
+    files: Mapping[str, SourceFile] = {}
+    """The other files, by name."""
     adapter: str
     """Trusted JavaScript, an expression that gives ``{prepare, collect, caught}``; see runtime/run.js."""
     modules: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -40,7 +72,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     module's value. ``ask(name, ...values)`` is a host call ``<module>.<name>`` and gives a promise. Made once, before
     the author's text: each run begins with it as it was then."""
     entries: tuple[str, ...] = ("main",)
-    """Names of the functions that an invocation may call."""
+    """Names of the functions that an invocation may call: of a text that is a function's body its own, of another those
+    that it exports."""
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
     """``process.env``."""
     memory_bytes: int = 100_000_000
@@ -52,7 +85,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             # These become part of what is compiled; ASCII, so that no two of them look alike.
             if _IDENTIFIER.fullmatch(entry) is None or entry in _RESERVED:
                 raise ValueError(f"{entry[:100]!r} is not the name of a JavaScript function")
-        if self.modules and not self.suspends:
+        if (self.modules or self.files or self.form is not Form.SCRIPT) and not self.suspends:
             raise ValueError("a program that does not suspend has no modules")
 
 

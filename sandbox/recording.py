@@ -2,7 +2,8 @@
 
 Program and input are the invocation's. The rest of what a run can see comes from its recording (`sandbox.repetition`
 has one go the same way again), but for the processor time that ends it, the memory that others leave it, and what is
-the machine's own: its time zone, its data of locales and zones.
+the machine's own: its time zone, its data of locales and zones. Nor has it the random bytes of ``crypto``, which come
+from a secret of the workers' parent: a run that draws some goes the same way again under that parent alone.
 """
 
 from typing import Final, TypeAlias

@@ -306,7 +306,7 @@ class Worker:
             return log
         lines = msgspec.msgpack.decode(log) if log else []
         for description in unheard:
-            error = str(threw(run.program.name, description))[:UNHEARD_CHARACTERS]
+            error = str(threw(run.program.name, description, run.program.files))[:UNHEARD_CHARACTERS]
             lines.append(["warn", f"nobody awaited a promise that was rejected: {error}"])
         return msgspec.msgpack.encode(lines)
 

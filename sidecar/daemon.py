@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from sandbox.errors import SandboxError
 from sidecar import hosts
 from sidecar.calls.service import CallService
+from sidecar.catalog.compile import Rules
+from sidecar.catalog.database.source import DatabaseSource
 from sidecar.catalog.directory.last_good import LastGood
 from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.directory.watch import DirectorySource
@@ -15,7 +17,7 @@ from sidecar.catalog.source import Source
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import Grants, shipped_grants
 from sidecar.lifecycle import (
     HandedOver,
     Part,
@@ -69,7 +71,7 @@ class Daemon:
         notifier: Notifier | None = None,
         inherited: Inherited | None = None,
     ) -> None:
-        """``source`` is where the catalog comes from, by default the directory that the configuration names.
+        """``source`` is where the catalog comes from, by default what the configuration names.
         ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
@@ -80,17 +82,7 @@ class Daemon:
         )
         self._notifier = notifier or Notifier()
         self._inherited = inherited or Inherited()
-        source = source or DirectorySource(
-            DirectoryLoader(
-                configuration.catalog,
-                configuration.decisions,
-                modules=grants.names(),
-                engine=lambda: engine(
-                    configuration, lambda why: _log.error("scripts_not_compiled", error=why), self._runner.parent
-                ),
-                last_good=LastGood(configuration.catalog.last_good, configuration.catalog.directory),
-            )
-        )
+        source = source or self._source(configuration, grants)
         self._catalog = LiveCatalog(source, self._use, self._notifier.status)
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
@@ -160,6 +152,28 @@ class Daemon:
         self._reloads = Reloads(self._reload, self._notifier)
         self._reloads.hold()
         self._signals = Signals(self._shutdown, self._reloads)
+
+    def _source(self, configuration: Configuration, grants: Grants) -> Source:
+        """Where the configuration says that the catalog is."""
+        catalog = configuration.catalog
+        if catalog.url is not None:
+            return DatabaseSource(
+                catalog.url,
+                Rules(configuration.decisions, frozenset(grants.names())),
+                poll_seconds=catalog.poll_seconds,
+                copy_folder=catalog.last_good,
+            )
+        return DirectorySource(
+            DirectoryLoader(
+                catalog,
+                configuration.decisions,
+                modules=grants.names(),
+                engine=lambda: engine(
+                    configuration, lambda why: _log.error("scripts_not_compiled", error=why), self._runner.parent
+                ),
+                last_good=LastGood(catalog.last_good, catalog.directory),
+            )
+        )
 
     async def run(self) -> int:
         """Serve until told to stop; the process's exit code, with which it ends here where the catalog is being loaded

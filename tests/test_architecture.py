@@ -29,7 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "sidecar": [
         {GROUND},
         {"configuration"},
-        {"logs", "language"},
+        {"logs", "language", "storage"},
         {"catalog"},
         {"hosts"},
         {"runs"},
@@ -105,9 +105,10 @@ def test_a_new_folder_is_given_a_floor() -> None:
         assert folders == set().union(*floors) - {GROUND, "daemon.py"}, package
 
 
-def test_a_catalogs_rules_know_neither_files_nor_toml() -> None:
-    """What compiles entries serves every source of them; a directory is one."""
+def test_a_catalogs_rules_know_neither_files_nor_toml_nor_sql() -> None:
+    """What compiles entries serves every source of them; a directory and a database are two."""
     reading = {"os", "pathlib", "tomllib", "sidecar.catalog.directory", "sidecar.configuration.toml_source"}
+    reading |= {"sqlalchemy", "sidecar.storage", "sidecar.catalog.database", "sidecar.catalog.exchange"}
     wrong = [
         f"{file.name}:{line}: {name}"
         for file in sorted((ROOT / "sidecar" / "catalog").glob("*.py"))
@@ -115,6 +116,18 @@ def test_a_catalogs_rules_know_neither_files_nor_toml() -> None:
         if any(f"{name}.".startswith(f"{one}.") for one in reading)
     ]
     assert wrong == []
+
+
+def test_sql_is_in_few_rooms() -> None:
+    """So that what a tenant may ask is decided in one place."""
+    users = {
+        file.relative_to(ROOT).parent
+        for package in FORBIDDEN
+        for file in sources(package)
+        if any(f"{name}.".startswith(("sqlalchemy.", "alembic.", "sidecar.storage.")) for _, name in imported(file))
+    }
+    rooms = {"catalog/database", "catalog/exchange", "cli", "storage", "storage/migrations/versions"}
+    assert users == {Path("sidecar", room) for room in rooms}
 
 
 def test_one_module_imports_the_engine() -> None:
@@ -140,6 +153,14 @@ def test_who_only_decides_does_not_wait_for_what_drives_calls_to_be_imported() -
     program = "import sys, sidecar.daemon; print(*{'numpy', 'aiohttp', 'dns', 'soxr'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.split() == []
+
+
+def test_who_decides_knows_no_sql_and_no_web_framework() -> None:
+    """Their objects and collections would be in every call's way; a process beside it asks the database."""
+    program = "import sys, sidecar.daemon, sidecar.cli.serve; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    packages = {name.partition(".")[0] for name in found.stdout.split()}
+    assert {"sqlalchemy", "alembic", "aiosqlite", "asyncpg", "asyncmy", "fastapi", "pydantic"} & packages == set()
 
 
 def test_the_daemon_has_no_engine_in_its_own_process() -> None:

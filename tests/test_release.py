@@ -24,6 +24,7 @@ REQUIRED = [
     for text in (
         *PROJECT["project"]["dependencies"],
         *PROJECT["project"]["optional-dependencies"]["dev"],
+        *PROJECT["project"]["optional-dependencies"]["platform"],
         *PROJECT["build-system"]["requires"],
     )
 ]

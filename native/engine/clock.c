@@ -1,7 +1,5 @@
 #include "clock.h"
 
-/* In a millisecond. */
-#define NANOSECONDS 1000000
 /* What a look takes: about as long as it takes in truth, so that a loop that waits for the clock waits as long. */
 #define LOOK 50
 /* Milliseconds from 1970, some 285 years, that fit. */
@@ -13,7 +11,7 @@ static int64_t nanoseconds(double milliseconds) {
     }
     /* Multiplied as a whole, a time of today would lose its last digits. */
     int64_t whole = (int64_t)milliseconds;
-    return whole * NANOSECONDS + (int64_t)((milliseconds - (double)whole) * NANOSECONDS);
+    return whole * CLOCK_MILLISECOND + (int64_t)((milliseconds - (double)whole) * CLOCK_MILLISECOND);
 }
 
 void clock_begin(struct clock *clock, double milliseconds) {
@@ -40,7 +38,7 @@ static JSValue number(double value) {
 /* Whole milliseconds since 1970. */
 static JSValue date_time(JSContext *context) {
     int64_t now = looked_at(clock_of(context));
-    int64_t milliseconds = now / NANOSECONDS - (now % NANOSECONDS < 0);
+    int64_t milliseconds = now / CLOCK_MILLISECOND - (now % CLOCK_MILLISECOND < 0);
     return number((double)milliseconds);
 }
 

@@ -6,6 +6,9 @@
 
 #include "library.h"
 
+/* In nanoseconds, which the clock counts. */
+#define CLOCK_MILLISECOND 1000000
+
 struct clock {
     int64_t now;  /* nanoseconds since 1970 */
     JSValue date; /* the engine's own constructor */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "bytecode.h"
+#include "digest.h"
 #include "lent.h"
 
 #define NANOSECONDS 1000000000
@@ -169,6 +170,7 @@ static bool make_realm(struct engine *engine, size_t stack_bytes) {
     quickjs.JS_SetInterruptHandler(runtime, interrupt, engine);
     quickjs.JS_SetHostPromiseRejectionTracker(runtime, rejections_track, &realm->rejections);
     enter(engine);
+    modules_open(&realm->modules, context);
     random_seed(&realm->random, 0);
     return random_open(context) && clock_open(&realm->clock, context) && writer_classes_find(&realm->classes, context);
 }
@@ -200,6 +202,15 @@ bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const u
 
 bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]) {
     quickjs.JS_RunGC(engine->realm->runtime);
+    /* Of the key, from which it tells nothing. */
+    static const uint8_t USE[] = "random bytes";
+    struct digest digest;
+    digest_begin(&digest, DIGEST_SHA256);
+    digest_add(&digest, USE, sizeof USE);
+    digest_add(&digest, key, SEAL_KEY_BYTES);
+    uint8_t secret[DIGEST_BYTES_MOST];
+    digest_end(&digest, secret);
+    memcpy(engine->secret, secret, sizeof engine->secret);
     stack_words_find(&engine->stack_words, engine->realm->runtime);
     stack_words_clear(&engine->stack_words);
     engine->images = images_new(engine->arena, key);

@@ -6,8 +6,10 @@
 #include <setjmp.h>
 
 #include "clock.h"
+#include "cryptography.h"
 #include "image.h"
 #include "keys.h"
+#include "modules.h"
 #include "output.h"
 #include "random.h"
 #include "rejections.h"
@@ -29,6 +31,7 @@ struct realm {
     JSValue functions[FUNCTIONS_MOST];
     unsigned function_count;
     struct rejections rejections;
+    struct modules modules;
     struct writer_classes classes;
     struct keys keys;
     struct clock clock;
@@ -56,7 +59,8 @@ enum left {
 
 struct engine {
     struct arena *arena;
-    struct images *images; /* NULL until the base is made */
+    struct images *images;        /* NULL until the base is made */
+    uint8_t secret[SECRET_BYTES]; /* of random bytes; in no heap, and so in no image */
     struct realm *realm;
     struct stack_words stack_words;
     jmp_buf outside; /* where the engine is left for: what was under way is lost, and its heap with it */

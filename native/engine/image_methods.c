@@ -101,6 +101,7 @@ PyObject *engine_begin_method(PyObject *self, PyObject *arguments) {
     engine_forget_run(engine);
     random_seed(&engine->realm->random, seed);
     clock_begin(&engine->realm->clock, clock);
+    engine->realm->random.moment = (uint32_t)(engine->realm->clock.now / CLOCK_MILLISECOND);
     Py_RETURN_NONE;
 }
 

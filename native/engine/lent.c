@@ -198,5 +198,14 @@ bool lent_define(JSContext *context, JSValueConst object, const uint8_t *library
            define_function(context, object, "lostValue", lost_value, 0) &&
            define_function(context, object, "addCall", add_call, 4) &&
            define_function(context, object, "addLine", add_line, 2) &&
-           define_function(context, object, "stop", stop, 1) && define_library(context, object, library, library_bytes);
+           define_function(context, object, "stop", stop, 1) &&
+           define_function(context, object, "fillRandom", cryptography_fill, 1) &&
+           define_function(context, object, "digest", cryptography_digest, 2) &&
+           define_function(context, object, "compile", modules_compile, 3) &&
+           define_function(context, object, "serveModules", modules_serve, 3) &&
+           define_function(context, object, "openModule", modules_open_one, 1) &&
+           define_function(context, object, "evaluateModule", modules_evaluate, 1) &&
+           define_function(context, object, "namespaceOf", modules_namespace, 1) &&
+           define_function(context, object, "settled", modules_settled, 1) &&
+           define_library(context, object, library, library_bytes);
 }

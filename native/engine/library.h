@@ -13,6 +13,7 @@
 
 typedef struct JSRuntime JSRuntime;
 typedef struct JSContext JSContext;
+typedef struct JSModuleDef JSModuleDef;
 typedef uint32_t JSAtom;
 
 enum {
@@ -20,6 +21,7 @@ enum {
     JS_TAG_SYMBOL = -8,
     JS_TAG_STRING = -7,
     JS_TAG_STRING_ROPE = -6,
+    JS_TAG_MODULE = -3,
     JS_TAG_OBJECT = -1,
     JS_TAG_INT = 0,
     JS_TAG_BOOL = 1,
@@ -63,6 +65,25 @@ typedef struct {
 } JSPropertyDescriptor;
 
 typedef JSValue JSCFunction(JSContext *context, JSValueConst this, int count, JSValueConst *arguments);
+/* The text must end with a zero. */
+typedef struct {
+    int version; /* of this structure: 1 */
+    int eval_flags;
+    const char *filename;
+    int line_num; /* of the text's first line; 0 is 1 */
+} JSEvalOptions;
+
+typedef char *JSModuleNormalizeFunc(JSContext *context, const char *importing, const char *name, void *opaque);
+typedef JSModuleDef *JSModuleLoaderFunc(JSContext *context, const char *name, void *opaque);
+typedef int JSModuleInitFunc(JSContext *context, JSModuleDef *module);
+
+typedef enum {
+    JS_PROMISE_NOT_A_PROMISE = -1,
+    JS_PROMISE_PENDING = 0,
+    JS_PROMISE_FULFILLED,
+    JS_PROMISE_REJECTED,
+} JSPromiseStateEnum;
+
 typedef int JSInterruptHandler(JSRuntime *runtime, void *opaque);
 typedef void JSHostPromiseRejectionTracker(JSContext *context, JSValueConst promise, JSValueConst reason,
                                            bool is_handled, void *opaque);
@@ -74,6 +95,7 @@ enum {
     JS_GPN_ENUM_ONLY = 1 << 4, /* and enumerable */
     JS_CFUNC_GENERIC = 0,
     JS_CFUNC_CONSTRUCTOR_OR_FUNCTION = 4,
+    JS_EVAL_TYPE_MODULE = 1 << 0,
     JS_EVAL_FLAG_COMPILE_ONLY = 1 << 5,
     JS_WRITE_OBJ_BYTECODE = 1,
     JS_WRITE_OBJ_STRIP_SOURCE = 1 << 4,
@@ -103,6 +125,18 @@ enum {
     FUNCTION(void, js_free, (JSContext * context, void *block))                                                        \
     FUNCTION(JSValue, JS_Eval,                                                                                         \
              (JSContext * context, const char *text, size_t length, const char *file_name, int flags))                 \
+    FUNCTION(JSValue, JS_Eval2, (JSContext * context, const char *text, size_t length, JSEvalOptions *options))        \
+    FUNCTION(JSRuntime *, JS_GetRuntime, (JSContext * context))                                                        \
+    FUNCTION(void, JS_SetModuleLoaderFunc,                                                                             \
+             (JSRuntime * runtime, JSModuleNormalizeFunc * resolve, JSModuleLoaderFunc * load, void *opaque))          \
+    FUNCTION(int, JS_ResolveModule, (JSContext * context, JSValueConst module))                                        \
+    FUNCTION(JSValue, JS_GetModuleNamespace, (JSContext * context, JSModuleDef * module))                              \
+    FUNCTION(JSAtom, JS_GetModuleName, (JSContext * context, JSModuleDef * module))                                    \
+    FUNCTION(JSModuleDef *, JS_NewCModule, (JSContext * context, const char *name, JSModuleInitFunc *evaluate))        \
+    FUNCTION(int, JS_AddModuleExport, (JSContext * context, JSModuleDef * module, const char *name))                   \
+    FUNCTION(int, JS_SetModuleExport, (JSContext * context, JSModuleDef * module, const char *name, JSValue value))    \
+    FUNCTION(JSPromiseStateEnum, JS_PromiseState, (JSContext * context, JSValueConst promise))                         \
+    FUNCTION(JSValue, JS_PromiseResult, (JSContext * context, JSValueConst promise))                                   \
     FUNCTION(uint8_t *, JS_WriteObject, (JSContext * context, size_t *size, JSValueConst value, int flags))            \
     FUNCTION(JSValue, JS_ReadObject, (JSContext * context, const uint8_t *bytes, size_t size, int flags))              \
     FUNCTION(JSValue, JS_EvalFunction, (JSContext * context, JSValue function))                                        \
@@ -145,6 +179,8 @@ enum {
     FUNCTION(JSValue, JS_NewArrayBuffer,                                                                               \
              (JSContext * context, uint8_t *bytes, size_t size, size_t most, void *reallocate, void *opaque,           \
               bool is_shared))                                                                                         \
+    FUNCTION(JSValue, JS_NewArrayBufferCopy, (JSContext * context, const uint8_t *bytes, size_t size))                 \
+    FUNCTION(uint8_t *, JS_GetUint8Array, (JSContext * context, size_t *size, JSValueConst array))                     \
     FUNCTION(JSValue, JS_NewCFunction2,                                                                                \
              (JSContext * context, JSCFunction * function, const char *name, int parameters, int kind, int magic))     \
     FUNCTION(JSValue, JS_GetGlobalObject, (JSContext * context))                                                       \

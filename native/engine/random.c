@@ -17,6 +17,9 @@ static uint64_t next(uint64_t state[4]) {
 }
 
 void random_seed(struct random *random, uint64_t seed) {
+    random->seed = seed;
+    random->moment = 0;
+    random->used = 0;
     /* SplitMix64, as its authors say to fill the state: it is never all zeros. */
     for (unsigned index = 0; index < 4; index++) {
         seed += UINT64_C(0x9e3779b97f4a7c15);

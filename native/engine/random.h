@@ -7,6 +7,9 @@
 
 struct random {
     uint64_t state[4];
+    uint64_t seed;
+    uint32_t moment; /* when the run began: of 64 bits alone two runs of some billions have the same */
+    uint64_t used;   /* bytes of the run's other stream, that of cryptography.h */
 };
 
 /* Puts our Math.random in place of the engine's. False with an exception of the engine's. */

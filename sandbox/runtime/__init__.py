@@ -2,16 +2,12 @@
 
 from functools import cache
 from importlib.resources import files
-from typing import Final
-
-AUTHOR_LINE_OFFSET: Final = 2000
-"""Lines put before the author's text; run.js has the same number. The runtime is shorter, which a test holds it to."""
 
 
 def parts(suspends: bool) -> tuple[str, ...]:
     """The files of the runtime, for runs that may wait or may not. All are one scope, evaluated in this order."""
-    turns = "suspending.js" if suspends else "synchronous.js"
-    return ("intrinsics.js", "intl.js", "console.js", "failure.js", "run.js", turns, "entry.js")
+    turns = ("modules.js", "suspending.js") if suspends else ("synchronous.js",)
+    return ("intrinsics.js", "intl.js", "console.js", "failure.js", "run.js", *turns, "entry.js")
 
 
 @cache

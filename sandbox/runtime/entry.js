@@ -1,1 +1,1 @@
-return { __proto__: null, load, start, poll, adapt, expectIntl, ...turns };
+return { __proto__: null, load, start, poll, adapt, expectIntl, makeWeb, ...turns };

@@ -1,7 +1,7 @@
 // What the runtime uses of the language, taken before the author's code can replace it.
 const realm = globalThis;
 // What is not JavaScript: values in and out as MessagePack.
-const { read, write, lostValue, addCall, addLine, stop } = native;
+const { read, write, lostValue, addCall, addLine, stop, compile } = native;
 // Of an object or an array, the engine's stringify meets an author's setter at Array.prototype[0]; of a text it does not.
 const { parse, stringify } = JSON;
 const {

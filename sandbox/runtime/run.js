@@ -14,19 +14,11 @@
 // what says why, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
 // tellsRejection(error) says whether of a rejection that nobody awaited.
 const EXIT = freeze(create(null));
-// Distinguishes the author's lines from the runtime's in a stack, which has no file names; a newline costs 2 ns to compile.
-const AUTHOR_LINE_OFFSET = 2000;
-const lineOffset = () => {
-  let made = "\n";
-  while (made.length < AUTHOR_LINE_OFFSET) made += made;
-  return cut(made, AUTHOR_LINE_OFFSET);
-};
-
 let program;
 let bounds = { result: 1000000 }; // of what a text throws while it is loaded; a run brings its own
 let now = 0;
 let adapter;
-let factory; // gives the functions that may be called
+let factory; // of the author's text: gives the functions that may be called
 let status = "";
 let data;
 let finished = false;
@@ -35,6 +27,7 @@ let finishedValue;
 let askedForData = false;
 let entry = "main"; // the function that the run calls
 let hasEntry = false;
+let awaitsAtTop = false; // the text does, as an ES module may
 
 const conclude = (tag, payload) => {
   if (status === "") status = tag + payload;
@@ -146,9 +139,25 @@ const entryPoints = (names) => {
   return `{${properties}}`;
 };
 
+// What of the web's interfaces there is, for a program whose text names some of it; for any other nothing is made.
+let web;
+const makeWeb = (make) => {
+  const { fillRandom, digest } = native;
+  web = make({ fillRandom, digest, now: () => realm.Date.now(), waits: mayWait });
+  const names = ownKeys(web);
+  for (let index = 0; index < names.length; index++)
+    if (names[index] !== "begin") define(names[index], web[names[index]]);
+};
+
 const adapt = (evaluated) => {
   adapter = evaluated;
 };
+
+// What is put before the author's text, whose first line is its third.
+const BEFORE = "{\n\n";
+const FIRST_LINE = -1;
+const compileFunction = () =>
+  compile(`(function () ${BEFORE}${program.text}\n;return${entryPoints(program.entries)}})`, program.name, FIRST_LINE);
 
 const load = () => {
   try {
@@ -156,8 +165,8 @@ const load = () => {
     if (typeof adapter === "function") adapter = adapter(granted);
     // After the adapter, which may have put its own timers in place of the runtime's.
     makeModules();
-    factory = evaluate(`(function () {${lineOffset()}${program.source}\n;return${entryPoints(program.entries)}})`);
-    program.source = program.modules = undefined;
+    factory = loadText();
+    program.text = program.modules = undefined;
     return "R";
   } catch (thrown) {
     fail(thrown);
@@ -175,7 +184,9 @@ const poll = (idle) => {
   const timer = nextTimer();
   if (timer === undefined && waitingFor() === 0 && idle) {
     if (askedForData) succeed(undefined);
-    else if (!hasEntry) fail(noEntryPoint());
+    else if (!hasEntry && !awaitsAtTop) fail(noEntryPoint());
+    else if (awaitsAtTop)
+      fail(new NativeError("what is awaited at the top can never settle: nothing that it waits for is pending"));
     else
       fail(new NativeError(`${entry} returned a promise that can never settle: nothing that it waits for is pending`));
     return status;
@@ -192,26 +203,29 @@ const entryOf = (defined) => {
   return entry === "main" ? defined : undefined;
 };
 
+const callEntry = (called) => {
+  hasEntry = called !== undefined;
+  if (!hasEntry && entry !== "main") throw new NativeError(`no function ${entry}`);
+  const returned =
+    hasEntry && !finished ? called(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
+  if (finished) concludeFinished();
+  else if (isThenable(returned)) follow(returned);
+  else if (hasEntry || (askedForData && !mayWait)) succeed(returned);
+  else if (!mayWait) throw noEntryPoint();
+};
+
 const start = (correlationId, time, entryName, result, log, outbox, outboxBytes) => {
   now = time;
   entry = entryName;
   bounds = { result, outbox, outboxBytes };
+  if (web !== undefined) web.begin(time);
   logRoom = log;
   try {
     const environment = assign({}, program.environment);
     environment.CORRELATION_ID = correlationId;
     define("process", { env: environment });
     data = adapter.prepare(read());
-    const called = entryOf(apply(factory, realm, []));
-    factory = undefined;
-    hasEntry = called !== undefined;
-    if (!hasEntry && entry !== "main") throw new NativeError(`no function ${entry}`);
-    const returned =
-      hasEntry && !finished ? called(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
-    if (finished) concludeFinished();
-    else if (isThenable(returned)) follow(returned);
-    else if (hasEntry || (askedForData && !mayWait)) succeed(returned);
-    else if (!mayWait) throw noEntryPoint();
+    evaluateText(factory);
   } catch (thrown) {
     if (finished) concludeFinished();
     else fail(thrown);

@@ -77,27 +77,6 @@ define("queueMicrotask", (callback) => {
   apply(then, new NativePromise((resolve) => resolve()), [() => callback()]);
 });
 
-let offered = bareArray(); // the program's modules in their order: functions of { ask }
-let modules = bareObject();
-
-const offer = (make) => put(offered, make);
-
-const makeModules = () => {
-  modules = assign(bareObject(), adapter.modules);
-  for (let index = 0; index < program.modules.length; index++) {
-    const name = program.modules[index];
-    modules[name] = offered[index]({ ask: (question, ...values) => host(`${name}.${question}`, values) });
-  }
-  offered = bareArray();
-};
-
-define("require", (name) => {
-  const wanted = text(name);
-  const found = modules[wanted];
-  if (found === undefined) throw new NativeError(`require('${wanted}'): there is no such module`);
-  return found;
-});
-
 // The runtime's own promises are of the engine's class, whatever an author does.
 defineProperty(NativePromise.prototype, "constructor", { __proto__: null, writable: false, configurable: false });
 defineProperty(NativePromise, Symbol.species, { __proto__: null, configurable: false });

@@ -1,6 +1,6 @@
 // No run may wait: what a script has not therefore, says so by name.
 const unavailable = (name, reason) =>
-  define(name, () => {
+  define(name, function () {
     throw new NativeError(`${name} is not available in a Script, which is synchronous: ${reason}; make it an App`);
   });
 for (const name of ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"])
@@ -14,6 +14,8 @@ const mayWait = false;
 const nextTimer = () => undefined;
 const waitingFor = () => 0;
 const makeModules = () => {};
+const loadText = compileFunction;
+const evaluateText = (text) => callEntry(entryOf(apply(text, realm, [])));
 const nothingWaits = () => true;
 const tellLeft = () => {};
 const follow = () => {

@@ -164,8 +164,9 @@ class OneCall:
 
     def _place(self, stack: str) -> str:
         """The place in the author's file as ``file:line:column``, or the file alone where the stack has none of it."""
-        place, file = author_location(stack), self._script.program.name
-        return f"{file}:{place.line}:{place.column}" if place else file
+        program = self._script.program
+        place = author_location(stack, program.name, program.files)
+        return place.said_of(program.name) if place else program.name
 
     def _exceeded(self, what: str, stack: str) -> None:
         """The script has asked for more than one call may have."""

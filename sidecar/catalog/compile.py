@@ -14,14 +14,15 @@ from msgspec import structs
 from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, compile_assignments, kept
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
 from sidecar.catalog.findings import Finding, did_you_mean, unless_right, wrong_values
-from sidecar.catalog.model import Assignment, GlobalPriority, Script, Snapshot
+from sidecar.catalog.model import OPERATOR, Assignment, GlobalPriority, Script, Snapshot
 from sidecar.catalog.variables import same_variables
 from sidecar.catalog.version import script_version, version_of
 from sidecar.configuration.tree import DecisionSection
 from sidecar.configuration.typed_value import parse_uuid
 from sidecar.kind import RULES, Kind
-from sidecar.language.es_module import Prepared, prepare
+from sidecar.language.app_files import AppFiles
 from sidecar.language.modules import AVAILABLE
+from sidecar.language.prepared import Prepared, prepare
 from sidecar.problem import Severity
 from sipio.sound_text import sound
 
@@ -76,7 +77,8 @@ class Compiled:
 def compile_catalog(entries: Entries, rules: Rules, before: Compiled | None = None) -> Compiled:
     """Compiles. What has not changed since ``before`` is taken from it, object by object; the result is the same.
 
-    Assignments are looked at again only where ``entries.assignments`` is another object.
+    Assignments are looked at again only where ``entries.assignments`` is another object; of a change of those
+    ``before``, only what has changed. Raises ValueError for a change where there is no ``before`` by the same rules.
     """
     if before is not None and before.rules != rules:
         before = None
@@ -94,25 +96,26 @@ def make_script(
     text: str,
     prepared: Prepared | None = None,
     uuid: str = "",
+    tenant: str = OPERATOR,
     app: str = "",
     environment: Mapping[str, str] | None = None,
     memory_bytes: int | None = None,
     modules: frozenset[str] | None = None,
 ) -> Script:
-    """A script with its runnable text, its entries and its version. ``prepared`` is made where it is not given.
+    """A script with what runs of it and its version. ``prepared`` is made where it is not given.
 
     An id or a name that is no UTF-8, as a file's may be, is written with escapes.
     """
-    prepared = prepared or prepare(text, kind)
+    prepared = prepared or prepare(text, kind, AppFiles(entry=name))
     script = Script(
         id=sound(id),
         name=sound(name),
         version="",
         kind=kind,
         text=text,
-        runnable=prepared.text,
-        entries=prepared.entries,
+        prepared=prepared,
         uuid=uuid,
+        tenant=tenant,
         app=app,
         environment=environment or {},
         memory_bytes=memory_bytes,
@@ -140,7 +143,7 @@ class _Compilation:
     def run(self) -> Compiled:
         self._compile_scripts()
         self.findings += self.assignments.findings
-        missing = self.assignments.scripts - self.scripts.keys() - self.broken.keys()
+        missing = frozenset(self.assignments.scripts.keys() - self.scripts.keys() - self.broken.keys())
         called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
         not_apps = {script.id for script in called if not RULES[script.kind].drives_calls}
         wrong = bool(not_apps) or any(one.severity is Severity.ERROR for one in self.findings)
@@ -169,7 +172,7 @@ class _Compilation:
             destinations=assignments.destinations,
             first=first,
             last=last,
-            version=version_of(self.scripts.values(), assignments.blocks, first, last),
+            version=version_of(self.scripts.values(), assignments.digest, first, last),
         )
 
     def _without(self, snapshot: Snapshot, missing: frozenset[str], not_apps: Collection[str]) -> Snapshot:
@@ -227,7 +230,7 @@ class _Compilation:
     def _sound_assignments(self) -> Iterator[AssignmentEntry]:
         """Those without an error of their own."""
         assignments = self.assignments
-        return (one for one in assignments.compiled_from.entries if one.place not in assignments.wrong)
+        return (one for place, one in assignments.entries.items() if place not in assignments.wrong)
 
 
 def _same(former: _CompiledScript, entry: ScriptEntry) -> bool:
@@ -258,6 +261,7 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         text=entry.text,
         prepared=entry.prepared,
         uuid=str(uuid.UUID(entry.uuid)) if entry.uuid else str(uuid.uuid5(SCRIPT_NAMESPACE, entry.id)),
+        tenant=entry.tenant,
         app=entry.app,
         environment=entry.environment,
         memory_bytes=entry.memory_bytes,

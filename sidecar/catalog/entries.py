@@ -3,14 +3,14 @@
 The names of their fields are the keys under which a source keeps them, and under which a complaint is said.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from sidecar.catalog.model import GlobalPriority
+from sidecar.catalog.model import OPERATOR, GlobalPriority
 from sidecar.kind import Kind
-from sidecar.language.es_module import Prepared
+from sidecar.language.prepared import Prepared
 
 Place = Hashable
 """Where an entry stands, known to its source alone: a path in a document, a row of a table."""
@@ -49,6 +49,7 @@ class ScriptEntry(DecisionEntry, frozen=True, kw_only=True, gc=False):
     """None for a text with an error, which its source has told: the id is taken, and nothing can be run."""
     uuid: str | None = None
     """None for one made of the id."""
+    tenant: str = OPERATOR
     app: str = ""
     environment: Mapping[str, str] = {}
     memory_bytes: int | None = None
@@ -72,6 +73,8 @@ class DidEntry(DecisionEntry, frozen=True, kw_only=True, gc=False):
 
     did: str
     script: str
+    customer: str = ""
+    """Whose vars come first."""
 
 
 class DestinationEntry(Entry, frozen=True, kw_only=True, gc=False):
@@ -80,6 +83,13 @@ class DestinationEntry(Entry, frozen=True, kw_only=True, gc=False):
     destination: str
     script: str
     customer: str = ""
+    """Whose sounds and recordings are used, and whose vars come first."""
+
+
+class CustomerEntry(Entry, frozen=True, kw_only=True, gc=False):
+    """A customer's own vars. They come first: a top-level key of an assignment's takes the place of the same one."""
+
+    customer: str
 
 
 AssignmentEntry = RouteEntry | DidEntry | DestinationEntry
@@ -88,16 +98,30 @@ AssignmentEntry = RouteEntry | DidEntry | DestinationEntry
 class Assignments:
     """All assignments. Known by its identity: who changes none of them gives the same object again."""
 
-    __slots__ = ("entries",)
+    __slots__ = ("customers", "entries")
 
-    def __init__(self, entries: Sequence[AssignmentEntry] = ()) -> None:
+    def __init__(
+        self, entries: Sequence[AssignmentEntry] = (), customers: Mapping[str, CustomerEntry] | None = None
+    ) -> None:
+        """``customers``, by their names, are those that have vars."""
         self.entries = entries
+        self.customers: Mapping[str, CustomerEntry] = customers or {}
+
+
+class AssignmentsChange(NamedTuple):
+    """What is not as it was in the compilation before."""
+
+    put: Sequence[AssignmentEntry] = ()
+    """Each in its place, new or in that of another; the assignments of all ``customers`` are among them."""
+    removed: Collection[Place] = ()
+    customers: Sequence[CustomerEntry] = ()
+    removed_customers: Collection[str] = ()
 
 
 class Entries(msgspec.Struct, frozen=True):
     """A whole catalog, in its source's order."""
 
     scripts: Sequence[ScriptEntry]
-    assignments: Assignments
+    assignments: Assignments | AssignmentsChange
     broken: frozenset[str] = frozenset()
     """Ids of scripts whose entries could not be read, as their source has told: what points to them is not at fault."""

@@ -11,9 +11,10 @@ from sidecar.catalog.entries import AssignmentEntry, Assignments, Entries, Place
 from sidecar.catalog.source import Loaded
 from sidecar.configuration.tree import DecisionSection
 from sidecar.kind import Kind
+from sidecar.language.app_files import AppFiles
 from sidecar.language.check import check_script
-from sidecar.language.es_module import Prepared, prepare
 from sidecar.language.modules import AVAILABLE
+from sidecar.language.prepared import Prepared, prepare
 from sidecar.problem import Problem, Severity
 
 _CheckKey = tuple[str, Kind, str, frozenset[str]]
@@ -98,6 +99,9 @@ class MemorySource:
             self._changed.clear()
             await self._changed.wait()
 
+    def close(self) -> None:
+        """Do nothing: it is all in memory."""
+
     def _set(self, scripts: dict[Place, ScriptEntry], assignments: dict[Place, AssignmentEntry]) -> None:
         held = self._held
         same = list(map(id, assignments.values())) == list(map(id, held.assignments.values()))
@@ -109,4 +113,4 @@ class MemorySource:
 def _check(name: str, kind: Kind, text: str, modules: frozenset[str]) -> _Checked:
     problems = check_script(text, kind, name, modules=modules)
     has_errors = any(problem.severity is Severity.ERROR for problem in problems)
-    return problems, None if has_errors else prepare(text, kind)
+    return problems, None if has_errors else prepare(text, kind, AppFiles(entry=name), modules)

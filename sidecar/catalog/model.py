@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from sidecar.kind import Kind
+from sidecar.language.prepared import Prepared
 from sidecar.sip_answer import SipAnswer
 from sipio.routing import Direction
+
+OPERATOR: Final = "operator"
+"""The tenant whose the scripts are that nobody else has."""
 
 
 class GlobalPriority(StrEnum):
@@ -31,17 +35,25 @@ class Script:
     """Changes with the text or anything else that a run depends on."""
     kind: Kind
     text: str
-    runnable: str
-    """The text as the sandbox runs it, its import and export statements rewritten."""
-    entries: tuple[str, ...]
-    """Functions that a caller may name."""
+    prepared: Prepared
+    """What the sandbox runs, the files that it imports among it."""
     uuid: str = ""
+    tenant: str = OPERATOR
     app: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The author's own variables in ``process.env``."""
     memory_bytes: int | None = None
     modules: frozenset[str] | None = None
     """Names of the host modules that it was granted; None for all that its kind may ask."""
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """Functions that a caller may name."""
+        return self.prepared.entries
+
+    def texts(self) -> tuple[str, ...]:
+        """Its own and those of the files that it imports."""
+        return self.text, *(file.text for file in self.prepared.files.values())
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):

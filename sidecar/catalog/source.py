@@ -72,3 +72,7 @@ class Source(Protocol):
         of a database. May be cancelled at any time.
         """
         ...
+
+    def close(self) -> None:
+        """Give up what is held. May block for some seconds; nothing is asked for after."""
+        ...

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.cli.expectations import unmet
 from sidecar.cli.instant import instant
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
@@ -16,6 +17,7 @@ from sidecar.header_rules import RuleViolation, header_value
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
+from sidecar.language.prepared import prepare
 from sidecar.phone.keys import in_words, read_keys
 from sidecar.problem import Severity
 from sidecar.report import report
@@ -96,13 +98,16 @@ def run(arguments: argparse.Namespace) -> int:
     except SidecarError as error:
         print(f"scriptforge call: {escaped(str(error))}", file=sys.stderr)
         return USAGE
-    problems = check_script(text, Kind.APP, str(script), modules=shipped_grants().names())
-    print(report(problems, {str(script): text}), end="", file=sys.stderr)
+    names = shipped_grants().names()
+    app, siblings = files_beside(script, SCRIPT_BYTES)
+    problems = (*check_script(text, Kind.APP, str(script), modules=names, app=app), *siblings.problems)
+    print(report(problems, {str(script): text, **siblings.shown()}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return 1
     asked = session.PhoneCall(
         script=script,
         text=text,
+        prepared=prepare(text, Kind.APP, app, names),
         from_user=arguments.from_user,
         to_user=arguments.to_user,
         variables=variables,

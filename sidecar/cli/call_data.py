@@ -70,6 +70,14 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InputError(Problem(name, 0, 0, Severity.ERROR, f"is not JSON: {reason}")) from error
     try:
+        return request_of(given, call_id)
+    except ValueError as error:
+        raise InputError(Problem(name, 0, 0, Severity.ERROR, str(error))) from error
+
+
+def request_of(given: object, call_id: str) -> RoutingRequest:
+    """The call that a user wrote down, as `read_request` reads it from a file. Raises ValueError with what is wrong."""
+    try:
         fields = _request_fields(given, call_id)
         routing = msgspec.convert(fields, _Routed).routing
         request = msgspec.convert({**fields, "routing": pack_routing(routing)}, RoutingRequest)
@@ -78,10 +86,9 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
             sip = msgspec.convert(with_sound_text(request.sip), SipRequest)
             request = msgspec.structs.replace(request, sip=sip)
     except msgspec.ValidationError as error:
-        message = str(error).replace("`$.", "`").replace(" - at", " at")
-        raise InputError(Problem(name, 0, 0, Severity.ERROR, message)) from error
-    except (ValueError, TypeError, MalformedMessage) as error:
-        raise InputError(Problem(name, 0, 0, Severity.ERROR, str(error))) from error
+        raise ValueError(str(error).replace("`$.", "`").replace(" - at", " at")) from error
+    except (TypeError, MalformedMessage) as error:
+        raise ValueError(str(error)) from error
     return request
 
 

@@ -1,6 +1,7 @@
 """``scriptforge check``: what is wrong with scripts, assignments and configuration, each with its place."""
 
 import argparse
+import asyncio
 import contextlib
 import sys
 from pathlib import Path
@@ -8,11 +9,16 @@ from typing import Final
 
 import msgspec
 
-from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader
-from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.compile import Rules
+from sidecar.catalog.database.gathered import Gathered
+from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPT_SUFFIXES, SCRIPTS, DirectoryLoader
+from sidecar.catalog.directory.script_files import TEST_SUFFIXES, UnusableFileError, read_text_file
+from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.cli.kind_option import kind_of
+from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
+from sidecar.errors import SidecarError
 from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.check import Confirm, check_script
@@ -42,7 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         nargs="*",
         metavar="PATH",
         help="script files, directories of scripts, or catalog directories, which have an assignments.toml; default:"
-        " the configured catalog directory",
+        " the configured catalog",
     )
     parser.add_argument(
         "--kind",
@@ -82,7 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     scripts = 0
     if arguments.paths or configuration is not default:  # a wrong configuration may name the wrong directory
         with engine(configuration, _not_compiled) as confirm:
-            for path in arguments.paths or [configuration.catalog.directory]:
+            url = configuration.catalog.url
+            if url is not None and not arguments.paths and not any(one.severity is Severity.ERROR for one in problems):
+                scripts += _check_database(url, configuration, confirm, problems, sources)
+            for path in arguments.paths or ([configuration.catalog.directory] if url is None else []):
                 scripts += _check(path, arguments.kind, configuration, confirm, problems, sources)
     accounts = configuration.sip.accounts
     if accounts is not None and (arguments.config is not None or not arguments.paths):
@@ -122,7 +131,7 @@ def _check(
         ).load()
         problems += loaded.problems
         sources.update(loaded.sources)
-        return sum(file.endswith(".js") for file in loaded.sources)
+        return sum(file.endswith(SCRIPT_SUFFIXES) for file in loaded.sources)
     try:
         text = read_text_file(path, Path("/"), configuration.catalog.script_bytes)
     except UnusableFileError as error:
@@ -130,17 +139,54 @@ def _check(
         return 1
     sources[str(path)] = text
     kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
-    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_grants().names())
+    app, siblings = files_beside(path, configuration.catalog.script_bytes)
+    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_grants().names(), app=app)
+    problems += siblings.problems
+    sources |= siblings.shown()
     return 1
 
 
+def _check_database(
+    url: DatabaseUrl,
+    configuration: Configuration,
+    confirm: Confirm,
+    problems: list[Problem],
+    sources: dict[str, str],
+) -> int:
+    """Adds what is wrong with a catalog in a database; the number of scripts looked at."""
+    from sidecar.catalog.database.loading import read_pieces  # noqa: PLC0415 - other commands do without SQL
+
+    modules = frozenset(shipped_grants().names())
+    rules = Rules(configuration.decisions, modules)
+    gathered = Gathered(rules)
+    try:
+        pieces = asyncio.run(read_pieces(url))
+    except SidecarError as error:
+        problems.append(Problem(str(url), 0, 0, Severity.ERROR, str(error).removeprefix(f"{url}: ")))
+        return 0
+    scripts = 0
+    for piece in pieces:
+        gathered.add(piece)
+        for row in piece.scripts:
+            scripts += 1
+            name = f"script {row.id}"
+            sources[name] = row.text
+            known = rules.known_to(row.modules)
+            problems += check_script(row.text, Kind(row.kind), name, confirm=confirm, modules=known)
+    gathered.compile()
+    problems += gathered.problems()
+    return scripts
+
+
 def _plain_scripts(path: Path) -> list[Path]:
-    """The scripts below a directory that is no catalog, hidden ones aside; empty for a catalog or a file."""
+    """The scripts below a directory that is no catalog, hidden ones and tests aside; empty for a catalog or a file."""
     if not path.is_dir() or (path / ASSIGNMENTS).exists() or (path / SCRIPTS).is_dir():
         return []
     return sorted(
         file
-        for file in path.rglob("*.js")
-        if file.is_file()
+        for file in path.rglob("*")
+        if file.name.endswith(SCRIPT_SUFFIXES)
+        and not file.name.endswith((".d.ts", *TEST_SUFFIXES))
+        and file.is_file()
         and not any(part.startswith(".") or part == "node_modules" for part in file.relative_to(path).parts)
     )

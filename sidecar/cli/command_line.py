@@ -12,7 +12,24 @@ from typing import Final
 from sandbox.errors import EngineMissing, SandboxError
 from sandbox.installation import require_engine
 from sidecar import __version__
-from sidecar.cli import bench, call, calls, check, config, logs, route, run, serve, types
+from sidecar.cli import (
+    audit,
+    bench,
+    call,
+    calls,
+    check,
+    config,
+    db,
+    export,
+    import_,
+    logs,
+    route,
+    run,
+    serve,
+    test,
+    tokens,
+    types,
+)
 from sidecar.errors import SidecarError
 from sidecar.text import escaped_lines
 from sipio.errors import SipioError
@@ -64,7 +81,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"scriptforge {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (run, check, serve, route, logs, call, calls, types, config, bench):
+    for command in (
+        run,
+        check,
+        test,
+        serve,
+        route,
+        logs,
+        call,
+        calls,
+        types,
+        config,
+        db,
+        export,
+        import_,
+        tokens,
+        audit,
+        bench,
+    ):
         command.add_parser(subparsers)
     return parser
 

@@ -14,7 +14,7 @@ def kind_of(given: str | None, text: str, file: str, command: str, *, tells_of_s
     """
     if given is not None:
         return Kind(given)
-    kind, sign = assumed_kind(text)
+    kind, sign = assumed_kind(text, file=file)
     if sign or tells_of_scripts:
         taken = f"an App ({sign})" if sign else "a Script"
         # Not in the output, which is read by programs.

@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.catalog.compile import make_script
-from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.loader import SCRIPTS, DirectoryLoader
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file
 from sidecar.cli.decision_text import (
@@ -38,6 +39,7 @@ from sidecar.hosts.grants import shipped_grants
 from sidecar.kind import Kind
 from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
+from sidecar.language.prepared import prepare
 from sidecar.problem import Severity
 from sidecar.report import report
 from sidecar.runs.clock import since_1970
@@ -230,15 +232,18 @@ def _one_script(
     variables = read_variables(arguments.vars)
     shown_name = str(arguments.script)
     kind = kind_of(arguments.kind, text, shown_name, "run")
-    if kind is Kind.APP and drives_calls(text):
+    if kind is Kind.APP and drives_calls(text, file=shown_name):
         there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
         print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)
-    problems = check_script(text, kind, shown_name, modules=shipped_grants().names())
-    print(report(problems, {shown_name: text}), end="", file=sys.stderr)
+    names = shipped_grants().names()
+    app, siblings = files_beside(arguments.script, configuration.catalog.script_bytes)
+    problems = (*check_script(text, kind, shown_name, modules=names, app=app), *siblings.problems)
+    print(report(problems, {shown_name: text, **siblings.shown()}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         # The daemon would not load it: it has no say in any call.
         raise _Unusable(EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
-    script = make_script(id=arguments.script.stem, name=arguments.script.name, kind=kind, text=text)
+    prepared = prepare(text, kind, app, names)
+    script = make_script(id=arguments.script.stem, name=arguments.script.name, kind=kind, text=text, prepared=prepared)
     assignment = assign(script, variables, arguments.timeout_ms, configuration)
     termination = request.direction is Direction.TERMINATION
     snapshot = Snapshot(
@@ -246,7 +251,8 @@ def _one_script(
         routes={(request.customer, request.route): assignment} if termination else {},
         dids={} if termination else {request.did: assignment},
     )
-    return snapshot, {script.name: (shown_name, text)}
+    beside = {path: (app.shown(path), siblings[path]) for path in prepared.files}
+    return snapshot, {**beside, script.name: (shown_name, text)}
 
 
 def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, Sources]:
@@ -262,7 +268,13 @@ def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, S
     if loaded.snapshot is None:
         raise _Unusable(UNUSABLE)
     files = {Path(file).name: (file, text) for file, text in loaded.sources.items()}
-    return loaded.snapshot, {
+    scripts = catalog.directory / SCRIPTS
+    beside = {
+        str(Path(file).relative_to(scripts)): (file, text)
+        for file, text in loaded.sources.items()
+        if Path(file).is_relative_to(scripts)
+    }
+    return loaded.snapshot, beside | {
         script.name: files.get(script.name, (script.name, script.text)) for script in loaded.snapshot.scripts.values()
     }
 

@@ -9,6 +9,7 @@ from typing import Final
 from sidecar.errors import SidecarError
 
 DECLARATIONS: Final = "scriptforge.d.ts"
+OF_TESTS: Final = "scriptforge-test.d.ts"
 EDITOR_SETTINGS: Final = "jsconfig.json"
 
 
@@ -21,7 +22,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " /** @type {ScriptForge.VoiceMain} */ or /** @type {ScriptForge.Main} */",
     )
     parser.add_argument(
-        "--write", type=Path, metavar="DIR", help=f"write {DECLARATIONS}, and {EDITOR_SETTINGS} unless there is one"
+        "--write",
+        type=Path,
+        metavar="DIR",
+        help=f"write {DECLARATIONS}, {OF_TESTS} for tests, and {EDITOR_SETTINGS} unless there is one",
     )
     parser.set_defaults(run=run)
 
@@ -38,8 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(text(DECLARATIONS))
         return 0
     try:
-        (directory / DECLARATIONS).write_text(text(DECLARATIONS), encoding="utf-8")
-        print(f"wrote {directory / DECLARATIONS}")
+        for name in (DECLARATIONS, OF_TESTS):
+            (directory / name).write_text(text(name), encoding="utf-8")
+            print(f"wrote {directory / name}")
         settings = directory / EDITOR_SETTINGS
         if settings.exists():
             # It may be the author's own by now.

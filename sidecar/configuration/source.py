@@ -12,7 +12,7 @@ import msgspec
 
 from sidecar.configuration.addresses import parse_sip_listen
 from sidecar.configuration.toml_source import TomlSource, TomlSyntaxError, parse_toml
-from sidecar.configuration.tree import Configuration, Section, SipSection
+from sidecar.configuration.tree import CatalogSection, Configuration, Section, SipSection
 from sidecar.configuration.typed_value import convert_value, is_text, unknown_key
 from sidecar.errors import ConfigurationError
 from sidecar.problem import Problem, Severity
@@ -131,6 +131,10 @@ def contradictions(configuration: Configuration) -> Iterator[tuple[tuple[LeafPat
     if voice.call_worker_memory_bytes < voice.call_memory_bytes:
         keys = ("voice", "call_worker_memory_bytes"), ("voice", "call_memory_bytes")
         yield keys, "voice.call_worker_memory_bytes is less than voice.call_memory_bytes, the heap of one call's script"
+    catalog = configuration.catalog
+    if catalog.url is not None and catalog.directory != CatalogSection().directory:
+        keys = ("catalog", "directory"), ("catalog", "url")
+        yield keys, "catalog.directory and catalog.url: the catalog is in one of them"
     yield from _sip_contradictions(configuration.sip)
     if socket.tls_certificate is not None and socket.tls_key is None:
         yield (("socket", "tls_certificate"),), "socket.tls_certificate needs socket.tls_key"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.typed_value import ActionText, HostText, Network, OctalMode, PortRange, SipListenText
 from sipio.host_port import HostPort
 
@@ -100,10 +101,15 @@ class KamailioSection(Section, frozen=True):
 
 
 class CatalogSection(Section, frozen=True):
-    """Where scripts and assignments are read from."""
+    """Where scripts and assignments are read from: a directory, or a database where ``url`` names one."""
 
     directory: Path = Path("/etc/scriptforge")
-    """Holds ``assignments.toml`` and ``scripts/*.js``."""
+    """Holds ``assignments.toml`` and ``scripts``."""
+    url: DatabaseUrl | None = None
+    """``sqlite:////var/lib/scriptforge/platform.db``, ``postgresql://user:password@host/name`` or
+    ``mysql://user:password@host/name``; empty text for the directory. See docs/databases.md."""
+    poll_seconds: Interval = 0.5
+    """How often the database is asked whether something has changed."""
     watch: bool = True
     """Reload when a file changes. SIGHUP reloads in any case."""
     watch_seconds: Interval = 1.0
@@ -112,7 +118,8 @@ class CatalogSection(Section, frozen=True):
     """The largest script file accepted."""
     last_good: Path | None = Path("/var/lib/scriptforge/last-good")
     """Where the last version of each file that was right is kept: it serves where the file is broken, also after a
-    start. The folder that it is in must be there; empty text keeps them only while the daemon runs."""
+    start. Of a database it is a copy of what was last read, for a start at which that cannot be asked. The folder that
+    it is in must be there; empty text keeps them only while the daemon runs."""
 
 
 class DecisionSection(Section, frozen=True):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 
 from sidecar.configuration.addresses import parse_optional_host, parse_port_range, parse_sip_listen
+from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.sip_answer import parse_action
 from sipio.host_port import HostPort, InvalidHostPort
 
@@ -43,6 +44,8 @@ def convert_value(value: object, declared: Any) -> Any:
     """
     if value == "" and type(None) in get_args(_plain(declared)):
         return None
+    if isinstance(value, str) and DatabaseUrl in (declared, *get_args(declared)):
+        return DatabaseUrl.parse(value)  # whose complaints have no password in them
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"expected a finite number, got {value}")
     try:
@@ -107,7 +110,7 @@ def is_text(declared: Any) -> bool:
     plain = _plain(declared)
     if isinstance(plain, UnionType):
         return all(member is type(None) or is_text(member) for member in get_args(plain))
-    return plain in (str, Path, HostPort) or all(isinstance(word, str) for word in get_args(plain) or (0,))
+    return plain in (str, Path, HostPort, DatabaseUrl) or all(isinstance(word, str) for word in get_args(plain) or (0,))
 
 
 def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
@@ -124,7 +127,7 @@ def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
 
 
 def _decode_text(declared: type, value: object) -> object:
-    if declared not in (Path, HostPort) or not isinstance(value, str):
+    if declared not in (Path, HostPort, DatabaseUrl) or not isinstance(value, str):
         raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
     if declared is HostPort:
         try:

@@ -88,7 +88,7 @@ class Step:
         self.entry = RULES[script.kind].entry
         self.limits = limits
         self.told_open = False
-        self.reads_sip = routing_host.reads_sip(script.text)
+        self.reads_sip = any(map(routing_host.reads_sip, script.texts()))
         self.unusable = unusable
         self.variables = routing_host.pack_variables(assignment.variables, tells_unread=tells_unread)
         self.reference = ScriptReference(id=script.id, name=script.name, version=script.version)
@@ -288,7 +288,7 @@ class Deciding:
                 after = routing_host.handed_on(after)
         except RuleViolation as error:
             step.count.failures += 1
-            failure = rule_broken(error, step.program.name, step.program.text)
+            failure = rule_broken(error, step.program)
             self._fail(step, failure, step.assignment.error_action)
             return
         if isinstance(after, routing_result.Rejection):

@@ -14,6 +14,7 @@ from sidecar.decisions.deciding import Decided, Deciding, Step
 from sidecar.header_rules import RuleViolation
 from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
+from sidecar.language.prepared import Prepared
 from sidecar.logs.logger import ActionLogger
 from sidecar.runs.limits import decision_limits
 from sidecar.runs.outcomes import OutcomeName
@@ -161,4 +162,4 @@ class Decisions:
 def _no_script(assignment: Assignment) -> Script:
     """In place of one that cannot be used: what records call it."""
     name = assignment.script_id
-    return Script(id=name, name=name, version="", kind=Kind.SCRIPT, text="", runnable="", entries=())
+    return Script(id=name, name=name, version="", kind=Kind.SCRIPT, text="", prepared=Prepared("", ()))

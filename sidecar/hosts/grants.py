@@ -50,7 +50,7 @@ class Grants:
             if script.kind in module.kinds
             and RULES[script.kind].waits
             and (own is None or module.name in own)
-            and module.name in script.text
+            and any(module.name in text for text in script.texts())
         }
 
     def host(self, script: Script, correlation_id: str) -> RunHost:

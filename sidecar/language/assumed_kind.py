@@ -7,6 +7,7 @@ from typing import Final
 from tree_sitter import Node
 
 from sidecar.kind import MAIN, Kind
+from sidecar.language.file_graph import javascript
 from sidecar.language.names import Names, find_names
 from sidecar.language.syntax import syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
@@ -18,10 +19,16 @@ _OF_AN_APP: Final = frozenset(
 )
 
 
-def assumed_kind(text: str, seconds: float = KIND_SECONDS) -> tuple[Kind, str]:
-    """The kind, and for an App what shows it and where: ``async, line 3``. A text that cannot be read is a Script."""
+def assumed_kind(text: str, seconds: float = KIND_SECONDS, file: str = "") -> tuple[Kind, str]:
+    """The kind, and for an App what shows it and where: ``async, line 3``. A text that cannot be read is a Script.
+
+    ``file`` is its name, which says whether it is TypeScript, or an ES module.
+    """
+    if file.endswith(".mjs"):
+        return Kind.APP, ".mjs"
+    deadline = time.monotonic() + seconds
     try:
-        syntax = parse_script(text, time.monotonic() + seconds)
+        syntax = parse_script(javascript(text, file, deadline)[0], deadline)
         if syntax_errors(syntax):
             return Kind.SCRIPT, ""
         signs = list(_signs(syntax, find_names(syntax)))
@@ -48,10 +55,11 @@ def _signs(syntax: SyntaxTree, names: Names) -> Iterator[tuple[Node, str]]:
         yield second, syntax.text(second)[:40].decode("utf-8", "replace")
 
 
-def drives_calls(text: str, seconds: float = KIND_SECONDS) -> bool:
+def drives_calls(text: str, seconds: float = KIND_SECONDS, file: str = "") -> bool:
     """Whether the script is one that drives a call: its ``main`` takes a second argument."""
+    deadline = time.monotonic() + seconds
     try:
-        return _second_parameter(parse_script(text, time.monotonic() + seconds)) is not None
+        return _second_parameter(parse_script(javascript(text, file, deadline)[0], deadline)) is not None
     except CheckTimeoutError:
         return False
 

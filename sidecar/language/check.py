@@ -1,6 +1,7 @@
 """Everything wrong with one script, as problems with line and column."""
 
 import contextlib
+import posixpath
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
@@ -8,15 +9,19 @@ from typing import Final
 
 from tree_sitter import Node
 
+from sandbox.program import Form
 from sidecar.kind import RULES, Kind, KindRules
-from sidecar.language import es_module
 from sidecar.language.absent import absent
+from sidecar.language.app_files import AppFiles
 from sidecar.language.awaits import mistaken_calls
+from sidecar.language.file_graph import Graph, GraphFile, file_graph, provides, wrong_forms
+from sidecar.language.file_modules import DEFAULT, only_text
 from sidecar.language.modules import AVAILABLE
-from sidecar.language.names import Names, Reference, Use, find_names
+from sidecar.language.names import Names, Reference, Use
 from sidecar.language.near_misses import near_misses
-from sidecar.language.syntax import Fault, syntax_errors
-from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
+from sidecar.language.prepared import Prepared, prepared
+from sidecar.language.syntax import Fault
+from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree
 from sidecar.problem import Problem, Severity
 
 CHECK_SECONDS: Final = 10.0
@@ -25,12 +30,16 @@ PROBLEMS: Final = 50
 """So many are named in one script: nobody reads further, and a megabyte of mistakes must not become a gigabyte of
 words."""
 
-Confirm = Callable[[str, Kind], Iterable[Fault]]
-"""Compiles a script that is right so far and gives what the engine itself finds wrong: tree-sitter's grammar lets
-some things pass, such as a name declared twice."""
+Confirm = Callable[[Prepared, Kind], Iterable[tuple[str, Fault]]]
+"""Compiles a script that is right so far and gives what the engine itself finds wrong, and in which file, its own being
+an empty text: tree-sitter's grammar lets some things pass, such as a name declared twice."""
+
+_Placed = tuple[str, Fault]
+"""The path of a file, and what is wrong there."""
 
 _SYNCHRONOUS: Final = "which runs synchronously; make it an App"
 _TIMERS: Final = frozenset({"setTimeout", "setInterval", "setImmediate", "queueMicrotask"})
+_BODIES: Final = frozenset({"Request", "Response"})
 _OLDER_DIALECT: Final = frozenset({"vars", "exit", "err"})
 
 
@@ -42,52 +51,63 @@ def check_script(
     confirm: Confirm | None = None,
     seconds: float = CHECK_SECONDS,
     modules: Collection[str] = AVAILABLE,
+    app: AppFiles | None = None,
 ) -> tuple[Problem, ...]:
-    """The problems of a script in the order of its lines; empty where nothing is wrong.
+    """The problems of a script and of the files that it imports, each file's in the order of its lines; empty where
+    nothing is wrong.
 
-    ``modules`` are the names that it may import or require, where its kind has modules at all.
-    Neither the size nor the nesting of the text can make this crash or take longer than ``seconds``.
+    ``modules`` are the names that it may import or require, where its kind has modules at all, and ``app`` has the
+    other files that it may: without it there are none. Neither the size nor the nesting of a text can make this crash
+    or take longer than ``seconds``.
     """
-    warnings: list[Fault] = []
+    app = app or AppFiles(entry=posixpath.basename(file) or file)
+    warnings: list[_Placed] = []
+    faults: list[_Placed] = []
     try:
-        faults = _faults(text, RULES[kind], modules, time.monotonic() + seconds, warnings)
+        graph = file_graph(text, kind, app, modules, time.monotonic() + seconds)
+        for one in graph.files.values():
+            faults += ((one.path, fault) for fault in _faults(one, graph, RULES[kind], warnings))
+        if not faults and confirm is not None:
+            faults = [(path or app.entry, fault) for path, fault in confirm(prepared(graph), kind)]
     except CheckTimeoutError:
-        faults = [(1, 1, f"is too complex: looking through it took longer than {seconds:g} s")]
-    if not faults and confirm is not None:
-        faults = list(confirm(text, kind))
+        faults = [(app.entry, (1, 1, f"is too complex: looking through it took longer than {seconds:g} s"))]
     problems = [(fault, Severity.ERROR) for fault in set(faults)] + [(one, Severity.WARNING) for one in set(warnings)]
-    problems.sort(key=lambda problem: problem[0])
+    problems.sort(key=lambda problem: (problem[0][0] != app.entry, problem[0]))
     if len(problems) > PROBLEMS:
-        (line, column, _), _ = problems[PROBLEMS]
+        (path, (line, column, _)), _ = problems[PROBLEMS]
         # What is left out may be worse than what is shown.
         rest = Severity.ERROR if any(severity is Severity.ERROR for _, severity in problems) else Severity.WARNING
-        problems = [*problems[:PROBLEMS], ((line, column, "there is more from here on"), rest)]
-    return tuple(Problem(file, line, column, severity, message) for (line, column, message), severity in problems)
+        problems = [*problems[:PROBLEMS], ((path, (line, column, "there is more from here on")), rest)]
+    return tuple(
+        Problem(file if path == app.entry else app.shown(path), line, column, severity, message)
+        for (path, (line, column, message)), severity in problems
+    )
 
 
-def _faults(
-    text: str, rules: KindRules, modules: Collection[str], deadline: float, warnings: list[Fault]
-) -> list[Fault]:
-    nul = text.find("\x00")
-    if nul >= 0:  # the engine takes the text as a C string and would run what is before it
-        return [(text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul), "contains a NUL character")]
-    syntax = parse_script(text, deadline)
-    errors = syntax_errors(syntax)
-    if errors:
-        return errors
-    names = find_names(syntax, rules.entry)
+def _faults(one: GraphFile, graph: Graph, rules: KindRules, warnings: list[_Placed]) -> list[Fault]:
+    syntax, names = one.syntax, one.names
+    is_entry = one is graph.entry
+    if is_entry and one.modules.form is Form.DATA:
+        return [(1, 1, "is data: a script is JavaScript or TypeScript")]
+    if syntax is None or names is None:
+        return one.faults
     faults = [(*syntax.place(node), message) for node, message in names.foreign]
-    faults += _marked(syntax, _awaits(names, rules))
-    faults += _marked(syntax, _modules(syntax, names, rules, modules))
+    faults += _marked(syntax, _awaits(names, rules, one))
+    faults += _marked(syntax, _modules(syntax, names, rules, one))
+    faults += one.faults
     faults += _marked(syntax, _asynchronous(names, rules))
-    faults += _entry_point(syntax, names, rules)
+    told: list[Fault] = []
+    if is_entry:
+        faults += _entry_point(syntax, graph, rules, told)
     # A script that is right but for its size is not refused for what would have been a warning.
     with contextlib.suppress(CheckTimeoutError):
         # To find the column of each takes as long as its line: no more than will be shown, and one that says so.
-        warnings += _marked(syntax, islice(absent(syntax), PROBLEMS + 1))
-        warnings += _marked(syntax, near_misses(syntax, rules.entry))
-        if rules.drives_calls:
-            warnings += _marked(syntax, mistaken_calls(syntax, rules.entry))
+        told += _marked(syntax, islice(absent(syntax), PROBLEMS + 1))
+        if is_entry:
+            told += _marked(syntax, near_misses(syntax, rules.entry))
+            if rules.drives_calls:
+                told += _marked(syntax, mistaken_calls(syntax, rules.entry))
+    warnings += ((one.path, fault) for fault in told)
     return faults
 
 
@@ -95,10 +115,12 @@ def _marked(syntax: SyntaxTree, found: Iterable[tuple[Node, str]]) -> list[Fault
     return [(*syntax.place(node), message) for node, message in found]
 
 
-def _awaits(names: Names, rules: KindRules) -> Iterator[tuple[Node, str]]:
+def _awaits(names: Names, rules: KindRules, one: GraphFile) -> Iterator[tuple[Node, str]]:
     if rules.waits:
         for node in names.stray_awaits:
             yield node, "`await` in a function that is not `async`"
+        for node in names.top_awaits if one.modules.form is Form.COMMON else ():
+            yield node, "`await` at the top of a file with `module.exports`; write `export` in place of that"
     else:
         for node in (*names.stray_awaits, *names.top_awaits):
             yield node, f"`await` in {rules.called}, {_SYNCHRONOUS}"
@@ -115,16 +137,16 @@ def _asynchronous(names: Names, rules: KindRules) -> Iterator[tuple[Node, str]]:
             continue
         if name == "Promise" and not rules.waits:
             yield reference.node, f"`Promise` in {rules.called}, {_SYNCHRONOUS}"
+        elif name in _BODIES and not rules.waits:
+            yield reference.node, f"`{name}` in {rules.called}, whose body comes as a promise; make it an App"
         elif name in _TIMERS and not rules.has_timers:
             yield reference.node, f"`{name}` in {rules.called}, which has no timers; make it an App"
 
 
-def _modules(
-    syntax: SyntaxTree, names: Names, rules: KindRules, modules: Collection[str]
-) -> Iterator[tuple[Node, str]]:
-    why = f"in {rules.called}" + (": not available" if rules.has_modules else ", which has no modules")
+def _modules(syntax: SyntaxTree, names: Names, rules: KindRules, one: GraphFile) -> Iterator[tuple[Node, str]]:
+    why = f"in {rules.called}, which has no modules"
     if rules.has_modules:
-        yield from es_module.faults(syntax, names.module_forms, modules)
+        yield from wrong_forms(names)
     else:
         for node in names.module_forms:
             word = "export" if node.type == "export_statement" else "import"
@@ -134,23 +156,15 @@ def _modules(
         if reference.use is Use.TESTED or reference.name in tested:
             continue
         if reference.name == "require":
-            if rules.has_modules:
-                yield from _required(syntax, reference, modules)
-            else:
+            if not rules.has_modules:
                 yield reference.node, f"`require` {why}"
+            elif reference.use is not Use.CALLED or only_text(reference.parent) is None:
+                yield reference.node, "`require` takes the name of a module in quotes"
         elif reference.name in ("module", "exports"):
-            yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(rules)}"
-
-
-def _required(syntax: SyntaxTree, reference: Reference, modules: Collection[str]) -> Iterator[tuple[Node, str]]:
-    arguments = reference.parent.child_by_field_name("arguments") if reference.use is Use.CALLED else None
-    given = arguments.named_children if arguments is not None else []
-    if len(given) == 1 and given[0].type == "string":
-        unknown = es_module.unknown_module(syntax.text(given[0])[1:-1].decode("utf-8", "replace"), modules)
-        if unknown:
-            yield given[0], unknown
-    else:
-        yield reference.node, "`require` takes the name of a module in quotes"
+            if not rules.has_modules:
+                yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(rules)}"
+            elif one.modules.form is Form.MODULE:
+                yield reference.node, f"`{_dotted(syntax, reference)}` in an ES module: write `export`"
 
 
 def _start_here(rules: KindRules) -> str:
@@ -174,7 +188,11 @@ def _tested(names: Names) -> frozenset[str]:
     return frozenset(reference.name for reference in names.references if reference.use is Use.TESTED)
 
 
-def _entry_point(syntax: SyntaxTree, names: Names, rules: KindRules) -> list[Fault]:
+def _entry_point(syntax: SyntaxTree, graph: Graph, rules: KindRules, warnings: list[Fault]) -> list[Fault]:
+    one = graph.entry
+    names = one.names
+    if names is None:
+        return []
     if names.entry_generators:
         message = f"`{rules.entry}` is a generator: calling it runs nothing"
         return _marked(syntax, ((node, message) for node in names.entry_generators))
@@ -182,10 +200,27 @@ def _entry_point(syntax: SyntaxTree, names: Names, rules: KindRules) -> list[Fau
         reference.name == "vars" or (reference.name in _OLDER_DIALECT and reference.use is Use.CALLED)
         for reference in names.references
     )
-    exports = any(reference.name in ("module", "exports") for reference in names.references) or any(
-        node.type == "export_statement" and (not rules.has_modules or es_module.exports_entry(syntax, node))
-        for node in names.module_forms
+    # What is wrong with an export of a kind that has none has been said.
+    exports = not rules.has_modules and (
+        any(reference.name in ("module", "exports") for reference in names.references)
+        or any(node.type == "export_statement" for node in names.module_forms)
     )
-    if names.has_entry or speaks_older_dialect or exports:  # what is wrong with an export has been said
+    if names.has_entry or speaks_older_dialect or exports or _exports_entry(graph, rules):
+        return []
+    if one.modules.functions and rules.drives_calls:
+        # What is called by name, over HTTP or by a job, needs no entry.
+        called = ", ".join(f"`{name}`" for name in one.modules.functions[:3])
+        warnings.append((1, 1, f"no `{rules.entry}`, which calls need: only {called} can be called, by name"))
         return []
     return [(1, 1, f"no entry point: {_starts_in(rules)}")]
+
+
+def _exports_entry(graph: Graph, rules: KindRules) -> bool:
+    one = graph.entry
+    if one.modules.form is Form.COMMON:
+        return (
+            one.modules.opaque or one.modules.is_function or not {rules.entry, DEFAULT}.isdisjoint(one.modules.exports)
+        )
+    return one.modules.form is Form.MODULE and (
+        provides(graph.files, one, rules.entry) or provides(graph.files, one, DEFAULT)
+    )

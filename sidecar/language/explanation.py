@@ -24,6 +24,7 @@ from sidecar.language.engine_places import (
     is_of_this,
     made_at,
 )
+from sidecar.language.surroundings import why_undefined
 from sidecar.language.syntax_tree import SyntaxTree, walk
 from sidecar.language.taken_apart import destructured, iterated
 
@@ -31,6 +32,7 @@ _PROPERTY: Final = re.compile(r"cannot (read|set) property '(.*)' of (undefined|
 _DESTRUCTURED: Final = "Cannot convert undefined or null to object"
 _NO_FUNCTION: Final = frozenset(["not a function", "not a constructor"])
 _ITERATED: Final = "Symbol.iterator"
+_UNDEFINED: Final = re.compile(r"([A-Za-z_$][\w$]{0,40}) is not defined")
 _NOT_ITERABLE: Final = "value is not iterable"
 _OPERAND: Final = re.compile(r"invalid '(in|instanceof)' (?:right )?operand")
 _CLASS_CALLED: Final = "class constructors must be invoked with 'new'"
@@ -79,11 +81,15 @@ def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
     if found is not None:
         node, words = found
         return Explanation(words, *syntax.place(node))
-    if threw.caller is not None and not threw.builtin and is_in_super(nodes, offset):
+    in_same_file = threw.caller is not None and threw.caller.file == threw.location.file
+    if threw.caller is not None and in_same_file and not threw.builtin and is_in_super(nodes, offset):
         # An error of a class of the author's own: made where the class is called, not within it.
         caller = syntax.offset(threw.caller.line, threw.caller.column)
         if caller is not None:
             return Explanation(message, *syntax.place_of_byte(caller))
+    undefined = _UNDEFINED.fullmatch(message)
+    if undefined is not None and (why := why_undefined(undefined[1])):
+        return Explanation(f"{message}: {why}", *syntax.place_of_byte(offset))
     made = None if threw.builtin else made_at(syntax, nodes, offset, threw.name)
     in_characters = syntax.place_of_byte(offset) if made is None else syntax.place(made)
     return None if in_characters == (line, column) else Explanation(message, *in_characters)

@@ -24,6 +24,10 @@ _RESERVED: Final = frozenset(
 """May be exported and cannot be declared (ECMA-262 12.7.2, and the strict mode of 13.1.1)."""
 
 
+FUNCTIONS: Final = 1_000
+"""So many functions of a text that exports nothing may be called by name: each is looked for at every run."""
+
+
 class Exported(NamedTuple):
     """A function under the name by which it is called from outside, and under its own."""
 
@@ -34,19 +38,31 @@ class Exported(NamedTuple):
 def exported_functions(syntax: SyntaxTree, exports: Iterable[Node]) -> Iterator[Exported]:
     """The functions that these statements export, but for a default, each name once.
 
-    Only what the text itself shows to be a function. A name other than the function's own is left out where the text
-    declares it as something else.
+    Only what the text itself shows to be a function.
     """
     declared = dict(_declared_at_top(syntax))
     given: set[str] = set()
     for name, local in _exported(syntax, exports):
-        if not declared.get(local, False) or name in given:
-            continue
-        if _IDENTIFIER.fullmatch(name) is None or name in _RESERVED:
-            continue
-        if name == local or name not in declared:
+        if declared.get(local, False) and name not in given and is_entry_name(name):
             given.add(name)
             yield Exported(name, local)
+
+
+def is_entry_name(name: str) -> bool:
+    """Whether a caller may name a function so."""
+    return _IDENTIFIER.fullmatch(name) is not None and name not in _RESERVED
+
+
+def top_level_functions(syntax: SyntaxTree) -> list[str]:
+    """The functions that a text declares at its top and that a caller may call where it exports nothing: but for those
+    whose names begin with an underscore."""
+    declared = (
+        node.child_by_field_name("name")
+        for node in syntax.tree.root_node.children
+        if node.type == "function_declaration"
+    )
+    names = [syntax.text(name).decode("utf-8", "replace") for name in declared if name is not None]
+    return list(dict.fromkeys(one for one in names if is_entry_name(one) and not one.startswith("_")))[:FUNCTIONS]
 
 
 def _exported(syntax: SyntaxTree, exports: Iterable[Node]) -> Iterator[Exported]:

@@ -16,7 +16,9 @@ from sidecar.language.syntax import BROKEN_TEXT, is_broken_text
 from sidecar.language.syntax_tree import NODES_BETWEEN_LOOKS, SyntaxTree
 
 _WATCHED: Final = frozenset(
-    b"vars exit err require module exports Promise setTimeout setInterval setImmediate queueMicrotask".split()
+    b"""
+    vars exit err require module exports Promise setTimeout setInterval setImmediate queueMicrotask Request Response
+    """.split()
 )
 
 
@@ -47,6 +49,8 @@ class Names:
     references: list[Reference] = field(default_factory=list)
     has_entry: bool = False
     """Whether the function that a run calls is declared at the top, or assigned to somewhere."""
+    declares_entry: bool = False
+    """Whether it is declared at the top."""
     entry_generators: list[Node] = field(default_factory=list)
     """The name of each generator that is declared in that function's place."""
     async_functions: list[Node] = field(default_factory=list)
@@ -79,7 +83,8 @@ def find_names(syntax: SyntaxTree, entry: str = MAIN) -> Names:
             references.append(visit)
         elif visit.name == entry_name and _declares_generator(visit):
             found.entry_generators.append(visit.node)
-    found.has_entry = found.has_entry or scopes.program.declares(entry_name)
+    found.declares_entry = scopes.program.declares(entry_name)
+    found.has_entry = found.has_entry or found.declares_entry
     for number, visit in enumerate(references):
         if not number % NODES_BETWEEN_LOOKS:
             syntax.check_deadline()

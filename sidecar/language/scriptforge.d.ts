@@ -253,8 +253,12 @@ declare module "cxC5Server" {
   export default CallServer;
 }
 
-/** Modules of an App. */
+/** Modules of an App, and files of its own: `require("./name")`. */
 declare function require(name: "cxC5Server"): typeof ScriptForge.Ctx;
+declare function require(name: string): any;
+/** What other files of the App are given by `require`, and which functions may be called by name. */
+declare var module: { exports: any };
+declare var exports: any;
 
 /** What actions are rejected with when the call ends. */
 declare class HangupError extends Error {
@@ -281,6 +285,213 @@ declare function clearTimeout(timer: number | undefined): void;
 declare function clearInterval(timer: number | undefined): void;
 declare function clearImmediate(timer: number | undefined): void;
 declare function queueMicrotask(callback: () => void): void;
+
+// ---- of the web: URLs, bytes, requests and responses, cryptography ----
+
+declare class URLSearchParams {
+  constructor(init?: string | [string, string][] | Record<string, string> | URLSearchParams);
+  readonly size: number;
+  append(name: string, value: string): void;
+  delete(name: string, value?: string): void;
+  get(name: string): string | null;
+  getAll(name: string): string[];
+  has(name: string, value?: string): boolean;
+  set(name: string, value: string): void;
+  sort(): void;
+  forEach(callback: (value: string, name: string, params: URLSearchParams) => void, self?: any): void;
+  entries(): IterableIterator<[string, string]>;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<string>;
+  [Symbol.iterator](): IterableIterator<[string, string]>;
+  toString(): string;
+}
+
+declare class URL {
+  constructor(url: string | URL, base?: string | URL);
+  static canParse(url: string | URL, base?: string | URL): boolean;
+  static parse(url: string | URL, base?: string | URL): URL | null;
+  href: string;
+  readonly origin: string;
+  protocol: string;
+  username: string;
+  password: string;
+  host: string;
+  hostname: string;
+  port: string;
+  pathname: string;
+  search: string;
+  readonly searchParams: URLSearchParams;
+  hash: string;
+  toString(): string;
+  toJSON(): string;
+}
+
+declare class TextEncoder {
+  readonly encoding: "utf-8";
+  encode(text?: string): Uint8Array;
+  encodeInto(text: string, target: Uint8Array): { read: number; written: number };
+}
+
+declare class TextDecoder {
+  /** `utf-8`, `utf-16le` or `windows-1252`, by any of their names. */
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
+  readonly encoding: string;
+  readonly fatal: boolean;
+  readonly ignoreBOM: boolean;
+  decode(bytes?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string;
+}
+
+declare function structuredClone<T>(value: T, options?: { transfer?: ArrayBuffer[] }): T;
+
+declare class Event {
+  constructor(type: string, options?: { cancelable?: boolean });
+  readonly type: string;
+  readonly target: EventTarget | null;
+  readonly currentTarget: EventTarget | null;
+  readonly cancelable: boolean;
+  readonly defaultPrevented: boolean;
+  readonly timeStamp: number;
+  preventDefault(): void;
+  stopPropagation(): void;
+  stopImmediatePropagation(): void;
+}
+
+declare class CustomEvent<T = any> extends Event {
+  constructor(type: string, options?: { cancelable?: boolean; detail?: T });
+  readonly detail: T;
+}
+
+declare class EventTarget {
+  addEventListener(
+    type: string,
+    callback: ((event: any) => void) | { handleEvent(event: any): void } | null,
+    options?: boolean | { once?: boolean; signal?: AbortSignal },
+  ): void;
+  removeEventListener(type: string, callback: ((event: any) => void) | { handleEvent(event: any): void } | null): void;
+  dispatchEvent(event: Event): boolean;
+}
+
+declare class AbortSignal extends EventTarget {
+  private constructor();
+  readonly aborted: boolean;
+  readonly reason: any;
+  onabort: ((event: Event) => void) | null;
+  throwIfAborted(): void;
+  static abort(reason?: any): AbortSignal;
+  static any(signals: Iterable<AbortSignal>): AbortSignal;
+  /** Of Apps only. */
+  static timeout(milliseconds: number): AbortSignal;
+}
+
+declare class AbortController {
+  readonly signal: AbortSignal;
+  abort(reason?: any): void;
+}
+
+declare class Headers {
+  constructor(init?: [string, string][] | Record<string, string> | Headers);
+  append(name: string, value: string): void;
+  delete(name: string): void;
+  get(name: string): string | null;
+  getSetCookie(): string[];
+  has(name: string): boolean;
+  set(name: string, value: string): void;
+  forEach(callback: (value: string, name: string, headers: Headers) => void, self?: any): void;
+  entries(): IterableIterator<[string, string]>;
+  keys(): IterableIterator<string>;
+  values(): IterableIterator<string>;
+  [Symbol.iterator](): IterableIterator<[string, string]>;
+}
+
+/** What a request and a response have in common, of Apps only. Bodies are text, bytes or URLSearchParams. */
+interface Body {
+  readonly bodyUsed: boolean;
+  arrayBuffer(): Promise<ArrayBuffer>;
+  bytes(): Promise<Uint8Array>;
+  json(): Promise<any>;
+  text(): Promise<string>;
+}
+
+type BodyInit = string | ArrayBuffer | ArrayBufferView | URLSearchParams | null;
+type HeadersInit = [string, string][] | Record<string, string> | Headers;
+
+interface RequestInit {
+  method?: string;
+  headers?: HeadersInit;
+  body?: BodyInit;
+  signal?: AbortSignal;
+  redirect?: "follow" | "error" | "manual";
+}
+
+declare class Request {
+  constructor(input: string | URL | Request, init?: RequestInit);
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Headers;
+  readonly signal: AbortSignal;
+  readonly redirect: "follow" | "error" | "manual";
+  clone(): Request;
+}
+interface Request extends Body {}
+
+interface ResponseInit {
+  status?: number;
+  statusText?: string;
+  headers?: HeadersInit;
+}
+
+declare class Response {
+  constructor(body?: BodyInit, init?: ResponseInit);
+  static error(): Response;
+  static json(value: any, init?: ResponseInit): Response;
+  static redirect(url: string | URL, status?: 301 | 302 | 303 | 307 | 308): Response;
+  readonly status: number;
+  readonly ok: boolean;
+  readonly statusText: string;
+  readonly headers: Headers;
+  readonly type: "default" | "error";
+  readonly url: string;
+  readonly redirected: boolean;
+  clone(): Response;
+}
+interface Response extends Body {}
+
+interface CryptoKey {
+  readonly type: "secret";
+  readonly extractable: boolean;
+  readonly algorithm: { name: "HMAC"; hash: { name: string }; length: number };
+  readonly usages: ("sign" | "verify")[];
+}
+
+type HashName = "SHA-1" | "SHA-256" | "SHA-384" | "SHA-512";
+type BytesOf = ArrayBuffer | ArrayBufferView;
+
+declare const crypto: {
+  getRandomValues<T extends ArrayBufferView>(array: T): T;
+  randomUUID(): string;
+  /** Of Apps only: digests and HMAC. */
+  readonly subtle: {
+    digest(algorithm: HashName | { name: HashName }, data: BytesOf): Promise<ArrayBuffer>;
+    importKey(
+      format: "raw",
+      key: BytesOf,
+      algorithm: { name: "HMAC"; hash: HashName | { name: HashName } },
+      extractable: boolean,
+      usages: ("sign" | "verify")[],
+    ): Promise<CryptoKey>;
+    generateKey(
+      algorithm: { name: "HMAC"; hash: HashName | { name: HashName }; length?: number },
+      extractable: boolean,
+      usages: ("sign" | "verify")[],
+    ): Promise<CryptoKey>;
+    exportKey(format: "raw", key: CryptoKey): Promise<ArrayBuffer>;
+    sign(algorithm: "HMAC" | { name: "HMAC" }, key: CryptoKey, data: BytesOf): Promise<ArrayBuffer>;
+    verify(algorithm: "HMAC" | { name: "HMAC" }, key: CryptoKey, signature: BytesOf, data: BytesOf): Promise<boolean>;
+  };
+};
+
+/** The time of the run, by its own clock. */
+declare const performance: { now(): number; readonly timeOrigin: number; toJSON(): { timeOrigin: number } };
 
 // ---- of the language: what jsconfig.json leaves out of the libraries, since with it they bring what is not there ----
 

@@ -19,28 +19,33 @@ _FUNCTION: Final = frozenset(
 """What every function and object has besides its own."""
 
 ABSENT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("fetch", "XMLHttpRequest", "WebSocket", "EventSource"), "network"),
+    **dict.fromkeys(("global", "__dirname", "__filename", "Deno", "Bun"), "node"),
+    "Buffer": "bytes",
+    **dict.fromkeys(("Blob", "File", "FormData", "FileReader"), "bodies"),
     **dict.fromkeys(
-        ("fetch", "XMLHttpRequest", "WebSocket", "EventSource", "Headers", "Request", "Response"), "network"
+        ("ReadableStream", "WritableStream", "TransformStream", "CompressionStream", "DecompressionStream"), "bodies"
     ),
-    **dict.fromkeys(("Buffer", "global", "__dirname", "__filename", "Deno", "Bun"), "node"),
     **dict.fromkeys(
         ("window", "document", "navigator", "location", "localStorage", "sessionStorage", "self"), "browser"
     ),
     **dict.fromkeys(("alert", "confirm", "prompt"), "browser"),
-    "WebAssembly": "engine",
-    "SharedArrayBuffer": "engine",
-    "Atomics": "engine",
-    "WeakRef": "engine",
-    "FinalizationRegistry": "engine",
-    "structuredClone": "JSON",
+    **dict.fromkeys(("Worker", "MessageChannel", "MessagePort", "BroadcastChannel"), "alone"),
+    **dict.fromkeys(("WebAssembly", "SharedArrayBuffer", "Atomics", "WeakRef", "FinalizationRegistry"), "engine"),
+    "Temporal": "dates",
+    "URLPattern": "patterns",
 }
 """Names that authors know from elsewhere, and why they are not here."""
 WHY: Final[Mapping[str, str]] = {
-    "network": "a script has no network",
+    "network": "a script has no network of its own: ask a module that its host has",
     "node": "a script does not run in Node",
+    "bytes": "a script does not run in Node: use Uint8Array, TextEncoder, TextDecoder, btoa and atob",
+    "bodies": "use text, Uint8Array or URLSearchParams",
     "browser": "a script does not run in a browser",
+    "alone": "a run is one thread and alone",
     "engine": "it is taken out for safety",
-    "JSON": "write JSON.parse(JSON.stringify(value))",
+    "dates": "use Date, and Intl.DateTimeFormat for time zones",
+    "patterns": "match new URL(...).pathname with a regular expression",
 }
 
 
@@ -65,3 +70,8 @@ def why_absent(name: str) -> str:
     """What to tell of a name that is not there."""
     reason = ABSENT.get(name)
     return f"`{name}` is not available" + (f": {WHY[reason]}" if reason else "")
+
+
+def why_undefined(name: str) -> str:
+    """Why a name is not there that authors know from elsewhere, and what to use; empty for another."""
+    return WHY[ABSENT[name]] if name in ABSENT else ""

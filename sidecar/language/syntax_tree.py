@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import tree_sitter_javascript
+import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser, Point, Tree, TreeCursor
 
-_LANGUAGE: Final = Language(tree_sitter_javascript.language())
+_JAVASCRIPT: Final = Language(tree_sitter_javascript.language())
+_TYPESCRIPT: Final = Language(tree_sitter_typescript.language_typescript())
 _USING: Final = re.compile(rb"(?<![\w$])using(?![\w$])")
 """A keyword in tree-sitter's grammar and a plain name in ES2023, which the engine speaks: `using = 1` is right and
 `using x = y` is wrong. Another spelling of the same length makes a name of it."""
+_TYPE_OF_ALL: Final = re.compile(rb"(?<![\w$.])(export\s+)type(?=\s*\*)")
+"""``export type * from``, which tree-sitter's grammar of TypeScript does not have: it reads it without the word."""
 _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 """Ends a line in JavaScript (ECMA-262 12.3) and does not in tree-sitter's grammar."""
 NODES_BETWEEN_LOOKS: Final = 1_024
@@ -105,17 +109,20 @@ class SyntaxTree:
             raise CheckTimeoutError
 
 
-def parse_script(text: str, deadline: float) -> SyntaxTree:
+def parse_script(text: str, deadline: float, *, typescript: bool = False) -> SyntaxTree:
     """The tree of a script's text. A wrong script has one too, with ERROR and MISSING nodes in it.
 
     Raises CheckTimeoutError when ``deadline`` (on time.monotonic) has passed before it is done.
     """
     source = text.encode("utf-8")
     with _reading:
-        return SyntaxTree(source, _parse(_USING.sub(b"usinG", _LONE_RETURN.sub(b"\n", source)), deadline), deadline)
+        spelt = _USING.sub(b"usinG", _LONE_RETURN.sub(b"\n", source))
+        if not typescript:
+            return SyntaxTree(source, _parse(spelt, deadline, _JAVASCRIPT), deadline)
+        return SyntaxTree(source, _parse(_TYPE_OF_ALL.sub(rb"\1    ", spelt), deadline, _TYPESCRIPT), deadline)
 
 
-def _parse(spelt: bytes, deadline: float) -> Tree:
+def _parse(spelt: bytes, deadline: float, language: Language) -> Tree:
     _held.take(spelt)
 
     def read(offset: int, _point: Point) -> memoryview:
@@ -126,7 +133,7 @@ def _parse(spelt: bytes, deadline: float) -> Tree:
         return time.monotonic() > deadline
 
     try:
-        tree = Parser(_LANGUAGE).parse(read, progress_callback=is_late)
+        tree = Parser(language).parse(read, progress_callback=is_late)
     except ValueError as error:  # "Parsing failed": the callback stopped it
         raise CheckTimeoutError from error
     return tree

@@ -4,6 +4,7 @@ Nothing is kept and nothing is made for a follower that is not there. One that r
 too much, loses lines and is told how many; a decision waits for neither.
 """
 
+import re
 import time
 from collections.abc import Callable, Collection
 from typing import Annotated, Final
@@ -16,6 +17,8 @@ from sipio.rpc.service import Method, Responder
 
 FOLLOW: Final = "console.follow"
 LINE: Final = "console.line"
+
+_SUFFIX: Final = re.compile(r"\.(?:js|mjs|ts)$")
 
 FOLLOWERS: Final = 16
 """At once; each line costs 5 us for each who wants it."""
@@ -31,7 +34,7 @@ class Follow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What is followed."""
 
     script: str = ""
-    """The script's id, or its id and ``.js``; empty for every script."""
+    """The script's id, or its id and ``.js``, ``.mjs`` or ``.ts``; empty for every script."""
 
 
 class Following(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +113,7 @@ class ConsoleFeed:
     def _follow(self, params: list[Follow], responder: Responder) -> None:
         wanted = params[0].script if params else ""
         known = self._scripts()
-        script = wanted if wanted in known else wanted.removesuffix(".js")
+        script = wanted if wanted in known else _SUFFIX.sub("", wanted)
         if script and script not in known:
             names = sorted(known)
             shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

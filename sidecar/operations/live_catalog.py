@@ -32,6 +32,7 @@ class LiveCatalog:
         self, source: Source, use: Callable[[Snapshot], None], tell: Callable[[str], None] = lambda _: None
     ) -> None:
         """``tell`` is given the line of status after each load."""
+        self._source = source
         self._watcher = CatalogWatcher(source, accepted=self._accepted, refused=self._refused)
         self._use = use
         self._tell = tell
@@ -85,8 +86,9 @@ class LiveCatalog:
         """Do nothing: `stop_accepting` has ended the watch, and a load has no caller to be answered."""
 
     async def close(self) -> None:
-        """Stop the watch also where `stop_accepting` was never called, as after a failed start."""
+        """Stop the watch also where `stop_accepting` was never called, as after a failed start; close the source."""
         self.stop_accepting()
+        await asyncio.to_thread(self._source.close)
 
     def state(self) -> PartState:
         """Something broken is no fault of the daemon's, which goes on by what was right: it is said in the details."""

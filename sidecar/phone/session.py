@@ -9,24 +9,24 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox.pool import Pool
 from sidecar.calls.calls import Calls
 from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import Grants, shipped_grants
 from sidecar.kind import Kind
+from sidecar.language.prepared import Prepared
 from sidecar.phone import terminal
 from sidecar.phone.clock import Clock, SkippingLoop
 from sidecar.phone.keys import Step
 from sidecar.phone.line import PhoneLine
 from sidecar.phone.scenario import Scenario
 from sidecar.phone.script_watch import ScriptWatch
-from sidecar.phone.transcript import Transcript
+from sidecar.phone.transcript import Line, Transcript
 from sidecar.phone.voice import Heard, Paced, Silent, Voice
 from sidecar.runs.pool_settings import call_pool, one_worker
-from sidecar.runs.runner import PoolName, Runner
+from sidecar.runs.runner import PoolName, Runner, ScriptRunner
 from sipio.call_control import CallOffer, Hangup
 from sipio.number import read_number
 
@@ -41,9 +41,13 @@ class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
 
     script: Path
     text: str
+    prepared: Prepared | None = None
+    """What runs; None for what there is to prepare of the text alone."""
     from_user: str
     to_user: str
     variables: Mapping[str, Any] = {}
+    environment: Mapping[str, str] = {}
+    """The script's own, of ``process.env``."""
     headers: Sequence[tuple[str, str]] = ()
     """Of the INVITE."""
     steps: Sequence[Step] | None = None
@@ -60,6 +64,8 @@ class PhoneResult(msgspec.Struct, frozen=True, kw_only=True):
 
     record: CallRecord
     script_lines: list[str]
+    lines: list[Line]
+    """All that happened on the call."""
     left: list[Step] = []
     """Steps of the scenario that the call was too short for."""
 
@@ -72,7 +78,7 @@ def call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
 
 async def _call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
     with tempfile.TemporaryDirectory() as recordings:
-        return await _recorded(asked, show, _configuration(asked, Path(recordings)))
+        return await _recorded(asked, show, phone_configuration(asked, Path(recordings)))
 
 
 async def _recorded(asked: PhoneCall, show: Callable[[str], None], configuration: Configuration) -> PhoneResult:
@@ -80,14 +86,16 @@ async def _recorded(asked: PhoneCall, show: Callable[[str], None], configuration
     runner = Runner({PoolName.CALLS: msgspec.structs.replace(settings, stall_seconds=NO_STALL_SECONDS)})
     try:
         await runner.start(PoolName.CALLS)
-        return await _with_pool(asked, show, configuration, runner.pool(PoolName.CALLS))
+        return await hold(asked, show, configuration, runner.pool(PoolName.CALLS), shipped_grants())
     finally:
         await runner.close()
 
 
-async def _with_pool(
-    asked: PhoneCall, show: Callable[[str], None], configuration: Configuration, pool: Pool
+async def hold(
+    asked: PhoneCall, show: Callable[[str], None], configuration: Configuration, pool: ScriptRunner, grants: Grants
 ) -> PhoneResult:
+    """The call from its ringing to its record, in a pool that minds no stall; time is put forward on a `SkippingLoop`
+    only."""
     scripted = asked.steps is not None
     clock = Clock(skips=scripted and not asked.real_time)
     changed, over = asyncio.Event(), asyncio.Event()
@@ -119,7 +127,7 @@ async def _with_pool(
         headers=list(asked.headers),
     )
     line = PhoneLine(offer, clock, _voice(asked, clock), transcript, files_must_be_there=asked.sounds is not None)
-    calls = Calls(watch, configuration, _snapshot(asked), ended, shipped_grants())
+    calls = Calls(watch, configuration, _snapshot(asked), ended, grants)
     left: list[Step] = []
     if asked.steps is not None:
         with clock.stopped():
@@ -131,7 +139,7 @@ async def _with_pool(
         with terminal.keys_to(line):
             _offer(calls, line)
             await over.wait()
-    return PhoneResult(record=records[0], script_lines=transcript.script_lines(), left=left)
+    return PhoneResult(record=records[0], script_lines=transcript.script_lines(), lines=transcript.lines, left=left)
 
 
 def _offer(calls: Calls, line: PhoneLine) -> None:
@@ -147,15 +155,22 @@ def _voice(asked: PhoneCall, clock: Clock) -> Voice:
     return Heard(clock) if asked.audible else Paced(clock)
 
 
-def _configuration(asked: PhoneCall, recordings: Path) -> Configuration:
+def phone_configuration(asked: PhoneCall, recordings: Path) -> Configuration:
+    """That of a call on which nothing is recorded but the names of recordings in this directory."""
     # Without a directory of sounds none is looked for; names are still checked as they are on a real call.
     sounds = asked.sounds or asked.script.parent / "sounds"
-    # Nothing is recorded here; only the names are taken, as on a real call.
     return Configuration(voice=VoiceSection(sounds=sounds, recordings=recordings))
 
 
 def _snapshot(asked: PhoneCall) -> Snapshot:
     name = asked.script.name
-    script = make_script(id=name, name=name, kind=Kind.APP, text=asked.text)
+    script = make_script(
+        id=name,
+        name=name,
+        kind=Kind.APP,
+        text=asked.text,
+        prepared=asked.prepared,
+        environment=asked.environment,
+    )
     assignment = VoiceAssignment(script_id=script.id, customer=SOUNDS_CUSTOMER, variables=asked.variables)
     return Snapshot(scripts={name: script}, routes={}, dids={}, destinations={"*": assignment})

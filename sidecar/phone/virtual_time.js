@@ -1,7 +1,7 @@
 // Around an adapter: its timers and the script's are the host's, which may put its clock forward, its Date goes by that
-// clock, in milliseconds since 1970 when the call comes BEGIN, and the host learns when nothing is left to do. Host calls: timer(id, ms) is answered when it is due, clear(id) and idle(firing) at once
-// or later; an idle that is answered false is the last. Each answer to the script, a timer's too, says how late it is in
-// the call, in milliseconds.
+// clock, in milliseconds since 1970 when the call comes BEGIN, and the host learns when nothing is left to do. Host calls:
+// timer(id, ms) is answered when it is due, clear(id) and idle(firing) at once or later; an idle that is answered false is
+// the last. Each answer to the script, a timer's too, says how late it is in the call, in milliseconds.
 (granted) => {
   "use strict";
   const { host } = granted;
@@ -89,7 +89,8 @@
   defineProperty(NativeDate.prototype, "constructor", { value: ScriptDate, writable: true, configurable: true });
   define("Date", ScriptDate);
 
-  const adapter = ADAPTER({ ...granted, host: dated });
+  const given = ADAPTER;
+  const adapter = typeof given === "function" ? given({ ...granted, host: dated }) : given;
   return {
     ...adapter,
     prepare: (input) => {

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from sandbox.compiler import Compiler
 from sandbox.errors import SandboxError
@@ -11,9 +12,11 @@ from sandbox.parent import Parent
 from sidecar.configuration.tree import Configuration
 from sidecar.kind import RULES, Kind
 from sidecar.language.check import Confirm
-from sidecar.language.es_module import prepare
+from sidecar.language.prepared import Prepared
 from sidecar.language.syntax import Fault
 from sidecar.runs.pool_settings import decision_pool
+
+_NAME: Final = "script.js"
 
 
 @contextmanager
@@ -28,24 +31,36 @@ def engine(
     is_there = True
     with Compiler(decision_pool(configuration).worker, parent) as compiler:
 
-        def confirm(text: str, kind: Kind) -> list[Fault]:
+        def confirm(prepared: Prepared, kind: Kind) -> list[tuple[str, Fault]]:
             nonlocal is_there
             if not is_there:
                 return []
             try:
-                error = compiler.compile(prepare(text, kind).text, "script.js", suspends=RULES[kind].waits)
+                error = compiler.compile(
+                    prepared.text,
+                    _NAME,
+                    suspends=RULES[kind].waits,
+                    form=prepared.form,
+                    links=prepared.links,
+                    exports=prepared.exports,
+                    files=prepared.files,
+                    # None is asked for anything.
+                    modules=dict.fromkeys(prepared.modules, "() => ({})") if RULES[kind].waits else {},
+                )
             except (SandboxError, OSError) as refused:
                 is_there = False
                 unavailable(str(refused))
                 return []
-            return [] if error is None else [_fault(text, error)]
+            return [] if error is None else [_fault(prepared, error)]
 
         yield confirm
 
 
-def _fault(text: str, error: Threw) -> Fault:
+def _fault(prepared: Prepared, error: Threw) -> tuple[str, Fault]:
     message, place = f"{error.name}: {error.message}", error.location
     if place is None:
-        return 0, 0, message
+        return "", (0, 0, message)
+    text = prepared.files[place.file].text if place.file else prepared.text
     line = next(itertools.islice(text.split("\n"), place.line - 1, None), "")
-    return place.line, len(line.encode()[: place.column - 1].decode("utf-8", "ignore")) + 1, message
+    column = len(line.encode()[: place.column - 1].decode("utf-8", "ignore")) + 1
+    return place.file, (place.line, column, message)

@@ -1,5 +1,6 @@
 """Why a script gave no decision, or did not drive its call to its end, in words for its author."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from sandbox.outcome import (
     Crashed,
     Exceeded,
     Interruption,
+    Location,
     OutOfMemory,
     Refused,
     Returned,
@@ -43,6 +45,10 @@ class Failure(msgspec.Struct, frozen=True):
     location: str = ""
 
 
+_MISSING_IMPORT: Final = re.compile(
+    r"import '(.*)': there is no such module|Could not find export '.*' in module '(.*)'", re.DOTALL
+)
+
 _explanations: Final = Explanations()
 """One for the process: the share of time that they may take is the process's."""
 
@@ -58,7 +64,7 @@ def failure_of(completion: Completion, program: Program) -> Failure:
     outcome = completion.outcome
     match outcome:
         case Threw():
-            return _thrown(outcome, program.text)
+            return _thrown(outcome, program)
         case TimedOut(limit):
             return _timed_out(limit, completion.interruption, program)
         case OutOfMemory(of_worker):
@@ -91,22 +97,50 @@ def _timed_out(limit: TimeLimit, interruption: Interruption | None, program: Pro
             return Failure(OutcomeName.TIMED_OUT, f"{message}: it had waited for {seconds} for what it awaits")
     within = f", in {interruption.function}" if interruption.function else ""
     place = interruption.location
-    found = None if place is None else _explanations.loop_at(place, program.text)
-    location = f"{program.name}:{found[0]}:{found[1]}" if found else ""
+    found = None if place is None else _explanations.loop_at(place, _text_of(program, place))
+    location = f"{place.file or program.name}:{found[0]}:{found[1]}" if place and found else ""
     loop = ", in the loop here" if found else ""
     return Failure(OutcomeName.TIMED_OUT, f"{message}: it had run for {seconds}{loop or within}", location)
 
 
-def _thrown(threw: Threw, text: str) -> Failure:
-    explanation = _explanations.of(threw, text)
+def _text_of(program: Program, place: Location) -> str:
+    """The file that a place is in."""
+    return program.files[place.file].text if place.file in program.files else program.text
+
+
+def _texts_of(program: Program) -> dict[str, str]:
+    """Its own text and those of the files that it imports, by name."""
+    return {program.name: program.text, **{name: file.text for name, file in program.files.items()}}
+
+
+def _thrown(threw: Threw, program: Program) -> Failure:
+    location = threw.location
+    missing = _MISSING_IMPORT.fullmatch(threw.message) if location is None else None
+    if missing is not None:
+        # The engine says no place of what it finds wrong before anything is evaluated.
+        where = _first_place(missing[1] or missing[2], program)
+        return Failure(OutcomeName.SCRIPT_ERROR, f"{threw.name}: {threw.message}", where)
+    explanation = _explanations.of(threw, _text_of(program, location)) if location else None
     message = threw.message if explanation is None else explanation.message
-    place = threw.location if explanation is None else explanation
-    location = f"{threw.program}:{place.line}:{place.column}" if place else threw.program
-    return Failure(OutcomeName.SCRIPT_ERROR, f"{threw.name}: {message}", location)
+    place = location if explanation is None else explanation
+    file = location.file if location and location.file else threw.program
+    return Failure(
+        OutcomeName.SCRIPT_ERROR,
+        f"{threw.name}: {message}",
+        f"{file}:{place.line}:{place.column}" if place else threw.program,
+    )
 
 
-def rule_broken(violation: RuleViolation, name: str, text: str) -> Failure:
+def rule_broken(violation: RuleViolation, program: Program) -> Failure:
     """A result that must not reach the switch, at the place where the script most likely made it so."""
-    place = _explanations.place_of(violation.subject, text) if violation.subject else None
-    location = f"{name}:{place[0]}:{place[1]}" if place else name
+    location = _first_place(violation.subject, program) if violation.subject else program.name
     return Failure(OutcomeName.SCRIPT_ERROR, str(violation), location)
+
+
+def _first_place(subject: str, program: Program) -> str:
+    """The first of a program's places that has to do with this, or its name."""
+    for file, text in _texts_of(program).items():
+        place = _explanations.place_of(subject, text)
+        if place is not None:
+            return f"{file}:{place[0]}:{place[1]}"
+    return program.name

@@ -11,10 +11,12 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from sidecar.configuration.addresses import parse_sip_listen
+from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.source import DEFAULT_ORIGIN, InvalidConfigurationError, LeafPath, LoadedConfiguration
 from sidecar.configuration.tree import Configuration
 from sidecar.problem import Problem, Severity
@@ -22,6 +24,8 @@ from sipio.host_port import HostPort
 
 Found = Iterator[tuple[Severity, str]]
 
+_DATABASE_PACKAGES: Final = ("sqlalchemy", "greenlet", "alembic", "aiosqlite", "asyncpg", "asyncmy")
+_INSTALL_THEM: Final = "pip install 'scriptforge-sidecar[platform]'"
 _CERTIFICATES: Final = (("socket", "tls_certificate"), ("sip", "tls_certificate"))
 
 
@@ -60,6 +64,7 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
         ("socket", "tcp"): partial(_listens, listening.tcp),
         ("socket", "tls_certificate"): partial(_certificate, listening.tls_certificate, listening.tls_key),
         ("socket", "tls_client_ca"): partial(_authority, listening.tls_client_ca),
+        ("catalog", "url"): partial(_database, configuration.catalog.url),
         ("kamailio", "peers"): partial(_peers, kamailio.peers),
         ("voice", "sounds"): partial(_directory, voice.sounds),
         ("voice", "recordings"): partial(_directory, voice.recordings),
@@ -165,6 +170,23 @@ def _authority(file: Path | None) -> Found:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(file)
     except OSError as error:
         yield Severity.ERROR, f"{file}: {_reason(error)}"
+
+
+def missing_for_databases() -> str:
+    """What to install before a database can be asked; empty where it is all there."""
+    missing = ", ".join(name for name in _DATABASE_PACKAGES if find_spec(name) is None)
+    return f"a database needs packages that are not installed here ({missing}): {_INSTALL_THEM}" if missing else ""
+
+
+def _database(url: DatabaseUrl | None) -> Found:
+    """Whether it could be asked at all: whether it answers is seen when it is."""
+    if url is None:
+        return
+    missing = missing_for_databases()
+    if missing:
+        yield Severity.ERROR, missing
+    if url.tls_ca is not None:
+        yield from _authority(url.tls_ca)
 
 
 def _command(command: tuple[str, ...]) -> Found:

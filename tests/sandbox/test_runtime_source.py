@@ -1,7 +1,6 @@
 """The JavaScript of our own, read as JavaScript: it parses, names what it uses, and uses what it names."""
 
 import subprocess
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -107,13 +106,6 @@ def test_the_runtime_has_no_such_mistakes(suspends: bool) -> None:
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda path: path.name)
 def test_adapters_have_no_such_mistakes(adapter: Path) -> None:
     assert mistakes(adapter.read_text(encoding="utf-8")) == []
-
-
-@pytest.mark.parametrize("suspends", [False, True])
-def test_the_runtime_is_shorter_than_the_lines_before_the_author(suspends: bool) -> None:
-    assert runtime.source(suspends).count("\n") + 1 < runtime.AUTHOR_LINE_OFFSET
-    run = (files(runtime) / "run.js").read_text(encoding="utf-8")
-    assert f"const AUTHOR_LINE_OFFSET = {runtime.AUTHOR_LINE_OFFSET};" in run
 
 
 @pytest.mark.parametrize("suspends", [False, True])

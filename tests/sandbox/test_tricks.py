@@ -158,9 +158,16 @@ def test_stack_frames_give_no_functions_of_the_runtime() -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics", "performance"])
+@pytest.mark.parametrize("name", ["FinalizationRegistry", "WeakRef", "SharedArrayBuffer", "Atomics"])
 def test_what_is_taken_away(suspends: bool, name: str) -> None:
     assert result(f"const main = () => typeof {name}", suspends=suspends) == "undefined"
+
+
+@BOTH
+def test_the_engines_own_performance_whose_clock_is_the_machines_is_taken_away(suspends: bool) -> None:
+    assert result("const main = () => typeof globalThis['perform' + 'ance']", suspends=suspends) == "undefined"
+    # What there is under its name is of the run: it begins with it.
+    assert result("const main = () => [performance.now(), performance.timeOrigin]", suspends=suspends) == [0, 1000]
 
 
 def test_deep_recursion_is_an_error_of_the_script() -> None:

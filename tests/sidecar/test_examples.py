@@ -81,6 +81,12 @@ def test_the_menu_in_the_terminal(keys: str, heard: str) -> None:
     assert main(["call", str(script), "--vars", str(variables), "--keys", keys, "--expect", heard]) == 0
 
 
+def test_their_own_tests_pass(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["test", "examples"]) == 0
+    assert "13 passed in 4 files" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text", ["", "one two three"])
 def test_tones_stand_for_speech(text: str) -> None:
     command = [sys.executable, str(EXAMPLES / "tones.py")]

@@ -10,30 +10,43 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from msgspec import structs
 
+from sidecar.catalog.directory.apps import Apps
 from sidecar.catalog.directory.entries import (
     TABLES,
+    AnyTable,
+    AppTable,
     Complaint,
+    CustomerTable,
     DestinationTable,
     DidTable,
     RouteTable,
     ScriptTable,
-    Table,
     TablePlace,
+    TenantTable,
+    VariableTable,
     read_table,
     salvaged,
 )
 from sidecar.catalog.directory.script_files import UnusableFileError, text_of
-from sidecar.catalog.entries import AssignmentEntry, Assignments, DestinationEntry, DidEntry, Key, RouteEntry
+from sidecar.catalog.entries import (
+    AssignmentEntry,
+    Assignments,
+    CustomerEntry,
+    DestinationEntry,
+    DidEntry,
+    Key,
+    RouteEntry,
+)
 from sidecar.configuration.toml_source import KeyPath, TomlSource, parse_toml
 from sidecar.configuration.typed_value import unknown_key
 from sidecar.problem import Problem, Severity
 
 _HEADER: Final = re.compile(rb"^[ \t]*\[\[[ \t]*(%b)[ \t]*\]\]" % b"|".join(map(str.encode, TABLES)), re.MULTILINE)
-_ENTRIES: Mapping[type[Table], type[AssignmentEntry]] = {
+_ENTRIES: Mapping[type[AnyTable], type[AssignmentEntry]] = {
     RouteTable: RouteEntry,
     DidTable: DidEntry,
     DestinationTable: DestinationEntry,
@@ -91,6 +104,11 @@ class Document:
         """Scripts whose table has a problem: what points to them is not at fault as well."""
         self.broken_files: set[str] = set()
         """Their files, which are not to be taken for files without an entry."""
+        self.customers: dict[str, CustomerEntry] = {}
+        """Those that have vars, by their names; the wrong ones too."""
+        self.owners: dict[str, str] = {}
+        """Their tenants."""
+        self.apps = Apps()
         self._reopen: Callable[[], bytes] | None = None
         self._content: bytes | None = content
         self._stands: dict[KeyPath, _Stand] = {}
@@ -107,7 +125,9 @@ class Document:
             self._by_blocks = False
             self._read = {}
             entries = list(self._read_whole())
-        self.assignments = Assignments(tuple(entries))
+        for place, complaint in self.apps.complaints([(one.place, one.table) for one in self.scripts]):
+            self._say(place, complaint)
+        self.assignments = Assignments(tuple(entries), self.customers)
 
     def close(self) -> None:
         """Give up the content; `reopen` gives it back for a place that was not asked for before."""
@@ -185,6 +205,9 @@ class Document:
         self.wrong_scripts.clear()
         self.broken_ids.clear()
         self.broken_files.clear()
+        self.customers.clear()
+        self.owners.clear()
+        self.apps = Apps()
         self._source = None
         self._asked.clear()
 
@@ -195,6 +218,10 @@ class Document:
             self._say(place, complaint)
         if isinstance(table, ScriptTable):
             self.scripts.append(DescribedScript(place, table, frozenset(given)))
+        elif isinstance(table, CustomerTable):
+            self._add_customer(place, table)
+        elif isinstance(table, (TenantTable, AppTable, VariableTable)):
+            self.apps.add(place, table)
         elif table is not None:
             return _ENTRIES[type(table)](place=place, **structs.asdict(table))
         else:
@@ -208,11 +235,26 @@ class Document:
                 self.broken_ids.add(script_id)
         return None
 
+    def _add_customer(self, place: TablePlace, table: CustomerTable, wrong: str = "") -> None:
+        name = table.customer
+        other = self.customers.get(name)
+        if other is not None:
+            line, _ = self.line_and_column(cast(TablePlace, other.place))
+            self._say(place, Complaint(("customer",), f"customer {name!r}: has vars on line {line} already"))
+            return
+        variables = table.vars if isinstance(table.vars, dict) else {}
+        self.customers[name] = CustomerEntry(place=place, customer=name, vars=variables, wrong=wrong)
+        self.owners[name] = table.tenant
+
     def _salvage(self, place: TablePlace, given: Mapping[str, Any], why: str) -> None:
         table = salvaged(place.table, given)
         if isinstance(table, ScriptTable):
             self.wrong_scripts.append((DescribedScript(place, table, frozenset(given)), why))
-        elif table is not None:
+        elif isinstance(table, CustomerTable):
+            self._add_customer(place, table, why)
+        elif isinstance(table, VariableTable):
+            self.apps.wrong[table.app] = why
+        elif table is not None and type(table) in _ENTRIES:
             self.wrong.append(_ENTRIES[type(table)](place=place, wrong=why, **structs.asdict(table)))
 
     def _say(self, place: TablePlace | None, complaint: Complaint) -> None:

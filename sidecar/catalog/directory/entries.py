@@ -3,20 +3,25 @@
 import datetime
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from sidecar.catalog.app_variables import parse_variable_name, parse_variable_value
 from sidecar.catalog.entries import Key
-from sidecar.catalog.model import GlobalPriority
+from sidecar.catalog.model import OPERATOR, GlobalPriority
 from sidecar.catalog.variables import too_deep, wrong_variables
 from sidecar.configuration.toml_source import KeyPath, TomlSource, TomlSyntaxError, parse_toml
-from sidecar.configuration.typed_value import ActionText, UuidText, convert_value, unknown_key
+from sidecar.configuration.typed_value import ActionText, Form, UuidText, convert_value, unknown_key
 from sidecar.kind import Kind
 from sidecar.problem import Problem
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
+AppId = Annotated[str, Meta(max_length=256)]
+CustomerName = Annotated[str, Meta(max_length=256)]
+VariableName = Annotated[str, Form(parse_variable_name)]
+VariableValue = Annotated[str, Form(parse_variable_value)]
 Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 MemoryBytes = Annotated[int, Meta(ge=1_000_000, le=2**63 - 1)]
 """At most what the engine has a number for."""
@@ -43,22 +48,24 @@ class DecisionTable(Table, frozen=True, kw_only=True):
 
 
 class ScriptTable(DecisionTable, frozen=True, kw_only=True):
-    """A file in ``scripts/``. A script without one is a Script under the name of its file, without ``.js``. Only one
-    that runs on every call, by ``global_routing_priority``, has ``vars``, a timeout and actions of its own: those of
-    others are in their assignments."""
+    """A file in ``scripts/``. A script without one is a Script under the name of its file, without its ending; a file
+    that another script imports is none. Only one that runs on every call, by ``global_routing_priority``, has ``vars``,
+    a timeout and actions of its own: those of others are in their assignments."""
 
     file: Name
-    """The file's path within ``scripts/``."""
+    """The file's path within ``scripts/``: ``.js``, ``.mjs`` or ``.ts``."""
     id: Name | None = None
-    """What assignments call it. Default: the file's name without ``.js``."""
+    """What assignments call it. Default: the file's name without its ending."""
     name: Name | None = None
     """What logs, records and errors call it. Default: ``file``."""
     kind: Kind = Kind.SCRIPT
     """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls."""
     uuid: UuidText | None = None
     """``process.env.SCRIPTFORGE_UUID``. Default: one made of the script's id."""
-    app: str = ""
-    """``process.env.APP_ID``."""
+    tenant: Name = OPERATOR
+    """Whose script it is: a customer's, or the operator's own."""
+    app: AppId = ""
+    """The app that it belongs to, whose variables it has: ``process.env.APP_ID``."""
     memory_bytes: MemoryBytes | None = None
     """JavaScript heap of the script, at least 1_000_000. Default: ``sandbox.memory_bytes``."""
     environment: dict[str, str] = {}
@@ -88,6 +95,8 @@ class DidTable(DecisionTable, frozen=True, kw_only=True):
     """The number, without its parameters; `+44-20-7946-0000` and `tel:+442079460000` are the same one."""
     script: Name
     """The script's id."""
+    customer: CustomerName = ""
+    """Whose number it is: their vars come first. Default: nobody's."""
 
 
 class DestinationTable(Table, frozen=True, kw_only=True):
@@ -97,23 +106,83 @@ class DestinationTable(Table, frozen=True, kw_only=True):
     """The number or name dialled; ``"*"`` for every one that has no entry of its own."""
     script: Name
     """The id of the script, which is an App."""
-    customer: str = ""
-    """Whose sounds and recordings are used. Default: the customer that the switch names with the call."""
+    customer: CustomerName = ""
+    """Whose sounds and recordings are used, and whose vars come first. Default: the customer that the switch names with
+    the call, without vars."""
 
 
-TABLES: Mapping[str, type[Table]] = {
+class CustomerTable(Table, frozen=True, kw_only=True):
+    """A customer's own vars. A script that runs on one of the customer's routes or numbers has them, where the
+    assignment has no top-level key of the same name."""
+
+    customer: Name
+    """The customer as the switch names it."""
+    tenant: Name = OPERATOR
+    """Who may change them, where the catalog is in a database."""
+
+
+class TenantTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One whose scripts these are, and who may have none yet. The others are known by their scripts."""
+
+    tenant: Name
+    """Their name."""
+
+
+class AppTable(msgspec.Struct, frozen=True, kw_only=True):
+    """An app: scripts that belong together and have the same variables. One that only scripts name is there as well."""
+
+    id: Name
+    """What scripts call it in ``app``."""
+    name: Name | None = None
+    """What people call it. Default: its id."""
+    tenant: Name = OPERATOR
+    """Whose app it is."""
+
+
+class VariableTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable of an app, which its scripts find in ``process.env``."""
+
+    app: Name
+    """The app's id."""
+    name: VariableName
+    """At most 128 letters, digits and underscores, the first of them no digit."""
+    value: VariableValue | None = None
+    """Text. Without it an import leaves what is stored: that is how a secret is exported."""
+    protected: bool = False
+    """Where the catalog is in a database nobody reads it back."""
+    private: bool = False
+    """Scripts alone get it, and no page or template."""
+    locked: bool = False
+    """An export leaves it out, an import leaves it alone."""
+    default: bool = False
+    """An import sets it only where there is none."""
+
+
+AnyTable = Table | TenantTable | AppTable | VariableTable
+
+TABLES: Mapping[str, type[AnyTable]] = {
     "script": ScriptTable,
     "route": RouteTable,
     "did": DidTable,
     "destination": DestinationTable,
+    "customer": CustomerTable,
+    "app": AppTable,
+    "variable": VariableTable,
+    "tenant": TenantTable,
 }
 
 
+ASSIGNED: Final = frozenset({"route", "did", "destination"})
+"""Tables that are assignments."""
 _IDENTITY: Mapping[str, frozenset[str]] = {
     "script": frozenset({"file", "id"}),
     "route": frozenset({"customer", "route"}),
     "did": frozenset({"did"}),
     "destination": frozenset({"destination"}),
+    "customer": frozenset({"customer"}),
+    "app": frozenset({"id"}),
+    "variable": frozenset({"app", "name"}),
+    "tenant": frozenset({"tenant"}),
 }
 """The keys that say whom a table is for."""
 
@@ -140,7 +209,7 @@ class Complaint(NamedTuple):
     """Line and column within the text that is the key's value."""
 
 
-def read_table(name: str, table: Mapping[str, Any]) -> tuple[Table | None, list[Complaint]]:
+def read_table(name: str, table: Mapping[str, Any]) -> tuple[AnyTable | None, list[Complaint]]:
     """A table of `TABLES` as its type, None where something is wrong with it."""
     keys, required = _keys_of(TABLES[name])
     complaints: list[Complaint] = []
@@ -150,7 +219,9 @@ def read_table(name: str, table: Mapping[str, Any]) -> tuple[Table | None, list[
             complaints.append(Complaint((key,), unknown_key(key, keys)))
             continue
         try:
-            values[key] = convert_value(value, keys[key])
+            # Empty text is a value of a variable, and none of what need have none.
+            empty = value == "" and (name, key) == ("variable", "value")
+            values[key] = "" if empty else convert_value(value, keys[key])
         except ValueError as error:
             complaints.append(Complaint((key,), f"{key}: {error}"))
     complaints += [Complaint((), f"[[{name}]] needs the key {key!r}") for key in required if key not in table]
@@ -162,7 +233,7 @@ def read_table(name: str, table: Mapping[str, Any]) -> tuple[Table | None, list[
     return (None, complaints) if complaints else (TABLES[name](**values), complaints)
 
 
-def salvaged(name: str, given: Mapping[str, Any]) -> Table | None:
+def salvaged(name: str, given: Mapping[str, Any]) -> AnyTable | None:
     """What of a table with something wrong in it says whom it is for and what its failure gives; None where it is not
     sure whom it is for: a key that there is not may be meant for one that says so."""
     keys, _ = _keys_of(TABLES[name])
@@ -178,7 +249,7 @@ def salvaged(name: str, given: Mapping[str, Any]) -> Table | None:
             except ValueError:
                 if key in identity:
                     return None
-    if name != "script":
+    if name in ASSIGNED:
         values.setdefault("script", "")
     required = [declared.name for declared in msgspec.structs.fields(TABLES[name]) if declared.required]
     return TABLES[name](**values) if all(key in values for key in required) else None
@@ -204,7 +275,7 @@ def _json_variables(given: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _keys_of(shape: type[Table]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def _keys_of(shape: type[AnyTable]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """Keys with their types, and which of them are required."""
     required = tuple(declared.name for declared in msgspec.structs.fields(shape) if declared.required)
     return get_type_hints(shape, include_extras=True), required

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -73,6 +73,11 @@ class LastGood:
                 with contextlib.suppress(UnicodeDecodeError):
                     self._texts[file] = content.decode()
         return self._texts.get(file)
+
+    def with_prefix(self, prefix: str) -> Iterator[str]:
+        """What follows a prefix in the names of script files that begin with it."""
+        names = {*self._texts, *self._list.scripts}
+        return (name.removeprefix(prefix) for name in sorted(names) if name.startswith(prefix))
 
     def keep(self, document: Document | None, texts: Mapping[str, str], *, all_of_them: bool) -> None:
         """Take what is right now: a document, if it is, and texts by script file. ``all_of_them``: what is not among

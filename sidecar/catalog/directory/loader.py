@@ -1,35 +1,47 @@
-"""The catalog as files: ``assignments.toml`` and ``scripts/*.js``, read into entries and compiled as a whole."""
+"""The catalog as files: ``assignments.toml`` and ``scripts``, read into entries and compiled as a whole."""
 
 import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple, cast
 
 from sidecar.catalog.compile import Compiled, Rules, compile_catalog
 from sidecar.catalog.directory.document import Document
 from sidecar.catalog.directory.entries import ScriptTable, TablePlace
 from sidecar.catalog.directory.last_good import LastGood
-from sidecar.catalog.directory.script_files import UnusableFileError, file_digest, read_file, read_text_file, text_of
+from sidecar.catalog.directory.script_files import (
+    TEST_SUFFIXES,
+    UnusableFileError,
+    file_digest,
+    read_file,
+    read_text_file,
+    text_of,
+)
+from sidecar.catalog.directory.sibling_files import SiblingFiles
 from sidecar.catalog.entries import Assignments, Entries, Key, Place, ScriptEntry
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Broken, Loaded, ServedBy
 from sidecar.configuration.toml_source import TomlSyntaxError
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.kind import Kind
+from sidecar.language.app_files import JAVASCRIPT, TYPESCRIPT, AppFiles
 from sidecar.language.check import Confirm, check_script
-from sidecar.language.es_module import Prepared, prepare
 from sidecar.language.modules import AVAILABLE
+from sidecar.language.prepared import Prepared, prepare
 from sidecar.problem import Problem, Severity
 
 ASSIGNMENTS: Final = "assignments.toml"
 SCRIPTS: Final = "scripts"
 ASSIGNMENTS_BYTES: Final = 16_777_216
 """About 100,000 assignments."""
+
+SCRIPT_SUFFIXES: Final = (*JAVASCRIPT, TYPESCRIPT)
+"""Of files that are scripts, or parts of some."""
 
 _FileKey = tuple[Kind, str, bytes, frozenset[str]]
 """Kind, file, digest of its text, and the modules that the script may name."""
@@ -49,6 +61,10 @@ class _Checked:
     problems: tuple[Problem, ...]
     prepared: Prepared | None
     """None where one of the problems is an error."""
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """Texts of the files that it imports, by path below the folder of scripts."""
+    needs: Mapping[str, bytes | None] = field(default_factory=dict)
+    """SHA-256 of the files that were looked for, None for those that were not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +161,7 @@ class DirectoryLoader:
         scripts = _Scripts(self.catalog, document, self._checked, self._check, self.rules, last_good)
         assignments, entries = document.assignments, list(scripts.entries())
         if wrong and document.wrong:
-            assignments = Assignments((*assignments.entries, *document.wrong))
+            assignments = Assignments((*assignments.entries, *document.wrong), assignments.customers)
         if wrong:
             entries += scripts.wrong_entries()
 
@@ -193,13 +209,19 @@ class DirectoryLoader:
         ]
         return (*stood_in, *unusable, *wrong)
 
-    def _check(self, text: str, kind: Kind, file: Path, modules: frozenset[str]) -> _Checked:
+    def _check(self, text: str, kind: Kind, file: Path, modules: frozenset[str], beside: Mapping[str, str]) -> _Checked:
+        name = self._name_of(file)
+        app = _app(self.catalog, name, beside)
         # What was right at the last start is not compiled at this one: calls wait for it.
-        known = self.last_good is not None and self.last_good.script(self._name_of(file)) == text
-        confirm = None if known else self._confirm
-        problems = check_script(text, kind, str(file), confirm=confirm, modules=modules)
+        known = self.last_good is not None and self.last_good.script(name) == text
+        confirm = _unless_alone(self._confirm) if known and self._confirm is not None else self._confirm
+        problems = check_script(text, kind, str(file), confirm=confirm, modules=modules, app=app)
         has_errors = any(problem.severity is Severity.ERROR for problem in problems)
-        return _Checked(text, problems, None if has_errors else prepare(text, kind))
+        prepared = None if has_errors else prepare(text, kind, app, modules)
+        read = {path: beside[path] for path in prepared.files} if prepared is not None else dict(beside)
+        if not isinstance(beside, SiblingFiles):
+            return _Checked(text, problems, prepared, read)
+        return _Checked(text, (*beside.problems, *problems), prepared, read, dict(beside.digests))
 
     def _name_of(self, file: Path) -> str:
         """A script's file as its entry names it."""
@@ -221,6 +243,29 @@ class DirectoryLoader:
         for finding in compiled.findings:
             file, line, column = _where(self.catalog.directory, document, finding.place, finding.key)
             yield Problem(file, line, column, finding.severity, finding.told(lambda place: _words(document, place)))
+
+
+def _unless_alone(confirm: Confirm) -> Confirm:
+    """Asks the engine only about a script that has files beside it, which may be other ones than they were."""
+    return lambda prepared, kind: confirm(prepared, kind) if prepared.files else ()
+
+
+def _app(catalog: CatalogSection, name: str, beside: Mapping[str, str]) -> AppFiles:
+    """What a script may import: in a folder of scripts/ all that is in that folder, else what stands beside it."""
+    folder = PurePosixPath(name).parts[:-1]
+    return AppFiles(
+        entry=PurePosixPath(name).as_posix(),
+        texts=beside,
+        root=folder[0] if folder else "",
+        nested=bool(folder),
+        folder=str(catalog.directory / SCRIPTS),
+    )
+
+
+def _key_beside(name: str, path: str) -> str:
+    """A file that a script imports among the last good texts: each script has its own, whose other files may be of
+    another time."""
+    return f"{name}\n{path}"
 
 
 def _given_up() -> bytes:
@@ -260,7 +305,7 @@ class _Scripts:
         catalog: CatalogSection,
         document: Document,
         checked_before: dict[_FileKey, _Checked],
-        check: Callable[[str, Kind, Path, frozenset[str]], _Checked],
+        check: Callable[[str, Kind, Path, frozenset[str], Mapping[str, str]], _Checked],
         rules: Rules,
         last_good: LastGood | None,
     ) -> None:
@@ -273,7 +318,9 @@ class _Scripts:
         self._last_good = last_good
         self._contents: dict[Path, bytes] = {}
         self.right: dict[str, str] = {}
-        """Texts that are right now, by file."""
+        """Texts that are right now, by file, and by `_key_beside` those that they import."""
+        self._imported: set[str] = set()
+        """Files that a script which has an entry imports, also where something is wrong with it."""
         self.stood_in: set[str] = set()
         """Files in whose place their last good text is."""
         self.checked: dict[_FileKey, _Checked] = {}
@@ -287,7 +334,8 @@ class _Scripts:
         for one in described:
             yield self._entry(one.place, one.table, one.given)
         for name in self._files():
-            if name not in with_entry:
+            # What a script imports is a part of it, and none of its own.
+            if name not in with_entry and name not in self._imported:
                 yield self._entry(FilePlace(name), ScriptTable(file=name), frozenset())
 
     def wrong_entries(self) -> Iterator[ScriptEntry]:
@@ -298,17 +346,25 @@ class _Scripts:
     def last_good_entries(self, ids: Collection[str]) -> Iterator[ScriptEntry]:
         """Those of files that had no entry and are not there any more."""
         for one in sorted(ids):
-            table = ScriptTable(file=f"{one}.js")
-            checked = self._stand_in(table)
-            if checked is not None:
-                yield self._made(FilePlace(table.file), table, frozenset(), checked, "")
+            for suffix in SCRIPT_SUFFIXES:
+                table = ScriptTable(file=f"{one}{suffix}")
+                checked = self._stand_in(table)
+                if checked is not None:
+                    yield self._made(FilePlace(table.file), table, frozenset(), checked, "")
+                    break
 
     def _entry(self, place: Place, table: ScriptTable, given: frozenset[str]) -> ScriptEntry:
         time.sleep(0)  # lets the event loop's thread go first; a check of one script is about a millisecond
         told = len(self.problems)
         checked = self._look(place, table)
+        if checked is not None:
+            self._imported |= checked.beside.keys()
+        why = self._document.apps.wrong.get(table.app, "")
+        if why:
+            return self._made(place, table, given, None, f"its app {table.app!r}: {why}")
         if checked is not None and checked.prepared is not None:
             self.right[table.file] = checked.text
+            self.right |= {_key_beside(table.file, path): text for path, text in checked.beside.items()}
             return self._made(place, table, given, checked, "")
         # What was told of it is told all the same.
         why = next((str(one) for one in self.problems[told:] if one.severity is Severity.ERROR), "")
@@ -319,7 +375,8 @@ class _Scripts:
         text = self._last_good.script(table.file) if self._last_good is not None else None
         if text is None:
             return None
-        checked = self._check(text, table.kind, self._folder / table.file, self._rules.known_to(table.modules))
+        beside = _LastGoodBeside(self._last_good, table.file) if self._last_good is not None else {}
+        checked = self._check(text, table.kind, self._folder / table.file, self._rules.known_to(table.modules), beside)
         if checked.prepared is None:
             return None
         self.stood_in.add(table.file)
@@ -338,8 +395,9 @@ class _Scripts:
             text=checked.text if checked is not None else "",
             prepared=prepared,
             uuid=table.uuid,
+            tenant=table.tenant,
             app=table.app,
-            environment=table.environment,
+            environment=self._document.apps.environment(table.app) | table.environment,
             memory_bytes=table.memory_bytes,
             modules=table.modules,
             global_routing_priority=table.global_routing_priority,
@@ -366,6 +424,7 @@ class _Scripts:
                 self._say(place, f"file: {SCRIPTS}/{table.file} {error.problem.message}")
             return None
         self.sources[str(file)] = checked.text
+        self.sources |= {str(self._folder / path): text for path, text in checked.beside.items()}
         self.problems += checked.problems
         return checked
 
@@ -379,25 +438,55 @@ class _Scripts:
             content = self._contents[file] = read_file(file, self._catalog.directory, self._catalog.script_bytes)
         key = kind, str(file), hashlib.sha256(content).digest(), modules
         checked = self.checked.get(key) or self._checked_before.get(key)
+        beside = SiblingFiles(self._folder, self._catalog.directory, self._catalog.script_bytes)
+        if checked is not None and any(beside.digest(path) != was for path, was in checked.needs.items()):
+            checked = None
         if checked is None:
-            checked = self._check(text_of(file, content), kind, file, modules)
+            checked = self._check(text_of(file, content), kind, file, modules, beside)
         self.checked[key] = checked
         return checked
 
     def _files(self) -> list[str]:
-        """Names of the files directly in the folder that are scripts; hidden ones belong to editors."""
+        """Names of the files directly in the folder that are scripts; hidden ones belong to editors, and tests are none
+        unless an entry names them."""
         try:
             names = sorted(one.name for one in os.scandir(self._folder))
         except OSError as error:
             message = f"cannot be read: {error.strerror or error}"
             self.problems.append(Problem(str(self._folder), 0, 0, Severity.ERROR, message))
             return []
-        names = [name for name in names if name.endswith(".js") and not name.startswith(".")]
+        names = [
+            name
+            for name in names
+            if name.endswith(SCRIPT_SUFFIXES)
+            and not name.startswith(".")
+            and not name.endswith((".d.ts", *TEST_SUFFIXES))
+        ]
         for name in [name for name in names if not _is_unicode(name)]:
             names.remove(name)
             message = f"the file name {name!a} is not UTF-8"
             self.problems.append(Problem(str(self._folder), 0, 0, Severity.ERROR, message))
         return names
+
+
+class _LastGoodBeside(Mapping[str, str]):
+    """The files that a script imported when it was right last."""
+
+    def __init__(self, last_good: LastGood, name: str) -> None:
+        self._last_good = last_good
+        self._name = name
+
+    def __getitem__(self, path: str) -> str:
+        text = self._last_good.script(_key_beside(self._name, path))
+        if text is None:
+            raise KeyError(path)
+        return text
+
+    def __iter__(self) -> Iterator[str]:
+        return self._last_good.with_prefix(_key_beside(self._name, ""))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _is_unicode(name: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from sidecar.catalog.directory import entries
-from sidecar.catalog.directory.entries import TABLES, Table
+from sidecar.catalog.directory.entries import TABLES, AnyTable
 from sidecar.configuration.text import meanings
 
 PREAMBLE: Final = """\
@@ -51,7 +51,7 @@ def reference() -> str:
     return "".join(parts).rstrip() + "\n"
 
 
-def _keys(table: type[Table]) -> Iterator[tuple[str, bool, str]]:
+def _keys(table: type[AnyTable]) -> Iterator[tuple[str, bool, str]]:
     """Each key, whether it is needed, and its meaning: what says which calls first."""
     fields = sorted(msgspec.structs.fields(table), key=lambda field: (not field.required, field.name == "vars"))
     texts = meanings(entries)
@@ -60,7 +60,7 @@ def _keys(table: type[Table]) -> Iterator[tuple[str, bool, str]]:
         yield field.encode_name, field.required, _as_markdown(text)
 
 
-def _meaning(table: type[Table]) -> str:
+def _meaning(table: type[AnyTable]) -> str:
     return _as_markdown(meanings(entries)[table.__name__, ""])
 
 

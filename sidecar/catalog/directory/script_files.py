@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import Final
 
 from sidecar.problem import Problem, Severity
+
+TEST_SUFFIXES: Final = (".test.js", ".test.mjs", ".test.ts")
+"""Of files that stand beside scripts and are none: tests, which ``scriptforge test`` runs."""
 
 
 class UnusableFileError(Exception):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader
 from sidecar.catalog.source import Loaded
+from sidecar.language.app_files import SUFFIXES
 
 Fingerprint = frozenset[tuple[str, int, int, int, int]]
 """Path, inode, size, mtime and ctime in nanoseconds of every file that matters."""
@@ -18,7 +19,7 @@ def look(directory: Path) -> Fingerprint:
     _add(found, directory / ASSIGNMENTS)
     for folder, _, names in os.walk(directory / SCRIPTS):
         for name in names:
-            if name.endswith(".js"):
+            if name.endswith(SUFFIXES):
                 _add(found, Path(folder, name))
     return frozenset(found)
 
@@ -71,3 +72,6 @@ class DirectorySource:
             await asyncio.sleep(catalog.watch_seconds)
             if self._settling.seen(await asyncio.to_thread(look, catalog.directory)):
                 return
+
+    def close(self) -> None:
+        """Do nothing: no file is held open."""

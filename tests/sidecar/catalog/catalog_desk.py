@@ -5,7 +5,7 @@ from pathlib import Path
 from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Loaded
-from sidecar.catalog.version import encoded_assignments, version_of
+from sidecar.catalog.version import DIGESTS, assignment_digest, version_of, voice_digest
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 
 MAIN = "function main(data) { return data }\n"
@@ -41,6 +41,8 @@ ROUTE = "[[route]]\ncustomer = 'acme'\nscript = 'a'\n"
 
 
 def version_made_anew(snapshot: Snapshot) -> str:
-    """The version of all that is in a snapshot: of one that was made of another it has to be the same."""
-    blocks = encoded_assignments(snapshot.routes, snapshot.dids, snapshot.destinations)
-    return version_of(snapshot.scripts.values(), blocks, snapshot.first, snapshot.last)
+    """A snapshot's version from all that is in it."""
+    digest = sum(assignment_digest(("route", *key), one) for key, one in snapshot.routes.items())
+    digest += sum(assignment_digest(("did", did), one) for did, one in snapshot.dids.items())
+    digest += sum(voice_digest(dialled, one) for dialled, one in snapshot.destinations.items())
+    return version_of(snapshot.scripts.values(), digest % DIGESTS, snapshot.first, snapshot.last)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from sandbox.program import Form
 from sidecar.catalog.compile import Compiled, Rules, compile_catalog, make_script
 from sidecar.catalog.entries import (
     AssignmentEntry,
@@ -20,7 +21,7 @@ from sidecar.catalog.entries import (
 from sidecar.catalog.model import GlobalPriority, Snapshot
 from sidecar.configuration.tree import DecisionSection
 from sidecar.kind import Kind
-from sidecar.language.es_module import Prepared, prepare
+from sidecar.language.prepared import Prepared, prepare
 from sidecar.sip_answer import SipAnswer
 from tests.sidecar.catalog.catalog_desk import version_made_anew
 
@@ -82,8 +83,8 @@ def test_entries_become_what_the_call_path_reads() -> None:
     snapshot = found.snapshot
     assert snapshot is not None
     a, ivr = snapshot.scripts["a"], snapshot.scripts["ivr"]
-    assert (a.runnable, a.entries, a.modules) == (MAIN, ("main",), frozenset({"cxKV"}))
-    assert ivr.runnable == "       const main = async () => 1\n       function free() {}"
+    assert (a.prepared.text, a.entries, a.modules) == (MAIN, ("main",), frozenset({"cxKV"}))
+    assert (ivr.prepared.text, ivr.prepared.form) == (ivr.text, Form.MODULE)
     assert (ivr.entries, ivr.modules) == (("main", "free"), None)
     uk = snapshot.routes["acme", "uk"]
     assert (uk.script_id, uk.timeout_ms, uk.variables) == ("a", 2_000, {"x": 1})
@@ -258,7 +259,7 @@ def test_a_catalog_of_any_size_has_the_version_of_its_order_of_keys() -> None:
 def test_a_script_made_by_hand_is_that_of_a_catalog() -> None:
     text = "export default () => 1"
     made = make_script(id="a", name="a.js", kind=Kind.APP, text=text)
-    assert (made.text, made.runnable, made.entries) == (text, "    var main = () => 1;", ("main",))
+    assert (made.text, made.prepared, made.entries) == (text, prepare(text, Kind.APP), ("main",))
     assert len(made.version) == 12
     granted = make_script(id="a", name="a.js", kind=Kind.APP, text=text, modules=frozenset())
     assert granted.version != made.version

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from sidecar.kind import RULES, Kind, KindRules
 from sidecar.language.check import PROBLEMS, check_script
+from sidecar.language.prepared import Prepared
 from sidecar.problem import Problem, Severity
 from sidecar.report import report, report_json, summary
 
 SYNC = "in a Script, which runs synchronously; make it an App"
 NO_MODULES = "in a Script, which has no modules"
 STARTS = "; a Script starts in `function main(data)`"
-NO_APP_MODULES = "in an App: not available"
 NO_SUCH = "available: cxC5Server"
 
 
@@ -150,7 +150,7 @@ def test_scripts_that_are_wrong(text: str, expected: list[str]) -> None:
         ("import a from 'a'; function main() {}", [f"1:15 there is no module 'a': {NO_SUCH}"]),
         (
             "module.export = {search: async function () {}}",
-            [f"1:1 `module.export` {NO_APP_MODULES}; an App starts in `function main(data)`"],
+            ["1:1 no `main`, which calls need: only `search` can be called, by name"],
         ),
         ("", ["1:1 no entry point: an App starts in `function main(data)`"]),
     ],
@@ -189,9 +189,9 @@ def test_a_module_that_a_host_has_is_known() -> None:
 def test_the_engine_is_asked_last_and_only_about_what_is_right_so_far() -> None:
     asked: list[str] = []
 
-    def confirm(text: str, kind: Kind) -> Iterable[tuple[int, int, str]]:
-        asked.append(text)
-        return [(2, 3, "redeclared")]
+    def confirm(prepared: Prepared, kind: Kind) -> Iterable[tuple[str, tuple[int, int, str]]]:
+        asked.append(prepared.text)
+        return [("", (2, 3, "redeclared"))]
 
     text = "function main() {}"
     (problem,) = check_script(text, Kind.SCRIPT, "x.js", confirm=confirm)

@@ -195,6 +195,7 @@ def test_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == types.text("scriptforge.d.ts")
     assert main(["types", "--write", str(tmp_path)]) == 0
     assert (tmp_path / "scriptforge.d.ts").read_text() == types.text("scriptforge.d.ts")
+    assert (tmp_path / "scriptforge-test.d.ts").read_text() == types.text("scriptforge-test.d.ts")
     settings = tmp_path / "jsconfig.json"
     assert json.loads(settings.read_text())["compilerOptions"]["checkJs"] is True
     settings.write_text("{}")

@@ -2,9 +2,10 @@
 
 import pytest
 
-from sandbox.outcome import Completion, Interruption, Location, Stage, TimedOut, TimeLimit
-from sandbox.program import Program
-from sidecar.runs.failure import Failure, failure_of
+from sandbox.outcome import Completion, Interruption, Location, Stage, Threw, TimedOut, TimeLimit
+from sandbox.program import Form, Program, SourceFile
+from sidecar.header_rules import RuleViolation
+from sidecar.runs.failure import Failure, failure_of, rule_broken
 from sidecar.runs.outcomes import OutcomeName
 
 TEXT = """function main(data) {
@@ -65,3 +66,47 @@ def test_a_time_out_says_what_the_run_was_at(
 ) -> None:
     completion = Completion(TimedOut(limit), interruption=interruption)
     assert failure_of(completion, PROGRAM) == Failure(OutcomeName.TIMED_OUT, message, location)
+
+
+LIB = SourceFile(
+    text="\nexport const f = (data) => {\n  for (;;) data.x;\n}\nexport const g = (a) => a.b.c\nlet x = 'X-Wrong'",
+    form=Form.MODULE,
+)
+SEVERAL = Program(
+    key="2",
+    name="a.js",
+    suspends=True,
+    text="import { f } from './lib'\nimport { none } from 'kv'\nexport const main = f",
+    adapter="",
+    form=Form.MODULE,
+    files={"lib.js": LIB},
+)
+
+
+def test_what_goes_wrong_in_another_file_is_told_in_that_one() -> None:
+    place = Location(5, 25, "lib.js")
+    threw = Threw("a.js", "TypeError", "cannot read property 'c' of undefined", place, ("g (lib.js:5:25)",))
+    failed = failure_of(Completion(threw), SEVERAL)
+    assert failed.message == "TypeError: cannot read property 'c' of undefined: a.b is undefined"
+    assert failed.location.startswith("lib.js:5:")
+    interruption = Interruption(Stage.RUNNING, 2.0, "f", Location(3, 12, "lib.js"))
+    failed = failure_of(Completion(TimedOut(TimeLimit.CPU), interruption=interruption), SEVERAL)
+    assert failed.location == "lib.js:3:3"
+    assert rule_broken(RuleViolation("no", "X-Wrong"), SEVERAL).location == "lib.js:6:9"
+    assert rule_broken(RuleViolation("no", "X-Other"), SEVERAL).location == "a.js"
+
+
+@pytest.mark.parametrize(
+    "message", ["Could not find export 'none' in module 'kv'", "import 'kv': there is no such module"]
+)
+def test_an_import_that_fails_before_anything_is_evaluated_has_its_place(message: str) -> None:
+    failed = failure_of(Completion(Threw("a.js", "SyntaxError", message, None)), SEVERAL)
+    assert failed == Failure(OutcomeName.SCRIPT_ERROR, f"SyntaxError: {message}", "a.js:2:22")
+
+
+def test_a_name_that_authors_know_from_elsewhere_is_told_what_to_use() -> None:
+    program = Program(key="3", name="a.js", suspends=False, text="function main() { fetch('x') }", adapter="")
+    threw = Threw("a.js", "ReferenceError", "fetch is not defined", Location(1, 19), ("main (a.js:1:19)",))
+    assert failure_of(Completion(threw), program).message == (
+        "ReferenceError: fetch is not defined: a script has no network of its own: ask a module that its host has"
+    )

@@ -1,0 +1,160 @@
+"""A whole catalog as neither a directory nor a database has it, and how two of them differ."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from sidecar.catalog.database.assignments import columns_of
+from sidecar.catalog.database.rows import json_text
+from sidecar.catalog.directory.entries import (
+    AppTable,
+    CustomerTable,
+    DestinationTable,
+    DidTable,
+    RouteTable,
+    ScriptTable,
+    VariableTable,
+)
+
+AssignmentTable = RouteTable | DidTable | DestinationTable
+
+
+class Calls(NamedTuple):
+    """What an assignment is for. No two are for the same."""
+
+    kind: str
+    subject: str
+    route: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}" + (f" {self.route}" if self.route else "")
+
+
+class TextOf(NamedTuple):
+    """A script: its table with all that it says by default written out, and its text."""
+
+    table: ScriptTable
+    text: str
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of a catalog by what it is called."""
+
+    tenants: frozenset[str]
+    apps: Mapping[str, AppTable]
+    variables: Mapping[tuple[str, str], VariableTable]
+    """By app and name. One without a value is not told here."""
+    customers: Mapping[str, CustomerTable]
+    scripts: Mapping[str, TextOf]
+    """In the order in which those run that run on every call."""
+    assignments: Mapping[Calls, AssignmentTable]
+
+
+class Difference(NamedTuple):
+    """One thing that one catalog has and another has not, or not so."""
+
+    what: str
+    """``tenant``, ``app``, ``variable``, ``customer``, ``script``, ``assignment`` or ``order``."""
+    key: Any
+    words: str
+    """What it is called, and what of it differs. Nothing secret."""
+    sign: str
+    """``+`` for something new, ``~`` for a change, ``-`` for what is gone."""
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.what} {self.words}"
+
+
+def calls_of(table: AssignmentTable) -> Calls:
+    """What calls an assignment is for."""
+    values = columns_of(table)
+    return Calls(values["type"], values["subject"], values["route"])
+
+
+def differences(now: Content, wanted: Content) -> Iterator[Difference]:
+    """What makes the one into the other. Locked variables that are there stay, and so do those that only have a default
+    where there is one."""
+    for name in sorted(wanted.tenants - now.tenants):
+        yield Difference("tenant", name, repr(name), "+")
+    yield from _tables("app", now.apps, wanted.apps)
+    yield from _variables(now.variables, wanted.variables)
+    yield from _tables("customer", now.customers, wanted.customers)
+    yield from _scripts(now.scripts, wanted.scripts)
+    yield from _tables("assignment", now.assignments, wanted.assignments)
+    if _everywhere(now, wanted.scripts) != _everywhere(wanted, now.scripts):
+        yield Difference("order", None, "of the scripts that run on every call", "~")
+    # What needs another goes before it. An app with a locked variable stays with it.
+    locked = {app for (app, _), variable in now.variables.items() if variable.locked}
+    for what in ("assignments", "scripts", "variables", "customers", "apps"):
+        gone = [key for key in getattr(now, what) if key not in getattr(wanted, what)]
+        for key in gone:
+            if (what == "variables" and now.variables[key].locked) or (what == "apps" and key in locked):
+                continue
+            yield Difference(what.removesuffix("s"), key, _name(key), "-")
+
+
+def everywhere(scripts: Mapping[str, TextOf]) -> list[str]:
+    """Ids of the scripts that run on every call, in their order."""
+    return [key for key, one in scripts.items() if one.table.global_routing_priority != "disabled"]
+
+
+def _everywhere(of: Content, others: Mapping[str, TextOf]) -> list[str]:
+    both = everywhere(of.scripts)
+    return [key for key in both if key in others and others[key].table.global_routing_priority != "disabled"]
+
+
+def _tables(what: str, now: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> Iterator[Difference]:
+    for key, table in wanted.items():
+        former = now.get(key)
+        if former is None:
+            yield Difference(what, key, _name(key), "+")
+        else:
+            changed = list(_changed(former, table))
+            if changed:
+                yield Difference(what, key, f"{_name(key)}: {', '.join(changed)}", "~")
+
+
+def _scripts(now: Mapping[str, TextOf], wanted: Mapping[str, TextOf]) -> Iterator[Difference]:
+    for key, one in wanted.items():
+        former = now.get(key)
+        if former is None:
+            yield Difference("script", key, repr(key), "+")
+            continue
+        changed = [*(["text"] if former.text != one.text else []), *_changed(former.table, one.table)]
+        if changed:
+            yield Difference("script", key, f"{key!r}: {', '.join(changed)}", "~")
+
+
+def _variables(
+    now: Mapping[tuple[str, str], VariableTable], wanted: Mapping[tuple[str, str], VariableTable]
+) -> Iterator[Difference]:
+    for key, table in wanted.items():
+        former = now.get(key)
+        if former is not None and (former.locked or table.default):
+            continue
+        words = " ".join(key)
+        if former is None:
+            yield Difference("variable", key, words + (", which has no value yet" if table.value is None else ""), "+")
+            continue
+        if table.value is None:
+            table = msgspec.structs.replace(table, value=former.value)  # noqa: PLW2901 - what is stored stays
+        names = [name for name in table.__struct_fields__ if getattr(former, name) != getattr(table, name)]
+        if names:
+            yield Difference("variable", key, f"{words}: {', '.join(names)}", "~")
+
+
+def _changed(one: msgspec.Struct, other: msgspec.Struct) -> Iterable[str]:
+    for name in one.__struct_fields__:
+        before, after = getattr(one, name), getattr(other, name)
+        if name in ("vars", "environment", "modules"):
+            if json_text(before) != json_text(after):
+                yield name
+        elif before != after:
+            yield name if len(f"{before}{after}") > 80 else f"{name} {before} -> {after}"
+
+
+def _name(key: Any) -> str:
+    if isinstance(key, Calls):
+        return str(key)
+    return " ".join(key) if isinstance(key, tuple) else repr(key)

@@ -1,0 +1,227 @@
+"""A catalog directory as a whole: read into a content, and written from one."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import msgspec
+
+from sidecar.catalog.compile import SCRIPT_NAMESPACE, Rules
+from sidecar.catalog.database.errors import ScriptRefused, WrongValues
+from sidecar.catalog.database.values import require_storable
+from sidecar.catalog.directory.document import Document
+from sidecar.catalog.directory.entries import (
+    AppTable,
+    CustomerTable,
+    DestinationTable,
+    DidTable,
+    RouteTable,
+    ScriptTable,
+)
+from sidecar.catalog.directory.loader import ASSIGNMENTS, ASSIGNMENTS_BYTES, SCRIPTS, DirectoryLoader
+from sidecar.catalog.directory.script_files import UnusableFileError, read_file, read_text_file
+from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, DidEntry, RouteEntry
+from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, TextOf, calls_of
+from sidecar.catalog.exchange.toml import table_text, toml_text
+from sidecar.catalog.model import OPERATOR
+from sidecar.configuration.tree import CatalogSection
+from sidecar.errors import SidecarError
+from sidecar.language.check import Confirm
+from sidecar.problem import Severity
+
+NAME_BYTES: Final = 200
+"""Of one name of a path: a file system has 255."""
+
+
+class DirectoryNotWritten(SidecarError):
+    """A directory could not be written. What was there is there still, or can be told from what was to be written."""
+
+
+def read_directory(
+    catalog: CatalogSection,
+    rules: Rules,
+    engine: Callable[[], AbstractContextManager[Confirm | None]] = contextlib.nullcontext,
+) -> Content:
+    """What is in a catalog directory. Raises ScriptRefused with all problems where something in it is wrong,
+    WrongValues for what no database can hold."""
+    loaded = DirectoryLoader(catalog, rules.defaults, modules=rules.modules, engine=engine).load()
+    if loaded.snapshot is None:
+        raise ScriptRefused([one for one in loaded.problems if one.severity is Severity.ERROR])
+    try:
+        return _content(catalog)
+    except UnusableFileError as error:  # it has changed since it was loaded
+        raise ScriptRefused([error.problem]) from None
+
+
+def _content(catalog: CatalogSection) -> Content:
+    directory = catalog.directory
+    file = directory / ASSIGNMENTS
+    document = Document(str(file), read_file(file, directory, ASSIGNMENTS_BYTES))
+    described = [one.table for one in document.scripts]
+    files = {one.file for one in described}
+    folder = directory / SCRIPTS
+    names = sorted(one.name for one in os.scandir(folder) if one.name.endswith(".js") and not one.name.startswith("."))
+    tables = [*described, *(ScriptTable(file=name) for name in names if name not in files)]
+    scripts = {}
+    for table in map(written_out, tables):
+        assert table.id is not None  # noqa: S101 - written out
+        require_storable(table)
+        scripts[table.id] = TextOf(table, read_text_file(folder / table.file, directory, catalog.script_bytes))
+    apps = {table.id: msgspec.structs.replace(table, name=table.name or table.id) for _, table in document.apps.tables}
+    for app, tenant in document.apps.owners(tables).items():
+        apps.setdefault(app, AppTable(id=app, name=app, tenant=tenant))
+    customers = {
+        name: CustomerTable(customer=name, tenant=document.owners[name], vars=dict(one.vars))
+        for name, one in document.customers.items()
+    }
+    assignments: dict[Calls, AssignmentTable] = {}
+    for entry in document.assignments.entries:
+        assigned = _table(entry)
+        require_storable(assigned)
+        assignments[calls_of(assigned)] = assigned
+    tenants = {table.tenant for _, table in document.apps.tenants}
+    tenants |= {OPERATOR, *(one.tenant for one in apps.values()), *(one.tenant for one in customers.values())}
+    return Content(
+        tenants=frozenset(tenants | {one.table.tenant for one in scripts.values()}),
+        apps=apps,
+        variables={(table.app, table.name): table for _, table in document.apps.variables},
+        customers=customers,
+        scripts=scripts,
+        assignments=assignments,
+    )
+
+
+def written_out(table: ScriptTable) -> ScriptTable:
+    """A script's table with what it says by default."""
+    script_id = table.id or PurePosixPath(table.file).stem
+    made = str(uuid.UUID(table.uuid)) if table.uuid else str(uuid.uuid5(SCRIPT_NAMESPACE, script_id))
+    return msgspec.structs.replace(table, id=script_id, name=table.name or table.file, uuid=made)
+
+
+def _table(entry: AssignmentEntry) -> AssignmentTable:
+    common: dict[str, Any] = {"script": entry.script, "vars": dict(entry.vars)}
+    if isinstance(entry, DestinationEntry):
+        return DestinationTable(destination=entry.destination, customer=entry.customer, **common)
+    decision: dict[str, Any] = {name: getattr(entry, name) for name in ("timeout_ms", "timeout_action", "error_action")}
+    if isinstance(entry, DidEntry):
+        return DidTable(did=entry.did, customer=entry.customer, **common, **decision)
+    assert isinstance(entry, RouteEntry)  # noqa: S101 - there is no other
+    return RouteTable(customer=entry.customer, route=entry.route, **common, **decision)
+
+
+# ---- writing ----
+
+
+def directory_files(content: Content) -> Mapping[str, str]:
+    """The files of a catalog directory, by their paths within it. Raises WrongValues for what no file could hold."""
+    files = file_names(content.scripts)
+    texts = {f"{SCRIPTS}/{files[key]}": one.text for key, one in content.scripts.items()}
+    try:
+        document = "\n".join(_tables(content, files))
+        for text in (document, *texts.values(), *texts):
+            text.encode()
+    except (TypeError, UnicodeEncodeError) as error:
+        raise WrongValues([f"cannot be written: {error}"]) from None
+    return {ASSIGNMENTS: document, **texts}
+
+
+def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
+    """A path below ``scripts/`` for each script: its own where that is one and nobody else has it."""
+    taken: set[str] = set()
+    folders: set[str] = set()
+    names: dict[str, str] = {}
+    for key, one in scripts.items():
+        path = next(
+            path for path in _candidates(key, one.table) if path not in taken and not _within(path, taken, folders)
+        )
+        names[key] = path
+        taken.add(path)
+        folders |= {str(parent) for parent in PurePosixPath(path).parents}
+    return names
+
+
+def write_directory(directory: Path, content: Content, replaced: Iterable[str] = ()) -> None:
+    """Make a directory what the content says. ``replaced``: scripts of before, by their paths below ``scripts/``, of
+    which those go that are not among the new ones. Raises DirectoryNotWritten, WrongValues.
+
+    ``assignments.toml`` comes last: until then a daemon that watches goes on with the one of before.
+    """
+    files = directory_files(content)
+    try:
+        for name, text in sorted(files.items(), key=lambda one: one[0] == ASSIGNMENTS):
+            _write(directory / name, text)
+        for name in replaced:
+            if f"{SCRIPTS}/{name}" not in files:
+                (directory / SCRIPTS / name).unlink(missing_ok=True)
+        (directory / SCRIPTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DirectoryNotWritten(f"{error.filename or directory}: {error.strerror or error}") from error
+
+
+def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
+    yield "# Written by scriptforge export.\n"
+    owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
+    owned |= {one.table.tenant for one in content.scripts.values()}
+    for name in sorted(content.tenants - owned - {OPERATOR}):
+        yield f"[[tenant]]\ntenant = {toml_text(name)}\n"
+    for app in content.apps.values():
+        yield table_text("app", app, ["name"] if app.name == app.id else [])
+    for variable in content.variables.values():
+        yield table_text("variable", variable)
+    for customer in content.customers.values():
+        yield table_text("customer", customer)
+    for key, one in content.scripts.items():
+        table = msgspec.structs.replace(one.table, file=files[key])
+        defaults = written_out(ScriptTable(file=files[key]))
+        left_out = [name for name in ("id", "name") if getattr(table, name) == getattr(defaults, name)]
+        if table.uuid == str(uuid.uuid5(SCRIPT_NAMESPACE, key)):
+            left_out.append("uuid")
+        yield table_text("script", table, left_out)
+    for calls, assigned in content.assignments.items():
+        yield table_text(calls.kind, assigned)
+
+
+def _candidates(key: str, table: ScriptTable) -> Iterator[str]:
+    if _is_path(table.file):
+        yield table.file
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in key).lstrip(".") or "script"
+    plain = plain.encode()[: NAME_BYTES - 40].decode(errors="ignore")
+    yield f"{plain}.js"
+    yield f"{plain}-{uuid.uuid5(SCRIPT_NAMESPACE, key)}.js"
+
+
+def _is_path(text: str) -> bool:
+    parts = text.split("/")
+    if "\x00" in text or any(part.endswith(".js") for part in parts[:-1]):
+        return False  # a folder of that name would be taken for a script
+    return all(part not in ("", ".", "..") and len(part.encode("utf-8", "replace")) <= NAME_BYTES for part in parts)
+
+
+def _within(path: str, taken: set[str], folders: set[str]) -> bool:
+    """Whether it would be a folder where a file is, or the other way round."""
+    return path in folders or any(str(parent) in taken for parent in PurePosixPath(path).parents)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if file.read_bytes() == text.encode():
+            return
+    descriptor, draft = tempfile.mkstemp(prefix=".", suffix=".new", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(descriptor)
+        if file.exists():
+            shutil.copymode(file, draft)
+        Path(draft).replace(file)
+    except OSError:
+        Path(draft).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,67 @@
+"""A file of tests as the sandbox runs it."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from sandbox.program import Program
+from sidecar.catalog.directory.sibling_files import files_beside
+from sidecar.cli.testing.faked_modules import source
+from sidecar.cli.testing.found_files import FILE_BYTES, TestFile
+from sidecar.cli.testing.results import Shortcoming
+from sidecar.kind import MAIN, Kind
+from sidecar.language.file_graph import file_graph
+from sidecar.language.prepared import prepared
+from sidecar.language.syntax_tree import CheckTimeoutError
+
+READ_SECONDS: Final = 10.0
+MEMORY_BYTES: Final = 100_000_000
+
+
+def program_of(file: TestFile, text: str) -> Program | Sequence[Shortcoming]:
+    """The program of a file and what it imports, or what is wrong with them.
+
+    It has no entry: its tests are begun by suite.js once it has been evaluated.
+    """
+    app, siblings = files_beside(file.path, FILE_BYTES)
+    try:
+        graph = file_graph(text, Kind.APP, app, (), time.monotonic() + READ_SECONDS)
+    except CheckTimeoutError:
+        return [Shortcoming(message=f"is too complex: reading it took longer than {READ_SECONDS:g} s")]
+    wrong = [
+        Shortcoming(
+            message=message.removesuffix(": available: "),
+            file="" if one is graph.entry else file.shows(file.path.parent / one.path),
+            line=line,
+            column=column,
+        )
+        for one in graph.files.values()
+        for line, column, message in one.faults
+    ]
+    wrong += [Shortcoming(message=one.message, file=one.file) for one in siblings.problems]
+    if wrong:
+        return wrong
+    made = prepared(graph)
+    runs = msgspec.json.encode([made.text, {path: one.text for path, one in made.files.items()}])
+    return Program(
+        key=f"{file.path}@{hashlib.sha256(runs).hexdigest()}",
+        name=file.path.name,
+        suspends=True,
+        text=made.text,
+        form=made.form,
+        links=made.links,
+        exports=made.exports,
+        files=made.files,
+        entries=(MAIN,),
+        adapter=adapter(),
+        memory_bytes=MEMORY_BYTES,
+        shared_memory=False,
+    )
+
+
+def adapter() -> str:
+    """What a test finds around itself, for the sandbox to evaluate."""
+    return "\n".join(("(granted) => {", '"use strict";', *map(source, ("expect", "memory", "fakes", "suite")), "}"))

@@ -1,0 +1,1 @@
+"""What is kept in SQL: the engine, the tables, and how they change from release to release."""

@@ -1,0 +1,216 @@
+"""The tables as this release works with them. What changes here needs a migration: `scriptforge db check` compares.
+
+Times are microseconds since 1970 in UTC; ``vars`` and whatever else has parts is JSON text, kept as it was given.
+"""
+
+from typing import Any
+
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint
+
+from sidecar.storage.types import Exact, LongText, Number
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+NAME = 256
+"""Characters of a name or an id."""
+
+
+def _table(name: str, *columns: Column[Any] | UniqueConstraint) -> Table:
+    return Table(name, metadata, *columns, mysql_engine="InnoDB", mysql_charset="utf8mb4")
+
+
+schema_state = _table(
+    "schema_state",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    # The oldest release's schema that still works on it.
+    Column("serves_from", Integer, nullable=False),
+)
+
+# One row. Who changes the catalog locks it first, so that revisions are committed in their order.
+revision = _table(
+    "revision",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Number, nullable=False),
+    # Changes after this revision are all in the table of changes; who knows an older one reads everything.
+    Column("complete_from", Number, nullable=False),
+)
+
+# What each revision changed, for processes that follow.
+changes = _table(
+    "changes",
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("revision", Number, nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("key", Exact(NAME), nullable=False),
+)
+
+tenants = _table(
+    "tenants",
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("name", Exact(NAME), nullable=False, unique=True),
+    Column("created", Number, nullable=False),
+)
+
+# Customers as the switch names them, and the vars that come before those of their routes and numbers.
+customers = _table(
+    "customers",
+    Column("name", Exact(NAME), primary_key=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("vars", LongText, nullable=False),
+)
+
+apps = _table(
+    "apps",
+    Column("id", Exact(NAME), primary_key=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("name", Exact(NAME), nullable=False),
+    Column("created", Number, nullable=False),
+)
+
+variables = _table(
+    "variables",
+    Column("app_id", Exact(NAME), ForeignKey("apps.id"), primary_key=True),
+    Column("name", Exact(128), primary_key=True),
+    Column("value", LongText, nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("private", Boolean, nullable=False),
+    Column("locked", Boolean, nullable=False),
+    Column("by_default", Boolean, nullable=False),
+    Column("changed", Number, nullable=False),
+)
+
+scripts = _table(
+    "scripts",
+    Column("id", Exact(NAME), primary_key=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("app_id", Exact(NAME), ForeignKey("apps.id"), nullable=True, index=True),
+    Column("name", Exact(NAME), nullable=False),
+    # Its path in the directory form; null for one made of its id.
+    Column("file", Exact(NAME), nullable=True),
+    Column("uuid", String(36), nullable=False, unique=True),
+    # The one of its versions that runs.
+    Column("version", Integer, nullable=False),
+    Column("environment", LongText, nullable=False),
+    Column("memory_bytes", Number, nullable=True),
+    Column("modules", LongText, nullable=True),
+    Column("global_routing_priority", String(16), nullable=False),
+    Column("timeout_ms", Integer, nullable=True),
+    Column("timeout_action", Exact(NAME), nullable=True),
+    Column("error_action", Exact(NAME), nullable=True),
+    Column("vars", LongText, nullable=False),
+    # Scripts that run on every call do so in this order.
+    Column("position", Number, nullable=False),
+)
+
+versions = _table(
+    "versions",
+    Column("script_id", Exact(NAME), ForeignKey("scripts.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    # SHA-256 of the text as UTF-8.
+    Column("hash", String(64), nullable=False),
+    Column("who", Exact(NAME), nullable=False),
+    Column("at", Number, nullable=False),
+    Column("note", LongText, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("text", LongText, nullable=False),
+    # What the text was made into when it was saved, with the form that this has.
+    Column("prepared", LongText, nullable=False),
+)
+
+assignments = _table(
+    "assignments",
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False, index=True),
+    # route, did or destination.
+    Column("type", String(16), nullable=False),
+    # The customer of a route; the number of the others, without what does not tell numbers apart.
+    Column("subject", Exact(NAME), nullable=False),
+    # Empty for every route of the customer, and for what is no route.
+    Column("route", Exact(NAME), nullable=False),
+    # The number as it was written.
+    Column("written", Exact(NAME), nullable=False),
+    # Whose vars come first, and for a destination whose sounds it has. Empty for nobody.
+    Column("customer", Exact(NAME), nullable=False, index=True),
+    Column("script_id", Exact(NAME), ForeignKey("scripts.id"), nullable=False, index=True),
+    Column("timeout_ms", Integer, nullable=True),
+    Column("timeout_action", Exact(NAME), nullable=True),
+    Column("error_action", Exact(NAME), nullable=True),
+    Column("vars", LongText, nullable=False),
+    UniqueConstraint("type", "subject", "route"),
+)
+
+# A tenant's databases of rows, as scripts have them.
+row_databases = _table(
+    "row_databases",
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False),
+    Column("name", Exact(NAME), nullable=False),
+    Column("customer", Exact(NAME), nullable=False),
+    Column("columns", LongText, nullable=False),
+    Column("created", Number, nullable=False),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+row_values = _table(
+    "row_values",
+    Column("database_id", Number, ForeignKey("row_databases.id"), primary_key=True),
+    Column("row_key", Exact(512), primary_key=True),
+    Column("value", LongText, nullable=False),
+)
+
+tokens = _table(
+    "tokens",
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("name", Exact(NAME), nullable=False),
+    # SHA-256 of the token, which itself is nowhere.
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", String(64), nullable=False),
+    Column("made_by", Exact(NAME), nullable=False),
+    Column("created", Number, nullable=False),
+    Column("expires", Number, nullable=True),
+    Column("last_used", Number, nullable=True),
+    Column("revoked", Number, nullable=True),
+)
+
+# Who changed what. Each entry's hash is over the entry and the hash before it.
+audit = _table(
+    "audit",
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("at", Number, nullable=False),
+    Column("who", Exact(NAME), nullable=False),
+    Column("source", Exact(NAME), nullable=False),
+    Column("tenant", Exact(NAME), nullable=False, index=True),
+    Column("action", Exact(NAME), nullable=False),
+    Column("object", Exact(1024), nullable=False),
+    Column("before", LongText, nullable=True),
+    Column("after", LongText, nullable=True),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+audit_head = _table(
+    "audit_head",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Number, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+usage = _table(
+    "usage_by_minute",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    # Empty for scripts without an app.
+    Column("app_id", Exact(NAME), primary_key=True),
+    # Since 1970.
+    Column("minute", Number, primary_key=True, autoincrement=False),
+    Column("runs", Number, nullable=False),
+    Column("cpu_us", Number, nullable=False),
+    Column("host_calls", Number, nullable=False),
+    Column("bytes", Number, nullable=False),
+)

@@ -1,0 +1,160 @@
+"""Real database servers, each a process of its own on loopback over a temporary folder."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
+
+from tests.acceptance.processes import INSTALL, Program, free_port, require_program
+
+HOST = "127.0.0.1"
+START_SECONDS = 60.0
+_numbers = count(1)
+
+
+def unprivileged() -> list[str]:
+    """What a command is begun with where servers refuse to run as root."""
+    if os.geteuid() != 0:
+        return []
+    return [require_program("setpriv"), "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
+
+
+def own_folder(name: str) -> Path:
+    """A folder of whoever runs the server, below no folder of root's."""
+    folder = Path(tempfile.mkdtemp(prefix=f"scriptforge-{name}-"))
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return folder
+
+
+class Server:
+    """A server that runs, and databases in it."""
+
+    def __init__(
+        self, name: str, prepare: Callable[[Path], None], command: Callable[[Path, int], Sequence[str]]
+    ) -> None:
+        self.folder = own_folder(name)
+        self.port = free_port(HOST, socket.SOCK_STREAM)
+        prepare(self.folder / "data")
+        self._command = [*unprivileged(), *command(self.folder / "data", self.port)]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the port that it had before."""
+        self.program = Program(self._command, Path(tempfile.gettempdir(), f"{self.folder.name}.log"), Path("/"))
+        self.program.wait_for("ready (to accept|for) connections", seconds=START_SECONDS)
+        # It outlives the test that it was started for; that nothing does is asked after each of them.
+        Program.running.remove(self.program)
+
+    def stop(self) -> None:
+        """End it; its data stays."""
+        Program.running.append(self.program)
+        self.program.stop()
+
+    def close(self) -> None:
+        """End it, and remove everything."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        Path(tempfile.gettempdir(), f"{self.folder.name}.log").unlink(missing_ok=True)
+
+
+class Servers:
+    """Those that a test run has started."""
+
+    running: ClassVar[dict[str, Server]] = {}
+
+    @classmethod
+    def get(cls, name: str) -> Server:
+        """The server, started for its first test."""
+        if name not in cls.running:
+            cls.running[name] = {"postgresql": postgresql, "mysql": mariadb}[name]()
+        return cls.running[name]
+
+    @classmethod
+    def close(cls) -> None:
+        """End all of them."""
+        while cls.running:
+            cls.running.popitem()[1].close()
+
+
+def new_database(name: str, server: Server | None = None) -> str:
+    """The address of an empty database."""
+    server = server or Servers.get(name)
+    database = f"scriptforge_{os.getpid()}_{next(_numbers)}"
+    if name == "postgresql":
+        command = [
+            postgresql_program("psql"),
+            "-h",
+            HOST,
+            "-p",
+            str(server.port),
+            "-U",
+            "scriptforge",
+            "-d",
+            "postgres",
+        ]
+        _run([*command, "-q", "-c", f'CREATE DATABASE "{database}" TEMPLATE template0'])
+        return f"postgresql://scriptforge:unused@{HOST}:{server.port}/{database}"
+    command = [require_program("mariadb"), "--no-defaults", "-h", HOST, "-P", str(server.port), "-u", "scriptforge"]
+    _run([*command, "-psecret", "-e", f"CREATE DATABASE `{database}`"])
+    return f"mysql://scriptforge:secret@{HOST}:{server.port}/{database}"
+
+
+def postgresql() -> Server:
+    """A PostgreSQL that lets everybody on this machine in."""
+
+    def prepare(data: Path) -> None:
+        initdb = [postgresql_program("initdb"), "-D", str(data), "-U", "scriptforge", "-A", "trust", "-E", "UTF8"]
+        _run([*unprivileged(), *initdb, "--locale=C", "--no-sync"])
+
+    def command(data: Path, port: int) -> list[str]:
+        quick = ["-c", "fsync=off", "-c", f"unix_socket_directories={data}", "-c", "max_connections=60"]
+        return [postgresql_program("postgres"), "-D", str(data), "-h", HOST, "-p", str(port), *quick]
+
+    return Server("postgresql", prepare, command)
+
+
+def mariadb() -> Server:
+    """A MariaDB with the user ``scriptforge`` and the password ``secret``."""
+    require_program("mariadbd")
+
+    def prepare(data: Path) -> None:
+        install = [require_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db"]
+        _run([*unprivileged(), *install, "--auth-root-authentication-method=normal"])
+        text = "CREATE USER scriptforge@'%' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO scriptforge@'%';\n"
+        subprocess.run(
+            [*unprivileged(), require_program("mariadbd"), "--no-defaults", f"--datadir={data}", "--bootstrap"],
+            input=f"FLUSH PRIVILEGES;\n{text}",
+            text=True,
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+
+    def command(data: Path, port: int) -> list[str]:
+        quick = [f"--socket={data}/mariadb.sock", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"]
+        listen = [f"--bind-address={HOST}", f"--port={port}"]
+        return [require_program("mariadbd"), "--no-defaults", f"--datadir={data}", *listen, *quick]
+
+    return Server("mariadb", prepare, command)
+
+
+@cache
+def postgresql_program(name: str) -> str:
+    """A program of PostgreSQL's: Debian has those of the server in no folder of the PATH."""
+    found = shutil.which(name) or next((str(one) for one in Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
+    assert found is not None, f"{name} of PostgreSQL is not installed: {INSTALL}"
+    return found
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, f"{command[0]}: {done.stderr or done.stdout}"

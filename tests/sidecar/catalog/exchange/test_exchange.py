@@ -1,0 +1,401 @@
+"""A catalog goes from a directory into a database and back, and nothing of it is lost on the way."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.catalog.app_variables import Variable
+from sidecar.catalog.compile import Rules
+from sidecar.catalog.database import apps
+from sidecar.catalog.database.checks import Checks
+from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused, WrongValues
+from sidecar.catalog.database.source import DatabaseSource
+from sidecar.catalog.database.tenants import ensure_operator
+from sidecar.catalog.database.work import Actor, Store
+from sidecar.catalog.directory.entries import (
+    AppTable,
+    CustomerTable,
+    DestinationTable,
+    DidTable,
+    RouteTable,
+    ScriptTable,
+    VariableTable,
+)
+from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.exchange.content import Content, TextOf, calls_of, differences
+from sidecar.catalog.exchange.database import Import, read_database
+from sidecar.catalog.exchange.directory import file_names, read_directory, write_directory, written_out
+from sidecar.catalog.model import GlobalPriority
+from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.tree import CatalogSection
+from sidecar.kind import Kind
+from sidecar.storage.engine import Storage
+from sidecar.storage.schema import upgrade
+
+RULES = Rules(modules=frozenset({"cxC5Server", "cxKV"}))
+ROOT = Actor("root", "command line", operator=True)
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=8)
+_NAME = st.one_of(
+    st.sampled_from(["a", "A", "a ", "ä", "x'y", 'q"', "\\n", "10%", "*", "é\u0301", "[[route]]\n"]), _TEXT
+)
+_SCALAR = st.one_of(
+    st.booleans(), st.integers(-(2**70), 2**70), st.floats(allow_nan=False, allow_infinity=False), _TEXT, st.just("")
+)
+_JSON = st.recursive(_SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAME, inner, max_size=3))
+_VARS = st.dictionaries(_NAME.filter(lambda name: name not in ("routing", "headers")), _JSON, max_size=3)
+_TEXTS = st.builds(lambda text: f"// {text!r}\nfunction main(data) {{ return data }}\n", _TEXT)
+_ACTION = st.sampled_from([None, "continue", '503 Über "x"', "500 No"])
+_TENANT = st.sampled_from(["operator", "acme", "b'eta \\"])
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> Content:
+    """A whole catalog that is right."""
+    tenants = draw(st.frozensets(_NAME, max_size=2)) | {"operator"}
+    app_tables = {
+        name: AppTable(id=name, name=draw(_NAME), tenant=draw(_TENANT))
+        for name in draw(st.lists(_NAME, unique=True, max_size=3))
+    }
+    variables = {}
+    for app in app_tables:
+        for name in draw(st.lists(st.sampled_from(["KEY", "a_b", "_", "Z9"]), unique=True, max_size=3)):
+            flags = {flag: draw(st.booleans()) for flag in ("protected", "private", "locked", "default")}
+            value = draw(st.one_of(st.just(""), _TEXT))
+            variables[app, name] = VariableTable(app=app, name=name, value=value, **flags)
+    found: dict[str, TextOf] = {}
+    uuids: set[str | None] = set()
+    for script_id in draw(st.lists(_NAME, unique=True, min_size=1, max_size=4)):
+        tenant = draw(_TENANT)
+        own = [None, *(app for app, table in app_tables.items() if table.tenant == tenant)]
+        given = draw(st.one_of(st.none(), st.uuids().map(str).filter(lambda one: one not in uuids)))
+        uuids.add(given)
+        table = ScriptTable(
+            file=draw(
+                st.sampled_from(["main.js", "sub/main.js", "main.js/x.js", "../out.js", "/abs.js", ".hidden.js", "x"])
+            ),
+            id=script_id,
+            name=draw(_NAME),
+            kind=draw(st.sampled_from(Kind)),
+            uuid=given,
+            tenant=tenant,
+            app=draw(st.sampled_from(own)) or "",
+            memory_bytes=draw(st.sampled_from([None, 1_000_000, 2**63 - 1])),
+            environment=draw(st.dictionaries(_NAME, _TEXT, max_size=2)),
+            modules=draw(st.sampled_from([None, (), ("cxKV",)])),
+            global_routing_priority=draw(st.sampled_from(GlobalPriority)),
+            timeout_ms=draw(st.sampled_from([None, 1, 3_600_000])),
+            timeout_action=draw(_ACTION),
+            error_action=draw(_ACTION),
+            vars=draw(_VARS),
+        )
+        found[script_id] = TextOf(written_out(table), draw(_TEXTS))
+    # Their own names for the files are those that an export would give them.
+    files = file_names(found)
+    found = {key: one._replace(table=msgspec.structs.replace(one.table, file=files[key])) for key, one in found.items()}
+    customers = {
+        name: CustomerTable(customer=name, tenant=draw(_TENANT), vars=draw(_VARS))
+        for name in draw(st.lists(_NAME, unique=True, max_size=2))
+    }
+    assigned: dict[Any, Any] = {}
+    drives = [key for key, one in found.items() if one.table.kind is Kind.APP]
+    for _ in range(draw(st.integers(0, 4))):
+        common: dict[str, Any] = {"script": draw(st.sampled_from(sorted(found))), "vars": draw(_VARS)}
+        decision: dict[str, Any] = {"timeout_ms": draw(st.sampled_from([None, 7])), "error_action": draw(_ACTION)}
+        number = draw(st.sampled_from(["*", "100", "+44-20", "tel:+4420", "sales"]))
+        customer = draw(st.one_of(st.just(""), _NAME))
+        made: Any = RouteTable(customer=draw(_NAME), route=draw(st.none() | _NAME), **common, **decision)
+        match draw(st.integers(0, 2)):
+            case 1:
+                made = DidTable(did=number, customer=customer, **common, **decision)
+            case 2 if drives:
+                common["script"] = draw(st.sampled_from(drives))
+                made = DestinationTable(destination=number, customer=customer, **common)
+        assigned.setdefault(calls_of(made), made)
+    tenants |= {one.tenant for one in app_tables.values()} | {one.tenant for one in customers.values()}
+    return Content(
+        tenants=tenants | {one.table.tenant for one in found.values()},
+        apps=app_tables,
+        variables=variables,
+        customers=customers,
+        scripts=found,
+        assignments=assigned,
+    )
+
+
+def exact(content: Content) -> object:
+    """All of it so that 1, 1.0 and true are three things, and what has no order has none."""
+
+    def tables(held: Any) -> list[bytes]:
+        return sorted(msgspec.json.encode(one) for one in held.values())
+
+    scripts = [msgspec.json.encode(one) for one in content.scripts.values()]
+    parts = [tables(getattr(content, name)) for name in ("apps", "variables", "customers", "assignments")]
+    return sorted(content.tenants), scripts, parts
+
+
+def read(directory: Path) -> Content:
+    return read_directory(CatalogSection(directory=directory), RULES)
+
+
+class Home:
+    """A database."""
+
+    def __init__(self, address: str) -> None:
+        self.store = Store(Storage(DatabaseUrl.parse(address), create=True))
+
+    async def make(self) -> None:
+        await upgrade(self.store.storage)
+        await ensure_operator(self.store, ROOT)
+
+    async def take(self, wanted: Content, *, delete: bool = False) -> list[str]:
+        found = [one for one in differences(await self.content(), wanted) if delete or one.sign != "-"]
+        work = Import(wanted, Checks(RULES, 1_000_000))
+        await work.check(found)
+        async with self.store.changing(ROOT) as change:
+            await work.run(change, found, note="test")
+        return [str(one) for one in found]
+
+    async def content(self, *, secrets: bool = True) -> Content:
+        async with self.store.reading() as scope:
+            return await read_database(scope.connection, secrets=secrets)
+
+
+async def with_home(address: str, *wanted: Content, delete: bool = False) -> list[Content]:
+    home = Home(address)
+    await home.make()
+    found = []
+    try:
+        for one in wanted:
+            await home.take(one, delete=delete)
+            found.append(await home.content())
+    finally:
+        await home.store.close()
+    return found
+
+
+@settings(max_examples=50)
+@given(contents())
+def test_by_a_directory_nothing_is_lost(content: Content) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_directory(Path(folder), content)
+        assert exact(read(Path(folder))) == exact(content)
+
+
+@settings(max_examples=10)
+@given(contents())
+def test_by_a_database_nothing_is_lost(content: Content) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (found,) = asyncio.run(with_home(f"sqlite:///{folder}/x.db", content))
+        assert exact(found) == exact(content)
+        # And what a daemon decides by is the same from both homes.
+        write_directory(Path(folder), content)
+        source = DatabaseSource(DatabaseUrl.parse(f"sqlite:///{folder}/x.db"), RULES)
+        try:
+            one = source.load().require()
+        finally:
+            source.close()
+        other = DirectoryLoader(CatalogSection(directory=Path(folder)), RULES.defaults, modules=RULES.modules).load()
+        assert one == other.require()
+
+
+@settings(max_examples=10)
+@given(contents(), contents())
+def test_an_import_that_deletes_makes_it_the_directory(one: Content, other: Content) -> None:
+    moved = any(
+        getattr(one, what)[key].tenant != table.tenant
+        for what in ("apps", "customers")
+        for key, table in getattr(other, what).items()
+        if key in getattr(one, what)
+    )
+    moved |= any(
+        key in one.scripts and one.scripts[key].table.tenant != script.table.tenant
+        for key, script in other.scripts.items()
+    )
+    uuids = {script.table.uuid: key for key, script in one.scripts.items()}
+    moved |= any(uuids.get(script.table.uuid, key) != key for key, script in other.scripts.items())
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _, found = asyncio.run(with_home(f"sqlite:///{folder}/x.db", one, other, delete=True))
+        except AlreadyThere:
+            assert moved
+            return
+    kept = {
+        key
+        for key, table in one.variables.items()
+        if table.locked or (key in other.variables and other.variables[key].default)
+    }
+    if kept or any(app in {key for key, _ in kept} for app in one.apps):
+        return  # what is locked stays, which other tests say
+    assert exact(msgspec.structs.replace(found, tenants=other.tenants)) == exact(other)
+
+
+async def test_of_every_database_the_export_is_the_import(database_address: str, tmp_path: Path) -> None:
+    content = Content(
+        tenants=frozenset({"operator", "acme", "ACME", "idle"}),
+        apps={"shop": AppTable(id="shop", name="Shöp", tenant="acme")},
+        variables={("shop", "KEY"): VariableTable(app="shop", name="KEY", value="s3cret \U0001f600", protected=True)},
+        customers={"acme": CustomerTable(customer="acme", tenant="acme", vars={"x": {"y": [1, 1.0, True, 2**70]}})},
+        scripts={
+            key: TextOf(
+                written_out(ScriptTable(file=f"{number}.js", id=key, name=key, tenant=tenant, app=app)),
+                f"function main() {{}}\n// {key} \U0001f600\n",
+            )
+            for number, (key, tenant, app) in enumerate(
+                [("a", "acme", "shop"), ("A", "ACME", ""), ("a ", "operator", "")]
+            )
+        },
+        assignments={
+            calls_of(one): one
+            for one in (
+                RouteTable(customer="acme", script="a"),
+                RouteTable(customer="ACME", route="Ü", script="A", vars={"é": "e\u0301"}),
+                DidTable(did="+44-20", script="a ", customer="acme"),
+            )
+        },
+    )
+    home = Home(database_address)
+    await home.make()
+    assert len(await home.take(content)) == 3 + 1 + 1 + 1 + 3 + 3
+    assert await home.take(content) == []
+    write_directory(tmp_path / "out", await home.content())
+    assert exact(read(tmp_path / "out")) == exact(content)
+    await home.store.close()
+
+
+async def test_many_assignments_are_imported_at_once(tmp_path: Path) -> None:
+    script = TextOf(written_out(ScriptTable(file="a.js")), "function main() {}\n")
+    routes = [RouteTable(customer=f"c{number}", script="a") for number in range(2_500)]
+    content = Content(
+        tenants=frozenset({"operator"}), apps={}, variables={}, customers={}, scripts={"a": script},
+        assignments={calls_of(one): one for one in routes},
+    )  # fmt: skip
+    (found,) = await with_home(f"sqlite:///{tmp_path}/x.db", content)
+    assert exact(found) == exact(content)
+
+
+def two(**more: Any) -> Content:
+    script = TextOf(written_out(ScriptTable(file="a.js", app="shop")), "function main() {}\n")
+    variables = {
+        ("shop", name): VariableTable(app="shop", name=name, **flags)
+        for name, flags in more.pop("variables", {}).items()
+    }
+    return Content(
+        tenants=frozenset({"operator"}), apps={"shop": AppTable(id="shop", name="shop")}, variables=variables,
+        customers={}, scripts={"a": script, **more.pop("scripts", {})}, assignments={},
+    )  # fmt: skip
+
+
+async def values(home: Home) -> dict[str, str]:
+    async with home.store.reading() as scope:
+        return {one.name: one.value for one in await apps.read_variables(scope, "shop")}
+
+
+async def test_secrets_are_exported_only_where_it_is_said_and_an_import_leaves_them(tmp_path: Path) -> None:
+    home = Home(f"sqlite:///{tmp_path}/x.db")
+    await home.make()
+    await home.take(two())
+    async with home.store.working(ROOT, "operator") as work:
+        for variable in (
+            Variable(name="SECRET", value="s3cret", protected=True),
+            Variable(name="LOCKED", value="here", locked=True),
+            Variable(name="BOTH", value="both-s3cret", protected=True, private=True, locked=True),
+            Variable(name="PLAIN", value="plain"),
+        ):
+            await apps.put_variable(work, "shop", variable)
+    write_directory(tmp_path / "out", await home.content(secrets=False))
+    text = (tmp_path / "out" / "assignments.toml").read_text()
+    assert "s3cret" not in text
+    assert "LOCKED" not in text
+    assert 'name = "SECRET"\nprotected = true\n' in text
+    before = await values(home)
+    assert await home.take(read(tmp_path / "out"), delete=True) == []
+    assert await values(home) == before
+    write_directory(tmp_path / "all", await home.content())
+    assert exact(read(tmp_path / "all")) == exact(await home.content())
+    await home.store.close()
+
+
+async def test_flags_say_what_an_import_does(tmp_path: Path) -> None:
+    home = Home(f"sqlite:///{tmp_path}/x.db")
+    await home.make()
+    first = {"L": {"value": "1", "locked": True}, "D": {"value": "1", "default": True}, "P": {"value": "1"}}
+    await home.take(two(variables=first))
+    changed = {"L": {"value": "2"}, "D": {"value": "2", "default": True}, "P": {"value": "2"}, "N": {"protected": True}}
+    told = await home.take(two(variables=changed))
+    assert told == ["~ variable shop P: value", "+ variable shop N, which has no value yet"]
+    assert await values(home) == {"L": "1", "D": "1", "P": "2"}
+    await home.store.close()
+
+
+async def test_scripts_that_run_on_every_call_keep_the_order_of_the_directory(tmp_path: Path) -> None:
+    def content(order: str) -> Content:
+        return two(
+            scripts={
+                key: TextOf(
+                    written_out(ScriptTable(file=f"{key}.js", global_routing_priority=GlobalPriority.FIRST)),
+                    "function main() {}\n",
+                )
+                for key in order
+            }
+        )
+
+    home = Home(f"sqlite:///{tmp_path}/x.db")
+    await home.make()
+    await home.take(content("xyz"))
+    assert await home.take(content("zxy")) == ["~ order of the scripts that run on every call"]
+    assert list((await home.content()).scripts) == ["a", "z", "x", "y"]
+    assert await home.take(content("zxy")) == []
+    await home.store.close()
+
+
+async def test_what_is_refused_changes_nothing(tmp_path: Path) -> None:
+    home = Home(f"sqlite:///{tmp_path}/x.db")
+    await home.make()
+    await home.take(two())
+    before = exact(await home.content())
+    table = written_out(ScriptTable(file="b.js", uuid=two().scripts["a"].table.uuid))
+    with pytest.raises(AlreadyThere, match="is that of another script"):
+        await home.take(
+            two(
+                scripts={
+                    "0": TextOf(written_out(ScriptTable(file="0.js")), "main = 1"),
+                    "b": TextOf(table, "function main() {}"),
+                }
+            )
+        )
+    assert exact(await home.content()) == before
+    moved = two(scripts={"a": TextOf(written_out(ScriptTable(file="a.js", tenant="acme")), "function main() {}")})
+    with pytest.raises(AlreadyThere, match="of the tenant 'operator' in the database, and of 'acme' here"):
+        await home.take(msgspec.structs.replace(moved, tenants=frozenset({"operator", "acme"})))
+    assert exact(await home.content()) == before
+    with pytest.raises(ScriptRefused):
+        await home.take(two(scripts={"b": TextOf(written_out(ScriptTable(file="b.js")), "function main( {}")}))
+    await home.store.close()
+
+
+def test_a_directory_with_something_wrong_in_it_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "assignments.toml").write_text("[[route]]\ncustomer = 'a'\nscript = 'none'\n")
+    with pytest.raises(ScriptRefused, match="there is no script 'none'"):
+        read(tmp_path)
+    (tmp_path / "scripts" / "a.js").write_text("function main() {}")
+    (tmp_path / "assignments.toml").write_text('[[route]]\ncustomer = "a\\u0000"\nscript = "a"\n')
+    with pytest.raises(WrongValues, match="customer: has a NUL"):
+        read(tmp_path)
+
+
+def test_an_export_takes_away_what_is_gone_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+    script = TextOf(written_out(ScriptTable(file="b.js")), "function main() {}\n")
+    write_directory(tmp_path, two(scripts={"b": script}))
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "scripts" / "notes.txt").write_text("mine")
+    write_directory(tmp_path, two(), replaced=["a.js", "b.js"])
+    there = sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file())
+    assert there == ["README.md", "assignments.toml", "scripts/a.js", "scripts/notes.txt"]
