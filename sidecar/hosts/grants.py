@@ -9,6 +9,7 @@ from sidecar.catalog.model import Script
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.run_host import RunHost
+from sidecar.hosts.services import Services
 from sidecar.kind import RULES
 
 CALL_MODULE: Final = "cxC5Server"
@@ -18,10 +19,12 @@ CALL_MODULE: Final = "cxC5Server"
 class Grants:
     """The modules that there are, and who may ask them. Raises ValueError for two of the same name."""
 
-    __slots__ = ("_modules",)
+    __slots__ = ("_modules", "_services")
 
-    def __init__(self, modules: Sequence[HostModule] = ()) -> None:
+    def __init__(self, modules: Sequence[HostModule] = (), services: Services | None = None) -> None:
+        """``services`` is what the modules work with; who runs no script needs none."""
         self._modules = tuple(modules)
+        self._services = services or Services()
         taken = {CALL_MODULE}
         for module in self._modules:
             if module.name in taken:
@@ -55,11 +58,12 @@ class Grants:
 
     def host(self, script: Script, correlation_id: str) -> RunHost:
         """A host for one run of a script, which answers for the modules that it was granted."""
-        return RunHost(self.granted(script), Asker(script=script, correlation_id=correlation_id))
+        asker = Asker(script=script, correlation_id=correlation_id, services=self._services)
+        return RunHost(self.granted(script), asker)
 
 
-def shipped_grants() -> Grants:
+def shipped_grants(services: Services | None = None) -> Grants:
     """Grants of every module that there is: each file of hosts/modules, which is listed so that a new one is named
     nowhere else."""
     names = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
-    return Grants([import_module(f"{modules.__name__}.{name}").MODULE for name in names])
+    return Grants([import_module(f"{modules.__name__}.{name}").MODULE for name in names], services)

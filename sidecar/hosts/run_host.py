@@ -7,7 +7,8 @@ from typing import Final
 
 from sandbox import values
 from sandbox.host import HostCall
-from sidecar.hosts.module import Asker, HostError, HostModule
+from sidecar.hosts.errors import HostError
+from sidecar.hosts.module import Asker, HostModule
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class RunHost:
         """The run is over: nobody waits for an answer any more."""
         for task in list(self._tasks):
             task.cancel()
+        self._asker.handles.close_all()
 
     async def _answer(self, module: HostModule, method: str, call: HostCall) -> None:
         try:

@@ -12,8 +12,9 @@ from sandbox.host import HostCall
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script
 from sidecar.hosts import run_host
+from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import CALL_MODULE, Grants
-from sidecar.hosts.module import Asker, HostError, HostModule
+from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.run_host import RunHost
 from sidecar.kind import Kind
 
