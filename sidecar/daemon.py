@@ -18,6 +18,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.services import Services
 from sidecar.lifecycle import (
     HandedOver,
     Part,
@@ -75,7 +76,8 @@ class Daemon:
         ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
-        grants = shipped_grants()
+        self._host_services = Services(configuration)
+        grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)},
             trusted=(hosts.source("routing"), hosts.source("call"), *grants.javascript()),
@@ -346,6 +348,7 @@ class Daemon:
         finally:
             # What was still run has ended with its worker, and is in the records that are written now.
             await close_all(self._services)
+            await self._host_services.close()
 
     async def _say_stopped(self) -> None:
         self._watchdog.stop()

@@ -246,6 +246,48 @@ class FreeswitchSection(Section, frozen=True):
     """Put before an http address to have FreeSWITCH fetch it; empty has it fetched here."""
 
 
+class OutgoingSection(Section, frozen=True):
+    """What scripts may reach over HTTP, by ``fetch`` and what is built on it."""
+
+    hosts: tuple[str, ...] = ("*",)
+    """Names that scripts may connect to: ``api.example.com``, ``*.example.com`` for all below it, ``*`` for every one,
+    an address for that one."""
+    networks: tuple[Network, ...] = ()
+    """Networks of this machine's own side that may be reached nevertheless. Whatever is not on the open internet is
+    refused otherwise: loopback, link-local and private addresses, of a name as of a URL."""
+    ports: tuple[Annotated[int, Meta(ge=1, le=65_535)], ...] = ()
+    """Ports that may be reached beside 80 and 443 and those from 1024 on, where no SIP and no database is."""
+    timeout_seconds: Interval = 10.0
+    """One request, its redirects and the whole answer included."""
+    request_bytes: Count = 1_000_000
+    """The largest body that a script may send."""
+    response_bytes: Annotated[int, Meta(ge=1, le=900_000)] = 900_000
+    """The largest answer that a script may have, unpacked."""
+    redirects: Annotated[int, Meta(ge=0, le=20)] = 5
+    """How many are followed."""
+    at_once: Count = 256
+    """Requests of all scripts under way at once; the next one fails."""
+    at_once_per_tenant: Count = 32
+    """Requests of one tenant under way at once; the next one fails."""
+
+
+class MailSection(Section, frozen=True):
+    """The server that mail of scripts is handed to."""
+
+    server: HostPort | None = None
+    """``host:port``; empty for none: scripts send no mail."""
+    sender: str = ""
+    """Whom mail is from, such as ``Scripts <scripts@carrier.example>``."""
+    tls: bool = False
+    """TLS from the first byte, as on port 465. Without it STARTTLS is used where the server has it."""
+    username: str = ""
+    """Who logs in; empty for nobody."""
+    password_file: Path | None = None
+    """File whose first line is the password."""
+    timeout_seconds: Interval = 10.0
+    """Each step of handing a mail in."""
+
+
 class MetricsSection(Section, frozen=True):
     """Prometheus metrics."""
 
@@ -291,6 +333,8 @@ class Configuration(Section, frozen=True):
     voice: VoiceSection = VoiceSection()
     sip: SipSection = SipSection()
     freeswitch: FreeswitchSection = FreeswitchSection()
+    outgoing: OutgoingSection = OutgoingSection()
+    mail: MailSection = MailSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

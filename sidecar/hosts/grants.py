@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Final
 
 from sidecar.catalog.model import Script
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.run_host import RunHost
@@ -22,9 +23,9 @@ class Grants:
     __slots__ = ("_modules", "_services")
 
     def __init__(self, modules: Sequence[HostModule] = (), services: Services | None = None) -> None:
-        """``services`` is what the modules work with; who runs no script needs none."""
+        """``services`` is what the modules work with, by default that of no configuration."""
         self._modules = tuple(modules)
-        self._services = services or Services()
+        self._services = services or Services(Configuration())
         taken = {CALL_MODULE}
         for module in self._modules:
             if module.name in taken:
@@ -62,8 +63,17 @@ class Grants:
         return RunHost(self.granted(script), asker)
 
 
-def shipped_grants(services: Services | None = None) -> Grants:
-    """Grants of every module that there is: each file of hosts/modules, which is listed so that a new one is named
-    nowhere else."""
+def shipped_grants(services: Services) -> Grants:
+    """Grants of every module that there is."""
+    return Grants(_shipped(), services)
+
+
+def shipped_names() -> frozenset[str]:
+    """Every name that a script may require, whatever it was granted."""
+    return Grants(_shipped()).names()
+
+
+def _shipped() -> list[HostModule]:
+    """Each file of hosts/modules, which is listed so that a new one is named nowhere else."""
     names = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
-    return Grants([import_module(f"{modules.__name__}.{name}").MODULE for name in names], services)
+    return [import_module(f"{modules.__name__}.{name}").MODULE for name in names]

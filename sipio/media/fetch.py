@@ -10,7 +10,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from sipio.address_gate import AllowAddress, GatedResolver, allow_global, is_literal
+from sipio.address_gate import AllowAddress, allow_global, is_literal
+from sipio.gated_resolver import GatedResolver
 from sipio.media.disk_cache import DiskCache
 from sipio.media.errors import FetchFailed, NotAudio, SoundTooLong
 from sipio.media.filling import SoundFilling, fill_from_file

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipio.address_gate import GatedResolver, allow_global, is_global, is_literal
+from sipio.address_gate import allow_global, is_global, is_literal
+from sipio.gated_resolver import GatedResolver
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from sidecar.hosts.outgoing.exchange import OURS, IncomingResponse, OutgoingFailed, OutgoingRequest
-from sidecar.hosts.outgoing.policy import OutgoingPolicy, OutgoingRefused
+from sidecar.hosts.outgoing.policy import OutgoingRefused
 from sidecar.hosts.outgoing.redirects import REDIRECTS, redirected
-from sipio.address_gate import GatedResolver
+from sidecar.hosts.outgoing.settings import OutgoingSettings
+from sipio.gated_resolver import GatedResolver
 
 _PIECE: Final = 65_536
 _URL_CHARACTERS: Final = 8_192
@@ -25,22 +25,6 @@ _HEADERS: Final = 100
 """Of a response; aiohttp bounds the length of each to 8 KB."""
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A method, or a header's name (RFC 9110 clause 5.6.2)."""
-
-
-class OutgoingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of one request and of all of them."""
-
-    policy: OutgoingPolicy = OutgoingPolicy()
-    timeout_seconds: float = 10.0
-    """One request, redirects and the whole body included."""
-    request_bytes: int = 1_000_000
-    response_bytes: int = 900_000
-    """Of a body, unpacked. What a host call answers in all has 1,000,000 (`sidecar.hosts.run_host`)."""
-    redirects: int = 5
-    at_once: int = 256
-    """Requests under way of all scripts; a further one is refused."""
-    at_once_of_one: int = 32
-    """Requests under way of one tenant."""
 
 
 class OutgoingClient:
@@ -74,8 +58,8 @@ class OutgoingClient:
             raise OutgoingFailed(f"the body has {len(request.body)} bytes, of {settings.request_bytes}")
         if self._under_way.total() >= settings.at_once:
             raise OutgoingFailed("too many requests of scripts are under way")
-        if self._under_way[tenant] >= settings.at_once_of_one:
-            raise OutgoingFailed(f"more than {settings.at_once_of_one} requests at once (await them)")
+        if self._under_way[tenant] >= settings.at_once_per_tenant:
+            raise OutgoingFailed(f"more than {settings.at_once_per_tenant} requests at once (await them)")
         self._under_way[tenant] += 1
         try:
             async with asyncio.timeout(settings.timeout_seconds):

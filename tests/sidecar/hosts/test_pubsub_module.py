@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.services import Services
 from tests.sidecar.hosts.module_runs import Scripts, scripts
 
@@ -29,7 +30,7 @@ export async function main(notes) { for (const [key, note] of notes) await publi
 
 @pytest.fixture
 def services() -> Services:
-    return Services()
+    return Services(Configuration())
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import pytest
 from aiohttp import web
 from msgspec import structs
 
-from sidecar.hosts.outgoing.client import OutgoingClient, OutgoingSettings
+from sidecar.hosts.outgoing.client import OutgoingClient
 from sidecar.hosts.outgoing.exchange import IncomingResponse, OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.policy import policy
+from sidecar.hosts.outgoing.settings import OutgoingSettings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HERE = policy(["*"], ["127.0.0.1/32"], [])
@@ -270,7 +271,7 @@ async def test_a_tenant_has_so_many_at_once_and_all_have_so_many(site: Site) -> 
         return web.Response()
 
     site.handler = handler
-    client = OutgoingClient(structs.replace(SETTINGS, at_once=3, at_once_of_one=2))
+    client = OutgoingClient(structs.replace(SETTINGS, at_once=3, at_once_per_tenant=2))
     request = OutgoingRequest(url=site.url())
     waiting = [asyncio.create_task(client.request(tenant, request)) for tenant in "aab"]
     for _ in waiting:
