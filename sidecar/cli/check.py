@@ -152,7 +152,7 @@ def _check_database(
     """Adds what is wrong with a catalog in a database; the number of scripts looked at."""
     from sidecar.catalog.database.loading import read_pieces  # noqa: PLC0415 - other commands do without SQL
 
-    modules = frozenset(shipped_grants().names())
+    modules = shipped_names()
     rules = Rules(configuration.decisions, modules)
     gathered = Gathered(rules)
     try:
