@@ -295,7 +295,7 @@ async def decide(
     Raises MalformedMessage for a routing that no script can be given, SandboxError where no worker comes up.
     """
     runner = Runner({PoolName.DECISIONS: one_worker(decision_pool(configuration))})
-    services = Services(configuration)
+    services = Services(configuration, at_desk=True)
     try:
         await runner.start(PoolName.DECISIONS)
         result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()

@@ -246,6 +246,18 @@ class FreeswitchSection(Section, frozen=True):
     """Put before an http address to have FreeSWITCH fetch it; empty has it fetched here."""
 
 
+class StorageSection(Section, frozen=True):
+    """What the modules of scripts keep: key-values, rows."""
+
+    url: DatabaseUrl | None = None
+    """The database that it is in, written as ``catalog.url``, which it is where this is empty. A catalog in a directory
+    needs one for scripts that keep something."""
+    keys_per_tenant: Count = 100_000
+    """Keys that one tenant may keep."""
+    key_bytes_per_tenant: Count = 100_000_000
+    """Bytes of keys and their values that one tenant may keep."""
+
+
 class OutgoingSection(Section, frozen=True):
     """What scripts may reach over HTTP, by ``fetch`` and what is built on it."""
 
@@ -333,6 +345,7 @@ class Configuration(Section, frozen=True):
     voice: VoiceSection = VoiceSection()
     sip: SipSection = SipSection()
     freeswitch: FreeswitchSection = FreeswitchSection()
+    storage: StorageSection = StorageSection()
     outgoing: OutgoingSection = OutgoingSection()
     mail: MailSection = MailSection()
     metrics: MetricsSection = MetricsSection()

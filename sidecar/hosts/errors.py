@@ -9,3 +9,7 @@ class HostError(SidecarError):
     def __init__(self, message: str, name: str = "Error") -> None:
         super().__init__(message)
         self.name = name
+
+
+class HostUnavailable(HostError):
+    """What a module works with does not answer: the same may be asked again later. Why it does not is in the log."""

@@ -1,23 +1,41 @@
 """What the modules of the host work with: one of each for the process."""
 
 import asyncio
+import contextlib
+import time
+from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.broker import Broker
+from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.key_values.batch import SpaceLimits
+from sidecar.hosts.key_values.store import KeyValues, keeper_of
 from sidecar.hosts.outgoing.settings import outgoing_settings
 
 if TYPE_CHECKING:
     from sidecar.hosts.outgoing.client import OutgoingClient
 
+SWEEP_SECONDS: Final = 10.0
+"""Key-values that have ended count among a tenant's for about as long."""
+
 
 class Services:
     """The process's own. Lives on one event loop."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(
+        self, configuration: Configuration, *, at_desk: bool = False, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``at_desk``: a script is tried, and keeps what it keeps in memory."""
+        self._at_desk = at_desk
+        self._clock = clock
+        self._storage = configuration.storage
+        self._url = None if at_desk else configuration.storage.url or configuration.catalog.url
         self._outgoing_settings = outgoing_settings(configuration.outgoing)
         self._outgoing: OutgoingClient | None = None
+        self._key_values: KeyValues | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
 
@@ -30,7 +48,34 @@ class Services:
                 self._outgoing = client.OutgoingClient(self._outgoing_settings)
         return self._outgoing
 
+    async def key_values(self) -> KeyValues:
+        """What scripts keep by key. Raises HostError where there is no database."""
+        if self._key_values is not None:
+            return self._key_values
+        if self._url is None and not self._at_desk:
+            raise HostError("nothing can be kept here: the operator has named no database (storage.url)")
+        async with self._imports:
+            if self._key_values is None:
+                section = self._storage
+                limits = SpaceLimits(keys=section.keys_per_tenant, bytes=section.key_bytes_per_tenant)
+                # In a thread: that of a server imports SQLAlchemy.
+                keeper = await asyncio.to_thread(keeper_of, self._url, limits, self._clock)
+                self._key_values = KeyValues(keeper, limits)
+                self._sweeping = asyncio.get_running_loop().create_task(self._sweep(self._key_values))
+        return self._key_values
+
     async def close(self) -> None:
         """Let go of what was made. Nobody asks any more."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.wait([self._sweeping])
+        if self._key_values is not None:
+            await self._key_values.close()
         if self._outgoing is not None:
             await self._outgoing.close()
+
+    async def _sweep(self, key_values: KeyValues) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with contextlib.suppress(HostUnavailable):  # which has been logged
+                await key_values.sweep()

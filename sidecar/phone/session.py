@@ -79,7 +79,7 @@ async def _call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
 async def _recorded(asked: PhoneCall, show: Callable[[str], None], configuration: Configuration) -> PhoneResult:
     settings = one_worker(call_pool(configuration))
     runner = Runner({PoolName.CALLS: msgspec.structs.replace(settings, stall_seconds=NO_STALL_SECONDS)})
-    services = Services(configuration)
+    services = Services(configuration, at_desk=True)
     try:
         await runner.start(PoolName.CALLS)
         return await _with_pool(asked, show, configuration, runner.pool(PoolName.CALLS), shipped_grants(services))

@@ -214,3 +214,24 @@ usage = _table(
     Column("host_calls", Number, nullable=False),
     Column("bytes", Number, nullable=False),
 )
+
+# What scripts keep by key, one space of keys a tenant. By the tenant's name: a catalog in a directory has no tenants
+# here.
+key_values = _table(
+    "key_values",
+    Column("tenant", Exact(NAME), primary_key=True),
+    Column("key", Exact(512), primary_key=True),
+    Column("value", LongText, nullable=False),
+    # Null for ever.
+    Column("expires", Number, nullable=True, index=True),
+    Column("created", Number, nullable=False),
+    Column("updated", Number, nullable=False),
+)
+
+# How much that is. Who changes a tenant's keys locks its row first.
+key_spaces = _table(
+    "key_spaces",
+    Column("tenant", Exact(NAME), primary_key=True),
+    Column("keys", Number, nullable=False),
+    Column("bytes", Number, nullable=False),
+)

@@ -77,3 +77,8 @@ async def scripts(services: Services) -> AsyncIterator[Scripts]:
     finally:
         await pool.close()
         parent.close()
+
+
+def line_of(threw: Threw) -> int | None:
+    """The author's line that an error is told of."""
+    return threw.location.line if threw.location is not None else None
