@@ -77,7 +77,7 @@ class Daemon:
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._host_services = Services(configuration)
-        grants = shipped_grants(self._host_services)
+        self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)},
             trusted=(hosts.source("routing"), hosts.source("call"), *grants.javascript()),
@@ -259,13 +259,16 @@ class Daemon:
             if not switches_wait:
                 await self._sip.load()
             await self._catalog.start()  # which says whether there is anything to drive a call with
+            scripts = self._catalog.snapshot.scripts.values()
+            asked = {module for script in scripts for module in self._grants.granted(script)}
+            starting.append(loop.create_task(self._host_services.expect(asked)))
             starting.append(loop.create_task(self._calls.start()))
             await starting[0]
             for part in self._connections:
                 if part is self._sip or part is self._freeswitch:
-                    await starting[1]
+                    await starting[-1]
                 await part.start()
-            await starting[1]
+            await asyncio.gather(*starting)
         except BaseException:
             await asyncio.gather(*starting, return_exceptions=True)  # what has begun to start is closed by the caller
             raise

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -63,6 +63,14 @@ class Services:
                 self._key_values = KeyValues(keeper, limits)
                 self._sweeping = asyncio.get_running_loop().create_task(self._sweep(self._key_values))
         return self._key_values
+
+    async def expect(self, modules: Collection[str]) -> None:
+        """Have ready what these modules work with: who asks first does not wait for it."""
+        if "fetch" in modules:
+            await self.outgoing()
+        if "cxKV" in modules:
+            with contextlib.suppress(HostError):  # which whoever asks is told
+                await self.key_values()
 
     async def close(self) -> None:
         """Let go of what was made. Nobody asks any more."""

@@ -53,7 +53,7 @@
 
   const keys = async () => {
     const all = [];
-    for (let after = ""; after !== null; ) {
+    for (let after = ""; after !== null;) {
       const page = await ask("keys", after);
       for (let index = 0; index < page.keys.length; index++) all[all.length] = page.keys[index];
       after = page.next;

@@ -106,7 +106,7 @@ class OutgoingClient:
             yield response
 
     async def _read(self, response: aiohttp.ClientResponse, *, redirected: bool) -> IncomingResponse:
-        headers = [(name, value) for name, value in response.headers.items()][:_HEADERS]
+        headers = [(str(name), value) for name, value in response.headers.items()][:_HEADERS]  # names are istr
         body = await self._body(response)
         return IncomingResponse(
             url=str(response.url),
