@@ -131,6 +131,7 @@ def test_sql_is_in_few_rooms() -> None:
         "catalog/exchange",
         "cli",
         "hosts/key_values",
+        "hosts/rows",
         "storage",
         "storage/migrations/versions",
     }

@@ -16,6 +16,7 @@ from sidecar.hosts.outgoing.settings import outgoing_settings
 
 if TYPE_CHECKING:
     from sidecar.hosts.outgoing.client import OutgoingClient
+    from sidecar.hosts.rows.store import RowDatabases
 
 SWEEP_SECONDS: Final = 10.0
 """Key-values that have ended count among a tenant's for about as long."""
@@ -35,6 +36,7 @@ class Services:
         self._outgoing_settings = outgoing_settings(configuration.outgoing)
         self._outgoing: OutgoingClient | None = None
         self._key_values: KeyValues | None = None
+        self._rows: RowDatabases | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
@@ -64,6 +66,16 @@ class Services:
                 self._sweeping = asyncio.get_running_loop().create_task(self._sweep(self._key_values))
         return self._key_values
 
+    async def rows(self) -> "RowDatabases":
+        """The databases of rows. Raises HostError where there is none to keep them in."""
+        if self._url is None:
+            raise HostError("there are no databases here: the operator has named none to keep them in (storage.url)")
+        async with self._imports:
+            if self._rows is None:
+                store = await asyncio.to_thread(import_module, "sidecar.hosts.rows.store")
+                self._rows = store.RowDatabases(self._url, self._clock)
+        return self._rows
+
     async def expect(self, modules: Collection[str]) -> None:
         """Have ready what these modules work with: who asks first does not wait for it."""
         if "fetch" in modules:
@@ -71,6 +83,9 @@ class Services:
         if "cxKV" in modules:
             with contextlib.suppress(HostError):  # which whoever asks is told
                 await self.key_values()
+        if "cxUserspace" in modules:
+            with contextlib.suppress(HostError):
+                await self.rows()
 
     async def close(self) -> None:
         """Let go of what was made. Nobody asks any more."""
@@ -79,6 +94,8 @@ class Services:
             await asyncio.wait([self._sweeping])
         if self._key_values is not None:
             await self._key_values.close()
+        if self._rows is not None:
+            await self._rows.close()
         if self._outgoing is not None:
             await self._outgoing.close()
 

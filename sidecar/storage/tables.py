@@ -145,7 +145,7 @@ assignments = _table(
     UniqueConstraint("type", "subject", "route"),
 )
 
-# A tenant's databases of rows, as scripts have them.
+# A tenant's databases of rows, as scripts have them; the rows of each are in a table of its own, rows_ID.
 row_databases = _table(
     "row_databases",
     Column("id", Number, primary_key=True, autoincrement=True),
@@ -155,13 +155,6 @@ row_databases = _table(
     Column("columns", LongText, nullable=False),
     Column("created", Number, nullable=False),
     UniqueConstraint("tenant_id", "name"),
-)
-
-row_values = _table(
-    "row_values",
-    Column("database_id", Number, ForeignKey("row_databases.id"), primary_key=True),
-    Column("row_key", Exact(512), primary_key=True),
-    Column("value", LongText, nullable=False),
 )
 
 tokens = _table(
