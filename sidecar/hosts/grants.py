@@ -54,7 +54,7 @@ class Grants:
             if script.kind in module.kinds
             and RULES[script.kind].waits
             and (own is None or module.name in own)
-            and module.name in script.text
+            and any(name in script.text for name in (module.name, *module.globals))
         }
 
     def host(self, script: Script, correlation_id: str) -> RunHost:

@@ -41,6 +41,8 @@ class HostModule:
     """Gives what the promise resolves with, of what JSON can say (`sandbox.values.encode`), for the asker, the method's
     name and its values, which are the script's and may be anything. Raises HostError to reject it. Cancelled when the
     run is over."""
+    globals: tuple[str, ...] = ()
+    """Names that its JavaScript defines in the script's realm: whoever writes one of them asks the module."""
     kinds: frozenset[Kind] = frozenset(kind for kind, rules in RULES.items() if rules.has_modules)
     """The kinds of scripts that may be granted it; a Script, which cannot wait, is never among them."""
 

@@ -17,6 +17,7 @@ from sidecar.hosts.outgoing.settings import outgoing_settings
 if TYPE_CHECKING:
     from sidecar.hosts.outgoing.client import OutgoingClient
     from sidecar.hosts.rows.store import RowDatabases
+    from sidecar.hosts.variables import HostVariables
 
 SWEEP_SECONDS: Final = 10.0
 """Key-values that have ended count among a tenant's for about as long."""
@@ -37,6 +38,8 @@ class Services:
         self._outgoing: OutgoingClient | None = None
         self._key_values: KeyValues | None = None
         self._rows: RowDatabases | None = None
+        self._catalog = None if at_desk else configuration.catalog.url
+        self._variables: HostVariables | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
@@ -76,6 +79,16 @@ class Services:
                 self._rows = store.RowDatabases(self._url, self._clock)
         return self._rows
 
+    async def variables(self) -> "HostVariables | None":
+        """The variables of apps; None where they are in files."""
+        if self._catalog is None:
+            return None
+        async with self._imports:
+            if self._variables is None:
+                variables = await asyncio.to_thread(import_module, "sidecar.hosts.variables")
+                self._variables = variables.HostVariables(self._catalog)
+        return self._variables
+
     async def expect(self, modules: Collection[str]) -> None:
         """Have ready what these modules work with: who asks first does not wait for it."""
         if "fetch" in modules:
@@ -96,6 +109,8 @@ class Services:
             await self._key_values.close()
         if self._rows is not None:
             await self._rows.close()
+        if self._variables is not None:
+            await self._variables.close()
         if self._outgoing is not None:
             await self._outgoing.close()
 

@@ -32,17 +32,18 @@ class Scripts:
         self._pool = pool
         self._grants = grants
 
-    def begin(self, text: str, data: Any = None, tenant: str = "t") -> "asyncio.Future[Completion]":
-        """Run ``main`` of an App."""
-        script = make_script(id="s", name="s.js", kind=Kind.APP, text=text, tenant=tenant)
+    def begin(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> "asyncio.Future[Completion]":
+        """Run ``main`` of an App; ``more`` as of `make_script`."""
+        script = make_script(id="s", name="s.js", kind=Kind.APP, text=text, tenant=tenant, **more)
         modules = {name: module.javascript for name, module in self._grants.granted(script).items()}
         program = Program(
-            key=f"{tenant}\0{text}",
+            key=f"{tenant}\0{more}\0{text}",
             name="s.js",
             suspends=True,
             text=script.runnable,
             adapter=ADAPTER,
             modules=modules,
+            environment=script.environment,
             entries=script.entries,
         )
         invocation = Invocation(
@@ -52,15 +53,15 @@ class Scripts:
         self._pool.submit(invocation, done.set_result, self._grants.host(script, ""))
         return done
 
-    async def run(self, text: str, data: Any = None, tenant: str = "t") -> Any:
+    async def run(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> Any:
         """What ``main`` returns. Raises AssertionError where it throws, with its error."""
-        completion = await self.begin(text, data, tenant)
+        completion = await self.begin(text, data, tenant, **more)
         assert isinstance(completion.outcome, Returned), completion
         return msgspec.msgpack.decode(completion.outcome.value)
 
-    async def error(self, text: str, data: Any = None, tenant: str = "t") -> Threw:
+    async def error(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> Threw:
         """What ``main`` throws."""
-        completion = await self.begin(text, data, tenant)
+        completion = await self.begin(text, data, tenant, **more)
         assert isinstance(completion.outcome, Threw), completion
         return completion.outcome
 
