@@ -298,6 +298,31 @@ class MailSection(Section, frozen=True):
     """File whose first line is the password."""
     timeout_seconds: Interval = 10.0
     """Each step of handing a mail in."""
+    per_minute: Count = 60
+    """Mails that one tenant may send in a minute; the next one fails."""
+
+
+class SmsSection(Section, frozen=True):
+    """The HTTP gateway that short messages of scripts are handed to, by POST."""
+
+    url: str = ""
+    """Where it takes them; empty for none: scripts send no short messages. It may be on this machine's own side."""
+    form: Literal["json", "urlencoded"] = "json"
+    """How the body is written."""
+    to_field: str = "to"
+    """Its field for the number."""
+    text_field: str = "text"
+    """Its field for the text, of which the gateway makes the parts."""
+    sender_field: str = "from"
+    """Its field for the sender."""
+    sender: str = ""
+    """Whom messages are from; empty for no such field."""
+    authorization_file: Path | None = None
+    """File whose first line is the value of the header ``Authorization``."""
+    timeout_seconds: Interval = 10.0
+    """One request."""
+    per_minute: Count = 60
+    """Messages that one tenant may send in a minute; the next one fails."""
 
 
 class MetricsSection(Section, frozen=True):
@@ -348,6 +373,7 @@ class Configuration(Section, frozen=True):
     storage: StorageSection = StorageSection()
     outgoing: OutgoingSection = OutgoingSection()
     mail: MailSection = MailSection()
+    sms: SmsSection = SmsSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

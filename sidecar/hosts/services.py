@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Collection
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.broker import Broker
@@ -15,9 +16,13 @@ from sidecar.hosts.key_values.store import KeyValues, keeper_of
 from sidecar.hosts.outgoing.settings import outgoing_settings
 
 if TYPE_CHECKING:
+    from sidecar.hosts.mail.sending import ScriptMail
     from sidecar.hosts.outgoing.client import OutgoingClient
     from sidecar.hosts.rows.store import RowDatabases
-    from sidecar.hosts.variables import HostVariables
+    from sidecar.hosts.script_catalog import HostCatalog
+    from sidecar.hosts.sms.gateway import SmsGateway
+
+logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS: Final = 10.0
 """Key-values that have ended count among a tenant's for about as long."""
@@ -30,26 +35,29 @@ class Services:
         self, configuration: Configuration, *, at_desk: bool = False, clock: Callable[[], float] = time.time
     ) -> None:
         """``at_desk``: a script is tried, and keeps what it keeps in memory."""
+        self._configuration = configuration
         self._at_desk = at_desk
         self._clock = clock
-        self._storage = configuration.storage
         self._url = None if at_desk else configuration.storage.url or configuration.catalog.url
         self._outgoing_settings = outgoing_settings(configuration.outgoing)
         self._outgoing: OutgoingClient | None = None
         self._key_values: KeyValues | None = None
         self._rows: RowDatabases | None = None
-        self._catalog = None if at_desk else configuration.catalog.url
-        self._variables: HostVariables | None = None
+        self._catalog_url = None if at_desk else configuration.catalog.url
+        self._catalog: HostCatalog | None = None
+        self._mail: ScriptMail | None = None
+        self._sms: SmsGateway | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
+        self.directory = configuration.catalog.directory
+        """Of a catalog in files."""
 
     async def outgoing(self) -> "OutgoingClient":
         """The HTTP client of scripts."""
         async with self._imports:
             if self._outgoing is None:
-                # In a thread, since who decides without it must not wait for it to be imported: it takes 0.2 s.
-                client = await asyncio.to_thread(import_module, "sidecar.hosts.outgoing.client")
+                client = await _loaded("sidecar.hosts.outgoing.client")
                 self._outgoing = client.OutgoingClient(self._outgoing_settings)
         return self._outgoing
 
@@ -61,7 +69,7 @@ class Services:
             raise HostError("nothing can be kept here: the operator has named no database (storage.url)")
         async with self._imports:
             if self._key_values is None:
-                section = self._storage
+                section = self._configuration.storage
                 limits = SpaceLimits(keys=section.keys_per_tenant, bytes=section.key_bytes_per_tenant)
                 # In a thread: that of a server imports SQLAlchemy.
                 keeper = await asyncio.to_thread(keeper_of, self._url, limits, self._clock)
@@ -75,19 +83,35 @@ class Services:
             raise HostError("there are no databases here: the operator has named none to keep them in (storage.url)")
         async with self._imports:
             if self._rows is None:
-                store = await asyncio.to_thread(import_module, "sidecar.hosts.rows.store")
+                store = await _loaded("sidecar.hosts.rows.store")
                 self._rows = store.RowDatabases(self._url, self._clock)
         return self._rows
 
-    async def variables(self) -> "HostVariables | None":
-        """The variables of apps; None where they are in files."""
-        if self._catalog is None:
+    async def catalog(self) -> "HostCatalog | None":
+        """What scripts ask of the catalog; None where that is in files."""
+        if self._catalog_url is None:
             return None
         async with self._imports:
-            if self._variables is None:
-                variables = await asyncio.to_thread(import_module, "sidecar.hosts.variables")
-                self._variables = variables.HostVariables(self._catalog)
-        return self._variables
+            if self._catalog is None:
+                catalog = await _loaded("sidecar.hosts.script_catalog")
+                self._catalog = catalog.HostCatalog(self._catalog_url)
+        return self._catalog
+
+    async def mail(self) -> "ScriptMail":
+        """Mail of scripts."""
+        async with self._imports:
+            if self._mail is None:
+                mail = await _loaded("sidecar.hosts.mail.sending")
+                self._mail = mail.ScriptMail(self._configuration.mail)
+        return self._mail
+
+    async def sms(self) -> "SmsGateway":
+        """Short messages of scripts."""
+        async with self._imports:
+            if self._sms is None:
+                gateway = await _loaded("sidecar.hosts.sms.gateway")
+                self._sms = gateway.SmsGateway(self._configuration.sms)
+        return self._sms
 
     async def expect(self, modules: Collection[str]) -> None:
         """Have ready what these modules work with: who asks first does not wait for it."""
@@ -109,8 +133,10 @@ class Services:
             await self._key_values.close()
         if self._rows is not None:
             await self._rows.close()
-        if self._variables is not None:
-            await self._variables.close()
+        if self._catalog is not None:
+            await self._catalog.close()
+        if self._sms is not None:
+            await self._sms.close()
         if self._outgoing is not None:
             await self._outgoing.close()
 
@@ -119,3 +145,13 @@ class Services:
             await asyncio.sleep(SWEEP_SECONDS)
             with contextlib.suppress(HostUnavailable):  # which has been logged
                 await key_values.sweep()
+
+
+async def _loaded(name: str) -> Any:
+    """A module of ours, imported in a thread: who decides without it does not wait for what it imports, which takes
+    0.2 s. Raises HostError where packages are missing."""
+    try:
+        return await asyncio.to_thread(import_module, name)
+    except ModuleNotFoundError as error:
+        logger.error("packages_missing", extra={"error": str(error)})  # noqa: TRY400 - nothing of ours failed
+        raise HostError("this is not installed here: the operator needs scriptforge-sidecar[platform]") from error

@@ -228,3 +228,13 @@ key_spaces = _table(
     Column("keys", Number, nullable=False),
     Column("bytes", Number, nullable=False),
 )
+
+# What mail of scripts is made from.
+mail_templates = _table(
+    "mail_templates",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    Column("name", Exact(NAME), primary_key=True),
+    Column("subject", LongText, nullable=False),
+    Column("text", LongText, nullable=False),
+    Column("html", LongText, nullable=False),
+)

@@ -10,16 +10,16 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     script = asker.script
     if not script.app:
         raise HostError("a script without an app has no variables")
-    variables = await asker.services.variables()
-    if variables is None:
+    catalog = await asker.services.catalog()
+    if catalog is None:
         if method == "read":
             return dict(script.environment)
         raise HostError("the variables of this app are in a file, which scripts do not write")
     match method, values:
         case "read", []:
-            return await variables.read(script.tenant, script.app)
+            return await catalog.variables(script.tenant, script.app)
         case "set", [str(name), str(value)]:
-            return await variables.set(script.tenant, script.app, script.id, name, value)
+            return await catalog.set_variable(script.tenant, script.app, script.id, name, value)
     raise HostError(f"{method}: a variable has a name and a text", "TypeError")
 
 

@@ -34,6 +34,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant"),
         **_OPTIONS,
     )
+    op.create_table(
+        "mail_templates",
+        sa.Column("tenant_id", Number, nullable=False),
+        sa.Column("name", Exact(256), nullable=False),
+        sa.Column("subject", LongText, nullable=False),
+        sa.Column("text", LongText, nullable=False),
+        sa.Column("html", LongText, nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_mail_templates_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "name"),
+        **_OPTIONS,
+    )
     # Rows have a table for each database; in this one no release has kept any.
     op.drop_table("row_values")
     state = sa.table("schema_state", sa.column("number"))
