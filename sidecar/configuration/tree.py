@@ -302,6 +302,18 @@ class MailSection(Section, frozen=True):
     """Mails that one tenant may send in a minute; the next one fails."""
 
 
+class RestSection(Section, frozen=True):
+    """The switch's REST API, which scripts ask by ``cxRest``."""
+
+    url: str = ""
+    """What every path comes behind; empty for none. It may be on this machine's own side."""
+    users_file: Path | None = None
+    """TOML with a table for each API user: ``[name]``, ``password = "..."``, ``tenants = ["..."]``: whose scripts may
+    ask as this user."""
+    timeout_seconds: Interval = 10.0
+    """One request."""
+
+
 class SmsSection(Section, frozen=True):
     """The HTTP gateway that short messages of scripts are handed to, by POST."""
 
@@ -374,6 +386,7 @@ class Configuration(Section, frozen=True):
     outgoing: OutgoingSection = OutgoingSection()
     mail: MailSection = MailSection()
     sms: SmsSection = SmsSection()
+    rest: RestSection = RestSection()
     metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

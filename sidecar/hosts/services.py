@@ -18,6 +18,7 @@ from sidecar.hosts.outgoing.settings import outgoing_settings
 if TYPE_CHECKING:
     from sidecar.hosts.mail.sending import ScriptMail
     from sidecar.hosts.outgoing.client import OutgoingClient
+    from sidecar.hosts.rest_api import RestApi
     from sidecar.hosts.rows.store import RowDatabases
     from sidecar.hosts.script_catalog import HostCatalog
     from sidecar.hosts.sms.gateway import SmsGateway
@@ -47,6 +48,7 @@ class Services:
         self._catalog: HostCatalog | None = None
         self._mail: ScriptMail | None = None
         self._sms: SmsGateway | None = None
+        self._rest: RestApi | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
@@ -113,9 +115,17 @@ class Services:
                 self._sms = gateway.SmsGateway(self._configuration.sms)
         return self._sms
 
+    async def rest(self) -> "RestApi":
+        """The switch's REST API."""
+        async with self._imports:
+            if self._rest is None:
+                api = await _loaded("sidecar.hosts.rest_api")
+                self._rest = api.RestApi(self._configuration.rest)
+        return self._rest
+
     async def expect(self, modules: Collection[str]) -> None:
         """Have ready what these modules work with: who asks first does not wait for it."""
-        if "fetch" in modules:
+        if "fetch" in modules or "cxRest" in modules:
             await self.outgoing()
         if "cxKV" in modules:
             with contextlib.suppress(HostError):  # which whoever asks is told
@@ -135,6 +145,8 @@ class Services:
             await self._rows.close()
         if self._catalog is not None:
             await self._catalog.close()
+        if self._rest is not None:
+            await self._rest.close()
         if self._sms is not None:
             await self._sms.close()
         if self._outgoing is not None:

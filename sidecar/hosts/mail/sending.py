@@ -43,7 +43,7 @@ class ScriptMail:
         """Send what a script asks for; its own fields win over the template's. Raises HostError."""
         if self._server is None:
             raise HostError("there is no mail here: the operator has named no server (mail.server)")
-        variables = asked.get("vars") or {}
+        variables = {} if asked.get("vars") is None else asked["vars"]
         if not isinstance(variables, dict):
             raise HostError("vars is an object", "TypeError")
         try:
