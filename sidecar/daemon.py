@@ -29,7 +29,7 @@ from sidecar.lifecycle import (
     stop_accepting_all,
 )
 from sidecar.logs.logger import ActionLogger, open_output, setup
-from sidecar.operations import part_metrics
+from sidecar.operations import memory, part_metrics
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.hand_over import HandOver, Inherited
 from sidecar.operations.live_catalog import LiveCatalog
@@ -261,14 +261,16 @@ class Daemon:
             await self._catalog.start()  # which says whether there is anything to drive a call with
             scripts = self._catalog.snapshot.scripts.values()
             asked = {module for script in scripts for module in self._grants.granted(script)}
-            starting.append(loop.create_task(self._host_services.expect(asked)))
+            await self._host_services.expect(asked)
+            if asked:
+                memory.keep()  # with what that has imported
             starting.append(loop.create_task(self._calls.start()))
             await starting[0]
             for part in self._connections:
                 if part is self._sip or part is self._freeswitch:
-                    await starting[-1]
+                    await starting[1]
                 await part.start()
-            await asyncio.gather(*starting)
+            await starting[1]
         except BaseException:
             await asyncio.gather(*starting, return_exceptions=True)  # what has begun to start is closed by the caller
             raise

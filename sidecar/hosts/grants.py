@@ -11,6 +11,7 @@ from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.run_host import RunHost
 from sidecar.hosts.services import Services
+from sidecar.hosts.usage import UsageCount
 from sidecar.kind import RULES
 
 CALL_MODULE: Final = "cxC5Server"
@@ -31,6 +32,10 @@ class Grants:
             if module.name in taken:
                 raise ValueError(f"there are two modules {module.name}")
             taken.add(module.name)
+
+    def used(self, script: Script) -> UsageCount:
+        """What a script's runs are counted in."""
+        return self._services.usage.of(script)
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""

@@ -25,11 +25,12 @@ have no memory for some hundred times that."""
 class RunHost:
     """A `sandbox.host.Host` over the modules that a run was granted."""
 
-    __slots__ = ("_asked", "_asker", "_granted", "_tasks")
+    __slots__ = ("_asked", "_asker", "_granted", "_tasks", "_used")
 
     def __init__(self, granted: Mapping[str, HostModule], asker: Asker) -> None:
         self._granted = granted
         self._asker = asker
+        self._used = asker.services.usage.of(asker.script)
         self._asked = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -60,6 +61,7 @@ class RunHost:
     async def _answer(self, module: HostModule, method: str, call: HostCall) -> None:
         try:
             answer = values.encode(await module.answer(self._asker, method, call.arguments))
+            self._used.host_call(len(answer))
             if len(answer) <= ANSWER_BYTES:
                 call.answer(True, answer)
             else:

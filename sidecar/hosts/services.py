@@ -14,6 +14,7 @@ from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.key_values.batch import SpaceLimits
 from sidecar.hosts.key_values.store import KeyValues, keeper_of
 from sidecar.hosts.outgoing.settings import outgoing_settings
+from sidecar.hosts.usage import Usage
 
 if TYPE_CHECKING:
     from sidecar.hosts.mail.sending import ScriptMail
@@ -52,6 +53,8 @@ class Services:
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
+        self.usage = Usage(clock)
+        self._metering: asyncio.Task[None] | None = None
         self.directory = configuration.catalog.directory
         """Of a catalog in files."""
 
@@ -124,7 +127,11 @@ class Services:
         return self._rest
 
     async def expect(self, modules: Collection[str]) -> None:
-        """Have ready what these modules work with: who asks first does not wait for it."""
+        """Have ready what these modules work with: who asks first does not wait for it. From then on what is used is
+        written, where the catalog is in a database."""
+        if self._catalog_url is not None:
+            writing = self.usage.write_each_minute(self._catalog_url)
+            self._metering = asyncio.get_running_loop().create_task(writing)
         if "fetch" in modules or "cxRest" in modules:
             await self.outgoing()
         if "cxKV" in modules:
@@ -136,9 +143,12 @@ class Services:
 
     async def close(self) -> None:
         """Let go of what was made. Nobody asks any more."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            await asyncio.wait([self._sweeping])
+        for task in (self._sweeping, self._metering):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        if self._metering is not None and self._catalog_url is not None:
+            await self.usage.write(self._catalog_url)
         if self._key_values is not None:
             await self._key_values.close()
         if self._rows is not None:
