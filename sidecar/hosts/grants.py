@@ -68,8 +68,8 @@ class Grants:
         return RunHost(self.granted(script), asker)
 
 
-def shipped_grants(services: Services) -> Grants:
-    """Grants of every module that there is."""
+def shipped_grants(services: Services | None = None) -> Grants:
+    """Grants of every module that there is; ``services`` as of `Grants`."""
     return Grants(_shipped(), services)
 
 

@@ -158,7 +158,10 @@ def test_check_looks_at_the_database_that_serve_would(database: Path, capsys: py
 
 def test_without_a_database_the_commands_say_so(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (("db", "check"), ("export", "x"), ("tokens", "create", "x"), ("audit", "verify")):
-        assert told(capsys, *words)[2] == "scriptforge: there is no database: set catalog.url or storage.url, or name one by --url\n"
+        assert (
+            told(capsys, *words)[2]
+            == "scriptforge: there is no database: set catalog.url or storage.url, or name one by --url\n"
+        )
     status, _, err = told(capsys, "db", "check", "--url", "mysql://u:s3cret@h")
     assert status == 1
     assert "s3cret" not in err
