@@ -1,4 +1,4 @@
-"""The examples of docs/modules.md do what is said of them."""
+"""The examples of docs/host-modules.md do what is said of them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from tests.sidecar.catalog.database.store_desk import OPERATOR
 from tests.sidecar.hosts.module_runs import Scripts, scripts
 from tests.sidecar.hosts.web_site import Site, serve
 
-PAGE = (Path(__file__).parents[3] / "docs" / "modules.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "host-modules.md").read_text()
 EXAMPLES = re.findall(r"^```js\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 CALL = {"routing": {"cli": "4930", "dest_number": "491", "account_id": 7}}
 
