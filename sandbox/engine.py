@@ -190,7 +190,7 @@ class Context:
         texts = [program.text, *(file.text for file in program.files.values())]
         # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
         expects_intl = any(map(_ASKS_FOR_INTL.search, texts))
-        parts = web.parts_named(texts)
+        parts = web.parts_named((*texts, *program.modules.values()))
         key = (program.adapter, *program.modules.values(), expects_intl, parts)
         kind = self._kinds.get(key)
         if kind is not None:

@@ -16,7 +16,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from sandbox import boot, confinement, engine, link
+from sandbox import boot, confinement, engine, link, web
 from sandbox.clone import fork_sibling
 from sandbox.engines import warm_up
 from sandbox.errors import ConfinementRefused
@@ -54,6 +54,8 @@ def main(orders: int, daemon: int, intl: tuple[int, int], trusted: int) -> None:
     with open(trusted, "rb") as file:
         for text in json.loads(file.read()):
             engine.compile_trusted(text)
+    for parts in web.usual_parts():
+        engine.compile_trusted(web.code(parts))
     warm_up()
     parent = _Parent(daemon)
     # The daemon's standard error was kept to tell of what fails up to here.

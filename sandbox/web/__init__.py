@@ -26,6 +26,12 @@ _PARTS: Final[Mapping[str, _Part]] = {
 NAMES: Final = tuple(name for part in _PARTS.values() for name in part.names)
 """All of it, by name."""
 _COMMENT_OR_INDENT: Final = re.compile(r"^\s*//.*\n|^[ ]+", re.MULTILINE)
+_FIRST: Final = "errors.js"
+_JAVASCRIPT: Final = {
+    name: _COMMENT_OR_INDENT.sub("", (files(__package__) / name).read_text(encoding="utf-8"))
+    for name in (_FIRST, *(name for part in _PARTS.values() for name in part.files))
+}
+"""Read here, since a confined process opens no file."""
 _NAMED: Final = re.compile(rf"(?:(?<![\w$])(?<!(?<!\.\.)\.)|\bglobalThis\s*\??\.\s*)({'|'.join(NAMES)})\b")
 """Who puts such a name together has nothing of it: to have it all in every context would cost each run 3 %, and all of
 it in those that name some 5 us."""
@@ -43,10 +49,14 @@ def parts_named(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def usual_parts() -> frozenset[frozenset[str]]:
+    """What most texts that name some of it need: one part with what that needs, or all."""
+    return frozenset((*(parts_named(part.names) for part in _PARTS.values()), frozenset(_PARTS)))
+
+
 @lru_cache(maxsize=64)
 def code(parts: frozenset[str]) -> str:
     """The JavaScript of some parts: a function of what the runtime lends it, which gives what is in them by name, and
     ``begin``, which is told when a run begins."""
-    names = ["errors.js", *(name for part, one in _PARTS.items() if part in parts for name in one.files)]
-    lines = "".join((files(__package__) / name).read_text(encoding="utf-8") for name in names)
-    return f'((lent) => {{"use strict";\n{_COMMENT_OR_INDENT.sub("", lines)}return found;\n}})'
+    names = [_FIRST, *(name for part, one in _PARTS.items() if part in parts for name in one.files)]
+    return f'((lent) => {{"use strict";\n{"".join(_JAVASCRIPT[name] for name in names)}return found;\n}})'

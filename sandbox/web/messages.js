@@ -83,6 +83,8 @@ const bodyOf = (value) => {
   if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return { bytes: bytesOf(value).slice() };
   if (typeof value === "object" && value[Symbol.asyncIterator] !== undefined)
     throw new TypeError("a body is text, bytes or URLSearchParams: streams are not available");
+  if (typeof value === "object" && value.toString === Object.prototype.toString)
+    throw new TypeError("a body is text, bytes or URLSearchParams: JSON.stringify makes a text of an object");
   return { bytes: utf8(usv(value)), type: "text/plain;charset=UTF-8" };
 };
 

@@ -14,7 +14,7 @@ from sidecar.cli.instant import instant
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.errors import SidecarError
 from sidecar.header_rules import RuleViolation, header_value
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import shipped_names
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.language.prepared import prepare
@@ -98,16 +98,18 @@ def run(arguments: argparse.Namespace) -> int:
     except SidecarError as error:
         print(f"scriptforge call: {escaped(str(error))}", file=sys.stderr)
         return USAGE
-    names = shipped_grants().names()
     app, siblings = files_beside(script, SCRIPT_BYTES)
-    problems = (*check_script(text, Kind.APP, str(script), modules=names, app=app), *siblings.problems)
+    problems = (
+        *check_script(text, Kind.APP, str(script), modules=shipped_names(), app=app),
+        *siblings.problems,
+    )
     print(report(problems, {str(script): text, **siblings.shown()}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return 1
     asked = session.PhoneCall(
         script=script,
         text=text,
-        prepared=prepare(text, Kind.APP, app, names),
+        prepared=prepare(text, Kind.APP, app, shipped_names()),
         from_user=arguments.from_user,
         to_user=arguments.to_user,
         variables=variables,

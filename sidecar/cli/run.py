@@ -35,7 +35,8 @@ from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import shipped_grants, shipped_names
+from sidecar.hosts.services import Services
 from sidecar.kind import Kind
 from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
@@ -235,14 +236,13 @@ def _one_script(
     if kind is Kind.APP and drives_calls(text, file=shown_name):
         there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
         print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)
-    names = shipped_grants().names()
     app, siblings = files_beside(arguments.script, configuration.catalog.script_bytes)
-    problems = (*check_script(text, kind, shown_name, modules=names, app=app), *siblings.problems)
+    problems = (*check_script(text, kind, shown_name, modules=shipped_names(), app=app), *siblings.problems)
     print(report(problems, {shown_name: text, **siblings.shown()}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         # The daemon would not load it: it has no say in any call.
         raise _Unusable(EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
-    prepared = prepare(text, kind, app, names)
+    prepared = prepare(text, kind, app, shipped_names())
     script = make_script(id=arguments.script.stem, name=arguments.script.name, kind=kind, text=text, prepared=prepared)
     assignment = assign(script, variables, arguments.timeout_ms, configuration)
     termination = request.direction is Direction.TERMINATION
@@ -261,7 +261,7 @@ def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, S
     loaded = DirectoryLoader(
         catalog,
         configuration.decisions,
-        modules=shipped_grants().names(),
+        modules=shipped_names(),
         engine=lambda: engine(configuration, _not_compiled),
     ).load()
     print(report(loaded.problems, loaded.sources), end="", file=sys.stderr)
@@ -306,6 +306,7 @@ async def decide(
     Raises MalformedMessage for a routing that no script can be given, SandboxError where no worker comes up.
     """
     runner = Runner({PoolName.DECISIONS: one_worker(decision_pool(configuration))})
+    services = Services(configuration, at_desk=True)
     try:
         await runner.start(PoolName.DECISIONS)
         result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
@@ -317,12 +318,13 @@ async def decide(
         pool: ScriptRunner = runner.pool(PoolName.DECISIONS)
         if now is not None:
             pool = RunnerAt(pool, since_1970(now))
-        grants = shipped_grants()
+        grants = shipped_grants(services)
         decisions = Decisions(pool, configuration, snapshot, decided, grants, tells_unread=True, keeps=True)
         decisions.route(request, lambda _decision: None)
         return await result
     finally:
         await runner.close()
+        await services.close()
 
 
 def _printed(decided: Decided, sources: Sources) -> list[str]:

@@ -20,6 +20,7 @@ from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use
 from sidecar.language.near_misses import near_misses
 from sidecar.language.prepared import Prepared, prepared
+from sidecar.language.surroundings import OF_THE_HOST
 from sidecar.language.syntax import Fault
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree
 from sidecar.problem import Problem, Severity
@@ -165,6 +166,11 @@ def _modules(syntax: SyntaxTree, names: Names, rules: KindRules, one: GraphFile)
                 yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(rules)}"
             elif one.modules.form is Form.MODULE:
                 yield reference.node, f"`{_dotted(syntax, reference)}` in an ES module: write `export`"
+        elif reference.name in OF_THE_HOST and not rules.has_modules:
+            yield (
+                reference.node,
+                f"`{reference.name}` in {rules.called}, which asks nothing of its host; make it an App",
+            )
 
 
 def _start_here(rules: KindRules) -> str:

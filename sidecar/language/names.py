@@ -17,7 +17,8 @@ from sidecar.language.syntax_tree import NODES_BETWEEN_LOOKS, SyntaxTree
 
 _WATCHED: Final = frozenset(
     b"""
-    vars exit err require module exports Promise setTimeout setInterval setImmediate queueMicrotask Request Response
+    vars exit err require module exports fetch getEnvVars setEnvVar Promise setTimeout setInterval setImmediate
+    queueMicrotask Request Response
     """.split()
 )
 

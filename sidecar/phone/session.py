@@ -15,6 +15,7 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.services import Services
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
 from sidecar.phone import terminal
@@ -84,11 +85,14 @@ async def _call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
 async def _recorded(asked: PhoneCall, show: Callable[[str], None], configuration: Configuration) -> PhoneResult:
     settings = one_worker(call_pool(configuration))
     runner = Runner({PoolName.CALLS: msgspec.structs.replace(settings, stall_seconds=NO_STALL_SECONDS)})
+    services = Services(configuration, at_desk=True)
     try:
         await runner.start(PoolName.CALLS)
-        return await hold(asked, show, configuration, runner.pool(PoolName.CALLS), shipped_grants())
+        grants = shipped_grants(services)
+        return await hold(asked, show, configuration, runner.pool(PoolName.CALLS), grants)
     finally:
         await runner.close()
+        await services.close()
 
 
 async def hold(

@@ -15,7 +15,8 @@ from sandbox import web
 from sandbox.engine import RunBounds
 from sandbox.outcome import Threw
 from tests.acceptance.processes import require_program
-from tests.sandbox.support import Driven, packed, result, thrown, unpacked, written
+from tests.sandbox.support import Driven, packed, result, running_pool, thrown, unpacked, written
+from tests.sandbox.support import value as value_in_pool
 
 WIDE = RunBounds(50_000_000, 16_384, 1_000)
 
@@ -23,6 +24,14 @@ WIDE = RunBounds(50_000_000, 16_384, 1_000)
 def value(body: str, data: Any = None) -> Any:
     """What the body of an App's main gives."""
     return result(f"async function main(data) {{ {body} }}", data, True)
+
+
+async def test_all_of_it_is_there_in_workers_which_open_no_file() -> None:
+    async with running_pool() as pool:
+        for names in (*((name,) for name in web.NAMES), web.NAMES, ("URL", "crypto")):
+            asked = ", ".join(f"typeof {name}" for name in names)
+            kinds = await value_in_pool(pool, f"async function main() {{ return [{asked}]; }}", suspends=True)
+            assert "undefined" not in kinds
 
 
 # ---- URLs ----

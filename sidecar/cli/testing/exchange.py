@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sandbox.host import HostCall
 from sidecar.cli.testing.real_time import after
-from sidecar.hosts.module import HostError
+from sidecar.hosts.errors import HostError
 from sidecar.phone.clock import SkippingLoop
 from sidecar.runs.clock import since_1970
 

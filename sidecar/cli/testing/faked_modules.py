@@ -7,8 +7,9 @@ from importlib.resources import files
 from typing import Any, Final
 
 from sidecar.cli.testing.exchange import Exchange
-from sidecar.hosts.grants import CALL_MODULE, Grants, shipped_grants
-from sidecar.hosts.module import Asker, HostError, HostModule
+from sidecar.hosts.errors import HostError
+from sidecar.hosts.grants import CALL_MODULE, Grants, shipped_names
+from sidecar.hosts.module import Asker, HostModule
 
 NAME_CHARACTERS: Final = 100
 
@@ -39,7 +40,7 @@ def faked_grants(fakes: Mapping[str, Any], exchange: Exchange) -> Grants:
         )
         for name, described in fakes.items()
     ]
-    for name in sorted(shipped_grants().names() - fakes.keys() - {CALL_MODULE}):
+    for name in sorted(shipped_names() - fakes.keys() - {CALL_MODULE}):
         unsaid = f"{name} is asked and not faked: fake('{name}', {{...}})"
         made.append(HostModule(name=name, javascript=_with(source("unfaked_module"), "NAMED", unsaid), answer=refuse))
     return Grants(made)

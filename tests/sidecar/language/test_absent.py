@@ -13,7 +13,7 @@ from sidecar.language import surroundings
 from sidecar.language.check import check_script
 from sidecar.problem import Severity
 
-NETWORK = ": a script has no network of its own: ask a module that its host has"
+NETWORK = ": use fetch, in an App"
 ADAPTER = "({ prepare: (x) => x, collect: (x, y) => y, caught: () => undefined })"
 
 
@@ -26,14 +26,14 @@ def told(statements: str, kind: Kind = Kind.SCRIPT, before: str = "") -> list[st
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        ("fetch('http://x')", "2:1 `fetch` is not available" + NETWORK),
+        ("new XMLHttpRequest()", "2:5 `XMLHttpRequest` is not available" + NETWORK),
         ("return new Blob(['x'])", "2:12 `Blob` is not available: use text, Uint8Array or URLSearchParams"),
         ("Buffer.from('x')",
          "2:1 `Buffer` is not available: a script does not run in Node: use Uint8Array, TextEncoder, TextDecoder, btoa"
          " and atob"),
         ("crypto.createHash('md5')", "2:1 `crypto.createHash` is not available"),
-        ("return { fetch }", "2:10 `fetch` is not available" + NETWORK),
-        ("globalThis.fetch('x')", "2:1 `fetch` is not available" + NETWORK),
+        ("return { WebSocket }", "2:10 `WebSocket` is not available" + NETWORK),
+        ("new globalThis.EventSource('x')", "2:5 `EventSource` is not available" + NETWORK),
         ("return Temporal.Now.instant()",
          "2:8 `Temporal` is not available: use Date, and Intl.DateTimeFormat for time zones"),
         ("new WeakRef(data)", "2:5 `WeakRef` is not available: it is taken out for safety"),
@@ -137,7 +137,7 @@ def test_what_is_there_of_locales_is_not_told(call: str) -> None:
 def test_what_is_told_is_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
     """Each of these is a warning here and an error in a run."""
     for expression in (
-        "fetch('x')",
+        "new WebSocket('x')",
         "new Blob([])",
         "Buffer.from('')",
         "crypto.createHash('md5')",
