@@ -6,7 +6,7 @@ ends a run by processor time does so about there, and not at the very place.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,12 +24,15 @@ from sandbox.outcome import (
 )
 from sandbox.program import Invocation
 from sandbox.recording import Recorder, Recording, Turn
+from sandbox.stack import is_stack
 
 SHOWN_CHARACTERS: Final = 200
 """Of what differs."""
 
 _CUT: Final = (Cancelled, Crashed, Refused, TimedOut)
 """How a run ends that is ended from outside, perhaps while it waits: its repetition comes to where it waited."""
+
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Repeater(Recorder):
@@ -46,7 +49,7 @@ class Repeater(Recorder):
         did."""
         ended, given = self.turns, self._turns_given
         count = len(ended)
-        if not 0 < count < len(given) or ended[-1].asked != given[count - 1].asked:
+        if not 0 < count < len(given) or _asked_otherwise(given[count - 1].asked, ended[-1].asked):
             return None
         return given[count]
 
@@ -71,7 +74,7 @@ def divergence(before: Completion, after: Completion) -> Divergence | None:
     if not isinstance(first, Recording) or not isinstance(second, Recording):
         return Divergence("one of them was not recorded as a whole")
     for number, (one, other) in enumerate(zip(first.turns, second.turns, strict=False), 1):
-        if one.asked != other.asked:
+        if _asked_otherwise(one.asked, other.asked):
             return Divergence(f"it asked {_asked(other.asked)}, and had asked {_asked(one.asked)}", number)
     for number, (line, another) in enumerate(zip(before.log, after.log, strict=False), 1):
         if line != another:
@@ -118,19 +121,34 @@ def _in_words(outcome: Outcome) -> str:
             return "been given up"
 
 
+def _asked_otherwise(before: bytes, after: bytes) -> bool:
+    if before == after:
+        return False
+    try:
+        return _listed(before) != _listed(after)
+    except _UNREADABLE:
+        return True
+
+
+def _listed(calls: bytes) -> list[tuple[int, str, list[Any]]]:
+    """What was asked, without from where: a script in place of another has its lines elsewhere."""
+    listed = msgspec.msgpack.decode(calls, type=list[tuple[int, str, list[Any]]]) if calls else []
+    return [(number, name, [value for value in values if not is_stack(value)]) for number, name, values in listed]
+
+
 def _asked(calls: bytes) -> str:
     if not calls:
         return "nothing"
     try:
-        listed = msgspec.msgpack.decode(calls, type=list[tuple[int, str, msgspec.Raw]])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        listed = _listed(calls)
+    except _UNREADABLE:
         return "what cannot be read"
     return ", ".join(f"{name}({_arguments(values)})" for _, name, values in listed)[:SHOWN_CHARACTERS]
 
 
-def _arguments(values: msgspec.Raw) -> str:
+def _arguments(values: list[Any]) -> str:
     try:
-        written = msgspec.json.encode(msgspec.msgpack.decode(values)).decode()[1:-1]
+        written = msgspec.json.encode(values).decode()[1:-1]
     except (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, RecursionError):
         return "..."
     return _cut(written)

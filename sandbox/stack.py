@@ -22,6 +22,11 @@ def shown_name(name: str, files: Collection[str] = ()) -> str:
     return shown
 
 
+def is_stack(value: object) -> bool:
+    """Whether something that a script asked with is a stack, which says from where it asked."""
+    return isinstance(value, str) and value.startswith(f"    {_AT}")
+
+
 def author_frames(stack: str, name: str, files: Collection[str] = ()) -> list[tuple[str, Location]]:
     """Function and place of each of the author's frames, innermost first.
 

@@ -15,9 +15,10 @@ from sidecar.catalog.directory.document import Document
 from sidecar.catalog.directory.entries import ScriptTable, TablePlace
 from sidecar.catalog.directory.last_good import LastGood
 from sidecar.catalog.directory.script_files import (
-    TEST_SUFFIXES,
+    SCRIPT_SUFFIXES,
     UnusableFileError,
     file_digest,
+    is_script_name,
     read_file,
     read_text_file,
     text_of,
@@ -29,7 +30,7 @@ from sidecar.catalog.source import Broken, Loaded, ServedBy
 from sidecar.configuration.toml_source import TomlSyntaxError
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.kind import Kind
-from sidecar.language.app_files import JAVASCRIPT, TYPESCRIPT, AppFiles
+from sidecar.language.app_files import AppFiles
 from sidecar.language.check import Confirm, check_script
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.prepared import Prepared, prepare
@@ -39,9 +40,6 @@ ASSIGNMENTS: Final = "assignments.toml"
 SCRIPTS: Final = "scripts"
 ASSIGNMENTS_BYTES: Final = 16_777_216
 """About 100,000 assignments."""
-
-SCRIPT_SUFFIXES: Final = (*JAVASCRIPT, TYPESCRIPT)
-"""Of files that are scripts, or parts of some."""
 
 _FileKey = tuple[Kind, str, bytes, frozenset[str]]
 """Kind, file, digest of its text, and the modules that the script may name."""
@@ -447,21 +445,14 @@ class _Scripts:
         return checked
 
     def _files(self) -> list[str]:
-        """Names of the files directly in the folder that are scripts; hidden ones belong to editors, and tests are none
-        unless an entry names them."""
+        """Names of the files directly in the folder that are scripts."""
         try:
             names = sorted(one.name for one in os.scandir(self._folder))
         except OSError as error:
             message = f"cannot be read: {error.strerror or error}"
             self.problems.append(Problem(str(self._folder), 0, 0, Severity.ERROR, message))
             return []
-        names = [
-            name
-            for name in names
-            if name.endswith(SCRIPT_SUFFIXES)
-            and not name.startswith(".")
-            and not name.endswith((".d.ts", *TEST_SUFFIXES))
-        ]
+        names = [name for name in names if is_script_name(name)]
         for name in [name for name in names if not _is_unicode(name)]:
             names.remove(name)
             message = f"the file name {name!a} is not UTF-8"

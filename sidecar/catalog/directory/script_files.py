@@ -9,10 +9,19 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
+from sidecar.language.app_files import JAVASCRIPT, TYPESCRIPT
 from sidecar.problem import Problem, Severity
 
+SCRIPT_SUFFIXES: Final = (*JAVASCRIPT, TYPESCRIPT)
+"""Of files that are scripts, or parts of some."""
 TEST_SUFFIXES: Final = (".test.js", ".test.mjs", ".test.ts")
 """Of files that stand beside scripts and are none: tests, which ``scriptforge test`` runs."""
+
+
+def is_script_name(name: str) -> bool:
+    """Whether a file of this name is a script by itself: hidden files belong to editors, and tests are none unless an
+    entry names them."""
+    return name.endswith(SCRIPT_SUFFIXES) and not name.startswith(".") and not name.endswith((".d.ts", *TEST_SUFFIXES))
 
 
 class UnusableFileError(Exception):

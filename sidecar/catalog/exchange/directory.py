@@ -25,7 +25,7 @@ from sidecar.catalog.directory.entries import (
     ScriptTable,
 )
 from sidecar.catalog.directory.loader import ASSIGNMENTS, ASSIGNMENTS_BYTES, SCRIPTS, DirectoryLoader
-from sidecar.catalog.directory.script_files import UnusableFileError, read_file, read_text_file
+from sidecar.catalog.directory.script_files import UnusableFileError, is_script_name, read_file, read_text_file
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, DidEntry, RouteEntry
 from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, TextOf, calls_of
 from sidecar.catalog.exchange.toml import table_text, toml_text
@@ -66,7 +66,7 @@ def _content(catalog: CatalogSection) -> Content:
     described = [one.table for one in document.scripts]
     files = {one.file for one in described}
     folder = directory / SCRIPTS
-    names = sorted(one.name for one in os.scandir(folder) if one.name.endswith(".js") and not one.name.startswith("."))
+    names = sorted(one.name for one in os.scandir(folder) if is_script_name(one.name))
     tables = [*described, *(ScriptTable(file=name) for name in names if name not in files)]
     scripts = {}
     for table in map(written_out, tables):

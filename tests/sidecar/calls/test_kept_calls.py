@@ -88,7 +88,7 @@ def test_another_script_is_given_what_that_call_answered(tmp_path: Path, capsys:
     record = called(tmp_path, MENU, lambda _phone: None)
     [file] = (tmp_path / "kept").iterdir()
     mended, other = tmp_path / "mended.js", tmp_path / "other.js"
-    mended.write_text(MENU.replace("throw new Error(", "console.log("))
+    mended.write_text("// mended\n" + MENU.replace("throw new Error(", "console.log("))
     assert main(["run", str(mended), "--repeat", str(file)]) == 0
     shown = capsys.readouterr().out
     assert f"log  {record.error.removeprefix('Error: ')}" in shown

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from sidecar.catalog.directory.script_files import is_script_name
 from sidecar.cli import main
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.storage.schema import NUMBER
@@ -46,7 +47,8 @@ def test_a_catalog_goes_into_a_database_and_out_of_it(database: Path, capsys: py
     assert (status, out_directory.exists()) == (1, False)
     assert told(capsys, "export", out_directory, "--yes")[0] == 0
     assert told(capsys, "export", out_directory)[1] == f"{out_directory}: is as the database is\n"
-    for script in (EXAMPLES / "scripts").glob("*.js"):
+    assert not list((out_directory / "scripts").glob("*.test.js"))
+    for script in (file for file in (EXAMPLES / "scripts").glob("*.js") if is_script_name(file.name)):
         assert (out_directory / "scripts" / script.name).read_bytes() == script.read_bytes()
     (out_directory / "scripts" / "menu.js").write_text("async function main() { return 1 }\n")
     status, out, _ = told(capsys, "export", out_directory)

@@ -153,7 +153,11 @@ async def test_redirects_are_followed_shown_or_an_error(site: Site, runs: Script
         ("fetch(url, { method: 'A B' })", "TypeError", "A B is no method of a request"),
         ("fetch(url, { method: 'TRACE' })", "TypeError", "TRACE is no method of a request"),
         ("fetch(url, { headers: { 'a b': 1 } })", "TypeError", "a b is no name of a header"),
-        ("fetch(url, { headers: { a: '1\\r\\nb: 2' } })", "TypeError", "a header's value has a character that it cannot have"),
+        (
+            "fetch(url, { headers: { a: '1\\r\\nb: 2' } })",
+            "TypeError",
+            "a header's value has a character that it cannot have",
+        ),
         ("fetch(url, { redirect: 'yes' })", "TypeError", "redirect is one of follow, error, manual"),
         ("fetch(url, { signal: AbortSignal.abort(new RangeError('mine')) })", "RangeError", "mine"),
     ],

@@ -224,11 +224,11 @@ def test_what_is_wrong_with_a_file_is_told_in_that_file(files: dict[str, str], e
 
 
 def test_what_is_in_another_file_is_checked_as_in_its_own() -> None:
-    files = {"main.js": "import './b'; export const main = () => 1", "b.js": "export const x = () => fetch('x')"}
+    files = {"main.js": "import './b'; export const main = () => 1", "b.js": "export const x = () => new Blob([])"}
     text = files["main.js"]
     app = AppFiles("main.js", {"b.js": files["b.js"]}, folder="scripts")
     (problem,) = check_script(text, Kind.APP, "scripts/main.js", modules=MODULES, app=app)
-    assert str(problem).startswith("scripts/b.js:1:24: warning: `fetch` is not available")
+    assert str(problem).startswith("scripts/b.js:1:28: warning: `Blob` is not available")
 
 
 def test_a_script_has_no_files_beside_it() -> None:

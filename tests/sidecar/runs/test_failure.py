@@ -105,8 +105,8 @@ def test_an_import_that_fails_before_anything_is_evaluated_has_its_place(message
 
 
 def test_a_name_that_authors_know_from_elsewhere_is_told_what_to_use() -> None:
-    program = Program(key="3", name="a.js", suspends=False, text="function main() { fetch('x') }", adapter="")
-    threw = Threw("a.js", "ReferenceError", "fetch is not defined", Location(1, 19), ("main (a.js:1:19)",))
+    program = Program(key="3", name="a.js", suspends=False, text="function main() { new WebSocket('x') }", adapter="")
+    threw = Threw("a.js", "ReferenceError", "WebSocket is not defined", Location(1, 19), ("main (a.js:1:19)",))
     assert failure_of(Completion(threw), program).message == (
-        "ReferenceError: fetch is not defined: a script has no network of its own: ask a module that its host has"
+        "ReferenceError: WebSocket is not defined: use fetch, in an App"
     )
