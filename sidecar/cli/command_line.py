@@ -23,11 +23,13 @@ from sidecar.cli import (
     export,
     import_,
     logs,
+    platform,
     route,
     run,
     serve,
     tokens,
     types,
+    up,
 )
 from sidecar.errors import SidecarError
 from sidecar.text import escaped_lines
@@ -83,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in (
         run,
         check,
+        up,
         serve,
+        platform,
         route,
         logs,
         call,

@@ -8,6 +8,7 @@ from typing import Final
 from sidecar.catalog.model import Script
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
+from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.run_host import RunHost
 from sidecar.kind import RULES
 
@@ -22,7 +23,7 @@ class Grants:
 
     def __init__(self, modules: Sequence[HostModule] = ()) -> None:
         self._modules = tuple(modules)
-        taken = {CALL_MODULE}
+        taken = {CALL_MODULE, SOCKET_MODULE}
         for module in self._modules:
             if module.name in taken:
                 raise ValueError(f"there are two modules {module.name}")
@@ -30,7 +31,7 @@ class Grants:
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""
-        return frozenset((CALL_MODULE, *(module.name for module in self._modules)))
+        return frozenset((CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules)))
 
     def javascript(self) -> tuple[str, ...]:
         """The trusted JavaScript of every module."""

@@ -253,8 +253,17 @@ declare module "cxC5Server" {
   export default CallServer;
 }
 
+/** The web socket that a run was asked over. What comes is given to the exported `onData(data)`: a JSON object or list
+ * parsed, all else as text. Objects are sent as JSON. */
+declare module "cxWebSocket" {
+  export function send(value: unknown): Promise<void>;
+  export function waitForClose(): Promise<void>;
+  export function close(): Promise<void>;
+}
+
 /** Modules of an App. */
 declare function require(name: "cxC5Server"): typeof ScriptForge.Ctx;
+declare function require(name: "cxWebSocket"): typeof import("cxWebSocket");
 
 /** What actions are rejected with when the call ends. */
 declare class HangupError extends Error {

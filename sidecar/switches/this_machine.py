@@ -26,7 +26,8 @@ Found = Iterator[tuple[Severity, str]]
 
 _DATABASE_PACKAGES: Final = ("sqlalchemy", "greenlet", "alembic", "aiosqlite", "asyncpg", "asyncmy")
 _INSTALL_THEM: Final = "pip install 'scriptforge-sidecar[platform]'"
-_CERTIFICATES: Final = (("socket", "tls_certificate"), ("sip", "tls_certificate"))
+_PLATFORM_PACKAGES: Final = (*_DATABASE_PACKAGES, "fastapi", "uvicorn", "httptools", "websockets", "limits")
+_CERTIFICATES: Final = (("socket", "tls_certificate"), ("sip", "tls_certificate"), ("platform", "tls_certificate"))
 
 
 def unusable(loaded: LoadedConfiguration) -> list[Problem]:
@@ -58,6 +59,7 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
     """What is to be looked at, by its key."""
     listening, kamailio, sip = configuration.socket, configuration.kamailio, configuration.sip
     freeswitch, metrics, voice = configuration.freeswitch, configuration.metrics, configuration.voice
+    platform = configuration.platform
     return {
         ("socket", "unix"): partial(_unix, listening.unix),
         ("socket", "unix_group"): partial(_group, listening.unix_group),
@@ -75,6 +77,10 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
         ("sip", "speech_command"): partial(_command, sip.speech_command),
         ("freeswitch", "listen"): partial(_listens, freeswitch.listen),
         ("metrics", "listen"): partial(_listens, metrics.listen),
+        ("platform", "listen"): partial(_listens, platform.listen),
+        ("platform", "metrics"): partial(_listens, platform.metrics),
+        ("platform", "tls_certificate"): partial(_certificate, platform.tls_certificate, platform.tls_key),
+        ("platform", "logs"): partial(_directory, platform.logs),
     }
 
 
@@ -176,6 +182,12 @@ def missing_for_databases() -> str:
     """What to install before a database can be asked; empty where it is all there."""
     missing = ", ".join(name for name in _DATABASE_PACKAGES if find_spec(name) is None)
     return f"a database needs packages that are not installed here ({missing}): {_INSTALL_THEM}" if missing else ""
+
+
+def missing_for_platform() -> str:
+    """What to install before the platform can be started; empty where it is all there."""
+    missing = ", ".join(name for name in _PLATFORM_PACKAGES if find_spec(name) is None)
+    return f"the platform needs packages that are not installed here ({missing}): {_INSTALL_THEM}" if missing else ""
 
 
 def _database(url: DatabaseUrl | None) -> Found:

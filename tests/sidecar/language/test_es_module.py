@@ -13,7 +13,7 @@ from sidecar.language.check import check_script
 from sidecar.language.es_module import prepare
 from tests.sandbox.support import Driven, packed, result, written
 
-NO_SUCH = "available: cxC5Server"
+NO_SUCH = "available: cxC5Server, cxWebSocket"
 
 
 def plain(text: str) -> str:

@@ -160,6 +160,7 @@ def upgrade() -> None:
         sa.Column("environment", LongText, nullable=False),
         sa.Column("memory_bytes", Number, nullable=True),
         sa.Column("modules", LongText, nullable=True),
+        sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("global_routing_priority", sa.String(length=16), nullable=False),
         sa.Column("timeout_ms", sa.Integer(), nullable=True),
         sa.Column("timeout_action", Exact(256), nullable=True),
