@@ -13,8 +13,8 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script
 from sidecar.hosts import run_host
 from sidecar.hosts.grants import CALL_MODULE, Grants
-from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.module import Asker, HostError, HostModule
+from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.run_host import RunHost
 from sidecar.kind import Kind
 

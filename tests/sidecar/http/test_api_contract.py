@@ -14,7 +14,7 @@ from tests.sidecar.http.platform_desk import PlatformDesk
 EXAMPLES: Final = 12
 """Of each route and mode. What was found once has a test of its own."""
 SCHEMA: Final = schemathesis.openapi.from_dict(make_api().openapi())
-OPERATIONS: Final = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
+OPERATIONS: Final = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}  # type: ignore[union-attr]
 
 
 @pytest.fixture(scope="module")
