@@ -52,8 +52,6 @@ class HttpServer:
         """Listen. Raises ConfigurationError where the address or the certificate cannot be used."""
         section = self._section
         listen = section.listen
-        if (section.tls_certificate is None) != (section.tls_key is None):
-            raise ConfigurationError("platform.tls_certificate and platform.tls_key: one needs the other")
         family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
         listening = self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:

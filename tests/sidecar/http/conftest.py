@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.database_fixtures import servers
 from tests.sidecar.http.platform_desk import PlatformDesk
+
+__all__ = ["servers"]
 
 
 @pytest.fixture(scope="module")

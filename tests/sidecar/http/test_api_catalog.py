@@ -1,13 +1,27 @@
 """The catalog over HTTP: what is saved is there, in use, and in the audit."""
 
 import hashlib
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from tests.database_fixtures import DATABASES
+from tests.database_servers import Servers, new_database
 from tests.sidecar.http.platform_desk import ECHO, PlatformDesk
 
 PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def desk(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, servers: type[Servers]
+) -> Iterator[PlatformDesk]:
+    """A platform on each kind of database."""
+    address = None if request.param == "sqlite" else new_database(request.param)
+    desk = PlatformDesk(tmp_path_factory.mktemp("platform"), address)
+    yield desk
+    desk.stop()
 
 
 def kind_of(answer: httpx.Response) -> tuple[int, str]:
