@@ -349,3 +349,25 @@ def test_runs_at_once_are_refused_past_the_tenants_limit(tmp_path: Any) -> None:
             thread.join(20)
     finally:
         desk.stop()
+
+
+def test_a_log_is_followed_as_it_grows(desk: PlatformDesk) -> None:
+    desk.script("followed", "export const main = ({ n }) => console.log('number', n);\n")
+    found: list[str] = []
+    with desk.acme.stream("GET", "/api/v1/log", params={"script": "followed"}, headers=STREAM) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        for number in range(3):
+            desk.acme.post("/api/v1/scripts/followed/run", json={"n": number}).raise_for_status()
+        for line in answer.iter_lines():
+            if line.startswith("data: "):
+                found.append(json.loads(line.removeprefix("data: "))["text"])
+            if len(found) == 3:
+                break
+    assert found == ["number 0", "number 1", "number 2"]
+    wait_until(
+        lambda: len(desk.acme.get("/api/v1/log", params={"script": "followed"}).json()["items"]) == 3, "it is kept"
+    )
+    page = desk.acme.get("/api/v1/log", params={"script": "followed", "limit": 2}).json()
+    rest = desk.acme.get("/api/v1/log", params={"script": "followed", "before": page["next"]}).json()
+    assert [one["text"] for one in page["items"] + rest["items"]] == ["number 2", "number 1", "number 0"]
+    assert desk.beta.get("/api/v1/log").json()["items"] == []
