@@ -4,11 +4,12 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sandbox.host import Host
 from sandbox.outcome import Completion, LogLine
+from sandbox.pool import Pool
 from sandbox.program import Invocation, Program
 from sandbox.run import Run
 from sidecar.catalog.model import Script
@@ -60,7 +61,7 @@ class ScriptRun:
         self._lines: tuple[LogLine, ...] | None = None
 
     @property
-    def lines(self) -> "tuple[LogLine, ...] | list[LogLine]":
+    def lines(self) -> Sequence[LogLine]:
         """What it has written to its console so far, as of its last turn."""
         if self._lines is not None:
             return self._lines
@@ -117,7 +118,7 @@ class RunService:
         self.by_script = ScriptCounts(configuration.metrics.scripts)
 
     @property
-    def pool(self) -> Any:
+    def pool(self) -> Pool:
         """The workers."""
         return self._runner.pool(PoolName.REQUESTS)
 

@@ -103,6 +103,9 @@ class HttpServer:
         """Listen no more, and end connections on which nothing is asked."""
         if self._server is not None:
             self._server.should_exit = True
+            # It would look up from its sleep within 0.1 s.
+            for listening in self._server.servers:
+                listening.close()
 
     async def drain(self) -> None:
         """Return at once: what is under way are runs, which are waited for by those who run them."""
