@@ -1,5 +1,6 @@
 """How often somebody may ask."""
 
+import ipaddress
 import math
 import time
 from http import HTTPStatus
@@ -31,8 +32,9 @@ class Rates:
 
     def count(self, what: str, who: str) -> None:
         """Count one of ``requests``, ``public``, ``runs`` or ``failed``. Raises ApiError where it is one too many."""
-        if not self._limiter.hit(self._limits[what], who):
-            self._refuse(what, who)
+        counted = _network_of(who)
+        if not self._limiter.hit(self._limits[what], counted):
+            self._refuse(what, counted)
 
     def _refuse(self, what: str, who: str) -> None:
         limit = self._limits[what]
@@ -45,3 +47,13 @@ class Rates:
 def too_many(detail: str, seconds: int = 1) -> ApiError:
     """429 with Retry-After."""
     return ApiError(HTTPStatus.TOO_MANY_REQUESTS, detail, kind="too-many", headers={"Retry-After": str(seconds)})
+
+
+def _network_of(who: str) -> str:
+    """Of an IPv6 address its /64, of which one who asks may have every address (RFC 7934); all else as it is."""
+    if ":" not in who:
+        return who
+    try:
+        return str(ipaddress.ip_network((who, 64), strict=False))
+    except ValueError:
+        return who
