@@ -275,6 +275,8 @@ class PlatformSection(Section, frozen=True):
     """Connections open at once; the next request is answered with 503."""
     body_bytes: Count = 8_000_000
     """The longest request body: the longest script with every character as a JSON escape, or 5 MB of files."""
+    request_seconds: Interval = 30.0
+    """A connection on which no request's head has come in this time is closed, and so is one whose body has not."""
     requests_a_second: Count = 100
     """Of one token, or without one of one address; the next one is answered with 429."""
     public_runs_a_second: Count = 30

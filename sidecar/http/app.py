@@ -59,7 +59,7 @@ def make_app(
     app.add_route("/health", health_page, methods=["GET"], include_in_schema=False)
     pages = Router(run_pages.routes(platform), redirect_slashes=False)
     wrapped: ASGIApp = _Split(pages, Gate(app, platform.tokens, platform.rates))
-    wrapped = BodyLimit(wrapped, section.body_bytes)
+    wrapped = BodyLimit(wrapped, section.body_bytes, section.request_seconds)
     wrapped = Failures(wrapped)
     if section.cors_origins:
         wrapped = _cors(wrapped, section.cors_origins)

@@ -1,5 +1,6 @@
 """What every request passes before a route sees it: its size, its token, how often it may come."""
 
+import asyncio
 import contextlib
 from http import HTTPStatus
 from typing import Any, Final
@@ -36,11 +37,12 @@ class _TooLong(Exception):
 
 
 class BodyLimit:
-    """Refuses bodies that are too long: by their announced length, or once they are."""
+    """Refuses bodies that are too long, by their announced length or once they are, or that take too long to come."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, most: int, seconds: float) -> None:
         self._app = app
         self._most = most
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -54,12 +56,23 @@ class BodyLimit:
         if announced.isdecimal() and int(announced[:20]) > self._most:
             await error.response()(scope, receive, send)
             return
-        length, begun = 0, False
+        length, begun, is_there = 0, False, False
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._seconds
 
         async def counted() -> Message:
-            nonlocal length
-            message = await receive()
+            nonlocal length, error, is_there
+            if is_there:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                length = self._most + 1
+                error = ApiError(HTTPStatus.REQUEST_TIMEOUT, "the body has not come", kind="too-slow")
+                raise _TooLong from None
             length += len(message.get("body", b""))
+            is_there = not message.get("more_body", False)
             if length > self._most:
                 raise _TooLong
             return message

@@ -11,12 +11,11 @@ from starlette.types import ASGIApp
 
 from sidecar.configuration.tree import PlatformSection
 from sidecar.errors import ConfigurationError
+from sidecar.http.connection import bounded
 from sidecar.lifecycle import PartState
 
 BACKLOG: Final = 2_048
 KEEP_ALIVE_SECONDS: Final = 30
-HEAD_BYTES: Final = 65_536
-"""Of a request line and its headers."""
 FRAME_BYTES: Final = 1_000_000
 """Of one frame of a web socket."""
 PING_SECONDS: Final = 20.0
@@ -61,7 +60,7 @@ class HttpServer:
             raise ConfigurationError(f"platform.listen: cannot listen on {listen}: {error.strerror}") from error
         config = uvicorn.Config(
             self._app,
-            http="httptools",
+            http=bounded(section.request_seconds),
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,
@@ -73,7 +72,6 @@ class HttpServer:
             limit_concurrency=section.connections,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            h11_max_incomplete_event_size=HEAD_BYTES,
             ws_max_size=FRAME_BYTES,
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,

@@ -1,7 +1,9 @@
 """Requests that nobody sends by mistake: each is answered with what is wrong, and nothing is lost or shown."""
 
+import contextlib
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -216,3 +218,39 @@ def test_http_is_https_with_a_certificate(tmp_path: Path) -> None:
         assert desk.acme.post("/api/v1/scripts/secure/run", json={"a": 1}).json()["result"]["a"] == 1
     finally:
         desk.stop()
+
+
+def test_who_asks_too_slowly_keeps_no_connection(tmp_path: Path) -> None:
+    desk = PlatformDesk(tmp_path, request_seconds=0.5)
+    address = urlsplit(desk.url)
+    try:
+        page = f"/run/{desk.script('slow', public=True)['uuid']}"
+        for sent in (b"", b"GET / HT", b"GET /health HTTP/1.1\r\nHost: x\r\nX: "):
+            with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+                connection.sendall(sent)
+                assert ended(connection), sent
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            # Of two requests the second does not come.
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b" 200 " in connection.recv(65_536)
+            connection.sendall(b"GET /hea")
+            assert ended(connection)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            connection.sendall(b"POST " + page.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+            assert b" 408 " in connection.recv(65_536)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            with contextlib.suppress(OSError):
+                for _ in range(300):
+                    connection.sendall(b"X: " + b"x" * 1_000 + b"\r\n" if _ else b"GET / HTTP/1.1\r\n")
+            assert ended(connection)
+        assert desk.anybody.get("/health").status_code == 200
+    finally:
+        desk.stop()
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the other side closes it."""
+    try:
+        return connection.recv(65_536) == b""
+    except ConnectionResetError:
+        return True

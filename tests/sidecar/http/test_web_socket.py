@@ -1,7 +1,9 @@
 """Runs beside a web socket."""
 
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,3 +135,16 @@ def test_without_a_socket_the_module_says_so(desk: PlatformDesk) -> None:
     report = desk.acme.post("/api/v1/scripts/desk/run", json={"desk": "a"}).json()
     assert report["error"] == "Error: there is no web socket: the script was not asked over one"
     assert report["location"].startswith("desk.js:4:")
+
+
+def test_a_socket_outlives_what_a_request_may_take_to_come(tmp_path: Path) -> None:
+    desk = PlatformDesk(tmp_path, request_seconds=0.3)
+    try:
+        page = page_of(desk, "older", OLDER)
+        with connect(desk.url.replace("http", "ws", 1) + page, proxy=None) as one:
+            ended = time.monotonic() + 1.0
+            while time.monotonic() < ended:
+                one.send("a")
+                assert one.recv(SECONDS) == "text a"
+    finally:
+        desk.stop()
