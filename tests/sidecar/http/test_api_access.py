@@ -26,6 +26,7 @@ VALUES = {
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/apps"): {"name": "x"},
     ("put", "/api/v1/apps/{app}"): {"name": "stolen"},
+    ("post", "/api/v1/apps/{app}/scripts"): {"scripts": [{"name": "private.js", "text": ECHO, "seen": "*"}]},
     ("put", "/api/v1/apps/{app}/variables/{name}"): {"value": "stolen"},
     ("post", "/api/v1/scripts"): {"name": "x.js", "text": ECHO},
     ("post", "/api/v1/check"): {"text": ECHO},

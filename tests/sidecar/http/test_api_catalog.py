@@ -151,6 +151,35 @@ def test_versions_are_kept_compared_and_rolled_back(desk: PlatformDesk) -> None:
     assert kind_of(desk.acme.get("/api/v1/scripts/kept/versions/9")) == (404, "not-there")
 
 
+def test_scripts_of_an_app_are_saved_together_or_not_at_all(desk: PlatformDesk) -> None:
+    desk.acme.put("/api/v1/apps/together", json={"name": "together"})
+    where = "/api/v1/apps/together/scripts"
+    one, two = ({"name": f"{name}.js", "text": f"export const main = () => '{name}';\n"} for name in ("one", "two"))
+    made = desk.acme.post(where, json={"scripts": [{**one, "public": True}, two], "note": "both"})
+    assert [(found["name"], found["version"], found["app"]) for found in made.json()["items"]] == [
+        ("one.js", 1, "together"),
+        ("two.js", 1, "together"),
+    ]
+    # The same once more changes nothing; who has not seen what is there changes nothing either.
+    assert desk.acme.post(where, json={"scripts": [one, two]}).json() == made.json()
+    changed = {**two, "text": "export const main = () => 'three';\n"}
+    broken = {**one, "text": "export const main = () =>\n  ;\n", "seen": "*"}
+    assert kind_of(desk.acme.post(where, json={"scripts": [changed]})) == (428, "precondition-required")
+    refused = desk.acme.post(where, json={"scripts": [{**changed, "seen": "*"}, broken]})
+    assert kind_of(refused) == (422, "script-refused")
+    assert {found["file"] for found in refused.json()["problems"]} == {"one.js"}
+    listed = desk.acme.get("/api/v1/scripts", params={"app": "together"}).json()["items"]
+    assert [found["version"] for found in listed] == [1, 1]
+    saved = desk.acme.post(where, json={"scripts": [{**changed, "seen": "*"}]}).json()["items"][0]
+    assert (saved["version"], saved["uuid"]) == (2, made.json()["items"][1]["uuid"])
+    assert desk.acme.post(f"/api/v1/scripts/{saved['id']}/run").json()["result"] == "three"
+    assert desk.anybody.get(f"/run/{made.json()['items'][0]['uuid']}").text == "one"
+    late = {**changed, "text": ECHO, "seen": "0123456789abcdef"}
+    assert kind_of(desk.acme.post(where, json={"scripts": [late]})) == (412, "changed-meanwhile")
+    assert kind_of(desk.acme.post(where, json={"scripts": [one, one]})) == (422, "wrong-values")
+    assert kind_of(desk.beta.post(where, json={"scripts": [one]})) == (404, "not-there")
+
+
 def test_scripts_are_listed_in_pages(desk: PlatformDesk) -> None:
     desk.acme.put("/api/v1/apps/many", json={"name": "many"})
     for number in range(5):
