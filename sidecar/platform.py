@@ -18,6 +18,7 @@ from sidecar.http.app import make_app
 from sidecar.http.asking import Platform
 from sidecar.http.callers import Tokens
 from sidecar.http.live_scripts import LiveScripts
+from sidecar.http.metering import Metering
 from sidecar.http.rates import Rates
 from sidecar.http.request_counts import PlatformMetrics, RequestCounts
 from sidecar.http.run_service import RunService
@@ -77,7 +78,8 @@ class PlatformProcess:
             tenant_runs=section.tenant_runs_a_second,
         )
         self._log_of_scripts = ScriptLog(section.logs, section.log_bytes, section.log_days)
-        self._runs = RunService(configuration, self._runner, grants, rates, self._log_of_scripts)
+        self._metering = Metering(self._store.storage)
+        self._runs = RunService(configuration, self._runner, grants, rates, self._log_of_scripts, self._metering)
         self._scripts = LiveScripts(self._store.storage, rules, catalog.poll_seconds, self._use)
 
         def unavailable(why: str) -> None:
@@ -91,6 +93,7 @@ class PlatformProcess:
             scripts=self._scripts,
             runs=self._runs,
             log=self._log_of_scripts,
+            metering=self._metering,
             tokens=Tokens(self._store),
             rates=rates,
         )
@@ -103,7 +106,7 @@ class PlatformProcess:
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
-        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts)
+        self._services: tuple[Part, ...] = (self._scripts, self._metering, self._runs, self._log_of_scripts)
         self._connections: tuple[Part, ...] = (self._http, page)
         self._parts: tuple[Part, ...] = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)

@@ -13,6 +13,7 @@ from sidecar.catalog.database.work import Change, Scope, Store, Work
 from sidecar.http.callers import Caller, Tokens, caller_for
 from sidecar.http.gate import BEARER
 from sidecar.http.live_scripts import LiveScripts
+from sidecar.http.metering import Metering
 from sidecar.http.rates import Rates
 from sidecar.http.run_pages import source_of
 from sidecar.http.run_service import RunService
@@ -29,6 +30,7 @@ class Platform:
     scripts: LiveScripts
     runs: RunService
     log: ScriptLog
+    metering: Metering
     tokens: Tokens
     rates: Rates
 

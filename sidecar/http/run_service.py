@@ -18,6 +18,7 @@ from sidecar.hosts import request
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http.answers import Answer, answer_of
+from sidecar.http.metering import Metering
 from sidecar.http.rates import Rates, too_many
 from sidecar.http.script_log import ScriptLog
 from sidecar.lifecycle import PartState
@@ -96,7 +97,13 @@ class RunService:
     name = "runs"
 
     def __init__(
-        self, configuration: Configuration, runner: Runner, grants: Grants, rates: Rates, log: ScriptLog
+        self,
+        configuration: Configuration,
+        runner: Runner,
+        grants: Grants,
+        rates: Rates,
+        log: ScriptLog,
+        metering: Metering,
     ) -> None:
         platform = configuration.platform
         self._configuration = configuration
@@ -104,6 +111,7 @@ class RunService:
         self._grants = grants
         self._rates = rates
         self._log = log
+        self._metering = metering
         self._at_once = platform.tenant_runs_at_once
         self.drain_seconds = platform.drain_seconds
         self._programs: Programs = request_programs(configuration, grants)
@@ -196,6 +204,7 @@ class RunService:
         if answer.outcome is not OutcomeName.REFUSED:
             count.runs += 1
             count.micros += completion.run_micros
+            self._metering.add(run.script, completion.run_micros)
         failed = answer.outcome in FAILURES
         if failed:
             count.failures += 1

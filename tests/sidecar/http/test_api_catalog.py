@@ -279,6 +279,14 @@ def test_every_change_is_in_the_audit_with_who_and_from_where(desk: PlatformDesk
 
 
 def test_usage_is_a_tenants_by_minute(desk: PlatformDesk) -> None:
-    assert desk.acme.get("/api/v1/usage").json() == []
+    desk.acme.put("/api/v1/apps/metered", json={"name": "metered"})
+    desk.script("metered", app="metered")
+    for _ in range(3):
+        desk.acme.post("/api/v1/scripts/metered/run").raise_for_status()
+    found = [one for one in desk.acme.get("/api/v1/usage").json() if one["app"] == "metered"]
+    assert sum(one["runs"] for one in found) == 3
+    assert sum(one["cpu_us"] for one in found) > 0
+    assert all(one["minute"].endswith(":00Z") for one in found)
+    assert desk.beta.get("/api/v1/usage").json() == []
     wide = {"since": "2020-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
     assert kind_of(desk.acme.get("/api/v1/usage", params=wide)) == (422, "wrong-values")
