@@ -177,6 +177,11 @@ def install(app: FastAPI) -> None:
     async def recursion(_request: Request, _error: Exception) -> Response:
         return problem(HTTPStatus.BAD_REQUEST, "the body is nested too deep", kind="bad-json")
 
+    async def fault(_request: Request, _error: Exception) -> Response:
+        # Logged by whoever it is raised to next.
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed; see the platform's log")
+
+    app.add_exception_handler(Exception, fault)
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(CatalogRefusal, refusal)
     app.add_exception_handler(StorageError, storage)

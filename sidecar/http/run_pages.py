@@ -31,6 +31,8 @@ PATHS: Final = ("/run", "/api/script", "/api/portal/scriptforge")
 """The first, and what older pages call it."""
 METHODS: Final = ("GET", "POST")
 HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+TIDY_SECONDS: Final = 5.0
+"""What a script has once its web socket is closed."""
 CLOSED_NORMALLY: Final = 1000
 SCRIPT_FAILED: Final = 1011
 
@@ -213,6 +215,10 @@ async def _converse(socket: WebSocket, run: ScriptRun, host: WebSocketHost) -> N
 
     tasks = [asyncio.ensure_future(incoming()), asyncio.ensure_future(outgoing())]
     try:
+        await asyncio.wait((run.answer, tasks[0]), return_when=asyncio.FIRST_COMPLETED)
+        # The peer has gone: the script has been told, and may tidy up.
+        await asyncio.wait((run.answer,), timeout=TIDY_SECONDS)
+        run.cancel()
         await run.answer
         # What the script has sent last is on its way yet.
         with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError, OSError):

@@ -29,6 +29,7 @@ def _minute(value: object) -> object:
 Time = Annotated[datetime, BeforeValidator(_time)]
 Minute = Annotated[datetime, BeforeValidator(_minute)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_NUL)]
+SourceText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 VariableName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 InPath = Annotated[str, Path(min_length=1, max_length=256, pattern=r"^[^\x00/]+$")]
 VariableInPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -162,7 +163,7 @@ class ScriptBody(Body):
     """A script with its text."""
 
     name: Name = Field(description="The file's name, as errors show it and as scripts of the same app import it.")
-    text: str
+    text: SourceText
     kind: Kind = Kind.APP
     app: str = Field("", max_length=256, pattern=r"^[^\x00]*$")
     uuid: str | None = Field(
@@ -183,7 +184,7 @@ class ScriptBody(Body):
 class TextBody(Body):
     """A script's text."""
 
-    text: str
+    text: SourceText
     kind: Kind | None = Field(None, description="Null for the kind that it has.")
     note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$")
 
@@ -191,7 +192,7 @@ class TextBody(Body):
 class CheckBody(Body):
     """A text to be looked through."""
 
-    text: str
+    text: SourceText
     kind: Kind = Kind.APP
     name: Name = "script.js"
 

@@ -14,7 +14,7 @@ from sidecar.catalog.database.work import Scope, Work
 from sidecar.catalog.directory.entries import ScriptTable
 from sidecar.http.asking import Asked, Asking
 from sidecar.http.problems import PreconditionRequired
-from sidecar.http.shapes import Body, InPath, Name, Page, Script
+from sidecar.http.shapes import Body, InPath, Name, Page, Script, SourceText
 from sidecar.kind import Kind
 from sidecar.problem import Problem
 
@@ -29,7 +29,7 @@ class AppFile(Body):
     """One script of an app, by its name. What is not said of it stays as it is."""
 
     name: Name
-    text: str
+    text: SourceText
     kind: Kind | None = Field(None, description="Null for the kind that it has, or for an App.")
     public: bool | None = Field(None, description="Null for what it is, or not.")
     seen: str | None = Field(

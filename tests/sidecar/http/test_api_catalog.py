@@ -1,6 +1,7 @@
 """The catalog over HTTP: what is saved is there, in use, and in the audit."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -129,6 +130,16 @@ def test_a_script_that_does_not_parse_is_refused_with_its_place(desk: PlatformDe
     assert desk.acme.post("/api/v1/check", json={"text": ECHO}).json() == {"problems": []}
     # Nobody else's save is refused for it.
     desk.script("sound", client=desk.beta)
+
+
+@pytest.mark.parametrize("text", ["// \x00\nexport function main() {}\n", "// \ud800\nexport function main() {}\n"])
+def test_a_text_that_no_database_could_hold(desk: PlatformDesk, text: str) -> None:
+    desk.script("holds")
+    body = json.dumps({"text": text})
+    json_type = {"content-type": "application/json", "If-Match": "*"}
+    answer = desk.acme.put("/api/v1/scripts/holds/text", content=body, headers=json_type)
+    assert kind_of(answer) == (422, "wrong-values")
+    assert desk.acme.get("/api/v1/scripts/holds/text").json()["text"] == ECHO
 
 
 def test_versions_are_kept_compared_and_rolled_back(desk: PlatformDesk) -> None:

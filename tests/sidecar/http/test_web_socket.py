@@ -137,6 +137,22 @@ def test_without_a_socket_the_module_says_so(desk: PlatformDesk) -> None:
     assert report["location"].startswith("desk.js:4:")
 
 
+FOREVER = """
+export async function main(_, ws) {
+  await ws.send('here');
+  await new Promise((resolve) => setTimeout(resolve, 1_000_000));
+}
+"""
+
+
+def test_a_script_that_does_not_end_is_ended_after_its_peer(desk: PlatformDesk, opened: Open) -> None:
+    page = page_of(desk, "forever", FOREVER)
+    with opened(page) as one:
+        assert one.recv(SECONDS) == "here"
+    wait_until(lambda: desk.acme.get("/api/v1/runs").json() == [], "it has been ended", SECONDS)
+    assert desk.log_lines("run")[-1]["outcome"] == "cancelled"
+
+
 def test_a_socket_outlives_what_a_request_may_take_to_come(tmp_path: Path) -> None:
     desk = PlatformDesk(tmp_path, request_seconds=0.3)
     try:
