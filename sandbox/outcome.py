@@ -134,3 +134,5 @@ class Completion(msgspec.Struct, frozen=True):
     """Of one that was timed out."""
     recording: Recorded | None = None
     """Of one that was to be recorded."""
+    busy_micros: int = 0
+    """Of ``run_micros``, those in its turns."""

@@ -306,7 +306,7 @@ class Pool:
                 outcome = Crashed("the worker answered what no run can")
             else:
                 self._lanes.mark_proven(run.series[0])
-            self._conclude(run, outcome, message.micros)
+            self._conclude(run, outcome, message.micros, message.busy_micros)
         if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
             self._lanes.feed(worker)
         if len(worker.outstanding) == worker.suspended:
@@ -374,7 +374,7 @@ class Pool:
         for call_id, name, arguments in calls:
             run.ask_host(call_id, name, arguments)
 
-    def _conclude(self, run: Run, outcome: Outcome, micros: int = 0) -> None:
+    def _conclude(self, run: Run, outcome: Outcome, micros: int = 0, busy_micros: int = 0) -> None:
         if run.answered:
             return
         series = run.series
@@ -386,7 +386,7 @@ class Pool:
             del self._series_bytes[series]
         self._held_bytes -= size
         self._outstanding -= 1
-        run.answer(outcome, micros)
+        run.answer(outcome, micros, busy_micros)
 
     # ---- deadlines ----
 

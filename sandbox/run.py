@@ -88,7 +88,7 @@ class Run:
         self.unanswered = 0
         """Host calls that it waits for, or has not waited for."""
 
-    def answer(self, outcome: Outcome, run_micros: int = 0) -> None:
+    def answer(self, outcome: Outcome, run_micros: int = 0, busy_micros: int = 0) -> None:
         """Settle the run; later answers are dropped."""
         if self.answered:
             return
@@ -96,7 +96,7 @@ class Run:
         self.suspension = None
         recording = self.recorder.recording() if self.recorder is not None else None
         lines = () if self._log is None else tuple(self._log.lines)
-        completion = Completion(outcome, lines, run_micros, self.interruption, recording)
+        completion = Completion(outcome, lines, run_micros, self.interruption, recording, busy_micros)
         done, host = self._done, self._host
         # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
         # allocates next is memory that no cache has.

@@ -18,6 +18,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.services import Services
 from sidecar.lifecycle import (
     HandedOver,
     Part,
@@ -28,7 +29,7 @@ from sidecar.lifecycle import (
     stop_accepting_all,
 )
 from sidecar.logs.logger import ActionLogger, open_output, setup
-from sidecar.operations import part_metrics
+from sidecar.operations import memory, part_metrics
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.hand_over import HandOver, Inherited
 from sidecar.operations.live_catalog import LiveCatalog
@@ -75,7 +76,8 @@ class Daemon:
         ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
-        grants = shipped_grants()
+        self._host_services = Services(configuration)
+        self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)},
             trusted=(hosts.source("routing"), hosts.source("call"), *grants.javascript()),
@@ -257,6 +259,11 @@ class Daemon:
             if not switches_wait:
                 await self._sip.load()
             await self._catalog.start()  # which says whether there is anything to drive a call with
+            scripts = self._catalog.snapshot.scripts.values()
+            asked = {module for script in scripts for module in self._grants.granted(script)}
+            await self._host_services.expect(asked)
+            if asked:
+                memory.keep()  # with what that has imported
             starting.append(loop.create_task(self._calls.start()))
             await starting[0]
             for part in self._connections:
@@ -346,6 +353,7 @@ class Daemon:
         finally:
             # What was still run has ended with its worker, and is in the records that are written now.
             await close_all(self._services)
+            await self._host_services.close()
 
     async def _say_stopped(self) -> None:
         self._watchdog.stop()

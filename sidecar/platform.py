@@ -14,11 +14,11 @@ from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.services import Services
 from sidecar.http.app import make_app
 from sidecar.http.asking import Platform
 from sidecar.http.callers import Tokens
 from sidecar.http.live_scripts import LiveScripts
-from sidecar.http.metering import Metering
 from sidecar.http.rates import Rates
 from sidecar.http.request_counts import PlatformMetrics, RequestCounts
 from sidecar.http.run_service import RunService
@@ -65,7 +65,8 @@ class PlatformProcess:
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._notifier = notifier or Notifier()
-        grants = shipped_grants()
+        self._host_services = Services(configuration)
+        self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.REQUESTS: request_pool(configuration)},
             trusted=(hosts.source("request"), *grants.javascript()),
@@ -78,8 +79,7 @@ class PlatformProcess:
             tenant_runs=section.tenant_runs_a_second,
         )
         self._log_of_scripts = ScriptLog(section.logs, section.log_bytes, section.log_days)
-        self._metering = Metering(self._store.storage)
-        self._runs = RunService(configuration, self._runner, grants, rates, self._log_of_scripts, self._metering)
+        self._runs = RunService(configuration, self._runner, grants, rates, self._log_of_scripts)
         self._scripts = LiveScripts(self._store.storage, rules, catalog.poll_seconds, self._use)
 
         def unavailable(why: str) -> None:
@@ -93,7 +93,7 @@ class PlatformProcess:
             scripts=self._scripts,
             runs=self._runs,
             log=self._log_of_scripts,
-            metering=self._metering,
+            services=self._host_services,
             tokens=Tokens(self._store),
             rates=rates,
         )
@@ -106,7 +106,7 @@ class PlatformProcess:
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
-        self._services: tuple[Part, ...] = (self._scripts, self._metering, self._runs, self._log_of_scripts)
+        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts)
         self._connections: tuple[Part, ...] = (self._http, page)
         self._parts: tuple[Part, ...] = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)
@@ -148,6 +148,8 @@ class PlatformProcess:
         # Who has runs needs scripts, and who is asked needs both.
         for part in self._parts:
             await part.start()
+        scripts = (runnable.script for runnable in self._scripts.all())
+        await self._host_services.expect({module for script in scripts for module in self._grants.granted(script)})
         self._notifier.ready(self._status)
         self._watchdog.start(loop)
         self._orphans.start(loop)
@@ -216,6 +218,7 @@ class PlatformProcess:
             await self._runner.close()
         finally:
             await close_all(self._services)
+            await self._host_services.close()
             await self._store.close()
 
     async def _say_stopped(self) -> None:

@@ -63,6 +63,7 @@ const host = (name, values) =>
     waiting.bytes = bytes;
     waiting.resolve = resolve;
     waiting.reject = reject;
+    waiting.error = new NativeError(); // made here, where the author's text has asked
     hostCalls[id] = waiting;
     hostCallsWaiting++;
   });
@@ -134,7 +135,7 @@ const settle = (id, succeeded, time) => {
     hostCallsWaiting--;
     waitingBytes -= waiting.bytes;
     if (succeeded) waiting.resolve(read());
-    else waiting.reject(assign(new NativeError(), read()));
+    else waiting.reject(assign(waiting.error, read()));
   });
 };
 

@@ -13,7 +13,7 @@ from sidecar.cli.instant import instant
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
 from sidecar.errors import SidecarError
 from sidecar.header_rules import RuleViolation, header_value
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import shipped_names
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.phone.keys import in_words, read_keys
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     except SidecarError as error:
         print(f"scriptforge call: {escaped(str(error))}", file=sys.stderr)
         return USAGE
-    problems = check_script(text, Kind.APP, str(script), modules=shipped_grants().names())
+    problems = check_script(text, Kind.APP, str(script), modules=shipped_names())
     print(report(problems, {str(script): text}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return 1

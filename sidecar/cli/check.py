@@ -18,7 +18,7 @@ from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import SidecarError
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import shipped_names
 from sidecar.kind import Kind
 from sidecar.language.check import Confirm, check_script
 from sidecar.problem import Problem, Severity
@@ -125,7 +125,7 @@ def _check(
         loaded = DirectoryLoader(
             catalog,
             configuration.decisions,
-            modules=shipped_grants().names(),
+            modules=shipped_names(),
             engine=lambda: contextlib.nullcontext(confirm),
         ).load()
         problems += loaded.problems
@@ -138,7 +138,7 @@ def _check(
         return 1
     sources[str(path)] = text
     kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
-    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_grants().names())
+    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_names())
     return 1
 
 
@@ -152,7 +152,7 @@ def _check_database(
     """Adds what is wrong with a catalog in a database; the number of scripts looked at."""
     from sidecar.catalog.database.loading import read_pieces  # noqa: PLC0415 - other commands do without SQL
 
-    modules = frozenset(shipped_grants().names())
+    modules = shipped_names()
     rules = Rules(configuration.decisions, modules)
     gathered = Gathered(rules)
     try:

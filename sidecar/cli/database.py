@@ -28,7 +28,7 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
 def database_of(arguments: argparse.Namespace) -> tuple[Configuration, DatabaseUrl]:
     """The configuration, and the database that it or the command names. Raises ConfigurationError."""
     loaded = load_configuration(arguments.config)
-    url = loaded.configuration.catalog.url
+    url = loaded.configuration.catalog.url or loaded.configuration.storage.url
     if arguments.url is not None:
         try:
             url = DatabaseUrl.parse(arguments.url)
@@ -40,7 +40,7 @@ def database_of(arguments: argparse.Namespace) -> tuple[Configuration, DatabaseU
     else:
         require_usable(loaded)
     if url is None:
-        raise ConfigurationError("there is no database: set catalog.url, or name one by --url")
+        raise ConfigurationError("there is no database: set catalog.url or storage.url, or name one by --url")
     return loaded.configuration, url
 
 

@@ -34,7 +34,8 @@ from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import shipped_grants, shipped_names
+from sidecar.hosts.services import Services
 from sidecar.kind import Kind
 from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
@@ -233,7 +234,7 @@ def _one_script(
     if kind is Kind.APP and drives_calls(text):
         there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
         print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)
-    problems = check_script(text, kind, shown_name, modules=shipped_grants().names())
+    problems = check_script(text, kind, shown_name, modules=shipped_names())
     print(report(problems, {shown_name: text}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         # The daemon would not load it: it has no say in any call.
@@ -255,7 +256,7 @@ def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, S
     loaded = DirectoryLoader(
         catalog,
         configuration.decisions,
-        modules=shipped_grants().names(),
+        modules=shipped_names(),
         engine=lambda: engine(configuration, _not_compiled),
     ).load()
     print(report(loaded.problems, loaded.sources), end="", file=sys.stderr)
@@ -294,6 +295,7 @@ async def decide(
     Raises MalformedMessage for a routing that no script can be given, SandboxError where no worker comes up.
     """
     runner = Runner({PoolName.DECISIONS: one_worker(decision_pool(configuration))})
+    services = Services(configuration, at_desk=True)
     try:
         await runner.start(PoolName.DECISIONS)
         result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
@@ -305,12 +307,13 @@ async def decide(
         pool: ScriptRunner = runner.pool(PoolName.DECISIONS)
         if now is not None:
             pool = RunnerAt(pool, since_1970(now))
-        grants = shipped_grants()
+        grants = shipped_grants(services)
         decisions = Decisions(pool, configuration, snapshot, decided, grants, tells_unread=True, keeps=True)
         decisions.route(request, lambda _decision: None)
         return await result
     finally:
         await runner.close()
+        await services.close()
 
 
 def _printed(decided: Decided, sources: Sources) -> list[str]:

@@ -246,6 +246,97 @@ class FreeswitchSection(Section, frozen=True):
     """Put before an http address to have FreeSWITCH fetch it; empty has it fetched here."""
 
 
+class StorageSection(Section, frozen=True):
+    """What the modules of scripts keep: key-values, rows."""
+
+    url: DatabaseUrl | None = None
+    """The database that it is in, written as ``catalog.url``, which it is where this is empty. A catalog in a directory
+    needs one for scripts that keep something."""
+    keys_per_tenant: Count = 100_000
+    """Keys that one tenant may keep."""
+    key_bytes_per_tenant: Count = 100_000_000
+    """Bytes of keys and their values that one tenant may keep."""
+
+
+class OutgoingSection(Section, frozen=True):
+    """What scripts may reach over HTTP, by ``fetch`` and what is built on it."""
+
+    hosts: tuple[str, ...] = ("*",)
+    """Names that scripts may connect to: ``api.example.com``, ``*.example.com`` for all below it, ``*`` for every one,
+    an address for that one."""
+    networks: tuple[Network, ...] = ()
+    """Networks of this machine's own side that may be reached nevertheless. Whatever is not on the open internet is
+    refused otherwise: loopback, link-local and private addresses, of a name as of a URL."""
+    ports: tuple[Annotated[int, Meta(ge=1, le=65_535)], ...] = ()
+    """Ports that may be reached beside 80 and 443 and those from 1024 on, where no SIP and no database is."""
+    timeout_seconds: Interval = 10.0
+    """One request, its redirects and the whole answer included."""
+    request_bytes: Count = 1_000_000
+    """The largest body that a script may send."""
+    response_bytes: Annotated[int, Meta(ge=1, le=900_000)] = 900_000
+    """The largest answer that a script may have, unpacked."""
+    redirects: Annotated[int, Meta(ge=0, le=20)] = 5
+    """How many are followed."""
+    at_once: Count = 256
+    """Requests of all scripts under way at once; the next one fails."""
+    at_once_per_tenant: Count = 32
+    """Requests of one tenant under way at once; the next one fails."""
+
+
+class MailSection(Section, frozen=True):
+    """The server that mail of scripts is handed to."""
+
+    server: HostPort | None = None
+    """``host:port``; empty for none: scripts send no mail."""
+    sender: str = ""
+    """Whom mail is from, such as ``Scripts <scripts@carrier.example>``."""
+    tls: bool = False
+    """TLS from the first byte, as on port 465. Without it STARTTLS is used where the server has it."""
+    username: str = ""
+    """Who logs in; empty for nobody."""
+    password_file: Path | None = None
+    """File whose first line is the password."""
+    timeout_seconds: Interval = 10.0
+    """Each step of handing a mail in."""
+    per_minute: Count = 60
+    """Mails that one tenant may send in a minute; the next one fails."""
+
+
+class RestSection(Section, frozen=True):
+    """The switch's REST API, which scripts ask by ``cxRest``."""
+
+    url: str = ""
+    """What every path comes behind; empty for none. It may be on this machine's own side."""
+    users_file: Path | None = None
+    """TOML with a table for each API user: ``[name]``, ``password = "..."``, ``tenants = ["..."]``: whose scripts may
+    ask as this user."""
+    timeout_seconds: Interval = 10.0
+    """One request."""
+
+
+class SmsSection(Section, frozen=True):
+    """The HTTP gateway that short messages of scripts are handed to, by POST."""
+
+    url: str = ""
+    """Where it takes them; empty for none: scripts send no short messages. It may be on this machine's own side."""
+    form: Literal["json", "urlencoded"] = "json"
+    """How the body is written."""
+    to_field: str = "to"
+    """Its field for the number."""
+    text_field: str = "text"
+    """Its field for the text, of which the gateway makes the parts."""
+    sender_field: str = "from"
+    """Its field for the sender."""
+    sender: str = ""
+    """Whom messages are from; empty for no such field."""
+    authorization_file: Path | None = None
+    """File whose first line is the value of the header ``Authorization``."""
+    timeout_seconds: Interval = 10.0
+    """One request."""
+    per_minute: Count = 60
+    """Messages that one tenant may send in a minute; the next one fails."""
+
+
 class MetricsSection(Section, frozen=True):
     """Prometheus metrics."""
 
@@ -340,6 +431,11 @@ class Configuration(Section, frozen=True):
     voice: VoiceSection = VoiceSection()
     sip: SipSection = SipSection()
     freeswitch: FreeswitchSection = FreeswitchSection()
+    storage: StorageSection = StorageSection()
+    outgoing: OutgoingSection = OutgoingSection()
+    mail: MailSection = MailSection()
+    sms: SmsSection = SmsSection()
+    rest: RestSection = RestSection()
     metrics: MetricsSection = MetricsSection()
     platform: PlatformSection = PlatformSection()
     log: LogSection = LogSection()

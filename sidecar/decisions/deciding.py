@@ -16,6 +16,7 @@ from sidecar.header_rules import RuleViolation
 from sidecar.hosts import routing as routing_host
 from sidecar.hosts import routing_result
 from sidecar.hosts.grants import Grants
+from sidecar.hosts.usage import UsageCount
 from sidecar.kind import RULES
 from sidecar.runs.failure import Failure, failure_of, rule_broken
 from sidecar.runs.kept_runs import KeptRun
@@ -66,6 +67,7 @@ class Step:
         "script",
         "told_open",
         "unusable",
+        "used",
         "variables",
     )
 
@@ -76,12 +78,14 @@ class Step:
         program: Program,
         limits: Limits,
         count: ScriptCount,
+        used: UsageCount,
         *,
         tells_unread: bool,
         unusable: str = "",
     ) -> None:
         """``unusable``: why the script is not to be run, if it is not."""
         self.assignment = assignment
+        self.used = used
         self.count = count
         self.script = script
         self.program = program
@@ -258,6 +262,7 @@ class Deciding:
         step = self._steps[self._index]
         count = step.count
         if name is not OutcomeName.REFUSED:  # that one was never begun
+            step.used.run(completion.busy_micros)
             count.runs += 1
             count.micros += micros
         if completion.recording is not None:

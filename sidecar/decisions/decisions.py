@@ -126,6 +126,7 @@ class Decisions:
                 self._programs.of(script),
                 limits,
                 count,
+                self.grants.used(script),
                 tells_unread=self._tells_unread,
                 unusable=unusable,
             )

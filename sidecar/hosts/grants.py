@@ -6,10 +6,13 @@ from importlib import import_module
 from typing import Final
 
 from sidecar.catalog.model import Script
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.run_host import RunHost
+from sidecar.hosts.services import Services
+from sidecar.hosts.usage import UsageCount
 from sidecar.kind import RULES
 
 CALL_MODULE: Final = "cxC5Server"
@@ -19,15 +22,21 @@ CALL_MODULE: Final = "cxC5Server"
 class Grants:
     """The modules that there are, and who may ask them. Raises ValueError for two of the same name."""
 
-    __slots__ = ("_modules",)
+    __slots__ = ("_modules", "_services")
 
-    def __init__(self, modules: Sequence[HostModule] = ()) -> None:
+    def __init__(self, modules: Sequence[HostModule] = (), services: Services | None = None) -> None:
+        """``services`` is what the modules work with, by default that of no configuration."""
         self._modules = tuple(modules)
+        self._services = services or Services(Configuration())
         taken = {CALL_MODULE, SOCKET_MODULE}
         for module in self._modules:
             if module.name in taken:
                 raise ValueError(f"there are two modules {module.name}")
             taken.add(module.name)
+
+    def used(self, script: Script) -> UsageCount:
+        """What a script's runs are counted in."""
+        return self._services.usage.of(script)
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""
@@ -51,16 +60,26 @@ class Grants:
             if script.kind in module.kinds
             and RULES[script.kind].waits
             and (own is None or module.name in own)
-            and module.name in script.text
+            and any(name in script.text for name in (module.name, *module.globals))
         }
 
     def host(self, script: Script, correlation_id: str) -> RunHost:
         """A host for one run of a script, which answers for the modules that it was granted."""
-        return RunHost(self.granted(script), Asker(script=script, correlation_id=correlation_id))
+        asker = Asker(script=script, correlation_id=correlation_id, services=self._services)
+        return RunHost(self.granted(script), asker)
 
 
-def shipped_grants() -> Grants:
-    """Grants of every module that there is: each file of hosts/modules, which is listed so that a new one is named
-    nowhere else."""
+def shipped_grants(services: Services | None = None) -> Grants:
+    """Grants of every module that there is; ``services`` as of `Grants`."""
+    return Grants(_shipped(), services)
+
+
+def shipped_names() -> frozenset[str]:
+    """Every name that a script may require, whatever it was granted."""
+    return Grants(_shipped()).names()
+
+
+def _shipped() -> list[HostModule]:
+    """Each file of hosts/modules, which is listed so that a new one is named nowhere else."""
     names = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
-    return Grants([import_module(f"{modules.__name__}.{name}").MODULE for name in names])
+    return [import_module(f"{modules.__name__}.{name}").MODULE for name in names]

@@ -1,21 +1,14 @@
 """What a module of the host is: the JavaScript that a script requires, and the coroutine that answers what it asks."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sidecar.catalog.model import Script
-from sidecar.errors import SidecarError
+from sidecar.hosts.handles import Handles
+from sidecar.hosts.services import Services
 from sidecar.kind import RULES, Kind
-
-
-class HostError(SidecarError):
-    """What a script asked for cannot be: its promise is rejected with this message, as an error of this name."""
-
-    def __init__(self, message: str, name: str = "Error") -> None:
-        super().__init__(message)
-        self.name = name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +18,13 @@ class Asker:
     script: Script
     correlation_id: str
     """The call's own id, as ``process.env.CORRELATION_ID``."""
+    services: Services
+    handles: Handles = field(default_factory=Handles)
+
+    @property
+    def tenant(self) -> str:
+        """Whose script it is: nothing crosses from one to another."""
+        return self.script.tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class HostModule:
     """Gives what the promise resolves with, of what JSON can say (`sandbox.values.encode`), for the asker, the method's
     name and its values, which are the script's and may be anything. Raises HostError to reject it. Cancelled when the
     run is over."""
+    globals: tuple[str, ...] = ()
+    """Names that its JavaScript defines in the script's realm: whoever writes one of them asks the module."""
     kinds: frozenset[Kind] = frozenset(kind for kind, rules in RULES.items() if rules.has_modules)
     """The kinds of scripts that may be granted it; a Script, which cannot wait, is never among them."""
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from sandbox import values
 from sandbox.host import HostCall
-from sidecar.hosts.module import Asker, HostError, HostModule
+from sidecar.hosts.errors import HostError
+from sidecar.hosts.module import Asker, HostModule
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,12 @@ have no memory for some hundred times that."""
 class RunHost:
     """A `sandbox.host.Host` over the modules that a run was granted."""
 
-    __slots__ = ("_asked", "_asker", "_granted", "_tasks")
+    __slots__ = ("_asked", "_asker", "_granted", "_tasks", "_used")
 
     def __init__(self, granted: Mapping[str, HostModule], asker: Asker) -> None:
         self._granted = granted
         self._asker = asker
+        self._used = asker.services.usage.of(asker.script)
         self._asked = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -54,10 +56,12 @@ class RunHost:
         """The run is over: nobody waits for an answer any more."""
         for task in list(self._tasks):
             task.cancel()
+        self._asker.handles.close_all()
 
     async def _answer(self, module: HostModule, method: str, call: HostCall) -> None:
         try:
             answer = values.encode(await module.answer(self._asker, method, call.arguments))
+            self._used.host_call(len(answer))
             if len(answer) <= ANSWER_BYTES:
                 call.answer(True, answer)
             else:

@@ -10,10 +10,10 @@ from fastapi import Depends, Query, Request
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.checks import Checks
 from sidecar.catalog.database.work import Change, Scope, Store, Work
+from sidecar.hosts.services import Services
 from sidecar.http.callers import Caller, Tokens, caller_for
 from sidecar.http.gate import BEARER
 from sidecar.http.live_scripts import LiveScripts
-from sidecar.http.metering import Metering
 from sidecar.http.rates import Rates
 from sidecar.http.run_pages import source_of
 from sidecar.http.run_service import RunService
@@ -30,7 +30,7 @@ class Platform:
     scripts: LiveScripts
     runs: RunService
     log: ScriptLog
-    metering: Metering
+    services: Services
     tokens: Tokens
     rates: Rates
 

@@ -1,7 +1,7 @@
 """The scripts that runs over HTTP are of: each in the version that runs now, by uuid and by id."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,6 +59,10 @@ class LiveScripts:
     def by_uuid(self, uuid: str) -> Runnable | None:
         """The script of a uuid in its usual form, whoever's it is."""
         return self._by_uuid.get(uuid)
+
+    def all(self) -> Iterable[Runnable]:
+        """Every tenant's."""
+        return self._by_id.values()
 
     async def look(self) -> None:
         """Take over what has changed until now. Raises StorageError."""

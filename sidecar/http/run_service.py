@@ -18,7 +18,6 @@ from sidecar.hosts import request
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http.answers import Answer, answer_of
-from sidecar.http.metering import Metering
 from sidecar.http.rates import Rates, too_many
 from sidecar.http.script_log import ScriptLog
 from sidecar.lifecycle import PartState
@@ -103,7 +102,6 @@ class RunService:
         grants: Grants,
         rates: Rates,
         log: ScriptLog,
-        metering: Metering,
     ) -> None:
         platform = configuration.platform
         self._configuration = configuration
@@ -111,7 +109,6 @@ class RunService:
         self._grants = grants
         self._rates = rates
         self._log = log
-        self._metering = metering
         self._at_once = platform.tenant_runs_at_once
         self.drain_seconds = platform.drain_seconds
         self._programs: Programs = request_programs(configuration, grants)
@@ -204,7 +201,7 @@ class RunService:
         if answer.outcome is not OutcomeName.REFUSED:
             count.runs += 1
             count.micros += completion.run_micros
-            self._metering.add(run.script, completion.run_micros)
+            self._grants.used(run.script).run(completion.run_micros)
         failed = answer.outcome in FAILURES
         if failed:
             count.failures += 1

@@ -15,6 +15,7 @@ from sidecar.language.awaits import mistaken_calls
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use, find_names
 from sidecar.language.near_misses import near_misses
+from sidecar.language.surroundings import OF_THE_HOST
 from sidecar.language.syntax import Fault, syntax_errors
 from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
 from sidecar.problem import Problem, Severity
@@ -140,6 +141,11 @@ def _modules(
                 yield reference.node, f"`require` {why}"
         elif reference.name in ("module", "exports"):
             yield reference.node, f"`{_dotted(syntax, reference)}` {why}{_start_here(rules)}"
+        elif reference.name in OF_THE_HOST and not rules.has_modules:
+            yield (
+                reference.node,
+                f"`{reference.name}` in {rules.called}, which asks nothing of its host; make it an App",
+            )
 
 
 def _required(syntax: SyntaxTree, reference: Reference, modules: Collection[str]) -> Iterator[tuple[Node, str]]:

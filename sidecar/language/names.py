@@ -16,7 +16,8 @@ from sidecar.language.syntax import BROKEN_TEXT, is_broken_text
 from sidecar.language.syntax_tree import NODES_BETWEEN_LOOKS, SyntaxTree
 
 _WATCHED: Final = frozenset(
-    b"vars exit err require module exports Promise setTimeout setInterval setImmediate queueMicrotask".split()
+    b"vars exit err require module exports fetch getEnvVars setEnvVar Promise"
+    b" setTimeout setInterval setImmediate queueMicrotask".split()
 )
 
 

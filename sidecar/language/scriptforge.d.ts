@@ -261,8 +261,163 @@ declare module "cxWebSocket" {
   export function close(): Promise<void>;
 }
 
+/** Texts, objects and counters by key, which every run of the account shares. Lives are in seconds; 0 is for ever. */
+declare module "cxKV" {
+  interface Store<Value> {
+    /** Null where there is nothing. */
+    get(key: string | number): Promise<Value | null>;
+    set(key: string | number, value: Value | number | boolean, ttl?: number): Promise<void>;
+    /** A key that is not there is no error. */
+    del(key: string | number): Promise<void>;
+  }
+  export const kv: Store<string>;
+  export const ko: Store<any>;
+  /** Counts at once for every run; the new number. A life of 0 leaves the end of the counter as it is. */
+  export function incr(key: string | number, by?: number, expire?: number): Promise<number>;
+  export function keys(): Promise<string[]>;
+  export function usage(): Promise<{ keys: number; bytes: number; limit_keys: number; limit_bytes: number }>;
+  const all: typeof import("cxKV");
+  export default all;
+}
+
+/** The account's databases of rows. */
+declare module "cxUserspace" {
+  type Column = string | number | null;
+  type Row = { key: string; value: string | null; [column: string]: Column };
+  /** Columns, or a bare value for the column `value`. */
+  type Given = { [column: string]: Column } | string | number;
+  /** Makes a row; one of that key already is an error. */
+  export function create(db: string, key: string | number, row?: Given): Promise<void>;
+  export function read(db: string, key: string | number): Promise<Row | null>;
+  /** Changes the columns that are given; no such row is an error. */
+  export function update(db: string, key: string | number, row: Given): Promise<void>;
+  export function get(db: string, key: string | number): Promise<Row | null>;
+  /** The rows that have these values, by their keys: at most 1,000. */
+  export function get(
+    db: string,
+    filter: { [column: string]: Column },
+    page?: { limit?: number; offset?: number },
+  ): Promise<Row[]>;
+  export function random(db: string, filter?: { [column: string]: Column }): Promise<Row | null>;
+  /** Select, insert, update or delete; `:name` stands for a parameter. One that changes rows gives `[{ changed }]`. */
+  export function sql(
+    statement: string,
+    parameters?: { [name: string]: string | number | boolean | null },
+  ): Promise<any[]>;
+  function remove(db: string, key: string | number): Promise<void>;
+  export { remove as delete };
+  const all: typeof import("cxUserspace");
+  export default all;
+}
+
+/** Messages between runs of the account, on this machine. */
+declare module "cxPubSub" {
+  type Heard = (payload: any, about: { topic: string; key: string }) => unknown;
+  export function publish(topic: string, payload: unknown): Promise<void>;
+  export function publish(topic: string, key: string, payload: unknown): Promise<void>;
+  export function subscribe(topic: string, fn: Heard): Promise<{ unsubscribe(): Promise<void> }>;
+  /** The key `"*"` hears all. */
+  export function subscribe(topic: string, key: string, fn: Heard): Promise<{ unsubscribe(): Promise<void> }>;
+  const all: typeof import("cxPubSub");
+  export default all;
+}
+
+declare module "cxSend" {
+  interface Mail {
+    /** Addresses, in one text or a list. */
+    to: string | string[];
+    subject?: string;
+    text?: string;
+    html?: string;
+    /** A template's name; fields that are given win over it. */
+    template?: string;
+    vars?: Record<string, unknown>;
+  }
+  export function email(mail: Mail): Promise<void>;
+  /** The number of parts that the text goes in. */
+  export function sms(number: string | number, text: string): Promise<number>;
+  const all: typeof import("cxSend");
+  export default all;
+}
+
+/** The switch's REST API, asked as one of its users. An answer of 400 and more is an Error with `status` and `body`. */
+declare module "cxRest" {
+  interface Auth {
+    (user: string | undefined): all.Client;
+    new (user: string | undefined): all.Client;
+    auth: Auth;
+  }
+  const all: Auth;
+  namespace all {
+    interface Client {
+      get(path: string, query?: Record<string, unknown>): Promise<any>;
+      post(path: string, body?: unknown): Promise<any>;
+      put(path: string, body?: unknown): Promise<any>;
+      delete(area: string, key?: string | number): Promise<any>;
+      create(area: string, body: unknown): Promise<any>;
+      read(area: string, key?: string | number): Promise<any>;
+      update(area: string, data: unknown): Promise<any>;
+      update(area: string, key: string | number, data: unknown): Promise<any>;
+    }
+  }
+  export = all;
+}
+
+declare namespace ScriptForge {
+  interface FetchInit {
+    method?: string;
+    /** An object, or pairs. */
+    headers?: Record<string, string | number> | Iterable<[string, string | number]>;
+    /** Text, bytes, or what says itself as a text, as URLSearchParams does. */
+    body?: string | ArrayBuffer | ArrayBufferView | { toString(): string } | null;
+    redirect?: "follow" | "error" | "manual";
+    signal?: unknown;
+  }
+  interface FetchResponse {
+    readonly status: number;
+    /** Whether the status is 200 to 299. */
+    readonly ok: boolean;
+    readonly statusText: string;
+    /** Where the answer came from, after redirects. */
+    readonly url: string;
+    readonly redirected: boolean;
+    readonly bodyUsed: boolean;
+    readonly headers: {
+      get(name: string): string | null;
+      has(name: string): boolean;
+      getSetCookie(): string[];
+      entries(): IterableIterator<[string, string]>;
+      keys(): IterableIterator<string>;
+      values(): IterableIterator<string>;
+      forEach(callback: (value: string, name: string) => void): void;
+      [Symbol.iterator](): IterableIterator<[string, string]>;
+    };
+    text(): Promise<string>;
+    json(): Promise<any>;
+    bytes(): Promise<Uint8Array>;
+    arrayBuffer(): Promise<ArrayBuffer>;
+    clone(): FetchResponse;
+  }
+}
+
+/** Asks a web server, in an App. Where no answer comes it is a TypeError; a status of 400 and more is an answer. */
+declare function fetch(
+  url: string | { toString(): string },
+  init?: ScriptForge.FetchInit,
+): Promise<ScriptForge.FetchResponse>;
+
+/** Sets a variable of the script's app, in an App: runs that are loaded later have it in `process.env`. */
+declare function setEnvVar(name: string, value: string | number | boolean | null): Promise<void>;
+/** The variables of the script's app as they are now. */
+declare function getEnvVars(): Promise<Record<string, string>>;
+
 /** Modules of an App. */
 declare function require(name: "cxC5Server"): typeof ScriptForge.Ctx;
+declare function require(name: "cxKV"): typeof import("cxKV");
+declare function require(name: "cxUserspace"): typeof import("cxUserspace");
+declare function require(name: "cxPubSub"): typeof import("cxPubSub");
+declare function require(name: "cxSend"): typeof import("cxSend");
+declare function require(name: "cxRest"): typeof import("cxRest");
 declare function require(name: "cxWebSocket"): typeof import("cxWebSocket");
 
 /** What actions are rejected with when the call ends. */

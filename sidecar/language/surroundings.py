@@ -10,6 +10,8 @@ OF_CALLS: Final = frozenset({"HangupError"})
 """Defined by what a script that drives a call runs in."""
 OF_THE_OLDER_MODULES: Final = frozenset({"module", "exports"})
 """Told of where modules are."""
+OF_THE_HOST: Final = frozenset({"fetch", "getEnvVars", "setEnvVar"})
+"""Functions that ask the host. Told of where modules are, since whoever has none has none of these."""
 _FUNCTION: Final = frozenset(
     (
         *("length", "name", "prototype", "apply", "bind", "call", "toString", "constructor", "hasOwnProperty"),
@@ -19,9 +21,7 @@ _FUNCTION: Final = frozenset(
 """What every function and object has besides its own."""
 
 ABSENT: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("fetch", "XMLHttpRequest", "WebSocket", "EventSource", "Headers", "Request", "Response"), "network"
-    ),
+    **dict.fromkeys(("XMLHttpRequest", "WebSocket", "EventSource", "Headers", "Request", "Response"), "network"),
     **dict.fromkeys(("Buffer", "global", "__dirname", "__filename", "Deno", "Bun"), "node"),
     **dict.fromkeys(
         ("window", "document", "navigator", "location", "localStorage", "sessionStorage", "self"), "browser"
@@ -36,7 +36,7 @@ ABSENT: Final[Mapping[str, str]] = {
 }
 """Names that authors know from elsewhere, and why they are not here."""
 WHY: Final[Mapping[str, str]] = {
-    "network": "a script has no network",
+    "network": "use fetch, in an App",
     "node": "a script does not run in Node",
     "browser": "a script does not run in a browser",
     "engine": "it is taken out for safety",
@@ -52,7 +52,7 @@ def _engine() -> Mapping[str, frozenset[str]]:
 
 def is_there(name: str) -> bool:
     """Whether a script may use this name without declaring it, be it that its kind may not."""
-    return name in _engine() or name in OF_CALLS or name in OF_THE_OLDER_MODULES
+    return name in _engine() or name in OF_CALLS or name in OF_THE_OLDER_MODULES or name in OF_THE_HOST
 
 
 def lacks(name: str, member: str) -> bool:

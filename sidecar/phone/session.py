@@ -15,7 +15,8 @@ from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.services import Services
 from sidecar.kind import Kind
 from sidecar.phone import terminal
 from sidecar.phone.clock import Clock, SkippingLoop
@@ -78,15 +79,17 @@ async def _call(asked: PhoneCall, show: Callable[[str], None]) -> PhoneResult:
 async def _recorded(asked: PhoneCall, show: Callable[[str], None], configuration: Configuration) -> PhoneResult:
     settings = one_worker(call_pool(configuration))
     runner = Runner({PoolName.CALLS: msgspec.structs.replace(settings, stall_seconds=NO_STALL_SECONDS)})
+    services = Services(configuration, at_desk=True)
     try:
         await runner.start(PoolName.CALLS)
-        return await _with_pool(asked, show, configuration, runner.pool(PoolName.CALLS))
+        return await _with_pool(asked, show, configuration, runner.pool(PoolName.CALLS), shipped_grants(services))
     finally:
         await runner.close()
+        await services.close()
 
 
 async def _with_pool(
-    asked: PhoneCall, show: Callable[[str], None], configuration: Configuration, pool: Pool
+    asked: PhoneCall, show: Callable[[str], None], configuration: Configuration, pool: Pool, grants: Grants
 ) -> PhoneResult:
     scripted = asked.steps is not None
     clock = Clock(skips=scripted and not asked.real_time)
@@ -119,7 +122,7 @@ async def _with_pool(
         headers=list(asked.headers),
     )
     line = PhoneLine(offer, clock, _voice(asked, clock), transcript, files_must_be_there=asked.sounds is not None)
-    calls = Calls(watch, configuration, _snapshot(asked), ended, shipped_grants())
+    calls = Calls(watch, configuration, _snapshot(asked), ended, grants)
     left: list[Step] = []
     if asked.steps is not None:
         with clock.stopped():

@@ -147,7 +147,7 @@ assignments = _table(
     UniqueConstraint("type", "subject", "route"),
 )
 
-# A tenant's databases of rows, as scripts have them.
+# A tenant's databases of rows, as scripts have them; the rows of each are in a table of its own, rows_ID.
 row_databases = _table(
     "row_databases",
     Column("id", Number, primary_key=True, autoincrement=True),
@@ -157,13 +157,6 @@ row_databases = _table(
     Column("columns", LongText, nullable=False),
     Column("created", Number, nullable=False),
     UniqueConstraint("tenant_id", "name"),
-)
-
-row_values = _table(
-    "row_values",
-    Column("database_id", Number, ForeignKey("row_databases.id"), primary_key=True),
-    Column("row_key", Exact(512), primary_key=True),
-    Column("value", LongText, nullable=False),
 )
 
 tokens = _table(
@@ -215,4 +208,35 @@ usage = _table(
     Column("cpu_us", Number, nullable=False),
     Column("host_calls", Number, nullable=False),
     Column("bytes", Number, nullable=False),
+)
+
+# What scripts keep by key, one space of keys a tenant. By the tenant's name: a catalog in a directory has no tenants
+# here.
+key_values = _table(
+    "key_values",
+    Column("tenant", Exact(NAME), primary_key=True),
+    Column("key", Exact(512), primary_key=True),
+    Column("value", LongText, nullable=False),
+    # Null for ever.
+    Column("expires", Number, nullable=True, index=True),
+    Column("created", Number, nullable=False),
+    Column("updated", Number, nullable=False),
+)
+
+# How much that is. Who changes a tenant's keys locks its row first.
+key_spaces = _table(
+    "key_spaces",
+    Column("tenant", Exact(NAME), primary_key=True),
+    Column("keys", Number, nullable=False),
+    Column("bytes", Number, nullable=False),
+)
+
+# What mail of scripts is made from.
+mail_templates = _table(
+    "mail_templates",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    Column("name", Exact(NAME), primary_key=True),
+    Column("subject", LongText, nullable=False),
+    Column("text", LongText, nullable=False),
+    Column("html", LongText, nullable=False),
 )

@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from sipio.media.fetch import AllowAddress
+from sipio.address_gate import AllowAddress
 from sipio.media.library import SoundLibrary
 from sipio.media.readiness import Readiness
 from sipio.media.relay import Relay

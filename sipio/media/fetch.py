@@ -1,28 +1,22 @@
 """Sounds over http and https, asked for again no more often than their server wants."""
 
 import asyncio
-import errno
-import ipaddress
 import re
-import socket
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from sipio.address_gate import AllowAddress, allow_global, is_literal
+from sipio.gated_resolver import GatedResolver
 from sipio.media.disk_cache import DiskCache
 from sipio.media.errors import FetchFailed, NotAudio, SoundTooLong
 from sipio.media.filling import SoundFilling, fill_from_file
 from sipio.media.settings import FetchSettings
 from sipio.media.sound import Sound
-
-AllowAddress = Callable[[str, str], bool]
-"""Given a URL's host and an IP address of it: whether a sound may be fetched there."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
@@ -31,14 +25,6 @@ _REMEMBERED: Final = 10_000
 """So many URLs have their validators remembered; the one asked for longest ago is forgotten first."""
 _LONGEST_URL: Final = 2_048
 _LONGEST_VALIDATOR: Final = 1_024
-
-
-def allow_global(host: str, address: str) -> bool:  # noqa: ARG001 - a policy may look at the name
-    """Only addresses of the open internet: nothing of this machine, its networks or a cloud's metadata."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return parsed.is_global and not parsed.is_multicast
 
 
 class _Validators(msgspec.Struct, frozen=True):
@@ -59,27 +45,6 @@ class _Validators(msgspec.Struct, frozen=True):
 class _Answer(msgspec.Struct, frozen=True):
     validators: _Validators
     fresh_until: float
-
-
-class _Resolver(AbstractResolver):
-    """Names resolve to nothing but allowed addresses, and connections go to what was resolved: a name that changes
-    its address between the question and the connection gains nothing."""
-
-    def __init__(self, allow: AllowAddress) -> None:
-        self._allow: Final = allow
-        self._resolver: Final = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        allowed = [result for result in found if self._allow(host, result["host"])]
-        if not allowed:
-            raise PermissionError(errno.EACCES, f"{host} is not an address that sounds may come from")
-        return allowed
-
-    async def close(self) -> None:
-        await self._resolver.close()
 
 
 class Fetcher:
@@ -179,17 +144,13 @@ class Fetcher:
     def _check(self, target: URL) -> None:
         # aiohttp does not ask the resolver about a host that is an address already.
         host = target.host or ""
-        try:
-            ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return
-        if not self._allow(host, host):
+        if is_literal(host) and not self._allow(host, host):
             raise FetchFailed(f"{host} is not an address that sounds may come from")
 
     def _session(self) -> aiohttp.ClientSession:
         if self._client is None:
             self._client = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=_Resolver(self._allow), limit=self._settings.at_once),
+                connector=aiohttp.TCPConnector(resolver=GatedResolver(self._allow), limit=self._settings.at_once),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "ScriptForge-Sidecar"},
             )

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from sipio.address_gate import AllowAddress, allow_global
 from sipio.call_control import Media, MediaFile, MediaText, MediaUrl
 from sipio.media.errors import MediaFailed, SoundNotFound
-from sipio.media.fetch import AllowAddress, Fetcher, allow_global
+from sipio.media.fetch import Fetcher
 from sipio.media.filling import fill_from_file
 from sipio.media.g711 import Law
 from sipio.media.settings import MediaSettings

@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
+from sipio.address_gate import AllowAddress
 from sipio.call_control import CallHandler, CallOffer, Hangup
 from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
-from sipio.media.fetch import AllowAddress
 from sipio.media.statistics import MediaSnapshot
 from sipio.number import Number
 from sipio.sip.address import Address

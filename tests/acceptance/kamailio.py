@@ -20,6 +20,7 @@ CUSTOMERS = {
     "127.0.0.38": "slow",
     "127.0.0.40": "credit",
     "127.0.0.45": "reads_sip",
+    "127.0.0.46": "counts",
     "127.0.0.39": "unassigned",
 }
 """By source address; each but the last has the script of its name in ``scripts/`` assigned."""

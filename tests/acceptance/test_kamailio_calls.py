@@ -9,6 +9,7 @@ import pytest
 
 from tests.acceptance.daemon import Daemon
 from tests.acceptance.kamailio import CARRIER, Kamailio
+from tests.acceptance.pages import serving_pages
 from tests.acceptance.sipp import final_response, only_invite, requests
 from tests.acceptance.wire import Wire
 
@@ -25,9 +26,10 @@ def kamailio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
 
 @pytest.fixture(scope="module")
 def daemon(kamailio: Kamailio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    started = Daemon(tmp_path_factory.mktemp("daemon"), [kamailio])
-    yield started
-    started.stop()
+    with serving_pages() as port:
+        started = Daemon(tmp_path_factory.mktemp("daemon"), [kamailio], port)
+        yield started
+        started.stop()
 
 
 @pytest.fixture
@@ -61,6 +63,15 @@ def test_an_app_asks_its_host_while_the_call_waits(wire: Wire) -> None:
     wire.caller("credit").finish()
     invite = only_invite(gateway.finish())
     assert (invite.get("X-Credit"), invite.get("X-Asker")) == ("7.5", "credit")
+
+
+def test_an_app_counts_calls_in_cxkv_and_refuses_by_what_it_fetches(wire: Wire) -> None:
+    gateway = wire.gateway("gw-one", calls=2)
+    for _ in range(2):
+        wire.caller("counts").finish()
+    assert len(requests(gateway.finish(), "INVITE")) == 2
+    response = final_response(wire.caller("counts", "refused", status=402).finish())
+    assert (response.status, response.reason) == (402, "Not For You")
 
 
 def test_a_call_is_refused_by_an_array_rejection(wire: Wire) -> None:

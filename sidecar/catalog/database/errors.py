@@ -50,3 +50,7 @@ class ScriptRefused(CatalogRefusal):
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
         """Each with line and column."""
+
+
+class TooOften(CatalogRefusal):
+    """More changes than there may be in this time."""

@@ -68,7 +68,6 @@ async def read_usage(
     if last - first > LONGEST_DAYS * 24 * _MINUTE:
         raise WrongValues([f"since, until: more than {LONGEST_DAYS} days"])
     asked.caller.require("read")
-    await asked.platform.metering.write()
     async with asked.reading() as scope:
         return [Used.model_validate(one) for one in await usage.read_usage(scope, first, last)]
 

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from sidecar.hosts.module import Asker, HostError, HostModule, javascript_beside
+from sidecar.hosts.errors import HostError
+from sidecar.hosts.module import Asker, HostModule, javascript_beside
 
 BALANCES = {"42": 7.5, "0": 0}
 

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 
 from sidecar.cli import main
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.storage.schema import NUMBER
 from tests.database_fixtures import database_address, servers
 
 __all__ = ["database_address", "servers"]
@@ -32,8 +33,8 @@ def told(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, 
 
 
 def test_a_catalog_goes_into_a_database_and_out_of_it(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert told(capsys, "db", "upgrade") == (0, f"sqlite:///{database}: schema none -> 1\n", "")
-    assert told(capsys, "db", "upgrade")[1] == f"sqlite:///{database}: has the schema 1 already\n"
+    assert told(capsys, "db", "upgrade") == (0, f"sqlite:///{database}: schema none -> {NUMBER}\n", "")
+    assert told(capsys, "db", "upgrade")[1] == f"sqlite:///{database}: has the schema {NUMBER} already\n"
     status, out, err = told(capsys, "import", EXAMPLES)
     assert (status, err) == (1, "nothing is changed: --yes does it\n")
     assert "+ script 'menu'\n" in out
@@ -93,7 +94,7 @@ def test_every_database_is_upgraded_checked_and_backed_up(
 ) -> None:
     named = ("--url", database_address)
     shown = str(DatabaseUrl.parse(database_address))
-    assert told(capsys, "db", "upgrade", *named) == (0, f"{shown}: schema none -> 1\n", "")
+    assert told(capsys, "db", "upgrade", *named) == (0, f"{shown}: schema none -> {NUMBER}\n", "")
     assert told(capsys, "import", EXAMPLES, "--yes", *named)[0] == 0
     status, out, err = told(capsys, "db", "check", *named)
     assert (status, err) == (0, "")
@@ -158,7 +159,10 @@ def test_check_looks_at_the_database_that_serve_would(database: Path, capsys: py
 
 def test_without_a_database_the_commands_say_so(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (("db", "check"), ("export", "x"), ("tokens", "create", "x"), ("audit", "verify")):
-        assert told(capsys, *words)[2] == "scriptforge: there is no database: set catalog.url, or name one by --url\n"
+        assert (
+            told(capsys, *words)[2]
+            == "scriptforge: there is no database: set catalog.url or storage.url, or name one by --url\n"
+        )
     status, _, err = told(capsys, "db", "check", "--url", "mysql://u:s3cret@h")
     assert status == 1
     assert "s3cret" not in err

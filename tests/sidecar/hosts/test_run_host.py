@@ -11,11 +11,14 @@ import pytest
 from sandbox.host import HostCall
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts import run_host
+from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import CALL_MODULE, Grants
-from sidecar.hosts.module import Asker, HostError, HostModule
+from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.run_host import RunHost
+from sidecar.hosts.services import Services
 from sidecar.kind import Kind
 
 TEXT = "const kv = require('kv'); async function main() { return kv.get('a') }"
@@ -79,7 +82,7 @@ class Question:
 
 @pytest.fixture
 def host() -> RunHost:
-    return Grants([KV]).host(script(), "call-1")
+    return Grants([KV], Services(Configuration())).host(script(), "call-1")
 
 
 async def test_a_module_answers_its_asker(host: RunHost) -> None:
@@ -94,7 +97,7 @@ async def test_what_cannot_be_is_rejected_with_the_modules_own_words(host: RunHo
 
 @pytest.mark.parametrize("name", ["fetch.get", "perform", "kv", ".get", ""])
 async def test_a_module_that_was_not_granted_does_not_answer(name: str) -> None:
-    host = Grants([KV]).host(script(text="'nothing is named here'"), "")
+    host = Grants([KV], Services(Configuration())).host(script(text="'nothing is named here'"), "")
     answered = await Question(host, name).answer()
     assert answered == (False, {"message": f"there is no host call {name}", "name": "Error"})
 

@@ -25,12 +25,12 @@ def told(statements: str, kind: Kind = Kind.SCRIPT, before: str = "") -> list[st
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        ("fetch('http://x')", "2:1 `fetch` is not available: a script has no network"),
+        ("new XMLHttpRequest()", "2:5 `XMLHttpRequest` is not available: use fetch, in an App"),
         ("return new URL('http://x')", "2:12 `URL` is not defined"),
         ("Buffer.from('x')", "2:1 `Buffer` is not available: a script does not run in Node"),
         ("crypto.randomUUID()", "2:1 `crypto` is not defined"),
-        ("return { fetch }", "2:10 `fetch` is not available: a script has no network"),
-        ("globalThis.fetch('x')", "2:1 `fetch` is not available: a script has no network"),
+        ("return { WebSocket }", "2:10 `WebSocket` is not available: use fetch, in an App"),
+        ("new globalThis.EventSource('x')", "2:5 `EventSource` is not available: use fetch, in an App"),
         ("return structuredClone(data)",
          "2:8 `structuredClone` is not available: write JSON.parse(JSON.stringify(value))"),
         ("new WeakRef(data)", "2:5 `WeakRef` is not available: it is taken out for safety"),
@@ -133,7 +133,7 @@ def test_what_is_there_of_locales_is_not_told(call: str) -> None:
 def test_what_is_told_is_what_fails(capsys: pytest.CaptureFixture[str]) -> None:
     """Each of these is a warning here and an error in a run."""
     for expression in (
-        "fetch('x')",
+        "new WebSocket('x')",
         "new URL('x')",
         "Buffer.from('')",
         "crypto.randomUUID()",

@@ -29,6 +29,24 @@ async function voice(data, ctx) {
   return ctx.ivr("user/x.wav", 5, 1, 1);
 }
 
+async function modules() {
+  const { kv, ko, incr } = require("cxKV");
+  if (Number(await kv.get("a")) > 1) await ko.set("b", { c: [await incr("n", 1, 60)] }, 60);
+  const userspace = require("cxUserspace"), { email, sms } = require("cxSend");
+  await userspace.delete("list", "a");
+  const [row] = await userspace.get("list", { carrier: "x" }, { limit: 1 });
+  const [{ n }] = await userspace.sql("select count(*) as n from list where key = :key", { key: row.key });
+  await email({ to: "a@x.example", template: "t", vars: { n } });
+  const parts = (await sms("4930", "x")) + 1;
+  const mine = await require("cxRest")(process.env.cx_api_user).get("did", { customer_id: parts });
+  const { subscribe } = require("cxPubSub");
+  (await subscribe("t", "*", (note, { key }) => console.log(note, key))).unsubscribe();
+  const init = { method: "POST", body: JSON.stringify(mine), headers: { a: "b" } };
+  const response = await fetch("https://x.example/", init);
+  await setEnvVar("a", response.ok ? await response.text() : response.headers.get("x") ?? "");
+  return (await getEnvVars()).a.length;
+}
+
 function older() {
   vars().routing.cli = "1";
   vars.routing.cli = "2";
@@ -37,7 +55,9 @@ function older() {
 }
 """
 WRONG = (
-    "fetch('x')",
+    "fetch()",
+    "require('cxKV').incr()",
+    "require('cxUserspace').knex('x')",
     "new URL('x')",
     "Buffer.from('x')",
     "crypto.randomUUID()",

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sipio.address_gate import AllowAddress
 from sipio.call_control import DigitPressed, MediaFile, RecordingFinished
-from sipio.media.fetch import AllowAddress
 from sipio.media.g711 import Law, Samples, decode
 from sipio.media.library import SoundLibrary
 from sipio.media.readiness import Readiness

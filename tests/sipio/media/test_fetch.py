@@ -9,7 +9,6 @@ from aiohttp import web
 
 from sipio.call_control import MediaUrl
 from sipio.media.errors import FetchFailed, MediaFailed, NotAudio, SoundTooLong
-from sipio.media.fetch import allow_global
 from sipio.media.g711 import Law, decode
 from sipio.media.library import SoundLibrary
 from sipio.media.settings import FetchSettings, MediaSettings
@@ -170,7 +169,7 @@ async def test_failures_of_urls(site: Site) -> None:
 async def test_an_address_that_is_not_allowed_is_not_asked(host: str, site: Site) -> None:
     site.handler = answering(b"")
     library = SoundLibrary(MediaSettings())
-    with pytest.raises(FetchFailed, match=r"not an address|not a canonical"):
+    with pytest.raises(FetchFailed, match=r"no address that may|not an address|not a canonical"):
         await play(library.open(MediaUrl(site.url(host=host)), Law.PCMU))
     assert site.requests == []
     await library.close()
@@ -190,22 +189,3 @@ async def test_nor_is_one_that_a_redirect_names(site: Site) -> None:
     assert ("localhost", "127.0.0.1") in asked
     assert ("10.0.0.1", "10.0.0.1") in asked
     await library.close()
-
-
-@pytest.mark.parametrize(
-    ("address", "allowed"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1::1", True),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("::ffff:10.0.0.1", False),
-        ("224.0.0.1", False),
-        ("0.0.0.0", False),
-    ],
-)
-def test_what_is_global(address: str, allowed: bool) -> None:
-    assert allow_global("x", address) is allowed

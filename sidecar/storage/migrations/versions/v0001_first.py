@@ -140,15 +140,6 @@ def upgrade() -> None:
         **_OPTIONS,
     )
     op.create_table(
-        "row_values",
-        sa.Column("database_id", Number, nullable=False),
-        sa.Column("row_key", Exact(512), nullable=False),
-        sa.Column("value", LongText, nullable=False),
-        sa.ForeignKeyConstraint(["database_id"], ["row_databases.id"], name=op.f("fk_row_values_database_id")),
-        sa.PrimaryKeyConstraint("database_id", "row_key"),
-        **_OPTIONS,
-    )
-    op.create_table(
         "scripts",
         sa.Column("id", Exact(256), nullable=False),
         sa.Column("tenant_id", Number, nullable=False),

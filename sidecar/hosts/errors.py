@@ -1,0 +1,15 @@
+"""What a module of the host refuses a script."""
+
+from sidecar.errors import SidecarError
+
+
+class HostError(SidecarError):
+    """What a script asked for cannot be: its promise is rejected with this message, as an error of this name."""
+
+    def __init__(self, message: str, name: str = "Error") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class HostUnavailable(HostError):
+    """What a module works with does not answer: the same may be asked again later. Why it does not is in the log."""

@@ -1,0 +1,132 @@
+"""Key-values as those who ask know them, whatever keeps them."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from sidecar.configuration.database_url import Database, DatabaseUrl
+from sidecar.hosts.errors import HostUnavailable
+from sidecar.hosts.key_values.batch import (
+    Answer,
+    Operation,
+    Place,
+    Space,
+    SpaceLimits,
+    Sweep,
+    Value,
+    check_operation,
+)
+from sidecar.storage.errors import DatabaseFull, StorageError
+
+logger = logging.getLogger(__name__)
+
+PAGE_KEYS: Final = 1_000
+SWEPT: Final = 500
+"""Values that have ended and are let go of in one transaction."""
+
+Clock = Callable[[], float]
+"""Seconds since 1970."""
+
+
+class KeyValue(msgspec.Struct, frozen=True):
+    """A key and what it has."""
+
+    key: str
+    value: Value
+
+
+class Keeper(Protocol):
+    """What keeps them. Its methods raise StorageError."""
+
+    def do(self, operation: Operation) -> Awaitable[Answer]:
+        """Do one operation, which is kept when this is answered. Raises HostError where it cannot be, with nothing
+        changed."""
+        ...
+
+    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeyValue]:
+        """What a tenant has behind a key, in one order; what has ended is left out."""
+        ...
+
+    async def space(self, tenant: str) -> Space:
+        """How much a tenant keeps."""
+        ...
+
+    async def ended(self, limit: int) -> Sequence[Place]:
+        """Some of what has ended."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way, and let go."""
+        ...
+
+
+class KeyValues:
+    """The key-values of every tenant. Lives on one event loop."""
+
+    def __init__(self, keeper: Keeper, limits: SpaceLimits) -> None:
+        self._keeper = keeper
+        self.limits = limits
+
+    async def do(self, operation: Operation) -> Answer:
+        """Do one operation, which is kept when this returns: the truth is what the keeper has, for every process.
+
+        Raises HostError where it cannot be, with nothing changed.
+        """
+        check_operation(operation)
+        with _translated():
+            return await self._keeper.do(operation)
+
+    async def page(self, tenant: str, after: str = "", limit: int = PAGE_KEYS) -> Sequence[KeyValue]:
+        """A tenant's keys behind one, with their values, in an order that stays. Raises HostUnavailable."""
+        with _translated():
+            return await self._keeper.page(tenant, after, min(limit, PAGE_KEYS))
+
+    async def space(self, tenant: str) -> Space:
+        """How much a tenant keeps. Raises HostUnavailable."""
+        with _translated():
+            return await self._keeper.space(tenant)
+
+    async def sweep(self) -> int:
+        """Let go of what has ended; how many there were. Raises HostUnavailable."""
+        swept = 0
+        with _translated():
+            while True:
+                places = await self._keeper.ended(SWEPT)
+                await asyncio.gather(*(self._keeper.do(Sweep(tenant, key)) for tenant, key in places))
+                swept += len(places)
+                if len(places) < SWEPT:
+                    return swept
+
+    async def close(self) -> None:
+        """Finish what is under way, and let go. Nobody asks any more."""
+        await self._keeper.close()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        logger.warning("key_values_failed", extra={"error": str(error)})
+        full = isinstance(error, DatabaseFull)
+        raise HostUnavailable("there is no room left" if full else "the database does not answer") from error
+
+
+def keeper_of(url: DatabaseUrl | None, limits: SpaceLimits, clock: Clock = time.time) -> Keeper:
+    """What keeps key-values in this database; without one, in memory."""
+    if url is None:
+        from sidecar.hosts.key_values.memory import MemoryKeeper  # noqa: PLC0415 - one of three is needed
+
+        return MemoryKeeper(limits, clock)
+    if url.database is Database.SQLITE:
+        from sidecar.hosts.key_values.sqlite import SqliteKeeper  # noqa: PLC0415
+
+        return SqliteKeeper(url, limits, clock)
+    from sidecar.hosts.key_values.server import ServerKeeper  # noqa: PLC0415 - imports SQLAlchemy
+
+    return ServerKeeper(url, limits, clock)

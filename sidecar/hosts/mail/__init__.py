@@ -1,0 +1,1 @@
+"""Mail that scripts send: its templates, its form, and the server that takes it."""

@@ -1,0 +1,27 @@
+"""cxPubSub: messages between the runs of one tenant."""
+
+from typing import Any
+
+from sidecar.hosts.broker import EVERY_KEY, Subscription
+from sidecar.hosts.errors import HostError
+from sidecar.hosts.module import Asker, HostModule, javascript_beside
+
+
+async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
+    broker = asker.services.broker
+    match method, values:
+        case "publish", [str(topic), str(key), payload]:
+            broker.publish(asker.tenant, topic, key, payload)
+            return None
+        case "subscribe", [str(topic), str(key)]:
+            subscription = broker.subscribe(asker.tenant, topic, key or EVERY_KEY)
+            return asker.handles.open(subscription, broker.unsubscribe)
+        case "next", [int(number)]:
+            return await asker.handles.get(number, Subscription).next()
+        case "unsubscribe", [int(number)]:
+            asker.handles.close(number)
+            return None
+    raise HostError(f"{method}: a topic is a text, and so is a key", "TypeError")
+
+
+MODULE = HostModule(name="cxPubSub", javascript=javascript_beside(__file__), answer=_answer)

@@ -1,0 +1,43 @@
+({ ask }) => {
+  const text = String;
+  const keyOf = (key) => {
+    if (typeof key === "string") return key;
+    if (typeof key === "number") return text(key);
+    throw new TypeError("a key is a text");
+  };
+  const nameOf = (db) => {
+    if (typeof db === "string") return db;
+    throw new TypeError("the name of a database is a text");
+  };
+  const rowOf = (row) => (row === undefined ? null : row);
+  const isFilter = (given) => typeof given === "object" && given !== null;
+
+  const create = async (db, key, row) => {
+    await ask("create", nameOf(db), keyOf(key), rowOf(row));
+  };
+  const read = async (db, key) => await ask("read", nameOf(db), keyOf(key));
+  const update = async (db, key, row) => {
+    await ask("update", nameOf(db), keyOf(key), rowOf(row));
+  };
+  const remove = async (db, key) => {
+    await ask("delete", nameOf(db), keyOf(key));
+  };
+  const get = async (db, wanted, { limit, offset } = {}) =>
+    isFilter(wanted)
+      ? await ask("find", nameOf(db), wanted, limit ?? 1000, offset ?? 0)
+      : await ask("read", nameOf(db), keyOf(wanted));
+  const random = async (db, wanted = {}) => {
+    if (!isFilter(wanted)) throw new TypeError("random(db, {column: value})");
+    return await ask("random", nameOf(db), wanted);
+  };
+  const sql = async (statement, parameters = {}) => {
+    if (typeof statement !== "string") throw new TypeError("sql(text, {name: value})");
+    if (!isFilter(parameters)) throw new TypeError("the parameters of sql are an object: {name: value} for :name");
+    return await ask("sql", statement, parameters);
+  };
+  const knex = () => {
+    throw new Error("knex is not available here: sql(text, {name: value}) asks the same databases");
+  };
+
+  return { create, read, update, delete: remove, get, random, sql, knex };
+};

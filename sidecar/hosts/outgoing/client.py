@@ -1,0 +1,171 @@
+"""The HTTP client of scripts: every connection passes the policy, at each redirect anew, and everything is bounded."""
+
+import asyncio
+import os
+import re
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from sidecar.hosts.outgoing.exchange import OURS, IncomingResponse, OutgoingFailed, OutgoingRequest
+from sidecar.hosts.outgoing.policy import OutgoingRefused
+from sidecar.hosts.outgoing.redirects import REDIRECTS, redirected
+from sidecar.hosts.outgoing.settings import OutgoingSettings
+from sipio.gated_resolver import GatedResolver
+
+_PIECE: Final = 65_536
+_URL_CHARACTERS: Final = 8_192
+_REASON_CHARACTERS: Final = 200
+_HEADERS: Final = 100
+"""Of a response; aiohttp bounds the length of each to 8 KB."""
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A method, or a header's name (RFC 9110 clause 5.6.2)."""
+
+
+class OutgoingClient:
+    """Sends what scripts ask for. Lives on one event loop."""
+
+    def __init__(self, settings: OutgoingSettings) -> None:
+        self._settings: Final = settings
+        self._under_way: Counter[str] = Counter()
+        self._session: Final = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                resolver=GatedResolver(settings.policy.allows_address), limit=0, use_dns_cache=False
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            requote_redirect_url=False,
+            # No proxy and no password of the daemon's own surroundings.
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """End every request."""
+        await self._session.close()
+
+    async def request(self, tenant: str, request: OutgoingRequest) -> IncomingResponse:
+        """Send a request, for a tenant that has so many at once, and read its answer whole.
+
+        Raises OutgoingFailed.
+        """
+        settings = self._settings
+        if len(request.body) > settings.request_bytes:
+            raise OutgoingFailed(f"the body has {len(request.body)} bytes, of {settings.request_bytes}")
+        if self._under_way.total() >= settings.at_once:
+            raise OutgoingFailed("too many requests of scripts are under way")
+        if self._under_way[tenant] >= settings.at_once_per_tenant:
+            raise OutgoingFailed(f"more than {settings.at_once_per_tenant} requests at once (await them)")
+        self._under_way[tenant] += 1
+        try:
+            async with asyncio.timeout(settings.timeout_seconds):
+                return await self._follow(request)
+        except TimeoutError as error:
+            raise OutgoingFailed(f"{_shown(request.url)} took over {settings.timeout_seconds:g} s") from error
+        except (OutgoingRefused, aiohttp.ClientError, OSError, ValueError, zlib.error) as error:
+            raise OutgoingFailed(f"{_shown(request.url)}: {_cause(error)}") from error
+        finally:
+            self._under_way[tenant] -= 1
+            if not self._under_way[tenant]:
+                del self._under_way[tenant]
+
+    async def _follow(self, request: OutgoingRequest) -> IncomingResponse:
+        first = request.url
+        for _ in range(self._settings.redirects + 1):
+            async with self._send(request) as response:
+                location = response.headers.get("Location")
+                if not request.follows or response.status not in REDIRECTS or location is None:
+                    return await self._read(response, redirected=request.url != first)
+                request = redirected(request, response.status, location)
+        raise OutgoingFailed(f"{_shown(first)} redirects more than {self._settings.redirects} times")
+
+    @asynccontextmanager
+    async def _send(self, request: OutgoingRequest) -> AsyncIterator[aiohttp.ClientResponse]:
+        # What is checked is what the client connects to: the same URL, taken apart by the same parser.
+        url = _parse(request.url)
+        self._settings.policy.check_host(url.scheme, url.raw_host or "", url.explicit_port)
+        for token in (request.method, *(name for name, _ in request.headers)):
+            if _TOKEN.fullmatch(token) is None:
+                raise OutgoingRefused(f"{token[:40]!r} is neither a method nor the name of a header")
+        headers = [(name, value) for name, value in request.headers if name.lower() not in OURS]
+        if not any(name.lower() == "user-agent" for name, _ in headers):
+            headers.append(("User-Agent", "ScriptForge-Sidecar"))
+        headers.append(("Accept-Encoding", "gzip"))
+        async with self._session.request(
+            request.method,
+            url,
+            headers=headers,
+            data=request.body or None,
+            allow_redirects=False,
+            skip_auto_headers=("Content-Type",),
+        ) as response:
+            yield response
+
+    async def _read(self, response: aiohttp.ClientResponse, *, redirected: bool) -> IncomingResponse:
+        headers = [(str(name), value) for name, value in response.headers.items()][:_HEADERS]  # names are istr
+        body = await self._body(response)
+        return IncomingResponse(
+            url=str(response.url),
+            status=response.status,
+            reason=(response.reason or "")[:_REASON_CHARACTERS],
+            headers=headers,
+            body=body,
+            redirected=redirected,
+        )
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        most = self._settings.response_bytes
+        coding = response.headers.get("Content-Encoding", "").strip().lower()
+        unpacking = _unpacking(coding)
+        body = bytearray()
+        async for piece in response.content.iter_chunked(_PIECE):
+            body += piece if unpacking is None else unpacking.decompress(piece, most + 1 - len(body))
+            if len(body) > most:
+                raise OutgoingFailed(f"{_shown(str(response.url))} answers more than {most} bytes")
+        if unpacking is not None and body and not unpacking.eof:
+            raise OutgoingFailed(f"{_shown(str(response.url))} answers {coding} that has no end")
+        return bytes(body)
+
+
+def _unpacking(coding: str) -> "zlib._Decompress | None":
+    if coding in ("", "identity"):
+        return None
+    if coding not in ("gzip", "x-gzip"):
+        raise OutgoingFailed(f"the answer is packed as {coding[:40]!r}, which was not asked for")
+    return zlib.decompressobj(zlib.MAX_WBITS | 16)
+
+
+def _parse(text: str) -> URL:
+    if len(text) > _URL_CHARACTERS:
+        raise OutgoingRefused(f"the URL has more than {_URL_CHARACTERS} characters")
+    try:
+        url = URL(text)
+    except ValueError as error:
+        raise OutgoingRefused("it is no URL") from error
+    if not url.absolute:
+        raise OutgoingRefused("it is no URL with a scheme and a host")
+    if url.user is not None or url.password is not None:
+        raise OutgoingRefused("a URL holds no name and password: give them in a header")
+    return url.with_fragment(None)
+
+
+def _shown(url: str) -> str:
+    """A URL as it may be shown: cut, and without its query, which may hold secrets."""
+    return url.partition("?")[0].partition("#")[0][:200]
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong, without addresses that a name has: they would tell what lies behind it."""
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, PermissionError):
+        return error.os_error.strerror or "it may not be connected to"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not right: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection: {os.strerror(error.os_error.errno or 0)}"
+    return str(error)[:300] or type(error).__name__

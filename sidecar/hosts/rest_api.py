@@ -1,0 +1,98 @@
+"""The switch's REST API, asked as one of the users whose passwords scripts never see."""
+
+import base64
+import logging
+import re
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from sidecar.configuration.tree import RestSection
+from sidecar.errors import ConfigurationError
+from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.outgoing.client import OutgoingClient
+from sidecar.hosts.outgoing.exchange import IncomingResponse, OutgoingFailed, OutgoingRequest
+from sidecar.hosts.outgoing.policy import policy
+from sidecar.hosts.outgoing.settings import OutgoingSettings
+
+logger = logging.getLogger(__name__)
+
+_METHODS: Final = frozenset(("GET", "POST", "PUT", "DELETE"))
+_PATH: Final = re.compile(r"/?(?P<path>[A-Za-z0-9_.~+%@:-]+(?:/[A-Za-z0-9_.~+%@:-]+)*)/?(?:\?(?P<query>[^#\s]*))?")
+
+
+class _User(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    password: str
+    tenants: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"_User(tenants={self.tenants})"
+
+
+class RestApi:
+    """Asks it. Lives on one event loop."""
+
+    def __init__(self, section: RestSection) -> None:
+        """Raises ConfigurationError for a URL or a file of users that cannot be used."""
+        self._users: dict[str, _User] = {}
+        self._client: OutgoingClient | None = None
+        self._base = section.url.rstrip("/")
+        if not section.url:
+            return
+        try:
+            url = urlsplit(section.url)
+            host, port = url.hostname or "", url.port
+        except ValueError as error:
+            raise ConfigurationError(f"rest.url: {error}") from None
+        if url.scheme not in ("http", "https") or not host:
+            raise ConfigurationError("rest.url: expected http://... or https://...")
+        if section.users_file is not None:
+            try:
+                self._users = msgspec.toml.decode(section.users_file.read_bytes(), type=dict[str, _User])
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(f"rest.users_file: {section.users_file}: {error}") from error
+        # It is the operator's own, wherever that is; a redirect leads to no other name.
+        gate = policy([host], ["0.0.0.0/0", "::/0"], [port] if port is not None else [])
+        self._client = OutgoingClient(OutgoingSettings(policy=gate, timeout_seconds=section.timeout_seconds))
+
+    async def close(self) -> None:
+        """End every request."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def ask(self, tenant: str, user: str, method: str, path: str, query: dict[str, Any], body: Any) -> Any:
+        """What it answers: a status, and JSON or text. Raises HostError."""
+        if self._client is None:
+            raise HostError("there is no REST API here: the operator has named none (rest.url)")
+        match = _PATH.fullmatch(path)
+        if match is None or any(set(part) <= {"."} for part in match["path"].split("/")) or "%2e" in path.lower():
+            raise HostError(f"{path[:80]!r} is no path of the REST API", "TypeError")
+        if method not in _METHODS:
+            raise HostError(f"{method[:20]!r} is no method of the REST API", "TypeError")
+        known = self._users.get(user)
+        if known is None or not {tenant, "*"} & set(known.tenants):
+            return {"status": 403, "body": f"there is no API user {user[:60]!r}"}
+        asked = "&".join(part for part in (match["query"] or "", urlencode(query, doseq=True)) if part)
+        token = base64.b64encode(f"{user}:{known.password}".encode()).decode()
+        headers = [("Authorization", f"Basic {token}"), ("Accept", "application/json")]
+        content = b""
+        if body is not None:
+            content = msgspec.json.encode(body)
+            headers.append(("Content-Type", "application/json"))
+        url = f"{self._base}/{match['path']}" + (f"?{asked}" if asked else "")
+        request = OutgoingRequest(url=url, method=method, headers=headers, body=content, follows=False)
+        try:
+            response = await self._client.request(tenant, request)
+        except OutgoingFailed as error:
+            logger.warning("rest_api_not_asked", extra={"error": str(error)})
+            raise HostUnavailable("the REST API does not answer") from error
+        return {"status": response.status, "body": _body(response)}
+
+
+def _body(response: IncomingResponse) -> Any:
+    """JSON where it is some, else the text."""
+    try:
+        return msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return response.body.decode(errors="replace")

@@ -1,0 +1,322 @@
+"""Databases of rows in SQL. What a script may ask of them is bounded in time and rows, and is of its tenant alone."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    MetaData,
+    Select,
+    Table,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sidecar.configuration.database_url import Database, DatabaseUrl
+from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.rows.model import (
+    KEY_CHARACTERS,
+    STRING_CHARACTERS,
+    VALUE,
+    ColumnType,
+    RowColumn,
+    RowDatabase,
+    check_columns,
+    check_row_key,
+    parse_database_name,
+    plain,
+)
+from sidecar.hosts.rows.statement import prepare
+from sidecar.storage.engine import Storage
+from sidecar.storage.errors import StorageError
+from sidecar.storage.tables import row_databases, tenants
+from sidecar.storage.types import Exact, LongText
+
+logger = logging.getLogger(__name__)
+
+ROWS: Final = 1_000
+"""Of one answer."""
+SECONDS: Final = 2.0
+"""Of one question."""
+DATABASES: Final = 100
+"""Of one tenant."""
+KNOWN_SECONDS: Final = 1.0
+"""A database that was made or has gone is seen after this long."""
+_LOOK_STEPS: Final = 10_000
+"""Instructions of SQLite's between two looks at the clock: some 0.1 ms."""
+
+_TYPES: Final[Mapping[ColumnType, Any]] = {
+    ColumnType.STRING: Exact(STRING_CHARACTERS),
+    ColumnType.TEXT: LongText,
+    ColumnType.INTEGER: BigInteger(),
+    ColumnType.DOUBLE: Double(),
+}
+
+
+class RowDatabases:
+    """Every tenant's databases of rows. Lives on one event loop."""
+
+    def __init__(self, url: DatabaseUrl, clock: Callable[[], float] = time.time) -> None:
+        self._storage = Storage(url)
+        self._clock = clock
+        self._known: dict[str, tuple[float, dict[str, RowDatabase]]] = {}
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._storage.close()
+
+    # ---- databases ----
+
+    async def databases(self, tenant: str) -> Mapping[str, RowDatabase]:
+        """A tenant's databases by name. Raises HostUnavailable."""
+        known = self._known.get(tenant)
+        if known is not None and time.monotonic() - known[0] < KNOWN_SECONDS:
+            return known[1]
+        query = select(row_databases).join(tenants, tenants.c.id == row_databases.c.tenant_id)
+        async with self._asking(changes=False) as connection:
+            rows = (await connection.execute(query.where(tenants.c.name == tenant))).all()
+        found = {
+            row.name: RowDatabase(
+                id=row.id,
+                name=row.name,
+                columns=(VALUE, *msgspec.json.decode(row.columns, type=tuple[RowColumn, ...])),
+            )
+            for row in rows
+        }
+        self._known[tenant] = (time.monotonic(), found)
+        return found
+
+    async def make(self, tenant: str, name: str, columns: Sequence[RowColumn] = (), customer: str = "") -> RowDatabase:
+        """Make a database, with columns beside ``key`` and ``value``. Raises ValueError, HostError where the tenant has
+        one of that name or too many, and HostUnavailable."""
+        parse_database_name(name)
+        check_columns(columns)
+        async with self._asking(changes=True) as connection:
+            tenant_id = await self._tenant_id(connection, tenant)
+            own = (await connection.execute(_own(tenant_id))).all()
+            if any(row.name == name for row in own):
+                raise HostError(f"there is a database {name!r} already")
+            if len(own) >= DATABASES:
+                raise HostError(f"there are {DATABASES} databases already", "RangeError")
+            values = {
+                "tenant_id": tenant_id,
+                "name": name,
+                "customer": customer,
+                "columns": msgspec.json.encode(tuple(columns)).decode(),
+                "created": int(self._clock() * 1_000_000),
+            }
+            made = await connection.execute(insert(row_databases).values(**values))
+            assert made.inserted_primary_key is not None  # noqa: S101 - of one row
+            number: int = made.inserted_primary_key[0]
+            database = RowDatabase(id=number, name=name, columns=(VALUE, *columns))
+            await connection.run_sync(_table(database).create)
+        self._known.pop(tenant, None)
+        return database
+
+    async def remove(self, tenant: str, name: str) -> None:
+        """Remove a database with its rows. Raises HostError where there is none, and HostUnavailable."""
+        async with self._asking(changes=True) as connection:
+            tenant_id = await self._tenant_id(connection, tenant)
+            row = (await connection.execute(_own(tenant_id).where(row_databases.c.name == name))).one_or_none()
+            if row is None:
+                raise _no_database(name)
+            await connection.execute(delete(row_databases).where(row_databases.c.id == row.id))
+            table = _table(RowDatabase(id=row.id, name=name, columns=()))
+            await connection.run_sync(lambda one: table.drop(one, checkfirst=inspect(one).has_table(table.name)))
+        self._known.pop(tenant, None)
+
+    # ---- rows ----
+
+    async def create(self, tenant: str, name: str, key: str, given: Any) -> None:
+        """Make a row. Raises HostError where there is one of that key."""
+        database = await self._database(tenant, name)
+        values = {"key": check_row_key(key), **database.row(given)}
+        try:
+            async with self._asking(changes=True) as connection:
+                await connection.execute(insert(_table(database)).values(**values))
+        except IntegrityError:
+            raise HostError(f"{name} has a row {key[:60]!r} already") from None
+
+    async def read(self, tenant: str, name: str, key: str) -> dict[str, Any] | None:
+        """A row, or None."""
+        table = _table(await self._database(tenant, name))
+        found = await self._rows(select(table).where(table.c.key == check_row_key(key)))
+        return found[0] if found else None
+
+    async def update(self, tenant: str, name: str, key: str, given: Any) -> None:
+        """Change columns of a row; others stay. Raises HostError where there is none."""
+        database = await self._database(tenant, name)
+        table = _table(database)
+        values, own = database.row(given), table.c.key == check_row_key(key)
+        async with self._asking(changes=True) as connection:
+            if (await connection.execute(select(table.c.key).where(own).with_for_update())).one_or_none() is None:
+                raise HostError(f"{name} has no row {key[:60]!r}")
+            if values:
+                await connection.execute(update(table).where(own).values(**values))
+
+    async def delete(self, tenant: str, name: str, key: str) -> None:
+        """Remove a row, if it is there."""
+        table = _table(await self._database(tenant, name))
+        async with self._asking(changes=True) as connection:
+            await connection.execute(delete(table).where(table.c.key == check_row_key(key)))
+
+    async def find(
+        self, tenant: str, name: str, wanted: Mapping[str, Any], *, limit: int = ROWS, offset: int = 0
+    ) -> Sequence[dict[str, Any]]:
+        """The rows that have these values, by their keys."""
+        query, table = await self._filtered(tenant, name, wanted)
+        return await self._rows(query.order_by(table.c.key).limit(min(limit, ROWS)).offset(offset))
+
+    async def random(self, tenant: str, name: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+        """One of the rows that have these values, whichever; None where there is none."""
+        query, table = await self._filtered(tenant, name, wanted)
+        chance = func.rand() if self._storage.url.database is Database.MYSQL else func.random()
+        keys = query.with_only_columns(table.c.key).order_by(chance).limit(1)
+        found = await self._rows(keys)
+        return await self.read(tenant, name, found[0]["key"]) if found else None
+
+    async def sql(self, tenant: str, statement: str, parameters: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        """What a statement of a script gives, over the tenant's own databases; one that changes rows gives how many as
+        ``changed``."""
+        tables = tuple((one.name, one.table) for one in (await self.databases(tenant)).values())
+        # In a thread: to parse a long one takes milliseconds.
+        made = await asyncio.to_thread(prepare, statement, tables, self._storage.url.database)
+        missing = made.names - parameters.keys()
+        if missing:
+            raise HostError(f"the parameter :{sorted(missing)[0]} is not given", "TypeError")
+        values = {f"given_{name}": _parameter(name, parameters[name]) for name in made.names}
+        async with self._asking(changes=made.changes) as connection:
+            try:
+                result = await connection.execute(text(made.sql), {**made.texts, **values})
+            except IntegrityError:
+                raise HostError("there is a row of that key already, or a row without one") from None
+            except DBAPIError as error:
+                if error.connection_invalidated or "interrupted" in str(error.orig):
+                    raise
+                raise HostError(f"sql: {_reason(error)}", "SyntaxError") from None
+            if not result.returns_rows:
+                return [{"changed": result.rowcount}]
+            rows = [dict(zip(result.keys(), row, strict=True)) for row in result.fetchmany(ROWS + 1)]
+        if len(rows) > ROWS:
+            raise HostError(f"sql gives more than {ROWS} rows: limit them", "RangeError")
+        return [plain(row) for row in rows]
+
+    # ---- the rest ----
+
+    async def _database(self, tenant: str, name: str) -> RowDatabase:
+        database = (await self.databases(tenant)).get(name)
+        if database is None:
+            raise _no_database(name)
+        return database
+
+    async def _filtered(self, tenant: str, name: str, wanted: Mapping[str, Any]) -> tuple[Select[Any], Table]:
+        database = await self._database(tenant, name)
+        table = _table(database)
+        given = dict(wanted)
+        query = select(table)
+        if "key" in given:
+            query = query.where(table.c.key == check_row_key(given.pop("key")))
+        for column, value in database.row(given).items():
+            query = query.where(table.c[column].is_(None) if value is None else table.c[column] == value)
+        return query, table
+
+    async def _rows(self, query: Select[Any]) -> Sequence[dict[str, Any]]:
+        async with self._asking(changes=False) as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [plain(row) for row in rows]
+
+    async def _tenant_id(self, connection: AsyncConnection, tenant: str) -> int:
+        found: int | None = (
+            await connection.execute(select(tenants.c.id).where(tenants.c.name == tenant))
+        ).scalar_one_or_none()
+        if found is None:
+            raise HostError(f"there is no tenant {tenant!r}")
+        return found
+
+    @contextlib.asynccontextmanager
+    async def _asking(self, *, changes: bool) -> AsyncIterator[AsyncConnection]:
+        with _translated():
+            try:
+                async with asyncio.timeout(SECONDS) as bound:
+                    async with self._storage.writing() if changes else self._storage.reading() as connection:
+                        await self._bound(connection)
+                        yield connection
+            except TimeoutError:
+                if not bound.expired():
+                    raise
+                raise _too_long() from None
+            except DBAPIError as error:
+                if "interrupted" in str(error.orig):
+                    raise _too_long() from None
+                raise
+
+    async def _bound(self, connection: AsyncConnection) -> None:
+        """Have SQLite's thread look at the clock itself: whoever waits for it cannot stop it."""
+        if self._storage.url.database is Database.SQLITE:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None  # noqa: S101 - it has just been opened
+            ends = time.monotonic() + SECONDS
+            await raw.set_progress_handler(lambda: int(time.monotonic() > ends), _LOOK_STEPS)
+
+
+@lru_cache(maxsize=10_000)
+def _table(database: RowDatabase) -> Table:
+    columns: list[Column[Any]] = [Column("key", Exact(KEY_CHARACTERS), primary_key=True)]
+    columns += [
+        Column(one.name, _TYPES[one.type], nullable=True, index=one.indexed or None) for one in database.columns
+    ]
+    names = {"ix": "ix_%(table_name)s_%(column_0_N_name)s"}
+    return Table(
+        database.table,
+        MetaData(naming_convention=names),
+        *columns,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+    )
+
+
+def _own(tenant_id: int) -> Select[Any]:
+    return select(row_databases).where(row_databases.c.tenant_id == tenant_id)
+
+
+def _no_database(name: str) -> HostError:
+    return HostError(f"there is no database {name[:60]!r}", "ReferenceError")
+
+
+def _too_long() -> HostError:
+    return HostError(f"the database was asked for more than {SECONDS:g} s", "RangeError")
+
+
+def _parameter(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise HostError(f"the parameter :{name} is a text, a number, a boolean or null", "TypeError")
+
+
+def _reason(error: DBAPIError) -> str:
+    """What a server says of a statement, in which no name of a table of ours tells more than the author knows."""
+    return " ".join(str(error.orig).split("\n")[0].split())[:200]
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        logger.warning("rows_failed", extra={"error": str(error)})
+        raise HostUnavailable("the database does not answer") from error

@@ -1,0 +1,179 @@
+"""What the modules of the host work with: one of each for the process."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from sidecar.configuration.tree import Configuration
+from sidecar.hosts.broker import Broker
+from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.key_values.batch import SpaceLimits
+from sidecar.hosts.key_values.store import KeyValues, keeper_of
+from sidecar.hosts.outgoing.settings import outgoing_settings
+from sidecar.hosts.usage import Usage
+
+if TYPE_CHECKING:
+    from sidecar.hosts.mail.sending import ScriptMail
+    from sidecar.hosts.outgoing.client import OutgoingClient
+    from sidecar.hosts.rest_api import RestApi
+    from sidecar.hosts.rows.store import RowDatabases
+    from sidecar.hosts.script_catalog import HostCatalog
+    from sidecar.hosts.sms.gateway import SmsGateway
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS: Final = 10.0
+"""Key-values that have ended count among a tenant's for about as long."""
+
+
+class Services:
+    """The process's own. Lives on one event loop."""
+
+    def __init__(
+        self, configuration: Configuration, *, at_desk: bool = False, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``at_desk``: a script is tried, and keeps what it keeps in memory."""
+        self._configuration = configuration
+        self._at_desk = at_desk
+        self._clock = clock
+        self._url = None if at_desk else configuration.storage.url or configuration.catalog.url
+        self._outgoing_settings = outgoing_settings(configuration.outgoing)
+        self._outgoing: OutgoingClient | None = None
+        self._key_values: KeyValues | None = None
+        self._rows: RowDatabases | None = None
+        self._catalog_url = None if at_desk else configuration.catalog.url
+        self._catalog: HostCatalog | None = None
+        self._mail: ScriptMail | None = None
+        self._sms: SmsGateway | None = None
+        self._rest: RestApi | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+        self._imports = asyncio.Lock()
+        self.broker = Broker()
+        self.usage = Usage(clock)
+        self._metering: asyncio.Task[None] | None = None
+        self.directory = configuration.catalog.directory
+        """Of a catalog in files."""
+
+    async def outgoing(self) -> "OutgoingClient":
+        """The HTTP client of scripts."""
+        async with self._imports:
+            if self._outgoing is None:
+                client = await _loaded("sidecar.hosts.outgoing.client")
+                self._outgoing = client.OutgoingClient(self._outgoing_settings)
+        return self._outgoing
+
+    async def key_values(self) -> KeyValues:
+        """What scripts keep by key. Raises HostError where there is no database."""
+        if self._key_values is not None:
+            return self._key_values
+        if self._url is None and not self._at_desk:
+            raise HostError("nothing can be kept here: the operator has named no database (storage.url)")
+        async with self._imports:
+            if self._key_values is None:
+                section = self._configuration.storage
+                limits = SpaceLimits(keys=section.keys_per_tenant, bytes=section.key_bytes_per_tenant)
+                # In a thread: that of a server imports SQLAlchemy.
+                keeper = await asyncio.to_thread(keeper_of, self._url, limits, self._clock)
+                self._key_values = KeyValues(keeper, limits)
+                self._sweeping = asyncio.get_running_loop().create_task(self._sweep(self._key_values))
+        return self._key_values
+
+    async def rows(self) -> "RowDatabases":
+        """The databases of rows. Raises HostError where there is none to keep them in."""
+        if self._url is None:
+            raise HostError("there are no databases here: the operator has named none to keep them in (storage.url)")
+        async with self._imports:
+            if self._rows is None:
+                store = await _loaded("sidecar.hosts.rows.store")
+                self._rows = store.RowDatabases(self._url, self._clock)
+        return self._rows
+
+    async def catalog(self) -> "HostCatalog | None":
+        """What scripts ask of the catalog; None where that is in files."""
+        if self._catalog_url is None:
+            return None
+        async with self._imports:
+            if self._catalog is None:
+                catalog = await _loaded("sidecar.hosts.script_catalog")
+                self._catalog = catalog.HostCatalog(self._catalog_url)
+        return self._catalog
+
+    async def mail(self) -> "ScriptMail":
+        """Mail of scripts."""
+        async with self._imports:
+            if self._mail is None:
+                mail = await _loaded("sidecar.hosts.mail.sending")
+                self._mail = mail.ScriptMail(self._configuration.mail)
+        return self._mail
+
+    async def sms(self) -> "SmsGateway":
+        """Short messages of scripts."""
+        async with self._imports:
+            if self._sms is None:
+                gateway = await _loaded("sidecar.hosts.sms.gateway")
+                self._sms = gateway.SmsGateway(self._configuration.sms)
+        return self._sms
+
+    async def rest(self) -> "RestApi":
+        """The switch's REST API."""
+        async with self._imports:
+            if self._rest is None:
+                api = await _loaded("sidecar.hosts.rest_api")
+                self._rest = api.RestApi(self._configuration.rest)
+        return self._rest
+
+    async def expect(self, modules: Collection[str]) -> None:
+        """Have ready what these modules work with: who asks first does not wait for it. From then on what is used is
+        written, where the catalog is in a database."""
+        if self._catalog_url is not None:
+            writing = self.usage.write_each_minute(self._catalog_url)
+            self._metering = asyncio.get_running_loop().create_task(writing)
+        if "fetch" in modules or "cxRest" in modules:
+            await self.outgoing()
+        if "cxKV" in modules:
+            with contextlib.suppress(HostError):  # which whoever asks is told
+                await self.key_values()
+        if "cxUserspace" in modules:
+            with contextlib.suppress(HostError):
+                await self.rows()
+
+    async def close(self) -> None:
+        """Let go of what was made. Nobody asks any more."""
+        for task in (self._sweeping, self._metering):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        if self._metering is not None and self._catalog_url is not None:
+            await self.usage.write(self._catalog_url)
+        if self._key_values is not None:
+            await self._key_values.close()
+        if self._rows is not None:
+            await self._rows.close()
+        if self._catalog is not None:
+            await self._catalog.close()
+        if self._rest is not None:
+            await self._rest.close()
+        if self._sms is not None:
+            await self._sms.close()
+        if self._outgoing is not None:
+            await self._outgoing.close()
+
+    async def _sweep(self, key_values: KeyValues) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with contextlib.suppress(HostUnavailable):  # which has been logged
+                await key_values.sweep()
+
+
+async def _loaded(name: str) -> Any:
+    """A module of ours, imported in a thread: who decides without it does not wait for what it imports, which takes
+    0.2 s. Raises HostError where packages are missing."""
+    try:
+        return await asyncio.to_thread(import_module, name)
+    except ModuleNotFoundError as error:
+        logger.error("packages_missing", extra={"error": str(error)})  # noqa: TRY400 - nothing of ours failed
+        raise HostError("this is not installed here: the operator needs scriptforge-sidecar[platform]") from error

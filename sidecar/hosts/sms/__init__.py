@@ -1,0 +1,1 @@
+"""Short messages of scripts, over an HTTP gateway."""

@@ -1,0 +1,129 @@
+"""What tenants use, by app and minute: counted in memory, written each minute in one transaction."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from sidecar.catalog.model import Script
+from sidecar.configuration.database_url import DatabaseUrl
+
+logger = logging.getLogger(__name__)
+
+MINUTE: Final = 60.0
+WRITER_SECONDS: Final = 30.0
+_WRITER: Final = "sidecar.catalog.database.usage_writer"
+UNWRITTEN: Final = 50_000
+"""Counts of an app and a minute that wait for a database that is gone; past it the oldest are lost, and told of."""
+
+
+class UsageCount:
+    """Totals of one app since they were last taken."""
+
+    __slots__ = ("bytes", "cpu_us", "host_calls", "runs")
+
+    def __init__(self) -> None:
+        self.runs = self.cpu_us = self.host_calls = self.bytes = 0
+
+    def run(self, cpu_us: int) -> None:
+        """Count a run that has ended."""
+        self.runs += 1
+        self.cpu_us += cpu_us
+
+    def host_call(self, size: int) -> None:
+        """Count a question, and the bytes that its answer had."""
+        self.host_calls += 1
+        self.bytes += size
+
+
+class UsedInMinute(msgspec.Struct, frozen=True):
+    """What one app used in one minute."""
+
+    tenant: str
+    app: str
+    minute: int
+    runs: int
+    cpu_us: int
+    host_calls: int
+    bytes: int
+
+
+class Usage:
+    """The counts of every app that has run."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._counts: dict[tuple[str, str], UsageCount] = {}
+        self._unwritten: list[UsedInMinute] = []
+        self._minute = int(clock() // MINUTE)
+
+    def of(self, script: Script) -> UsageCount:
+        """The totals that a script's runs are counted in; they stay its app's."""
+        place = script.tenant, script.app
+        count = self._counts.get(place)
+        if count is None:
+            count = self._counts[place] = UsageCount()
+        return count
+
+    def take(self) -> Sequence[UsedInMinute]:
+        """What is not written yet; counting begins anew."""
+        for (tenant, app), count in self._counts.items():
+            if count.runs or count.host_calls:
+                used = (count.runs, count.cpu_us, count.host_calls, count.bytes)
+                self._unwritten.append(UsedInMinute(tenant, app, self._minute, *used))
+                count.runs = count.cpu_us = count.host_calls = count.bytes = 0
+        self._minute = int(self._clock() // MINUTE)
+        if len(self._unwritten) > UNWRITTEN:
+            logger.error("usage_lost", extra={"counts": len(self._unwritten) - UNWRITTEN})
+            del self._unwritten[:-UNWRITTEN]
+        return tuple(self._unwritten)
+
+    def written(self, number: int) -> None:
+        """So many of what was taken first are kept for good."""
+        del self._unwritten[:number]
+
+    async def write(self, url: DatabaseUrl) -> None:
+        """Write what there is to a database; what cannot be written now is with the next."""
+        used = self.take()
+        if not used:
+            return
+        asked = {"url": url.with_password(), "used": used}
+        why = await _written(msgspec.msgpack.encode(asked))
+        if why:
+            logger.warning("usage_not_written", extra={"error": why, "counts": len(used)})
+        else:
+            self.written(len(used))
+
+    async def write_each_minute(self, url: DatabaseUrl) -> None:
+        """Write at the end of each minute, until cancelled."""
+        while True:
+            await asyncio.sleep(MINUTE - self._clock() % MINUTE)
+            await self.write(url)
+
+
+async def _written(asked: bytes) -> str:
+    """Have a process of its own write it; why it could not, or an empty text."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", _WRITER),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        return str(error)
+    try:
+        async with asyncio.timeout(WRITER_SECONDS):
+            _, complaint = await process.communicate(asked)
+    except TimeoutError:
+        return f"not written within {WRITER_SECONDS:g} s"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return complaint.decode(errors="replace").strip()[-300:] or "unknown" if process.returncode else ""

@@ -1,0 +1,49 @@
+"""What scripts keep by key, and templates of their mail."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from sidecar.storage.types import Exact, LongText, Number
+
+revision = "0002"
+down_revision = "0001"
+_OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
+
+
+def upgrade() -> None:
+    """Change the tables. The release before does without."""
+    op.create_table(
+        "key_values",
+        sa.Column("tenant", Exact(256), nullable=False),
+        sa.Column("key", Exact(512), nullable=False),
+        sa.Column("value", LongText, nullable=False),
+        sa.Column("expires", Number, nullable=True),
+        sa.Column("created", Number, nullable=False),
+        sa.Column("updated", Number, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "key"),
+        **_OPTIONS,
+    )
+    op.create_index(op.f("ix_key_values_expires"), "key_values", ["expires"], unique=False)
+    op.create_table(
+        "key_spaces",
+        sa.Column("tenant", Exact(256), nullable=False),
+        sa.Column("keys", Number, nullable=False),
+        sa.Column("bytes", Number, nullable=False),
+        sa.PrimaryKeyConstraint("tenant"),
+        **_OPTIONS,
+    )
+    op.create_table(
+        "mail_templates",
+        sa.Column("tenant_id", Number, nullable=False),
+        sa.Column("name", Exact(256), nullable=False),
+        sa.Column("subject", LongText, nullable=False),
+        sa.Column("text", LongText, nullable=False),
+        sa.Column("html", LongText, nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_mail_templates_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "name"),
+        **_OPTIONS,
+    )
+    state = sa.table("schema_state", sa.column("number"))
+    op.execute(state.update().values(number=2))

@@ -1,0 +1,85 @@
+"""Scripts run in a real worker with the product's modules, as the tests of those run them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from sandbox import values
+from sandbox.outcome import Completion, Returned, Threw
+from sandbox.parent import Parent
+from sandbox.pool import Pool, PoolSettings
+from sandbox.program import Invocation, Limits, Program
+from sidecar.catalog.compile import make_script
+from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.services import Services
+from sidecar.kind import Kind
+
+ADAPTER = """({
+  prepare: (data) => data,
+  collect: (data, result) => result ?? null,
+  caught: () => undefined,
+  tellsRejection: () => true,
+})"""
+
+
+class Scripts:
+    """Runs scripts of tenants with what they were granted."""
+
+    def __init__(self, pool: Pool, grants: Grants) -> None:
+        self._pool = pool
+        self._grants = grants
+
+    def begin(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> "asyncio.Future[Completion]":
+        """Run ``main`` of an App; ``more`` as of `make_script`."""
+        script = make_script(id="s", name="s.js", kind=Kind.APP, text=text, tenant=tenant, **more)
+        modules = {name: module.javascript for name, module in self._grants.granted(script).items()}
+        program = Program(
+            key=f"{tenant}\0{more}\0{text}",
+            name="s.js",
+            suspends=True,
+            text=script.runnable,
+            adapter=ADAPTER,
+            modules=modules,
+            environment=script.environment,
+            entries=script.entries,
+        )
+        invocation = Invocation(
+            program=program, input=values.encode(data), limits=Limits(wall_seconds=10.0), customer=tenant
+        )
+        done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self._pool.submit(invocation, done.set_result, self._grants.host(script, ""))
+        return done
+
+    async def run(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> Any:
+        """What ``main`` returns. Raises AssertionError where it throws, with its error."""
+        completion = await self.begin(text, data, tenant, **more)
+        assert isinstance(completion.outcome, Returned), completion
+        return msgspec.msgpack.decode(completion.outcome.value)
+
+    async def error(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> Threw:
+        """What ``main`` throws."""
+        completion = await self.begin(text, data, tenant, **more)
+        assert isinstance(completion.outcome, Threw), completion
+        return completion.outcome
+
+
+@asynccontextmanager
+async def scripts(services: Services) -> AsyncIterator[Scripts]:
+    """A pool of one worker over these services."""
+    grants = shipped_grants(services)
+    parent = Parent([ADAPTER, *grants.javascript()])
+    pool = Pool(PoolSettings(workers=1, slow_workers=0), parent)
+    await pool.start()
+    try:
+        yield Scripts(pool, grants)
+    finally:
+        await pool.close()
+        parent.close()
+
+
+def line_of(threw: Threw) -> int | None:
+    """The author's line that an error is told of."""
+    return threw.location.line if threw.location is not None else None

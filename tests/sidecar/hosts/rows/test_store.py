@@ -1,0 +1,142 @@
+"""Databases of rows are the same on every server, and are of one tenant."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sidecar.catalog.database.tenants import ensure_operator
+from sidecar.catalog.database.work import Actor, Store
+from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.rows.model import ColumnType, RowColumn
+from sidecar.hosts.rows.store import RowDatabases
+from sidecar.storage.engine import Storage
+from sidecar.storage.schema import upgrade
+
+COLUMNS = (
+    RowColumn(name="carrier", type=ColumnType.STRING, indexed=True),
+    RowColumn(name="company", type=ColumnType.INTEGER),
+    RowColumn(name="rate", type=ColumnType.DOUBLE),
+)
+TENANT = "operator"
+
+
+@pytest.fixture
+async def rows(database_address: str) -> AsyncIterator[RowDatabases]:
+    url = DatabaseUrl.parse(database_address)
+    store = Store(Storage(url, create=True))
+    await upgrade(store.storage)
+    await ensure_operator(store, Actor("t", "test", operator=True))
+    await store.close()
+    made = RowDatabases(url)
+    await made.make(TENANT, "porting", COLUMNS)
+    yield made
+    await made.close()
+
+
+async def refused(asked: object, message: str) -> None:
+    with pytest.raises(HostError, match=message):
+        await asked  # type: ignore[misc]
+
+
+async def test_rows_are_made_read_changed_and_removed(rows: RowDatabases) -> None:
+    await rows.create(TENANT, "porting", "491", {"carrier": "O'Hara", "company": 42.0, "rate": 1})
+    await rows.create(TENANT, "porting", "Ä", "a bare value")
+    first = {"key": "491", "value": None, "carrier": "O'Hara", "company": 42, "rate": 1.0}
+    assert await rows.read(TENANT, "porting", "491") == first
+    assert (await rows.read(TENANT, "porting", "Ä") or {})["value"] == "a bare value"
+    assert await rows.read(TENANT, "porting", "ä") is None
+    await refused(rows.create(TENANT, "porting", "491", {}), "porting has a row '491' already")
+    await rows.update(TENANT, "porting", "491", {"rate": 0.5, "company": None})
+    await rows.update(TENANT, "porting", "491", {"rate": 0.5})
+    assert await rows.read(TENANT, "porting", "491") == first | {"rate": 0.5, "company": None}
+    await refused(rows.update(TENANT, "porting", "492", {}), "porting has no row '492'")
+    await rows.delete(TENANT, "porting", "491")
+    await rows.delete(TENANT, "porting", "491")
+    assert await rows.read(TENANT, "porting", "491") is None
+
+
+async def test_rows_are_found_by_their_columns(rows: RowDatabases) -> None:
+    for number in range(10):
+        await rows.create(TENANT, "porting", f"k{number}", {"carrier": "ab"[number % 2], "company": number})
+    found = await rows.find(TENANT, "porting", {"carrier": "a"}, limit=2, offset=1)
+    assert [row["key"] for row in found] == ["k2", "k4"]
+    assert [row["key"] for row in await rows.find(TENANT, "porting", {"carrier": "b", "company": 3})] == ["k3"]
+    assert await rows.find(TENANT, "porting", {"key": "k1", "carrier": "a"}) == []
+    assert len(await rows.find(TENANT, "porting", {"value": None})) == 10
+    chosen = {(await rows.random(TENANT, "porting", {"carrier": "b"}) or {})["key"] for _ in range(30)}
+    assert len(chosen) > 1
+    assert chosen <= {"k1", "k3", "k5", "k7", "k9"}
+    assert await rows.random(TENANT, "porting", {"carrier": "c"}) is None
+
+
+async def test_sql_asks_and_changes_the_tenants_own(rows: RowDatabases) -> None:
+    given = {"key": "491", "carrier": "O'Hara"}
+    assert await rows.sql(TENANT, "insert into porting (key, carrier, company) values (:key, :carrier, 7)", given) == [
+        {"changed": 1}
+    ]
+    await rows.sql(TENANT, "insert into porting (key, carrier) values ('492', 'a:b'), ('493', :carrier)", given)
+    count = "select count(*) as n from porting where carrier = :carrier"
+    assert await rows.sql(TENANT, count, {"carrier": "O'Hara", "more": [1]}) == [{"n": 2}]
+    assert await rows.sql(TENANT, count, {"carrier": "' or 1=1 --"}) == [{"n": 0}]
+    assert await rows.sql(TENANT, "select key from porting where carrier = 'a:b'", {}) == [{"key": "492"}]
+    assert await rows.sql(TENANT, "select sum(company) as s, avg(company) as a, max(key) as m from porting", {}) == [
+        {"s": 7, "a": 7, "m": "493"}
+    ]
+    joined = "select p.key from porting p join porting q on p.carrier = q.carrier and p.key <> q.key order by p.key"
+    assert await rows.sql(TENANT, joined, {}) == [{"key": "491"}, {"key": "493"}]
+    assert await rows.sql(TENANT, "update porting set company = 1 where porting.carrier like 'O%'", {}) == [
+        {"changed": 2}
+    ]
+    assert await rows.sql(TENANT, "delete from porting where company = :c", {"c": 1}) == [{"changed": 2}]
+    assert [row["key"] for row in await rows.sql(TENANT, "select * from porting", {})] == ["492"]
+    await refused(rows.sql(TENANT, count, {}), "the parameter :carrier is not given")
+    await refused(rows.sql(TENANT, count, {"carrier": []}), "the parameter :carrier is a text")
+    await refused(rows.sql(TENANT, "select carier from porting", {}), "sql: .*carier")
+    await refused(rows.sql(TENANT, "insert into porting (key) values ('492')", {}), "there is a row of that key")
+
+
+async def test_nothing_else_is_reached_by_sql(rows: RowDatabases) -> None:
+    for table in ("tenants", "rows_1", "sqlite_master", "pg_catalog.pg_user", "information_schema.tables", "others"):
+        await refused(rows.sql(TENANT, "select * from " + table, {}), "(there is no|is no) database")  # noqa: S608 - it is parsed
+    await refused(rows.sql("stranger", "select * from porting", {}), "there is no database 'porting'")
+    await refused(rows.read("stranger", "porting", "1"), "there is no database 'porting'")
+    await refused(rows.read(TENANT, "blocked", "1"), "there is no database 'blocked'")
+
+
+async def test_a_database_is_made_and_removed_with_its_rows(rows: RowDatabases) -> None:
+    await rows.create(TENANT, "porting", "1", {})
+    await refused(rows.make(TENANT, "porting"), "there is a database 'porting' already")
+    await refused(rows.make("stranger", "porting"), "there is no tenant 'stranger'")
+    await rows.remove(TENANT, "porting")
+    await refused(rows.remove(TENANT, "porting"), "there is no database 'porting'")
+    await refused(rows.read(TENANT, "porting", "1"), "there is no database 'porting'")
+    made = await rows.make(TENANT, "porting", [RowColumn(name="note", type=ColumnType.TEXT)])
+    assert [column.name for column in made.columns] == ["value", "note"]
+    assert await rows.find(TENANT, "porting", {}) == []
+
+
+async def test_more_rows_than_an_answer_has_are_refused(rows: RowDatabases) -> None:
+    for begin in range(0, 1_001, 143):
+        values = ", ".join(f"('k{number}')" for number in range(begin, begin + 143))
+        await rows.sql(TENANT, "insert into porting (key) values " + values, {})  # noqa: S608 - it is parsed
+    await refused(rows.sql(TENANT, "select key from porting", {}), "more than 1000 rows: limit them")
+    assert len(await rows.sql(TENANT, "select key from porting limit 1000", {})) == 1_000
+    assert len(await rows.find(TENANT, "porting", {}, limit=5_000)) == 1_000
+
+
+async def test_a_question_without_end_is_ended(rows: RowDatabases, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = ", ".join(f"('k{number}')" for number in range(300))
+    await rows.sql(TENANT, "insert into porting (key) values " + values, {})  # noqa: S608 - it is parsed
+    monkeypatch.setattr("sidecar.hosts.rows.store.SECONDS", 0.3)
+    endless = "select count(*) as n from porting a, porting b, porting c, porting d, porting e"
+    await refused(rows.sql(TENANT, endless, {}), "the database was asked for more than 0.3 s")
+    monkeypatch.undo()
+    assert await rows.sql(TENANT, "select count(*) as n from porting", {}) == [{"n": 300}]
+
+
+async def test_a_database_that_is_gone_is_told() -> None:
+    gone = RowDatabases(DatabaseUrl.parse("sqlite:////nowhere/at/all.db"))
+    with pytest.raises(HostUnavailable):
+        await gone.read(TENANT, "porting", "1")
+    await gone.close()
