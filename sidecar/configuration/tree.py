@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.typed_value import ActionText, HostText, Network, OctalMode, PortRange, SipListenText
+from sidecar.configuration.typed_value import ActionText, HostText, Network, OctalMode, PortRange, SipListenText, WebUrl
 from sipio.host_port import HostPort
 
 Count = Annotated[int, Meta(ge=1)]
@@ -305,7 +305,7 @@ class MailSection(Section, frozen=True):
 class RestSection(Section, frozen=True):
     """The switch's REST API, which scripts ask by ``cxRest``."""
 
-    url: str = ""
+    url: WebUrl = ""
     """What every path comes behind; empty for none. It may be on this machine's own side."""
     users_file: Path | None = None
     """TOML with a table for each API user: ``[name]``, ``password = "..."``, ``tenants = ["..."]``: whose scripts may
@@ -317,7 +317,7 @@ class RestSection(Section, frozen=True):
 class SmsSection(Section, frozen=True):
     """The HTTP gateway that short messages of scripts are handed to, by POST."""
 
-    url: str = ""
+    url: WebUrl = ""
     """Where it takes them; empty for none: scripts send no short messages. It may be on this machine's own side."""
     form: Literal["json", "urlencoded"] = "json"
     """How the body is written."""
