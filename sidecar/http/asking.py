@@ -49,6 +49,11 @@ class Asked:
         async with self.platform.store.reading(self.caller.tenant) as found:
             yield found
 
+    async def require(self, scope: str) -> str:
+        """The tenant, for what is not in the catalog. Raises ApiError without the scope, NotThere, StorageError."""
+        async with self.reading(scope):
+            return self.caller.tenant
+
     @contextlib.asynccontextmanager
     async def writing(self, scope: str = "write") -> AsyncIterator[Work]:
         """A change of the tenant's part, which runs by the time that it is answered. Raises as `reading`."""

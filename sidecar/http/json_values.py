@@ -10,7 +10,8 @@ DEPTH: Final = 100
 _INTEGERS: Final = range(-(2**63), 2**64)
 
 
-def _sound(table: dict[str, Any]) -> dict[str, Any]:
+def sound_table(table: dict[str, Any]) -> dict[str, Any]:
+    """The table itself. Raises ValueError for what JSON, or a database, could not say again."""
     left: list[tuple[object, int]] = [(table, 0)]
     while left:
         value, depth = left.pop()
@@ -32,4 +33,4 @@ def _sound(table: dict[str, Any]) -> dict[str, Any]:
     return table
 
 
-JsonTable = Annotated[dict[str, Any], AfterValidator(_sound)]
+JsonTable = Annotated[dict[str, Any], AfterValidator(sound_table)]

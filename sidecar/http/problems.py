@@ -21,6 +21,7 @@ from sidecar.catalog.database.errors import (
     WrongValues,
 )
 from sidecar.errors import SidecarError
+from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
 from sidecar.logs.logger import ActionLogger
 from sidecar.storage.errors import DatabaseFull, StorageError
 
@@ -135,6 +136,22 @@ def of_storage(error: StorageError) -> ApiError:
     )
 
 
+def of_host(error: HostError) -> ApiError:
+    """What is refused of what scripts keep, as an answer."""
+    detail = str(error)
+    if isinstance(error, HostFull):
+        return ApiError(HTTPStatus.INSUFFICIENT_STORAGE, detail, kind="full")
+    if isinstance(error, HostUnavailable):
+        headers = {"Retry-After": str(AGAIN_SECONDS)}
+        return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind="database-unreachable", headers=headers)
+    if error.name == "ReferenceError":
+        return ApiError(HTTPStatus.NOT_FOUND, detail, kind="not-there")
+    if error.name in ("TypeError", "RangeError"):
+        more = {"messages": [_sound(detail[:_LONGEST_DETAIL])]}
+        return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="wrong-values", more=more)
+    return ApiError(HTTPStatus.CONFLICT, detail, kind="already-there")
+
+
 def of_validation(error: RequestValidationError) -> ApiError:
     """A request that is not what its route takes."""
     found = error.errors()[:_MOST]
@@ -156,6 +173,10 @@ def install(app: FastAPI) -> None:
     async def refusal(_request: Request, error: Exception) -> Response:
         assert isinstance(error, CatalogRefusal)  # noqa: S101
         return of_refusal(error).response()
+
+    async def host(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HostError)  # noqa: S101
+        return of_host(error).response()
 
     async def storage(_request: Request, error: Exception) -> Response:
         assert isinstance(error, StorageError)  # noqa: S101
@@ -184,6 +205,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, fault)
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(CatalogRefusal, refusal)
+    app.add_exception_handler(HostError, host)
     app.add_exception_handler(StorageError, storage)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)

@@ -1,14 +1,16 @@
 """What the API takes and gives, as OpenAPI tells it. Names are those of the records; times are RFC 3339 in UTC."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sidecar.catalog.database.tokens import SCOPES
 from sidecar.catalog.model import GlobalPriority
-from sidecar.http.json_values import JsonTable
+from sidecar.hosts.key_values.batch import KEY_BYTES, LONGEST_SECONDS
+from sidecar.hosts.rows.model import COLUMNS, KEY_CHARACTERS, ColumnType
+from sidecar.http.json_values import JsonTable, sound_table
 from sidecar.kind import Kind
 
 MOST = 500
@@ -33,6 +35,11 @@ SourceText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 VariableName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 InPath = Annotated[str, Path(min_length=1, max_length=256, pattern=r"^[^\x00/]+$")]
 VariableInPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+DatabaseInPath = Annotated[str, Path(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+RowKey = Annotated[str, Field(min_length=1, max_length=KEY_CHARACTERS, pattern=_NO_NUL)]
+RowKeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_CHARACTERS, pattern=_NO_NUL)]
+KeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_BYTES, pattern=_NO_NUL)]
+AfterKey = Annotated[str, Query(max_length=512, pattern=r"^[^\x00]*$", description="``next`` of the page before.")]
 NumberInPath = Annotated[int, Path(ge=1, le=2**62)]
 VersionInPath = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Items of one page.")]
@@ -339,6 +346,87 @@ class Used(Shape):
     cpu_us: int
     host_calls: int
     bytes: int
+
+
+class Column(BaseModel):
+    """A column of a database of rows."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    name: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    type: ColumnType
+    indexed: bool = False
+
+
+class RowDatabase(Shape):
+    """A database of rows."""
+
+    name: str
+    columns: list[Column] = Field(description="Beside ``key`` and ``value``, which every database has.")
+
+
+class RowDatabaseBody(Body):
+    """What a database is to have."""
+
+    columns: list[Column] = Field([], max_length=COLUMNS, description="Beside ``key`` and ``value``.")
+
+
+class NewRow(BaseModel):
+    """A row that is to be made: its key, and its other columns by their names."""
+
+    model_config = ConfigDict(extra="allow")
+
+    key: RowKey
+
+    @model_validator(mode="after")
+    def _columns_are_sound(self) -> Self:
+        sound_table(self.columns)
+        return self
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """All but the key."""
+        return self.model_extra or {}
+
+
+class Imported(BaseModel):
+    """What came of rows in CSV."""
+
+    rows: int
+    made: int = Field(description="Of them those that were not there before.")
+
+
+class KeySpace(BaseModel):
+    """How much a tenant keeps by key, and may."""
+
+    keys: int
+    bytes: int
+    limit_keys: int
+    limit_bytes: int
+
+
+class KeyEntry(BaseModel):
+    """A key."""
+
+    key: str
+    bytes: int = Field(description="Of its value as UTF-8.")
+    created: Time
+    updated: Time
+    expires: Time | None
+
+
+class KeyValue(BaseModel):
+    """A key and what it has."""
+
+    key: str
+    value: str
+
+
+class KeyValueBody(Body):
+    """What a key is to have."""
+
+    value: SourceText
+    life_seconds: float = Field(0, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False, description="0 is for ever.")
 
 
 class RunReport(BaseModel):

@@ -31,7 +31,7 @@ _DATABASE_PACKAGES: Final = ("sqlalchemy", "greenlet", "alembic", "aiosqlite", "
 _MAIL_PACKAGES: Final = ("aiosmtplib", "limits")
 _SMS_PACKAGES: Final = ("limits",)
 _INSTALL_THEM: Final = "pip install 'scriptforge-sidecar[platform]'"
-_PLATFORM_PACKAGES: Final = (*_DATABASE_PACKAGES, "fastapi", "uvicorn", "httptools", "websockets", "limits")
+_PLATFORM_PACKAGES: Final = (*_DATABASE_PACKAGES, "fastapi", "uvicorn", "httptools", "websockets", "limits", "sqlglot")
 _CERTIFICATES: Final = (("socket", "tls_certificate"), ("sip", "tls_certificate"), ("platform", "tls_certificate"))
 
 

@@ -14,6 +14,8 @@ OPERATORS = {"/api/v1/tenants", "/api/v1/tenants/{name}", "/api/v1/audit/verify"
 """Which a tenant's own token may not ask either."""
 NO_OBJECT = {"/api/v1/me", "/api/v1/check"}
 """Which are about nothing that somebody has."""
+OWN_NAMES = ("/api/v1/databases/", "/api/v1/kv/")
+"""Below which every tenant has names of its own: a stranger may make the same, and has another thing."""
 VALUES = {
     "app": "private",
     "name": "SECRET",
@@ -22,6 +24,8 @@ VALUES = {
     "customer": "acme",
     "function": "main",
     "run": "0" * 32,
+    "database": "private",
+    "key": "private",
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/apps"): {"name": "x"},
@@ -34,6 +38,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/scripts/{script}/text"): {"text": "export const main = () => 'stolen'\n"},
     ("put", "/api/v1/assignments"): {"customer": "acme", "script": "private"},
     ("put", "/api/v1/customers/{customer}"): {"vars": {"stolen": 1}},
+    ("put", "/api/v1/databases/{database}"): {},
+    ("post", "/api/v1/databases/{database}/rows"): {"key": "private", "value": "stolen"},
+    ("put", "/api/v1/databases/{database}/rows/{key}"): {"value": "stolen"},
+    ("put", "/api/v1/kv/keys/{key}"): {"value": "stolen"},
     ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
 }
 
@@ -62,12 +70,16 @@ def routes(desk: PlatformDesk) -> list[Route]:
     desk.script("private", "export const main = () => 'acme only'\n", app="private")
     desk.acme.put("/api/v1/customers/acme", json={"vars": {"own": "acme only"}}).raise_for_status()
     desk.acme.put("/api/v1/assignments", json={"customer": "acme", "script": "private"}).raise_for_status()
+    desk.acme.put("/api/v1/databases/private", json={}).raise_for_status()
+    desk.acme.put("/api/v1/databases/private/rows/private", json={"value": "acme only"}).raise_for_status()
+    desk.acme.put("/api/v1/kv/keys/private", json={"value": "acme only"}).raise_for_status()
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
 def picture(desk: PlatformDesk) -> Any:
     """All that acme has, as acme sees it."""
-    paths = ("apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers")
+    paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
+    paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 
@@ -112,6 +124,8 @@ def test_a_stranger_finds_nothing_and_changes_nothing(desk: PlatformDesk, routes
         expected = {403} if route.path in OPERATORS else {403, 404, 409, 428}
         if "{" not in route.path and route.path not in OPERATORS:
             expected |= {200, 201}
+        if route.path.startswith(OWN_NAMES):
+            expected |= {200, 201, 204, 422}
         assert answer.status_code in expected, (route, answer.text)
         # Nor by naming whose it is.
         assert route.ask(desk.beta).status_code in expected | {412}, route

@@ -13,6 +13,8 @@ from tests.sidecar.http.platform_desk import PlatformDesk
 
 EXAMPLES: Final = 12
 """Of each route and mode. What was found once has a test of its own."""
+COLUMNS: Final = [{"name": "name", "type": "string"}, {"name": "age", "type": "integer"}]
+schemathesis.serializer.alias("text/csv", "text/plain")
 SCHEMA: Final = schemathesis.openapi.from_dict(make_api().openapi())
 OPERATIONS: Final = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}  # type: ignore[union-attr]
 
@@ -22,6 +24,9 @@ def known(desk: PlatformDesk) -> PlatformDesk:
     """A platform that knows something."""
     desk.acme.put("/api/v1/apps/there", json={"name": "there"}).raise_for_status()
     desk.script("there", app="there")
+    desk.acme.put("/api/v1/databases/there", json={"columns": COLUMNS}).raise_for_status()
+    desk.acme.put("/api/v1/databases/there/rows/there", json={"name": "there"}).raise_for_status()
+    desk.acme.put("/api/v1/kv/keys/there", json={"value": "there"}).raise_for_status()
     return desk
 
 
