@@ -4,14 +4,14 @@ import asyncio
 import functools
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import structs
 
 from sandbox.answers import RunLog
 from sandbox.host import Host, HostCall
-from sandbox.outcome import Cancelled, Completion, Interruption, Outcome
+from sandbox.outcome import Cancelled, Completion, Interruption, LogLine, Outcome
 from sandbox.process import WorkerProcess
 from sandbox.program import Invocation
 from sandbox.recording import Recorder
@@ -110,6 +110,11 @@ class Run:
             done(completion)
         except Exception as error:  # noqa: BLE001 - as above
             _report("a run's done callback raised", error)
+
+    @property
+    def log(self) -> Sequence[LogLine]:
+        """What its script has written to its console so far, as of its last turn."""
+        return self._log.lines if self._log is not None else ()
 
     def add_lines(self, packed: bytes) -> None:
         """Add console lines as the worker sends them."""

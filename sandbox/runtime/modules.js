@@ -187,16 +187,21 @@ const entryOfCommon = (value, local) => {
 // A text that awaits at its top is gone on with once it has come to its end.
 const evaluateText = (made) => {
   // Of a function's body there is a function, which is what most programs are.
-  if (made !== undefined) return callEntry(entryOf(apply(made, realm, [])));
+  if (made !== undefined) return callEntryOf(apply(made, realm, []));
   const { name, form } = program;
   if (form === "common") {
     const module = newModule(name);
     const local = apply(bodyOf(name, module), realm, []);
-    return callEntry(entryOfCommon(exportsOf(module), local));
+    const value = exportsOf(module);
+    return callEntry(entryOfCommon(value, local), (name) => functionOf(value, name, value) ?? findIn(local)(name));
   }
   const promise = evaluateModule(name);
   hear(promise);
-  if (settled(promise)) return callEntry(entryOfModule(namespaceOf(name)));
+  const callIt = () => {
+    const namespace = namespaceOf(name);
+    callEntry(entryOfModule(namespace), (name) => functionOf(namespace, name));
+  };
+  if (settled(promise)) return callIt();
   awaitsAtTop = true;
   const ended = (step) => (value) => {
     awaitsAtTop = false;
@@ -208,7 +213,7 @@ const evaluateText = (made) => {
     }
   };
   apply(then, promise, [
-    ended(() => callEntry(entryOfModule(namespaceOf(name)))),
+    ended(callIt),
     ended((thrown) => {
       throw thrown;
     }),

@@ -7,7 +7,8 @@
 //   W waiting (ms to the next timer, or none)
 // The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
-// a result for an error that is an answer, else undefined. It may have more: context() gives main's second argument,
+// a result for an error that is an answer, else undefined. It may have more: defined(functions) is told what the text
+// gives to callers before one of them is called, context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
 // turn that leaves the run waiting; corrected(collected), asked where the result has a number that is none, which is written as
 // null, or a property that is undefined or a function, which is left out, gives what the run results in instead, or undefined; named(collected), asked where the result cannot be written, gives
@@ -202,8 +203,13 @@ const entryOf = (defined) => {
   if (typeof defined === "object" && defined !== null) return defined[entry];
   return entry === "main" ? defined : undefined;
 };
+const findIn = (defined) => (name) =>
+  typeof defined === "object" && defined !== null ? defined[name] : undefined;
+const callEntryOf = (defined) => callEntry(entryOf(defined), findIn(defined));
 
-const callEntry = (called) => {
+// `find` gives the author's functions by name.
+const callEntry = (called, find) => {
+  if (adapter.defined !== undefined) adapter.defined(find);
   hasEntry = called !== undefined;
   if (!hasEntry && entry !== "main") throw new NativeError(`no function ${entry}`);
   const returned =

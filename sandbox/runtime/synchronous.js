@@ -15,7 +15,7 @@ const nextTimer = () => undefined;
 const waitingFor = () => 0;
 const makeModules = () => {};
 const loadText = compileFunction;
-const evaluateText = (text) => callEntry(entryOf(apply(text, realm, [])));
+const evaluateText = (text) => callEntryOf(apply(text, realm, []));
 const nothingWaits = () => true;
 const tellLeft = () => {};
 const follow = () => {

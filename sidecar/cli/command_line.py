@@ -23,6 +23,7 @@ from sidecar.cli import (
     export,
     import_,
     logs,
+    platform,
     route,
     rows,
     run,
@@ -30,6 +31,7 @@ from sidecar.cli import (
     test,
     tokens,
     types,
+    up,
 )
 from sidecar.errors import SidecarError
 from sidecar.text import escaped_lines
@@ -86,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         run,
         check,
         test,
+        up,
         serve,
+        platform,
         route,
         logs,
         call,

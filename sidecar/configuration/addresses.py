@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from sipio.host_port import HostPort, InvalidHostPort
 
@@ -62,6 +63,24 @@ def parse_host(text: str) -> str:
 def parse_optional_host(text: str) -> str:
     """As `parse_host`, or nothing at all. Raises ValueError."""
     return parse_host(text) if text else ""
+
+
+def parse_web_url(text: str) -> tuple[str, int | None]:
+    """The host of an ``http://`` or ``https://`` URL, and its port where it names one. Raises ValueError."""
+    expected = f"expected http://HOST/... or https://HOST/..., got {text!r}"
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+    except ValueError as error:
+        raise ValueError(f"{expected}: {error}") from None
+    if url.scheme not in ("http", "https") or not host or not text.isprintable() or " " in text:
+        raise ValueError(expected)
+    return host, port
+
+
+def parse_optional_web_url(text: str) -> tuple[str, int | None] | None:
+    """As `parse_web_url`; None for an empty text. Raises ValueError."""
+    return parse_web_url(text) if text else None
 
 
 def parse_port_range(text: str) -> tuple[int, int]:

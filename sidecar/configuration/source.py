@@ -140,6 +140,13 @@ def contradictions(configuration: Configuration) -> Iterator[tuple[tuple[LeafPat
         yield (("socket", "tls_certificate"),), "socket.tls_certificate needs socket.tls_key"
     if socket.tls_key is not None and socket.tls_certificate is None:
         yield (("socket", "tls_key"),), "socket.tls_key needs socket.tls_certificate"
+    platform = configuration.platform
+    if platform.tls_certificate is not None and platform.tls_key is None:
+        yield (("platform", "tls_certificate"),), "platform.tls_certificate needs platform.tls_key"
+    if platform.tls_key is not None and platform.tls_certificate is None:
+        yield (("platform", "tls_key"),), "platform.tls_key needs platform.tls_certificate"
+    if configuration.mail.server is not None and not configuration.mail.sender:
+        yield (("mail", "server"),), "mail.server needs mail.sender"
     if socket.tls_client_ca is not None and socket.tls_certificate is None:
         yield (("socket", "tls_client_ca"),), "socket.tls_client_ca needs socket.tls_certificate"
     if socket.tls_certificate is not None and not socket.tcp:

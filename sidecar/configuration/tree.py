@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.typed_value import ActionText, HostText, Network, OctalMode, PortRange, SipListenText
+from sidecar.configuration.typed_value import ActionText, HostText, Network, OctalMode, PortRange, SipListenText, WebUrl
 from sipio.host_port import HostPort
 
 Count = Annotated[int, Meta(ge=1)]
@@ -305,7 +305,7 @@ class MailSection(Section, frozen=True):
 class RestSection(Section, frozen=True):
     """The switch's REST API, which scripts ask by ``cxRest``."""
 
-    url: str = ""
+    url: WebUrl = ""
     """What every path comes behind; empty for none. It may be on this machine's own side."""
     users_file: Path | None = None
     """TOML with a table for each API user: ``[name]``, ``password = "..."``, ``tenants = ["..."]``: whose scripts may
@@ -317,7 +317,7 @@ class RestSection(Section, frozen=True):
 class SmsSection(Section, frozen=True):
     """The HTTP gateway that short messages of scripts are handed to, by POST."""
 
-    url: str = ""
+    url: WebUrl = ""
     """Where it takes them; empty for none: scripts send no short messages. It may be on this machine's own side."""
     form: Literal["json", "urlencoded"] = "json"
     """How the body is written."""
@@ -345,6 +345,55 @@ class MetricsSection(Section, frozen=True):
     scripts: Annotated[int, Meta(ge=0, le=10_000)] = 200
     """Scripts that have counters of their own, for decisions and for calls; the others are counted together, as
     ``other``. Each costs a page 0.02 ms of the event loop."""
+
+
+class PlatformSection(Section, frozen=True):
+    """The platform process, ``scriptforge platform``: the HTTP API, and runs over HTTP. See docs/http-api.md."""
+
+    listen: HostPort = HostPort("127.0.0.1", 8080)
+    """``host:port`` to listen on."""
+    metrics: HostPort | None = HostPort("127.0.0.1", 9465)
+    """``host:port`` of this process's metrics page; empty for none."""
+    tls_certificate: Path | None = None
+    """PEM certificate chain: with it and the key, HTTP is HTTPS."""
+    tls_key: Path | None = None
+    """PEM private key of that certificate."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may ask, such as ``https://portal.example``; without any, no other site's may."""
+    connections: Count = 1_000
+    """Connections open at once; the next request is answered with 503."""
+    body_bytes: Count = 8_000_000
+    """The longest request body: the longest script with every character as a JSON escape, or 5 MB of files."""
+    request_seconds: Interval = 30.0
+    """A connection on which no request's head has come in this time is closed, and so is one whose body has not."""
+    requests_a_second: Count = 100
+    """Of one token, or without one of one address; the next one is answered with 429."""
+    public_runs_a_second: Count = 30
+    """Runs without a token, of one address; the next one is answered with 429."""
+    tenant_runs_a_second: Count = 2_000
+    """Runs of one tenant's scripts; the next one is answered with 429."""
+    tenant_runs_at_once: Count = 200
+    """The same of runs under way, those with a web socket among them."""
+    workers: Annotated[int, Meta(ge=1, le=1_024)] = 2
+    """Worker processes for runs over HTTP."""
+    memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 50_000_000
+    """JavaScript heap of one run, unless the script's own entry says otherwise."""
+    worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 4_000_000_000
+    """Address space of one of these workers, over all its runs."""
+    run_seconds: Interval = 30.0
+    """Time of one run; of its processor time ``sandbox.cpu_ms``."""
+    socket_seconds: Interval = 14_400.0
+    """The longest that a run with a web socket lasts."""
+    logs: Path | None = Path("/var/lib/scriptforge/script-logs")
+    """Where it is kept what scripts wrote in runs over HTTP, a folder for each tenant; empty text keeps nothing."""
+    log_bytes: Annotated[int, Meta(ge=10_000)] = 10_000_000
+    """Kept of one tenant."""
+    log_days: Count = 7
+    """How long it is kept."""
+    drain_seconds: Duration = 5.0
+    """On SIGTERM what is under way has this long to be answered."""
 
 
 class LogSection(Section, frozen=True):
@@ -388,5 +437,6 @@ class Configuration(Section, frozen=True):
     sms: SmsSection = SmsSection()
     rest: RestSection = RestSection()
     metrics: MetricsSection = MetricsSection()
+    platform: PlatformSection = PlatformSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

@@ -14,7 +14,12 @@ from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 
-from sidecar.configuration.addresses import parse_optional_host, parse_port_range, parse_sip_listen
+from sidecar.configuration.addresses import (
+    parse_optional_host,
+    parse_optional_web_url,
+    parse_port_range,
+    parse_sip_listen,
+)
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.sip_answer import parse_action
 from sipio.host_port import HostPort, InvalidHostPort
@@ -98,6 +103,7 @@ UuidText = Annotated[str, Form(parse_uuid)]
 ActionText = Annotated[str, Form(parse_action)]
 SipListenText = Annotated[str, Form(parse_sip_listen)]
 HostText = Annotated[str, Form(parse_optional_host)]
+WebUrl = Annotated[str, Form(parse_optional_web_url)]
 PortRange = Annotated[str, Form(parse_port_range)]
 
 

@@ -13,3 +13,7 @@ class HostError(SidecarError):
 
 class HostUnavailable(HostError):
     """What a module works with does not answer: the same may be asked again later. Why it does not is in the log."""
+
+
+class HostFull(HostUnavailable):
+    """What a module works with has no room left."""

@@ -9,6 +9,7 @@ from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
+from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.run_host import RunHost
 from sidecar.hosts.services import Services
 from sidecar.hosts.usage import UsageCount
@@ -27,7 +28,7 @@ class Grants:
         """``services`` is what the modules work with, by default that of no configuration."""
         self._modules = tuple(modules)
         self._services = services or Services(Configuration())
-        taken = {CALL_MODULE}
+        taken = {CALL_MODULE, SOCKET_MODULE}
         for module in self._modules:
             if module.name in taken:
                 raise ValueError(f"there are two modules {module.name}")
@@ -39,7 +40,7 @@ class Grants:
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""
-        return frozenset((CALL_MODULE, *(module.name for module in self._modules)))
+        return frozenset((CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules)))
 
     def javascript(self) -> tuple[str, ...]:
         """The trusted JavaScript of every module."""

@@ -3,18 +3,20 @@
 import base64
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
+from sidecar.configuration.addresses import parse_web_url
 from sidecar.configuration.tree import RestSection
-from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.outgoing.client import OutgoingClient
 from sidecar.hosts.outgoing.exchange import IncomingResponse, OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.policy import policy
 from sidecar.hosts.outgoing.settings import OutgoingSettings
+from sidecar.hosts.secret_file import ApiUser, read_users
 
 logger = logging.getLogger(__name__)
 
@@ -22,36 +24,18 @@ _METHODS: Final = frozenset(("GET", "POST", "PUT", "DELETE"))
 _PATH: Final = re.compile(r"/?(?P<path>[A-Za-z0-9_.~+%@:-]+(?:/[A-Za-z0-9_.~+%@:-]+)*)/?(?:\?(?P<query>[^#\s]*))?")
 
 
-class _User(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    password: str
-    tenants: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        return f"_User(tenants={self.tenants})"
-
-
 class RestApi:
     """Asks it. Lives on one event loop."""
 
     def __init__(self, section: RestSection) -> None:
-        """Raises ConfigurationError for a URL or a file of users that cannot be used."""
-        self._users: dict[str, _User] = {}
+        """Raises ConfigurationError for a file of users that cannot be used."""
+        self._users: Mapping[str, ApiUser] = {}
         self._client: OutgoingClient | None = None
         self._base = section.url.rstrip("/")
         if not section.url:
             return
-        try:
-            url = urlsplit(section.url)
-            host, port = url.hostname or "", url.port
-        except ValueError as error:
-            raise ConfigurationError(f"rest.url: {error}") from None
-        if url.scheme not in ("http", "https") or not host:
-            raise ConfigurationError("rest.url: expected http://... or https://...")
-        if section.users_file is not None:
-            try:
-                self._users = msgspec.toml.decode(section.users_file.read_bytes(), type=dict[str, _User])
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(f"rest.users_file: {section.users_file}: {error}") from error
+        host, port = parse_web_url(section.url)
+        self._users = read_users(section.users_file)
         # It is the operator's own, wherever that is; a redirect leads to no other name.
         gate = policy([host], ["0.0.0.0/0", "::/0"], [port] if port is not None else [])
         self._client = OutgoingClient(OutgoingSettings(policy=gate, timeout_seconds=section.timeout_seconds))

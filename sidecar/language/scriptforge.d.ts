@@ -253,6 +253,14 @@ declare module "cxC5Server" {
   export default CallServer;
 }
 
+/** The web socket that a run was asked over. What comes is given to the exported `onData(data)`: a JSON object or list
+ * parsed, all else as text. Objects are sent as JSON. */
+declare module "cxWebSocket" {
+  export function send(value: unknown): Promise<void>;
+  export function waitForClose(): Promise<void>;
+  export function close(): Promise<void>;
+}
+
 /** Texts, objects and counters by key, which every run of the account shares. Lives are in seconds; 0 is for ever. */
 declare module "cxKV" {
   interface Store<Value> {
@@ -370,6 +378,7 @@ declare function require(name: "cxUserspace"): typeof import("cxUserspace");
 declare function require(name: "cxPubSub"): typeof import("cxPubSub");
 declare function require(name: "cxSend"): typeof import("cxSend");
 declare function require(name: "cxRest"): typeof import("cxRest");
+declare function require(name: "cxWebSocket"): typeof import("cxWebSocket");
 declare function require(name: string): any;
 /** What other files of the App are given by `require`, and which functions may be called by name. */
 declare var module: { exports: any };

@@ -22,6 +22,18 @@ def decision_limits(wall_seconds: float, configuration: Configuration) -> Limits
     )
 
 
+def request_limits(wall_seconds: float, configuration: Configuration) -> Limits:
+    """The limits of a run over HTTP: it may wait as long as whoever asked does."""
+    sandbox = configuration.sandbox
+    return Limits(
+        wall_seconds=wall_seconds,
+        turn_seconds=min(wall_seconds, TURN_SECONDS),
+        cpu_seconds=sandbox.cpu_ms / 1000,
+        result_bytes=sandbox.result_bytes,
+        log_bytes=sandbox.log_bytes,
+    )
+
+
 def call_limits(configuration: Configuration) -> Limits:
     """The limits of a run that drives a call: each of its turns is short, and it may wait as long as a call lasts."""
     sandbox = configuration.sandbox

@@ -45,6 +45,22 @@ def call_pool(configuration: Configuration) -> PoolSettings:
     )
 
 
+def request_pool(configuration: Configuration) -> PoolSettings:
+    """For runs over HTTP: short ones, and some that wait beside a web socket for hours."""
+    platform, sandbox = configuration.platform, configuration.sandbox
+    return PoolSettings(
+        workers=platform.workers,
+        # A turn is short, or costs its own tenant: who waits holds no place.
+        slow_workers=sandbox.slow_workers,
+        worker=WorkerSettings(
+            memory_bytes=platform.worker_memory_bytes,
+            require_confinement=sandbox.require_confinement,
+        ),
+        stall_seconds=sandbox.stall_ms / 1000,
+        queue_bytes=sandbox.queue_bytes,
+    )
+
+
 def one_worker(settings: PoolSettings) -> PoolSettings:
     """As these, for a command that runs one script."""
     return structs.replace(settings, workers=1, slow_workers=0)

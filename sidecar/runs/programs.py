@@ -77,3 +77,8 @@ def decision_programs(configuration: Configuration, grants: Grants) -> Programs:
 def call_programs(configuration: Configuration, grants: Grants) -> Programs:
     """For Class 5: the limit is each call's own, or a script could not have more than a few hundred calls at once."""
     return Programs(hosts.source("call"), configuration.voice.call_memory_bytes, shared_memory=False, grants=grants)
+
+
+def request_programs(configuration: Configuration, grants: Grants) -> Programs:
+    """For runs over HTTP: the limit is each run's own, since some wait for long."""
+    return Programs(hosts.source("request"), configuration.platform.memory_bytes, shared_memory=False, grants=grants)

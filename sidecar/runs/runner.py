@@ -17,6 +17,7 @@ class PoolName(StrEnum):
 
     DECISIONS = "decisions"
     CALLS = "calls"
+    REQUESTS = "requests"
 
 
 class Running(Protocol):

@@ -80,13 +80,13 @@ async def differences(connection: AsyncConnection) -> Sequence[str]:
     return [_words(one) for one in found if not _is_added(one)]
 
 
-def _run_migrations(connection: Connection) -> None:
+def _run_migrations(connection: Connection, to: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", "sidecar.storage:migrations")
     scripts = ScriptDirectory.from_config(config)
 
     def steps(revision: Any, _context: object) -> Any:
-        return scripts._upgrade_revs("head", revision)
+        return scripts._upgrade_revs(to, revision)
 
     with EnvironmentContext(config, scripts, fn=steps) as environment:
         environment.configure(connection=connection, target_metadata=metadata, version_table_pk=False)

@@ -99,6 +99,8 @@ scripts = _table(
     Column("environment", LongText, nullable=False),
     Column("memory_bytes", Number, nullable=True),
     Column("modules", LongText, nullable=True),
+    # Whether whoever knows its uuid may run it over HTTP.
+    Column("public", Boolean, nullable=False),
     Column("global_routing_priority", String(16), nullable=False),
     Column("timeout_ms", Integer, nullable=True),
     Column("timeout_action", Exact(NAME), nullable=True),

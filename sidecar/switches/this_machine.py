@@ -19,14 +19,20 @@ from sidecar.configuration.addresses import parse_sip_listen
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.source import DEFAULT_ORIGIN, InvalidConfigurationError, LeafPath, LoadedConfiguration
 from sidecar.configuration.tree import Configuration
+from sidecar.errors import ConfigurationError
+from sidecar.hosts.mail.message import MailRefused, sender_address
+from sidecar.hosts.secret_file import first_line, read_users
 from sidecar.problem import Problem, Severity
 from sipio.host_port import HostPort
 
 Found = Iterator[tuple[Severity, str]]
 
 _DATABASE_PACKAGES: Final = ("sqlalchemy", "greenlet", "alembic", "aiosqlite", "asyncpg", "asyncmy")
+_MAIL_PACKAGES: Final = ("aiosmtplib", "limits")
+_SMS_PACKAGES: Final = ("limits",)
 _INSTALL_THEM: Final = "pip install 'scriptforge-sidecar[platform]'"
-_CERTIFICATES: Final = (("socket", "tls_certificate"), ("sip", "tls_certificate"))
+_PLATFORM_PACKAGES: Final = (*_DATABASE_PACKAGES, "fastapi", "uvicorn", "httptools", "websockets", "limits", "sqlglot")
+_CERTIFICATES: Final = (("socket", "tls_certificate"), ("sip", "tls_certificate"), ("platform", "tls_certificate"))
 
 
 def unusable(loaded: LoadedConfiguration) -> list[Problem]:
@@ -58,6 +64,7 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
     """What is to be looked at, by its key."""
     listening, kamailio, sip = configuration.socket, configuration.kamailio, configuration.sip
     freeswitch, metrics, voice = configuration.freeswitch, configuration.metrics, configuration.voice
+    platform, mail, sms = configuration.platform, configuration.mail, configuration.sms
     return {
         ("socket", "unix"): partial(_unix, listening.unix),
         ("socket", "unix_group"): partial(_group, listening.unix_group),
@@ -65,6 +72,15 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
         ("socket", "tls_certificate"): partial(_certificate, listening.tls_certificate, listening.tls_key),
         ("socket", "tls_client_ca"): partial(_authority, listening.tls_client_ca),
         ("catalog", "url"): partial(_database, configuration.catalog.url),
+        ("storage", "url"): partial(_database, configuration.storage.url),
+        ("mail", "server"): partial(_packages, _MAIL_PACKAGES if mail.server is not None else ()),
+        ("mail", "sender"): partial(_sender, mail.sender),
+        ("mail", "password_file"): partial(_read, partial(first_line, "mail.password_file", mail.password_file)),
+        ("sms", "url"): partial(_packages, _SMS_PACKAGES if sms.url else ()),
+        ("sms", "authorization_file"): partial(
+            _read, partial(first_line, "sms.authorization_file", sms.authorization_file)
+        ),
+        ("rest", "users_file"): partial(_read, partial(read_users, configuration.rest.users_file)),
         ("kamailio", "peers"): partial(_peers, kamailio.peers),
         ("voice", "sounds"): partial(_directory, voice.sounds),
         ("voice", "recordings"): partial(_directory, voice.recordings),
@@ -75,6 +91,10 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
         ("sip", "speech_command"): partial(_command, sip.speech_command),
         ("freeswitch", "listen"): partial(_listens, freeswitch.listen),
         ("metrics", "listen"): partial(_listens, metrics.listen),
+        ("platform", "listen"): partial(_listens, platform.listen),
+        ("platform", "metrics"): partial(_listens, platform.metrics),
+        ("platform", "tls_certificate"): partial(_certificate, platform.tls_certificate, platform.tls_key),
+        ("platform", "logs"): partial(_directory, platform.logs),
     }
 
 
@@ -178,6 +198,12 @@ def missing_for_databases() -> str:
     return f"a database needs packages that are not installed here ({missing}): {_INSTALL_THEM}" if missing else ""
 
 
+def missing_for_platform() -> str:
+    """What to install before the platform can be started; empty where it is all there."""
+    missing = ", ".join(name for name in _PLATFORM_PACKAGES if find_spec(name) is None)
+    return f"the platform needs packages that are not installed here ({missing}): {_INSTALL_THEM}" if missing else ""
+
+
 def _database(url: DatabaseUrl | None) -> Found:
     """Whether it could be asked at all: whether it answers is seen when it is."""
     if url is None:
@@ -187,6 +213,28 @@ def _database(url: DatabaseUrl | None) -> Found:
         yield Severity.ERROR, missing
     if url.tls_ca is not None:
         yield from _authority(url.tls_ca)
+
+
+def _packages(needed: tuple[str, ...]) -> Found:
+    missing = ", ".join(name for name in needed if find_spec(name) is None)
+    if missing:
+        yield Severity.ERROR, f"it needs packages that are not installed here ({missing}): {_INSTALL_THEM}"
+
+
+def _sender(text: str) -> Found:
+    if text:
+        try:
+            sender_address(text)
+        except MailRefused as error:
+            yield Severity.ERROR, str(error)
+
+
+def _read(read: Callable[[], object]) -> Found:
+    """Whether a file can be read by whoever needs it."""
+    try:
+        read()
+    except ConfigurationError as error:
+        yield Severity.ERROR, str(error).split(": ", 1)[1]  # behind its key
 
 
 def _command(command: tuple[str, ...]) -> Found:

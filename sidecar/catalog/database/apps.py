@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, delete, insert, select, update
+from sqlalchemy import Row, Select, delete, insert, select, update
 
 from sidecar.catalog.app_variables import MASK, VARIABLES, Variable, parse_variable_name, parse_variable_value
 from sidecar.catalog.database.errors import AlreadyThere, NotThere, StillUsed, WrongValues
@@ -102,6 +102,13 @@ async def list_variables(scope: Scope, app: str) -> Sequence[VariableRecord]:
     return [_record(*one) for one in await _variables(scope, app)]
 
 
+async def get_variable(scope: Scope, app: str, name: str) -> VariableRecord:
+    """One of them. Raises NotThere."""
+    await get_app(scope, app)
+    row = await scope.one(_own(scope, app).where(variables.c.name == name), f"variable {name!r}")
+    return _record(_variable(row), row.changed)
+
+
 async def read_variables(scope: Scope, app: str) -> Sequence[Variable]:
     """The same with their values, for scripts and for an export that was told to have them. Raises NotThere."""
     await get_app(scope, app)
@@ -181,20 +188,18 @@ def _own(scope: Scope, app: str) -> Select[Any]:
 async def _variables(scope: Scope, app: str) -> list[tuple[Variable, int]]:
     """Each with when it was set last."""
     rows = (await scope.connection.execute(_own(scope, app).order_by(variables.c.name))).all()
-    return [
-        (
-            Variable(
-                name=row.name,
-                value=row.value,
-                protected=row.protected,
-                private=row.private,
-                locked=row.locked,
-                default=row.by_default,
-            ),
-            row.changed,
-        )
-        for row in rows
-    ]
+    return [(_variable(row), row.changed) for row in rows]
+
+
+def _variable(row: Row[Any]) -> Variable:
+    return Variable(
+        name=row.name,
+        value=row.value,
+        protected=row.protected,
+        private=row.private,
+        locked=row.locked,
+        default=row.by_default,
+    )
 
 
 def _record(variable: Variable, changed: int) -> VariableRecord:

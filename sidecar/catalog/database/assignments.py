@@ -73,6 +73,13 @@ async def get_assignment(scope: Scope, number: int) -> AssignmentRecord:
     return _record(await scope.one(scope.own(assignments).where(assignments.c.id == number), f"assignment {number}"))
 
 
+async def find_assignment(scope: Scope, table: AssignmentTable) -> AssignmentRecord | None:
+    """The tenant's assignment of these calls, where there is one. Raises WrongValues."""
+    query = scope.own(assignments).where(_calls(columns_of(table)))
+    row = (await scope.connection.execute(query)).one_or_none()
+    return _record(row) if row is not None else None
+
+
 async def assign(
     work: Work, table: AssignmentTable, defaults: DecisionSection, *, expected: str | None = None
 ) -> AssignmentRecord:

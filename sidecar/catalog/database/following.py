@@ -50,6 +50,21 @@ async def changed_since(connection: AsyncConnection, known: int) -> AsyncIterato
     return _changed(connection, said)
 
 
+async def scripts_since(connection: AsyncConnection, known: int | None) -> tuple[int, bool, AsyncIterator[Piece]]:
+    """The number of the last change, whether everything is read anew, and the scripts that are not as they were at a
+    revision: for who assigns none."""
+    row = (await connection.execute(select(revision))).one()
+    if known is None or not row.complete_from <= known <= row.number:
+        return row.number, True, _script_pieces(connection, None)
+    query = select(changes.c.kind, changes.c.key).where(
+        changes.c.revision > known, changes.c.kind.in_(("script", "app"))
+    )
+    said: dict[str, set[str]] = {}
+    for kind, key in (await connection.execute(query.distinct())).all():
+        said.setdefault(kind, set()).add(key)
+    return row.number, False, _changed(connection, said)
+
+
 async def everything(connection: AsyncConnection) -> AsyncIterator[Piece]:
     """All of it, in pieces."""
     async for piece in _script_pieces(connection, None):
@@ -137,6 +152,7 @@ def _script(row: Any, environments: dict[str, dict[str, str]]) -> ScriptRow:
         error_action=row.error_action,
         vars=row.vars,
         position=row.position,
+        public=row.public,
     )
 
 

@@ -48,6 +48,7 @@ class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     error_action: str | None
     vars: str
     position: int
+    public: bool = False
 
     def __repr__(self) -> str:
         return f"ScriptRow({self.id!r})"

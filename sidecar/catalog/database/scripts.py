@@ -41,6 +41,7 @@ class ScriptRecord(Tagged, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     memory_bytes: int | None
     modules: tuple[str, ...] | None
+    public: bool
     global_routing_priority: GlobalPriority
     timeout_ms: int | None
     timeout_action: str | None
@@ -229,6 +230,7 @@ def _record(row: Row[Any]) -> ScriptRecord:
         environment=json_table(row.environment),
         memory_bytes=row.memory_bytes,
         modules=modules,
+        public=row.public,
         global_routing_priority=GlobalPriority(row.global_routing_priority),
         timeout_ms=row.timeout_ms,
         timeout_action=row.timeout_action,
@@ -252,6 +254,7 @@ def _columns(table: ScriptTable, before: ScriptRecord | None) -> dict[str, Any]:
         "environment": json_text(table.environment),
         "memory_bytes": table.memory_bytes,
         "modules": json_text(table.modules) if table.modules is not None else None,
+        "public": table.public,
         "global_routing_priority": table.global_routing_priority.value,
         "timeout_ms": table.timeout_ms,
         "timeout_action": table.timeout_action,

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sidecar.catalog.database.errors import NotAllowed, WrongValues
+from sidecar.catalog.database.errors import NotAllowed, NotThere, WrongValues
 from sidecar.catalog.database.work import Actor, Change, Store, Work
 from sidecar.catalog.model import OPERATOR
 from sidecar.storage.tables import NAME, tenants
@@ -36,6 +36,14 @@ async def ensure_operator(store: Store, actor: Actor) -> None:
             return
     async with store.changing(actor) as change:
         await change.make_tenant(OPERATOR)
+
+
+async def get_tenant(connection: AsyncConnection, name: str) -> TenantRecord:
+    """One of them. Raises NotThere."""
+    row = (await connection.execute(select(tenants).where(tenants.c.name == name))).one_or_none()
+    if row is None:
+        raise NotThere(f"there is no tenant {name!r}")
+    return TenantRecord(name=row.name, created=row.created)
 
 
 async def make_tenant(change: Change, name: str) -> Work:

@@ -1,5 +1,6 @@
 """Who may ask: tokens, of which the database has the hash alone."""
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
@@ -11,6 +12,7 @@ from sqlalchemy import insert, select, update
 from sidecar.catalog.database.errors import WrongValues
 from sidecar.catalog.database.work import Actor, Scope, Store, Work
 from sidecar.catalog.model import OPERATOR
+from sidecar.storage.errors import DatabaseBusy, DatabaseFull
 from sidecar.storage.tables import tenants, tokens
 
 PREFIX: Final = "sf_"
@@ -114,8 +116,10 @@ async def authenticate(store: Store, text: str, now: int) -> Bearer | None:
     if row is None or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
     if row.last_used is None or now - row.last_used > USED_SECONDS * _MICROSECONDS:
-        async with store.storage.writing() as connection:
-            await connection.execute(update(tokens).where(tokens.c.id == row.id).values(last_used=now))
+        # A disk that is full, or an import that writes for long, keeps nobody out.
+        with contextlib.suppress(DatabaseBusy, DatabaseFull):
+            async with store.storage.writing() as connection:
+                await connection.execute(update(tokens).where(tokens.c.id == row.id).values(last_used=now))
     return Bearer(token=row.id, name=row.name, tenant=row.tenant, scopes=frozenset(row.scopes.split()))
 
 

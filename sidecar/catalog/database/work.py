@@ -124,6 +124,11 @@ class Change:
         """Have those who follow read everything anew."""
         self._everything = True
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether anything was put into the audit: what is as it was is not."""
+        return bool(self._audit)
+
     async def finish(self) -> None:
         """Write what was said, as the transaction's last statements."""
         connection = self.connection

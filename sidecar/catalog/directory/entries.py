@@ -72,6 +72,8 @@ class ScriptTable(DecisionTable, frozen=True, kw_only=True):
     """More variables of ``process.env``."""
     modules: tuple[Name, ...] | None = None
     """The host modules that an App may require or import. Default: all that the host has."""
+    public: bool = False
+    """Where the catalog is in a database: whether whoever knows its uuid may run it over HTTP, without a token."""
     global_routing_priority: GlobalPriority = GlobalPriority.DISABLED
     """``"first"`` or ``"last"``: the script runs on every Class 4 call, before the assigned script or after it; several
     in the order of the file."""

@@ -252,6 +252,7 @@ def _script(row: Any, tenant: str) -> ScriptTable:
         memory_bytes=row.memory_bytes,
         environment=msgspec.json.decode(row.environment, type=dict[str, str]),
         modules=msgspec.json.decode(row.modules, type=tuple[str, ...]) if row.modules is not None else None,
+        public=row.public,
         global_routing_priority=GlobalPriority(row.global_routing_priority),
         timeout_ms=row.timeout_ms,
         timeout_action=row.timeout_action,

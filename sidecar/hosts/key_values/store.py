@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from sidecar.configuration.database_url import Database, DatabaseUrl
-from sidecar.hosts.errors import HostUnavailable
+from sidecar.hosts.errors import HostFull, HostUnavailable
 from sidecar.hosts.key_values.batch import (
     Answer,
     Operation,
@@ -113,8 +113,9 @@ def _translated() -> Iterator[None]:
         yield
     except StorageError as error:
         logger.warning("key_values_failed", extra={"error": str(error)})
-        full = isinstance(error, DatabaseFull)
-        raise HostUnavailable("there is no room left" if full else "the database does not answer") from error
+        if isinstance(error, DatabaseFull):
+            raise HostFull("there is no room left") from error
+        raise HostUnavailable("the database does not answer") from error
 
 
 def keeper_of(url: DatabaseUrl | None, limits: SpaceLimits, clock: Clock = time.time) -> Keeper:

@@ -33,6 +33,13 @@ def recipients(to: Any) -> tuple[Address, ...]:
     return tuple(found)
 
 
+def sender_address(text: str) -> Address:
+    """The one address that mail is from. Raises MailRefused."""
+    if not text or len(found := recipients(text)) > 1:
+        raise MailRefused(f"expected one address, such as scripts@carrier.example, got {text!r}")
+    return found[0]
+
+
 def _address(text: str) -> Address:
     match = _ADDRESS.fullmatch(text)
     address = None

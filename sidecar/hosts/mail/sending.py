@@ -5,7 +5,7 @@ from typing import Any, Final
 from sidecar.configuration.tree import MailSection
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.mail.message import MailRefused, compose, recipients
+from sidecar.hosts.mail.message import MailRefused, compose, recipients, sender_address
 from sidecar.hosts.mail.server import MailServer, MailServerSettings
 from sidecar.hosts.mail.stored import MailTemplate
 from sidecar.hosts.mail.template import TemplateError, parse, render
@@ -25,8 +25,8 @@ class ScriptMail:
         if section.server is None:
             return
         try:
-            (self._sender,) = recipients(section.sender)
-        except (MailRefused, ValueError) as error:
+            self._sender = sender_address(section.sender)
+        except MailRefused as error:
             raise ConfigurationError(f"mail.sender: {error}") from None
         self._server = MailServer(
             MailServerSettings(

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.configuration.database_url import Database, DatabaseUrl
-from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
 from sidecar.hosts.rows.model import (
     KEY_CHARACTERS,
     STRING_CHARACTERS,
@@ -43,7 +43,7 @@ from sidecar.hosts.rows.model import (
 )
 from sidecar.hosts.rows.statement import prepare
 from sidecar.storage.engine import Storage
-from sidecar.storage.errors import StorageError
+from sidecar.storage.errors import DatabaseFull, StorageError
 from sidecar.storage.tables import row_databases, tenants
 from sidecar.storage.types import Exact, LongText
 
@@ -57,6 +57,8 @@ DATABASES: Final = 100
 """Of one tenant."""
 KNOWN_SECONDS: Final = 1.0
 """A database that was made or has gone is seen after this long."""
+PUT_TRIES: Final = 3
+"""Somebody else may make a row between the two steps of one that puts it."""
 _LOOK_STEPS: Final = 10_000
 """Instructions of SQLite's between two looks at the clock: some 0.1 ms."""
 
@@ -101,6 +103,13 @@ class RowDatabases:
         self._known[tenant] = (time.monotonic(), found)
         return found
 
+    async def database(self, tenant: str, name: str) -> RowDatabase:
+        """A tenant's database. Raises HostError where there is none, and HostUnavailable."""
+        database = (await self.databases(tenant)).get(name)
+        if database is None:
+            raise _no_database(name)
+        return database
+
     async def make(self, tenant: str, name: str, columns: Sequence[RowColumn] = (), customer: str = "") -> RowDatabase:
         """Make a database, with columns beside ``key`` and ``value``. Raises ValueError, HostError where the tenant has
         one of that name or too many, and HostUnavailable."""
@@ -144,7 +153,7 @@ class RowDatabases:
 
     async def create(self, tenant: str, name: str, key: str, given: Any) -> None:
         """Make a row. Raises HostError where there is one of that key."""
-        database = await self._database(tenant, name)
+        database = await self.database(tenant, name)
         values = {"key": check_row_key(key), **database.row(given)}
         try:
             async with self._asking(changes=True) as connection:
@@ -154,13 +163,13 @@ class RowDatabases:
 
     async def read(self, tenant: str, name: str, key: str) -> dict[str, Any] | None:
         """A row, or None."""
-        table = _table(await self._database(tenant, name))
+        table = _table(await self.database(tenant, name))
         found = await self._rows(select(table).where(table.c.key == check_row_key(key)))
         return found[0] if found else None
 
     async def update(self, tenant: str, name: str, key: str, given: Any) -> None:
         """Change columns of a row; others stay. Raises HostError where there is none."""
-        database = await self._database(tenant, name)
+        database = await self.database(tenant, name)
         table = _table(database)
         values, own = database.row(given), table.c.key == check_row_key(key)
         async with self._asking(changes=True) as connection:
@@ -169,17 +178,34 @@ class RowDatabases:
             if values:
                 await connection.execute(update(table).where(own).values(**values))
 
+    async def put(self, tenant: str, name: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
+        """Make rows by their keys, or put them in the place of those that are there; columns that are not given are
+        null. All of them or none; how many there were not before. Raises HostError, HostUnavailable."""
+        database = await self.database(tenant, name)
+        table, empty = _table(database), {column.name: None for column in database.columns}
+        values = [{"key": check_row_key(key), **empty, **database.row(dict(given))} for key, given in rows]
+        own = table.c.key.in_([one["key"] for one in values])
+        for _ in range(PUT_TRIES):
+            with contextlib.suppress(IntegrityError):
+                async with self._asking(changes=True) as connection:
+                    gone = await connection.execute(delete(table).where(own))
+                    await connection.execute(insert(table), values)
+                    return len(values) - gone.rowcount
+        raise HostUnavailable("others write the same rows")
+
     async def delete(self, tenant: str, name: str, key: str) -> None:
         """Remove a row, if it is there."""
-        table = _table(await self._database(tenant, name))
+        table = _table(await self.database(tenant, name))
         async with self._asking(changes=True) as connection:
             await connection.execute(delete(table).where(table.c.key == check_row_key(key)))
 
     async def find(
-        self, tenant: str, name: str, wanted: Mapping[str, Any], *, limit: int = ROWS, offset: int = 0
+        self, tenant: str, name: str, wanted: Mapping[str, Any], *, limit: int = ROWS, offset: int = 0, after: str = ""
     ) -> Sequence[dict[str, Any]]:
-        """The rows that have these values, by their keys."""
+        """The rows that have these values and stand behind a key, by their keys."""
         query, table = await self._filtered(tenant, name, wanted)
+        if after:
+            query = query.where(table.c.key > after)
         return await self._rows(query.order_by(table.c.key).limit(min(limit, ROWS)).offset(offset))
 
     async def random(self, tenant: str, name: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -218,14 +244,8 @@ class RowDatabases:
 
     # ---- the rest ----
 
-    async def _database(self, tenant: str, name: str) -> RowDatabase:
-        database = (await self.databases(tenant)).get(name)
-        if database is None:
-            raise _no_database(name)
-        return database
-
     async def _filtered(self, tenant: str, name: str, wanted: Mapping[str, Any]) -> tuple[Select[Any], Table]:
-        database = await self._database(tenant, name)
+        database = await self.database(tenant, name)
         table = _table(database)
         given = dict(wanted)
         query = select(table)
@@ -319,4 +339,6 @@ def _translated() -> Iterator[None]:
         yield
     except StorageError as error:
         logger.warning("rows_failed", extra={"error": str(error)})
+        if isinstance(error, DatabaseFull):
+            raise HostFull("there is no room left") from error
         raise HostUnavailable("the database does not answer") from error

@@ -3,12 +3,12 @@
 import logging
 import re
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
+from sidecar.configuration.addresses import parse_web_url
 from sidecar.configuration.tree import SmsSection
-from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.outgoing.client import OutgoingClient
 from sidecar.hosts.outgoing.exchange import OutgoingFailed, OutgoingRequest
@@ -30,19 +30,13 @@ class SmsGateway:
     """Hands messages in. Lives on one event loop."""
 
     def __init__(self, section: SmsSection) -> None:
-        """Raises ConfigurationError for a URL or a secret that cannot be used."""
+        """Raises ConfigurationError for a secret that cannot be read."""
         self._section = section
         self._rate = Rate("short messages", section.per_minute)
         self._client: OutgoingClient | None = None
         if not section.url:
             return
-        try:
-            url = urlsplit(section.url)
-            host, port = url.hostname or "", url.port
-        except ValueError as error:
-            raise ConfigurationError(f"sms.url: {error}") from None
-        if url.scheme not in ("http", "https") or not host:
-            raise ConfigurationError("sms.url: expected http://... or https://...")
+        host, port = parse_web_url(section.url)
         self._authorization = first_line("sms.authorization_file", section.authorization_file)
         # It is the operator's own, wherever that is; a redirect leads to no other name.
         gate = policy([host], ["0.0.0.0/0", "::/0"], [port] if port is not None else [])

@@ -16,6 +16,7 @@ from sidecar.hosts import run_host
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import CALL_MODULE, Grants
 from sidecar.hosts.module import Asker, HostModule
+from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.run_host import RunHost
 from sidecar.hosts.services import Services
 from sidecar.kind import Kind
@@ -209,7 +210,7 @@ def test_a_module_is_granted_by_kind_by_script_and_where_it_is_named(one: Script
 
 
 def test_the_names_that_a_script_may_require() -> None:
-    assert Grants([KV]).names() == {CALL_MODULE, "kv"}
+    assert Grants([KV]).names() == {CALL_MODULE, SOCKET_MODULE, "kv"}
 
 
 @pytest.mark.parametrize("name", ["", "kv.get", "."])
@@ -218,7 +219,7 @@ def test_a_module_whose_questions_would_not_be_told_from_anothers(name: str) -> 
         HostModule(name=name, javascript="() => ({})", answer=answer)
 
 
-@pytest.mark.parametrize("name", ["kv", CALL_MODULE])
+@pytest.mark.parametrize("name", ["kv", CALL_MODULE, SOCKET_MODULE])
 def test_a_name_is_one_modules(name: str) -> None:
     with pytest.raises(ValueError, match=f"there are two modules {name}"):
         Grants([KV, HostModule(name=name, javascript="() => ({})", answer=answer)])

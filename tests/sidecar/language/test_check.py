@@ -16,7 +16,7 @@ from sidecar.report import report, report_json, summary
 SYNC = "in a Script, which runs synchronously; make it an App"
 NO_MODULES = "in a Script, which has no modules"
 STARTS = "; a Script starts in `function main(data)`"
-NO_SUCH = "available: cxC5Server"
+NO_SUCH = "available: cxC5Server, cxWebSocket"
 
 
 def faults(text: str, kind: Kind = Kind.SCRIPT) -> list[str]:

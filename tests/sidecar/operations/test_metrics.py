@@ -125,7 +125,11 @@ POOL = PoolState(
     shared=0,
     refused=6,
 )
-POOLS = {PoolName.DECISIONS: POOL, PoolName.CALLS: structs.replace(POOL, fast=1, slow=0, deaths={"crashed": 2})}
+POOLS = {
+    PoolName.DECISIONS: POOL,
+    PoolName.CALLS: structs.replace(POOL, fast=1, slow=0, deaths={"crashed": 2}),
+    PoolName.REQUESTS: POOL,
+}
 
 
 def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) -> list[Collector]:

@@ -19,6 +19,7 @@ from sidecar.operations.shutdown import Shutdown
 ROOT = Path(__file__).parents[3]
 UNIT = ROOT / "systemd" / "scriptforge.service"
 TEMPLATE = ROOT / "systemd" / "scriptforge@.service"
+PLATFORM = ROOT / "systemd" / "scriptforge-platform.service"
 TMPFILES = ROOT / "systemd" / "scriptforge.tmpfiles.conf"
 LONGEST_SECONDS = 240.0
 """A pool's start takes a second of a quiet machine, and minutes of a busy one where the tests are run nice."""
@@ -42,14 +43,21 @@ def settings(name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("unit", [UNIT, TEMPLATE])
+@pytest.mark.parametrize("unit", [UNIT, TEMPLATE, PLATFORM])
 def test_exposure(unit: Path) -> None:
     result = systemd("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit)
     assert "Overall exposure level" in result.stdout, result.stderr
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize(("unit", "name"), [(UNIT, "scriptforge.service"), (TEMPLATE, "scriptforge@a.service")])
+@pytest.mark.parametrize(
+    ("unit", "name"),
+    [
+        (UNIT, "scriptforge.service"),
+        (TEMPLATE, "scriptforge@a.service"),
+        (PLATFORM, "scriptforge-platform.service"),
+    ],
+)
 def test_the_unit_parses(unit: Path, name: str, tmp_path: Path) -> None:
     written = tmp_path / name
     written.write_text(unit.read_text().replace("/opt/scriptforge/bin/scriptforge", sys.executable))
@@ -62,6 +70,21 @@ def test_the_unit_parses(unit: Path, name: str, tmp_path: Path) -> None:
     ]
     assert complaints == []
     assert result.returncode == 0, result.stderr
+
+
+def test_the_others_are_written_out_of_the_one(tmp_path: Path) -> None:
+    for folder in ("systemd", "packaging"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("root"))
+    subprocess.run([str(tmp_path / "packaging" / "units")], check=True)
+    for unit in (TEMPLATE, PLATFORM):
+        assert (tmp_path / "systemd" / unit.name).read_text() == unit.read_text()
+
+
+def test_the_platforms_unit_has_nothing_of_calls() -> None:
+    settings = PLATFORM.read_text().partition("[Service]")[2]
+    assert "scriptforge platform" in settings
+    for word in ("HAND_OVER", "FileDescriptorStoreMax", "RuntimeDirectory", "switch", "LAST_GOOD", "daemon"):
+        assert word not in settings, word
 
 
 def test_an_instance_differs_in_its_configuration_and_its_directories_alone() -> None:

@@ -11,7 +11,7 @@ from sidecar.storage import schema
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import DatabaseBusy, DatabaseFull, DatabaseUnreachable, SchemaError
 from sidecar.storage.schema import NUMBER, SchemaState, differences, read_state, upgrade
-from sidecar.storage.tables import schema_state, tenants
+from sidecar.storage.tables import key_values, schema_state, tenants
 from tests.database_servers import Servers, new_database
 
 
@@ -28,6 +28,25 @@ async def test_an_empty_database_gets_the_tables_and_keeps_them(database_address
     async with storage.reading() as connection:
         assert await differences(connection) == []
         assert await read_state(connection) == SchemaState(NUMBER, 1)
+    await storage.close()
+
+
+async def test_what_a_release_before_has_kept_is_there_after_the_upgrade(database_address: str) -> None:
+    storage = Storage(DatabaseUrl.parse(database_address), create=True)
+    async with storage.writing() as connection:
+        await connection.run_sync(schema._run_migrations, "0001")
+        assert await read_state(connection) == SchemaState(1, 1)
+        await connection.execute(insert(tenants).values(name="acme", created=7))
+    with pytest.raises(SchemaError, match=f"has the schema 1, this release needs {NUMBER}: run `scriptforge db upgr"):
+        SchemaState(1, 1).require(storage.url)
+    assert await upgrade(storage) == (SchemaState(1, 1), SchemaState(NUMBER, 1))
+    async with storage.reading() as connection:
+        assert await differences(connection) == []
+        kept = (
+            await connection.execute(select(tenants.c.name, tenants.c.created).where(tenants.c.name == "acme"))
+        ).all()
+        assert [tuple(row) for row in kept] == [("acme", 7)]
+        assert (await connection.execute(select(key_values))).all() == []
     await storage.close()
 
 

@@ -43,6 +43,12 @@ def found(text: str) -> list[tuple[int, str, str]]:
             '[socket]\ntcp = "127.0.0.1:0"\ntls_certificate = "/etc/passwd"\ntls_key = "/etc/passwd"',
             "socket.tls_certificate: /etc/passwd and /etc/passwd cannot be used: ",
         ),
+        ('[mail]\nsender = "nobody"', "mail.sender: 'nobody' is not an address of mail"),
+        ('[mail]\nsender = "a@x.example, b@x.example"', "mail.sender: expected one address, such as "),
+        ('[mail]\npassword_file = "/none"', "mail.password_file: /none: "),
+        ('[sms]\nauthorization_file = "/none"', "sms.authorization_file: /none: "),
+        ('[rest]\nusers_file = "/none"', "rest.users_file: /none: "),
+        ('[rest]\nusers_file = "/etc/passwd"', "rest.users_file: /etc/passwd: "),
     ],
 )
 def test_what_cannot_be_used_is_named_by_its_key_and_line(text: str, message: str) -> None:
@@ -60,6 +66,9 @@ def test_what_cannot_be_used_is_named_by_its_key_and_line(text: str, message: st
         "",
         '[sip]\nlisten = ["udp:localhost:5060", "tcp:127.0.0.1:5060"]\n[metrics]\nlisten = "localhost:1"',
         '[socket]\nunix = ""',
+        '[mail]\nserver = "127.0.0.1:25"\nsender = "Scripts <scripts@carrier.example>"',
+        '[sms]\nurl = "https://sms.example/send?account=7"\n[rest]\nurl = "http://127.0.0.1:8090/api"',
+        f'[storage]\nurl = "sqlite:////{"x" * 20}/platform.db"',
     ],
 )
 def test_what_can_be_used_is_not_complained_of(text: str) -> None:
@@ -94,6 +103,11 @@ def test_a_variable_is_named_in_place_of_a_line() -> None:
         ('[sip]\nlisten = ["tls:127.0.0.1:5061"]', "sip.listen: tls needs sip.tls_certificate and sip.tls_key"),
         ('[sip]\nrtp_ports = "1-2"', "sip.rtp_ports: '1-2' is no range of ports between 1024 and 65535"),
         ('[sip]\nadvertised_host = "sip:x"', "sip.advertised_host: expected an IP address or a host name"),
+        ('[sms]\nurl = "sms.example/send"', "sms.url: expected http://HOST/... or https://HOST/..., got 'sms.exam"),
+        ('[rest]\nurl = "ftp://switch.example"', "rest.url: expected http://HOST/... or https://HOST/..., got 'ftp:"),
+        ('[rest]\nurl = "http://[::1"', "rest.url: expected http://HOST/... or https://HOST/..., got 'http://[::1'"),
+        ('[rest]\nurl = "http://x:port/"', "rest.url: expected http://HOST/... or https://HOST/..., got 'http://x:p"),
+        ('[mail]\nserver = "127.0.0.1:25"', "mail.server needs mail.sender"),
         ('[sip]\ntls_key = "/k"', "sip.tls_key needs sip.tls_certificate"),
         (
             "[voice]\ncall_worker_memory_bytes = 10_000_000",

@@ -140,15 +140,6 @@ def upgrade() -> None:
         **_OPTIONS,
     )
     op.create_table(
-        "row_values",
-        sa.Column("database_id", Number, nullable=False),
-        sa.Column("row_key", Exact(512), nullable=False),
-        sa.Column("value", LongText, nullable=False),
-        sa.ForeignKeyConstraint(["database_id"], ["row_databases.id"], name=op.f("fk_row_values_database_id")),
-        sa.PrimaryKeyConstraint("database_id", "row_key"),
-        **_OPTIONS,
-    )
-    op.create_table(
         "scripts",
         sa.Column("id", Exact(256), nullable=False),
         sa.Column("tenant_id", Number, nullable=False),
@@ -160,6 +151,7 @@ def upgrade() -> None:
         sa.Column("environment", LongText, nullable=False),
         sa.Column("memory_bytes", Number, nullable=True),
         sa.Column("modules", LongText, nullable=True),
+        sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("global_routing_priority", sa.String(length=16), nullable=False),
         sa.Column("timeout_ms", sa.Integer(), nullable=True),
         sa.Column("timeout_action", Exact(256), nullable=True),

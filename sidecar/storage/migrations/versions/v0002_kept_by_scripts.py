@@ -1,4 +1,4 @@
-"""What scripts keep: by key, and in rows."""
+"""What scripts keep by key, and templates of their mail."""
 
 from typing import Any
 
@@ -45,7 +45,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "name"),
         **_OPTIONS,
     )
-    # Rows have a table for each database; in this one no release has kept any.
-    op.drop_table("row_values")
     state = sa.table("schema_state", sa.column("number"))
     op.execute(state.update().values(number=2))

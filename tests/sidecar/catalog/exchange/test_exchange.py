@@ -89,6 +89,7 @@ def contents(draw: st.DrawFn) -> Content:
             memory_bytes=draw(st.sampled_from([None, 1_000_000, 2**63 - 1])),
             environment=draw(st.dictionaries(_NAME, _TEXT, max_size=2)),
             modules=draw(st.sampled_from([None, (), ("cxKV",)])),
+            public=draw(st.booleans()),
             global_routing_priority=draw(st.sampled_from(GlobalPriority)),
             timeout_ms=draw(st.sampled_from([None, 1, 3_600_000])),
             timeout_action=draw(_ACTION),

@@ -1,0 +1,257 @@
+"""Runs over HTTP: their workers, who may run how many, and those under way."""
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sandbox.host import Host
+from sandbox.outcome import Completion, LogLine
+from sandbox.pool import Pool
+from sandbox.program import Invocation, Program
+from sandbox.run import Run
+from sidecar.catalog.model import Script
+from sidecar.configuration.tree import Configuration
+from sidecar.hosts import request
+from sidecar.hosts.grants import Grants
+from sidecar.hosts.web_socket import WebSocketHost
+from sidecar.http.answers import Answer, answer_of
+from sidecar.http.rates import Rates, too_many
+from sidecar.http.script_log import ScriptLog
+from sidecar.lifecycle import PartState
+from sidecar.logs.logger import ActionLogger
+from sidecar.runs.limits import request_limits
+from sidecar.runs.outcomes import FAILURES, OutcomeName
+from sidecar.runs.programs import Programs, request_programs
+from sidecar.runs.runner import PoolName, Runner
+from sidecar.runs.script_counts import ScriptCounts
+
+_log = ActionLogger(__name__)
+
+CANCEL_SECONDS: Final = 0.5
+"""What runs that were ended have to be answered."""
+
+
+class NoSuchFunction(Exception):
+    """A script has no such function for callers."""
+
+
+class BadData(Exception):
+    """What came is nothing that a script can be given."""
+
+
+class ScriptRun:
+    """One run under way, or over."""
+
+    def __init__(self, service: "RunService", script: Script, program: Program, entry: str, source: str) -> None:
+        self.id = uuid.uuid4().hex
+        self.script = script
+        self.entry = entry
+        self.source = source
+        self.began = time.time()
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        """What came of it."""
+        self._service = service
+        self._program = program
+        self._monotonic = time.monotonic()
+        self._run: Run | None = None
+        self._cancelled = False
+        self._lines: tuple[LogLine, ...] | None = None
+
+    @property
+    def lines(self) -> Sequence[LogLine]:
+        """What it has written to its console so far, as of its last turn."""
+        if self._lines is not None:
+            return self._lines
+        return self._run.log if self._run is not None else ()
+
+    def begin(self, invocation: Invocation, host: Host | None) -> None:
+        """Start it. To be called once."""
+        run = self._service.pool.submit(invocation, self._completed, host)
+        if self._lines is None:
+            self._run = run
+            if self._cancelled:
+                run.cancel()
+
+    def cancel(self) -> None:
+        """Give it up, if it is not over: nobody is there for its answer."""
+        self._cancelled = True
+        if self._run is not None:
+            self._run.cancel()
+
+    def _completed(self, completion: Completion) -> None:
+        self._run = None
+        self._lines = completion.log
+        answer = answer_of(completion, self._program, time.monotonic() - self._monotonic)
+        self._service.ended(self, answer, completion)
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
+class RunService:
+    """The part of the platform that runs scripts."""
+
+    name = "runs"
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        runner: Runner,
+        grants: Grants,
+        rates: Rates,
+        log: ScriptLog,
+    ) -> None:
+        platform = configuration.platform
+        self._configuration = configuration
+        self._runner = runner
+        self._grants = grants
+        self._rates = rates
+        self._log = log
+        self._at_once = platform.tenant_runs_at_once
+        self.drain_seconds = platform.drain_seconds
+        self._programs: Programs = request_programs(configuration, grants)
+        self._limits = request_limits(platform.run_seconds, configuration)
+        self._socket_limits = request_limits(platform.socket_seconds, configuration)
+        self._under_way: dict[str, ScriptRun] = {}
+        self._of_tenant: Counter[str] = Counter()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._refusing = False
+        self.outcomes: Counter[OutcomeName] = Counter()
+        self.by_script = ScriptCounts(configuration.metrics.scripts)
+
+    @property
+    def pool(self) -> Pool:
+        """The workers."""
+        return self._runner.pool(PoolName.REQUESTS)
+
+    def use(self, scripts: Mapping[str, Script]) -> None:
+        """Forget the programs of all but these."""
+        self._programs.retain(scripts.values())
+
+    def program_keys(self) -> set[str]:
+        """Of the runs under way."""
+        return {run._program.key for run in self._under_way.values()}
+
+    def begin(
+        self,
+        script: Script,
+        entry: str,
+        data: Mapping[str, Any],
+        source: str,
+        *,
+        socket: bool = False,
+    ) -> tuple[ScriptRun, WebSocketHost | None]:
+        """Run a function of a script, if need be beside a web socket.
+
+        Raises NoSuchFunction, BadData, ApiError where the tenant has as many as it may.
+        """
+        if entry not in script.entries:
+            raise NoSuchFunction
+        if self._refusing:
+            raise too_many("the platform is stopping")
+        tenant = script.tenant
+        if self._of_tenant[tenant] >= self._at_once:
+            raise too_many(f"more than {self._at_once} runs at once")
+        self._rates.count("runs", tenant)
+        try:
+            packed = request.pack_input(data, socket=socket)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadData(str(error)) from None
+        program = self._programs.of(script)
+        run = ScriptRun(self, script, program, entry, source)
+        host: Host | None = self._grants.host(script, run.id) if program.modules else None
+        web_socket = WebSocketHost(host) if socket else None
+        invocation = Invocation(
+            program=program,
+            entry=entry,
+            input=packed,
+            limits=self._socket_limits if socket else self._limits,
+            customer=tenant,
+            correlation_id=run.id,
+        )
+        self._under_way[run.id] = run
+        self._of_tenant[tenant] += 1
+        self._idle.clear()
+        run.begin(invocation, web_socket if web_socket is not None else host)
+        return run, web_socket
+
+    def find(self, run_id: str, tenant: str) -> ScriptRun | None:
+        """A tenant's run under way."""
+        run = self._under_way.get(run_id)
+        return run if run is not None and run.script.tenant == tenant else None
+
+    def under_way(self, tenant: str) -> list[ScriptRun]:
+        """A tenant's runs under way, the oldest first."""
+        return [run for run in self._under_way.values() if run.script.tenant == tenant]
+
+    def ended(self, run: ScriptRun, answer: Answer, completion: Completion) -> None:
+        """A run is over."""
+        del self._under_way[run.id]
+        tenant = run.script.tenant
+        self._of_tenant[tenant] -= 1
+        if not self._of_tenant[tenant]:
+            del self._of_tenant[tenant]
+        if not self._under_way:
+            self._idle.set()
+        self.outcomes[answer.outcome] += 1
+        count = self.by_script.of(run.script.id)
+        if answer.outcome is not OutcomeName.REFUSED:
+            count.runs += 1
+            count.micros += completion.run_micros
+            self._grants.used(run.script).run(completion.run_micros)
+        failed = answer.outcome in FAILURES
+        if failed:
+            count.failures += 1
+        self._log.add(run.script, run.id, run.entry, completion.log, answer)
+        (_log.warning if failed else _log.info)(
+            "run",
+            run=run.id,
+            script=run.script.id,
+            version=run.script.version,
+            tenant=tenant,
+            function=run.entry,
+            outcome=answer.outcome.value,
+            status=answer.status,
+            took_ms=answer.took_ms,
+            run_ms=answer.run_ms,
+            source=run.source,
+            **({"error": answer.message, "location": answer.location} if failed else {}),
+        )
+
+    # ---- its life ----
+
+    async def start(self) -> None:
+        """Start the workers. Raises SandboxError or OSError where they do not come up."""
+        await self._runner.start(PoolName.REQUESTS)
+
+    def refuse_calls(self) -> None:
+        """Nothing: no call comes here."""
+
+    def stop_accepting(self) -> None:
+        """Begin no more runs."""
+        self._refusing = True
+
+    async def drain(self) -> None:
+        """Wait for those under way, as long as they may take; then end them."""
+        try:
+            async with asyncio.timeout(max(0.0, self.drain_seconds - CANCEL_SECONDS)):
+                await self._idle.wait()
+        except TimeoutError:
+            self.cancel_rest()
+
+    def cancel_rest(self) -> None:
+        """End what is under way."""
+        for run in list(self._under_way.values()):
+            run.cancel()
+
+    async def close(self) -> None:
+        """Nothing is held: the workers are the runner's."""
+
+    def state(self) -> PartState:
+        """Whether there is a worker."""
+        state = self._runner.states().get(PoolName.REQUESTS)
+        fault = "" if state is not None and state.fast else "no worker for runs"
+        return PartState(fault=fault, details={"runs": len(self._under_way)})

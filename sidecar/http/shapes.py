@@ -1,0 +1,479 @@
+"""What the API takes and gives, as OpenAPI tells it. Names are those of the records; times are RFC 3339 in UTC."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+from fastapi import Path, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from sidecar.catalog.database.tokens import SCOPES
+from sidecar.catalog.model import GlobalPriority
+from sidecar.hosts.key_values.batch import KEY_BYTES, LONGEST_SECONDS
+from sidecar.hosts.rows.model import COLUMNS, KEY_CHARACTERS, ColumnType
+from sidecar.http.json_values import JsonTable, sound_table
+from sidecar.kind import Kind
+
+MOST = 500
+"""Of one page."""
+
+_NO_NUL = r"^[^\x00]+$"
+
+
+def _time(value: object) -> object:
+    """Microseconds since 1970, as records have them."""
+    return datetime.fromtimestamp(value / 1e6, UTC) if isinstance(value, int) else value
+
+
+def _minute(value: object) -> object:
+    return datetime.fromtimestamp(value * 60, UTC) if isinstance(value, int) else value
+
+
+Time = Annotated[datetime, BeforeValidator(_time)]
+Minute = Annotated[datetime, BeforeValidator(_minute)]
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_NUL)]
+SourceText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+VariableName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+InPath = Annotated[str, Path(min_length=1, max_length=256, pattern=r"^[^\x00/]+$")]
+VariableInPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+DatabaseInPath = Annotated[str, Path(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+RowKey = Annotated[str, Field(min_length=1, max_length=KEY_CHARACTERS, pattern=_NO_NUL)]
+RowKeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_CHARACTERS, pattern=_NO_NUL)]
+KeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_BYTES, pattern=_NO_NUL)]
+AfterKey = Annotated[str, Query(max_length=512, pattern=r"^[^\x00]*$", description="``next`` of the page before.")]
+NumberInPath = Annotated[int, Path(ge=1, le=2**62)]
+VersionInPath = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="Items of one page.")]
+AfterText = Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$", description="``next`` of the page before.")]
+AfterNumber = Annotated[int, Query(ge=0, le=2**62, description="``next`` of the page before.")]
+BeforeNumber = Annotated[int | None, Query(ge=1, le=2**62, description="``next`` of the page before.")]
+Filter = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
+
+TokenScope = Literal["read", "write", "run", "admin"]
+
+_Item = TypeVar("_Item")
+
+
+class Shape(BaseModel):
+    """Made of a record."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Body(BaseModel):
+    """A request's body: a key that it does not have is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(BaseModel, Generic[_Item]):
+    """A part of a list."""
+
+    items: list[_Item]
+    next: str | int | None = Field(None, description="For the page after; null for the last one.")
+
+
+class ScriptProblem(BaseModel):
+    """One thing wrong with a script's text."""
+
+    file: str
+    line: int
+    column: int
+    severity: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(description="Which error it is: ``urn:scriptforge:not-there`` ...")
+    title: str
+    status: int
+    detail: str
+    problems: list[ScriptProblem] | None = Field(None, description="Of a script that is refused, with their places.")
+    messages: list[str] | None = Field(None, description="Of values that are not what they must be.")
+
+
+class Me(BaseModel):
+    """Whose a token is."""
+
+    token: int
+    name: str
+    tenant: str = Field(description="The tenant that is asked for, by default the token's own.")
+    scopes: list[str]
+    operator: bool = Field(description="Whether everything of every tenant is allowed.")
+
+
+class Tenant(Shape):
+    """A tenant."""
+
+    name: str
+    created: Time
+
+
+class App(Shape):
+    """An app."""
+
+    id: str
+    name: str
+
+
+class AppBody(Body):
+    """An app's name."""
+
+    name: Name
+
+
+class Variable(Shape):
+    """A variable of an app. Of a protected one the value is ``****``."""
+
+    name: str
+    value: str
+    protected: bool
+    private: bool
+    locked: bool
+    default: bool
+
+
+class VariableBody(Body):
+    """A variable's value and flags."""
+
+    value: str = Field(max_length=65_536)
+    protected: bool = Field(False, description="Nobody reads it back; scripts have it.")
+    private: bool = Field(False, description="Scripts alone get it, and no page or template.")
+    locked: bool = Field(False, description="An export leaves it out, an import leaves it alone.")
+    default: bool = Field(False, description="An import sets it only where there is none.")
+
+
+class Script(Shape):
+    """A script, without its text."""
+
+    id: str
+    name: str
+    file: str | None
+    kind: Kind
+    uuid: str
+    app: str
+    version: int
+    hash: str = Field(description="SHA-256 of the text.")
+    environment: dict[str, str]
+    memory_bytes: int | None
+    modules: list[str] | None
+    public: bool
+    global_routing_priority: GlobalPriority
+    timeout_ms: int | None
+    timeout_action: str | None
+    error_action: str | None
+    vars: dict[str, Any]
+
+
+class ScriptBody(Body):
+    """A script with its text."""
+
+    name: Name = Field(description="The file's name, as errors show it and as scripts of the same app import it.")
+    text: SourceText
+    kind: Kind = Kind.APP
+    app: str = Field("", max_length=256, pattern=r"^[^\x00]*$")
+    uuid: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", description="Made at random without it."
+    )
+    public: bool = Field(False, description="Whether whoever knows its uuid may run it over HTTP, without a token.")
+    environment: dict[str, str] = Field(default_factory=dict, description="More variables of ``process.env``.")
+    memory_bytes: int | None = Field(None, ge=1_000_000, le=2**63 - 1)
+    modules: list[Name] | None = Field(None, max_length=100, description="That it may name; null for all.")
+    global_routing_priority: GlobalPriority = GlobalPriority.DISABLED
+    timeout_ms: int | None = Field(None, ge=1, le=3_600_000)
+    timeout_action: str | None = Field(None, max_length=256)
+    error_action: str | None = Field(None, max_length=256)
+    vars: JsonTable = Field(default_factory=dict)
+    note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$", description="Kept with the version.")
+
+
+class TextBody(Body):
+    """A script's text."""
+
+    text: SourceText
+    kind: Kind | None = Field(None, description="Null for the kind that it has.")
+    note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$")
+
+
+class CheckBody(Body):
+    """A text to be looked through."""
+
+    text: SourceText
+    kind: Kind = Kind.APP
+    name: Name = "script.js"
+
+
+class Checked(BaseModel):
+    """What is wrong with a text; empty for one that may be saved."""
+
+    problems: list[ScriptProblem]
+
+
+class Version(Shape):
+    """One saved text of a script."""
+
+    number: int
+    hash: str
+    who: str
+    at: Time
+    note: str
+    kind: Kind
+
+
+class VersionText(Version):
+    """The same with its text."""
+
+    text: str
+
+
+class Difference(BaseModel):
+    """What two versions have that the other has not, as a unified diff."""
+
+    before: int
+    after: int
+    diff: str
+
+
+class Restore(Body):
+    """Why."""
+
+    note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$")
+
+
+class Assignment(Shape):
+    """Which script runs on which calls."""
+
+    id: int
+    type: str = Field(description="``route``, ``did`` or ``destination``.")
+    customer: str
+    route: str | None
+    number: str
+    script: str
+    timeout_ms: int | None
+    timeout_action: str | None
+    error_action: str | None
+    vars: dict[str, Any]
+
+
+class AssignmentBody(Body):
+    """Calls, and the script that runs on them: the calls of one customer's route (or without ``route`` all), of one
+    ``did`` or of one Class 5 ``destination``."""
+
+    customer: str | None = Field(None, min_length=1, max_length=256)
+    route: str | None = Field(None, min_length=1, max_length=256)
+    did: str | None = Field(None, min_length=1, max_length=256)
+    destination: str | None = Field(None, min_length=1, max_length=256)
+    script: Name
+    timeout_ms: int | None = Field(None, ge=1, le=3_600_000)
+    timeout_action: str | None = Field(None, max_length=256)
+    error_action: str | None = Field(None, max_length=256)
+    vars: JsonTable = Field(default_factory=dict)
+
+
+class Customer(Shape):
+    """A customer's vars."""
+
+    customer: str
+    vars: dict[str, Any]
+
+
+class CustomerBody(Body):
+    """A customer's vars."""
+
+    vars: JsonTable
+
+
+class Token(Shape):
+    """A token, without its text."""
+
+    id: int
+    name: str
+    scopes: list[str]
+    made_by: str
+    created: Time
+    expires: Time | None
+    last_used: Time | None
+    revoked: Time | None
+
+
+class NewToken(Token):
+    """A token with its text, which is told this once."""
+
+    token: str
+
+
+class TokenBody(Body):
+    """A token to be made."""
+
+    name: str = Field(min_length=1, max_length=200, pattern=_NO_NUL)
+    scopes: list[TokenScope] = Field(min_length=1, max_length=len(SCOPES))
+    expires: datetime | None = Field(None, description="With its time zone; null for never.")
+
+
+class AuditEntry(Shape):
+    """One change."""
+
+    number: int
+    at: Time
+    who: str
+    source: str
+    tenant: str
+    action: str
+    object: str
+    before: Any
+    after: Any
+    previous: str
+    hash: str
+
+
+class AuditState(BaseModel):
+    """What a look through the whole chain has found."""
+
+    entries: int
+    head: str = Field(description="Kept elsewhere, it says later that nothing before it was changed.")
+    intact: bool
+    broken_at: int | None = None
+    why: str | None = None
+
+
+class Used(Shape):
+    """What scripts have used in one minute."""
+
+    app: str = Field(description="Empty for scripts without one.")
+    minute: Minute
+    runs: int
+    cpu_us: int
+    host_calls: int
+    bytes: int
+
+
+class Column(BaseModel):
+    """A column of a database of rows."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    name: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    type: ColumnType
+    indexed: bool = False
+
+
+class RowDatabase(Shape):
+    """A database of rows."""
+
+    name: str
+    columns: list[Column] = Field(description="Beside ``key`` and ``value``, which every database has.")
+
+
+class RowDatabaseBody(Body):
+    """What a database is to have."""
+
+    columns: list[Column] = Field([], max_length=COLUMNS, description="Beside ``key`` and ``value``.")
+
+
+class NewRow(BaseModel):
+    """A row that is to be made: its key, and its other columns by their names."""
+
+    model_config = ConfigDict(extra="allow")
+
+    key: RowKey
+
+    @model_validator(mode="after")
+    def _columns_are_sound(self) -> Self:
+        sound_table(self.columns)
+        return self
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """All but the key."""
+        return self.model_extra or {}
+
+
+class Imported(BaseModel):
+    """What came of rows in CSV."""
+
+    rows: int
+    made: int = Field(description="Of them those that were not there before.")
+
+
+class KeySpace(BaseModel):
+    """How much a tenant keeps by key, and may."""
+
+    keys: int
+    bytes: int
+    limit_keys: int
+    limit_bytes: int
+
+
+class KeyEntry(BaseModel):
+    """A key."""
+
+    key: str
+    bytes: int = Field(description="Of its value as UTF-8.")
+    created: Time
+    updated: Time
+    expires: Time | None
+
+
+class KeyValue(BaseModel):
+    """A key and what it has."""
+
+    key: str
+    value: str
+
+
+class KeyValueBody(Body):
+    """What a key is to have."""
+
+    value: SourceText
+    life_seconds: float = Field(0, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False, description="0 is for ever.")
+
+
+class RunReport(BaseModel):
+    """What came of a run, for the script's author."""
+
+    id: str
+    script: str
+    version: str
+    function: str
+    outcome: str = Field(description="``returned``, ``script_error``, ``timed_out`` ...")
+    status: int = Field(description="Of the answer over ``/run``.")
+    result: Any = None
+    error: str | None = None
+    name: str | None = None
+    location: str | None = None
+    stack: list[str] = []
+    console: list["ConsoleLine"]
+    took_ms: float
+    run_ms: float = Field(description="Of that in the worker.")
+
+
+class ConsoleLine(BaseModel):
+    """One line that a script wrote."""
+
+    level: str
+    text: str
+
+
+class RunUnderWay(BaseModel):
+    """A run that is not over."""
+
+    id: str
+    script: str
+    function: str
+    began: datetime
+    source: str
+
+
+class LogEntry(Shape):
+    """One line that a script wrote, kept."""
+
+    at: datetime
+    script: str
+    run: str
+    function: str
+    level: str
+    text: str
+
+
+RunReport.model_rebuild()

@@ -1,0 +1,192 @@
+"""Every route of the API with tokens that are no good for it: those of strangers, over, revoked, without the scope."""
+
+import json
+import re
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.sidecar.http.platform_desk import ECHO, PlatformDesk
+
+METHODS = ("get", "put", "post", "delete")
+OPERATORS = {"/api/v1/tenants", "/api/v1/tenants/{name}", "/api/v1/audit/verify"}
+"""Which a tenant's own token may not ask either."""
+NO_OBJECT = {"/api/v1/me", "/api/v1/check"}
+"""Which are about nothing that somebody has."""
+OWN_NAMES = ("/api/v1/databases/", "/api/v1/kv/")
+"""Below which every tenant has names of its own: a stranger may make the same, and has another thing."""
+VALUES = {
+    "app": "private",
+    "name": "SECRET",
+    "script": "private",
+    "number": "1",
+    "customer": "acme",
+    "function": "main",
+    "run": "0" * 32,
+    "database": "private",
+    "key": "private",
+}
+BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/api/v1/apps"): {"name": "x"},
+    ("put", "/api/v1/apps/{app}"): {"name": "stolen"},
+    ("post", "/api/v1/apps/{app}/scripts"): {"scripts": [{"name": "private.js", "text": ECHO, "seen": "*"}]},
+    ("put", "/api/v1/apps/{app}/variables/{name}"): {"value": "stolen"},
+    ("post", "/api/v1/scripts"): {"name": "x.js", "text": ECHO},
+    ("post", "/api/v1/check"): {"text": ECHO},
+    ("put", "/api/v1/scripts/{script}"): {"name": "x.js", "text": "export const main = () => 'stolen'\n"},
+    ("put", "/api/v1/scripts/{script}/text"): {"text": "export const main = () => 'stolen'\n"},
+    ("put", "/api/v1/assignments"): {"customer": "acme", "script": "private"},
+    ("put", "/api/v1/customers/{customer}"): {"vars": {"stolen": 1}},
+    ("put", "/api/v1/databases/{database}"): {},
+    ("post", "/api/v1/databases/{database}/rows"): {"key": "private", "value": "stolen"},
+    ("put", "/api/v1/databases/{database}/rows/{key}"): {"value": "stolen"},
+    ("put", "/api/v1/kv/keys/{key}"): {"value": "stolen"},
+    ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
+}
+
+
+class Route(NamedTuple):
+    """One operation."""
+
+    method: str
+    path: str
+
+    def ask(self, client: httpx.Client, *, seen: bool = True, **more: Any) -> httpx.Response:
+        """As whoever has seen what is there, or has not."""
+        path = re.sub(r"{(\w+)}", lambda found: VALUES[found[1]], self.path)
+        body = BODIES.get((self.method, self.path))
+        headers = {"If-Match": "*"} if seen and self.method in ("put", "delete") else {}
+        return client.request(self.method, path, json=body, headers=headers, **more)
+
+
+@pytest.fixture(scope="module")
+def routes(desk: PlatformDesk) -> list[Route]:
+    """All of them, by the platform's own word; and something private of acme's at each."""
+    described = desk.anybody.get("/api/v1/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    desk.acme.put("/api/v1/apps/private", json={"name": "private"}).raise_for_status()
+    desk.acme.put("/api/v1/apps/private/variables/SECRET", json={"value": "acme's own"}).raise_for_status()
+    desk.script("private", "export const main = () => 'acme only'\n", app="private")
+    desk.acme.put("/api/v1/customers/acme", json={"vars": {"own": "acme only"}}).raise_for_status()
+    desk.acme.put("/api/v1/assignments", json={"customer": "acme", "script": "private"}).raise_for_status()
+    desk.acme.put("/api/v1/databases/private", json={}).raise_for_status()
+    desk.acme.put("/api/v1/databases/private/rows/private", json={"value": "acme only"}).raise_for_status()
+    desk.acme.put("/api/v1/kv/keys/private", json={"value": "acme only"}).raise_for_status()
+    return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
+
+
+def picture(desk: PlatformDesk) -> Any:
+    """All that acme has, as acme sees it."""
+    paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
+    paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
+    return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
+
+
+def test_there_are_as_many_routes_as_are_tried(routes: list[Route]) -> None:
+    assert len(routes) >= 40
+    assert {path for _, path in BODIES} <= {route.path for route in routes}
+    assert {(method, path) for method, path in BODIES} <= set(routes)
+
+
+def test_without_a_token_nobody_is_answered(desk: PlatformDesk, routes: list[Route]) -> None:
+    revoked = desk.token("acme")
+    number = desk.acme.get("/api/v1/tokens", params={"limit": 500}).json()["items"][-1]["id"]
+    desk.acme.delete(f"/api/v1/tokens/{number}").raise_for_status()
+    over = desk.token("acme")
+    desk.sql("update tokens set expires = 1 where id = (select max(id) from tokens)")
+    shown = [None, "sf_unknown", "x" * 5_000, revoked, over, over[:-1]]
+    before = picture(desk)
+    for route in routes:
+        for text in (None, "sf_unknown", revoked, over) if route.method != "get" else shown:
+            with desk.client(text) as client:
+                answer = ask_again(route, client)
+            assert (answer.status_code, answer.json()["type"]) == (401, "urn:scriptforge:unauthorized"), (route, text)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert picture(desk) == before
+
+
+def ask_again(route: Route, client: httpx.Client) -> httpx.Response:
+    """A stranger is soon asked to wait; ask until there is an answer."""
+    while (answer := route.ask(client)).status_code == 429:
+        assert answer.headers["retry-after"] == "1"
+    return answer
+
+
+def test_a_stranger_finds_nothing_and_changes_nothing(desk: PlatformDesk, routes: list[Route]) -> None:
+    before = picture(desk)
+    for route in routes:
+        if route.path in NO_OBJECT:
+            continue
+        answer = route.ask(desk.beta, seen=False)
+        assert "acme only" not in answer.text, route
+        assert "acme's own" not in answer.text, route
+        expected = {403} if route.path in OPERATORS else {403, 404, 409, 428}
+        if "{" not in route.path and route.path not in OPERATORS:
+            expected |= {200, 201}
+        if route.path.startswith(OWN_NAMES):
+            expected |= {200, 201, 204, 422}
+        assert answer.status_code in expected, (route, answer.text)
+        # Nor by naming whose it is.
+        assert route.ask(desk.beta).status_code in expected | {412}, route
+        named = route.ask(desk.beta, params={"tenant": "acme"})
+        assert named.status_code in (403, 404), (route, named.text)
+    assert picture(desk) == before
+
+
+def test_a_token_without_the_scope_is_told_which(desk: PlatformDesk, routes: list[Route]) -> None:
+    tokens = {scope: desk.token("acme", scope) for scope in ("read", "write", "run", "admin")}
+    before = picture(desk)
+    for route in routes:
+        if route.path in OPERATORS | {"/api/v1/me"}:
+            continue
+        needed = set()
+        for scope, text in tokens.items():
+            if route.method != "get" and scope == _likely(route):
+                continue  # it would do it
+            with desk.client(text) as client:
+                answer = route.ask(client)
+            if answer.status_code == 403:
+                assert answer.json()["type"] == "urn:scriptforge:scope-missing", (route, answer.text)
+                needed |= set(re.findall(r"scope=\"(\w+)\"", answer.headers["www-authenticate"]))
+        assert len(needed) == 1, (route, needed)
+        assert needed == {_likely(route)}, route
+    assert picture(desk) == before
+
+
+def _likely(route: Route) -> str:
+    if route.path.startswith(("/api/v1/tokens", "/api/v1/audit")):
+        return "admin"
+    if "/run" in route.path and route.method != "get":
+        return "run"
+    return "read" if route.method == "get" or route.path == "/api/v1/check" else "write"
+
+
+def test_the_operator_may_do_everything_of_every_tenant(desk: PlatformDesk, routes: list[Route]) -> None:
+    for route in routes:
+        if route.method == "get" and route.path not in OPERATORS and "versions" not in route.path:
+            answer = route.ask(desk.operator, params={"tenant": "acme"})
+            assert answer.status_code in (200, 404), (route, answer.text)
+    run = desk.operator.post("/api/v1/scripts/private/run", params={"tenant": "acme"})
+    assert run.json()["result"] == "acme only"
+    unknown = desk.operator.get("/api/v1/apps", params={"tenant": "nobody"})
+    assert unknown.status_code == 404
+
+
+def test_operators_tokens_without_admin_are_no_masters(desk: PlatformDesk) -> None:
+    with desk.client(desk.token("operator", "read", "write", "run")) as client:
+        assert client.get("/api/v1/apps", params={"tenant": "acme"}).status_code == 404
+        assert client.get("/api/v1/tenants").status_code == 403
+
+
+def test_the_description_needs_no_token_and_has_every_error(desk: PlatformDesk) -> None:
+    described = desk.anybody.get("/api/v1/openapi.json").json()
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            assert {"401", "403", "404", "422", "429", "503"} <= operation["responses"].keys(), path
+            assert list(operation["responses"]["404"]["content"]) == ["application/problem+json"]
+    assert "HTTPValidationError" not in json.dumps(described)
+
+
+def test_health_needs_no_token_and_says_little(desk: PlatformDesk) -> None:
+    assert desk.anybody.get("/health").json() == {"healthy": True, "state": "serving"}
