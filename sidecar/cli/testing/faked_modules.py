@@ -40,7 +40,7 @@ def faked_grants(fakes: Mapping[str, Any], exchange: Exchange) -> Grants:
         )
         for name, described in fakes.items()
     ]
-    for name in sorted(shipped_names() - fakes.keys() - {CALL_MODULE}):
+    for name in sorted(shipped_names() - fakes.keys() - Grants().names()):
         unsaid = f"{name} is asked and not faked: fake('{name}', {{...}})"
         made.append(HostModule(name=name, javascript=_with(source("unfaked_module"), "NAMED", unsaid), answer=refuse))
     return Grants(made)
