@@ -207,7 +207,7 @@ async def run(
     chosen = random.Random(seed)  # noqa: S311 - the same each time
     configuration = Configuration()
     runner = Runner({PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)})
-    for name in PoolName:
+    for name in (PoolName.DECISIONS, PoolName.CALLS):
         await runner.start(name)
     site = Site(runner, seed, parent_share)
     stop = asyncio.Event()
