@@ -53,7 +53,7 @@ def test_a_time_that_is_none_or_leaves_its_zone_open(
          "X-R: 3 AM", ""),
         ("new Intl.DateTimeFormat('en', { timeZone: 'UTC' }).format(0)", "X-R: 1/1/1970", ""),
         ("'a10'.localeCompare('a9', undefined, { numeric: true })", "X-R: 1", ""),
-        ("fetch('http://x')", "fetch is not defined", "`fetch` is not available"),
+        ("new WebSocket('ws://x')", "WebSocket is not defined", "`WebSocket` is not available"),
         ("new Date(0).toLocaleString('it')", "the locale 'it' is not available", "the locale 'it' is not available"),
     ],
 )  # fmt: skip

@@ -13,10 +13,9 @@ from tree_sitter import Language, Node, Parser
 from sandbox import runtime
 from sidecar import hosts
 from sidecar.cli import main, types
-from sidecar.hosts import grants
 from sidecar.hosts.call import PARSERS, parse, result
 from sidecar.hosts.customer_folders import CustomerFolders
-from sidecar.hosts.grants import Grants
+from sidecar.hosts.grants import Grants, shipped_names
 from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.language.awaits import ACTIONS, MODULE
 from sidecar.language.modules import AVAILABLE
@@ -182,9 +181,8 @@ def test_modules_and_globals() -> None:
     modules = {
         text_of(node.child_by_field_name("name")).strip("\"'") for node in nodes(DECLARED, "module") if node.is_named
     }
-    shipped = grants._shipped()
-    assert modules == AVAILABLE | {one.name for one in shipped if not is_there(one.name) and not one.globals}
     assert AVAILABLE == Grants().names() == {MODULE.decode(), SOCKET_MODULE}
+    assert modules == {name for name in shipped_names() if name.startswith("cx")}
     globals_of_apps = runtime.source(suspends=True) + hosts.source("call")
     for node in nodes(DECLARED, "ambient_declaration"):
         for kind in ("function_signature", "class_declaration"):
