@@ -143,10 +143,11 @@ class Services:
 
     async def close(self) -> None:
         """Let go of what was made. Nobody asks any more."""
-        for task in (self._sweeping, self._metering):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+        async with self.usage.writing:
+            for task in (self._sweeping, self._metering):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.wait([task])
         if self._metering is not None and self._catalog_url is not None:
             await self.usage.write(self._catalog_url)
         if self._key_values is not None:

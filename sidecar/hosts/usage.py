@@ -60,6 +60,8 @@ class Usage:
         self._counts: dict[tuple[str, str], UsageCount] = {}
         self._unwritten: list[UsedInMinute] = []
         self._minute = int(clock() // MINUTE)
+        self.writing = asyncio.Lock()
+        """Held while it is not known whether what was taken is kept: who breaks that off has it counted twice."""
 
     def of(self, script: Script) -> UsageCount:
         """The totals that a script's runs are counted in; they stay its app's."""
@@ -88,15 +90,16 @@ class Usage:
 
     async def write(self, url: DatabaseUrl) -> None:
         """Write what there is to a database; what cannot be written now is with the next."""
-        used = self.take()
-        if not used:
-            return
-        asked = {"url": url.with_password(), "used": used}
-        why = await _written(msgspec.msgpack.encode(asked))
-        if why:
-            logger.warning("usage_not_written", extra={"error": why, "counts": len(used)})
-        else:
-            self.written(len(used))
+        async with self.writing:
+            used = self.take()
+            if not used:
+                return
+            asked = {"url": url.with_password(), "used": used}
+            why = await _written(msgspec.msgpack.encode(asked))
+            if why:
+                logger.warning("usage_not_written", extra={"error": why, "counts": len(used)})
+            else:
+                self.written(len(used))
 
     async def write_each_minute(self, url: DatabaseUrl) -> None:
         """Write at the end of each minute, until cancelled."""

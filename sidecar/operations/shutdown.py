@@ -42,7 +42,7 @@ STEP_SECONDS: Final = {
     Phase.STOP_ACCEPTING: 1.0,
     Phase.CANCEL_REST: 1.0,
     Phase.CLOSE_SOCKETS: 2.0,
-    Phase.STOP_WORKERS: 3.0,
+    Phase.STOP_WORKERS: 8.0,  # at whose end usage is written, by a process that takes 0.6 s to start, at load 4 s
     Phase.FLUSH_LOGS: 1.0,
 }
 """The most each step may take, in seconds; draining and handing over have their own from the configuration."""

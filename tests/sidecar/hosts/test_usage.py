@@ -1,5 +1,6 @@
 """What tenants use is counted by app and minute, and is in the database in the end."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,24 @@ async def test_it_is_written_by_a_process_of_its_own(tmp_path: Path, caplog: pyt
         assert list(await read_usage(scope, 0, 1_000)) == [
             Used(tenant="acme", app="9", minute=100, runs=2, cpu_us=1_000)
         ]
+    await desk.close()
+
+
+async def test_the_end_breaks_no_write_off(tmp_path: Path) -> None:
+    desk = await made(f"sqlite:///{tmp_path}/platform.db")
+    url = DatabaseUrl.parse(f"sqlite:///{tmp_path}/platform.db")
+    clock = Clock()
+    clock.now = 5_999.9
+    services = Services(Configuration(catalog=CatalogSection(url=url)), clock=clock)
+    services.usage.of(script()).run(700)
+    await services.expect(())
+    while not services.usage.writing.locked():  # noqa: ASYNC110 - nobody tells that it has begun
+        await asyncio.sleep(0.001)
+    services.usage.of(script()).run(300)
+    await services.close()
+    async with desk.store.reading("acme") as scope:
+        (used,) = await read_usage(scope, 0, 1_000)
+    assert (used.runs, used.cpu_us) == (2, 1_000)
     await desk.close()
 
 

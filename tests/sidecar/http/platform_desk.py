@@ -27,8 +27,8 @@ ECHO = "export function main(data) { return data }\n"
 class PlatformDesk:
     """A platform under test. Ready once constructed, with the tenants operator, acme and beta."""
 
-    def __init__(self, folder: Path, address: str | None = None, **settings: Any) -> None:
-        """``settings`` are keys of the section ``platform``."""
+    def __init__(self, folder: Path, address: str | None = None, more: str = "", **settings: Any) -> None:
+        """``settings`` are keys of the section ``platform``, and ``more`` is other sections."""
         self.folder = folder
         self.database = folder / "platform.db"
         self.address = address or f"sqlite:///{self.database}"
@@ -38,7 +38,7 @@ class PlatformDesk:
         self.configuration = folder / "sidecar.toml"
         lines = [f"{key} = {json.dumps(value)}" for key, value in section.items()]
         self.configuration.write_text(
-            f'[catalog]\nurl = "{self.address}"\npoll_seconds = 0.05\n[platform]\n' + "\n".join(lines) + "\n"
+            f'[catalog]\nurl = "{self.address}"\npoll_seconds = 0.05\n[platform]\n' + "\n".join(lines) + f"\n{more}"
         )
         self.start()
         self.operator = self.client(self.operator_token)

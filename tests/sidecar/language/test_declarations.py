@@ -181,8 +181,8 @@ def test_modules_and_globals() -> None:
     modules = {
         text_of(node.child_by_field_name("name")).strip("\"'") for node in nodes(DECLARED, "module") if node.is_named
     }
-    assert modules == {name for name in shipped_names() if name.startswith("cx")}
     assert AVAILABLE == Grants().names() == {MODULE.decode(), SOCKET_MODULE}
+    assert modules == {name for name in shipped_names() if name.startswith("cx")}
     globals_of_apps = runtime.source(suspends=True) + hosts.source("call")
     for node in nodes(DECLARED, "ambient_declaration"):
         for kind in ("function_signature", "class_declaration"):
