@@ -13,7 +13,7 @@ from sidecar.kind import Kind
 from sidecar.language.prepared import prepare
 from tests.sidecar.language.app import called, driven, prepared, problems
 
-NO_SUCH = "available: cxC5Server, m"
+NO_SUCH = "available: cxC5Server, cxWebSocket, m"
 
 
 @pytest.mark.parametrize(
