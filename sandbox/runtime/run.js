@@ -203,8 +203,7 @@ const entryOf = (defined) => {
   if (typeof defined === "object" && defined !== null) return defined[entry];
   return entry === "main" ? defined : undefined;
 };
-const findIn = (defined) => (name) =>
-  typeof defined === "object" && defined !== null ? defined[name] : undefined;
+const findIn = (defined) => (name) => (typeof defined === "object" && defined !== null ? defined[name] : undefined);
 const callEntryOf = (defined) => callEntry(entryOf(defined), findIn(defined));
 
 // `find` gives the author's functions by name.
