@@ -245,7 +245,7 @@ async def test_a_log_that_cannot_be_read(pool: Pool) -> None:
         await begun(run)
         process.data_received(msgspec.msgpack.encode([2, run.id, "R", b"1", log, None, 1, 1]))
         assert (await future) == Completion(
-            Returned(b"1"), (LogLine("warn", "[console output that cannot be read]"),), 1
+            Returned(b"1"), (LogLine("warn", "[console output that cannot be read]"),), 1, busy_micros=1
         )
 
 
