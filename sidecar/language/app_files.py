@@ -12,7 +12,7 @@ JSON: Final = ".json"
 SUFFIXES: Final = (*JAVASCRIPT, TYPESCRIPT, JSON)
 """What a file may end in: `./name`, `./name.js` and `./name.ts` are one."""
 PATH_CHARACTERS: Final = 255
-_DECLARATIONS: Final = ".d.ts"
+DECLARATIONS: Final = ".d.ts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def find_file(app: AppFiles, importing: str, name: str) -> str:
 
 
 def _among(app: AppFiles, name: str, path: str) -> str:
-    if path.endswith(_DECLARATIONS):
+    if path.endswith(DECLARATIONS):
         raise NoSuchFile(f"{name[:60]!r} has only types: write `import type`")
     if path.endswith(SUFFIXES) and app.has(path):
         return path
