@@ -39,6 +39,13 @@ class AppFiles:
         return path == self.entry or path in self.texts
 
 
+def files_from(entry: str, texts: Mapping[str, str], folder: str = "") -> AppFiles:
+    """What a script may import of the files of its app: in a folder all that is in that folder, else what stands beside
+    it."""
+    parts = PurePosixPath(entry).parts[:-1]
+    return AppFiles(entry, texts, root=parts[0] if parts else "", nested=bool(parts), folder=folder)
+
+
 class NoSuchFile(Exception):
     """A name in quotes that means no file that may be imported, and why, in words."""
 

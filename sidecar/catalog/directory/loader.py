@@ -30,7 +30,7 @@ from sidecar.catalog.source import Broken, Loaded, ServedBy
 from sidecar.configuration.toml_source import TomlSyntaxError
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.kind import Kind
-from sidecar.language.app_files import AppFiles
+from sidecar.language.app_files import AppFiles, files_from
 from sidecar.language.check import Confirm, check_script
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.prepared import Prepared, prepare
@@ -250,14 +250,7 @@ def _unless_alone(confirm: Confirm) -> Confirm:
 
 def _app(catalog: CatalogSection, name: str, beside: Mapping[str, str]) -> AppFiles:
     """What a script may import: in a folder of scripts/ all that is in that folder, else what stands beside it."""
-    folder = PurePosixPath(name).parts[:-1]
-    return AppFiles(
-        entry=PurePosixPath(name).as_posix(),
-        texts=beside,
-        root=folder[0] if folder else "",
-        nested=bool(folder),
-        folder=str(catalog.directory / SCRIPTS),
-    )
+    return files_from(PurePosixPath(name).as_posix(), beside, str(catalog.directory / SCRIPTS))
 
 
 def _key_beside(name: str, path: str) -> str:
