@@ -116,7 +116,8 @@ class Checks:
         files = await read_beside(scope, others, [*(one.text for one in read), *importing.values()])
         files |= {one.path: one.text for one in read if paths[one.path] == 1 and one.path not in rest}
         found, kept = await asyncio.to_thread(self._check_files, read, files, importers, importing)
-        used = {path for one in (*found, *kept) for path in one.prepared.files if path in others}
+        programs = [*(one.prepared for one in found), *(one.prepared for one in kept)]
+        used = {path for program in programs for path in program.files if path in others}
         beside = Beside(
             app=app,
             saved=frozenset(changed),
