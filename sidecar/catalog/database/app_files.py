@@ -153,12 +153,11 @@ async def require_as_seen(work: Work, script_id: str, beside: Beside) -> None:
     known_importers = {one.file.id: one.file.hash for one in beside.importers}
     by_id = {one.id: one for found in files.values() for one in found}
     for importer in await read_importers(work, beside.app, touched(files, beside.saved)):
-        if importer == script_id or importer in beside.together:
-            continue
-        file = by_id.get(importer)
-        if file is None or known_importers.get(importer) != file.hash:
-            name = file.path if file is not None else importer
-            raise ChangedMeanwhile(f"file {name!r} of the app", file.hash if file is not None else "")
+        file = by_id[importer]
+        if importer == script_id or importer in beside.together or file.path in beside.saved:
+            continue  # new ones of the same change have ids that were not known
+        if known_importers.get(importer) != file.hash:
+            raise ChangedMeanwhile(f"file {file.path!r} of the app", file.hash)
 
 
 async def prepare_importers(work: Work, beside: Beside) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -58,6 +58,36 @@ class TextToSave(NamedTuple):
         return path_of("", self.file)
 
 
+class _Surroundings(NamedTuple):
+    """What is there beside texts that are to be saved."""
+
+    changed: frozenset[str]
+    """Paths of files that are saved or go."""
+    others: Mapping[str, FileOfApp]
+    """The files that stay and can be imported."""
+    files: Mapping[str, str]
+    """The texts of those that may be, and of those that are saved, by path."""
+    importers: Sequence[tuple[FileOfApp, str]]
+    """Scripts whose programs have a file that is saved, with their texts."""
+
+
+async def _surroundings(scope: Scope, app: str, texts: Sequence[TextToSave], gone: Collection[str]) -> _Surroundings:
+    there = await list_files(scope, app)
+    rest = {path: stay for path, found in there.items() if (stay := [one for one in found if one.id not in gone])}
+    paths = Counter(one.path for one in texts)
+    for path, count in paths.items():
+        if app and (count > 1 or path in rest):
+            raise AlreadyThere(f"app {app!r} has a file {path!r} already")
+    changed = {path for path, found in there.items() if any(one.id in gone for one in found)} | paths.keys()
+    ids = await read_importers(scope, app, touched(there, changed))
+    importers = [one for found in rest.values() for one in found if one.id in ids]
+    importing = await read_texts(scope, [one.id for one in importers])
+    others = {path: one for path, one in alone(rest).items() if path not in paths}
+    files = await read_beside(scope, others, [*(one.text for one in texts), *importing.values()])
+    files |= {one.path: one.text for one in texts if paths[one.path] == 1 and one.path not in rest}
+    return _Surroundings(frozenset(changed), others, files, [(one, importing[one.id]) for one in importers])
+
+
 class Checks:
     """What is asked of every text."""
 
@@ -85,7 +115,7 @@ class Checks:
 
     async def check_files(
         self,
-        scope: Scope,
+        reading: AbstractAsyncContextManager[Scope],
         app: str,
         texts: Sequence[TextToSave],
         removed: Collection[str] = (),
@@ -94,35 +124,22 @@ class Checks:
         """Looks through texts that are to be files of one app, each in the place of the script with its id, with the
         other files that they import and the scripts that import them. They are saved in one change, or none is.
 
-        ``removed``: ids of scripts that go; ``together``: of all that the change is of, where there are more. Raises
-        ScriptRefused with the problems of all of them, those of a script that would not go on with them too;
-        AlreadyThere where two have the same path.
+        ``reading`` is left before anything is looked through. ``removed``: ids of scripts that go; ``together``: of all
+        that the change is of, where there are more. Raises ScriptRefused with the problems of all of them, those of a
+        script that would not go on with them too; AlreadyThere where two have the same path.
         """
-        there = await list_files(scope, app)
-        gone = {one.id for one in texts} | set(removed)
-        rest = {path: [one for one in found if one.id not in gone] for path, found in there.items()}
-        rest = {path: found for path, found in rest.items() if found}
-        changed = {path for path, found in there.items() if any(one.id in gone for one in found)}
-        read = [one._replace(text=self._readable(one.text, one.file)) for one in texts]
-        paths = Counter(one.path for one in read)
-        for path, count in paths.items():
-            if app and (count > 1 or path in rest):
-                raise AlreadyThere(f"app {app!r} has a file {path!r} already")
-        changed |= paths.keys()
-        ids = await read_importers(scope, app, touched(there, changed))
-        importers = [one for found in rest.values() for one in found if one.id in ids]
-        importing = await read_texts(scope, [one.id for one in importers])
-        others = {path: one for path, one in alone(rest).items() if path not in paths}
-        files = await read_beside(scope, others, [*(one.text for one in read), *importing.values()])
-        files |= {one.path: one.text for one in read if paths[one.path] == 1 and one.path not in rest}
-        found, kept = await asyncio.to_thread(self._check_files, read, files, importers, importing)
+        gone = {one.id for one in texts if one.id is not None} | set(removed)
+        wanted = [one._replace(text=self._readable(one.text, one.file)) for one in texts]
+        async with reading as scope:
+            surroundings = await _surroundings(scope, app, wanted, gone)
+        found, kept = await asyncio.to_thread(self._check_files, wanted, surroundings)
         programs = [*(one.prepared for one in found), *(one.prepared for one in kept)]
-        used = {path for program in programs for path in program.files if path in others}
+        others = surroundings.others
         beside = Beside(
             app=app,
-            saved=frozenset(changed),
-            together=frozenset(one for one in {*gone, *together} if one is not None),
-            read={path: others[path].hash for path in used},
+            saved=surroundings.changed,
+            together=frozenset(gone | set(together)),
+            read={path: others[path].hash for program in programs for path in program.files if path in others},
             importers=tuple(kept),
         )
         return [replace(one, beside=beside) for one in found]
@@ -130,16 +147,14 @@ class Checks:
     def _check_files(
         self,
         texts: Sequence[TextToSave],
-        files: Mapping[str, str],
-        importers: Sequence[FileOfApp],
-        importing: Mapping[str, str],
+        surroundings: "_Surroundings",
     ) -> tuple[list[CheckedText], list[Importer]]:
         problems: list[Problem] = []
         with self._engine() as confirm:
 
             def checked(text: str, kind: Kind, path: str, modules: Collection[str] | None) -> Iterator[CheckedText]:
                 try:
-                    yield self._checked(text, kind, path, modules, files, confirm)
+                    yield self._checked(text, kind, path, modules, surroundings.files, confirm)
                 except ScriptRefused as refused:
                     problems.extend(one for one in refused.problems if one not in problems)
 
@@ -148,8 +163,8 @@ class Checks:
                 # What is wrong with a file itself is not told of each that imports it.
                 kept = [
                     Importer(one, made.text, made.prepared)
-                    for one in importers
-                    for made in checked(importing[one.id], Kind(one.kind), one.path, one.modules)
+                    for one, text in surroundings.importers
+                    for made in checked(text, Kind(one.kind), one.path, one.modules)
                 ]
         if problems:
             raise ScriptRefused(problems)

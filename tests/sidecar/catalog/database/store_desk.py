@@ -72,9 +72,8 @@ class Desk:
         actor: Actor = OPERATOR,
     ) -> dict[str, ScriptRecord]:
         """Save files of an app together, each as the script whose id is its path."""
-        async with self.store.reading(tenant) as scope:
-            wanted = [TextToSave(path, text, kind, path) for path, text in texts.items()]
-            checked = await self.checks.check_files(scope, app, wanted)
+        wanted = [TextToSave(path, text, kind, path) for path, text in texts.items()]
+        checked = await self.checks.check_files(self.store.reading(tenant), app, wanted)
         async with self.store.working(actor, tenant) as work:
             found = {}
             for path, one in zip(texts, checked, strict=True):

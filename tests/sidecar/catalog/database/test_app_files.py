@@ -1,7 +1,7 @@
 """Files of an app in a database: they import each other, and a save of one goes for those that import it too."""
 
 import asyncio
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
@@ -133,16 +133,14 @@ async def test_what_changes_between_the_look_and_the_save_is_noticed(sqlite_desk
     desk = sqlite_desk
     await desk.app("acme", "shop")
     await desk.files("acme", "shop", {"lib.js": LIB, "tax.js": "export { rate as tax } from './lib'"})
-    async with desk.store.reading("acme") as scope:
-        wanted = TextToSave("tax.js", "import { rate } from './lib'\nexport const tax = rate\n", Kind.APP, "tax.js")
-        (checked,) = await desk.checks.check_files(scope, "shop", [wanted])
+    wanted = TextToSave("tax.js", "import { rate } from './lib'\nexport const tax = rate\n", Kind.APP, "tax.js")
+    (checked,) = await desk.checks.check_files(desk.store.reading("acme"), "shop", [wanted])
     if meanwhile == "its file":
         await desk.files("acme", "shop", {"lib.js": LIB + "export const more = 1\n"})
     else:
         await desk.files("acme", "shop", {"new.js": "export { tax as main } from './tax'"})
     if meanwhile == "the importer changes":
-        async with desk.store.reading("acme") as scope:
-            (checked,) = await desk.checks.check_files(scope, "shop", [wanted])
+        (checked,) = await desk.checks.check_files(desk.store.reading("acme"), "shop", [wanted])
         await desk.files("acme", "shop", {"new.js": "export { tax as main, tax } from './tax'"})
     with pytest.raises(ChangedMeanwhile, match="of the app: has been changed meanwhile"):
         async with desk.store.working(OPERATOR, "acme") as work:
@@ -170,11 +168,14 @@ async def test_a_file_that_is_imported_is_not_moved_to_another_app_or_called_oth
     await desk.files("acme", "shop", {"price.js": "export { rate as main } from './lib'", "lib.js": LIB})
     with pytest.raises(StillUsed, match=r"imported: by price\.js"):
         await desk.put("acme", "lib.js", LIB, kind="app", app="other", file="lib.js")
-    async with desk.store.reading("acme") as scope:
-        with pytest.raises(ScriptRefused, match=r"price\.js:1:30: error: there is no file './lib'"):
-            await desk.checks.check_files(scope, "shop", [TextToSave("rates.js", LIB, Kind.APP, "lib.js")])
-        # From one ending to another it goes on being what is meant.
-        (checked,) = await desk.checks.check_files(scope, "shop", [TextToSave("lib.ts", LIB, Kind.APP, "lib.js")])
+    with pytest.raises(ScriptRefused, match=r"price\.js:1:30: error: there is no file './lib'"):
+        await desk.checks.check_files(
+            desk.store.reading("acme"), "shop", [TextToSave("rates.js", LIB, Kind.APP, "lib.js")]
+        )
+    # From one ending to another it goes on being what is meant.
+    (checked,) = await desk.checks.check_files(
+        desk.store.reading("acme"), "shop", [TextToSave("lib.ts", LIB, Kind.APP, "lib.js")]
+    )
     async with desk.store.working(OPERATOR, "acme") as work:
         table = table_of("script", {"file": "lib.ts", "id": "lib.js", "app": "shop", "kind": "app"})
         await scripts.put_script(work, cast(ScriptTable, table), checked, RULES)
@@ -190,9 +191,8 @@ async def test_an_app_has_each_name_once_and_no_app_sees_anothers(desk: Desk) ->
         assert await told(desk, tenant, app, importing) == ["price.js:1:22: error: there is no file './lib'"]
     with pytest.raises(AlreadyThere, match=r"app 'shop' has a file 'lib\.js' already"):
         await desk.put("acme", "second", LIB, kind="app", app="shop", file="lib.js")
-    async with desk.store.reading("acme") as scope:
-        with pytest.raises(AlreadyThere, match=r"has a file 'lib\.js' already"):
-            await desk.checks.check_files(scope, "shop", [TextToSave("lib", LIB, Kind.APP)])
+    with pytest.raises(AlreadyThere, match=r"has a file 'lib\.js' already"):
+        await desk.checks.check_files(desk.store.reading("acme"), "shop", [TextToSave("lib", LIB, Kind.APP)])
 
 
 async def test_scripts_without_an_app_import_each_other_where_it_is_sure_which_is_meant(sqlite_desk: Desk) -> None:
@@ -201,9 +201,8 @@ async def test_scripts_without_an_app_import_each_other_where_it_is_sure_which_i
     await desk.put("acme", "one", LIB, kind="app", file="lib.js")
     await desk.files("acme", "", importing)
     assert list((await snapshot(desk)).scripts["price.js"].prepared.files) == ["lib.js"]
-    async with desk.store.reading("acme") as scope:
-        with pytest.raises(ScriptRefused, match=r"price\.js:1:22: error: there is no file './lib'"):
-            await desk.checks.check_files(scope, "", [TextToSave("lib.js", LIB, Kind.APP, "two")])
+    with pytest.raises(ScriptRefused, match=r"price\.js:1:22: error: there is no file './lib'"):
+        await desk.checks.check_files(desk.store.reading("acme"), "", [TextToSave("lib.js", LIB, Kind.APP, "two")])
     await desk.files("acme", "", {"price.js": "export const main = () => 1"})
     await desk.put("acme", "two", LIB, kind="app", file="lib.js")
     assert await told(desk, "acme", "", importing) == ["price.js:1:22: error: there is no file './lib'"]
@@ -212,12 +211,11 @@ async def test_scripts_without_an_app_import_each_other_where_it_is_sure_which_i
 async def test_a_file_without_main_is_saved_and_is_given_no_calls(desk: Desk) -> None:
     await desk.app("acme", "shop")
     await desk.files("acme", "shop", {"lib.ts": "export const search = (a: string) => a\n", "d.json": "{}"})
+    given: list[tuple[str, dict[str, Any]]] = [
+        ("route", {"customer": "acme"}), ("did", {"did": "1"}), ("destination", {"destination": "1"}),
+    ]  # fmt: skip
     for script in ("lib.ts", "d.json"):
-        for kind, calls in (
-            ("route", {"customer": "acme"}),
-            ("did", {"did": "1"}),
-            ("destination", {"destination": "1"}),
-        ):
+        for kind, calls in given:
             with pytest.raises(WrongValues, match=f"the script '{script}' has no `main`, which calls need"):
                 await desk.assign("acme", kind, script=script, **calls)
     with pytest.raises(WrongValues, match="runs on none"):
