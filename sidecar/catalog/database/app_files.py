@@ -94,17 +94,18 @@ async def read_beside(scope: Scope, files: Mapping[str, FileOfApp], texts: Itera
     """The texts of all files that these texts may import, be it by way of others, by path, and of some more: of each
     whose name is found in them."""
     found: dict[str, str] = {}
-    waiting = list(texts)
+    waiting = "\n".join(filter(may_import, texts))
     while waiting:
-        named = {
-            one.id: path
-            for path, one in files.items()
-            if path not in found and any(_stem(path) in text for text in waiting)
-        }
+        named = {one.id: path for path, one in files.items() if path not in found and _stem(path) in waiting}
         read = await read_texts(scope, named)
         found |= {named[script_id]: text for script_id, text in read.items()}
-        waiting = list(read.values())
+        waiting = "\n".join(filter(may_import, read.values()))
     return found
+
+
+def may_import(text: str) -> bool:
+    """Whether a text may import another file: most do not, and are not looked through for the names of all."""
+    return "./" in text or "require" in text
 
 
 async def read_importers(scope: Scope, app: str, paths: Collection[str]) -> dict[str, frozenset[str]]:

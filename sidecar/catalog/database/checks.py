@@ -188,7 +188,7 @@ class Checks:
         files: Mapping[str, str],
         confirm: Confirm | None,
     ) -> CheckedText:
-        app = files_from(path, {other: text for other, text in files.items() if other != path})
+        app = files_from(path, files)
         known = self.rules.known_to(modules)
         problems = check_script(text, kind, path, confirm=confirm, modules=known, app=app)
         if any(problem.severity is Severity.ERROR for problem in problems):
