@@ -146,14 +146,17 @@ class _Compilation:
         missing = frozenset(self.assignments.scripts.keys() - self.scripts.keys() - self.broken.keys())
         called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
         not_apps = {script.id for script in called if not RULES[script.kind].drives_calls}
-        wrong = bool(not_apps) or any(one.severity is Severity.ERROR for one in self.findings)
+        assigned = (self.scripts[one] for one in self.assignments.scripts if one in self.scripts)
+        no_entries = {script.id for script in assigned if not script.prepared.takes_calls}
+        wrong = bool(not_apps or no_entries) or any(one.severity is Severity.ERROR for one in self.findings)
         self.findings += self._pointing_nowhere(missing)
         self.findings += self._not_apps(not_apps)
+        self.findings += self._without_main(no_entries)
         partial = self._snapshot()
         whole = not (self.broken or missing or wrong)
         return Compiled(
             snapshot=partial if whole else None,
-            partial=partial if whole else self._without(partial, missing, not_apps),
+            partial=partial if whole else self._without(partial, missing, not_apps, no_entries),
             entries_are_wrong=wrong,
             missing=missing,
             findings=tuple(self.findings),
@@ -175,15 +178,19 @@ class _Compilation:
             version=version_of(self.scripts.values(), assignments.digest, first, last),
         )
 
-    def _without(self, snapshot: Snapshot, missing: frozenset[str], not_apps: Collection[str]) -> Snapshot:
+    def _without(
+        self, snapshot: Snapshot, missing: frozenset[str], not_apps: Collection[str], no_entries: Collection[str]
+    ) -> Snapshot:
         """The snapshot with what is wrong named in it."""
         unusable = {one: unknown_script(one, self.scripts) for one in missing}
         unusable |= {one: f"the script {one!r} cannot be used: {why}" for one, why in self.broken.items()}
+        unusable |= {one: without_main(one) for one in no_entries}
+        scripts = {key: one for key, one in snapshot.scripts.items() if key not in no_entries}
         destinations = {
             dialled: structs.replace(one, wrong=_no_app(one.script_id)) if one.script_id in not_apps else one
             for dialled, one in snapshot.destinations.items()
         }
-        return replace(snapshot, unusable=unusable, destinations=destinations)
+        return replace(snapshot, scripts=scripts, unusable=unusable, destinations=destinations)
 
     def _globals(self, priority: GlobalPriority) -> tuple[Assignment, ...]:
         return tuple(
@@ -226,6 +233,12 @@ class _Compilation:
             for entry in self._sound_assignments():
                 if isinstance(entry, DestinationEntry) and entry.script in wrong:
                     yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(entry.script))
+
+    def _without_main(self, wrong: Collection[str]) -> Iterator[Finding]:
+        if wrong:
+            for entry in self._sound_assignments():
+                if entry.script in wrong:
+                    yield Finding(entry.place, ("script",), Severity.ERROR, without_main(entry.script))
 
     def _sound_assignments(self) -> Iterator[AssignmentEntry]:
         """Those without an error of their own."""
@@ -287,10 +300,19 @@ def _without_effect(entry: ScriptEntry) -> Iterator[Finding]:
 
 def _wrong_script_values(entry: ScriptEntry, modules: Collection[str]) -> Iterator[Finding]:
     yield from unless_right(entry, "uuid", parse_uuid, entry.uuid)
+    disabled = entry.global_routing_priority is GlobalPriority.DISABLED
+    if entry.prepared is not None and not (disabled or entry.prepared.takes_calls):
+        message = "global_routing_priority: a file without `main`, which calls need, runs on none"
+        yield Finding(entry.place, ("global_routing_priority",), Severity.ERROR, message)
     for index, name in enumerate(entry.modules or ()):
         if name not in modules:
             message = f"modules: there is no module {name!r}{did_you_mean(name, modules)}"
             yield Finding(entry.place, ("modules", index), Severity.ERROR, message)
+
+
+def without_main(name: str) -> str:
+    """The complaint about calls that are given to a file which is for other files."""
+    return f"the script {name!r} has no `main`, which calls need: other files may import it"
 
 
 def _no_app(name: str) -> str:

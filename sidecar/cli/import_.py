@@ -72,7 +72,7 @@ async def _import(
             return 0
         print(differences_text(found, every=arguments.verbose), end="")
         work = Import(wanted, Checks(rules_of(configuration), configuration.catalog.script_bytes))
-        await work.check(found)
+        await work.check(found, store)
         if not agreed(arguments, f"Make {len(found)} changes in {url}?"):
             return 1
         async with store.changing(actor()) as change:

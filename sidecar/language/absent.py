@@ -232,8 +232,13 @@ class _Uses:
 
 
 def _is_no_use(one: _Reference) -> bool:
-    """Whether a name stands there and means no variable: an export's other name, or what of JSX is told of as such."""
-    return (one.parent.type == "export_specifier" and one.field == "alias") or one.parent.type.startswith("jsx_")
+    """Whether a name stands there and means no variable: an export's other name, or one of another file's, or what of
+    JSX is told of as such."""
+    if one.parent.type == "export_specifier":
+        clause = one.parent.parent
+        statement = clause.parent if clause is not None else None
+        return one.field == "alias" or (statement is not None and statement.child_by_field_name("source") is not None)
+    return one.parent.type.startswith("jsx_")
 
 
 def _is_tested(one: _Reference) -> bool:

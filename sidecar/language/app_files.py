@@ -12,7 +12,7 @@ JSON: Final = ".json"
 SUFFIXES: Final = (*JAVASCRIPT, TYPESCRIPT, JSON)
 """What a file may end in: `./name`, `./name.js` and `./name.ts` are one."""
 PATH_CHARACTERS: Final = 255
-_DECLARATIONS: Final = ".d.ts"
+DECLARATIONS: Final = ".d.ts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,13 @@ class AppFiles:
     def has(self, path: str) -> bool:
         """Whether there is such a file."""
         return path == self.entry or path in self.texts
+
+
+def files_from(entry: str, texts: Mapping[str, str], folder: str = "") -> AppFiles:
+    """What a script may import of the files of its app: in a folder all that is in that folder, else what stands beside
+    it."""
+    parts = PurePosixPath(entry).parts[:-1]
+    return AppFiles(entry, texts, root=parts[0] if parts else "", nested=bool(parts), folder=folder)
 
 
 class NoSuchFile(Exception):
@@ -68,7 +75,7 @@ def find_file(app: AppFiles, importing: str, name: str) -> str:
 
 
 def _among(app: AppFiles, name: str, path: str) -> str:
-    if path.endswith(_DECLARATIONS):
+    if path.endswith(DECLARATIONS):
         raise NoSuchFile(f"{name[:60]!r} has only types: write `import type`")
     if path.endswith(SUFFIXES) and app.has(path):
         return path

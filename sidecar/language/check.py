@@ -14,8 +14,9 @@ from sidecar.kind import RULES, Kind, KindRules
 from sidecar.language.absent import absent
 from sidecar.language.app_files import AppFiles
 from sidecar.language.awaits import mistaken_calls
-from sidecar.language.file_graph import Graph, GraphFile, file_graph, provides, wrong_forms
-from sidecar.language.file_modules import DEFAULT, only_text
+from sidecar.language.entry_point import has_entry_point, is_for_others
+from sidecar.language.file_graph import Graph, GraphFile, file_graph, wrong_forms
+from sidecar.language.file_modules import only_text
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use
 from sidecar.language.near_misses import near_misses
@@ -38,10 +39,10 @@ an empty text: tree-sitter's grammar lets some things pass, such as a name decla
 _Placed = tuple[str, Fault]
 """The path of a file, and what is wrong there."""
 
+_FOR_OTHERS: Final = "no `{entry}`, which calls need: other files may import this one"
 _SYNCHRONOUS: Final = "which runs synchronously; make it an App"
 _TIMERS: Final = frozenset({"setTimeout", "setInterval", "setImmediate", "queueMicrotask"})
 _BODIES: Final = frozenset({"Request", "Response"})
-_OLDER_DIALECT: Final = frozenset({"vars", "exit", "err"})
 
 
 def check_script(
@@ -68,8 +69,8 @@ def check_script(
         graph = file_graph(text, kind, app, modules, time.monotonic() + seconds)
         for one in graph.files.values():
             faults += ((one.path, fault) for fault in _faults(one, graph, RULES[kind], warnings))
-        if not faults and confirm is not None:
-            faults = [(path or app.entry, fault) for path, fault in confirm(prepared(graph), kind)]
+        if not faults and confirm is not None and graph.entry.modules.form is not Form.DATA:
+            faults = [(path or app.entry, fault) for path, fault in confirm(prepared(graph, kind), kind)]
     except CheckTimeoutError:
         faults = [(app.entry, (1, 1, f"is too complex: looking through it took longer than {seconds:g} s"))]
     problems = [(fault, Severity.ERROR) for fault in set(faults)] + [(one, Severity.WARNING) for one in set(warnings)]
@@ -89,7 +90,9 @@ def _faults(one: GraphFile, graph: Graph, rules: KindRules, warnings: list[_Plac
     syntax, names = one.syntax, one.names
     is_entry = one is graph.entry
     if is_entry and one.modules.form is Form.DATA:
-        return [(1, 1, "is data: a script is JavaScript or TypeScript")]
+        if not rules.has_modules:
+            return [(1, 1, "is data: a script is JavaScript or TypeScript")]
+        warnings.append((one.path, (1, 1, _FOR_OTHERS.format(entry=rules.entry))))
     if syntax is None or names is None:
         return one.faults
     faults = [(*syntax.place(node), message) for node, message in names.foreign]
@@ -202,31 +205,19 @@ def _entry_point(syntax: SyntaxTree, graph: Graph, rules: KindRules, warnings: l
     if names.entry_generators:
         message = f"`{rules.entry}` is a generator: calling it runs nothing"
         return _marked(syntax, ((node, message) for node in names.entry_generators))
-    speaks_older_dialect = any(
-        reference.name == "vars" or (reference.name in _OLDER_DIALECT and reference.use is Use.CALLED)
-        for reference in names.references
-    )
     # What is wrong with an export of a kind that has none has been said.
     exports = not rules.has_modules and (
         any(reference.name in ("module", "exports") for reference in names.references)
         or any(node.type == "export_statement" for node in names.module_forms)
     )
-    if names.has_entry or speaks_older_dialect or exports or _exports_entry(graph, rules):
+    if exports or has_entry_point(graph, rules):
         return []
-    if one.modules.functions and rules.drives_calls:
-        # What is called by name, over HTTP or by a job, needs no entry.
+    if not (rules.drives_calls and is_for_others(graph, rules)):
+        return [(1, 1, f"no entry point: {_starts_in(rules)}")]
+    # What is called by name, over HTTP or by a job, needs no entry, nor does what other files import.
+    if one.modules.functions:
         called = ", ".join(f"`{name}`" for name in one.modules.functions[:3])
         warnings.append((1, 1, f"no `{rules.entry}`, which calls need: only {called} can be called, by name"))
-        return []
-    return [(1, 1, f"no entry point: {_starts_in(rules)}")]
-
-
-def _exports_entry(graph: Graph, rules: KindRules) -> bool:
-    one = graph.entry
-    if one.modules.form is Form.COMMON:
-        return (
-            one.modules.opaque or one.modules.is_function or not {rules.entry, DEFAULT}.isdisjoint(one.modules.exports)
-        )
-    return one.modules.form is Form.MODULE and (
-        provides(graph.files, one, rules.entry) or provides(graph.files, one, DEFAULT)
-    )
+    else:
+        warnings.append((1, 1, _FOR_OTHERS.format(entry=rules.entry)))
+    return []

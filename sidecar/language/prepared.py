@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from sandbox.program import Form, SourceFile
 from sidecar.kind import MAIN, RULES, Kind
 from sidecar.language.app_files import AppFiles
+from sidecar.language.entry_point import has_entry_point
 from sidecar.language.exports import is_entry_name
 from sidecar.language.file_graph import Graph, GraphFile, file_graph, javascript
 from sidecar.language.file_modules import DEFAULT
@@ -23,7 +24,7 @@ class Prepared(NamedTuple):
     """Without types, and with a first line of ``#!`` as a comment; the very same text where it had none of these."""
     entries: tuple[str, ...]
     """Names of functions that a caller may call: ``main``, which stands for the whole text where it speaks the older
-    dialect, and of an App what it exports, or where it exports nothing what it declares at its top."""
+    dialect, and of an App what it exports, or where it exports nothing what it declares at its top. Data has none."""
     form: Form = Form.SCRIPT
     links: Mapping[str, str] = {}
     """As a `sandbox.program.SourceFile` has them."""
@@ -32,6 +33,9 @@ class Prepared(NamedTuple):
     """The files that it imports, be it by way of others, by path."""
     modules: tuple[str, ...] = ()
     """What else is named in quotes: modules of the host."""
+    takes_calls: bool = True
+    """Whether it has a ``main``, as far as its text shows. What has none is for other files, and for who calls a
+    function of it by its name."""
 
 
 def prepare(text: str, kind: Kind, app: AppFiles = _ALONE, modules: Collection[str] | None = None) -> Prepared:
@@ -45,13 +49,13 @@ def prepare(text: str, kind: Kind, app: AppFiles = _ALONE, modules: Collection[s
     try:
         if not RULES[kind].has_modules:
             return Prepared(javascript(text, app.entry, deadline)[0], (MAIN,))
-        return prepared(file_graph(text, kind, app, modules, deadline))
+        return prepared(file_graph(text, kind, app, modules, deadline), kind)
     except CheckTimeoutError:
         # It is refused by the check.
         return Prepared(text, (MAIN,))
 
 
-def prepared(graph: Graph) -> Prepared:
+def prepared(graph: Graph, kind: Kind) -> Prepared:
     """What runs of a graph with nothing wrong in it."""
     own = graph.entry
     others = {path: one for path, one in graph.files.items() if one is not own}
@@ -66,6 +70,7 @@ def prepared(graph: Graph) -> Prepared:
         links=_links(graph, own),
         exports=_exports(own),
         files={path: _source_file(graph, one) for path, one in others.items()},
+        takes_calls=has_entry_point(graph, RULES[kind]),
         modules=tuple(sorted({link.name for one in graph.files.values() for link in one.modules.links} - named)),
     )
 
@@ -87,6 +92,8 @@ def _exports(one: GraphFile) -> tuple[str, ...]:
 
 
 def _entries(graph: Graph) -> tuple[str, ...]:
+    if graph.entry.modules.form is Form.DATA:
+        return ()
     return tuple(dict.fromkeys([MAIN, *_functions(graph.files, graph.entry)]))
 
 

@@ -6,7 +6,10 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, delete, insert, select, update
 
 from sidecar.catalog.assignments import compile_assignments
+from sidecar.catalog.compile import without_main
+from sidecar.catalog.database.app_files import path_of
 from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, WrongValues
+from sidecar.catalog.database.prepared import decode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
 from sidecar.catalog.database.values import require_right, require_storable
 from sidecar.catalog.database.work import Scope, Tagged, Work, require_tag
@@ -251,11 +254,15 @@ def _require_allowed(work: Work, table: AssignmentTable, *, new: bool) -> None:
 
 async def _require_script(work: Work, table: AssignmentTable) -> None:
     joined = scripts.join(versions, (versions.c.script_id == scripts.c.id) & (versions.c.number == scripts.c.version))
-    query: Select[Any] = select(versions.c.kind).select_from(joined)
+    columns = scripts.c.file, versions.c.kind, versions.c.text, versions.c.prepared
+    query: Select[Any] = select(*columns).select_from(joined)
     query = query.where(scripts.c.id == table.script, scripts.c.tenant_id == work.tenant_id)
     row = await work.one(query, f"script {table.script!r}")
     if isinstance(table, DestinationTable) and not RULES[Kind(row.kind)].drives_calls:
         raise WrongValues([f"script: {table.script!r} cannot drive a call: only an App can"])
+    path = path_of(table.script, row.file)
+    if not decode_prepared(row.prepared, path, row.text, Kind(row.kind)).takes_calls:
+        raise WrongValues([f"script: {without_main(table.script)}"])
 
 
 def _record(row: Row[Any]) -> AssignmentRecord:

@@ -7,9 +7,12 @@ import msgspec
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sidecar.catalog.database.app_files import path_of, prepared_anew
 from sidecar.catalog.database.messages import Piece
-from sidecar.catalog.database.prepared import current_prepared
+from sidecar.catalog.database.prepared import is_current
 from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, ScriptRow, json_table
+from sidecar.catalog.database.work import Scope
+from sidecar.kind import Kind
 from sidecar.storage.tables import (
     apps,
     assignments,
@@ -116,7 +119,7 @@ async def _script_pieces(connection: AsyncConnection, ids: Collection[str] | Non
         async for rows in _streamed(connection, select(variables.c.app_id, variables.c.name, variables.c.value), ROWS):
             _add(environments, rows)
         async for rows in _streamed(connection, query, SCRIPTS):
-            yield Piece(scripts=[_script(row, environments) for row in rows])
+            yield Piece(scripts=[await _script(connection, row, environments) for row in rows])
         return
     for keys in _pieces(ids, SCRIPTS):
         rows = (await connection.execute(query.where(scripts.c.id.in_(keys)))).all()
@@ -125,7 +128,7 @@ async def _script_pieces(connection: AsyncConnection, ids: Collection[str] | Non
             values = select(variables.c.app_id, variables.c.name, variables.c.value)
             values = values.join(apps, apps.c.id == variables.c.app_id).where(variables.c.app_id.in_(asked))
             _add(environments, (await connection.execute(values)).all())
-        yield Piece(scripts=[_script(row, environments) for row in rows])
+        yield Piece(scripts=[await _script(connection, row, environments) for row in rows])
 
 
 def _add(environments: dict[str, dict[str, str]], rows: Iterable[Any]) -> None:
@@ -133,16 +136,22 @@ def _add(environments: dict[str, dict[str, str]], rows: Iterable[Any]) -> None:
         environments.setdefault(row.app_id, {})[row.name] = row.value
 
 
-def _script(row: Any, environments: dict[str, dict[str, str]]) -> ScriptRow:
+async def _script(connection: AsyncConnection, row: Any, environments: dict[str, dict[str, str]]) -> ScriptRow:
+    prepared = row.prepared
+    if not is_current(prepared, row.kind):
+        prepared = await prepared_anew(
+            Scope(connection, row.tenant_id, row.tenant), row.app_id or "", row.id, row.file, row.text, Kind(row.kind)
+        )
     return ScriptRow(
         id=row.id,
         tenant=row.tenant,
         app=row.app_id or "",
         name=row.name,
+        path=path_of(row.id, row.file),
         kind=row.kind,
         uuid=row.uuid,
         text=row.text,
-        prepared=current_prepared(row.prepared, row.name, row.text, row.kind),
+        prepared=prepared,
         environment={**environments.get(row.app_id or "", {}), **json_table(row.environment)},
         memory_bytes=row.memory_bytes,
         modules=msgspec.json.decode(row.modules, type=tuple[str, ...]) if row.modules is not None else None,

@@ -8,7 +8,7 @@ from sidecar.kind import Kind
 from sidecar.language.app_files import AppFiles
 from sidecar.language.prepared import Prepared, prepare
 
-FORM: Final = 1
+FORM: Final = 2
 """Raised by a release that prepares texts in another way: those of older releases are then prepared once more, when
 they are read."""
 
@@ -27,15 +27,13 @@ def encode_prepared(prepared: Prepared, text: str) -> str:
     return msgspec.json.encode(_Kept(FORM, is_text, msgspec.Raw(msgspec.json.encode(parts)))).decode()
 
 
-def current_prepared(kept: str, name: str, text: str, kind: str) -> str:
-    """The same in this release's form; as it is where the kind is one of a later release's."""
-    if kept.startswith(f"[{FORM},") or kind not in list(Kind):
-        return kept
-    return encode_prepared(prepare_file(name, text, Kind(kind)), text)
+def is_current(kept: str, kind: str) -> bool:
+    """Whether it is in this release's form, or of a kind that is one of a later release's."""
+    return kept.startswith(f"[{FORM},") or kind not in list(Kind)
 
 
-def decode_prepared(kept: str, name: str, text: str, kind: Kind) -> Prepared:
-    """What was kept; made anew of a text that another release prepared."""
+def decode_prepared(kept: str, path: str, text: str, kind: Kind) -> Prepared:
+    """What was kept; made anew of a text that another release prepared, as if there were no other files."""
     try:
         found = msgspec.json.decode(kept, type=_Kept)
         if found.form == FORM:
@@ -43,9 +41,12 @@ def decode_prepared(kept: str, name: str, text: str, kind: Kind) -> Prepared:
             return prepared._replace(text=text) if found.is_text else prepared
     except msgspec.MsgspecError:
         pass  # of another form
-    return prepare_file(name, text, kind)
+    return prepare(text, kind, AppFiles(entry=path))
 
 
-def prepare_file(name: str, text: str, kind: Kind) -> Prepared:
-    """A script that imports nothing of its own: its name says whether it is TypeScript."""
-    return prepare(text, kind, AppFiles(entry=name))
+def imported_paths(kept: str) -> frozenset[str]:
+    """The other files of its app that a kept program has."""
+    try:
+        return frozenset(msgspec.json.decode(msgspec.json.decode(kept, type=_Kept).prepared, type=Prepared).files)
+    except msgspec.MsgspecError:
+        return frozenset()  # of a form that had none

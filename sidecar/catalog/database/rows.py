@@ -35,6 +35,8 @@ class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tenant: str
     app: str
     name: str
+    path: str
+    """Among the files of its app."""
     kind: str
     uuid: str
     text: str
@@ -62,7 +64,7 @@ class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
             name=self.name,
             kind=kind,
             text=self.text,
-            prepared=decode_prepared(self.prepared, self.name, self.text, kind),
+            prepared=decode_prepared(self.prepared, self.path, self.text, kind),
             uuid=self.uuid,
             tenant=self.tenant,
             app=self.app,

@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -11,6 +11,8 @@ from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.catalog.compile import Rules, compile_catalog
+from sidecar.catalog.database import app_files
+from sidecar.catalog.database.app_files import Beside
 from sidecar.catalog.database.checks import CheckedText
 from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, StillUsed, WrongValues
 from sidecar.catalog.database.prepared import encode_prepared
@@ -128,8 +130,11 @@ async def put_script(
 ) -> ScriptRecord:
     """Make a script, or make the one with this id what the table and the text say; the same once more changes nothing.
 
-    A table without an id makes a new one. Raises ChangedMeanwhile where the script there has another tag than is
-    expected, AlreadyThere for another tenant's id or uuid, WrongValues, NotAllowed, NotThere for an app.
+    A table without an id makes a new one. Where others of its app import it, their programs are made anew. Raises
+    ChangedMeanwhile where the script there has another tag than is expected, or the app's files are not what the text
+    was looked at with; AlreadyThere for another tenant's id or uuid, or a name that another file of the app has;
+    StillUsed for a text that takes no calls where there are assignments, or where others import the file under its name
+    of before; WrongValues, NotAllowed, NotThere for an app.
     """
     require_storable(table)
     _require_right(table, checked, rules)
@@ -149,8 +154,10 @@ async def put_script(
         await _require_app(work, table.app)
     values = _columns(table, before)
     await _require_free(work, script_id, values["uuid"], new=before is None)
-    await _require_kind(work, script_id, checked.kind)
+    await _require_fit(work, script_id, checked)
+    beside = await _require_beside(work, script_id, table.app, values["file"], checked, before)
     await _store(work, script_id, values, checked, before, note)
+    await app_files.prepare_importers(work, beside)
     after = await get_script(work, script_id)
     if before is None or before != after:
         work.audit("script.make" if before is None else "script.change", script_id, before, after)
@@ -169,8 +176,10 @@ async def save_text(
     require_tag(f"script {script_id!r}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
         raise NotAllowed("only the operator may change a script that runs on every call")
-    await _require_kind(work, script_id, checked.kind)
+    await _require_fit(work, script_id, checked)
+    beside = await _require_beside(work, script_id, before.app, before.file, checked, before)
     number = await _store_version(work, script_id, checked, before, note)
+    await app_files.prepare_importers(work, beside)
     if number != before.version:
         own = scripts.c.id == script_id, scripts.c.tenant_id == work.tenant_id
         await work.connection.execute(update(scripts).where(*own).values(version=number))
@@ -181,9 +190,12 @@ async def save_text(
     return before
 
 
-async def remove_script(work: Work, script_id: str, *, expected: str | None = None) -> None:
-    """Take a script out, with its versions; the audit keeps the text that ran. Raises NotThere, ChangedMeanwhile,
-    StillUsed while it is assigned, NotAllowed."""
+async def remove_script(
+    work: Work, script_id: str, *, expected: str | None = None, together: Collection[str] = ()
+) -> None:
+    """Take a script out, with its versions; the audit keeps the text that ran. ``together``: ids of scripts that go or
+    are saved in the same change. Raises NotThere, ChangedMeanwhile, StillUsed while it is assigned or another script
+    imports it, NotAllowed."""
     before = await get_script(work, script_id)
     require_tag(f"script {script_id!r}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
@@ -192,6 +204,8 @@ async def remove_script(work: Work, script_id: str, *, expected: str | None = No
     assigned = (await work.connection.execute(query)).one_or_none()
     if assigned is not None:
         raise StillUsed(f"script {script_id!r} is assigned: {assigned.type} {assigned.subject!r}")
+    path = app_files.path_of(script_id, before.file)
+    await app_files.require_not_imported(work, script_id, before.app, path, together)
     _, text = await get_text(work, script_id)
     await work.connection.execute(delete(versions).where(versions.c.script_id == script_id))
     await work.connection.execute(
@@ -305,15 +319,34 @@ async def _require_free(work: Work, script_id: str, script_uuid: str, *, new: bo
         raise AlreadyThere(f"the uuid {script_uuid} is that of another script")
 
 
-async def _require_kind(work: Work, script_id: str, kind: Kind) -> None:
-    if RULES[kind].drives_calls:
+async def _require_fit(work: Work, script_id: str, checked: CheckedText) -> None:
+    """Raise StillUsed where the script has calls that a text could not take."""
+    query = select(assignments.c.type, assignments.c.subject).where(assignments.c.script_id == script_id)
+    if RULES[checked.kind].drives_calls and checked.prepared.takes_calls:
         return
-    query = select(assignments.c.subject).where(
-        assignments.c.script_id == script_id, assignments.c.type == "destination"
-    )
+    if checked.prepared.takes_calls:
+        query = query.where(assignments.c.type == "destination")
     row = (await work.connection.execute(query.limit(1))).one_or_none()
-    if row is not None:
+    if row is None:
+        return
+    if checked.prepared.takes_calls:
         raise StillUsed(f"script {script_id!r} answers calls to {row.subject!r}, which only an App can")
+    raise StillUsed(f"script {script_id!r} is assigned: {row.type} {row.subject!r}, which needs a `main`")
+
+
+async def _require_beside(
+    work: Work, script_id: str, app: str, file: str | None, checked: CheckedText, before: ScriptRecord | None
+) -> Beside:
+    """What is beside a file that is to be saved, as it was looked at."""
+    path = app_files.path_of(script_id, file)
+    beside = checked.beside or Beside(app=app, saved=frozenset({path}))
+    if before is None or (before.app, before.file) != (app, file):
+        await app_files.require_free_path(work, script_id, app, path)
+    if before is not None and before.app != app:
+        former = app_files.path_of(script_id, before.file)
+        await app_files.require_not_imported(work, script_id, before.app, former, beside.together)
+    await app_files.require_as_seen(work, script_id, beside)
+    return beside
 
 
 async def _store(
@@ -341,6 +374,7 @@ async def _store_version(
 ) -> int:
     digest = hashlib.sha256(checked.text.encode()).hexdigest()
     if before is not None and (before.hash, before.kind) == (digest, checked.kind):
+        await app_files.keep_prepared(work, script_id, before.version, checked.prepared, checked.text)
         return before.version
     query = select(func.max(versions.c.number)).where(versions.c.script_id == script_id)
     number = ((await work.connection.execute(query)).scalar_one() or 0) + 1

@@ -30,7 +30,7 @@ from sidecar.catalog.source import Broken, Loaded, ServedBy
 from sidecar.configuration.toml_source import TomlSyntaxError
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.kind import Kind
-from sidecar.language.app_files import AppFiles
+from sidecar.language.app_files import AppFiles, files_from
 from sidecar.language.check import Confirm, check_script
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.prepared import Prepared, prepare
@@ -41,8 +41,10 @@ SCRIPTS: Final = "scripts"
 ASSIGNMENTS_BYTES: Final = 16_777_216
 """About 100,000 assignments."""
 
-_FileKey = tuple[Kind, str, bytes, frozenset[str]]
-"""Kind, file, digest of its text, and the modules that the script may name."""
+_App = tuple[str, str]
+"""Tenant and app."""
+_FileKey = tuple[Kind, str, bytes, frozenset[str], _App]
+"""Kind, file, digest of its text, the modules that the script may name, and whose it is."""
 
 
 class FilePlace(NamedTuple):
@@ -250,14 +252,7 @@ def _unless_alone(confirm: Confirm) -> Confirm:
 
 def _app(catalog: CatalogSection, name: str, beside: Mapping[str, str]) -> AppFiles:
     """What a script may import: in a folder of scripts/ all that is in that folder, else what stands beside it."""
-    folder = PurePosixPath(name).parts[:-1]
-    return AppFiles(
-        entry=PurePosixPath(name).as_posix(),
-        texts=beside,
-        root=folder[0] if folder else "",
-        nested=bool(folder),
-        folder=str(catalog.directory / SCRIPTS),
-    )
+    return files_from(PurePosixPath(name).as_posix(), beside, str(catalog.directory / SCRIPTS))
 
 
 def _key_beside(name: str, path: str) -> str:
@@ -315,6 +310,7 @@ class _Scripts:
         self._rules = rules
         self._last_good = last_good
         self._contents: dict[Path, bytes] = {}
+        self._hidden: dict[_App, frozenset[str]] = {}
         self.right: dict[str, str] = {}
         """Texts that are right now, by file, and by `_key_beside` those that they import."""
         self._imported: set[str] = set()
@@ -414,7 +410,8 @@ class _Scripts:
             return None
         file = self._folder / relative
         try:
-            checked = self._checked(file, table.kind, self._rules.known_to(table.modules))
+            whose = table.tenant, table.app
+            checked = self._checked(file, table.kind, self._rules.known_to(table.modules), whose)
         except UnusableFileError as error:
             if error.problem.line or isinstance(place, FilePlace):
                 self.problems.append(error.problem)
@@ -430,19 +427,31 @@ class _Scripts:
         where = _where(self._catalog.directory, self._document, place, ("file",))
         self.problems.append(Problem(*where, Severity.ERROR, message))
 
-    def _checked(self, file: Path, kind: Kind, modules: frozenset[str]) -> _Checked:
+    def _checked(self, file: Path, kind: Kind, modules: frozenset[str], whose: _App) -> _Checked:
         content = self._contents.get(file)
         if content is None:
             content = self._contents[file] = read_file(file, self._catalog.directory, self._catalog.script_bytes)
-        key = kind, str(file), hashlib.sha256(content).digest(), modules
+        key = kind, str(file), hashlib.sha256(content).digest(), modules, whose
         checked = self.checked.get(key) or self._checked_before.get(key)
-        beside = SiblingFiles(self._folder, self._catalog.directory, self._catalog.script_bytes)
+        beside = SiblingFiles(
+            self._folder, self._catalog.directory, self._catalog.script_bytes, self._hidden_from(whose)
+        )
         if checked is not None and any(beside.digest(path) != was for path, was in checked.needs.items()):
             checked = None
         if checked is None:
             checked = self._check(text_of(file, content), kind, file, modules, beside)
         self.checked[key] = checked
         return checked
+
+    def _hidden_from(self, whose: _App) -> frozenset[str]:
+        """The files that other apps and tenants have."""
+        if whose not in self._hidden:
+            self._hidden[whose] = frozenset(
+                PurePosixPath(one.table.file).as_posix()
+                for one in self._document.scripts
+                if (one.table.tenant, one.table.app) != whose
+            )
+        return self._hidden[whose]
 
     def _files(self) -> list[str]:
         """Names of the files directly in the folder that are scripts."""

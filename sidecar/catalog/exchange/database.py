@@ -1,6 +1,7 @@
 """A catalog in a database as a whole: read into a content, and made what a content says."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.catalog.app_variables import Variable
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import apps, assignments, scripts
-from sidecar.catalog.database.checks import CheckedText, Checks
-from sidecar.catalog.database.errors import AlreadyThere
+from sidecar.catalog.database.checks import CheckedText, Checks, TextToSave
+from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
 from sidecar.catalog.database.rows import json_table
-from sidecar.catalog.database.work import Change, Work, insert_all
+from sidecar.catalog.database.work import Change, Scope, Store, Work, insert_all
 from sidecar.catalog.directory.entries import (
     AppTable,
     CustomerTable,
@@ -34,6 +35,7 @@ from sidecar.catalog.exchange.content import (
 )
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import Kind
+from sidecar.problem import Problem
 from sidecar.storage import tables
 
 ONE_BY_ONE: Final = 1_000
@@ -92,13 +94,32 @@ class Import:
         self._wanted = wanted
         self._checks = checks
         self._checked: dict[str, CheckedText] = {}
+        self._together: frozenset[str] = frozenset()
+        """Ids of the scripts that are saved or go."""
 
-    async def check(self, differences: Sequence[Difference]) -> None:
-        """Look through the texts that will be saved, before any transaction begins. Raises ScriptRefused."""
+    async def check(self, differences: Sequence[Difference], store: Store) -> None:
+        """Look through the texts that will be saved, those of an app together, before any transaction begins. Raises
+        ScriptRefused, StorageError."""
+        self._together = frozenset(one.key for one in differences if one.what == "script")
+        groups: dict[tuple[str, str], list[str]] = {}
         for one in differences:
             if one.what == "script" and one.sign != "-":
-                table, text = self._wanted.scripts[one.key]
-                self._checked[one.key] = await self._checks.check(text, table.kind, table.name or "", table.modules)
+                table = self._wanted.scripts[one.key].table
+                groups.setdefault((table.tenant, table.app), []).append(one.key)
+        problems: list[Problem] = []
+        for (tenant, app), keys in groups.items():
+            wanted = [
+                TextToSave(table.file, text, table.kind, key, table.modules)
+                for key, (table, text) in ((key, self._wanted.scripts[key]) for key in keys)
+            ]
+            try:
+                checked = await self._checks.check_files(_reading(store, tenant), app, wanted, self._together)
+            except ScriptRefused as refused:
+                problems += refused.problems
+            else:
+                self._checked.update(zip(keys, checked, strict=True))
+        if problems:
+            raise ScriptRefused(problems)
 
     async def run(self, change: Change, differences: Sequence[Difference], *, note: str) -> None:
         """Do it, all of it or, where it raises, nothing."""
@@ -210,7 +231,7 @@ class Import:
             return
         work = await _owner(change, row)
         if what == "script":
-            await scripts.remove_script(work, key)
+            await scripts.remove_script(work, key, together=self._together)
         elif what == "app":
             await apps.remove_app(work, key)
         elif what == "customer":
@@ -225,6 +246,15 @@ class Import:
             raise AlreadyThere(
                 f"script {key!r} is of the tenant {owner.tenant!r} in the database, and of {tenant!r} here"
             )
+
+
+@contextlib.asynccontextmanager
+async def _reading(store: Store, tenant: str) -> AsyncIterator[Scope]:
+    """The part of a tenant who may not be there yet, and has nothing then."""
+    async with store.reading() as scope:
+        query = select(tables.tenants.c.id).where(tables.tenants.c.name == tenant)
+        tenant_id = (await scope.connection.execute(query)).scalar_one_or_none()
+        yield Scope(scope.connection, tenant_id or 0, tenant)
 
 
 async def _assigned(change: Change, calls: Calls) -> Any:

@@ -1,11 +1,12 @@
 """A catalog directory as a whole: read into a content, and written from one."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.catalog.compile import SCRIPT_NAMESPACE, Rules
+from sidecar.catalog.database.app_files import may_import, path_of
 from sidecar.catalog.database.errors import ScriptRefused, WrongValues
 from sidecar.catalog.database.values import require_storable
 from sidecar.catalog.directory.document import Document
@@ -29,9 +31,10 @@ from sidecar.catalog.directory.script_files import UnusableFileError, is_script_
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, DidEntry, RouteEntry
 from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, TextOf, calls_of
 from sidecar.catalog.exchange.toml import table_text, toml_text
-from sidecar.catalog.model import OPERATOR
+from sidecar.catalog.model import OPERATOR, Snapshot
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
+from sidecar.kind import Kind
 from sidecar.language.check import Confirm
 from sidecar.problem import Severity
 
@@ -54,20 +57,22 @@ def read_directory(
     if loaded.snapshot is None:
         raise ScriptRefused([one for one in loaded.problems if one.severity is Severity.ERROR])
     try:
-        return _content(catalog)
+        return _content(catalog, loaded.snapshot)
     except UnusableFileError as error:  # it has changed since it was loaded
         raise ScriptRefused([error.problem]) from None
 
 
-def _content(catalog: CatalogSection) -> Content:
+def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
     directory = catalog.directory
     file = directory / ASSIGNMENTS
     document = Document(str(file), read_file(file, directory, ASSIGNMENTS_BYTES))
     described = [one.table for one in document.scripts]
     files = {one.file for one in described}
+    imported = {path for script in snapshot.scripts.values() for path in script.prepared.files}
     folder = directory / SCRIPTS
     names = sorted(one.name for one in os.scandir(folder) if is_script_name(one.name))
-    tables = [*described, *(ScriptTable(file=name) for name in names if name not in files)]
+    tables = [*described, *(ScriptTable(file=name) for name in names if name not in files | imported)]
+    tables += _parts(tables, snapshot)
     scripts = {}
     for table in map(written_out, tables):
         assert table.id is not None  # noqa: S101 - written out
@@ -95,6 +100,24 @@ def _content(catalog: CatalogSection) -> Content:
         scripts=scripts,
         assignments=assignments,
     )
+
+
+def _parts(tables: Sequence[ScriptTable], snapshot: Snapshot) -> Iterator[ScriptTable]:
+    """Files that scripts import and that have no entry, as scripts of the apps that import them: what a directory has
+    once is there once for each of them."""
+    described = {PurePosixPath(one.file).as_posix() for one in tables}
+    ids = {written_out(one).id for one in tables}
+    seen: set[tuple[str, str, str]] = set()
+    for script in snapshot.scripts.values():
+        for path in script.prepared.files:
+            if path in described or (script.tenant, script.app, path) in seen:
+                continue
+            seen.add((script.tenant, script.app, path))
+            candidates = (path, f"{script.app}/{path}", f"{script.tenant}/{script.app}/{path}")
+            numbered = (f"{path} {number}" for number in itertools.count(2))
+            made = next(one for one in itertools.chain(candidates, numbered) if one not in ids)
+            ids.add(made)
+            yield ScriptTable(file=path, id=made, kind=Kind.APP, tenant=script.tenant, app=script.app)
 
 
 def written_out(table: ScriptTable) -> ScriptTable:
@@ -132,18 +155,44 @@ def directory_files(content: Content) -> Mapping[str, str]:
 
 
 def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
-    """A path below ``scripts/`` for each script: its own where that is one and nobody else has it."""
+    """A path below ``scripts/`` for each script: its own where that is one and nobody else has it. Where it is another
+    app's, all files of an app that imports go into a folder of their own: they import each other as they did."""
     taken: set[str] = set()
     folders: set[str] = set()
     names: dict[str, str] = {}
-    for key, one in scripts.items():
-        path = next(
-            path for path in _candidates(key, one.table) if path not in taken and not _within(path, taken, folders)
-        )
+
+    def take(key: str, path: str) -> None:
         names[key] = path
         taken.add(path)
-        folders |= {str(parent) for parent in PurePosixPath(path).parents}
-    return names
+        folders.update(str(parent) for parent in PurePosixPath(path).parents)
+
+    def is_free(path: str) -> bool:
+        return path not in taken and not _within(path, taken, folders)
+
+    groups: dict[tuple[str, str], dict[str, TextOf]] = {}
+    for key, one in scripts.items():
+        groups.setdefault((one.table.tenant, one.table.app), {})[key] = one
+    for (tenant, app), group in groups.items():
+        kept = {}
+        if any(may_import(one.text) for one in group.values()):
+            paths = {key: path_of(key, one.table.file) for key, one in group.items()}
+            kept = {key: path for key, path in paths.items() if _is_path(path)}
+            if len(set(kept.values())) < len(kept):
+                kept = {}  # no app has such
+            if not all(map(is_free, kept.values())):
+                begins = _plain(app or tenant)
+                folder = next(
+                    name
+                    for name in (begins, *(f"{begins}-{number}" for number in itertools.count(2)))
+                    if name not in folders and name not in taken
+                )
+                kept = {key: f"{folder}/{path}" for key, path in kept.items()}
+        for key, path in kept.items():
+            take(key, path)
+        for key, one in group.items():
+            if key not in kept:
+                take(key, next(filter(is_free, _candidates(key, one.table))))
+    return {key: names[key] for key in scripts}
 
 
 def write_directory(directory: Path, content: Content, replaced: Iterable[str] = ()) -> None:
@@ -190,10 +239,15 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
 def _candidates(key: str, table: ScriptTable) -> Iterator[str]:
     if _is_path(table.file):
         yield table.file
-    plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in key).lstrip(".") or "script"
-    plain = plain.encode()[: NAME_BYTES - 40].decode(errors="ignore")
+    plain = _plain(key)
     yield f"{plain}.js"
     yield f"{plain}-{uuid.uuid5(SCRIPT_NAMESPACE, key)}.js"
+
+
+def _plain(name: str) -> str:
+    """A name as one of a file, or of a folder."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).lstrip(".") or "script"
+    return plain.encode()[: NAME_BYTES - 40].decode(errors="ignore")
 
 
 def _is_path(text: str) -> bool:

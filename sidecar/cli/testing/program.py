@@ -44,7 +44,7 @@ def program_of(file: TestFile, text: str) -> Program | Sequence[Shortcoming]:
     wrong += [Shortcoming(message=one.message, file=one.file) for one in siblings.problems]
     if wrong:
         return wrong
-    made = prepared(graph)
+    made = prepared(graph, Kind.APP)
     runs = msgspec.json.encode([made.text, {path: one.text for path, one in made.files.items()}])
     return Program(
         key=f"{file.path}@{hashlib.sha256(runs).hexdigest()}",

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from sidecar.catalog.database import apps, scripts
-from sidecar.catalog.database.checks import CheckedText
-from sidecar.catalog.database.errors import ScriptRefused, WrongValues
+from sidecar.catalog.database.checks import CheckedText, TextToSave
+from sidecar.catalog.database.errors import WrongValues
 from sidecar.catalog.database.scripts import ScriptRecord
 from sidecar.catalog.database.values import table_of
 from sidecar.catalog.database.work import Scope, Work
@@ -16,7 +16,6 @@ from sidecar.http.asking import Asked, Asking
 from sidecar.http.problems import PreconditionRequired
 from sidecar.http.shapes import Body, InPath, Name, Page, Script, SourceText
 from sidecar.kind import Kind
-from sidecar.problem import Problem
 
 router = APIRouter(tags=["apps"])
 
@@ -53,7 +52,7 @@ async def save_scripts(asked: Asking, app: InPath, body: AppFiles) -> Page[Scrip
         raise WrongValues(["scripts: two have the same name"])
     async with asked.reading("write") as scope:
         known = await _by_name(scope, app)
-    checked = await _checked(asked, body, known)
+    checked = await _checked(asked, app, body, known)
     async with asked.writing() as work:
         known = await _by_name(work, app)
         saved = [
@@ -79,20 +78,17 @@ async def _by_name(scope: Scope, app: str) -> dict[str, ScriptRecord]:
         after = page[-1].id
 
 
-async def _checked(asked: Asked, body: AppFiles, known: dict[str, ScriptRecord]) -> dict[str, CheckedText]:
-    """Every text looked through. Raises ScriptRefused with what is wrong with any of them."""
-    checked: dict[str, CheckedText] = {}
-    problems: list[Problem] = []
+async def _checked(asked: Asked, app: str, body: AppFiles, known: dict[str, ScriptRecord]) -> dict[str, CheckedText]:
+    """Every text looked through, with the others. Raises ScriptRefused with what is wrong with any of them."""
+    wanted = []
     for one in body.scripts:
         before = known.get(one.name)
-        modules = before.modules if before is not None else None
-        try:
-            checked[one.name] = await asked.platform.checks.check(one.text, _kind(one, before), one.name, modules)
-        except ScriptRefused as refused:
-            problems += refused.problems
-    if problems:
-        raise ScriptRefused(problems)
-    return checked
+        file, script_id, modules = one.name, None, None
+        if before is not None:
+            file, script_id, modules = before.file or one.name, before.id, before.modules
+        wanted.append(TextToSave(file, one.text, _kind(one, before), script_id, modules))
+    checked = await asked.platform.checks.check_files(asked.reading("write"), app, wanted)
+    return {one.name: found for one, found in zip(body.scripts, checked, strict=True)}
 
 
 async def _save(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Query, Response
 
 from sidecar.catalog.database import scripts
-from sidecar.catalog.database.checks import CheckedText
+from sidecar.catalog.database.checks import CheckedText, TextToSave
 from sidecar.catalog.database.errors import ScriptRefused
 from sidecar.catalog.database.scripts import ScriptRecord
 from sidecar.catalog.database.values import table_of
@@ -84,7 +84,8 @@ async def get_script(asked: Asking, script: InPath, response: Response) -> Scrip
 async def put_script(
     asked: Asking, script: InPath, body: ScriptBody, condition: GivenCondition, response: Response
 ) -> Script:
-    """Save a script with this id. A text with an error is refused, with line and column; what runs then stays."""
+    """Save a script with this id. A text with an error is refused, with line and column, and so is one with which a
+    script that imports it would not go on; what runs then stays."""
     asked.caller.require("write")
     table = _table(body, script)
     checked = await _checked(asked, body.text, body.kind, table)
@@ -103,7 +104,7 @@ async def put_script(
 
 @router.delete("/scripts/{script}", status_code=HTTPStatus.NO_CONTENT)
 async def remove_script(asked: Asking, script: InPath, condition: GivenCondition) -> None:
-    """Take a script out that is assigned nowhere, with its versions."""
+    """Take a script out that is assigned nowhere and that no other imports, with its versions."""
     async with asked.writing() as work:
         before = await scripts.get_script(work, script)
         await scripts.remove_script(work, script, expected=condition.tag)
@@ -191,7 +192,8 @@ async def _save(
 ) -> Script:
     async with asked.reading("write") as scope:
         seen = await scripts.get_script(scope, script)
-    checked = await asked.platform.checks.check(text, kind or seen.kind, _file_name(seen), seen.modules)
+    wanted = TextToSave(_file_name(seen), text, kind or seen.kind, seen.id, seen.modules)
+    (checked,) = await asked.platform.checks.check_files(asked.reading("write"), seen.app, [wanted])
     async with asked.writing() as work:
         before = await scripts.get_script(work, script)
         condition.require(before)
@@ -203,7 +205,9 @@ async def _save(
 
 async def _checked(asked: Asking, text: str, kind: Kind, table: ScriptTable) -> CheckedText:
     """Looked through in a thread, before any transaction begins."""
-    return await asked.platform.checks.check(text, kind, table.file, table.modules)
+    wanted = TextToSave(table.file, text, kind, table.id, table.modules)
+    (checked,) = await asked.platform.checks.check_files(asked.reading("write"), table.app, [wanted])
+    return checked
 
 
 def _table(body: ScriptBody, script: str | None) -> ScriptTable:

@@ -193,6 +193,46 @@ def test_scripts_of_an_app_are_saved_together_or_not_at_all(desk: PlatformDesk) 
     assert kind_of(desk.beta.post(where, json={"scripts": [one]})) == (404, "not-there")
 
 
+def test_files_of_an_app_import_each_other_and_a_save_of_one_is_in_the_others_at_once(desk: PlatformDesk) -> None:
+    desk.acme.put("/api/v1/apps/price", json={"name": "price"})
+    where = "/api/v1/apps/price/scripts"
+    price = "import { tax } from './tax';\nexport const main = ({ n }) => tax(n);\nexport const base = (n) => n * 10;\n"
+    tax = (
+        "import { base } from './price';\nexport const tax = (n: number): number => base(n) * 2;\n"
+        "export const shown = ({ n }: { n: number }) => tax(n);\n"
+    )
+    files = [{"name": "price.js", "text": price}, {"name": "tax.ts", "text": tax}]
+    assert kind_of(desk.acme.post(where, json={"scripts": files[:1]})) == (422, "script-refused")
+    made = desk.acme.post(where, json={"scripts": files})
+    assert made.status_code == 200, made.text
+    one, two = made.json()["items"]
+    run = f"/api/v1/scripts/{one['id']}/run"
+    assert desk.acme.post(run, json={"n": 5}).json()["result"] == 100
+    assert desk.acme.post(f"/api/v1/scripts/{two['id']}/run/shown", json={"n": 3}).json()["result"] == 60
+    text = f"/api/v1/scripts/{two['id']}/text"
+    seen = {"If-Match": "*"}
+    desk.acme.put(text, json={"text": tax.replace("2", "3")}, headers=seen).raise_for_status()
+    assert desk.acme.post(run, json={"n": 5}).json()["result"] == 150
+    refused = desk.acme.put(
+        text, json={"text": tax.replace("tax = ", "vat = ").replace("tax(n)", "vat(n)")}, headers=seen
+    )
+    assert kind_of(refused) == (422, "script-refused")
+    told = [found for found in refused.json()["problems"] if found["severity"] == "error"]
+    assert [(found["file"], found["line"], found["column"]) for found in told] == [("price.js", 1, 10)]
+    assert desk.acme.post(run, json={"n": 5}).json()["result"] == 150
+    assert kind_of(desk.acme.delete(f"/api/v1/scripts/{two['id']}", headers=seen)) == (409, "still-used")
+    assigned = desk.acme.put("/api/v1/assignments", json={"customer": "acme", "script": two["id"]})
+    assert kind_of(assigned) == (422, "wrong-values")
+    assert "has no `main`" in assigned.text
+    renamed = [
+        {"name": "price.js", "text": price.replace("{ tax }", "{ vat as tax }"), "seen": "*"},
+        {"name": "tax.ts", "text": tax.replace("tax = ", "vat = ").replace("tax(n)", "vat(n)"), "seen": "*"},
+    ]
+    assert [one["version"] for one in desk.acme.post(where, json={"scripts": renamed}).json()["items"]] == [2, 3]
+    restored = desk.acme.post(f"/api/v1/scripts/{two['id']}/versions/1/restore", headers=seen)
+    assert kind_of(restored) == (422, "script-refused")
+
+
 def test_scripts_are_listed_in_pages(desk: PlatformDesk) -> None:
     desk.acme.put("/api/v1/apps/many", json={"name": "many"})
     for number in range(5):

@@ -266,7 +266,33 @@ def test_json_is_the_same_object_for_all_files() -> None:
 
 
 def test_json_is_no_script() -> None:
-    assert problems({"main.json": '{"n": 1}'}) == ["main.json:1:1 is data: a script is JavaScript or TypeScript"]
+    files = {"main.json": '{"n": 1}'}
+    assert problems(files, Kind.SCRIPT) == ["main.json:1:1 is data: a script is JavaScript or TypeScript"]
+    assert problems(files) == ["main.json:1:1 no `main`, which calls need: other files may import this one"]
+    assert problems({"main.json": "[1,]"})[-1].startswith("main.json:1:4 is not JSON")
+    found = prepared(files)
+    assert (found.entries, found.takes_calls) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("files", "takes_calls"),
+    [
+        ({"main.ts": "export const rates: number[] = [1]"}, False),
+        ({"main.ts": "export interface Row { a: 1 }"}, False),
+        ({"main.js": "exports.a = 1"}, False),
+        ({"main.js": "export * from './b'", "b.js": "export const a = 1"}, False),
+        ({"main.js": "export * from './b'", "b.js": "export const main = () => 1"}, True),
+        ({"main.js": "export const search = () => 1"}, False),
+        ({"main.js": "function search() {}"}, False),
+        ({"main.js": "export default () => 1"}, True),
+        ({"main.js": "module.exports = require('./b')", "b.js": ""}, True),
+        ({"main.js": "exit(1)"}, True),
+    ],
+)
+def test_a_file_without_main_is_for_other_files(files: dict[str, str], takes_calls: bool) -> None:
+    assert prepared(files).takes_calls is takes_calls
+    told = [one for one in problems(files) if "which calls need" in one]
+    assert len(told) == (not takes_calls)
 
 
 # ---- bounds ----

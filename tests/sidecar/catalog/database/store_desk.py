@@ -8,7 +8,7 @@ from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import apps, assignments, scripts, tenants
 from sidecar.catalog.database.apps import AppRecord, VariableRecord
 from sidecar.catalog.database.assignments import AssignmentRecord, CustomerRecord
-from sidecar.catalog.database.checks import Checks
+from sidecar.catalog.database.checks import Checks, TextToSave
 from sidecar.catalog.database.scripts import ScriptRecord
 from sidecar.catalog.database.values import table_of
 from sidecar.catalog.database.work import Actor, Store
@@ -61,6 +61,25 @@ class Desk:
         checked = self.checks.check_now(text, kind, name)
         async with self.store.working(actor, tenant) as work:
             return await scripts.save_text(work, name, checked, expected=expected)
+
+    async def files(
+        self,
+        tenant: str,
+        app: str,
+        texts: Mapping[str, str],
+        *,
+        kind: Kind = Kind.APP,
+        actor: Actor = OPERATOR,
+    ) -> dict[str, ScriptRecord]:
+        """Save files of an app together, each as the script whose id is its path."""
+        wanted = [TextToSave(path, text, kind, path) for path, text in texts.items()]
+        checked = await self.checks.check_files(self.store.reading(tenant), app, wanted)
+        async with self.store.working(actor, tenant) as work:
+            found = {}
+            for path, one in zip(texts, checked, strict=True):
+                table: Any = table_of("script", {"file": path, "id": path, "app": app, "kind": kind.value})
+                found[path] = await scripts.put_script(work, table, one, RULES)
+            return found
 
     async def get(self, tenant: str, name: str) -> ScriptRecord:
         async with self.store.reading(tenant) as scope:

@@ -158,7 +158,7 @@ class Home:
     async def take(self, wanted: Content, *, delete: bool = False) -> list[str]:
         found = [one for one in differences(await self.content(), wanted) if delete or one.sign != "-"]
         work = Import(wanted, Checks(RULES, 1_000_000))
-        await work.check(found)
+        await work.check(found, self.store)
         async with self.store.changing(ROOT) as change:
             await work.run(change, found, note="test")
         return [str(one) for one in found]
