@@ -173,6 +173,7 @@ class _Compilation:
             first=first,
             last=last,
             version=version_of(self.scripts.values(), assignments.digest, first, last),
+            limits=self.entries.limits,
         )
 
     def _without(self, snapshot: Snapshot, missing: frozenset[str], not_apps: Collection[str]) -> Snapshot:
