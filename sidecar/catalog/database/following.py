@@ -113,10 +113,10 @@ async def _changed(connection: AsyncConnection, said: dict[str, set[str]]) -> As
         gone = set(some) - {row.id for row in rows}
         yield Piece(assignments=[_assignment(row) for row in rows], removed_assignments=sorted(gone))
 
-    for some in _pieces(said.get("tenant", ()), _KEYS):
-        rows = (await connection.execute(_LIMITS.where(tenants.c.name.in_(some)))).all()
+    for keys in _pieces(said.get("tenant", ()), _KEYS):
+        rows = (await connection.execute(_LIMITS.where(tenants.c.name.in_(keys)))).all()
         known = {row.name: row.limits for row in rows}
-        yield Piece(limits=[LimitsRow(name, known.get(name, "{}")) for name in some])
+        yield Piece(limits=[LimitsRow(name, known.get(name, "{}")) for name in keys])
 
 
 async def _script_pieces(connection: AsyncConnection, ids: Collection[str] | None) -> AsyncIterator[Piece]:

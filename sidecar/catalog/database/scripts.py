@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.catalog.compile import Rules, compile_catalog
 from sidecar.catalog.database.checks import CheckedText
-from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, StillUsed, WrongValues
+from sidecar.catalog.database.errors import AlreadyThere, LimitReached, NotAllowed, NotThere, StillUsed, WrongValues
 from sidecar.catalog.database.prepared import encode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
+from sidecar.catalog.database.tenants import get_limits
 from sidecar.catalog.database.values import require_right, require_storable
-from sidecar.catalog.database.work import Scope, Tagged, Work, require_tag
+from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
 from sidecar.catalog.directory.entries import ScriptTable
 from sidecar.catalog.entries import Assignments, Entries, ScriptEntry
+from sidecar.catalog.limits import HIGHEST
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import RULES, Kind
 from sidecar.storage.tables import apps, assignments, scripts, tenants, versions
@@ -148,6 +150,8 @@ async def put_script(
     if table.app:
         await _require_app(work, table.app)
     values = _columns(table, before)
+    if before is None and not work.actor.operator:
+        await _require_room(work, rules.scripts)
     await _require_free(work, script_id, values["uuid"], new=before is None)
     await _require_kind(work, script_id, checked.kind)
     await _store(work, script_id, values, checked, before, note)
@@ -156,6 +160,13 @@ async def put_script(
         work.audit("script.make" if before is None else "script.change", script_id, before, after)
         work.changed("script", script_id)
     return after
+
+
+async def _require_room(work: Work, usual: int) -> None:
+    own = (await get_limits(work)).limits.scripts
+    most = own if own is not None else usual or HIGHEST
+    if await count(work.connection, work.own(scripts).with_only_columns(scripts.c.id)) >= most:
+        raise LimitReached(f"the tenant may have {most:_} scripts, and has them")
 
 
 async def save_text(
