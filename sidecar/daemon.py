@@ -278,7 +278,7 @@ class Daemon:
             raise
 
     def _use(self, snapshot: Snapshot) -> None:
-        self._host_services.usage.limit(snapshot.limits)
+        self._grants.limit(snapshot.limits)
         self._decisions.decisions.use(snapshot)
         self._calls.use(snapshot)
         self._runner.retain({*map(key_of, snapshot.scripts.values()), *self._calls.calls.program_keys()})

@@ -48,11 +48,11 @@ class Level:
         self._amount += amount
 
     def wait(self) -> float:
-        """Seconds until there is room; 0 where there is."""
+        """Seconds until there is room for one more; 0 where there is."""
         if not self._rate:
             return LONGEST_WAIT
         self._drain()
-        return 0.0 if self._amount < self.most else (self._amount - self.most + 1) / self._rate
+        return max(0.0, (self._amount + 1 - self.most) / self._rate)
 
     def take_over(self, former: "Level") -> None:
         """Go on from what was used of another limit."""
