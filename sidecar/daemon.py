@@ -40,6 +40,7 @@ from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
+from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import call_pool, decision_pool
 from sidecar.runs.programs import key_of
@@ -131,6 +132,7 @@ class Daemon:
             ),
             part_metrics.FreeswitchMetrics(lambda: freeswitch.snapshot() if freeswitch is not None else None),
             part_metrics.CatalogMetrics(self._catalog.last_load),
+            TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), configuration.metrics.listen)
@@ -276,6 +278,7 @@ class Daemon:
             raise
 
     def _use(self, snapshot: Snapshot) -> None:
+        self._grants.limit(snapshot.limits)
         self._decisions.decisions.use(snapshot)
         self._calls.use(snapshot)
         self._runner.retain({*map(key_of, snapshot.scripts.values()), *self._calls.calls.program_keys()})

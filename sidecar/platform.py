@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
 from typing import Final
 
 from sandbox.errors import SandboxError
@@ -10,11 +9,12 @@ from sidecar import hosts
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.checks import Checks
 from sidecar.catalog.database.work import Store
-from sidecar.catalog.model import Script
+from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import shipped_grants
 from sidecar.hosts.services import Services
+from sidecar.hosts.tenant_limits import platform_limits
 from sidecar.http.app import make_app
 from sidecar.http.asking import Platform
 from sidecar.http.callers import Tokens
@@ -40,6 +40,7 @@ from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
+from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import request_pool
 from sidecar.runs.programs import key_of
@@ -65,21 +66,25 @@ class PlatformProcess:
         self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._notifier = notifier or Notifier()
-        self._host_services = Services(configuration)
+        self._host_services = Services(configuration, limits=platform_limits(configuration))
         self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.REQUESTS: request_pool(configuration)},
             trusted=(hosts.source("request"), *grants.javascript()),
         )
         self._store = Store(Storage(catalog.url))
-        rules = Rules(configuration.decisions, frozenset(grants.names()))
+        rules = Rules(configuration.decisions, frozenset(grants.names()), configuration.limits.scripts)
         rates = Rates(
             requests=section.requests_a_second,
             public_runs=section.public_runs_a_second,
-            tenant_runs=section.tenant_runs_a_second,
         )
-        self._log_of_scripts = ScriptLog(section.logs, section.log_bytes, section.log_days)
-        self._runs = RunService(configuration, self._runner, grants, rates, self._log_of_scripts)
+        self._log_of_scripts = ScriptLog(
+            section.logs,
+            section.log_bytes,
+            section.log_days,
+            lambda tenant: self._host_services.usage.limits_of(tenant).log_bytes,
+        )
+        self._runs = RunService(configuration, self._runner, grants, self._log_of_scripts)
         self._scripts = LiveScripts(self._store.storage, rules, catalog.poll_seconds, self._use)
 
         def unavailable(why: str) -> None:
@@ -103,6 +108,7 @@ class PlatformProcess:
             PlatformMetrics(counts, self._runs, rates, self._log_of_scripts),
             part_metrics.PoolMetrics(self._runner.states, lambda: {}, lambda: self._runner.parent.generation),
             ScriptMetrics({PoolName.REQUESTS: self._runs.by_script.snapshot}),
+            TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
@@ -165,7 +171,9 @@ class PlatformProcess:
         await self._scripts.look()
         return self._status
 
-    def _use(self, scripts: Mapping[str, Script]) -> None:
+    def _use(self, snapshot: Snapshot) -> None:
+        scripts = snapshot.scripts
+        self._host_services.usage.limit(snapshot.limits)
         self._runs.use(scripts)
         self._runner.retain({*map(key_of, scripts.values()), *self._runs.program_keys()})
 

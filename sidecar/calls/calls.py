@@ -103,7 +103,12 @@ class Calls:
         if unusable:
             _log.error("call_refused", call_id=call.offer.id, script=assignment.script_id, error=unusable)
             return Hangup(code=503, reason=reason_phrase(503), cause=cause_of(503))
-        one = OneCall(self, call, assignment, self._snapshot.scripts[assignment.script_id])
+        script = self._snapshot.scripts[assignment.script_id]
+        over = self.grants.used(script).allowance.begin()
+        if over is not None:
+            _log.warning("call_refused", call_id=call.offer.id, script=script.id, error=over.why)
+            return Hangup(code=503, reason=reason_phrase(503), cause=42)
+        one = OneCall(self, call, assignment, script)
         self._calls[one] = None
         self._empty.clear()
         one.begin()

@@ -324,7 +324,9 @@ class OneCall:
     # ---- the end ----
 
     def _script_done(self, completion: Completion) -> None:
-        self._calls.grants.used(self.script).run(completion.busy_micros)
+        used = self._calls.grants.used(self.script)
+        used.allowance.ended()
+        used.run(completion.busy_micros)
         for line in completion.log:
             self._notes.write(f"console.{line.level}: {line.text}")
             self._calls.wrote(self, line.level, line.text)

@@ -40,6 +40,8 @@ class Rules:
     """Timeout and actions of an entry that gives none."""
     modules: frozenset[str] = frozenset()
     """Names of the host modules there are."""
+    scripts: int = 0
+    """That a tenant may have for whom nothing else was set; 0 for any number."""
 
     def known_to(self, granted: Collection[str] | None) -> frozenset[str]:
         """The modules that a script may name whose entry grants it these; the call itself is granted to every App."""
@@ -176,6 +178,7 @@ class _Compilation:
             first=first,
             last=last,
             version=version_of(self.scripts.values(), assignments.digest, first, last),
+            limits=self.entries.limits,
         )
 
     def _without(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import OPERATOR, GlobalPriority
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
@@ -125,3 +126,5 @@ class Entries(msgspec.Struct, frozen=True):
     assignments: Assignments | AssignmentsChange
     broken: frozenset[str] = frozenset()
     """Ids of scripts whose entries could not be read, as their source has told: what points to them is not at fault."""
+    limits: Mapping[str, TenantLimits] = {}
+    """Of the tenants for whom something was set."""

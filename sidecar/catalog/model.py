@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sidecar.catalog.limits import TenantLimits
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
 from sidecar.sip_answer import SipAnswer
@@ -101,6 +102,8 @@ class Snapshot:
     """Why there is no script of an id that is assigned, where a source took the rest all the same."""
     version: str = ""
     """Changes with anything above; operators compare it between machines."""
+    limits: Mapping[str, TenantLimits] = field(default_factory=dict)
+    """Of the tenants for whom something was set: how much is run, and not what."""
 
     def chain(
         self, direction: Direction, customer: str, route: str, did: str

@@ -22,6 +22,7 @@ from sidecar.cli import (
     db,
     export,
     import_,
+    limits,
     logs,
     platform,
     route,
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         import_,
         rows,
         tokens,
+        limits,
         audit,
         bench,
     ):

@@ -256,6 +256,26 @@ class StorageSection(Section, frozen=True):
     """Keys that one tenant may keep."""
     key_bytes_per_tenant: Count = 100_000_000
     """Bytes of keys and their values that one tenant may keep."""
+    rows_per_tenant: Count = 1_000_000
+    """Rows that one tenant may keep in its databases together, or about as many: they are counted every ten seconds."""
+
+
+class LimitsSection(Section, frozen=True):
+    """What one tenant may use in the process that serves calls, and but for the first two in the one that serves HTTP;
+    0 for no limit. An operator sets others for a tenant by ``scriptforge limits``; see docs/limits.md."""
+
+    runs_at_once: Annotated[int, Meta(ge=0)] = 0
+    """Decisions and calls under way. Of runs over HTTP see ``platform.tenant_runs_at_once``."""
+    runs_a_second: Annotated[int, Meta(ge=0)] = 0
+    """Runs of scripts begun; as many may be begun at once. Of runs over HTTP see ``platform.tenant_runs_a_second``."""
+    cpu_ms_a_minute: Annotated[int, Meta(ge=0)] = 0
+    """Processor time of scripts, in milliseconds."""
+    host_calls_a_minute: Annotated[int, Meta(ge=0)] = 0
+    """Questions of scripts to modules of the host."""
+    host_bytes_a_minute: Annotated[int, Meta(ge=0)] = 0
+    """Bytes of the answers to them."""
+    scripts: Annotated[int, Meta(ge=0)] = 10_000
+    """Scripts kept in the database."""
 
 
 class OutgoingSection(Section, frozen=True):
@@ -432,6 +452,7 @@ class Configuration(Section, frozen=True):
     sip: SipSection = SipSection()
     freeswitch: FreeswitchSection = FreeswitchSection()
     storage: StorageSection = StorageSection()
+    limits: LimitsSection = LimitsSection()
     outgoing: OutgoingSection = OutgoingSection()
     mail: MailSection = MailSection()
     sms: SmsSection = SmsSection()

@@ -15,6 +15,7 @@ from sidecar.decisions.kept import KeptStep
 from sidecar.header_rules import RuleViolation
 from sidecar.hosts import routing as routing_host
 from sidecar.hosts import routing_result
+from sidecar.hosts.allowance import Allowance
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.usage import UsageCount
 from sidecar.kind import RULES
@@ -117,6 +118,7 @@ class Deciding:
     """One decision under way."""
 
     __slots__ = (
+        "_allowance",
         "_answer",
         "_answered",
         "_asked",
@@ -153,6 +155,8 @@ class Deciding:
         self._index = 0
         self._began = self._handed = _now()
         self._running: Running | None = None
+        self._allowance: Allowance | None = None
+        """Of the tenant whose script is under way."""
         self._answered = False
         self._failure: Failure | None = None
         self._failed = ""
@@ -205,6 +209,12 @@ class Deciding:
         if limits is None:
             self._fail(step, Failure(OutcomeName.TIMED_OUT, "no time was left"), step.assignment.timeout_action)
             return
+        allowance = step.used.allowance
+        over = allowance.begin()
+        if over is not None:
+            self._fail(step, Failure(OutcomeName.REFUSED, over.why), step.assignment.error_action)
+            return
+        self._allowance = allowance
         invocation = Invocation(
             program=step.program,
             entry=step.entry,
@@ -240,6 +250,8 @@ class Deciding:
     def _completed(self, completion: Completion) -> None:
         runs, name = self._owner.runs, outcome_name(completion.outcome)
         runs[name] = runs.get(name, 0) + 1
+        if self._allowance is not None:
+            self._allowance.ended()
         if self._answered:
             return
         self._running = None

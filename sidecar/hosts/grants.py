@@ -1,10 +1,11 @@
 """Which modules of the host which script may ask: by its kind, and by what it was granted itself."""
 
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Final
 
+from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts import modules
@@ -37,6 +38,10 @@ class Grants:
     def used(self, script: Script) -> UsageCount:
         """What a script's runs are counted in."""
         return self._services.usage.of(script)
+
+    def limit(self, own: Mapping[str, TenantLimits]) -> None:
+        """Tenants have these limits from now on, and those that are not among them the usual ones."""
+        self._services.usage.limit(own)
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""

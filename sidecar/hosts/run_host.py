@@ -48,6 +48,10 @@ class RunHost:
         if len(self._tasks) >= ASKED_AT_ONCE:
             call.reject(f"{name}: more than {ASKED_AT_ONCE} questions at once (await them)", name="RangeError")
             return
+        over = self._used.allowance.question()
+        if over is not None:
+            call.reject(f"{name}: {over.why}; ask again in {over.seconds:.3g} s", name="RangeError")
+            return
         task = asyncio.get_running_loop().create_task(self._answer(module, method, call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -8,12 +8,14 @@ from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from sidecar.catalog.limits import HIGHEST, TenantLimits
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.broker import Broker
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.key_values.batch import SpaceLimits
 from sidecar.hosts.key_values.store import KeyValues, keeper_of
 from sidecar.hosts.outgoing.settings import outgoing_settings
+from sidecar.hosts.tenant_limits import usual_limits
 from sidecar.hosts.usage import Usage
 
 if TYPE_CHECKING:
@@ -34,9 +36,15 @@ class Services:
     """The process's own. Lives on one event loop."""
 
     def __init__(
-        self, configuration: Configuration, *, at_desk: bool = False, clock: Callable[[], float] = time.time
+        self,
+        configuration: Configuration,
+        *,
+        at_desk: bool = False,
+        clock: Callable[[], float] = time.time,
+        limits: TenantLimits | None = None,
     ) -> None:
-        """``at_desk``: a script is tried, and keeps what it keeps in memory."""
+        """``at_desk``: a script is tried, and keeps what it keeps in memory. ``limits`` of tenants, by default those
+        that the configuration has for all."""
         self._configuration = configuration
         self._at_desk = at_desk
         self._clock = clock
@@ -53,7 +61,7 @@ class Services:
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
-        self.usage = Usage(clock)
+        self.usage = Usage(clock, limits if limits is not None else usual_limits(configuration))
         self._metering: asyncio.Task[None] | None = None
         self.directory = configuration.catalog.directory
         """Of a catalog in files."""
@@ -74,8 +82,7 @@ class Services:
             raise HostError("nothing can be kept here: the operator has named no database (storage.url)")
         async with self._imports:
             if self._key_values is None:
-                section = self._configuration.storage
-                limits = SpaceLimits(keys=section.keys_per_tenant, bytes=section.key_bytes_per_tenant)
+                limits = TenantSpaces(self.usage)
                 # In a thread: that of a server imports SQLAlchemy.
                 keeper = await asyncio.to_thread(keeper_of, self._url, limits, self._clock)
                 self._key_values = KeyValues(keeper, limits)
@@ -89,8 +96,11 @@ class Services:
         async with self._imports:
             if self._rows is None:
                 store = await _loaded("sidecar.hosts.rows.store")
-                self._rows = store.RowDatabases(self._url, self._clock)
+                self._rows = store.RowDatabases(self._url, self._clock, self._rows_of)
         return self._rows
+
+    def _rows_of(self, tenant: str) -> int | None:
+        return self.usage.limits_of(tenant).rows
 
     async def catalog(self) -> "HostCatalog | None":
         """What scripts ask of the catalog; None where that is in files."""
@@ -168,6 +178,21 @@ class Services:
             await asyncio.sleep(SWEEP_SECONDS)
             with contextlib.suppress(HostUnavailable):  # which has been logged
                 await key_values.sweep()
+
+
+class TenantSpaces:
+    """How much each tenant may keep by key, as it is at the time."""
+
+    def __init__(self, usage: Usage) -> None:
+        self._usage = usage
+
+    def of(self, tenant: str) -> SpaceLimits:
+        """One tenant's limits."""
+        limits = self._usage.limits_of(tenant)
+        return SpaceLimits(
+            keys=HIGHEST if limits.keys is None else limits.keys,
+            bytes=HIGHEST if limits.key_bytes is None else limits.key_bytes,
+        )
 
 
 async def _loaded(name: str) -> Any:

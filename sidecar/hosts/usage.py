@@ -4,13 +4,15 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from sidecar.catalog.limits import NO_LIMITS, TenantLimits, over
 from sidecar.catalog.model import Script
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.hosts.allowance import Allowance
 
 logger = logging.getLogger(__name__)
 
@@ -22,22 +24,33 @@ UNWRITTEN: Final = 50_000
 
 
 class UsageCount:
-    """Totals of one app since they were last taken."""
+    """Totals of one app since the start."""
 
-    __slots__ = ("bytes", "cpu_us", "host_calls", "runs")
+    __slots__ = ("_taken", "allowance", "bytes", "cpu_us", "host_calls", "runs")
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
+        """Its tenant's."""
         self.runs = self.cpu_us = self.host_calls = self.bytes = 0
+        self._taken = (0, 0, 0, 0)
+
+    def take(self) -> tuple[int, int, int, int]:
+        """What is new since this was last asked: runs, microseconds, questions, bytes."""
+        before, self._taken = self._taken, (self.runs, self.cpu_us, self.host_calls, self.bytes)
+        runs, cpu_us, host_calls, size = before
+        return self.runs - runs, self.cpu_us - cpu_us, self.host_calls - host_calls, self.bytes - size
 
     def run(self, cpu_us: int) -> None:
         """Count a run that has ended."""
         self.runs += 1
         self.cpu_us += cpu_us
+        self.allowance.used_cpu(cpu_us)
 
     def host_call(self, size: int) -> None:
         """Count a question, and the bytes that its answer had."""
         self.host_calls += 1
         self.bytes += size
+        self.allowance.answered(size)
 
 
 class UsedInMinute(msgspec.Struct, frozen=True):
@@ -53,9 +66,13 @@ class UsedInMinute(msgspec.Struct, frozen=True):
 
 
 class Usage:
-    """The counts of every app that has run."""
+    """The counts of every app that has run, and what is left to each tenant."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, limits: TenantLimits = NO_LIMITS) -> None:
+        """``limits``: those of a tenant for whom nothing else was set."""
+        self._limits = limits
+        self._own: Mapping[str, TenantLimits] = {}
+        self._allowances: dict[str, Allowance] = {}
         self._clock = clock
         self._counts: dict[tuple[str, str], UsageCount] = {}
         self._unwritten: list[UsedInMinute] = []
@@ -68,16 +85,43 @@ class Usage:
         place = script.tenant, script.app
         count = self._counts.get(place)
         if count is None:
-            count = self._counts[place] = UsageCount()
+            count = self._counts[place] = UsageCount(self.allowance(script.tenant))
         return count
+
+    def allowance(self, tenant: str) -> Allowance:
+        """What is left to a tenant."""
+        allowance = self._allowances.get(tenant)
+        if allowance is None:
+            allowance = self._allowances[tenant] = Allowance(tenant, self.limits_of(tenant))
+        return allowance
+
+    def limit(self, own: Mapping[str, TenantLimits]) -> None:
+        """Tenants have these limits from now on, and those that are not among them the usual ones."""
+        before, self._own = self._own, own
+        for tenant in before.keys() | own.keys():
+            if tenant in self._allowances and before.get(tenant) != own.get(tenant):
+                self._allowances[tenant].limit(self.limits_of(tenant))
+
+    def limits_of(self, tenant: str) -> TenantLimits:
+        """What holds for a tenant now."""
+        own = self._own.get(tenant)
+        return self._limits if own is None else over(self._limits, own)
+
+    def totals(self) -> Iterator[tuple[str, str, UsageCount]]:
+        """Each tenant and app with its totals, in the order in which they first ran."""
+        for (tenant, app), count in self._counts.items():
+            yield tenant, app, count
+
+    def allowances(self) -> Iterator[Allowance]:
+        """Of each tenant that has run something."""
+        yield from self._allowances.values()
 
     def take(self) -> Sequence[UsedInMinute]:
         """What is not written yet; counting begins anew."""
         for (tenant, app), count in self._counts.items():
-            if count.runs or count.host_calls:
-                used = (count.runs, count.cpu_us, count.host_calls, count.bytes)
+            used = count.take()
+            if any(used):
                 self._unwritten.append(UsedInMinute(tenant, app, self._minute, *used))
-                count.runs = count.cpu_us = count.host_calls = count.bytes = 0
         self._minute = int(self._clock() // MINUTE)
         if len(self._unwritten) > UNWRITTEN:
             logger.error("usage_lost", extra={"counts": len(self._unwritten) - UNWRITTEN})

@@ -18,7 +18,7 @@ from sidecar.http import problems, run_pages
 from sidecar.http.asking import Platform
 from sidecar.http.gate import API, BodyLimit, Failures, Gate, SecurityHeaders
 from sidecar.http.request_counts import RequestCounts
-from sidecar.http.routes import app_scripts, apps, assignments, audit, kv, rows, runs, scripts, tenants, tokens
+from sidecar.http.routes import app_scripts, apps, assignments, audit, kv, limits, rows, runs, scripts, tenants, tokens
 from sidecar.http.shapes import Problem
 from sidecar.operations.metrics_page import Health
 
@@ -96,7 +96,7 @@ def make_api() -> FastAPI:
             for status, words in _ERRORS.items()
         },
     )
-    for nouns in (tenants, apps, app_scripts, scripts, assignments, runs, rows, kv, tokens, audit):
+    for nouns in (tenants, limits, apps, app_scripts, scripts, assignments, runs, rows, kv, tokens, audit):
         app.include_router(nouns.router, prefix=API)
     problems.install(app)
     schema: dict[str, Any] = {}

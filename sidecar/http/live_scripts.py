@@ -9,7 +9,7 @@ from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.following import current_revision, scripts_since
 from sidecar.catalog.database.gathered import Gathered
 from sidecar.catalog.database.messages import Piece
-from sidecar.catalog.model import Script
+from sidecar.catalog.model import Script, Snapshot
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sidecar.storage.engine import Storage
@@ -32,14 +32,12 @@ class Runnable:
 
 class LiveScripts:
     """The part of the platform that follows the scripts of a database. ``use`` is told of all of them whenever one has
-    changed."""
+    changed, or a limit of theirs."""
 
     name = "scripts"
     drain_seconds = 0.0
 
-    def __init__(
-        self, storage: Storage, rules: Rules, poll_seconds: float, use: Callable[[Mapping[str, Script]], None]
-    ) -> None:
+    def __init__(self, storage: Storage, rules: Rules, poll_seconds: float, use: Callable[[Snapshot], None]) -> None:
         self._storage = storage
         self._poll_seconds = poll_seconds
         self._use = use
@@ -76,13 +74,14 @@ class LiveScripts:
                 number, whole, found = await scripts_since(connection, self._known)
                 pieces = [piece async for piece in found]
             self._found("")
-            scripts = await asyncio.to_thread(self._compile, pieces, whole=whole)
+            snapshot = await asyncio.to_thread(self._compile, pieces, whole=whole)
             self._by_id = {
-                script_id: Runnable(script, self._public.get(script_id, False)) for script_id, script in scripts.items()
+                script_id: Runnable(script, self._public.get(script_id, False))
+                for script_id, script in snapshot.scripts.items()
             }
             self._by_uuid = {one.script.uuid: one for one in self._by_id.values()}
             self._known = number
-            self._use(scripts)
+            self._use(snapshot)
 
     async def look_again(self) -> None:
         """The same after a change of ours, so that whoever made it finds it in use; what cannot be read now is read
@@ -92,7 +91,7 @@ class LiveScripts:
         except StorageError as error:
             self._found(str(error))
 
-    def _compile(self, pieces: list[Piece], *, whole: bool) -> Mapping[str, Script]:
+    def _compile(self, pieces: list[Piece], *, whole: bool) -> Snapshot:
         self._gathered.begin(whole=whole)
         if whole:
             self._public = {}
@@ -101,7 +100,7 @@ class LiveScripts:
             self._public |= {row.id: row.public for row in piece.scripts}
             for gone in piece.removed_scripts:
                 self._public.pop(gone, None)
-        return self._gathered.compile().partial.scripts
+        return self._gathered.compile().partial
 
     def _found(self, fault: str) -> None:
         if bool(fault) != bool(self._fault):

@@ -14,6 +14,7 @@ from sidecar.catalog.database.errors import (
     AlreadyThere,
     CatalogRefusal,
     ChangedMeanwhile,
+    LimitReached,
     NotAllowed,
     NotThere,
     ScriptRefused,
@@ -103,6 +104,8 @@ def of_refusal(error: CatalogRefusal) -> ApiError:
             return ApiError(HTTPStatus.CONFLICT, detail, kind="already-there")
         case StillUsed():
             return ApiError(HTTPStatus.CONFLICT, detail, kind="still-used")
+        case LimitReached():
+            return ApiError(HTTPStatus.FORBIDDEN, detail, kind="limit-reached")
         case NotAllowed():
             return ApiError(HTTPStatus.FORBIDDEN, detail, kind="not-allowed")
         case ScriptRefused():

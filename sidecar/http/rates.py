@@ -19,19 +19,18 @@ FAILED_LOGINS_A_SECOND: Final = 50
 class Rates:
     """What was asked in the second under way, by whom."""
 
-    def __init__(self, *, requests: int, public_runs: int, tenant_runs: int) -> None:
+    def __init__(self, *, requests: int, public_runs: int) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
         self._limits = {
             "requests": RateLimitItemPerSecond(requests, namespace="requests"),
             "public": RateLimitItemPerSecond(public_runs, namespace="public"),
-            "runs": RateLimitItemPerSecond(tenant_runs, namespace="runs"),
             "failed": RateLimitItemPerSecond(FAILED_LOGINS_A_SECOND, namespace="failed"),
         }
         self.refused: dict[str, int] = dict.fromkeys(self._limits, 0)
         """Since the start, by which limit."""
 
     def count(self, what: str, who: str) -> None:
-        """Count one of ``requests``, ``public``, ``runs`` or ``failed``. Raises ApiError where it is one too many."""
+        """Count one of ``requests``, ``public`` or ``failed``. Raises ApiError where it is one too many."""
         counted = _network_of(who)
         if not self._limiter.hit(self._limits[what], counted):
             self._refuse(what, counted)

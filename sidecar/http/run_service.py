@@ -1,6 +1,7 @@
 """Runs over HTTP: their workers, who may run how many, and those under way."""
 
 import asyncio
+import math
 import time
 import uuid
 from collections import Counter
@@ -18,7 +19,7 @@ from sidecar.hosts import request
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http.answers import Answer, answer_of
-from sidecar.http.rates import Rates, too_many
+from sidecar.http.rates import too_many
 from sidecar.http.script_log import ScriptLog
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
@@ -100,22 +101,18 @@ class RunService:
         configuration: Configuration,
         runner: Runner,
         grants: Grants,
-        rates: Rates,
         log: ScriptLog,
     ) -> None:
         platform = configuration.platform
         self._configuration = configuration
         self._runner = runner
         self._grants = grants
-        self._rates = rates
         self._log = log
-        self._at_once = platform.tenant_runs_at_once
         self.drain_seconds = platform.drain_seconds
         self._programs: Programs = request_programs(configuration, grants)
         self._limits = request_limits(platform.run_seconds, configuration)
         self._socket_limits = request_limits(platform.socket_seconds, configuration)
         self._under_way: dict[str, ScriptRun] = {}
-        self._of_tenant: Counter[str] = Counter()
         self._idle = asyncio.Event()
         self._idle.set()
         self._refusing = False
@@ -153,14 +150,14 @@ class RunService:
         if self._refusing:
             raise too_many("the platform is stopping")
         tenant = script.tenant
-        if self._of_tenant[tenant] >= self._at_once:
-            raise too_many(f"more than {self._at_once} runs at once")
-        self._rates.count("runs", tenant)
         try:
             packed = request.pack_input(data, socket=socket)
         except (TypeError, ValueError, RecursionError) as error:
             raise BadData(str(error)) from None
         program = self._programs.of(script)
+        over = self._grants.used(script).allowance.begin()
+        if over is not None:
+            raise too_many(over.why, math.ceil(over.seconds))
         run = ScriptRun(self, script, program, entry, source)
         host: Host | None = self._grants.host(script, run.id) if program.modules else None
         web_socket = WebSocketHost(host) if socket else None
@@ -173,7 +170,6 @@ class RunService:
             correlation_id=run.id,
         )
         self._under_way[run.id] = run
-        self._of_tenant[tenant] += 1
         self._idle.clear()
         run.begin(invocation, web_socket if web_socket is not None else host)
         return run, web_socket
@@ -191,17 +187,16 @@ class RunService:
         """A run is over."""
         del self._under_way[run.id]
         tenant = run.script.tenant
-        self._of_tenant[tenant] -= 1
-        if not self._of_tenant[tenant]:
-            del self._of_tenant[tenant]
         if not self._under_way:
             self._idle.set()
         self.outcomes[answer.outcome] += 1
         count = self.by_script.of(run.script.id)
+        used = self._grants.used(run.script)
+        used.allowance.ended()
         if answer.outcome is not OutcomeName.REFUSED:
             count.runs += 1
             count.micros += completion.run_micros
-            self._grants.used(run.script).run(completion.run_micros)
+            used.run(completion.busy_micros)
         failed = answer.outcome in FAILURES
         if failed:
             count.failures += 1

@@ -8,7 +8,7 @@ import asyncio
 import datetime
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +29,15 @@ FILES: Final = 10
 """Into which what is kept of one tenant is parted: so much of it goes at once."""
 UNWRITTEN: Final = 20_000
 """Lines kept while the disk is slow or full; the oldest goes first, counted."""
+UNWRITTEN_BYTES: Final = 16_000_000
+"""The same of their texts."""
 GATHERING_SECONDS: Final = 0.25
 FOLLOWERS: Final = 100
 """At once."""
 BEHIND: Final = 2_000
 """Lines kept for a follower who does not read; the oldest goes first, and it is told how many went."""
+BEHIND_BYTES: Final = 1_000_000
+"""The same of their texts."""
 _DAY_SECONDS: Final = 86_400
 _STEP: Final = 1e-6
 
@@ -61,16 +65,18 @@ class Follower:
         self.tenant = tenant
         self.script = script
         self._waiting: deque[ScriptLine] = deque()
+        self._bytes = 0
         self._lost = 0
         self._told = asyncio.Event()
         self._over = False
 
     def tell(self, line: ScriptLine) -> None:
         """Give it a line."""
-        if len(self._waiting) >= BEHIND:
-            self._waiting.popleft()
-            self._lost += 1
         self._waiting.append(line)
+        self._bytes += len(line.text)
+        while len(self._waiting) > BEHIND or self._bytes > BEHIND_BYTES:
+            self._bytes -= len(self._waiting.popleft().text)
+            self._lost += 1
         self._told.set()
 
     def end(self) -> None:
@@ -88,6 +94,7 @@ class Follower:
         lost, self._lost = self._lost, 0
         lines = list(self._waiting)
         self._waiting.clear()
+        self._bytes = 0
         return lost, lines
 
 
@@ -97,12 +104,20 @@ class ScriptLog:
     name = "script_log"
     drain_seconds = 0.0
 
-    def __init__(self, folder: Path | None, most_bytes: int, days: int) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        most_bytes: int,
+        days: int,
+        own_most: Callable[[str], int | None] = lambda _tenant: None,
+    ) -> None:
+        """``most_bytes`` are kept of a tenant for whom ``own_most`` says nothing else."""
         self._folder = folder
-        self._file_bytes = most_bytes // FILES
         self._most_bytes = most_bytes
+        self._own_most = own_most
         self._days = days
         self._unwritten: deque[tuple[str, ScriptLine]] = deque()
+        self._unwritten_bytes = 0
         self._writing: asyncio.Task[None] | None = None
         self._followers: set[Follower] = set()
         self._ending = False
@@ -125,10 +140,11 @@ class ScriptLog:
                 if follower.tenant == script.tenant and follower.script in (None, script.id):
                     follower.tell(line)
             if self._folder is not None:
-                if len(self._unwritten) >= UNWRITTEN:
-                    self._unwritten.popleft()
-                    self.dropped += 1
                 self._unwritten.append((script.tenant, line))
+                self._unwritten_bytes += len(line.text)
+                while len(self._unwritten) > UNWRITTEN or self._unwritten_bytes > UNWRITTEN_BYTES:
+                    self._unwritten_bytes -= len(self._unwritten.popleft()[1].text)
+                    self.dropped += 1
         if self._unwritten and self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
 
@@ -162,6 +178,7 @@ class ScriptLog:
             while self._unwritten:
                 lines = list(self._unwritten)
                 self._unwritten.clear()
+                self._unwritten_bytes = 0
                 lost = await asyncio.to_thread(self._append, lines)
                 self.dropped += lost[0]
                 if lost[0] and not self._said:
@@ -184,32 +201,34 @@ class ScriptLog:
             try:
                 # What a tenant's scripts write is for nobody else on the machine.
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                file = self._file(folder)
+                own = self._own_most(tenant)
+                most = self._most_bytes if own is None else own
+                file = self._file(folder, most // FILES)
                 with file.open("ab") as output:
                     output.write(b"".join(encoded))
-                self._prune(folder)
+                self._prune(folder, most)
             except OSError as error:
                 lost += len(encoded)
                 why = str(error)
         return lost, why
 
-    def _file(self, folder: Path) -> Path:
+    def _file(self, folder: Path, most: int) -> Path:
         """The file that goes on, or the next one."""
         now = datetime.datetime.now(datetime.UTC)
         last = max(folder.glob("*.jsonl"), default=None)
         day = now.strftime("%Y-%m-%d")
-        if last is not None and last.name.startswith(day) and last.stat().st_size < self._file_bytes:
+        if last is not None and last.name.startswith(day) and last.stat().st_size < most:
             return last
         return folder / f"{day}T{now.strftime('%H%M%S.%f')}.jsonl"
 
-    def _prune(self, folder: Path) -> None:
+    def _prune(self, folder: Path, most: int) -> None:
         files = sorted(folder.glob("*.jsonl"), reverse=True)
         oldest = time.time() - self._days * _DAY_SECONDS
         size = 0
         for file in files:
             found = file.stat()
             size += found.st_size
-            if file is not files[0] and (size > self._most_bytes or found.st_mtime < oldest):
+            if (file is not files[0] or not most) and (size > most or found.st_mtime < oldest):
                 file.unlink(missing_ok=True)
 
     def _newest(self, folder: Path, script: str | None, before: float | None, most: int) -> list[ScriptLine]:

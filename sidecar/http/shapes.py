@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sidecar.catalog.database.tokens import SCOPES
+from sidecar.catalog.limits import HIGHEST as HIGHEST_LIMIT
 from sidecar.catalog.model import GlobalPriority
 from sidecar.hosts.key_values.batch import KEY_BYTES, LONGEST_SECONDS
 from sidecar.hosts.rows.model import COLUMNS, KEY_CHARACTERS, ColumnType
@@ -108,6 +109,32 @@ class Tenant(Shape):
 
     name: str
     created: Time
+
+
+_Most = Annotated[int | None, Field(ge=0, le=HIGHEST_LIMIT)]
+
+
+class LimitsBody(Body):
+    """What a tenant may use, in each process; 0 for nothing at all."""
+
+    runs_at_once: _Most = None
+    runs_a_second: _Most = None
+    cpu_ms_a_minute: _Most = None
+    host_calls_a_minute: _Most = None
+    host_bytes_a_minute: _Most = None
+    keys: _Most = None
+    key_bytes: _Most = None
+    rows: _Most = None
+    scripts: _Most = None
+    log_bytes: _Most = None
+
+
+class LimitsNow(Shape):
+    """What holds for a tenant."""
+
+    limits: LimitsBody
+    refused: dict[str, int] = Field(description="By the limit's name, since the start of this process.")
+    runs: int = Field(description="Under way in this process.")
 
 
 class App(Shape):

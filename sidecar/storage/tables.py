@@ -57,6 +57,13 @@ tenants = _table(
     Column("created", Number, nullable=False),
 )
 
+# What the operator has set for one, as JSON text; of whatever is not in it the configuration says how much.
+tenant_limits = _table(
+    "tenant_limits",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    Column("limits", LongText, nullable=False),
+)
+
 # Customers as the switch names them, and the vars that come before those of their routes and numbers.
 customers = _table(
     "customers",

@@ -27,6 +27,10 @@ class ChangedMeanwhile(CatalogRefusal):
         """Of what it is now."""
 
 
+class LimitReached(CatalogRefusal):
+    """The tenant has as many as it may."""
+
+
 class StillUsed(CatalogRefusal):
     """Something else needs it."""
 

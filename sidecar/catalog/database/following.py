@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.catalog.database.app_files import path_of, prepared_anew
 from sidecar.catalog.database.messages import Piece
 from sidecar.catalog.database.prepared import is_current
-from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, ScriptRow, json_table
+from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, LimitsRow, ScriptRow, json_table
 from sidecar.catalog.database.work import Scope
 from sidecar.kind import Kind
 from sidecar.storage.tables import (
@@ -20,6 +20,7 @@ from sidecar.storage.tables import (
     customers,
     revision,
     scripts,
+    tenant_limits,
     tenants,
     variables,
     versions,
@@ -32,6 +33,7 @@ SCRIPTS: Final = 20
 _KEYS: Final = 500
 """Asked for in one query."""
 
+_LIMITS: Final = select(tenants.c.name, tenant_limits.c.limits).join(tenants, tenants.c.id == tenant_limits.c.tenant_id)
 _Row = TypeVar("_Row")
 
 
@@ -58,9 +60,9 @@ async def scripts_since(connection: AsyncConnection, known: int | None) -> tuple
     revision: for who assigns none."""
     row = (await connection.execute(select(revision))).one()
     if known is None or not row.complete_from <= known <= row.number:
-        return row.number, True, _script_pieces(connection, None)
+        return row.number, True, _scripts_and_limits(connection)
     query = select(changes.c.kind, changes.c.key).where(
-        changes.c.revision > known, changes.c.kind.in_(("script", "app"))
+        changes.c.revision > known, changes.c.kind.in_(("script", "app", "tenant"))
     )
     said: dict[str, set[str]] = {}
     for kind, key in (await connection.execute(query.distinct())).all():
@@ -70,13 +72,20 @@ async def scripts_since(connection: AsyncConnection, known: int | None) -> tuple
 
 async def everything(connection: AsyncConnection) -> AsyncIterator[Piece]:
     """All of it, in pieces."""
-    async for piece in _script_pieces(connection, None):
+    async for piece in _scripts_and_limits(connection):
         yield piece
     query = select(customers.c.name, customers.c.vars)
     async for rows in _streamed(connection, query, ROWS):
         yield Piece(customers=[CustomerRow(row.name, row.vars) for row in rows])
     async for rows in _streamed(connection, select(assignments), ROWS):
         yield Piece(assignments=[_assignment(row) for row in rows])
+
+
+async def _scripts_and_limits(connection: AsyncConnection) -> AsyncIterator[Piece]:
+    async for piece in _script_pieces(connection, None):
+        yield piece
+    async for rows in _streamed(connection, _LIMITS, ROWS):
+        yield Piece(limits=[LimitsRow(row.name, row.limits) for row in rows])
 
 
 async def _changed(connection: AsyncConnection, said: dict[str, set[str]]) -> AsyncIterator[Piece]:
@@ -106,6 +115,11 @@ async def _changed(connection: AsyncConnection, said: dict[str, set[str]]) -> As
         rows = (await connection.execute(select(assignments).where(assignments.c.id.in_(some)))).all()
         gone = set(some) - {row.id for row in rows}
         yield Piece(assignments=[_assignment(row) for row in rows], removed_assignments=sorted(gone))
+
+    for keys in _pieces(said.get("tenant", ()), _KEYS):
+        rows = (await connection.execute(_LIMITS.where(tenants.c.name.in_(keys)))).all()
+        known = {row.name: row.limits for row in rows}
+        yield Piece(limits=[LimitsRow(name, known.get(name, "{}")) for name in keys])
 
 
 async def _script_pieces(connection: AsyncConnection, ids: Collection[str] | None) -> AsyncIterator[Piece]:

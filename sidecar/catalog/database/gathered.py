@@ -8,7 +8,7 @@ from msgspec import structs
 
 from sidecar.catalog.compile import Compiled, Rules, compile_catalog
 from sidecar.catalog.database.messages import Piece
-from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, RowPlace, ScriptRow
+from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, LimitsRow, RowPlace, ScriptRow
 from sidecar.catalog.entries import (
     AssignmentEntry,
     Assignments,
@@ -18,6 +18,7 @@ from sidecar.catalog.entries import (
     Place,
     ScriptEntry,
 )
+from sidecar.catalog.limits import NO_LIMITS, TenantLimits, decode_limits
 from sidecar.catalog.variables import same_variables
 from sidecar.problem import Problem, Severity
 
@@ -34,6 +35,7 @@ class Gathered:
         self._assignments: dict[Place, AssignmentEntry | None] = {}
         """New ones; None for one that is gone."""
         self._customers: dict[str, CustomerEntry | None] = {}
+        self._limits: dict[str, TenantLimits] = {}
         self.compiled: Compiled | None = None
 
     def begin(self, *, whole: bool) -> None:
@@ -43,6 +45,7 @@ class Gathered:
             self._scripts = {}
             self._assignments = {}
             self._customers = {}
+            self._limits = {}
 
     def add(self, piece: Piece) -> None:
         """Take a piece. Lets the event loop's thread go first again and again."""
@@ -54,6 +57,8 @@ class Gathered:
         for customer in piece.customers:
             self._customers[customer.name] = _customer_entry(customer)
         self._customers |= dict.fromkeys(piece.removed_customers)
+        for one in piece.limits:
+            self._limits[one.tenant] = _limits(one)
         for assignment in piece.assignments:
             entry = self._as_before(_assignment_entry(assignment))
             self._assignments[entry.place] = entry
@@ -64,7 +69,7 @@ class Gathered:
     def compile(self) -> Compiled:
         """Everything that was taken."""
         ordered = sorted(self._scripts.values(), key=lambda one: one[0])
-        entries = Entries(tuple(entry for _, entry in ordered), self._assigned())
+        entries = Entries(tuple(entry for _, entry in ordered), self._assigned(), limits=dict(self._limits))
         self.compiled = compile_catalog(entries, self._rules, self.compiled)
         self._whole = False
         self._assignments = {}
@@ -114,6 +119,13 @@ class Gathered:
 
 def _same_customer(one: CustomerEntry | None, other: CustomerEntry) -> bool:
     return one is not None and one == other and same_variables(one.vars, other.vars)
+
+
+def _limits(row: LimitsRow) -> TenantLimits:
+    try:
+        return decode_limits(row.limits)
+    except msgspec.MsgspecError:
+        return NO_LIMITS  # as nobody but a hand in the database writes it
 
 
 def _script_entry(row: ScriptRow) -> ScriptEntry:

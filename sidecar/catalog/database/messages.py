@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, ScriptRow
+from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, LimitsRow, ScriptRow
 
 LENGTH: Final = struct.Struct(">I")
 LONGEST: Final = 1 << 28
@@ -45,6 +45,7 @@ class Piece(msgspec.Struct, frozen=True, tag=True):
     removed_assignments: Sequence[int] = ()
     customers: Sequence[CustomerRow] = ()
     removed_customers: Sequence[str] = ()
+    limits: Sequence[LimitsRow] = ()
 
 
 class End(msgspec.Struct, frozen=True, tag=True):

@@ -28,6 +28,13 @@ class RowPlace(msgspec.Struct, frozen=True, gc=False):
         return f"{self.table} {self.key}"
 
 
+class LimitsRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was set for a tenant."""
+
+    tenant: str
+    limits: str
+
+
 class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A script in the version that runs, with its app's variables."""
 

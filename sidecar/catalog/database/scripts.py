@@ -14,13 +14,15 @@ from sidecar.catalog.compile import Rules, compile_catalog
 from sidecar.catalog.database import app_files
 from sidecar.catalog.database.app_files import Beside
 from sidecar.catalog.database.checks import CheckedText
-from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, StillUsed, WrongValues
+from sidecar.catalog.database.errors import AlreadyThere, LimitReached, NotAllowed, NotThere, StillUsed, WrongValues
 from sidecar.catalog.database.prepared import encode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
+from sidecar.catalog.database.tenants import get_limits
 from sidecar.catalog.database.values import require_right, require_storable
-from sidecar.catalog.database.work import Scope, Tagged, Work, require_tag
+from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
 from sidecar.catalog.directory.entries import ScriptTable
 from sidecar.catalog.entries import Assignments, Entries, ScriptEntry
+from sidecar.catalog.limits import HIGHEST
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import RULES, Kind
 from sidecar.storage.tables import apps, assignments, scripts, tenants, versions
@@ -153,6 +155,8 @@ async def put_script(
     if table.app:
         await _require_app(work, table.app)
     values = _columns(table, before)
+    if before is None and not work.actor.operator:
+        await _require_room(work, rules.scripts)
     await _require_free(work, script_id, values["uuid"], new=before is None)
     await _require_fit(work, script_id, checked)
     beside = await _require_beside(work, script_id, table.app, values["file"], checked, before)
@@ -163,6 +167,13 @@ async def put_script(
         work.audit("script.make" if before is None else "script.change", script_id, before, after)
         work.changed("script", script_id)
     return after
+
+
+async def _require_room(work: Work, usual: int) -> None:
+    own = (await get_limits(work)).limits.scripts
+    most = own if own is not None else usual or HIGHEST
+    if await count(work.connection, work.own(scripts).with_only_columns(scripts.c.id)) >= most:
+        raise LimitReached(f"the tenant may have {most:_} scripts, and has them")
 
 
 async def save_text(

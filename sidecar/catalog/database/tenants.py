@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.catalog.database.errors import NotAllowed, NotThere, WrongValues
-from sidecar.catalog.database.work import Actor, Change, Store, Work
+from sidecar.catalog.database.work import Actor, Change, Scope, Store, Tagged, Work, require_tag
+from sidecar.catalog.limits import NO_LIMITS, TenantLimits, decode_limits, encode_limits, given_limits
 from sidecar.catalog.model import OPERATOR
-from sidecar.storage.tables import NAME, tenants
+from sidecar.storage.tables import NAME, tenant_limits, tenants
 
 
 class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,3 +54,35 @@ async def make_tenant(change: Change, name: str) -> Work:
     if not 0 < len(name) <= NAME or "\x00" in name:
         raise WrongValues([f"tenant: expected a name of 1 to {NAME} characters"])
     return await change.make_tenant(name)
+
+
+class LimitsRecord(Tagged, frozen=True, kw_only=True):
+    """What the operator has set for a tenant."""
+
+    tenant: str
+    limits: TenantLimits
+
+
+async def get_limits(scope: Scope) -> LimitsRecord:
+    """What was set for a tenant."""
+    text = (await scope.connection.execute(scope.own(tenant_limits))).one_or_none()
+    return LimitsRecord(tenant=scope.tenant, limits=decode_limits(text.limits) if text is not None else NO_LIMITS)
+
+
+async def put_limits(work: Work, limits: TenantLimits, *, expected: str | None = None) -> LimitsRecord:
+    """Set a tenant's limits, all of them: one that is not given is the configuration's. Raises NotAllowed,
+    ChangedMeanwhile."""
+    if not work.actor.operator:
+        raise NotAllowed("only the operator sets limits")
+    before = await get_limits(work)
+    require_tag(f"limits of {work.tenant!r}", before, expected)
+    if before.limits == limits:
+        return before
+    own = tenant_limits.c.tenant_id == work.tenant_id
+    await work.connection.execute(delete(tenant_limits).where(own))
+    if limits != NO_LIMITS:
+        values = {"tenant_id": work.tenant_id, "limits": encode_limits(limits)}
+        await work.connection.execute(insert(tenant_limits).values(**values))
+    work.audit("tenant.limits", work.tenant, given_limits(before.limits), given_limits(limits))
+    work.changed("tenant", work.tenant)
+    return LimitsRecord(tenant=work.tenant, limits=limits)

@@ -11,6 +11,7 @@ from sidecar.catalog.directory.entries import (
     TenantTable,
     VariableTable,
 )
+from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.model import OPERATOR
 
 
@@ -32,6 +33,11 @@ class Apps:
             self.variables.append((place, table))
         else:
             self.tenants.append((place, table))
+
+    @property
+    def limits(self) -> dict[str, TenantLimits]:
+        """Of the tenants for whom something is set."""
+        return {one.tenant: one.limits for _, one in self.tenants if one.limits != NO_LIMITS}
 
     def environment(self, app: str) -> dict[str, str]:
         """What the scripts of an app find in ``process.env``."""

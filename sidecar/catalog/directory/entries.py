@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from sidecar.catalog.app_variables import parse_variable_name, parse_variable_value
 from sidecar.catalog.entries import Key
+from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.model import OPERATOR, GlobalPriority
 from sidecar.catalog.variables import too_deep, wrong_variables
 from sidecar.configuration.toml_source import KeyPath, TomlSource, TomlSyntaxError, parse_toml
@@ -128,6 +129,9 @@ class TenantTable(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant: Name
     """Their name."""
+    limits: TenantLimits = NO_LIMITS
+    """What they may use, where it is not what the configuration says: ``limits = { runs_a_second = 100 }``. See
+    docs/limits.md."""
 
 
 class AppTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -166,7 +166,7 @@ class DirectoryLoader:
             entries += scripts.wrong_entries()
 
         def compiled() -> Compiled:
-            found = Entries(tuple(entries), assignments, frozenset(document.broken_ids))
+            found = Entries(tuple(entries), assignments, frozenset(document.broken_ids), document.apps.limits)
             return compile_catalog(found, self.rules, self._compiled)
 
         result = self._compiled = compiled()

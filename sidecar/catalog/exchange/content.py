@@ -16,6 +16,7 @@ from sidecar.catalog.directory.entries import (
     ScriptTable,
     VariableTable,
 )
+from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 
 AssignmentTable = RouteTable | DidTable | DestinationTable
 
@@ -49,13 +50,15 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     scripts: Mapping[str, TextOf]
     """In the order in which those run that run on every call."""
     assignments: Mapping[Calls, AssignmentTable]
+    limits: Mapping[str, TenantLimits] = {}
+    """Of the tenants for whom something is set."""
 
 
 class Difference(NamedTuple):
     """One thing that one catalog has and another has not, or not so."""
 
     what: str
-    """``tenant``, ``app``, ``variable``, ``customer``, ``script``, ``assignment`` or ``order``."""
+    """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``assignment`` or ``order``."""
     key: Any
     words: str
     """What it is called, and what of it differs. Nothing secret."""
@@ -77,6 +80,10 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     where there is one."""
     for name in sorted(wanted.tenants - now.tenants):
         yield Difference("tenant", name, repr(name), "+")
+    for name in sorted({*now.limits, *wanted.limits}):
+        before, after = (one.limits.get(name, NO_LIMITS) for one in (now, wanted))
+        if before != after:
+            yield Difference("limits", name, f"{name!r}: {', '.join(_changed(before, after))}", "~")
     yield from _tables("app", now.apps, wanted.apps)
     yield from _variables(now.variables, wanted.variables)
     yield from _tables("customer", now.customers, wanted.customers)

@@ -14,6 +14,7 @@ from sidecar.catalog.database import apps, assignments, scripts
 from sidecar.catalog.database.checks import CheckedText, Checks, TextToSave
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
 from sidecar.catalog.database.rows import json_table
+from sidecar.catalog.database.tenants import put_limits
 from sidecar.catalog.database.work import Change, Scope, Store, Work, insert_all
 from sidecar.catalog.directory.entries import (
     AppTable,
@@ -33,6 +34,7 @@ from sidecar.catalog.exchange.content import (
     calls_of,
     everywhere,
 )
+from sidecar.catalog.limits import NO_LIMITS, decode_limits
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import Kind
 from sidecar.problem import Problem
@@ -84,6 +86,7 @@ async def read_database(connection: AsyncConnection, *, secrets: bool) -> Conten
         },
         scripts=found,
         assignments=assigned,
+        limits={tenants[row.tenant_id]: decode_limits(row.limits) for row in await rows(select(tables.tenant_limits))},
     )
 
 
@@ -130,6 +133,8 @@ class Import:
                 await self._remove(change, what, key)
             elif what == "tenant":
                 await change.make_tenant(key)
+            elif what == "limits":
+                await put_limits(change.of(key), wanted.limits.get(key, NO_LIMITS))
             elif what == "app":
                 await apps.put_app(await change.make_tenant(wanted.apps[key].tenant), wanted.apps[key])
             elif what == "variable":

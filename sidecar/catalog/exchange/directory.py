@@ -31,6 +31,7 @@ from sidecar.catalog.directory.script_files import UnusableFileError, is_script_
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, DidEntry, RouteEntry
 from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, TextOf, calls_of
 from sidecar.catalog.exchange.toml import table_text, toml_text
+from sidecar.catalog.limits import NO_LIMITS, given_limits
 from sidecar.catalog.model import OPERATOR, Snapshot
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
@@ -99,6 +100,7 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         customers=customers,
         scripts=scripts,
         assignments=assignments,
+        limits=document.apps.limits,
     )
 
 
@@ -217,8 +219,9 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
     yield "# Written by scriptforge export.\n"
     owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
     owned |= {one.table.tenant for one in content.scripts.values()}
-    for name in sorted(content.tenants - owned - {OPERATOR}):
-        yield f"[[tenant]]\ntenant = {toml_text(name)}\n"
+    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys()):
+        limits = given_limits(content.limits.get(name, NO_LIMITS))
+        yield f"[[tenant]]\ntenant = {toml_text(name)}\n" + (f"limits = {toml_text(limits)}\n" if limits else "")
     for app in content.apps.values():
         yield table_text("app", app, ["name"] if app.name == app.id else [])
     for variable in content.variables.values():

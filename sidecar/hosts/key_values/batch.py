@@ -5,7 +5,7 @@ Whoever keeps them loads what a batch touches, applies it, and keeps what has ch
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -48,6 +48,18 @@ class SpaceLimits(msgspec.Struct, frozen=True, kw_only=True):
     keys: int = 100_000
     bytes: int = 100_000_000
     """Of keys and values as UTF-8."""
+
+    def of(self, tenant: str) -> "SpaceLimits":  # noqa: ARG002 - as `Spaces` has it
+        """The same for each."""
+        return self
+
+
+class Spaces(Protocol):
+    """What each tenant may keep; `SpaceLimits` is one."""
+
+    def of(self, tenant: str) -> SpaceLimits:
+        """One tenant's limits."""
+        ...
 
 
 class Get(msgspec.Struct, frozen=True):
@@ -121,9 +133,7 @@ class Batch:
 
     __slots__ = ("_limits", "_now", "_spaces", "_values", "changed", "changed_spaces")
 
-    def __init__(
-        self, values: Mapping[Place, Value], spaces: Mapping[str, Space], limits: SpaceLimits, now: int
-    ) -> None:
+    def __init__(self, values: Mapping[Place, Value], spaces: Mapping[str, Space], limits: Spaces, now: int) -> None:
         """``values`` has every key of the operations that there is, and ``spaces`` every tenant's that has one."""
         self._values: dict[Place, Value | None] = dict(values)
         self._spaces = {tenant: Space(space.keys, space.bytes) for tenant, space in spaces.items()}
@@ -170,12 +180,13 @@ class Batch:
         space = self._spaces.get(tenant) or Space()
         keys = space.keys + (there is None)
         size = space.bytes + _weight(key, value) - (0 if there is None else _weight(key, there))
+        limits = self._limits.of(tenant)
         # What only shrinks is let through, or a tenant at its limit could not even make room.
-        if keys > max(self._limits.keys, space.keys):
+        if keys > max(limits.keys, space.keys):
             raise HostError(f"there are {space.keys:_} keys already, and no more may be kept", "RangeError")
-        if size > max(self._limits.bytes, space.bytes):
+        if size > max(limits.bytes, space.bytes):
             raise HostError(
-                f"{space.bytes:_} bytes are kept already, and no more than {self._limits.bytes:_} may be", "RangeError"
+                f"{space.bytes:_} bytes are kept already, and no more than {limits.bytes:_} may be", "RangeError"
             )
         self._change(place, value, there, Space(keys, size))
 

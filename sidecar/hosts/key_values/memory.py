@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from sidecar.hosts.key_values.batch import Answer, Batch, Operation, Place, Space, SpaceLimits, Value, is_live
+from sidecar.hosts.key_values.batch import Answer, Batch, Operation, Place, Space, Spaces, Value, is_live
 from sidecar.hosts.key_values.store import KeyValue
 
 
 class MemoryKeeper:
     """A `sidecar.hosts.key_values.store.Keeper`."""
 
-    def __init__(self, limits: SpaceLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: Spaces, clock: Callable[[], float]) -> None:
         self._limits = limits
         self._clock = clock
         self._values: dict[Place, Value] = {}

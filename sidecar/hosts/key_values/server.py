@@ -18,7 +18,7 @@ from sidecar.hosts.key_values.batch import (
     Operation,
     Place,
     Space,
-    SpaceLimits,
+    Spaces,
     Value,
     is_live,
     places_of,
@@ -72,7 +72,7 @@ class _Lane:
 class ServerKeeper:
     """A `sidecar.hosts.key_values.store.Keeper`."""
 
-    def __init__(self, url: DatabaseUrl, limits: SpaceLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, url: DatabaseUrl, limits: Spaces, clock: Callable[[], float]) -> None:
         self._storage = Storage(url)
         self._limits = limits
         self._clock = clock

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.key_values.batch import Answer, Batch, Get, Operation, Place, Space, SpaceLimits, Value
+from sidecar.hosts.key_values.batch import Answer, Batch, Get, Operation, Place, Space, Spaces, Value
 from sidecar.hosts.key_values.store import KeyValue
 from sidecar.storage.errors import DatabaseBusy, DatabaseFull, DatabaseUnreachable, StorageError
 
@@ -36,7 +36,7 @@ class _Asked:
 class SqliteKeeper:
     """A `sidecar.hosts.key_values.store.Keeper`."""
 
-    def __init__(self, url: DatabaseUrl, limits: SpaceLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, url: DatabaseUrl, limits: Spaces, clock: Callable[[], float]) -> None:
         self._url = url
         self._limits = limits
         self._clock = clock

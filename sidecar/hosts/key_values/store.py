@@ -16,7 +16,7 @@ from sidecar.hosts.key_values.batch import (
     Operation,
     Place,
     Space,
-    SpaceLimits,
+    Spaces,
     Sweep,
     Value,
     check_operation,
@@ -68,7 +68,7 @@ class Keeper(Protocol):
 class KeyValues:
     """The key-values of every tenant. Lives on one event loop."""
 
-    def __init__(self, keeper: Keeper, limits: SpaceLimits) -> None:
+    def __init__(self, keeper: Keeper, limits: Spaces) -> None:
         self._keeper = keeper
         self.limits = limits
 
@@ -118,7 +118,7 @@ def _translated() -> Iterator[None]:
         raise HostUnavailable("the database does not answer") from error
 
 
-def keeper_of(url: DatabaseUrl | None, limits: SpaceLimits, clock: Clock = time.time) -> Keeper:
+def keeper_of(url: DatabaseUrl | None, limits: Spaces, clock: Clock = time.time) -> Keeper:
     """What keeps key-values in this database; without one, in memory."""
     if url is None:
         from sidecar.hosts.key_values.memory import MemoryKeeper  # noqa: PLC0415 - one of three is needed

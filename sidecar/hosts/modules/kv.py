@@ -26,7 +26,7 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
             return {"keys": [one.key for one in page], "next": page[-1].key if len(page) == PAGE_KEYS else None}
         case "usage", []:
             space = await key_values.space(tenant)
-            limits = key_values.limits
+            limits = key_values.limits.of(tenant)
             return {
                 "keys": space.keys,
                 "bytes": space.bytes,

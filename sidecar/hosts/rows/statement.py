@@ -50,6 +50,8 @@ class Statement(msgspec.Struct, frozen=True):
     """Parameters that the script gives."""
     changes: bool
     """Whether it changes rows, and gives none."""
+    more: int = 0
+    """By which step it makes more or fewer rows: 1, -1 or 0."""
 
 
 @lru_cache(maxsize=1_000)
@@ -79,7 +81,8 @@ def prepare(text: str, tables: tuple[tuple[str, str], ...], database: Database) 
             made = made.replace('"', "`")
     except (SqlglotError, RecursionError) as error:
         raise HostError(f"it cannot be said to this database: {_where(error)}", "SyntaxError") from None
-    return Statement(made, texts, names, isinstance(statement, _CHANGING))
+    more = isinstance(statement, exp.Insert) - isinstance(statement, exp.Delete)
+    return Statement(made, texts, names, isinstance(statement, _CHANGING), more)
 
 
 def _check(statement: exp.Expr) -> None:

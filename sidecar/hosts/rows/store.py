@@ -55,6 +55,8 @@ SECONDS: Final = 2.0
 """Of one question."""
 DATABASES: Final = 100
 """Of one tenant."""
+COUNTED_SECONDS: Final = 10.0
+"""After so long a tenant's rows are counted anew: other processes make some too."""
 KNOWN_SECONDS: Final = 1.0
 """A database that was made or has gone is seen after this long."""
 PUT_TRIES: Final = 3
@@ -73,7 +75,16 @@ _TYPES: Final[Mapping[ColumnType, Any]] = {
 class RowDatabases:
     """Every tenant's databases of rows. Lives on one event loop."""
 
-    def __init__(self, url: DatabaseUrl, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        clock: Callable[[], float] = time.time,
+        most: Callable[[str], int | None] = lambda _tenant: None,
+    ) -> None:
+        """``most``: how many rows a tenant may keep; None for as many as it likes."""
+        self._most = most
+        self._counted: dict[str, tuple[float, int]] = {}
+        """When a tenant's rows were counted, and how many there are since then."""
         self._storage = Storage(url)
         self._clock = clock
         self._known: dict[str, tuple[float, dict[str, RowDatabase]]] = {}
@@ -148,6 +159,7 @@ class RowDatabases:
             table = _table(RowDatabase(id=row.id, name=name, columns=()))
             await connection.run_sync(lambda one: table.drop(one, checkfirst=inspect(one).has_table(table.name)))
         self._known.pop(tenant, None)
+        self._counted.pop(tenant, None)
 
     # ---- rows ----
 
@@ -157,7 +169,9 @@ class RowDatabases:
         values = {"key": check_row_key(key), **database.row(given)}
         try:
             async with self._asking(changes=True) as connection:
+                await self._require_room(connection, tenant, 1)
                 await connection.execute(insert(_table(database)).values(**values))
+            self._made(tenant, 1)
         except IntegrityError:
             raise HostError(f"{name} has a row {key[:60]!r} already") from None
 
@@ -189,15 +203,21 @@ class RowDatabases:
             with contextlib.suppress(IntegrityError):
                 async with self._asking(changes=True) as connection:
                     gone = await connection.execute(delete(table).where(own))
+                    new = len(values) - gone.rowcount
+                    if new > 0:
+                        # Those that were there are gone by now: a count would be without them.
+                        await self._require_room(connection, tenant, new, gone.rowcount)
                     await connection.execute(insert(table), values)
-                    return len(values) - gone.rowcount
+                self._made(tenant, new)
+                return new
         raise HostUnavailable("others write the same rows")
 
     async def delete(self, tenant: str, name: str, key: str) -> None:
         """Remove a row, if it is there."""
         table = _table(await self.database(tenant, name))
         async with self._asking(changes=True) as connection:
-            await connection.execute(delete(table).where(table.c.key == check_row_key(key)))
+            gone = await connection.execute(delete(table).where(table.c.key == check_row_key(key)))
+        self._made(tenant, -gone.rowcount)
 
     async def find(
         self, tenant: str, name: str, wanted: Mapping[str, Any], *, limit: int = ROWS, offset: int = 0, after: str = ""
@@ -227,6 +247,8 @@ class RowDatabases:
             raise HostError(f"the parameter :{sorted(missing)[0]} is not given", "TypeError")
         values = {f"given_{name}": _parameter(name, parameters[name]) for name in made.names}
         async with self._asking(changes=made.changes) as connection:
+            if made.more > 0:
+                await self._require_room(connection, tenant, 1)
             try:
                 result = await connection.execute(text(made.sql), {**made.texts, **values})
             except IntegrityError:
@@ -236,6 +258,7 @@ class RowDatabases:
                     raise
                 raise HostError(f"sql: {_reason(error)}", "SyntaxError") from None
             if not result.returns_rows:
+                self._made(tenant, made.more * result.rowcount)
                 return [{"changed": result.rowcount}]
             rows = [dict(zip(result.keys(), row, strict=True)) for row in result.fetchmany(ROWS + 1)]
         if len(rows) > ROWS:
@@ -243,6 +266,27 @@ class RowDatabases:
         return [plain(row) for row in rows]
 
     # ---- the rest ----
+
+    async def _require_room(self, connection: AsyncConnection, tenant: str, new: int, gone: int = 0) -> None:
+        """Raise HostError where a tenant may not have so many more."""
+        most = self._most(tenant)
+        if most is None:
+            return
+        now = time.monotonic()
+        counted = self._counted.get(tenant)
+        if counted is None or now - counted[0] > COUNTED_SECONDS:
+            there = gone
+            for database in (await self.databases(tenant)).values():
+                query = select(func.count()).select_from(_table(database))
+                there += (await connection.execute(query)).scalar_one()
+            counted = self._counted[tenant] = (now, there)
+        if counted[1] + new > most:
+            raise HostError(f"{counted[1]:_} rows are kept already, and no more than {most:_} may be", "RangeError")
+
+    def _made(self, tenant: str, rows: int) -> None:
+        counted = self._counted.get(tenant)
+        if counted is not None:
+            self._counted[tenant] = (counted[0], counted[1] + rows)
 
     async def _filtered(self, tenant: str, name: str, wanted: Mapping[str, Any]) -> tuple[Select[Any], Table]:
         database = await self.database(tenant, name)

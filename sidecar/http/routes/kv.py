@@ -18,7 +18,7 @@ async def read_usage(asked: Asking) -> KeySpace:
     """How much a tenant keeps, and may. What has ended counts for some seconds more."""
     tenant = await asked.require("read")
     key_values = await asked.platform.services.key_values()
-    space, limits = await key_values.space(tenant), key_values.limits
+    space, limits = await key_values.space(tenant), key_values.limits.of(tenant)
     return KeySpace(keys=space.keys, bytes=space.bytes, limit_keys=limits.keys, limit_bytes=limits.bytes)
 
 

@@ -10,7 +10,12 @@ import pytest
 from tests.sidecar.http.platform_desk import ECHO, PlatformDesk
 
 METHODS = ("get", "put", "post", "delete")
-OPERATORS = {"/api/v1/tenants", "/api/v1/tenants/{name}", "/api/v1/audit/verify"}
+OPERATORS = {
+    "/api/v1/tenants",
+    "/api/v1/tenants/{name}",
+    "/api/v1/tenants/{name}/limits",
+    "/api/v1/audit/verify",
+}
 """Which a tenant's own token may not ask either."""
 NO_OBJECT = {"/api/v1/me", "/api/v1/check"}
 """Which are about nothing that somebody has."""
@@ -28,6 +33,7 @@ VALUES = {
     "key": "private",
 }
 BODIES: dict[tuple[str, str], Any] = {
+    ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
     ("post", "/api/v1/apps"): {"name": "x"},
     ("put", "/api/v1/apps/{app}"): {"name": "stolen"},
     ("post", "/api/v1/apps/{app}/scripts"): {"scripts": [{"name": "private.js", "text": ECHO, "seen": "*"}]},

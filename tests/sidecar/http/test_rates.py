@@ -7,7 +7,7 @@ from sidecar.http.rates import Rates
 
 
 def rates() -> Rates:
-    return Rates(requests=2, public_runs=3, tenant_runs=4)
+    return Rates(requests=2, public_runs=3)
 
 
 def asked(counted: Rates, what: str, whom: list[str]) -> None:
@@ -25,12 +25,12 @@ def test_each_has_so_many_a_second() -> None:
         asked(found, "requests", ["token 1"] * 5)
     assert refused.value.status == 429
     assert refused.value.headers["Retry-After"] == "1"
-    assert found.refused == {"requests": 1, "public": 0, "runs": 0, "failed": 0}
+    assert found.refused == {"requests": 1, "public": 0, "failed": 0}
 
 
 def test_what_one_limit_counts_is_no_others() -> None:
     found = rates()
-    for what in ("requests", "public", "runs", "failed"):
+    for what in ("requests", "public", "failed"):
         found.count(what, "x")
         found.count(what, "x")
     assert sum(found.refused.values()) == 0

@@ -18,7 +18,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from sandbox.pool import PoolState
+from sidecar.catalog.compile import make_script
+from sidecar.catalog.limits import TenantLimits
 from sidecar.configuration.tree import LogSection
+from sidecar.hosts.usage import Usage
+from sidecar.kind import Kind
 from sidecar.logs.logger import open_output
 from sidecar.operations.metrics import STAGE_BOUNDS_MICROS, STAGES, DecisionMetrics, OwnProcess, registry
 from sidecar.operations.part_metrics import (
@@ -36,6 +40,7 @@ from sidecar.operations.part_metrics import (
 )
 from sidecar.operations.records import EndedDecision
 from sidecar.operations.script_metrics import ScriptMetrics
+from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.runner import PoolName
 from sidecar.runs.script_counts import OTHER, ScriptCounts
 from sipio.freeswitch.server import FreeswitchSnapshot
@@ -142,7 +147,14 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     for script, runs in (("tariff", 8), ("later", 3)):
         count = scripts.of(script)
         count.runs, count.failures, count.micros = runs, runs // 2, 1_500_000
+    usage = Usage(limits=TenantLimits(runs_at_once=0))
+    used = usage.of(make_script(id="s", name="s.js", kind=Kind.APP, text="", tenant="acme", app="9"))
+    used.run(1_500_000)
+    used.host_call(20)
+    usage.of(make_script(id="t", name="t.js", kind=Kind.APP, text="", tenant="beta")).run(500_000)
+    used.allowance.begin()
     return [
+        TenantMetrics(usage, 1),
         PoolMetrics(lambda: pools, lambda: {"returned": 10}),
         CallMetrics(lambda: calls),
         ScriptMetrics({PoolName.DECISIONS: scripts.snapshot}),
@@ -210,6 +222,16 @@ def test_stage_names_cannot_grow_for_ever() -> None:
     for number in range(STAGES + 10):
         decisions.decided(decided("returned", 0, **{f"stage{number}": 1}))
     assert generate_latest(own).count(b"scriptforge_stage_seconds_count") == STAGES
+
+
+def test_apps_past_the_cap_are_counted_together() -> None:
+    own = registry(*full())
+    acme, other = {"tenant": "acme", "app": "9"}, {"tenant": "other", "app": "other"}
+    assert [value(own, "scriptforge_tenant_runs_total", **one) for one in (acme, other)] == [1, 1]
+    assert [value(own, "scriptforge_tenant_cpu_seconds_total", **one) for one in (acme, other)] == [1.5, 0.5]
+    assert value(own, "scriptforge_tenant_host_calls_total", **acme) == 1
+    assert value(own, "scriptforge_tenant_host_bytes_total", **acme) == 20
+    assert value(own, "scriptforge_tenant_refused_total", tenant="acme", limit="runs_at_once") == 1
 
 
 def test_every_source_is_shown() -> None:

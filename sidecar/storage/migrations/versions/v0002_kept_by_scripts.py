@@ -1,4 +1,4 @@
-"""What scripts keep by key, and templates of their mail."""
+"""What scripts keep by key, templates of their mail, and limits of tenants."""
 
 from typing import Any
 
@@ -43,6 +43,14 @@ def upgrade() -> None:
         sa.Column("html", LongText, nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_mail_templates_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", "name"),
+        **_OPTIONS,
+    )
+    op.create_table(
+        "tenant_limits",
+        sa.Column("tenant_id", Number, nullable=False),
+        sa.Column("limits", LongText, nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tenant_limits_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id"),
         **_OPTIONS,
     )
     state = sa.table("schema_state", sa.column("number"))

@@ -1,0 +1,162 @@
+"""What one tenant has used of what it may, in this process."""
+
+import logging
+import time
+from typing import Final, NamedTuple
+
+from sidecar.catalog.limits import NO_LIMITS, TenantLimits
+
+logger = logging.getLogger(__name__)
+
+MINUTE: Final = 60.0
+LONGEST_WAIT: Final = 60.0
+"""Told to who asks again: by then a limit may be another one."""
+TOLD_SECONDS: Final = 60.0
+"""A limit that is reached all the time is told of so often in the log."""
+_now = time.monotonic
+
+
+class OverLimit(NamedTuple):
+    """Why something is not done now."""
+
+    limit: str
+    """Its name in `TenantLimits`."""
+    why: str
+    seconds: float
+    """After which there is room again, if nobody else takes it."""
+
+
+class Level:
+    """How full an allowance is: what is used flows in, and drains as fast as it may be used.
+
+    So much may be used at once, and in the long run so much in each period. What is used is known only afterwards, as
+    of processor time, and may be more than there was room for: then it takes longer to drain. (A window of the package
+    ``limits`` takes nothing that is too much, and takes longer than the rest of a decision's way.)
+    """
+
+    __slots__ = ("_amount", "_at", "_rate", "most")
+
+    def __init__(self, most: int, period: float) -> None:
+        self.most = most
+        self._rate = most / period
+        self._amount = 0.0
+        self._at = _now()
+
+    def add(self, amount: float) -> None:
+        """Count what was used."""
+        self._drain()
+        self._amount += amount
+
+    def wait(self) -> float:
+        """Seconds until there is room for one more; 0 where there is."""
+        if not self._rate:
+            return LONGEST_WAIT
+        self._drain()
+        return max(0.0, (self._amount + 1 - self.most) / self._rate)
+
+    def take_over(self, former: "Level") -> None:
+        """Go on from what was used of another limit."""
+        self._amount, self._at = former._amount, former._at
+
+    def _drain(self) -> None:
+        now = _now()
+        self._amount = max(0.0, self._amount - (now - self._at) * self._rate)
+        self._at = now
+
+
+_PERIODS: Final = {
+    "runs_a_second": (1.0, "runs a second"),
+    "cpu_ms_a_minute": (MINUTE, "ms of processor time a minute"),
+    "host_calls_a_minute": (MINUTE, "questions to the host a minute"),
+    "host_bytes_a_minute": (MINUTE, "bytes of the host's answers a minute"),
+}
+_OF_RUNS: Final = ("runs_a_second", "cpu_ms_a_minute")
+_OF_QUESTIONS: Final = ("host_calls_a_minute", "host_bytes_a_minute")
+
+
+class Allowance:
+    """One tenant's. A tenant without a limit is asked one question on its way."""
+
+    __slots__ = ("_at_once", "_levels", "_told", "limits", "refused", "running", "tenant")
+
+    def __init__(self, tenant: str, limits: TenantLimits = NO_LIMITS) -> None:
+        self.tenant = tenant
+        self.running = 0
+        """Runs under way."""
+        self.refused: dict[str, int] = {}
+        """Since the start, by the limit's name."""
+        self._levels: dict[str, Level] = {}
+        self._told: dict[str, float] = {}
+        self.limit(limits)
+
+    def limit(self, limits: TenantLimits) -> None:
+        """Have these limits from now on."""
+        self.limits = limits
+        self._at_once = limits.runs_at_once
+        former, self._levels = self._levels, {}
+        for name, (period, _) in _PERIODS.items():
+            most = getattr(limits, name)
+            if most is None:
+                continue
+            if name in former and former[name].most == most:
+                self._levels[name] = former[name]
+                continue
+            level = self._levels[name] = Level(most, period)
+            if name in former:
+                level.take_over(former[name])
+
+    def begin(self) -> OverLimit | None:
+        """Count a run that begins, which is ended by `ended`; or why it must not."""
+        if self._at_once is not None and self.running >= self._at_once:
+            return self._refuse("runs_at_once", f"more than {self._at_once} runs at once", 1.0)
+        if self._levels:
+            over = self._full(_OF_RUNS)
+            if over is not None:
+                return over
+            level = self._levels.get("runs_a_second")
+            if level is not None:
+                level.add(1)
+        self.running += 1
+        return None
+
+    def ended(self) -> None:
+        """A run that has begun is over."""
+        self.running -= 1
+
+    def question(self) -> OverLimit | None:
+        """Count a question to the host; or why it is not asked."""
+        if not self._levels:
+            return None
+        over = self._full(_OF_QUESTIONS)
+        level = self._levels.get("host_calls_a_minute")
+        if over is None and level is not None:
+            level.add(1)
+        return over
+
+    def used_cpu(self, micros: int) -> None:
+        """Count processor time."""
+        level = self._levels.get("cpu_ms_a_minute") if self._levels else None
+        if level is not None:
+            level.add(micros / 1_000)
+
+    def answered(self, size: int) -> None:
+        """Count the bytes of an answer."""
+        level = self._levels.get("host_bytes_a_minute") if self._levels else None
+        if level is not None:
+            level.add(size)
+
+    def _full(self, names: tuple[str, ...]) -> OverLimit | None:
+        for name in names:
+            level = self._levels.get(name)
+            seconds = level.wait() if level is not None else 0.0
+            if level is not None and seconds:
+                return self._refuse(name, f"more than {level.most:_} {_PERIODS[name][1]}", seconds)
+        return None
+
+    def _refuse(self, limit: str, why: str, seconds: float) -> OverLimit:
+        self.refused[limit] = self.refused.get(limit, 0) + 1
+        now = _now()
+        if now >= self._told.get(limit, 0.0):
+            self._told[limit] = now + TOLD_SECONDS
+            logger.warning("tenant_over_limit", extra={"tenant": self.tenant, "limit": limit, "error": why})
+        return OverLimit(limit, why, min(seconds, LONGEST_WAIT))
