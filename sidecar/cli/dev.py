@@ -31,8 +31,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "dev",
         help="a folder of scripts on a platform of its own: saved, checked and run whenever a file changes",
         description="Starts a platform on loopback, with its database in DIR/.scriptforge, where what scripts keep"
-        " stays for the next time. On each change all files are checked and saved as one app, and a script is run; what it"
-        " writes is shown, and so is what runs by uuid write. Ctrl-C ends the watching and then the platform. Exit"
+        " stays for the next time. On each change all files are checked and saved as one app, and a script is run; what"
+        " it writes is shown, and so is what runs by uuid write. Ctrl-C ends the watching and then the platform. Exit"
         " status: 0 after an ordered end, 1 where the platform could not start or has ended by itself, 2 wrong usage.",
     )
     parser.add_argument("folder", nargs="?", type=Path, default=Path(), metavar="DIR", help="default: here")
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _environment(loaded: LoadedConfiguration, kept: Path, listen: str) -> dict[str, str]:
-    """What the platform is told: a database and logs of its own, whatever the configuration says; what scripts may ask of
-    their host is as it is there."""
+    """What the platform is told: a database and logs of its own, whatever the configuration says; what scripts may ask
+    of their host is as it is there."""
     wanted = {
         ("catalog", "url"): f"sqlite:///{kept / 'platform.db'}",
         ("catalog", "last_good"): str(kept / "last-good"),

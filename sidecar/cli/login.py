@@ -32,9 +32,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "login",
         help="keep a server's address and a token, for the commands that ask it",
         description="Asks for the token, or reads it from standard input, and tries it. It is kept in"
-        f" {servers_file()}, which you alone may read. The server that was logged in to last is asked where no --server NAME says"
-        f" otherwise. CI sets {ADDRESS} and {TOKEN} in its place, and {TENANT} where it is another one than the"
-        f" token's; {NAME} chooses one of those kept. {EXIT_STATUS_TEXT}",
+        f" {servers_file()}, which you alone may read. Where no --server NAME says otherwise, the server that was logged"
+        f" in to last is asked. CI sets {ADDRESS} and {TOKEN} in its place, and {TENANT} where it is another one than"
+        f" the token's; {NAME} chooses one of those kept. {EXIT_STATUS_TEXT}",
     )
     parser.add_argument(
         "url", nargs="?", metavar="URL", help="such as https://scripts.example or http://127.0.0.1:8080"

@@ -1,4 +1,4 @@
-"""``scriptforge rows``: databases of rows, as scripts have them in cxUserspace, at a server or in a database at hand."""
+"""``scriptforge rows``: databases of rows, as scripts have them in cxUserspace; at a server, or with --database."""
 
 import argparse
 import asyncio

@@ -48,7 +48,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EXIT_STATUS_TEXT,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="scripts_command")
+    _add_folder_commands(commands)
+    _add_script_commands(commands)
 
+
+def _add_folder_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     listing = commands.add_parser("list", help="those that there are")
     listing.add_argument("--app", metavar="APP", help="of this app alone; of none: an empty text")
     _finish(listing, _list_scripts)
@@ -66,8 +70,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "push",
         help="save a folder's files as an app's scripts: all that was changed, or none of it",
         description="Saves .js, .mjs, .ts and .json files, those in folders below too, but for *.test.*, *.d.ts,"
-        " editors' settings and what is hidden. Where somebody else has saved one of them since it was pulled, nothing is saved"
-        " and it is said who and when.",
+        " editors' settings and what is hidden. Where somebody else has saved one of them since it was pulled,"
+        " nothing is saved and it is said who and when.",
     )
     _add_folder(push)
     push.add_argument("--only", action="append", default=[], metavar="FILE", help="this file alone; several one by one")
@@ -93,6 +97,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     diff.add_argument("--to", type=int, metavar="N", help="with --from: and this one; default: the one that runs")
     _finish(diff, _diff)
 
+
+def _add_script_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     versions = commands.add_parser("versions", help="every text that was saved, the newest first")
     versions.add_argument("script", metavar="SCRIPT")
     versions.add_argument("-n", type=int, default=20, metavar="N", dest="most", help="so many; default: 20")

@@ -1,7 +1,7 @@
 """A folder of an app's files, and what of them somebody has seen at a server.
 
-``.scriptforge/seen.json`` in the folder has the version of each script as it was pulled or pushed last. A push is of what
-comes after that version: so nobody overwrites what they have not seen.
+``.scriptforge/seen.json`` in the folder has the version of each script as it was pulled or pushed last. A push is of
+what comes after that version: so nobody overwrites what they have not seen.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The HTTP API as a command asks it: one request at a time, by the standard library, so that a command starts at once."""
+"""The HTTP API as a command asks it: one request at a time, by the standard library, so that it starts at once."""
 
 import http.client
 import socket
