@@ -1,13 +1,16 @@
 """``scriptforge apps``: the apps at a server."""
 
 import argparse
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.cli.remote.client import Client, segment
 from sidecar.cli.remote.command import add_server_options, at_server
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT, Refusal
+from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.shown import Columns, print_json, print_list
 from sidecar.text import escaped
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 _COLUMNS: Final[Columns] = {"ID": "id", "NAME": "name"}
 
@@ -27,12 +30,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.set_defaults(run=at_server(asks))
 
 
-def _list_apps(arguments: argparse.Namespace, client: Client) -> int:
+def _list_apps(arguments: argparse.Namespace, client: "Client") -> int:
     print_list(client.pages("/apps"), _COLUMNS, json=arguments.json)
     return 0
 
 
-def _make(arguments: argparse.Namespace, client: Client) -> int:
+def _make(arguments: argparse.Namespace, client: "Client") -> int:
     path = f"/apps/{segment(arguments.app)}"
     body = {"name": arguments.name or arguments.app}
     try:
@@ -49,7 +52,7 @@ def _make(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _remove(arguments: argparse.Namespace, client: Client) -> int:
+def _remove(arguments: argparse.Namespace, client: "Client") -> int:
     path = f"/apps/{segment(arguments.app)}"
     client.delete(path, match=client.get(path).etag)
     if not arguments.json:

@@ -3,14 +3,16 @@
 import argparse
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.cli.remote.app_scripts import find_script
-from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.command import add_server_options, at_server
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT, Conflict, Refusal, ServerError
 from sidecar.cli.remote.shown import Columns, print_json, print_list
 from sidecar.text import escaped
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 
 def _calls(one: dict[str, Any]) -> str:
@@ -67,7 +69,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.set_defaults(run=at_server(asks), usage_error=command.error)
 
 
-def _set(arguments: argparse.Namespace, client: Client) -> int:
+def _set(arguments: argparse.Namespace, client: "Client") -> int:
     if arguments.route is not None and arguments.customer is None:
         arguments.usage_error("--route goes with --customer")
     names = ("customer", "route", "did", "destination", "timeout_ms", "timeout_action", "error_action")
@@ -92,7 +94,7 @@ def _set(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _taken(client: Client, body: dict[str, Any]) -> str:
+def _taken(client: "Client", body: dict[str, Any]) -> str:
     """What is on these calls, in words."""
     number = body.get("did") or body.get("destination")
     wanted = "did" if "did" in body else "destination" if "destination" in body else "route"
@@ -118,13 +120,13 @@ def _vars(file: Path | None) -> dict[str, Any]:
         raise ServerError(f"{file}: {error}") from None
 
 
-def _list_assignments(arguments: argparse.Namespace, client: Client) -> int:
+def _list_assignments(arguments: argparse.Namespace, client: "Client") -> int:
     script = find_script(client, arguments.script)[0]["id"] if arguments.script is not None else None
     print_list(client.pages("/assignments", type=arguments.type, script=script), _COLUMNS, json=arguments.json)
     return 0
 
 
-def _remove(arguments: argparse.Namespace, client: Client) -> int:
+def _remove(arguments: argparse.Namespace, client: "Client") -> int:
     path = f"/assignments/{arguments.number}"
     answer = client.get(path)
     client.delete(path, match=answer.etag)

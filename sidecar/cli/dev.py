@@ -8,11 +8,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sidecar.cli.developing.session import Session
-from sidecar.cli.remote.checkout import private_folder
-from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.errors import ServerError
 from sidecar.cli.remote.servers import ADDRESS, TOKEN, Server
 from sidecar.cli.service_process import ServiceProcess
@@ -21,6 +18,10 @@ from sidecar.errors import ConfigurationError
 from sidecar.kind import MAIN, Kind
 from sidecar.switches.this_machine import missing_for_platform
 from sidecar.text import escaped
+
+if TYPE_CHECKING:
+    from sidecar.cli.developing.session import Session
+    from sidecar.cli.remote.client import Client
 
 _NAME: Final = "scriptforge dev"
 
@@ -58,6 +59,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Watches until told to stop."""
+    from sidecar.cli.remote.checkout import private_folder  # noqa: PLC0415 - other commands do without
+
     missing = missing_for_platform()
     if missing:
         raise ConfigurationError(missing)
@@ -126,6 +129,8 @@ class _Dev:
     async def _until_the_end(
         self, platform: ServiceProcess, asked_to_end: asyncio.Event, number: int, token: str
     ) -> int:
+        from sidecar.cli.remote.client import Client  # noqa: PLC0415 - HTTP takes its time to read in
+
         asked = asyncio.ensure_future(asked_to_end.wait())
         starting = asyncio.ensure_future(platform.start(self._arguments.config, self._environment))
         await asyncio.wait((asked, starting), return_when=asyncio.FIRST_COMPLETED)
@@ -158,7 +163,9 @@ class _Dev:
         print(f"scriptforge: {error or '`scriptforge platform` has ended; see above'}", file=sys.stderr)
         return 1
 
-    def _session(self, client: Client) -> Session:
+    def _session(self, client: "Client") -> "Session":
+        from sidecar.cli.developing.session import Session  # noqa: PLC0415 - as the client
+
         arguments = self._arguments
         return Session(
             client,
@@ -172,7 +179,7 @@ class _Dev:
         )
 
 
-def _revoke(client: Client, number: int) -> None:
+def _revoke(client: "Client", number: int) -> None:
     try:
         client.delete(f"/tokens/{number}")
     except ServerError:
@@ -203,7 +210,7 @@ async def _make_ready(loaded: LoadedConfiguration) -> tuple[int, str]:
         await store.close()
 
 
-def _tell(client: Client, folder: Path) -> None:
+def _tell(client: "Client", folder: Path) -> None:
     print(escaped(f"{folder.resolve()} at {client.server.url}; Ctrl-C ends it"))
     print("in another terminal, for `scriptforge kv`, `rows`, `logs` ...:")
     print(f"    export {ADDRESS}={client.server.url} {TOKEN}={client.server.token}", flush=True)

@@ -3,13 +3,16 @@
 import argparse
 import getpass
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.cli.remote.client import Client, segment
 from sidecar.cli.remote.command import add_server_options, at_server
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT, Refusal, ServerError
+from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.shown import Columns, print_json, print_list
 from sidecar.text import escaped
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 FLAGS: Final = {
     "protected": "nobody reads it back; scripts have it",
@@ -50,13 +53,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.set_defaults(run=at_server(asks))
 
 
-def _list_variables(arguments: argparse.Namespace, client: Client) -> int:
+def _list_variables(arguments: argparse.Namespace, client: "Client") -> int:
     found = client.get(f"/apps/{segment(arguments.app)}/variables").value["items"]
     print_list(found, _COLUMNS, json=arguments.json)
     return 0
 
 
-def _set(arguments: argparse.Namespace, client: Client) -> int:
+def _set(arguments: argparse.Namespace, client: "Client") -> int:
     given = [_value(one) for one in arguments.variables]
     made = []
     for name, value in given:
@@ -91,7 +94,7 @@ def _value(given: str) -> tuple[str, str]:
     return name, line.rstrip("\r\n")
 
 
-def _remove(arguments: argparse.Namespace, client: Client) -> int:
+def _remove(arguments: argparse.Namespace, client: "Client") -> int:
     for name in arguments.names:
         path = _path(arguments.app, name)
         answer: Any = client.get(path)

@@ -2,13 +2,16 @@
 
 import argparse
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from sidecar.cli.remote.client import Client, segment
 from sidecar.cli.remote.command import add_server_options, at_server
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
+from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.shown import Columns, print_json, print_list, when
 from sidecar.text import escaped, escaped_lines
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 _COLUMNS: Final[Columns] = {
     "KEY": "key",
@@ -46,12 +49,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         command.set_defaults(run=at_server(asks))
 
 
-def _list_keys(arguments: argparse.Namespace, client: Client) -> int:
+def _list_keys(arguments: argparse.Namespace, client: "Client") -> int:
     print_list(client.pages("/kv/keys", most=arguments.most), _COLUMNS, json=arguments.json)
     return 0
 
 
-def _get(arguments: argparse.Namespace, client: Client) -> int:
+def _get(arguments: argparse.Namespace, client: "Client") -> int:
     found = client.get(_path(arguments.key)).value
     if arguments.json:
         print_json(found)
@@ -60,7 +63,7 @@ def _get(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _set(arguments: argparse.Namespace, client: Client) -> int:
+def _set(arguments: argparse.Namespace, client: "Client") -> int:
     value = sys.stdin.read() if arguments.value == "-" else arguments.value
     made = client.put(_path(arguments.key), {"value": value, "life_seconds": arguments.life}).value
     if arguments.json:
@@ -68,14 +71,14 @@ def _set(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _remove(arguments: argparse.Namespace, client: Client) -> int:
+def _remove(arguments: argparse.Namespace, client: "Client") -> int:
     client.delete(_path(arguments.key))
     if not arguments.json:
         print(escaped(f"{arguments.key}: removed"))
     return 0
 
 
-def _usage(arguments: argparse.Namespace, client: Client) -> int:
+def _usage(arguments: argparse.Namespace, client: "Client") -> int:
     found = client.get("/kv").value
     if arguments.json:
         print_json(found)

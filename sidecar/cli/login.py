@@ -5,7 +5,6 @@ import getpass
 import sys
 from urllib.parse import urlsplit
 
-from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.command import told
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT, Missing, ServerError
 from sidecar.cli.remote.servers import (
@@ -32,8 +31,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "login",
         help="keep a server's address and a token, for the commands that ask it",
         description="Asks for the token, or reads it from standard input, and tries it. It is kept in"
-        f" {servers_file()}, which you alone may read. Where no --server NAME says otherwise, the server that was logged"
-        f" in to last is asked. CI sets {ADDRESS} and {TOKEN} in its place, and {TENANT} where it is another one than"
+        f" {servers_file()}, which you alone may read. Where no --server NAME says otherwise, the server that was"
+        f" logged in to last is asked. CI sets {ADDRESS} and {TOKEN} instead, and {TENANT} where it is another one than"
         f" the token's; {NAME} chooses one of those kept. {EXIT_STATUS_TEXT}",
     )
     parser.add_argument(
@@ -49,6 +48,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what was asked. Raises ServerError."""
+    from sidecar.cli.remote.client import Client  # noqa: PLC0415 - HTTP takes its time to read in
+
     asked = (arguments.url is not None, arguments.use is not None, arguments.list, arguments.forget is not None)
     if sum(asked) != 1:
         arguments.usage_error("one of URL, --use, --list and --forget")

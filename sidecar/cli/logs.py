@@ -8,10 +8,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.cli.remote.app_scripts import find_script
-from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.command import add_server_options, client_of, told
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT, ServerError
 from sidecar.cli.remote.run_text import LEVEL_PAINTS, console_text
@@ -21,6 +20,9 @@ from sidecar.configuration.source import load_configuration
 from sidecar.errors import SidecarError
 from sidecar.operations.console_feed import FOLLOW, LINE, ConsoleLine, Following
 from sidecar.text import escaped, safe_json
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, ErrorCode, RpcError
 from sipio.rpc.service import Method
@@ -82,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _of_server(arguments: argparse.Namespace, client: Client) -> int:
+def _of_server(arguments: argparse.Namespace, client: "Client") -> int:
     """The last lines, the newest at the end, and those that come."""
     script = find_script(client, arguments.script)[0]["id"] if arguments.script is not None else None
     paint = Painter.of(sys.stdout)
@@ -105,7 +107,7 @@ def _of_server(arguments: argparse.Namespace, client: Client) -> int:
     raise ServerError(f"{client.server.url}: the server has ended the connection")
 
 
-def _show_last(client: Client, script: str | None, most: int, show: Callable[[dict[str, Any]], None]) -> None:
+def _show_last(client: "Client", script: str | None, most: int, show: Callable[[dict[str, Any]], None]) -> None:
     if most > 0:
         for line in reversed(list(client.pages("/log", cursor="before", most=most, script=script))):
             show(line)

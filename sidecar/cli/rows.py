@@ -4,19 +4,22 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sidecar.cli.database import add_direct_options, database_of, is_direct
-from sidecar.cli.remote.client import Client, segment
 from sidecar.cli.remote.command import add_server_options, client_of, told
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT, Refusal, ServerError
+from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.shown import print_json, print_list
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import SidecarError
 from sidecar.hosts.rows.model import VALUE, ColumnType, RowColumn, RowDatabase
 from sidecar.text import escaped, escaped_lines
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 _OPERATOR = "operator"
 _DIRECT = ("make", "list", "remove")
@@ -78,32 +81,32 @@ def run(arguments: argparse.Namespace) -> int:
 # ---- at a server ----
 
 
-def _make(arguments: argparse.Namespace, client: Client) -> int:
+def _make(arguments: argparse.Namespace, client: "Client") -> int:
     columns = [msgspec.to_builtins(column) for column in _columns(arguments.column)]
     return _print_made(client.put(_path(arguments.name), {"columns": columns}).value, arguments.json)
 
 
-def _list_databases(arguments: argparse.Namespace, client: Client) -> int:
+def _list_databases(arguments: argparse.Namespace, client: "Client") -> int:
     return _print_databases(list(client.pages("/databases")), arguments.json)
 
 
-def _remove(arguments: argparse.Namespace, client: Client) -> int:
+def _remove(arguments: argparse.Namespace, client: "Client") -> int:
     client.delete(_path(arguments.name))
     return _print_removed(arguments.name, arguments.json)
 
 
-def _show(arguments: argparse.Namespace, client: Client) -> int:
+def _show(arguments: argparse.Namespace, client: "Client") -> int:
     names = ["key", "value", *(one["name"] for one in client.get(_path(arguments.name)).value["columns"])]
     rows = client.pages(f"{_path(arguments.name)}/rows", most=max(1, arguments.most))
     print_list(rows, {name.upper(): name for name in names}, json=arguments.json)
     return 0
 
 
-def _get(arguments: argparse.Namespace, client: Client) -> int:
+def _get(arguments: argparse.Namespace, client: "Client") -> int:
     return _print_row(client.get(_row(arguments)).value, arguments.json)
 
 
-def _put(arguments: argparse.Namespace, client: Client) -> int:
+def _put(arguments: argparse.Namespace, client: "Client") -> int:
     types = {"value": "text"} | {one["name"]: one["type"] for one in client.get(_path(arguments.name)).value["columns"]}
     given = dict(_given(one, types) for one in arguments.columns)
     return _print_row(client.put(_row(arguments), given).value, arguments.json)
@@ -132,12 +135,12 @@ def _print_row(row: dict[str, Any], json: bool) -> int:
     return 0
 
 
-def _delete(arguments: argparse.Namespace, client: Client) -> int:
+def _delete(arguments: argparse.Namespace, client: "Client") -> int:
     client.delete(_row(arguments))
     return _print_removed(arguments.key, arguments.json)
 
 
-def _import(arguments: argparse.Namespace, client: Client) -> int:
+def _import(arguments: argparse.Namespace, client: "Client") -> int:
     try:
         content = sys.stdin.buffer.read() if arguments.file == "-" else Path(arguments.file).read_bytes()
     except OSError as error:
@@ -156,7 +159,7 @@ def _import(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _export(arguments: argparse.Namespace, client: Client) -> int:
+def _export(arguments: argparse.Namespace, client: "Client") -> int:
     if arguments.json:
         print_json(list(client.pages(f"{_path(arguments.name)}/rows")))
         return 0

@@ -3,21 +3,24 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from sidecar.cli.remote.app_scripts import AppFolder, Step, find_script
 from sidecar.cli.remote.checkout import LocalFile, local_files
-from sidecar.cli.remote.client import Client, segment
 from sidecar.cli.remote.command import add_server_options, at_server, problems_of, tell
 from sidecar.cli.remote.errors import CHANGED, EXIT_STATUS_TEXT, PROBLEMS_FOUND, Refusal, ServerError
+from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.run_text import run_text
 from sidecar.cli.remote.shown import Columns, print_json, print_list, when
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.kind import MAIN, Kind
 from sidecar.report import report_json
 from sidecar.text import escaped, escaped_lines
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 _LIST: Final[Columns] = {
     "ID": "id",
@@ -151,12 +154,12 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app", metavar="APP", help="the app that the folder is; default: the last one")
 
 
-def _list_scripts(arguments: argparse.Namespace, client: Client) -> int:
+def _list_scripts(arguments: argparse.Namespace, client: "Client") -> int:
     print_list(client.pages("/scripts", app=arguments.app), _LIST, json=arguments.json)
     return 0
 
 
-def _pull(arguments: argparse.Namespace, client: Client) -> int:
+def _pull(arguments: argparse.Namespace, client: "Client") -> int:
     folder: Path = arguments.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +171,7 @@ def _pull(arguments: argparse.Namespace, client: Client) -> int:
     return CHANGED if any(step.sign == "!" for step in steps) else 0
 
 
-def _push(arguments: argparse.Namespace, client: Client) -> int:
+def _push(arguments: argparse.Namespace, client: "Client") -> int:
     app = AppFolder(client, arguments.folder, arguments.app)
     local = _local(arguments.folder)
     only = [Path(one).as_posix() for one in arguments.only]
@@ -217,7 +220,7 @@ def _print_steps(app: AppFolder, steps: list[Step], json: bool) -> None:
     print(escaped(f"app {app.app or '(none)'} of {app.kept.tenant} at {app.client.server.url}: {changed} changed"))
 
 
-def _diff(arguments: argparse.Namespace, client: Client) -> int:
+def _diff(arguments: argparse.Namespace, client: "Client") -> int:
     if arguments.before is not None:
         script, _ = find_script(client, arguments.what)
         path = f"/scripts/{segment(script['id'])}/versions/{arguments.before}/diff"
@@ -247,14 +250,14 @@ def _painted(line: str, paint: Painter) -> str:
     return paint(line.rstrip("\n"), kind) + "\n"
 
 
-def _versions(arguments: argparse.Namespace, client: Client) -> int:
+def _versions(arguments: argparse.Namespace, client: "Client") -> int:
     script, _ = find_script(client, arguments.script)
     path = f"/scripts/{segment(script['id'])}/versions"
     print_list(client.pages(path, cursor="before", most=max(1, arguments.most)), _VERSIONS, json=arguments.json)
     return 0
 
 
-def _rollback(arguments: argparse.Namespace, client: Client) -> int:
+def _rollback(arguments: argparse.Namespace, client: "Client") -> int:
     script, etag = find_script(client, arguments.script)
     path = f"/scripts/{segment(script['id'])}/versions/{arguments.version}/restore"
     try:
@@ -272,7 +275,7 @@ def _rollback(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _show(arguments: argparse.Namespace, client: Client) -> int:
+def _show(arguments: argparse.Namespace, client: "Client") -> int:
     script, _ = find_script(client, arguments.script)
     path = f"/scripts/{segment(script['id'])}"
     found = client.get(f"{path}/text" if arguments.version is None else f"{path}/versions/{arguments.version}").value
@@ -284,7 +287,7 @@ def _show(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _save(arguments: argparse.Namespace, client: Client) -> int:
+def _save(arguments: argparse.Namespace, client: "Client") -> int:
     file: Path = arguments.file
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -327,7 +330,7 @@ def _changed(script: dict[str, Any]) -> ServerError:
     )
 
 
-def _run(arguments: argparse.Namespace, client: Client) -> int:
+def _run(arguments: argparse.Namespace, client: "Client") -> int:
     data = read_data(arguments.data)
     script, _ = find_script(client, arguments.script)
     path = f"/scripts/{segment(script['id'])}/run/{segment(arguments.function)}"
@@ -355,7 +358,7 @@ def read_data(file: str | None) -> dict[str, Any]:
     return data
 
 
-def _remove(arguments: argparse.Namespace, client: Client) -> int:
+def _remove(arguments: argparse.Namespace, client: "Client") -> int:
     script, etag = find_script(client, arguments.script)
     client.delete(f"/scripts/{segment(script['id'])}", match=etag)
     if not arguments.json:

@@ -5,14 +5,16 @@ import asyncio
 import datetime
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.database import actor, add_direct_options, database_of, is_direct
-from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.command import add_server_options, client_of, told
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
 from sidecar.cli.remote.shown import Columns, print_json, print_list, when
 from sidecar.configuration.database_url import DatabaseUrl
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 _DAY_SECONDS = 86_400
 _OPERATOR = "operator"
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     return told(lambda: asks(arguments, client_of(arguments)))
 
 
-def _create(arguments: argparse.Namespace, client: Client) -> int:
+def _create(arguments: argparse.Namespace, client: "Client") -> int:
     body: dict[str, object] = {"name": arguments.name, "scopes": _scopes(arguments)}
     if arguments.days is not None:
         body["expires"] = datetime.datetime.fromtimestamp(_expires(arguments.days), datetime.UTC).isoformat()
@@ -76,12 +78,12 @@ def _create(arguments: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-def _list_tokens(arguments: argparse.Namespace, client: Client) -> int:
+def _list_tokens(arguments: argparse.Namespace, client: "Client") -> int:
     print_list(client.pages("/tokens"), _COLUMNS, json=arguments.json)
     return 0
 
 
-def _revoke(arguments: argparse.Namespace, client: Client) -> int:
+def _revoke(arguments: argparse.Namespace, client: "Client") -> int:
     client.delete(f"/tokens/{arguments.number}")
     if not arguments.json:
         print(f"token {arguments.number}: revoked")

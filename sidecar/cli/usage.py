@@ -3,13 +3,15 @@
 import argparse
 import datetime
 from collections import Counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.cli.instant import instant
-from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.command import add_server_options, at_server
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
 from sidecar.cli.remote.shown import Columns, print_list, when
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 _COUNTS = ("runs", "cpu_us", "host_calls", "bytes")
 _COLUMNS: Final[Columns] = {
@@ -36,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(run=at_server(_usage))
 
 
-def _usage(arguments: argparse.Namespace, client: Client) -> int:
+def _usage(arguments: argparse.Namespace, client: "Client") -> int:
     found = client.get("/usage", since=_text(arguments.since), until=_text(arguments.until)).value
     if arguments.minutes:
         print_list(found, {"MINUTE": lambda one: when(one["minute"])[:-3], **_COLUMNS}, json=arguments.json)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.cli.remote.checkout import LocalFile, is_data, local_files, path_for
-from sidecar.cli.remote.client import Client, segment
+from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.errors import Conflict, Refusal, ServerError
+from sidecar.cli.remote.paths import segment
 
 APP: Final = "dev"
 _MAINS: Final = ("main", "index")

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from sidecar.cli.developing.local_app import LocalApp, Saved, entry_of, read_variables_file
 from sidecar.cli.remote.checkout import app_paths
-from sidecar.cli.remote.client import Client, segment
+from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.command import problems_of, tell
 from sidecar.cli.remote.errors import Refusal, ServerError
+from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.run_text import console_text, error_text, result_text
 from sidecar.cli.scripts import read_data
 from sidecar.cli.terminal import Paint, Painter

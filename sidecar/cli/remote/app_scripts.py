@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.cli.remote.checkout import (
     Checkout,
@@ -16,8 +16,11 @@ from sidecar.cli.remote.checkout import (
     write_checkout,
     write_file,
 )
-from sidecar.cli.remote.client import Client, segment
 from sidecar.cli.remote.errors import Conflict, Missing, Refusal, ServerError
+from sidecar.cli.remote.paths import segment
+
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
 
 AT_ONCE: Final = 100
 """Scripts that the API saves in one step."""
@@ -38,7 +41,7 @@ class Step:
 class AppFolder:
     """A folder and the app that it is."""
 
-    def __init__(self, client: Client, folder: Path, app: str | None) -> None:
+    def __init__(self, client: "Client", folder: Path, app: str | None) -> None:
         """Raises ServerError; Missing where nothing says which app it is."""
         self.unusable: list[Step] = []
         """Scripts of the app, as they were listed last, that no file can be."""
@@ -264,7 +267,7 @@ def unified(before: str, after: str, before_name: str, after_name: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def find_script(client: Client, named: str) -> tuple[dict[str, Any], str]:
+def find_script(client: "Client", named: str) -> tuple[dict[str, Any], str]:
     """A script by its id, its uuid or its name, and its ETag. Raises Missing, Conflict for a name that several have."""
     if named and len(named) <= 256 and "/" not in named:
         try:

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -195,11 +195,6 @@ class _Again(Exception):
         super().__init__(str(refusal))
         self.refusal = refusal
         self.seconds = seconds
-
-
-def segment(text: str) -> str:
-    """A name as a part of a path."""
-    return quote(text, safe="")
 
 
 def _condition(match: str, new: bool) -> dict[str, str]:

@@ -4,15 +4,18 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.errors import Refusal, ServerError
 from sidecar.cli.remote.servers import TENANT, find_server
 from sidecar.problem import Problem, Severity
 from sidecar.report import report
 from sidecar.text import escaped_lines
 
-Asks = Callable[[argparse.Namespace, Client], int]
+if TYPE_CHECKING:
+    from sidecar.cli.remote.client import Client
+
+Asks = Callable[[argparse.Namespace, "Client"], int]
 """What a command does with a server; its exit status."""
 
 
@@ -28,8 +31,10 @@ def add_server_options(parser: argparse.ArgumentParser, *, json: bool = True) ->
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
-def client_of(arguments: argparse.Namespace) -> Client:
+def client_of(arguments: argparse.Namespace) -> "Client":
     """Who asks the server that the command is for. Raises ServerError."""
+    from sidecar.cli.remote.client import Client  # noqa: PLC0415 - HTTP takes its time to read in
+
     return Client(find_server(arguments.server), arguments.tenant or os.environ.get(TENANT) or None)
 
 
