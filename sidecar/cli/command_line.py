@@ -13,26 +13,35 @@ from sandbox.errors import EngineMissing, SandboxError
 from sandbox.installation import require_engine
 from sidecar import __version__
 from sidecar.cli import (
+    apps,
+    assign,
     audit,
     bench,
     call,
     calls,
     check,
+    completion,
     config,
     db,
+    dev,
+    env,
     export,
     import_,
+    kv,
     limits,
+    login,
     logs,
     platform,
     route,
     rows,
     run,
+    scripts,
     serve,
     test,
     tokens,
     types,
     up,
+    usage,
 )
 from sidecar.errors import SidecarError
 from sidecar.text import escaped_lines
@@ -40,14 +49,14 @@ from sipio.errors import SipioError
 
 INTERRUPTED: Final = 130
 OUTPUT_GONE: Final = 141
-WITHOUT_ENGINE: Final = "check, types, config, route, logs and calls"
+WITHOUT_ENGINE: Final = "check, types, config, route, logs, calls and what asks a server"
 """Commands that run no script in this process or its workers."""
 
 
 def read(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Which command with what. Exits where the words make none."""
     _make_output_usable()
-    return _parser().parse_args(arguments)
+    return make_parser().parse_args(arguments)
 
 
 def run_command(given: argparse.Namespace) -> int:
@@ -79,7 +88,8 @@ def run_command(given: argparse.Namespace) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
     parser = argparse.ArgumentParser(
         prog="scriptforge", description="Runs a carrier's customers' JavaScript on every call, beside the switch."
     )
@@ -89,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         run,
         check,
         test,
+        dev,
         up,
         serve,
         platform,
@@ -98,14 +109,22 @@ def _parser() -> argparse.ArgumentParser:
         calls,
         types,
         config,
+        login,
+        apps,
+        scripts,
+        assign,
+        env,
+        kv,
+        rows,
+        tokens,
+        usage,
         db,
         export,
         import_,
-        rows,
-        tokens,
         limits,
         audit,
         bench,
+        completion,
     ):
         command.add_parser(subparsers)
     return parser

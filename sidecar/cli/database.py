@@ -25,6 +25,24 @@ def add_database_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_direct_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that asks a server, and with one of these the database itself."""
+    parser.add_argument(
+        "--database",
+        action="store_true",
+        help="ask no server but the database itself, that of the configuration; --config and --url say so too",
+    )
+    add_database_options(parser)
+
+
+def is_direct(arguments: argparse.Namespace) -> bool:
+    """Whether it is to be the database itself. Exits where a server is named as well."""
+    direct = arguments.database or arguments.config is not None or arguments.url is not None
+    if direct and arguments.server is not None:
+        arguments.usage_error("--server asks a server; --database, --config and --url the database itself")
+    return bool(direct)
+
+
 def database_of(arguments: argparse.Namespace) -> tuple[Configuration, DatabaseUrl]:
     """The configuration, and the database that it or the command names. Raises ConfigurationError."""
     loaded = load_configuration(arguments.config)

@@ -2,26 +2,21 @@
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sidecar.cli.service_process import ServiceProcess
 from sidecar.configuration.source import DEFAULT_ORIGIN, LoadedConfiguration, load_configuration
-from sidecar.errors import ConfigurationError, SidecarError
+from sidecar.errors import ConfigurationError
 from sidecar.switches.this_machine import missing_for_platform
 from sidecar.text import escaped
 
-START_SECONDS: Final = 60.0
-END_SECONDS: Final = 90.0
-"""More than calls that are up have by default, and the closing after them."""
 FIRST_NAME: Final = "first token"
-_MAIN: Final = "import sys; from sidecar.cli import main; sys.exit(main())"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,67 +66,6 @@ def _environment(loaded: LoadedConfiguration, folder: Path) -> dict[str, str]:
     return environment
 
 
-class _Child:
-    """One of the two. Its word that it is ready comes as to a service manager (sd_notify(3))."""
-
-    def __init__(self, command: str, folder: Path) -> None:
-        self.command = command
-        self._folder = folder
-        self.process: asyncio.subprocess.Process | None = None
-        self.status = ""
-        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._path = str(folder / command)
-        self._told.bind(self._path)
-
-    async def start(self, config: Path | None, environment: Mapping[str, str]) -> None:
-        """Start it, and return once it is ready. Raises SidecarError."""
-        options = ["--config", str(config)] if config is not None else []
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _MAIN, self.command, *options),
-            env={**environment, "NOTIFY_SOCKET": self._path},
-            # Ctrl-C is told to the group of the terminal: both are ended by us, in their order.
-            start_new_session=True,
-        )
-        ready = asyncio.ensure_future(self._ready())
-        ended = asyncio.ensure_future(self.process.wait())
-        try:
-            await asyncio.wait((ready, ended), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                raise SidecarError(f"`scriptforge {self.command}` has not started; see above")
-        finally:
-            ready.cancel()
-            ended.cancel()
-            self._told.close()
-
-    async def _ready(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            said = dict(
-                line.partition("=")[::2] for line in (await loop.sock_recv(self._told, 65_536)).decode().splitlines()
-            )
-            if said.get("READY") == "1":
-                self.status = said.get("STATUS", "")
-                return
-
-    def tell(self, number: signal.Signals) -> None:
-        """Send it a signal, if it runs."""
-        if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
-
-    async def end(self) -> None:
-        """Have it end in order, and return once it has."""
-        if self.process is None:
-            return
-        self.tell(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(END_SECONDS):
-                await self.process.wait()
-        except TimeoutError:
-            self.tell(signal.SIGKILL)
-            await self.process.wait()
-
-
 class _Up:
     def __init__(self, config: Path | None, environment: Mapping[str, str]) -> None:
         self._config = config
@@ -143,7 +77,7 @@ class _Up:
         asked_to_end = asyncio.Event()
         loop = asyncio.get_running_loop()
         with tempfile.TemporaryDirectory(prefix="scriptforge-") as name:
-            daemon, platform = _Child("serve", Path(name)), _Child("platform", Path(name))
+            daemon, platform = ServiceProcess("serve", Path(name)), ServiceProcess("platform", Path(name))
 
             def end() -> None:
                 if asked_to_end.is_set():
@@ -166,8 +100,8 @@ class _Up:
 
     async def _both(
         self,
-        daemon: _Child,
-        platform: _Child,
+        daemon: ServiceProcess,
+        platform: ServiceProcess,
         loaded: LoadedConfiguration,
         token: str,
         asked_to_end: asyncio.Event,
@@ -189,7 +123,7 @@ class _Up:
                 return 1
         return 0
 
-    async def _start(self, daemon: _Child, platform: _Child) -> None:
+    async def _start(self, daemon: ServiceProcess, platform: ServiceProcess) -> None:
         await daemon.start(self._config, self._environment)
         await platform.start(self._config, self._environment)
 

@@ -22,6 +22,8 @@ DEFAULT_FILE: Final = Path("/etc/scriptforge/sidecar.toml")
 VARIABLE_PREFIX: Final = "SCRIPTFORGE_"
 VARIABLE_SEPARATOR: Final = "__"
 DEFAULT_ORIGIN: Final = "default"
+CLIENT_VARIABLES: Final = ("SCRIPTFORGE_API", "SCRIPTFORGE_TOKEN", "SCRIPTFORGE_SERVER", "SCRIPTFORGE_TENANT")
+"""Of the commands that ask a server: no keys, and no mistake where a process has them too."""
 
 LeafPath = tuple[str, ...]
 
@@ -218,7 +220,7 @@ class _Sources:
     def read_environment(self, environment: Mapping[str, str]) -> None:
         by_name = {variable_name(path): leaf for path, leaf in self.declared.items()}
         for name, text in environment.items():
-            if not name.startswith(VARIABLE_PREFIX):
+            if not name.startswith(VARIABLE_PREFIX) or name in CLIENT_VARIABLES:
                 continue
             if name not in by_name:
                 self.problems.append(Problem(name, 0, 0, Severity.ERROR, _unknown_variable(name, by_name)))

@@ -1,0 +1,1 @@
+"""What `scriptforge dev` is made of."""
