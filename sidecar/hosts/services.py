@@ -17,6 +17,7 @@ from sidecar.hosts.outgoing.settings import outgoing_settings
 from sidecar.hosts.usage import Usage
 
 if TYPE_CHECKING:
+    from sidecar.hosts.lookups import Lookups
     from sidecar.hosts.mail.sending import ScriptMail
     from sidecar.hosts.outgoing.client import OutgoingClient
     from sidecar.hosts.rest_api import RestApi
@@ -50,6 +51,7 @@ class Services:
         self._mail: ScriptMail | None = None
         self._sms: SmsGateway | None = None
         self._rest: RestApi | None = None
+        self._lookups: Lookups | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
         self.broker = Broker()
@@ -126,6 +128,14 @@ class Services:
                 self._rest = api.RestApi(self._configuration.rest)
         return self._rest
 
+    async def lookups(self) -> "Lookups":
+        """Services that numbers are looked up at."""
+        async with self._imports:
+            if self._lookups is None:
+                lookups = await _loaded("sidecar.hosts.lookups")
+                self._lookups = lookups.Lookups(self._configuration.lookup)
+        return self._lookups
+
     async def expect(self, modules: Collection[str]) -> None:
         """Have ready what these modules work with: who asks first does not wait for it. From then on what is used is
         written, where the catalog is in a database."""
@@ -158,6 +168,8 @@ class Services:
             await self._catalog.close()
         if self._rest is not None:
             await self._rest.close()
+        if self._lookups is not None:
+            await self._lookups.close()
         if self._sms is not None:
             await self._sms.close()
         if self._outgoing is not None:
