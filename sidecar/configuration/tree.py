@@ -244,6 +244,12 @@ class FreeswitchSection(Section, frozen=True):
     """``engine|voice`` of a speech engine loaded into FreeSWITCH; empty has texts spoken into files here."""
     url_prefix: str = ""
     """Put before an http address to have FreeSWITCH fetch it; empty has it fetched here."""
+    event_socket: HostPort | None = None
+    """``host:port`` of FreeSWITCH's own event socket, by which scripts place calls; empty for none."""
+    event_socket_password_file: Path | None = None
+    """File whose first line is its password."""
+    callback: HostPort | None = None
+    """Where FreeSWITCH connects to with a call that was placed and is answered; empty for ``listen``."""
 
 
 class StorageSection(Section, frozen=True):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sidecar.hosts.lookups import Lookups
     from sidecar.hosts.mail.sending import ScriptMail
     from sidecar.hosts.outgoing.client import OutgoingClient
+    from sidecar.hosts.placed.calls import PlacedCalls
     from sidecar.hosts.rest_api import RestApi
     from sidecar.hosts.rows.store import RowDatabases
     from sidecar.hosts.script_catalog import HostCatalog
@@ -54,6 +55,8 @@ class Services:
         self._lookups: Lookups | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
+        self.placed: PlacedCalls | None = None
+        """Calls that scripts place; None where this process carries none."""
         self.broker = Broker()
         self.usage = Usage(clock)
         self._metering: asyncio.Task[None] | None = None
@@ -135,6 +138,12 @@ class Services:
                 lookups = await _loaded("sidecar.hosts.lookups")
                 self._lookups = lookups.Lookups(self._configuration.lookup)
         return self._lookups
+
+    def placed_calls(self) -> "PlacedCalls":
+        """Calls that scripts place. Raises HostError where this process carries none."""
+        if self.placed is None:
+            raise HostError("no calls are placed here: only the daemon that carries calls does")
+        return self.placed
 
     async def expect(self, modules: Collection[str]) -> None:
         """Have ready what these modules work with: who asks first does not wait for it. From then on what is used is

@@ -13,7 +13,7 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
             return await (await asker.services.lookups()).ask(asker.tenant, name, number)
         case "row", [str(name), str(key)]:
             return await (await asker.services.rows()).read(asker.tenant, name, key)
-        case ("email" | "sms"), _:
+        case (("email" | "sms"), _):
             return await SEND.answer(asker, method, values)
     raise HostError(f"api: there is no {method[:40]!r}", "TypeError")
 
