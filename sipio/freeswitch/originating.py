@@ -84,11 +84,12 @@ class FreeswitchOriginating:
         self._observer = None
         self._given_up.set()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Leave it: the connection closes, and FreeSWITCH goes by itself from there."""
         self._observer = None
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])
 
     def arrived(self, call: CallControl) -> CallObserver | None:
         """The party has answered and the call is at our listener; None where it was given up."""

@@ -145,7 +145,7 @@ class FreeswitchServer:
             listener.close()
         self._listeners.clear()
         for originating in list(self._originating.values()):
-            originating.close()
+            await originating.close()
         for link in list(self._links):
             link.end()
         if self._links:

@@ -18,6 +18,7 @@ from tests.acceptance.serving import request
 from tests.acceptance.sipp import Sipp, requests
 from tests.acceptance.voice_daemon import VoiceDaemon, write_wav
 from tests.sipio.media.media_doubles import tone
+from tests.sipio.rpc.voice_switch import VoiceSwitch
 
 FIRST, SECOND, EXTENSION = "127.0.0.71", "127.0.0.72", "127.0.0.73"
 PORT = 5_071
@@ -236,7 +237,8 @@ async def test_a_second_party_that_is_busy_ends_the_first(daemon: VoiceDaemon) -
 
 
 async def test_the_events_of_a_call_are_heard_and_the_call_hung_up(daemon: VoiceDaemon) -> None:
-    async with far(FIRST) as first, far(SECOND):
+    async with far(FIRST) as first, far(SECOND) as second:
+        second.on_call = lambda call: call.session.ring()
         first.on_call = lambda call: (call.session.ring(), call.session.accept(call.local))[-1]
         asked = {"destination": "4930100", "cli": "1", "extension": "trunk/second/7", "then": "hangup"}
         decision = await asks(daemon, "follows", **asked)
@@ -346,4 +348,44 @@ async def test_sipp_is_called_and_hung_up(daemon: VoiceDaemon, tmp_path: Path) -
     assert invite.uri == f"sip:4930100@{FIRST}:{PORT}"
     (invite,) = requests(await asyncio.to_thread(other.finish), "INVITE")
     assert "4930100" in (invite.get("from") or "")
-    wait_until(lambda: daemon.serving.records("placed_call"), "its record")
+    wait_until(lambda: bool(daemon.serving.records("placed_call")), "its record")
+
+
+async def test_a_switch_on_the_socket_places_calls(daemon: VoiceDaemon) -> None:
+    asked = {"server": "rpc", "destination": "4930100", "cli": "4940", "extension": "201"}
+    decision = await asks(daemon, "places", **asked)
+    assert (decision["code"], decision["reason"]) == (503, "no switch is connected that places calls")
+    switch = await VoiceSwitch.connect(f"unix:{daemon.serving.socket}")
+    await switch.client.call("hello", {"client": "test", "notify": ["call.originate"]})
+    asking = asyncio.ensure_future(asks(daemon, "places", **asked))
+    originate = await switch.next("call.originate")
+    assert (originate.fields["destination"], originate.fields["cli"]) == ("trunk/carrier/4930100", "4940")
+    originate.done({"code": 200})
+    bridge = await switch.next("call.bridge")
+    assert (bridge.fields["destinations"], bridge.fields["cli"]) == (["user/201"], "4930100")
+    decision = await asking
+    assert header(decision, "X-Placed") == originate.fields["call_id"]
+    await asks(daemon, "controls", what="hangup", id=originate.fields["call_id"])
+    (await switch.next("call.hangup")).done()
+    switch.event("hungup", originate.fields["call_id"], by="script")
+    await no_calls_of(daemon)
+    busy = asyncio.ensure_future(asks(daemon, "places", **asked))
+    (await switch.next("call.originate")).done({"code": 486, "reason": "Busy Here"})
+    assert ((await busy)["code"], (await busy)["reason"]) == (486, "Busy Here")
+    late = asyncio.ensure_future(asks(daemon, "places", **asked))
+    await switch.next("call.originate")
+    late.cancel()
+    await switch.client.close()
+    await no_calls_of(daemon)
+
+
+async def test_a_call_given_up_by_who_asked_for_the_decision_is_cancelled(daemon: VoiceDaemon) -> None:
+    async with far(FIRST) as first:
+        first.on_call = lambda call: call.session.ring()
+        client = await daemon.serving.client()
+        given = {"destination": "4930100", "cli": "1", "extension": "4930200"}
+        client.request("route", (request("places", "given-up", routing={"asked": given}),), lambda *_: None)
+        await first.rung()
+        await client.call("cancel", {"call_id": "given-up"})
+        assert (await first.calls[0].wait_for(SessionEnded)).reason == "CANCEL"
+        await client.close()
