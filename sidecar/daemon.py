@@ -18,6 +18,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.hosts.services import Services
 from sidecar.lifecycle import (
     HandedOver,
@@ -102,8 +103,14 @@ class Daemon:
             more=console.methods,
         )
         kamailio = KamailioPart(configuration.kamailio, router)
-        self._sip = sip = _sip_part(configuration, taken, self._calls)
+        self._placed = placed = PlacedCalls(configuration.originate)
+        self._host_services.placed = placed
+        placed.know_driven(handler.of_tenant)
+        placed.place_by("socket", socket)
+        self._sip = sip = _sip_part(configuration, taken, self._calls, placed)
         self._freeswitch = freeswitch = _freeswitch_part(configuration, router, taken, self._calls)
+        if freeswitch is not None:
+            placed.place_by("freeswitch", freeswitch)
         self._calls.events.subscribe(socket.announce_call)
 
         metrics = registry(
@@ -302,7 +309,7 @@ class Daemon:
             ShutdownSteps(
                 refuse_calls=self._refuse_calls,
                 tell_stopping=self._tell_stopping,
-                drain_calls=self._calls.drain,
+                drain_calls=self._drain_calls,
                 hand_over=self._give_sockets_away,
                 stop_accepting=self._stop_accepting,
                 drain=self._drain,
@@ -323,6 +330,11 @@ class Daemon:
 
     async def _refuse_calls(self) -> None:
         await refuse_calls_of_all(self._parts)
+
+    async def _drain_calls(self) -> None:
+        self._placed.refuse_new()
+        await self._calls.drain()
+        self._placed.end_all()
 
     async def _tell_stopping(self) -> None:
         self._notifier.stopping("draining", extend_seconds=self._shutdown.longest_seconds)
@@ -376,14 +388,19 @@ class Daemon:
         return self._shutdown.requested or not self._decisions.state().fault
 
 
-def _sip_part(configuration: Configuration, handler: CallHandler | None, calls: CallService) -> "LatePart[SipPart]":
+def _sip_part(
+    configuration: Configuration, handler: CallHandler | None, calls: CallService, placed: PlacedCalls
+) -> "LatePart[SipPart]":
     def load() -> None:
         import sidecar.switches.sip  # noqa: F401, PLC0415 - in a thread, while decisions are made
 
     def make() -> "SipPart":
         from sidecar.switches.sip import SipPart  # noqa: PLC0415 - as above
 
-        return SipPart(configuration, handler, calls.start_workers, calls.takes_calls)
+        part = SipPart(configuration, handler, calls.start_workers, calls.takes_calls)
+        placed.place_by("sip", part)
+        placed.know_registrations(part)
+        return part
 
     there_is_one = bool(configuration.sip.listen) and handler is not None
     return LatePart("sip", make if there_is_one else None, load)

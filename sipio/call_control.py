@@ -339,6 +339,61 @@ class CallHandler(Protocol):
         ...
 
 
+class Origination(msgspec.Struct, frozen=True, kw_only=True):
+    """A call to be placed: one party is called, and once it has answered it is the caller of a call to be driven."""
+
+    id: str
+    """The call's, made by whoever places it: what answers has it in its offer."""
+    destination: str
+    """Written as those of `Bridge`."""
+    cli: str = ""
+    """Caller id shown to the party."""
+    timeout_seconds: float = 60.0
+    """How long it has to answer."""
+    customer: str = ""
+    """Whose call it is."""
+
+
+class OriginationObserver(Protocol):
+    """Whoever places a call. Told of `ringing` any number of times and then, unless it was given up, of one of the two
+    others. Never raises."""
+
+    def ringing(self) -> None:
+        """The party's phone rings. Not every driver knows it."""
+        ...
+
+    def answered(self, call: CallControl) -> CallObserver:
+        """The party has answered: here is the call, and who is given back is told of it."""
+        ...
+
+    def refused(self, code: int, reason: str) -> None:
+        """It did not come to a call: by this SIP status, 408 where nobody answered in time."""
+        ...
+
+
+class PendingOrigination(Protocol):
+    """A call that is being placed."""
+
+    def stop(self) -> None:
+        """Give it up: what rings is cancelled, and the observer is told nothing any more. Nothing where it was told."""
+        ...
+
+
+class Originator(Protocol):
+    """Places calls: each driver is one."""
+
+    def originate(self, origination: Origination, observer: OriginationObserver) -> PendingOrigination:
+        """Begin to place a call. The observer is told later or before this returns. Never raises."""
+        ...
+
+
+class NoOrigination:
+    """A call that was refused as soon as it was to be placed. A `PendingOrigination`."""
+
+    def stop(self) -> None:
+        """It is over, so nothing is left to give up."""
+
+
 class CallLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of every driver."""
 

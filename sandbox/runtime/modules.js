@@ -1,9 +1,9 @@
 // The files of a program that may wait, and what they import and require. A file is one of four forms: a function's body, as
 // the older dialect is written; an ES module, which is the engine's own; one that sets module.exports; and data.
-const { serveModules, openModule, evaluateModule, namespaceOf, settled } = native;
+const { serveModules, openModule, evaluateModule, namespaceOf, settled, digest } = native;
 const { keys } = Object;
 
-let offered = bareArray(); // the host's modules in their order: functions of { ask }
+let offered = bareArray(); // the host's modules in their order: functions of { ask, digest }
 let modules = bareObject(); // of the host, by name
 let files = bareObject(); // by name: { form, text, links, exports }, and once it is loaded what can be made of it
 let commons = bareObject(); // what module is in the files that have been required, by name
@@ -14,7 +14,7 @@ const makeModules = () => {
   modules = assign(bareObject(), adapter.modules);
   for (let index = 0; index < program.modules.length; index++) {
     const name = program.modules[index];
-    modules[name] = offered[index]({ ask: (question, ...values) => host(`${name}.${question}`, values) });
+    modules[name] = offered[index]({ ask: (question, ...values) => host(`${name}.${question}`, values), digest });
   }
   offered = bareArray();
 };

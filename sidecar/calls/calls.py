@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from sidecar.calls.driven_call import DrivenCall
 from sidecar.calls.kept import keep
 from sidecar.calls.one_call import OneCall
 from sidecar.calls.record import CallRecord
@@ -113,6 +114,10 @@ class Calls:
         self._empty.clear()
         one.begin()
         return one
+
+    def of_tenant(self, tenant: str) -> list[DrivenCall]:
+        """The calls that a tenant's scripts drive."""
+        return [DrivenCall(call) for call in self._calls if call.script.tenant == tenant]
 
     def refuse_new(self) -> None:
         """Take no more calls."""

@@ -119,6 +119,11 @@ class OneCall:
         """What came in."""
         return self._control.offer
 
+    def lasted(self) -> tuple[bool, float]:
+        """Whether it has been answered, and the seconds since."""
+        answered = self._notes.answered
+        return answered is not None, round(self._notes.at(self._loop.time()) - (answered or 0.0), 3)
+
     def begin(self) -> None:
         """Start the script."""
         program, configuration = self._script.program, self._calls.configuration

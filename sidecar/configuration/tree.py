@@ -244,6 +244,12 @@ class FreeswitchSection(Section, frozen=True):
     """``engine|voice`` of a speech engine loaded into FreeSWITCH; empty has texts spoken into files here."""
     url_prefix: str = ""
     """Put before an http address to have FreeSWITCH fetch it; empty has it fetched here."""
+    event_socket: HostPort | None = None
+    """``host:port`` of FreeSWITCH's own event socket, by which scripts place calls; empty for none."""
+    event_socket_password_file: Path | None = None
+    """File whose first line is its password."""
+    callback: HostPort | None = None
+    """Where FreeSWITCH connects to with a call that was placed and is answered; empty for ``listen``."""
 
 
 class StorageSection(Section, frozen=True):
@@ -357,6 +363,35 @@ class SmsSection(Section, frozen=True):
     """Messages that one tenant may send in a minute; the next one fails."""
 
 
+class LookupSection(Section, frozen=True):
+    """HTTP services that scripts look numbers up at, by ``api.lookup``."""
+
+    services_file: Path | None = None
+    """TOML with a table for each lookup (``asrplus``, ``tps``, ``nnpc``, ``hlr``, ``lrn``, ``ping``): ``url =
+    "https://hlr.example/{number}"``, and the value of ``authorization`` where the service wants one. It may be on this
+    machine's own side."""
+    timeout_seconds: Interval = 5.0
+    """One lookup."""
+    per_minute: Count = 600
+    """Lookups that one tenant may ask for in a minute; the next one fails."""
+
+
+class OriginateSection(Section, frozen=True):
+    """Calls that scripts place by ``cxOriginate`` and ``cxCallControl``."""
+
+    servers_file: Path | None = None
+    """TOML of the servers that scripts may place calls by, and for whom; see docs/host-modules.md. None: scripts place
+    no calls."""
+    calls_per_tenant: Count = 10
+    """Calls at once that a tenant's scripts have placed; the next one fails."""
+    per_minute: Count = 60
+    """Calls that a tenant's scripts may place in a minute; the next one fails."""
+    ring_seconds: Interval = 60.0
+    """Each of the two parties has this long to answer."""
+    longest_seconds: Interval = 7_200.0
+    """A call that lasts longer is ended."""
+
+
 class MetricsSection(Section, frozen=True):
     """Prometheus metrics."""
 
@@ -457,6 +492,8 @@ class Configuration(Section, frozen=True):
     mail: MailSection = MailSection()
     sms: SmsSection = SmsSection()
     rest: RestSection = RestSection()
+    lookup: LookupSection = LookupSection()
+    originate: OriginateSection = OriginateSection()
     metrics: MetricsSection = MetricsSection()
     platform: PlatformSection = PlatformSection()
     log: LogSection = LogSection()

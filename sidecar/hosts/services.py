@@ -19,8 +19,10 @@ from sidecar.hosts.tenant_limits import usual_limits
 from sidecar.hosts.usage import Usage
 
 if TYPE_CHECKING:
+    from sidecar.hosts.lookups import Lookups
     from sidecar.hosts.mail.sending import ScriptMail
     from sidecar.hosts.outgoing.client import OutgoingClient
+    from sidecar.hosts.placed.calls import PlacedCalls
     from sidecar.hosts.rest_api import RestApi
     from sidecar.hosts.rows.store import RowDatabases
     from sidecar.hosts.script_catalog import HostCatalog
@@ -58,8 +60,11 @@ class Services:
         self._mail: ScriptMail | None = None
         self._sms: SmsGateway | None = None
         self._rest: RestApi | None = None
+        self._lookups: Lookups | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
+        self.placed: PlacedCalls | None = None
+        """Calls that scripts place; None where this process carries none."""
         self.broker = Broker()
         self.usage = Usage(clock, limits if limits is not None else usual_limits(configuration))
         self._metering: asyncio.Task[None] | None = None
@@ -136,6 +141,20 @@ class Services:
                 self._rest = api.RestApi(self._configuration.rest)
         return self._rest
 
+    async def lookups(self) -> "Lookups":
+        """Services that numbers are looked up at."""
+        async with self._imports:
+            if self._lookups is None:
+                lookups = await _loaded("sidecar.hosts.lookups")
+                self._lookups = lookups.Lookups(self._configuration.lookup)
+        return self._lookups
+
+    def placed_calls(self) -> "PlacedCalls":
+        """Calls that scripts place. Raises HostError where this process carries none."""
+        if self.placed is None:
+            raise HostError("no calls are placed here: only the daemon that carries calls does")
+        return self.placed
+
     async def expect(self, modules: Collection[str]) -> None:
         """Have ready what these modules work with: who asks first does not wait for it. From then on what is used is
         written, where the catalog is in a database."""
@@ -168,6 +187,8 @@ class Services:
             await self._catalog.close()
         if self._rest is not None:
             await self._rest.close()
+        if self._lookups is not None:
+            await self._lookups.close()
         if self._sms is not None:
             await self._sms.close()
         if self._outgoing is not None:

@@ -17,7 +17,7 @@ from sidecar.language.syntax_tree import NODES_BETWEEN_LOOKS, SyntaxTree
 
 _WATCHED: Final = frozenset(
     b"""
-    vars exit err require module exports fetch getEnvVars setEnvVar Promise setTimeout setInterval setImmediate
+    vars exit err require module exports api fetch getEnvVars setEnvVar Promise setTimeout setInterval setImmediate
     queueMicrotask Request Response
     """.split()
 )

@@ -363,6 +363,95 @@ declare module "cxRest" {
   export = all;
 }
 
+/** Places a call: `destination` is called with `cli`, and once it has answered it is connected to `extension`. Both are
+ * numbers, `user/NAME` or `trunk/GATEWAY/NUMBER`. */
+declare module "cxOriginate" {
+  /** What a party that did not come to a call rejects with: its message is the SIP status and its reason. */
+  interface Refusal extends Error, Iterable<number | string> {
+    readonly code: number;
+    readonly reason: string;
+    readonly 0: number;
+    readonly 1: string;
+  }
+  /** Resolves once `destination` has answered; rejects with a `Refusal` where it does not. */
+  export function originate(
+    company: string | number | null | undefined,
+    server: string,
+    destination: string | number,
+    cli: string | number | null | undefined,
+    extension: string | number,
+  ): Promise<{ id: string }>;
+  const all: typeof import("cxOriginate");
+  export default all;
+}
+
+/** Calls that a script places and follows, those of the account that are up, and who is registered. */
+declare module "cxCallControl" {
+  interface Ended {
+    by: "caller" | "callee" | "script" | "system";
+    /** The SIP status of a call that was not answered, else 0. */
+    code: number;
+    /** Q.850. */
+    cause: number;
+    reason: string;
+    /** Since the first party answered. */
+    seconds: number;
+  }
+  interface Call {
+    readonly id: string;
+    on(event: "ringing" | "answered", fn: () => unknown): this;
+    on(event: "connected", fn: (about: { destination: string }) => unknown): this;
+    on(event: "ended", fn: (ended: Ended) => unknown): this;
+    /** Resolves once the first party has answered; rejects with a `Refusal` where it does not. */
+    answered(): Promise<void>;
+    ended(): Promise<Ended>;
+    hangup(cause?: string | number): Promise<void>;
+    /** Connects the first party to another one; the second is hung up. */
+    transfer(destination: string | number): Promise<void>;
+  }
+  interface UpCall {
+    id: string;
+    destination: string;
+    cli: string;
+    state: "calling" | "ringing" | "answered" | "connected";
+    seconds: number;
+    /** Whether a script placed it; else one drives it. */
+    placed: boolean;
+    server?: string;
+    extension?: string;
+    script?: string;
+  }
+  interface Class5 {
+    /** Resolves at once, with a call to follow. */
+    originate(
+      company: string | number | null | undefined,
+      server: string,
+      destination: string | number,
+      cli: string | number | null | undefined,
+      extension: string | number,
+    ): Promise<Call>;
+    calls(): Promise<UpCall[]>;
+    hangup(id: string, cause?: string | number): Promise<void>;
+    transfer(id: string, destination: string | number): Promise<void>;
+  }
+  interface Class4 {
+    /** `expires` in seconds from now. */
+    registrations(user?: string): Promise<{ user: string; contact: string; expires: number; server: string }[]>;
+  }
+  /** Of these servers, or of all that are the account's. */
+  export function C5(servers?: string | string[]): Promise<Class5>;
+  export function C4(servers?: string | string[]): Promise<Class4>;
+  const all: typeof import("cxCallControl");
+  export default all;
+}
+
+/** The key that goes with a changed customer, of the app's variable `PBX_SECURITY_KEY`. */
+declare module "cxHelper" {
+  export function generatePbxSecurityKey(company: string | number, server: string | number): string;
+  const all: typeof import("cxHelper");
+  export default all;
+}
+
 /** Asks a web server, in an App. Where no answer comes it is a TypeError; a status of 400 and more is an answer. */
 declare function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
 
@@ -371,6 +460,27 @@ declare function setEnvVar(name: string, value: string | number | boolean | null
 /** The variables of the script's app as they are now. */
 declare function getEnvVars(): Promise<Record<string, string>>;
 
+/** Older names of lookups and sends, in an App. */
+declare namespace api {
+  type Lookup = (number: string | number) => Promise<any>;
+  const lookup: {
+    /** At services that the operator names: JSON as what it says, else the text. */
+    asrplus: Lookup;
+    tps: Lookup;
+    nnpc: Lookup;
+    hlr: Lookup;
+    lrn: Lookup;
+    ping: Lookup;
+    /** A row as of `read`; no such key is an error. */
+    userspaceLookup(db: string, key: string | number): Promise<any>;
+  };
+  const send: {
+    email(mail: import("cxSend").Mail): Promise<void>;
+    sms(number: string | number, text: string): Promise<number>;
+    sms(message: { to: string | number; text: string }): Promise<number>;
+  };
+}
+
 /** Modules of an App, and files of its own: `require("./name")`. */
 declare function require(name: "cxC5Server"): typeof ScriptForge.Ctx;
 declare function require(name: "cxKV"): typeof import("cxKV");
@@ -378,6 +488,9 @@ declare function require(name: "cxUserspace"): typeof import("cxUserspace");
 declare function require(name: "cxPubSub"): typeof import("cxPubSub");
 declare function require(name: "cxSend"): typeof import("cxSend");
 declare function require(name: "cxRest"): typeof import("cxRest");
+declare function require(name: "cxOriginate"): typeof import("cxOriginate");
+declare function require(name: "cxCallControl"): typeof import("cxCallControl");
+declare function require(name: "cxHelper"): typeof import("cxHelper");
 declare function require(name: "cxWebSocket"): typeof import("cxWebSocket");
 declare function require(name: string): any;
 /** What other files of the App are given by `require`, and which functions may be called by name. */

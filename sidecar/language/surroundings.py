@@ -10,8 +10,8 @@ OF_CALLS: Final = frozenset({"HangupError"})
 """Defined by what a script that drives a call runs in."""
 OF_THE_OLDER_MODULES: Final = frozenset({"module", "exports"})
 """Told of where modules are."""
-OF_THE_HOST: Final = frozenset({"fetch", "getEnvVars", "setEnvVar"})
-"""Functions that ask the host. Told of where modules are, since whoever has none has none of these."""
+OF_THE_HOST: Final = frozenset({"api", "fetch", "getEnvVars", "setEnvVar"})
+"""Names that ask the host. Told of where modules are, since whoever has none has none of these."""
 _FUNCTION: Final = frozenset(
     (
         *("length", "name", "prototype", "apply", "bind", "call", "toString", "constructor", "hasOwnProperty"),

@@ -4,13 +4,21 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
+from sidecar.hosts.secret_file import first_line
 from sidecar.lifecycle import PartState
 from sidecar.switches.media import media_settings
 from sidecar.switches.sound_files import SoundFiles
-from sipio.call_control import CallHandler, CallLimits
+from sipio.call_control import (
+    CallHandler,
+    CallLimits,
+    NoOrigination,
+    Origination,
+    OriginationObserver,
+    PendingOrigination,
+)
 from sipio.errors import LocalError
 from sipio.freeswitch.server import FreeswitchServer, FreeswitchSnapshot
-from sipio.freeswitch.settings import FreeswitchSettings
+from sipio.freeswitch.settings import FreeswitchSettings, InboundSocket
 from sipio.held_socket import HeldSocket
 from sipio.host_port import HostPort
 from sipio.media.library import SoundLibrary
@@ -62,6 +70,13 @@ class FreeswitchPart:
             self._bound = HostPort(where.host, await self._server.start(address, held))
         except LocalError as error:
             raise ConfigurationError(f"freeswitch.listen: cannot listen on {error}") from error
+
+    def originate(self, origination: Origination, observer: OriginationObserver) -> PendingOrigination:
+        """Have FreeSWITCH place a call; see `sipio.call_control.Originator`."""
+        if self._server is None or self._bound is None:
+            observer.refused(503, "FreeSWITCH is not served here")
+            return NoOrigination()
+        return self._server.originate(origination, observer)
 
     def refuse_calls(self) -> None:
         """Leave it to whoever drives the calls, who refuses those that are brought from now on."""
@@ -124,8 +139,12 @@ class FreeswitchPart:
 
 
 def freeswitch_settings(configuration: Configuration) -> FreeswitchSettings:
-    """The server as the operator configured it."""
+    """The server as the operator configured it. Raises ConfigurationError for a password that cannot be read."""
     section = configuration.freeswitch
+    inbound, callback = None, section.callback or section.listen
+    if section.event_socket is not None and callback is not None:
+        password = first_line("freeswitch.event_socket_password_file", section.event_socket_password_file)
+        inbound = InboundSocket(address=section.event_socket, password=password, callback=callback)
     return FreeswitchSettings(
         limits=CallLimits(calls=configuration.voice.calls),
         sip_dial=section.sip_dial,
@@ -134,4 +153,5 @@ def freeswitch_settings(configuration: Configuration) -> FreeswitchSettings:
         default_trunk=section.default_trunk,
         speech=section.speech,
         url_prefix=section.url_prefix,
+        inbound=inbound,
     )

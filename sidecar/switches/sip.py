@@ -1,5 +1,6 @@
 """SIP: the embedded user agent, for calls that phones and trunks bring without a switch."""
 
+import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -9,12 +10,20 @@ from typing import Final, assert_never
 from sidecar.configuration.addresses import parse_sip_listen
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
+from sidecar.hosts.placed.calls import Registration
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sidecar.switches.failed_logins import FailedLogins
 from sidecar.switches.media import media_settings
 from sidecar.switches.sip_accounts import SipAccounts, load_accounts, readable_by_others
-from sipio.call_control import CallHandler, CallLimits
+from sipio.call_control import (
+    CallHandler,
+    CallLimits,
+    NoOrigination,
+    Origination,
+    OriginationObserver,
+    PendingOrigination,
+)
 from sipio.errors import LocalError, MalformedMessage
 from sipio.media.statistics import MediaSnapshot
 from sipio.sip.address import is_ip_address
@@ -50,8 +59,11 @@ class SipPart:
         self._section = configuration.sip
         self._handler_needed = handler_needed
         self._driver: SipDriver | None = None
+        self._accounts = SipAccounts()
         if configuration.sip.listen and handler is not None:
-            self._driver = sip_driver(configuration, handler, takes_calls)
+            if self._section.accounts is not None:
+                self._accounts = load_accounts(self._section.accounts)
+            self._driver = sip_driver(configuration, self._accounts, handler, takes_calls)
         self._listening = False
 
     def reload(self) -> None:
@@ -71,6 +83,7 @@ class SipPart:
             )
         except (LocalError, MalformedMessage) as error:
             raise ConfigurationError(f"{self._section.accounts}: {error}") from error
+        self._accounts = accounts
         _log.info("sip_accounts", users=len(accounts.users), trunks=len(accounts.trunks))
 
     async def start(self) -> None:
@@ -85,6 +98,29 @@ class SipPart:
             except CannotListen as error:
                 raise ConfigurationError(f"sip.listen: cannot listen on {error}") from error
             self._listening = True
+
+    def originate(self, origination: Origination, observer: OriginationObserver) -> PendingOrigination:
+        """Place a call; see `sipio.call_control.Originator`."""
+        if self._driver is None or not self._listening:
+            observer.refused(503, "the SIP agent is not listening")
+            return NoOrigination()
+        return self._driver.originate(origination, observer)
+
+    def owner(self, user: str) -> str:
+        """The tenant whose phone it is; empty for nobody's in particular."""
+        return self._accounts.owners.get(user, "")
+
+    def registrations(self, user: str | None) -> list[Registration]:
+        """Where the phones of a user, or of all, are."""
+        if self._driver is None or not self._listening:
+            return []
+        now = asyncio.get_running_loop().time()
+        users = [one.username for one in self._accounts.users] if user is None else [user]
+        return [
+            Registration(user=name, contact=binding.contact, expires=round(binding.expires_at - now, 3))
+            for name in users
+            for binding in self._driver.bindings(name)
+        ]
 
     def refuse_calls(self) -> None:
         """Refuse new calls with 503."""
@@ -122,10 +158,11 @@ class SipPart:
         return self._driver.media_snapshot() if self._driver is not None and self._listening else None
 
 
-def sip_driver(configuration: Configuration, handler: CallHandler, takes_calls: Callable[[], bool]) -> SipDriver:
+def sip_driver(
+    configuration: Configuration, accounts: SipAccounts, handler: CallHandler, takes_calls: Callable[[], bool]
+) -> SipDriver:
     """The user agent as the operator configured it. Raises ConfigurationError."""
     sip = configuration.sip
-    accounts = load_accounts(sip.accounts) if sip.accounts is not None else SipAccounts()
     return SipDriver(
         [listener(text, configuration) for text in sip.listen],
         driver_settings(configuration, accounts),

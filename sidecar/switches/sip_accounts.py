@@ -4,6 +4,7 @@
 name = "alice"
 password = "secret"
 algorithms = ["MD5"]          # for a phone that does not know sip.digest_algorithms, or only the first of them
+tenant = "acme"               # whose scripts may ring it by cxOriginate, and see where it is; else everybody's
 without_qop = true            # for a phone that answers as before RFC 2617, without qop, nonce count and cnonce
 
 [[trunk]]
@@ -24,6 +25,7 @@ follow_redirects = false      # whether its 300, 301 and 302 are followed, where
 import ipaddress
 import stat
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -43,6 +45,7 @@ class _User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     password: str
     algorithms: tuple[DigestAlgorithm, ...] = ()
     without_qop: bool = False
+    tenant: str = ""
 
 
 class _Trunk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +77,8 @@ class SipAccounts(msgspec.Struct, frozen=True, kw_only=True):
     registrations: tuple[RegistrationSettings, ...] = ()
     default_trunk: str = ""
     trusted_hosts: frozenset[str] = frozenset()
+    owners: Mapping[str, str] = {}
+    """By user, the tenant whose phone it is: those that are somebody's."""
 
 
 def load_accounts(file: Path) -> SipAccounts:
@@ -137,6 +142,7 @@ def load_accounts(file: Path) -> SipAccounts:
         registrations=tuple(registrations),
         default_trunk=defaults[0] if defaults else "",
         trusted_hosts=frozenset(host for trunk in read.trunk for host in trunk.hosts),
+        owners={user.name: user.tenant for user in read.user if user.tenant},
     )
 
 

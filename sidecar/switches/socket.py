@@ -10,7 +10,14 @@ from sidecar.configuration.tree import Configuration, SocketSection
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.routing import seen_of
 from sidecar.lifecycle import PartState
-from sipio.call_control import CallHandler, CallLimits
+from sipio.call_control import (
+    CallHandler,
+    CallLimits,
+    NoOrigination,
+    Origination,
+    OriginationObserver,
+    PendingOrigination,
+)
 from sipio.errors import LocalError
 from sipio.held_socket import HeldSocket
 from sipio.routing import Router
@@ -18,6 +25,7 @@ from sipio.rpc.addresses import ListenAddress, TcpAddress, TlsFiles, UnixAddress
 from sipio.rpc.call_methods import RpcCalls
 from sipio.rpc.counters import RpcCallsSnapshot, RpcSnapshot
 from sipio.rpc.limits import RpcLimits
+from sipio.rpc.originating import ORIGINATE
 from sipio.rpc.peer import RpcPeer
 from sipio.rpc.server import RpcServer
 from sipio.rpc.service import Method
@@ -60,6 +68,7 @@ class SocketPart:
         self._server = RpcServer(self._methods.methods, rpc_limits(self._section))
         self._bound: list[ListenAddress] = []
         self._held: Sequence[HeldSocket] = ()
+        self._asked = 0
 
     async def start(self) -> None:
         """Listen. Raises ConfigurationError where an address cannot be had."""
@@ -69,6 +78,16 @@ class SocketPart:
         except LocalError as error:
             key = "unix" if str(error).startswith(f"{self._section.unix}:") else "tcp"
             raise ConfigurationError(f"socket.{key}: cannot listen on {error}") from error
+
+    def originate(self, origination: Origination, observer: OriginationObserver) -> PendingOrigination:
+        """Have a switch that takes ``call.originate`` place a call, one after the other where there are several; see
+        `sipio.call_control.Originator`."""
+        peers = self._methods.wanting(ORIGINATE)
+        if not peers:
+            observer.refused(503, "no switch is connected that places calls")
+            return NoOrigination()
+        self._asked += 1
+        return self._calls.originate(peers[self._asked % len(peers)], origination, observer)
 
     def refuse_calls(self) -> None:
         """Leave it to whoever drives the calls, who refuses those that are announced from now on."""

@@ -255,7 +255,7 @@ class Bridging(LegAction):
         if successful:
             # Early media is a bridge as well, though nobody has answered.
             disposition = event.variable("last_bridge_hangup_cause")
-        code = _refusal(event) or _code_of(disposition)
+        code = _refusal(event) or code_of(disposition)
         phrase = event.variable("sip_invite_failure_phrase")
         return Bridged(
             status=bridge_status(code),
@@ -307,8 +307,8 @@ def _refusal(event: Event) -> int:
     )
 
 
-def _code_of(disposition: str) -> int:
-    """The status that a disposition without one stands for; 0 for none."""
+def code_of(disposition: str) -> int:
+    """The status that a disposition of FreeSWITCH's without one stands for; 0 for none."""
     if disposition in _UNKNOWN:
         return _UNDIALLED
     if disposition in _NO_ANSWER:

@@ -30,6 +30,12 @@ def line(text: str) -> bytes:
     return f"{text}\n\n".encode()
 
 
+def background(text: str, job_uuid: str) -> bytes:
+    """An API command of one line that takes its time: a BACKGROUND_JOB of this id says what came of it. Raises
+    UnsafeText."""
+    return line(f"bgapi {text}")[:-1] + line(f"Job-UUID: {job_uuid}")
+
+
 def execute(application: str, argument: str, event_uuid: str) -> bytes:
     """Have an application run on the channel; its completion carries ``event_uuid``."""
     head = f"sendmsg\ncall-command: execute\nexecute-app-name: {application}\nEvent-UUID: {event_uuid}\n"

@@ -6,8 +6,10 @@ The shell gives it bytes and the loss of the connection, runs `expire` at `deadl
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from sipio.call_control import CallHandler, Hangup
-from sipio.causes import status_of
+from sipio.causes import NAMES, status_of
 from sipio.egress import OwnRoute, Refusal
 from sipio.errors import LocalError, MalformedMessage, PeerError
 from sipio.freeswitch import commands
@@ -26,6 +28,7 @@ from sipio.freeswitch.event_socket import (
 )
 from sipio.freeswitch.leg import Environment
 from sipio.freeswitch.offer import Arrival, Mode, read_arrival
+from sipio.freeswitch.originating import PLACED, FreeswitchOriginating
 from sipio.freeswitch.question import DialplanCandidate, read_candidates, read_question
 from sipio.freeswitch.timers import CallTimers
 from sipio.reasons import reason_phrase
@@ -47,12 +50,15 @@ class Connection:
         *,
         admit: Callable[[Mode], Hangup | None],
         wake: Callable[[], None],
+        placed: Callable[[str], FreeswitchOriginating | None] = lambda _uuid: None,
     ) -> None:
-        """``admit`` is asked once, when it is known what the call wants: a `Hangup` refuses it."""
+        """``admit`` is asked once, when it is known what the call wants: a `Hangup` refuses it. ``placed`` gives what
+        of ours waits for a call of this id."""
         self._environment = environment
         self._handler = handler
         self._router = router
         self._admit = admit
+        self._placed = placed
         self._reader = FrameReader()
         self.channel = Channel(wake)
         self.timers = CallTimers(environment.clock, wake)
@@ -141,7 +147,9 @@ class Connection:
             return
         refusal = self._admit(arrival.mode)
         self.admitted = refusal is None
-        if refusal is not None:
+        if PLACED in arrival.variables:
+            self._take_placed(arrival, refused=refusal is not None)
+        elif refusal is not None:
             self.refuse(refusal)
         elif arrival.mode is Mode.CLASS5 and self._handler is not None:
             self._offer(self._handler, arrival)
@@ -162,6 +170,23 @@ class Connection:
             self.refuse(taken)
         else:
             call.observe(taken)
+
+    def _take_placed(self, arrival: Arrival, *, refused: bool) -> None:
+        """Give a call that was placed to who waits for it; nobody does where it was given up."""
+        originating = self._placed(arrival.variables[PLACED])
+        if originating is None or refused:
+            self.channel.send(commands.hangup(NAMES[16]))
+            self.timers.after(self._environment.settings.hangup_seconds, self._close)
+            return
+        arrival = msgspec.structs.replace(arrival, offer=originating.offer(arrival.offer))
+        call = FreeswitchCall(self._environment, self.channel, arrival, self.timers)
+        call.prepare()
+        self.call = call
+        observer = originating.arrived(call)
+        if observer is not None:
+            call.observe(observer)
+        else:
+            call.perform(Hangup(cause=16), lambda _result: None)
 
     # ---- Class 4 ----
 

@@ -12,11 +12,19 @@ from uuid import uuid4
 
 import msgspec
 
-from sipio.call_control import CallHandler, Hangup
+from sipio.call_control import (
+    CallHandler,
+    Hangup,
+    NoOrigination,
+    Origination,
+    OriginationObserver,
+    PendingOrigination,
+)
 from sipio.errors import PeerError
 from sipio.freeswitch.connection import Connection
 from sipio.freeswitch.leg import Environment
 from sipio.freeswitch.offer import Mode
+from sipio.freeswitch.originating import FreeswitchOriginating
 from sipio.freeswitch.settings import FreeswitchSettings, MediaSource
 from sipio.held_socket import HeldSocket
 from sipio.routing import Router
@@ -68,6 +76,7 @@ class FreeswitchServer:
         self._new_uuid = new_uuid
         self._listeners: list[Listener] = []
         self._links: dict[_Link, None] = {}
+        self._originating: dict[str, FreeswitchOriginating] = {}
         self._counts: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._busy = 0
@@ -85,6 +94,20 @@ class FreeswitchServer:
                 one.discard()
         self._listeners = [Listener(one, lambda accepted: self._accept(accepted, allow)) for one in sockets]
         return int(sockets[0].getsockname()[1])
+
+    def originate(self, origination: Origination, observer: OriginationObserver) -> PendingOrigination:
+        """Have FreeSWITCH place a call; see `sipio.call_control.Originator`."""
+        if self._busy + len(self._originating) >= self._settings.limits.calls:
+            observer.refused(503, "too many calls are up")
+            return NoOrigination()
+        uuid = self._new_uuid()
+        originating = FreeswitchOriginating(uuid, origination, observer, self._settings, self._not_originating)
+        self._originating[uuid] = originating
+        originating.begin()
+        return originating
+
+    def _not_originating(self, originating: FreeswitchOriginating) -> None:
+        self._originating.pop(originating.uuid, None)
 
     def drain(self) -> None:
         """Refuse new calls with 503 and Retry-After; those that are up go on."""
@@ -121,6 +144,8 @@ class FreeswitchServer:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        for originating in list(self._originating.values()):
+            await originating.close()
         for link in list(self._links):
             link.end()
         if self._links:
@@ -180,7 +205,9 @@ class FreeswitchServer:
             # Not of the link: it holds what it is told by, and neither is to be left to the collector.
             problem=partial(_problem, link.peer),
         )
-        return Connection(environment, self._handler, self._router, admit=self._admit, wake=link.wake)
+        return Connection(
+            environment, self._handler, self._router, admit=self._admit, wake=link.wake, placed=self._originating.get
+        )
 
     def ended(self, link: "_Link", *, broken: bool) -> None:
         """Forget a link that is gone."""

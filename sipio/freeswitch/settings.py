@@ -7,6 +7,19 @@ from typing import Protocol
 import msgspec
 
 from sipio.call_control import CallLimits, MediaText, MediaUrl
+from sipio.host_port import HostPort
+
+
+class InboundSocket(msgspec.Struct, frozen=True, kw_only=True):
+    """A FreeSWITCH's own event socket, to have it place calls."""
+
+    address: HostPort
+    password: str
+    callback: HostPort
+    """Where it connects to for a call that has been answered: our own listener, as FreeSWITCH reaches it."""
+
+    def __repr__(self) -> str:
+        return f"InboundSocket(address={self.address!r}, callback={self.callback!r})"
 
 
 class FreeswitchSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +39,8 @@ class FreeswitchSettings(msgspec.Struct, frozen=True, kw_only=True):
     url_prefix: str = ""
     """Put before an http(s) URL to have FreeSWITCH fetch it (``http_cache://`` with mod_http_cache); empty to have
     it fetched here."""
+    inbound: InboundSocket | None = None
+    """None: no calls are placed."""
     hangup_seconds: float = 5.0
     """A hang-up that FreeSWITCH has not confirmed in this time is forced, and in twice the time given up."""
     linger_seconds: float = 3.0

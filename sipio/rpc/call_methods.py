@@ -8,9 +8,14 @@ import msgspec
 from sipio.call_control import (
     CallHandler,
     CallLimits,
+    CallOffer,
     Hangup,
     HangupBy,
     HungUp,
+    NoOrigination,
+    Origination,
+    OriginationObserver,
+    PendingOrigination,
 )
 from sipio.causes import cause_of, status_of
 from sipio.errors import MalformedMessage
@@ -25,6 +30,7 @@ from sipio.rpc.call_messages import (
 from sipio.rpc.controlled_call import RpcCall
 from sipio.rpc.counters import CallCounters, CallFault, RpcCallsSnapshot
 from sipio.rpc.errors import ErrorCode
+from sipio.rpc.originating import RpcOriginating
 from sipio.rpc.peer import RpcPeer
 from sipio.rpc.service import Method, Responder
 
@@ -41,6 +47,7 @@ class RpcCalls:
         self._handler = handler
         self._limits = limits or CallLimits()
         self._calls: dict[str, RpcCall] = {}
+        self._originating: dict[str, RpcOriginating] = {}
         self._up = 0
         self._peers: set[RpcPeer] = set()
         self.counters = CallCounters()
@@ -53,10 +60,42 @@ class RpcCalls:
         """The counters as they are now."""
         return self.counters.snapshot(up=self._up)
 
+    def originate(self, peer: RpcPeer, origination: Origination, observer: OriginationObserver) -> PendingOrigination:
+        """Have a switch place a call; as `sipio.call_control.Originator` for the rest."""
+        if self._up + len(self._originating) >= self._limits.calls:
+            observer.refused(503, "too many calls are up")
+            return NoOrigination()
+        originating = RpcOriginating(self, peer, origination, observer)
+        self._originating[origination.id] = originating
+        originating.begin()
+        return originating
+
+    def placed(self, originating: RpcOriginating, observer: OriginationObserver) -> None:
+        """Take a call whose party has answered."""
+        origination = originating.origination
+        offer = CallOffer(
+            id=origination.id,
+            driver="rpc",
+            # Of a call to be driven whoever is at its end is the caller: here it is who was called.
+            from_user=origination.destination.rpartition("/")[2],
+            to_user=origination.cli,
+            customer=origination.customer,
+        )
+        call = RpcCall(self, originating.peer, offer)
+        self._calls[offer.id] = call
+        self._up += 1
+        taken = observer.answered(call)
+        self._watch(originating.peer)
+        call.begin(taken)
+
+    def not_placed(self, originating: RpcOriginating) -> None:
+        """Forget a call that is not being placed any more."""
+        self._originating.pop(originating.origination.id, None)
+
     def _start(self, params: list[CallStart], responder: Responder) -> None:
         start = params[0]
         self.counters.offered += 1
-        if start.id in self._calls:
+        if start.id in self._calls or start.id in self._originating:
             self.counters.faults[CallFault.DUPLICATE_START] += 1
             responder.error(ErrorCode.CALL_EXISTS, f"there is a call {start.id[:64]!r} already")
             return
@@ -96,6 +135,10 @@ class RpcCalls:
             message = read_event(params[0])
         except MalformedMessage as error:
             self._malformed_event(params[0], error, responder)
+            return
+        originating = self._originating.get(message.call_id)
+        if originating is not None and originating.peer is responder.peer and originating.take(message.event()):
+            responder.result({})
             return
         call = self._call(message.call_id, responder.peer)
         if call is None or not call.take(message.event()):

@@ -10,6 +10,7 @@ from sipio.errors import MalformedMessage
 from sipio.routing import Decision, Pending, Router, RoutingRequest
 from sipio.rpc.errors import ConnectionLost, ErrorCode
 from sipio.rpc.numbers import WrittenNumbers, read_numbers
+from sipio.rpc.originating import ORIGINATE
 from sipio.rpc.peer import RpcPeer
 from sipio.rpc.raw_routing import Look, look_at_nothing, read_routing
 from sipio.rpc.service import Method, Responder
@@ -25,7 +26,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     client: str = ""
     version: str = ""
     notify: list[str] = []
-    """Notifications it wants: ``call.record``, the record of each call once it is over."""
+    """What it wants to be told, ``call.record``, the record of each call once it is over; and to be asked,
+    ``call.originate``, to place a call."""
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +110,7 @@ class SwitchMethods:
         self._stats = stats
         self._scripts = scripts
         self._routes: dict[tuple[RpcPeer, str], list[_Route]] = {}
-        self._wanting: dict[str, set[RpcPeer]] = {CALL_RECORD: set()}
+        self._wanting: dict[str, set[RpcPeer]] = {CALL_RECORD: set(), ORIGINATE: set()}
         self.methods: dict[str, Method] = {
             "hello": Method(_MaybeHello, self._hello, immediate=True),
             "ping": Method(_Nothing, self._ping, immediate=True),
@@ -140,8 +142,12 @@ class SwitchMethods:
             except ConnectionLost:
                 self._wanting[method].discard(peer)
 
+    def wanting(self, method: str) -> list[RpcPeer]:
+        """The clients that have asked for one."""
+        return list(self._wanting.get(method, ()))
+
     def wanted_by(self, peer: RpcPeer) -> list[str]:
-        """The notifications that a client has asked for."""
+        """What a client has asked for."""
         return [method for method, peers in self._wanting.items() if peer in peers]
 
     def want(self, peer: RpcPeer, methods: Iterable[str]) -> None:

@@ -104,7 +104,7 @@ class BridgeUnderWay:
                 headers=action.headers,
                 credentials=target.credentials,
                 proxy=target.proxy,
-                max_forwards=_hops_left(caller.session.request.get("max-forwards")),
+                max_forwards=_hops_left(caller.max_forwards),
             )
         except (MalformedMessage, LocalError) as error:
             self._drop_media()
@@ -173,7 +173,7 @@ class BridgeUnderWay:
             if self._caller.session.answered:
                 self._ringback = self._caller.media.play_ringback()
             else:
-                self._caller.session.ring()
+                self._caller.ring()
 
     def _answered(self) -> None:
         self._stop_timer()

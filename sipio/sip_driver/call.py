@@ -34,6 +34,7 @@ from sipio.sip.endpoint import SipEndpoint
 from sipio.sip.events import DigitReceived, EndedBy, MediaChanged, SessionConfirmed, SessionEnded, SessionEvent
 from sipio.sip.incoming import IncomingSession
 from sipio.sip.media_description import LocalMedia
+from sipio.sip.outgoing import OutgoingSession
 from sipio.sip_driver.bridge import BridgeUnderWay
 from sipio.sip_driver.caller_leg import Completed
 from sipio.sip_driver.settings import SipDriverSettings
@@ -72,7 +73,7 @@ class SipCall:
 
     def __init__(
         self,
-        session: IncomingSession,
+        session: IncomingSession | OutgoingSession,
         media: MediaSession,
         engine: MediaEngine,
         endpoint: SipEndpoint,
@@ -81,8 +82,10 @@ class SipCall:
         *,
         media_host: str,
     ) -> None:
-        """``media_host`` is the address of ``media`` as SDP is to have it."""
+        """``media_host`` is the address of ``media`` as SDP is to have it. An outgoing session has been
+        answered."""
         self.session = session
+        self._incoming = None if isinstance(session, OutgoingSession) else session
         self.media = media
         self.engine = engine
         self.endpoint = endpoint
@@ -93,7 +96,7 @@ class SipCall:
         self._early: list[CallEvent] = []
         self._ended = False
         self._confirmations: list[_Confirmation] = []
-        self._confirmed = False
+        self._confirmed = self._incoming is None
         self._bridge: BridgeUnderWay | None = None
         self._has_early_media = False
         self._ended_because = ""
@@ -163,8 +166,8 @@ class SipCall:
         early, self._early = self._early, []
         for event in early:
             observer.event(event)
-        if not self._ended and not self.session.answered and not self._has_early_media:
-            self.session.ring()
+        if not self._has_early_media:
+            self.ring()
 
     def refuse(self, answer: Hangup) -> None:
         """Refuse the call as the handler says, which gave nobody to drive it."""
@@ -176,19 +179,29 @@ class SipCall:
         """Our side of the audio."""
         return LocalMedia(host=self._media_host, port=self.media.port, codecs=self.settings.user_agent.codecs)
 
+    @property
+    def max_forwards(self) -> str | None:
+        """The header that the call came with."""
+        return self._incoming.request.get("max-forwards") if self._incoming is not None else None
+
+    def ring(self) -> None:
+        """Let the caller know that it rings, before the answer."""
+        if self._incoming is not None and not self._ended and not self.session.answered:
+            self._incoming.ring()
+
     def open_media(self) -> None:
         """Let the caller hear us before the answer."""
-        if not self.session.answered and not self._has_early_media:
+        if self._incoming is not None and not self.session.answered and not self._has_early_media:
             self._has_early_media = True
-            self.session.progress(self.local_media())
+            self._incoming.progress(self.local_media())
             if self.session.media is None:
                 # An INVITE without an offer: nothing can be heard before the answer, and the script must not hang.
                 self.media.run()
 
     def accept(self, headers: list[tuple[str, str]] | None = None) -> None:
         """Answer, unless that was done."""
-        if not self.session.answered:
-            self.session.accept(self.local_media(), headers)
+        if self._incoming is not None and not self.session.answered:
+            self._incoming.accept(self.local_media(), headers)
             self.media.count_silence()
 
     def _answer(self, action: Answer, done: Completed) -> PendingAction:
@@ -203,11 +216,11 @@ class SipCall:
     def _hang_up(self, action: Hangup) -> None:
         cause = self._sent_cause = action.cause or NORMAL_CLEARING
         reason = ("Reason", f"Q.850;cause={cause}")
-        if self.session.answered:
+        if self._incoming is None or self.session.answered:
             self.session.bye([reason, *action.headers])
         else:
             code = action.code or status_of(cause)
-            self.session.reject(code, action.reason, [reason, *action.headers])
+            self._incoming.reject(code, action.reason, [reason, *action.headers])
 
     def session_event(self, event: SessionEvent) -> None:
         """Something happened to the SIP session."""

@@ -8,6 +8,7 @@ from sipio.media.engine import MediaEngine
 from sipio.media.session import MediaSession
 from sipio.sip.endpoint import SipEndpoint
 from sipio.sip.incoming import IncomingSession
+from sipio.sip.outgoing import OutgoingSession
 from sipio.sip.serialize import Headers
 from sipio.sip_driver.settings import SipDriverSettings
 
@@ -18,7 +19,7 @@ Completed = Callable[[ActionResult], None]
 class CallerLeg(Protocol):
     """What a bridge needs of the call that it joins another leg to."""
 
-    session: IncomingSession
+    session: IncomingSession | OutgoingSession
     media: MediaSession
     engine: MediaEngine
     endpoint: SipEndpoint
@@ -26,6 +27,12 @@ class CallerLeg(Protocol):
 
     @property
     def offer(self) -> CallOffer: ...
+
+    @property
+    def max_forwards(self) -> str | None: ...
+
+    def ring(self) -> None:
+        """Let the caller know that it rings, before the answer."""
 
     def open_media(self) -> None:
         """Let the caller hear us before the answer."""

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from sipio.address_gate import AllowAddress
-from sipio.call_control import CallHandler, CallOffer, Hangup
+from sipio.call_control import CallHandler, CallOffer, Hangup, Origination, OriginationObserver, PendingOrigination
 from sipio.media.engine import MediaEngine
 from sipio.media.errors import NoFreePort
 from sipio.media.statistics import MediaSnapshot
@@ -17,9 +17,11 @@ from sipio.sip.counters import SipSnapshot
 from sipio.sip.endpoint import SipEndpoint, SipListener
 from sipio.sip.events import AgentEvent, CallReceived, SessionEnded, SipEvent
 from sipio.sip.incoming import IncomingSession
+from sipio.sip.registrar import Binding
 from sipio.sip.settings import Credentials, RegistrationSettings
 from sipio.sip_driver.call import SipCall
 from sipio.sip_driver.called_number import called_address, trunk_of
+from sipio.sip_driver.originating import Originating
 from sipio.sip_driver.settings import SipDriverSettings, Trunk
 
 UNAVAILABLE: Final = 503
@@ -80,6 +82,16 @@ class SipDriver:
         self._endpoint.use_registrations(registrations)
         self._settings = msgspec.structs.replace(self._settings, trunks=trunks, default_trunk=default_trunk)
         self._endpoint.use_accounts(users, trusted_hosts)
+
+    def originate(self, origination: Origination, observer: OriginationObserver) -> PendingOrigination:
+        """Begin to place a call; see `sipio.call_control.Originator`."""
+        originating = Originating(origination, observer, self._endpoint, self._media, self._settings)
+        originating.begin()
+        return originating
+
+    def bindings(self, user: str) -> list[Binding]:
+        """Where a registered user is now, the newest first."""
+        return self._endpoint.contacts(user)
 
     def drain(self) -> None:
         """Refuse new calls with 503; those that are up go on."""

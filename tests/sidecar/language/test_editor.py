@@ -53,6 +53,16 @@ async function modules() {
   const mine = await require("cxRest")(process.env.cx_api_user).get("did", { customer_id: parts });
   const { subscribe } = require("cxPubSub");
   (await subscribe("t", "*", (note, { key }) => console.log(note, key))).unsubscribe();
+  const { C4, C5 } = require("cxCallControl");
+  const { id } = await require("cxOriginate").originate(1207, "main", "201", "4930", "4940");
+  const c5 = await C5(["main"]);
+  const call = await c5.originate(null, "main", "201", "4930", "trunk/carrier/4940");
+  call.on("ringing", () => {}).on("ended", ({ code, by }) => console.log(code, by));
+  await call.answered();
+  await c5.hangup(id, "USER_BUSY");
+  console.log((await call.ended()).seconds, (await (await C4()).registrations("201"))[0].expires, (await c5.calls())[0].id);
+  await api.lookup.hlr("4930").then((found) => api.send.sms({ to: "4930", text: found.status }));
+  console.log(require("cxHelper").generatePbxSecurityKey(1207, "main").length);
   const init = { method: "POST", body: JSON.stringify(mine), headers: { a: "b" } };
   const response = await fetch("https://x.example/", init);
   await setEnvVar("a", response.ok ? await response.text() : response.headers.get("x") ?? "");
@@ -70,6 +80,9 @@ WRONG = (
     "fetch()",
     "require('cxKV').incr()",
     "require('cxUserspace').knex('x')",
+    "require('cxOriginate').originate('main')",
+    "require('cxCallControl').AI(['main'])",
+    "api.send.notify('x')",
     "new Blob(['x'])",
     "Buffer.from('x')",
     "crypto.createHash('md5')",

@@ -57,6 +57,11 @@ class FakeChannel:
         self._recordings: dict[str, float] = {}
         self._answered = False
 
+    def placed(self) -> "FakeChannel":
+        """It was called, and has answered, before the connection was made."""
+        self._answered = True
+        return self
+
     # ---- the wire ----
 
     @property

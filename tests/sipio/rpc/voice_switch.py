@@ -9,7 +9,10 @@ from sipio.rpc.errors import ErrorCode
 from sipio.rpc.service import Method, Responder
 
 SECONDS = 5.0
-ACTIONS = ("answer", "play", "echo", "collect", "bridge", "hangup", "record", "block_dtmf", "stop", "set_variable")
+ACTIONS = (
+    *("answer", "play", "echo", "collect", "bridge", "hangup", "record", "block_dtmf", "stop", "set_variable"),
+    "originate",
+)
 
 
 class Asked:

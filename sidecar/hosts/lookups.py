@@ -1,0 +1,95 @@
+"""Lookups of numbers (number portability, home location, abuse scores ...) at the operator's HTTP services."""
+
+import logging
+import re
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from sidecar.configuration.tree import LookupSection
+from sidecar.errors import ConfigurationError
+from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.outgoing.client import OutgoingClient
+from sidecar.hosts.outgoing.exchange import OutgoingFailed, OutgoingRequest
+from sidecar.hosts.outgoing.policy import policy
+from sidecar.hosts.outgoing.settings import OutgoingSettings
+from sidecar.hosts.rates import Rate
+
+logger = logging.getLogger(__name__)
+
+NAMES: Final = frozenset(("asrplus", "tps", "nnpc", "hlr", "lrn", "ping"))
+"""The lookups that scripts know."""
+_NUMBER: Final = re.compile(r"\+?[0-9*#]{1,32}")
+
+
+class _Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str
+    authorization: str = ""
+
+    def __repr__(self) -> str:
+        return f"_Service(url={self.url!r})"
+
+
+class Lookups:
+    """Asks them. Lives on one event loop."""
+
+    def __init__(self, section: LookupSection) -> None:
+        """Raises ConfigurationError for a file of services that cannot be used."""
+        self._services: dict[str, _Service] = {}
+        self._clients: dict[str, OutgoingClient] = {}
+        self._rate = Rate("lookups", section.per_minute)
+        if section.services_file is None:
+            return
+        try:
+            services = msgspec.toml.decode(section.services_file.read_bytes(), type=dict[str, _Service])
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"lookup.services_file: {section.services_file}: {error}") from error
+        for name, service in services.items():
+            if name not in NAMES:
+                known = ", ".join(sorted(NAMES))
+                raise ConfigurationError(f"lookup.services_file: there is no lookup {name}: expected {known}")
+            try:
+                url = urlsplit(service.url)
+                host, port = url.hostname or "", url.port
+            except ValueError as error:
+                raise ConfigurationError(f"lookup.services_file: {name}: {error}") from None
+            if url.scheme not in ("http", "https") or not host or "{" in url.netloc:
+                raise ConfigurationError(f"lookup.services_file: {name}: url: expected http://... or https://...")
+            if "{number}" not in service.url:
+                raise ConfigurationError(f"lookup.services_file: {name}: url has no {{number}}")
+            # It is the operator's own, wherever that is; a redirect leads to no other name.
+            gate = policy([host], ["0.0.0.0/0", "::/0"], [port] if port is not None else [])
+            self._clients[name] = OutgoingClient(OutgoingSettings(policy=gate, timeout_seconds=section.timeout_seconds))
+        self._services = services
+
+    async def close(self) -> None:
+        """End every request."""
+        for client in self._clients.values():
+            await client.close()
+
+    async def ask(self, tenant: str, name: str, number: str) -> Any:
+        """What a service answers: JSON where it is some, else the text. Raises HostError."""
+        service = self._services.get(name)
+        if service is None:
+            raise HostError(f"there is no lookup {name[:40]} here: the operator has named none (lookup.services_file)")
+        if _NUMBER.fullmatch(number) is None:
+            raise HostError(f"{number[:40]!r} is no number to look up", "TypeError")
+        await self._rate.require(tenant)
+        headers = [("Accept", "application/json")]
+        if service.authorization:
+            headers.append(("Authorization", service.authorization))
+        url = service.url.replace("{number}", quote(number, safe=""))
+        try:
+            response = await self._clients[name].request(
+                tenant, OutgoingRequest(url=url, method="GET", headers=headers, body=b"", follows=False)
+            )
+        except OutgoingFailed as error:
+            logger.warning("lookup_failed", extra={"lookup": name, "error": str(error)})
+            raise HostUnavailable(f"{name}: the service does not answer") from error
+        if not 200 <= response.status <= 299:
+            raise HostError(f"{name}: the service answers {response.status} {response.reason}".strip())
+        try:
+            return msgspec.json.decode(response.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return response.body.decode(errors="replace")

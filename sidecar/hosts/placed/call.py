@@ -1,0 +1,299 @@
+"""One call that a script has placed: one party is called, and once it has answered it is connected to the other."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from sidecar.hosts.call import end_of_bridge
+from sidecar.hosts.errors import HostError
+from sidecar.hosts.placed.hearing import Hearing
+from sipio.call_control import (
+    ActionResult,
+    Bridge,
+    Bridged,
+    CallControl,
+    CallEvent,
+    CallObserver,
+    Done,
+    Failed,
+    Hangup,
+    HangupBy,
+    HungUp,
+    LegEvent,
+    Origination,
+    Originator,
+    PendingAction,
+    PendingOrigination,
+)
+from sipio.reasons import reason_phrase
+
+logger = logging.getLogger(__name__)
+
+GIVEN_UP: Final = (487, "given up")
+_UNAVAILABLE: Final = 503
+
+
+class State(StrEnum):
+    """How far a call has come."""
+
+    CALLING = "calling"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    """The first party is there, and the second one is being called."""
+    CONNECTED = "connected"
+    ENDED = "ended"
+
+
+class UpCall(Protocol):
+    """A call of a tenant's that is up, whoever placed or brought it."""
+
+    @property
+    def id(self) -> str: ...
+
+    def described(self) -> dict[str, Any]:
+        """What a script is told of it."""
+        ...
+
+    def hang_up(self, hangup: Hangup) -> None:
+        """End it."""
+        ...
+
+    def transfer(self, destination: Callable[[str], str]) -> None:
+        """Connect the party that was called first to another one. ``destination`` is given the name of the call's
+        server. Raises HostError where that cannot be."""
+        ...
+
+
+class PlacedCall:
+    """A `sipio.call_control.OriginationObserver`, a `CallObserver` and an `UpCall`."""
+
+    def __init__(
+        self,
+        origination: Origination,
+        extension: str,
+        server: str,
+        *,
+        longest_seconds: float,
+        over: Callable[["PlacedCall"], None],
+    ) -> None:
+        """``extension`` is whom the party is connected to; ``over`` is told of the end."""
+        self.origination: Final = origination
+        self.server: Final = server
+        self._extension = extension
+        self._longest_seconds = longest_seconds
+        self._over = over
+        self._loop = asyncio.get_running_loop()
+        self.state = State.CALLING
+        self.outcome: asyncio.Future[tuple[int, str] | None] = self._loop.create_future()
+        """None once the party has answered; the SIP status and reason where it did not come to a call."""
+        self._pending: PendingOrigination | None = None
+        self._call: CallControl | None = None
+        self._bridging: PendingAction | None = None
+        self._bridged_to = 0
+        self._hearings: list[Hearing] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._began = self._loop.time()
+        self._answered_at: float | None = None
+        self._ended_by: HangupBy | None = None
+        """Who of us ended it; None while nobody has."""
+
+    @property
+    def id(self) -> str:
+        """The call's."""
+        return self.origination.id
+
+    @property
+    def tenant(self) -> str:
+        """Whose script placed it."""
+        return self.origination.customer
+
+    def begin(self, originator: Originator) -> None:
+        """Call the first party."""
+        pending = originator.originate(self.origination, self)
+        if self.state is not State.ENDED:
+            self._pending = pending
+
+    # ---- what its script does ----
+
+    def hearing(self) -> Hearing:
+        """Hear of it from now on."""
+        hearing = Hearing()
+        self._hearings.append(hearing)
+        if self.state is State.ENDED:
+            hearing.end()
+        return hearing
+
+    def unless_answered(self, hearing: Hearing | None = None) -> None:
+        """Its run is over: a party that has not answered is not waited for any more."""
+        if hearing is not None and hearing in self._hearings:
+            self._hearings.remove(hearing)
+            hearing.end()
+        if self._call is None:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """End it, however far it has come."""
+        self.hang_up(Hangup(cause=16))
+
+    def described(self) -> dict[str, Any]:
+        """What a script is told of it."""
+        now = self._loop.time()
+        return {
+            "id": self.id,
+            "server": self.server,
+            "destination": self.origination.destination,
+            "extension": self._extension,
+            "cli": self.origination.cli,
+            "state": self.state.value,
+            "seconds": round(now - self._answered_at, 3) if self._answered_at is not None else 0,
+            "placed": True,
+        }
+
+    def hang_up(self, hangup: Hangup, by: HangupBy = HangupBy.SCRIPT) -> None:
+        """End it."""
+        if self.state is State.ENDED:
+            return
+        self._ended_by = by
+        call = self._call
+        if call is not None:
+            self._bridged_to += 1
+            call.perform(hangup, _nothing)
+            return
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.stop()
+        self.refused(*GIVEN_UP)
+
+    def transfer(self, destination: Callable[[str], str]) -> None:
+        """Connect the first party to another one, in place of the second, which is hung up."""
+        extension = destination(self.server)
+        if self._call is None or self.state is State.ENDED:
+            raise HostError(f"the call is {self.state.value}: nobody is there to be transferred")
+        self._extension = extension
+        self._connect()
+
+    # ---- an OriginationObserver ----
+
+    def ringing(self) -> None:
+        """The first party's phone rings."""
+        if self.state is State.CALLING:
+            self.state = State.RINGING
+            self._tell("ringing", {})
+
+    def answered(self, call: CallControl) -> CallObserver:
+        """The first party has answered."""
+        self._pending = None
+        self._call = call
+        self.state = State.ANSWERED
+        self._answered_at = self._loop.time()
+        self._timer = self._loop.call_later(self._longest_seconds, self._lasted_too_long)
+        if not self.outcome.done():
+            self.outcome.set_result(None)
+        self._tell("answered", {})
+        # Not before whoever carries it knows who is told of it.
+        self._loop.call_soon(self._connect_first)
+        return self
+
+    def refused(self, code: int, reason: str) -> None:
+        """It did not come to a call."""
+        self._pending = None
+        code = code if 300 <= code <= 699 else _UNAVAILABLE
+        reason = reason or reason_phrase(code)
+        if not self.outcome.done():
+            self.outcome.set_result((code, reason))
+        self._end({"by": self._by(HangupBy.CALLEE), "code": code, "cause": 0, "reason": reason, "seconds": 0})
+
+    # ---- connecting the two ----
+
+    def _connect_first(self) -> None:
+        if not self._bridged_to:
+            self._connect()
+
+    def _connect(self) -> None:
+        call = self._call
+        if call is None or self.state is State.ENDED:
+            return
+        self._bridged_to += 1
+        turn = self._bridged_to
+        former, self._bridging = self._bridging, None
+        if former is not None:
+            former.stop()
+        self.state = State.ANSWERED
+        bridge = Bridge(
+            destinations=[self._extension],
+            # Whom the second party can call back: the first one.
+            cli=self.origination.destination.rpartition("/")[2],
+            timeout_seconds=self.origination.timeout_seconds,
+        )
+        self._bridging = call.perform(bridge, lambda result: self._bridged(turn, result))
+
+    def _bridged(self, turn: int, result: ActionResult) -> None:
+        if turn != self._bridged_to or self._call is None:
+            return
+        if isinstance(result, Done) and isinstance(result.value, Bridged):
+            hangup, by = end_of_bridge(result.value)
+            self.hang_up(hangup, by)
+        elif isinstance(result, Failed):
+            logger.warning("placed_call_not_connected", extra={"call_id": self.id, "error": result.message})
+            self.hang_up(Hangup(cause=41), HangupBy.SYSTEM)
+
+    # ---- a CallObserver ----
+
+    def event(self, event: CallEvent) -> None:
+        """Something happened on the call."""
+        if self.state is State.ENDED:
+            return
+        if isinstance(event, LegEvent) and event.what == "answered":
+            self.state = State.CONNECTED
+            self._tell("connected", {"destination": event.destination})
+        elif isinstance(event, HungUp):
+            seconds = round(self._loop.time() - self._answered_at, 3) if self._answered_at is not None else 0
+            by = self._by(event.by) if event.by in (HangupBy.SCRIPT, HangupBy.SYSTEM) else event.by.value
+            self._end({"by": by, "code": 0, "cause": event.cause, "reason": event.reason, "seconds": seconds})
+
+    def _lasted_too_long(self) -> None:
+        self.hang_up(Hangup(cause=102, reason="it lasted too long"), HangupBy.SYSTEM)
+
+    # ---- the end ----
+
+    def _by(self, known: HangupBy) -> str:
+        return (self._ended_by or known).value
+
+    def _tell(self, name: str, detail: dict[str, Any]) -> None:
+        for hearing in self._hearings:
+            hearing.hear(name, detail)
+
+    def _end(self, detail: dict[str, Any]) -> None:
+        if self.state is State.ENDED:
+            return
+        self.state = State.ENDED
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tell("ended", detail)
+        for hearing in self._hearings:
+            hearing.end()
+        origination = self.origination
+        logger.info(
+            "placed_call",
+            extra={
+                "call_id": self.id,
+                "tenant": self.tenant,
+                "server": self.server,
+                "destination": origination.destination,
+                "cli": origination.cli,
+                "extension": self._extension,
+                "placed": round(time.time() - (self._loop.time() - self._began), 3),
+                "answered": self._answered_at is not None,
+                **detail,
+            },
+        )
+        self._call = None
+        self._bridging = None
+        self._over(self)
+
+
+def _nothing(_result: ActionResult) -> None:
+    """What comes of a hang-up is the call's end, which is told."""
