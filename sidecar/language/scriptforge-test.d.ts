@@ -84,6 +84,10 @@ declare namespace ScriptForge {
     mockReset(): Faked;
   }
 
+  /** A text is the body of a 200; a body that is an object goes as JSON. */
+  type FakedResponse =
+    Response | string | { status?: number; statusText?: string; headers?: Record<string, any>; body?: any };
+
   interface Matchers<Result> {
     toBe(expected: any): Result;
     toEqual(expected: any): Result;
@@ -163,12 +167,24 @@ declare function afterEach(body: () => any): void;
 declare function afterAll(body: () => any): void;
 /** A function that remembers how it was called, and does what it is told. */
 declare function fn(does?: (...values: any[]) => any): ScriptForge.Faked;
-/**
- * A module of the host, played by the test until the test is over: its functions are asked by the scripts under test.
- * `fake("cxKV")` alone is a store in memory.
- */
+/** Every request of the scripts under test: the URL and what was said of it, names of headers in small letters. */
+declare function fake(
+  name: "fetch",
+  answer: (
+    url: string,
+    init: { method: string; headers: Record<string, string>; body?: any },
+  ) => ScriptForge.FakedResponse | Promise<ScriptForge.FakedResponse>,
+): ScriptForge.Faked;
+/** A module of the host, played by the test until the test is over: its functions are asked by the scripts under test. */
 declare function fake<Module>(name: string, module: Module): Module;
-declare function fake(name: "cxKV"): Record<string, any>;
+/** One that keeps things in memory anyway: it remembers how it was asked. */
+declare function fake(name: "cxKV" | "cxUserspace" | "cxPubSub" | "environment"): Record<string, any>;
+/** A database of rows for `cxUserspace`, made anew for each test. Every one has the columns `key` and `value`. */
+declare function database(
+  name: string,
+  columns?: Record<string, "string" | "text" | "integer" | "double">,
+  rows?: { key: string; [column: string]: any }[],
+): Promise<void>;
 /** A script beside the test. */
 declare function script(path: string, settings?: ScriptForge.CallSettings): ScriptForge.ScriptUnderTest;
 /** What is in a file beside the test: JSON, TOML, or text. */

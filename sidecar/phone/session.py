@@ -49,6 +49,7 @@ class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, Any] = {}
     environment: Mapping[str, str] = {}
     """The script's own, of ``process.env``."""
+    app: str = ""
     headers: Sequence[tuple[str, str]] = ()
     """Of the INVITE."""
     steps: Sequence[Step] | None = None
@@ -175,6 +176,7 @@ def _snapshot(asked: PhoneCall) -> Snapshot:
         text=asked.text,
         prepared=asked.prepared,
         environment=asked.environment,
+        app=asked.app,
     )
     assignment = VoiceAssignment(script_id=script.id, customer=SOUNDS_CUSTOMER, variables=asked.variables)
     return Snapshot(scripts={name: script}, routes={}, dids={}, destinations={"*": assignment})

@@ -21,6 +21,7 @@ from sidecar.cli.call_data import InputError, read_request, read_variables, requ
 from sidecar.cli.decision_text import decision_json, failure_text
 from sidecar.cli.instant import instant
 from sidecar.cli.run import assign
+from sidecar.cli.testing.desk import APP, DatabaseAsked, Desk
 from sidecar.cli.testing.exchange import Exchange
 from sidecar.cli.testing.faked_modules import faked_grants
 from sidecar.cli.testing.found_files import FILE_BYTES, TestFile, UnreadableError
@@ -30,6 +31,7 @@ from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.errors import SidecarError
 from sidecar.header_rules import RuleViolation, header_value
+from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
 from sidecar.language.assumed_kind import assumed_kind
@@ -99,7 +101,7 @@ class Trials:
     """Runs scripts for tests, one after the other, in workers that stay."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
+        self.configuration = self._configuration = configuration
         settings = {
             PoolName.DECISIONS: one_worker(decision_pool(configuration)),
             PoolName.CALLS: one_worker(call_pool(configuration)),
@@ -122,12 +124,12 @@ class Trials:
         """Return once every worker is gone."""
         await self._runner.close()
 
-    async def route(self, file: TestFile, asked: RouteAsked, exchange: Exchange) -> Told:
+    async def route(self, file: TestFile, asked: RouteAsked, exchange: Exchange, desk: Desk) -> Told:
         """A call decided. Raises RefusedError, SandboxError."""
         path, text = _read(file, asked)
         kind = asked.kind or _kind(text, path.name)
-        grants = _grants(asked, exchange)
-        script = _checked(file, path, text, kind, asked, grants)
+        grants = _grants(asked, exchange, desk)
+        script = _checked(file, path, text, kind, desk.environment(asked.environment), grants)
         request = _request(file, asked.request)
         configuration = self._configuration
         assignment = assign(script, _variables(file, asked.vars), asked.timeout_ms, configuration)
@@ -142,16 +144,16 @@ class Trials:
             pool = VirtualRuns(DistinctRuns(await self.pool(PoolName.DECISIONS)), begin)
             result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
             decisions = Decisions(pool, configuration, snapshot, result.set_result, grants, tells_unread=True)
-            exchange.begin(begin)
-            try:
-                pending = decisions.route(request, lambda _decision: None)
-            except MalformedMessage as error:
-                raise RefusedError(str(error)) from error
-            try:
-                decided = await asyncio.shield(result)
-            except asyncio.CancelledError:
-                pending.cancel()
-                raise
+            with desk.running(begin):
+                try:
+                    pending = decisions.route(request, lambda _decision: None)
+                except MalformedMessage as error:
+                    raise RefusedError(str(error)) from error
+                try:
+                    decided = await asyncio.shield(result)
+                except asyncio.CancelledError:
+                    pending.cancel()
+                    raise
         told = json.loads(decision_json(decided.decision, decided.failure, decided.console))
         decision = told.pop("decision")
         del decision["micros"], decision["script"]
@@ -159,11 +161,12 @@ class Trials:
         note += "".join(f"{file.shows(path)} wrote: {line.text}\n" for _, line in decided.console)
         return Told({**decision, "failure": told["failure"], "console": told["console"]}, note)
 
-    async def call(self, file: TestFile, asked: CallAsked, exchange: Exchange) -> Told:
+    async def call(self, file: TestFile, asked: CallAsked, exchange: Exchange, desk: Desk) -> Told:
         """A call carried by the scripted phone. Raises RefusedError, SandboxError."""
         path, text = _read(file, asked)
-        grants = _grants(asked, exchange)
-        script = _checked(file, path, text, Kind.APP, asked, grants)
+        grants = _grants(asked, exchange, desk)
+        environment = desk.environment(asked.environment)
+        script = _checked(file, path, text, Kind.APP, environment, grants)
         begin = _begin(asked.now)
         keys = asked.keys if isinstance(asked.keys, str) else ",".join(asked.keys)
         try:
@@ -178,15 +181,16 @@ class Trials:
                 steps=read_keys(keys),
                 now=begin,
                 sounds=file.directory(asked.sounds) if asked.sounds is not None else None,
-                environment=asked.environment,
+                environment=environment,
+                app=APP,
             )
         except (SidecarError, UnreadableError) as error:
             raise RefusedError(str(error).removeprefix("--")) from error
         async with self._turn, AsyncExitStack() as stack:
             recordings = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             pool = DistinctRuns(await self.pool(PoolName.CALLS))
-            exchange.begin(begin)
-            done = await hold(phone, lambda _line: None, phone_configuration(phone, recordings), pool, grants)
+            with desk.running(begin):
+                done = await hold(phone, lambda _line: None, phone_configuration(phone, recordings), pool, grants)
         record = msgspec.to_builtins(done.record)
         note = ""
         if done.record.outcome not in GOOD_CALL_ENDS:
@@ -204,7 +208,15 @@ class Trials:
         }
         return Told(result, note)
 
-    async def fixture(self, file: TestFile, asked: FixtureAsked, _exchange: Exchange) -> Told:
+    async def database(self, _file: TestFile, asked: DatabaseAsked, _exchange: Exchange, desk: Desk) -> Told:
+        """A database of rows made. Raises RefusedError."""
+        try:
+            await desk.make_database(asked)
+        except HostError as error:
+            raise RefusedError(f"database({asked.name!r}): {error}") from error
+        return Told(None)
+
+    async def fixture(self, file: TestFile, asked: FixtureAsked, _exchange: Exchange, _desk: Desk) -> Told:
         """What is in a file of data. Raises RefusedError."""
         try:
             path = file.data(asked.path)
@@ -229,14 +241,16 @@ def _read(file: TestFile, asked: _Script) -> tuple[Path, str]:
         raise RefusedError(str(error)) from error
 
 
-def _grants(asked: _Script, exchange: Exchange) -> Grants:
+def _grants(asked: _Script, exchange: Exchange, desk: Desk) -> Grants:
     try:
-        return faked_grants(asked.fakes, exchange)
+        return faked_grants(asked.fakes, exchange, desk.services)
     except ValueError as error:
         raise RefusedError(str(error)) from error
 
 
-def _checked(file: TestFile, path: Path, text: str, kind: Kind, asked: _Script, grants: Grants) -> Script:
+def _checked(
+    file: TestFile, path: Path, text: str, kind: Kind, environment: Mapping[str, str], grants: Grants
+) -> Script:
     """The script, where a daemon would load it. Raises RefusedError."""
     app, siblings = files_beside(path, FILE_BYTES)
     shown, names = file.shows(path), grants.names()
@@ -250,7 +264,8 @@ def _checked(file: TestFile, path: Path, text: str, kind: Kind, asked: _Script, 
         kind=kind,
         text=text,
         prepared=prepare(text, kind, app, names),
-        environment=asked.environment,
+        environment=environment,
+        app=APP,
     )
 
 
