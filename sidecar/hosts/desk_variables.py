@@ -1,9 +1,13 @@
 """Variables of apps in memory, for as long as the process lives: for trying scripts at a desk."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from sidecar.catalog.app_variables import parse_variable_name, parse_variable_value
 from sidecar.hosts.errors import HostError
+
+DESK_APP: Final = "desk"
+"""The app of a script that is tried."""
 
 
 class DeskVariables:

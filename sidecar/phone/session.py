@@ -14,6 +14,7 @@ from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
+from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.grants import Grants, shipped_grants
 from sidecar.hosts.services import Services
 from sidecar.kind import Kind
@@ -49,7 +50,7 @@ class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, Any] = {}
     environment: Mapping[str, str] = {}
     """The script's own, of ``process.env``."""
-    app: str = ""
+    app: str = DESK_APP
     headers: Sequence[tuple[str, str]] = ()
     """Of the INVITE."""
     steps: Sequence[Step] | None = None

@@ -13,12 +13,11 @@ from sandbox.host import HostCall
 from sidecar.catalog.model import OPERATOR, Script
 from sidecar.cli.testing.faked_modules import own_grants
 from sidecar.configuration.tree import Configuration
+from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.rows.model import ColumnType, RowColumn
 from sidecar.hosts.services import Services
 
-APP: Final = "test"
-"""The app of all scripts of a test."""
 ROWS: Final = 1_000
 """Of one database, that a test begins with."""
 
@@ -62,7 +61,7 @@ class Desk:
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """A script's variables: what its test says, and what scripts have set since."""
         desk = self.services.desk_variables
-        return {**given, **(desk.of(OPERATOR, APP) if desk is not None else {})}
+        return {**given, **(desk.of(OPERATOR, DESK_APP) if desk is not None else {})}
 
     async def make_database(self, asked: DatabaseAsked) -> None:
         """Make a database of rows. Raises HostError for one that cannot be."""

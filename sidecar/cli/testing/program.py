@@ -12,10 +12,10 @@ from sandbox.program import Program
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.catalog.model import Script
-from sidecar.cli.testing.desk import APP
 from sidecar.cli.testing.faked_modules import own_grants, source
 from sidecar.cli.testing.found_files import FILE_BYTES, TestFile
 from sidecar.cli.testing.results import Shortcoming
+from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.grants import CALL_MODULE
 from sidecar.kind import MAIN, Kind
 from sidecar.language.file_graph import file_graph
@@ -60,7 +60,7 @@ def program_of(file: TestFile, text: str) -> TestProgram | Sequence[Shortcoming]
         return wrong
     made = prepared(graph)
     runs = msgspec.json.encode([made.text, {path: one.text for path, one in made.files.items()}])
-    script = make_script(id=file.path.stem, name=file.path.name, kind=Kind.APP, text=text, prepared=made, app=APP)
+    script = make_script(id=file.path.stem, name=file.path.name, kind=Kind.APP, text=text, prepared=made, app=DESK_APP)
     program = Program(
         key=f"{file.path}@{hashlib.sha256(runs).hexdigest()}",
         name=file.path.name,

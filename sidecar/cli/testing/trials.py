@@ -21,7 +21,7 @@ from sidecar.cli.call_data import InputError, read_request, read_variables, requ
 from sidecar.cli.decision_text import decision_json, failure_text
 from sidecar.cli.instant import instant
 from sidecar.cli.run import assign
-from sidecar.cli.testing.desk import APP, DatabaseAsked, Desk
+from sidecar.cli.testing.desk import DatabaseAsked, Desk
 from sidecar.cli.testing.exchange import Exchange
 from sidecar.cli.testing.faked_modules import faked_grants
 from sidecar.cli.testing.found_files import FILE_BYTES, TestFile, UnreadableError
@@ -31,6 +31,7 @@ from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.errors import SidecarError
 from sidecar.header_rules import RuleViolation, header_value
+from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import Grants
 from sidecar.kind import Kind
@@ -182,7 +183,6 @@ class Trials:
                 now=begin,
                 sounds=file.directory(asked.sounds) if asked.sounds is not None else None,
                 environment=environment,
-                app=APP,
             )
         except (SidecarError, UnreadableError) as error:
             raise RefusedError(str(error).removeprefix("--")) from error
@@ -265,7 +265,7 @@ def _checked(
         text=text,
         prepared=prepare(text, kind, app, names),
         environment=environment,
-        app=APP,
+        app=DESK_APP,
     )
 
 
