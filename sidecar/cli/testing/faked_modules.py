@@ -13,6 +13,7 @@ from sidecar.cli.testing.exchange import Exchange
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import CALL_MODULE, Grants, shipped_modules
 from sidecar.hosts.module import Asker, HostModule
+from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.services import Services
 
 NAME_CHARACTERS: Final = 100
@@ -35,6 +36,8 @@ def faked_grants(fakes: Mapping[str, Any], exchange: Exchange, services: Service
     """
     if CALL_MODULE in fakes:
         raise ValueError(f"{CALL_MODULE} is the call itself: script(...).call({{...}}) makes one")
+    if SOCKET_MODULE in fakes:
+        raise ValueError(f"{SOCKET_MODULE} is the web socket that a run was asked over, which no test makes")
     there_are = {module.name: module for module in shipped_modules()}
     made = {name: _unfaked(module) for name, module in there_are.items()}
     for name, described in fakes.items():

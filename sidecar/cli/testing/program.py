@@ -16,7 +16,7 @@ from sidecar.cli.testing.faked_modules import own_grants, source
 from sidecar.cli.testing.found_files import FILE_BYTES, TestFile
 from sidecar.cli.testing.results import Shortcoming
 from sidecar.hosts.desk_variables import DESK_APP
-from sidecar.hosts.grants import CALL_MODULE
+from sidecar.hosts.grants import Grants
 from sidecar.kind import MAIN, Kind
 from sidecar.language.file_graph import file_graph
 from sidecar.language.prepared import prepared
@@ -41,8 +41,9 @@ def program_of(file: TestFile, text: str) -> TestProgram | Sequence[Shortcoming]
     It has no entry: its tests are begun by suite.js once it has been evaluated.
     """
     app, siblings = files_beside(file.path, FILE_BYTES)
+    own = own_grants().names() - Grants().names()
     try:
-        graph = file_graph(text, Kind.APP, app, own_grants().names() - {CALL_MODULE}, time.monotonic() + READ_SECONDS)
+        graph = file_graph(text, Kind.APP, app, own, time.monotonic() + READ_SECONDS)
     except CheckTimeoutError:
         return [Shortcoming(message=f"is too complex: reading it took longer than {READ_SECONDS:g} s")]
     wrong = [
