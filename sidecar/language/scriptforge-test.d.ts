@@ -61,9 +61,26 @@ declare namespace ScriptForge {
     record: Record<string, any>;
   }
 
+  /** What came of a run as over HTTP. */
+  interface TestRun {
+    /** Of the answer: 200, what the script threw, 404 for a function that is none, 500, or 504. */
+    status: number;
+    /** What the function returned. */
+    result: any;
+    error: string | null;
+    /** Of the error's class. */
+    name: string | null;
+    /** `file:line:column` of what failed. */
+    location: string | null;
+    outcome: TestDecision["outcome"];
+    console: { level: string; text: string }[];
+  }
+
   interface ScriptUnderTest {
     /** A call decided (Class 4). The request is `{routing: {...}}`, all that a switch sends, or a JSON file of it. */
     route(request: { routing: any; [key: string]: any } | string, settings?: TestSettings): Promise<TestDecision>;
+    /** A function run as over HTTP, `main` by default; `data` is what came. */
+    run(data?: Record<string, any>, settings?: TestSettings & { function?: string }): Promise<TestRun>;
     /** A call driven (Class 5). */
     call(settings?: CallSettings): Promise<TestCall>;
   }

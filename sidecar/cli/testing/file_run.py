@@ -22,7 +22,7 @@ from sidecar.cli.testing.found_files import TestFile, UnreadableError
 from sidecar.cli.testing.program import TestProgram, program_of
 from sidecar.cli.testing.real_time import after
 from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, TestResult
-from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, Told, Trials
+from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, RunAsked, Told, Trials
 from sidecar.runs.failure import failure_of
 from sidecar.runs.runner import PoolName, Running
 
@@ -46,6 +46,7 @@ _PLACE: Final = re.compile(r":(\d+):(\d+)$")
 ASKED: Final[Mapping[str, type[Any]]] = {
     "route": RouteAsked,
     "call": CallAsked,
+    "run": RunAsked,
     "fixture": FixtureAsked,
     "database": DatabaseAsked,
 }
@@ -333,6 +334,7 @@ class _FileRun:
         tries: dict[str, Callable[..., Awaitable[Told]]] = {
             "route": self._trials.route,
             "call": self._trials.call,
+            "run": self._trials.run,
             "fixture": self._trials.fixture,
             "database": self._trials.database,
         }

@@ -112,6 +112,7 @@ const placed = async (here, question, options) => {
 };
 const script = (path, settings = {}) => ({
   route: (request, options = {}) => placed(new Error(), "route", { path, request, ...settings, ...options }),
+  run: (data = {}, options = {}) => placed(new Error(), "run", { path, data, ...settings, ...options }),
   call: (options = {}) => placed(new Error(), "call", { path, ...settings, ...options }),
 });
 const fixture = (path) => placed(new Error(), "fixture", { path });

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from sandbox.outcome import Completion
+from sandbox.program import Invocation
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.catalog.model import Script, Snapshot
@@ -34,7 +37,9 @@ from sidecar.header_rules import RuleViolation, header_value
 from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import Grants
-from sidecar.kind import Kind
+from sidecar.hosts.request import pack_input
+from sidecar.http.answers import NOT_FOUND, answer_of
+from sidecar.kind import MAIN, Kind
 from sidecar.language.assumed_kind import assumed_kind
 from sidecar.language.check import check_script
 from sidecar.language.prepared import prepare
@@ -42,8 +47,11 @@ from sidecar.phone.keys import in_words, read_keys
 from sidecar.phone.session import NO_STALL_SECONDS, PhoneCall, hold, phone_configuration
 from sidecar.problem import Severity
 from sidecar.report import report
-from sidecar.runs.outcomes import GOOD_CALL_ENDS
+from sidecar.runs.failure import failure_of
+from sidecar.runs.limits import request_limits
+from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.pool_settings import call_pool, decision_pool, one_worker
+from sidecar.runs.programs import request_programs
 from sidecar.runs.runner import PoolName, Runner, ScriptRunner
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest
@@ -51,6 +59,7 @@ from sipio.rpc.numbers import read_numbers
 from sipio.sip.message import is_token
 
 CALL_ID: Final = "scriptforge-test"
+_NOT_FOUND: Final = {"status": HTTPStatus.NOT_FOUND.value, "result": None, "location": None, **NOT_FOUND}
 SCRIPTS_KEPT: Final = 64
 """Texts of which it is kept what the check said: most tests of a file are of one script."""
 
@@ -83,6 +92,13 @@ class CallAsked(_Script, forbid_unknown_fields=True, kw_only=True):
     to: str = "100"
     headers: dict[str, str] | list[tuple[str, str]] = {}
     sounds: str | None = None
+
+
+class RunAsked(_Script, forbid_unknown_fields=True, kw_only=True):
+    """What ``script(path, settings).run(data, options)`` asks for."""
+
+    data: dict[str, Any] = {}
+    function: str = MAIN
 
 
 class FixtureAsked(msgspec.Struct, kw_only=True):
@@ -206,6 +222,57 @@ class Trials:
             "left": [in_words(step) for step in done.left],
             "record": record,
         }
+        return Told(result, note)
+
+    async def run(self, file: TestFile, asked: RunAsked, exchange: Exchange, desk: Desk) -> Told:
+        """A function run as over HTTP. Raises RefusedError, SandboxError."""
+        path, text = _read(file, asked)
+        kind = asked.kind or _kind(text, path.name)
+        grants = _grants(asked, exchange, desk)
+        script = _checked(file, path, text, kind, desk.environment(asked.environment), grants)
+        if asked.vars:
+            raise RefusedError("run: vars are an assignment's, and a run by uuid has none")
+        if asked.function not in script.entries:
+            return Told({**_NOT_FOUND, "outcome": OutcomeName.SCRIPT_ERROR, "console": []})
+        program = request_programs(self.configuration, grants).of(script)
+        seconds = self.configuration.platform.run_seconds if asked.timeout_ms is None else asked.timeout_ms / 1000
+        begin = _begin(asked.now)
+        done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        try:
+            packed = pack_input(asked.data)
+        except ValueError as error:
+            raise RefusedError(f"run: {error}") from error
+        invocation = Invocation(
+            program=program,
+            entry=asked.function,
+            input=packed,
+            limits=request_limits(seconds, self.configuration),
+            correlation_id=CALL_ID,
+        )
+        async with self._turn:
+            pool = VirtualRuns(DistinctRuns(await self.pool(PoolName.CALLS)), begin)
+            with desk.running(begin):
+                running = pool.submit(invocation, done.set_result, grants.host(script, CALL_ID))
+                try:
+                    completion = await asyncio.shield(done)
+                except asyncio.CancelledError:
+                    running.cancel()
+                    raise
+        answer = answer_of(completion, program, 0.0)
+        result = {
+            "status": answer.status,
+            "result": answer.value,
+            "error": answer.error if answer.failed else None,
+            "name": answer.name if answer.failed else None,
+            "location": answer.location or None,
+            "outcome": answer.outcome,
+            "console": [{"level": line.level, "text": line.text} for line in completion.log],
+        }
+        note = ""
+        if answer.outcome in FAILURES:
+            failure = failure_of(completion, program)
+            note = failure_text(failure, {script.name: (file.shows(path), text)})
+        note += "".join(f"{file.shows(path)} wrote: {line.text}\n" for line in completion.log)
         return Told(result, note)
 
     async def database(self, _file: TestFile, asked: DatabaseAsked, _exchange: Exchange, desk: Desk) -> Told:

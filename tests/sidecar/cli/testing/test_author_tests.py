@@ -62,7 +62,7 @@ def test_what_authors_expect_holds(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     out = capsys.readouterr().out
     assert status == 0, out
     assert "FAIL" not in out
-    assert "1 skipped, 1 todo in 6 files" in out
+    assert "1 skipped, 1 todo in 7 files" in out
 
 
 def test_a_failure_has_the_authors_line_and_the_difference(author: Author) -> None:
@@ -408,13 +408,14 @@ def test_declarations_for_editors_name_what_there_is(author: Author) -> None:
         "  for (const one of [expect(1), expect, fn(), it, describe, script('a.js')]) console.log(Object.keys(one));\n"
         "  console.log(Object.keys(await script('a.js').route({ routing: {} })));\n"
         "  console.log(Object.keys(await script('b.js').call()));\n"
+        "  console.log(Object.keys(await script('b.js').run()));\n"
         "});",
     )
     author.write("a.js", "function main() {}")
     author.write("b.js", "async function main(data, ctx) {}")
     assert author.test("--json") == 0, author.out
     told = [set(json.loads(line["text"])) for line in json.loads(author.out)["files"][0]["console"]]
-    matchers, expect, made, it, describe, script, decision, call = told
+    matchers, expect, made, it, describe, script, decision, call, run = told
     assert names("Matchers") == matchers - {"resolves", "rejects"}
     assert names("Expectation") == {"resolves", "rejects"}
     assert names("Asymmetric") | names("Expect") == expect
@@ -424,6 +425,7 @@ def test_declarations_for_editors_name_what_there_is(author: Author) -> None:
     assert names("ScriptUnderTest") == script
     assert names("TestDecision") == decision
     assert names("TestCall") == call
+    assert names("TestRun") == run
     settings = set(msgspec.structs.asdict(RouteAsked(path="", request=""))) - {"path", "fakes", "request"}
     assert names("TestSettings") == settings
     of_calls = {field.encode_name for field in msgspec.structs.fields(CallAsked)} - {"path", "fakes"}
