@@ -13,7 +13,7 @@
 // turn that leaves the run waiting; corrected(collected), asked where the result has a number that is none, which is written as
 // null, or a property that is undefined or a function, which is left out, gives what the run results in instead, or undefined; named(collected), asked where the result cannot be written, gives
 // what says why, or undefined; tellsUnawaited is true where an author is told what the run left behind, and
-// tellsRejection(error) says whether of a rejection that nobody awaited.
+// own() gives how many timers it keeps itself and how many host calls are its own; tellsRejection(error) says whether of a rejection that nobody awaited.
 const EXIT = freeze(create(null));
 let program;
 let bounds = { result: 1000000 }; // of what a text throws while it is loaded; a run brings its own

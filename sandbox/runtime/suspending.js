@@ -126,8 +126,13 @@ const warn = log("warn");
 const tellLeft = () => {
   if (!adapter.tellsUnawaited || nothingWaits()) return;
   const left = bareArray();
-  if (timers.length) put(left, `${timers.length} ${timers.length === 1 ? "timer" : "timers"}`);
-  if (hostCallsWaiting) put(left, `${hostCallsWaiting} ${hostCallsWaiting === 1 ? "answer" : "answers"} of modules`);
+  // An adapter that keeps the run's timers has host calls of its own.
+  const own = adapter.own === undefined ? { timers: 0, calls: 0 } : adapter.own();
+  const timersLeft = timers.length + own.timers;
+  const answersLeft = hostCallsWaiting - own.calls;
+  if (timersLeft) put(left, `${timersLeft} ${timersLeft === 1 ? "timer" : "timers"}`);
+  if (answersLeft) put(left, `${answersLeft} ${answersLeft === 1 ? "answer" : "answers"} of modules`);
+  if (left.length === 0) return;
   warn(`${entry} has ended: ${apply(join, left, [" and "])} that it did not await will not come`);
 };
 

@@ -1,6 +1,9 @@
-// The time of a run, from its begin on.
+// The time of a run, from its begin on. Its clock has whole milliseconds, and its begin has parts of one.
 const performance = {
-  now: () => lent.now() - began,
+  now: () => {
+    const passed = lent.now() - began;
+    return passed > 0 ? passed : 0;
+  },
   get timeOrigin() {
     return began;
   },

@@ -35,6 +35,7 @@ from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
+from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.grants import shipped_grants, shipped_names
 from sidecar.hosts.services import Services
 from sidecar.kind import Kind
@@ -243,7 +244,14 @@ def _one_script(
         # The daemon would not load it: it has no say in any call.
         raise _Unusable(EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
     prepared = prepare(text, kind, app, shipped_names())
-    script = make_script(id=arguments.script.stem, name=arguments.script.name, kind=kind, text=text, prepared=prepared)
+    script = make_script(
+        id=arguments.script.stem,
+        name=arguments.script.name,
+        kind=kind,
+        text=text,
+        prepared=prepared,
+        app=DESK_APP,
+    )
     assignment = assign(script, variables, arguments.timeout_ms, configuration)
     termination = request.direction is Direction.TERMINATION
     snapshot = Snapshot(

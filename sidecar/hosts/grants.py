@@ -76,15 +76,15 @@ class Grants:
 
 def shipped_grants(services: Services | None = None) -> Grants:
     """Grants of every module that there is; ``services`` as of `Grants`."""
-    return Grants(_shipped(), services)
+    return Grants(shipped_modules(), services)
 
 
 def shipped_names() -> frozenset[str]:
     """Every name that a script may require, whatever it was granted."""
-    return Grants(_shipped()).names()
+    return Grants(shipped_modules()).names()
 
 
-def _shipped() -> list[HostModule]:
+def shipped_modules() -> list[HostModule]:
     """Each file of hosts/modules, which is listed so that a new one is named nowhere else."""
     names = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
     return [import_module(f"{modules.__name__}.{name}").MODULE for name in names]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sidecar.catalog.limits import HIGHEST, TenantLimits
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.broker import Broker
+from sidecar.hosts.desk_variables import DeskVariables
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.key_values.batch import SpaceLimits
 from sidecar.hosts.key_values.store import KeyValues, keeper_of
@@ -55,6 +56,8 @@ class Services:
         self._outgoing: OutgoingClient | None = None
         self._key_values: KeyValues | None = None
         self._rows: RowDatabases | None = None
+        self.desk_variables = DeskVariables() if at_desk else None
+        """The variables of apps, where a script is tried."""
         self._catalog_url = None if at_desk else configuration.catalog.url
         self._catalog: HostCatalog | None = None
         self._mail: ScriptMail | None = None
@@ -96,12 +99,16 @@ class Services:
 
     async def rows(self) -> "RowDatabases":
         """The databases of rows. Raises HostError where there is none to keep them in."""
-        if self._url is None:
+        if self._url is None and not self._at_desk:
             raise HostError("there are no databases here: the operator has named none to keep them in (storage.url)")
         async with self._imports:
             if self._rows is None:
-                store = await _loaded("sidecar.hosts.rows.store")
-                self._rows = store.RowDatabases(self._url, self._clock, self._rows_of)
+                if self._url is None:
+                    desk = await _loaded("sidecar.hosts.rows.desk")
+                    self._rows = await desk.DeskRows.made(self._clock)
+                else:
+                    store = await _loaded("sidecar.hosts.rows.store")
+                    self._rows = store.RowDatabases(self._url, self._clock, self._rows_of)
         return self._rows
 
     def _rows_of(self, tenant: str) -> int | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from sidecar.language.module_substitutes import substitute
+
 JAVASCRIPT: Final = (".js", ".mjs")
 TYPESCRIPT: Final = ".ts"
 JSON: Final = ".json"
@@ -90,7 +92,8 @@ def _among(app: AppFiles, name: str, path: str) -> str:
 
 def unknown_module(app: AppFiles, importing: str, name: str, modules: Collection[str]) -> str:
     """What to tell of a name that is no path, where no module of the host is called so."""
-    available = f"available: {', '.join(sorted(modules))}"
+    instead = substitute(name)
+    available = f"{instead}{'; ' * bool(instead)}available: {', '.join(sorted(modules))}"
     if name.startswith(("http:", "https:", "//", "data:", "file:", "npm:", "node:", "jsr:")):
         return f"{name[:60]!r}: nothing is loaded from elsewhere; {available}"
     try:

@@ -61,9 +61,26 @@ declare namespace ScriptForge {
     record: Record<string, any>;
   }
 
+  /** What came of a run as over HTTP. */
+  interface TestRun {
+    /** Of the answer: 200, what the script threw, 404 for a function that is none, 500, or 504. */
+    status: number;
+    /** What the function returned. */
+    result: any;
+    error: string | null;
+    /** Of the error's class. */
+    name: string | null;
+    /** `file:line:column` of what failed. */
+    location: string | null;
+    outcome: TestDecision["outcome"];
+    console: { level: string; text: string }[];
+  }
+
   interface ScriptUnderTest {
     /** A call decided (Class 4). The request is `{routing: {...}}`, all that a switch sends, or a JSON file of it. */
     route(request: { routing: any; [key: string]: any } | string, settings?: TestSettings): Promise<TestDecision>;
+    /** A function run as over HTTP, `main` by default; `data` is what came. */
+    run(data?: Record<string, any>, settings?: TestSettings & { function?: string }): Promise<TestRun>;
     /** A call driven (Class 5). */
     call(settings?: CallSettings): Promise<TestCall>;
   }
@@ -83,6 +100,10 @@ declare namespace ScriptForge {
     mockClear(): Faked;
     mockReset(): Faked;
   }
+
+  /** A text is the body of a 200; a body that is an object goes as JSON. */
+  type FakedResponse =
+    Response | string | { status?: number; statusText?: string; headers?: Record<string, any>; body?: any };
 
   interface Matchers<Result> {
     toBe(expected: any): Result;
@@ -163,12 +184,24 @@ declare function afterEach(body: () => any): void;
 declare function afterAll(body: () => any): void;
 /** A function that remembers how it was called, and does what it is told. */
 declare function fn(does?: (...values: any[]) => any): ScriptForge.Faked;
-/**
- * A module of the host, played by the test until the test is over: its functions are asked by the scripts under test.
- * `fake("cxKV")` alone is a store in memory.
- */
+/** Every request of the scripts under test: the URL and what was said of it, names of headers in small letters. */
+declare function fake(
+  name: "fetch",
+  answer: (
+    url: string,
+    init: { method: string; headers: Record<string, string>; body?: any },
+  ) => ScriptForge.FakedResponse | Promise<ScriptForge.FakedResponse>,
+): ScriptForge.Faked;
+/** A module of the host, played by the test until the test is over: its functions are asked by the scripts under test. */
 declare function fake<Module>(name: string, module: Module): Module;
-declare function fake(name: "cxKV"): Record<string, any>;
+/** One that keeps things in memory anyway: it remembers how it was asked. */
+declare function fake(name: "cxKV" | "cxUserspace" | "cxPubSub" | "environment"): Record<string, any>;
+/** A database of rows for `cxUserspace`, made anew for each test. Every one has the columns `key` and `value`. */
+declare function database(
+  name: string,
+  columns?: Record<string, "string" | "text" | "integer" | "double">,
+  rows?: { key: string; [column: string]: any }[],
+): Promise<void>;
 /** A script beside the test. */
 declare function script(path: string, settings?: ScriptForge.CallSettings): ScriptForge.ScriptUnderTest;
 /** What is in a file beside the test: JSON, TOML, or text. */

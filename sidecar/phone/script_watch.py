@@ -13,6 +13,7 @@ import msgspec
 from sandbox.host import Host, HostCall
 from sandbox.outcome import Completion
 from sandbox.program import Invocation
+from sidecar.hosts.modules.pubsub import HEARING
 from sidecar.phone.clock import Clock, Timer
 from sidecar.runs.clock import since_1970
 from sidecar.runs.runner import Running, ScriptRunner
@@ -83,8 +84,9 @@ class ScriptWatch:
                 return
 
     def _modules_are_silent(self) -> bool:
-        """Whether no module of the host has a question of the script's to answer; their calls alone have a dot."""
-        return not any("." in call.name for call in self._waiting)
+        """Whether no module of the host has a question of the script's to answer; their calls alone have a dot. What it
+        hears comes when it comes."""
+        return not any("." in call.name and call.name != HEARING for call in self._waiting)
 
     async def _modules_answered(self) -> None:
         # What a module of the host takes is no time of the call's, of which there may be none.

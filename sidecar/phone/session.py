@@ -14,6 +14,7 @@ from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
+from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.grants import Grants, shipped_grants
 from sidecar.hosts.services import Services
 from sidecar.kind import Kind
@@ -49,6 +50,7 @@ class PhoneCall(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, Any] = {}
     environment: Mapping[str, str] = {}
     """The script's own, of ``process.env``."""
+    app: str = DESK_APP
     headers: Sequence[tuple[str, str]] = ()
     """Of the INVITE."""
     steps: Sequence[Step] | None = None
@@ -175,6 +177,7 @@ def _snapshot(asked: PhoneCall) -> Snapshot:
         text=asked.text,
         prepared=asked.prepared,
         environment=asked.environment,
+        app=asked.app,
     )
     assignment = VoiceAssignment(script_id=script.id, customer=SOUNDS_CUSTOMER, variables=asked.variables)
     return Snapshot(scripts={name: script}, routes={}, dids={}, destinations={"*": assignment})

@@ -4,10 +4,19 @@
 // the last. Each answer to the script, a timer's too, says how late it is in the call, in milliseconds.
 (granted) => {
   "use strict";
-  const { host } = granted;
+  let calls = 0; // of this file's own, which wait
+  const answered = () => {
+    calls--;
+  };
+  const host = (name, values) => {
+    const answer = granted.host(name, values);
+    calls++;
+    apply(then, answer, [answered, answered]);
+    return answer;
+  };
   const { apply, construct } = Reflect;
   const { then } = Promise.prototype;
-  const { assign, defineProperty, create } = Object;
+  const { assign, defineProperty, create, keys } = Object;
   const { setTimeout: soon } = globalThis;
   const NativeTypeError = TypeError;
   const define = (name, value) => defineProperty(globalThis, name, { value, writable: true, configurable: true });
@@ -62,7 +71,7 @@
     ]);
   // Answers are { late, value }, and so are errors.
   const dated = (name, values) =>
-    apply(then, host(name, values), [
+    apply(then, granted.host(name, values), [
       (told) => {
         late = told.late;
         return told.value;
@@ -93,6 +102,7 @@
   const adapter = typeof given === "function" ? given({ ...granted, host: dated }) : given;
   return {
     ...adapter,
+    own: () => ({ timers: keys(live).length, calls }),
     prepare: (input) => {
       idle();
       return adapter.prepare(input);

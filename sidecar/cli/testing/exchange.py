@@ -3,14 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final
 
 from sandbox.host import HostCall
 from sidecar.cli.testing.real_time import after
 from sidecar.hosts.errors import HostError
 from sidecar.phone.clock import SkippingLoop
-from sidecar.runs.clock import since_1970
 
 PATIENCE_SECONDS: Final = 0.2
 """A fake that takes longer is taken for one that is not going to answer: from then on its script's time goes by."""
@@ -29,13 +27,6 @@ class Exchange:
         self._count = 0
         self._end: dict[str, Any] | None = None
         self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._begin = 0.0
-
-    def begin(self, moment: datetime) -> None:
-        """The script's time, when it begins."""
-        self._began = self._loop.time()
-        self._begin = since_1970(moment)
 
     async def ask(self, function: int, values: list[Any]) -> Any:
         """What a function of a fake gives. Raises HostError where it throws."""
@@ -43,8 +34,7 @@ class Exchange:
         number = self._count
         answer: asyncio.Future[tuple[bool, Any]] = self._loop.create_future()
         self._answers[number] = answer
-        at = self._begin + (self._loop.time() - self._began) * 1000
-        self._questions.append({"run": self.number, "number": number, "function": function, "values": values, "at": at})
+        self._questions.append({"run": self.number, "number": number, "function": function, "values": values})
         self._tell()
         succeeded, value = await self._patiently(answer)
         if succeeded:

@@ -23,5 +23,8 @@
       Object.defineProperty(made, name, { value: make(described.object[name]), enumerable: true, configurable: true });
     return made;
   };
-  return make(JSON.parse(DESCRIBED));
+  const made = make(JSON.parse(DESCRIBED));
+  for (const name of GLOBALS)
+    Object.defineProperty(globalThis, name, { value: made?.[name], writable: true, configurable: true });
+  return made;
 };

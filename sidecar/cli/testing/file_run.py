@@ -13,15 +13,16 @@ from sandbox import values
 from sandbox.errors import SandboxError
 from sandbox.host import HostCall
 from sandbox.outcome import Cancelled, Completion, Location, Returned, Threw
-from sandbox.program import Invocation, Limits, Program
+from sandbox.program import Invocation, Limits
 from sandbox.sound_text import sound
 from sandbox.stack import threw
+from sidecar.cli.testing.desk import DatabaseAsked, Desk
 from sidecar.cli.testing.exchange import Exchange
 from sidecar.cli.testing.found_files import TestFile, UnreadableError
-from sidecar.cli.testing.program import program_of
+from sidecar.cli.testing.program import TestProgram, program_of
 from sidecar.cli.testing.real_time import after
 from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, TestResult
-from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, Told, Trials
+from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, RunAsked, Told, Trials
 from sidecar.runs.failure import failure_of
 from sidecar.runs.runner import PoolName, Running
 
@@ -42,7 +43,13 @@ LINGER_SECONDS: Final = 0.5
 NO_LIMIT_SECONDS: Final = 1e9
 """A file of tests takes as long as it takes: each test has its limit, and the clock of the pools is put forward."""
 _PLACE: Final = re.compile(r":(\d+):(\d+)$")
-ASKED: Final[Mapping[str, type[Any]]] = {"route": RouteAsked, "call": CallAsked, "fixture": FixtureAsked}
+ASKED: Final[Mapping[str, type[Any]]] = {
+    "route": RouteAsked,
+    "call": CallAsked,
+    "run": RunAsked,
+    "fixture": FixtureAsked,
+    "database": DatabaseAsked,
+}
 
 
 class _Listed(msgspec.Struct):
@@ -74,7 +81,7 @@ async def run_file(
     except UnreadableError as error:
         return FileResult(file=file.shown, text="", shortcomings=[Shortcoming(message=str(error))])
     made = program_of(file, text)
-    if not isinstance(made, Program):
+    if not isinstance(made, TestProgram):
         return FileResult(file=file.shown, text=text, shortcomings=made)
     run = _FileRun(file, text, made, trials, wanted, limit_seconds)
     while await run.go():
@@ -89,7 +96,7 @@ class _FileRun:
         self,
         file: TestFile,
         text: str,
-        program: Program,
+        made: TestProgram,
         trials: Trials,
         wanted: Callable[[str], bool],
         limit_seconds: float,
@@ -99,7 +106,8 @@ class _FileRun:
         self._trials = trials
         self._wanted = wanted
         self._limit_seconds = limit_seconds
-        self._program = program
+        self._program, self._script = made.program, made.script
+        self._closing: set[asyncio.Task[None]] = set()
         self._listed: list[_Listed] = []
         self._ends: dict[int, TestResult] = {}
         self._shortcomings: list[Shortcoming] = []
@@ -118,6 +126,7 @@ class _FileRun:
         self._tasks: set[asyncio.Task[None]] = set()
         self._call_off: Callable[[], None] | None = None
         self._running: Running | None = None
+        self._desk: Desk | None = None
 
     # ---- one run ----
 
@@ -139,7 +148,8 @@ class _FileRun:
             completion = await over
         finally:
             self._silence()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._take_away_desk()
+        await asyncio.gather(*self._tasks, *self._closing, return_exceptions=True)
         self._console += [(line.level, line.text) for line in completion.log]
         return self._ended(completion)
 
@@ -206,7 +216,9 @@ class _FileRun:
         }
         answer = answers.get(call.name)
         try:
-            if call.name in ASKED:
+            if "." in call.name:
+                self._ask_module(call)
+            elif call.name in ASKED:
                 self._try(call, msgspec.convert(call.arguments[0], ASKED[call.name]))
             elif answer is None:
                 call.reject(f"there is no host call {call.name}")
@@ -221,6 +233,24 @@ class _FileRun:
         """The run is over: scripts that it tried are given up."""
         for task in list(self._tasks):
             task.cancel()
+
+    def _ask_module(self, call: HostCall) -> None:
+        if self._desk is None:
+            call.reject("each test begins with nothing kept: ask modules in a test, or in beforeEach")
+        else:
+            self._desk.asked(call)
+
+    def _new_desk(self) -> Desk:
+        self._take_away_desk()
+        self._desk = Desk(self._trials.configuration, self._script)
+        return self._desk
+
+    def _take_away_desk(self) -> None:
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            task = asyncio.get_running_loop().create_task(desk.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     def _tests(self, call: HostCall, listed: Any) -> None:
         tests = msgspec.convert(listed, list[_Listed])
@@ -242,6 +272,7 @@ class _FileRun:
         if number not in self._left() or self._under_way is not None:
             raise ValueError(f"there is no test {number} to run")
         self._under_way = number
+        self._new_desk()
         self._notes = []
         self._began = time.monotonic()
         self._watch()
@@ -272,6 +303,7 @@ class _FileRun:
             raise ValueError(f"test {number} is not under way")
         self._watch()
         self._under_way = None
+        self._take_away_desk()
         self._end(number, [self._shortcoming(one) for one in msgspec.convert(errors, list[_Failed])[:SHORTCOMINGS]])
         call.resolve()
 
@@ -302,11 +334,12 @@ class _FileRun:
         tries: dict[str, Callable[..., Awaitable[Told]]] = {
             "route": self._trials.route,
             "call": self._trials.call,
+            "run": self._trials.run,
             "fixture": self._trials.fixture,
+            "database": self._trials.database,
         }
-        task = asyncio.get_running_loop().create_task(
-            self._tried(tries[call.name](self._file, asked, exchange), exchange)
-        )
+        trial = tries[call.name](self._file, asked, exchange, self._desk or self._new_desk())
+        task = asyncio.get_running_loop().create_task(self._tried(trial, exchange))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

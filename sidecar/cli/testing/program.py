@@ -3,15 +3,20 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from sandbox.program import Program
+from sidecar.catalog.compile import make_script
 from sidecar.catalog.directory.sibling_files import files_beside
-from sidecar.cli.testing.faked_modules import source
+from sidecar.catalog.model import Script
+from sidecar.cli.testing.faked_modules import own_grants, source
 from sidecar.cli.testing.found_files import FILE_BYTES, TestFile
 from sidecar.cli.testing.results import Shortcoming
+from sidecar.hosts.desk_variables import DESK_APP
+from sidecar.hosts.grants import Grants
 from sidecar.kind import MAIN, Kind
 from sidecar.language.file_graph import file_graph
 from sidecar.language.prepared import prepared
@@ -21,14 +26,24 @@ READ_SECONDS: Final = 10.0
 MEMORY_BYTES: Final = 100_000_000
 
 
-def program_of(file: TestFile, text: str) -> Program | Sequence[Shortcoming]:
+@dataclass(frozen=True, slots=True)
+class TestProgram:
+    """A file of tests."""
+
+    program: Program
+    script: Script
+    """As who its modules are asked by."""
+
+
+def program_of(file: TestFile, text: str) -> TestProgram | Sequence[Shortcoming]:
     """The program of a file and what it imports, or what is wrong with them.
 
     It has no entry: its tests are begun by suite.js once it has been evaluated.
     """
     app, siblings = files_beside(file.path, FILE_BYTES)
+    own = own_grants().names() - Grants().names()
     try:
-        graph = file_graph(text, Kind.APP, app, (), time.monotonic() + READ_SECONDS)
+        graph = file_graph(text, Kind.APP, app, own, time.monotonic() + READ_SECONDS)
     except CheckTimeoutError:
         return [Shortcoming(message=f"is too complex: reading it took longer than {READ_SECONDS:g} s")]
     wrong = [
@@ -46,7 +61,8 @@ def program_of(file: TestFile, text: str) -> Program | Sequence[Shortcoming]:
         return wrong
     made = prepared(graph, Kind.APP)
     runs = msgspec.json.encode([made.text, {path: one.text for path, one in made.files.items()}])
-    return Program(
+    script = make_script(id=file.path.stem, name=file.path.name, kind=Kind.APP, text=text, prepared=made, app=DESK_APP)
+    program = Program(
         key=f"{file.path}@{hashlib.sha256(runs).hexdigest()}",
         name=file.path.name,
         suspends=True,
@@ -58,10 +74,12 @@ def program_of(file: TestFile, text: str) -> Program | Sequence[Shortcoming]:
         entries=(MAIN,),
         adapter=adapter(),
         memory_bytes=MEMORY_BYTES,
+        modules={name: module.javascript for name, module in own_grants().granted(script).items()},
         shared_memory=False,
     )
+    return TestProgram(program, script)
 
 
 def adapter() -> str:
     """What a test finds around itself, for the sandbox to evaluate."""
-    return "\n".join(("(granted) => {", '"use strict";', *map(source, ("expect", "memory", "fakes", "suite")), "}"))
+    return "\n".join(("(granted) => {", '"use strict";', *map(source, ("expect", "fakes", "suite")), "}"))

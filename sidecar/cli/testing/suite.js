@@ -90,6 +90,7 @@ const withModes = (add, modes) => {
 // ---- what a test asks of the host ----
 
 const settled = async (question, options) => {
+  await making;
   let told = await host(question, [{ ...options, fakes: lendFakes() }]);
   while (told.asked !== undefined) {
     const { run, number, ...asked } = told.asked;
@@ -111,9 +112,25 @@ const placed = async (here, question, options) => {
 };
 const script = (path, settings = {}) => ({
   route: (request, options = {}) => placed(new Error(), "route", { path, request, ...settings, ...options }),
+  run: (data = {}, options = {}) => placed(new Error(), "run", { path, data, ...settings, ...options }),
   call: (options = {}) => placed(new Error(), "call", { path, ...settings, ...options }),
 });
 const fixture = (path) => placed(new Error(), "fixture", { path });
+
+// Databases of rows: made anew for each test. Those of the file and of beforeAll are all their tests'.
+let databases = new Map();
+let making; // whoever asks a script waits for it
+let underWay = false;
+const make = (asked) => {
+  const { here, ...options } = asked;
+  const made = placed(here, "database", options);
+  return (making = made);
+};
+const database = (name, columns = {}, rows = []) => {
+  const asked = { here: new Error(), name, columns, rows };
+  databases.set(name, asked);
+  return underWay ? make(asked) : Promise.resolve();
+};
 
 // ---- running ----
 
@@ -135,18 +152,25 @@ const runTest = async (test, broken) => {
   await host("begin", [test.number]);
   const errors = [...broken];
   const suites = lineage(test.suite);
+  making = undefined;
+  underWay = true;
+  for (const asked of databases.values()) await attempt(errors, () => make(asked));
   if (!errors.length) {
     for (const one of suites) if (!errors.length) await hooks(errors, one, "beforeEach");
     if (!errors.length) await attempt(errors, test.body);
     for (const one of suites.toReversed()) await hooks(errors, one, "afterEach");
   }
+  underWay = false;
+  making = undefined;
   fakes = new Map(test.fakesBefore);
+  databases = new Map(test.databasesBefore);
   await host("end", [test.number, errors.slice(0, 10)]);
 };
 const runSuite = async (one, chosen, broken) => {
   const wanted = (it) => (it.children ? it.children.some(wanted) : chosen.has(it.number));
   if (!wanted(one)) return;
   const outside = new Map(fakes);
+  const databasesOutside = new Map(databases);
   const errors = [...broken];
   if (!errors.length) await hooks(errors, one, "beforeAll");
   for (const child of one.children) {
@@ -154,6 +178,7 @@ const runSuite = async (one, chosen, broken) => {
     else if (chosen.has(child.number)) {
       // What a test fakes is its own; what beforeAll and the file fake is all their tests'.
       child.fakesBefore = new Map(fakes);
+      child.databasesBefore = new Map(databases);
       await runTest(child, errors);
     }
   }
@@ -161,6 +186,7 @@ const runSuite = async (one, chosen, broken) => {
   await hooks(after, one, "afterAll");
   if (after.length) await host("after", [one.name, after.slice(0, 10)]);
   fakes = outside;
+  databases = databasesOutside;
 };
 const runAll = async () => {
   running = true;
@@ -188,6 +214,7 @@ const surroundings = {
   fake,
   script,
   fixture,
+  database,
 };
 surroundings.test = surroundings.it;
 for (const which of HOOKS)

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from sandbox.outcome import Completion
+from sandbox.program import Invocation
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.catalog.model import Script, Snapshot
@@ -21,6 +24,7 @@ from sidecar.cli.call_data import InputError, read_request, read_variables, requ
 from sidecar.cli.decision_text import decision_json, failure_text
 from sidecar.cli.instant import instant
 from sidecar.cli.run import assign
+from sidecar.cli.testing.desk import DatabaseAsked, Desk
 from sidecar.cli.testing.exchange import Exchange
 from sidecar.cli.testing.faked_modules import faked_grants
 from sidecar.cli.testing.found_files import FILE_BYTES, TestFile, UnreadableError
@@ -30,8 +34,12 @@ from sidecar.decisions.deciding import Decided
 from sidecar.decisions.decisions import Decisions
 from sidecar.errors import SidecarError
 from sidecar.header_rules import RuleViolation, header_value
+from sidecar.hosts.desk_variables import DESK_APP
+from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import Grants
-from sidecar.kind import Kind
+from sidecar.hosts.request import pack_input
+from sidecar.http.answers import NOT_FOUND, answer_of
+from sidecar.kind import MAIN, Kind
 from sidecar.language.assumed_kind import assumed_kind
 from sidecar.language.check import check_script
 from sidecar.language.prepared import prepare
@@ -39,8 +47,11 @@ from sidecar.phone.keys import in_words, read_keys
 from sidecar.phone.session import NO_STALL_SECONDS, PhoneCall, hold, phone_configuration
 from sidecar.problem import Severity
 from sidecar.report import report
-from sidecar.runs.outcomes import GOOD_CALL_ENDS
+from sidecar.runs.failure import failure_of
+from sidecar.runs.limits import request_limits
+from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.pool_settings import call_pool, decision_pool, one_worker
+from sidecar.runs.programs import request_programs
 from sidecar.runs.runner import PoolName, Runner, ScriptRunner
 from sipio.errors import MalformedMessage
 from sipio.routing import Direction, RoutingRequest
@@ -48,6 +59,7 @@ from sipio.rpc.numbers import read_numbers
 from sipio.sip.message import is_token
 
 CALL_ID: Final = "scriptforge-test"
+_NOT_FOUND: Final = {"status": HTTPStatus.NOT_FOUND.value, "result": None, "location": None, **NOT_FOUND}
 SCRIPTS_KEPT: Final = 64
 """Texts of which it is kept what the check said: most tests of a file are of one script."""
 
@@ -82,6 +94,13 @@ class CallAsked(_Script, forbid_unknown_fields=True, kw_only=True):
     sounds: str | None = None
 
 
+class RunAsked(_Script, forbid_unknown_fields=True, kw_only=True):
+    """What ``script(path, settings).run(data, options)`` asks for."""
+
+    data: dict[str, Any] = {}
+    function: str = MAIN
+
+
 class FixtureAsked(msgspec.Struct, kw_only=True):
     """What ``fixture(path)`` asks for."""
 
@@ -99,7 +118,7 @@ class Trials:
     """Runs scripts for tests, one after the other, in workers that stay."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
+        self.configuration = self._configuration = configuration
         settings = {
             PoolName.DECISIONS: one_worker(decision_pool(configuration)),
             PoolName.CALLS: one_worker(call_pool(configuration)),
@@ -122,12 +141,12 @@ class Trials:
         """Return once every worker is gone."""
         await self._runner.close()
 
-    async def route(self, file: TestFile, asked: RouteAsked, exchange: Exchange) -> Told:
+    async def route(self, file: TestFile, asked: RouteAsked, exchange: Exchange, desk: Desk) -> Told:
         """A call decided. Raises RefusedError, SandboxError."""
         path, text = _read(file, asked)
         kind = asked.kind or _kind(text, path.name)
-        grants = _grants(asked, exchange)
-        script = _checked(file, path, text, kind, asked, grants)
+        grants = _grants(asked, exchange, desk)
+        script = _checked(file, path, text, kind, desk.environment(asked.environment), grants)
         request = _request(file, asked.request)
         configuration = self._configuration
         assignment = assign(script, _variables(file, asked.vars), asked.timeout_ms, configuration)
@@ -142,16 +161,16 @@ class Trials:
             pool = VirtualRuns(DistinctRuns(await self.pool(PoolName.DECISIONS)), begin)
             result: asyncio.Future[Decided] = asyncio.get_running_loop().create_future()
             decisions = Decisions(pool, configuration, snapshot, result.set_result, grants, tells_unread=True)
-            exchange.begin(begin)
-            try:
-                pending = decisions.route(request, lambda _decision: None)
-            except MalformedMessage as error:
-                raise RefusedError(str(error)) from error
-            try:
-                decided = await asyncio.shield(result)
-            except asyncio.CancelledError:
-                pending.cancel()
-                raise
+            with desk.running(begin):
+                try:
+                    pending = decisions.route(request, lambda _decision: None)
+                except MalformedMessage as error:
+                    raise RefusedError(str(error)) from error
+                try:
+                    decided = await asyncio.shield(result)
+                except asyncio.CancelledError:
+                    pending.cancel()
+                    raise
         told = json.loads(decision_json(decided.decision, decided.failure, decided.console))
         decision = told.pop("decision")
         del decision["micros"], decision["script"]
@@ -159,11 +178,12 @@ class Trials:
         note += "".join(f"{file.shows(path)} wrote: {line.text}\n" for _, line in decided.console)
         return Told({**decision, "failure": told["failure"], "console": told["console"]}, note)
 
-    async def call(self, file: TestFile, asked: CallAsked, exchange: Exchange) -> Told:
+    async def call(self, file: TestFile, asked: CallAsked, exchange: Exchange, desk: Desk) -> Told:
         """A call carried by the scripted phone. Raises RefusedError, SandboxError."""
         path, text = _read(file, asked)
-        grants = _grants(asked, exchange)
-        script = _checked(file, path, text, Kind.APP, asked, grants)
+        grants = _grants(asked, exchange, desk)
+        environment = desk.environment(asked.environment)
+        script = _checked(file, path, text, Kind.APP, environment, grants)
         begin = _begin(asked.now)
         keys = asked.keys if isinstance(asked.keys, str) else ",".join(asked.keys)
         try:
@@ -178,15 +198,15 @@ class Trials:
                 steps=read_keys(keys),
                 now=begin,
                 sounds=file.directory(asked.sounds) if asked.sounds is not None else None,
-                environment=asked.environment,
+                environment=environment,
             )
         except (SidecarError, UnreadableError) as error:
             raise RefusedError(str(error).removeprefix("--")) from error
         async with self._turn, AsyncExitStack() as stack:
             recordings = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             pool = DistinctRuns(await self.pool(PoolName.CALLS))
-            exchange.begin(begin)
-            done = await hold(phone, lambda _line: None, phone_configuration(phone, recordings), pool, grants)
+            with desk.running(begin):
+                done = await hold(phone, lambda _line: None, phone_configuration(phone, recordings), pool, grants)
         record = msgspec.to_builtins(done.record)
         note = ""
         if done.record.outcome not in GOOD_CALL_ENDS:
@@ -204,7 +224,66 @@ class Trials:
         }
         return Told(result, note)
 
-    async def fixture(self, file: TestFile, asked: FixtureAsked, _exchange: Exchange) -> Told:
+    async def run(self, file: TestFile, asked: RunAsked, exchange: Exchange, desk: Desk) -> Told:
+        """A function run as over HTTP. Raises RefusedError, SandboxError."""
+        path, text = _read(file, asked)
+        kind = asked.kind or _kind(text, path.name)
+        grants = _grants(asked, exchange, desk)
+        script = _checked(file, path, text, kind, desk.environment(asked.environment), grants)
+        if asked.vars:
+            raise RefusedError("run: vars are an assignment's, and a run by uuid has none")
+        if asked.function not in script.entries:
+            return Told({**_NOT_FOUND, "outcome": OutcomeName.SCRIPT_ERROR, "console": []})
+        program = request_programs(self.configuration, grants).of(script)
+        seconds = self.configuration.platform.run_seconds if asked.timeout_ms is None else asked.timeout_ms / 1000
+        begin = _begin(asked.now)
+        done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        try:
+            packed = pack_input(asked.data)
+        except ValueError as error:
+            raise RefusedError(f"run: {error}") from error
+        invocation = Invocation(
+            program=program,
+            entry=asked.function,
+            input=packed,
+            limits=request_limits(seconds, self.configuration),
+            correlation_id=CALL_ID,
+        )
+        async with self._turn:
+            pool = VirtualRuns(DistinctRuns(await self.pool(PoolName.CALLS)), begin)
+            with desk.running(begin):
+                running = pool.submit(invocation, done.set_result, grants.host(script, CALL_ID))
+                try:
+                    completion = await asyncio.shield(done)
+                except asyncio.CancelledError:
+                    running.cancel()
+                    raise
+        answer = answer_of(completion, program, 0.0)
+        result = {
+            "status": answer.status,
+            "result": answer.value,
+            "error": answer.error if answer.failed else None,
+            "name": answer.name if answer.failed else None,
+            "location": answer.location or None,
+            "outcome": answer.outcome,
+            "console": [{"level": line.level, "text": line.text} for line in completion.log],
+        }
+        note = ""
+        if answer.outcome in FAILURES:
+            failure = failure_of(completion, program)
+            note = failure_text(failure, {script.name: (file.shows(path), text)})
+        note += "".join(f"{file.shows(path)} wrote: {line.text}\n" for line in completion.log)
+        return Told(result, note)
+
+    async def database(self, _file: TestFile, asked: DatabaseAsked, _exchange: Exchange, desk: Desk) -> Told:
+        """A database of rows made. Raises RefusedError."""
+        try:
+            await desk.make_database(asked)
+        except HostError as error:
+            raise RefusedError(f"database({asked.name!r}): {error}") from error
+        return Told(None)
+
+    async def fixture(self, file: TestFile, asked: FixtureAsked, _exchange: Exchange, _desk: Desk) -> Told:
         """What is in a file of data. Raises RefusedError."""
         try:
             path = file.data(asked.path)
@@ -229,14 +308,16 @@ def _read(file: TestFile, asked: _Script) -> tuple[Path, str]:
         raise RefusedError(str(error)) from error
 
 
-def _grants(asked: _Script, exchange: Exchange) -> Grants:
+def _grants(asked: _Script, exchange: Exchange, desk: Desk) -> Grants:
     try:
-        return faked_grants(asked.fakes, exchange)
+        return faked_grants(asked.fakes, exchange, desk.services)
     except ValueError as error:
         raise RefusedError(str(error)) from error
 
 
-def _checked(file: TestFile, path: Path, text: str, kind: Kind, asked: _Script, grants: Grants) -> Script:
+def _checked(
+    file: TestFile, path: Path, text: str, kind: Kind, environment: Mapping[str, str], grants: Grants
+) -> Script:
     """The script, where a daemon would load it. Raises RefusedError."""
     app, siblings = files_beside(path, FILE_BYTES)
     shown, names = file.shows(path), grants.names()
@@ -250,7 +331,8 @@ def _checked(file: TestFile, path: Path, text: str, kind: Kind, asked: _Script, 
         kind=kind,
         text=text,
         prepared=prepare(text, kind, app, names),
-        environment=asked.environment,
+        environment=environment,
+        app=DESK_APP,
     )
 
 

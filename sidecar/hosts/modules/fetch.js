@@ -94,7 +94,10 @@
     let stop;
     const given = new Promise((resolve, reject) => {
       signal.addEventListener("abort", (stop = () => reject(signal.reason)));
-      answered.then(resolve, reject);
+      answered.then(resolve, (error) => {
+        error.stack = failed.stack;
+        reject(error);
+      });
     });
     try {
       const { failed: why, ...answer } = await given;

@@ -1,10 +1,13 @@
 """cxPubSub: messages between the runs of one tenant."""
 
-from typing import Any
+from typing import Any, Final
 
 from sidecar.hosts.broker import EVERY_KEY, Subscription
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
+
+HEARING: Final = "cxPubSub.next"
+"""What is asked by who waits for what others publish."""
 
 
 async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:

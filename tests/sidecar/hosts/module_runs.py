@@ -60,11 +60,11 @@ class Scripts:
 
 
 @asynccontextmanager
-async def scripts(services: Services) -> AsyncIterator[Scripts]:
-    """A pool of one worker over these services."""
+async def scripts(services: Services, *, workers: int = 1) -> AsyncIterator[Scripts]:
+    """A pool over these services."""
     grants = shipped_grants(services)
     parent = Parent([ADAPTER, *grants.javascript()])
-    pool = Pool(PoolSettings(workers=1, slow_workers=0), parent)
+    pool = Pool(PoolSettings(workers=workers, slow_workers=0), parent)
     await pool.start()
     try:
         yield Scripts(pool, grants)

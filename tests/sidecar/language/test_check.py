@@ -146,7 +146,10 @@ def test_scripts_that_are_wrong(text: str, expected: list[str]) -> None:
             "async function main() { [1].map(x => await x) }",
             ["1:38 `await` in a function that is not `async`"],
         ),
-        ("const a = require('axios'); function main() {}", [f"1:19 there is no module 'axios': {NO_SUCH}"]),
+        (
+            "const a = require('axios'); function main() {}",
+            [f"1:19 there is no module 'axios': fetch asks over HTTP; {NO_SUCH}"],
+        ),
         ("import a from 'a'; function main() {}", [f"1:15 there is no module 'a': {NO_SUCH}"]),
         (
             "module.export = {search: async function () {}}",

@@ -16,7 +16,6 @@ import pytest
 from sidecar.cli import main, types
 from sidecar.cli.testing.found_files import NoTestsError, find_tests
 from sidecar.cli.testing.trials import CallAsked, RouteAsked
-from sidecar.hosts.grants import Grants
 from sidecar.hosts.module import HostModule
 from tests.sidecar.language.test_declarations import TYPESCRIPT, members, named
 
@@ -63,7 +62,7 @@ def test_what_authors_expect_holds(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     out = capsys.readouterr().out
     assert status == 0, out
     assert "FAIL" not in out
-    assert "1 skipped, 1 todo in 5 files" in out
+    assert "1 skipped, 1 todo in 7 files" in out
 
 
 def test_a_failure_has_the_authors_line_and_the_difference(author: Author) -> None:
@@ -229,9 +228,9 @@ def test_what_a_test_imports_is_told_of_at_its_own_place(author: Author) -> None
     assert author.test() == 1
     assert "a.test.ts:1:" in author.out
     assert "there is no file './none'" in author.out
-    author.write("a.test.ts", "import { kv } from 'cxKV';\nit('x', () => kv);")
+    author.write("a.test.ts", "import { kv } from 'cxNone';\nit('x', () => kv);")
     assert author.test() == 1
-    assert "error: there is no module 'cxKV'\n" in author.out
+    assert "error: there is no module 'cxNone'" in author.out
 
 
 def test_a_test_within_a_test_is_refused(author: Author) -> None:
@@ -409,13 +408,14 @@ def test_declarations_for_editors_name_what_there_is(author: Author) -> None:
         "  for (const one of [expect(1), expect, fn(), it, describe, script('a.js')]) console.log(Object.keys(one));\n"
         "  console.log(Object.keys(await script('a.js').route({ routing: {} })));\n"
         "  console.log(Object.keys(await script('b.js').call()));\n"
+        "  console.log(Object.keys(await script('b.js').run()));\n"
         "});",
     )
     author.write("a.js", "function main() {}")
     author.write("b.js", "async function main(data, ctx) {}")
     assert author.test("--json") == 0, author.out
     told = [set(json.loads(line["text"])) for line in json.loads(author.out)["files"][0]["console"]]
-    matchers, expect, made, it, describe, script, decision, call = told
+    matchers, expect, made, it, describe, script, decision, call, run = told
     assert names("Matchers") == matchers - {"resolves", "rejects"}
     assert names("Expectation") == {"resolves", "rejects"}
     assert names("Asymmetric") | names("Expect") == expect
@@ -425,6 +425,7 @@ def test_declarations_for_editors_name_what_there_is(author: Author) -> None:
     assert names("ScriptUnderTest") == script
     assert names("TestDecision") == decision
     assert names("TestCall") == call
+    assert names("TestRun") == run
     settings = set(msgspec.structs.asdict(RouteAsked(path="", request=""))) - {"path", "fakes", "request"}
     assert names("TestSettings") == settings
     of_calls = {field.encode_name for field in msgspec.structs.fields(CallAsked)} - {"path", "fakes"}
@@ -436,14 +437,14 @@ def test_a_module_that_no_test_plays_reaches_nothing(author: Author, monkeypatch
         raise AssertionError("a real module was asked")
 
     real = HostModule(name="cxReal", javascript="({ ask }) => ({ send: () => ask('send') })", answer=answer)
-    monkeypatch.setattr("sidecar.cli.testing.faked_modules.shipped_grants", lambda: Grants([real]))
+    monkeypatch.setattr("sidecar.cli.testing.faked_modules.shipped_modules", lambda: [real])
     author.write("a.js", "const { send } = require('cxReal');\nasync function main() { await send(); }")
     author.write("b.js", "const real = require('cxReal');\nasync function main() { await real.send(); }")
     author.write(
         "a.test.js",
         "it('x', async () => { for (const name of ['a.js', 'b.js']) {"
         " const { outcome, failure } = await script(name).route({ routing: {} });"
-        " expect(outcome).toBe('script_error'); expect(failure.message).toContain(\"fake('cxReal', {...})\"); } });"
+        " expect(outcome).toBe('script_error'); expect(failure.message).toContain(\"fake('cxReal', ...)\"); } });"
         "it('y', async () => { const { send } = fake('cxReal', { send: () => {} });"
         " await script('a.js').route({ routing: {} }); expect(send).toHaveBeenCalledTimes(1); });",
     )
@@ -465,5 +466,18 @@ def test_calls_made_at_once_are_each_their_own(author: Author) -> None:
         " fake('cxStore', { get: async (n) => n * 2, Table: (name) => ({ name: () => name }) });"
         " const all = await Promise.all([1, 2, 3].map((n) => script('a.js', { vars: { n } }).route({ routing: {} })));"
         " expect(all.map((one) => one.routing.cli)).toEqual(['2t', '4t', '6t']); });",
+    )
+    assert author.test() == 0, author.out
+
+
+def test_what_a_script_leaves_unawaited_is_told_and_what_keeps_its_time_is_not(author: Author) -> None:
+    author.write("a.js", "async function main(data) {\n  await new Promise((done) => setTimeout(done, 9));\n}")
+    author.write("b.js", "async function main(data) {\n  setTimeout(() => {}, 9);\n}")
+    author.write(
+        "a.test.js",
+        "it('x', async () => {"
+        " expect((await script('a.js').route({ routing: {} })).console).toEqual([]);"
+        " const [{ text }] = (await script('b.js').route({ routing: {} })).console;"
+        " expect(text).toBe('main has ended: 1 timer that it did not await will not come'); });",
     )
     assert author.test() == 0, author.out

@@ -34,6 +34,61 @@ describe("a store in memory", () => {
   });
 });
 
+describe("fetch that a test plays", () => {
+  const route = (settings) => script("scripts/web.js", settings).route(call);
+
+  it("is asked with a URL and what was said of the request", async () => {
+    const fetched = fake("fetch", () => new Response('{"cli":"4420"}', { status: 201, headers: { "X-Left": "7" } }));
+    expect((await route()).console[0].text).toBe("4420 201 7 text/plain;charset=UTF-8");
+    expect(fetched).toHaveBeenCalledWith("https://api.example.com/numbers", {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded;charset=UTF-8", "x-a": "1" },
+      body: "number=442&name=%C3%A4",
+    });
+  });
+
+  it.each([
+    ['{"cli":"4420"}', "4420 200 null null"],
+    [{ body: { cli: "4420" } }, "4420 200 null application/json"],
+    [{ status: 203, headers: { "x-left": 9 }, body: '{"cli":1}' }, "1 203 9 null"],
+    [{ body: Uint8Array.from([...'{"cli":2}'].map((one) => one.charCodeAt(0))) }, "2 200 null null"],
+  ])("gives %j", async (answer, cli) => {
+    fake("fetch", async () => answer);
+    expect((await route()).console[0].text).toBe(cli);
+  });
+
+  it("gives bytes as they are", async () => {
+    fake("fetch", async (url, { body }) => new Response(body.map((one) => 255 - one)));
+    const bytes = { vars: { bytes: [255, 0, 128] } };
+    expect((await route(bytes)).console[0].text).toBe("0,255,127");
+  });
+
+  it("fails as the test says", async () => {
+    fake("fetch", async () => {
+      throw new TypeError("fetch failed: no route");
+    });
+    expect((await route()).failure).toMatchObject({ message: "TypeError: fetch failed: no route" });
+    fake("fetch", () => ({ ok: true, json: async () => ({}) }));
+    expect((await route()).failure.message).toContain(
+      "it gives a Response, an object {status, headers, body}, or a text",
+    );
+    expect(() => fake("fetch", {})).toThrow("it is a function");
+    expect(() => fake("fetch")).toThrow("what it does is to be said");
+  });
+
+  it("may be silent", async () => {
+    fake("fetch", () => new Promise(() => {}));
+    expect(await route()).toMatchObject({ outcome: "timed_out", code: 503 });
+  });
+
+  it("is refused where no test plays it", async () => {
+    expect((await route()).failure).toMatchObject({
+      message: "Error: fetch is asked and not faked: fake('fetch', ...)",
+      location: "web.js:6:30",
+    });
+  });
+});
+
 describe("a module that a test plays", () => {
   it("gives what its functions give, without an await in between", async () => {
     const get = fn().mockResolvedValue([{ did: "4420100" }, { did: "4420101" }]);
@@ -58,7 +113,9 @@ describe("a module that a test plays", () => {
   });
 
   it("is said to be missing", async () => {
-    await expect(counter.route(call)).rejects.toThrow("there is no module 'cxKV'");
+    const { failure } = await script("scripts/numbers.js", { environment: { cx_api_user: "kim" } }).route(call);
+    expect(failure.message).toBe("Error: cxRest is asked and not faked: fake('cxRest', ...)");
+    expect(failure.location).toBe("numbers.js:4:52");
     expect(() => fake("cxMail")).toThrow("what it does is to be said");
     fake("cxC5Server", {});
     await expect(counter.route(call)).rejects.toThrow("the call itself");
