@@ -17,6 +17,7 @@ from sidecar.calls import kept as kept_calls
 from sidecar.calls.kept import KeptCall
 from sidecar.calls.script_ending import failure_after
 from sidecar.catalog.compile import make_script
+from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.catalog.model import Script
 from sidecar.cli.call_timeline import timeline
 from sidecar.cli.decision_text import (
@@ -35,7 +36,8 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.decisions.keeping import kept_decision
 from sidecar.decisions.kept import KeptDecision
 from sidecar.errors import SidecarError
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import shipped_grants, shipped_names
+from sidecar.language.prepared import prepare
 from sidecar.runs.kept_files import FILE_BYTES, NotKeptError, packed, unpacked
 from sidecar.runs.kept_runs import KeptRun, Origin, RepeatingRunner, began
 from sidecar.runs.outcomes import FAILURES, OutcomeName
@@ -100,12 +102,14 @@ def _warn(origin: Origin, runs: Sequence[KeptRun]) -> None:
             )
 
 
-def _in_place_of(before: Script, file: Path, text: str) -> Script:
+def _in_place_of(before: Script, file: Path, text: str, configuration: Configuration) -> Script:
+    app, _ = files_beside(file, configuration.catalog.script_bytes)
     return make_script(
         id=before.id,
         name=file.name,
         kind=before.kind,
         text=text,
+        prepared=prepare(text, before.kind, app, shipped_names()),
         app=before.app,
         uuid=before.uuid,
         environment=before.environment,
@@ -153,7 +157,7 @@ def _repeat_decision(arguments: argparse.Namespace, kept: KeptDecision, text: st
         own = kept.own
         if own is None:
             raise SidecarError("only scripts that run on every call ran then: none of them is the call's own")
-        kept = kept.with_own(_in_place_of(own.script, script, text))
+        kept = kept.with_own(_in_place_of(own.script, script, text, configuration))
     decided, divergences = asyncio.run(_decided(kept, runs, configuration, anew=script is not None))
     # Of a script that asked something else the answer is not known: nothing is decided then.
     stopped = decided.decision.outcome == OutcomeName.CANCELLED
@@ -211,7 +215,7 @@ def _repeat_call(arguments: argparse.Namespace, kept: KeptCall, text: str, confi
     if kept.run.recording is None:
         raise SidecarError(f"{arguments.repeat}: the answers of the call are not recorded: it cannot be run again")
     file: Path | None = arguments.script
-    script = kept.script if file is None else _in_place_of(kept.script, file, text)
+    script = kept.script if file is None else _in_place_of(kept.script, file, text, configuration)
     completion, found = asyncio.run(_driven(kept, script, configuration, anew=file is not None))
     stopped = isinstance(completion.outcome, Cancelled)
     failure = failure_after(completion, call_programs(configuration, shipped_grants()).of(script))

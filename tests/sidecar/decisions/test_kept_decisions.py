@@ -132,7 +132,8 @@ def test_a_script_in_place_of_the_one_that_failed_is_given_all_that_it_was(
     [file] = (tmp_path / "kept").iterdir()
     console = [line.text for line in unpacked(HEAD, file.read_bytes(), KeptDecision).steps[1].run.completion.log]
     mended, other = tmp_path / "mended.js", tmp_path / "other.js"
-    mended.write_text(OWN.replace("=== '2'", "=== '3'"))
+    (tmp_path / "unknown.js").write_text("export const UNKNOWN = '3'")
+    mended.write_text("import { UNKNOWN } from './unknown'\n" + OWN.replace("=== '2'", "=== UNKNOWN"))
     assert main(["run", str(mended), "--repeat", str(file)]) == 0
     shown = capsys.readouterr().out
     assert "+ X-Credit: get,1 at 1" in shown
