@@ -15,6 +15,7 @@ typedef struct JSRuntime JSRuntime;
 typedef struct JSContext JSContext;
 typedef struct JSModuleDef JSModuleDef;
 typedef uint32_t JSAtom;
+#define JS_ATOM_NULL ((JSAtom)0)
 
 enum {
     JS_TAG_BIG_INT = -9,

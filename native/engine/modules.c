@@ -138,25 +138,34 @@ static struct module *find(struct modules *modules, JSAtom name) {
     return one;
 }
 
-/* The module of a name, opened where it is not yet; NULL with an exception. */
-static struct module *opened(JSContext *context, const char *name) {
-    struct modules *modules = modules_of(context);
-    JSAtom atom = quickjs.JS_NewAtomLen(context, name, strlen(name));
-    struct module *one = find(modules, atom);
-    if (one != NULL) {
-        quickjs.JS_FreeAtom(context, atom);
-        return one;
-    }
-    JSValue described = asked(context, modules->describe, name, NULL);
+static JSValue made(JSContext *context, const char *name) {
+    JSValue described = asked(context, modules_of(context)->describe, name, NULL);
     if (described.tag == JS_TAG_EXCEPTION) {
-        return NULL;
+        return EXCEPTION;
     }
     JSValue value = quickjs.JS_IsArray(described)
                         ? provided(context, name, described)
                         : compile(context, described, name, 1, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
     quickjs.JS_FreeValue(context, described);
+    return value;
+}
+
+/* The module of a name, opened where it is not yet; NULL with an exception. */
+static struct module *opened(JSContext *context, const char *name) {
+    struct modules *modules = modules_of(context);
+    JSAtom atom = quickjs.JS_NewAtomLen(context, name, strlen(name));
+    if (atom == JS_ATOM_NULL) {
+        return NULL;
+    }
+    struct module *one = find(modules, atom);
+    if (one != NULL) {
+        quickjs.JS_FreeAtom(context, atom);
+        return one;
+    }
+    JSValue value = made(context, name);
     one = value.tag == JS_TAG_EXCEPTION ? NULL : quickjs.js_malloc(context, sizeof *one);
     if (one == NULL) {
+        quickjs.JS_FreeAtom(context, atom);
         return NULL;
     }
     *one = (struct module){.name = atom, .value = value, .next = modules->first};
