@@ -21,6 +21,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.errors import SidecarError
 from sidecar.hosts.grants import shipped_names
 from sidecar.kind import Kind
+from sidecar.language.app_files import files_from
 from sidecar.language.check import Confirm, check_script
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
@@ -164,18 +165,23 @@ def _check_database(
     except SidecarError as error:
         problems.append(Problem(str(url), 0, 0, Severity.ERROR, str(error).removeprefix(f"{url}: ")))
         return 0
-    scripts = 0
+    scripts = [row for piece in pieces for row in piece.scripts]
     for piece in pieces:
         gathered.add(piece)
-        for row in piece.scripts:
-            scripts += 1
-            name = f"script {row.id}"
-            sources[name] = row.text
-            known = rules.known_to(row.modules)
-            problems += check_script(row.text, Kind(row.kind), name, confirm=confirm, modules=known)
+    apps: dict[tuple[str, str], dict[str, str]] = {}
+    for row in scripts:
+        apps.setdefault((row.tenant, row.app), {})[row.path] = row.text
+    for row in scripts:
+        name = f"script {row.id}"
+        sources[name] = row.text
+        app = files_from(row.path, apps[row.tenant, row.app])
+        known = rules.known_to(row.modules)
+        found = check_script(row.text, Kind(row.kind), name, confirm=confirm, modules=known, app=app)
+        # The files that it imports are scripts themselves, and have their turn.
+        problems += (one for one in found if one.file == name)
     gathered.compile()
     problems += gathered.problems()
-    return scripts
+    return len(scripts)
 
 
 def _plain_scripts(path: Path) -> list[Path]:

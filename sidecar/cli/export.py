@@ -40,14 +40,19 @@ async def _export(arguments: argparse.Namespace, configuration: Configuration, u
     from sidecar.catalog.database.work import Store  # noqa: PLC0415 - other commands do without SQL
     from sidecar.catalog.exchange.content import differences  # noqa: PLC0415
     from sidecar.catalog.exchange.database import read_database  # noqa: PLC0415
-    from sidecar.catalog.exchange.directory import directory_files, file_names, write_directory  # noqa: PLC0415
+    from sidecar.catalog.exchange.directory import (  # noqa: PLC0415
+        directory_files,
+        file_names,
+        placed,
+        write_directory,
+    )
     from sidecar.storage.engine import Storage  # noqa: PLC0415
 
     directory: Path = arguments.directory
     store = Store(Storage(url))
     try:
         async with store.reading() as scope:
-            wanted = await read_database(scope.connection, secrets=arguments.secrets)
+            wanted = placed(await read_database(scope.connection, secrets=arguments.secrets))
     finally:
         await store.close()
     now = _there(directory, configuration)

@@ -82,11 +82,21 @@ def test_a_full_heap_is_one_outcome_at_every_power_of_two(kind: str, power: int)
 @pytest.mark.parametrize("power", range(LEAST_POWER))
 def test_where_no_program_can_be_loaded_that_is_out_of_memory_too(power: int) -> None:
     context = Context(False)
-    assert context.load(program("const main = (n) => n", memory_bytes=1 << power)) == Status(
-        Tag.OUT_OF_MEMORY, False, False, b""
-    )
+    # Longer than any place that the engine without a program has left between its own.
+    text = f"const text = '{'x' * PROGRAM_BYTES}'; const main = (n) => n"
+    assert context.load(program(text, memory_bytes=1 << power)) == Status(Tag.OUT_OF_MEMORY, False, False, b"")
     assert isinstance(context.load(program("const main = (n) => n")), LoadedProgram)
     assert unpacked(context.start(packed(7), "", 0.0).payload) == 7
+
+
+@pytest.mark.parametrize("power", range(LEAST_POWER))
+def test_a_program_of_one_line_may_fit_between_what_the_engine_has_and_takes_no_more_than_its_limit(power: int) -> None:
+    context = Context(False)
+    base = context._engine.memory
+    made = context.load(program("const main = (n) => n", memory_bytes=1 << power))
+    status = context.start(packed(7), "", 0.0) if isinstance(made, LoadedProgram) else made
+    assert status.tag in (Tag.RETURNED, Tag.OUT_OF_MEMORY)
+    assert context._engine.memory <= base + (1 << power)
 
 
 async def test_a_worker_outlives_full_heaps_and_is_as_small_as_before() -> None:

@@ -197,6 +197,16 @@ def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
     return {key: names[key] for key in scripts}
 
 
+def placed(content: Content) -> Content:
+    """A content whose scripts have the files that an export gives them."""
+    files = file_names(content.scripts)
+    scripts = {
+        key: one._replace(table=msgspec.structs.replace(one.table, file=files[key]))
+        for key, one in content.scripts.items()
+    }
+    return msgspec.structs.replace(content, scripts=scripts)
+
+
 def write_directory(directory: Path, content: Content, replaced: Iterable[str] = ()) -> None:
     """Make a directory what the content says. ``replaced``: scripts of before, by their paths below ``scripts/``, of
     which those go that are not among the new ones. Raises DirectoryNotWritten, WrongValues.

@@ -143,6 +143,54 @@ def test_the_audit_is_verified(database: Path, capsys: pytest.CaptureFixture[str
     assert (status, out) == (4, "2 entries are as they were written; entry 3: is not what was written\n")
 
 
+def test_files_that_scripts_import_go_along(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = database.parent / "home"
+    files = {
+        "assignments.toml": '[[script]]\nfile = "price.js"\nkind = "app"\napp = "shop"\n'
+        '[[script]]\nfile = "sub/other.js"\nkind = "app"\napp = "other"\n'
+        '[[script]]\nfile = "sub/third.js"\nkind = "app"\napp = "third"\n'
+        '[[route]]\ncustomer = "acme"\nscript = "price"\n',
+        "scripts/price.js": "import { tax } from './tax'\nexport const main = () => tax\n",
+        "scripts/tax.ts": "import rates from './rates.json'\nexport const tax: number = rates[0]\n",
+        "scripts/rates.json": "[7]\n",
+        "scripts/sub/other.js": "import { a } from './lib/a'\nexport const main = () => a\n",
+        "scripts/sub/third.js": "import { a } from './lib/a'\nexport const main = () => a\n",
+        "scripts/sub/lib/a.js": "export const a = 1\n",
+    }
+    for name, content in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(content)
+    told(capsys, "db", "upgrade")
+    status, out, err = told(capsys, "import", home, "--yes")
+    assert (status, err) == (0, ""), out
+    scripts = [line for line in out.splitlines() if "+ script" in line]
+    assert sorted(scripts) == [
+        "+ script 'other'", "+ script 'price'", "+ script 'rates.json'", "+ script 'sub/lib/a.js'", "+ script 'tax.ts'",
+        "+ script 'third'", "+ script 'third/sub/lib/a.js'",
+    ]  # fmt: skip
+    assert told(capsys, "import", home)[1] == f"sqlite:///{database}: has all of {home}\n"
+    status, out, _ = told(capsys, "check")
+    assert status == 0
+    assert "script tax.ts:1:1: warning: no `main`, which calls need: other files may import this one" in out
+    out_directory = database.parent / "out"
+    assert told(capsys, "export", out_directory, "--yes")[0] == 0
+    there = sorted(str(one.relative_to(out_directory)) for one in out_directory.rglob("*") if one.is_file())
+    assert there == [
+        "assignments.toml", "scripts/price.js", "scripts/rates.json", "scripts/sub/lib/a.js", "scripts/sub/other.js",
+        "scripts/tax.ts", "scripts/third/sub/lib/a.js", "scripts/third/sub/third.js",
+    ]  # fmt: skip
+    assert told(capsys, "check", out_directory)[0] == 0
+    assert told(capsys, "export", out_directory)[1] == f"{out_directory}: is as the database is\n"
+    # Saved together, what imports each other goes in; what would break another does not.
+    (home / "scripts/tax.ts").write_text("export const vat: number = 7\n")
+    status, _, err = told(capsys, "import", home, "--yes")
+    assert status == 1
+    assert "price.js:1:10: error: './tax' has no export 'tax'; it has vat" in err
+    (home / "scripts/price.js").write_text("import { vat } from './tax'\nexport const main = () => vat\n")
+    assert told(capsys, "import", home, "--yes", "--delete")[0] == 0
+    assert "- script 'rates.json'" not in told(capsys, "import", home, "--delete")[1]
+
+
 def test_check_looks_at_the_database_that_serve_would(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = told(capsys, "check")
     assert status == 4
