@@ -57,7 +57,7 @@ class Engine:
         """What differs from where runs begin as a layer on it, and the bytes that it takes; everything is set back to
         there. Images of runs that begin from a layer are of use with those of the same content and owner only. Raises
         ValueError where runs begin from a layer that was taken from another one itself."""
-    def begin(self, seed: int, clock: float, /) -> None:
+    def begin(self, seed: int, clock: float, key: bytes = b"", /) -> None:
         """Set everything back to where runs begin from, with a seed of 64 bits for random numbers and the time in
         milliseconds since 1970."""
     def take(self, most: int, owner: bytes, /) -> bytes | None:

@@ -238,16 +238,18 @@ class Context:
         entry: str = "main",
         bounds: RunBounds = BOUNDS,
         seed: int = 0,
+        key: bytes = b"",
     ) -> Status:
         """Begin a run of the program in place with this MessagePack, which calls the function ``entry``.
 
         ``clock`` is its time, in milliseconds since 1970, and ``seed`` that of its random numbers, 64 bits: the same
-        ones give the same run.
+        ones give the same run, and with a ``key`` of 32 bytes that is so for the random bytes of ``crypto`` too, by
+        whichever engine.
         """
         if self._program is None or entry not in self._program.entries:
             error = json.dumps({"name": "Error", "message": f"no function {entry[:100]}"})
             return Status(Tag.THREW, False, False, error.encode())
-        self._engine.begin(seed, clock)
+        self._engine.begin(seed, clock, key)
         return self._turn(_START, value, correlation_id, clock, entry, *bounds)
 
     def suspend(self, most: int, owner: bytes) -> bytes | None:

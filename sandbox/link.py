@@ -115,6 +115,8 @@ class RunMessage(NamedTuple):
     jobs: int
     seed: int
     clock: float
+    random_key: bytes
+    """Of the random bytes of ``crypto``; empty for what the engine has."""
     pace: int
     """A member of Pace."""
 
@@ -256,6 +258,7 @@ def run(run_id: int, invocation: Invocation, deadline: float, seed: int, clock: 
         limits.jobs,
         seed,
         clock,
+        invocation.random_key,
         _pace_of(invocation),
     ]
 

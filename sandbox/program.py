@@ -132,6 +132,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     """Of its random numbers, 64 bits; None for one that the pool draws. The same seed, clock and answers of its host
     give the same run."""
+    random_key: bytes = b""
+    """Of the random bytes of ``crypto``, 32 bytes of which nothing is known; empty for a secret of the workers' parent.
+    What is recorded has one of its own."""
     clock: float | None = None
     """When it begins by its own clock, in milliseconds since 1970; None for now. The clock goes on from turn to turn,
     and in a turn by 50 nanoseconds each time that it is looked at."""

@@ -2,8 +2,9 @@
 
 Program and input are the invocation's. The rest of what a run can see comes from its recording (`sandbox.repetition`
 has one go the same way again), but for the processor time that ends it, the memory that others leave it, and what is
-the machine's own: its time zone, its data of locales and zones. Nor has it the random bytes of ``crypto``, which come
-from a secret of the workers' parent: a run that draws some goes the same way again under that parent alone.
+the machine's own: its time zone, its data of locales and zones. The random bytes of ``crypto`` come from a key that
+each recorded run has for itself, and that its seed and what Math.random gives tell nothing of: who has the recording
+has them again, and nobody else.
 """
 
 from typing import Final, TypeAlias
@@ -15,6 +16,7 @@ VERSION: Final = 1
 RECORDING_BYTES: Final = 1_000_000
 """Of what a run asked and was answered, and TURN_BYTES for each of its turns: the daemon holds it as long as the run
 lasts. A call that has asked for 2,000 actions is within it."""
+RANDOM_KEY_BYTES: Final = 32
 TURN_BYTES: Final = 200
 """What a turn takes beside its bytes."""
 
@@ -39,6 +41,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     version: int = VERSION
     seed: int
+    random_key: bytes = b""
+    """Of the random bytes of ``crypto``; empty for a secret that its workers had."""
     turns: tuple[Turn, ...]
     """From its beginning; what became of the last one is the run's outcome."""
 
@@ -61,10 +65,11 @@ Recorded: TypeAlias = Recording | Unrecorded
 class Recorder:
     """Records one run, from what its worker tells of it and what its host answers."""
 
-    __slots__ = ("_answers", "_asked", "_begun", "_bytes", "_turns", "clock", "seed")
+    __slots__ = ("_answers", "_asked", "_begun", "_bytes", "_turns", "clock", "random_key", "seed")
 
-    def __init__(self, seed: int, clock: float) -> None:
+    def __init__(self, seed: int, clock: float, random_key: bytes) -> None:
         self.seed = seed
+        self.random_key = random_key
         self.clock = clock
         self._turns: list[Turn] = []
         self._answers: dict[int, tuple[bool, bytes]] = {}
@@ -120,7 +125,7 @@ class Recorder:
         self.turn_ended()
         if not self._fits:
             return Unrecorded(reason=f"what it was given and asked has more than {RECORDING_BYTES} bytes")
-        return Recording(seed=self.seed, turns=tuple(self._turns))
+        return Recording(seed=self.seed, random_key=self.random_key, turns=tuple(self._turns))
 
     @property
     def turns(self) -> list[Turn]:

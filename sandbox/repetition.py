@@ -41,7 +41,7 @@ class Repeater(Recorder):
     __slots__ = ("_turns_given",)
 
     def __init__(self, recording: Recording) -> None:
-        super().__init__(recording.seed, recording.turns[0].clock)
+        super().__init__(recording.seed, recording.turns[0].clock, recording.random_key)
         self._turns_given = recording.turns
 
     def next_turn(self) -> Turn | None:
@@ -65,7 +65,7 @@ class Divergence(msgspec.Struct, frozen=True):
 
 def repeating(invocation: Invocation, recording: Recording) -> Invocation:
     """The invocation that repeats a run of it."""
-    return msgspec.structs.replace(invocation, repeats=recording, seed=None, clock=None)
+    return msgspec.structs.replace(invocation, repeats=recording, seed=None, clock=None, random_key=b"")
 
 
 def divergence(before: Completion, after: Completion) -> Divergence | None:

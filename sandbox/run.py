@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from sandbox.host import Host, HostCall
 from sandbox.outcome import Cancelled, Completion, Interruption, LogLine, Outcome
 from sandbox.process import WorkerProcess
 from sandbox.program import Invocation
-from sandbox.recording import Recorder
+from sandbox.recording import RANDOM_KEY_BYTES, Recorder
 from sandbox.repetition import Repeater
 from sandbox.suspension import Suspension
 
@@ -61,7 +62,10 @@ class Run:
         self.recorder: Recorder | None = None
         if invocation.recorded or invocation.repeats is not None:
             self.recorder = _recorder_of(invocation)
-            invocation = structs.replace(invocation, seed=self.recorder.seed, clock=self.recorder.clock)
+            recorder = self.recorder
+            invocation = structs.replace(
+                invocation, seed=recorder.seed, clock=recorder.clock, random_key=recorder.random_key
+            )
         self.invocation = invocation
         self.series = (invocation.program.key, invocation.customer)
         """Those of one program for one customer stand in line behind each other."""
@@ -158,6 +162,7 @@ def _recorder_of(invocation: Invocation) -> Recorder:
     return Recorder(
         random.getrandbits(64) if seed is None else seed,
         time.time() * 1000 if clock is None else clock,
+        invocation.random_key or os.urandom(RANDOM_KEY_BYTES),
     )
 
 

@@ -174,7 +174,9 @@ class Worker:
         context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - started)))
         began = time.process_time() if context.suspends else 0.0
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
-        status = context.start(asked.input, asked.correlation_id, asked.clock, asked.entry, bounds, asked.seed)
+        status = context.start(
+            asked.input, asked.correlation_id, asked.clock, asked.entry, bounds, asked.seed, asked.random_key
+        )
         self._follow(run, context, status, began)
 
     def _in_place(self, program: Program, context: Context) -> LoadedProgram | Status:

@@ -83,7 +83,8 @@ JSValue cryptography_fill(JSContext *context, JSValueConst this, int count, JSVa
     }
     struct engine *engine = engine_of(context);
     struct random *random = &engine->realm->random;
-    cryptography_stream(engine->secret, random->seed, random->moment, random->used, at, bytes);
+    const uint8_t *secret = random->has_key ? random->key : engine->secret;
+    cryptography_stream(secret, random->seed, random->moment, random->used, at, bytes);
     random->used += bytes;
     return UNDEFINED;
 }

@@ -3,12 +3,14 @@
 #define ENGINE_CRYPTOGRAPHY_H
 
 #include "library.h"
+#include "random.h"
 
-#define SECRET_BYTES 32
+#define SECRET_BYTES RANDOM_KEY_BYTES
 
 /* fillRandom(array): the next bytes of the run's stream into a Uint8Array. The stream is that of ChaCha20 (Bernstein, 2008)
- * under the engine's secret, which no script comes near, and the run's seed and begin: the same for who has all three, and to be foretold
- * by nobody, also not from what Math.random gives. How much of it is used lies in the engine's heap. */
+ * under the engine's secret, which no script comes near, or the run's own key, and the run's seed and begin: the same for who
+ * has all three, and to be foretold by nobody, also not from what Math.random gives. A run has a key of its own where
+ * it is recorded, so that it can be repeated by another engine. How much of the stream is used lies in the engine's heap. */
 JSValue cryptography_fill(JSContext *context, JSValueConst this, int count, JSValueConst *arguments);
 
 /* digest(name, array): a new ArrayBuffer with the digest of a Uint8Array; undefined for another name. */

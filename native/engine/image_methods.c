@@ -94,14 +94,25 @@ PyObject *engine_begin_method(PyObject *self, PyObject *arguments) {
     struct engine *engine = engine_in(self);
     unsigned long long seed;
     double clock;
-    if (!has_base(engine) || !PyArg_ParseTuple(arguments, "Kd", &seed, &clock)) {
+    const char *key = NULL;
+    Py_ssize_t key_bytes = 0;
+    if (!has_base(engine) || !PyArg_ParseTuple(arguments, "Kd|y#", &seed, &clock, &key, &key_bytes)) {
+        return NULL;
+    }
+    struct random *random = &engine->realm->random;
+    if (key_bytes != 0 && key_bytes != (Py_ssize_t)sizeof random->key) {
+        PyErr_SetString(PyExc_ValueError, "a key of another length");
         return NULL;
     }
     images_begin(engine->images);
     engine_forget_run(engine);
-    random_seed(&engine->realm->random, seed);
+    random_seed(random, seed);
+    if (key_bytes != 0) {
+        random->has_key = true;
+        memcpy(random->key, key, sizeof random->key);
+    }
     clock_begin(&engine->realm->clock, clock);
-    engine->realm->random.moment = (uint32_t)(engine->realm->clock.now / CLOCK_MILLISECOND);
+    random->moment = (uint32_t)(engine->realm->clock.now / CLOCK_MILLISECOND);
     Py_RETURN_NONE;
 }
 

@@ -1,5 +1,7 @@
 #include "random.h"
 
+#include <string.h>
+
 static uint64_t rotated(uint64_t value, int bits) {
     return value << bits | value >> (64 - bits);
 }
@@ -20,6 +22,8 @@ void random_seed(struct random *random, uint64_t seed) {
     random->seed = seed;
     random->moment = 0;
     random->used = 0;
+    random->has_key = false;
+    memset(random->key, 0, sizeof random->key);
     /* SplitMix64, as its authors say to fill the state: it is never all zeros. */
     for (unsigned index = 0; index < 4; index++) {
         seed += UINT64_C(0x9e3779b97f4a7c15);

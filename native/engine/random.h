@@ -5,11 +5,16 @@
 
 #include "library.h"
 
+#define RANDOM_KEY_BYTES 32
+
 struct random {
     uint64_t state[4];
     uint64_t seed;
     uint32_t moment; /* when the run began: of 64 bits alone two runs of some billions have the same */
     uint64_t used;   /* bytes of the run's other stream, that of cryptography.h */
+    /* Of that stream, where the run has a key of its own. */
+    bool has_key;
+    uint8_t key[RANDOM_KEY_BYTES];
 };
 
 /* Puts our Math.random in place of the engine's. False with an exception of the engine's. */

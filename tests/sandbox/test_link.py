@@ -76,6 +76,7 @@ def test_an_invocation_arrives_whole() -> None:
         limits=LIMITS,
         customer="acme",
         correlation_id="c@d",
+        random_key=b"k" * 32,
     )
     assert link.read_down(arrived(link.run(7, invocation, 9.5, 16, 17.5))) == RunMessage(
         operation=Down.RUN,
@@ -96,6 +97,7 @@ def test_an_invocation_arrives_whole() -> None:
         jobs=15,
         seed=16,
         clock=17.5,
+        random_key=b"k" * 32,
         pace=Pace.OWN,
     )
 

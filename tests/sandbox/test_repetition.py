@@ -13,7 +13,7 @@ from sandbox.host import HostCall
 from sandbox.outcome import Cancelled, Completion, Outcome, Returned, Threw, TimedOut, TimeLimit
 from sandbox.pool import Pool
 from sandbox.program import Invocation, Limits, Program
-from sandbox.recording import Recording, Turn, Unrecorded
+from sandbox.recording import RANDOM_KEY_BYTES, Recording, Turn, Unrecorded
 from sandbox.repetition import Divergence, divergence, repeating
 from tests.sandbox.support import HOST_ADAPTER, Asked, packed, program, running_pool, submit, unpacked
 
@@ -122,6 +122,38 @@ async def test_a_run_that_does_not_wait_needs_seed_and_clock_alone(pool: Pool, d
         assert (after.outcome, after.recording) == (before.outcome, before.recording)
     drawn = await run(pool, asked)
     assert recorded(drawn).seed != recorded(before).seed
+
+
+DRAWS = """
+const draw = () => [Math.random(), crypto.randomUUID(), ...crypto.getRandomValues(new Uint8Array(4))];
+async function main() {
+  const seen = [draw()];
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return [...seen, draw()];
+}"""
+
+
+async def test_random_bytes_are_drawn_again_under_another_parent_and_are_foretold_by_nobody(pool: Pool) -> None:
+    asked = structs.replace(invocation(app(DRAWS)), seed=7, clock=CLOCK)
+    before = await run(pool, asked)
+    # The seed and the clock, which are all that Math.random and Date come from, do not give them.
+    other = await run(pool, asked)
+    assert isinstance(before.outcome, Returned)
+    assert isinstance(other.outcome, Returned)
+    drawn, others = unpacked(before.outcome.value), unpacked(other.outcome.value)
+    assert [one[0] for one in drawn] == [one[0] for one in others]
+    assert not {one[1] for one in drawn} & {one[1] for one in others}
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(recorded(before)), type=Recording)
+    assert len(kept.random_key) == RANDOM_KEY_BYTES
+    async with running_pool() as elsewhere:
+        after = await run(elsewhere, repeating(asked, kept))
+    assert after.outcome == before.outcome
+    assert divergence(before, after) is None
+    # One of before there were keys is repeated as it always was.
+    async with running_pool() as elsewhere:
+        assert isinstance(
+            (await run(elsewhere, repeating(asked, structs.replace(kept, random_key=b"")))).outcome, Returned
+        )
 
 
 async def test_who_does_not_ask_has_no_recording(pool: Pool) -> None:
@@ -251,7 +283,7 @@ async def test_a_repetition_whose_worker_dies_begins_again(pool: Pool) -> None:
 
 
 def test_a_turn_that_is_lost_begins_with_the_same_answer_again() -> None:
-    kept = recording.Recorder(1, 2.0)
+    kept = recording.Recorder(1, 2.0, bytes(32))
     kept.turn_asked(b"\x91")
     kept.turn_ended()
     kept.answered(1, False, b"\xc0")
