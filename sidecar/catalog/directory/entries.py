@@ -50,11 +50,11 @@ class DecisionTable(Table, frozen=True, kw_only=True):
 
 class ScriptTable(DecisionTable, frozen=True, kw_only=True):
     """A file in ``scripts/``. A script without one is a Script under the name of its file, without its ending; a file
-    that another script imports is none. Only one that runs on every call, by ``global_routing_priority``, has ``vars``,
+    that another script imports is none. A file with one is imported by scripts of its own app alone. Only one that runs on every call, by ``global_routing_priority``, has ``vars``,
     a timeout and actions of its own: those of others are in their assignments."""
 
     file: Name
-    """The file's path within ``scripts/``: ``.js``, ``.mjs`` or ``.ts``."""
+    """The file's path within ``scripts/``: ``.js``, ``.mjs`` or ``.ts``, and of an App that others import ``.json``."""
     id: Name | None = None
     """What assignments call it. Default: the file's name without its ending."""
     name: Name | None = None

@@ -115,9 +115,11 @@ def _parts(tables: Sequence[ScriptTable], snapshot: Snapshot) -> Iterator[Script
             if path in described or (script.tenant, script.app, path) in seen:
                 continue
             seen.add((script.tenant, script.app, path))
+            # Without a slash, which no path of the HTTP API could name.
             candidates = (path, f"{script.app}/{path}", f"{script.tenant}/{script.app}/{path}")
-            numbered = (f"{path} {number}" for number in itertools.count(2))
-            made = next(one for one in itertools.chain(candidates, numbered) if one not in ids)
+            plain = (one.replace("/", "-") for one in candidates)
+            numbered = (f"{path} {number}".replace("/", "-") for number in itertools.count(2))
+            made = next(one for one in itertools.chain(plain, numbered) if one not in ids)
             ids.add(made)
             yield ScriptTable(file=path, id=made, kind=Kind.APP, tenant=script.tenant, app=script.app)
 
