@@ -14,6 +14,14 @@ class Kind(StrEnum):
     SCRIPT = "script"
     APP = "app"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Kind | None":
+        """A kind as other platforms call it, whatever its capitals."""
+        return _CALLED.get(value.lower()) if isinstance(value, str) else None
+
+
+_CALLED: Final = {**{kind.value: kind for kind in Kind}, "app+": Kind.APP, "quickjs": Kind.APP, "debug": Kind.APP}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindRules:

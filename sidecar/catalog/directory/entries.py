@@ -60,7 +60,8 @@ class ScriptTable(DecisionTable, frozen=True, kw_only=True):
     name: Name | None = None
     """What logs, records and errors call it. Default: ``file``."""
     kind: Kind = Kind.SCRIPT
-    """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls."""
+    """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls; ``"quickjs"``, ``"App+"`` and
+    ``"debug"`` are apps."""
     uuid: UuidText | None = None
     """``process.env.SCRIPTFORGE_UUID``. Default: one made of the script's id."""
     tenant: Name = OPERATOR

@@ -24,7 +24,9 @@
     return made;
   };
   const made = make(JSON.parse(DESCRIBED));
-  for (const name of GLOBALS)
-    Object.defineProperty(globalThis, name, { value: made?.[name], writable: true, configurable: true });
+  for (const name of GLOBALS) {
+    const value = name === NAMED ? made : made?.[name]; // a module may be a global itself
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
+  }
   return made;
 };

@@ -74,7 +74,7 @@ def _faked(name: str, described: Any, exchange: Exchange, named: tuple[str, ...]
     # An expression, without the semicolon that its formatter has put behind it.
     javascript = source("faked_module").rstrip().removesuffix(";")
     javascript = javascript.replace("DESCRIBED", json.dumps(json.dumps(described)), 1)
-    javascript = javascript.replace("GLOBALS", json.dumps(named), 1)
+    javascript = javascript.replace("GLOBALS", json.dumps(named), 1).replace("NAMED", json.dumps(name), 1)
     return HostModule(name=name, javascript=javascript, answer=answer, globals=named)
 
 

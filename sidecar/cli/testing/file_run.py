@@ -1,8 +1,6 @@
 """The tests of one file, run: their program, its host, and a new run for what is left where one was cut off."""
 
 import asyncio
-import json
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -12,18 +10,17 @@ import msgspec
 from sandbox import values
 from sandbox.errors import SandboxError
 from sandbox.host import HostCall
-from sandbox.outcome import Cancelled, Completion, Location, Returned, Threw
+from sandbox.outcome import Cancelled, Completion, Returned
 from sandbox.program import Invocation, Limits
 from sandbox.sound_text import sound
-from sandbox.stack import threw
 from sidecar.cli.testing.desk import DatabaseAsked, Desk
 from sidecar.cli.testing.exchange import Exchange
 from sidecar.cli.testing.found_files import TestFile, UnreadableError
+from sidecar.cli.testing.places import Failed, Places
 from sidecar.cli.testing.program import TestProgram, program_of
 from sidecar.cli.testing.real_time import after
 from sidecar.cli.testing.results import FileResult, Shortcoming, TestOutcome, TestResult
 from sidecar.cli.testing.trials import CallAsked, FixtureAsked, RefusedError, RouteAsked, RunAsked, Told, Trials
-from sidecar.runs.failure import failure_of
 from sidecar.runs.runner import PoolName, Running
 
 TESTS: Final = 10_000
@@ -34,15 +31,11 @@ SHORTCOMINGS: Final = 10
 NOTES: Final = 20
 """Kept of one test: what a loop of a thousand calls has to say nobody reads."""
 NOTE_CHARACTERS: Final = 20_000
-SHOWN_CHARACTERS: Final = 5_000_000
-"""Of what is compared and noted in one file: whose ten thousand tests all fail is read from the first."""
-MESSAGE_CHARACTERS: Final = 10_000
 LOOP_SECONDS: Final = 0.25
 LINGER_SECONDS: Final = 0.5
 """How long a file whose tests are over may go on."""
 NO_LIMIT_SECONDS: Final = 1e9
 """A file of tests takes as long as it takes: each test has its limit, and the clock of the pools is put forward."""
-_PLACE: Final = re.compile(r":(\d+):(\d+)$")
 ASKED: Final[Mapping[str, type[Any]]] = {
     "route": RouteAsked,
     "call": CallAsked,
@@ -57,14 +50,6 @@ class _Listed(msgspec.Struct):
     stack: str
     todo: bool
     skipped: bool
-
-
-class _Failed(msgspec.Struct):
-    name: str = "Error"
-    message: str = ""
-    stack: str = ""
-    expected: str | None = None
-    received: str | None = None
 
 
 async def run_file(
@@ -107,12 +92,12 @@ class _FileRun:
         self._wanted = wanted
         self._limit_seconds = limit_seconds
         self._program, self._script = made.program, made.script
+        self._places = Places(file, made.program)
         self._closing: set[asyncio.Task[None]] = set()
         self._listed: list[_Listed] = []
         self._ends: dict[int, TestResult] = {}
         self._shortcomings: list[Shortcoming] = []
         self._console: list[tuple[str, str]] = []
-        self._room = SHOWN_CHARACTERS
         self._count = 0
         self._begin_run()
 
@@ -189,17 +174,7 @@ class _FileRun:
             return Shortcoming(message="has a function main, as a script has: a file of tests has none")
         if isinstance(outcome, Returned | Cancelled):
             return Shortcoming(message="waits for what can never come: nothing is pending any more")
-        if isinstance(outcome, Threw):
-            place = outcome.location
-            message = f"{outcome.name}: {outcome.message}"
-            if place is None:
-                return Shortcoming(message=message)
-            return Shortcoming(message=message, file=self._shown(place), line=place.line, column=place.column)
-        failure = failure_of(completion, self._program)
-        message, found = failure.message or failure.outcome, _PLACE.search(failure.location)
-        if found is None:
-            return Shortcoming(message=message)
-        return Shortcoming(message=message, line=int(found[1]), column=int(found[2]))
+        return self._places.of_end(completion)
 
     # ---- as the host of the run ----
 
@@ -304,17 +279,19 @@ class _FileRun:
         self._watch()
         self._under_way = None
         self._take_away_desk()
-        self._end(number, [self._shortcoming(one) for one in msgspec.convert(errors, list[_Failed])[:SHORTCOMINGS]])
+        self._end(
+            number, [self._places.shortcoming(one) for one in msgspec.convert(errors, list[Failed])[:SHORTCOMINGS]]
+        )
         call.resolve()
 
     def _end(self, number: int, wrong: Sequence[Shortcoming]) -> None:
         outcome = TestOutcome.FAILED if wrong else TestOutcome.PASSED
-        notes = [kept for note in self._notes if (kept := self._kept(note))] if wrong else []
+        notes = [kept for note in self._notes if (kept := self._places.kept(note))] if wrong else []
         self._ends[number] = self._test(number, outcome, wrong, seconds=time.monotonic() - self._began, notes=notes)
 
     def _after(self, call: HostCall, name: str, errors: Any) -> None:
-        for one in msgspec.convert(errors, list[_Failed])[:SHORTCOMINGS]:
-            wrong = self._shortcoming(one)
+        for one in msgspec.convert(errors, list[Failed])[:SHORTCOMINGS]:
+            wrong = self._places.shortcoming(one)
             self._shortcomings.append(msgspec.structs.replace(wrong, message=f"afterAll of {name!r}: {wrong.message}"))
         call.resolve()
 
@@ -377,7 +354,7 @@ class _FileRun:
         notes: Sequence[str] = (),
     ) -> TestResult:
         listed = self._listed[number]
-        place = self._place(listed.stack) or Location(0, 0)
+        place = self._places.of(listed.stack)
         line, column = place.line, place.column
         # What has no place of its own, such as a test that takes too long, is told where the test begins.
         placed = [one if one.line else msgspec.structs.replace(one, line=line, column=column) for one in wrong]
@@ -389,33 +366,6 @@ class _FileRun:
             shortcomings=placed,
             notes=notes,
         )
-
-    def _place(self, stack: str) -> Location | None:
-        return threw(self._program.name, json.dumps({"stack": stack}).encode(), self._program.files).location
-
-    def _shown(self, place: Location) -> str:
-        return self._file.shows(self._file.path.parent / place.file) if place.file else ""
-
-    def _shortcoming(self, failed: _Failed) -> Shortcoming:
-        message = sound(failed.message[:MESSAGE_CHARACTERS])
-        if failed.name not in ("Error", "AssertionError"):
-            message = f"{sound(failed.name)}: {message}"
-        place = self._place(failed.stack) or Location(0, 0)
-        return Shortcoming(
-            message=message,
-            file=self._shown(place),
-            line=place.line,
-            column=place.column,
-            expected=self._kept(failed.expected),
-            received=self._kept(failed.received),
-        )
-
-    def _kept(self, text: str | None) -> str | None:
-        if text is None:
-            return None
-        kept = text[: self._room]
-        self._room -= len(kept)
-        return sound(kept)
 
     def result(self, seconds: float) -> FileResult:
         """All tests in the order of the file."""

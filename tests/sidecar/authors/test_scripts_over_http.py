@@ -209,6 +209,34 @@ def test_a_report_mails_how_many_are_open(desk: PlatformDesk, inbox: Inbox) -> N
     assert b"Subject: 1 open" in mail.content
 
 
+# ---- click to call ----
+
+
+def test_who_has_the_key_and_a_number_may_ask_for_a_call(desk: PlatformDesk) -> None:
+    own = app(desk, "click")
+    key = {"value": "s3cret", "protected": True, "private": True, "locked": True}
+    desk.acme.put(f"/api/v1/apps/{own}/variables/KEY", json=key).raise_for_status()
+    at = page(desk, "click_to_call.js", app=own, public=True)
+    given = {"key": "s3cret", "phone": "4930123"}
+    ways = [
+        desk.anybody.post(f"{at}/send", data=given),
+        desk.anybody.post(f"{at}/send", json=given),
+        desk.anybody.get(f"{at}/send", params=given),
+    ]
+    # Calls are the call daemon's: this process says so, at the line of the script.
+    for asked in ways:
+        assert asked.json()["error"] == "no calls are placed here: only the daemon that carries calls does"
+    wrong = desk.anybody.post(f"{at}/send", json={"key": "x", "phone": "4930123"})
+    assert (wrong.status_code, wrong.json()["error"]) == (401, "Unauthorized")
+    missing = desk.anybody.post(f"{at}/send", json={"key": "s3cret"})
+    assert (missing.status_code, missing.json()["error"]) == (400, "No Phone")
+    hidden = desk.anybody.post(f"{at}/secret", json=given)
+    unknown = desk.anybody.post("/run/11111111-2222-3333-4444-555555555555/send", json=given)
+    assert (hidden.status_code, unknown.status_code) == (404, 404)
+    assert hidden.content == unknown.content
+    assert "s3cret" not in desk.acme.get(f"/api/v1/apps/{own}/variables").text
+
+
 # ---- settings of an app ----
 
 

@@ -122,6 +122,26 @@ describe("a module that a test plays", () => {
   });
 });
 
+describe("calls that a script places, and older names", () => {
+  const run = (name) => script("scripts/placed.js").run({ phone: "49" }, { function: name });
+
+  it("are refused where no test plays them", async () => {
+    expect((await run("place")).error).toBe("cxOriginate is asked and not faked: fake('cxOriginate', ...)");
+    expect((await run("follow")).error).toBe("cxCallControl is asked and not faked: fake('cxCallControl', ...)");
+    expect((await run("look")).error).toBe("api is asked and not faked: fake('api', ...)");
+  });
+
+  it("are played", async () => {
+    const { originate } = fake("cxOriginate", { originate: async () => ({ id: "x" }) });
+    expect(await run("place")).toMatchObject({ result: "x" });
+    expect(originate).toHaveBeenCalledWith(1207, "main", "201", "49", "49");
+    fake("cxCallControl", { C5: async () => ({ originate: async () => ({ answered: async () => {} }) }) });
+    expect(await run("follow")).toMatchObject({ result: "answered" });
+    fake("api", { lookup: { hlr: async () => 1 }, send: { email: async () => 2 } });
+    expect(await run("look")).toMatchObject({ result: [1, 2] });
+  });
+});
+
 describe("what beforeEach fakes", () => {
   let store;
   beforeAll(() => fake("cxKV", { kv: { get: async () => "1" }, incr: async () => 9 }));
