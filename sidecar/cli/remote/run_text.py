@@ -37,7 +37,8 @@ def result_text(result: object) -> str:
 
 def error_text(report: dict[str, Any], paint: Painter) -> str:
     """Why a run failed, and where."""
-    what = escaped(f"{report.get('name') or 'Error'}: {report['error']}")
+    name, error = report.get("name") or "Error", report["error"]
+    what = escaped(error if error.startswith(name) else f"{name}: {error}")
     place = escaped(report.get("location") or "")
     lines = [paint(f"{place}: {what}" if place else what, Paint.BAD)]
     lines += [f"    {escaped(one)}" for one in report.get("stack") or []]

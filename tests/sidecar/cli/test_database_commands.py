@@ -108,15 +108,15 @@ def test_every_database_is_upgraded_checked_and_backed_up(
 
 def test_a_token_goes_to_standard_output_alone(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told(capsys, "db", "upgrade")
-    status, out, err = told(capsys, "tokens", "create", "ci", "--scopes", "read,write", "--days", "90")
+    status, out, err = told(capsys, "tokens", "create", "ci", "--database", "--scopes", "read,write", "--days", "90")
     assert status == 0
     assert out.startswith("sf_")
     assert len(out) == 47
     assert err == "token 1 of operator: read write; it is not shown again\n"
-    assert told(capsys, "tokens", "create", "x", "--scopes", "all")[2].startswith(
+    assert told(capsys, "tokens", "create", "x", "--database", "--scopes", "all")[2].startswith(
         "scriptforge: scopes: expected some of"
     )
-    assert told(capsys, "tokens", "create", "x", "--tenant", "none") == (
+    assert told(capsys, "tokens", "create", "x", "--database", "--tenant", "none") == (
         1,
         "",
         "scriptforge: there is no tenant 'none'\n",
@@ -131,7 +131,7 @@ def test_the_audit_is_verified(database: Path, capsys: pytest.CaptureFixture[str
     assert status == 0
     known = out.split()[-1]
     assert known.startswith("13:")
-    told(capsys, "tokens", "create", "x")
+    told(capsys, "tokens", "create", "x", "--database")
     assert told(capsys, "audit", "verify", "--known", known)[0] == 0
     assert told(capsys, "audit", "verify", "--known", f"13:{'0' * 64}")[0] == 4
     assert told(capsys, "audit", "verify", "--known", "x")[0] == 1
@@ -208,7 +208,7 @@ def test_check_looks_at_the_database_that_serve_would(database: Path, capsys: py
 
 
 def test_without_a_database_the_commands_say_so(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (("db", "check"), ("export", "x"), ("tokens", "create", "x"), ("audit", "verify")):
+    for words in (("db", "check"), ("export", "x"), ("tokens", "create", "x", "--database"), ("audit", "verify")):
         assert (
             told(capsys, *words)[2]
             == "scriptforge: there is no database: set catalog.url or storage.url, or name one by --url\n"
@@ -237,7 +237,7 @@ sys.exit(main(sys.argv[1:]))
 
     assert run("check", str(EXAMPLES)).stdout == "6 scripts: no problems\n"
     needs = "pip install 'scriptforge-sidecar[platform]'"
-    for words in (("check",), ("config",), ("serve",), ("db", "upgrade"), ("tokens", "create", "x")):
+    for words in (("check",), ("config",), ("serve",), ("db", "upgrade"), ("tokens", "create", "x", "--database")):
         done = run(*words, SCRIPTFORGE_CATALOG__URL=f"sqlite:///{tmp_path}/x.db")
         assert done.returncode != 0
         assert needs in done.stdout + done.stderr
