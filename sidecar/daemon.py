@@ -19,6 +19,7 @@ from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import Grants, shipped_grants
 from sidecar.hosts.placed.calls import PlacedCalls
+from sidecar.hosts.placed.served import PlacedService
 from sidecar.hosts.services import Services
 from sidecar.lifecycle import (
     HandedOver,
@@ -94,18 +95,18 @@ class Daemon:
 
         router, handler = self._decisions.decisions, self._calls.calls
         taken = handler if self._calls.enabled else None
+        self._placed = placed = PlacedCalls(configuration.originate)
+        placed.know_driven(handler.of_tenant)
+        self._host_services.placed = placed
         socket = SocketPart(
             configuration,
             router,
             handler,
             stats=self._decisions.stats,
             scripts=self._catalog.scripts,
-            more=console.methods,
+            more={**console.methods, **PlacedService(placed).methods},
         )
         kamailio = KamailioPart(configuration.kamailio, router)
-        self._placed = placed = PlacedCalls(configuration.originate)
-        self._host_services.placed = placed
-        placed.know_driven(handler.of_tenant)
         placed.place_by("socket", socket)
         self._sip = sip = _sip_part(configuration, taken, self._calls, placed)
         self._freeswitch = freeswitch = _freeswitch_part(configuration, router, taken, self._calls)

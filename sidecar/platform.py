@@ -13,6 +13,7 @@ from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError, SidecarError
 from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.placed.remote import RemotePlacing
 from sidecar.hosts.services import Services
 from sidecar.hosts.tenant_limits import platform_limits
 from sidecar.http.app import make_app
@@ -67,6 +68,9 @@ class PlatformProcess:
         self._output = open_output(configuration.log)
         self._notifier = notifier or Notifier()
         self._host_services = Services(configuration, limits=platform_limits(configuration))
+        self._placed: RemotePlacing | None = None
+        if configuration.socket.unix is not None:
+            self._host_services.placed = self._placed = RemotePlacing(configuration.socket.unix)
         self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.REQUESTS: request_pool(configuration)},
@@ -227,6 +231,8 @@ class PlatformProcess:
         finally:
             await close_all(self._services)
             await self._host_services.close()
+            if self._placed is not None:
+                await self._placed.close()
             await self._store.close()
 
     async def _say_stopped(self) -> None:

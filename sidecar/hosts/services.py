@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sidecar.hosts.lookups import Lookups
     from sidecar.hosts.mail.sending import ScriptMail
     from sidecar.hosts.outgoing.client import OutgoingClient
-    from sidecar.hosts.placed.calls import PlacedCalls
+    from sidecar.hosts.placed.placing import CallPlacing
     from sidecar.hosts.rest_api import RestApi
     from sidecar.hosts.rows.store import RowDatabases
     from sidecar.hosts.script_catalog import HostCatalog
@@ -66,7 +66,7 @@ class Services:
         self._lookups: Lookups | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
-        self.placed: PlacedCalls | None = None
+        self.placed: CallPlacing | None = None
         """Calls that scripts place; None where this process carries none."""
         self.broker = Broker()
         self.usage = Usage(clock, limits if limits is not None else usual_limits(configuration))
@@ -156,7 +156,7 @@ class Services:
                 self._lookups = lookups.Lookups(self._configuration.lookup)
         return self._lookups
 
-    def placed_calls(self) -> "PlacedCalls":
+    def placed_calls(self) -> "CallPlacing":
         """Calls that scripts place. Raises HostError where this process carries none."""
         if self.placed is None:
             raise HostError("no calls are placed here: only the daemon that carries calls does")

@@ -13,7 +13,7 @@ from tests.acceptance.with_host_modules import LAUNCHER
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
-APPS = {"counts", "credit", "declined", "slow"}
+APPS = {"asks_breaks", "asks_silence", "counts", "credit", "declined", "slow"}
 """The scripts that use promises."""
 VARS = {"credit": "{ account = 42 }"}
 TIMEOUTS = {"endless": 300, "slow": 2_000}

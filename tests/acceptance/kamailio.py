@@ -21,6 +21,8 @@ CUSTOMERS = {
     "127.0.0.40": "credit",
     "127.0.0.45": "reads_sip",
     "127.0.0.46": "counts",
+    "127.0.0.47": "asks_silence",
+    "127.0.0.48": "asks_breaks",
     "127.0.0.39": "unassigned",
 }
 """By source address; each but the last has the script of its name in ``scripts/`` assigned."""

@@ -74,6 +74,17 @@ def test_an_app_counts_calls_in_cxkv_and_refuses_by_what_it_fetches(wire: Wire) 
     assert (response.status, response.reason) == (402, "Not For You")
 
 
+@pytest.mark.parametrize(
+    ("customer", "status", "reason"),
+    [("asks_silence", 503, "Script Timeout"), ("asks_breaks", 500, "Script Error")],
+)
+def test_a_call_whose_script_is_not_answered_gets_its_failure_action(
+    wire: Wire, customer: str, status: int, reason: str
+) -> None:
+    response = final_response(wire.caller(customer, "refused", status=status).finish())
+    assert (response.status, response.reason) == (status, reason)
+
+
 def test_a_call_is_refused_by_an_array_rejection(wire: Wire) -> None:
     trace = wire.caller("declined", "refused", status=603).finish()
     response = final_response(trace)

@@ -58,6 +58,7 @@
         if (!EVENTS.includes(name)) throw new TypeError(`a call has the events ${EVENTS.join(", ")}`);
         if (typeof fn !== "function") throw new TypeError("on(event, fn): fn is a function");
         (listeners[name] ??= []).push(fn);
+        if (told[name] !== undefined) (async () => fn(told[name]))(); // what was before is heard as well
         return call;
       },
       async answered() {

@@ -2,44 +2,40 @@
 
 from typing import Any
 
-from sidecar.hosts.call import hangup
-from sidecar.hosts.customer_folders import ActionError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
-from sidecar.hosts.placed.hearing import Hearing
+from sidecar.hosts.placed.placing import FollowedCall
 
-SERVERS = 20
-"""That one script may name at once."""
+
+class _Following:
+    """A call that the run follows, as what it has open."""
+
+    def __init__(self, call: FollowedCall) -> None:
+        self.call = call
+
+    def leave(self) -> None:
+        """The run is over."""
+        self.call.leave()
 
 
 async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     placed, tenant = asker.services.placed_calls(), asker.tenant
     match method, values:
-        case "servers", [list(names)] if len(names) <= SERVERS:
-            if not names:
-                return placed.servers.names(tenant)
-            for name in names:
-                placed.servers.of(tenant, str(name))
-            return names
+        case "servers", [list(names)]:
+            return await placed.servers(tenant, names)
         case "originate", [str(company), str(server), str(destination), str(cli), str(extension)]:
-            call = await placed.originate(tenant, company, server, destination, cli, extension)
-            hearing = call.hearing()
-            return {"id": call.id, "number": asker.handles.open(hearing, call.unless_answered)}
+            call = await placed.place(tenant, company, server, destination, cli, extension)
+            return {"id": call.id, "number": asker.handles.open(_Following(call), _Following.leave)}
         case "next", [int(number)]:
-            return await asker.handles.get(number, Hearing).next()
+            return await asker.handles.get(number, _Following).call.next()
         case "calls", []:
-            return placed.described(tenant)
+            return await placed.calls(tenant)
         case "hangup", [str(call_id), cause]:
-            try:
-                asked = hangup(cause)
-            except ActionError as error:
-                raise HostError(str(error).removeprefix("ctx."), "TypeError") from None
-            placed.find(tenant, call_id).hang_up(asked)
-            return None
+            return await placed.hang_up(tenant, call_id, cause)
         case "transfer", [str(call_id), str(destination)]:
-            return placed.transfer(tenant, call_id, destination)
+            return await placed.transfer(tenant, call_id, destination)
         case "registrations", [list(names), None | str() as user]:
-            return [one for name in names for one in placed.registrations(tenant, str(name), user)]
+            return await placed.registrations(tenant, names, user)
     raise HostError(f"{method}: this is nothing that can be asked of calls", "TypeError")
 
 

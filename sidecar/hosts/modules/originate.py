@@ -1,25 +1,34 @@
 """cxOriginate: a call from one party to another, which a script places."""
 
-import asyncio
 from typing import Any
 
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
+from sidecar.hosts.placed.placing import FollowedCall
 
 
 async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     match method, values:
         case "originate", [str(company), str(server), str(destination), str(cli), str(extension)]:
-            placed = asker.services.placed_calls()
-            call = await placed.originate(asker.tenant, company, server, destination, cli, extension)
+            placing = asker.services.placed_calls()
+            call = await placing.place(asker.tenant, company, server, destination, cli, extension)
             try:
-                await asyncio.wait([call.outcome])
+                return await _outcome(call)
             finally:
                 # Nobody waits any more where the run has ended, or was cancelled.
-                call.unless_answered()
-            refused = call.outcome.result()
-            return {"id": call.id} if refused is None else {"refused": refused}
+                call.leave()
     raise HostError("originate(company, server, destination, cli, extension)", "TypeError")
+
+
+async def _outcome(call: FollowedCall) -> dict[str, Any]:
+    """Its id once its party has answered; else the SIP status and the reason."""
+    while (events := await call.next()) is not None:
+        for name, detail in events:
+            if name == "answered":
+                return {"id": call.id}
+            if name == "ended":
+                return {"refused": [detail["code"], detail["reason"]]}
+    raise HostError("the call ended and nobody said why")
 
 
 MODULE = HostModule(name="cxOriginate", javascript=javascript_beside(__file__), answer=_answer)

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from sidecar.hosts.call import end_of_bridge
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.placed.hearing import Hearing
+from sidecar.hosts.placed.hearing import WAITING, Hearing
 from sipio.call_control import (
     ActionResult,
     Bridge,
@@ -87,13 +88,12 @@ class PlacedCall:
         self._over = over
         self._loop = asyncio.get_running_loop()
         self.state = State.CALLING
-        self.outcome: asyncio.Future[tuple[int, str] | None] = self._loop.create_future()
-        """None once the party has answered; the SIP status and reason where it did not come to a call."""
         self._pending: PendingOrigination | None = None
         self._call: CallControl | None = None
         self._bridging: PendingAction | None = None
         self._bridged_to = 0
         self._hearings: list[Hearing] = []
+        self._told: deque[tuple[str, dict[str, Any]]] = deque(maxlen=WAITING)
         self._timer: asyncio.TimerHandle | None = None
         self._began = self._loop.time()
         self._answered_at: float | None = None
@@ -119,18 +119,20 @@ class PlacedCall:
     # ---- what its script does ----
 
     def hearing(self) -> Hearing:
-        """Hear of it from now on."""
+        """Hear of it, from its beginning."""
         hearing = Hearing()
+        for name, detail in self._told:
+            hearing.hear(name, detail)
         self._hearings.append(hearing)
         if self.state is State.ENDED:
             hearing.end()
         return hearing
 
-    def unless_answered(self, hearing: Hearing | None = None) -> None:
+    def unless_answered(self, hearing: Hearing) -> None:
         """Its run is over: a party that has not answered is not waited for any more."""
-        if hearing is not None and hearing in self._hearings:
+        if hearing in self._hearings:
             self._hearings.remove(hearing)
-            hearing.end()
+        hearing.end()
         if self._call is None:
             self.give_up()
 
@@ -190,8 +192,6 @@ class PlacedCall:
         self.state = State.ANSWERED
         self._answered_at = self._loop.time()
         self._timer = self._loop.call_later(self._longest_seconds, self._lasted_too_long)
-        if not self.outcome.done():
-            self.outcome.set_result(None)
         self._tell("answered", {})
         # Not before whoever carries it knows who is told of it.
         self._loop.call_soon(self._connect_first)
@@ -202,8 +202,6 @@ class PlacedCall:
         self._pending = None
         code = code if 300 <= code <= 699 else _UNAVAILABLE
         reason = reason or reason_phrase(code)
-        if not self.outcome.done():
-            self.outcome.set_result((code, reason))
         self._end({"by": self._by(HangupBy.CALLEE), "code": code, "cause": 0, "reason": reason, "seconds": 0})
 
     # ---- connecting the two ----
@@ -263,6 +261,7 @@ class PlacedCall:
         return (self._ended_by or known).value
 
     def _tell(self, name: str, detail: dict[str, Any]) -> None:
+        self._told.append((name, detail))
         for hearing in self._hearings:
             hearing.hear(name, detail)
 

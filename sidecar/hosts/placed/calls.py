@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
@@ -11,8 +11,11 @@ from uuid import uuid4
 import msgspec
 
 from sidecar.configuration.tree import OriginateSection
+from sidecar.hosts.call import hangup
+from sidecar.hosts.customer_folders import ActionError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.placed.call import PlacedCall, UpCall
+from sidecar.hosts.placed.placing import FollowedCall
 from sidecar.hosts.placed.servers import CallServers, DriverName, destination_of
 from sipio.call_control import Hangup, HangupBy, Origination, Originator
 from sipio.causes import cause_of
@@ -20,6 +23,8 @@ from sipio.causes import cause_of
 if TYPE_CHECKING:
     from sidecar.hosts.rates import Rate
 
+SERVERS: Final = 20
+"""That one script may name at once."""
 _CLI: Final = re.compile(r"[A-Za-z0-9_.+*#\-]{0,64}")
 
 
@@ -50,7 +55,7 @@ class PlacedCalls:
     def __init__(self, section: OriginateSection) -> None:
         """Raises ConfigurationError for a file of servers that cannot be used."""
         self._section = section
-        self.servers: Final = CallServers(section.servers_file)
+        self._servers = CallServers(section.servers_file)
         self._rate: Rate | None = None
         self._originators: dict[DriverName, Originator] = {}
         self._registrations: Registrations | None = None
@@ -80,8 +85,8 @@ class PlacedCalls:
         self, tenant: str, company: str, server: str, destination: str, cli: str, extension: str
     ) -> PlacedCall:
         """Begin to place a call. Raises HostError where that cannot be, or is too much."""
-        found = self.servers.of(tenant, server)
-        self.servers.check_company(tenant, company)
+        found = self._servers.of(tenant, server)
+        self._servers.check_company(tenant, company)
         first = self._allowed(tenant, server, "the destination", destination)
         second = self._allowed(tenant, server, "the extension", extension)
         if _CLI.fullmatch(cli) is None:
@@ -107,32 +112,62 @@ class PlacedCalls:
         call.begin(originator)
         return call
 
-    def find(self, tenant: str, number: str) -> UpCall:
+    # ---- a CallPlacing ----
+
+    async def place(
+        self, tenant: str, company: str, server: str, destination: str, cli: str, extension: str
+    ) -> FollowedCall:
+        """Begin to place a call, to be followed."""
+        call = await self.originate(tenant, company, server, destination, cli, extension)
+        return _Followed(call)
+
+    async def calls(self, tenant: str) -> list[dict[str, Any]]:
+        """The tenant's calls that are up."""
+        return [call.described() for call in self._of(tenant)]
+
+    async def hang_up(self, tenant: str, call_id: str, cause: Any) -> None:
+        """End one of them. Raises HostError."""
+        try:
+            asked = hangup(cause)
+        except ActionError as error:
+            raise HostError(str(error).removeprefix("ctx."), "TypeError") from None
+        self._find(tenant, call_id).hang_up(asked)
+
+    def _find(self, tenant: str, number: str) -> UpCall:
         """A call of the tenant's that is up. Raises HostError: of another's nothing is told."""
         for call in self._of(tenant):
             if call.id == number:
                 return call
         raise HostError(f"there is no call {number[:80]!r} that is up")
 
-    def described(self, tenant: str) -> list[dict[str, Any]]:
-        """The tenant's calls that are up."""
-        return [call.described() for call in self._of(tenant)]
-
-    def transfer(self, tenant: str, number: str, destination: str) -> None:
-        """Connect the first party of a call to another one. Raises HostError."""
-        call = self.find(tenant, number)
+    async def transfer(self, tenant: str, call_id: str, destination: str) -> None:
+        """Connect its first party to somebody else. Raises HostError."""
+        call = self._find(tenant, call_id)
         call.transfer(lambda server: self._allowed(tenant, server, "the destination", destination))
 
-    def registrations(self, tenant: str, server: str, user: str | None) -> list[dict[str, Any]]:
-        """Who is registered with a server, of those whose phones the tenant may know. Raises HostError."""
-        if self.servers.of(tenant, server).driver != "sip" or self._registrations is None:
-            raise HostError(f"{server}: registrations are known of the SIP agent alone")
-        known = self._registrations
-        return [
-            {"user": one.user, "contact": one.contact, "expires": one.expires, "server": server}
-            for one in known.registrations(user)
-            if known.owner(one.user) in ("", tenant)
-        ]
+    async def servers(self, tenant: str, names: Sequence[str]) -> list[str]:
+        """The names, all of servers of the tenant's; of none all that it has. Raises HostError."""
+        if len(names) > SERVERS:
+            raise HostError(f"more than {SERVERS} servers", "RangeError")
+        for name in names:
+            self._servers.of(tenant, str(name))
+        return [*names] or self._servers.names(tenant)
+
+    async def registrations(self, tenant: str, names: Sequence[str], user: str | None) -> list[dict[str, Any]]:
+        """Who is registered with these servers, of those whose phones the tenant may know. Raises HostError."""
+        found = []
+        for server in names:
+            if self._servers.of(tenant, server).driver != "sip" or self._registrations is None:
+                raise HostError(f"{server}: registrations are known of the SIP agent alone")
+            known = self._registrations
+            found += [
+                {"user": one.user, "contact": one.contact, "expires": one.expires, "server": server}
+                for one in known.registrations(user)
+                if known.owner(one.user) in ("", tenant)
+            ]
+        return found
+
+    # ---- the end ----
 
     def refuse_new(self) -> None:
         """Place no more."""
@@ -149,7 +184,7 @@ class PlacedCalls:
         yield from self._driven(tenant)
 
     def _allowed(self, tenant: str, server: str, what: str, text: str) -> str:
-        found = self.servers.of(tenant, server)
+        found = self._servers.of(tenant, server)
         destination = destination_of(what, text, found)
         known = self._registrations if found.driver == "sip" else None
         kind, _, user = destination.partition("/")
@@ -175,3 +210,24 @@ class PlacedCalls:
         self._counts[call.tenant] -= 1
         if not self._counts[call.tenant]:
             del self._counts[call.tenant]
+
+
+class _Followed:
+    """A `FollowedCall`."""
+
+    def __init__(self, call: PlacedCall) -> None:
+        self._call = call
+        self._hearing = call.hearing()
+
+    @property
+    def id(self) -> str:
+        """The call's."""
+        return self._call.id
+
+    async def next(self) -> list[list[Any]] | None:
+        """What has come."""
+        return await self._hearing.next()
+
+    def leave(self) -> None:
+        """Hear nothing more; give it up unless it is answered."""
+        self._call.unless_answered(self._hearing)

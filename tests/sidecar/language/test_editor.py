@@ -60,8 +60,13 @@ async function modules() {
   call.on("ringing", () => {}).on("ended", ({ code, by }) => console.log(code, by));
   await call.answered();
   await c5.hangup(id, "USER_BUSY");
+<<<<<<< HEAD
   console.log((await call.ended()).seconds, (await (await C4()).registrations("201"))[0].expires);
   console.log((await c5.calls())[0].id);
+=======
+  console.log((await call.ended()).seconds, (await c5.calls())[0].id);
+  console.log((await (await C4()).registrations("201"))[0].expires);
+>>>>>>> w-control
   await api.lookup.hlr("4930").then((found) => api.send.sms({ to: "4930", text: found.status }));
   console.log(require("cxHelper").generatePbxSecurityKey(1207, "main").length);
   const init = { method: "POST", body: JSON.stringify(mine), headers: { a: "b" } };

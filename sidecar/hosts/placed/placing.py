@@ -1,0 +1,49 @@
+"""What the modules of calls ask, be the calls carried by this process or by the daemon beside it."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class FollowedCall(Protocol):
+    """A call that a run has placed, and what it hears of it."""
+
+    @property
+    def id(self) -> str: ...
+
+    async def next(self) -> list[list[Any]] | None:
+        """What has come, as ``[name, detail]`` each; waits where nothing has. None after the last. Raises HostError."""
+        ...
+
+    def leave(self) -> None:
+        """The run is over: nothing more is heard, and a call whose party has not answered is given up."""
+        ...
+
+
+class CallPlacing(Protocol):
+    """Places and controls calls of tenants. Each raises HostError for what cannot be."""
+
+    async def servers(self, tenant: str, names: Sequence[str]) -> list[str]:
+        """The names, all of servers of the tenant's; of none all that it has."""
+        ...
+
+    async def place(
+        self, tenant: str, company: str, server: str, destination: str, cli: str, extension: str
+    ) -> FollowedCall:
+        """Begin to place a call."""
+        ...
+
+    async def calls(self, tenant: str) -> list[dict[str, Any]]:
+        """The tenant's calls that are up."""
+        ...
+
+    async def hang_up(self, tenant: str, call_id: str, cause: Any) -> None:
+        """End one of them; a cause as of ``ctx.hangup``."""
+        ...
+
+    async def transfer(self, tenant: str, call_id: str, destination: str) -> None:
+        """Connect its first party to somebody else."""
+        ...
+
+    async def registrations(self, tenant: str, names: Sequence[str], user: str | None) -> list[dict[str, Any]]:
+        """Who is registered with these servers."""
+        ...
