@@ -38,7 +38,7 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.grants import shipped_grants, shipped_names
 from sidecar.hosts.services import Services
-from sidecar.kind import Kind
+from sidecar.kind import RULES, Kind
 from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
 from sidecar.language.prepared import prepare
@@ -234,6 +234,10 @@ def _one_script(
     variables = read_variables(arguments.vars)
     shown_name = str(arguments.script)
     kind = kind_of(arguments.kind, text, shown_name, "run")
+    if not RULES[kind].has_assignments:
+        there_is = f"is {RULES[kind].called}, which no call runs: name the function with --function"
+        print(f"scriptforge run: {escaped(shown_name)} {there_is}", file=sys.stderr)
+        raise _Unusable(UNUSABLE)
     if kind is Kind.APP and drives_calls(text, file=shown_name):
         there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
         print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)

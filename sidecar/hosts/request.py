@@ -33,9 +33,11 @@ class UnreadableResult(ValueError):
 _decoder: Final = msgspec.msgpack.Decoder(_Result)
 
 
-def pack_input(data: Mapping[str, Any], *, socket: bool = False) -> bytes:
-    """The input of a run. Raises ValueError for values that no script can be given."""
-    return values.encode({"data": data, "socket": True} if socket else {"data": data})
+def pack_input(data: Any, *, context: Mapping[str, Any] | None = None, socket: bool = False) -> bytes:
+    """The input of a run; ``context`` is the function's second argument, where that is no web socket. Raises ValueError
+    for values that no script can be given."""
+    given = {"data": data} | ({"socket": True} if socket else {}) | ({"context": context} if context else {})
+    return values.encode(given)
 
 
 def read_result(value: bytes) -> Any | Reject:

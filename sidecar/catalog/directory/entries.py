@@ -60,7 +60,8 @@ class ScriptTable(DecisionTable, frozen=True, kw_only=True):
     name: Name | None = None
     """What logs, records and errors call it. Default: ``file``."""
     kind: Kind = Kind.SCRIPT
-    """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls."""
+    """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls, ``"driver"`` for what buys numbers
+    of a carrier or watches over something, ``"worker"`` for what takes messages one by one."""
     uuid: UuidText | None = None
     """``process.env.SCRIPTFORGE_UUID``. Default: one made of the script's id."""
     tenant: Name = OPERATOR
