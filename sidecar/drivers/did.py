@@ -77,6 +77,6 @@ def read_released(value: Any) -> bool:
 def _did(function: str, key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise wrong(function, key, "a number as text", value)
-    if not number_of(value).text or len(value) > DID_CHARACTERS or "\x00" in value:
+    if not number_of(value).text.strip() or len(value) > DID_CHARACTERS or "\x00" in value:
         raise WrongResult(function, key, f"{value[:60]!r} is no number")
     return value

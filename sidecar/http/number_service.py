@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
+from msgspec import structs
+
+from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.database import assignments, numbers, providers
 from sidecar.catalog.database.errors import CatalogRefusal, NotAllowed, WrongValues
-from sidecar.catalog.database.numbers import NumberRecord, NumberState
-from sidecar.catalog.database.providers import Mode, ProviderRecord
+from sidecar.catalog.database.numbers import NumberRecord
+from sidecar.catalog.database.providers import ProviderRecord
 from sidecar.catalog.database.work import Store, Work
 from sidecar.catalog.directory.entries import DidTable
 from sidecar.configuration.tree import DecisionSection
@@ -173,7 +176,7 @@ class NumberService:
                 async with self._working(caller) as work:
                     record = await numbers.hold(work, wanted.did, sold.did, customer, sold.details)
                     if table is not None:
-                        await assignments.assign(work, table, self._defaults)
+                        await assignments.assign(work, structs.replace(table, did=sold.did), self._defaults)
                         record = await numbers.get_number(work, wanted.did)
             except CatalogRefusal as error:
                 # As it was asked for it was right: the script is gone since. The number is ours nevertheless.
@@ -181,11 +184,8 @@ class NumberService:
                     await numbers.hold(work, wanted.did, sold.did, customer, sold.details)
                 detail = f"the number {wanted.did!r} is held, and not assigned: {error}"
                 raise ApiError(HTTPStatus.CONFLICT, detail, kind="not-assigned") from None
-        except StorageError:
-            _log.error(
-                "number_not_written", did=sold.did, provider=wanted.provider, tenant=caller.tenant, customer=customer
-            )
-            raise
+        except StorageError as error:
+            raise _not_written(caller, sold.did, wanted.provider, "bought", error) from error
         return record
 
     # ---- giving back ----
@@ -208,11 +208,15 @@ class NumberService:
                 await self._failed(caller, did, error, is_sure=False)
             raise
         if is_live:
-            async with self._working(caller) as work:
-                if is_released:
-                    await numbers.drop(work, did, "number.remove", unassign=unassign)
-                else:
-                    await numbers.keep(work, did, "number.keep")
+            try:
+                async with self._working(caller) as work:
+                    if is_released:
+                        await numbers.drop(work, did, "number.remove", unassign=unassign)
+                    else:
+                        await numbers.keep(work, did, "number.keep")
+            except StorageError as error:
+                what = "given back" if is_released else "not given back"
+                raise _not_written(caller, did, before.provider, what, error) from error
         if not is_released:
             detail = f"the number {did!r}: the carrier does not take it back"
             raise ApiError(HTTPStatus.CONFLICT, detail, kind="refused")
@@ -294,6 +298,16 @@ class NumberService:
         self._under_way.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _log.info("number_not_had", error=str(task.exception()))
+
+
+def _not_written(caller: Caller, did: str, provider: str, what: str, error: StorageError) -> ApiError:
+    """What has become of a number at the carrier and is not in the database: there it is on its way, to be settled."""
+    _log.error(
+        "number_not_written", did=did, provider=provider, tenant=caller.tenant, what=what, error=str(error)[:300]
+    )
+    # Without Retry-After: to ask the same once more is not what mends it.
+    detail = f"the number {did!r} is {what}, which could not be written: settle it once the database is there again"
+    return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind="not-written")
 
 
 def _untold(wanted: WantedNumber, sold: AllocatedNumber, customer: str | None) -> NumberRecord:

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from sidecar.catalog.database.numbers import NumberState
-from sidecar.catalog.database.providers import Mode
+from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.database.tokens import SCOPES
 from sidecar.catalog.limits import HIGHEST as HIGHEST_LIMIT
 from sidecar.catalog.model import GlobalPriority

@@ -263,7 +263,7 @@ def _require_allowed(work: Work, table: AssignmentTable, *, new: bool) -> None:
 
 
 async def _is_held(work: Work, values: Mapping[str, Any]) -> bool:
-    """Whether these are calls to a number of the tenant's, which a Driver has bought that the operator has made live."""
+    """Whether these are calls to a number of the tenant's, bought by a Driver that the operator has made live."""
     if values["type"] != "did":
         return False
     query = work.own(numbers).where(numbers.c.subject == values["subject"], numbers.c.state == "held")

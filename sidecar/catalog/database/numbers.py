@@ -8,35 +8,26 @@ more until somebody has settled it.
 """
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, delete, insert, select, update
 
+from sidecar.catalog.carriers import DETAILS_CHARACTERS, NumberState
 from sidecar.catalog.database import assignments as assigned
 from sidecar.catalog.database.errors import AlreadyThere, CatalogRefusal, StillUsed, WrongValues
 from sidecar.catalog.database.providers import get_provider
 from sidecar.catalog.database.rows import json_table, json_text
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
-from sidecar.catalog.directory.entries import DidTable
+from sidecar.catalog.directory.entries import DidTable, NumberTable
 from sidecar.configuration.tree import DecisionSection
 from sidecar.storage.tables import assignments, numbers
 from sipio.number import number_of
 
 NUMBERS: Final = 1_000_000
 """Of one tenant."""
-DETAILS_CHARACTERS: Final = 20_000
 FAULT_CHARACTERS: Final = 1_000
 GRACE_US: Final = 90_000_000
 """After this long nobody asks for a number any more: a Driver's 30 s, and as much again for a busy machine."""
-
-
-class NumberState(StrEnum):
-    """How far it has come with a number."""
-
-    HELD = "held"
-    ALLOCATING = "allocating"
-    RELEASING = "releasing"
 
 
 class NumberUnsettled(CatalogRefusal):
@@ -108,7 +99,7 @@ async def known_subjects(scope: Scope, provider: str) -> Mapping[str, NumberReco
 def subject_of(did: str) -> str:
     """A number without what does not tell numbers apart. Raises WrongValues."""
     subject = number_of(did).text
-    if not subject or len(subject) > 256:
+    if not subject.strip() or len(subject) > 256:
         raise WrongValues([f"did: {did[:60]!r} is no number"])
     return subject
 
@@ -255,6 +246,33 @@ async def change_number(work: Work, did: str, customer: str | None, *, expected:
     after = await get_number(work, did)
     work.audit("number.change", did, before, after)
     return after
+
+
+async def import_number(work: Work, table: NumberTable) -> None:
+    """Make a number what a directory says. Raises AlreadyThere for another tenant's, NotThere for its provider,
+    NumberUnsettled for one whose Driver is being asked, WrongValues."""
+    await get_provider(work, table.provider)
+    subject = subject_of(table.did)
+    row = (await work.connection.execute(select(numbers).where(numbers.c.subject == subject))).one_or_none()
+    if row is not None and row.tenant_id != work.tenant_id:
+        raise AlreadyThere(f"the number {table.did!r} is another's")
+    if row is not None and row.state != NumberState.HELD:
+        raise _unsettled(row)
+    values = {
+        "did": table.did,
+        "provider_id": table.provider,
+        "customer": table.customer,
+        "state": table.state.value,
+        "fault": table.fault,
+        "details": table.details,
+        "changed": work.now,
+    }
+    before = await find_number(work, table.did)
+    if row is None:
+        await work.connection.execute(insert(numbers).values(subject=subject, tenant_id=work.tenant_id, **values))
+    else:
+        await work.connection.execute(update(numbers).where(*_own(work, table.did)).values(**values))
+    work.audit("number.import", table.did, before, await get_number(work, table.did))
 
 
 def _numbers(scope: Scope) -> Select[Any]:

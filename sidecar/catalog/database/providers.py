@@ -1,11 +1,11 @@
 """A tenant's carriers: the Driver that each is asked by, and whether that is in earnest."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, select, update
 
+from sidecar.catalog.carriers import Mode
 from sidecar.catalog.database.errors import NotAllowed, NotThere, StillUsed, WrongValues
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
 from sidecar.catalog.model import OPERATOR
@@ -14,13 +14,6 @@ from sidecar.storage.tables import numbers, providers, scripts, tenants, version
 
 PROVIDERS: Final = 1_000
 """Of one tenant."""
-
-
-class Mode(StrEnum):
-    """Whether what a Driver says of numbers is kept."""
-
-    TEST = "test"
-    LIVE = "live"
 
 
 class ProviderRecord(Tagged, frozen=True, kw_only=True):

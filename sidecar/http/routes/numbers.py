@@ -5,9 +5,10 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query, Response
 
+from sidecar.catalog.carriers import NumberState
 from sidecar.catalog.database import assignments, numbers
 from sidecar.catalog.database.errors import WrongValues
-from sidecar.catalog.database.numbers import NumberState, NumberUnsettled
+from sidecar.catalog.database.numbers import NumberUnsettled
 from sidecar.catalog.database.values import table_of
 from sidecar.catalog.directory.entries import DidTable
 from sidecar.http.asking import Asked, Asking
@@ -88,7 +89,7 @@ async def put_number(
             customer = body.customer if says_customer else before.customer
             await numbers.change_number(work, did, customer, expected=condition.tag)
             if body.assignment is not None:
-                await assignments.assign(work, _table(asked, did, body, customer), asked.platform.rules.defaults)
+                await assignments.assign(work, _table(asked, before.did, body, customer), asked.platform.rules.defaults)
             condition.settle(before, work)
             after = await numbers.get_number(work, did)
     if before is None:

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
+from sidecar.catalog.carriers import NumberState
 from sidecar.catalog.database import providers
-from sidecar.catalog.database.numbers import NumberState
 from sidecar.catalog.database.providers import ProviderRecord
 from sidecar.drivers.did import CarrierNumber
 from sidecar.http.asking import Asking

@@ -239,6 +239,7 @@ def test_whoever_goes_away_leaves_a_number_that_is_written(desk: PlatformDesk, c
             break
         threading.Event().wait(0.05)
     assert desk.acme.get("/api/v1/dids/4420135").json()["state"] == "held"
+    client.close()
     assert release(desk, "4420135").status_code == 200
 
 
@@ -304,6 +305,7 @@ def test_scopes_are_needed(desk: PlatformDesk) -> None:
         reader.post("/api/v1/providers/carrier/list"),
     ):
         assert kind_of(answer) == (403, "scope-missing")
+    reader.close()
 
 
 # ---- kinds by hand ----
