@@ -42,9 +42,10 @@ CLOSE_SECONDS: Final = 2.0
 class DriverFailed(ApiError):
     """A Driver gave no answer, or a wrong one. ``asked`` says whether the carrier may have been asked."""
 
-    def __init__(self, status: HTTPStatus, detail: str, kind: str, location: str = "", *, asked: bool = True) -> None:
+    def __init__(self, status: HTTPStatus, message: str, kind: str, location: str = "", *, asked: bool = True) -> None:
         file, line, column = _parts(location)
-        place = {"file": file, "line": line, "column": column, "severity": "error", "message": detail}
+        place = {"file": file, "line": line, "column": column, "severity": "error", "message": message}
+        detail = f"{location}: {message}" if location else message
         super().__init__(status, detail, kind=kind, more={"problems": [place]} if file else {})
         self.asked = asked
 
@@ -270,9 +271,9 @@ class NumberService:
             except WrongResult as error:
                 place = place_of(script, function)
                 _log.warning("driver_wrong", run=run.id, script=script.id, location=place, error=str(error))
-                raise DriverFailed(HTTPStatus.BAD_GATEWAY, f"{place}: {error}", "driver-wrong", place) from None
+                raise DriverFailed(HTTPStatus.BAD_GATEWAY, str(error), "driver-wrong", place) from None
         place = answer.location if _parts(answer.location)[1] else place_of(script, function)
-        detail = f"{place}: {function}: {answer.message or answer.error}"
+        detail = f"{function}: {answer.message or answer.error}"
         match answer.outcome:
             case OutcomeName.TIMED_OUT:
                 raise DriverFailed(HTTPStatus.GATEWAY_TIMEOUT, detail, "driver-timeout", place)

@@ -154,11 +154,9 @@ class RunService:
         if self._refusing:
             raise too_many("the platform is stopping")
         run_id = uuid.uuid4().hex
-        # What a Worker is told of a message is made up here: there is no mailbox that it lies in.
-        context = {"id": run_id, "attempt": 1} if script.kind is Kind.WORKER else None
         tenant = script.tenant
         try:
-            packed = request.pack_input(data, context=context, socket=socket)
+            packed = request.pack_input(data, context=request.second_argument(script.kind, run_id), socket=socket)
         except (TypeError, ValueError, RecursionError) as error:
             raise BadData(str(error)) from None
         program = self._programs.of(script)

@@ -64,8 +64,8 @@ class Difference(NamedTuple):
     """One thing that one catalog has and another has not, or not so."""
 
     what: str
-    """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``, ``assignment``,
-    ``order``."""
+    """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
+    ``assignment`` or ``order``."""
     key: Any
     words: str
     """What it is called, and what of it differs. Nothing secret."""

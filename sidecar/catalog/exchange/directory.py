@@ -93,8 +93,10 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         require_storable(assigned)
         assignments[calls_of(assigned)] = assigned
     tenants = {table.tenant for _, table in document.apps.tenants}
-    for _, carried in (*document.carriers.providers, *document.carriers.numbers):
-        require_storable(carried)
+    for _, provider in document.carriers.providers:
+        require_storable(provider)
+    for _, number in document.carriers.numbers:
+        require_storable(number)
     tenants |= {table.tenant for _, table in document.carriers.providers}
     tenants |= {OPERATOR, *(one.tenant for one in apps.values()), *(one.tenant for one in customers.values())}
     return Content(
