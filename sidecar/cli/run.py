@@ -209,6 +209,8 @@ def _wrong_usage(arguments: argparse.Namespace) -> str:
     """What of the options contradicts another; empty where nothing does."""
     if arguments.function is not None:
         return wrong_usage(arguments)
+    if arguments.kind is not None and not RULES[Kind(arguments.kind)].has_assignments:
+        return f"no call runs {RULES[Kind(arguments.kind)].called}: name one of its functions with --function"
     if arguments.repeat is not None:
         given = [name for name in _NOT_WITH_REPEAT if getattr(arguments, name)]
         return f"--{given[0].replace('_', '-')} is what it was with --repeat" if given else ""
@@ -245,10 +247,6 @@ def _one_script(
     variables = read_variables(arguments.vars)
     shown_name = str(arguments.script)
     kind = kind_of(arguments.kind, text, shown_name, "run")
-    if not RULES[kind].has_assignments:
-        there_is = f"is {RULES[kind].called}, which no call runs: name the function with --function"
-        print(f"scriptforge run: {escaped(shown_name)} {there_is}", file=sys.stderr)
-        raise _Unusable(UNUSABLE)
     if kind is Kind.APP and drives_calls(text, file=shown_name):
         there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
         print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)

@@ -7,6 +7,7 @@ from sidecar.hosts.customer_folders import ActionError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
 from sidecar.hosts.placed.hearing import Hearing
+from sidecar.kind import Kind
 
 SERVERS = 20
 """That one script may name at once."""
@@ -43,4 +44,10 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     raise HostError(f"{method}: this is nothing that can be asked of calls", "TypeError")
 
 
-MODULE = HostModule(name="cxCallControl", javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(
+    name="cxCallControl",
+    javascript=javascript_beside(__file__),
+    answer=_answer,
+    # A Driver speaks with a carrier's API, and with nobody on the phone.
+    kinds=frozenset({Kind.APP, Kind.WORKER}),
+)

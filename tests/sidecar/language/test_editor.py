@@ -69,6 +69,19 @@ async function modules() {
   return (await getEnvVars()).a.length;
 }
 
+/** @type {ScriptForge.DidDriver} */
+const carrier = {
+  search: ({ number }) => [{ did: number + "1", monthly: 2 }],
+  allocate: async ({ did }) => (did === "1" ? null : { did, package_id: 7, customer_id: null }),
+  release: async () => true,
+};
+
+/** @type {ScriptForge.Alert} */
+const late = ({ alert }) => (alert.repeat > 1 ? { text: alert.title, level: "warning" } : false);
+
+/** @type {ScriptForge.WorkerMain} */
+const worker = (message, { id, attempt }) => [message, id, attempt, carrier, late];
+
 function older() {
   vars().routing.cli = "1";
   vars.routing.cli = "2";
