@@ -20,6 +20,7 @@ from sidecar.http.app import make_app
 from sidecar.http.asking import Platform
 from sidecar.http.callers import Tokens
 from sidecar.http.live_scripts import LiveScripts
+from sidecar.http.number_service import NumberService
 from sidecar.http.rates import Rates
 from sidecar.http.request_counts import PlatformMetrics, RequestCounts
 from sidecar.http.run_service import RunService
@@ -94,6 +95,7 @@ class PlatformProcess:
         def unavailable(why: str) -> None:
             _log.error("scripts_not_compiled", error=why)
 
+        self._numbers = NumberService(self._store, self._scripts, self._runs, rules.defaults)
         checks = Checks(rules, catalog.script_bytes, lambda: engine(configuration, unavailable, self._runner.parent))
         platform = Platform(
             store=self._store,
@@ -101,6 +103,7 @@ class PlatformProcess:
             rules=rules,
             scripts=self._scripts,
             runs=self._runs,
+            numbers=self._numbers,
             log=self._log_of_scripts,
             services=self._host_services,
             tokens=Tokens(self._store),
@@ -229,6 +232,7 @@ class PlatformProcess:
         try:
             await self._runner.close()
         finally:
+            await self._numbers.close()
             await close_all(self._services)
             await self._host_services.close()
             if self._placed is not None:

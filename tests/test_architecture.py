@@ -33,7 +33,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"catalog"},
         {"hosts"},
         {"runs"},
-        {"operations"},
+        {"operations", "drivers"},
         {"decisions", "calls", "http"},
         {"switches"},
         {"daemon.py", "platform.py"},

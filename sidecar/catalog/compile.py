@@ -148,17 +148,19 @@ class _Compilation:
         missing = frozenset(self.assignments.scripts.keys() - self.scripts.keys() - self.broken.keys())
         called = [self.scripts[one] for one in self.assignments.callers if one in self.scripts]
         not_apps = {script.id for script in called if not RULES[script.kind].drives_calls}
+        idle = {one for one in self.assignments.scripts if self._is_idle(one)}
+        not_apps -= idle
         assigned = (self.scripts[one] for one in self.assignments.scripts if one in self.scripts)
-        no_entries = {script.id for script in assigned if not script.prepared.takes_calls}
-        wrong = bool(not_apps or no_entries) or any(one.severity is Severity.ERROR for one in self.findings)
+        no_entries = {script.id for script in assigned if not script.prepared.takes_calls} - idle
+        wrong = bool(not_apps or no_entries or idle) or any(one.severity is Severity.ERROR for one in self.findings)
         self.findings += self._pointing_nowhere(missing)
         self.findings += self._not_apps(not_apps)
-        self.findings += self._without_main(no_entries)
+        self.findings += self._no_calls(no_entries | idle)
         partial = self._snapshot()
         whole = not (self.broken or missing or wrong)
         return Compiled(
             snapshot=partial if whole else None,
-            partial=partial if whole else self._without(partial, missing, not_apps, no_entries),
+            partial=partial if whole else self._without(partial, missing, not_apps, no_entries | idle),
             entries_are_wrong=wrong,
             missing=missing,
             findings=tuple(self.findings),
@@ -187,7 +189,7 @@ class _Compilation:
         """The snapshot with what is wrong named in it."""
         unusable = {one: unknown_script(one, self.scripts) for one in missing}
         unusable |= {one: f"the script {one!r} cannot be used: {why}" for one, why in self.broken.items()}
-        unusable |= {one: without_main(one) for one in no_entries}
+        unusable |= {one: self._why_no_calls(one) for one in no_entries}
         scripts = {key: one for key, one in snapshot.scripts.items() if key not in no_entries}
         destinations = {
             dialled: structs.replace(one, wrong=_no_app(one.script_id)) if one.script_id in not_apps else one
@@ -237,11 +239,20 @@ class _Compilation:
                 if isinstance(entry, DestinationEntry) and entry.script in wrong:
                     yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(entry.script))
 
-    def _without_main(self, wrong: Collection[str]) -> Iterator[Finding]:
+    def _is_idle(self, script_id: str) -> bool:
+        """Whether a script is there, and of a kind that no call runs."""
+        script = self.scripts.get(script_id)
+        return script is not None and not RULES[script.kind].has_assignments
+
+    def _why_no_calls(self, script_id: str) -> str:
+        is_idle = self._is_idle(script_id)
+        return _no_calls(script_id, self.scripts[script_id].kind) if is_idle else without_main(script_id)
+
+    def _no_calls(self, wrong: Collection[str]) -> Iterator[Finding]:
         if wrong:
             for entry in self._sound_assignments():
                 if entry.script in wrong:
-                    yield Finding(entry.place, ("script",), Severity.ERROR, without_main(entry.script))
+                    yield Finding(entry.place, ("script",), Severity.ERROR, self._why_no_calls(entry.script))
 
     def _sound_assignments(self) -> Iterator[AssignmentEntry]:
         """Those without an error of their own."""
@@ -311,6 +322,9 @@ def _wrong_script_values(entry: ScriptEntry, modules: Collection[str]) -> Iterat
         if name not in modules:
             message = f"modules: there is no module {name!r}{did_you_mean(name, modules)}"
             yield Finding(entry.place, ("modules", index), Severity.ERROR, message)
+    if entry.global_routing_priority is not GlobalPriority.DISABLED and not RULES[entry.kind].has_assignments:
+        message = f"global_routing_priority: {RULES[entry.kind].called} runs on no call"
+        yield Finding(entry.place, ("global_routing_priority",), Severity.ERROR, message)
 
 
 def without_main(name: str) -> str:
@@ -320,6 +334,10 @@ def without_main(name: str) -> str:
 
 def _no_app(name: str) -> str:
     return f'the script {name!r} cannot drive a call: only an App can (kind = "app")'
+
+
+def _no_calls(name: str, kind: Kind) -> str:
+    return f"the script {name!r} is {RULES[kind].called}, which no call runs"
 
 
 def unknown_script(name: str, scripts: Collection[str]) -> str:

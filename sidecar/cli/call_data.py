@@ -53,9 +53,19 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
 
     ``call_id`` is for a call that names none. Raises InputError.
     """
+    name = shown_file(file)
+    given = read_data(file)
+    try:
+        return request_of(given, call_id)
+    except ValueError as error:
+        raise InputError(Problem(name, 0, 0, Severity.ERROR, str(error))) from error
+
+
+def read_data(file: str) -> Any:
+    """JSON of any sort, in a file or in standard input. Raises InputError."""
     name, text = _read(file)
     try:
-        given = json.loads(
+        given: Any = json.loads(
             text,
             parse_constant=_no_constant,
             parse_float=_finite,
@@ -69,10 +79,7 @@ def read_request(file: str, call_id: str) -> RoutingRequest:
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InputError(Problem(name, 0, 0, Severity.ERROR, f"is not JSON: {reason}")) from error
-    try:
-        return request_of(given, call_id)
-    except ValueError as error:
-        raise InputError(Problem(name, 0, 0, Severity.ERROR, str(error))) from error
+    return given
 
 
 def request_of(given: object, call_id: str) -> RoutingRequest:

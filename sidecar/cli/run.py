@@ -30,6 +30,7 @@ from sidecar.cli.expectations import unmet
 from sidecar.cli.instant import instant
 from sidecar.cli.kind_option import kind_of
 from sidecar.cli.repeat import record, repeat
+from sidecar.cli.run_function import run_function, wrong_usage
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
@@ -38,7 +39,7 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.grants import shipped_grants, shipped_names
 from sidecar.hosts.services import Services
-from sidecar.kind import Kind
+from sidecar.kind import RULES, Kind
 from sidecar.language.assumed_kind import drives_calls
 from sidecar.language.check import check_script
 from sidecar.language.prepared import prepare
@@ -95,6 +96,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--data",
         metavar="FILE",
         help='the call as JSON: {"routing": {...}}, or all that a switch sends; - for standard input',
+    )
+    parser.add_argument(
+        "--function",
+        metavar="NAME",
+        help="run this function by its name and without a call, as over HTTP: of an App, a Driver, or main of a Worker;"
+        " --data is then its first argument, JSON of any sort, by default none",
     )
     parser.add_argument("--vars", metavar="FILE", help="the assignment's vars as TOML")
     parser.add_argument(
@@ -163,6 +170,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         script: Path | None = arguments.script
         text = "" if script is None else read_text_file(script, Path("/"), configuration.catalog.script_bytes)
+        if arguments.function is not None:
+            return run_function(arguments, text, configuration)
         if arguments.repeat is not None:
             return repeat(arguments, text, configuration)
         request = _request(arguments)
@@ -198,6 +207,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _wrong_usage(arguments: argparse.Namespace) -> str:
     """What of the options contradicts another; empty where nothing does."""
+    if arguments.function is not None:
+        return wrong_usage(arguments)
+    if arguments.kind is not None and not RULES[Kind(arguments.kind)].has_assignments:
+        return f"no call runs {RULES[Kind(arguments.kind)].called}: name one of its functions with --function"
     if arguments.repeat is not None:
         given = [name for name in _NOT_WITH_REPEAT if getattr(arguments, name)]
         return f"--{given[0].replace('_', '-')} is what it was with --repeat" if given else ""

@@ -303,6 +303,8 @@ class OutgoingSection(Section, frozen=True):
     """The largest answer that a script may have, unpacked."""
     redirects: Annotated[int, Meta(ge=0, le=20)] = 5
     """How many are followed."""
+    worker_hosts: tuple[str, ...] = ()
+    """Of ``hosts`` those that Workers may connect to, in the same words; without any they reach nothing."""
     at_once: Count = 256
     """Requests of all scripts under way at once; the next one fails."""
     at_once_per_tenant: Count = 32
@@ -439,6 +441,8 @@ class PlatformSection(Section, frozen=True):
     """Address space of one of these workers, over all its runs."""
     run_seconds: Interval = 30.0
     """Time of one run; of its processor time ``sandbox.cpu_ms``."""
+    driver_seconds: Interval = 30.0
+    """Time of one function of a Driver."""
     socket_seconds: Interval = 14_400.0
     """The longest that a run with a web socket lasts."""
     logs: Path | None = Path("/var/lib/scriptforge/script-logs")

@@ -1,4 +1,5 @@
-// A run over HTTP. Input: {data}, the keys that came, and {socket: true} where there is a web socket.
+// A run over HTTP. Input: {data}, the keys that came, {socket: true} where there is a web socket, and {context} where
+// there is something else for the second argument.
 // Result: {returned}, or {reject: [status, text, name]} for an error that is an HTTP status.
 //
 // Host calls, where there is a web socket: socket.receive() is answered with {frame} or, once it is closed, with
@@ -28,6 +29,7 @@
   let closing = []; // functions to be called when it is closed
   let heard = []; // of ws.on("data")
   let onData;
+  let second;
 
   const requireSocket = () => {
     if (!hasSocket) throw new NativeError("there is no web socket: the script was not asked over one");
@@ -98,6 +100,7 @@
     closing = [];
     heard = [];
     onData = undefined;
+    second = hasSocket ? socket : input.context;
     return input.data;
   };
 
@@ -133,7 +136,7 @@
     collect,
     caught,
     modules: { cxWebSocket: freeze({ send, waitForClose, close }) },
-    context: () => (hasSocket ? socket : undefined),
+    context: () => second,
     // What it waits for as long as the web socket is open is nothing that the author has left.
     get tellsUnawaited() {
       return !listening;

@@ -6,11 +6,18 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from sandbox import values
+from sidecar.kind import Kind
 
 SOCKET_MODULE: Final = "cxWebSocket"
 """The web socket itself, which the adapter serves; every App may name it, and has it where there is one."""
 _LONGEST_TEXT: Final = 4_096
 """Of an error, as whoever asked is told it."""
+
+
+def second_argument(kind: Kind, run_id: str) -> Mapping[str, Any] | None:
+    """What a function's second argument is, where that is no web socket; None for nothing. What a Worker is told of a
+    message is made up: there is no mailbox that this one lies in."""
+    return {"id": run_id, "attempt": 1} if kind is Kind.WORKER else None
 
 
 class Reject(NamedTuple):
@@ -33,9 +40,11 @@ class UnreadableResult(ValueError):
 _decoder: Final = msgspec.msgpack.Decoder(_Result)
 
 
-def pack_input(data: Mapping[str, Any], *, socket: bool = False) -> bytes:
-    """The input of a run. Raises ValueError for values that no script can be given."""
-    return values.encode({"data": data, "socket": True} if socket else {"data": data})
+def pack_input(data: Any, *, context: Mapping[str, Any] | None = None, socket: bool = False) -> bytes:
+    """The input of a run; ``context`` is the function's second argument, where that is no web socket. Raises ValueError
+    for values that no script can be given."""
+    given = {"data": data} | ({"socket": True} if socket else {}) | ({"context": context} if context else {})
+    return values.encode(given)
 
 
 def read_result(value: bytes) -> Any | Reject:

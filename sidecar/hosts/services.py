@@ -73,6 +73,8 @@ class Services:
         self._metering: asyncio.Task[None] | None = None
         self.directory = configuration.catalog.directory
         """Of a catalog in files."""
+        self.worker_hosts = tuple(host.rstrip(".").lower() for host in configuration.outgoing.worker_hosts)
+        """What Workers may connect to."""
 
     async def outgoing(self) -> "OutgoingClient":
         """The HTTP client of scripts."""

@@ -18,7 +18,21 @@ from sidecar.http import problems, run_pages
 from sidecar.http.asking import Platform
 from sidecar.http.gate import API, BodyLimit, Failures, Gate, SecurityHeaders
 from sidecar.http.request_counts import RequestCounts
-from sidecar.http.routes import app_scripts, apps, assignments, audit, kv, limits, rows, runs, scripts, tenants, tokens
+from sidecar.http.routes import (
+    app_scripts,
+    apps,
+    assignments,
+    audit,
+    kv,
+    limits,
+    numbers,
+    providers,
+    rows,
+    runs,
+    scripts,
+    tenants,
+    tokens,
+)
 from sidecar.http.shapes import Problem
 from sidecar.operations.metrics_page import Health
 
@@ -39,7 +53,9 @@ _ERRORS: Final = {
     422: "Values that are not what they must be.",
     428: "If-Match is missing.",
     429: "Too often, see Retry-After.",
+    502: "A Driver, or the carrier that it asks, has failed.",
     503: "The database cannot be asked, or the workers are busy; see Retry-After.",
+    504: "A Driver has not answered in its time.",
     507: "There is no room.",
 }
 
@@ -96,7 +112,21 @@ def make_api() -> FastAPI:
             for status, words in _ERRORS.items()
         },
     )
-    for nouns in (tenants, limits, apps, app_scripts, scripts, assignments, runs, rows, kv, tokens, audit):
+    for nouns in (
+        tenants,
+        limits,
+        apps,
+        app_scripts,
+        scripts,
+        assignments,
+        providers,
+        numbers,
+        runs,
+        rows,
+        kv,
+        tokens,
+        audit,
+    ):
         app.include_router(nouns.router, prefix=API)
     problems.install(app)
     schema: dict[str, Any] = {}

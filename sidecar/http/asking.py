@@ -14,6 +14,7 @@ from sidecar.hosts.services import Services
 from sidecar.http.callers import Caller, Tokens, caller_for
 from sidecar.http.gate import BEARER
 from sidecar.http.live_scripts import LiveScripts
+from sidecar.http.number_service import NumberService
 from sidecar.http.rates import Rates
 from sidecar.http.run_pages import source_of
 from sidecar.http.run_service import RunService
@@ -29,6 +30,7 @@ class Platform:
     rules: Rules
     scripts: LiveScripts
     runs: RunService
+    numbers: NumberService
     log: ScriptLog
     services: Services
     tokens: Tokens

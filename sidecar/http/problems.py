@@ -21,6 +21,7 @@ from sidecar.catalog.database.errors import (
     StillUsed,
     WrongValues,
 )
+from sidecar.catalog.database.numbers import NumberUnsettled
 from sidecar.errors import SidecarError
 from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
 from sidecar.logs.logger import ActionLogger
@@ -106,6 +107,8 @@ def of_refusal(error: CatalogRefusal) -> ApiError:
             return ApiError(HTTPStatus.CONFLICT, detail, kind="still-used")
         case LimitReached():
             return ApiError(HTTPStatus.FORBIDDEN, detail, kind="limit-reached")
+        case NumberUnsettled():
+            return ApiError(HTTPStatus.CONFLICT, detail, kind="unsettled")
         case NotAllowed():
             return ApiError(HTTPStatus.FORBIDDEN, detail, kind="not-allowed")
         case ScriptRefused():

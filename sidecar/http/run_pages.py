@@ -24,7 +24,7 @@ from sidecar.http.live_scripts import LiveScripts, Runnable
 from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import Rates
 from sidecar.http.run_service import BadData, NoSuchFunction, RunService, ScriptRun
-from sidecar.kind import MAIN
+from sidecar.kind import MAIN, RULES
 from sidecar.storage.errors import StorageError
 
 PATHS: Final = ("/run", "/api/script", "/api/portal/scriptforge")
@@ -148,7 +148,7 @@ class RunPages:
         except StorageError as error:
             refused = of_storage(error)
             raise RunError(refused.status, str(refused), refused.headers) from None
-        if runnable is None:
+        if runnable is None or not RULES[runnable.script.kind].has_assignments:
             raise RunError(404, NOT_FOUND["error"])
         return runnable, bearer
 

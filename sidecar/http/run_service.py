@@ -11,7 +11,7 @@ from typing import Any, Final
 from sandbox.host import Host
 from sandbox.outcome import Completion, LogLine
 from sandbox.pool import Pool
-from sandbox.program import Invocation, Program
+from sandbox.program import Invocation, Limits, Program
 from sandbox.run import Run
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
@@ -21,9 +21,10 @@ from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http.answers import Answer, answer_of
 from sidecar.http.rates import too_many
 from sidecar.http.script_log import ScriptLog
+from sidecar.kind import Kind
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
-from sidecar.runs.limits import request_limits
+from sidecar.runs.limits import driver_limits, request_limits
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sidecar.runs.programs import Programs, request_programs
 from sidecar.runs.runner import PoolName, Runner
@@ -46,8 +47,10 @@ class BadData(Exception):
 class ScriptRun:
     """One run under way, or over."""
 
-    def __init__(self, service: "RunService", script: Script, program: Program, entry: str, source: str) -> None:
-        self.id = uuid.uuid4().hex
+    def __init__(
+        self, service: "RunService", script: Script, program: Program, entry: str, source: str, run_id: str
+    ) -> None:
+        self.id = run_id
         self.script = script
         self.entry = entry
         self.source = source
@@ -111,6 +114,7 @@ class RunService:
         self.drain_seconds = platform.drain_seconds
         self._programs: Programs = request_programs(configuration, grants)
         self._limits = request_limits(platform.run_seconds, configuration)
+        self._driver_limits = driver_limits(configuration)
         self._socket_limits = request_limits(platform.socket_seconds, configuration)
         self._under_way: dict[str, ScriptRun] = {}
         self._idle = asyncio.Event()
@@ -136,7 +140,7 @@ class RunService:
         self,
         script: Script,
         entry: str,
-        data: Mapping[str, Any],
+        data: Any,
         source: str,
         *,
         socket: bool = False,
@@ -149,23 +153,24 @@ class RunService:
             raise NoSuchFunction
         if self._refusing:
             raise too_many("the platform is stopping")
+        run_id = uuid.uuid4().hex
         tenant = script.tenant
         try:
-            packed = request.pack_input(data, socket=socket)
+            packed = request.pack_input(data, context=request.second_argument(script.kind, run_id), socket=socket)
         except (TypeError, ValueError, RecursionError) as error:
             raise BadData(str(error)) from None
         program = self._programs.of(script)
         over = self._grants.used(script).allowance.begin()
         if over is not None:
             raise too_many(over.why, math.ceil(over.seconds))
-        run = ScriptRun(self, script, program, entry, source)
+        run = ScriptRun(self, script, program, entry, source, run_id)
         host: Host | None = self._grants.host(script, run.id) if program.modules else None
         web_socket = WebSocketHost(host) if socket else None
         invocation = Invocation(
             program=program,
             entry=entry,
             input=packed,
-            limits=self._socket_limits if socket else self._limits,
+            limits=self._limits_of(script, socket=socket),
             customer=tenant,
             correlation_id=run.id,
         )
@@ -173,6 +178,11 @@ class RunService:
         self._idle.clear()
         run.begin(invocation, web_socket if web_socket is not None else host)
         return run, web_socket
+
+    def _limits_of(self, script: Script, *, socket: bool) -> Limits:
+        if socket:
+            return self._socket_limits
+        return self._driver_limits if script.kind is Kind.DRIVER else self._limits
 
     def find(self, run_id: str, tenant: str) -> ScriptRun | None:
         """A tenant's run under way."""

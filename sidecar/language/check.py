@@ -10,12 +10,12 @@ from typing import Final
 from tree_sitter import Node
 
 from sandbox.program import Form
-from sidecar.kind import RULES, Kind, KindRules
+from sidecar.kind import DRIVER_FUNCTIONS, RULES, Kind, KindRules
 from sidecar.language.absent import absent
 from sidecar.language.app_files import AppFiles
 from sidecar.language.awaits import mistaken_calls
 from sidecar.language.entry_point import has_entry_point, is_for_others
-from sidecar.language.file_graph import Graph, GraphFile, file_graph, wrong_forms
+from sidecar.language.file_graph import Graph, GraphFile, file_graph, provides, wrong_forms
 from sidecar.language.file_modules import only_text
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use
@@ -68,7 +68,7 @@ def check_script(
     try:
         graph = file_graph(text, kind, app, modules, time.monotonic() + seconds)
         for one in graph.files.values():
-            faults += ((one.path, fault) for fault in _faults(one, graph, RULES[kind], warnings))
+            faults += ((one.path, fault) for fault in _faults(one, graph, kind, warnings))
         if not faults and confirm is not None and graph.entry.modules.form is not Form.DATA:
             faults = [(path or app.entry, fault) for path, fault in confirm(prepared(graph, kind), kind)]
     except CheckTimeoutError:
@@ -86,7 +86,8 @@ def check_script(
     )
 
 
-def _faults(one: GraphFile, graph: Graph, rules: KindRules, warnings: list[_Placed]) -> list[Fault]:
+def _faults(one: GraphFile, graph: Graph, kind: Kind, warnings: list[_Placed]) -> list[Fault]:
+    rules = RULES[kind]
     syntax, names = one.syntax, one.names
     is_entry = one is graph.entry
     if is_entry and one.modules.form is Form.DATA:
@@ -102,13 +103,14 @@ def _faults(one: GraphFile, graph: Graph, rules: KindRules, warnings: list[_Plac
     faults += _marked(syntax, _asynchronous(names, rules))
     told: list[Fault] = []
     if is_entry:
-        faults += _entry_point(syntax, graph, rules, told)
+        faults += _driver_functions(graph) if kind is Kind.DRIVER else _entry_point(syntax, graph, rules, told)
     # A script that is right but for its size is not refused for what would have been a warning.
     with contextlib.suppress(CheckTimeoutError):
         # To find the column of each takes as long as its line: no more than will be shown, and one that says so.
         told += _marked(syntax, islice(absent(syntax), PROBLEMS + 1))
         if is_entry:
-            told += _marked(syntax, near_misses(syntax, rules.entry))
+            if rules.has_assignments:
+                told += _marked(syntax, near_misses(syntax, rules.entry))
             if rules.drives_calls:
                 told += _marked(syntax, mistaken_calls(syntax, rules.entry))
     warnings += ((one.path, fault) for fault in told)
@@ -181,7 +183,7 @@ def _start_here(rules: KindRules) -> str:
 
 
 def _starts_in(rules: KindRules) -> str:
-    return f"{rules.called} starts in `function {rules.entry}(data)`"
+    return f"{rules.called} starts in `function {rules.entry}({rules.parameters})`"
 
 
 def _dotted(syntax: SyntaxTree, reference: Reference) -> str:
@@ -221,3 +223,17 @@ def _entry_point(syntax: SyntaxTree, graph: Graph, rules: KindRules, warnings: l
     else:
         warnings.append((1, 1, _FOR_OTHERS.format(entry=rules.entry)))
     return []
+
+
+def _driver_functions(graph: Graph) -> list[Fault]:
+    """A Driver is asked by its functions' names, and has one of them at least."""
+    one = graph.entry
+    names = one.names
+    if names is None or names.has_entry or one.modules.is_function:
+        return []
+    if any(provides(graph.files, one, name) for name in DRIVER_FUNCTIONS if one.modules.form is Form.MODULE):
+        return []
+    if not {*one.modules.functions, *one.modules.exports}.isdisjoint(DRIVER_FUNCTIONS):
+        return []
+    wanted = ", ".join(f"`{name}`" for name in DRIVER_FUNCTIONS[:-1])
+    return [(1, 1, f"no function of a Driver: export one of {wanted} or `{DRIVER_FUNCTIONS[-1]}`")]

@@ -235,6 +235,54 @@ declare namespace ScriptForge {
     record(filename: string, options?: { stereo?: boolean }): Promise<string>;
   }
 
+  /** What a Driver exports that buys numbers of a carrier. One that it has not cannot be asked. */
+  interface DidDriver {
+    /** Numbers that can be had, of which `number` is a part. What else is in a row is shown beside it. */
+    search?(asked: { number: string }): Rows | Promise<Rows>;
+    /** Buys a number. `null` says that the carrier refuses it. */
+    allocate?(asked: { did: string }): AllocatedNumber | null | Promise<AllocatedNumber | null>;
+    /** Gives a number back. `false` says that it is ours as before. */
+    release?(asked: { did: string }): boolean | Promise<boolean>;
+    /** All numbers that the carrier has for us. */
+    list?(): Rows | Promise<Rows>;
+  }
+
+  interface FoundNumber {
+    did: string;
+    [column: string]: any;
+  }
+
+  type Rows = FoundNumber[];
+
+  interface AllocatedNumber {
+    /** The one that was asked for, as the carrier writes it. */
+    did?: string;
+    /** Whose it is to be; `null` for nobody's yet. */
+    customer_id?: string | number | null;
+    [key: string]: any;
+  }
+
+  /** What a Driver exports that watches over something, as `alert` or as `main`. */
+  type Alert = (data: AlertData) => AlertReport | Promise<AlertReport>;
+
+  interface AlertData {
+    alert: { id: any; title: string; recipients: string[]; repeat: number; notice_level: AlertLevel };
+    company: { id: any; name: string };
+  }
+
+  type AlertLevel = "none" | "warning" | "error";
+
+  /** Nothing to be told; the alert's own template; or what is sent. */
+  type AlertReport =
+    | null
+    | undefined
+    | boolean
+    | string
+    | { subject?: string; text?: string; html?: string; level?: AlertLevel };
+
+  /** A Worker: it is given its messages one by one, in order. */
+  type WorkerMain = (message: any, told: { id: string; attempt: number }) => any;
+
   interface Environment {
     readonly SCRIPTFORGE_ID: string;
     readonly SCRIPTFORGE_UUID: string;

@@ -34,6 +34,11 @@ def request_limits(wall_seconds: float, configuration: Configuration) -> Limits:
     )
 
 
+def driver_limits(configuration: Configuration) -> Limits:
+    """The limits of a Driver's run: as those of a run over HTTP, as long as a carrier may take."""
+    return request_limits(configuration.platform.driver_seconds, configuration)
+
+
 def call_limits(configuration: Configuration) -> Limits:
     """The limits of a run that drives a call: each of its turns is short, and it may wait as long as a call lasts."""
     sandbox = configuration.sandbox

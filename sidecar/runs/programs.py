@@ -64,7 +64,7 @@ class Programs:
                 "APP_ID": script.app,
                 "EXEC_HOST": platform.node(),
             },
-            memory_bytes=script.memory_bytes or self._memory_bytes,
+            memory_bytes=script.memory_bytes or int(self._memory_bytes * RULES[script.kind].memory_share),
             shared_memory=self._shared_memory,
         )
 

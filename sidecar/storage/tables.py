@@ -238,6 +238,38 @@ key_spaces = _table(
     Column("bytes", Number, nullable=False),
 )
 
+# Carriers that numbers are bought of: each is asked by a Driver.
+providers = _table(
+    "providers",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    Column("id", Exact(NAME), primary_key=True),
+    Column("script_id", Exact(NAME), ForeignKey("scripts.id"), nullable=False, index=True),
+    # test or live.
+    Column("mode", String(16), nullable=False),
+    # Who it is, for people.
+    Column("company", Exact(NAME), nullable=False),
+)
+
+# Numbers of carriers that are a tenant's, and those of which it is not sure.
+numbers = _table(
+    "numbers",
+    # Without what does not tell numbers apart.
+    Column("subject", Exact(NAME), primary_key=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False, index=True),
+    # As the carrier writes it.
+    Column("did", Exact(NAME), nullable=False),
+    Column("provider_id", Exact(NAME), nullable=False, index=True),
+    # Null for one that nobody has yet.
+    Column("customer", Exact(NAME), nullable=True, index=True),
+    # held, or while its Driver is asked, and where it has not said what became of it: allocating, releasing.
+    Column("state", String(16), nullable=False),
+    # Why it is not known what became of it; empty while the Driver is asked.
+    Column("fault", LongText, nullable=False),
+    # What else the Driver said of it.
+    Column("details", LongText, nullable=False),
+    Column("changed", Number, nullable=False),
+)
+
 # What mail of scripts is made from.
 mail_templates = _table(
     "mail_templates",

@@ -24,7 +24,7 @@ from sidecar.catalog.entries import (
 )
 from sidecar.configuration.tree import DecisionSection
 from sidecar.kind import RULES, Kind
-from sidecar.storage.tables import assignments, customers, scripts, versions
+from sidecar.storage.tables import assignments, customers, numbers, scripts, versions
 from sipio.number import number_of
 
 AssignmentTable = RouteTable | DidTable | DestinationTable
@@ -91,15 +91,7 @@ async def assign(
     Calls that are not the tenant's yet are the operator's to give. Raises NotThere for the script, NotAllowed,
     AlreadyThere for calls that are another tenant's, ChangedMeanwhile, WrongValues.
     """
-    require_storable(table)
-    values = columns_of(table)
-    require_right(compile_assignments(Assignments((entry_of(table),)), defaults).findings)
-    query = select(assignments).where(_calls(values))
-    row = (await work.connection.execute(query)).one_or_none()
-    if row is not None and row.tenant_id != work.tenant_id:
-        raise AlreadyThere(f"{values['type']} {values['written'] or values['subject']!r} is assigned already")
-    _require_allowed(work, table, new=row is None)
-    await _require_script(work, table)
+    values, row = await require_assignable(work, table, defaults)
     before = _record(row) if row is not None else None
     if before is not None:
         require_tag(f"assignment {before.id}", before, expected)
@@ -116,6 +108,24 @@ async def assign(
         work.audit("assignment.make" if before is None else "assignment.change", str(number), before, after)
         work.changed("assignment", str(number))
     return after
+
+
+async def require_assignable(
+    work: Work, table: AssignmentTable, defaults: DecisionSection, *, is_held: bool = False
+) -> tuple[dict[str, Any], Row[Any] | None]:
+    """An assignment that may be made, as its row, and the row that is there. ``is_held``: its number will be the
+    tenant's. Raises as `assign`."""
+    require_storable(table)
+    values = columns_of(table)
+    require_right(compile_assignments(Assignments((entry_of(table),)), defaults).findings)
+    query = select(assignments).where(_calls(values))
+    row = (await work.connection.execute(query)).one_or_none()
+    if row is not None and row.tenant_id != work.tenant_id:
+        raise AlreadyThere(f"{values['type']} {values['written'] or values['subject']!r} is assigned already")
+    is_new = row is None and not is_held and not await _is_held(work, values)
+    _require_allowed(work, table, new=is_new)
+    await _require_script(work, table)
+    return values, row
 
 
 async def unassign(work: Work, number: int, *, expected: str | None = None) -> None:
@@ -252,12 +262,22 @@ def _require_allowed(work: Work, table: AssignmentTable, *, new: bool) -> None:
         raise NotAllowed("a tenant's numbers are no other customer's")
 
 
+async def _is_held(work: Work, values: Mapping[str, Any]) -> bool:
+    """Whether these are calls to a number of the tenant's, bought by a Driver that the operator has made live."""
+    if values["type"] != "did":
+        return False
+    query = work.own(numbers).where(numbers.c.subject == values["subject"], numbers.c.state == "held")
+    return (await work.connection.execute(query)).one_or_none() is not None
+
+
 async def _require_script(work: Work, table: AssignmentTable) -> None:
     joined = scripts.join(versions, (versions.c.script_id == scripts.c.id) & (versions.c.number == scripts.c.version))
     columns = scripts.c.file, versions.c.kind, versions.c.text, versions.c.prepared
     query: Select[Any] = select(*columns).select_from(joined)
     query = query.where(scripts.c.id == table.script, scripts.c.tenant_id == work.tenant_id)
     row = await work.one(query, f"script {table.script!r}")
+    if not RULES[Kind(row.kind)].has_assignments:
+        raise WrongValues([f"script: {table.script!r} is {RULES[Kind(row.kind)].called}, which no call runs"])
     if isinstance(table, DestinationTable) and not RULES[Kind(row.kind)].drives_calls:
         raise WrongValues([f"script: {table.script!r} cannot drive a call: only an App can"])
     path = path_of(table.script, row.file)

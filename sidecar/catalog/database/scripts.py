@@ -25,7 +25,7 @@ from sidecar.catalog.entries import Assignments, Entries, ScriptEntry
 from sidecar.catalog.limits import HIGHEST
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import RULES, Kind
-from sidecar.storage.tables import apps, assignments, scripts, tenants, versions
+from sidecar.storage.tables import apps, assignments, providers, scripts, tenants, versions
 
 DIFFERENCE_LINES: Final = 20_000
 """Lines of two texts together: to compare them takes longer than in proportion."""
@@ -217,6 +217,7 @@ async def remove_script(
         raise StillUsed(f"script {script_id!r} is assigned: {assigned.type} {assigned.subject!r}")
     path = app_files.path_of(script_id, before.file)
     await app_files.require_not_imported(work, script_id, before.app, path, together)
+    await _require_no_provider(work, script_id)
     _, text = await get_text(work, script_id)
     await work.connection.execute(delete(versions).where(versions.c.script_id == script_id))
     await work.connection.execute(
@@ -289,6 +290,8 @@ def _columns(table: ScriptTable, before: ScriptRecord | None) -> dict[str, Any]:
 
 
 def _require_right(table: ScriptTable, checked: CheckedText, rules: Rules) -> None:
+    if table.public and not RULES[checked.kind].has_assignments:
+        raise WrongValues([f"public: {RULES[checked.kind].called} is not run by its uuid"])
     entry = ScriptEntry(
         place="script",
         id=table.id or "new",
@@ -331,17 +334,23 @@ async def _require_free(work: Work, script_id: str, script_uuid: str, *, new: bo
 
 
 async def _require_fit(work: Work, script_id: str, checked: CheckedText) -> None:
-    """Raise StillUsed where the script has calls that a text could not take."""
+    """Raise StillUsed where the script has calls that a text could not take, or a provider that it could not ask."""
     query = select(assignments.c.type, assignments.c.subject).where(assignments.c.script_id == script_id)
-    if RULES[checked.kind].drives_calls and checked.prepared.takes_calls:
+    rules = RULES[checked.kind]
+    if checked.kind is not Kind.DRIVER:
+        await _require_no_provider(work, script_id)
+    if rules.drives_calls and checked.prepared.takes_calls:
         return
-    if checked.prepared.takes_calls:
+    takes_calls = rules.has_assignments and checked.prepared.takes_calls
+    if takes_calls:
         query = query.where(assignments.c.type == "destination")
     row = (await work.connection.execute(query.limit(1))).one_or_none()
     if row is None:
         return
-    if checked.prepared.takes_calls:
+    if takes_calls:
         raise StillUsed(f"script {script_id!r} answers calls to {row.subject!r}, which only an App can")
+    if not rules.has_assignments:
+        raise StillUsed(f"script {script_id!r} is assigned: {row.type} {row.subject!r}; no call runs {rules.called}")
     raise StillUsed(f"script {script_id!r} is assigned: {row.type} {row.subject!r}, which needs a `main`")
 
 
@@ -358,6 +367,13 @@ async def _require_beside(
         await app_files.require_not_imported(work, script_id, before.app, former, beside.together)
     await app_files.require_as_seen(work, script_id, beside)
     return beside
+
+
+async def _require_no_provider(work: Work, script_id: str) -> None:
+    query = select(providers.c.id).where(providers.c.script_id == script_id).limit(1)
+    provider = (await work.connection.execute(query)).one_or_none()
+    if provider is not None:
+        raise StillUsed(f"script {script_id!r} is the Driver of the provider {provider.id!r}")
 
 
 async def _store(

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 from msgspec import structs
 
 from sidecar.catalog.directory.apps import Apps
+from sidecar.catalog.directory.carriers import Carriers
 from sidecar.catalog.directory.entries import (
     TABLES,
     AnyTable,
@@ -23,6 +24,8 @@ from sidecar.catalog.directory.entries import (
     CustomerTable,
     DestinationTable,
     DidTable,
+    NumberTable,
+    ProviderTable,
     RouteTable,
     ScriptTable,
     TablePlace,
@@ -109,6 +112,7 @@ class Document:
         self.owners: dict[str, str] = {}
         """Their tenants."""
         self.apps = Apps()
+        self.carriers = Carriers()
         self._reopen: Callable[[], bytes] | None = None
         self._content: bytes | None = content
         self._stands: dict[KeyPath, _Stand] = {}
@@ -126,6 +130,8 @@ class Document:
             self._read = {}
             entries = list(self._read_whole())
         for place, complaint in self.apps.complaints([(one.place, one.table) for one in self.scripts]):
+            self._say(place, complaint)
+        for place, complaint in self.carriers.complaints([one.table for one in self.scripts]):
             self._say(place, complaint)
         self.assignments = Assignments(tuple(entries), self.customers)
 
@@ -208,6 +214,7 @@ class Document:
         self.customers.clear()
         self.owners.clear()
         self.apps = Apps()
+        self.carriers = Carriers()
         self._source = None
         self._asked.clear()
 
@@ -222,6 +229,8 @@ class Document:
             self._add_customer(place, table)
         elif isinstance(table, (TenantTable, AppTable, VariableTable)):
             self.apps.add(place, table)
+        elif isinstance(table, (ProviderTable, NumberTable)):
+            self.carriers.add(place, table)
         elif table is not None:
             return _ENTRIES[type(table)](place=place, **structs.asdict(table))
         else:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from sidecar.catalog.app_variables import parse_variable_name, parse_variable_value
+from sidecar.catalog.carriers import Mode, NumberState, parse_details
 from sidecar.catalog.entries import Key
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.model import OPERATOR, GlobalPriority
@@ -23,6 +24,8 @@ AppId = Annotated[str, Meta(max_length=256)]
 CustomerName = Annotated[str, Meta(max_length=256)]
 VariableName = Annotated[str, Form(parse_variable_name)]
 VariableValue = Annotated[str, Form(parse_variable_value)]
+FaultText = Annotated[str, Meta(max_length=1_000)]
+DetailsText = Annotated[str, Form(parse_details)]
 Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 MemoryBytes = Annotated[int, Meta(ge=1_000_000, le=2**63 - 1)]
 """At most what the engine has a number for."""
@@ -50,8 +53,9 @@ class DecisionTable(Table, frozen=True, kw_only=True):
 
 class ScriptTable(DecisionTable, frozen=True, kw_only=True):
     """A file in ``scripts/``. A script without one is a Script under the name of its file, without its ending; a file
-    that another script imports is none. A file with one is imported by scripts of its own app alone. Only one that runs on every call, by ``global_routing_priority``, has ``vars``,
-    a timeout and actions of its own: those of others are in their assignments."""
+    that another script imports is none. A file with one is imported by scripts of its own app alone. Only one that runs
+    on every call, by ``global_routing_priority``, has ``vars``, a timeout and actions of its own: those of others are
+    in their assignments."""
 
     file: Name
     """The file's path within ``scripts/``: ``.js``, ``.mjs`` or ``.ts``, and of an App that others import ``.json``."""
@@ -60,8 +64,9 @@ class ScriptTable(DecisionTable, frozen=True, kw_only=True):
     name: Name | None = None
     """What logs, records and errors call it. Default: ``file``."""
     kind: Kind = Kind.SCRIPT
-    """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls; ``"quickjs"``, ``"App+"`` and
-    ``"debug"`` are apps."""
+    """``"script"`` for synchronous code, ``"app"`` for promises, modules and calls, ``"driver"`` for what buys numbers
+    of a carrier or watches over something, ``"worker"`` for what takes messages one by one; ``"quickjs"``, ``"App+"``
+    and ``"debug"`` are apps."""
     uuid: UuidText | None = None
     """``process.env.SCRIPTFORGE_UUID``. Default: one made of the script's id."""
     tenant: Name = OPERATOR
@@ -165,7 +170,42 @@ class VariableTable(msgspec.Struct, frozen=True, kw_only=True):
     """An import sets it only where there is none."""
 
 
-AnyTable = Table | TenantTable | AppTable | VariableTable
+class ProviderTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A carrier that numbers are bought of. An import puts it into a database: nothing is bought where the
+    catalog is in files."""
+
+    id: Name
+    """What numbers call it in ``provider``."""
+    script: Name
+    """The id of the Driver that it is asked by."""
+    tenant: Name = OPERATOR
+    """Who buys there."""
+    mode: Mode = Mode.TEST
+    """``"test"``: what the Driver says is not kept; ``"live"``: it is."""
+    company: CustomerName = ""
+    """Who it is, for people."""
+
+
+class NumberTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A number of a carrier. An import puts it into a database; a number that is there and not here stays."""
+
+    did: Name
+    """The number as the carrier writes it."""
+    provider: Name
+    """The carrier's id."""
+    tenant: Name = OPERATOR
+    """Whose provider that is."""
+    customer: Name | None = None
+    """Whose number it is. Default: nobody's yet."""
+    state: NumberState = NumberState.HELD
+    """``"held"``; ``"allocating"`` or ``"releasing"`` for one of which it is not known what became of it."""
+    fault: FaultText = ""
+    """Why that is not known."""
+    details: DetailsText = "{}"
+    """What else the Driver has said of it: a JSON object, as text."""
+
+
+AnyTable = Table | TenantTable | AppTable | VariableTable | ProviderTable | NumberTable
 
 TABLES: Mapping[str, type[AnyTable]] = {
     "script": ScriptTable,
@@ -176,6 +216,8 @@ TABLES: Mapping[str, type[AnyTable]] = {
     "app": AppTable,
     "variable": VariableTable,
     "tenant": TenantTable,
+    "provider": ProviderTable,
+    "number": NumberTable,
 }
 
 
@@ -190,6 +232,8 @@ _IDENTITY: Mapping[str, frozenset[str]] = {
     "app": frozenset({"id"}),
     "variable": frozenset({"app", "name"}),
     "tenant": frozenset({"tenant"}),
+    "provider": frozenset({"tenant", "id"}),
+    "number": frozenset({"did"}),
 }
 """The keys that say whom a table is for."""
 

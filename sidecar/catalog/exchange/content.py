@@ -12,6 +12,8 @@ from sidecar.catalog.directory.entries import (
     CustomerTable,
     DestinationTable,
     DidTable,
+    NumberTable,
+    ProviderTable,
     RouteTable,
     ScriptTable,
     VariableTable,
@@ -52,13 +54,18 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     assignments: Mapping[Calls, AssignmentTable]
     limits: Mapping[str, TenantLimits] = {}
     """Of the tenants for whom something is set."""
+    providers: Mapping[tuple[str, str], ProviderTable] = {}
+    """By tenant and id."""
+    numbers: Mapping[str, NumberTable] = {}
+    """By the number without what does not tell numbers apart."""
 
 
 class Difference(NamedTuple):
     """One thing that one catalog has and another has not, or not so."""
 
     what: str
-    """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``assignment`` or ``order``."""
+    """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
+    ``assignment`` or ``order``."""
     key: Any
     words: str
     """What it is called, and what of it differs. Nothing secret."""
@@ -77,7 +84,7 @@ def calls_of(table: AssignmentTable) -> Calls:
 
 def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     """What makes the one into the other. Locked variables that are there stay, and so do those that only have a default
-    where there is one."""
+    where there is one; and carriers and their numbers, which cost whether anybody has written them down or not."""
     for name in sorted(wanted.tenants - now.tenants):
         yield Difference("tenant", name, repr(name), "+")
     for name in sorted({*now.limits, *wanted.limits}):
@@ -88,6 +95,8 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     yield from _variables(now.variables, wanted.variables)
     yield from _tables("customer", now.customers, wanted.customers)
     yield from _scripts(now.scripts, wanted.scripts)
+    yield from _tables("provider", now.providers, wanted.providers)
+    yield from _tables("number", now.numbers, wanted.numbers)
     yield from _tables("assignment", now.assignments, wanted.assignments)
     if _everywhere(now, wanted.scripts) != _everywhere(wanted, now.scripts):
         yield Difference("order", None, "of the scripts that run on every call", "~")

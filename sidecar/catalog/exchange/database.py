@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.catalog.app_variables import Variable
+from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.compile import Rules
-from sidecar.catalog.database import apps, assignments, scripts
+from sidecar.catalog.database import apps, assignments, numbers, providers, scripts
 from sidecar.catalog.database.checks import CheckedText, Checks, TextToSave
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
 from sidecar.catalog.database.rows import json_table
@@ -21,6 +22,8 @@ from sidecar.catalog.directory.entries import (
     CustomerTable,
     DestinationTable,
     DidTable,
+    NumberTable,
+    ProviderTable,
     RouteTable,
     ScriptTable,
     VariableTable,
@@ -87,6 +90,28 @@ async def read_database(connection: AsyncConnection, *, secrets: bool) -> Conten
         scripts=found,
         assignments=assigned,
         limits={tenants[row.tenant_id]: decode_limits(row.limits) for row in await rows(select(tables.tenant_limits))},
+        providers={
+            (tenants[row.tenant_id], row.id): ProviderTable(
+                id=row.id,
+                script=row.script_id,
+                tenant=tenants[row.tenant_id],
+                mode=Mode(row.mode),
+                company=row.company,
+            )
+            for row in await rows(select(tables.providers))
+        },
+        numbers={
+            row.subject: NumberTable(
+                did=row.did,
+                provider=row.provider_id,
+                tenant=tenants[row.tenant_id],
+                customer=row.customer,
+                state=NumberState(row.state),
+                fault=row.fault,
+                details=row.details,
+            )
+            for row in await rows(select(tables.numbers))
+        },
     )
 
 
@@ -146,6 +171,14 @@ class Import:
                 table = wanted.scripts[key].table
                 await self._require_owner(change, tables.scripts, key, table.tenant)
                 await scripts.put_script(change.of(table.tenant), table, self._checked[key], rules, note=note)
+            elif what == "provider":
+                provider = wanted.providers[key]
+                record = providers.ProviderRecord(
+                    id=provider.id, script=provider.script, mode=provider.mode, company=provider.company
+                )
+                await providers.put_provider(await change.make_tenant(provider.tenant), record)
+            elif what == "number":
+                await numbers.import_number(change.of(wanted.numbers[key].tenant), wanted.numbers[key])
             elif what == "assignment":
                 if sign == "+":
                     new.append(key)

@@ -38,6 +38,7 @@ from sidecar.errors import SidecarError
 from sidecar.kind import Kind
 from sidecar.language.check import Confirm
 from sidecar.problem import Severity
+from sipio.number import number_of
 
 NAME_BYTES: Final = 200
 """Of one name of a path: a file system has 255."""
@@ -92,6 +93,11 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         require_storable(assigned)
         assignments[calls_of(assigned)] = assigned
     tenants = {table.tenant for _, table in document.apps.tenants}
+    for _, provider in document.carriers.providers:
+        require_storable(provider)
+    for _, number in document.carriers.numbers:
+        require_storable(number)
+    tenants |= {table.tenant for _, table in document.carriers.providers}
     tenants |= {OPERATOR, *(one.tenant for one in apps.values()), *(one.tenant for one in customers.values())}
     return Content(
         tenants=frozenset(tenants | {one.table.tenant for one in scripts.values()}),
@@ -101,6 +107,8 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         scripts=scripts,
         assignments=assignments,
         limits=document.apps.limits,
+        providers={(table.tenant, table.id): table for _, table in document.carriers.providers},
+        numbers={number_of(table.did).text: table for _, table in document.carriers.numbers},
     )
 
 
@@ -231,6 +239,7 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
     yield "# Written by scriptforge export.\n"
     owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
     owned |= {one.table.tenant for one in content.scripts.values()}
+    owned |= {one.tenant for one in content.providers.values()}
     for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys()):
         limits = given_limits(content.limits.get(name, NO_LIMITS))
         yield f"[[tenant]]\ntenant = {toml_text(name)}\n" + (f"limits = {toml_text(limits)}\n" if limits else "")
@@ -247,6 +256,10 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
         if table.uuid == str(uuid.uuid5(SCRIPT_NAMESPACE, key)):
             left_out.append("uuid")
         yield table_text("script", table, left_out)
+    for provider in content.providers.values():
+        yield table_text("provider", provider)
+    for number in content.numbers.values():
+        yield table_text("number", number)
     for calls, assigned in content.assignments.items():
         yield table_text(calls.kind, assigned)
 

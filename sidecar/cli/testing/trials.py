@@ -37,7 +37,7 @@ from sidecar.header_rules import RuleViolation, header_value
 from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import Grants
-from sidecar.hosts.request import pack_input
+from sidecar.hosts.request import pack_input, second_argument
 from sidecar.http.answers import NOT_FOUND, answer_of
 from sidecar.kind import MAIN, Kind
 from sidecar.language.assumed_kind import assumed_kind
@@ -239,7 +239,7 @@ class Trials:
         begin = _begin(asked.now)
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         try:
-            packed = pack_input(asked.data)
+            packed = pack_input(asked.data, context=second_argument(kind, CALL_ID))
         except ValueError as error:
             raise RefusedError(f"run: {error}") from error
         invocation = Invocation(

@@ -5,6 +5,7 @@ from typing import Any
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
 from sidecar.hosts.placed.placing import FollowedCall
+from sidecar.kind import Kind
 
 
 class _Following:
@@ -39,4 +40,10 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     raise HostError(f"{method}: this is nothing that can be asked of calls", "TypeError")
 
 
-MODULE = HostModule(name="cxCallControl", javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(
+    name="cxCallControl",
+    javascript=javascript_beside(__file__),
+    answer=_answer,
+    # A Driver speaks with a carrier's API, and with nobody on the phone.
+    kinds=frozenset({Kind.APP, Kind.WORKER}),
+)

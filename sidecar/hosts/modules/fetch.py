@@ -9,6 +9,7 @@ from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
 from sidecar.hosts.outgoing.exchange import TOKEN, IncomingResponse, OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.redirects import REDIRECTS
+from sidecar.kind import Kind
 
 _NO_REQUEST = "it is no request"
 _LINE_END = re.compile(r"[\0\r\n]")
@@ -25,6 +26,7 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
                 headers=[_header(pair) for pair in headers],
                 body=_body(asked),
                 follows=redirect == "follow",
+                only_hosts=asker.services.worker_hosts if asker.script.kind is Kind.WORKER else None,
             )
         case _:
             raise HostError(_NO_REQUEST, "TypeError")

@@ -5,6 +5,7 @@ from typing import Any
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
 from sidecar.hosts.placed.placing import FollowedCall
+from sidecar.kind import Kind
 
 
 async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
@@ -31,4 +32,10 @@ async def _outcome(call: FollowedCall) -> dict[str, Any]:
     raise HostError("the call ended and nobody said why")
 
 
-MODULE = HostModule(name="cxOriginate", javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(
+    name="cxOriginate",
+    javascript=javascript_beside(__file__),
+    answer=_answer,
+    # A Driver speaks with a carrier's API, and with nobody on the phone.
+    kinds=frozenset({Kind.APP, Kind.WORKER}),
+)

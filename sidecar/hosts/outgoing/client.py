@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from sidecar.hosts.outgoing.exchange import OURS, TOKEN, IncomingResponse, OutgoingFailed, OutgoingRequest
-from sidecar.hosts.outgoing.policy import OutgoingRefused
+from sidecar.hosts.outgoing.policy import OutgoingRefused, names_host
 from sidecar.hosts.outgoing.redirects import REDIRECTS, redirected
 from sidecar.hosts.outgoing.settings import OutgoingSettings
 from sipio.gated_resolver import GatedResolver
@@ -86,6 +86,8 @@ class OutgoingClient:
         # What is checked is what the client connects to: the same URL, taken apart by the same parser.
         url = _parse(request.url)
         self._settings.policy.check_host(url.scheme, url.raw_host or "", url.explicit_port)
+        if request.only_hosts is not None and not names_host(request.only_hosts, url.raw_host or ""):
+            raise OutgoingRefused(f"{url.raw_host} is not among the hosts that Workers may reach")
         for token in (request.method, *(name for name, _ in request.headers)):
             if TOKEN.fullmatch(token) is None:
                 raise OutgoingRefused(f"{token[:40]!r} is neither a method nor the name of a header")

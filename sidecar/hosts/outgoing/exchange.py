@@ -44,6 +44,8 @@ class OutgoingRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     follows: bool = True
     """Whether redirects are followed; else the first answer is given, whatever it is."""
+    only_hosts: tuple[str, ...] | None = None
+    """Of the names that scripts may connect to those that this one may; None for all of them."""
 
 
 class IncomingResponse(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ class OutgoingPolicy(msgspec.Struct, frozen=True, kw_only=True):
         name = host.rstrip(".").lower()
         if not name:
             raise OutgoingRefused("the URL names no host")
-        if not any(_matches(name, pattern) for pattern in self.hosts):
+        if not names_host(self.hosts, name):
             raise OutgoingRefused(f"{host} is not among the hosts that scripts may reach")
         if port is not None and not self._allows_port(scheme, port):
             raise OutgoingRefused(f"port {port} is not one that scripts may reach")
@@ -68,6 +68,12 @@ def policy(hosts: Iterable[str], networks: Iterable[str], ports: Iterable[int]) 
         networks=tuple(ipaddress.ip_network(network) for network in networks),
         ports=frozenset(ports),
     )
+
+
+def names_host(patterns: Iterable[str], host: str) -> bool:
+    """Whether these name a host: by itself, by what it is below, or all."""
+    name = host.rstrip(".").lower()
+    return any(_matches(name, pattern) for pattern in patterns)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -8,6 +8,9 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import StreamingResponse
 
 from sidecar.catalog.database.errors import NotThere
+from sidecar.catalog.model import Script
+from sidecar.drivers.contract import CHANGING, check_result, place_of
+from sidecar.drivers.shapes import WrongResult
 from sidecar.http import event_stream
 from sidecar.http.asking import Asked, Asking
 from sidecar.http.incoming import without_reserved
@@ -18,9 +21,12 @@ from sidecar.http.rates import too_many
 from sidecar.http.run_pages import answered, said_of
 from sidecar.http.run_service import BadData, NoSuchFunction, ScriptRun
 from sidecar.http.shapes import ConsoleLine, Filter, InPath, Limit, LogEntry, Page, RunReport, RunUnderWay
-from sidecar.kind import MAIN
+from sidecar.kind import MAIN, RULES, Kind
 
 router = APIRouter(tags=["runs"])
+
+WRONG_RESULT = "wrong_result"
+"""The outcome of a Driver that gave what it must not."""
 
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {event_stream.MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "What came of it."}
@@ -99,7 +105,14 @@ async def read_log(
 async def _run(asked: Asked, request: Request, script: str, function: str, data: dict[str, Any] | None) -> Any:
     asked.caller.require("run")
     runnable = _runnable(asked, script)
-    given = without_reserved(data or {}) | said_of(asked.caller.bearer)
+    script_kind = runnable.script.kind
+    given: Any = without_reserved(data or {})
+    if RULES[script_kind].has_assignments:
+        given |= said_of(asked.caller.bearer)
+    if script_kind is Kind.DRIVER and function in CHANGING:
+        # It may cost money, and nothing else is kept of it.
+        async with asked.writing("run") as work:
+            work.audit("driver.run", runnable.script.id, None, {"function": function, "data": given})
     try:
         run, _ = asked.platform.runs.begin(runnable.script, function, given, asked.caller.source)
     except NoSuchFunction:
@@ -114,7 +127,7 @@ async def _run(asked: Asked, request: Request, script: str, function: str, data:
             headers=dict(event_stream.HEADERS),
         )
     await answered(run, request.receive)
-    return _report(run)
+    return _checked(_report(run), run.script, function, given)
 
 
 def _runnable(asked: Asked, script: str) -> Runnable:
@@ -124,6 +137,25 @@ def _runnable(asked: Asked, script: str) -> Runnable:
         if found is not None and found.script.tenant == asked.caller.tenant:
             return found
     raise NotThere(f"there is no script {script!r}")
+
+
+def _checked(report: RunReport, script: Script, function: str, given: Any) -> RunReport:
+    """The report, which says what is wrong with what a Driver gave."""
+    if report.error is not None:
+        return report
+    try:
+        check_result(script, function, given, report.result)
+    except WrongResult as error:
+        return report.model_copy(
+            update={
+                "outcome": WRONG_RESULT,
+                "status": HTTPStatus.BAD_GATEWAY.value,
+                "error": str(error),
+                "name": "TypeError",
+                "location": place_of(script, function),
+            }
+        )
+    return report
 
 
 def _report(run: ScriptRun) -> RunReport:

@@ -168,7 +168,14 @@ def test_every_kind_has_a_row() -> None:
 
 def test_what_a_kind_means_is_read_from_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = KindRules(
-        called="a Driver", entry="search", waits=True, has_timers=False, has_modules=True, drives_calls=False
+        called="a Driver",
+        entry="search",
+        parameters="number",
+        waits=True,
+        has_timers=False,
+        has_modules=True,
+        drives_calls=False,
+        has_assignments=False,
     )
     monkeypatch.setitem(RULES, Kind.APP, driver)
     assert faults("async function search(data, ctx) { await ctx.tts('x') }", Kind.APP) == []
@@ -178,7 +185,9 @@ def test_what_a_kind_means_is_read_from_its_row(monkeypatch: pytest.MonkeyPatch)
         "1:11 `search` is a generator: calling it runs nothing",
         "1:22 `setTimeout` in a Driver, which has no timers; make it an App",
     ]
-    assert faults("function main() {}", Kind.APP) == ["1:1 no entry point: a Driver starts in `function search(data)`"]
+    assert faults("function main() {}", Kind.APP) == [
+        "1:1 no entry point: a Driver starts in `function search(number)`"
+    ]
 
 
 def test_a_module_that_a_host_has_is_known() -> None:

@@ -60,13 +60,8 @@ async function modules() {
   call.on("ringing", () => {}).on("ended", ({ code, by }) => console.log(code, by));
   await call.answered();
   await c5.hangup(id, "USER_BUSY");
-<<<<<<< HEAD
-  console.log((await call.ended()).seconds, (await (await C4()).registrations("201"))[0].expires);
-  console.log((await c5.calls())[0].id);
-=======
   console.log((await call.ended()).seconds, (await c5.calls())[0].id);
   console.log((await (await C4()).registrations("201"))[0].expires);
->>>>>>> w-control
   await api.lookup.hlr("4930").then((found) => api.send.sms({ to: "4930", text: found.status }));
   console.log(require("cxHelper").generatePbxSecurityKey(1207, "main").length);
   const init = { method: "POST", body: JSON.stringify(mine), headers: { a: "b" } };
@@ -74,6 +69,19 @@ async function modules() {
   await setEnvVar("a", response.ok ? await response.text() : response.headers.get("x") ?? "");
   return (await getEnvVars()).a.length;
 }
+
+/** @type {ScriptForge.DidDriver} */
+const carrier = {
+  search: ({ number }) => [{ did: number + "1", monthly: 2 }],
+  allocate: async ({ did }) => (did === "1" ? null : { did, package_id: 7, customer_id: null }),
+  release: async () => true,
+};
+
+/** @type {ScriptForge.Alert} */
+const late = ({ alert }) => (alert.repeat > 1 ? { text: alert.title, level: "warning" } : false);
+
+/** @type {ScriptForge.WorkerMain} */
+const worker = (message, { id, attempt }) => [message, id, attempt, carrier, late];
 
 function older() {
   vars().routing.cli = "1";

@@ -1,4 +1,4 @@
-"""What scripts keep by key, templates of their mail, and limits of tenants."""
+"""What scripts keep by key, templates of their mail, limits of tenants, and numbers of carriers."""
 
 from typing import Any
 
@@ -53,5 +53,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id"),
         **_OPTIONS,
     )
+    op.create_table(
+        "providers",
+        sa.Column("tenant_id", Number, nullable=False),
+        sa.Column("id", Exact(256), nullable=False),
+        sa.Column("script_id", Exact(256), nullable=False),
+        sa.Column("mode", sa.String(length=16), nullable=False),
+        sa.Column("company", Exact(256), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_providers_tenant_id")),
+        sa.ForeignKeyConstraint(["script_id"], ["scripts.id"], name=op.f("fk_providers_script_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "id"),
+        **_OPTIONS,
+    )
+    op.create_index(op.f("ix_providers_script_id"), "providers", ["script_id"], unique=False)
+    op.create_table(
+        "numbers",
+        sa.Column("subject", Exact(256), nullable=False),
+        sa.Column("tenant_id", Number, nullable=False),
+        sa.Column("did", Exact(256), nullable=False),
+        sa.Column("provider_id", Exact(256), nullable=False),
+        sa.Column("customer", Exact(256), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("fault", LongText, nullable=False),
+        sa.Column("details", LongText, nullable=False),
+        sa.Column("changed", Number, nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_numbers_tenant_id")),
+        sa.PrimaryKeyConstraint("subject"),
+        **_OPTIONS,
+    )
+    op.create_index(op.f("ix_numbers_tenant_id"), "numbers", ["tenant_id"], unique=False)
+    op.create_index(op.f("ix_numbers_provider_id"), "numbers", ["provider_id"], unique=False)
+    op.create_index(op.f("ix_numbers_customer"), "numbers", ["customer"], unique=False)
     state = sa.table("schema_state", sa.column("number"))
     op.execute(state.update().values(number=2))

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.catalog.app_variables import Variable
+from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import apps
 from sidecar.catalog.database.checks import Checks
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused, WrongValues
+from sidecar.catalog.database.rows import json_text
 from sidecar.catalog.database.source import DatabaseSource
 from sidecar.catalog.database.tenants import ensure_operator
 from sidecar.catalog.database.work import Actor, Store
@@ -23,6 +25,8 @@ from sidecar.catalog.directory.entries import (
     CustomerTable,
     DestinationTable,
     DidTable,
+    NumberTable,
+    ProviderTable,
     RouteTable,
     ScriptTable,
     VariableTable,
@@ -34,9 +38,11 @@ from sidecar.catalog.exchange.directory import file_names, read_directory, write
 from sidecar.catalog.model import GlobalPriority
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.tree import CatalogSection
+from sidecar.kind import RULES as RULES_OF
 from sidecar.kind import Kind
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
+from sipio.number import number_of
 
 RULES = Rules(modules=frozenset({"cxC5Server", "cxKV"}))
 ROOT = Actor("root", "command line", operator=True)
@@ -91,15 +97,17 @@ def contents(draw: st.DrawFn) -> Content:
             ),
             id=script_id,
             name=draw(_NAME),
-            kind=draw(st.sampled_from(Kind)),
+            kind=(kind := draw(st.sampled_from(Kind))),
             uuid=given,
             tenant=tenant,
             app=draw(st.sampled_from(own)) or "",
             memory_bytes=draw(st.sampled_from([None, 1_000_000, 2**63 - 1])),
             environment=draw(st.dictionaries(_NAME, _TEXT, max_size=2)),
             modules=draw(st.sampled_from([None, (), ("cxKV",)])),
-            public=draw(st.booleans()),
-            global_routing_priority=draw(st.sampled_from(GlobalPriority)),
+            public=RULES_OF[kind].has_assignments and draw(st.booleans()),
+            global_routing_priority=draw(st.sampled_from(GlobalPriority))
+            if RULES_OF[kind].has_assignments
+            else GlobalPriority.DISABLED,
             timeout_ms=draw(st.sampled_from([None, 1, 3_600_000])),
             timeout_action=draw(_ACTION),
             error_action=draw(_ACTION),
@@ -120,9 +128,11 @@ def contents(draw: st.DrawFn) -> Content:
         for name in draw(st.lists(_NAME, unique=True, max_size=2))
     }
     assigned: dict[Any, Any] = {}
-    takes_calls = [key for key, one in found.items() if one.text not in FOR_OTHERS]
+    takes_calls = [
+        key for key, one in found.items() if one.text not in FOR_OTHERS and RULES_OF[one.table.kind].has_assignments
+    ]
     drives = [key for key in takes_calls if found[key].table.kind is Kind.APP]
-    for _ in range(draw(st.integers(0, 4))):
+    for _ in range(draw(st.integers(0, 4)) if takes_calls else 0):
         common: dict[str, Any] = {"script": draw(st.sampled_from(sorted(takes_calls))), "vars": draw(_VARS)}
         decision: dict[str, Any] = {"timeout_ms": draw(st.sampled_from([None, 7])), "error_action": draw(_ACTION)}
         number = draw(st.sampled_from(["*", "100", "+44-20", "tel:+4420", "sales"]))
@@ -146,6 +156,36 @@ def contents(draw: st.DrawFn) -> Content:
     )
 
 
+@st.composite
+def with_numbers(draw: st.DrawFn) -> Content:
+    """The same with carriers and their numbers."""
+    content = draw(contents())
+    drivers = {key: one.table.tenant for key, one in content.scripts.items() if one.table.kind is Kind.DRIVER}
+    carriers = {}
+    for name in draw(st.lists(_NAME, unique=True, max_size=2)) if drivers else []:
+        script = draw(st.sampled_from(sorted(drivers)))
+        mode = draw(st.sampled_from(Mode))
+        carriers[drivers[script], name] = ProviderTable(
+            id=name, script=script, tenant=drivers[script], mode=mode, company=draw(st.just("") | _NAME)
+        )
+    numbers = {}
+    for did in (
+        draw(st.lists(st.sampled_from(["100", "+44-20", "tel:+4421", "sales"]), unique=True)) if carriers else []
+    ):
+        tenant, provider = draw(st.sampled_from(sorted(carriers)))
+        state = draw(st.sampled_from(NumberState))
+        numbers[number_of(did).text] = NumberTable(
+            did=did,
+            provider=provider,
+            tenant=tenant,
+            customer=draw(st.none() | _NAME),
+            state=state,
+            fault="" if state is NumberState.HELD else draw(st.just("") | _TEXT),
+            details=json_text(draw(st.dictionaries(_NAME, st.none() | _JSON, max_size=3))),
+        )
+    return msgspec.structs.replace(content, providers=carriers, numbers=numbers)
+
+
 def exact(content: Content) -> object:
     """All of it so that 1, 1.0 and true are three things, and what has no order has none."""
 
@@ -153,7 +193,10 @@ def exact(content: Content) -> object:
         return sorted(msgspec.json.encode(one) for one in held.values())
 
     scripts = [msgspec.json.encode(one) for one in content.scripts.values()]
-    parts = [tables(getattr(content, name)) for name in ("apps", "variables", "customers", "assignments")]
+    parts = [
+        tables(getattr(content, name))
+        for name in ("apps", "variables", "customers", "assignments", "providers", "numbers")
+    ]
     return sorted(content.tenants), scripts, parts
 
 
@@ -198,7 +241,7 @@ async def with_home(address: str, *wanted: Content, delete: bool = False) -> lis
 
 
 @settings(max_examples=50)
-@given(contents())
+@given(with_numbers())
 def test_by_a_directory_nothing_is_lost(content: Content) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_directory(Path(folder), content)
@@ -206,7 +249,7 @@ def test_by_a_directory_nothing_is_lost(content: Content) -> None:
 
 
 @settings(max_examples=10)
-@given(contents())
+@given(with_numbers())
 def test_by_a_database_nothing_is_lost(content: Content) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (found,) = asyncio.run(with_home(f"sqlite:///{folder}/x.db", content))
@@ -267,6 +310,12 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
             for number, (key, tenant, app) in enumerate(
                 [("a", "acme", "shop"), ("A", "ACME", ""), ("a ", "operator", "")]
             )
+        }
+        | {
+            "d": TextOf(
+                written_out(ScriptTable(file="d.js", tenant="acme", kind=Kind.DRIVER)),
+                "export const list = () => [];\n",
+            )
         },
         assignments={
             calls_of(one): one
@@ -276,14 +325,53 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
                 DidTable(did="+44-20", script="a ", customer="acme"),
             )
         },
+        providers={("acme", "c"): ProviderTable(id="c", script="d", tenant="acme", mode=Mode.LIVE, company="Ü")},
+        numbers={
+            "+4420": NumberTable(did="+44-20", provider="c", tenant="acme", details='{"a":null,"b":"\u00fc"}'),
+            "7": NumberTable(
+                did="7", provider="c", tenant="acme", state=NumberState.RELEASING, fault="gone \U0001f600"
+            ),
+        },
     )
     home = Home(database_address)
     await home.make()
-    assert len(await home.take(content)) == 3 + 1 + 1 + 1 + 3 + 3
+    assert len(await home.take(content)) == 3 + 1 + 1 + 1 + 4 + 3 + 3
     assert await home.take(content) == []
     write_directory(tmp_path / "out", await home.content())
     assert exact(read(tmp_path / "out")) == exact(content)
     await home.store.close()
+
+
+async def test_carriers_and_their_numbers_stay_where_a_directory_does_not_name_them(tmp_path: Path) -> None:
+    script = TextOf(written_out(ScriptTable(file="d.js", kind=Kind.DRIVER)), "function list() {}\n")
+    none = Content(
+        tenants=frozenset({"operator"}), apps={}, variables={}, customers={}, scripts={"d": script}, assignments={}
+    )
+    bought = msgspec.structs.replace(
+        none,
+        providers={("operator", "c"): ProviderTable(id="c", script="d")},
+        numbers={"1": NumberTable(did="1", provider="c", customer="x")},
+    )
+    found = await with_home(f"sqlite:///{tmp_path}/x.db", bought, none, delete=True)
+    assert exact(found[1]) == exact(bought)
+    changed = msgspec.structs.replace(bought, numbers={"1": NumberTable(did="1", provider="c")})
+    assert [str(one) for one in differences(bought, changed)] == ["~ number '1': customer x -> None"]
+
+
+def test_what_points_nowhere_is_told(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "a.js").write_text("function main() {}\n")
+    (tmp_path / "assignments.toml").write_text(
+        '[[provider]]\nid = "c"\nscript = "a"\n[[number]]\ndid = "1"\nprovider = "x"\n'
+        '[[number]]\ndid = "1"\nprovider = "c"\ndetails = "[]"\n'
+    )
+    with pytest.raises(ScriptRefused) as refused:
+        read(tmp_path)
+    assert [f"{one.line}: {one.message}" for one in refused.value.problems] == [
+        "3: script: 'a' is a Script, and a provider is asked by a Driver",
+        "6: there is no provider 'x' of the tenant 'operator'",
+        "10: details: expected a JSON object: Expected `object`, got `array`",
+    ]
 
 
 async def test_many_assignments_are_imported_at_once(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ class Elsewhere(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.tokens.append(self.headers["Authorization"])
         self.send_response(302)
-        self.send_header("Location", f"http://127.0.0.1:{self.server.server_address[1]}/other")
+        self.send_header("Location", f"http://{self.headers['Host']}/other")
         self.send_header("Content-Length", "0")
         self.end_headers()
 

@@ -1,0 +1,1 @@
+"""What Drivers are asked, and what they may answer."""
