@@ -310,7 +310,11 @@ class _Scripts:
         self._rules = rules
         self._last_good = last_good
         self._contents: dict[Path, bytes] = {}
-        self._hidden: dict[_App, frozenset[str]] = {}
+        self._owners: dict[str, set[_App]] = {}
+        """Of each file that has an entry, by path."""
+        for one in document.scripts:
+            path = PurePosixPath(one.table.file).as_posix()
+            self._owners.setdefault(path, set()).add((one.table.tenant, one.table.app))
         self.right: dict[str, str] = {}
         """Texts that are right now, by file, and by `_key_beside` those that they import."""
         self._imported: set[str] = set()
@@ -433,8 +437,12 @@ class _Scripts:
             content = self._contents[file] = read_file(file, self._catalog.directory, self._catalog.script_bytes)
         key = kind, str(file), hashlib.sha256(content).digest(), modules, whose
         checked = self.checked.get(key) or self._checked_before.get(key)
+        # What has an entry is a file of its app, and of no other.
         beside = SiblingFiles(
-            self._folder, self._catalog.directory, self._catalog.script_bytes, self._hidden_from(whose)
+            self._folder,
+            self._catalog.directory,
+            self._catalog.script_bytes,
+            lambda path: whose not in self._owners.get(path, {whose}),
         )
         if checked is not None and any(beside.digest(path) != was for path, was in checked.needs.items()):
             checked = None
@@ -442,16 +450,6 @@ class _Scripts:
             checked = self._check(text_of(file, content), kind, file, modules, beside)
         self.checked[key] = checked
         return checked
-
-    def _hidden_from(self, whose: _App) -> frozenset[str]:
-        """The files that other apps and tenants have."""
-        if whose not in self._hidden:
-            self._hidden[whose] = frozenset(
-                PurePosixPath(one.table.file).as_posix()
-                for one in self._document.scripts
-                if (one.table.tenant, one.table.app) != whose
-            )
-        return self._hidden[whose]
 
     def _files(self) -> list[str]:
         """Names of the files directly in the folder that are scripts."""

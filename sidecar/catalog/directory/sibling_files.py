@@ -1,7 +1,7 @@
 """The files that a script on disk may import, read as they are asked for."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from sidecar.catalog.directory.script_files import UnusableFileError, read_file, text_of
@@ -12,13 +12,15 @@ from sidecar.problem import Problem
 class SiblingFiles(Mapping[str, str]):
     """Texts by path below a folder. What was asked for is kept, also that there was no such file."""
 
-    def __init__(self, folder: Path, within: Path, limit: int, hidden: Collection[str] = ()) -> None:
-        """``within`` is where each file has to be, also one that is a link; ``limit`` is the most bytes of one;
-        ``hidden`` are paths of files that are somebody else's, and not there for whoever asks."""
+    def __init__(
+        self, folder: Path, within: Path, limit: int, is_hidden: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """``within`` is where each file has to be, also one that is a link; ``limit`` is the most bytes of one. What
+        ``is_hidden`` says of a path, that it is somebody else's file, is not there for whoever asks."""
         self._folder = folder
         self._within = within
         self._limit = limit
-        self._hidden = hidden
+        self._is_hidden = is_hidden
         self._texts: dict[str, str | None] = {}
         self.digests: dict[str, bytes | None] = {}
         """The SHA-256 of what was asked for; None for what is not there or cannot be read."""
@@ -57,7 +59,7 @@ class SiblingFiles(Mapping[str, str]):
     def _read(self, path: str) -> str | None:
         file = self._folder / path
         self.digests[path] = None
-        if path in self._hidden:
+        if self._is_hidden(path):
             return None
         try:
             if not file.exists():

@@ -185,7 +185,7 @@ def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
                 begins = _plain(app or tenant)
                 folder = next(
                     name
-                    for name in (begins, *(f"{begins}-{number}" for number in itertools.count(2)))
+                    for name in itertools.chain((begins,), (f"{begins}-{number}" for number in itertools.count(2)))
                     if name not in folders and name not in taken
                 )
                 kept = {key: f"{folder}/{path}" for key, path in kept.items()}

@@ -52,6 +52,15 @@ _JSON = st.recursive(_SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dic
 _VARS = st.dictionaries(_NAME.filter(lambda name: name not in ("routing", "headers")), _JSON, max_size=3)
 _TEXTS = st.builds(lambda text: f"// {text!r}\nfunction main(data) {{ return data }}\n", _TEXT)
 _ACTION = st.sampled_from([None, "continue", '503 Über "x"', "500 No"])
+LINKED = {
+    "price.js": "import { tax } from './tax'\nimport r from './rates.json'\nexport const main = (n) => tax(n * r[0])\n",
+    "tax.ts": "import { main } from './price'\nexport const tax = (n: number): number => n && main(n - 1)\n",
+    "rates.json": "[0.2]\n",
+    "old.js": "const { tax } = require('./tax')\nexports.main = tax\n",
+}
+"""Files of an app that import each other."""
+FOR_OTHERS = (LINKED["tax.ts"], LINKED["rates.json"])
+"""Those of them that take no calls."""
 _TENANT = st.sampled_from(["operator", "acme", "b'eta \\"])
 
 
@@ -97,6 +106,12 @@ def contents(draw: st.DrawFn) -> Content:
             vars=draw(_VARS),
         )
         found[script_id] = TextOf(written_out(table), draw(_TEXTS))
+    for number in range(draw(st.integers(0, 2))):
+        app, tenant, where = f"linked {number}", draw(_TENANT), draw(st.sampled_from(["", "sub/", "sub/lib/"]))
+        app_tables[app] = AppTable(id=app, name=app, tenant=tenant)
+        for name, text in draw(st.permutations(list(LINKED.items()))):
+            table = ScriptTable(file=where + name, id=f"{number} {name}", kind=Kind.APP, tenant=tenant, app=app)
+            found[f"{number} {name}"] = TextOf(written_out(table), text)
     # Their own names for the files are those that an export would give them.
     files = file_names(found)
     found = {key: one._replace(table=msgspec.structs.replace(one.table, file=files[key])) for key, one in found.items()}
@@ -105,9 +120,10 @@ def contents(draw: st.DrawFn) -> Content:
         for name in draw(st.lists(_NAME, unique=True, max_size=2))
     }
     assigned: dict[Any, Any] = {}
-    drives = [key for key, one in found.items() if one.table.kind is Kind.APP]
+    takes_calls = [key for key, one in found.items() if one.text not in FOR_OTHERS]
+    drives = [key for key in takes_calls if found[key].table.kind is Kind.APP]
     for _ in range(draw(st.integers(0, 4))):
-        common: dict[str, Any] = {"script": draw(st.sampled_from(sorted(found))), "vars": draw(_VARS)}
+        common: dict[str, Any] = {"script": draw(st.sampled_from(sorted(takes_calls))), "vars": draw(_VARS)}
         decision: dict[str, Any] = {"timeout_ms": draw(st.sampled_from([None, 7])), "error_action": draw(_ACTION)}
         number = draw(st.sampled_from(["*", "100", "+44-20", "tel:+4420", "sales"]))
         customer = draw(st.one_of(st.just(""), _NAME))
