@@ -17,6 +17,14 @@ END_SECONDS: Final = 90.0
 _MAIN: Final = "import sys; from sidecar.cli import main; sys.exit(main())"
 
 
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """What ends us, and with us what we have started: Ctrl-C, SIGTERM, and SIGHUP when the terminal is closed, unless
+    nohup(1) has said that it is to be ignored. Unhandled it would leave them behind."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return (signal.SIGINT, signal.SIGTERM)
+    return (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class ServiceProcess:
     """One of them. Its word that it is ready comes as to a service manager (sd_notify(3))."""
 
