@@ -157,7 +157,8 @@ def missing_for_sip() -> list[str]:
 def main() -> int:
     """The whole demo; the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its daemon and its files go with it
-    from examples.demo_voice import show_voice  # noqa: PLC0415 - it imports this module
+    from examples.demo_platform import show_platform  # noqa: PLC0415 - they import this module
+    from examples.demo_voice import show_voice  # noqa: PLC0415
 
     paint = Painter.of(sys.stdout)
     missing = missing_for_sip()
@@ -171,6 +172,7 @@ def main() -> int:
 
             show_calls(paint)
         show_voice(paint)
+        show_platform(paint, with_sip=not missing)
     except (DemoError, SipioError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.remote.errors import ServerError
 from sidecar.cli.remote.servers import ADDRESS, TOKEN, Server
-from sidecar.cli.service_process import ServiceProcess
+from sidecar.cli.service_process import ServiceProcess, ending_signals
 from sidecar.configuration.source import DEFAULT_ORIGIN, LoadedConfiguration, load_configuration
 from sidecar.errors import ConfigurationError
 from sidecar.kind import MAIN, Kind
@@ -117,13 +117,14 @@ class _Dev:
                     platform.tell(signal.SIGTERM)
                 asked_to_end.set()
 
-            for one in (signal.SIGINT, signal.SIGTERM):
+            signals = ending_signals()
+            for one in signals:
                 loop.add_signal_handler(one, end)
             try:
                 return await self._until_the_end(platform, asked_to_end, number, token)
             finally:
                 await platform.end()
-                for one in (signal.SIGINT, signal.SIGTERM):
+                for one in signals:
                     loop.remove_signal_handler(one)
 
     async def _until_the_end(

@@ -17,6 +17,14 @@ END_SECONDS: Final = 90.0
 _MAIN: Final = "import sys; from sidecar.cli import main; sys.exit(main())"
 
 
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """What ends us, and with us what we have started: Ctrl-C, SIGTERM, and SIGHUP when the terminal is closed, unless
+    nohup(1) has said that it is to be ignored. Unhandled it would leave them behind."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return (signal.SIGINT, signal.SIGTERM)
+    return (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class ServiceProcess:
     """One of them. Its word that it is ready comes as to a service manager (sd_notify(3))."""
 
@@ -25,6 +33,8 @@ class ServiceProcess:
         self._folder = folder
         self.process: asyncio.subprocess.Process | None = None
         self.status = ""
+        self._ready = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
         self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._path = str(folder / command)
         self._told.bind(self._path)
@@ -38,7 +48,8 @@ class ServiceProcess:
             # Ctrl-C is told to the group of the terminal: it is ended by us, in its turn.
             start_new_session=True,
         )
-        ready = asyncio.ensure_future(self._ready())
+        self._listening = asyncio.ensure_future(self._listen())
+        ready = asyncio.ensure_future(self._ready.wait())
         ended = asyncio.ensure_future(self.process.wait())
         try:
             await asyncio.wait((ready, ended), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -47,17 +58,17 @@ class ServiceProcess:
         finally:
             ready.cancel()
             ended.cancel()
-            self._told.close()
 
-    async def _ready(self) -> None:
+    async def _listen(self) -> None:
+        # To the end, though only the first word is waited for: it logs what nobody takes from it.
         loop = asyncio.get_running_loop()
         while True:
             said = dict(
                 line.partition("=")[::2] for line in (await loop.sock_recv(self._told, 65_536)).decode().splitlines()
             )
-            if said.get("READY") == "1":
+            if said.get("READY") == "1" and not self._ready.is_set():
                 self.status = said.get("STATUS", "")
-                return
+                self._ready.set()
 
     def tell(self, number: signal.Signals) -> None:
         """Send it a signal, if it runs."""
@@ -67,12 +78,20 @@ class ServiceProcess:
 
     async def end(self) -> None:
         """Have it end in order, and return once it has."""
-        if self.process is None:
-            return
+        try:
+            if self.process is not None:
+                await self._end(self.process)
+        finally:
+            if self._listening is not None:
+                self._listening.cancel()
+                await asyncio.wait((self._listening,))
+            self._told.close()
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         self.tell(signal.SIGTERM)
         try:
             async with asyncio.timeout(END_SECONDS):
-                await self.process.wait()
+                await process.wait()
         except TimeoutError:
             self.tell(signal.SIGKILL)
-            await self.process.wait()
+            await process.wait()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from sidecar.cli.service_process import ServiceProcess
+from sidecar.cli.service_process import ServiceProcess, ending_signals
 from sidecar.configuration.source import DEFAULT_ORIGIN, LoadedConfiguration, load_configuration
 from sidecar.errors import ConfigurationError
 from sidecar.switches.this_machine import missing_for_platform
@@ -86,7 +86,8 @@ class _Up:
                         one.tell(signal.SIGTERM)
                 asked_to_end.set()
 
-            for number in (signal.SIGINT, signal.SIGTERM):
+            signals = ending_signals()
+            for number in signals:
                 loop.add_signal_handler(number, end)
             try:
                 status = await self._both(daemon, platform, loaded, token, asked_to_end)
@@ -94,7 +95,7 @@ class _Up:
                 # Who asks over HTTP first; calls are decided until there is nobody else.
                 await platform.end()
                 await daemon.end()
-                for number in (signal.SIGINT, signal.SIGTERM):
+                for number in signals:
                     loop.remove_signal_handler(number)
         return status
 

@@ -205,8 +205,10 @@ def test_both_are_started_on_one_file_and_end_in_order(tmp_path: Path) -> None:
     again = Program(command, tmp_path / "again.log", ROOT, environment)
     again.wait_for("Ctrl-C ends both", seconds=SECONDS)
     assert again.lines("^token")[0].startswith("token       as before")
-    os.kill(again.process.pid, signal.SIGTERM)
+    os.kill(again.process.pid, signal.SIGHUP)  # the terminal is closed
     assert again.finish() == 0
+    assert len(again.lines('"action":"stopped"')) == 2
+    assert again.lines('"level":"warning"') == []
 
 
 def test_where_one_has_ended_so_does_the_other(tmp_path: Path) -> None:
