@@ -1,12 +1,14 @@
 """A real platform process on a database of its own, and short words for what is asked of it."""
 
 import asyncio
+import http.client
 import json
 import sqlite3
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -76,6 +78,20 @@ class PlatformDesk:
             saved = (client or self.acme).put(f"/api/v1/scripts/{script_id}", json=body)
         assert saved.is_success, saved.text
         return saved.json()
+
+    def raw(self, method: str, path: str) -> tuple[int, bytes]:
+        """Ask as acme for a path as it is written, which a good client would change."""
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=SECONDS)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            connection.putheader("Authorization", self.acme.headers["Authorization"])
+            connection.putheader("If-Match", "*")
+            connection.endheaders()
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
     def log_lines(self, action: str) -> list[Mapping[str, Any]]:
         """What the process has logged."""

@@ -17,6 +17,8 @@ OPERATORS = {
     "/api/v1/audit/verify",
 }
 """Which a tenant's own token may not ask either."""
+OPEN = ("/run", "/run/{function}", "/rows.csv", "/rows")
+"""Which take other bodies as well."""
 NO_OBJECT = {"/api/v1/me", "/api/v1/check"}
 """Which are about nothing that somebody has."""
 OWN_NAMES = ("/api/v1/databases/", "/api/v1/kv/")
@@ -166,6 +168,88 @@ def _likely(route: Route) -> str:
     if "/run" in route.path and route.method != "get":
         return "run"
     return "read" if route.method == "get" or route.path == "/api/v1/check" else "write"
+
+
+BAD_BODIES = (
+    b"",
+    b"{",
+    b"[" * 100_000,
+    b"\xff\xfe\x00",
+    b"null",
+    b"[]",
+    b'"x"',
+    b"1e999",
+    b'{"\\ud800": "\\udfff"}',
+    b'{"name": {"a": 1}, "value": "\\u0000", "text": 1}',
+)
+
+
+def test_a_body_that_is_none_is_refused_on_every_route_that_takes_one(desk: PlatformDesk, routes: list[Route]) -> None:
+    before = picture(desk)
+    headers = {"content-type": "application/json", "if-match": "*"}
+    described = desk.anybody.get("/api/v1/openapi.json").json()["paths"]
+    taking = [one for one in routes if "requestBody" in described[one.path][one.method]]
+    assert {(one.method, one.path) for one in taking} >= BODIES.keys()
+    for route in taking:
+        path = re.sub(r"{(\w+)}", lambda found: VALUES[found[1]], route.path)
+        for who in (desk.acme, desk.operator):
+            if "/run" in route.path and who is desk.operator:
+                continue
+            for content in BAD_BODIES:
+                answer = who.request(route.method, path, content=content, headers=headers)
+                expected = {400, 422} | ({403} if route.path in OPERATORS else set())
+                if who is desk.operator:
+                    expected |= {404}  # there is nothing of that name of theirs
+                needs_one = described[route.path][route.method]["requestBody"].get("required", False)
+                if route.path.endswith(OPEN) or (not needs_one and content in (b"", b"null")):
+                    expected |= {200, 201, 204}
+                assert answer.status_code in expected, (route, content[:40], answer.text)
+                assert answer.is_success or answer.headers["content-type"] == "application/problem+json", route
+    assert picture(desk) == before
+
+
+def test_a_body_that_is_too_long_is_refused_on_every_route(desk: PlatformDesk, routes: list[Route]) -> None:
+    for route in routes:
+        if route.method == "get":
+            continue
+        path = re.sub(r"{(\w+)}", lambda found: VALUES[found[1]], route.path)
+        for headers in ({"content-type": "application/json"}, {"content-type": "text/csv"}):
+            answer = desk.acme.request(route.method, path, content=b" " * 8_000_001, headers=headers)
+            assert answer.status_code == 413, (route, answer.text)
+            assert answer.json()["type"] == "urn:scriptforge:too-long"
+    assert desk.log_lines("request_failed") == []
+    assert desk.program.lines("Traceback") == []
+
+
+ODD = (
+    "..",
+    "%2e%2e",
+    "..%2f..%2fetc%2fpasswd",
+    "%00",
+    "%ff",
+    "a%2fb",
+    "'%20or%201=1--",
+    "%22;drop%20table%20scripts--",
+    "%",
+    "x" * 300,
+)
+
+
+def test_odd_words_in_a_path_are_names_that_nobody_has(desk: PlatformDesk, routes: list[Route]) -> None:
+    before = picture(desk)
+    for route in routes:
+        if "{" not in route.path or route.method == "put":
+            continue
+        for odd in ODD:
+            path = re.sub(r"{(\w+)}", lambda _, odd=odd: odd, route.path)  # type: ignore[misc]
+            status, body = desk.raw(route.method.upper(), path)
+            # A key-value or a row of that name is none, and to remove it is no change.
+            expected = {400, 403, 404, 405, 415, 422} | ({204} if route.method == "delete" else set())
+            assert status in expected, (route, odd, body)
+            assert b"acme only" not in body, (route, odd)
+            assert b"root:" not in body, (route, odd)
+    assert picture(desk) == before
+    assert desk.log_lines("request_failed") == []
 
 
 def test_the_operator_may_do_everything_of_every_tenant(desk: PlatformDesk, routes: list[Route]) -> None:

@@ -9,7 +9,16 @@ from sandbox.outcome import LogLine
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script
 from sidecar.http.answers import Answer
-from sidecar.http.script_log import BEHIND, FILES, Follower, ScriptLine, ScriptLog
+from sidecar.http.script_log import (
+    BEHIND,
+    BEHIND_BYTES,
+    FILES,
+    UNWRITTEN,
+    UNWRITTEN_BYTES,
+    Follower,
+    ScriptLine,
+    ScriptLog,
+)
 from sidecar.kind import Kind
 from sidecar.runs.outcomes import OutcomeName
 
@@ -142,3 +151,46 @@ async def test_who_does_not_read_loses_the_oldest_and_is_told_how_many() -> None
     assert (lost, len(lines), lines[0].text) == (5, BEHIND, "5")
     follower.end()
     assert await follower.next_lines() is None
+
+
+async def test_what_waits_for_a_slow_disk_is_bounded_in_lines_and_in_memory(tmp_path: Path) -> None:
+    for text, most in (("x", UNWRITTEN), ("x" * 16_000, UNWRITTEN_BYTES // 16_000)):
+        log = ScriptLog(tmp_path / str(len(text)), 1_000_000_000, 7)
+        # Nothing is written before the loop goes on.
+        for _ in range(most // 10 + 10):
+            add(log, "acme", *[text] * 10)
+        assert len(log._unwritten) == most
+        assert log.dropped == 100
+        await log.close()
+        assert len(await texts(log, "acme", most=100_000)) == most
+
+
+async def test_who_follows_and_does_not_read_costs_little_memory() -> None:
+    follower = Follower("acme", None)
+    line = ScriptLine(at=1.0, script="a", run="r", function="main", level="log", text="x" * 16_000)
+    most = BEHIND_BYTES // 16_000
+    for _ in range(most + 7):
+        follower.tell(line)
+    told = await follower.next_lines()
+    assert told is not None
+    assert (told[0], len(told[1])) == (7, most)
+
+
+async def test_a_tenants_own_limit_is_what_is_kept_of_it(tmp_path: Path) -> None:
+    own = {"acme": 20_000, "none": 0}
+    log = ScriptLog(tmp_path, 1_000_000, 7, own.get)
+    for tenant in ("acme", "beta", "none"):
+        for _ in range(20):
+            add(log, tenant, *["x" * 1_000] * 10)
+            await written(log)
+    await log.close()
+    sizes = {folder.name: sum(one.stat().st_size for one in files(folder)) for folder in files(tmp_path)}
+    assert sizes["acme"] <= 20_000 + 12_000
+    assert sizes["beta"] >= 200_000
+    assert sizes["none"] == 0
+
+
+async def written(log: ScriptLog) -> None:
+    """What was added is in its file."""
+    while log._writing is not None:
+        await asyncio.wait([log._writing])
