@@ -114,12 +114,12 @@ def contents(draw: st.DrawFn) -> Content:
             vars=draw(_VARS),
         )
         found[script_id] = TextOf(written_out(table), draw(_TEXTS))
-    for number in range(draw(st.integers(0, 2))):
-        app, tenant, where = f"linked {number}", draw(_TENANT), draw(st.sampled_from(["", "sub/", "sub/lib/"]))
+    for linked in range(draw(st.integers(0, 2))):
+        app, tenant, where = f"linked {linked}", draw(_TENANT), draw(st.sampled_from(["", "sub/", "sub/lib/"]))
         app_tables[app] = AppTable(id=app, name=app, tenant=tenant)
         for name, text in draw(st.permutations(list(LINKED.items()))):
-            table = ScriptTable(file=where + name, id=f"{number} {name}", kind=Kind.APP, tenant=tenant, app=app)
-            found[f"{number} {name}"] = TextOf(written_out(table), text)
+            table = ScriptTable(file=where + name, id=f"{linked} {name}", kind=Kind.APP, tenant=tenant, app=app)
+            found[f"{linked} {name}"] = TextOf(written_out(table), text)
     # Their own names for the files are those that an export would give them.
     files = file_names(found)
     found = {key: one._replace(table=msgspec.structs.replace(one.table, file=files[key])) for key, one in found.items()}
