@@ -445,7 +445,7 @@ class WorkerProcess(asyncio.Protocol):
         if self._last_words is not None:
             self._last_words.cancel()
             self._last_words = None
-        # 0.7 MB, and a run that has been answered keeps its worker for as long as its deadline is kept.
+        # 0.7 MB, and who asked for a run may keep that, and with it its worker, for long.
         self._input = self._packer = self.images = None
         self._close_page_descriptor()
         if self._end is not None:

@@ -50,8 +50,8 @@ class Run:
 
     __slots__ = (
         "_done", "_host", "_log", "_owner", "answered", "attempts", "called_host", "cancelled_at", "clock", "deadline",
-        "id", "interruption", "invocation", "recorder", "seed", "series", "submitted", "suspended", "suspended_at",
-        "suspension", "unanswered", "worker",
+        "id", "interruption", "invocation", "number", "recorder", "seed", "series", "submitted", "suspended",
+        "suspended_at", "suspension", "unanswered", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
@@ -66,6 +66,8 @@ class Run:
         self.series = (invocation.program.key, invocation.customer)
         """Those of one program for one customer stand in line behind each other."""
         self.deadline = deadline
+        self.number = 0
+        """That in the pool; none has the same."""
         self.id = 0
         """Its number in the worker that has it; another each time it is placed."""
         self.worker: RunWorker | None = None
@@ -98,7 +100,7 @@ class Run:
         lines = () if self._log is None else tuple(self._log.lines)
         completion = Completion(outcome, lines, run_micros, self.interruption, recording)
         done, host = self._done, self._host
-        # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
+        # The run itself may stay in its worker's books for a while; all that the asker holds on to must not, or what it
         # allocates next is memory that no cache has.
         del self._done, self._host
         if host is not None:
