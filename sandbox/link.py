@@ -240,12 +240,8 @@ def run(run_id: int, invocation: Invocation, deadline: float, seed: int, clock: 
         limits.jobs,
         seed,
         clock,
-        _pace_of(invocation),
+        _GIVEN if invocation.repeats is not None else invocation.recorded,
     ]
-
-
-def _pace_of(invocation: Invocation) -> int:
-    return _GIVEN if invocation.repeats is not None else invocation.recorded
 
 
 def resume(
@@ -265,7 +261,7 @@ def resume(
         limits.cpu_seconds if turn_seconds is None else turn_seconds,
         limits.turn_wall_seconds,
         limits.jobs,
-        _pace_of(invocation),
+        _GIVEN if invocation.repeats is not None else invocation.recorded,
         suspension.clock,
         state.started,
         state.waited + (now - suspension.since),
@@ -384,38 +380,37 @@ class FailedMessage(NamedTuple):
 MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMessage | FailedMessage | TurnMessage
 _Shape = tuple[type | tuple[type, ...], ...]
 _MAYBE_BYTES: Final = (bytes, type(None))
-_UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
-    int(Up.READY): (ReadyMessage._make, (int, bool, str)),
-    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, _MAYBE_BYTES, _MAYBE_BYTES, int, int)),
-    int(Up.CALLS): (CallsMessage._make, (int, int, bytes, _MAYBE_BYTES, int, bytes)),
-    int(Up.SPENT): (SpentMessage._make, (int,)),
-    int(Up.LET_GO): (LetGoMessage._make, (int, int)),
-    int(Up.FAILED): (FailedMessage._make, (int, str)),
-    int(Up.TURN): (TurnMessage._make, (int, int, float, int)),
+_UP: dict[object, tuple[type[MessageUp], _Shape]] = {
+    int(Up.READY): (ReadyMessage, (int, bool, str)),
+    int(Up.DONE): (DoneMessage, (int, int, str, bytes, _MAYBE_BYTES, _MAYBE_BYTES, int, int)),
+    int(Up.CALLS): (CallsMessage, (int, int, bytes, _MAYBE_BYTES, int, bytes)),
+    int(Up.SPENT): (SpentMessage, (int,)),
+    int(Up.LET_GO): (LetGoMessage, (int, int)),
+    int(Up.FAILED): (FailedMessage, (int, str)),
+    int(Up.TURN): (TurnMessage, (int, int, float, int)),
 }
+_LONGEST_UP: Final = max(len(shape) for _, shape in _UP.values())
+_new: Final[Any] = tuple.__new__
+"""What ``_make`` of a named tuple does after a look at the length, which is known here, and a call in Python."""
 
 
 def read_up(message: object) -> MessageUp | None:
     """What a worker sent; None for what is no message of a worker's."""
-    if type(message) is not list or not message:
+    try:
+        return _message_up(message) if type(message) is list else None
+    except ValueError:
         return None
-    known = _UP.get(message[0]) if isinstance(message[0], int) else None
-    if known is None:
-        return None
-    make, shape = known
-    if len(message) != len(shape) or not all(map(isinstance, message, shape)):
-        return None
-    return make(message)
-
-
-_LONGEST_UP: Final = max(len(shape) for _, shape in _UP.values())
 
 
 def _message_up(message: list[Any]) -> MessageUp:
-    read = read_up(message)
-    if read is None:
-        raise ValueError("no message of a worker's")
-    return read
+    """The same; raises ValueError for what is none."""
+    known = _UP.get(message[0]) if message and isinstance(message[0], int) else None
+    if known is not None:
+        kind, shape = known
+        if len(message) == len(shape) and all(map(isinstance, message, shape)):
+            made: MessageUp = _new(kind, message)
+            return made
+    raise ValueError("no message of a worker's")
 
 
 _DONE: Final = int(Up.DONE)

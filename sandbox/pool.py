@@ -307,9 +307,9 @@ class Pool:
                 worker.process.disbelieve()
                 outcome = Crashed("the worker answered what no run can")
             else:
-                self._lanes.mark_proven(run.series[0])
+                self._lanes.proven.add(run.series[0])
             self._conclude(run, outcome, message.micros)
-        if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
+        if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless.count:
             self._lanes.feed(worker)
         if len(worker.outstanding) == worker.suspended:
             self._supervisor.rest()
