@@ -134,9 +134,9 @@ class Lanes:
         """Give a run to a worker, which is told its program first where it does not know it."""
         self.enter(worker, run)
         invocation = run.invocation
-        run.seed = random.getrandbits(64) if invocation.seed is None else invocation.seed
-        run.clock = time.time() * 1000 if invocation.clock is None else invocation.clock
-        worker.process.begin(run.id, invocation, run.deadline, run.seed, run.clock)
+        seed = random.getrandbits(64) if invocation.seed is None else invocation.seed
+        run.clock = clock = time.time() * 1000 if invocation.clock is None else invocation.clock
+        worker.process.begin(run.id, invocation, run.deadline, seed, clock)
 
     def enter(self, worker: PooledWorker, run: Run) -> None:
         """Put a run into a worker's books, which is told its program where it does not know it."""

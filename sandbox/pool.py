@@ -194,7 +194,8 @@ class Pool:
         ``host`` is told what the script asks. Without one every host call is rejected.
         """
         now = self._loop.time()
-        run = Run(self, invocation, done, host, now + invocation.limits.wall_seconds)
+        self._last_number = number = self._last_number + 1
+        run = Run(self, number, invocation, done, host, now)
         size = len(invocation.input) + RUN_BYTES
         series = run.series
         own = self._series_bytes.get(series, 0) + size
@@ -204,8 +205,6 @@ class Pool:
             return run
         self._series_bytes[series] = own
         self._held_bytes = held
-        self._last_number += 1
-        run.number = number = self._last_number
         runs, deadlines = self._runs, self._deadlines
         runs[number] = run
         self._supervisor.watch(now)
