@@ -15,7 +15,7 @@ PLATFORMS: Final = {"linux-x86_64", "linux-aarch64"}
 NATIVE: Final = Path("native")
 COMPILE: Final = (
     "-std=c11",
-    "-O2",
+    "-O3",
     "-Wall",
     "-Wextra",
     "-fvisibility=hidden",

@@ -108,8 +108,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         context.start(packed, "", 0.0)
 
     invocation = Invocation(program=program, input=packed, limits=limits, correlation_id=request.call_id)
-    packer = link.packer()
-    answer_of_worker = packer.pack(link.done(7, Tag.RETURNED, result, None, None, 60, 60))
+    answer_of_worker = link.pack(link.done(7, Tag.RETURNED, result, None, None, 60, 60))
     from_worker = link.unpacker_up()
 
     def unpack() -> list[Any]:
@@ -144,7 +143,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         "decide: write the script's input": lambda: routing_host.pack_input(
             routing_host.initial_state(request.routing), variables
         ),
-        "link: pack the run": lambda: packer.pack(link.run(7, invocation, 2.0, 1, 1e12)),
+        "link: pack the run": lambda: link.pack(link.run(7, invocation, 2.0, 1, 1e12)),
         "(worker) QuickJS, MessagePack to MessagePack": script,
         "link: unpack and check the answer": unpack,
         "decide: read and check the result": lambda: routing_result.read_result(result, state),

@@ -71,6 +71,7 @@ class Allowance:
             self._since = now
             messages_left += min(MESSAGES, elapsed * MESSAGES_A_SECOND)
             bytes_left += min(BYTES, elapsed * BYTES_A_SECOND)
-        self._messages = min(messages_left, MESSAGES)
-        self._bytes = min(bytes_left, BYTES + self._open * self._of_run)
+        most = BYTES + self._open * self._of_run
+        self._messages = messages_left if messages_left < MESSAGES else MESSAGES
+        self._bytes = bytes_left if bytes_left < most else most
         return self._open >= 0 and messages_left >= 0 and bytes_left >= 0 and unfinished <= self._of_run

@@ -27,18 +27,17 @@ class Incoming:
     def read(self, data: bytes) -> tuple[list[MessageUp], bool]:
         """The messages that are whole now, and whether what came is what a worker sends."""
         messages: list[Any] = []
+        ended = 0
         try:
             self._unpacker.feed(data)
             for message in self._unpacker:
                 if not isinstance(message, tuple):
                     return messages, False  # by itself, a number say, it is none
                 messages.append(message)
+                ended += type(message) in _ENDS
         except (ValueError, msgpack.exceptions.UnpackException):
             return messages, False
         self._received += len(data)
         self._unfinished = self._received - self._unpacker.tell() if messages else self._unfinished + len(data)
-        ended = 0
-        for message in messages:
-            ended += type(message) in _ENDS
         may = self._allowance.spend(len(messages), ended, len(data), self._unfinished)
         return messages if may else [], may

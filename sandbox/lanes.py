@@ -36,8 +36,6 @@ there are slow ones may be stuck."""
 class RunsThatGoOn(Protocol):
     """See `sandbox.resuming`."""
 
-    @property
-    def busy(self) -> bool: ...
     def add(self, run: Run) -> None: ...
     def retry(self) -> None: ...
 
@@ -53,11 +51,12 @@ class Lanes:
         self._slow_workers = slow_workers
         self._most_suspended = most_suspended
         self.worker_wanted = worker_wanted
-        self._homeless = FairQueue()
+        self.homeless = FairQueue()
+        """Runs that found no worker."""
         self._slow = SlowLane(Lane.SLOW, SLOW_SECONDS)
         self._stuck = SlowLane(Lane.STUCK, STUCK_SECONDS)
         self._last_id = 0
-        self._proven: set[str] = set()
+        self.proven: set[str] = set()
         """Keys of the programs of which a run has come to its end by itself."""
         self.extras: list[PooledWorker] = []
         self.spare: PooledWorker | None = None
@@ -83,16 +82,16 @@ class Lanes:
     def place(self, run: Run, now: float) -> None:
         """Send a run to its worker, or let it wait for one."""
         key = run.series[0]
-        if self._stuck and self._stuck.has(key, now):
+        if key in self._stuck.until and self._stuck.has(key, now):
             self._place_slow(self._stuck, run)
-        elif self._slow and self._slow.has(key, now):
+        elif key in self._slow.until and self._slow.has(key, now):
             self._place_slow(self._stuck if self._is_condemned(key) else self._slow, run)
         else:
             self._place_fast(run, now)
 
     def _place_fast(self, run: Run, now: float) -> None:
         seating = self.seating
-        if run.series[0] in self._proven or seating.by_customer:
+        if run.series[0] in self.proven or seating.by_customer:
             best = seating.choose(run, self.extras, now)
         else:
             best = seating.choose_for_unproven(self.extras)
@@ -101,7 +100,7 @@ class Lanes:
                 self.worker_wanted(Lane.SPARE)
             best = self.promote_spare()
         if best is None:
-            self._homeless.append(run)
+            self.homeless.append(run)
         elif seating.by_customer or self._has_room(best):
             # Of those of one customer none stands in another's way.
             self.send(best, run)
@@ -135,9 +134,9 @@ class Lanes:
         """Give a run to a worker, which is told its program first where it does not know it."""
         self.enter(worker, run)
         invocation = run.invocation
-        run.seed = random.getrandbits(64) if invocation.seed is None else invocation.seed
-        run.clock = time.time() * 1000 if invocation.clock is None else invocation.clock
-        worker.process.begin(run.id, invocation, run.deadline, run.seed, run.clock)
+        seed = random.getrandbits(64) if invocation.seed is None else invocation.seed
+        run.clock = clock = time.time() * 1000 if invocation.clock is None else invocation.clock
+        worker.process.begin(run.id, invocation, run.deadline, seed, clock)
 
     def enter(self, worker: PooledWorker, run: Run) -> None:
         """Put a run into a worker's books, which is told its program where it does not know it."""
@@ -172,7 +171,7 @@ class Lanes:
             run = queue.pop()
             if run is not None:
                 self.send(worker, run)
-        if self._homeless.count:
+        if self.homeless.count:
             self._place_homeless()
 
     def _feed_slow(self, lane: SlowLane, worker: PooledWorker) -> None:
@@ -195,7 +194,7 @@ class Lanes:
 
     def _place_homeless(self) -> None:
         now = self._loop.time()
-        for run in self._homeless.drain():
+        for run in self.homeless.drain():
             self.place(run, now)
 
     def relocate(self, worker: PooledWorker) -> None:
@@ -260,22 +259,12 @@ class Lanes:
 
     def house(self) -> None:
         """Let spares take up what found no worker."""
-        if self._homeless.count:
+        if self.homeless.count:
             self._place_homeless()
         if self.resuming is not None:
             self.resuming.retry()
 
-    @property
-    def homeless(self) -> bool:
-        """Whether runs wait that found no worker."""
-        return self._homeless.count > 0 or (self.resuming is not None and self.resuming.busy)
-
     # ---- slow programs ----
-
-    def mark_proven(self, key: str) -> None:
-        """Take note that a run of this program has come to its end by itself."""
-        if key not in self._proven:
-            self._proven.add(key)
 
     def mark_slow(self, program: Program) -> None:
         """Let a program run among the slow for a while."""
@@ -307,7 +296,7 @@ class Lanes:
         """Keep what was seen of these programs only."""
         self._slow.forget(kept)
         self._stuck.forget(kept)
-        self._proven &= kept
+        self.proven &= kept
 
     # ---- workers ----
 

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 import msgpack
+import msgspec
 
 from sandbox.program import Form, Invocation, Program, SourceFile
 from sandbox.recording import Turn
@@ -259,12 +260,8 @@ def run(run_id: int, invocation: Invocation, deadline: float, seed: int, clock: 
         seed,
         clock,
         invocation.random_key,
-        _pace_of(invocation),
+        _GIVEN if invocation.repeats is not None else invocation.recorded,
     ]
-
-
-def _pace_of(invocation: Invocation) -> int:
-    return _GIVEN if invocation.repeats is not None else invocation.recorded
 
 
 def resume(
@@ -284,7 +281,7 @@ def resume(
         limits.cpu_seconds if turn_seconds is None else turn_seconds,
         limits.turn_wall_seconds,
         limits.jobs,
-        _pace_of(invocation),
+        _GIVEN if invocation.repeats is not None else invocation.recorded,
         suspension.clock,
         state.started,
         state.waited + (now - suspension.since),
@@ -403,38 +400,37 @@ class FailedMessage(NamedTuple):
 MessageUp = ReadyMessage | DoneMessage | CallsMessage | SpentMessage | LetGoMessage | FailedMessage | TurnMessage
 _Shape = tuple[type | tuple[type, ...], ...]
 _MAYBE_BYTES: Final = (bytes, type(None))
-_UP: dict[object, tuple[Callable[[list[Any]], MessageUp], _Shape]] = {
-    int(Up.READY): (ReadyMessage._make, (int, bool, str)),
-    int(Up.DONE): (DoneMessage._make, (int, int, str, bytes, _MAYBE_BYTES, _MAYBE_BYTES, int, int)),
-    int(Up.CALLS): (CallsMessage._make, (int, int, bytes, _MAYBE_BYTES, int, bytes)),
-    int(Up.SPENT): (SpentMessage._make, (int,)),
-    int(Up.LET_GO): (LetGoMessage._make, (int, int)),
-    int(Up.FAILED): (FailedMessage._make, (int, str)),
-    int(Up.TURN): (TurnMessage._make, (int, int, float, int)),
+_UP: dict[object, tuple[type[MessageUp], _Shape]] = {
+    int(Up.READY): (ReadyMessage, (int, bool, str)),
+    int(Up.DONE): (DoneMessage, (int, int, str, bytes, _MAYBE_BYTES, _MAYBE_BYTES, int, int)),
+    int(Up.CALLS): (CallsMessage, (int, int, bytes, _MAYBE_BYTES, int, bytes)),
+    int(Up.SPENT): (SpentMessage, (int,)),
+    int(Up.LET_GO): (LetGoMessage, (int, int)),
+    int(Up.FAILED): (FailedMessage, (int, str)),
+    int(Up.TURN): (TurnMessage, (int, int, float, int)),
 }
+_LONGEST_UP: Final = max(len(shape) for _, shape in _UP.values())
+_new: Final[Any] = tuple.__new__
+"""What ``_make`` of a named tuple does after a look at the length, which is known here, and a call in Python."""
 
 
 def read_up(message: object) -> MessageUp | None:
     """What a worker sent; None for what is no message of a worker's."""
-    if type(message) is not list or not message:
+    try:
+        return _message_up(message) if type(message) is list else None
+    except ValueError:
         return None
-    known = _UP.get(message[0]) if isinstance(message[0], int) else None
-    if known is None:
-        return None
-    make, shape = known
-    if len(message) != len(shape) or not all(map(isinstance, message, shape)):
-        return None
-    return make(message)
-
-
-_LONGEST_UP: Final = max(len(shape) for _, shape in _UP.values())
 
 
 def _message_up(message: list[Any]) -> MessageUp:
-    read = read_up(message)
-    if read is None:
-        raise ValueError("no message of a worker's")
-    return read
+    """The same; raises ValueError for what is none."""
+    known = _UP.get(message[0]) if message and isinstance(message[0], int) else None
+    if known is not None:
+        kind, shape = known
+        if len(message) == len(shape) and all(map(isinstance, message, shape)):
+            made: MessageUp = _new(kind, message)
+            return made
+    raise ValueError("no message of a worker's")
 
 
 _DONE: Final = int(Up.DONE)
@@ -478,6 +474,9 @@ def failed(reason: str) -> list[Any]:
     return [Up.FAILED, reason]
 
 
+_encode: Final = msgspec.msgpack.Encoder().encode
+"""Of a run of 2 KB 0.12 us, of which msgpack takes 0.33."""
+
 OUT_OF_MEMORY_STATUS: Final = 77
 """Exit status of a worker whose interpreter, not a script's own heap, ran out of memory."""
 FAILED_STATUS: Final = 70
@@ -504,10 +503,14 @@ def unpacker_up() -> Any:
     )
 
 
-def packer() -> Any:
-    """An encoder for one end of a link. Half of a surrogate pair in a name must not cost the call: it arrives as a
-    question mark."""
-    return msgpack.Packer(autoreset=True, unicode_errors="replace")
+def pack(message: list[Any]) -> bytes:
+    """A message of either end. Half of a surrogate pair in a name must not cost the call: it arrives as a question
+    mark."""
+    try:
+        return _encode(message)
+    except UnicodeEncodeError:
+        packed: bytes = msgpack.packb(message, unicode_errors="replace")
+        return packed
 
 
 def interrupted_early(wall_seconds: float) -> float:

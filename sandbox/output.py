@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from sandbox.link import packer
+from sandbox.link import pack
 
 FLUSH_BYTES: Final = 64 * 1024
 FLUSH_SECONDS: Final = 0.000_3
@@ -15,7 +15,7 @@ FLUSH_SECONDS: Final = 0.000_3
 class Output:
     """Messages to the daemon that are not sent yet."""
 
-    __slots__ = ("_before_waiting", "_bytes", "_flushed", "_link", "_oldest", "_packed", "_packer")
+    __slots__ = ("_before_waiting", "_bytes", "_flushed", "_link", "_oldest", "_packed")
 
     def __init__(self, link: socket.socket, before_waiting: Callable[[], None], flushed: Callable[[], None]) -> None:
         """``before_waiting`` is called where the daemon has to read before more can be sent: its time is nobody's here.
@@ -23,14 +23,13 @@ class Output:
         self._link = link
         self._before_waiting = before_waiting
         self._flushed = flushed
-        self._packer = packer()
         self._packed: list[bytes] = []
         self._bytes = 0
         self._oldest = 0.0
 
     def add(self, message: list[Any]) -> None:
         """Send a message soon: with the next flush, or now where much or old output waits."""
-        packed = self._packer.pack(message)
+        packed = pack(message)
         now = time.monotonic()
         if not self._packed:
             self._oldest = now

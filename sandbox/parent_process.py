@@ -126,7 +126,7 @@ class _Parent:
 
 def _tell(connection: int, reason: str) -> None:
     """Say on a worker's link, which the worker does not have yet, that there will be none."""
-    message = link.packer().pack(link.failed(reason))
+    message = link.pack(link.failed(reason))
     with (
         contextlib.suppress(OSError),  # nobody waits for it any more
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(connection)) as end,

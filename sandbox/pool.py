@@ -45,8 +45,7 @@ logger = logging.getLogger(__name__)
 
 DEADLINES_SLACK: Final = 64
 DEADLINES_FACTOR: Final = 4
-"""Deadlines of runs that have been answered are swept once the kept ones outnumber the runs by this: at 10,000 runs a
-second with 2 s each they would else hold 20,000 runs' inputs."""
+"""Deadlines of runs that have been answered are swept once the kept ones outnumber the runs by this."""
 RUN_BYTES: Final = 6_000
 """What a run without an answer takes beside its input: itself, and what its asker keeps of it."""
 SUSPENDED_BYTES: Final = 300_000
@@ -119,12 +118,15 @@ class Pool:
         self._slow_micros = settings.stall_seconds * 1e6
         self._held_bytes = 0
         self._series_bytes: dict[tuple[str, str], int] = {}
-        self._deadlines: list[tuple[float, int, Run]] = []
+        self._runs: dict[int, Run] = {}
+        """Those without an answer by their numbers. Nothing here knows one that has it: what comes next is to use the
+        memory that its input had, which is in the cache."""
+        self._deadlines: list[tuple[float, int]] = []
+        """With the numbers of the runs, many of which are answered."""
         self._deadline_timer: asyncio.TimerHandle | None = None
         # Kept beside it: for a time that has passed uvloop gives a handle that does not know its own.
         self._deadline_at = 0.0
-        self._sequence = 0
-        self._outstanding = 0
+        self._last_number = 0
         self._refused = 0
         self._closing = False
 
@@ -149,8 +151,7 @@ class Pool:
         self._closing = True
         if self._deadline_timer is not None:
             self._deadline_timer.cancel()
-        # Every run that has no answer has a deadline, wherever it waits.
-        for _, _, run in self._deadlines:
+        for run in list(self._runs.values()):
             self._conclude(run, Refused("the daemon is stopping"))
         self._deadlines.clear()
         await self._supervisor.close()
@@ -167,7 +168,7 @@ class Pool:
             stuck=len(lanes.stuck()),
             spare=int(lanes.spare is not None),
             held=sum(worker.held for worker in fast),
-            outstanding=self._outstanding,
+            outstanding=len(self._runs),
             slow_programs=lanes.slow_programs(),
             confined=self._supervisor.confined,
             started=self._supervisor.started,
@@ -193,7 +194,8 @@ class Pool:
         ``host`` is told what the script asks. Without one every host call is rejected.
         """
         now = self._loop.time()
-        run = Run(self, invocation, done, host, now + invocation.limits.wall_seconds)
+        self._last_number = number = self._last_number + 1
+        run = Run(self, number, invocation, done, host, now)
         size = len(invocation.input) + RUN_BYTES
         series = run.series
         own = self._series_bytes.get(series, 0) + size
@@ -203,14 +205,13 @@ class Pool:
             return run
         self._series_bytes[series] = own
         self._held_bytes = held
-        self._outstanding += 1
+        runs, deadlines = self._runs, self._deadlines
+        runs[number] = run
         self._supervisor.watch(now)
-        self._sequence += 1
-        deadlines = self._deadlines
-        if len(deadlines) > DEADLINES_SLACK + DEADLINES_FACTOR * self._outstanding:
-            deadlines[:] = [deadline for deadline in deadlines if not deadline[2].answered]
+        if len(deadlines) > DEADLINES_SLACK + DEADLINES_FACTOR * len(runs):
+            deadlines[:] = [deadline for deadline in deadlines if deadline[1] in runs]
             heapq.heapify(deadlines)
-        heapq.heappush(deadlines, (run.deadline, self._sequence, run))
+        heapq.heappush(deadlines, (run.deadline, number))
         timer = self._deadline_timer
         if timer is None or run.deadline < self._deadline_at:
             self._set_deadline_timer(run.deadline)
@@ -305,9 +306,9 @@ class Pool:
                 worker.process.disbelieve()
                 outcome = Crashed("the worker answered what no run can")
             else:
-                self._lanes.mark_proven(run.series[0])
+                self._lanes.proven.add(run.series[0])
             self._conclude(run, outcome, message.micros, message.busy_micros)
-        if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless:
+        if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless.count:
             self._lanes.feed(worker)
         if len(worker.outstanding) == worker.suspended:
             self._supervisor.rest()
@@ -386,7 +387,7 @@ class Pool:
         else:
             del self._series_bytes[series]
         self._held_bytes -= size
-        self._outstanding -= 1
+        del self._runs[run.number]
         run.answer(outcome, micros, busy_micros)
 
     # ---- deadlines ----
@@ -400,10 +401,10 @@ class Pool:
     def _deadlines_passed(self) -> None:
         self._deadline_timer = None
         now = self._loop.time()
-        deadlines = self._deadlines
-        while deadlines and (deadlines[0][2].answered or deadlines[0][0] <= now):
-            run = heapq.heappop(deadlines)[2]
-            if not run.answered:
+        runs, deadlines = self._runs, self._deadlines
+        while deadlines and (deadlines[0][0] <= now or deadlines[0][1] not in runs):
+            run = runs.get(heapq.heappop(deadlines)[1])
+            if run is not None:
                 run.interruption = _at_deadline(run, now)
                 self.stop(run, TimedOut(TimeLimit.WALL))
         # A callback of those may have submitted, and set it.

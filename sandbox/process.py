@@ -19,7 +19,7 @@ from sandbox.allowance import Allowance
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.image_file import ImageFile, store_bytes
 from sandbox.incoming import Incoming
-from sandbox.link import FailedMessage, MessageUp, ReadyMessage, packer, read_up
+from sandbox.link import FailedMessage, MessageUp, ReadyMessage, pack, read_up
 from sandbox.order import Order
 from sandbox.parent import Parent
 from sandbox.program import Invocation
@@ -70,7 +70,6 @@ class WorkerProcess(asyncio.Protocol):
         self._on_exit = on_exit
         self._allowance = Allowance()
         self._input: Incoming | None = Incoming(self._allowance)
-        self._packer = packer()
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._linked = False
@@ -292,9 +291,9 @@ class WorkerProcess(asyncio.Protocol):
 
     def send(self, message: list[Any]) -> None:
         """Send at the end of this turn of the event loop, with whatever else is sent in it."""
-        if self._packer is None:
+        if self._input is None:
             return  # it is gone
-        packed = self._packer.pack(message)
+        packed = pack(message)
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(packed)
@@ -445,8 +444,8 @@ class WorkerProcess(asyncio.Protocol):
         if self._last_words is not None:
             self._last_words.cancel()
             self._last_words = None
-        # 0.7 MB, and a run that has been answered keeps its worker for as long as its deadline is kept.
-        self._input = self._packer = self.images = None
+        # 0.7 MB, and who asked for a run may keep that, and with it its worker, for long.
+        self._input = self.images = None
         self._close_page_descriptor()
         if self._end is not None:
             self._loop.remove_reader(self._end)

@@ -51,11 +51,13 @@ class Run:
 
     __slots__ = (
         "_done", "_host", "_log", "_owner", "answered", "attempts", "called_host", "cancelled_at", "clock", "deadline",
-        "id", "interruption", "invocation", "recorder", "seed", "series", "submitted", "suspended", "suspended_at",
-        "suspension", "unanswered", "worker",
+        "id", "interruption", "invocation", "number", "recorder", "series", "submitted", "suspended",
+        "suspended_at", "suspension", "unanswered", "worker",
     )  # fmt: skip
 
-    def __init__(self, owner: RunOwner, invocation: Invocation, done: Done, host: Host | None, deadline: float) -> None:
+    def __init__(
+        self, owner: RunOwner, number: int, invocation: Invocation, done: Done, host: Host | None, now: float
+    ) -> None:
         self._owner = owner
         self._done = done
         self._host = host
@@ -69,15 +71,17 @@ class Run:
         self.invocation = invocation
         self.series = (invocation.program.key, invocation.customer)
         """Those of one program for one customer stand in line behind each other."""
-        self.deadline = deadline
+        self.submitted = now
+        self.deadline = now + invocation.limits.wall_seconds
+        self.number = number
+        """That in the pool; none has the same."""
         self.id = 0
         """Its number in the worker that has it; another each time it is placed."""
         self.worker: RunWorker | None = None
         self.answered = False
         self.attempts = 0
-        self.seed = 0
         self.clock = 0.0
-        """These two as it was last begun with."""
+        """When it began, as it was told then."""
         self.called_host = False
         """It has been seen outside: it cannot begin again elsewhere."""
         self.suspension: Suspension | None = None
@@ -85,7 +89,6 @@ class Run:
         self.suspended = False
         """It has begun and waited since between its turns."""
         self.suspended_at = 0.0
-        self.submitted = deadline - invocation.limits.wall_seconds
         self.cancelled_at = 0.0
         self.interruption: Interruption | None = None
         self._log: RunLog | None = None
@@ -102,7 +105,7 @@ class Run:
         lines = () if self._log is None else tuple(self._log.lines)
         completion = Completion(outcome, lines, run_micros, self.interruption, recording, busy_micros)
         done, host = self._done, self._host
-        # The run itself stays among the deadlines for a while; all that the asker holds on to must not, or what it
+        # The run itself may stay in its worker's books for a while; all that the asker holds on to must not, or what it
         # allocates next is memory that no cache has.
         del self._done, self._host
         if host is not None:

@@ -10,13 +10,13 @@ class SlowLane:
     A worker is given a run when none of its own computes; those that wait between their turns do not count.
     """
 
-    __slots__ = ("_seconds", "_until", "lane", "starting", "waiting", "workers")
+    __slots__ = ("_seconds", "lane", "starting", "until", "waiting", "workers")
 
     def __init__(self, lane: Lane, seconds: float) -> None:
         self.lane = lane
         self._seconds = seconds
-        self._until: dict[str, float] = {}
-        """By program, when it is to be tried elsewhere again."""
+        self.until: dict[str, float] = {}
+        """By program that may run here, when it is to be tried elsewhere again; see ``has``."""
         self.workers: list[PooledWorker] = []
         self.starting = 0
         """Workers asked for that are not there yet."""
@@ -24,27 +24,23 @@ class SlowLane:
 
     def mark(self, key: str, now: float) -> None:
         """Let a program run here for a while."""
-        self._until[key] = now + self._seconds
+        self.until[key] = now + self._seconds
 
     def has(self, key: str, now: float) -> bool:
         """Whether a program runs here."""
-        until = self._until.get(key)
+        until = self.until.get(key)
         if until is None:
             return False
         if until > now:
             return True
-        del self._until[key]
+        del self.until[key]
         return False
 
     def programs(self, now: float) -> set[str]:
         """Keys of the programs that run here."""
-        return {key for key, until in self._until.items() if until > now}
-
-    def __bool__(self) -> bool:
-        """Whether any program may run here."""
-        return bool(self._until)
+        return {key for key, until in self.until.items() if until > now}
 
     def forget(self, kept: set[str]) -> None:
         """Keep the slowness of these programs only."""
-        for key in self._until.keys() - kept:
-            del self._until[key]
+        for key in self.until.keys() - kept:
+            del self.until[key]

@@ -43,8 +43,8 @@ HELD_BYTES: Final = 256_000_000
 GLANCE_SECONDS: Final = 0.1
 """How often workers are glanced at in which runs wait and nothing is known to run."""
 BRISK_SECONDS: Final = 0.001
-"""Where all rest so soon after they last did, the next run comes as soon: to be woken once for all of them costs less
-than to set and cancel the timer for each."""
+"""Where one rests so soon after one last did, the next run comes as soon: the next look finds whether all rest. To look
+at all of them, and to set and cancel the timer, would cost each run more than to be woken once for many."""
 STOPPED_SECONDS: Final = 2.0
 """A worker that does not begin what it has been sent for this long is killed."""
 STILLBORN: Final = 10
@@ -82,8 +82,8 @@ class Supervisor:
         """When it is due, by the loop's clock."""
         self._watched_since = 0.0
         """When the first worker was sent something after all had rested, by the loop's clock."""
-        self._rested_at = 0.0
-        """When all were last seen to rest."""
+        self._asked_at = 0.0
+        """When `rest` was last asked to."""
         self._glance_timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._stillborn = 0
@@ -214,7 +214,10 @@ class Supervisor:
     def rest(self) -> None:
         """Look at no worker any more, where none is busy: to be woken for that alone costs more than a decision's part
         in the pool."""
-        if self._tick_timer is None or self._lanes.homeless:
+        if self._tick_timer is None:
+            return
+        asked_at, self._asked_at = self._asked_at, self._loop.time()
+        if self._asked_at - asked_at <= BRISK_SECONDS or self._lanes.homeless.count or self._resuming.busy:
             return
         suspended = 0
         for worker in self._workers.values():
@@ -226,10 +229,8 @@ class Supervisor:
                 return
             if self._glance_timer is None:
                 self._glance_timer = self._loop.call_later(GLANCE_SECONDS, self._glance)
-        rested_at, self._rested_at = self._rested_at, self._loop.time()
-        if self._rested_at - rested_at > BRISK_SECONDS:
-            self._tick_timer.cancel()
-            self._tick_timer = None
+        self._tick_timer.cancel()
+        self._tick_timer = None
 
     def _glance(self) -> None:
         """See whether a run that waited goes on by a timer of its own, of which only its worker knows."""

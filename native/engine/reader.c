@@ -231,7 +231,8 @@ static JSValue read_container(struct reader *reader, const struct messagepack_he
 }
 
 static JSValue read_value(struct reader *reader) {
-    struct messagepack_head head;
+    /* An extension's head has its type: gcc, which says that it may have none, does not see it. */
+    struct messagepack_head head = {.extension_type = 0};
     if (!messagepack_read_head(&reader->input, &head)) {
         return refuse(reader, "it ends too early");
     }

@@ -56,7 +56,7 @@ LIMITS = Limits(
 
 def arrived(message: list[Any]) -> list[Any]:
     unpacker = link.unpacker_down()
-    unpacker.feed(link.packer().pack(message))
+    unpacker.feed(link.pack(message))
     (only,) = unpacker
     assert isinstance(only, list)
     return only
@@ -161,7 +161,7 @@ def test_the_others() -> None:
 )
 def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expected: MessageUp) -> None:
     unpacker = link.unpacker_up()
-    unpacker.feed(link.packer().pack(message))
+    unpacker.feed(link.pack(message))
     assert list(unpacker) == [expected]
     assert link.read_up([*arrived(message), 1]) is None
     assert link.read_up(arrived(message)[1:]) is None
@@ -186,7 +186,7 @@ def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expe
 )
 def test_what_no_worker_says_is_refused_as_soon_as_it_is_known(said: bytes) -> None:
     unpacker = link.unpacker_up()
-    unpacker.feed(link.packer().pack(link.spent()) + said)
+    unpacker.feed(link.pack(link.spent()) + said)
     assert next(unpacker) == SpentMessage(Up.SPENT)
     with pytest.raises((ValueError, msgpack.exceptions.UnpackException)):
         next(unpacker)

@@ -363,7 +363,7 @@ async def test_a_worker_that_crashed_is_followed_by_ones_of_another_layout() -> 
 
 
 async def test_what_it_says_of_a_worker_that_there_is_none_of_is_a_links_last_word() -> None:
-    message = link.packer().pack(link.failed("no worker could be forked: [Errno 11] x"))
+    message = link.pack(link.failed("no worker could be forked: [Errno 11] x"))
 
     class Telling(_Lying):
         def order(self, _order: Order, connection: socket.socket, page: int, _images: int) -> int:

@@ -121,7 +121,8 @@ async def test_of_a_worker_that_has_gone_nothing_is_kept(forks: Parent) -> None:
         process._transport.resume_reading()
         await process.wait_gone()
         process.send(link.cancel(1))
-        assert process._input is process._packer is None
+        assert process._input is None
+        assert process.images is None
         return weakref.ref(process)
 
     gone = await life()
