@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -55,6 +56,8 @@ SECONDS: Final = 2.0
 """Of one question."""
 DATABASES: Final = 100
 """Of one tenant."""
+_ENDED_BY_SERVER: Final = ("interrupted", "statement timeout")
+"""In the words of SQLite, MySQL and MariaDB, and of PostgreSQL."""
 COUNTED_SECONDS: Final = 10.0
 """After so long a tenant's rows are counted anew: other processes make some too."""
 KNOWN_SECONDS: Final = 1.0
@@ -325,17 +328,25 @@ class RowDatabases:
                     raise
                 raise _too_long() from None
             except DBAPIError as error:
-                if "interrupted" in str(error.orig):
+                if any(word in str(error.orig) for word in _ENDED_BY_SERVER):
                     raise _too_long() from None
                 raise
 
     async def _bound(self, connection: AsyncConnection) -> None:
-        """Have SQLite's thread look at the clock itself: whoever waits for it cannot stop it."""
-        if self._storage.url.database is Database.SQLITE:
-            raw = (await connection.get_raw_connection()).driver_connection
-            assert raw is not None  # noqa: S101 - it has just been opened
-            ends = time.monotonic() + SECONDS
-            await raw.set_progress_handler(lambda: int(time.monotonic() > ends), _LOOK_STEPS)
+        """Have whoever does the work look at the clock: of a connection that is gone a server goes on with what it was
+        asked, and SQLite's thread cannot be stopped."""
+        match self._storage.url.database, connection.dialect:
+            case Database.POSTGRESQL, _:
+                await connection.execute(text(f"SET LOCAL statement_timeout = {math.ceil(SECONDS * 1000)}"))
+            case Database.MYSQL, dialect if getattr(dialect, "is_mariadb", False):
+                await connection.execute(text(f"SET SESSION max_statement_time = {SECONDS:f}"))
+            case Database.MYSQL, _:
+                await connection.execute(text(f"SET SESSION max_execution_time = {math.ceil(SECONDS * 1000)}"))
+            case Database.SQLITE, _:
+                raw = (await connection.get_raw_connection()).driver_connection
+                assert raw is not None  # noqa: S101 - it has just been opened
+                ends = time.monotonic() + SECONDS
+                await raw.set_progress_handler(lambda: int(time.monotonic() > ends), _LOOK_STEPS)
 
 
 @lru_cache(maxsize=10_000)

@@ -1,12 +1,14 @@
 """Databases of rows are the same on every server, and are of one tenant."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from sidecar.catalog.database.tenants import ensure_operator
 from sidecar.catalog.database.work import Actor, Store
-from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.database_url import Database, DatabaseUrl
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.rows.model import ColumnType, RowColumn
 from sidecar.hosts.rows.store import RowDatabases
@@ -133,6 +135,22 @@ async def test_a_question_without_end_is_ended(rows: RowDatabases, monkeypatch: 
     await refused(rows.sql(TENANT, endless, {}), "the database was asked for more than 0.3 s")
     monkeypatch.undo()
     assert await rows.sql(TENANT, "select count(*) as n from porting", {}) == [{"n": 300}]
+    async with asyncio.timeout(10):
+        while await under_way(rows._storage):  # noqa: ASYNC110 - the server says it to those who ask
+            await asyncio.sleep(0.05)
+
+
+async def under_way(storage: Storage) -> int:
+    """How many questions a server still works on, ours but this one."""
+    asked = {
+        Database.SQLITE: "select 0",  # works in our own threads, which have looked at the clock
+        Database.POSTGRESQL: "select count(*) from pg_stat_activity where state = 'active' and datname ="
+        " current_database() and pid <> pg_backend_pid()",
+        Database.MYSQL: "select count(*) from information_schema.processlist where command = 'Query' and"
+        " db = database() and id <> connection_id()",
+    }
+    async with storage.reading() as connection:
+        return int((await connection.execute(text(asked[storage.url.database]))).scalar_one())
 
 
 async def test_a_database_that_is_gone_is_told() -> None:
