@@ -3,7 +3,6 @@
 import posixpath
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -12,13 +11,14 @@ from sqlalchemy import Select, or_, select, update
 from sidecar.catalog.database.errors import AlreadyThere, ChangedMeanwhile, StillUsed
 from sidecar.catalog.database.prepared import encode_prepared, imported_paths
 from sidecar.catalog.database.work import Scope, Work
-from sidecar.kind import Kind
+from sidecar.kind import RULES, Kind
 from sidecar.language.app_files import SUFFIXES, files_from
 from sidecar.language.prepared import Prepared, prepare
 from sidecar.storage.tables import scripts, versions
 
-_KEYS: Final = 500
+_KEYS: Final = 200
 """Asked for in one query."""
+_IMPORTING: Final = [kind.value for kind, rules in RULES.items() if rules.has_modules]
 
 
 class FileOfApp(NamedTuple):
@@ -63,10 +63,20 @@ def path_of(script_id: str, file: str | None) -> str:
     return path if path.endswith(SUFFIXES) else f"{path}.js"
 
 
-async def list_files(scope: Scope, app: str) -> dict[str, list[FileOfApp]]:
+async def list_files(
+    scope: Scope, app: str, paths: Collection[str] | None = None, ids: Collection[str] = ()
+) -> dict[str, list[FileOfApp]]:
     """The files of an app by their paths; of none, those of the tenant's scripts without one. A path that several
-    scripts have is imported by nobody."""
-    rows = (await scope.connection.execute(_running(scope, app))).all()
+    scripts have is imported by nobody.
+
+    With ``paths`` at least those of these ids and those that a name may mean which means one of these paths: an app may
+    have thousands.
+    """
+    query = _running(scope, app)
+    if paths is not None and len(paths) + len(ids) <= _KEYS:
+        begins = (scripts.c.file.startswith(_without_ending(path), autoescape=True) for path in paths)
+        query = query.where(or_(scripts.c.id.in_(sorted(ids)), scripts.c.file.is_(None), *begins))
+    rows = (await scope.connection.execute(query)).all()
     found: dict[str, list[FileOfApp]] = {}
     for row in rows:
         modules = msgspec.json.decode(row.modules, type=tuple[str, ...]) if row.modules is not None else None
@@ -114,7 +124,7 @@ async def read_importers(scope: Scope, app: str, paths: Collection[str]) -> dict
     for some in _pieces(paths):
         # A program's files are an object of JSON, and each its key.
         keys = (f"{msgspec.json.encode(path).decode()}:" for path in some)
-        query = _running(scope, app, versions.c.prepared).where(versions.c.kind.in_([*Kind]))
+        query = _running(scope, app, versions.c.prepared).where(versions.c.kind.in_(_IMPORTING))
         query = query.where(or_(*(versions.c.prepared.contains(key, autoescape=True) for key in keys)))
         for row in (await scope.connection.execute(query)).all():
             imported = imported_paths(row.prepared)
@@ -135,8 +145,8 @@ async def prepared_anew(scope: Scope, app: str, script_id: str, file: str | None
 def touched(files: Collection[str], changed: Collection[str]) -> frozenset[str]:
     """What a program has that the files of these paths may change: a new one may be what a name means from now on, or
     make a name mean two files."""
-    stems = {PurePosixPath(path).with_suffix("") for path in changed if path not in files}
-    alike = {path for path in files if PurePosixPath(path).with_suffix("") in stems}
+    stems = {_without_ending(path) for path in changed if path not in files}
+    alike = {path for path in files if _without_ending(path) in stems}
     return frozenset(changed) | alike
 
 
@@ -145,7 +155,10 @@ def touched(files: Collection[str], changed: Collection[str]) -> frozenset[str]:
 
 async def require_as_seen(work: Work, script_id: str, beside: Beside) -> None:
     """Raise ChangedMeanwhile where what was looked at beside a script has become something else."""
-    files = await list_files(work, beside.app)
+    files = await list_files(work, beside.app, beside.saved)
+    importers = await read_importers(work, beside.app, touched(files, beside.saved))
+    if beside.read or importers:
+        files = await list_files(work, beside.app)
     importable = alone(files)
     for path, known in beside.read.items():
         there = importable.get(path)
@@ -153,7 +166,7 @@ async def require_as_seen(work: Work, script_id: str, beside: Beside) -> None:
             raise ChangedMeanwhile(f"file {path!r} of the app", there.hash if there is not None else "")
     known_importers = {one.file.id: one.file.hash for one in beside.importers}
     by_id = {one.id: one for found in files.values() for one in found}
-    for importer in await read_importers(work, beside.app, touched(files, beside.saved)):
+    for importer in importers:
         file = by_id[importer]
         if importer == script_id or importer in beside.together or file.path in beside.saved:
             continue  # new ones of the same change have ids that were not known
@@ -191,12 +204,15 @@ async def require_free_path(work: Work, script_id: str, app: str, path: str) -> 
     own; one that others have as well is imported by nobody."""
     if not app:
         return
-    query = select(scripts.c.id, scripts.c.file).where(
-        scripts.c.tenant_id == work.tenant_id, scripts.c.app_id == app, scripts.c.id != script_id
+    query = select(scripts.c.id).where(
+        scripts.c.tenant_id == work.tenant_id,
+        scripts.c.app_id == app,
+        scripts.c.id != script_id,
+        scripts.c.file.in_([path, path.removesuffix(".js")]),
     )
-    for row in (await work.connection.execute(query)).all():
-        if path_of(row.id, row.file) == path:
-            raise AlreadyThere(f"app {app!r} has a file {path!r} already: script {row.id!r}")
+    other = (await work.connection.execute(query.limit(1))).scalar_one_or_none()
+    if other is not None:
+        raise AlreadyThere(f"app {app!r} has a file {path!r} already: script {other!r}")
 
 
 # ---- what is asked of the tables ----
@@ -210,9 +226,13 @@ def _running(scope: Scope, app: str | None, *more: Any) -> Select[Any]:
     return query if app is None else query.where(scripts.c.app_id == (app or None))
 
 
+def _without_ending(path: str) -> str:
+    return posixpath.splitext(path)[0]
+
+
 def _stem(path: str) -> str:
     """What of a file's name stands wherever it is imported."""
-    return posixpath.splitext(posixpath.basename(path))[0]
+    return _without_ending(posixpath.basename(path))
 
 
 def _pieces(keys: Collection[str]) -> Iterable[list[str]]:

@@ -14,6 +14,7 @@ from sidecar.catalog.database.app_files import (
     Importer,
     alone,
     list_files,
+    may_import,
     path_of,
     read_beside,
     read_importers,
@@ -72,14 +73,17 @@ class _Surroundings(NamedTuple):
 
 
 async def _surroundings(scope: Scope, app: str, texts: Sequence[TextToSave], gone: Collection[str]) -> _Surroundings:
-    there = await list_files(scope, app)
+    there = await list_files(scope, app, [one.path for one in texts], gone)
+    changed = {path for path, found in there.items() if any(one.id in gone for one in found)}
+    changed |= {one.path for one in texts}
+    ids = await read_importers(scope, app, touched(there, changed))
+    if ids or any(may_import(one.text) for one in texts):
+        there = await list_files(scope, app)
     rest = {path: stay for path, found in there.items() if (stay := [one for one in found if one.id not in gone])}
     paths = Counter(one.path for one in texts)
     for path, count in paths.items():
         if app and (count > 1 or path in rest):
             raise AlreadyThere(f"app {app!r} has a file {path!r} already")
-    changed = {path for path, found in there.items() if any(one.id in gone for one in found)} | paths.keys()
-    ids = await read_importers(scope, app, touched(there, changed))
     importers = [one for found in rest.values() for one in found if one.id in ids]
     importing = await read_texts(scope, [one.id for one in importers])
     others = {path: one for path, one in alone(rest).items() if path not in paths}

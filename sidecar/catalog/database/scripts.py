@@ -159,9 +159,8 @@ async def put_script(
         await _require_room(work, rules.scripts)
     await _require_free(work, script_id, values["uuid"], new=before is None)
     await _require_fit(work, script_id, checked)
-    beside = await _require_beside(work, script_id, table.app, values["file"], checked, before)
+    await _settle_beside(work, script_id, table.app, values["file"], checked, before)
     await _store(work, script_id, values, checked, before, note)
-    await app_files.prepare_importers(work, beside)
     after = await get_script(work, script_id)
     if before is None or before != after:
         work.audit("script.make" if before is None else "script.change", script_id, before, after)
@@ -188,9 +187,8 @@ async def save_text(
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
         raise NotAllowed("only the operator may change a script that runs on every call")
     await _require_fit(work, script_id, checked)
-    beside = await _require_beside(work, script_id, before.app, before.file, checked, before)
+    await _settle_beside(work, script_id, before.app, before.file, checked, before)
     number = await _store_version(work, script_id, checked, before, note)
-    await app_files.prepare_importers(work, beside)
     if number != before.version:
         own = scripts.c.id == script_id, scripts.c.tenant_id == work.tenant_id
         await work.connection.execute(update(scripts).where(*own).values(version=number))
@@ -354,10 +352,10 @@ async def _require_fit(work: Work, script_id: str, checked: CheckedText) -> None
     raise StillUsed(f"script {script_id!r} is assigned: {row.type} {row.subject!r}, which needs a `main`")
 
 
-async def _require_beside(
+async def _settle_beside(
     work: Work, script_id: str, app: str, file: str | None, checked: CheckedText, before: ScriptRecord | None
-) -> Beside:
-    """What is beside a file that is to be saved, as it was looked at."""
+) -> None:
+    """Have what is beside a file that is to be saved go on with it, where it is as it was looked at."""
     path = app_files.path_of(script_id, file)
     beside = checked.beside or Beside(app=app, saved=frozenset({path}))
     if before is None or (before.app, before.file) != (app, file):
@@ -365,8 +363,9 @@ async def _require_beside(
     if before is not None and before.app != app:
         former = app_files.path_of(script_id, before.file)
         await app_files.require_not_imported(work, script_id, before.app, former, beside.together)
-    await app_files.require_as_seen(work, script_id, beside)
-    return beside
+    if work.change.is_new(beside):
+        await app_files.require_as_seen(work, script_id, beside)
+        await app_files.prepare_importers(work, beside)
 
 
 async def _require_no_provider(work: Work, script_id: str) -> None:

@@ -75,6 +75,7 @@ class Change:
         self._audit: list[AuditEntry] = []
         self._changed: dict[tuple[str, str], None] = {}
         self._everything = False
+        self._steps: list[object] = []
         self._last_made = head[0]
 
     def of(self, tenant: str) -> "Work":
@@ -115,6 +116,13 @@ class Change:
         )
         self._hash = entry.computed_hash()
         self._audit.append(msgspec.structs.replace(entry, hash=self._hash))
+
+    def is_new(self, step: object) -> bool:
+        """Whether something that several steps have in common was not asked about before."""
+        if any(one is step for one in self._steps):
+            return False
+        self._steps.append(step)
+        return True
 
     def changed(self, kind: str, key: str) -> None:
         """Say to those who follow what has changed."""
