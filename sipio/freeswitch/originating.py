@@ -144,6 +144,8 @@ class FreeswitchOriginating:
                 await _log_in(frames, writer, inbound.password)
                 await _asked(frames, writer, commands.line(f"filter Job-UUID {self.uuid}"))
                 await _asked(frames, writer, commands.line("event plain BACKGROUND_JOB"))
+                if self._given_up.is_set():
+                    return
                 await _asked(frames, writer, command)
             await self._await_job(frames, writer)
         except TimeoutError:

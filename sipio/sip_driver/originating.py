@@ -21,6 +21,7 @@ from sipio.sip_driver.redirects import Redirects
 from sipio.sip_driver.settings import SipDriverSettings
 
 NO_ANSWER: Final = 408
+UNAVAILABLE: Final = 503
 
 
 class Originating:
@@ -140,7 +141,12 @@ class Originating:
         leg, self._leg = self._leg, None
         media, self._media = self._media, None
         observer, self._observer = self._observer, None
-        if leg is None or media is None or observer is None:
+        if leg is None or observer is None:
+            return
+        if media is None:
+            # It could not have been offered anything.
+            leg.bye()
+            observer.refused(UNAVAILABLE, "no media")
             return
         call = SipCall(
             leg, media, self._engine, self._endpoint, self._settings, self._offer(), media_host=self._media_host

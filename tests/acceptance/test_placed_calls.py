@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -389,3 +390,33 @@ async def test_a_call_given_up_by_who_asked_for_the_decision_is_cancelled(daemon
         await client.call("cancel", {"call_id": "given-up"})
         assert (await first.calls[0].wait_for(SessionEnded)).reason == "CANCEL"
         await client.close()
+
+
+def test_the_end_of_the_daemon_hangs_up_what_was_placed(tmp_path: Path) -> None:
+    (tmp_path / "servers.toml").write_text(SERVERS)
+    daemon = VoiceDaemon(
+        tmp_path,
+        {"driven": "await ctx.answer();"},
+        accounts=ACCOUNTS,
+        more=f"[originate]\nservers_file = {json.dumps(str(tmp_path / 'servers.toml'))}\n",
+        routes=f'[[script]]\nfile = "places.js"\nkind = "app"\ntenant = "acme"\n'
+        f'[[route]]\ncustomer = "places"\nscript = "places"\n{TIMES}',
+        files={"places": PLACES},
+    ).ready()
+
+    async def placed() -> None:
+        async with far(FIRST) as first, far(SECOND) as second:
+            decision = await asks(daemon, "places", destination="4930100", cli="1", extension="trunk/second/7")
+            assert decision["outcome"] == "returned", decision
+            await (await second.rung()).wait_for(SessionConfirmed)
+            daemon.serving.send(signal.SIGTERM)
+            for call in (first.calls[0], second.calls[0]):
+                assert (await call.wait_for(SessionEnded)).reason == "BYE"
+            assert await asyncio.to_thread(daemon.serving.program.finish) == 0
+
+    try:
+        asyncio.run(placed())
+        (record,) = daemon.serving.records("placed_call")
+        assert (record["by"], record["answered"]) == ("system", True)
+    finally:
+        daemon.stop()

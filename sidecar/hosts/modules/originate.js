@@ -20,7 +20,14 @@
     // An Error that is also [code, reason], as the pair that it used to be.
     const [code, reason] = refused;
     failed.message = `${code} ${reason}`;
-    const pair = { code, reason, 0: code, 1: reason, length: 2, [Symbol.iterator]: () => [code, reason][Symbol.iterator]() };
+    const pair = {
+      code,
+      reason,
+      0: code,
+      1: reason,
+      length: 2,
+      [Symbol.iterator]: () => [code, reason][Symbol.iterator](),
+    };
     for (const key of Reflect.ownKeys(pair))
       Object.defineProperty(failed, key, { __proto__: null, value: pair[key], writable: true, configurable: true });
     throw failed;

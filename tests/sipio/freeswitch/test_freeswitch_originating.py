@@ -248,3 +248,10 @@ async def test_a_text_that_would_mean_something_else_is_sent_to_nobody(desk: Des
     assert isinstance(told, tuple)
     assert told[0] in (400, 404)
     assert desk.inbound.commands == []
+
+
+async def test_what_is_given_up_at_once_never_rings(desk: Desk) -> None:
+    desk.server.originate(CALL, desk).stop()
+    await desk.inbound.until(lambda: desk.inbound.commands and desk.inbound.open == 0)
+    assert desk.asked == []
+    assert desk.told == []
