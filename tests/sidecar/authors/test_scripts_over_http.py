@@ -277,9 +277,9 @@ def test_who_has_the_key_and_a_number_may_ask_for_a_call(desk: PlatformDesk) -> 
         desk.anybody.post(f"{at}/send", json=given),
         desk.anybody.get(f"{at}/send", params=given),
     ]
-    # Calls are the call daemon's: this process says so, at the line of the script.
+    # Calls are the call daemon's, and none runs here: that is all that is in the way.
     for asked in ways:
-        assert asked.json()["error"] == "no calls are placed here: only the daemon that carries calls does"
+        assert asked.json()["error"] == "the daemon that carries calls does not answer"
     wrong = desk.anybody.post(f"{at}/send", json={"key": "x", "phone": "4930123"})
     assert (wrong.status_code, wrong.json()["error"]) == (401, "Unauthorized")
     missing = desk.anybody.post(f"{at}/send", json={"key": "s3cret"})
