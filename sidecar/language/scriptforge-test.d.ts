@@ -9,7 +9,7 @@ declare namespace ScriptForge {
     /** The script's own, of `process.env`. */
     environment?: Record<string, string>;
     /** What the script is; by default an App if it uses what only an App may, else a Script. */
-    kind?: "script" | "app";
+    kind?: "script" | "app" | "driver";
     /** When the run begins: `2026-10-25T09:00+01:00` or `2026-10-25 09:00 Europe/Berlin`. By default now. */
     now?: string;
     /** Of the script's own time; by default the configuration's. */

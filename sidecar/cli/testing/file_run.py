@@ -210,10 +210,10 @@ class _FileRun:
             task.cancel()
 
     def _ask_module(self, call: HostCall) -> None:
-        if self._desk is None:
+        if self._under_way is None:
             call.reject("each test begins with nothing kept: ask modules in a test, or in beforeEach")
         else:
-            self._desk.asked(call)
+            (self._desk or self._new_desk()).asked(call)
 
     def _new_desk(self) -> Desk:
         self._take_away_desk()
@@ -247,7 +247,7 @@ class _FileRun:
         if number not in self._left() or self._under_way is not None:
             raise ValueError(f"there is no test {number} to run")
         self._under_way = number
-        self._new_desk()
+        self._take_away_desk()
         self._notes = []
         self._began = time.monotonic()
         self._watch()

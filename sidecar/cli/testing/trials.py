@@ -39,7 +39,7 @@ from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.request import pack_input, second_argument
 from sidecar.http.answers import NOT_FOUND, answer_of
-from sidecar.kind import MAIN, Kind
+from sidecar.kind import MAIN, RULES, Kind
 from sidecar.language.assumed_kind import assumed_kind
 from sidecar.language.check import check_script
 from sidecar.language.prepared import prepare
@@ -145,6 +145,8 @@ class Trials:
         """A call decided. Raises RefusedError, SandboxError."""
         path, text = _read(file, asked)
         kind = asked.kind or _kind(text, path.name)
+        if not RULES[kind].has_assignments:
+            raise RefusedError(f"route: {RULES[kind].called} decides no calls")
         grants = _grants(asked, exchange, desk)
         script = _checked(file, path, text, kind, desk.environment(asked.environment), grants)
         request = _request(file, asked.request)
@@ -230,6 +232,8 @@ class Trials:
         kind = asked.kind or _kind(text, path.name)
         grants = _grants(asked, exchange, desk)
         script = _checked(file, path, text, kind, desk.environment(asked.environment), grants)
+        if kind is Kind.WORKER:
+            raise RefusedError("run: a Worker is given messages, and no test gives any")
         if asked.vars:
             raise RefusedError("run: vars are an assignment's, and a run by uuid has none")
         if asked.function not in script.entries:

@@ -57,12 +57,14 @@
       return this.#given.redirected;
     }
     async json() {
+      const notJson = new SyntaxError(); // made here, where it was asked
       const text = await this.text();
       const { url, status } = this;
       try {
         return parse(text);
       } catch (error) {
-        throw new SyntaxError(`${url.split("?")[0]} answered ${status} with a body that is not JSON: ${error.message}`);
+        notJson.message = `${url.split("?")[0]} answered ${status} with a body that is not JSON: ${error.message}`;
+        throw notJson;
       }
     }
     clone() {

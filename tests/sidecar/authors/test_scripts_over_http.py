@@ -139,7 +139,36 @@ NAMED = (
 
 
 @pytest.mark.parametrize("dialect", ["older", "named"])
-def test_a_driver_asks_the_provider(desk: PlatformDesk, dialect: str) -> None:
+def test_a_driver_asks_the_provider_and_what_it_says_is_checked(desk: PlatformDesk, dialect: str) -> None:
+    provider = Provider()
+    try:
+        text = SCRIPTS["did_driver.js"] if dialect == "older" else NAMED
+        own = app(desk, f"drivers-{dialect}", PROVIDER=provider.url)
+        desk.script(f"kept-{dialect}", text, kind="driver", app=own)
+
+        def ask(function: str, **data: str) -> Any:
+            return desk.acme.post(f"/api/v1/scripts/kept-{dialect}/run/{function}", json=data).json()
+
+        assert [one["did"] for one in ask("search", number="4420")["result"]] == provider.free
+        assert ask("allocate", did="442030001")["result"] == {"did": "442030001", "package_id": 7, "customer_id": None}
+        assert ask("allocate", did="442030001")["result"] is None
+        assert ask("list")["result"] == [{"did": "442030001"}]
+        assert ask("release", did="442030001")["result"] is True
+        provider.page = b"<html>down</html>"
+        failed = ask("list")
+        assert failed["outcome"] == "script_error"
+        assert failed["error"].endswith("/mine answered 200 with a body that is not JSON: unexpected token: '<'")
+        assert failed["location"].startswith(f"kept-{dialect}.js:")
+        provider.page = b"[7]"
+        wrong = ask("list")
+        assert wrong["outcome"] == "wrong_result"
+        assert "list: its result's [0].did: expected a number as text, got a number" in wrong["error"]
+    finally:
+        provider.close()
+
+
+@pytest.mark.parametrize("dialect", ["older", "named"])
+def test_an_app_has_the_same_functions(desk: PlatformDesk, dialect: str) -> None:
     provider = Provider()
     try:
         text = SCRIPTS["did_driver.js"] if dialect == "older" else NAMED
@@ -209,6 +238,31 @@ def test_a_report_mails_how_many_are_open(desk: PlatformDesk, inbox: Inbox) -> N
     assert b"Subject: 1 open" in mail.content
 
 
+# ---- two files that import each other ----
+
+
+def test_two_files_of_an_app_import_each_other(desk: PlatformDesk) -> None:
+    own = app(desk, "prices")
+    files = [{"name": name, "text": SCRIPTS[name], "kind": "app"} for name in ("tax.ts", "price.js")]
+    saved = desk.acme.post(f"/api/v1/apps/{own}/scripts", json={"scripts": files})
+    assert saved.is_success, saved.text
+    found = {one["name"]: one for one in saved.json()["items"]}
+    at = f"/run/{found['price.js']['uuid']}"
+    assert run(desk, at, {"n": 5}) == 60
+    assert desk.acme.post(f"{at}/total", json={}).status_code == 404
+    assert run(desk, f"{at}/base", {}) is None  # of an object: NaN, which is null as JSON
+    broken = desk.acme.post(f"/api/v1/scripts/{found['price.js']['id']}/run/broken", json={}).json()
+    assert (broken["name"], broken["location"].split(":")[:2]) == ("TypeError", ["price.js", "5"])
+    none = [{"name": "first.js", "text": "import './none';\nexport const main = () => 1;\n", "kind": "app"}]
+    refused = desk.acme.post(f"/api/v1/apps/{own}/scripts", json={"scripts": none})
+    assert refused.status_code == 422
+    (problem,) = refused.json()["problems"]
+    assert (problem["file"], problem["line"], problem["column"]) == ("first.js", 1, 8)
+    default = [{"name": "default.js", "text": "export default () => 'the default';\n", "kind": "app"}]
+    made = desk.acme.post(f"/api/v1/apps/{own}/scripts", json={"scripts": default})
+    assert desk.acme.get(f"/run/{made.json()['items'][0]['uuid']}").text == "the default"
+
+
 # ---- click to call ----
 
 
@@ -223,9 +277,9 @@ def test_who_has_the_key_and_a_number_may_ask_for_a_call(desk: PlatformDesk) -> 
         desk.anybody.post(f"{at}/send", json=given),
         desk.anybody.get(f"{at}/send", params=given),
     ]
-    # Calls are the call daemon's: this process says so, at the line of the script.
+    # Calls are the call daemon's, and none runs here: that is all that is in the way.
     for asked in ways:
-        assert asked.json()["error"] == "no calls are placed here: only the daemon that carries calls does"
+        assert asked.json()["error"] == "the daemon that carries calls does not answer"
     wrong = desk.anybody.post(f"{at}/send", json={"key": "x", "phone": "4930123"})
     assert (wrong.status_code, wrong.json()["error"]) == (401, "Unauthorized")
     missing = desk.anybody.post(f"{at}/send", json={"key": "s3cret"})

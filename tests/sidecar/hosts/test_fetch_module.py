@@ -178,6 +178,7 @@ async def test_an_answer_that_is_no_json_says_what_came(site: Site, runs: Script
     error = await runs.error("async function main(url) { return (await fetch(url)).json(); }", site.url("/a?secret"))
     assert error.name == "SyntaxError"
     assert f"{site.url('/a')} answered 502 with a body that is not JSON" in error.message
+    assert line_of(error) is not None
     assert "secret" not in error.message
 
 

@@ -42,7 +42,9 @@ describe("a script that decides", () => {
     await expect(script("scripts/router.js", { vars: { routing: 1 } }).route(call)).rejects.toThrow("the call's own");
     await expect(router.route(call, { now: "soon" })).rejects.toThrow("is no time");
     await expect(router.route(call, { when: "soon" })).rejects.toThrow("when");
-    await expect(router.route(call, { kind: "driver" })).rejects.toThrow("driver");
+    await expect(router.route(call, { kind: "driver" })).rejects.toThrow("a Driver decides no calls");
+    await expect(router.route(call, { kind: "node" })).rejects.toThrow("node");
+    await expect(router.run({}, { kind: "worker" })).rejects.toThrow("a Worker is given messages");
     fake("cxKV");
     await expect(script("scripts/menu.js").call({ keys: "x" })).rejects.toThrow("keys: 'x'");
     await expect(script("scripts/menu.js").call({ headers: { "X Y": "1" } })).rejects.toThrow("SIP header name");
