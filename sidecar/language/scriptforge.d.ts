@@ -274,11 +274,7 @@ declare namespace ScriptForge {
 
   /** Nothing to be told; the alert's own template; or what is sent. */
   type AlertReport =
-    | null
-    | undefined
-    | boolean
-    | string
-    | { subject?: string; text?: string; html?: string; level?: AlertLevel };
+    null | undefined | boolean | string | { subject?: string; text?: string; html?: string; level?: AlertLevel };
 
   /** A Worker: it is given its messages one by one, in order. */
   type WorkerMain = (message: any, told: { id: string; attempt: number }) => any;

@@ -253,6 +253,7 @@ def test_in_mode_test_nothing_is_kept(desk: PlatformDesk, carrier: Carrier) -> N
     assert kind_of(desk.acme.get("/api/v1/dids/4420140")) == (404, "not-there")
     assert audited(desk, "4420140") == ["number.test"]
     carrier.mine.discard("4420140")
+    carrier.free.add("4420140")
 
 
 def test_live_is_for_the_operator_to_say(desk: PlatformDesk) -> None:
