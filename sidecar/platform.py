@@ -95,7 +95,7 @@ class PlatformProcess:
         def unavailable(why: str) -> None:
             _log.error("scripts_not_compiled", error=why)
 
-        self._numbers = NumberService(self._store, self._scripts, self._runs, rules.defaults)
+        self._numbers = NumberService(self._store, self._scripts, self._runs, rules.defaults, section.driver_seconds)
         checks = Checks(rules, catalog.script_bytes, lambda: engine(configuration, unavailable, self._runner.parent))
         platform = Platform(
             store=self._store,

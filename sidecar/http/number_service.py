@@ -14,7 +14,7 @@ from msgspec import structs
 
 from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.database import assignments, numbers, providers
-from sidecar.catalog.database.errors import CatalogRefusal, NotAllowed, WrongValues
+from sidecar.catalog.database.errors import CatalogRefusal, NotAllowed, NotThere, WrongValues
 from sidecar.catalog.database.numbers import NumberRecord
 from sidecar.catalog.database.providers import ProviderRecord
 from sidecar.catalog.database.work import Store, Work
@@ -67,11 +67,14 @@ class WantedNumber:
 class NumberService:
     """Of every tenant. Lives on one event loop."""
 
-    def __init__(self, store: Store, scripts: LiveScripts, runs: RunService, defaults: DecisionSection) -> None:
+    def __init__(
+        self, store: Store, scripts: LiveScripts, runs: RunService, defaults: DecisionSection, driver_seconds: float
+    ) -> None:
         self._store = store
         self._scripts = scripts
         self._runs = runs
         self._defaults = defaults
+        self._longest_us = int((driver_seconds + numbers.GRACE_SECONDS) * 1e6)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def search(self, caller: Caller, provider: str, number: str) -> Sequence[CarrierNumber]:
@@ -103,7 +106,7 @@ class NumberService:
         if held is not None and not caller.is_operator:
             raise NotAllowed("only the operator says whether a number is held; without it the carrier is asked")
         async with self._store.reading(caller.tenant) as scope:
-            seen = await numbers.require_unsettled(scope, did, _now())
+            seen = await numbers.require_unsettled(scope, did, _now() - self._longest_us)
             provider = await providers.get_provider(scope, seen.provider)
         listed = None
         if held is None:
@@ -111,7 +114,7 @@ class NumberService:
             listed = next((one for one in await self._listed(caller, provider) if one.subject == subject), None)
             held = listed is not None
         async with self._working(caller) as work:
-            before = await numbers.require_unsettled(work, did, _now())
+            before = await numbers.require_unsettled(work, did, _now() - self._longest_us)
             if before != seen:
                 raise numbers.NumberUnsettled(f"the number {did!r} has become something else meanwhile")
             if not held:
@@ -171,23 +174,23 @@ class NumberService:
     async def _hold(
         self, caller: Caller, wanted: WantedNumber, sold: AllocatedNumber, customer: str | None
     ) -> NumberRecord:
-        table = wanted.assignment
         try:
-            try:
-                async with self._working(caller) as work:
-                    record = await numbers.hold(work, wanted.did, sold.did, customer, sold.details)
-                    if table is not None:
-                        await assignments.assign(work, structs.replace(table, did=sold.did), self._defaults)
-                        record = await numbers.get_number(work, wanted.did)
-            except CatalogRefusal as error:
-                # As it was asked for it was right: the script is gone since. The number is ours nevertheless.
-                async with self._working(caller) as work:
-                    await numbers.hold(work, wanted.did, sold.did, customer, sold.details)
-                detail = f"the number {wanted.did!r} is held, and not assigned: {error}"
-                raise ApiError(HTTPStatus.CONFLICT, detail, kind="not-assigned") from None
-        except StorageError as error:
+            async with self._working(caller) as work:
+                record = await numbers.hold(work, wanted.did, sold.did, customer, sold.details)
+        except (StorageError, NotThere) as error:
+            # The database is gone; or somebody has settled it meanwhile, by which it is not there.
             raise _not_written(caller, sold.did, wanted.provider, "bought", error) from error
-        return record
+        if wanted.assignment is None:
+            return record
+        try:
+            async with self._working(caller) as work:
+                await assignments.assign(work, structs.replace(wanted.assignment, did=sold.did), self._defaults)
+                return await numbers.get_number(work, wanted.did)
+        except (CatalogRefusal, StorageError) as error:
+            # As it was asked for it was right: the script is gone since. The number is ours nevertheless.
+            why = error if isinstance(error, CatalogRefusal) else "the database cannot be asked now"
+            detail = f"the number {wanted.did!r} is held, and not assigned: {why}"
+            raise ApiError(HTTPStatus.CONFLICT, detail, kind="not-assigned") from error
 
     # ---- giving back ----
 
@@ -301,7 +304,7 @@ class NumberService:
             _log.info("number_not_had", error=str(task.exception()))
 
 
-def _not_written(caller: Caller, did: str, provider: str, what: str, error: StorageError) -> ApiError:
+def _not_written(caller: Caller, did: str, provider: str, what: str, error: Exception) -> ApiError:
     """What has become of a number at the carrier and is not in the database: there it is on its way, to be settled."""
     _log.error(
         "number_not_written", did=did, provider=provider, tenant=caller.tenant, what=what, error=str(error)[:300]

@@ -26,8 +26,8 @@ from sipio.number import number_of
 NUMBERS: Final = 1_000_000
 """Of one tenant."""
 FAULT_CHARACTERS: Final = 1_000
-GRACE_US: Final = 90_000_000
-"""After this long nobody asks for a number any more: a Driver's 30 s, and as much again for a busy machine."""
+GRACE_SECONDS: Final = 60.0
+"""After a Driver's time, and so long for a busy machine, nobody asks for a number any more."""
 
 
 class NumberUnsettled(CatalogRefusal):
@@ -220,13 +220,14 @@ async def keep(work: Work, did: str, action: str) -> NumberRecord:
     return after
 
 
-async def require_unsettled(scope: Scope, did: str, now: int) -> NumberRecord:
-    """A number of which it is not known what became, and for which nobody asks now. Raises NotThere, AlreadyThere,
+async def require_unsettled(scope: Scope, did: str, asked_since: int) -> NumberRecord:
+    """A number of which it is not known what became, and for which nobody asks now, as whoever has begun since
+    ``asked_since`` may. Raises NotThere, AlreadyThere,
     NumberUnsettled."""
     record = await get_number(scope, did)
     if record.state is NumberState.HELD:
         raise AlreadyThere(f"the number {did!r} is held: there is nothing to be settled")
-    if not record.fault and now - record.changed < GRACE_US:
+    if not record.fault and record.changed > asked_since:
         raise NumberUnsettled(f"the number {did!r}: its Driver is being asked just now; try again in a minute or two")
     return record
 

@@ -49,8 +49,8 @@ COLLISION = "error: vars: the key 'routing' is the call's own"
         ("[[script]]\nfile = '../z.js'\n", ["2:1: error: file: '../z.js' leads out of scripts/"]),
         ("[[script]]\nfile = '/etc/z.js'\n", ["2:1: error: file: '/etc/z.js' leads out of scripts/"]),
         (
-            "[[script]]\nfile = 'a.js'\nkind = 'driver'\n",
-            ["3:1: error: kind: unknown word 'driver'; expected script, app"],
+            "[[script]]\nfile = 'a.js'\nkind = 'drive'\n",
+            ["3:1: error: kind: unknown word 'drive'; expected script, app, driver, worker"],
         ),
         (
             "[[script]]\nfile = 'a.js'\nuuid = '1'\n",

@@ -36,7 +36,7 @@ class Carrier:
         self.mine: set[str] = set()
         self.bought: list[str] = []
         """Each time that it took money."""
-        self.after_sale: Callable[[], None] = lambda: None
+        self.after_sale: Callable[[], object] = lambda: None
         """What happens between a sale and its answer."""
         self.answers_html = False
         carrier = self

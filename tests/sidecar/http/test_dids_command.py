@@ -1,13 +1,16 @@
 """`scriptforge dids` at a real server."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from sidecar.cli import main
 from tests.sidecar.http.carrier import DRIVER, Carrier
 from tests.sidecar.http.platform_desk import PlatformDesk
+from tests.sidecar.http.test_api_catalog import kind_of
 from tests.sidecar.http.test_numbers import OUTGOING, ROUTES
 
 Dids = Callable[..., tuple[int, str]]
@@ -96,9 +99,70 @@ def test_a_number_that_is_not_settled_is_settled(dids: Dids, desk: PlatformDesk,
     assert dids("provider", "weak", "broken", "--live")[0] == 0
     status, text = dids("allocate", "weak", "4999")
     assert status == 4
-    assert "broken.js:1:39: error: allocate: Error: no answer" in text
+    assert "broken.js:1:43: error: allocate: Error: no answer" in text
     assert dids("list", "--state", "allocating")[1].splitlines()[1].startswith("4999")
-    assert dids("settle", "4999")[0] == 4
+    assert dids("settle", "4999")[0] == 1
     assert dids("settle", "4999", "--gone") == (0, "4999: not ours\n")
     assert dids("allocate", "weak", "4999")[0] == 4
     assert dids("settle", "4999", "--held") == (0, "4999: held\n")
+
+
+def buy(desk: PlatformDesk, did: str, **more: object) -> httpx.Response:
+    return desk.operator.put(f"/api/v1/dids/{did}", json={"provider": "bigtel", **more})
+
+
+def test_a_script_that_goes_while_its_number_is_bought_leaves_the_number_held(
+    desk: PlatformDesk, carrier: Carrier
+) -> None:
+    desk.script("going", ROUTES, client=desk.operator)
+
+    def remove() -> None:
+        desk.operator.delete("/api/v1/scripts/going", headers={"If-Match": "*"}).raise_for_status()
+
+    carrier.after_sale = remove
+    try:
+        answer = buy(desk, "4420120", assignment={"script": "going"})
+    finally:
+        carrier.after_sale = lambda: None
+    assert kind_of(answer) == (409, "not-assigned")
+    found = desk.operator.get("/api/v1/dids/4420120").json()
+    assert (found["state"], found["script"]) == ("held", None)
+
+
+def test_a_database_that_cannot_be_told_of_a_sale_has_it_to_be_settled(desk: PlatformDesk, carrier: Carrier) -> None:
+    other = sqlite3.connect(desk.database, check_same_thread=False, isolation_level=None)
+    carrier.after_sale = lambda: other.execute("BEGIN IMMEDIATE")
+    try:
+        answer = buy(desk, "4420121")
+    finally:
+        carrier.after_sale = lambda: None
+        other.close()
+    assert kind_of(answer) == (503, "not-written")
+    assert "retry-after" not in answer.headers
+    (line,) = desk.log_lines("number_not_written")
+    assert (line["did"], line["provider"], line["tenant"], line["what"]) == (
+        "4420121", "bigtel", "operator", "bought"
+    )  # fmt: skip
+    assert desk.operator.get("/api/v1/dids/4420121").json()["state"] == "allocating"
+    early = desk.operator.post("/api/v1/dids/4420121/settle", json={})
+    assert kind_of(early) == (409, "unsettled")
+    desk.sql("UPDATE numbers SET changed = 0 WHERE subject = '4420121'")
+    assert desk.operator.post("/api/v1/dids/4420121/settle", json={}).json()["held"] is True
+    assert carrier.bought.count("4420121") == 1
+
+
+def test_a_platform_that_is_killed_in_a_sale_has_it_to_be_settled(desk: PlatformDesk, carrier: Carrier) -> None:
+    carrier.after_sale = desk.program.process.kill
+    try:
+        with pytest.raises(httpx.HTTPError):
+            buy(desk, "4420122")
+    finally:
+        carrier.after_sale = lambda: None
+    desk.program.process.wait()
+    desk.start()
+    with desk.client(desk.operator_token) as operator:
+        assert operator.get("/api/v1/dids/4420122").json()["state"] == "allocating"
+        assert kind_of(operator.put("/api/v1/dids/4420122", json={"provider": "bigtel"})) == (409, "unsettled")
+        desk.sql("UPDATE numbers SET changed = 0 WHERE subject = '4420122'")
+        assert operator.post("/api/v1/dids/4420122/settle", json={}).json()["held"] is True
+    assert carrier.bought.count("4420122") == 1
