@@ -156,12 +156,11 @@ class _Dev:
         if asked.done():
             print("ended", file=sys.stderr)
             return 0
-        if ended.done() and not working.done():
-            print("scriptforge: `scriptforge platform` has ended; see above", file=sys.stderr)
         error = working.exception()
         if error is not None and not isinstance(error, ServerError):
             raise error
-        print(f"scriptforge: {error or '`scriptforge platform` has ended; see above'}", file=sys.stderr)
+        why = escaped(str(error)) if error is not None else "`scriptforge platform` has ended; see above"
+        print(f"scriptforge: {why}", file=sys.stderr)
         return 1
 
     def _session(self, client: "Client") -> "Session":

@@ -64,7 +64,7 @@ def test_what_runs_scripts_says_where_it_would(command: list[str]) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "scriptforge: scripts run on Linux only, on x86-64 and aarch64;"
-        " check, types, config, route, logs and calls work here\n"
+        " check, types, config, route, logs, calls and what asks a server work here\n"
     )
 
 

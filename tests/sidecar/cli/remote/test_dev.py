@@ -80,6 +80,19 @@ def test_another_function_is_run_and_its_error_has_the_authors_line(folder: Path
         program.stop()
 
 
+def test_the_end_of_the_platform_is_told(folder: Path) -> None:
+    program = start(folder)
+    try:
+        program.wait_for("returned", seconds=SECONDS)
+        pid = program.process.pid
+        (platform,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(int(platform), signal.SIGKILL)
+        assert program.process.wait(SECONDS) == 1
+        assert program.lines("`scriptforge platform` has ended; see above")
+    finally:
+        program.stop()
+
+
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     program = start(tmp_path / "none")
     assert program.process.wait(SECONDS) == 1

@@ -16,8 +16,8 @@ WRITES = "export const main = ({ n }) => { console.warn('n is', n); if (n > 1) t
 
 
 def test_keys_are_read_and_written_as_scripts_have_them(desk: PlatformDesk, terminal: Terminal) -> None:
-    text = "import { incr, kv } from 'cxKV';\nexport const main = async () => ["
-    text += "await incr('count'), await kv.get('a/b c')];"
+    main = "export const main = async () => [await incr('count'), await kv.get('a/b c')];"
+    text = f"import {{ incr, kv }} from 'cxKV';\n{main}\n"
     desk.script("kv", text)
     terminal.done("kv", "set", "a/b c", "-", typed="two\nlines\n")
     assert terminal.done("kv", "get", "a/b c") == "two\nlines\n\n"
