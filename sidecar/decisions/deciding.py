@@ -156,7 +156,7 @@ class Deciding:
         self._began = self._handed = _now()
         self._running: Running | None = None
         self._allowance: Allowance | None = None
-        """Of the tenant whose script is under way."""
+        """Of the tenant whose script is under way, where that has limits."""
         self._answered = False
         self._failure: Failure | None = None
         self._failed = ""
@@ -210,11 +210,13 @@ class Deciding:
             self._fail(step, Failure(OutcomeName.TIMED_OUT, "no time was left"), step.assignment.timeout_action)
             return
         allowance = step.used.allowance
-        over = allowance.begin()
-        if over is not None:
-            self._fail(step, Failure(OutcomeName.REFUSED, over.why), step.assignment.error_action)
-            return
-        self._allowance = allowance
+        self._allowance = None
+        if allowance.limited:
+            over = allowance.begin()
+            if over is not None:
+                self._fail(step, Failure(OutcomeName.REFUSED, over.why), step.assignment.error_action)
+                return
+            self._allowance = allowance
         invocation = Invocation(
             program=step.program,
             entry=step.entry,

@@ -75,9 +75,9 @@ _OF_QUESTIONS: Final = ("host_calls_a_minute", "host_bytes_a_minute")
 
 
 class Allowance:
-    """One tenant's. A tenant without a limit is asked one question on its way."""
+    """One tenant's. What is not limited need not be counted, but for what is under way over HTTP."""
 
-    __slots__ = ("_at_once", "_levels", "_told", "limits", "refused", "running", "tenant")
+    __slots__ = ("_at_once", "_levels", "_told", "limited", "limits", "refused", "running", "tenant")
 
     def __init__(self, tenant: str, limits: TenantLimits = NO_LIMITS) -> None:
         self.tenant = tenant
@@ -92,6 +92,8 @@ class Allowance:
     def limit(self, limits: TenantLimits) -> None:
         """Have these limits from now on."""
         self.limits = limits
+        self.limited = any(getattr(limits, name) is not None for name in ("runs_at_once", *_PERIODS))
+        """Whether anything is refused of what is run: who decides asks nothing else where it is not."""
         self._at_once = limits.runs_at_once
         former, self._levels = self._levels, {}
         for name, (period, _) in _PERIODS.items():

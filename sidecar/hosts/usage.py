@@ -44,13 +44,15 @@ class UsageCount:
         """Count a run that has ended."""
         self.runs += 1
         self.cpu_us += cpu_us
-        self.allowance.used_cpu(cpu_us)
+        if self.allowance.limited:
+            self.allowance.used_cpu(cpu_us)
 
     def host_call(self, size: int) -> None:
         """Count a question, and the bytes that its answer had."""
         self.host_calls += 1
         self.bytes += size
-        self.allowance.answered(size)
+        if self.allowance.limited:
+            self.allowance.answered(size)
 
 
 class UsedInMinute(msgspec.Struct, frozen=True):

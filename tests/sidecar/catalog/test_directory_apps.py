@@ -2,6 +2,7 @@
 
 import pytest
 
+from sidecar.catalog.limits import TenantLimits
 from tests.sidecar.catalog.catalog_desk import MAIN, Catalog
 
 TWO = """
@@ -57,6 +58,8 @@ def test_a_script_has_its_apps_variables_under_its_own(catalog: Catalog) -> None
     [
         ('[[app]]\nid = "shop"\n', "the app 'shop' is there already"),
         ('[[tenant]]\ntenant = "gamma"\n', "the tenant 'gamma' is there already"),
+        ('[[tenant]]\ntenant = "x"\nlimits = { runs = 1 }\n', "runs"),
+        ('[[tenant]]\ntenant = "x"\nlimits = { keys = -1 }\n', "limits"),
         ('[[variable]]\napp = "shop"\nname = "KEY"\nvalue = "1"\n', "the variable 'KEY' of the app 'shop' is there"),
         ('[[variable]]\napp = "shop"\nname = "9"\nvalue = "1"\n', "name: expected 1 to 128 letters"),
         ('[[variable]]\napp = "shop"\nname = "APP_ID"\nvalue = "1"\n', "name: APP_ID is set by the host"),
@@ -74,3 +77,13 @@ def test_what_does_not_go_together_is_told(catalog: Catalog, more: str, problem:
     assert len(found) == 1, found
     assert problem in found[0]
     assert found[0].startswith("assignments.toml:")
+
+
+def test_a_tenants_limits_are_in_the_snapshot(catalog: Catalog) -> None:
+    catalog.script("a.js", MAIN)
+    catalog.assign(
+        '[[script]]\nfile = "a.js"\ntenant = "acme"\n'
+        '[[tenant]]\ntenant = "acme"\nlimits = { runs_a_second = 5, cpu_ms_a_minute = 60_000 }\n'
+        '[[tenant]]\ntenant = "idle"\n'
+    )
+    assert catalog.load().require().limits == {"acme": TenantLimits(runs_a_second=5, cpu_ms_a_minute=60_000)}

@@ -12,6 +12,7 @@ from sidecar.catalog.database.checks import Checks, TextToSave
 from sidecar.catalog.database.scripts import ScriptRecord
 from sidecar.catalog.database.values import table_of
 from sidecar.catalog.database.work import Actor, Store
+from sidecar.catalog.limits import TenantLimits
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.kind import Kind
 from sidecar.storage.engine import Storage
@@ -80,6 +81,10 @@ class Desk:
                 table: Any = table_of("script", {"file": path, "id": path, "app": app, "kind": kind.value})
                 found[path] = await scripts.put_script(work, table, one, RULES)
             return found
+
+    async def limits(self, tenant: str, **limits: int) -> None:
+        async with self.store.changing(OPERATOR) as change:
+            await tenants.put_limits(await tenants.make_tenant(change, tenant), TenantLimits(**limits))
 
     async def get(self, tenant: str, name: str) -> ScriptRecord:
         async with self.store.reading(tenant) as scope:

@@ -14,6 +14,7 @@ from sqlalchemy import text, update
 
 from sidecar.catalog.database import apps, assignments, scripts
 from sidecar.catalog.database.source import DatabaseSource
+from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Loaded, ServedBy
 from sidecar.configuration.database_url import DatabaseUrl
@@ -98,6 +99,25 @@ async def test_what_is_saved_is_there_at_once_and_the_rest_stays_the_same_object
         assert fifth.dids["+4420"].variables == {}
         assert sorted(fifth.scripts) == ["b", "ivr"]
         assert fifth == await afresh(desk.storage.url)
+
+
+async def test_limits_of_tenants_are_followed(desk: Desk) -> None:
+    await desk.put("acme", "a")
+    await desk.limits("acme", runs_at_once=3)
+    with following(desk.storage.url) as source:
+        first = (await loaded(source)).require()
+        assert first.limits == {"acme": TenantLimits(runs_at_once=3)}
+        await desk.limits("beta", keys=0)
+        await desk.limits("acme")
+        second = (await next_loaded(source)).require()
+        while second.limits.keys() != {"acme", "beta"}:
+            second = (await next_loaded(source)).require()
+        while second.limits["acme"] != TenantLimits():
+            second = (await next_loaded(source)).require()
+        assert second.limits["beta"] == TenantLimits(keys=0)
+        assert second.version == first.version, "what is run is the same"
+        assert second.scripts["a"] is first.scripts["a"]
+    assert (await afresh(desk.storage.url)).limits == {"beta": TenantLimits(keys=0)}
 
 
 async def test_many_changes_followed_are_what_is_there(sqlite_desk: Desk) -> None:

@@ -35,6 +35,7 @@ from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.exchange.content import Content, TextOf, calls_of, differences
 from sidecar.catalog.exchange.database import Import, read_database
 from sidecar.catalog.exchange.directory import file_names, read_directory, write_directory, written_out
+from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import GlobalPriority
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.tree import CatalogSection
@@ -68,6 +69,14 @@ LINKED = {
 FOR_OTHERS = (LINKED["tax.ts"], LINKED["rates.json"])
 """Those of them that take no calls."""
 _TENANT = st.sampled_from(["operator", "acme", "b'eta \\"])
+
+
+_LIMITS = st.builds(
+    TenantLimits,
+    runs_at_once=st.integers(0, 2**53 - 1),
+    keys=st.none() | st.integers(0, 9),
+    rows=st.none() | st.just(0),
+)
 
 
 @st.composite
@@ -146,13 +155,16 @@ def contents(draw: st.DrawFn) -> Content:
                 made = DestinationTable(destination=number, customer=customer, **common)
         assigned.setdefault(calls_of(made), made)
     tenants |= {one.tenant for one in app_tables.values()} | {one.tenant for one in customers.values()}
+    tenants |= {one.table.tenant for one in found.values()}
+    limits = {name: draw(_LIMITS) for name in draw(st.lists(st.sampled_from(sorted(tenants)), unique=True))}
     return Content(
-        tenants=tenants | {one.table.tenant for one in found.values()},
+        tenants=tenants,
         apps=app_tables,
         variables=variables,
         customers=customers,
         scripts=found,
         assignments=assigned,
+        limits=limits,
     )
 
 
@@ -197,7 +209,7 @@ def exact(content: Content) -> object:
         tables(getattr(content, name))
         for name in ("apps", "variables", "customers", "assignments", "providers", "numbers")
     ]
-    return sorted(content.tenants), scripts, parts
+    return sorted(content.tenants), scripts, parts, sorted(content.limits.items(), key=lambda one: one[0])
 
 
 def read(directory: Path) -> Content:
@@ -325,6 +337,7 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
                 DidTable(did="+44-20", script="a ", customer="acme"),
             )
         },
+        limits={"idle": TenantLimits(runs_at_once=0), "acme": TenantLimits(keys=7, log_bytes=2**53 - 1)},
         providers={("acme", "c"): ProviderTable(id="c", script="d", tenant="acme", mode=Mode.LIVE, company="Ü")},
         numbers={
             "+4420": NumberTable(did="+44-20", provider="c", tenant="acme", details='{"a":null,"b":"\u00fc"}'),
@@ -335,7 +348,7 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
     )
     home = Home(database_address)
     await home.make()
-    assert len(await home.take(content)) == 3 + 1 + 1 + 1 + 4 + 3 + 3
+    assert len(await home.take(content)) == 3 + 2 + 1 + 1 + 1 + 4 + 3 + 3
     assert await home.take(content) == []
     write_directory(tmp_path / "out", await home.content())
     assert exact(read(tmp_path / "out")) == exact(content)

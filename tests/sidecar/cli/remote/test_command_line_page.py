@@ -13,7 +13,21 @@ from sidecar.cli.completion import walk
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
 
 PAGE = (Path(__file__).parents[4] / "docs" / "command-line.md").read_text()
-TOLD = ("login", "apps", "scripts", "assign", "env", "kv", "rows", "tokens", "usage", "logs", "dev", "completion")
+TOLD = (
+    "login",
+    "apps",
+    "scripts",
+    "assign",
+    "env",
+    "kv",
+    "rows",
+    "tokens",
+    "usage",
+    "limits",
+    "logs",
+    "dev",
+    "completion",
+)
 EVERYWHERE = {"-h", "--help", "--json", "--server", "--tenant", "--config", "--url", "--database"}
 COMMANDS = dict(walk(make_parser()))
 
