@@ -115,9 +115,3 @@ def test_the_page_of_the_http_api_asks_as_printed(desk: Desk) -> None:
     )
     running = blocks(section(ROOT / "docs" / "http-api.md", "Running a script by its uuid"))[0]
     assert desk.run(f"uuid={uuid[0]}\n{running}") == "Hello world" * 2
-
-
-def test_every_page_is_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text()
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
-    assert {page for page in pages if f"(docs/{page})" not in text} == set()
