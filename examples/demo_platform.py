@@ -19,8 +19,6 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
-
 from examples.demo import EXAMPLES, DemoError, before_lines, decisions, side_by_side
 from sidecar.cli.call_data import read_request
 from sidecar.cli.decision_text import decision_text
@@ -31,8 +29,6 @@ APP = "counting"
 FILES = ("calls.js", "count.ts")
 ENTRY = FILES[0]
 CUSTOMER, ROUTE = "acme", "counting"
-CALL = "header-add"
-"""The example call that is made on that route."""
 HEADER = "X-Calls"
 START_SECONDS = 120.0
 """Two processes, each of which ``scriptforge up`` gives a minute."""
@@ -140,7 +136,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _show(both: Up, paint: Painter) -> str:
     """Everything but the call through Kamailio; the number that has called."""
-    request = structs.replace(read_request(str(EXAMPLES / "calls" / f"{CALL}.json"), CALL), route=ROUTE)
+    request = read_request(str(EXAMPLES / "calls" / f"{APP}.json"), APP)
     number = str(unpack_routing(request.routing)["cli"])
     uuid, script = _save(both)
     print(f"{paint('An App of two files, saved over HTTP', Paint.TITLE)}  scriptforge up: {both.http}")

@@ -55,6 +55,7 @@ SOCKET = ROOT / "docs" / "socket.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 DOCUMENTS = [README, WRITING, SOCKET]
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LONG = ("scriptforge bench",)
 """Not run here: they have tests of their own."""
 
@@ -173,11 +174,27 @@ def test_what_commands_print_is_what_the_readme_shows() -> None:
     assert shown in text
 
 
-@pytest.mark.parametrize("file", [*DOCUMENTS, ROOT / "docs" / "kamailio.md"], ids=lambda file: file.name)
+def anchors(file: Path) -> set[str]:
+    """What a page's titles are called in links."""
+    text = re.sub(r"^```.*?^```$", "", file.read_text(), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
 def test_links_lead_somewhere(file: Path) -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)", file.read_text())
-    missing = [link for link in links if not (file.parent / link).exists()]
+    missing = []
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", file.read_text()):
+        path, _, anchor = link.partition("#")
+        page = file.parent / path if path else file
+        if not page.exists() or (anchor and page.suffix == ".md" and anchor not in anchors(page)):
+            missing.append(link)
     assert missing == []
+
+
+def test_every_page_is_in_the_readme() -> None:
+    text = README.read_text()
+    assert [page.name for page in PAGES if page.parent.name == "docs" and f"(docs/{page.name})" not in text] == []
 
 
 CALL = read_request(str(ROOT / "examples" / "calls" / "header-add.json"), "")

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ctypes
+import os
 import signal
 import socket
 import sys
@@ -14,7 +16,11 @@ from sidecar.errors import SidecarError
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 90.0
 """More than calls that are up have by default, and the closing after them."""
-_MAIN: Final = "import sys; from sidecar.cli import main; sys.exit(main())"
+_MAIN: Final = (
+    "import sys; from sidecar.cli.service_process import end_with; end_with(int(sys.argv.pop(1)));"
+    " from sidecar.cli import main; sys.exit(main())"
+)
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
@@ -23,6 +29,15 @@ def ending_signals() -> tuple[signal.Signals, ...]:
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return (signal.SIGINT, signal.SIGTERM)
     return (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel tell this process to end (SIGTERM) once the one that has started it is gone, also where that was
+    killed and could end nobody (PR_SET_PDEATHSIG of prctl(2)). Raises SystemExit where it is gone already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM))
+    if os.getppid() != parent:
+        raise SystemExit(1)
 
 
 class ServiceProcess:
@@ -43,7 +58,7 @@ class ServiceProcess:
         """Start it, and return once it is ready. Raises SidecarError."""
         options = ["--config", str(config)] if config is not None else []
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _MAIN, self.command, *options),
+            *(sys.executable, "-c", _MAIN, str(os.getpid()), self.command, *options),
             env={**environment, "NOTIFY_SOCKET": self._path},
             # Ctrl-C is told to the group of the terminal: it is ended by us, in its turn.
             start_new_session=True,

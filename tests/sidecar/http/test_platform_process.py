@@ -211,6 +211,20 @@ def test_both_are_started_on_one_file_and_end_in_order(tmp_path: Path) -> None:
     assert again.lines('"level":"warning"') == []
 
 
+def test_where_it_is_killed_both_end(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "SCRIPTFORGE_PLATFORM__LISTEN": "127.0.0.1:0",
+        "SCRIPTFORGE_PLATFORM__METRICS": "",
+        "SCRIPTFORGE_METRICS__LISTEN": "",
+    }
+    up = Program([SCRIPTFORGE, "up", "--data", str(tmp_path / "d")], tmp_path / "up.log", ROOT, environment)
+    up.wait_for("Ctrl-C ends both", seconds=SECONDS)
+    up.process.kill()
+    assert up.finish(SECONDS) == -signal.SIGKILL
+    wait_until(lambda: len(up.lines('"action":"stopped"')) == 2, "both have ended", SECONDS)
+
+
 def test_where_one_has_ended_so_does_the_other(tmp_path: Path) -> None:
     environment = {
         **os.environ,
