@@ -1,4 +1,4 @@
-import { incr } from 'cxKV';
+import { incr } from "cxKV";
 
 const DAY: number = 24 * 60 * 60;
 
