@@ -17,7 +17,7 @@ OPERATORS = {
     "/api/v1/audit/verify",
 }
 """Which a tenant's own token may not ask either."""
-OPEN = ("/run", "/run/{function}", "/rows.csv", "/rows")
+OPEN = ("/run", "/run/{function}", "/import")
 """Which take other bodies as well."""
 NO_OBJECT = {"/api/v1/me", "/api/v1/check"}
 """Which are about nothing that somebody has."""
@@ -33,7 +33,15 @@ VALUES = {
     "run": "0" * 32,
     "database": "private",
     "key": "private",
+    "provider": "private",
+    "did": "4420",
 }
+DRIVER = """
+export const search = async () => [];
+export const allocate = async ({ did }) => ({ did });
+export const release = async () => true;
+export const list = async () => [];
+"""
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
     ("post", "/api/v1/apps"): {"name": "x"},
@@ -51,6 +59,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/databases/{database}/rows/{key}"): {"value": "stolen"},
     ("put", "/api/v1/kv/keys/{key}"): {"value": "stolen"},
     ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
+    ("put", "/api/v1/providers/{provider}"): {"script": "driver", "company": "stolen"},
+    ("post", "/api/v1/providers/{provider}/search"): {"number": "44"},
+    ("put", "/api/v1/dids/{did}"): {"provider": "private", "customer": "stolen"},
+    ("post", "/api/v1/dids/{did}/settle"): {},
 }
 
 
@@ -81,13 +93,16 @@ def routes(desk: PlatformDesk) -> list[Route]:
     desk.acme.put("/api/v1/databases/private", json={}).raise_for_status()
     desk.acme.put("/api/v1/databases/private/rows/private", json={"value": "acme only"}).raise_for_status()
     desk.acme.put("/api/v1/kv/keys/private", json={"value": "acme only"}).raise_for_status()
+    desk.script("driver", DRIVER, kind="driver")
+    desk.acme.put("/api/v1/providers/private", json={"script": "driver", "company": "acme only"}).raise_for_status()
+    desk.acme.put("/api/v1/dids/4420", json={"provider": "private"}).raise_for_status()
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
 def picture(desk: PlatformDesk) -> Any:
     """All that acme has, as acme sees it."""
     paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
-    paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
+    paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private", "providers", "dids"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 
@@ -165,7 +180,7 @@ def test_a_token_without_the_scope_is_told_which(desk: PlatformDesk, routes: lis
 def _likely(route: Route) -> str:
     if route.path.startswith(("/api/v1/tokens", "/api/v1/audit")):
         return "admin"
-    if "/run" in route.path and route.method != "get":
+    if ("/run" in route.path or route.path.startswith("/api/v1/providers/{provider}/")) and route.method != "get":
         return "run"
     return "read" if route.method == "get" or route.path == "/api/v1/check" else "write"
 
