@@ -33,6 +33,8 @@ VALUES = {
     "run": "0" * 32,
     "database": "private",
     "key": "private",
+    "provider": "private",
+    "did": "4930",
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
@@ -50,6 +52,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/databases/{database}/rows"): {"key": "private", "value": "stolen"},
     ("put", "/api/v1/databases/{database}/rows/{key}"): {"value": "stolen"},
     ("put", "/api/v1/kv/keys/{key}"): {"value": "stolen"},
+    ("put", "/api/v1/providers/{provider}"): {"script": "driver", "company": "stolen"},
+    ("post", "/api/v1/providers/{provider}/search"): {"number": "49"},
+    ("put", "/api/v1/dids/{did}"): {"provider": "private", "customer": "stolen"},
+    ("post", "/api/v1/dids/{did}/settle"): {},
     ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
 }
 
@@ -81,6 +87,10 @@ def routes(desk: PlatformDesk) -> list[Route]:
     desk.acme.put("/api/v1/databases/private", json={}).raise_for_status()
     desk.acme.put("/api/v1/databases/private/rows/private", json={"value": "acme only"}).raise_for_status()
     desk.acme.put("/api/v1/kv/keys/private", json={"value": "acme only"}).raise_for_status()
+    desk.script("driver", "export const allocate = () => ({ note: 'acme only' });\n", kind="driver")
+    live = {"script": "driver", "mode": "live", "company": "acme only"}
+    desk.operator.put("/api/v1/providers/private", params={"tenant": "acme"}, json=live).raise_for_status()
+    desk.acme.put("/api/v1/dids/4930", json={"provider": "private"}).raise_for_status()
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
@@ -88,6 +98,7 @@ def picture(desk: PlatformDesk) -> Any:
     """All that acme has, as acme sees it."""
     paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
     paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
+    paths += ["providers", "dids"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 
@@ -165,7 +176,7 @@ def test_a_token_without_the_scope_is_told_which(desk: PlatformDesk, routes: lis
 def _likely(route: Route) -> str:
     if route.path.startswith(("/api/v1/tokens", "/api/v1/audit")):
         return "admin"
-    if "/run" in route.path and route.method != "get":
+    if ("/run" in route.path or route.path.startswith("/api/v1/providers/{provider}/")) and route.method != "get":
         return "run"
     return "read" if route.method == "get" or route.path == "/api/v1/check" else "write"
 
