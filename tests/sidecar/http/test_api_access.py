@@ -34,14 +34,8 @@ VALUES = {
     "database": "private",
     "key": "private",
     "provider": "private",
-    "did": "4420",
+    "did": "4930",
 }
-DRIVER = """
-export const search = async () => [];
-export const allocate = async ({ did }) => ({ did });
-export const release = async () => true;
-export const list = async () => [];
-"""
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
     ("post", "/api/v1/apps"): {"name": "x"},
@@ -58,11 +52,11 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/databases/{database}/rows"): {"key": "private", "value": "stolen"},
     ("put", "/api/v1/databases/{database}/rows/{key}"): {"value": "stolen"},
     ("put", "/api/v1/kv/keys/{key}"): {"value": "stolen"},
-    ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
     ("put", "/api/v1/providers/{provider}"): {"script": "driver", "company": "stolen"},
-    ("post", "/api/v1/providers/{provider}/search"): {"number": "44"},
+    ("post", "/api/v1/providers/{provider}/search"): {"number": "49"},
     ("put", "/api/v1/dids/{did}"): {"provider": "private", "customer": "stolen"},
     ("post", "/api/v1/dids/{did}/settle"): {},
+    ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
 }
 
 
@@ -93,16 +87,18 @@ def routes(desk: PlatformDesk) -> list[Route]:
     desk.acme.put("/api/v1/databases/private", json={}).raise_for_status()
     desk.acme.put("/api/v1/databases/private/rows/private", json={"value": "acme only"}).raise_for_status()
     desk.acme.put("/api/v1/kv/keys/private", json={"value": "acme only"}).raise_for_status()
-    desk.script("driver", DRIVER, kind="driver")
-    desk.acme.put("/api/v1/providers/private", json={"script": "driver", "company": "acme only"}).raise_for_status()
-    desk.acme.put("/api/v1/dids/4420", json={"provider": "private"}).raise_for_status()
+    desk.script("driver", "export const allocate = () => ({ note: 'acme only' });\n", kind="driver")
+    live = {"script": "driver", "mode": "live", "company": "acme only"}
+    desk.operator.put("/api/v1/providers/private", params={"tenant": "acme"}, json=live).raise_for_status()
+    desk.acme.put("/api/v1/dids/4930", json={"provider": "private"}).raise_for_status()
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
 def picture(desk: PlatformDesk) -> Any:
     """All that acme has, as acme sees it."""
     paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
-    paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private", "providers", "dids"]
+    paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
+    paths += ["providers", "dids"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 

@@ -21,6 +21,7 @@ TOLD = (
     "env",
     "kv",
     "rows",
+    "dids",
     "tokens",
     "usage",
     "limits",
