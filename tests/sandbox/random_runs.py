@@ -251,7 +251,7 @@ class Hostile:
         key = f"hostile {waits} {chance.randrange(len(HOSTILE))}"
         message = [
             *(int(link.Down.RUN), self._next, key, "customer 0", "main", link.NIL, "", 1e6),
-            *(0.008, 0.008, 100.0, 10_000, 1_000, 100, 10_000, 10_000, chance.getrandbits(64), 0.0, 0),
+            *(0.008, 0.008, 100.0, 10_000, 1_000, 100, 10_000, 10_000, chance.getrandbits(64), 0.0, b"", 0),
         ]
         self._one.clock.now = 0.0
         for said in self._one.hand(message):

@@ -1,8 +1,8 @@
 """Hostile programs, programs that spoil the language, and those of a grammar: each goes the same way twice.
 
-With the same seed and clock, in another worker, while others run in both: the same result, lines and host calls, byte
-for byte. What ends a run by the processor time that it has used is not at the same place twice, and excepted; nothing
-else is.
+With the same seed, key and clock, in another worker, while others run in both: the same result, lines and host calls,
+byte for byte. What ends a run by the processor time that it has used is not at the same place twice, and excepted;
+nothing else is.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from sandbox.host import HostCall
 from sandbox.outcome import Completion, Crashed, Returned, TimedOut
@@ -155,8 +156,9 @@ async def goes_the_same_way(pools: tuple[Pool, Pool], asked: Invocation, before:
         else:
             assert same(before, after), (asked.program.text, before, after)
     if len(recording.turns) == 1 and not ended_by_time(before):
-        # Nothing but seed and clock is needed.
-        assert same(before, await run(other, asked)), asked.program.text
+        # Nothing but seed, key and clock is needed.
+        again = structs.replace(asked, random_key=recording.random_key)
+        assert same(before, await run(other, again)), asked.program.text
 
 
 @pytest.mark.parametrize(("number", "text", "waits"), [(n, *each) for n, each in enumerate(_hostile())])
