@@ -66,8 +66,10 @@ ALLOWED_BYTES: Final = 1_000
 class Site:
     """The pools, and what is asked of them."""
 
-    def __init__(self, runner: Runner, seed: int, parent_share: int) -> None:
+    def __init__(self, runner: Runner, others: frozenset[int], seed: int, parent_share: int) -> None:
+        """``others`` are processes of this one's that are none of the pools'."""
         self._runner = runner
+        self._others = others
         self._parent_share = parent_share
         self._chosen = random.Random(seed)  # noqa: S311 - the same each time
         self._loop = asyncio.get_running_loop()
@@ -145,7 +147,7 @@ class Site:
         if parent and self._parent_share and self._chosen.randrange(self._parent_share) == 0:
             os.kill(parent, signal.SIGKILL)
             return
-        workers = [pid for pid in descendants(os.getpid()) if pid != parent]
+        workers = [pid for pid in descendants(os.getpid()) if pid != parent and pid not in self._others]
         if workers:
             chosen = self._chosen.choice(workers)
             self.killed.add(chosen)
@@ -207,9 +209,10 @@ async def run(
     chosen = random.Random(seed)  # noqa: S311 - the same each time
     configuration = Configuration()
     runner = Runner({PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)})
+    others = frozenset(descendants(os.getpid()))
     for name in (PoolName.DECISIONS, PoolName.CALLS):
         await runner.start(name)
-    site = Site(runner, seed, parent_share)
+    site = Site(runner, others, seed, parent_share)
     stop = asyncio.Event()
     asking = asyncio.ensure_future(site.ask(calls, decisions_a_second, stop))
     began = time.monotonic()
