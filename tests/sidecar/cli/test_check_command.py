@@ -172,7 +172,7 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert check(tmp_path / "none.js") == 2
     assert capsys.readouterr().err == f"scriptforge check: there is no {tmp_path}/none.js\n"
     with pytest.raises(SystemExit) as caught:
-        check("--kind", "driver")
+        check("--kind", "teapot")
     assert caught.value.code == 2
 
 

@@ -319,7 +319,7 @@ def test_a_configuration_that_cannot_be_used(desk: Path, capsys: pytest.CaptureF
     assert "sidecar.toml:2:1" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [["--timeout-ms", "0"], ["--timeout-ms", "x"], ["--kind", "driver"], ["--what"]])
+@pytest.mark.parametrize("options", [["--timeout-ms", "0"], ["--timeout-ms", "x"], ["--kind", "teapot"], ["--what"]])
 def test_wrong_usage(options: list[str], desk: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         run(desk, "", *options)
