@@ -116,11 +116,14 @@ def test_runs_at_once_past_the_limit_are_told_when_to_come_again(limited: Platfo
 def test_processor_time_is_counted_over_runs(limited: PlatformDesk) -> None:
     limited.script("loops", LOOPS)
     put(limited, cpu_ms_a_minute=150)
-    found = [run(limited, "loops") for _ in range(4)]
-    # On a machine that does much else a run may take longer than it wants.
-    assert [one.status_code for one in found] in ([200, 200, 429, 429], [200, 429, 429, 429])
-    assert found[3].json()["detail"] == "more than 150 ms of processor time a minute"
-    assert 1 <= int(found[3].headers["retry-after"]) <= 60
+    found = [run(limited, "loops")]
+    # On a machine that does much else a run has a part of the processor alone, and none of it is used to the end.
+    while found[-1].status_code == 200 and len(found) < 30:
+        found.append(run(limited, "loops"))
+    assert [one.status_code for one in found] == [200] * (len(found) - 1) + [429]
+    assert len(found) > 1
+    assert found[-1].json()["detail"] == "more than 150 ms of processor time a minute"
+    assert 1 <= int(found[-1].headers["retry-after"]) <= 60
 
 
 def test_questions_past_the_limit_are_errors_of_the_script(limited: PlatformDesk) -> None:
