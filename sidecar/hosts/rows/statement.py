@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.parsers.base import BaseParser
 
 from sidecar.configuration.database_url import Database
 from sidecar.hosts.errors import HostError
@@ -20,6 +21,8 @@ from sidecar.hosts.errors import HostError
 STATEMENT_CHARACTERS: Final = 4_000
 """A longer one takes the parser some 10 ms, which is everybody's."""
 DEPTH: Final = 60
+STEPS_OF_TOKEN: Final = 10
+"""That the parser may go forth and back, for each word of a statement; those that people write take two."""
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _DIALECTS: Final = {Database.SQLITE: "sqlite", Database.POSTGRESQL: "postgres", Database.MYSQL: "mysql"}
 _CHANGING: Final = (exp.Insert, exp.Update, exp.Delete)
@@ -60,7 +63,7 @@ def prepare(text: str, tables: tuple[tuple[str, str], ...], database: Database) 
     if len(text) > STATEMENT_CHARACTERS:
         raise HostError(f"a statement has at most {STATEMENT_CHARACTERS} characters", "RangeError")
     try:
-        parsed = [one for one in sqlglot.parse(text) if one is not None]
+        parsed = _parse(text)
     except (SqlglotError, RecursionError) as error:
         raise HostError(f"it is no SQL: {_where(error)}", "SyntaxError") from None
     if len(parsed) != 1:
@@ -85,6 +88,29 @@ def prepare(text: str, tables: tuple[tuple[str, str], ...], database: Database) 
     return Statement(made, texts, names, isinstance(statement, _CHANGING), more)
 
 
+def _parse(text: str) -> list[exp.Expr]:
+    """Raises HostError for what has the parser try too much, and what the parser raises."""
+    dialect = Dialect.get_or_raise(None)
+    tokens = dialect.tokenize(text)
+    parser = _Parser(dialect, STEPS_OF_TOKEN * (len(tokens) + 1))
+    return [one for one in parser.parse(tokens, text) if one is not None]
+
+
+class _Parser(BaseParser):
+    """sqlglot's, with an end: each type in brackets it reads twice, and ``int(int(int(...`` would take it for ever."""
+
+    def __init__(self, dialect: Dialect, steps: int) -> None:
+        super().__init__(dialect=dialect)
+        self._steps_left = steps
+
+    def _advance(self, times: int = 1) -> None:
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            # Not one of the parser's own errors, after which it tries something else.
+            raise HostError("the statement is nested too deeply", "SyntaxError")
+        super()._advance(times)
+
+
 def _check(statement: exp.Expr) -> None:
     for node in statement.walk():
         if type(node) not in _PARTS:
@@ -95,6 +121,9 @@ def _check(statement: exp.Expr) -> None:
             raise HostError(f"{node.name[:60]!r} is no name in sql", "SyntaxError")
         if isinstance(node, exp.With) and node.args.get("recursive"):
             raise HostError("a recursive query is not available in sql", "SyntaxError")
+        if isinstance(node, exp.In) and node.args.get("field") is not None:
+            # SQLite takes the name for a table's, whoever's.
+            raise HostError("in takes a list or a query in brackets: key in (...)", "SyntaxError")
         if isinstance(node, exp.Insert) and not isinstance(node.this, exp.Schema):
             raise HostError("insert names its columns: insert into name (key, ...)", "SyntaxError")
         unknown = _more(node)
@@ -124,14 +153,17 @@ def _more(node: exp.Expr) -> str:
 
 def _name_tables(statement: exp.Expr, tables: Mapping[str, str]) -> None:
     """Have the statement name the tenant's own tables, and no others."""
-    made_here = {one.alias for one in statement.find_all(exp.CTE)}
+    made_here = _name_queries(statement)
     target = statement.this.this if isinstance(statement, exp.Insert) else statement.this
     renamed = {}
     for table in list(statement.find_all(exp.Table)):
         name = table.name
         if table.args.get("db") or table.args.get("catalog") or not isinstance(table.this, exp.Identifier):
             raise HostError(f"{_shown(table)} is no database of yours", "ReferenceError")
-        if name in made_here:
+        if name in made_here and table is not target:
+            table.set("this", exp.to_identifier(made_here[name]))
+            if not table.alias:
+                table.set("alias", exp.TableAlias(this=exp.to_identifier(name)))
             continue
         real = tables.get(name)
         if real is None:
@@ -146,6 +178,16 @@ def _name_tables(statement: exp.Expr, tables: Mapping[str, str]) -> None:
     for column in statement.find_all(exp.Column):
         if column.table in renamed:
             column.set("table", exp.to_identifier(renamed[column.table]))
+
+
+def _name_queries(statement: exp.Expr) -> dict[str, str]:
+    """Give the queries of ``with`` names that no table has, by those that the script knows them by. Their own would
+    mean a table outside of what they are seen in, and within themselves, whoever's it is."""
+    made: dict[str, str] = {}
+    for query in statement.find_all(exp.CTE):
+        name = made.setdefault(query.alias, f"query_{len(made)}")
+        query.args["alias"].set("this", exp.to_identifier(name))
+    return made
 
 
 def _parameters(statement: exp.Expr) -> tuple[dict[str, str], frozenset[str]]:

@@ -1,10 +1,12 @@
 """SQL of scripts is parsed, and what is not known to be harmless is refused by its name."""
 
 import pytest
+import sqlglot
+from sqlglot import exp
 
 from sidecar.configuration.database_url import Database
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.rows.statement import prepare
+from sidecar.hosts.rows.statement import Statement, prepare
 
 TABLES = (("porting", "rows_7"), ("other", "rows_8"))
 
@@ -67,3 +69,49 @@ def test_tables_are_the_tenant_s_and_keep_the_names_that_the_author_knows() -> N
     assert made.sql == (
         'SELECT "porting"."key" FROM "rows_7" AS "porting" JOIN "rows_8" AS "o" ON "o"."key" = "porting"."key"'
     )
+
+
+@pytest.mark.parametrize("database", Database)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select * from tokens where exists (with tokens as (select 1 as a) select a from tokens)",
+        "with tokens as (select * from tokens) select * from tokens",
+        "with a as (select * from tokens), tokens as (select 1 as b) select * from a",
+        "select * from (with tokens as (select 1 as a) select * from tokens) as x join tokens as t on 1 = 1",
+        "insert into porting (key) select name from tokens where exists (with tokens as (select 1) select 1)",
+    ],
+)
+def test_a_query_of_with_names_no_table_where_it_is_not_seen(text: str, database: Database) -> None:
+    assert not _tables_of(prepare(text, TABLES, database)) - {"rows_7", "query_0", "query_1"}
+
+
+@pytest.mark.parametrize("database", Database)
+@pytest.mark.parametrize("text", ["delete from tokens", "update tokens set name = 'x'"])
+def test_a_query_of_with_is_nothing_that_can_be_changed(text: str, database: Database) -> None:
+    with pytest.raises(HostError, match="there is no database 'tokens'"):
+        prepare(f"with tokens as (select 1 as name) {text}", TABLES, database)
+
+
+def test_a_query_of_with_goes_on_under_its_name() -> None:
+    made = prepare("with a as (select key from porting) select a.key from a", TABLES, Database.SQLITE)
+    assert made.sql == (
+        "WITH `query_0` AS (SELECT `key` FROM `rows_7` AS `porting`) SELECT `a`.`key` FROM `query_0` AS `a`"
+    )
+
+
+@pytest.mark.parametrize("database", Database)
+def test_in_names_no_table(database: Database) -> None:
+    with pytest.raises(HostError, match="in takes a list or a query in brackets"):
+        prepare("select 1 from porting where key in alembic_version", TABLES, database)
+
+
+@pytest.mark.parametrize("word", ["int(", "decimal(", "char(", "timestamp(", "array["])
+def test_what_the_parser_would_try_for_ever_is_refused(word: str) -> None:
+    closing = ")" if word.endswith("(") else "]"
+    with pytest.raises(HostError, match="nested too deeply"):
+        prepare("select " + word * 40 + "1" + closing * 40 + " from porting", TABLES, Database.SQLITE)
+
+
+def _tables_of(statement: Statement) -> set[str]:
+    return {table.name for table in sqlglot.parse_one(statement.sql, dialect="sqlite").find_all(exp.Table)}
