@@ -4,6 +4,7 @@ from typing import Any
 
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
+from sidecar.hosts.rows.model import ANSWER_CHARACTERS
 
 
 async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
@@ -18,7 +19,7 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
         case "delete", [str(name), str(key)]:
             return await rows.delete(tenant, name, key)
         case "find", [str(name), dict(wanted), int(limit), int(offset)] if limit >= 0 and offset >= 0:
-            return await rows.find(tenant, name, wanted, limit=limit, offset=offset)
+            return await rows.find(tenant, name, wanted, limit=limit, offset=offset, most=ANSWER_CHARACTERS)
         case "random", [str(name), dict(wanted)]:
             return await rows.random(tenant, name, wanted)
         case "sql", [str(statement), dict(parameters)]:

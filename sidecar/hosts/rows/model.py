@@ -14,6 +14,8 @@ COLUMNS: Final = 50
 KEY_CHARACTERS: Final = 512
 STRING_CHARACTERS: Final = 256
 """Of a string of a column of one's own: every server indexes as much."""
+ANSWER_CHARACTERS: Final = 1_000_000
+"""Of one answer to a script, which gets no larger one (`sidecar.hosts.run_host.ANSWER_BYTES`)."""
 VALUE_CHARACTERS: Final = 200_000
 """Of the column ``value``, and of a column of text."""
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")

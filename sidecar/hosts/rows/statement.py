@@ -17,10 +17,15 @@ from sqlglot.parsers.base import BaseParser
 
 from sidecar.configuration.database_url import Database
 from sidecar.hosts.errors import HostError
+from sidecar.hosts.rows.model import VALUE_CHARACTERS
 
 STATEMENT_CHARACTERS: Final = 4_000
 """A longer one takes the parser some 10 ms, which is everybody's."""
 DEPTH: Final = 60
+SELECTED: Final = 100
+"""Columns that a query may name: each of them may be a long text, in every row."""
+STARS: Final = 4
+"""Of one statement, each of which is all columns of something."""
 STEPS_OF_TOKEN: Final = 10
 """That the parser may go forth and back, for each word of a statement; those that people write take two."""
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -76,6 +81,7 @@ def prepare(text: str, tables: tuple[tuple[str, str], ...], database: Database) 
     except RecursionError as error:
         raise HostError(_where(error), "SyntaxError") from None
     _name_tables(statement, dict(tables))
+    _bound_texts(statement)
     texts, names = _parameters(statement)
     try:
         made = statement.sql(dialect=_DIALECTS[database], identify=True, comments=False)
@@ -112,7 +118,13 @@ class _Parser(BaseParser):
 
 
 def _check(statement: exp.Expr) -> None:
+    stars = 0
     for node in statement.walk():
+        stars += isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count)
+        if stars > STARS:
+            raise HostError(f"a statement has at most {STARS} stars", "RangeError")
+        if isinstance(node, exp.Select) and len(node.expressions) > SELECTED:
+            raise HostError(f"a select has at most {SELECTED} columns", "RangeError")
         if type(node) not in _PARTS:
             raise HostError(f"{type(node).__name__} is not available in sql: {_shown(node)}", "SyntaxError")
         if node.depth > DEPTH:
@@ -178,6 +190,15 @@ def _name_tables(statement: exp.Expr, tables: Mapping[str, str]) -> None:
     for column in statement.find_all(exp.Column):
         if column.table in renamed:
             column.set("table", exp.to_identifier(renamed[column.table]))
+
+
+def _bound_texts(statement: exp.Expr) -> None:
+    """Have no text that is put together be longer than a row keeps: by doubling it would soon have a gigabyte."""
+    for node in list(statement.find_all(exp.DPipe)):
+        length = exp.Literal.number(VALUE_CHARACTERS)
+        cut = exp.Substring(start=exp.Literal.number(1), length=length)
+        node.replace(cut)
+        cut.set("this", node)
 
 
 def _name_queries(statement: exp.Expr) -> dict[str, str]:

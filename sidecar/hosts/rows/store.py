@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Double,
+    Executable,
     MetaData,
     Select,
     Table,
@@ -31,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.configuration.database_url import Database, DatabaseUrl
 from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
 from sidecar.hosts.rows.model import (
+    ANSWER_CHARACTERS,
     KEY_CHARACTERS,
     STRING_CHARACTERS,
     VALUE,
@@ -52,6 +54,8 @@ logger = logging.getLogger(__name__)
 
 ROWS: Final = 1_000
 """Of one answer."""
+TAKEN_AT_ONCE: Final = 8
+"""Rows that are in memory before they are counted: each may be some megabytes."""
 SECONDS: Final = 2.0
 """Of one question."""
 DATABASES: Final = 100
@@ -223,13 +227,22 @@ class RowDatabases:
         self._made(tenant, -gone.rowcount)
 
     async def find(
-        self, tenant: str, name: str, wanted: Mapping[str, Any], *, limit: int = ROWS, offset: int = 0, after: str = ""
+        self,
+        tenant: str,
+        name: str,
+        wanted: Mapping[str, Any],
+        *,
+        limit: int = ROWS,
+        offset: int = 0,
+        after: str = "",
+        most: int | None = None,
     ) -> Sequence[dict[str, Any]]:
-        """The rows that have these values and stand behind a key, by their keys."""
+        """The rows that have these values and stand behind a key, by their keys. Raises HostError for more than so many
+        characters."""
         query, table = await self._filtered(tenant, name, wanted)
         if after:
             query = query.where(table.c.key > after)
-        return await self._rows(query.order_by(table.c.key).limit(min(limit, ROWS)).offset(offset))
+        return await self._rows(query.order_by(table.c.key).limit(min(limit, ROWS)).offset(offset), most)
 
     async def random(self, tenant: str, name: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
         """One of the rows that have these values, whichever; None where there is none."""
@@ -252,21 +265,22 @@ class RowDatabases:
         async with self._asking(changes=made.changes) as connection:
             if made.more > 0:
                 await self._require_room(connection, tenant, 1)
+            query, given = text(made.sql), {**made.texts, **values}
             try:
-                result = await connection.execute(text(made.sql), {**made.texts, **values})
+                if not made.changes:
+                    return await _read(connection, query, given, ANSWER_CHARACTERS)
+                result = await connection.execute(query, given)
             except IntegrityError:
                 raise HostError("there is a row of that key already, or a row without one") from None
             except DBAPIError as error:
                 if error.connection_invalidated or "interrupted" in str(error.orig):
                     raise
                 raise HostError(f"sql: {_reason(error)}", "SyntaxError") from None
-            if not result.returns_rows:
-                self._made(tenant, made.more * result.rowcount)
-                return [{"changed": result.rowcount}]
-            rows = [dict(zip(result.keys(), row, strict=True)) for row in result.fetchmany(ROWS + 1)]
-        if len(rows) > ROWS:
-            raise HostError(f"sql gives more than {ROWS} rows: limit them", "RangeError")
-        return [plain(row) for row in rows]
+            if made.more > 0:
+                # An insert of what a query gives makes any number; those that are too many go with the transaction.
+                await self._require_room(connection, tenant, result.rowcount, -result.rowcount)
+        self._made(tenant, made.more * result.rowcount)
+        return [{"changed": result.rowcount}]
 
     # ---- the rest ----
 
@@ -302,10 +316,9 @@ class RowDatabases:
             query = query.where(table.c[column].is_(None) if value is None else table.c[column] == value)
         return query, table
 
-    async def _rows(self, query: Select[Any]) -> Sequence[dict[str, Any]]:
+    async def _rows(self, query: Select[Any], most: int | None = None) -> Sequence[dict[str, Any]]:
         async with self._asking(changes=False) as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        return [plain(row) for row in rows]
+            return await _read(connection, query, {}, most)
 
     async def _tenant_id(self, connection: AsyncConnection, tenant: str) -> int:
         found: int | None = (
@@ -363,6 +376,28 @@ def _table(database: RowDatabase) -> Table:
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
     )
+
+
+async def _read(
+    connection: AsyncConnection, query: Executable, given: Mapping[str, Any], most: int | None
+) -> list[dict[str, Any]]:
+    """The rows of a query, taken a few at a time: a driver that is let takes all of them into memory first. Raises
+    HostError for more than ROWS, or than so many characters."""
+    rows: list[dict[str, Any]] = []
+    size = 0
+    async with connection.stream(query, given, execution_options={"yield_per": TAKEN_AT_ONCE}) as result:
+        names = list(result.keys())
+        async for row in result:
+            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+            if len(rows) == ROWS or (most is not None and size > most):
+                if connection.dialect.name == "mysql":
+                    # Its driver has no way to leave the rest of an answer where it is.
+                    await connection.invalidate()
+                if len(rows) == ROWS:
+                    raise HostError(f"it gives more than {ROWS} rows: limit them", "RangeError")
+                raise HostError(f"it gives more than {most} characters: ask for fewer rows, or columns", "RangeError")
+            rows.append(plain(dict(zip(names, row, strict=True))))
+    return rows
 
 
 def _own(tenant_id: int) -> Select[Any]:

@@ -45,6 +45,8 @@ TABLES = (("porting", "rows_7"), ("other", "rows_8"))
         ("select 'x", "it is no SQL"),
         ("selec key", "sql takes select|it is no SQL"),
         ("", "sql takes one statement"),
+        ("select 1" + ", value" * 100 + " from porting", "a select has at most 100 columns"),
+        ("select p.*, p.*, p.*, p.*, p.* from porting p", "a statement has at most 4 stars"),
         ("(" * 900, "it is no SQL"),
         ("select " + "-" * 1 + "(" * 100 + "1" + ")" * 100, "nested too deeply"),
         ("select '" + "x" * 4_000 + "'", "a statement has at most 4000 characters"),

@@ -1,6 +1,7 @@
 """Databases of rows are the same on every server, and are of one tenant."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -125,6 +126,50 @@ async def test_more_rows_than_an_answer_has_are_refused(rows: RowDatabases) -> N
     await refused(rows.sql(TENANT, "select key from porting", {}), "more than 1000 rows: limit them")
     assert len(await rows.sql(TENANT, "select key from porting limit 1000", {})) == 1_000
     assert len(await rows.find(TENANT, "porting", {}, limit=5_000)) == 1_000
+
+
+async def test_a_query_of_many_rows_takes_none_of_them_into_memory(rows: RowDatabases) -> None:
+    for number in range(0, 200, 100):
+        values = ", ".join(f"('k{one}')" for one in range(number, number + 100))
+        await rows.sql(TENANT, "insert into porting (key) values " + values, {})  # noqa: S608 - it is parsed
+    tracemalloc.start()
+    try:
+        await refused(rows.sql(TENANT, "select a.key from porting a, porting b, porting c", {}), "more than 1000 rows")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_an_answer_that_no_script_could_get_is_refused(rows: RowDatabases) -> None:
+    for number in range(6):
+        await rows.create(TENANT, "porting", f"k{number}", "x" * 200_000)
+    await refused(rows.sql(TENANT, "select value from porting", {}), "more than 1000000 characters: ask for fewer")
+    await refused(rows.find(TENANT, "porting", {}, most=1_000_000), "more than 1000000 characters: ask for fewer")
+    assert len(await rows.find(TENANT, "porting", {})) == 6
+
+
+async def test_a_text_that_is_put_together_is_no_longer_than_a_row_s(rows: RowDatabases) -> None:
+    await rows.create(TENANT, "porting", "1", "x" * 150_000)
+    await rows.sql(TENANT, "update porting set value = value || value || value", {})
+    assert await rows.sql(TENANT, "select length(value || value) as n from porting", {}) == [{"n": 200_000}]
+    assert await rows.sql(TENANT, "select 'a' || key || 'b' as n from porting", {}) == [{"n": "a1b"}]
+
+
+async def test_an_insert_of_what_a_query_gives_makes_no_more_rows_than_there_may_be(database_address: str) -> None:
+    url = DatabaseUrl.parse(database_address)
+    store = Store(Storage(url, create=True))
+    await upgrade(store.storage)
+    await ensure_operator(store, Actor("t", "test", operator=True))
+    await store.close()
+    rows = RowDatabases(url, most=lambda _tenant: 50)
+    try:
+        await rows.make(TENANT, "porting", COLUMNS)
+        await rows.sql(TENANT, "insert into porting (key) values ('a'), ('b'), ('c'), ('d')", {})
+        many = "insert into porting (key) select a.key || b.key || c.key from porting a, porting b, porting c"
+        await refused(rows.sql(TENANT, many, {}), "4 rows are kept already, and no more than 50 may be")
+        assert len(await rows.find(TENANT, "porting", {})) == 4
+    finally:
+        await rows.close()
 
 
 async def test_a_question_without_end_is_ended(rows: RowDatabases, monkeypatch: pytest.MonkeyPatch) -> None:
