@@ -20,7 +20,7 @@ DEPTH: Final = 32
 """Of blocks in each other."""
 
 _TAG: Final = re.compile(
-    r"(?P<comment>\{\{!--.*?--\}\}|\{\{![^}]*\}\})|\{\{\{\s*(?P<raw>[^{}]+?)\s*\}\}\}|\{\{\s*(?P<tag>[^{}]+?)\s*\}\}",
+    r"(?P<comment>\{\{!--.*?--\}\}|\{\{![^}]*\}\})|\{\{\{(?P<raw>[^{}]+)\}\}\}|\{\{(?P<tag>[^{}]+)\}\}",
     re.DOTALL,
 )
 _PATH: Final = re.compile(r"(?:\.\./)*(?:@?[\w$-]+|\[[^\]]+\]|\.)(?:[./](?:[\w$-]+|\[[^\]]+\]))*")
@@ -83,9 +83,9 @@ def parse(text: str) -> Template:
         at = match.end()
         line = text.count("\n", 0, match.start()) + 1
         if match["raw"] is not None:
-            blocks[-1].add(Value(_path(match["raw"], line), raw=True))
+            blocks[-1].add(Value(_path(match["raw"].strip(), line), raw=True))
         elif match["tag"] is not None:
-            _add_tag(blocks, match["tag"], line)
+            _add_tag(blocks, match["tag"].strip(), line)
     _add_text(blocks[-1], text, at, len(text))
     if len(blocks) > 1:
         raise TemplateError(f"line {blocks[-1].line}: {{{{#{blocks[-1].helper}}}}} has no end")

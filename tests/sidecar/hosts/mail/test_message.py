@@ -1,5 +1,6 @@
 """Mail of scripts: one mail, for whom it names, whatever its texts are."""
 
+import time
 from email.headerregistry import Address
 from email.parser import BytesParser
 from email.policy import SMTP
@@ -68,3 +69,11 @@ def test_no_text_makes_another_header_or_another_mail(subject: str, text: str) -
          "mime-version"]
     )  # fmt: skip
     assert not mail.is_multipart()
+
+
+@pytest.mark.parametrize("to", ["a@b," * 100_000, '"a' * 100_000 + "@b", "(" * 100_000 + "a@b", ["a." * 50_000 + "@b"]])
+def test_what_would_take_long_to_read_is_refused_at_once(to: object) -> None:
+    began = time.process_time()
+    with pytest.raises(MailRefused):
+        recipients(to)
+    assert time.process_time() - began < 0.2

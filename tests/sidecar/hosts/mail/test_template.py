@@ -1,5 +1,6 @@
 """Templates as Handlebars fills them in, and what they may not do."""
 
+import time
 from typing import Any
 
 import pytest
@@ -102,3 +103,10 @@ def test_values_never_become_markup_or_a_template(value: str) -> None:
     rendered = render(parse("<p>{{value}}</p>"), {"value": value}, html=True)
     inner = rendered.removeprefix("<p>").removesuffix("</p>")
     assert not set(inner) & set("<>\"'")
+
+
+def test_blanks_without_end_are_read_at_once() -> None:
+    began = time.process_time()
+    with pytest.raises(TemplateError, match="has no end"):
+        parse("{{" + " " * 20_000)
+    assert time.process_time() - began < 0.2
