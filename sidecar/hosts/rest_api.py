@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import msgspec
 
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _METHODS: Final = frozenset(("GET", "POST", "PUT", "DELETE"))
 _PATH: Final = re.compile(r"/?(?P<path>[A-Za-z0-9_.~+%@:-]+(?:/[A-Za-z0-9_.~+%@:-]+)*)/?(?:\?(?P<query>[^#\s]*))?")
+_SEPARATORS: Final = re.compile(r"[/\\]")
+"""As a server that takes a path apart once it has decoded it has them."""
 
 
 class RestApi:
@@ -50,7 +52,7 @@ class RestApi:
         if self._client is None:
             raise HostError("there is no REST API here: the operator has named none (rest.url)")
         match = _PATH.fullmatch(path)
-        if match is None or any(set(part) <= {"."} for part in match["path"].split("/")) or "%2e" in path.lower():
+        if match is None or any(set(part) <= {"."} for part in _SEPARATORS.split(unquote(match["path"]))):
             raise HostError(f"{path[:80]!r} is no path of the REST API", "TypeError")
         if method not in _METHODS:
             raise HostError(f"{method[:20]!r} is no method of the REST API", "TypeError")

@@ -104,7 +104,22 @@ async def test_a_text_is_given_as_it_is_and_an_error_has_what_came(runs: Scripts
 
 
 @pytest.mark.parametrize(
-    "path", ["../admin", "a/../b", "a/%2e%2e/b", "http://other/", "//other/x", "", "a b", "a#b", "a\\b", "a?b c", "."]
+    "path",
+    [
+        "../admin",
+        "a/../b",
+        "a/%2e%2e/b",
+        "a/..%2F..%2fb",
+        "a/..%5cb",
+        "http://other/",
+        "//other/x",
+        "",
+        "a b",
+        "a#b",
+        "a\\b",
+        "a?b c",
+        ".",
+    ],
 )
 async def test_what_is_no_path_is_refused(path: str, runs: Scripts, site: Site) -> None:
     reads = "const api = require('cxRest').auth('scripts');\nconst main = (path) => api.get(path);"
