@@ -18,6 +18,7 @@ _UNLISTED: Final = tuple(
         "3fff::/20",  # documentation, RFC 9637
         "5f00::/16",  # segment routing, RFC 9602
         "::/96",  # IPv4-compatible, deprecated by RFC 4291 clause 2.5.5.1
+        "::ffff:0:0:0/96",  # IPv4-translated, of RFC 2765, which RFC 6145 follows
         "2002::/16",  # 6to4, deprecated by RFC 7526 with its relays, which follow
         "192.88.99.0/24",
     )

@@ -46,6 +46,7 @@ def test_the_open_internet_is_allowed(address: str) -> None:
         "::1",
         "fe80::1%eth0",
         "fd00:ec2::254",
+        "::ffff:0:127.0.0.1",
         "fec0::1",
         "ff02::1",
         "2001:db8::1",

@@ -40,6 +40,9 @@ class OutgoingPolicy(msgspec.Struct, frozen=True, kw_only=True):
         name = host.rstrip(".").lower()
         if not name:
             raise OutgoingRefused("the URL names no host")
+        if ":" in name and not is_literal(name):
+            # Who connects takes it for an address, and asks nobody what it is.
+            raise OutgoingRefused(f"{host} is not an address")
         if not names_host(self.hosts, name):
             raise OutgoingRefused(f"{host} is not among the hosts that scripts may reach")
         if port is not None and not self._allows_port(scheme, port):
