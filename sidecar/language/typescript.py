@@ -77,7 +77,10 @@ def without_types(text: str, deadline: float) -> Blanked:
     errors = syntax_errors(syntax)
     if errors:
         return Blanked(text, errors, frozenset())
-    return _Blanking(syntax).run()
+    try:
+        return _Blanking(syntax).run()
+    except RecursionError:
+        return Blanked(text, [(1, 1, "is nested too deep")], frozenset())
 
 
 class _Blanking:

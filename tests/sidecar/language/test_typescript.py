@@ -216,3 +216,8 @@ def test_what_is_left_is_what_typescript_itself_leaves() -> None:
     )
     for text, (typescripts, ours) in zip(texts, json.loads(node.stdout), strict=True):
         assert ours == typescripts, text
+
+
+def test_types_without_end_are_a_fault_of_the_text() -> None:
+    blanked = without_types("export const main = () => 1" + " as any" * 20_000, time.monotonic() + 30)
+    assert blanked.faults == [(1, 1, "is nested too deep")]
