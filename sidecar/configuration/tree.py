@@ -387,7 +387,7 @@ class OriginateSection(Section, frozen=True):
     calls_per_tenant: Count = 10
     """Calls at once that a tenant's scripts have placed; the next one fails."""
     per_minute: Count = 60
-    """Calls that a tenant's scripts may place in a minute; the next one fails."""
+    """Calls that a tenant's scripts may place or transfer in a minute; the next one fails."""
     ring_seconds: Interval = 60.0
     """Each of the two parties has this long to answer."""
     longest_seconds: Interval = 7_200.0

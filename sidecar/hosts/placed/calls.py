@@ -141,7 +141,9 @@ class PlacedCalls:
         raise HostError(f"there is no call {number[:80]!r} that is up")
 
     async def transfer(self, tenant: str, call_id: str, destination: str) -> None:
-        """Connect its first party to somebody else. Raises HostError."""
+        """Connect its first party to somebody else, who is called as by one more that is placed. Raises HostError."""
+        self._find(tenant, call_id)
+        await self._require_rate(tenant)
         call = self._find(tenant, call_id)
         call.transfer(lambda server: self._allowed(tenant, server, "the destination", destination))
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import string
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from sidecar.hosts.errors import HostError
 from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.hosts.placed.servers import CallServer, CallServers, destination_of
 from sidecar.hosts.services import Services
+from sipio.call_control import Hangup
 from tests.sidecar.hosts.module_runs import line_of, scripts
 
 SERVER = CallServer(driver="sip", gateways=("a", "b.c"))
@@ -124,3 +127,34 @@ async def test_what_calls_by_a_driver_that_is_not_there_says_so(tmp_path: Path) 
     placed.refuse_new()
     await asyncio.sleep(0)
     assert placed.up == 0
+
+
+class UpCall:
+    """A call that is up, which counts whom it is connected to."""
+
+    id = "call-1"
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    def described(self) -> dict[str, Any]:
+        return {}
+
+    def hang_up(self, hangup: Hangup) -> None:
+        raise AssertionError(hangup)
+
+    def transfer(self, destination: Callable[[str], str]) -> None:
+        self.called.append(destination("main"))
+
+
+async def test_a_transfer_counts_as_a_call_that_is_placed(tmp_path: Path) -> None:
+    file = tmp_path / "servers.toml"
+    file.write_text('[server.main]\ndriver = "sip"\ngateways = ["a"]\n')
+    placed = PlacedCalls(OriginateSection(servers_file=file, per_minute=3))
+    call = UpCall()
+    placed.know_driven(lambda _tenant: [call])
+    for number in range(3):
+        await placed.transfer("acme", "call-1", f"49900{number}")
+    with pytest.raises(HostError, match="more than 3 calls placed in a minute"):
+        await placed.transfer("acme", "call-1", "499003")
+    assert call.called == ["trunk/a/499000", "trunk/a/499001", "trunk/a/499002"]
