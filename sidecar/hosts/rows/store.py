@@ -44,7 +44,7 @@ from sidecar.hosts.rows.model import (
     parse_database_name,
     plain,
 )
-from sidecar.hosts.rows.statement import prepare
+from sidecar.hosts.rows.statement import Statement, prepare
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import DatabaseFull, StorageError
 from sidecar.storage.tables import row_databases, tenants
@@ -58,6 +58,10 @@ TAKEN_AT_ONCE: Final = 8
 """Rows that are in memory before they are counted: each may be some megabytes."""
 SECONDS: Final = 2.0
 """Of one question."""
+CHANGING_SECONDS: Final = 0.25
+"""Of a statement of a script that changes rows of SQLite's, for whose end everybody else who writes waits."""
+UNNOTICED_SECONDS: Final = 0.02
+"""A change that takes no longer is one that nobody else has waited for."""
 DATABASES: Final = 100
 """Of one tenant."""
 _ENDED_BY_SERVER: Final = ("interrupted", "statement timeout")
@@ -95,6 +99,7 @@ class RowDatabases:
         self._storage = Storage(url)
         self._clock = clock
         self._known: dict[str, tuple[float, dict[str, RowDatabase]]] = {}
+        self._changing: dict[str, asyncio.Lock] = {}
 
     async def close(self) -> None:
         """Close every connection."""
@@ -262,7 +267,26 @@ class RowDatabases:
         if missing:
             raise HostError(f"the parameter :{sorted(missing)[0]} is not given", "TypeError")
         values = {f"given_{name}": _parameter(name, parameters[name]) for name in made.names}
-        async with self._asking(changes=made.changes) as connection:
+        if made.changes and self._storage.url.database is Database.SQLITE:
+            async with self._alone(tenant):
+                return await self._changed(tenant, made, values)
+        return await self._changed(tenant, made, values)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, tenant: str) -> AsyncIterator[None]:
+        """One change of a tenant's at a time, and as long a pause behind it as it took: SQLite has one writer, for whom
+        all others wait."""
+        async with self._changing.setdefault(tenant, asyncio.Lock()):
+            began = time.monotonic()
+            try:
+                yield
+            finally:
+                took = min(time.monotonic() - began, CHANGING_SECONDS)
+                if took > UNNOTICED_SECONDS:
+                    await asyncio.sleep(took)
+
+    async def _changed(self, tenant: str, made: Statement, values: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+        async with self._asking(changes=made.changes, seconds=CHANGING_SECONDS) as connection:
             if made.more > 0:
                 await self._require_room(connection, tenant, 1)
             query, given = text(made.sql), {**made.texts, **values}
@@ -329,23 +353,25 @@ class RowDatabases:
         return found
 
     @contextlib.asynccontextmanager
-    async def _asking(self, *, changes: bool) -> AsyncIterator[AsyncConnection]:
+    async def _asking(self, *, changes: bool, seconds: float = SECONDS) -> AsyncIterator[AsyncConnection]:
+        """``seconds``: how long SQLite's one writer may take."""
         with _translated():
             try:
                 async with asyncio.timeout(SECONDS) as bound:
                     async with self._storage.writing() if changes else self._storage.reading() as connection:
-                        await self._bound(connection)
+                        await self._bound(connection, seconds if changes else SECONDS)
                         yield connection
             except TimeoutError:
                 if not bound.expired():
                     raise
-                raise _too_long() from None
+                raise _too_long(SECONDS) from None
             except DBAPIError as error:
                 if any(word in str(error.orig) for word in _ENDED_BY_SERVER):
-                    raise _too_long() from None
+                    sqlite_writes = changes and self._storage.url.database is Database.SQLITE
+                    raise _too_long(seconds if sqlite_writes else SECONDS) from None
                 raise
 
-    async def _bound(self, connection: AsyncConnection) -> None:
+    async def _bound(self, connection: AsyncConnection, seconds: float) -> None:
         """Have whoever does the work look at the clock: of a connection that is gone a server goes on with what it was
         asked, and SQLite's thread cannot be stopped."""
         match self._storage.url.database, connection.dialect:
@@ -358,7 +384,7 @@ class RowDatabases:
             case Database.SQLITE, _:
                 raw = (await connection.get_raw_connection()).driver_connection
                 assert raw is not None  # noqa: S101 - it has just been opened
-                ends = time.monotonic() + SECONDS
+                ends = time.monotonic() + seconds
                 await raw.set_progress_handler(lambda: int(time.monotonic() > ends), _LOOK_STEPS)
 
 
@@ -408,8 +434,8 @@ def _no_database(name: str) -> HostError:
     return HostError(f"there is no database {name[:60]!r}", "ReferenceError")
 
 
-def _too_long() -> HostError:
-    return HostError(f"the database was asked for more than {SECONDS:g} s", "RangeError")
+def _too_long(seconds: float) -> HostError:
+    return HostError(f"the database was asked for more than {seconds:g} s", "RangeError")
 
 
 def _parameter(name: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -170,6 +171,32 @@ async def test_an_insert_of_what_a_query_gives_makes_no_more_rows_than_there_may
         assert len(await rows.find(TENANT, "porting", {})) == 4
     finally:
         await rows.close()
+
+
+async def test_who_changes_rows_of_sqlite_without_end_lets_others_write(tmp_path: Path) -> None:
+    url = DatabaseUrl(Database.SQLITE, path=tmp_path / "rows.db")
+    store = Store(Storage(url, create=True))
+    await upgrade(store.storage)
+    await ensure_operator(store, Actor("t", "test", operator=True))
+    await store.close()
+    hostile, other = RowDatabases(url), RowDatabases(url)
+    try:
+        await hostile.make(TENANT, "porting", COLUMNS)
+        for number in range(0, 300, 100):
+            values = ", ".join(f"('k{one}')" for one in range(number, number + 100))
+            await hostile.sql(TENANT, "insert into porting (key) values " + values, {})  # noqa: S608 - it is parsed
+        endless = "update porting set company = (select count(*) from porting a, porting b, porting c, porting d)"
+        asked = [asyncio.ensure_future(hostile.sql(TENANT, endless, {})) for _ in range(6)]
+        await asyncio.sleep(0)
+        for number in range(5):
+            began = asyncio.get_running_loop().time()
+            await other.create(TENANT, "porting", f"other{number}", {})
+            assert asyncio.get_running_loop().time() - began < 1.5
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        assert {str(one) for one in told} == {"the database was asked for more than 0.25 s"}
+    finally:
+        await hostile.close()
+        await other.close()
 
 
 async def test_a_question_without_end_is_ended(rows: RowDatabases, monkeypatch: pytest.MonkeyPatch) -> None:
