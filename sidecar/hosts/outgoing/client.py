@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from sidecar.hosts.outgoing.exchange import OURS, TOKEN, IncomingResponse, OutgoingFailed, OutgoingRequest
+from sidecar.hosts.outgoing.exchange import OURS, TOKEN, TUNNELS, IncomingResponse, OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.policy import OutgoingRefused, names_host
 from sidecar.hosts.outgoing.redirects import REDIRECTS, redirected
 from sidecar.hosts.outgoing.settings import OutgoingSettings
@@ -88,6 +88,8 @@ class OutgoingClient:
         self._settings.policy.check_host(url.scheme, url.raw_host or "", url.explicit_port)
         if request.only_hosts is not None and not names_host(request.only_hosts, url.raw_host or ""):
             raise OutgoingRefused(f"{url.raw_host} is not among the hosts that Workers may reach")
+        if request.method.upper() in TUNNELS:
+            raise OutgoingRefused(f"{request.method} is not a method for a request of a script")
         for token in (request.method, *(name for name, _ in request.headers)):
             if TOKEN.fullmatch(token) is None:
                 raise OutgoingRefused(f"{token[:40]!r} is neither a method nor the name of a header")

@@ -10,6 +10,9 @@ Headers = list[tuple[str, str]]
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """What methods and names of headers are made of (RFC 9110, 5.6.2)."""
 
+TUNNELS: Final = frozenset(("CONNECT", "TRACE", "TRACK"))
+"""Methods that lead on to wherever they say, or give back what was added on the way (Fetch, "forbidden method")."""
+
 OURS: Final = frozenset(
     (
         "accept-encoding",

@@ -179,6 +179,13 @@ async def test_what_proves_who_asks_stays_with_whom_it_was_for(site: Site, other
     assert headers["X-Key"] == "kept"
 
 
+@pytest.mark.parametrize("method", ["CONNECT", "trace", "Track"])
+async def test_no_request_opens_a_way_through_a_server(method: str, site: Site) -> None:
+    with pytest.raises(OutgoingFailed, match=f"{method} is not a method"):
+        await ask(site.url(), method=method)
+    assert site.requests == []
+
+
 async def test_redirects_have_an_end(site: Site) -> None:
     site.answers(b"", 302, Location="/again")
     with pytest.raises(OutgoingFailed, match="redirects more than 5 times"):

@@ -61,3 +61,8 @@ def test_a_network_that_is_named_may_be_reached_by_each_form_of_its_addresses() 
 def test_a_network_is_one() -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         policy(["*"], ["somewhere"], [])
+
+
+def test_what_only_looks_like_an_address_is_none() -> None:
+    with pytest.raises(OutgoingRefused, match="is not an address"):
+        OutgoingPolicy().check_host("http", "0:0:0:0:0:ffff:127.1", None)
