@@ -3,18 +3,23 @@
 import argparse
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.service_process import ServiceProcess, ending_signals
 from sidecar.configuration.source import DEFAULT_ORIGIN, LoadedConfiguration, load_configuration
 from sidecar.errors import ConfigurationError
 from sidecar.switches.this_machine import missing_for_platform
 from sidecar.text import escaped
+
+if TYPE_CHECKING:
+    from sidecar.catalog.database.work import Store
 
 FIRST_NAME: Final = "first token"
 
@@ -73,7 +78,7 @@ class _Up:
 
     async def run(self) -> int:
         loaded = load_configuration(self._config, self._environment)
-        token = await _make_ready(loaded)
+        await _make_ready(loaded)
         asked_to_end = asyncio.Event()
         loop = asyncio.get_running_loop()
         with tempfile.TemporaryDirectory(prefix="scriptforge-") as name:
@@ -90,7 +95,7 @@ class _Up:
             for number in signals:
                 loop.add_signal_handler(number, end)
             try:
-                status = await self._both(daemon, platform, loaded, token, asked_to_end)
+                status = await self._both(daemon, platform, loaded, asked_to_end)
             finally:
                 # Who asks over HTTP first; calls are decided until there is nobody else.
                 await platform.end()
@@ -104,7 +109,6 @@ class _Up:
         daemon: ServiceProcess,
         platform: ServiceProcess,
         loaded: LoadedConfiguration,
-        token: str,
         asked_to_end: asyncio.Event,
     ) -> int:
         asked = asyncio.ensure_future(asked_to_end.wait())
@@ -115,7 +119,8 @@ class _Up:
             await asyncio.wait((starting,))
             return 0
         starting.result()
-        _tell(loaded, platform.status.removeprefix("serving "), token)
+        # Not before both serve: a token that nobody was shown would be lost, and no other is made.
+        _tell(loaded, platform.status.removeprefix("serving "), await _first_token(loaded))
         ends = {asyncio.ensure_future(one.process.wait()): one for one in (daemon, platform) if one.process}
         done, _ = await asyncio.wait((asked, *ends), return_when=asyncio.FIRST_COMPLETED)
         for task, one in ends.items():
@@ -129,27 +134,40 @@ class _Up:
         await platform.start(self._config, self._environment)
 
 
-async def _make_ready(loaded: LoadedConfiguration) -> str:
-    """Make the database's tables, and the first token where there is none; its text, or nothing."""
+async def _make_ready(loaded: LoadedConfiguration) -> None:
+    """Make the database's tables."""
     from sidecar.catalog.database.tenants import ensure_operator  # noqa: PLC0415 - other commands do without SQL
+    from sidecar.cli.database import actor  # noqa: PLC0415
+    from sidecar.storage.schema import upgrade  # noqa: PLC0415
+
+    async with _store(loaded) as store:
+        await upgrade(store.storage)
+        await ensure_operator(store, actor())
+
+
+async def _first_token(loaded: LoadedConfiguration) -> str:
+    """Make the first token where there is none; its text, or nothing."""
     from sidecar.catalog.database.tokens import SCOPES, list_tokens, make_token  # noqa: PLC0415
-    from sidecar.catalog.database.work import Store  # noqa: PLC0415
     from sidecar.catalog.model import OPERATOR  # noqa: PLC0415
     from sidecar.cli.database import actor  # noqa: PLC0415
+
+    async with _store(loaded) as store, store.working(actor(), OPERATOR) as work:
+        if await list_tokens(work, limit=1):
+            return ""
+        _, text = await make_token(work, FIRST_NAME, SCOPES)
+        return text
+
+
+@asynccontextmanager
+async def _store(loaded: LoadedConfiguration) -> AsyncIterator["Store"]:
+    from sidecar.catalog.database.work import Store  # noqa: PLC0415
     from sidecar.storage.engine import Storage  # noqa: PLC0415
-    from sidecar.storage.schema import upgrade  # noqa: PLC0415
 
     url = loaded.configuration.catalog.url
     assert url is not None  # noqa: S101 - set above
     store = Store(Storage(url, create=True))
     try:
-        await upgrade(store.storage)
-        await ensure_operator(store, actor())
-        async with store.working(actor(), OPERATOR) as work:
-            if await list_tokens(work, limit=1):
-                return ""
-            _, text = await make_token(work, FIRST_NAME, SCOPES)
-            return text
+        yield store
     finally:
         await store.close()
 
@@ -171,5 +189,6 @@ def _tell(loaded: LoadedConfiguration, http: str, token: str) -> None:
         print(f"token       {token}")
         print("            the operator's, for everything; it is not shown again")
     else:
-        print("token       as before; `scriptforge tokens create NAME --url ...` makes another")
+        make = f"scriptforge tokens create NAME --url {shlex.quote(str(configuration.catalog.url))}"
+        print(f"token       as before; `{escaped(make)}` makes another")
     print("Ctrl-C ends both.", flush=True)

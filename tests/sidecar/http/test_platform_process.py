@@ -204,7 +204,9 @@ def test_both_are_started_on_one_file_and_end_in_order(tmp_path: Path) -> None:
     assert not (data / "scriptforge.sock").exists()
     again = Program(command, tmp_path / "again.log", ROOT, environment)
     again.wait_for("Ctrl-C ends both", seconds=SECONDS)
-    assert again.lines("^token")[0].startswith("token       as before")
+    database = f"sqlite:///{data / 'platform.db'}"
+    another = f"token       as before; `scriptforge tokens create NAME --url {database}` makes another"
+    assert again.lines("^token") == [f"{another}\n"]
     os.kill(again.process.pid, signal.SIGHUP)  # the terminal is closed
     assert again.finish() == 0
     assert len(again.lines('"action":"stopped"')) == 2
@@ -238,3 +240,22 @@ def test_where_one_has_ended_so_does_the_other(tmp_path: Path) -> None:
         assert up.finish(60) == 1
     assert up.lines("`scriptforge platform` has not started; see above")
     assert up.lines('"action":"stopped"')
+
+
+def test_a_first_token_is_told_though_the_start_before_has_failed(tmp_path: Path) -> None:
+    command = [SCRIPTFORGE, "up", "--data", str(tmp_path / "d")]
+    environment = {
+        **os.environ,
+        "SCRIPTFORGE_PLATFORM__LISTEN": "127.0.0.1:0",
+        "SCRIPTFORGE_PLATFORM__METRICS": "",
+        "SCRIPTFORGE_METRICS__LISTEN": "",
+    }
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        there = {**environment, "SCRIPTFORGE_METRICS__LISTEN": f"127.0.0.1:{taken.getsockname()[1]}"}
+        assert Program(command, tmp_path / "failed.log", ROOT, there).finish(60) == 1
+    up = Program(command, tmp_path / "up.log", ROOT, environment)
+    up.wait_for("Ctrl-C ends both", seconds=SECONDS)
+    assert re.match(r"token       sf_[\w-]{43}$", up.lines("^token")[0])
+    up.stop()
