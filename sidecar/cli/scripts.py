@@ -195,13 +195,21 @@ def _push(arguments: argparse.Namespace, client: "Client") -> int:
         if refusal.problems:
             print("scriptforge: nothing was saved; what runs goes on", file=sys.stderr)
         return refusal.exit_status
-    if not only:
-        steps += app.remove_gone(local, force=arguments.force) if arguments.delete else app.gone(local)
+    stay: list[ServerError] = []
+    if not only and arguments.delete:
+        removed, stay = app.remove_gone(local, force=arguments.force)
+        steps += removed
+    elif not only:
+        steps += app.gone(local)
     _print_steps(app, steps, arguments.json)
-    return 0
+    for error in stay:
+        tell(error)
+    return stay[0].exit_status if stay else 0
 
 
 def _local(folder: Path) -> dict[str, LocalFile]:
+    if folder.is_file():
+        raise ServerError(f"{folder}: is a file: `--only {folder.name}` after its folder takes that file alone")
     if not folder.is_dir():
         raise ServerError(f"{folder}: there is no such folder")
     return local_files(folder)

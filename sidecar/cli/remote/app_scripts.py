@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -178,20 +179,38 @@ class AppFolder:
         self.keep()
         return steps
 
-    def remove_gone(self, local: dict[str, LocalFile], *, force: bool) -> list[Step]:
-        """Take out at the server what was pulled and is here no more."""
-        steps = []
+    def remove_gone(self, local: dict[str, LocalFile], *, force: bool) -> tuple[list[Step], list[ServerError]]:
+        """Take out at the server what was pulled and is here no more; and why what is left of it has to stay. One that
+        is imported is tried again once another has gone, which may be what imports it. Raises ServerError."""
         listed = self.listed()
-        for path in sorted(self.kept.files.keys() - local.keys()):
-            if path in listed:
-                seen = self.kept.files[path]
-                answer = self.client.get(f"/scripts/{segment(seen.id)}")
-                if not force and seen != Seen.of(answer.value):
-                    raise Conflict(f"{path} is not taken out: {self._meanwhile(seen.id, seen)}")
-                self.client.delete(f"/scripts/{segment(seen.id)}", match=answer.etag)
-                steps.append(Step(path, "-", "is taken out"))
-            del self.kept.files[path]
-            self.keep()
+        steps: list[Step] = []
+        gone = sorted(self.kept.files.keys() - local.keys())
+        while True:
+            stay: dict[str, ServerError] = {}
+            for path in gone:
+                try:
+                    steps += self._remove(path, listed, force)
+                except Conflict as conflict:
+                    stay[path] = conflict
+                except Refusal as refusal:
+                    if refusal.status != HTTPStatus.CONFLICT:
+                        raise
+                    stay[path] = ServerError(f"{path} is not taken out: {refusal}")
+            if not stay or len(stay) == len(gone):
+                return steps, list(stay.values())
+            gone = list(stay)
+
+    def _remove(self, path: str, listed: dict[str, dict[str, Any]], force: bool) -> list[Step]:
+        steps = []
+        if path in listed:
+            seen = self.kept.files[path]
+            answer = self.client.get(f"/scripts/{segment(seen.id)}")
+            if not force and seen != Seen.of(answer.value):
+                raise Conflict(f"{path} is not taken out: {self._meanwhile(seen.id, seen)}")
+            self.client.delete(f"/scripts/{segment(seen.id)}", match=answer.etag)
+            steps.append(Step(path, "-", "is taken out"))
+        del self.kept.files[path]
+        self.keep()
         return steps
 
     def gone(self, local: dict[str, LocalFile]) -> list[Step]:

@@ -16,6 +16,7 @@ from sidecar.catalog.directory.script_files import TEST_SUFFIXES, UnusableFileEr
 from sidecar.cli.remote.errors import Conflict, ServerError
 from sidecar.cli.remote.servers import write_private
 from sidecar.language.app_files import JSON, PATH_CHARACTERS, SUFFIXES
+from sidecar.text import escaped
 
 FOLDER: Final = ".scriptforge"
 FILE: Final = "seen.json"
@@ -113,6 +114,12 @@ def local_files(folder: Path) -> dict[str, LocalFile]:
             text = read_text_file(folder / path, folder, FILE_BYTES)
         except UnusableFileError as error:
             raise ServerError(str(error.problem)) from error
+        if not _is_sound(path):
+            raise ServerError(f"{escaped(str(folder / path))}: no script may be called so: give the file another name")
+        before, zero, _ = text.partition("\0")
+        if zero:
+            line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+            raise ServerError(f"{folder / path}:{line}:{column}: error: has a zero byte, which no text has")
         found[path] = LocalFile(path, text)
     return found
 
@@ -137,12 +144,20 @@ def path_for(name: str) -> str:
     one that would lie elsewhere, or be taken for something else."""
     path = name if name.endswith(SUFFIXES) else f"{name}.js"
     parts = PurePosixPath(path).parts
-    sound = (
-        path.isprintable() and "\\" not in path and len(path) <= PATH_CHARACTERS and str(PurePosixPath(path)) == path
-    )
-    if not sound or path.startswith("/") or any(part.startswith(".") for part in parts) or not is_app_file(parts[-1]):
+    if (
+        not _is_sound(path)
+        or path.startswith("/")
+        or any(part.startswith(".") for part in parts)
+        or not is_app_file(parts[-1])
+    ):
         raise Conflict(f"script {name[:60]!r}: no file of a folder may be called so; it is left out")
     return path
+
+
+def _is_sound(path: str) -> bool:
+    """Whether it can be told, and is a path of a folder on every system. Bytes of a name that are no UTF-8 are not
+    printable (PEP 383)."""
+    return path.isprintable() and "\\" not in path and len(path) <= PATH_CHARACTERS and str(PurePosixPath(path)) == path
 
 
 def is_data(path: str) -> bool:

@@ -1,6 +1,7 @@
 """A folder of an app is pushed and pulled; two who work on the same do not overwrite each other."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,58 @@ def test_files_that_import_each_other_are_pushed_together(
     status, _, err = terminal("scripts", "push", folder, "--delete")
     assert status == 1
     assert "entry.js" in err
+
+
+def test_files_that_import_each_other_are_taken_out_together(
+    desk: PlatformDesk, terminal: Terminal, tmp_path: Path
+) -> None:
+    terminal.done("apps", "make", "leaving")
+    a = "export const a = (n) => n;\n"
+    folder = folder_of(tmp_path, "leaving", a__js=a, c__js=a, hello__js=HELLO)
+    (folder / "b.js").write_text("import { a } from './a';\nexport const main = ({ n }) => a(n);\n")
+    (folder / "d.js").write_text("import { a } from './c';\nexport const main = ({ n }) => a(n);\n")
+    terminal.done("scripts", "push", folder, "--app", "leaving")
+    for gone in ("a.js", "b.js", "c.js"):
+        (folder / gone).unlink()
+    (folder / "hello.js").write_text(HELLO.replace("Hello", "Good day"))
+    status, out, err = terminal("scripts", "push", folder, "--delete")
+    assert status == 1
+    assert "~ hello.js  version 2\n- b.js      is taken out\n- a.js      is taken out\n" in out, "what was done is told"
+    assert err.startswith("scriptforge: c.js is not taken out: script '")
+    assert err.endswith(" is imported: by d.js\n")
+    (folder / "d.js").unlink()
+    assert signs(terminal.done("scripts", "push", folder, "--delete", "--json")) == {
+        "hello.js": "", "c.js": "-", "d.js": "-",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.js", b"two\nlines.js", b"back\\slash.js", b"\x1b[31mred.js"])
+def test_a_file_whose_name_no_script_can_have_is_told(
+    desk: PlatformDesk, terminal: Terminal, tmp_path: Path, name: bytes
+) -> None:
+    terminal.done("apps", "make", "names")
+    folder = folder_of(tmp_path, "names", hello__js=HELLO)
+    (folder / os.fsdecode(name)).write_text(HELLO)
+    status, _, err = terminal("scripts", "push", folder, "--app", "names")
+    assert status == 1
+    assert err.removesuffix("\n").isprintable()
+    assert err.endswith(": no script may be called so: give the file another name\n")
+    assert terminal.done("scripts", "list", "--app", "names", "--json") == "[]\n"
+
+
+def test_a_zero_byte_is_told_with_its_place(desk: PlatformDesk, terminal: Terminal, tmp_path: Path) -> None:
+    terminal.done("apps", "make", "zero")
+    folder = folder_of(tmp_path, "zero", hello__js=HELLO + "// \0\n")
+    status, _, err = terminal("scripts", "push", folder, "--app", "zero")
+    assert status == 1
+    assert err == f"scriptforge: {folder}/hello.js:2:4: error: has a zero byte, which no text has\n"
+
+
+def test_a_file_in_place_of_a_folder_is_told(desk: PlatformDesk, terminal: Terminal, tmp_path: Path) -> None:
+    file = folder_of(tmp_path, "one", hello__js=HELLO) / "hello.js"
+    status, _, err = terminal("scripts", "push", file, "--app", "one")
+    assert status == 1
+    assert err == f"scriptforge: {file}: is a file: `--only hello.js` after its folder takes that file alone\n"
 
 
 def test_one_file_is_pushed_alone(desk: PlatformDesk, terminal: Terminal, tmp_path: Path) -> None:
