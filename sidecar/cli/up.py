@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.service_process import ServiceProcess, ending_signals
 from sidecar.configuration.source import DEFAULT_ORIGIN, LoadedConfiguration, load_configuration
+from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import ConfigurationError
 from sidecar.switches.this_machine import missing_for_platform
 from sidecar.text import escaped
@@ -42,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     if missing:
         raise ConfigurationError(missing)
     loaded = load_configuration(arguments.config)
+    if loaded.configuration.catalog.directory != CatalogSection().directory:
+        origin = loaded.origins[("catalog", "directory")]
+        raise ConfigurationError(f"{origin}: `scriptforge up` has scripts in a database, and in no directory: unset it")
     folder = arguments.data.absolute()
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -259,3 +259,11 @@ def test_a_first_token_is_told_though_the_start_before_has_failed(tmp_path: Path
     up.wait_for("Ctrl-C ends both", seconds=SECONDS)
     assert re.match(r"token       sf_[\w-]{43}$", up.lines("^token")[0])
     up.stop()
+
+
+def test_scripts_in_a_directory_are_not_what_it_starts(tmp_path: Path) -> None:
+    environment = {**os.environ, "SCRIPTFORGE_CATALOG__DIRECTORY": "examples"}
+    up = Program([SCRIPTFORGE, "up", "--data", str(tmp_path / "d")], tmp_path / "up.log", ROOT, environment)
+    assert up.finish(SECONDS) == 1
+    said = "SCRIPTFORGE_CATALOG__DIRECTORY: `scriptforge up` has scripts in a database, and in no directory: unset it"
+    assert up.lines("^scriptforge") == [f"scriptforge: {said}\n"]
