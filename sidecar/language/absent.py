@@ -120,6 +120,8 @@ class _Uses:
             name = one.name.decode("utf-8", "replace")
             if name in _TOLD_ELSEWHERE or is_there(name) or one.name in tested or one.name in self._made:
                 continue
+            if _is_operator(one):
+                continue
             message = why_absent(name)
             if message == f"`{name}` is not available":
                 if self._unknowable:
@@ -239,6 +241,12 @@ def _is_no_use(one: _Reference) -> bool:
         statement = clause.parent if clause is not None else None
         return one.field == "alias" or (statement is not None and statement.child_by_field_name("source") is not None)
     return one.parent.type.startswith("jsx_")
+
+
+def _is_operator(one: _Reference) -> bool:
+    """Whether it is an ``await`` that the grammar takes for a function's name, as in ``await (await f()).g()``."""
+    function = one.scope.function
+    return one.name == b"await" and one.field == "function" and (function.is_async or function.is_program)
 
 
 def _is_tested(one: _Reference) -> bool:

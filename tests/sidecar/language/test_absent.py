@@ -189,3 +189,21 @@ def test_many_wrong_names_take_no_time() -> None:
     began = time.process_time()
     assert check_script(text, Kind.SCRIPT, "a.js")
     assert time.process_time() - began < 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export async function main(data) { return await (await fetch('x')).json(); }",
+        "export const main = async () => { const f = async () => (await (await fetch('x')).json()).a; return f(); };",
+        "async function main(data) { return await (data.one, data.two)[0]; }",
+        "export default {}; export const rates = await (await fetch('x')).json(); export function main() {}",
+    ],
+)
+def test_await_is_an_operator_before_brackets_as_well(text: str) -> None:
+    assert check_script(text, Kind.APP, "a.js") == ()
+
+
+def test_await_is_no_operator_where_nothing_waits() -> None:
+    (problem,) = check_script("async function main() { [1].map((x) => await (x).y); }", Kind.APP, "a.js")
+    assert problem.message == "`await` is not defined"
