@@ -1,10 +1,11 @@
 """``scriptforge dids``: numbers of carriers at a server, and the carriers that they are bought of."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from sidecar.cli.remote.command import add_server_options, at_server
-from sidecar.cli.remote.errors import CHANGED, EXIT_STATUS_TEXT, Refusal
+from sidecar.cli.remote.command import add_server_options, at_server, tell
+from sidecar.cli.remote.errors import CHANGED, EXIT_STATUS_TEXT, Refusal, ServerError
 from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.shown import Columns, print_json, print_list, when
 from sidecar.text import escaped
@@ -137,7 +138,10 @@ def _allocate(arguments: argparse.Namespace, client: "Client") -> int:
         body["assignment"] = {"script": arguments.script}
     path = f"/dids/{segment(arguments.number)}"
     match = "*" if arguments.force and _is_there(client, path) else ""
-    made = client.put(path, body, match=match).value
+    try:
+        made = client.put(path, body, match=match).value
+    except Refusal as refusal:
+        return _not_done(client, arguments.number, refusal)
     if arguments.json:
         print_json(made)
     else:
@@ -146,6 +150,19 @@ def _allocate(arguments: argparse.Namespace, client: "Client") -> int:
         kept = " (its provider is in mode test: nothing was kept)" if made["state"] == "test" else ""
         print(escaped(f"{made['did']}: of {made['provider']}, for {owner}{runs}{kept}"))
     return 0
+
+
+def _not_done(client: "Client", number: str, refusal: Refusal) -> int:
+    """Tell why, and how to find out what the carrier has done where it is not known; the exit status."""
+    tell(refusal)
+    try:
+        state = client.get(f"/dids/{segment(number)}").value["state"]
+    except ServerError:
+        state = ""
+    if state in ("allocating", "releasing"):
+        words = f"{number} is {state}: `scriptforge dids settle {number}` finds out what the carrier has done"
+        print(escaped(f"scriptforge: {words}"), file=sys.stderr)
+    return refusal.exit_status
 
 
 def _is_there(client: "Client", path: str) -> bool:
@@ -162,7 +179,10 @@ def _release(arguments: argparse.Namespace, client: "Client") -> int:
     path = f"/dids/{segment(arguments.number)}"
     seen = client.get(path)
     query = {"unassign": "true"} if arguments.unassign else {}
-    gone = client.ask("DELETE", path, query=query, headers={"If-Match": seen.etag}).value
+    try:
+        gone = client.ask("DELETE", path, query=query, headers={"If-Match": seen.etag}).value
+    except Refusal as refusal:
+        return _not_done(client, arguments.number, refusal)
     if arguments.json:
         print_json(gone)
     else:

@@ -151,7 +151,9 @@ def _import(arguments: argparse.Namespace, client: "Client") -> int:
     except Refusal as refusal:
         for message in refusal.messages:
             print(escaped(f"{arguments.file}: {message}"), file=sys.stderr)
-        raise
+        if not refusal.messages:
+            raise
+        return refusal.exit_status
     if arguments.json:
         print_json(done)
     else:

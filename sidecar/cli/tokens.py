@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sidecar.cli.remote.client import Client
 
 _DAY_SECONDS = 86_400
+_MOST_DAYS: Final = 36_500
+"""A hundred years: what has no end is asked for by leaving it out."""
 _OPERATOR = "operator"
 _COLUMNS: Final[Columns] = {
     "NUMBER": "id",
@@ -45,7 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     create.add_argument(
         "--scopes", default="admin,read,run,write", help="some of read, write, run and admin; default: all of them"
     )
-    create.add_argument("--days", type=int, metavar="N", help="how long it is good; default: until it is revoked")
+    create.add_argument("--days", type=_days, metavar="N", help="how long it is good; default: until it is revoked")
     add_server_options(create)
     add_direct_options(create)
     listing = commands.add_parser("list", help="those that there are, the revoked among them")
@@ -117,6 +119,12 @@ def _print_token(number: int, tenant: str, scopes: list[str], text: str) -> None
 
 def _scopes(arguments: argparse.Namespace) -> list[str]:
     return [one.strip() for one in arguments.scopes.split(",") if one.strip()]
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"is a number of days from 1 to {_MOST_DAYS}")
+    return int(text)
 
 
 def _expires(days: int) -> int:

@@ -100,6 +100,8 @@ def test_a_number_that_is_not_settled_is_settled(dids: Dids, desk: PlatformDesk,
     status, text = dids("allocate", "weak", "4999")
     assert status == 4
     assert "broken.js:1:43: error: allocate: Error: no answer" in text
+    settle = "`scriptforge dids settle 4999` finds out what the carrier has done"
+    assert text.endswith(f"\nscriptforge: 4999 is allocating: {settle}\n")
     assert dids("list", "--state", "allocating")[1].splitlines()[1].startswith("4999")
     assert dids("settle", "4999")[0] == 1
     assert dids("settle", "4999", "--gone") == (0, "4999: not ours\n")
