@@ -48,7 +48,7 @@ def run_function(arguments: argparse.Namespace, text: str, configuration: Config
         return EXIT_STATUS[OutcomeName.SCRIPT_ERROR]
     function: str = arguments.function
     if function not in script.entries:
-        names = ", ".join(sorted(script.entries))
+        names = ", ".join(sorted(script.entries)) or "none"
         print(
             escaped(f"scriptforge run: {script.name} has no function {function!r}; there are {names}"), file=sys.stderr
         )

@@ -158,12 +158,15 @@ def of_host(error: HostError) -> ApiError:
     return ApiError(HTTPStatus.CONFLICT, detail, kind="already-there")
 
 
-def of_validation(error: RequestValidationError) -> ApiError:
+def of_validation(error: RequestValidationError, content_type: str = "") -> ApiError:
     """A request that is not what its route takes."""
     found = error.errors()[:_MOST]
     if any(one["type"] == "json_invalid" for one in found):
         return ApiError(HTTPStatus.BAD_REQUEST, "the body is not JSON", kind="bad-json")
     messages = [_sound(f"{'.'.join(map(str, one['loc']))}: {one['msg']}") for one in found]
+    if "json" not in content_type and any(one["loc"] == ("body",) and one["type"] != "missing" for one in found):
+        # As curl sends it that was told of no other: the body was not looked at, and is most likely in order.
+        messages = ["body: it is taken as JSON with the header `Content-Type: application/json` alone"]
     return ApiError(
         HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(messages), kind="wrong-values", more={"messages": messages}
     )
@@ -188,9 +191,9 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, StorageError)  # noqa: S101
         return of_storage(error).response()
 
-    async def validation(_request: Request, error: Exception) -> Response:
+    async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        return of_validation(error).response()
+        return of_validation(error, request.headers.get("content-type", "").lower()).response()
 
     async def http(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101

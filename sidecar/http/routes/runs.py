@@ -116,7 +116,7 @@ async def _run(asked: Asked, request: Request, script: str, function: str, data:
     try:
         run, _ = asked.platform.runs.begin(runnable.script, function, given, asked.caller.source)
     except NoSuchFunction:
-        names = ", ".join(sorted(runnable.script.entries))
+        names = ", ".join(sorted(runnable.script.entries)) or "none"
         raise NotThere(f"there is no function {function!r} for callers; there are {names}") from None
     except BadData as error:
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), kind="wrong-values") from None

@@ -44,6 +44,22 @@ def test_a_body_that_is_none(desk: PlatformDesk, content: str | bytes, expected:
     assert desk.acme.get("/api/v1/apps/bad").status_code == 404
 
 
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "text/plain", None])
+def test_a_body_that_is_not_said_to_be_json(desk: PlatformDesk, content_type: str | None) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    answer = desk.acme.put("/api/v1/apps/bad", content='{"name": "x"}', headers=headers)
+    assert kind_of(answer) == (422, "wrong-values")
+    said = "body: it is taken as JSON with the header `Content-Type: application/json` alone"
+    assert answer.json()["messages"] == [said]
+
+
+def test_a_function_of_data_is_not_there(desk: PlatformDesk) -> None:
+    made = {"name": "rates.json", "text": "{}"}
+    desk.acme.put("/api/v1/scripts/rates", json=made, headers={"If-None-Match": "*"}).raise_for_status()
+    answer = desk.acme.post("/api/v1/scripts/rates/run", json={})
+    assert answer.json()["detail"] == "there is no function 'main' for callers; there are none"
+
+
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", str(2**70), '"\\ud800"', '{"\\udfff": 1}', '"\\u0000"'])
 def test_vars_that_json_or_a_database_cannot_hold(desk: PlatformDesk, value: str) -> None:
     content = f'{{"vars": {{"x": [{value}]}}}}'
