@@ -57,7 +57,7 @@ def read_servers(file: Path) -> Servers:
     try:
         return msgspec.json.decode(content[:FILE_BYTES], type=Servers)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ServerError(f"{file}: {error}; `scriptforge login` writes it") from error
+        raise ServerError(f"{file}: {error}; without it `scriptforge login` makes it anew") from error
 
 
 def write_servers(file: Path, servers: Servers) -> None:

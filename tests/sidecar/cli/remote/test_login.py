@@ -115,3 +115,13 @@ def test_a_token_is_taken_to_no_other_server(elsewhere: str, terminal: Terminal)
     assert status == 1
     assert f"{elsewhere} sends to {elsewhere}/other: log in to that address" in err
     assert Elsewhere.tokens == ["Bearer sf_secret"]
+
+
+def test_a_file_that_is_none_is_told_with_what_to_do(terminal: Terminal) -> None:
+    file = terminal.home / "scriptforge" / "servers.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{")
+    file.chmod(0o600)
+    status, _, err = terminal("login", "--list")
+    assert status == 1
+    assert err == f"scriptforge: {file}: Input data was truncated; without it `scriptforge login` makes it anew\n"
