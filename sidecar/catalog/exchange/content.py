@@ -87,7 +87,7 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     where there is one; and carriers and their numbers, which cost whether anybody has written them down or not."""
     for name in sorted(wanted.tenants - now.tenants):
         yield Difference("tenant", name, repr(name), "+")
-    for name in sorted({*now.limits, *wanted.limits}):
+    for name in sorted(wanted.limits):
         before, after = (one.limits.get(name, NO_LIMITS) for one in (now, wanted))
         if before != after:
             yield Difference("limits", name, f"{name!r}: {', '.join(_changed(before, after))}", "~")
@@ -108,6 +108,9 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
             if (what == "variables" and now.variables[key].locked) or (what == "apps" and key in locked):
                 continue
             yield Difference(what.removesuffix("s"), key, _name(key), "-")
+    for name in sorted(now.limits.keys() - wanted.limits.keys()):
+        if now.limits[name] != NO_LIMITS:
+            yield Difference("limits", name, repr(name), "-")
 
 
 def everywhere(scripts: Mapping[str, TextOf]) -> list[str]:

@@ -159,7 +159,7 @@ class Import:
             elif what == "tenant":
                 await change.make_tenant(key)
             elif what == "limits":
-                await put_limits(change.of(key), wanted.limits.get(key, NO_LIMITS))
+                await put_limits(change.of(key), wanted.limits[key])
             elif what == "app":
                 await apps.put_app(await change.make_tenant(wanted.apps[key].tenant), wanted.apps[key])
             elif what == "variable":
@@ -256,6 +256,9 @@ class Import:
             row = await _assigned(change, key)
             if row is not None:
                 await assignments.unassign(await _owner(change, row), row.id)
+            return
+        if what == "limits":
+            await put_limits(change.of(key), NO_LIMITS)
             return
         table, column = {
             "script": (tables.scripts, tables.scripts.c.id),

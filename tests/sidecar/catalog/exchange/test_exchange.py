@@ -377,6 +377,19 @@ async def test_carriers_and_their_numbers_stay_where_a_directory_does_not_name_t
     assert [str(one) for one in differences(bought, changed)] == ["~ number '1': customer x -> None"]
 
 
+async def test_limits_stay_where_a_directory_does_not_say_them(tmp_path: Path) -> None:
+    content = Content(tenants=frozenset({"operator"}), apps={}, variables={}, customers={}, scripts={}, assignments={})
+    suspended = {"acme": TenantLimits(runs_at_once=0)}
+    home = Home(f"sqlite:///{tmp_path}/x.db")
+    await home.make()
+    await home.take(msgspec.structs.replace(content, tenants=frozenset({"operator", "acme"}), limits=suspended))
+    assert await home.take(content) == []
+    assert (await home.content()).limits == suspended, "nobody who was suspended runs again by an import"
+    assert await home.take(content, delete=True) == ["- limits 'acme'"]
+    assert (await home.content()).limits == {}
+    await home.store.close()
+
+
 def test_what_points_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "a.js").write_text("function main() {}\n")
