@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar.hosts.broker import EVERY_KEY, SUBSCRIPTIONS, WAITING, Broker
+from sidecar.hosts.broker import EVERY_KEY, MESSAGE_BYTES, SUBSCRIPTIONS, TENANT_BYTES, WAITING, WAITING_BYTES, Broker
 from sidecar.hosts.errors import HostError
 
 
@@ -38,6 +38,25 @@ async def test_who_does_not_keep_up_loses_the_oldest() -> None:
     assert [messages[0], messages[-1], len(messages)] == [["", 2], ["", WAITING + 1], WAITING]
     broker.unsubscribe(one)
     assert broker.lost == 2
+
+
+async def test_what_is_not_taken_is_bounded_in_bytes() -> None:
+    broker = Broker()
+    large = "x" * (MESSAGE_BYTES - 100)
+    slow = [broker.subscribe("t", "desk", "") for _ in range(2 * TENANT_BYTES // WAITING_BYTES)]
+    for _ in range(20):
+        broker.publish("t", "desk", "", large)
+    taken = [sum(len(payload) for _, payload in await one.next() or ()) for one in slow]
+    assert max(taken) <= WAITING_BYTES
+    assert 0.9 * TENANT_BYTES < sum(taken) <= TENANT_BYTES
+    assert min(one.lost for one in slow) >= 12
+    for one in slow:
+        broker.unsubscribe(one)
+    last = broker.subscribe("t", "desk", "")
+    broker.publish("t", "desk", "", large)
+    assert await last.next() == [["", large]], "what was let go of is room again"
+    with pytest.raises(HostError, match="the message has more than 65,536 bytes"):
+        broker.publish("t", "desk", "", "x" * MESSAGE_BYTES)
 
 
 def test_a_tenant_has_so_many_and_another_as_many() -> None:
