@@ -131,7 +131,7 @@ def test_every_command_runs_as_printed(tmp_path: Path) -> None:
 
 def test_the_sip_daemon_of_the_readme_is_called_at_the_address_that_it_finds(tmp_path: Path) -> None:
     (block,) = re.findall(r"(?:^    .*\n)+", README.read_text().partition("Then by SIP.")[2], re.MULTILINE)[:1]
-    *before, serve = textwrap.dedent(block).splitlines()
+    *before, serve = textwrap.dedent(block).replace("\\\n", " ").splitlines()
     port = free_port("0.0.0.0")
     binaries = Path(sys.executable).parent
     environment = {
