@@ -1,24 +1,23 @@
 """What the API takes and gives, as OpenAPI tells it. Names are those of the records; times are RFC 3339 in UTC."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.database.tokens import SCOPES
 from sidecar.catalog.limits import HIGHEST as HIGHEST_LIMIT
 from sidecar.catalog.model import GlobalPriority
-from sidecar.hosts.key_values.batch import KEY_BYTES, LONGEST_SECONDS
-from sidecar.hosts.rows.model import COLUMNS, KEY_CHARACTERS, ColumnType
-from sidecar.http.json_values import JsonTable, sound_table
+from sidecar.hosts.key_values.batch import KEY_BYTES
+from sidecar.hosts.rows.model import KEY_CHARACTERS
+from sidecar.http.json_values import JsonTable
 from sidecar.kind import Kind
 
 MOST = 500
 """Of one page."""
 
-_NO_NUL = r"^[^\x00]+$"
+NO_NUL: Final = r"^[^\x00]+$"
 
 
 def _time(value: object) -> object:
@@ -32,15 +31,15 @@ def _minute(value: object) -> object:
 
 Time = Annotated[datetime, BeforeValidator(_time)]
 Minute = Annotated[datetime, BeforeValidator(_minute)]
-Name = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_NUL)]
+Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
 SourceText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 VariableName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 InPath = Annotated[str, Path(min_length=1, max_length=256, pattern=r"^[^\x00/]+$")]
 VariableInPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 DatabaseInPath = Annotated[str, Path(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
-RowKey = Annotated[str, Field(min_length=1, max_length=KEY_CHARACTERS, pattern=_NO_NUL)]
-RowKeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_CHARACTERS, pattern=_NO_NUL)]
-KeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_BYTES, pattern=_NO_NUL)]
+RowKey = Annotated[str, Field(min_length=1, max_length=KEY_CHARACTERS, pattern=NO_NUL)]
+RowKeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_CHARACTERS, pattern=NO_NUL)]
+KeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_BYTES, pattern=NO_NUL)]
 AfterKey = Annotated[str, Query(max_length=512, pattern=r"^[^\x00]*$", description="``next`` of the page before.")]
 NumberInPath = Annotated[int, Path(ge=1, le=2**62)]
 VersionInPath = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -299,104 +298,6 @@ class AssignmentBody(Body):
     vars: JsonTable = Field(default_factory=dict)
 
 
-class Provider(Shape):
-    """A carrier that numbers are bought of."""
-
-    id: str
-    script: str = Field(description="The Driver that it is asked by.")
-    mode: Mode = Field(description="``test``: what the Driver says is not kept.")
-    company: str
-
-
-class ProviderBody(Body):
-    """A carrier that numbers are bought of."""
-
-    script: Name = Field(description="The id of a Driver.")
-    mode: Mode = Field(Mode.TEST, description="``live`` is for the operator to say.")
-    company: str = Field("", max_length=256, pattern=r"^[^\x00]*$")
-
-
-class SearchBody(Body):
-    """What is looked for."""
-
-    number: str = Field(max_length=256, pattern=_NO_NUL, min_length=1, description="A part of a number.")
-
-
-class FoundNumbers(BaseModel):
-    """What a carrier offers."""
-
-    items: list[dict[str, Any]] = Field(description="Each with ``did``, and what else the Driver says.")
-
-
-class CarrierNumbers(BaseModel):
-    """What a carrier has for us, beside what is known here."""
-
-    items: list[dict[str, Any]]
-    unknown: list[str] = Field(description="At the carrier, and not known here: they may cost, and nobody has them.")
-    missing: list[str] = Field(description="Held here, and not at the carrier.")
-
-
-class Number(Shape):
-    """A number of a carrier."""
-
-    did: str
-    provider: str
-    customer: str | None = Field(description="Null for one that nobody has yet.")
-    state: NumberState | Literal["test"] = Field(
-        description="``held``; ``allocating`` and ``releasing`` while the Driver is asked and until it is settled what"
-        " became of it; ``test`` for an answer that was not kept."
-    )
-    fault: str = Field(description="Why it is not known what became of it.")
-    details: dict[str, Any] = Field(description="What else the Driver said of it.")
-    script: str | None = Field(description="Which its calls run.")
-    changed: Time
-
-
-class NumberAssignment(Body):
-    """Which script the calls of a number run, as of an assignment."""
-
-    script: Name
-    timeout_ms: int | None = Field(None, ge=1, le=3_600_000)
-    timeout_action: str | None = Field(None, max_length=256)
-    error_action: str | None = Field(None, max_length=256)
-    vars: JsonTable = Field(default_factory=dict)
-
-
-class NumberBody(Body):
-    """A number that is to be had."""
-
-    provider: Name
-    customer: str | None = Field(
-        None,
-        min_length=1,
-        max_length=256,
-        pattern=_NO_NUL,
-        description="Left out it is as the Driver says, or as it was; null for nobody's.",
-    )
-    assignment: NumberAssignment | None = Field(None, description="Left out it is as it was.")
-    adopt: bool = Field(False, description="The carrier has it for us already: it is looked for and not bought.")
-
-
-class Released(BaseModel):
-    """What became of a number that was to be given back."""
-
-    did: str
-    test: bool = Field(description="Whether it is kept here, since its provider is in mode ``test``.")
-
-
-class SettleBody(Body):
-    """What became of a number."""
-
-    held: bool | None = Field(None, description="Null asks the carrier; true or false is for the operator to say.")
-
-
-class Settled(BaseModel):
-    """What became of a number."""
-
-    did: str
-    held: bool
-
-
 class Customer(Shape):
     """A customer's vars."""
 
@@ -432,7 +333,7 @@ class NewToken(Token):
 class TokenBody(Body):
     """A token to be made."""
 
-    name: str = Field(min_length=1, max_length=200, pattern=_NO_NUL)
+    name: str = Field(min_length=1, max_length=200, pattern=NO_NUL)
     scopes: list[TokenScope] = Field(min_length=1, max_length=len(SCOPES))
     expires: datetime | None = Field(None, description="With its time zone; null for never.")
 
@@ -472,87 +373,6 @@ class Used(Shape):
     cpu_us: int
     host_calls: int
     bytes: int
-
-
-class Column(BaseModel):
-    """A column of a database of rows."""
-
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
-
-    name: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
-    type: ColumnType
-    indexed: bool = False
-
-
-class RowDatabase(Shape):
-    """A database of rows."""
-
-    name: str
-    columns: list[Column] = Field(description="Beside ``key`` and ``value``, which every database has.")
-
-
-class RowDatabaseBody(Body):
-    """What a database is to have."""
-
-    columns: list[Column] = Field([], max_length=COLUMNS, description="Beside ``key`` and ``value``.")
-
-
-class NewRow(BaseModel):
-    """A row that is to be made: its key, and its other columns by their names."""
-
-    model_config = ConfigDict(extra="allow")
-
-    key: RowKey
-
-    @model_validator(mode="after")
-    def _columns_are_sound(self) -> Self:
-        sound_table(self.columns)
-        return self
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        """All but the key."""
-        return self.model_extra or {}
-
-
-class Imported(BaseModel):
-    """What came of rows in CSV."""
-
-    rows: int
-    made: int = Field(description="Of them those that were not there before.")
-
-
-class KeySpace(BaseModel):
-    """How much a tenant keeps by key, and may."""
-
-    keys: int
-    bytes: int
-    limit_keys: int
-    limit_bytes: int
-
-
-class KeyEntry(BaseModel):
-    """A key."""
-
-    key: str
-    bytes: int = Field(description="Of its value as UTF-8.")
-    created: Time
-    updated: Time
-    expires: Time | None
-
-
-class KeyValue(BaseModel):
-    """A key and what it has."""
-
-    key: str
-    value: str
-
-
-class KeyValueBody(Body):
-    """What a key is to have."""
-
-    value: SourceText
-    life_seconds: float = Field(0, ge=0, le=LONGEST_SECONDS, allow_inf_nan=False, description="0 is for ever.")
 
 
 class RunReport(BaseModel):

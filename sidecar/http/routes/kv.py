@@ -7,8 +7,9 @@ from fastapi import APIRouter, Response
 from sidecar.catalog.database.errors import NotThere
 from sidecar.hosts.key_values.batch import Delete, Get, Set
 from sidecar.http.asking import Asking
+from sidecar.http.kept_shapes import KeyEntry, KeySpace, KeyValue, KeyValueBody
 from sidecar.http.pages import page
-from sidecar.http.shapes import AfterKey, KeyEntry, KeyInPath, KeySpace, KeyValue, KeyValueBody, Limit, Page
+from sidecar.http.shapes import AfterKey, KeyInPath, Limit, Page
 
 router = APIRouter(tags=["key-values"])
 

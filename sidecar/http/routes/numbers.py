@@ -14,19 +14,9 @@ from sidecar.catalog.directory.entries import DidTable
 from sidecar.http.asking import Asked, Asking
 from sidecar.http.conditions import GivenCondition, etag
 from sidecar.http.number_service import WantedNumber
+from sidecar.http.number_shapes import Number, NumberBody, Released, SettleBody, Settled
 from sidecar.http.pages import page
-from sidecar.http.shapes import (
-    AfterText,
-    Filter,
-    InPath,
-    Limit,
-    Number,
-    NumberBody,
-    Page,
-    Released,
-    SettleBody,
-    Settled,
-)
+from sidecar.http.shapes import AfterText, Filter, InPath, Limit, Page
 
 router = APIRouter(tags=["numbers"])
 

@@ -10,18 +10,9 @@ from sidecar.catalog.database.providers import ProviderRecord
 from sidecar.drivers.did import CarrierNumber
 from sidecar.http.asking import Asking
 from sidecar.http.conditions import GivenCondition, etag, if_there
+from sidecar.http.number_shapes import CarrierNumbers, FoundNumbers, Provider, ProviderBody, SearchBody
 from sidecar.http.pages import page
-from sidecar.http.shapes import (
-    AfterText,
-    CarrierNumbers,
-    FoundNumbers,
-    InPath,
-    Limit,
-    Page,
-    Provider,
-    ProviderBody,
-    SearchBody,
-)
+from sidecar.http.shapes import AfterText, InPath, Limit, Page
 
 router = APIRouter(tags=["numbers"])
 

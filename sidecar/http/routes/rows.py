@@ -14,20 +14,9 @@ from sidecar.hosts.rows.csv_text import CsvRefused, column_names, csv_line, csv_
 from sidecar.hosts.rows.store import ROWS, RowDatabases
 from sidecar.http.asking import Asked, Asking
 from sidecar.http.json_values import JsonTable
+from sidecar.http.kept_shapes import Column, Imported, NewRow, RowDatabase, RowDatabaseBody
 from sidecar.http.pages import page
-from sidecar.http.shapes import (
-    AfterKey,
-    AfterText,
-    Column,
-    DatabaseInPath,
-    Imported,
-    Limit,
-    NewRow,
-    Page,
-    RowDatabase,
-    RowDatabaseBody,
-    RowKeyInPath,
-)
+from sidecar.http.shapes import AfterKey, AfterText, DatabaseInPath, Limit, Page, RowKeyInPath
 
 router = APIRouter(tags=["rows"])
 
