@@ -141,7 +141,7 @@ def test_a_database_that_cannot_be_told_of_a_sale_has_it_to_be_settled(desk: Pla
         other.close()
     assert kind_of(answer) == (503, "not-written")
     assert "retry-after" not in answer.headers
-    (line,) = desk.log_lines("number_not_written")
+    line = json.loads(desk.program.wait_for('"action":"number_not_written"'))
     assert (line["did"], line["provider"], line["tenant"], line["what"]) == (
         "4420121", "bigtel", "operator", "bought"
     )  # fmt: skip

@@ -61,7 +61,7 @@ def test_frames_go_both_ways_in_one_run(desk: PlatformDesk, opened: Open) -> Non
         assert json.loads(one.recv(SECONDS)) == {"desk": "a", "note": "HI"}
         assert len(desk.acme.get("/api/v1/runs").json()) == 2
     wait_until(lambda: desk.acme.get("/api/v1/runs").json() == [], "both have ended")
-    assert {one["outcome"] for one in desk.log_lines("run")[-2:]} == {"returned"}
+    wait_until(lambda: {one["outcome"] for one in desk.log_lines("run")[-2:]} == {"returned"}, "both are logged")
     wait_until(lambda: {"closed a", "closed b"} <= written(desk, "desk"), "both have been told")
 
 
@@ -150,7 +150,7 @@ def test_a_script_that_does_not_end_is_ended_after_its_peer(desk: PlatformDesk, 
     with opened(page) as one:
         assert one.recv(SECONDS) == "here"
     wait_until(lambda: desk.acme.get("/api/v1/runs").json() == [], "it has been ended", SECONDS)
-    assert desk.log_lines("run")[-1]["outcome"] == "cancelled"
+    wait_until(lambda: desk.log_lines("run")[-1]["outcome"] == "cancelled", "its end is logged")
 
 
 def test_a_socket_outlives_what_a_request_may_take_to_come(tmp_path: Path) -> None:
