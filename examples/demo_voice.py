@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 
 from examples.demo import EXAMPLES, START_SECONDS, DemoError, daemon
-from sidecar.calls.record import CallRecord
-from sidecar.calls.store import newest
 from sidecar.cli.call_timeline import timeline
 from sidecar.cli.terminal import Paint, Painter
+from sidecar.operations.call_record import CallRecord
+from sidecar.operations.call_store import newest
 
 HOST = "127.0.0.1"
 CALLER = "127.0.0.43"

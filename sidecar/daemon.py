@@ -91,11 +91,11 @@ class Daemon:
         self._catalog = LiveCatalog(source, self._use, self._notifier.status)
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
-        self._calls = CallService(configuration, self._runner, grants, console)
+        self._placed = placed = PlacedCalls(configuration.originate)
+        self._calls = CallService(configuration, self._runner, grants, placed, console)
 
         router, handler = self._decisions.decisions, self._calls.calls
         taken = handler if self._calls.enabled else None
-        self._placed = placed = PlacedCalls(configuration.originate)
         placed.know_driven(handler.of_tenant)
         self._host_services.placed = placed
         socket = SocketPart(

@@ -10,12 +10,12 @@ from typing import Final
 from sidecar.calls.driven_call import DrivenCall
 from sidecar.calls.kept import keep
 from sidecar.calls.one_call import OneCall
-from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.customer_folders import CustomerFolders, customer_folder
 from sidecar.hosts.grants import Grants
 from sidecar.logs.logger import ActionLogger
+from sidecar.operations.call_record import CallRecord
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.runs import programs
 from sidecar.runs.kept_files import KeptFiles

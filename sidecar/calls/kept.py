@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
-from sidecar.calls.record import CallRecord
 from sidecar.catalog.model import Script
+from sidecar.operations.call_record import CallRecord
 from sidecar.runs.kept_files import KeptFiles, packed
 from sidecar.runs.kept_runs import KeptRun, Origin
 from sidecar.runs.outcomes import FAILURES

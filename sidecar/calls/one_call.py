@@ -19,7 +19,7 @@ from sandbox.stack import author_location
 from sidecar.calls import script_run
 from sidecar.calls.action_queue import ActionQueue, Queued
 from sidecar.calls.heard_digits import HeardDigits
-from sidecar.calls.record import CallNotes, CallRecord
+from sidecar.calls.notes import CallNotes
 from sidecar.calls.recording_name import ReservedRecording
 from sidecar.calls.script_ending import failure_after, hangup_after, not_the_scripts_doing
 from sidecar.calls.script_run import ScriptRun, reject_ended
@@ -31,6 +31,7 @@ from sidecar.hosts.call import RequestedAction, VariableChange
 from sidecar.hosts.customer_folders import ActionError, CustomerFolders
 from sidecar.hosts.grants import Grants
 from sidecar.kind import RULES
+from sidecar.operations.call_record import CallRecord
 from sidecar.runs.failure import Failure, in_words
 from sidecar.runs.kept_runs import KeptRun
 from sidecar.runs.limits import QUEUED_ACTIONS
@@ -101,7 +102,7 @@ class OneCall:
         self._queue = ActionQueue(control, self._type_ahead, self)
         self._digits = HeardDigits()
         customer = assignment.customer or control.offer.customer
-        self._notes = CallNotes(control.offer, customer, time.time(), self._loop.time())
+        self._notes = CallNotes(control.offer, script.tenant, customer, time.time(), self._loop.time())
         self._recordings = 0
         """How many recordings have begun and are not finished."""
         self._recording: ReservedRecording | None = None

@@ -9,14 +9,17 @@ import msgspec
 
 from sandbox.errors import SandboxError
 from sidecar.calls.calls import Calls
-from sidecar.calls.record import CallRecord
-from sidecar.calls.store import CallStore
+from sidecar.calls.placed_record import record_of
 from sidecar.catalog.model import Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.grants import Grants
+from sidecar.hosts.placed.calls import PlacedCalls
+from sidecar.hosts.placed.ended import EndedPlacedCall
 from sidecar.kind import RULES
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
+from sidecar.operations.call_record import CallRecord
+from sidecar.operations.call_store import CallStore
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.events import Events
 from sidecar.operations.part_metrics import CallsSnapshot
@@ -46,9 +49,15 @@ class CallService:
     name = "calls"
 
     def __init__(
-        self, configuration: Configuration, runner: Runner, grants: Grants, console: ConsoleFeed | None = None
+        self,
+        configuration: Configuration,
+        runner: Runner,
+        grants: Grants,
+        placed: PlacedCalls,
+        console: ConsoleFeed | None = None,
     ) -> None:
-        """``console`` is told what scripts write."""
+        """``placed`` are the calls that scripts place, which are recorded and counted as well; ``console`` is told what
+        scripts write."""
         voice = configuration.voice
         self._runner = runner
         self._seconds = voice.drain_seconds
@@ -61,6 +70,9 @@ class CallService:
         self.calls = Calls(runner.pool(PoolName.CALLS), configuration, nothing, self._ended, grants, console, kept)
         """The handler that switches offer calls to."""
         self._outcomes: Counter[str] = Counter()
+        self._placed = placed
+        placed.tell(self._placed_ended)
+        self._placed_outcomes: Counter[str] = Counter()
         self.by_script = ScriptCounts(configuration.metrics.scripts)
         """Calls ended, how many by a failure of the script and how long they were, by script."""
         self._store = CallStore(voice.records, voice.records_days) if voice.records is not None else None
@@ -171,12 +183,20 @@ class CallService:
             up=self.calls.up_by_driver(),
             ended=dict(self._outcomes),
             records_dropped=self._store.dropped if self._store is not None else 0,
+            placed_up=self._placed.up_by_driver(),
+            placed_ended=dict(self._placed_outcomes),
         )
 
     def _ended(self, record: CallRecord) -> None:
         self.events.publish(record, record.id)
 
+    def _placed_ended(self, ended: EndedPlacedCall) -> None:
+        self._ended(record_of(ended))
+
     def _count(self, record: CallRecord) -> None:
+        if record.placed:
+            self._placed_outcomes[record.outcome] += 1
+            return
         self._outcomes[record.outcome] += 1
         if record.outcome == OutcomeName.REFUSED:
             return
@@ -188,5 +208,5 @@ class CallService:
 
 
 def _log_record(record: CallRecord) -> None:
-    failed = record.error or record.outcome not in GOOD_CALL_ENDS
+    failed = record.error or not (record.placed or record.outcome in GOOD_CALL_ENDS)
     (_log.warning if failed else _log.info)("call", **msgspec.to_builtins(record, str_keys=True))

@@ -2,7 +2,7 @@
 
 import time
 
-from sidecar.calls.record import CallRecord
+from sidecar.operations.call_record import CallRecord
 from sidecar.text import escaped
 from sipio.causes import NAMES
 
@@ -14,6 +14,9 @@ def timeline(record: CallRecord) -> str:
     head = (
         f"call {record.id}  {record.cli or 'anonymous'} -> {record.dest_number}  {begun}  over {record.driver}{script}"
     )
+    if record.placed:
+        by, to = record.server, record.extension
+        head += f"\n           placed for {record.tenant} by the server {by}, to be connected to {to}"
     events: list[tuple[float, str]] = []
     for action in record.actions:
         took = action.ended - action.began
@@ -36,7 +39,7 @@ def timeline(record: CallRecord) -> str:
         lines.append("           never answered")
     else:
         lines.append(f"           answered for {record.ended - record.answered:.3f} s")
-    script_end = f"           script: {record.outcome.replace('_', ' ')}"
+    script_end = f"           {'call' if record.placed else 'script'}: {record.outcome.replace('_', ' ')}"
     if record.error:
         script_end += f": {record.error}"
     if record.error_location:

@@ -6,11 +6,11 @@ import itertools
 from pathlib import Path
 from typing import Final
 
-from sidecar.calls.record import CallRecord
-from sidecar.calls.store import find, newest
 from sidecar.cli.call_timeline import timeline
 from sidecar.configuration.source import load_configuration
 from sidecar.errors import ConfigurationError
+from sidecar.operations.call_record import CallRecord
+from sidecar.operations.call_store import find, newest
 from sidecar.text import escaped, safe_json
 
 _SET_APART: Final = str.maketrans("", "", " -.()/")
@@ -67,7 +67,7 @@ def _is_of(record: CallRecord, number: str | None) -> bool:
     wanted = _together(number)
     return any(
         wanted in _together(text)
-        for text in (record.cli, record.dest_number, *(leg.destination for leg in record.legs))
+        for text in (record.cli, record.dest_number, record.extension, *(leg.destination for leg in record.legs))
     )
 
 

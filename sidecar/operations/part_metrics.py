@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from sandbox.pool import PoolState
 from sidecar.catalog.source import Broken, ServedBy
+from sidecar.hosts.placed.ended import PlacedOutcome
 from sidecar.logs.output import LineOutput
 from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName
 from sidecar.runs.runner import PoolName
@@ -81,6 +82,10 @@ class CallsSnapshot:
     """Calls ended, by how their script ended."""
     records_dropped: int
     """Records that the disk had no time or no room for."""
+    placed_up: Mapping[str, int]
+    """Calls that scripts have placed and that are not over, by driver."""
+    placed_ended: Mapping[str, int]
+    """Such calls ended, by how far they came."""
 
 
 class PoolMetrics(Collector):
@@ -148,6 +153,11 @@ class CallMetrics(Collector):
         now = self._snapshot()
         yield _gauge("calls_up", "Calls that scripts drive now.", _shown(DRIVERS, now.up), "driver")
         yield _counter("calls", "Calls that scripts drove, ended.", _shown(CALL_OUTCOMES, now.ended), "outcome")
+        yield _gauge(
+            "placed_calls_up", "Calls that scripts placed, not over.", _shown(DRIVERS, now.placed_up), "driver"
+        )
+        ends = _shown(PlacedOutcome, now.placed_ended)
+        yield _counter("placed_calls", "Calls that scripts placed, ended.", ends, "outcome")
         yield _counter("call_records_dropped", "Call records that could not be written.", now.records_dropped)
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.calls.calls import Calls
-from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
@@ -19,6 +18,7 @@ from sidecar.hosts.grants import Grants, shipped_grants
 from sidecar.hosts.services import Services
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
+from sidecar.operations.call_record import CallRecord
 from sidecar.phone import terminal
 from sidecar.phone.clock import Clock, SkippingLoop
 from sidecar.phone.keys import Step

@@ -68,6 +68,10 @@ async def test_one_party_is_called_and_then_connected_to_the_other(daemon: Voice
         await asyncio.gather(one.until_heard(1_000), other.until_heard(600))
         other.session.bye()
         await one.wait_for(SessionEnded)
+    record = daemon.record(header(decision, "X-Placed"))
+    assert (record["driver"], record["outcome"], record["hangup_by"]) == ("freeswitch", "connected", "callee")
+    assert (record["cli"], record["dest_number"], record["placed"]) == ("4940", "4930100", True)
+    assert [leg["what"] for leg in record["legs"]].count("answered") == 2
 
 
 @pytest.mark.parametrize(("status", "told"), [(486, 486), (603, 603), (404, 404)])
@@ -76,6 +80,8 @@ async def test_who_refuses_rejects_with_the_status(daemon: VoiceDaemon, status: 
         first.on_call = lambda call: call.session.reject(status)
         decision = await asks(daemon, "places", **ASKED)
     assert (decision["action"], decision["code"]) == ("reject", told)
+    record = daemon.records(1)[-1]
+    assert (record["outcome"], record["code"]) == ("not_answered", told)
 
 
 async def test_who_does_not_answer_is_given_up(daemon: VoiceDaemon) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +12,12 @@ from uuid import uuid4
 
 import pytest
 
+from sidecar.operations import call_store
 from sipio.sip.events import SessionAnswered, SessionConfirmed, SessionEnded
 from sipio.sip.settings import Credentials, RegistrationSettings
 from tests.acceptance.phone import FarCall, Phone, phone
 from tests.acceptance.processes import wait_until
-from tests.acceptance.serving import request
+from tests.acceptance.serving import SCRIPTFORGE, request
 from tests.acceptance.sipp import Sipp, requests
 from tests.acceptance.voice_daemon import VoiceDaemon, write_wav
 from tests.sipio.media.media_doubles import tone
@@ -99,6 +101,16 @@ def entries() -> str:
     return found
 
 
+def records_in(directory: Path) -> dict[str, str]:
+    return {"SCRIPTFORGE_VOICE__RECORDS": str(directory)}
+
+
+def scriptforge(directory: Path, *words: str) -> str:
+    """What ``scriptforge calls`` says of these records."""
+    command = [SCRIPTFORGE, "calls", "--directory", str(directory), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceDaemon]:
     directory = tmp_path_factory.mktemp("placed")
@@ -108,6 +120,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceDaemon]:
         directory,
         {"driven": "await ctx.answer(); await ctx.waitForHangup();"},
         accounts=ACCOUNTS,
+        environment=records_in(directory / "calls"),
         more=(
             f"[originate]\nservers_file = {json.dumps(str(directory / 'servers.toml'))}\n"
             "calls_per_tenant = 3\nring_seconds = 0.7\nper_minute = 1000\n"
@@ -168,8 +181,22 @@ async def test_one_party_is_called_and_then_connected_to_the_other(daemon: Voice
         other.session.bye()
         await one.wait_for(SessionEnded)
     await no_calls_of(daemon)
-    (record,) = [one for one in daemon.serving.records("placed_call") if one["call_id"] == header(decision, "X-Placed")]
-    assert (record["tenant"], record["server"], record["answered"], record["by"]) == ("acme", "main", True, "callee")
+    record = daemon.record(header(decision, "X-Placed"))
+    assert (record["tenant"], record["server"], record["placed"]) == ("acme", "main", True)
+    assert (record["hangup_by"], record["outcome"], record["driver"]) == ("callee", "connected", "sip")
+    assert (record["cli"], record["dest_number"], record["extension"]) == ("4940", "4930100", "4930200")
+    assert (record["script"], len(record["script_version"])) == ("places", 12)
+    legs = [(leg["destination"], leg["what"]) for leg in record["legs"] if leg["what"] != "ringing"]
+    assert legs[:2] == [("trunk/first/4930100", "answered"), ("trunk/second/4930200", "answered")]
+    assert 0 < record["answered"] < record["ended"]
+    # Found as every other call: by any of its numbers, and in full.
+    kept = daemon.serving.directory / "calls"
+    await asyncio.to_thread(wait_until, lambda: record["id"] in scriptforge(kept, "list"), "its record")
+    for number in ("4940", "4930100", "4930 200"):
+        assert record["id"] in await asyncio.to_thread(scriptforge, kept, "list", "--number", number)
+    shown = await asyncio.to_thread(scriptforge, kept, "show", record["id"])
+    assert "placed for acme by the server main, to be connected to 4930200" in shown
+    assert "trunk/second/4930200 answered" in shown
 
 
 async def test_a_phone_that_is_registered_rings_as_an_extension(daemon: VoiceDaemon) -> None:
@@ -349,7 +376,11 @@ async def test_sipp_is_called_and_hung_up(daemon: VoiceDaemon, tmp_path: Path) -
     assert invite.uri == f"sip:4930100@{FIRST}:{PORT}"
     (invite,) = requests(await asyncio.to_thread(other.finish), "INVITE")
     assert "4930100" in (invite.get("from") or "")
-    wait_until(lambda: bool(daemon.serving.records("placed_call")), "its record")
+    record = daemon.record(header(decision, "X-Placed"))
+    assert record["outcome"] == "not_connected"
+    assert ("trunk/second/7", "ended", 486) in [
+        (leg["destination"], leg["what"], leg.get("code")) for leg in record["legs"]
+    ]
 
 
 async def test_a_switch_on_the_socket_places_calls(daemon: VoiceDaemon) -> None:
@@ -370,9 +401,14 @@ async def test_a_switch_on_the_socket_places_calls(daemon: VoiceDaemon) -> None:
     (await switch.next("call.hangup")).done()
     switch.event("hungup", originate.fields["call_id"], by="script")
     await no_calls_of(daemon)
+    record = daemon.record(originate.fields["call_id"])
+    assert (record["driver"], record["outcome"], record["hangup_by"]) == ("rpc", "not_connected", "script")
     busy = asyncio.ensure_future(asks(daemon, "places", **asked))
-    (await switch.next("call.originate")).done({"code": 486, "reason": "Busy Here"})
+    refused = await switch.next("call.originate")
+    refused.done({"code": 486, "reason": "Busy Here"})
     assert ((await busy)["code"], (await busy)["reason"]) == (486, "Busy Here")
+    record = daemon.record(refused.fields["call_id"])
+    assert (record["driver"], record["outcome"], record["code"]) == ("rpc", "not_answered", 486)
     late = asyncio.ensure_future(asks(daemon, "places", **asked))
     await switch.next("call.originate")
     late.cancel()
@@ -398,6 +434,7 @@ def test_the_end_of_the_daemon_hangs_up_what_was_placed(tmp_path: Path) -> None:
         tmp_path,
         {"driven": "await ctx.answer();"},
         accounts=ACCOUNTS,
+        environment=records_in(tmp_path / "calls"),
         more=f"[originate]\nservers_file = {json.dumps(str(tmp_path / 'servers.toml'))}\n",
         routes=f'[[script]]\nfile = "places.js"\nkind = "app"\ntenant = "acme"\n'
         f'[[route]]\ncustomer = "places"\nscript = "places"\n{TIMES}',
@@ -416,7 +453,8 @@ def test_the_end_of_the_daemon_hangs_up_what_was_placed(tmp_path: Path) -> None:
 
     try:
         asyncio.run(placed())
-        (record,) = daemon.serving.records("placed_call")
-        assert (record["by"], record["answered"]) == ("system", True)
+        (record,) = daemon.records(1)
+        assert (record["hangup_by"], record["outcome"], record["placed"]) == ("system", "connected", True)
+        assert [one.id for one in call_store.newest(tmp_path / "calls")] == [record["id"]]
     finally:
         daemon.stop()

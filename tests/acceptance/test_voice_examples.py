@@ -16,8 +16,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from sidecar.calls.record import CallRecord
 from sidecar.cli.call_timeline import timeline
+from sidecar.operations.call_record import CallRecord
 from sidecar.phone.keys import read_keys
 from tests.acceptance.example_callers import Caller, FreeswitchCaller, RpcCaller, SipCaller
 from tests.acceptance.freeswitch_live import FREESWITCH, SIDECAR_PORT, needs_freeswitch

@@ -4,7 +4,7 @@ from typing import Any
 
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
-from sidecar.hosts.placed.placing import FollowedCall
+from sidecar.hosts.placed.placing import CallRequest, FollowedCall
 from sidecar.kind import Kind
 
 
@@ -25,7 +25,8 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
         case "servers", [list(names)]:
             return await placed.servers(tenant, names)
         case "originate", [str(company), str(server), str(destination), str(cli), str(extension)]:
-            call = await placed.place(tenant, company, server, destination, cli, extension)
+            request = CallRequest.of(asker.script, company, server, destination, cli, extension)
+            call = await placed.place(tenant, request)
             return {"id": call.id, "number": asker.handles.open(_Following(call), _Following.leave)}
         case "next", [int(number)]:
             return await asker.handles.get(number, _Following).call.next()

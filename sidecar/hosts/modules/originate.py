@@ -4,7 +4,7 @@ from typing import Any
 
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
-from sidecar.hosts.placed.placing import FollowedCall
+from sidecar.hosts.placed.placing import CallRequest, FollowedCall
 from sidecar.kind import Kind
 
 
@@ -12,7 +12,8 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     match method, values:
         case "originate", [str(company), str(server), str(destination), str(cli), str(extension)]:
             placing = asker.services.placed_calls()
-            call = await placing.place(asker.tenant, company, server, destination, cli, extension)
+            request = CallRequest.of(asker.script, company, server, destination, cli, extension)
+            call = await placing.place(asker.tenant, request)
             try:
                 return await _outcome(call)
             finally:

@@ -1,16 +1,19 @@
 """One call that a script has placed: one party is called, and once it has answered it is connected to the other."""
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from msgspec import structs
+
 from sidecar.hosts.call import end_of_bridge
 from sidecar.hosts.errors import HostError
+from sidecar.hosts.placed.ended import EndedPlacedCall, PartyEvent, PlacedOutcome
 from sidecar.hosts.placed.hearing import WAITING, Hearing
+from sidecar.hosts.placed.placing import CallRequest
 from sipio.call_control import (
     ActionResult,
     Bridge,
@@ -31,8 +34,10 @@ from sipio.call_control import (
 )
 from sipio.reasons import reason_phrase
 
-logger = logging.getLogger(__name__)
-
+END_SECONDS: Final = 10.0
+"""After this long without the driver's word that a call has ended, it is over without."""
+PARTY_EVENTS: Final = 1_000
+"""Kept of one call for its record: of one that is transferred again and again, the first."""
 GIVEN_UP: Final = (487, "given up")
 _UNAVAILABLE: Final = 503
 
@@ -74,16 +79,16 @@ class PlacedCall:
     def __init__(
         self,
         origination: Origination,
-        extension: str,
-        server: str,
+        request: CallRequest,
+        carried_by: str,
         *,
         longest_seconds: float,
-        over: Callable[["PlacedCall"], None],
+        over: Callable[["PlacedCall", EndedPlacedCall], None],
     ) -> None:
-        """``extension`` is whom the party is connected to; ``over`` is told of the end."""
+        """``request`` has both parties as drivers know them; ``over`` is told of the end."""
         self.origination: Final = origination
-        self.server: Final = server
-        self._extension = extension
+        self.request = request
+        self.carried_by: Final = carried_by
         self._longest_seconds = longest_seconds
         self._over = over
         self._loop = asyncio.get_running_loop()
@@ -95,8 +100,13 @@ class PlacedCall:
         self._hearings: list[Hearing] = []
         self._told: deque[tuple[str, dict[str, Any]]] = deque(maxlen=WAITING)
         self._timer: asyncio.TimerHandle | None = None
+        self._never_ended: asyncio.TimerHandle | None = None
         self._began = self._loop.time()
+        self._began_unix = time.time()
         self._answered_at: float | None = None
+        self._connected = False
+        self._error = ""
+        self._parties: list[PartyEvent] = []
         self._ended_by: HangupBy | None = None
         """Who of us ended it; None while nobody has."""
 
@@ -145,9 +155,9 @@ class PlacedCall:
         now = self._loop.time()
         return {
             "id": self.id,
-            "server": self.server,
+            "server": self.request.server,
             "destination": self.origination.destination,
-            "extension": self._extension,
+            "extension": self.request.extension,
             "cli": self.origination.cli,
             "state": self.state.value,
             "seconds": round(now - self._answered_at, 3) if self._answered_at is not None else 0,
@@ -163,6 +173,8 @@ class PlacedCall:
         if call is not None:
             self._bridged_to += 1
             call.perform(hangup, _nothing)
+            if self._never_ended is None:
+                self._never_ended = self._loop.call_later(END_SECONDS, self._nobody_said)
             return
         pending, self._pending = self._pending, None
         if pending is not None:
@@ -171,10 +183,10 @@ class PlacedCall:
 
     def transfer(self, destination: Callable[[str], str]) -> None:
         """Connect the first party to another one, in place of the second, which is hung up."""
-        extension = destination(self.server)
+        extension = destination(self.request.server)
         if self._call is None or self.state is State.ENDED:
             raise HostError(f"the call is {self.state.value}: nobody is there to be transferred")
-        self._extension = extension
+        self.request = structs.replace(self.request, extension=extension)
         self._connect()
 
     # ---- an OriginationObserver ----
@@ -183,6 +195,7 @@ class PlacedCall:
         """The first party's phone rings."""
         if self.state is State.CALLING:
             self.state = State.RINGING
+            self._note(self.origination.destination, "ringing", 0)
             self._tell("ringing", {})
 
     def answered(self, call: CallControl) -> CallObserver:
@@ -191,6 +204,7 @@ class PlacedCall:
         self._call = call
         self.state = State.ANSWERED
         self._answered_at = self._loop.time()
+        self._note(self.origination.destination, "answered", 200)
         self._timer = self._loop.call_later(self._longest_seconds, self._lasted_too_long)
         self._tell("answered", {})
         # Not before whoever carries it knows who is told of it.
@@ -202,6 +216,7 @@ class PlacedCall:
         self._pending = None
         code = code if 300 <= code <= 699 else _UNAVAILABLE
         reason = reason or reason_phrase(code)
+        self._note(self.origination.destination, "ended", code)
         self._end({"by": self._by(HangupBy.CALLEE), "code": code, "cause": 0, "reason": reason, "seconds": 0})
 
     # ---- connecting the two ----
@@ -221,7 +236,7 @@ class PlacedCall:
             former.stop()
         self.state = State.ANSWERED
         bridge = Bridge(
-            destinations=[self._extension],
+            destinations=[self.request.extension],
             # Whom the second party can call back: the first one.
             cli=self.origination.destination.rpartition("/")[2],
             timeout_seconds=self.origination.timeout_seconds,
@@ -235,7 +250,7 @@ class PlacedCall:
             hangup, by = end_of_bridge(result.value)
             self.hang_up(hangup, by)
         elif isinstance(result, Failed):
-            logger.warning("placed_call_not_connected", extra={"call_id": self.id, "error": result.message})
+            self._error = result.message
             self.hang_up(Hangup(cause=41), HangupBy.SYSTEM)
 
     # ---- a CallObserver ----
@@ -244,12 +259,16 @@ class PlacedCall:
         """Something happened on the call."""
         if self.state is State.ENDED:
             return
-        if isinstance(event, LegEvent) and event.what == "answered":
-            self.state = State.CONNECTED
-            self._tell("connected", {"destination": event.destination})
+        if isinstance(event, LegEvent):
+            self._note(event.destination, event.what, event.code)
+            if event.what == "answered":
+                self.state = State.CONNECTED
+                self._connected = True
+                self._tell("connected", {"destination": event.destination})
         elif isinstance(event, HungUp):
             seconds = round(self._loop.time() - self._answered_at, 3) if self._answered_at is not None else 0
             by = self._by(event.by) if event.by in (HangupBy.SCRIPT, HangupBy.SYSTEM) else event.by.value
+            self._note(self.origination.destination, "ended", 0)
             self._end({"by": by, "code": 0, "cause": event.cause, "reason": event.reason, "seconds": seconds})
 
     def _lasted_too_long(self) -> None:
@@ -265,33 +284,52 @@ class PlacedCall:
         for hearing in self._hearings:
             hearing.hear(name, detail)
 
+    def _note(self, destination: str, what: str, code: int) -> None:
+        if len(self._parties) < PARTY_EVENTS:
+            self._parties.append(PartyEvent(at=self._seconds(), destination=destination, what=what, code=code))
+
+    def _seconds(self) -> float:
+        return round(self._loop.time() - self._began, 3)
+
+    def _nobody_said(self) -> None:
+        self.event(HungUp(by=HangupBy.SYSTEM, cause=41, reason="the driver did not say that the call ended"))
+
     def _end(self, detail: dict[str, Any]) -> None:
         if self.state is State.ENDED:
             return
         self.state = State.ENDED
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._never_ended):
+            if timer is not None:
+                timer.cancel()
         self._tell("ended", detail)
         for hearing in self._hearings:
             hearing.end()
-        origination = self.origination
-        logger.info(
-            "placed_call",
-            extra={
-                "call_id": self.id,
-                "tenant": self.tenant,
-                "server": self.server,
-                "destination": origination.destination,
-                "cli": origination.cli,
-                "extension": self._extension,
-                "placed": round(time.time() - (self._loop.time() - self._began), 3),
-                "answered": self._answered_at is not None,
-                **detail,
-            },
-        )
         self._call = None
         self._bridging = None
-        self._over(self)
+        answered = self._answered_at
+        ended = EndedPlacedCall(
+            origination=self.origination,
+            request=self.request,
+            carried_by=self.carried_by,
+            began=self._began_unix,
+            answered=round(answered - self._began, 3) if answered is not None else None,
+            ended=self._seconds(),
+            by=detail["by"],
+            code=detail["code"],
+            cause=detail["cause"],
+            reason=detail["reason"],
+            outcome=self._outcome(),
+            error=self._error,
+            parties=self._parties,
+        )
+        self._over(self, ended)
+
+    def _outcome(self) -> PlacedOutcome:
+        if self._connected:
+            return PlacedOutcome.CONNECTED
+        if self._answered_at is not None:
+            return PlacedOutcome.NOT_CONNECTED
+        return PlacedOutcome.GIVEN_UP if self._ended_by is not None else PlacedOutcome.NOT_ANSWERED
 
 
 def _nothing(_result: ActionResult) -> None:

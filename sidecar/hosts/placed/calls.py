@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
 import msgspec
+from msgspec import structs
 
 from sidecar.configuration.tree import OriginateSection
 from sidecar.hosts.call import hangup
 from sidecar.hosts.customer_folders import ActionError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.placed.call import PlacedCall, UpCall
-from sidecar.hosts.placed.placing import FollowedCall
-from sidecar.hosts.placed.servers import CallServers, DriverName, destination_of
+from sidecar.hosts.placed.ended import EndedPlacedCall
+from sidecar.hosts.placed.placing import CallRequest, FollowedCall
+from sidecar.hosts.placed.servers import CARRIED_BY, CallServers, DriverName, destination_of
 from sipio.call_control import Hangup, HangupBy, Origination, Originator
 from sipio.causes import cause_of
 
@@ -63,6 +65,7 @@ class PlacedCalls:
         self._calls: dict[str, PlacedCall] = {}
         self._counts: Counter[str] = Counter()
         self._refusing = False
+        self._told: Callable[[EndedPlacedCall], None] = lambda _ended: None
 
     def place_by(self, driver: DriverName, originator: Originator) -> None:
         """Have calls of this driver's servers placed so."""
@@ -76,19 +79,26 @@ class PlacedCalls:
         """``driven`` gives the calls of a tenant that its scripts drive."""
         self._driven = driven
 
+    def tell(self, ended: Callable[[EndedPlacedCall], None]) -> None:
+        """Tell this of every call that is over."""
+        self._told = ended
+
     @property
     def up(self) -> int:
         """Calls placed and not over."""
         return len(self._calls)
 
-    async def originate(
-        self, tenant: str, company: str, server: str, destination: str, cli: str, extension: str
-    ) -> PlacedCall:
+    def up_by_driver(self) -> dict[str, int]:
+        """The same, by what carries them."""
+        return dict(Counter(call.carried_by for call in self._calls.values()))
+
+    async def originate(self, tenant: str, request: CallRequest) -> PlacedCall:
         """Begin to place a call. Raises HostError where that cannot be, or is too much."""
+        server, cli = request.server, request.cli
         found = self._servers.of(tenant, server)
-        self._servers.check_company(tenant, company)
-        first = self._allowed(tenant, server, "the destination", destination)
-        second = self._allowed(tenant, server, "the extension", extension)
+        self._servers.check_company(tenant, request.company)
+        first = self._allowed(tenant, server, "the destination", request.destination)
+        second = self._allowed(tenant, server, "the extension", request.extension)
         if _CLI.fullmatch(cli) is None:
             raise HostError(f"{cli[:60]!r} is no caller id", "TypeError")
         originator = self._originators.get(found.driver)
@@ -105,8 +115,13 @@ class PlacedCalls:
             timeout_seconds=self._section.ring_seconds,
             customer=tenant,
         )
-        longest = self._section.longest_seconds
-        call = PlacedCall(origination, second, server, longest_seconds=longest, over=self._over)
+        call = PlacedCall(
+            origination,
+            structs.replace(request, destination=first, extension=second),
+            CARRIED_BY[found.driver],
+            longest_seconds=self._section.longest_seconds,
+            over=self._over,
+        )
         self._calls[call.id] = call
         self._counts[tenant] += 1
         call.begin(originator)
@@ -114,11 +129,9 @@ class PlacedCalls:
 
     # ---- a CallPlacing ----
 
-    async def place(
-        self, tenant: str, company: str, server: str, destination: str, cli: str, extension: str
-    ) -> FollowedCall:
+    async def place(self, tenant: str, request: CallRequest) -> FollowedCall:
         """Begin to place a call, to be followed."""
-        call = await self.originate(tenant, company, server, destination, cli, extension)
+        call = await self.originate(tenant, request)
         return _Followed(call)
 
     async def calls(self, tenant: str) -> list[dict[str, Any]]:
@@ -207,7 +220,8 @@ class PlacedCalls:
         if self._counts[tenant] >= most:
             raise HostError(f"more than {most} calls placed at once", "RangeError")
 
-    def _over(self, call: PlacedCall) -> None:
+    def _over(self, call: PlacedCall, ended: EndedPlacedCall) -> None:
+        self._told(ended)
         del self._calls[call.id]
         self._counts[call.tenant] -= 1
         if not self._counts[call.tenant]:

@@ -3,6 +3,36 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgspec
+
+from sidecar.catalog.model import Script
+
+
+class CallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call that a script wants placed: who is called and whom that party is connected to, as the script wrote it."""
+
+    script: str
+    """The id and the version of the script, which the call's record has."""
+    script_version: str
+    company: str = ""
+    server: str
+    destination: str
+    cli: str
+    extension: str
+
+    @classmethod
+    def of(cls, script: Script, company: str, server: str, destination: str, cli: str, extension: str) -> "CallRequest":
+        """What a script asks, in the order of ``originate``."""
+        return cls(
+            script=script.id,
+            script_version=script.version,
+            company=company,
+            server=server,
+            destination=destination,
+            cli=cli,
+            extension=extension,
+        )
+
 
 class FollowedCall(Protocol):
     """A call that a run has placed, and what it hears of it."""
@@ -26,9 +56,7 @@ class CallPlacing(Protocol):
         """The names, all of servers of the tenant's; of none all that it has."""
         ...
 
-    async def place(
-        self, tenant: str, company: str, server: str, destination: str, cli: str, extension: str
-    ) -> FollowedCall:
+    async def place(self, tenant: str, request: CallRequest) -> FollowedCall:
         """Begin to place a call."""
         ...
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import msgspec
+
 from sidecar.hosts.errors import HostError, HostUnavailable
-from sidecar.hosts.placed.placing import FollowedCall
+from sidecar.hosts.placed.placing import CallRequest, FollowedCall
 from sidecar.hosts.placed.served import PLACED, Answered, Asked
 from sipio.errors import SipioError
 from sipio.rpc.client import RpcClient
@@ -36,13 +38,11 @@ class RemotePlacing:
         """See `CallPlacing`."""
         return list(await self.ask(tenant, "servers", [*names]))
 
-    async def place(
-        self, tenant: str, company: str, server: str, destination: str, cli: str, extension: str
-    ) -> FollowedCall:
+    async def place(self, tenant: str, request: CallRequest) -> FollowedCall:
         """See `CallPlacing`."""
         name = str(uuid4())
         try:
-            call_id = await self.ask(tenant, "place", name, company, server, destination, cli, extension)
+            call_id = await self.ask(tenant, "place", name, msgspec.to_builtins(request))
         except asyncio.CancelledError:
             self.leave(tenant, name)
             raise

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.placed.placing import CallPlacing, FollowedCall
+from sidecar.hosts.placed.placing import CallPlacing, CallRequest, FollowedCall
 from sipio.rpc.peer import RpcPeer
 from sipio.rpc.service import Method, Responder
 
@@ -78,8 +78,8 @@ class PlacedService:
         match asked.what, asked.values:
             case "servers", [list(names)]:
                 return await placing.servers(tenant, names)
-            case "place", [str(name), str(company), str(server), str(destination), str(cli), str(extension)]:
-                return await self._place((peer, name), tenant, company, server, destination, cli, extension)
+            case "place", [str(name), dict(request)]:
+                return await self._place((peer, name), tenant, request)
             case "next", [str(name)]:
                 followed = self._followed.get((peer, name))
                 return await followed.next() if followed is not None else None
@@ -93,9 +93,9 @@ class PlacedService:
                 return await placing.registrations(tenant, names, user)
         raise HostError(f"{asked.what[:40]}: this is nothing that can be asked of calls", "TypeError")
 
-    async def _place(self, key: tuple[RpcPeer, str], tenant: str, *values: str) -> str:
+    async def _place(self, key: tuple[RpcPeer, str], tenant: str, request: dict[Any, Any]) -> str:
         try:
-            followed = await self._placing.place(tenant, *values)
+            followed = await self._placing.place(tenant, _call_of(request))
         except BaseException:
             self._followed.pop(key, None)
             raise
@@ -114,6 +114,13 @@ class PlacedService:
         self._peers.discard(peer)
         for key in [key for key in self._followed if key[0] is peer]:
             self._leave(key)
+
+
+def _call_of(request: dict[Any, Any]) -> CallRequest:
+    try:
+        return msgspec.convert(request, CallRequest)
+    except msgspec.ValidationError as error:
+        raise HostError(f"no call can be placed so: {error}", "TypeError") from None
 
 
 def _cancel(task: "asyncio.Task[None]") -> None:

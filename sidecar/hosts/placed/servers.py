@@ -12,6 +12,9 @@ from sidecar.hosts.errors import HostError
 
 DriverName = Literal["sip", "freeswitch", "socket"]
 
+CARRIED_BY: Final[dict[DriverName, str]] = {"sip": "sip", "freeswitch": "freeswitch", "socket": "rpc"}
+"""The drivers as records and metrics of calls name them."""
+
 _EVERYBODY: Final = "*"
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_.+*#\-]{1,64}")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.\-]{1,64}")

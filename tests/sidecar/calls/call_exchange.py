@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.calls.calls import Calls
-from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.kind import Kind
+from sidecar.operations.call_record import CallRecord
 from tests.doubles.engine_runner import EngineRunner
 from tests.doubles.memory_call import MemoryCall
 

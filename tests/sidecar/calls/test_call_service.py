@@ -10,14 +10,15 @@ from sandbox import values
 from sandbox.errors import WorkerFailed
 from sandbox.outcome import Crashed, Returned
 from sidecar.calls import service as service_module
-from sidecar.calls.record import CallRecord
 from sidecar.calls.service import CallService
-from sidecar.calls.store import newest
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
-from sidecar.configuration.tree import Configuration, VoiceSection
+from sidecar.configuration.tree import Configuration, OriginateSection, VoiceSection
 from sidecar.hosts.grants import Grants
+from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.kind import Kind
+from sidecar.operations.call_record import CallRecord
+from sidecar.operations.call_store import newest
 from sidecar.runs.runner import PoolName
 from tests.doubles.memory_call import MemoryCall
 from tests.doubles.memory_pools import MemoryPool, MemoryRunner
@@ -37,9 +38,9 @@ class Desk:
 
     def __init__(self, records: Path | None = None, **voice: Any) -> None:
         self.runner = MemoryRunner()
-        self.service = CallService(
-            Configuration(voice=VoiceSection(records=records, **voice)), cast("Any", self.runner), Grants()
-        )
+        self.placed = PlacedCalls(OriginateSection())
+        configuration = Configuration(voice=VoiceSection(records=records, **voice))
+        self.service = CallService(configuration, cast("Any", self.runner), Grants(), self.placed)
 
     @property
     def pool(self) -> MemoryPool:

@@ -7,11 +7,11 @@ import pytest
 
 from sandbox.pool import Pool
 from sidecar.calls.calls import Calls
-from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script, Snapshot, VoiceAssignment
 from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.kind import Kind
+from sidecar.operations.call_record import CallRecord
 from sipio.rpc.addresses import UnixAddress
 from sipio.rpc.call_methods import RpcCalls
 from sipio.rpc.server import RpcServer

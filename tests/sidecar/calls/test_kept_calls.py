@@ -10,12 +10,12 @@ from msgspec import structs
 from sandbox.recording import Unrecorded
 from sidecar.calls.calls import Calls
 from sidecar.calls.kept import HEAD, KeptCall
-from sidecar.calls.record import CallRecord
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
 from sidecar.cli import main
 from sidecar.configuration.tree import Configuration, KeptSection, VoiceSection
 from sidecar.kind import Kind
+from sidecar.operations.call_record import CallRecord
 from sidecar.runs.kept_files import KeptFiles, packed, unpacked
 from sidecar.runs.pool_settings import call_pool, one_worker
 from sidecar.runs.runner import PoolName, Runner

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.calls.record import CallRecord
+from sidecar.operations.call_record import CallRecord
 from sipio.call_control import Failed, Hangup, Record, RecordingFinished
 from tests.doubles.memory_call import MemoryCall
 from tests.sidecar.calls.call_exchange import Exchange, main

@@ -10,15 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.catalog.compile import make_script
 from sidecar.configuration.tree import Configuration, OriginateSection
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.placed.calls import PlacedCalls
+from sidecar.hosts.placed.placing import CallRequest
 from sidecar.hosts.placed.servers import CallServer, CallServers, destination_of
 from sidecar.hosts.services import Services
+from sidecar.kind import Kind
 from sipio.call_control import Hangup
 from tests.sidecar.hosts.module_runs import line_of, scripts
 
+SCRIPT = make_script(id="s", name="s.js", kind=Kind.APP, text="")
 SERVER = CallServer(driver="sip", gateways=("a", "b.c"))
 
 
@@ -123,7 +127,7 @@ async def test_what_calls_by_a_driver_that_is_not_there_says_so(tmp_path: Path) 
     file.write_text('[server.main]\ndriver = "freeswitch"\n')
     placed = PlacedCalls(OriginateSection(servers_file=file))
     with pytest.raises(HostError, match="this process has no calls of freeswitch"):
-        await placed.place("acme", "", "main", "201", "", "202")
+        await placed.place("acme", CallRequest.of(SCRIPT, "", "main", "201", "", "202"))
     placed.refuse_new()
     await asyncio.sleep(0)
     assert placed.up == 0

@@ -140,7 +140,13 @@ POOLS = {
 def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) -> list[Collector]:
     """Collectors of all parts, each with a snapshot in which nothing is empty."""
     catalog = CatalogState(version="3f2a", reload_succeeded=False, reload_time=1234.5, problems=2)
-    calls = CallsSnapshot(up={"sip": 2}, ended={"hung_up": 6}, records_dropped=3)
+    calls = CallsSnapshot(
+        up={"sip": 2},
+        ended={"hung_up": 6},
+        records_dropped=3,
+        placed_up={"rpc": 4},
+        placed_ended={"not_answered": 7},
+    )
     output = open_output(LogSection(), 2)
     output.dropped = 5
     scripts = ScriptCounts(1)
@@ -256,6 +262,8 @@ def test_every_source_is_shown() -> None:
     assert value(own, "scriptforge_confined") == 1
     assert value(own, "scriptforge_calls_up", driver="sip") == 2
     assert value(own, "scriptforge_calls_total", outcome="hung_up") == 6
+    assert value(own, "scriptforge_placed_calls_up", driver="rpc") == 4
+    assert value(own, "scriptforge_placed_calls_total", outcome="not_answered") == 7
     assert value(own, "scriptforge_call_workers") == 1
     assert value(own, "scriptforge_log_lines_dropped_total") == 5
     assert value(own, "scriptforge_records_not_taken_total", record="decision") == 7

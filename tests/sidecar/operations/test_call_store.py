@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sidecar.calls import store as call_store
-from sidecar.calls.record import CallRecord, LegRecord
-from sidecar.calls.store import CallStore, NoSuchCall, find, newest
 from sidecar.cli import main
+from sidecar.operations import call_store
+from sidecar.operations.call_record import CallRecord, LegRecord
+from sidecar.operations.call_store import CallStore, NoSuchCall, find, newest
 
 DAY = 86_400.0
 

@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from sidecar.calls.record import CallRecord
 from sidecar.errors import SidecarError
 from sidecar.logs.logger import ActionLogger
+from sidecar.operations.call_record import CallRecord
 from sidecar.text import safe_json
 
 _log = ActionLogger(__name__)

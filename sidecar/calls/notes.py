@@ -1,10 +1,9 @@
-"""The record of one Class 5 call: what it was, what was done on it, how it ended."""
+"""What is noted of a Class 5 call while it lasts, and becomes its record."""
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
+from sidecar.operations.call_record import ActionRecord, CallRecord, LegRecord, WarningRecord
 from sipio.call_control import ActionResult, Bridged, CallOffer, Digits, Done, Failed, HungUp, HungUpDuring
 
 ACTIONS: Final = 1_000
@@ -12,75 +11,14 @@ ACTIONS: Final = 1_000
 WARNINGS: Final = 100
 
 
-class ActionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One action, in order of its beginning. Times are seconds from the call's arrival."""
-
-    action: str
-    began: float
-    ended: float
-    result: str
-    headers: list[tuple[str, str]] = []
-    """Headers that went out with it, on the answer, to the other leg or with the refusal."""
-
-
-class LegRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something about the other leg."""
-
-    at: float
-    destination: str
-    what: str
-    code: int = 0
-
-
-class WarningRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that the script's author should mend."""
-
-    at: float
-    message: str
-    location: str = ""
-
-
-class CallRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One call from its arrival to its end."""
-
-    id: str
-    driver: str
-    customer: str = ""
-    cli: str
-    cli_name: str = ""
-    dest_number: str
-    source: str = ""
-    script: str = ""
-    script_version: str = ""
-    arrived: float
-    """Unix time; every other time is in seconds from here."""
-    answered: float | None = None
-    ended: float
-    hangup_by: str
-    cause: int
-    code: int = 0
-    reason: str = ""
-    outcome: str
-    """How the script ended: returned, sip_error, hung_up, script_error, timed_out, out_of_memory, crashed, refused,
-    cancelled; ``refused`` also where the call was never given to it."""
-    error: str = ""
-    error_location: str = ""
-    actions: list[ActionRecord] = []
-    actions_left_out: int = 0
-    legs: list[LegRecord] = []
-    warnings: list[WarningRecord] = []
-    recordings: list[str] = []
-    log: list[str] = []
-    kept: str = ""
-    """The file that has all of it, for ``scriptforge run --repeat``."""
-
-
 class CallNotes:
     """What is noted of a call while it lasts."""
 
-    def __init__(self, offer: CallOffer, customer: str, arrived: float, began: float) -> None:
-        """``customer`` is whose call it is, empty where neither its assignment nor its switch says."""
+    def __init__(self, offer: CallOffer, tenant: str, customer: str, arrived: float, began: float) -> None:
+        """``tenant`` is whose script it is. ``customer`` is whose call it is, empty where neither its assignment nor
+        its switch says."""
         self.offer = offer
+        self._tenant = tenant
         self._customer = customer
         self._arrived = arrived
         self._began = began
@@ -141,6 +79,7 @@ class CallNotes:
         return CallRecord(
             id=offer.id,
             driver=offer.driver,
+            tenant=self._tenant,
             customer=self._customer,
             cli=offer.from_user,
             cli_name=offer.from_name,
