@@ -15,7 +15,7 @@ from examples.demo import EXAMPLES, START_SECONDS, DemoError, daemon
 from sidecar.cli.call_timeline import timeline
 from sidecar.cli.terminal import Paint, Painter
 from sidecar.operations.call_record import CallRecord
-from sidecar.operations.call_store import newest
+from sidecar.operations.call_search import newest
 
 HOST = "127.0.0.1"
 CALLER = "127.0.0.43"

@@ -18,6 +18,7 @@ from sidecar.hosts.services import Services
 from sidecar.hosts.tenant_limits import platform_limits
 from sidecar.http.app import make_app
 from sidecar.http.asking import Platform
+from sidecar.http.call_records import CallRecords
 from sidecar.http.callers import Tokens
 from sidecar.http.live_scripts import LiveScripts
 from sidecar.http.number_service import NumberService
@@ -105,6 +106,7 @@ class PlatformProcess:
             runs=self._runs,
             numbers=self._numbers,
             log=self._log_of_scripts,
+            calls=CallRecords(configuration.voice.records),
             services=self._host_services,
             tokens=Tokens(self._store),
             rates=rates,

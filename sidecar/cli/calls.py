@@ -4,22 +4,18 @@ import argparse
 import datetime
 import itertools
 from pathlib import Path
-from typing import Final
 
 from sidecar.cli.call_timeline import timeline
 from sidecar.configuration.source import load_configuration
 from sidecar.errors import ConfigurationError
 from sidecar.operations.call_record import CallRecord
-from sidecar.operations.call_store import find, newest
+from sidecar.operations.call_search import CallSearch, find, newest
 from sidecar.text import escaped, safe_json
-
-_SET_APART: Final = str.maketrans("", "", " -.()/")
-"""RFC 3966's visual separators, and what people write as well."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the ``calls`` command."""
-    parser = subparsers.add_parser("calls", help="what became of the calls that scripts drove")
+    parser = subparsers.add_parser("calls", help="what became of the calls that scripts drove or placed")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
     parser.add_argument("--directory", type=Path, help="where the records are; default: as configured")
     below = parser.add_subparsers(required=True, metavar="list|show")
@@ -39,7 +35,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run_list(arguments: argparse.Namespace) -> int:
     """Prints a line for each call."""
-    found = (record for record in newest(_directory(arguments)) if _is_of(record, arguments.number))
+    wanted = CallSearch(number=arguments.number)
+    found = (record for record in newest(_directory(arguments)) if wanted.wants(record))
     for record in itertools.islice(found, max(0, arguments.most)):
         print(escaped(_line(record)))
     return 0
@@ -59,20 +56,6 @@ def _directory(arguments: argparse.Namespace) -> Path:
     if configured is None:
         raise ConfigurationError("voice.records is empty: no call records are kept")
     return configured
-
-
-def _is_of(record: CallRecord, number: str | None) -> bool:
-    if number is None:
-        return True
-    wanted = _together(number)
-    return any(
-        wanted in _together(text)
-        for text in (record.cli, record.dest_number, record.extension, *(leg.destination for leg in record.legs))
-    )
-
-
-def _together(number: str) -> str:
-    return number.translate(_SET_APART)
 
 
 def _line(record: CallRecord) -> str:

@@ -11,6 +11,7 @@ from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.checks import Checks
 from sidecar.catalog.database.work import Change, Scope, Store, Work
 from sidecar.hosts.services import Services
+from sidecar.http.call_records import CallRecords
 from sidecar.http.callers import Caller, Tokens, caller_for
 from sidecar.http.gate import BEARER
 from sidecar.http.live_scripts import LiveScripts
@@ -32,6 +33,7 @@ class Platform:
     runs: RunService
     numbers: NumberService
     log: ScriptLog
+    calls: CallRecords
     services: Services
     tokens: Tokens
     rates: Rates

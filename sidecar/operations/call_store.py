@@ -1,4 +1,4 @@
-"""Call records of the last days: one file a day, one JSON object a line, for ``scriptforge calls``."""
+"""Call records of the last days are written: one file a day, one JSON object a line."""
 
 import asyncio
 import datetime
@@ -6,13 +6,9 @@ import errno
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from sidecar.errors import SidecarError
 from sidecar.logs.logger import ActionLogger
 from sidecar.operations.call_record import CallRecord
 from sidecar.text import safe_json
@@ -25,12 +21,6 @@ UNWRITTEN: Final = 10_000
 GATHERING_SECONDS: Final = 0.25
 """From one write to the next, and what comes meanwhile is one: a thread woken for each record took 0.15 ms of a call's
 processor time. A record that comes alone is written at once."""
-
-_decode = msgspec.json.Decoder(CallRecord).decode
-
-
-class NoSuchCall(SidecarError):
-    """No record of that call is kept."""
 
 
 class CallStore:
@@ -104,7 +94,7 @@ class CallStore:
         for _ in range(len(records)):
             record = records.popleft()
             try:
-                lines.append((_day(record.arrived), safe_json(record)))
+                lines.append((day_of(record.arrived), safe_json(record)))
             except Exception as error:  # noqa: BLE001 - handed to the caller, who tells of it
                 lost.append(error)
             else:
@@ -147,27 +137,6 @@ def _append_lines(file: Path, lines: list[bytes]) -> int:
     return len(lines)
 
 
-def find(directory: Path, call_id: str) -> CallRecord:
-    """The newest record of a call, by its id or the beginning of it. Raises NoSuchCall."""
-    for record in newest(directory):
-        if record.id == call_id or (call_id and record.id.startswith(call_id)):
-            return record
-    raise NoSuchCall(f"no record of the call {call_id} in {directory}")
-
-
-def newest(directory: Path) -> Iterator[CallRecord]:
-    """All records, the newest first. A line that cannot be read (a disk that was full) is passed over."""
-    for file in sorted(directory.glob("calls-*.jsonl"), reverse=True):
-        try:
-            lines = file.read_bytes().splitlines()
-        except OSError as error:
-            raise SidecarError(f"{file}: {error}") from error
-        for line in reversed(lines):
-            try:
-                yield _decode(line)
-            except msgspec.MsgspecError:
-                continue
-
-
-def _day(when: float) -> str:
+def day_of(when: float) -> str:
+    """The day, in UTC, in whose file a record is: that of the call's arrival."""
     return datetime.datetime.fromtimestamp(when, datetime.UTC).strftime("%Y-%m-%d")

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from sidecar.operations import call_store
+from sidecar.operations.call_search import newest
 from sipio.sip.events import SessionAnswered, SessionConfirmed, SessionEnded
 from sipio.sip.settings import Credentials, RegistrationSettings
 from tests.acceptance.phone import FarCall, Phone, phone
@@ -455,6 +455,6 @@ def test_the_end_of_the_daemon_hangs_up_what_was_placed(tmp_path: Path) -> None:
         asyncio.run(placed())
         (record,) = daemon.records(1)
         assert (record["hangup_by"], record["outcome"], record["placed"]) == ("system", "connected", True)
-        assert [one.id for one in call_store.newest(tmp_path / "calls")] == [record["id"]]
+        assert [one.id for one in newest(tmp_path / "calls")] == [record["id"]]
     finally:
         daemon.stop()

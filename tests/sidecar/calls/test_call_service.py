@@ -18,7 +18,7 @@ from sidecar.hosts.grants import Grants
 from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.kind import Kind
 from sidecar.operations.call_record import CallRecord
-from sidecar.operations.call_store import newest
+from sidecar.operations.call_search import newest
 from sidecar.runs.runner import PoolName
 from tests.doubles.memory_call import MemoryCall
 from tests.doubles.memory_pools import MemoryPool, MemoryRunner

@@ -10,7 +10,8 @@ import pytest
 from sidecar.cli import main
 from sidecar.operations import call_store
 from sidecar.operations.call_record import CallRecord, LegRecord
-from sidecar.operations.call_store import CallStore, NoSuchCall, find, newest
+from sidecar.operations.call_search import NoSuchCall, find, newest
+from sidecar.operations.call_store import CallStore
 
 DAY = 86_400.0
 
