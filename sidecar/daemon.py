@@ -49,6 +49,7 @@ from sidecar.runs.programs import key_of
 from sidecar.runs.runner import PoolName, Runner
 from sidecar.switches.kamailio import KamailioPart
 from sidecar.switches.late import LatePart
+from sidecar.switches.platform_socket import PlatformSocket
 from sidecar.switches.socket import SocketPart
 from sipio.call_control import CallHandler
 from sipio.errors import LocalError
@@ -104,8 +105,9 @@ class Daemon:
             handler,
             stats=self._decisions.stats,
             scripts=self._catalog.scripts,
-            more={**console.methods, **PlacedService(placed).methods},
+            more=console.methods,
         )
+        platform = PlatformSocket(configuration, PlacedService(placed).methods)
         kamailio = KamailioPart(configuration.kamailio, router)
         placed.place_by("socket", socket)
         self._sip = sip = _sip_part(configuration, taken, self._calls, placed)
@@ -147,7 +149,7 @@ class Daemon:
 
         self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls)
         of_freeswitch = (freeswitch,) if freeswitch is not None else ()
-        self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip)
+        self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip, platform)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
         self._parts: tuple[Part, ...] = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)

@@ -71,8 +71,8 @@ class PlatformProcess:
         self._notifier = notifier or Notifier()
         self._host_services = Services(configuration, limits=platform_limits(configuration))
         self._placed: RemotePlacing | None = None
-        if configuration.socket.unix is not None:
-            self._host_services.placed = self._placed = RemotePlacing(configuration.socket.unix)
+        if configuration.originate.socket is not None:
+            self._host_services.placed = self._placed = RemotePlacing(configuration.originate.socket)
         self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.REQUESTS: request_pool(configuration)},

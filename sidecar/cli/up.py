@@ -61,6 +61,7 @@ def _environment(loaded: LoadedConfiguration, folder: Path) -> dict[str, str]:
         ("catalog", "url"): f"sqlite:///{folder / 'platform.db'}",
         ("catalog", "last_good"): str(folder / "last-good"),
         ("socket", "unix"): str(folder / "scriptforge.sock"),
+        ("originate", "socket"): str(folder / "platform.sock"),
         ("voice", "sounds"): str(folder / "sounds"),
         ("voice", "recordings"): str(folder / "recordings"),
         ("voice", "cache"): str(folder / "cache"),

@@ -384,6 +384,13 @@ class OriginateSection(Section, frozen=True):
     servers_file: Path | None = None
     """TOML of the servers that scripts may place calls by, and for whom; see docs/host-modules.md. None: scripts place
     no calls."""
+    socket: Path | None = Path("/run/scriptforge/platform.sock")
+    """Path of the unix socket that the daemon has for the platform, where there is a ``servers_file``: what connects to
+    it places and ends calls in the name of every tenant. Empty text for none: runs over HTTP place no calls."""
+    socket_mode: OctalMode = "0600"
+    """Permissions of that socket, octal: for the platform's own user alone, who is the daemon's as well."""
+    socket_group: str = ""
+    """Group that owns it, for a platform of another user, with the mode 0660; empty leaves the daemon's own."""
     calls_per_tenant: Count = 10
     """Calls at once that a tenant's scripts have placed; the next one fails."""
     per_minute: Count = 60

@@ -68,6 +68,8 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
     return {
         ("socket", "unix"): partial(_unix, listening.unix),
         ("socket", "unix_group"): partial(_group, listening.unix_group),
+        ("originate", "socket"): partial(_unix, configuration.originate.socket),
+        ("originate", "socket_group"): partial(_group, configuration.originate.socket_group),
         ("socket", "tcp"): partial(_listens, listening.tcp),
         ("socket", "tls_certificate"): partial(_certificate, listening.tls_certificate, listening.tls_key),
         ("socket", "tls_client_ca"): partial(_authority, listening.tls_client_ca),

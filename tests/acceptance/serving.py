@@ -49,6 +49,7 @@ class Serving:
         self.directory = directory
         self.catalog = directory / "catalog"
         self.socket = directory / "daemon.sock"
+        self.platform_socket = directory / "platform.sock"
         (self.catalog / "scripts").mkdir(parents=True, exist_ok=True)
         for name, text in scripts.items():
             self.write(name, text)
@@ -63,6 +64,7 @@ class Serving:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SCRIPTFORGE_")}
         given = {
             "SCRIPTFORGE_SOCKET__UNIX": str(self.socket),
+            "SCRIPTFORGE_ORIGINATE__SOCKET": str(self.platform_socket),
             "SCRIPTFORGE_CATALOG__DIRECTORY": str(self.catalog),
             "SCRIPTFORGE_CATALOG__LAST_GOOD": str(directory / "last-good"),
             "SCRIPTFORGE_CATALOG__WATCH_SECONDS": "0.05",

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sidecar.hosts.placed.served import PLACED
+from sipio.rpc.client import RpcClient
+from sipio.rpc.errors import ErrorCode, RpcError
 from sipio.sip.events import SessionConfirmed, SessionEnded
 from tests.acceptance.phone import phone
 from tests.acceptance.processes import wait_until
@@ -70,7 +74,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VoiceDaemon]:
 
 @pytest.fixture(scope="module")
 def platform(daemon: VoiceDaemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformDesk]:
-    more = f"[socket]\nunix = {json.dumps(str(daemon.serving.socket))}\n"
+    more = f"[originate]\nsocket = {json.dumps(str(daemon.serving.platform_socket))}\n"
     made = PlatformDesk(tmp_path_factory.mktemp("platform"), more=more)
     yield made
     made.stop()
@@ -145,3 +149,22 @@ def test_without_the_daemon_it_is_an_error_and_the_next_one_finds_it_again(tmp_p
     assert answer.json()["error"] == "the daemon that carries calls does not answer"
     wait_until(lambda: bool(platform.log_lines("call_daemon_not_asked")), "the log")
     platform.stop()
+
+
+async def test_only_who_may_use_the_platforms_socket_places_calls(daemon: VoiceDaemon) -> None:
+    """A switch's own socket is for decisions: nobody on it asks for calls in a tenant's name."""
+    mode = daemon.serving.platform_socket.stat().st_mode
+    assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode)) == (True, 0o600)
+    switch = await daemon.serving.client()
+    hello = await switch.call("hello", {})
+    assert not [name for name in hello["methods"] if name.startswith("placed")]
+    with pytest.raises(RpcError) as caught:
+        await switch.call(PLACED, {"tenant": "acme", "what": "calls"})
+    assert caught.value.code == ErrorCode.UNKNOWN_METHOD
+    await switch.close()
+    platform = await RpcClient.connect(f"unix:{daemon.serving.platform_socket}")
+    assert await platform.call(PLACED, {"tenant": "acme", "what": "calls"}) == {"value": []}
+    with pytest.raises(RpcError) as caught:
+        await platform.call("route", {"call_id": "x", "routing": {}})
+    assert caught.value.code == ErrorCode.UNKNOWN_METHOD
+    await platform.close()

@@ -1,4 +1,4 @@
-"""Placed calls as the platform asks the call daemon for them, over its unix socket."""
+"""Placed calls as the platform asks the call daemon for them, over a unix socket of their own."""
 
 import asyncio
 import logging

@@ -34,6 +34,8 @@ def found(text: str) -> list[tuple[int, str, str]]:
         ('[socket]\nunix = "/"', "socket.unix: / is a directory"),
         (f'[socket]\nunix = "/{"x" * 107}"', f"socket.unix: /{'x' * 107} is too long"),
         ('[socket]\nunix = "/etc/passwd"', "socket.unix: /etc/passwd exists and is no socket"),
+        ('[originate]\nsocket = "/etc/passwd"', "originate.socket: /etc/passwd exists and is no socket"),
+        ('[originate]\nsocket_group = "no such"', "originate.socket_group: there is no group 'no such'"),
         ('[socket]\nunix_group = "no such"', "socket.unix_group: there is no group 'no such'"),
         (
             '[sip]\ntls_key = "/none.key"\ntls_certificate = "/none.pem"',
