@@ -52,6 +52,18 @@ class HostModule:
             raise ValueError(f"{self.name!r} is no name of a module")
 
 
-def javascript_beside(file: str) -> str:
-    """The JavaScript file of the same name as a Python file and beside it: ``kv.js`` of ``kv.py``."""
-    return Path(file).with_suffix(".js").read_text(encoding="utf-8")
+def javascript_beside(file: str, *shared: str) -> str:
+    """The JavaScript file of the same name as a Python file and beside it: ``kv.js`` of ``kv.py``. What it shares with
+    others it has under these names: each is the value of ``shared/NAME.js``, an expression, made anew for the
+    module."""
+    path = Path(file)
+    text = _expression(path.with_suffix(".js"))
+    if not shared:
+        return text
+    # In the line where the module's own begins, so that places in it stay what they are.
+    given = ", ".join(_expression(path.parent / "shared" / f"{name}.js") for name in shared)
+    return f"(({', '.join(shared)}) => {text})({given})"
+
+
+def _expression(path: Path) -> str:
+    return path.read_text(encoding="utf-8").rstrip().removesuffix(";")

@@ -15,6 +15,10 @@ ADDRESS_CHARACTERS: Final = 512
 """With the name before it. What it is read by takes longer with the square of its length."""
 SUBJECT_CHARACTERS: Final = 500
 BODY_CHARACTERS: Final = 1_000_000
+PLAIN_LINES: Final = 2_000
+"""Lines that go as they are; each is looked at several times on its way."""
+PLAIN_CHARACTERS: Final = 998
+"""Of a line that goes as it is (RFC 5322, 2.1.1)."""
 _ADDRESS: Final = re.compile(r"(?:(?P<name>[^<>\r\n]*)<(?P<in>[^<>\s]+)>|(?P<alone>[^<>\s,;]+))")
 
 
@@ -74,13 +78,21 @@ def compose(sender: Address, to: Sequence[Address], subject: str, text: str, htm
     # Out-of-office answers to a script are read by nobody (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
     if text or not html:
-        mail.set_content(_sound(text))
+        mail.set_content(_sound(text), cte=_coding(text))
     if html:
         if text:
-            mail.add_alternative(_sound(html), subtype="html")
+            mail.add_alternative(_sound(html), subtype="html", cte=_coding(html))
         else:
-            mail.set_content(_sound(html), subtype="html")
+            mail.set_content(_sound(html), subtype="html", cte=_coding(html))
     return mail
+
+
+def _coding(text: str) -> str:
+    """How a body goes over the wire, so that every server takes it as it is. Other codings than these take a second of
+    a large text."""
+    lines = text.splitlines()
+    plain = text.isascii() and len(lines) <= PLAIN_LINES and max(map(len, lines), default=0) <= PLAIN_CHARACTERS
+    return "7bit" if plain else "base64"
 
 
 def _printable(text: str) -> str:

@@ -7,7 +7,7 @@ Handlebars.
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -15,14 +15,14 @@ TEMPLATE_CHARACTERS: Final = 200_000
 RENDERED_CHARACTERS: Final = 1_000_000
 """Of what comes out: a list in a list in a list of one short template could have no end that anybody waits for."""
 STEPS: Final = 50_000
-"""Values, pieces of text and rounds of lists that one filling in may have: some 50 ms."""
+"""Values, pieces of text and rounds of lists that one filling in may have: some 50 ms, of a thread of its own."""
 DEPTH: Final = 32
 """Of blocks in each other."""
+PATH_CHARACTERS: Final = 256
+"""Of the name of a value, which each of its rounds goes along anew."""
 
-_TAG: Final = re.compile(
-    r"(?P<comment>\{\{!--.*?--\}\}|\{\{![^}]*\}\})|\{\{\{(?P<raw>[^{}]+)\}\}\}|\{\{(?P<tag>[^{}]+)\}\}",
-    re.DOTALL,
-)
+_TAG: Final = re.compile(r"(?P<comment>\{\{![^}]*\}\})|\{\{\{(?P<raw>[^{}]+)\}\}\}|\{\{(?P<tag>[^{}]+)\}\}")
+_LONG_COMMENT: Final = "{{!--"
 _PATH: Final = re.compile(r"(?:\.\./)*(?:@?[\w$-]+|\[[^\]]+\]|\.)(?:[./](?:[\w$-]+|\[[^\]]+\]))*")
 _BLOCKS: Final = ("if", "unless", "each", "with")
 
@@ -77,29 +77,59 @@ def parse(text: str) -> Template:
     if len(text) > TEMPLATE_CHARACTERS:
         raise TemplateError(f"the template has more than {TEMPLATE_CHARACTERS} characters")
     blocks = [_Open("", "", 1)]
-    at = 0
-    for match in _TAG.finditer(text):
-        _add_text(blocks[-1], text, at, match.start())
-        at = match.end()
-        line = text.count("\n", 0, match.start()) + 1
-        if match["raw"] is not None:
-            blocks[-1].add(Value(_path(match["raw"].strip(), line), raw=True))
-        elif match["tag"] is not None:
-            _add_tag(blocks, match["tag"].strip(), line)
-    _add_text(blocks[-1], text, at, len(text))
+    at, line = 0, 1
+    for tag in _tags(text):
+        _add_text(blocks[-1], text[at : tag.begin], line)
+        line += text.count("\n", at, tag.begin)
+        if tag.inner is not None and tag.raw:
+            blocks[-1].add(Value(_path(tag.inner, line), raw=True))
+        elif tag.inner is not None:
+            _add_tag(blocks, tag.inner, line)
+        line += text.count("\n", tag.begin, tag.end)
+        at = tag.end
+    _add_text(blocks[-1], text[at:], line)
     if len(blocks) > 1:
         raise TemplateError(f"line {blocks[-1].line}: {{{{#{blocks[-1].helper}}}}} has no end")
     return Template(tuple(blocks[0].body))
 
 
-def _add_text(block: _Open, text: str, begin: int, end: int) -> None:
-    between = text[begin:end]
-    left = between.find("{{")
+class _Tag(NamedTuple):
+    """What stands between braces; None of a comment."""
+
+    begin: int
+    end: int
+    inner: str | None
+    raw: bool
+
+
+def _tags(text: str) -> Iterator[_Tag]:
+    """The tags, up to one that has no end. Each character is looked at a few times, however many there are."""
+    begin = text.find("{{")
+    closing = 0
+    while begin >= 0:
+        if text.startswith(_LONG_COMMENT, begin) and closing >= 0:
+            inside = begin + len(_LONG_COMMENT)
+            closing = closing if closing >= inside else text.find("--}}", inside)
+            if closing >= 0:
+                yield _Tag(begin, closing + 4, None, raw=False)
+                begin = text.find("{{", closing + 4)
+                continue
+        # Of three braces the first may be text.
+        match = _TAG.match(text, begin) or (_TAG.match(text, begin + 1) if text.startswith("{{{", begin) else None)
+        if match is None:
+            return
+        inner = match["raw"] or match["tag"]
+        yield _Tag(match.start(), match.end(), inner and inner.strip(), raw=match["raw"] is not None)
+        begin = text.find("{{", match.end())
+
+
+def _add_text(block: _Open, text: str, line: int) -> None:
+    """Add what stands between two tags and begins in this line."""
+    left = text.find("{{")
     if left >= 0:
-        line = text.count("\n", 0, begin + left) + 1
-        raise TemplateError(f"line {line}: {{{{ has no end")
-    if between:
-        block.add(between)
+        raise TemplateError(f"line {line + text.count(chr(10), 0, left)}: {{{{ has no end")
+    if text:
+        block.add(text)
 
 
 def _add_tag(blocks: list[_Open], tag: str, line: int) -> None:
@@ -126,7 +156,7 @@ def _add_tag(blocks: list[_Open], tag: str, line: int) -> None:
 
 
 def _path(text: str, line: int) -> str:
-    if _PATH.fullmatch(text) is None:
+    if len(text) > PATH_CHARACTERS or _PATH.fullmatch(text) is None:
         raise TemplateError(f"line {line}: {text[:60]!r} is not the name of a value")
     return text
 

@@ -1,15 +1,13 @@
 // The older names of lookups and sends, as a global and as a module.
 ({ ask }) => {
   const text = String;
-  const numberOf = (number) => {
-    if ((typeof number === "string" && number !== "") || typeof number === "number") return text(number);
-    throw new TypeError("a number is a text of digits");
-  };
+  const { keyOf, named } = texts;
+  const numberOf = (number) => named("number", number);
   const lookup = {
     userspaceLookup: async (db, key) => {
       if (typeof db !== "string") throw new TypeError("the name of a database is a text");
       const missing = new Error(); // made here, where it was asked
-      const row = await ask("row", db, numberOf(key));
+      const row = await ask("row", db, keyOf(key));
       if (row !== null) return row;
       missing.message = `there is no ${text(key).slice(0, 60)} in ${db}`;
       throw missing;

@@ -18,4 +18,4 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     raise HostError(f"api: there is no {method[:40]!r}", "TypeError")
 
 
-MODULE = HostModule(name="api", javascript=javascript_beside(__file__), answer=_answer, globals=("api",))
+MODULE = HostModule(name="api", javascript=javascript_beside(__file__, "texts"), answer=_answer, globals=("api",))

@@ -1,12 +1,7 @@
 // A call's events come as answers to a question that is asked again as soon as they are heard: the host never calls a script.
 ({ ask }) => {
-  const text = String;
+  const { named, orNothing } = texts;
   const EVENTS = ["ringing", "answered", "connected", "ended"];
-  const named = (what, given) => {
-    if ((typeof given === "string" && given !== "") || typeof given === "number") return text(given);
-    throw new TypeError(`the ${what} is a text or a number`);
-  };
-  const orNothing = (what, given) => (given === undefined || given === null || given === "" ? "" : named(what, given));
   const listOf = (servers) => {
     if (servers === undefined || servers === null) return [];
     return Array.isArray(servers) ? servers.map((one) => named("server", one)) : [named("server", servers)];
@@ -16,22 +11,6 @@
   };
   const transfer = async (id, destination) => {
     await ask("transfer", named("id", id), named("destination", destination));
-  };
-
-  // An Error that is also [code, reason].
-  const refusal = (failed, code, reason) => {
-    failed.message = `${code} ${reason}`;
-    const pair = {
-      code,
-      reason,
-      0: code,
-      1: reason,
-      length: 2,
-      [Symbol.iterator]: () => [code, reason][Symbol.iterator](),
-    };
-    for (const key of Reflect.ownKeys(pair))
-      Object.defineProperty(failed, key, { __proto__: null, value: pair[key], writable: true, configurable: true });
-    return failed;
   };
 
   const follow = (id, number) => {

@@ -43,7 +43,7 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
 
 MODULE = HostModule(
     name="cxCallControl",
-    javascript=javascript_beside(__file__),
+    javascript=javascript_beside(__file__, "texts", "refusal"),
     answer=_answer,
     # A Driver speaks with a carrier's API, and with nobody on the phone.
     kinds=frozenset({Kind.APP, Kind.WORKER}),

@@ -1,6 +1,7 @@
 // The variables of the script's app, as globals: process.env is what they were when the script was loaded.
 ({ ask }) => {
   const text = String;
+  const { whole } = texts;
   const setEnvVar = async (name, value) => {
     if (typeof name !== "string") throw new TypeError("the name of a variable is a text");
     if (
@@ -10,7 +11,7 @@
       (typeof value === "object" && value !== null)
     )
       throw new TypeError("a variable is a text: JSON.stringify makes one of an object");
-    await ask("set", name, text(value));
+    await ask("set", whole("name of a variable", name), whole("value", text(value)));
   };
   const getEnvVars = async () => await ask("read");
   for (const [name, value] of [

@@ -27,7 +27,7 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
 
 MODULE = HostModule(
     name="environment",
-    javascript=javascript_beside(__file__),
+    javascript=javascript_beside(__file__, "texts"),
     answer=_answer,
     globals=("setEnvVar", "getEnvVars"),
 )

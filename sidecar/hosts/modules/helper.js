@@ -3,7 +3,7 @@
 ({ digest }) => {
   const KEY = "PBX_SECURITY_KEY";
   const BLOCK = 64;
-  const text = String;
+  const { named } = texts;
   const hashed = (...parts) => {
     let length = 0;
     for (let index = 0; index < parts.length; index++) length += parts[index].length;
@@ -11,11 +11,6 @@
     for (let index = 0, at = 0; index < parts.length; at += parts[index++].length) bytes.set(parts[index], at);
     return new Uint8Array(digest("SHA-256", bytes));
   };
-  const named = (what, given) => {
-    if ((typeof given === "string" && given !== "") || typeof given === "number") return text(given);
-    throw new TypeError(`generatePbxSecurityKey(company, server): the ${what} is a text or a number`);
-  };
-
   const generatePbxSecurityKey = (company, server) => {
     const first = named("company", company);
     const second = named("server", server);

@@ -11,4 +11,4 @@ async def _answer(_asker: Asker, method: str, _values: list[Any]) -> Any:
     raise HostError(f"cxHelper asks nothing: {method[:40]!r}", "TypeError")
 
 
-MODULE = HostModule(name="cxHelper", javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(name="cxHelper", javascript=javascript_beside(__file__, "texts"), answer=_answer)

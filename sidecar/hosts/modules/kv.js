@@ -1,13 +1,7 @@
-// A key is a text; a number is taken for its digits, as account ids come. What an author does to the language's own later
-// does not reach in here.
 ({ ask }) => {
   const { parse, stringify } = JSON;
   const text = String;
-  const keyOf = (key) => {
-    if (typeof key === "string") return key;
-    if (typeof key === "number") return text(key);
-    throw new TypeError("a key is a text");
-  };
+  const { keyOf, whole } = texts;
   const lifeOf = (seconds) => {
     if (seconds === undefined || seconds === null) return 0;
     if (typeof seconds === "number" && seconds >= 0) return seconds;
@@ -23,7 +17,7 @@
       const kind = typeof value;
       if (kind !== "string" && kind !== "number" && kind !== "boolean" && kind !== "bigint")
         throw new TypeError("kv.set keeps a text, a number or a boolean: ko.set keeps objects");
-      await ask("set", keyOf(key), text(value), lifeOf(ttl));
+      await ask("set", keyOf(key), whole("value", text(value)), lifeOf(ttl));
     },
     del,
   };

@@ -36,4 +36,4 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     raise HostError(f"{method}: a key is a text", "TypeError")
 
 
-MODULE = HostModule(name="cxKV", javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(name="cxKV", javascript=javascript_beside(__file__, "texts"), answer=_answer)

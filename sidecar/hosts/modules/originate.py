@@ -35,7 +35,7 @@ async def _outcome(call: FollowedCall) -> dict[str, Any]:
 
 MODULE = HostModule(
     name="cxOriginate",
-    javascript=javascript_beside(__file__),
+    javascript=javascript_beside(__file__, "texts", "refusal"),
     answer=_answer,
     # A Driver speaks with a carrier's API, and with nobody on the phone.
     kinds=frozenset({Kind.APP, Kind.WORKER}),

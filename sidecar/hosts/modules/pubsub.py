@@ -27,4 +27,4 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     raise HostError(f"{method}: a topic is a text, and so is a key", "TypeError")
 
 
-MODULE = HostModule(name="cxPubSub", javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(name="cxPubSub", javascript=javascript_beside(__file__, "texts"), answer=_answer)

@@ -1,15 +1,10 @@
 ({ ask }) => {
-  const text = String;
-  const keyOf = (key) => {
-    if (typeof key === "string") return key;
-    if (typeof key === "number") return text(key);
-    throw new TypeError("a key is a text");
-  };
+  const { keyOf, whole, wholeIn } = texts;
   const nameOf = (db) => {
     if (typeof db === "string") return db;
     throw new TypeError("the name of a database is a text");
   };
-  const rowOf = (row) => (row === undefined ? null : row);
+  const rowOf = (row) => (row === undefined ? null : wholeIn(row));
   const isFilter = (given) => typeof given === "object" && given !== null;
 
   const create = async (db, key, row) => {
@@ -24,16 +19,16 @@
   };
   const get = async (db, wanted, { limit, offset } = {}) =>
     isFilter(wanted)
-      ? await ask("find", nameOf(db), wanted, limit ?? 1000, offset ?? 0)
+      ? await ask("find", nameOf(db), wholeIn(wanted), limit ?? 1000, offset ?? 0)
       : await ask("read", nameOf(db), keyOf(wanted));
   const random = async (db, wanted = {}) => {
     if (!isFilter(wanted)) throw new TypeError("random(db, {column: value})");
-    return await ask("random", nameOf(db), wanted);
+    return await ask("random", nameOf(db), wholeIn(wanted));
   };
   const sql = async (statement, parameters = {}) => {
     if (typeof statement !== "string") throw new TypeError("sql(text, {name: value})");
     if (!isFilter(parameters)) throw new TypeError("the parameters of sql are an object: {name: value} for :name");
-    return await ask("sql", statement, parameters);
+    return await ask("sql", whole("statement", statement), wholeIn(parameters));
   };
   const knex = () => {
     throw new Error("knex is not available here: sql(text, {name: value}) asks the same databases");

@@ -27,4 +27,4 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
     raise HostError(f"{method}: this is no question to a database", "TypeError")
 
 
-MODULE = HostModule(name="cxUserspace", javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(name="cxUserspace", javascript=javascript_beside(__file__, "texts"), answer=_answer)

@@ -63,6 +63,7 @@ async def test_a_number_is_kept_as_its_text(runs: Scripts) -> None:
         ("setEnvVar('a', '****')", "Error", "**** is shown in place of a protected value"),
         ("setEnvVar('a', {})", "TypeError", "a variable is a text: JSON.stringify makes one of an object"),
         ("setEnvVar('a')", "TypeError", "a variable is a text"),
+        ("setEnvVar('a', '\\ud800')", "TypeError", "the value is no Unicode text"),
         ("setEnvVar(1, 'a')", "TypeError", "the name of a variable is a text"),
     ],
 )

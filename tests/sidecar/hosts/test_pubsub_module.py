@@ -82,6 +82,8 @@ async def test_the_older_dialect_has_no_keys(runs: Scripts) -> None:
         ("publish('t')", "publish(topic, payload) or publish(topic, key, payload)"),
         ("publish(5, 'x')", "publish: a topic is a text, and so is a key"),
         ("subscribe('t')", "subscribe(topic, fn) or subscribe(topic, key, fn): fn is a function"),
+        ("publish('\\ud800', 1)", "the topic is no Unicode text: half of a surrogate pair is in it"),
+        ("subscribe('t', '\\ud800', () => 1)", "the key is no Unicode text: half of a surrogate pair is in it"),
         ("subscribe('', () => 1)", "the topic is empty"),
     ],
 )

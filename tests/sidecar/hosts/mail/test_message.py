@@ -77,3 +77,19 @@ def test_what_would_take_long_to_read_is_refused_at_once(to: object) -> None:
     with pytest.raises(MailRefused):
         recipients(to)
     assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "coding"),
+    [
+        ("a\n" * 2_000, "7bit"),
+        ("a\n" * 2_001, "base64"),
+        ("a" * 998 + "\n", "7bit"),
+        ("a" * 999, "base64"),
+        ("\u00fc\n" * 500_000, "base64"),
+    ],
+)
+def test_a_body_goes_as_every_server_takes_it(text: str, coding: str) -> None:
+    mail = BytesParser(policy=SMTP).parsebytes(compose(SENDER, TO, "", text, "").as_bytes())
+    assert mail["Content-Transfer-Encoding"] == coding
+    assert mail.get_content().rstrip("\r\n").replace("\r\n", "\n") == text.rstrip("\n")

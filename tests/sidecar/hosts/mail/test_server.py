@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from msgspec import structs
 
 from sidecar.hosts.mail.message import MailRefused, compose, recipients
 from sidecar.hosts.mail.server import MailServer, MailServerSettings
@@ -56,6 +57,19 @@ async def test_a_mail_is_handed_in(settings: MailServerSettings, inbox: Inbox) -
     assert (taken.mail_from, taken.rcpt_tos) == ("scripts@carrier.example", ["a@x.example", "b@x.example"])
     content: Any = taken.content
     assert content.endswith(b"\r\n\r\n.\r\n.text\r\n")
+
+
+async def test_an_address_that_is_no_ascii_is_handed_in_where_the_server_takes_it(
+    settings: MailServerSettings, inbox: Inbox
+) -> None:
+    mail = compose(SENDER, recipients("x@b\u00fccher.example"), "Subject", "text", "")
+    with pytest.raises(MailRefused, match="cannot be reached"):
+        await MailServer(settings).send(mail)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(inbox, loop=loop, enable_SMTPUTF8=True), "127.0.0.1", 0)
+    await MailServer(structs.replace(settings, port=server.sockets[0].getsockname()[1])).send(mail)
+    server.close()
+    assert [mail.rcpt_tos for mail in inbox.mails] == [["x@b\u00fccher.example"]]
 
 
 async def test_who_is_refused_is_told(settings: MailServerSettings, inbox: Inbox) -> None:

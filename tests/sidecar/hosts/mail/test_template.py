@@ -1,5 +1,6 @@
 """Templates as Handlebars fills them in, and what they may not do."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.hosts.mail.template import RENDERED_CHARACTERS, STEPS, TemplateError, parse, render
+from sidecar.hosts.mail.template import RENDERED_CHARACTERS, STEPS, TEMPLATE_CHARACTERS, TemplateError, parse, render
 
 VALUES: dict[str, Any] = {
     "name": "O'Hara & <b>",
@@ -41,6 +42,8 @@ VALUES: dict[str, Any] = {
         ("{{#each list}}{{#each ../user.tags}}{{.}}{{../n}}{{/each}};{{/each}}", "x1y1;x2y2;"),
         ("a{{! a remark }}b{{!-- with }} in it --}}c", "abc"),
         ("a } b }} c { d", "a } b }} c { d"),
+        ("{{{yes}} {{!-- }} {{! {{yes}} }} {{!-- {{ --}}!", "{true !"),
+        ("{{{yes}} {{!-- }} {{!-- {{ --}}{{!-- }}!", "{true !"),
         ("{{name.length}}{{name.__class__}}{{list.append}}{{user.keys}}", ""),
         ("", ""),
     ],
@@ -68,6 +71,9 @@ def test_text_is_not_escaped() -> None:
         ("{{#if a}}{{else}}{{else}}{{/if}}", "stands in no block"),
         ("{{name", "line 1: .* has no end"),
         ("{{lookup a b}}", "not the name of a value"),
+        ("{{ }}", "not the name of a value"),
+        ("{{" + "a." * 128 + "a}}", "not the name of a value"),
+        ("{{!-- a\n}}{{!-- b\n}}\n{{c d}}", "line 4"),
         ("{{a()}}", "not the name of a value"),
         ("{{#if x}}" * 33 + "{{/if}}" * 33, "more than 32 blocks"),
         ("a" * 200_001, "more than 200000 characters"),
@@ -110,3 +116,14 @@ def test_blanks_without_end_are_read_at_once() -> None:
     with pytest.raises(TemplateError, match="has no end"):
         parse("{{" + " " * 20_000)
     assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["{{a}}", "{{a}}\n", "{{!-- ", "{{!-- }}", "{{! ", "{{{a", "{{{a}}", "{{!-- - --", "{{!-- --}}", "{{ ", "{"],
+)
+def test_a_template_of_any_number_of_tags_is_read_in_its_length(piece: str) -> None:
+    began = time.process_time()
+    with contextlib.suppress(TemplateError):
+        parse(piece * (TEMPLATE_CHARACTERS // len(piece)))
+    assert time.process_time() - began < 2

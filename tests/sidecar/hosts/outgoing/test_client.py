@@ -206,6 +206,10 @@ async def test_an_answer_is_unpacked(site: Site) -> None:
         (gzip.compress(b"cut short")[:-9], "gzip", "has no end"),
         (b"no gzip", "gzip", "incorrect header"),
         (b"?", "br", "packed as 'br'"),
+        (b"?", "deflate", "packed as 'deflate'"),
+        (b"?", "gzip, br", "packed as 'gzip, br'"),
+        (gzip.compress(b"") * 2_000, "gzip", "more than 1000 members"),
+        (b"\x1f\x8b\x08\x08" + b"name" * 10_000, "gzip", "more than 10000 bytes"),
     ],
 )
 async def test_an_answer_that_is_too_much_or_not_whole_is_refused(
