@@ -162,10 +162,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@given(
-    st.lists(_PIECES, max_size=16).map("".join)
-    | st.lists(_PIECES, max_size=8).map("".join).map('"Bell" <sip:a@b>{}'.format)
-)
+@given(st.sampled_from(["", '"Bell" <sip:a@b>']), st.lists(_PIECES, max_size=16).map("".join))
 def test_an_address_is_read_the_same_whether_white_space_is_around_it_or_not(start: str, rest: str) -> None:
     def read(text: str) -> object:
         try:
