@@ -28,7 +28,9 @@ is worth nothing, so longer texts are cut before."""
 TRACEBACK_CHARACTERS: Final = 8_000
 """The end of a traceback kept: the innermost frames and the error."""
 
-_STANDARD: Final = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+_RECORD: Final = vars(logging.LogRecord("", logging.INFO, "(unknown file)", 0, "", (), None))
+_LEVELS: Final = {level: logging.getLevelName(level) for level in (10, 20, 30, 40)}
+_STANDARD: Final = frozenset((*_RECORD, "message", "asctime", "taskName"))
 """What every record has; the rest came as ``extra``."""
 _ACTION: Final = re.compile("[a-z_.]{1,64}")
 _RESERVED: Final = frozenset(("time", "level", "action"))
@@ -71,8 +73,28 @@ class ActionLogger:
         self._log(logging.ERROR, action, fields, exc_info=True)
 
     def _log(self, level: int, action: str, fields: Mapping[str, Field], *, exc_info: bool = False) -> None:
-        if self._logger.isEnabledFor(level):
-            self._logger.log(level, action, exc_info=exc_info, extra={"fields": fields})
+        logger = self._logger
+        if not logger.isEnabledFor(level):
+            return
+        if exc_info:
+            logger.log(level, action, exc_info=True, extra={"fields": fields})
+            return
+        now = time.time()
+        # As logging makes one, but for looking into the path of a source file that nobody told it: half of a line's
+        # time.
+        record = logging.LogRecord.__new__(logging.LogRecord)
+        vars(record).update(
+            _RECORD,
+            name=logger.name,
+            levelno=level,
+            levelname=_LEVELS[level],
+            msg=action,
+            created=now,
+            msecs=now % 1 * 1000,
+            relativeCreated=(now - _RECORD["created"]) * 1000,
+            fields=fields,
+        )
+        logger.handle(record)
 
 
 class LineHandler(logging.Handler):
@@ -101,7 +123,7 @@ class LineHandler(logging.Handler):
                 fields = {"logger": record.name, "message": message, **fields}
         else:
             action = record.msg
-        fields = {name: _without_secrets(name, value) for name, value in fields.items()}
+        fields = _without_secrets(fields)
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
             fields["error"] = f"{type(error).__name__}: {error}"
@@ -141,7 +163,9 @@ def setup(section: LogSection, output: LineOutput) -> LineHandler:
 def json_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -> bytes:
     """One JSON object: time (RFC 3339, UTC), level, action, then the fields."""
     head = {"time": rfc3339(when), "level": level, "action": action}
-    return _fitted(lambda given: safe_json(head | {k: v for k, v in given.items() if k not in _RESERVED}), fields)
+    if not _RESERVED.isdisjoint(fields):
+        fields = {name: value for name, value in fields.items() if name not in _RESERVED}
+    return _fitted(lambda given: safe_json({**head, **given}), fields)
 
 
 def text_line(when: float, level: str, action: str, fields: Mapping[str, Any]) -> bytes:
@@ -190,12 +214,15 @@ def _is_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
-def _without_secrets(name: str, value: Any) -> Any:
-    if _is_secret(name):
-        return "[redacted]"
-    if isinstance(value, str) and "://" in value:
-        return _URL_CREDENTIALS.sub("[redacted]@", value)
-    return value
+def _without_secrets(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: "[redacted]"
+        if _is_secret(name)
+        else _URL_CREDENTIALS.sub("[redacted]@", value)
+        if isinstance(value, str) and "://" in value
+        else value
+        for name, value in fields.items()
+    }
 
 
 def _fitted(line: Callable[[Mapping[str, Any]], bytes], fields: Mapping[str, Any]) -> bytes:

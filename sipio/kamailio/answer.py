@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sipio.egress import USER_CHARACTERS, DecisionError, Destination, Egress, OwnRoute, Refusal, read_egress
+from sipio.egress import USER_CHARACTERS, DecisionError, Egress, OwnRoute, Refusal, read_egress
 from sipio.errors import MalformedMessage
 from sipio.kamailio.messages import Transaction
 from sipio.kamailio.question import Offer
@@ -119,41 +119,26 @@ def _request_uri(offer: Offer, number: str) -> str:
 def _lines(offer: Offer, egress: Egress[str], common: HeaderChanges, writer: _CallerIdWriter) -> list[str]:
     """A line of ``|`` fields for each destination: URI, user, From URI, headers to remove, headers to add, and the
     Request-URI. The user is for a configuration of before that had no Request-URI here."""
-    number = ("", "")
+    user = request_uri = ""
     if egress.number != offer.number:
-        number = escape_user(egress.number), _request_uri(offer, egress.number)
+        user, request_uri = escape_user(egress.number), _request_uri(offer, egress.number)
     common_add = _header_lines(common.add) if common.add else ""
-    plain = not (number[0] or common_add or common.remove)
-    return [
-        f"{one.offered}|||||\n"
-        if plain and one.cli == offer.cli and not one.add and not one.remove
-        else _line(offer, one, number, common_add, common.remove, writer)
-        for one in egress.destinations
-    ]
-
-
-def _line(
-    offer: Offer,
-    destination: Destination[str],
-    number: tuple[str, str],
-    common_add: str,
-    common_remove: list[str],
-    writer: _CallerIdWriter,
-) -> str:
-    add = common_add
-    if destination.add:
-        add += _header_lines(destination.add)
-    remove = [*common_remove, *destination.remove]
-    from_uri = ""
-    if destination.cli != offer.cli:
-        from_uri, asserted = writer.written(destination.cli)
-        if asserted:
-            remove.append("P-Asserted-Identity")
-            add += asserted
-    removed = _present(offer, remove) if remove else ""
-    added = _base64(add).decode() if add else ""
-    user, request_uri = number
-    return f"{destination.offered}|{user}|{from_uri}|{removed}|{added}|{request_uri}\n"
+    common_removed = _present(offer, common.remove) if common.remove else ""
+    lines = []
+    for destination in egress.destinations:
+        add, removed, from_uri, own = common_add, common_removed, "", destination.remove
+        if destination.add:
+            add += _header_lines(destination.add)
+        if destination.cli != offer.cli:
+            from_uri, asserted = writer.written(destination.cli)
+            if asserted:
+                own = [*own, "P-Asserted-Identity"]
+                add += asserted
+        if own:
+            removed = _present(offer, [*common.remove, *own])
+        added = _base64(add).decode() if add else ""
+        lines.append(f"{destination.offered}|{user}|{from_uri}|{removed}|{added}|{request_uri}\n")
+    return lines
 
 
 def _present(offer: Offer, names: list[str]) -> str:

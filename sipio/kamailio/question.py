@@ -8,7 +8,7 @@ from sipio.errors import MalformedMessage
 from sipio.kamailio.messages import CallRoute, KamailioCandidate
 from sipio.number import Number, read_number
 from sipio.routing import RoutingRequest, SipRequest, pack_routing
-from sipio.sip import NameAddress, Request, Uri, Via, parse_message, parse_uri, parse_via
+from sipio.sip import NameAddress, Request, Uri, parse_message, parse_uri
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +25,6 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """The Request-URI; None if it cannot be read, and then the number cannot be changed."""
     number: str
     """The number dialled, empty if the Request-URI cannot be read."""
-    via: Via | None
-    """What a CANCEL of this call will carry."""
     request: RoutingRequest
 
 
@@ -51,10 +49,6 @@ def read_offer(call: CallRoute) -> Offer:
         called, server = dialled.number, dialled.host
     except MalformedMessage:
         dialled, called, server = None, Number(""), ""
-    try:
-        via = parse_via(invite.get("via") or "")
-    except MalformedMessage:
-        via = None
     routing: dict[str, Any] = {
         "account_id": call.customer,
         "cli": cli,
@@ -86,7 +80,6 @@ def read_offer(call: CallRoute) -> Offer:
         cli=cli,
         dialled=dialled,
         number=called.text,
-        via=via,
         request=request,
     )
 

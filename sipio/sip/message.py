@@ -1,7 +1,6 @@
 """SIP messages (RFC 3261 clause 7): tolerant of what the wire carries, strict where guessing is a hole."""
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from sipio.errors import MalformedMessage, OversizedFrame
@@ -38,6 +37,8 @@ _COMPACT: Final = {
 }
 _TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
+_NAMES_REMEMBERED: Final = 2_048
+_USUAL_METHODS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "UPDATE", "INFO", "PRACK"))
 _MANDATORY: Final = ("call-id", "cseq", "from", "to", "via")
 
 
@@ -46,19 +47,30 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-# A message repeats the same two dozen spellings, so that checking and folding one is a dictionary look-up.
-# The bound keeps a sender of invented names from growing it.
-@lru_cache(maxsize=2_048)
+class _CanonicalNames(dict[str, str]):
+    """By the name as it is spelt. Messages repeat the same two dozen spellings, so that checking and folding one is a
+    look-up; a sender of invented names has all of them read anew, and grows it no further."""
+
+    def __missing__(self, name: str) -> str:
+        if _TOKEN.fullmatch(name) is None:
+            raise MalformedMessage(f"bad header name {name[:80]!r}")
+        if len(self) >= _NAMES_REMEMBERED:
+            self.clear()
+        lowered = name.lower()
+        canonical = self[name] = _COMPACT.get(lowered, lowered)
+        return canonical
+
+
+_CANONICAL: Final = _CanonicalNames()
+
+
 def canonical_name(name: str) -> str:
     """A header's name in lower case, its compact form expanded.
 
     Raises:
         MalformedMessage: not a token.
     """
-    if _TOKEN.fullmatch(name) is None:
-        raise MalformedMessage(f"bad header name {name[:80]!r}")
-    lowered = name.lower()
-    return _COMPACT.get(lowered, lowered)
+    return _CANONICAL[name]
 
 
 class SipMessage:
@@ -88,19 +100,19 @@ class SipMessage:
     def get(self, name: str) -> str | None:
         """The first value of a header by any of its spellings, or None."""
         # Our own code asks by canonical names, some fifty times a call: only other spellings are looked up.
-        values = self._index.get(name) or self._index.get(canonical_name(name))
+        values = self._index.get(name) or self._index.get(_CANONICAL[name])
         return values[0] if values else None
 
     def get_all(self, name: str) -> list[str]:
         """Every value of a header in message order, one for each field, commas not split."""
-        return list(self._index.get(name) or self._index.get(canonical_name(name)) or ())
+        return list(self._index.get(name) or self._index.get(_CANONICAL[name]) or ())
 
     def spellings(self, name: str) -> list[str]:
         """How a header's name is written in this message, each spelling once, in order."""
-        wanted = canonical_name(name)
+        wanted = _CANONICAL[name]
         if wanted not in self._index:
             return []
-        return list(dict.fromkeys(spelt for spelt, _ in self.headers if canonical_name(spelt) == wanted))
+        return list(dict.fromkeys([spelt for spelt, _ in self.headers if _CANONICAL[spelt] == wanted]))
 
     def address(self, name: str) -> NameAddress | None:
         """The first address of From, To, Contact, P-Asserted-Identity and the like; None without it.
@@ -166,7 +178,7 @@ class SipMessage:
 def _index_of(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
     index: dict[str, list[str]] = {}
     for name, value in headers:
-        index.setdefault(canonical_name(name), []).append(value)
+        index.setdefault(_CANONICAL[name], []).append(value)
     return index
 
 
@@ -260,7 +272,6 @@ def parse_message(data: bytes) -> Request | Response:
         text = head.decode()
     except UnicodeDecodeError:
         text = head.decode("latin-1")
-    text = text.lstrip("\r\n")
     lines = text.split("\r\n")
     if text.count("\n") != len(lines) - 1:
         lines = text.replace("\r\n", "\n").split("\n")
@@ -276,14 +287,18 @@ def parse_message(data: bytes) -> Request | Response:
         return Response(data, first, headers, body, index, status=status, reason=reason)
     uri, _, version = rest.partition(" ")
     # Exactly one space between the parts: RFC 4475 clause 3.1.2.8 on what to do with more.
-    if not uri or not is_token(first) or _VERSION.fullmatch(version) is None:
+    if (
+        not uri
+        or (first not in _USUAL_METHODS and not is_token(first))
+        or (version != "SIP/2.0" and _VERSION.fullmatch(version) is None)
+    ):
         raise MalformedMessage(f"bad start line {lines[0][:80]!r}")
     return Request(data, version, headers, body, index, method=first, uri=uri)
 
 
 def _status_line(version: str, rest: str) -> tuple[int, str]:
     status, _, reason = rest.partition(" ")
-    if _VERSION.fullmatch(version) is None:
+    if version != "SIP/2.0" and _VERSION.fullmatch(version) is None:
         raise MalformedMessage(f"bad version {version[:80]!r}")
     if not (len(status) == 3 and status.isascii() and status.isdigit()) or not 100 <= int(status) <= 699:
         raise MalformedMessage(f"bad status {status[:80]!r}")
@@ -306,36 +321,41 @@ def _split_body(data: bytes) -> tuple[bytes, bytes]:
 def _read_headers(lines: list[str]) -> tuple[list[tuple[str, str]], dict[str, list[str]]]:
     headers: list[tuple[str, str]] = []
     index: dict[str, list[str]] = {}
-    canonical = canonical_name
+    known = _CANONICAL.get
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        if line[:1] in (" ", "\t"):
-            # Folding (RFC 3261 clause 7.3.1) stands for one space.
-            if not headers:
-                raise MalformedMessage("the first header line begins with white space")
-            name, value = headers[-1]
-            value = (value + " " + line.strip(" \t")).strip(" ")
-            headers[-1] = (name, value)
-            index[canonical(name)][-1] = value
-            continue
-        if not colon:
-            raise MalformedMessage(f"header line without a colon: {line[:80]!r}")
-        name = name.rstrip(" \t")
+        key = known(name)
+        if key is None or not colon:
+            if line[:1] in (" ", "\t"):
+                _unfold(line, headers, index)
+                continue
+            if not colon:
+                raise MalformedMessage(f"header line without a colon: {line[:80]!r}")
+            name = name.rstrip(" \t")
+            key = _CANONICAL[name]
         value = value.strip(" \t")
         headers.append((name, value))
-        key = canonical(name)
-        values = index.get(key)
-        if values is None:
-            index[key] = [value]
+        if key in index:
+            index[key].append(value)
         else:
-            values.append(value)
+            index[key] = [value]
     return headers, index
+
+
+def _unfold(line: str, headers: list[tuple[str, str]], index: dict[str, list[str]]) -> None:
+    # Folding (RFC 3261 clause 7.3.1) stands for one space.
+    if not headers:
+        raise MalformedMessage("the first header line begins with white space")
+    name, value = headers[-1]
+    value = (value + " " + line.strip(" \t")).strip(" ")
+    headers[-1] = (name, value)
+    index[_CANONICAL[name]][-1] = value
 
 
 def _cut_body(body: bytes, lengths: list[str]) -> bytes:
     # Two that differ are two readings of where the next message begins: that is refused, never chosen from.
     value = lengths[-1]
-    if any(other != value for other in lengths[:-1]):
+    if len(lengths) > 1 and any(other != value for other in lengths):
         raise MalformedMessage("Content-Length headers that differ")
     if not (value.isascii() and value.isdigit() and len(value) <= 9):
         raise MalformedMessage(f"bad Content-Length {value[:80]!r}")

@@ -18,6 +18,10 @@ _REMEMBERED_LENGTH: Final = 200
 _CALL_SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 _QUOTED: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_USUAL_ADDRESS: Final = re.compile(
+    r'(?:"([^"\\<>]*+)" ?)?<([^<>" \t\r\n]++)>((?:;[A-Za-z0-9-]++(?:=[A-Za-z0-9.@_~+*%!-]++)?)*)'
+)
+"""One without white space, quotes and escapes but around its display name, as nearly all are: read in half the time."""
 _PARTS: Final = {
     separator: re.compile(rf'(?:[^"<{separator}]+|"[^"\\]*(?:\\.[^"\\]*)*"|<[^>]*>)*', re.DOTALL) for separator in ",;"
 }
@@ -198,6 +202,19 @@ def parse_name_address(text: str) -> NameAddress:
     Raises:
         MalformedMessage: unbalanced quotes or angle brackets, text after the address, or a bad URI.
     """
+    usual = _USUAL_ADDRESS.fullmatch(text)
+    if usual is not None:
+        display_name, uri, parameters = usual.groups("")
+        return NameAddress(
+            raw=text,
+            display_name=display_name,
+            uri=parse_uri(uri),
+            parameters=_parameters(parameters) if parameters else {},
+        )
+    return _parse_any_name_address(text)
+
+
+def _parse_any_name_address(text: str) -> NameAddress:
     stripped = text.strip(_WHITESPACE)
     name = ""
     rest = stripped

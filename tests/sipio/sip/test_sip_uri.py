@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from sipio.errors import MalformedMessage
 from sipio.sip import parse_name_address, parse_uri, parse_via, split_list
@@ -133,3 +134,40 @@ def test_a_number_written_into_a_uri_breaks_out_of_nothing(text: str) -> None:
     uri = parse_uri(with_number(parse_uri("sip:1;rn=2@host.example:5060;lr"), text))
     assert uri.decoded_user == text
     assert (uri.host, uri.port, uri.parameters) == ("host.example", 5060, {"lr": None})
+
+
+_PIECES = st.sampled_from(
+    [
+        '"',
+        "Bell",
+        " ",
+        "\\",
+        "<",
+        ">",
+        "sip:",
+        "tel:",
+        "1",
+        "a@b",
+        ":",
+        "5060",
+        ";",
+        "tag",
+        "=",
+        "x",
+        "%3b",
+        ",",
+        "Lr",
+        "?",
+    ]
+)
+
+
+@given(st.sampled_from(["", '"Bell" <sip:a@b>']), st.lists(_PIECES, max_size=16).map("".join))
+def test_an_address_is_read_the_same_whether_white_space_is_around_it_or_not(start: str, rest: str) -> None:
+    def read(text: str) -> object:
+        try:
+            return structs.replace(parse_name_address(text), raw="")
+        except MalformedMessage:
+            return None
+
+    assert read(start + rest) == read(f" {start}{rest}")
