@@ -19,14 +19,17 @@ Asks = Callable[[argparse.Namespace, "Client"], int]
 """What a command does with a server; its exit status."""
 
 
-def add_server_options(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
-    """The options of every command that asks a server."""
+def add_server_options(parser: argparse.ArgumentParser, *, json: bool = True, tenant: bool = True) -> None:
+    """The options of every command that asks a server; without ``tenant`` for what is no single tenant's."""
     parser.add_argument(
         "--server", metavar="NAME", help="one that was logged in to; default: SCRIPTFORGE_SERVER, or the last one"
     )
-    parser.add_argument(
-        "--tenant", metavar="NAME", help="whose it is; default: SCRIPTFORGE_TENANT, or the token's own tenant"
-    )
+    if tenant:
+        parser.add_argument(
+            "--tenant", metavar="NAME", help="whose it is; default: SCRIPTFORGE_TENANT, or the token's own tenant"
+        )
+    else:
+        parser.set_defaults(tenant="")
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
@@ -35,7 +38,8 @@ def client_of(arguments: argparse.Namespace) -> "Client":
     """Who asks the server that the command is for. Raises ServerError."""
     from sidecar.cli.remote.client import Client  # noqa: PLC0415 - HTTP takes its time to read in
 
-    return Client(find_server(arguments.server), arguments.tenant or os.environ.get(TENANT) or None)
+    tenant = os.environ.get(TENANT) if arguments.tenant is None else arguments.tenant
+    return Client(find_server(arguments.server), tenant or None)
 
 
 def at_server(asks: Asks) -> Callable[[argparse.Namespace], int]:

@@ -22,6 +22,7 @@ TOLD = (
     "kv",
     "rows",
     "dids",
+    "tenants",
     "tokens",
     "usage",
     "limits",
