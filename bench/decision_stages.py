@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from sandbox import link
+from sandbox import link, messages_down, messages_up
 from sandbox.engine import Context
 from sandbox.host import Host
 from sandbox.outcome import Completion, Returned
@@ -108,8 +108,8 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         context.start(packed, "", 0.0)
 
     invocation = Invocation(program=program, input=packed, limits=limits, correlation_id=request.call_id)
-    answer_of_worker = link.pack(link.done(7, Tag.RETURNED, result, None, None, 60, 60))
-    from_worker = link.unpacker_up()
+    answer_of_worker = link.pack(messages_up.done(7, Tag.RETURNED, result, None, None, 60, 60))
+    from_worker = messages_up.unpacker_up()
 
     def unpack() -> list[Any]:
         from_worker.feed(answer_of_worker)
@@ -143,7 +143,7 @@ def stages(size: int, directory: Path) -> dict[str, Callable[[], Any]]:
         "decide: write the script's input": lambda: routing_host.pack_input(
             routing_host.initial_state(request.routing), variables
         ),
-        "link: pack the run": lambda: link.pack(link.run(7, invocation, 2.0, 1, 1e12)),
+        "link: pack the run": lambda: link.pack(messages_down.run(7, invocation, 2.0, 1, 1e12)),
         "(worker) QuickJS, MessagePack to MessagePack": script,
         "link: unpack and check the answer": unpack,
         "decide: read and check the result": lambda: routing_result.read_result(result, state),

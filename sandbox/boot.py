@@ -6,11 +6,10 @@ import os
 import socket
 from typing import Final
 
-from sandbox import confinement
+from sandbox import confinement, exit_status
 from sandbox.engine import ADDRESSES
 from sandbox.errors import ConfinementRefused
 from sandbox.image_store import ImageStore
-from sandbox.link import FAILED_STATUS, OUT_OF_MEMORY_STATUS
 from sandbox.order import Order
 from sandbox.worker import Worker
 
@@ -50,15 +49,15 @@ def main(
         if refused and order.required:
             os._exit(1)
     except BaseException:  # noqa: BLE001 - nothing of it goes on in what is its parent's code
-        os._exit(FAILED_STATUS)
+        os._exit(exit_status.FAILED)
     try:
         worker.serve()
     except MemoryError:
-        os._exit(OUT_OF_MEMORY_STATUS)
+        os._exit(exit_status.OUT_OF_MEMORY)
     except OSError:
         # The daemon is gone; there is nobody to tell.
         os._exit(1)
     except Exception as error:  # noqa: BLE001 - told to the daemon; printing it would take a forbidden system call
         worker.last_words(error)
-        os._exit(FAILED_STATUS)
+        os._exit(exit_status.FAILED)
     os._exit(0)

@@ -5,11 +5,11 @@ import time
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sandbox import exit_status, link
+from sandbox import exit_status, link, messages_down
 from sandbox.answers import read_outcome
 from sandbox.errors import SandboxError, WorkerFailed
 from sandbox.installation import require_engine
-from sandbox.link import DoneMessage, FailedMessage, MessageUp
+from sandbox.messages_up import DoneMessage, FailedMessage, MessageUp
 from sandbox.outcome import Threw
 from sandbox.parent import Parent
 from sandbox.process import WorkerProcess, WorkerSettings
@@ -69,9 +69,9 @@ class Compiler:
         key = f"{self._compiled}"
         program = Program(key=key, name=name, suspends=suspends, text=text, adapter=_NEVER_BEGUN, **more)
         invocation = Invocation(program=program, input=link.NIL, limits=Limits(wall_seconds=COMPILE_SECONDS))
-        process.send(link.load(program))
+        process.send(messages_down.load(program))
         process.begin(self._compiled, invocation, time.monotonic() + COMPILE_SECONDS, 0, 0.0)
-        process.send(link.forget(program.key))
+        process.send(messages_down.forget(program.key))
         try:
             message = await self._next(2 * COMPILE_SECONDS)
         except (TimeoutError, WorkerFailed):

@@ -3,6 +3,12 @@
 import contextlib
 import os
 import signal
+from typing import Final
+
+OUT_OF_MEMORY: Final = 77
+"""Of a worker whose interpreter, not a script's own heap, ran out of memory."""
+FAILED: Final = 70
+"""Of a worker whose own code raised; its last words say what."""
 
 
 def is_child(pidfd: int) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgpack
 
 from sandbox.allowance import Allowance
-from sandbox.link import DoneMessage, LetGoMessage, MessageUp, unpacker_up
+from sandbox.messages_up import DoneMessage, LetGoMessage, MessageUp, unpacker_up
 
 _ENDS: Final = frozenset((DoneMessage, LetGoMessage))
 """What a run has one of, for each time that a worker is given it."""

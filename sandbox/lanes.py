@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from sandbox import link
+from sandbox import messages_down
 from sandbox.fair_queue import FairQueue
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import SLOW_NICENESS
@@ -150,7 +150,7 @@ class Lanes:
         program = invocation.program
         if program.key not in worker.known:
             worker.known.add(program.key)
-            worker.process.send(link.load(program))
+            worker.process.send(messages_down.load(program))
 
     def feed(self, worker: PooledWorker) -> None:
         """Give a worker with room what waits for it."""

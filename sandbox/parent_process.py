@@ -16,7 +16,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from sandbox import boot, confinement, engine, link, web
+from sandbox import boot, confinement, engine, link, messages_up, web
 from sandbox.clone import fork_sibling
 from sandbox.engines import warm_up
 from sandbox.errors import ConfinementRefused
@@ -126,7 +126,7 @@ class _Parent:
 
 def _tell(connection: int, reason: str) -> None:
     """Say on a worker's link, which the worker does not have yet, that there will be none."""
-    message = link.pack(link.failed(reason))
+    message = link.pack(messages_up.failed(reason))
     with (
         contextlib.suppress(OSError),  # nobody waits for it any more
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(connection)) as end,

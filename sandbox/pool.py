@@ -9,11 +9,19 @@ from typing import Final
 
 import msgspec
 
-from sandbox import link
+from sandbox import link, messages_down
 from sandbox.answers import read_calls, read_outcome
 from sandbox.host import Host
 from sandbox.lanes import Lanes
-from sandbox.link import CallsMessage, DoneMessage, FailedMessage, LetGoMessage, MessageUp, SpentMessage, TurnMessage
+from sandbox.messages_up import (
+    CallsMessage,
+    DoneMessage,
+    FailedMessage,
+    LetGoMessage,
+    MessageUp,
+    SpentMessage,
+    TurnMessage,
+)
 from sandbox.outcome import (
     Bound,
     Cancelled,
@@ -227,7 +235,7 @@ class Pool:
         # It stays in the worker's books until the worker says that it is done with it.
         self._supervisor.watch(self._loop.time())
         if run.invocation.program.suspends:
-            worker.process.send(link.cancel(run.id))
+            worker.process.send(messages_down.cancel(run.id))
         if isinstance(outcome, Cancelled):
             run.cancelled_at = self._loop.time()
 

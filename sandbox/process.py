@@ -14,12 +14,13 @@ from typing import Any, Final, cast
 import msgpack
 import msgspec
 
-from sandbox import exit_status, link
+from sandbox import exit_status, messages_down
 from sandbox.allowance import Allowance
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.image_file import ImageFile, store_bytes
 from sandbox.incoming import Incoming
-from sandbox.link import FailedMessage, MessageUp, ReadyMessage, pack, read_up
+from sandbox.link import pack
+from sandbox.messages_up import FailedMessage, MessageUp, ReadyMessage, read_up
 from sandbox.order import Order
 from sandbox.parent import Parent
 from sandbox.program import Invocation
@@ -300,7 +301,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def begin(self, run_id: int, invocation: Invocation, deadline: float, seed: int, clock: float) -> None:
         """Have the worker run an invocation of a program that it has been sent."""
-        self.send(link.run(run_id, invocation, deadline, seed, clock))
+        self.send(messages_down.run(run_id, invocation, deadline, seed, clock))
         self._allowance.begin(invocation.limits)
 
     def resume(
@@ -314,19 +315,19 @@ class WorkerProcess(asyncio.Protocol):
         now: float,
     ) -> None:
         """Have the worker go on with a run that waited in another, with the answers that it has not taken yet."""
-        self.send(link.resume(run_id, invocation, deadline, suspension, state, image, now))
+        self.send(messages_down.resume(run_id, invocation, deadline, suspension, state, image, now))
         self._allowance.begin(invocation.limits)
         for answer in suspension.answers:
             self.settle(run_id, *answer)
 
     def step(self, run_id: int, turn: Turn) -> None:
         """Have a run in the worker, whose turns are given, go on."""
-        self.send(link.step(run_id, turn))
+        self.send(messages_down.step(run_id, turn))
         self._allowance.answer()
 
     def settle(self, run_id: int, call_id: int, succeeded: bool, value: bytes) -> None:
         """Tell a run in the worker the answer to a host call."""
-        self.send(link.settle(run_id, call_id, succeeded, value))
+        self.send(messages_down.settle(run_id, call_id, succeeded, value))
         self._allowance.answer()
 
     def lower_priority(self, niceness: int) -> None:

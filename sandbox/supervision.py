@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from sandbox import exit_status, link
+from sandbox import exit_status, messages_down
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.lanes import Lanes
-from sandbox.link import OUT_OF_MEMORY_STATUS, MessageUp
+from sandbox.messages_up import MessageUp
 from sandbox.outcome import Crashed, Outcome, OutOfMemory, TimedOut, TimeLimit
 from sandbox.parent import RESTART_SECONDS, Parent
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
@@ -168,7 +168,7 @@ class Supervisor:
         for worker in self._workers.values():
             for key in worker.known - kept:
                 worker.known.discard(key)
-                worker.process.send(link.forget(key))
+                worker.process.send(messages_down.forget(key))
 
     def replace(self, worker: PooledWorker) -> None:
         """Let a worker leave in peace, another in its place."""
@@ -372,7 +372,7 @@ class Supervisor:
             if image is not None:
                 suspension.hold(image)
                 worker.take(run.id)
-                process.send(link.cancel(run.id))
+                process.send(messages_down.cancel(run.id))
                 self._lanes.move(run, now)
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
@@ -444,7 +444,7 @@ class Supervisor:
             self._conclude(run, Crashed("it held its worker while too many others did"))
         elif cause == "SIGALRM":
             self._conclude(run, TimedOut(TimeLimit.WALL))
-        elif worker.process.exit_code == OUT_OF_MEMORY_STATUS:
+        elif worker.process.exit_code == exit_status.OUT_OF_MEMORY:
             self._conclude(run, OutOfMemory(of_worker=True))
         elif worker.process.broken:
             self._conclude(run, Crashed("the worker broke the link's protocol"))

@@ -6,7 +6,8 @@ from typing import Final
 
 from sandbox.engine import LoadedProgram
 from sandbox.image_store import ImageStore, Place
-from sandbox.link import PACES, Pace, ResumeMessage, RunMessage, interrupted_early
+from sandbox.link import interrupted_early
+from sandbox.messages_down import PACES, Pace, ResumeMessage, RunMessage
 from sandbox.program import Program
 
 SPENT_SHARE: Final = 0.6

@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import msgspec
 
-from sandbox import link
+from sandbox import link, messages_down, messages_up
 from sandbox.engine import Context, LoadedProgram, RunBounds, Status
 from sandbox.engines import JOBS_BETWEEN_LOOKS, contexts
 from sandbox.image_store import ImageStore, Place
 from sandbox.kill_timer import KillTimer
-from sandbox.link import (
+from sandbox.loaded_programs import LoadedPrograms
+from sandbox.messages_down import (
     CancelMessage,
     LoadMessage,
     Pace,
@@ -27,7 +28,6 @@ from sandbox.link import (
     SettleMessage,
     StepMessage,
 )
-from sandbox.loaded_programs import LoadedPrograms
 from sandbox.output import Output
 from sandbox.program import Program
 from sandbox.shared_page import BEGUN, REVOKED, RUNNING, TURNS
@@ -74,14 +74,14 @@ class Worker:
         self._suspended = SuspendedRuns(store, memory_bytes)
         self._kill_timer = KillTimer()
         self._output = Output(connection, self._kill_timer.stop, store.settle)
-        self._input = link.unpacker_down()
+        self._input = messages_down.unpacker_down()
         self._messages: deque[list[Any]] = deque()
 
     # ---- life ----
 
     def ready(self, confined: bool, refused: str) -> None:
         """Tell the daemon, with what became of the confinement."""
-        self._output.add(link.ready(confined, refused))
+        self._output.add(messages_up.ready(confined, refused))
         self._output.flush()
 
     def last_words(self, error: Exception) -> None:
@@ -91,7 +91,7 @@ class Worker:
         while traceback is not None:
             places.append(f"{traceback.tb_frame.f_code.co_name}:{traceback.tb_lineno}")
             traceback = traceback.tb_next
-        self._output.add(link.failed(f"{type(error).__name__}: {error} in {' > '.join(places)}"[:1000]))
+        self._output.add(messages_up.failed(f"{type(error).__name__}: {error} in {' > '.join(places)}"[:1000]))
         self._output.flush()
 
     # ---- messages ----
@@ -124,11 +124,12 @@ class Worker:
         return self._connection.recv(READ_BYTES) or None
 
     def _handle(self, received: list[Any]) -> None:
-        message = link.read_down(received)
+        message = messages_down.read_down(received)
         if isinstance(message, RunMessage):
             self._run(message)
         elif isinstance(message, LoadMessage):
-            self._programs[message.key] = message.program
+            program = message.program
+            self._programs[program.key] = program
         elif isinstance(message, SettleMessage | StepMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
@@ -138,7 +139,7 @@ class Worker:
         elif isinstance(message, CancelMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
-                self._output.add(link.let_go(message.run_id))
+                self._output.add(messages_up.let_go(message.run_id))
                 self._suspended.give_up(run)
         else:
             self._programs.pop(message.key, None)
@@ -159,7 +160,7 @@ class Worker:
             self._output.flush()
         started = time.monotonic()
         if not self._may_begin(asked, started):
-            self._output.add(link.let_go(asked.run_id))
+            self._output.add(messages_up.let_go(asked.run_id))
             return
         kill_seconds = _kill_seconds(asked)
         self._kill_timer.cover(started, kill_seconds)
@@ -194,7 +195,7 @@ class Worker:
         """Take in a run that waited in another worker."""
         now = time.monotonic()
         if not self._may_begin(asked, now):
-            self._output.add(link.let_go(asked.run_id))
+            self._output.add(messages_up.let_go(asked.run_id))
             return
         run = BegunRun.resume(asked, self._programs[asked.key], now, _kill_seconds(asked))
         size = len(asked.image)
@@ -228,7 +229,7 @@ class Worker:
             # Should the worker not outlive the turn, the daemon knows what it began with. It has begun once that is
             # told: until a daemon that does not read does, the kernel's timer is off and the run waits.
             given = self._clock_of(run, time.monotonic()) if given is None else given
-            self._output.add(link.turn(run.id, given, call_id))
+            self._output.add(messages_up.turn(run.id, given, call_id))
             self._output.flush()
         self._slots[RUNNING] = run.id
         self._slots[TURNS] += 1
@@ -319,7 +320,7 @@ class Worker:
         seconds = time.monotonic() - started
         busy = seconds - waited
         micros = int(seconds * 1e6), int(busy * 1e6)
-        self._output.add(link.done(run_id, status.tag, status.payload, log, asked, *micros))
+        self._output.add(messages_up.done(run_id, status.tag, status.payload, log, asked, *micros))
         return busy
 
     def _suspend(self, run: BegunRun, context: Context, status: Status, log: bytes | None, began: float) -> bool:
@@ -350,7 +351,7 @@ class Worker:
         place = run.place
         assert place is not None  # noqa: S101 - it was given one
         state = pack_state(place.offset, place.size, run.number, run.started, run.waited, run.cpu_left, due)
-        self._output.add(link.calls(run.id, asked, log, run.settled, state))
+        self._output.add(messages_up.calls(run.id, asked, log, run.settled, state))
         if asked is not link.NO_CALLS:
             # Its turn is over: of a worker that dies from here on it is not the cause.
             self._slots[RUNNING] = 0
@@ -358,7 +359,7 @@ class Worker:
         self._suspended.add(run, due)
         if self._suspended.is_spent and not self._spent:
             self._spent = True
-            self._output.add(link.spent())
+            self._output.add(messages_up.spent())
 
     def _taken_out(self, run: BegunRun, context: Context) -> Place | None:
         """Write a run's image to the store. None where there is no place for it; the run is lost then."""
@@ -380,7 +381,7 @@ class Worker:
 
         A thousand answers at once would else take it out and set it back a thousand times.
         """
-        return run.place is not None and bool(self._messages) and link.is_answer_to(self._messages[0], run.id)
+        return run.place is not None and bool(self._messages) and messages_down.is_answer_to(self._messages[0], run.id)
 
     def _run_jobs(self, run: BegunRun, context: Context) -> Status:
         count = 0

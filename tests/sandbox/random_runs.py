@@ -25,11 +25,11 @@ from typing import Any, Final
 
 import msgpack
 
-from sandbox import link, worker
+from sandbox import link, messages_down, messages_up, worker
 from sandbox.engines import warm_up
 from sandbox.image_store import ImageStore
-from sandbox.link import CallsMessage, DoneMessage, LetGoMessage
 from sandbox.loaded_programs import LoadedPrograms
+from sandbox.messages_up import CallsMessage, DoneMessage, LetGoMessage
 from sandbox.program import Invocation, Limits, Program
 from sandbox.shared_page import PAGE_BYTES
 from sandbox.status import Tag
@@ -91,11 +91,14 @@ class OneWorker:
         store = ImageStore(images, WORKER_BYTES)
         self.worker = worker.Worker(its, mmap.mmap(-1, PAGE_BYTES), store, WORKER_BYTES)
         self.worker._loaded = LoadedPrograms(LOADED_BYTES)
-        self._unpacker = link.unpacker_up()
+        self._packed = messages_down.unpacker_down()
+        self._unpacker = messages_up.unpacker_up()
 
     def hand(self, *messages: list[Any]) -> Iterator[Any]:
         """Give it messages that have come together. Gives what it says."""
-        waiting = deque(messages)
+        for message in messages:
+            self._packed.feed(link.pack(message))
+        waiting = deque(self._packed)
         self.worker._messages = waiting
         while waiting:
             self.worker._handle(waiting.popleft())
@@ -162,8 +165,8 @@ class Case:
         self._hear(
             one,
             one.hand(
-                link.load(self.program),
-                link.run(self.id, invocation, 1e6, invocation.seed or 0, invocation.clock or 0.0),
+                messages_down.load(self.program),
+                messages_down.run(self.id, invocation, 1e6, invocation.seed or 0, invocation.clock or 0.0),
             ),
         )
 
@@ -172,14 +175,14 @@ class Case:
         due = one.due(self.id)
         self._steps += 1
         if self._steps > MOST_STEPS or (due is None and not self._answers):
-            self._hear(one, one.hand(link.cancel(self.id)))
+            self._hear(one, one.hand(messages_down.cancel(self.id)))
             return
         if self._answers and (due is None or self._answers[0][0] <= due):
             self._now = max(self._now, self._answers[0][0])
             messages = []
             while self._answers and self._answers[0][0] <= self._now:
                 _, call_id, succeeded, value = heapq.heappop(self._answers)
-                messages.append(link.settle(self.id, call_id, succeeded, msgpack.packb(value)))
+                messages.append(messages_down.settle(self.id, call_id, succeeded, msgpack.packb(value)))
             one.clock.now = self._now
             self._hear(one, one.hand(*messages))
             return
@@ -204,7 +207,7 @@ class Case:
             else:
                 raise AssertionError(f"a worker says {message}")  # noqa: TRY004 - it is no mistake of a caller
         if self.over:
-            list(one.hand(link.forget(self.program.key)))
+            list(one.hand(messages_down.forget(self.program.key)))
 
     def _ask(self, call_id: int, name: str, values: list[Any]) -> None:
         """Have the host answer."""
@@ -241,7 +244,7 @@ class Hostile:
                     adapter=HOST_ADAPTER if waits else ADAPTER,
                     memory_bytes=4_000_000,
                 )
-                list(one.hand(link.load(program)))
+                list(one.hand(messages_down.load(program)))
 
     def run(self) -> None:
         """One of them."""
@@ -250,7 +253,7 @@ class Hostile:
         waits = chance.random() < 0.5
         key = f"hostile {waits} {chance.randrange(len(HOSTILE))}"
         message = [
-            *(int(link.Down.RUN), self._next, key, "customer 0", "main", link.NIL, "", 1e6),
+            *(int(messages_down.Down.RUN), self._next, key, "customer 0", "main", link.NIL, "", 1e6),
             *(0.008, 0.008, 100.0, 10_000, 1_000, 100, 10_000, 10_000, chance.getrandbits(64), 0.0, b"", 0),
         ]
         self._one.clock.now = 0.0
@@ -259,7 +262,7 @@ class Hostile:
                 self.tally[said.tag] += 1
             elif isinstance(said, CallsMessage):
                 self.tally["waits"] += 1
-                list(self._one.hand(link.cancel(self._next)))
+                list(self._one.hand(messages_down.cancel(self._next)))
 
 
 def interleaved(

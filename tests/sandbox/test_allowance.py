@@ -7,7 +7,8 @@ import pytest
 
 from sandbox import allowance
 from sandbox.allowance import BYTES, LEAST_BYTES, MESSAGES, Allowance
-from sandbox.link import NO_CALLS, calls, let_go
+from sandbox.link import NO_CALLS
+from sandbox.messages_up import calls, let_go
 from sandbox.outcome import Bound, Crashed, Exceeded, Returned
 from sandbox.pool import Pool
 from sandbox.program import Limits

@@ -6,27 +6,29 @@ import msgpack
 import pytest
 from msgspec import structs
 
-from sandbox import link
-from sandbox.link import (
-    CallsMessage,
+from sandbox import link, messages_down, messages_up
+from sandbox.messages_down import (
     CancelMessage,
-    DoneMessage,
     Down,
-    FailedMessage,
     ForgetMessage,
-    LetGoMessage,
     LoadMessage,
-    MessageUp,
     Pace,
-    ReadyMessage,
     RunMessage,
     SettleMessage,
-    SpentMessage,
     StepMessage,
+)
+from sandbox.messages_up import (
+    CallsMessage,
+    DoneMessage,
+    FailedMessage,
+    LetGoMessage,
+    MessageUp,
+    ReadyMessage,
+    SpentMessage,
     TurnMessage,
     Up,
 )
-from sandbox.program import Invocation, Limits, Program
+from sandbox.program import Form, Invocation, Limits, Program, SourceFile
 from sandbox.recording import Recording, Turn
 from tests.sandbox.support import packed
 
@@ -34,7 +36,11 @@ PROGRAM = Program(
     key="a@1",
     name="a.js",
     suspends=True,
-    text="function main() {}",
+    text="import './b.js'; export const main = () => 1",
+    form=Form.MODULE,
+    links={"./b.js": "b.js"},
+    exports=("main",),
+    files={"b.js": SourceFile(text="{}", form=Form.DATA, links={"./a": ""}, exports=("default", "c"))},
     adapter="({})",
     modules={"kv": "() => 1", "clock": "() => 2"},
     entries=("main", "search"),
@@ -55,7 +61,7 @@ LIMITS = Limits(
 
 
 def arrived(message: list[Any]) -> list[Any]:
-    unpacker = link.unpacker_down()
+    unpacker = messages_down.unpacker_down()
     unpacker.feed(link.pack(message))
     (only,) = unpacker
     assert isinstance(only, list)
@@ -63,9 +69,15 @@ def arrived(message: list[Any]) -> list[Any]:
 
 
 def test_a_program_arrives_whole() -> None:
-    message = link.read_down(arrived(link.load(PROGRAM)))
+    message = messages_down.read_down(arrived(messages_down.load(PROGRAM)))
     assert isinstance(message, LoadMessage)
     assert message.program == PROGRAM
+
+
+def test_half_of_a_surrogate_pair_costs_no_program() -> None:
+    message = messages_down.read_down(arrived(messages_down.load(structs.replace(PROGRAM, text="'\ud83d'"))))
+    assert isinstance(message, LoadMessage)
+    assert message.program == structs.replace(PROGRAM, text="'?'")
 
 
 def test_an_invocation_arrives_whole() -> None:
@@ -78,7 +90,7 @@ def test_an_invocation_arrives_whole() -> None:
         correlation_id="c@d",
         random_key=b"k" * 32,
     )
-    assert link.read_down(arrived(link.run(7, invocation, 9.5, 16, 17.5))) == RunMessage(
+    assert messages_down.read_down(arrived(messages_down.run(7, invocation, 9.5, 16, 17.5))) == RunMessage(
         operation=Down.RUN,
         run_id=7,
         key="a@1",
@@ -111,7 +123,7 @@ def test_whose_turns_are_told_and_whose_are_given_arrives() -> None:
         ("recorded", structs.replace(invocation, recorded=True)),
         ("repetition", structs.replace(invocation, repeats=repeats)),
     ):
-        message = link.read_down(arrived(link.run(7, asked, 9.5, 16, 17.5)))
+        message = messages_down.read_down(arrived(messages_down.run(7, asked, 9.5, 16, 17.5)))
         assert isinstance(message, RunMessage)
         paces[name] = message.pace
     assert paces == {"usual": Pace.OWN, "recorded": Pace.TOLD, "repetition": Pace.GIVEN}
@@ -119,31 +131,33 @@ def test_whose_turns_are_told_and_whose_are_given_arrives() -> None:
 
 def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
     invocation = Invocation(program=PROGRAM, input=packed(1), limits=Limits(wall_seconds=1.5, cpu_seconds=0.5))
-    message = link.read_down(arrived(link.run(7, invocation, 9.5, 16, 17.5)))
+    message = messages_down.read_down(arrived(messages_down.run(7, invocation, 9.5, 16, 17.5)))
     assert isinstance(message, RunMessage)
     assert (message.cpu_seconds, message.turn_cpu_seconds, message.turn_wall_seconds) == (0.5, 0.5, 1.5)
 
 
 def test_the_others() -> None:
-    settled = link.read_down(arrived(link.settle(7, 3, False, b"\xa2\xc3\xa9")))
+    settled = messages_down.read_down(arrived(messages_down.settle(7, 3, False, b"\xa2\xc3\xa9")))
     assert settled == SettleMessage(Down.SETTLE, run_id=7, call_id=3, succeeded=False, value=b"\xa2\xc3\xa9")
     turn = Turn(clock=17.5, call_id=3, succeeded=False, answer=b"\xc0")
-    assert link.read_down(arrived(link.step(7, turn))) == StepMessage(Down.STEP, 7, 17.5, 3, False, b"\xc0")
-    assert link.read_down(arrived(link.cancel(7))) == CancelMessage(Down.CANCEL, run_id=7)
-    assert link.read_down(arrived(link.forget("a@1"))) == ForgetMessage(Down.FORGET, key="a@1")
-    assert {operation.value for operation in Down} == set(link._DOWN)
+    assert messages_down.read_down(arrived(messages_down.step(7, turn))) == StepMessage(
+        Down.STEP, 7, 17.5, 3, False, b"\xc0"
+    )
+    assert messages_down.read_down(arrived(messages_down.cancel(7))) == CancelMessage(Down.CANCEL, run_id=7)
+    assert messages_down.read_down(arrived(messages_down.forget("a@1"))) == ForgetMessage(Down.FORGET, key="a@1")
+    assert {operation.value for operation in Down} == set(messages_down._DOWN)
 
 
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        (link.ready(True, "why"), ReadyMessage(Up.READY, confined=True, refused="why")),
+        (messages_up.ready(True, "why"), ReadyMessage(Up.READY, confined=True, refused="why")),
         (
-            link.done(7, "R", b"1", None, None, 60, 9),
+            messages_up.done(7, "R", b"1", None, None, 60, 9),
             DoneMessage(Up.DONE, 7, "R", b"1", log=None, calls=None, micros=60, busy_micros=9),
         ),
         (
-            link.done(7, "R", b"1", b"\x90", b"\x91\x01", 60, 9),
+            messages_up.done(7, "R", b"1", b"\x90", b"\x91\x01", 60, 9),
             DoneMessage(Up.DONE, 7, "R", b"1", log=b"\x90", calls=b"\x91\x01", micros=60, busy_micros=9),
         ),
         *(
@@ -153,19 +167,19 @@ def test_the_others() -> None:
                 CallsMessage(Up.CALLS, 7, b"\x91\x01", b"\x90", 0, b""),
             )
         ),
-        (link.spent(), SpentMessage(Up.SPENT)),
-        (link.let_go(7), LetGoMessage(Up.LET_GO, 7)),
-        (link.failed("words"), FailedMessage(Up.FAILED, "words")),
-        (link.turn(7, 17.5, 3), TurnMessage(Up.TURN, 7, clock=17.5, call_id=3)),
+        (messages_up.spent(), SpentMessage(Up.SPENT)),
+        (messages_up.let_go(7), LetGoMessage(Up.LET_GO, 7)),
+        (messages_up.failed("words"), FailedMessage(Up.FAILED, "words")),
+        (messages_up.turn(7, 17.5, 3), TurnMessage(Up.TURN, 7, clock=17.5, call_id=3)),
     ],
 )
 def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expected: MessageUp) -> None:
-    unpacker = link.unpacker_up()
+    unpacker = messages_up.unpacker_up()
     unpacker.feed(link.pack(message))
     assert list(unpacker) == [expected]
-    assert link.read_up([*arrived(message), 1]) is None
-    assert link.read_up(arrived(message)[1:]) is None
-    assert link.read_up([arrived(message)[0], *([object()] * (len(message) - 1 or 1))]) is None
+    assert messages_up.read_up([*arrived(message), 1]) is None
+    assert messages_up.read_up(arrived(message)[1:]) is None
+    assert messages_up.read_up([arrived(message)[0], *([object()] * (len(message) - 1 or 1))]) is None
 
 
 @pytest.mark.parametrize(
@@ -185,12 +199,12 @@ def test_what_a_worker_says_arrives_whole_or_not_at_all(message: list[Any], expe
     ],
 )
 def test_what_no_worker_says_is_refused_as_soon_as_it_is_known(said: bytes) -> None:
-    unpacker = link.unpacker_up()
-    unpacker.feed(link.pack(link.spent()) + said)
+    unpacker = messages_up.unpacker_up()
+    unpacker.feed(link.pack(messages_up.spent()) + said)
     assert next(unpacker) == SpentMessage(Up.SPENT)
     with pytest.raises((ValueError, msgpack.exceptions.UnpackException)):
         next(unpacker)
 
 
 def test_every_operation_has_a_reader() -> None:
-    assert {operation.value for operation in Up} == set(link._UP)
+    assert {operation.value for operation in Up} == set(messages_up._UP)

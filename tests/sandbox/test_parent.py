@@ -14,7 +14,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox import link, parent
+from sandbox import link, messages_up, parent
 from sandbox.compiler import Compiler
 from sandbox.errors import WorkerFailed
 from sandbox.order import DESCRIPTORS, ORDER_BYTES, Order, read_order
@@ -363,7 +363,7 @@ async def test_a_worker_that_crashed_is_followed_by_ones_of_another_layout() -> 
 
 
 async def test_what_it_says_of_a_worker_that_there_is_none_of_is_a_links_last_word() -> None:
-    message = link.pack(link.failed("no worker could be forked: [Errno 11] x"))
+    message = link.pack(messages_up.failed("no worker could be forked: [Errno 11] x"))
 
     class Telling(_Lying):
         def order(self, _order: Order, connection: socket.socket, page: int, _images: int) -> int:

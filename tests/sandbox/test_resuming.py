@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox import link
+from sandbox import link, messages_up
 from sandbox.host import HostCall
 from sandbox.image_file import ImageFile
 from sandbox.outcome import Crashed, LogLine, OutOfMemory, TimedOut, TimeLimit
@@ -511,7 +511,7 @@ async def test_a_place_that_is_none_ends_its_run_alone(pool: Pool, forged: Calla
     assert run.suspension is not None
     known = run.suspension.state()
     assert known is not None
-    run.worker.process.data_received(packed(link.calls(run.id, link.NO_CALLS, None, 0, forged(known))))
+    run.worker.process.data_received(packed(messages_up.calls(run.id, link.NO_CALLS, None, 0, forged(known))))
     await moved(other, killed)
     for call in host.calls:
         call.resolve("x")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import link, worker
+from sandbox import link, messages_down, worker
 from sandbox.engine import Context, Status
 from sandbox.image_store import ImageStore
 from sandbox.program import Invocation, Limits
@@ -21,7 +21,7 @@ class SlowDaemon:
     """The end of a link whose other one has no room for anything at once: 10 s pass each time that it is waited for."""
 
     def __init__(self, said: list[list[Any]], clock: "Clock") -> None:
-        self._said = [packed(message) for message in said]
+        self._said = [link.pack(message) for message in said]
         self._clock = clock
         self.received = b""
 
@@ -81,7 +81,12 @@ def test_the_kernels_timer_is_on_in_each_turn_and_the_wait_is_in_no_turn(monkeyp
     monkeypatch.setattr(Worker, "_done", is_done)
     invocation = Invocation(program=ASKS, input=packed(1), limits=Limits(), recorded=True)
     daemon = SlowDaemon(
-        [link.load(ASKS), link.run(1, invocation, 2_000.0, 5, 0.0), link.settle(1, 1, True, packed("x"))], clock
+        [
+            messages_down.load(ASKS),
+            messages_down.run(1, invocation, 2_000.0, 5, 0.0),
+            messages_down.settle(1, 1, True, packed("x")),
+        ],
+        clock,
     )
     memory = os.memfd_create("images")
     os.ftruncate(memory, STORE_BYTES)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import link, parent
+from sandbox import messages_down, parent
 from sandbox.errors import WorkerFailed
 from sandbox.parent import RESTART_SECONDS, Parent
 from sandbox.pool import Pool
@@ -120,7 +120,7 @@ async def test_of_a_worker_that_has_gone_nothing_is_kept(forks: Parent) -> None:
         await until(lambda: process.exit_code is not None)
         process._transport.resume_reading()
         await process.wait_gone()
-        process.send(link.cancel(1))
+        process.send(messages_down.cancel(1))
         assert process._input is None
         assert process.images is None
         return weakref.ref(process)
