@@ -1,10 +1,9 @@
 """The daemon: every part made, joined, and led through its life in order. No call and no decision passes here."""
 
 import asyncio
-import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sandbox.errors import SandboxError
 from sidecar import hosts
 from sidecar.calls.service import CallService
 from sidecar.catalog.compile import Rules
@@ -16,7 +15,7 @@ from sidecar.catalog.model import Snapshot
 from sidecar.catalog.source import Source
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
-from sidecar.errors import ConfigurationError, SidecarError
+from sidecar.errors import ConfigurationError
 from sidecar.hosts.grants import Grants, shipped_grants
 from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.hosts.placed.served import PlacedService
@@ -24,24 +23,18 @@ from sidecar.hosts.services import Services
 from sidecar.lifecycle import (
     HandedOver,
     Part,
-    cancel_rest_of_all,
     close_all,
-    drain_all,
-    refuse_calls_of_all,
-    stop_accepting_all,
 )
-from sidecar.logs.logger import ActionLogger, open_output, setup
+from sidecar.logs.logger import ActionLogger, open_output
 from sidecar.operations import memory, part_metrics
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.hand_over import HandOver, Inherited
 from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
-from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
-from sidecar.operations.notify import Notifier, Watchdog
-from sidecar.operations.orphans import Orphans
+from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
+from sidecar.operations.notify import Notifier
 from sidecar.operations.script_metrics import ScriptMetrics
-from sidecar.operations.shutdown import Shutdown, ShutdownSteps
-from sidecar.operations.signals import Reloads, Signals
+from sidecar.operations.service_life import Service, ServiceLife
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import call_pool, decision_pool
@@ -52,7 +45,6 @@ from sidecar.switches.late import LatePart
 from sidecar.switches.platform_socket import PlatformSocket
 from sidecar.switches.socket import SocketPart
 from sipio.call_control import CallHandler
-from sipio.errors import LocalError
 from sipio.routing import Router
 
 if TYPE_CHECKING:
@@ -60,9 +52,6 @@ if TYPE_CHECKING:
     from sidecar.switches.sip import SipPart
 
 _log = ActionLogger(__name__)
-
-FLUSH_SECONDS: Final = 1.0
-"""How long the end waits for the last log lines to be written."""
 
 
 class Daemon:
@@ -78,7 +67,6 @@ class Daemon:
     ) -> None:
         """``source`` is where the catalog comes from, by default what the configuration names.
         ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
-        self._log_section = configuration.log
         self._output = open_output(configuration.log)
         self._host_services = Services(configuration)
         self._grants = grants = shipped_grants(self._host_services)
@@ -86,10 +74,10 @@ class Daemon:
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)},
             trusted=(hosts.source("routing"), hosts.source("call"), *grants.javascript()),
         )
-        self._notifier = notifier or Notifier()
+        notifier = notifier or Notifier()
         self._inherited = inherited or Inherited()
         source = source or self._source(configuration, grants)
-        self._catalog = LiveCatalog(source, self._use, self._notifier.status)
+        self._catalog = LiveCatalog(source, self._use, notifier.status)
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
         self._placed = placed = PlacedCalls(configuration.originate)
@@ -152,20 +140,27 @@ class Daemon:
         self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip, platform)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
         self._parts: tuple[Part, ...] = (*self._services, *self._connections)
-        self._watchdog = Watchdog(self._notifier, self._alive)
-        self._orphans = Orphans()
         self._hand_over: HandOver | None = None
-        if configuration.shutdown.hand_over and self._notifier.connected:
+        if configuration.shutdown.hand_over and notifier.connected:
             patience = configuration.shutdown.drain_seconds
-            self._hand_over = HandOver(self._handed_over, self._notifier, patience_seconds=patience)
-        self._shutdown = Shutdown(
+            self._hand_over = HandOver(self._handed_over, notifier, patience_seconds=patience)
+        service = Service(
+            parts=self._parts,
+            connections=self._connections,
+            start=self._start,
+            status=lambda: self._catalog.status,
+            reload=self._reload,
+            alive=self._alive,
+            close=self._close,
+            done=lambda: {"decisions": self._decisions.metrics.total},
+            left_behind=lambda: self._catalog.loading,
+            drain_calls=self._drain_calls,
+            hand_over=self._give_sockets_away,
             drain_calls_seconds=self._calls.drain_seconds,
             hand_over_seconds=self._hand_over.longest_seconds if self._hand_over is not None else 0.0,
             drain_seconds=sum(part.drain_seconds for part in self._parts if part is not self._calls),
         )
-        self._reloads = Reloads(self._reload, self._notifier)
-        self._reloads.hold()
-        self._signals = Signals(self._shutdown, self._reloads)
+        self._life = ServiceLife(service, self._runner, configuration.log, self._output, notifier)
 
     def _source(self, configuration: Configuration, grants: Grants) -> Source:
         """Where the configuration says that the catalog is."""
@@ -190,82 +185,35 @@ class Daemon:
         )
 
     async def run(self) -> int:
-        """Serve until told to stop; the process's exit code, with which it ends here where the catalog is being loaded
-        still: the interpreter would wait for that.
+        """Serve until told to stop; see `sidecar.operations.service_life.ServiceLife.run`."""
+        return await self._life.run()
 
-        Raises SidecarError, SandboxError, LocalError or OSError where it cannot start.
-        """
-        loop = asyncio.get_running_loop()
-        self._output.attach(loop)
-        setup(self._log_section, self._output)
-        self._signals.install(loop)
-        try:
-            try:
-                started = await self._start_unless_stopped(loop)
-            except BaseException as error:
-                if isinstance(error, SidecarError | SandboxError | LocalError):
-                    _log.error("start_failed", error=str(error))
-                await self._undo_start()
-                raise
-            if not started:
-                _log.info("start_given_up", cause=self._shutdown.cause)
-                await self._undo_start()
-                self._leave_unless_alone(0)
-                return 0
-            await self._shutdown.wait()
-            return await self._stop()
-        finally:
-            self._signals.remove(loop)
-            self._notifier.close()
-            self._output.close(FLUSH_SECONDS)
+    def end(self, cause: str) -> None:
+        """Have `run` end in order, as a signal does."""
+        self._life.end(cause)
 
-    async def _start_unless_stopped(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Start; False where the end was asked for before that was done."""
-        starting = loop.create_task(self._start(loop))
-        asked = loop.create_task(self._shutdown.wait())
-        try:
-            await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            asked.cancel()
-            if not starting.done():
-                starting.cancel()
-                await asyncio.wait((starting,))
-        if starting.cancelled():
-            return False
-        starting.result()
-        return True
+    def _health(self) -> Health:
+        return self._life.health()
 
-    async def _undo_start(self) -> None:
-        """Nothing was promised yet: end what was begun, without the ceremony."""
-        for step in (self._cancel_rest, self._close_sockets, self._stop_workers):
-            try:
-                await step()
-            except Exception:  # noqa: BLE001 - logged with its traceback: why it did not start is what is raised
-                _log.exception("start_not_undone")
-
-    async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _start(self) -> dict[str, Sequence[str]]:
         switches_wait = bool(self._inherited)
         for one in self._handed_over:
             one.take(self._inherited.take(one.name))
         self._inherited.discard()
-        await self._start_parts(loop, switches_wait=switches_wait)
+        await self._start_parts(switches_wait=switches_wait)
         addresses = {part.name: found for part in self._parts if (found := part.state().addresses)}
         if not addresses:
             raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
-        self._notifier.ready(self._catalog.status)
-        self._reloads.release()
-        self._watchdog.start(loop)
-        self._orphans.start(loop)
-        confined = all(state.confined for state in self._runner.states().values())
-        _log.info("serving", **addresses, confined=confined)
+        return addresses
 
-    async def _start_parts(self, loop: asyncio.AbstractEventLoop, *, switches_wait: bool) -> None:
+    async def _start_parts(self, *, switches_wait: bool) -> None:
         """Start all parts, in an order in which switches that ask meanwhile wait the least: workers start while the
         catalog is loaded, and what decides waits for no script that drives calls.
 
         Where no switch waits yet all ways in are there at about the same time.
         """
         self._runner.parent.start()
+        loop = asyncio.get_running_loop()
         starting = [loop.create_task(self._decisions.start())]
         try:
             if not switches_wait:
@@ -307,40 +255,10 @@ class Daemon:
 
     # ---- the end ----
 
-    async def _stop(self) -> int:
-        report = await self._shutdown.run(
-            ShutdownSteps(
-                refuse_calls=self._refuse_calls,
-                tell_stopping=self._tell_stopping,
-                drain_calls=self._drain_calls,
-                hand_over=self._give_sockets_away,
-                stop_accepting=self._stop_accepting,
-                drain=self._drain,
-                cancel_rest=self._cancel_rest,
-                close_sockets=self._close_sockets,
-                stop_workers=self._stop_workers,
-                flush_logs=self._say_stopped,
-            )
-        )
-        self._leave_unless_alone(report.exit_code, left_behind=report.left_behind)
-        return report.exit_code
-
-    def _leave_unless_alone(self, exit_code: int, *, left_behind: bool = False) -> None:
-        """End the process at once where a step of the end, or a load, is under way still."""
-        if left_behind or self._catalog.loading:
-            self._output.close(FLUSH_SECONDS)
-            os._exit(exit_code)
-
-    async def _refuse_calls(self) -> None:
-        await refuse_calls_of_all(self._parts)
-
     async def _drain_calls(self) -> None:
         self._placed.refuse_new()
         await self._calls.drain()
         self._placed.end_all()
-
-    async def _tell_stopping(self) -> None:
-        self._notifier.stopping("draining", extend_seconds=self._shutdown.longest_seconds)
 
     async def _give_sockets_away(self) -> None:
         if self._hand_over is None:
@@ -349,46 +267,14 @@ class Daemon:
         await close_all((self._sip,))
         await self._hand_over.run(self._decisions.cancel_rest)
 
-    async def _stop_accepting(self) -> None:
-        try:
-            await stop_accepting_all(self._parts)
-            _log.info("accepting_stopped")
-        finally:
-            await self._reloads.stop()
-
-    async def _drain(self) -> None:
-        await drain_all(self._parts)
-
-    async def _cancel_rest(self) -> None:
-        await cancel_rest_of_all(self._parts)
-
-    async def _close_sockets(self) -> None:
-        await close_all(self._connections)
-
-    async def _stop_workers(self) -> None:
-        try:
-            await self._runner.close()
-        finally:
-            # What was still run has ended with its worker, and is in the records that are written now.
-            await close_all(self._services)
-            await self._host_services.close()
-
-    async def _say_stopped(self) -> None:
-        self._watchdog.stop()
-        self._orphans.stop()
-        _log.info("stopped", decisions=self._decisions.metrics.total)
-
-    # ---- what is asked ----
-
-    def _health(self) -> Health:
-        if self._shutdown.requested:
-            return Health(healthy=False, state="stopping")
-        return health_of(part.state() for part in self._parts)
+    async def _close(self) -> None:
+        await close_all(self._services)
+        await self._host_services.close()
 
     def _alive(self) -> bool:
         # Decisions alone: to restart the service for want of a call's worker would end decisions that go well, and
         # start the worker no sooner than its pool does.
-        return self._shutdown.requested or not self._decisions.state().fault
+        return not self._decisions.state().fault
 
 
 def _sip_part(

@@ -121,7 +121,7 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         while not all(listens(port) for port in made.ports.values()):  # noqa: ASYNC110 - no event of ours tells it
             await asyncio.sleep(0.02)
     yield made
-    daemon._shutdown.request("test")
+    daemon.end("test")
     await running
 
 

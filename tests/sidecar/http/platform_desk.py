@@ -38,6 +38,10 @@ class PlatformDesk:
         limits = {"requests_a_second": 100_000, "public_runs_a_second": 100_000}
         section = {"listen": "127.0.0.1:0", "metrics": "", "logs": str(folder / "logs"), **limits, **settings}
         self.configuration = folder / "sidecar.toml"
+        self.call_records = folder / "calls"
+        self.call_records.mkdir()
+        if "[voice]" not in more:
+            more += f'[voice]\nrecords = "{self.call_records}"\n'
         lines = [f"{key} = {json.dumps(value)}" for key, value in section.items()]
         self.configuration.write_text(
             f'[catalog]\nurl = "{self.address}"\npoll_seconds = 0.05\n[platform]\n' + "\n".join(lines) + f"\n{more}"

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.sidecar.http.platform_desk import ECHO, PlatformDesk
+from tests.sidecar.operations.test_call_search import keep, record
 
 METHODS = ("get", "put", "post", "delete")
 OPERATORS = {
@@ -35,6 +36,7 @@ VALUES = {
     "key": "private",
     "provider": "private",
     "did": "4930",
+    "call": "private",
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
@@ -91,6 +93,7 @@ def routes(desk: PlatformDesk) -> list[Route]:
     live = {"script": "driver", "mode": "live", "company": "acme only"}
     desk.operator.put("/api/v1/providers/private", params={"tenant": "acme"}, json=live).raise_for_status()
     desk.acme.put("/api/v1/dids/4930", json={"provider": "private"}).raise_for_status()
+    keep(desk.call_records, "2025-11-28", record(1, id="private", tenant="acme", log=["acme only"]))
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
@@ -98,7 +101,7 @@ def picture(desk: PlatformDesk) -> Any:
     """All that acme has, as acme sees it."""
     paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
     paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
-    paths += ["providers", "dids"]
+    paths += ["providers", "dids", "calls", "calls/private"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 

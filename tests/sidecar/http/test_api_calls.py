@@ -14,19 +14,16 @@ SIP_ID = "a84b4c/76e66710@pc33.example.com"
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformDesk]:
-    folder = tmp_path_factory.mktemp("calls")
-    records = folder / "records"
-    records.mkdir()
+    made = PlatformDesk(tmp_path_factory.mktemp("platform"))
     leg = LegRecord(at=0.5, destination="trunk/first/4930100", what="answered", code=200)
     placed = {"placed": True, "server": "main", "extension": "4930200", "legs": [leg], "outcome": "connected"}
     keep(
-        records,
+        made.call_records,
         "2025-11-28",
         record(1, tenant="acme", id=SIP_ID, script="menu", script_version="3f2a"),
         record(2, tenant="beta"),
         record(3, tenant="acme", **placed),
     )
-    made = PlatformDesk(folder, more=f'[voice]\nrecords = "{records}"\n')
     yield made
     made.stop()
 
@@ -73,8 +70,8 @@ def test_where_none_are_kept_it_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_503_and_no_fault_of_who_asks(tmp_path: Path) -> None:
-    (tmp_path / "records/calls-2025-11-28.jsonl").mkdir(parents=True)
-    desk = PlatformDesk(tmp_path, more=f'[voice]\nrecords = "{tmp_path / "records"}"\n')
+    desk = PlatformDesk(tmp_path)
+    (desk.call_records / "calls-2025-11-28.jsonl").mkdir()
     try:
         assert desk.acme.get("/api/v1/calls").status_code == 503
     finally:
