@@ -23,12 +23,14 @@ CALL_MODULE: Final = "cxC5Server"
 class Grants:
     """The modules that there are, and who may ask them. Raises ValueError for two of the same name."""
 
-    __slots__ = ("_modules", "_services")
+    __slots__ = ("_granted", "_modules", "_services")
 
     def __init__(self, modules: Sequence[HostModule] = (), services: Services | None = None) -> None:
         """``services`` is what the modules work with, by default that of no configuration."""
         self._modules = tuple(modules)
         self._services = services or Services(Configuration())
+        self._granted: dict[str, tuple[Script, dict[str, HostModule]]] = {}
+        """Of scripts that have been looked at: to look through a text for every run takes 2 us of a decision."""
         taken = {CALL_MODULE, SOCKET_MODULE}
         for module in self._modules:
             if module.name in taken:
@@ -40,7 +42,9 @@ class Grants:
         return self._services.usage.of(script)
 
     def limit(self, own: Mapping[str, TenantLimits]) -> None:
-        """Tenants have these limits from now on, and those that are not among them the usual ones."""
+        """Tenants have these limits from now on, and those that are not among them the usual ones: there is another
+        snapshot, and what was known of scripts is forgotten."""
+        self._granted.clear()
         self._services.usage.limit(own)
 
     def names(self) -> frozenset[str]:
@@ -51,13 +55,19 @@ class Grants:
         """The trusted JavaScript of every module."""
         return tuple(module.javascript for module in self._modules)
 
-    def granted(self, script: Script) -> dict[str, HostModule]:
+    def granted(self, script: Script) -> Mapping[str, HostModule]:
         """The modules that a script was granted and names in its text, by name.
 
         One that it does not name is not evaluated in its context: a check has seen that it names them in quotes.
         """
-        if not self._modules:
-            return {}
+        known = self._granted.get(script.id)
+        if known is not None and known[0] is script:
+            return known[1]
+        found = self._look(script)
+        self._granted[script.id] = (script, found)
+        return found
+
+    def _look(self, script: Script) -> dict[str, HostModule]:
         own = script.modules
         return {
             module.name: module
