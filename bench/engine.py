@@ -7,21 +7,17 @@ section says the machine's load before it. On a machine that has other work only
 times say anything; with --first what is measured comes before that, as far as that goes.
 """
 
-import argparse
-import contextlib
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import uvloop
 
-from bench import kamailio, killed_worker, suspended, voice
-from bench.goals import Found, Goal, machine_load, table
-from bench.precedence import first
+from bench import kamailio, killed_worker, sections, suspended, voice
+from bench.goals import Found, Goal, machine_load
+from bench.sections import Section
 from bench.voice_far_end import far_end
 from sidecar.bench import report
 from sidecar.bench.comparison import Plan, compare
@@ -164,7 +160,7 @@ def kamailio_calls(_seconds: float) -> list[Found]:
     return rows
 
 
-SECTIONS: Final[dict[str, Callable[[float], list[Found]]]] = {
+SECTIONS: Final[dict[str, Section]] = {
     "decisions": decisions,
     "waiting": waiting,
     "calls": calls,
@@ -175,25 +171,7 @@ SECTIONS: Final[dict[str, Callable[[float], list[Found]]]] = {
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each case (default: 4)")
-    parser.add_argument("--first", action="store_true", help="before whatever else this machine does")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
-    options = parser.parse_args()
-    unknown = set(options.sections) - set(SECTIONS)
-    if unknown:
-        parser.error(f"there is no section {', '.join(sorted(unknown))}")
-    # As Ctrl-C: the processes that are measured and their files go with it.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    rows: list[Found] = []
-    with first() if options.first else contextlib.nullcontext():
-        for name in options.sections or SECTIONS:
-            print(f"-- {name}, load {machine_load():.1f}", flush=True)
-            rows += SECTIONS[name](options.seconds)
-    print(f"\n{report.machine()}\n\n{table(rows)}")
-    if options.json is not None:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
+    sections.run(__doc__, SECTIONS)
 
 
 if __name__ == "__main__":

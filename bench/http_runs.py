@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import scripts
@@ -84,8 +84,24 @@ async def client(port: int, uuid: str, runs: int, times: list[float]) -> None:
     await writer.wait_closed()
 
 
-async def measure(runs: int) -> None:
-    """Print the figures."""
+class Served(NamedTuple):
+    """Runs of so many clients, each on a connection of its own and one after the other."""
+
+    clients: int
+    a_second: float
+    p50_ms: float
+    p99_ms: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.clients:>3} clients: {self.a_second:>7,.0f} a second,"
+            f" median {self.p50_ms:.2f} ms, p99 {self.p99_ms:.2f} ms"
+        )
+
+
+async def measure(runs: int) -> list[Served]:
+    """The figures, for each number of clients."""
+    found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         address = f"sqlite:///{folder / 'platform.db'}"
@@ -102,14 +118,13 @@ async def measure(runs: int) -> None:
             seconds = time.perf_counter() - began
             times.sort()
             middle, late = times[len(times) // 2], times[len(times) * 99 // 100]
-            print(
-                f"{clients:>3} clients: {len(times) / seconds:>7,.0f} a second,"
-                f" median {middle * 1000:.2f} ms, p99 {late * 1000:.2f} ms"
-            )
+            found.append(Served(clients, len(times) / seconds, middle * 1000, late * 1000))
         process.send_signal(signal.SIGTERM)
         await reading
         await process.wait()
+    return found
 
 
 if __name__ == "__main__":
-    asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5_000))
+    for served in asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5_000)):
+        print(served)

@@ -79,8 +79,9 @@ def cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def compare(title: str, ask: Ask, pid: int, rounds: int, seconds: float) -> None:
-    """Print the medians of every case, and of the ratios to the tenant alone."""
+async def compare(title: str, ask: Ask, pid: int, rounds: int, seconds: float) -> float:
+    """Print the medians of every case, and of the ratios to the tenant alone; gives that of the median answer beside a
+    tenant at its limit."""
     await paced(ask, "quiet", 1.0, [])
     found: dict[str, list[Slice]] = {name: [] for name in CASES}
     for number in range(rounds):
@@ -95,15 +96,18 @@ async def compare(title: str, ask: Ask, pid: int, rounds: int, seconds: float) -
             times.sort()
             found[name].append(Slice(times[len(times) // 2], times[len(times) * 99 // 100], cpu_of(pid) - before))
     print(title)
+    of_alone: dict[str | None, float] = {}
     for name, slices in found.items():
         alone = found["alone"]
         ratios = [median(one[part] / other[part] for one, other in zip(slices, alone, strict=True)) for part in (0, 1)]
+        of_alone[CASES[name]] = ratios[0]
         print(
             f"  {name:<32} p50 {median(one.p50 for one in slices) * 1000:6.2f} ms"
             f" p99 {median(one.p99 for one in slices) * 1000:7.2f} ms"
             f" of alone {ratios[0]:5.2f} {ratios[1]:6.2f}"
             f"   served with {median(one.cpu for one in slices) / seconds * 100:5.1f} % of a core"
         )
+    return of_alone["limited"]
 
 
 async def filled(address: str) -> dict[str, str]:
@@ -127,8 +131,8 @@ async def filled(address: str) -> dict[str, str]:
     return uuids
 
 
-async def over_http(folder: Path, rounds: int, seconds: float) -> None:
-    """Runs over HTTP."""
+async def over_http(folder: Path, rounds: int, seconds: float) -> float:
+    """Runs over HTTP; as `compare`."""
     address = f"sqlite:///{folder / 'platform.db'}"
     uuids = await filled(address)
     process, port = await started(folder, address)
@@ -144,16 +148,17 @@ async def over_http(folder: Path, rounds: int, seconds: float) -> None:
         await reader.readexactly(length)
         free.append((reader, writer))
 
-    await compare("runs over HTTP", ask, process.pid, rounds, seconds)
+    ratio = await compare("runs over HTTP", ask, process.pid, rounds, seconds)
     for _, writer in free:
         writer.close()
     process.send_signal(signal.SIGTERM)
     await reading
     await process.wait()
+    return ratio
 
 
-async def of_calls(folder: Path, rounds: int, seconds: float) -> None:
-    """Decisions."""
+async def of_calls(folder: Path, rounds: int, seconds: float) -> float:
+    """Decisions; as `compare`."""
     (folder / "catalog/scripts").mkdir(parents=True)
     tables = ['[[tenant]]\ntenant = "limited"\nlimits = { runs_a_second = 1 }\n']
     for tenant in ("quiet", "limited", "loud"):
@@ -182,18 +187,22 @@ async def of_calls(folder: Path, rounds: int, seconds: float) -> None:
     async def ask(tenant: str) -> None:
         await client.call("route", {"call_id": "x", "customer": tenant, "routing": {"dest_number": "1"}})
 
-    await compare("decisions", ask, process.pid, rounds, seconds)
+    ratio = await compare("decisions", ask, process.pid, rounds, seconds)
     await client.close()
     process.send_signal(signal.SIGTERM)
     await reading
     await process.wait()
+    return ratio
 
 
-async def measure(rounds: int, seconds: float) -> None:
-    """Print the figures."""
+async def measure(rounds: int, seconds: float) -> tuple[float, float]:
+    """Print the figures; the ratios of decisions and of runs over HTTP, as `compare` gives them."""
+    ratios = []
     for what in (of_calls, over_http):
         with tempfile.TemporaryDirectory() as name:
-            await what(Path(name), rounds, seconds)
+            ratios.append(await what(Path(name), rounds, seconds))
+    of_decisions, of_runs = ratios
+    return of_decisions, of_runs
 
 
 if __name__ == "__main__":
