@@ -35,7 +35,7 @@ from sidecar.lifecycle import (
     stop_accepting_all,
 )
 from sidecar.logs.logger import ActionLogger, open_output, setup
-from sidecar.operations import part_metrics
+from sidecar.operations import memory, part_metrics
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, health_of
 from sidecar.operations.notify import Notifier, Watchdog
@@ -165,6 +165,7 @@ class PlatformProcess:
             await part.start()
         scripts = (runnable.script for runnable in self._scripts.all())
         await self._host_services.expect({module for script in scripts for module in self._grants.granted(script)})
+        memory.keep()
         self._notifier.ready(self._status)
         self._watchdog.start(loop)
         self._orphans.start(loop)
