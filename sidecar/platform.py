@@ -27,7 +27,7 @@ from sidecar.lifecycle import (
     close_all,
 )
 from sidecar.logs.logger import ActionLogger, open_output
-from sidecar.operations import part_metrics
+from sidecar.operations import memory, part_metrics
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier
@@ -135,6 +135,7 @@ class PlatformProcess:
             await part.start()
         scripts = (runnable.script for runnable in self._scripts.all())
         await self._host_services.expect({module for script in scripts for module in self._grants.granted(script)})
+        memory.keep()
         return {"http": self._http.address}
 
     @property

@@ -3,9 +3,10 @@
 import argparse
 import asyncio
 import os
+import sys
 from pathlib import Path
 
-from sidecar.cli.serve import open_standard_descriptors
+from sidecar.cli.serve import SWITCH_SECONDS, open_standard_descriptors
 from sidecar.configuration.source import load_configuration
 from sidecar.errors import ConfigurationError
 from sidecar.switches.this_machine import missing_for_platform, require_usable
@@ -36,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     async def serve() -> int:
         return await PlatformProcess(configuration, notifier=notifier).run()
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         import uvloop  # noqa: PLC0415 - absent on platforms that it does not support
     except ImportError:

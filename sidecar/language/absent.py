@@ -13,7 +13,7 @@ from sandbox.intl.known import has_locale, has_time_zone, locale_names
 from sidecar.language.intl_options import OPTIONS, UNAVAILABLE, options_of
 from sidecar.language.scopes import Scope, ScopeWalk, Visit
 from sidecar.language.surroundings import is_there, lacks, why_absent
-from sidecar.language.syntax_tree import NODES_BETWEEN_LOOKS, SyntaxTree
+from sidecar.language.syntax_tree import NODES_BETWEEN_LOOKS, SyntaxTree, children, named_children
 
 _TOLD_ELSEWHERE: Final = frozenset(
     ["Promise", "require", "module", "exports", "setTimeout", "setInterval", "setImmediate", "queueMicrotask"]
@@ -188,7 +188,7 @@ class _Uses:
                 index = 0
             if index is None:
                 continue
-            given = [one for one in arguments.named_children if one.type != "comment"]
+            given = [one for one in named_children(arguments) if one.type != "comment"]
             if len(given) > index:
                 yield from self._locale(given[index], name)
             if len(given) > index + 1 and given[index + 1].type == "object":
@@ -202,7 +202,7 @@ class _Uses:
 
     def _options(self, options: Node, method: str) -> Iterator[tuple[Node, str]]:
         known = options_of(method)
-        for pair in options.named_children:
+        for pair in named_children(options):
             key, value = pair.child_by_field_name("key"), pair.child_by_field_name("value")
             if pair.type == "shorthand_property_identifier":
                 key = pair
@@ -280,7 +280,7 @@ def _access(syntax: SyntaxTree, one: _Reference) -> tuple[Node, bytes, bytes] | 
 def _is_needed(access: Node) -> bool:
     """Whether the member is called or read through, without asking whether it is there."""
     parent = access.parent
-    if parent is None or any(child.type == "optional_chain" for child in parent.children):
+    if parent is None or any(child.type == "optional_chain" for child in children(parent)):
         return False
     if parent.type in ("call_expression", "new_expression"):
         function = parent.child_by_field_name("function") or parent.child_by_field_name("constructor")

@@ -10,7 +10,7 @@ from sidecar.kind import MAIN, Kind
 from sidecar.language.file_graph import javascript
 from sidecar.language.names import Names, find_names
 from sidecar.language.syntax import syntax_errors
-from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, parse_script
+from sidecar.language.syntax_tree import CheckTimeoutError, SyntaxTree, children, named_children, parse_script
 
 KIND_SECONDS: Final = 5.0
 """One script is looked at no longer than this, however large it is."""
@@ -66,9 +66,9 @@ def drives_calls(text: str, seconds: float = KIND_SECONDS, file: str = "") -> bo
 
 def _second_parameter(syntax: SyntaxTree) -> Node | None:
     """That of ``main``: only a script that drives a call is given one."""
-    for node in syntax.tree.root_node.children:
+    for node in children(syntax.tree.root_node):
         if node.type == "function_declaration":
             name, parameters = node.child_by_field_name("name"), node.child_by_field_name("parameters")
             if name is not None and parameters is not None and syntax.text(name) == MAIN.encode():
-                return next(iter(parameters.named_children[1:2]), None)
+                return next(iter(named_children(parameters)[1:2]), None)
     return None

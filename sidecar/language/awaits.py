@@ -20,7 +20,7 @@ from tree_sitter import Node
 
 from sidecar.kind import MAIN
 from sidecar.language.scopes import FUNCTIONS, Scope, ScopeWalk, Visit
-from sidecar.language.syntax_tree import SyntaxTree
+from sidecar.language.syntax_tree import SyntaxTree, children, named_children, nth_named_child
 
 ACTIONS: Final = frozenset(b"answer tts play echo ivr bridge hangup waitFor record blockDtmf set".split())
 """Functions of ctx whose promise means that something is done on the call."""
@@ -148,7 +148,7 @@ class _Calls:
     def _parameters(self, function: Visit) -> None:
         single = function.node.child_by_field_name("parameter")
         parameters = function.node.child_by_field_name("parameters")
-        given = [single] if single is not None else [*parameters.named_children] if parameters is not None else []
+        given = [single] if single is not None else [*named_children(parameters)] if parameters is not None else []
         given = [one for one in given if one.type != "comment"]
         is_entry = self._is_entry(function)
         for index, one in enumerate(given):
@@ -169,7 +169,7 @@ class _Calls:
         if name is not None and self._syntax.text(name) == self._entry:
             return True
         if parent.type == "export_statement":
-            return any(child.type == "default" for child in parent.children)
+            return any(child.type == "default" for child in children(parent))
         target = parent.child_by_field_name("name" if parent.type == "variable_declarator" else "left")
         return (
             parent.type in ("variable_declarator", "assignment_expression")
@@ -181,9 +181,9 @@ class _Calls:
         source = node.child_by_field_name("source")
         if source is None or self._syntax.text(source)[1:-1] != MODULE:
             return
-        for clause in node.named_children:
+        for clause in named_children(node):
             if clause.type == "import_clause":
-                for part in clause.named_children:
+                for part in named_children(clause):
                     if part.type == "identifier":
                         self._meanings[scope, self._syntax.text(part)] = _CLASS
 
@@ -204,7 +204,7 @@ class _Calls:
 
     def _taken_out(self, pattern: Node) -> Iterator[tuple[bytes, bytes]]:
         """Each name in a pattern that takes an action out of a ctx, and which."""
-        for one in pattern.named_children:
+        for one in named_children(pattern):
             key: Node | None = one
             local: Node | None = one
             if one.type == "pair_pattern":
@@ -238,7 +238,7 @@ class _Calls:
             return False
         if given is None or given.named_child_count != 1:
             return False
-        (name,) = given.named_children
+        (name,) = named_children(given)
         return name.type == "string" and self._syntax.text(name)[1:-1] == MODULE
 
     def _action(self, call: Node, scope: Scope) -> bytes | None:
@@ -256,7 +256,7 @@ class _Calls:
         if owner is None or member is None:
             return None
         while owner.type == "parenthesized_expression" and owner.named_child_count == 1:
-            owner = owner.named_children[0]
+            owner = nth_named_child(owner, 0)
         if self._meaning(owner, scope) != _CTX:
             return None
         words, name = self._syntax.text(owner) if owner.type == "identifier" else b"ctx", self._syntax.text(member)
@@ -270,7 +270,7 @@ class _Calls:
         function, given = call.child_by_field_name("function"), call.child_by_field_name("arguments")
         if function is None or given is None or function.type != "member_expression":
             return False
-        first = given.named_children[0] if given.named_child_count else None
+        first = nth_named_child(given, 0) if given.named_child_count else None
         return (
             _method(self._syntax, function) in _EACH
             and first is not None
@@ -280,7 +280,7 @@ class _Calls:
 
 
 def _is_async(function: Node) -> bool:
-    return any(child.type == "async" for child in function.children)
+    return any(child.type == "async" for child in children(function))
 
 
 # ---- what becomes of a promise ----
@@ -331,7 +331,7 @@ def _operand(parent: Node, node: Node) -> str | None:
         word = operator.type if operator is not None else ""
         return None if word in ("&&", "||", "??") else _AS_VALUE
     if kind == "sequence_expression":
-        is_last = parent.named_children[-1] == node
+        is_last = nth_named_child(parent, -1) == node
         return None if is_last else ": the script goes on before it is done"
     if kind == "unary_expression":
         operator = parent.child_by_field_name("operator")

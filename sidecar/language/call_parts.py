@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from tree_sitter import Node
 
 from sidecar.language.scopes import FUNCTIONS, Scope, ScopeWalk, Visit
-from sidecar.language.syntax_tree import SyntaxTree
+from sidecar.language.syntax_tree import SyntaxTree, children, named_children, nth_named_child
 
 _WITH_EACH: Final = frozenset([b"forEach", b"map", b"filter", b"find", b"findIndex", b"some", b"every", b"flatMap"])
 """Methods of a list that give each of its elements to a function."""
@@ -98,13 +98,13 @@ class CallParts:
                 if target is not None:
                     self._assigned.append((target, scope))
             case "return_statement":
-                returned += [(child, scope) for child in node.named_children[:1]]
+                returned += [(child, scope) for child in named_children(node)[:1]]
             case "call_expression":
                 self._look_at_call(node, scope)
 
     def _look_at_call(self, node: Node, scope: Scope) -> None:
         called, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
-        first = arguments.named_children[0] if arguments is not None and arguments.named_child_count else None
+        first = nth_named_child(arguments, 0) if arguments is not None and arguments.named_child_count else None
         if called is None or first is None:
             return
         if called.type == "identifier" and self._syntax.text(called) == _EXIT:
@@ -132,10 +132,10 @@ class CallParts:
         """Those of a result: where it has a routing it is like data, else the routing itself."""
         part = Part.ROUTING
         keys: list[Node] = []
-        for child in node.named_children:
+        for child in named_children(node):
             key = child.child_by_field_name("key") if child.type == "pair" else child
             if child.type == "spread_element" and child.named_child_count:
-                part = Part.DATA if self._part(child.named_children[0], scope) is Part.DATA else part
+                part = Part.DATA if self._part(nth_named_child(child, 0), scope) is Part.DATA else part
             elif key is not None and key.type in ("property_identifier", "string", "shorthand_property_identifier"):
                 keys.append(key)
                 value = child.child_by_field_name("value")
@@ -175,7 +175,7 @@ class CallParts:
         if pattern.type == "identifier":
             self._remember(pattern, part, scope)
         elif pattern.type == "object_pattern":
-            for child in pattern.named_children:
+            for child in named_children(pattern):
                 key = child.child_by_field_name("key") if child.type == "pair_pattern" else child
                 value = child.child_by_field_name("value") if child.type == "pair_pattern" else child
                 if key is None or value is None:
@@ -216,7 +216,7 @@ def _key(node: Node) -> Node | None:
 
 def _bare(node: Node) -> Node:
     while node.type == "parenthesized_expression" and node.named_child_count:
-        node = node.named_children[0]
+        node = nth_named_child(node, 0)
     return node
 
 
@@ -227,10 +227,10 @@ def _is_entry(syntax: SyntaxTree, visit: Visit, entry: bytes) -> bool:
         name = parent.child_by_field_name("name")
     if name is not None and syntax.text(name) == entry:
         return True
-    return visit.parent.type == "export_statement" and any(child.type == "default" for child in parent.children)
+    return visit.parent.type == "export_statement" and any(child.type == "default" for child in children(parent))
 
 
 def _first_parameter(function: Node) -> Node | None:
     single = function.child_by_field_name("parameter")
     parameters = function.child_by_field_name("parameters")
-    return single if single is not None else next(iter(parameters.named_children if parameters else ()), None)
+    return single if single is not None else next(iter(named_children(parameters) if parameters else ()), None)

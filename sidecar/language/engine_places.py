@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from tree_sitter import Node
 
-from sidecar.language.syntax_tree import SyntaxTree, walk
+from sidecar.language.syntax_tree import SyntaxTree, named_children, walk
 
 CALLS: Final = frozenset(["call_expression", "new_expression"])
 FUNCTIONS: Final = frozenset(
@@ -102,7 +102,7 @@ def functions_at(syntax: SyntaxTree, nodes: Sequence[Node], offset: int, column:
     closed = next(around(syntax, first)).parent
     if closed is not None and closed.type == "class_body" and first == closed.end_byte - 1:
         # Fields are a function of the class's, which may be told of at the brace that closes it.
-        return [node for node in closed.named_children if node.type == "field_definition"]
+        return [node for node in named_children(closed) if node.type == "field_definition"]
     beginning = [node for node in _bodies(inner) if node.start_point.row == line]
     return beginning or [inner]
 
@@ -122,7 +122,7 @@ def inside(function: Node) -> Iterator[Node]:
         node = waiting.pop()
         yield node
         if node.type not in _BODIES or node == function:
-            waiting.extend(reversed(node.named_children))
+            waiting.extend(reversed(named_children(node)))
 
 
 def called(call: Node) -> Node | None:
@@ -209,7 +209,7 @@ def loop_at(syntax: SyntaxTree, line: int, column: int) -> tuple[int, int] | Non
         if node.type in _LOOPS and node.start_byte >= offset:
             return syntax.place(node)
         if node.type not in FUNCTIONS or node == function:
-            waiting.extend(reversed(node.named_children))
+            waiting.extend(reversed(named_children(node)))
     return None
 
 

@@ -25,7 +25,7 @@ from sidecar.language.engine_places import (
     made_at,
 )
 from sidecar.language.surroundings import why_undefined
-from sidecar.language.syntax_tree import SyntaxTree, walk
+from sidecar.language.syntax_tree import SyntaxTree, nth_named_child, walk
 from sidecar.language.taken_apart import destructured, iterated
 
 _PROPERTY: Final = re.compile(r"cannot (read|set) property '(.*)' of (undefined|null)", re.DOTALL)
@@ -213,8 +213,8 @@ def _class_called(place: Place) -> tuple[Node, str] | None:
 
 def _parent(place: Place) -> tuple[Node, str] | None:
     for node in place.around:
-        if node.type == "class_heritage" and node.named_children:
-            parent = node.named_children[0]
+        if node.type == "class_heritage" and node.named_child_count:
+            parent = nth_named_child(node, 0)
             return parent, f"{place.excerpt(parent)} is not a class that another can extend"
     return None
 
@@ -256,7 +256,7 @@ def _in_builtin(place: Place, message: str, builtin: str) -> tuple[Node, str] | 
         function = called(node)
         if function is not None and _last_name(place.syntax, function) == builtin:
             arguments = node.child_by_field_name("arguments")
-            first = arguments.named_children[0] if arguments is not None and arguments.named_child_count else None
+            first = nth_named_child(arguments, 0) if arguments is not None and arguments.named_child_count else None
             return function, f"{place.excerpt(function)}: {_given(place, first, message)}"
     return None
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from tree_sitter import Node
 
-from sidecar.language.syntax_tree import SyntaxTree
+from sidecar.language.syntax_tree import SyntaxTree, children, named_children
 
 _FUNCTIONS: Final = frozenset(["function_declaration", "function_expression", "arrow_function"])
 """No generators: calling one runs nothing."""
@@ -58,7 +58,7 @@ def top_level_functions(syntax: SyntaxTree) -> list[str]:
     whose names begin with an underscore."""
     declared = (
         node.child_by_field_name("name")
-        for node in syntax.tree.root_node.children
+        for node in children(syntax.tree.root_node)
         if node.type == "function_declaration"
     )
     names = [syntax.text(name).decode("utf-8", "replace") for name in declared if name is not None]
@@ -68,20 +68,20 @@ def top_level_functions(syntax: SyntaxTree) -> list[str]:
 def _exported(syntax: SyntaxTree, exports: Iterable[Node]) -> Iterator[Exported]:
     for node in exports:
         declaration = node.child_by_field_name("declaration")
-        if node.child_by_field_name("source") is not None or any(child.type == "default" for child in node.children):
+        if node.child_by_field_name("source") is not None or any(child.type == "default" for child in children(node)):
             continue
         if declaration is not None:
             for name, _ in _declared(syntax, declaration):
                 yield Exported(name, name)
-        for clause in node.children:
-            for specifier in clause.named_children if clause.type == "export_clause" else ():
-                names = [syntax.text(child).decode() for child in specifier.children if child.type not in _NO_NAMES]
+        for clause in children(node):
+            for specifier in named_children(clause) if clause.type == "export_clause" else ():
+                names = [syntax.text(child).decode() for child in children(specifier) if child.type not in _NO_NAMES]
                 if names:
                     yield Exported(names[-1], names[0])
 
 
 def _declared_at_top(syntax: SyntaxTree) -> Iterator[tuple[str, bool]]:
-    for node in syntax.tree.root_node.children:
+    for node in children(syntax.tree.root_node):
         if node.type == "import_statement":
             yield from ((name, False) for name in _names_within(syntax, node))
         elif node.type == "export_statement":
@@ -95,7 +95,7 @@ def _declared_at_top(syntax: SyntaxTree) -> Iterator[tuple[str, bool]]:
 def _declared(syntax: SyntaxTree, node: Node) -> Iterator[tuple[str, bool]]:
     """What a statement declares, and whether that is a function."""
     if node.type in ("lexical_declaration", "variable_declaration"):
-        for declarator in node.named_children:
+        for declarator in named_children(node):
             target, value = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
             if target is not None:
                 is_function = target.type == "identifier" and value is not None and value.type in _FUNCTIONS
@@ -112,4 +112,4 @@ def _names_within(syntax: SyntaxTree, node: Node) -> Iterator[str]:
         one = waiting.pop()
         if one.type in _NAMES:
             yield syntax.text(one).decode()
-        waiting.extend(one.named_children)
+        waiting.extend(named_children(one))

@@ -15,7 +15,7 @@ from sidecar.language.app_files import JSON, TYPESCRIPT, AppFiles, NoSuchFile, f
 from sidecar.language.file_modules import DEFAULT, FileModules, How, Link, file_modules, only_text
 from sidecar.language.names import Names, find_names
 from sidecar.language.syntax import Fault, syntax_errors
-from sidecar.language.syntax_tree import SyntaxTree, parse_script
+from sidecar.language.syntax_tree import SyntaxTree, children, parse_script
 from sidecar.language.typescript import without_types
 
 FILES: Final = 100
@@ -274,7 +274,7 @@ def _bindings(files: dict[str, GraphFile], one: GraphFile, name: str) -> set[tup
 def _has_module_words(text: str) -> bool:
     """Whether a TypeScript file was an ES module for its types."""
     syntax = parse_script(text, time.monotonic() + 1.0, typescript=True)
-    return any(node.type in ("import_statement", "export_statement") for node in syntax.tree.root_node.children)
+    return any(node.type in ("import_statement", "export_statement") for node in children(syntax.tree.root_node))
 
 
 def wrong_json(text: str) -> Fault | None:

@@ -11,7 +11,7 @@ from sandbox.program import Form
 from sidecar.kind import MAIN
 from sidecar.language.exports import exported_functions, is_entry_name, top_level_functions
 from sidecar.language.names import Names, Reference, Use
-from sidecar.language.syntax_tree import SyntaxTree
+from sidecar.language.syntax_tree import SyntaxTree, children, named_children, nth_named_child
 
 DEFAULT: Final = "default"
 _STATEMENTS: Final = ("import_statement", "export_statement")
@@ -74,7 +74,7 @@ class FileModules:
 def file_modules(syntax: SyntaxTree, names: Names, path: str, was_module: bool) -> FileModules:
     """Look at an App's file. ``was_module``: it had statements of a module that are gone with its types."""
     statements = [
-        node for node in syntax.tree.root_node.children if node.type in ("import_statement", "export_statement")
+        node for node in children(syntax.tree.root_node) if node.type in ("import_statement", "export_statement")
     ]
     uses_common = any(one.name in _MODULE_WORDS and one.use is not Use.TESTED for one in names.references)
     if statements or was_module or path.endswith(".mjs") or (names.top_awaits and not uses_common):
@@ -101,7 +101,7 @@ def file_modules(syntax: SyntaxTree, names: Names, path: str, was_module: bool) 
 
 def _statement(syntax: SyntaxTree, node: Node, found: FileModules) -> None:
     source = node.child_by_field_name("source")
-    attributes = next((child for child in node.children if child.type == "import_attribute"), None)
+    attributes = next((child for child in children(node) if child.type == "import_attribute"), None)
     name = quoted(syntax, source) if source is not None else ""
     wanted: list[tuple[str, Node]] = []
     if node.type == "export_statement":
@@ -114,15 +114,15 @@ def _statement(syntax: SyntaxTree, node: Node, found: FileModules) -> None:
 
 def _imported(syntax: SyntaxTree, node: Node, source: str, found: FileModules) -> Iterator[tuple[str, Node]]:
     """Note what a statement imports; gives what it asks for by name."""
-    clause = next((child for child in node.children if child.type == "import_clause"), None)
-    for part in clause.named_children if clause is not None else ():
+    clause = next((child for child in children(node) if child.type == "import_clause"), None)
+    for part in named_children(clause) if clause is not None else ():
         if part.type == "identifier":
             found.imports[_text(syntax, part)] = Export(source, DEFAULT)
             yield DEFAULT, part
         elif part.type == "namespace_import":
-            found.imports[_text(syntax, part.named_children[-1])] = Export(source, "*")
+            found.imports[_text(syntax, nth_named_child(part, -1))] = Export(source, "*")
         elif part.type == "named_imports":
-            for specifier in part.named_children:
+            for specifier in named_children(part):
                 if specifier.type == "import_specifier":
                     name, local = _specified(syntax, specifier)
                     found.imports[local] = Export(source, name)
@@ -131,16 +131,16 @@ def _imported(syntax: SyntaxTree, node: Node, source: str, found: FileModules) -
 
 def _export(syntax: SyntaxTree, node: Node, source: str, found: FileModules) -> Iterator[tuple[str, Node]]:
     """Note what a statement exports; gives what it takes from elsewhere for that."""
-    if any(child.type == DEFAULT for child in node.children):
+    if any(child.type == DEFAULT for child in children(node)):
         found.exports[DEFAULT] = Export()
         return
-    for child in node.children:
+    for child in children(node):
         if child.type == "*":
             found.stars.append(source)
         elif child.type == "namespace_export":
-            found.exports[_text(syntax, child.named_children[-1])] = Export(source, "*")
+            found.exports[_text(syntax, nth_named_child(child, -1))] = Export(source, "*")
         elif child.type == "export_clause":
-            for specifier in child.named_children:
+            for specifier in named_children(child):
                 if specifier.type == "export_specifier":
                     local, exported = _specified(syntax, specifier)
                     found.exports[exported] = Export(source, local) if source else Export("", local)
@@ -154,7 +154,7 @@ def _export(syntax: SyntaxTree, node: Node, source: str, found: FileModules) -> 
 
 def _specified(syntax: SyntaxTree, specifier: Node) -> tuple[str, str]:
     """The two names of ``a as b``."""
-    names = [_text(syntax, child) for child in specifier.children if child.type not in ("as", "comment")]
+    names = [_text(syntax, child) for child in children(specifier) if child.type not in ("as", "comment")]
     return names[0], names[-1]
 
 
@@ -177,7 +177,7 @@ def _module_functions(syntax: SyntaxTree, statements: list[Node], names: Names, 
 def declared_names(syntax: SyntaxTree, declaration: Node) -> Iterator[str]:
     """The names that a declaration declares."""
     if declaration.type in ("lexical_declaration", "variable_declaration"):
-        waiting = [one.child_by_field_name("name") for one in declaration.named_children]
+        waiting = [one.child_by_field_name("name") for one in named_children(declaration)]
         while waiting:
             node = waiting.pop()
             if node is None:
@@ -189,7 +189,7 @@ def declared_names(syntax: SyntaxTree, declaration: Node) -> Iterator[str]:
             elif node.type == "pair_pattern":
                 waiting.append(node.child_by_field_name("value"))
             else:
-                waiting += node.named_children
+                waiting += named_children(node)
         return
     name = declaration.child_by_field_name("name")
     if name is not None:
@@ -239,7 +239,7 @@ def _is_assigned(target: Node) -> bool:
 
 
 def _keys(syntax: SyntaxTree, value: Node, found: FileModules) -> Iterator[str]:
-    for child in value.named_children:
+    for child in named_children(value):
         key = child.child_by_field_name("key") or child.child_by_field_name("name")
         if child.type == "shorthand_property_identifier":
             yield _text(syntax, child)
@@ -270,7 +270,7 @@ def _dynamic(syntax: SyntaxTree, names: Names) -> Iterator[Link]:
 def only_text(call: Node, most: int = 1) -> Node | None:
     """The text in quotes that a call is given, where that is all; ``import()`` may have options besides."""
     arguments = call.child_by_field_name("arguments")
-    given = [one for one in arguments.named_children if one.type != "comment"] if arguments is not None else []
+    given = [one for one in named_children(arguments) if one.type != "comment"] if arguments is not None else []
     return given[0] if 1 <= len(given) <= most and given[0].type == "string" else None
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from tree_sitter import Node
 
 from sidecar.language.engine_places import FUNCTIONS, NODES, PARENTS, Place, excerpt, is_of_this
-from sidecar.language.syntax_tree import SyntaxTree
+from sidecar.language.syntax_tree import SyntaxTree, named_children, nth_named_child
 
 _PATTERNS: Final = frozenset(["object_pattern", "array_pattern"])
 _CHAINS: Final = frozenset(["identifier", "member_expression", "subscript_expression", "call_expression", "this"])
@@ -32,8 +32,8 @@ def _gone_through(node: Node) -> tuple[Node | None, Node | None]:
     if node.type == "for_in_statement":
         left = node.child_by_field_name("left")
         return node.child_by_field_name("right"), left if left is not None and left.type in _PATTERNS else None
-    if node.type in ("spread_element", "yield_expression") and node.named_children:
-        return node.named_children[0], None
+    if node.type in ("spread_element", "yield_expression") and node.named_child_count:
+        return nth_named_child(node, 0), None
     return None, None
 
 
@@ -117,8 +117,8 @@ def _patterns(function: Node) -> Iterator[tuple[Node, Node | None]]:
         if value is not None and target is not None and target.type in _PATTERNS:
             yield target, value
         if node.type == "formal_parameters":
-            yield from ((one, None) for one in node.named_children if one.type in _PATTERNS)
-        waiting.extend(reversed(node.named_children))
+            yield from ((one, None) for one in named_children(node) if one.type in _PATTERNS)
+        waiting.extend(reversed(named_children(node)))
 
 
 def _levels(syntax: SyntaxTree, pattern: Node, kind: str, source: str = "", joined: str = "") -> Iterator[str]:
@@ -131,7 +131,7 @@ def _levels(syntax: SyntaxTree, pattern: Node, kind: str, source: str = "", join
         node, name, before = waiting.pop()
         if node.type == kind:
             yield name
-        for child in reversed(node.named_children):
+        for child in reversed(named_children(node)):
             key, value = child.child_by_field_name("key"), child.child_by_field_name("value")
             if node.type == "array_pattern":
                 value = child

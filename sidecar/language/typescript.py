@@ -13,7 +13,7 @@ from tree_sitter import Node
 
 from sidecar.language.edits import Edit, blank, edited
 from sidecar.language.syntax import Fault, syntax_errors
-from sidecar.language.syntax_tree import SyntaxTree, parse_script, walk
+from sidecar.language.syntax_tree import SyntaxTree, children, nth_child, nth_named_child, parse_script, walk
 from sidecar.language.typescript_syntax import (
     NAMESPACES,
     begin_of_type_arguments,
@@ -153,10 +153,10 @@ class _Blanking:
             return
         if node.type == "type_parameters":
             self._blank(node, first=b"(")
-            self._blank(parameters.children[0])
+            self._blank(nth_child(parameters, 0))
         else:
             self._blank(node, last=b")")
-            self._blank(parameters.children[-1])
+            self._blank(nth_child(parameters, -1))
 
     @staticmethod
     def _goes_on_from_field(modifier: Node, member: Node) -> bool:
@@ -164,7 +164,7 @@ class _Blanking:
         while before is not None and before.type == "comment":
             before = before.prev_named_sibling
         return (
-            member.children[0] == modifier
+            nth_child(member, 0) == modifier
             and before is not None
             and before.type == "public_field_definition"
             and (before.next_sibling is None or before.next_sibling.type != ";")
@@ -188,18 +188,18 @@ class _Blanking:
 
     def _operator(self, node: Node) -> bool:
         """``as`` and ``satisfies``."""
-        word = node.children[1]
-        if b"\n" in self._syntax.text(node.children[-1]):
-            self._refuse_types_over_lines(node.children[-1])
+        word = nth_child(node, 1)
+        if b"\n" in self._syntax.text(nth_child(node, -1)):
+            self._refuse_types_over_lines(nth_child(node, -1))
         self._edits.append(blank(self._source, word.start_byte, node.end_byte, self._ending(node)))
         # Only what is before it is JavaScript.
-        self._note_within(node.children[0])
+        self._note_within(nth_child(node, 0))
         return True
 
     def _instantiation(self, node: Node) -> bool:
-        arguments = node.children[-1]
+        arguments = nth_child(node, -1)
         self._blank(arguments, self._ending(node))
-        self._note_within(node.children[0])
+        self._note_within(nth_child(node, 0))
         return True
 
     def _note_within(self, inner: Node) -> None:
@@ -211,12 +211,12 @@ class _Blanking:
             skipped = depth if self._visit(node) else -1
 
     def _non_null(self, node: Node) -> bool:
-        self._blank(node.children[-1])
+        self._blank(nth_child(node, -1))
         return False
 
     def _mark(self, node: Node) -> bool:
         name = node.child_by_field_name("name") or node.child_by_field_name("pattern")
-        for child in node.children:
+        for child in children(node):
             if child.type in ("?", "!") and name is not None and child.start_byte >= name.end_byte:
                 self._blank(child)
         return False
@@ -224,7 +224,7 @@ class _Blanking:
     # ---- members and parameters ----
 
     def _field(self, node: Node) -> bool:
-        words = {child.type for child in node.children if child.child_count == 0}
+        words = {child.type for child in children(node) if child.child_count == 0}
         if words & {"declare", "abstract"}:
             self._blank(node, b";")
             return True
@@ -238,7 +238,7 @@ class _Blanking:
             self._blank(node)
             self._blank_comma(node)
             return True
-        if any(child.type in _MODIFIERS for child in node.children):
+        if any(child.type in _MODIFIERS for child in children(node)):
             self._refuse(node, "a parameter cannot be a property: declare the field, and assign it in the constructor")
         return self._mark(node)
 
@@ -295,35 +295,35 @@ class _Blanking:
         return False
 
     def _import(self, node: Node) -> bool:
-        if any(child.type == "import_require_clause" for child in node.children):
+        if any(child.type == "import_require_clause" for child in children(node)):
             return self._alias(node)
-        clause = next((child for child in node.children if child.type == "import_clause"), None)
-        if any(child.type == "type" for child in node.children):
+        clause = next((child for child in children(node) if child.type == "import_clause"), None)
+        if any(child.type == "type" for child in children(node)):
             self._declared_types |= {self._syntax.text(name) for _, name in imported(clause)} if clause else set()
             self._blank_statement(node)
             return True
         self._imports.append(node)
         for specifier in specifiers(node, "import_specifier"):
-            if specifier.children[0].type == "type" and len(specifier.named_children) >= 1:
-                self._declared_types.add(self._syntax.text(specifier.named_children[-1]))
+            if nth_child(specifier, 0).type == "type" and specifier.named_child_count:
+                self._declared_types.add(self._syntax.text(nth_named_child(specifier, -1)))
                 self._blank(specifier)
                 self._blank_comma(specifier)
         return True
 
     def _export(self, node: Node) -> bool:
         declaration = node.child_by_field_name("declaration")
-        if any(child.type == "=" for child in node.children):
+        if any(child.type == "=" for child in children(node)):
             self._refuse(node, "`export =` is not available; write `export default`")
             return True
-        if any(child.type == "type" for child in node.children) or _TYPES_OF_ALL.match(self._syntax.text(node)):
+        if any(child.type == "type" for child in children(node)) or _TYPES_OF_ALL.match(self._syntax.text(node)):
             self._exported_types |= {self._exported_name(one) for one in specifiers(node, "export_specifier")}
             self._blank_statement(node)
             return True
-        if any(child.type == "namespace" for child in node.children):
+        if any(child.type == "namespace" for child in children(node)):
             self._blank_statement(node)
             return True
         for specifier in specifiers(node, "export_specifier"):
-            if specifier.children[0].type == "type":
+            if nth_child(specifier, 0).type == "type":
                 self._exported_types.add(self._exported_name(specifier))
                 self._blank(specifier)
                 self._blank_comma(specifier)
@@ -332,7 +332,7 @@ class _Blanking:
         return declaration is None and node.child_by_field_name("source") is not None
 
     def _exported_name(self, specifier: Node) -> bytes:
-        return self._syntax.text(specifier.named_children[-1])
+        return self._syntax.text(nth_named_child(specifier, -1))
 
     def _declaration(self, node: Node) -> bool:
         name = node.child_by_field_name("name")
@@ -344,12 +344,12 @@ class _Blanking:
 
     def _drop_unused_imports(self) -> None:
         """What is imported and stands in no other place than types is a type (TypeScript's own rule)."""
-        used = {self._syntax.text(one.named_children[0]) for one in self._exported}
+        used = {self._syntax.text(nth_named_child(one, 0)) for one in self._exported}
         for word, places in self._used.items():
             if not all(any(begin <= place < end for begin, end in self._arguments) for place in places):
                 used.add(word)
         for node in self._imports:
-            clause = next((child for child in node.children if child.type == "import_clause"), None)
+            clause = next((child for child in children(node) if child.type == "import_clause"), None)
             if clause is None:
                 continue
             names = list(imported(clause))
@@ -365,7 +365,7 @@ class _Blanking:
     def _drop_exported_types(self) -> None:
         types = self._declared_types - self._declared_values
         for specifier in self._exported:
-            if self._syntax.text(specifier.named_children[0]) in types:
+            if self._syntax.text(nth_named_child(specifier, 0)) in types:
                 self._exported_types.add(self._exported_name(specifier))
                 self._blank(specifier)
                 self._blank_comma(specifier)
@@ -384,9 +384,9 @@ class _Blanking:
         """A type ends where its line does and the next begins with ``[``; tree-sitter's grammar has it go on."""
         for _, one in walk(self._syntax, node.walk()):
             if one.type in ("array_type", "lookup_type") and (
-                one.children[1].start_point.row != one.children[0].end_point.row
+                nth_child(one, 1).start_point.row != nth_child(one, 0).end_point.row
             ):
-                self._refuse(one.children[1], "the line before ends with a type: end it with a semicolon")
+                self._refuse(nth_child(one, 1), "the line before ends with a type: end it with a semicolon")
 
     def _blank_comma(self, node: Node, *, before: bool = False) -> None:
         beside = node.prev_sibling if before else node.next_sibling
