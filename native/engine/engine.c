@@ -200,6 +200,9 @@ bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const u
     return opened;
 }
 
+/* What a run may allocate before it is looked for garbage, beyond what its program has. */
+enum { GARBAGE_BYTES = 256 * 1024 };
+
 bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]) {
     quickjs.JS_RunGC(engine->realm->runtime);
     /* Of the key, from which it tells nothing. */
@@ -222,7 +225,18 @@ enum image_result engine_take(struct engine *engine, size_t most, size_t *bytes)
     return images_take(engine->images, most, bytes);
 }
 
+/* The engine walks its whole heap for garbage once it has so much, 256 KB unless it is told: where what is loaded comes
+ * near that, it would do so in each run anew, for 20 us and a thousand words that differ then. */
+static void expect_no_garbage_at_once(struct engine *engine) {
+    JSRuntime *runtime = engine->realm->runtime;
+    size_t bytes = arena_extent(engine->arena) + GARBAGE_BYTES;
+    if (quickjs.JS_GetGCThreshold(runtime) < bytes) {
+        quickjs.JS_SetGCThreshold(runtime, bytes);
+    }
+}
+
 enum image_result engine_take_layer(struct engine *engine, struct image_context context, struct layer **layer) {
+    expect_no_garbage_at_once(engine);
     stack_words_clear(&engine->stack_words);
     return images_take_layer(engine->images, context, layer);
 }

@@ -150,6 +150,8 @@ enum {
         (JSContext * context, JSValueConst function, JSValueConst new_target, int count, JSValueConst *arguments))     \
     FUNCTION(int, JS_SetConstructor, (JSContext * context, JSValueConst function, JSValueConst prototype))             \
     FUNCTION(void, JS_RunGC, (JSRuntime * runtime))                                                                    \
+    FUNCTION(size_t, JS_GetGCThreshold, (JSRuntime * runtime))                                                         \
+    FUNCTION(void, JS_SetGCThreshold, (JSRuntime * runtime, size_t bytes))                                             \
     FUNCTION(JSValue, JS_GetException, (JSContext * context))                                                          \
     FUNCTION(JSValue, JS_Throw, (JSContext * context, JSValue error))                                                  \
     FUNCTION(JSValue, JS_ThrowTypeError, (JSContext * context, const char *format, ...))                               \

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from bench import suspended
 from sandbox.engine import KINDS_KEPT, Context, LoadedProgram, Status
 from sandbox.status import Tag
+from sidecar import hosts
 from tests.sandbox.random_programs import HOSTILE, answer, random_program
 from tests.sandbox.support import ADAPTER, HOST_ADAPTER, Driven, packed, program, result, unpacked
 
@@ -43,6 +45,17 @@ def test_a_run_that_waits_is_some_kilobytes() -> None:
     made = loaded(context, WAITS)
     assert made.size < 50_000
     assert len(waiting(context, made, 1)) < 20_000
+
+
+def test_a_run_that_drives_a_call_and_waits_is_no_larger_for_what_the_engine_would_look_for_garbage_in() -> None:
+    context = Context(True)
+    made = context.load(program(suspended.SCRIPT, True, adapter=hosts.source("call")))
+    assert isinstance(made, LoadedProgram), made
+    context.limit_time(5.0)
+    assert settled(context, context.start(suspended.INPUT, "", 0.0)).tag is Tag.WAITING
+    image = context.suspend(ROOM, b"run")
+    assert image is not None
+    assert len(image) < 16_000, "17,100 where each run walks the whole heap at its first object"
 
 
 def test_many_wait_in_one_engine() -> None:
