@@ -70,6 +70,25 @@ def number_of(text: str) -> Number:
     return read_number(found[1], telephone=_IS_TELEPHONE.search(found[2]) is not None)
 
 
+def did_of(text: str) -> str:
+    """A number that customers are called by, without what does not tell two of them apart: however it is written
+    (`number_of`), with or without visual separators, and with or without the ``+`` of the international form, which one
+    switch sends and another leaves out. What is no telephone number is as `number_of` has it."""
+    if text.isascii() and text.isdigit():
+        return text
+    number = number_of(text).text
+    return number.translate(_SEPARATORS).removeprefix("+") if _is_telephone(number) else number
+
+
+def is_did(text: str) -> bool:
+    """Whether `did_of` gives a telephone number."""
+    return _is_telephone(number_of(text).text)
+
+
+def _is_telephone(number: str) -> bool:
+    return not _DIGITS.isdisjoint(number) and _TELEPHONE.fullmatch(number) is not None
+
+
 def _read(user: str, telephone: bool) -> Number:
     end = user.find(";")
     escaped = user.lower().find(_ESCAPED_SEMICOLON)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sidecar.catalog.buckets import Buckets
+from sidecar.catalog.calls import odd_calls
 from sidecar.catalog.entries import (
     AssignmentEntry,
     Assignments,
@@ -22,7 +23,7 @@ from sidecar.catalog.version import DIGESTS, assignment_digest, voice_digest
 from sidecar.configuration.tree import DecisionSection
 from sidecar.problem import Severity
 from sidecar.sip_answer import SipAnswer, parse_action
-from sipio.number import number_of
+from sipio.number import did_of, number_of
 
 _Made = TypeVar("_Made", Assignment, VoiceAssignment)
 _Route = tuple[str, str]
@@ -174,7 +175,7 @@ class _Compilation:
 
     def add(self, entry: AssignmentEntry) -> None:
         """Add an assignment. Of two for the same calls the first one stays."""
-        found = () if entry.wrong else tuple(wrong_values(entry))
+        found = () if entry.wrong else (*wrong_values(entry), *odd_calls(entry))
         why = entry.wrong or next((one.message for one in found if one.severity is Severity.ERROR), "")
         if found:
             self.found[entry.place] = found
@@ -194,7 +195,7 @@ class _Compilation:
                 self.routes[route] = made = kept(before.routes.get(route) if before else None, assignment)
                 self.digest += assignment_digest(("route", *route), made)
         elif isinstance(entry, DidEntry):
-            did = number_of(entry.did).text
+            did = did_of(entry.did)
             if self._take("did", did, entry, f"DID {entry.did!r}"):
                 assignment = self._decision(entry, entry.script, why)
                 self.dids[did] = made = kept(before.dids.get(did) if before else None, assignment)

@@ -11,6 +11,7 @@ from sidecar.catalog.limits import TenantLimits
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
 from sidecar.sip_answer import SipAnswer
+from sipio.number import did_of
 from sipio.routing import Direction
 
 OPERATOR: Final = "operator"
@@ -93,6 +94,7 @@ class Snapshot:
     routes: Mapping[tuple[str, str], Assignment]
     """By (customer, route); route ``""`` stands for every other route of that customer."""
     dids: Mapping[str, Assignment]
+    """By the number as `did_of` has it."""
     destinations: Mapping[str, VoiceAssignment] = field(default_factory=dict)
     """Class 5, by the number or name dialled; ``*`` stands for every other."""
     first: Sequence[Assignment] = ()
@@ -110,7 +112,7 @@ class Snapshot:
     ) -> tuple[Sequence[Assignment], Assignment | None]:
         """The assignments to run in order, and which of them is the call's own (None when only globals run)."""
         if direction == Direction.ORIGINATION:
-            own = self.dids.get(did)
+            own = self.dids.get(did_of(did))
         else:
             own = self.routes.get((customer, route)) or self.routes.get((customer, ""))
         if not self.first and not self.last:

@@ -10,6 +10,7 @@ from sidecar.cli.remote.command import add_server_options, at_server
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT, Conflict, Refusal, ServerError
 from sidecar.cli.remote.shown import Columns, print_json, print_list
 from sidecar.text import escaped
+from sipio.number import did_of, number_of
 
 if TYPE_CHECKING:
     from sidecar.cli.remote.client import Client
@@ -22,6 +23,7 @@ def _calls(one: dict[str, Any]) -> str:
     return f"customer {one['customer']}" + (f", route {one['route']}" if one["route"] is not None else "")
 
 
+_OF_DECISIONS: Final = ("timeout_ms", "timeout_action", "error_action")
 _COLUMNS: Final[Columns] = {
     "NUMBER": "id",
     "CALLS": _calls,
@@ -72,7 +74,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _set(arguments: argparse.Namespace, client: "Client") -> int:
     if arguments.route is not None and arguments.customer is None:
         arguments.usage_error("--route goes with --customer")
-    names = ("customer", "route", "did", "destination", "timeout_ms", "timeout_action", "error_action")
+    if arguments.destination is not None:
+        given = [name for name in _OF_DECISIONS if getattr(arguments, name) is not None]
+        if given:
+            option = f"--{given[0].replace('_', '-')}"
+            arguments.usage_error(
+                f"{option} goes with --customer or --did, whose calls a script decides: with --destination it is the"
+                " script that drives the call, as long as that lasts"
+            )
+    names = ("customer", "route", "did", "destination", *_OF_DECISIONS)
     script, _ = find_script(client, arguments.script)
     body = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     body |= {"script": script["id"], "vars": _vars(arguments.vars)}
@@ -96,16 +106,19 @@ def _set(arguments: argparse.Namespace, client: "Client") -> int:
 
 def _taken(client: "Client", body: dict[str, Any]) -> str:
     """What is on these calls, in words."""
-    number = body.get("did") or body.get("destination")
     wanted = "did" if "did" in body else "destination" if "destination" in body else "route"
     for one in client.pages("/assignments", type=wanted):
-        same = one["number"] == number if number is not None else _same_route(one, body)
-        if same:
+        if _are_the_same(one, body):
             return f"{_calls(one)}: there is script {one['script']!r} (assignment {one['id']}); --force takes its place"
     return "another script is on these calls; --force takes its place"
 
 
-def _same_route(one: dict[str, Any], body: dict[str, Any]) -> bool:
+def _are_the_same(one: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether an assignment is of the calls that are wanted."""
+    if one["type"] == "did":
+        return did_of(one["number"]) == did_of(body["did"])
+    if one["type"] == "destination":
+        return number_of(one["number"]).text == number_of(body["destination"]).text
     return (one["customer"], one["route"]) == (body["customer"], body.get("route"))
 
 

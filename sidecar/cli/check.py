@@ -174,7 +174,7 @@ def _check_database(
     for row in scripts:
         name = f"script {row.id}"
         sources[name] = row.text
-        app = files_from(row.path, apps[row.tenant, row.app])
+        app = files_from(row.path, apps[row.tenant, row.app], row.app)
         known = rules.known_to(row.modules)
         found = check_script(row.text, Kind(row.kind), name, confirm=confirm, modules=known, app=app)
         # The files that it imports are scripts themselves, and have their turn.

@@ -54,6 +54,7 @@ from sidecar.runs.runner import PoolName, Runner, ScriptRunner
 from sidecar.sip_answer import parse_action
 from sidecar.text import escaped
 from sipio.errors import MalformedMessage
+from sipio.number import did_of
 from sipio.routing import Direction, RoutingRequest
 from sipio.rpc.numbers import read_numbers
 
@@ -270,7 +271,7 @@ def _one_script(
     snapshot = Snapshot(
         scripts={script.id: script},
         routes={(request.customer, request.route): assignment} if termination else {},
-        dids={} if termination else {request.did: assignment},
+        dids={} if termination else {did_of(request.did): assignment},
     )
     beside = {path: (app.shown(path), siblings[path]) for path in prepared.files}
     return snapshot, {**beside, script.name: (shown_name, text)}

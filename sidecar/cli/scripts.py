@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sidecar.cli.remote.app_scripts import AppFolder, Step, find_script
+from sidecar.cli.remote.app_scripts import AppFolder, Step, find_script, require_app
 from sidecar.cli.remote.checkout import LocalFile, local_files
 from sidecar.cli.remote.command import add_server_options, at_server, problems_of, tell
 from sidecar.cli.remote.errors import CHANGED, EXIT_STATUS_TEXT, PROBLEMS_FOUND, Refusal, ServerError
@@ -155,6 +155,8 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def _list_scripts(arguments: argparse.Namespace, client: "Client") -> int:
+    if arguments.app:
+        require_app(client, arguments.app)
     print_list(client.pages("/scripts", app=arguments.app), _LIST, json=arguments.json)
     return 0
 

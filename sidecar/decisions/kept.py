@@ -8,6 +8,7 @@ from msgspec import structs
 
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.runs.kept_runs import KeptRun, Origin
+from sipio.number import did_of
 from sipio.routing import Decision, Direction, RoutingRequest
 
 HEAD: Final = b"scriptforge decision 1\n"
@@ -54,7 +55,7 @@ class KeptDecision(msgspec.Struct, frozen=True, kw_only=True):
         return Snapshot(
             scripts={step.script.id: step.script for step in self.steps},
             routes={(request.customer, request.route): own.assignment} if own is not None and termination else {},
-            dids={request.did: own.assignment} if own is not None and not termination else {},
+            dids={did_of(request.did): own.assignment} if own is not None and not termination else {},
             first=assignments[:position],
             last=assignments[position + 1 :],
         )

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.drivers.shapes import WrongResult, an_object, wrong
-from sipio.number import number_of
+from sipio.number import did_of, is_did
 
 DID_CHARACTERS: Final = 256
 CUSTOMER_CHARACTERS: Final = 256
@@ -24,7 +24,7 @@ class CarrierNumber(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def subject(self) -> str:
         """The number without what does not tell numbers apart."""
-        return number_of(self.did).text
+        return did_of(self.did)
 
 
 class AllocatedNumber(CarrierNumber, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def read_allocated(did: str, value: Any) -> AllocatedNumber | None:
         return None
     row = an_object("allocate", "", value)
     given = _did("allocate", "did", row["did"]) if row.get("did") is not None else did
-    if number_of(given).text != number_of(did).text:
+    if did_of(given) != did_of(did):
         raise WrongResult("allocate", "did", f"is {given!r}, and {did!r} was asked for")
     customer = row.get("customer_id")
     if isinstance(customer, int) and not isinstance(customer, bool):
@@ -77,6 +77,6 @@ def read_released(value: Any) -> bool:
 def _did(function: str, key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise wrong(function, key, "a number as text", value)
-    if not number_of(value).text.strip() or len(value) > DID_CHARACTERS or "\x00" in value:
+    if not is_did(value) or len(value) > DID_CHARACTERS or "\x00" in value:
         raise WrongResult(function, key, f"{value[:60]!r} is no number")
     return value

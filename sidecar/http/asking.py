@@ -20,6 +20,7 @@ from sidecar.http.rates import Rates
 from sidecar.http.run_pages import source_of
 from sidecar.http.run_service import RunService
 from sidecar.http.script_log import ScriptLog
+from sidecar.http.shapes import NO_NUL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def _asked(
         Query(
             min_length=1,
             max_length=256,
-            pattern=r"^[^\x00]+$",
+            pattern=NO_NUL,
             description="Whose it is, by default the token's tenant. Another one the operator alone may name.",
         ),
     ] = None,

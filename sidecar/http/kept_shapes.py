@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sidecar.hosts.key_values.batch import LONGEST_SECONDS
 from sidecar.hosts.rows.model import COLUMNS, ColumnType
 from sidecar.http.json_values import sound_table
-from sidecar.http.shapes import Body, RowKey, Shape, SourceText, Time
+from sidecar.http.shapes import DATABASE_NAME, Body, RowKey, Shape, SourceText, Time
 
 
 class Column(BaseModel):
@@ -15,7 +15,7 @@ class Column(BaseModel):
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
-    name: str = Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    name: str = Field(pattern=DATABASE_NAME)
     type: ColumnType
     indexed: bool = False
 

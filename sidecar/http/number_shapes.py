@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.http.json_values import JsonTable
-from sidecar.http.shapes import NO_NUL, Body, Name, Shape, Time
+from sidecar.http.shapes import NO_NUL, PERHAPS_NO_NUL, Body, Name, Shape, Time
 
 
 class Provider(Shape):
@@ -23,7 +23,7 @@ class ProviderBody(Body):
 
     script: Name = Field(description="The id of a Driver.")
     mode: Mode = Field(Mode.TEST, description="``live`` is for the operator to say.")
-    company: str = Field("", max_length=256, pattern=r"^[^\x00]*$")
+    company: str = Field("", max_length=256, pattern=PERHAPS_NO_NUL)
 
 
 class SearchBody(Body):

@@ -24,6 +24,7 @@ from sidecar.catalog.database.errors import (
 from sidecar.catalog.database.numbers import NumberUnsettled
 from sidecar.errors import SidecarError
 from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
+from sidecar.http.refused_values import refused_values
 from sidecar.logs.logger import ActionLogger
 from sidecar.storage.errors import DatabaseFull, StorageError
 
@@ -163,7 +164,7 @@ def of_validation(error: RequestValidationError, content_type: str = "") -> ApiE
     found = error.errors()[:_MOST]
     if any(one["type"] == "json_invalid" for one in found):
         return ApiError(HTTPStatus.BAD_REQUEST, "the body is not JSON", kind="bad-json")
-    messages = [_sound(f"{'.'.join(map(str, one['loc']))}: {one['msg']}") for one in found]
+    messages = [_sound(one) for one in refused_values(found)]
     if "json" not in content_type and any(one["loc"] == ("body",) and one["type"] != "missing" for one in found):
         # As curl sends it that was told of no other: the body was not looked at, and is most likely in order.
         messages = ["body: it is taken as JSON with the header `Content-Type: application/json` alone"]

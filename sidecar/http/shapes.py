@@ -18,6 +18,12 @@ MOST = 500
 """Of one page."""
 
 NO_NUL: Final = r"^[^\x00]+$"
+PERHAPS_NO_NUL: Final = r"^[^\x00]*$"
+"""The same of a text that may be empty."""
+IN_PATH: Final = r"^[^\x00/]+$"
+VARIABLE_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+UUID: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+DATABASE_NAME: Final = r"^[a-z_][a-z0-9_]{0,62}$"
 
 
 def _time(value: object) -> object:
@@ -32,22 +38,22 @@ def _minute(value: object) -> object:
 Time = Annotated[datetime, BeforeValidator(_time)]
 Minute = Annotated[datetime, BeforeValidator(_minute)]
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
-SourceText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-VariableName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-InPath = Annotated[str, Path(min_length=1, max_length=256, pattern=r"^[^\x00/]+$")]
-VariableInPath = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-DatabaseInPath = Annotated[str, Path(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+SourceText = Annotated[str, Field(pattern=PERHAPS_NO_NUL)]
+VariableName = Annotated[str, Field(min_length=1, max_length=128, pattern=VARIABLE_NAME)]
+InPath = Annotated[str, Path(min_length=1, max_length=256, pattern=IN_PATH)]
+VariableInPath = Annotated[str, Path(min_length=1, max_length=128, pattern=VARIABLE_NAME)]
+DatabaseInPath = Annotated[str, Path(pattern=DATABASE_NAME)]
 RowKey = Annotated[str, Field(min_length=1, max_length=KEY_CHARACTERS, pattern=NO_NUL)]
 RowKeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_CHARACTERS, pattern=NO_NUL)]
 KeyInPath = Annotated[str, Path(min_length=1, max_length=KEY_BYTES, pattern=NO_NUL)]
-AfterKey = Annotated[str, Query(max_length=512, pattern=r"^[^\x00]*$", description="``next`` of the page before.")]
+AfterKey = Annotated[str, Query(max_length=512, pattern=PERHAPS_NO_NUL, description="``next`` of the page before.")]
 NumberInPath = Annotated[int, Path(ge=1, le=2**62)]
 VersionInPath = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Items of one page.")]
-AfterText = Annotated[str, Query(max_length=256, pattern=r"^[^\x00]*$", description="``next`` of the page before.")]
+AfterText = Annotated[str, Query(max_length=256, pattern=PERHAPS_NO_NUL, description="``next`` of the page before.")]
 AfterNumber = Annotated[int, Query(ge=0, le=2**62, description="``next`` of the page before.")]
 BeforeNumber = Annotated[int | None, Query(ge=1, le=2**62, description="``next`` of the page before.")]
-Filter = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
+Filter = Annotated[str | None, Query(max_length=256, pattern=PERHAPS_NO_NUL)]
 
 TokenScope = Literal["read", "write", "run", "admin"]
 
@@ -199,10 +205,8 @@ class ScriptBody(Body):
     name: Name = Field(description="The file's name, as errors show it and as scripts of the same app import it.")
     text: SourceText
     kind: Kind = Kind.APP
-    app: str = Field("", max_length=256, pattern=r"^[^\x00]*$")
-    uuid: str | None = Field(
-        None, pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", description="Made at random without it."
-    )
+    app: str = Field("", max_length=256, pattern=PERHAPS_NO_NUL)
+    uuid: str | None = Field(None, pattern=UUID, description="Made at random without it.")
     public: bool = Field(False, description="Whether whoever knows its uuid may run it over HTTP, without a token.")
     environment: dict[str, str] = Field(default_factory=dict, description="More variables of ``process.env``.")
     memory_bytes: int | None = Field(None, ge=1_000_000, le=2**63 - 1)
@@ -212,7 +216,7 @@ class ScriptBody(Body):
     timeout_action: str | None = Field(None, max_length=256)
     error_action: str | None = Field(None, max_length=256)
     vars: JsonTable = Field(default_factory=dict)
-    note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$", description="Kept with the version.")
+    note: str = Field("", max_length=2_000, pattern=PERHAPS_NO_NUL, description="Kept with the version.")
 
 
 class TextBody(Body):
@@ -220,7 +224,7 @@ class TextBody(Body):
 
     text: SourceText
     kind: Kind | None = Field(None, description="Null for the kind that it has.")
-    note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$")
+    note: str = Field("", max_length=2_000, pattern=PERHAPS_NO_NUL)
 
 
 class CheckBody(Body):
@@ -265,7 +269,7 @@ class Difference(BaseModel):
 class Restore(Body):
     """Why."""
 
-    note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$")
+    note: str = Field("", max_length=2_000, pattern=PERHAPS_NO_NUL)
 
 
 class Assignment(Shape):

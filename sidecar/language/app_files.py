@@ -41,9 +41,11 @@ class AppFiles:
         return path == self.entry or path in self.texts
 
 
-def files_from(entry: str, texts: Mapping[str, str], folder: str = "") -> AppFiles:
-    """What a script may import of the files of its app: in a folder all that is in that folder, else what stands beside
-    it."""
+def files_from(entry: str, texts: Mapping[str, str], app: str, folder: str = "") -> AppFiles:
+    """What a script may import: of the files of its app all, in whatever folder. Scripts without an app need not belong
+    together: one in a folder imports what is in that folder, and one in none what stands beside it."""
+    if app:
+        return AppFiles(entry, texts, folder=folder)
     parts = PurePosixPath(entry).parts[:-1]
     return AppFiles(entry, texts, root=parts[0] if parts else "", nested=bool(parts), folder=folder)
 
@@ -72,7 +74,9 @@ def find_file(app: AppFiles, importing: str, name: str) -> str:
     if any(part.startswith(".") for part in within.split("/")):
         raise NoSuchFile(f"{name[:60]!r} is hidden or a folder")
     if not app.nested and "/" in within:
-        raise NoSuchFile(f"{name[:60]!r} is in another folder: a script imports files that stand beside it")
+        raise NoSuchFile(
+            f"{name[:60]!r} is in another folder: a script without an app imports files that stand beside it"
+        )
     return _among(app, name, path)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipio.number import Number, number_of, read_number
+from sipio.number import Number, did_of, is_did, number_of, read_number
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,17 @@ def test_separators_escapes_and_parameters_change_no_number(number: str, data: s
 def test_a_number_is_read_from_whatever_it_is_written_in(text: str, number: str, parameters: dict[str, str]) -> None:
     read = number_of(text)
     assert (read.text, read.parameters) == (number, parameters)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["+49 30 1", "49301", "+49301", "49-30-1", "49 30 1", "tel:+49-30-1", "<sip:+49301;npdi@h;user=phone>", "+49(30)1"],
+)
+def test_a_number_that_customers_are_called_by_is_one_however_it_is_written(written: str) -> None:
+    assert did_of(written) == "49301"
+    assert is_did(written)
+
+
+@pytest.mark.parametrize("name", ["abc", "", "+", "100-a", "face", " ", "sip:bob@h", "\u0663", "a b"])
+def test_a_name_is_no_such_number(name: str) -> None:
+    assert not is_did(name)

@@ -139,7 +139,7 @@ async def prepared_anew(scope: Scope, app: str, script_id: str, file: str | None
     path = path_of(script_id, file)
     others = {other: one for other, one in alone(await list_files(scope, app)).items() if one.id != script_id}
     files = await read_beside(scope, others, [text])
-    return encode_prepared(prepare(text, kind, files_from(path, files)), text)
+    return encode_prepared(prepare(text, kind, files_from(path, files, app)), text)
 
 
 def touched(files: Collection[str], changed: Collection[str]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, delete, insert, select, update
 
 from sidecar.catalog.assignments import compile_assignments
+from sidecar.catalog.calls import odd_calls
 from sidecar.catalog.compile import without_main
 from sidecar.catalog.database.app_files import path_of
 from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, WrongValues
@@ -25,7 +26,7 @@ from sidecar.catalog.entries import (
 from sidecar.configuration.tree import DecisionSection
 from sidecar.kind import RULES, Kind
 from sidecar.storage.tables import assignments, customers, numbers, scripts, versions
-from sipio.number import number_of
+from sipio.number import did_of, number_of
 
 AssignmentTable = RouteTable | DidTable | DestinationTable
 
@@ -116,8 +117,9 @@ async def require_assignable(
     """An assignment that may be made, as its row, and the row that is there. ``is_held``: its number will be the
     tenant's. Raises as `assign`."""
     require_storable(table)
-    values = columns_of(table)
+    require_calls(table)
     require_right(compile_assignments(Assignments((entry_of(table),)), defaults).findings)
+    values = columns_of(table)
     query = select(assignments).where(_calls(values))
     row = (await work.connection.execute(query)).one_or_none()
     if row is not None and row.tenant_id != work.tenant_id:
@@ -202,13 +204,23 @@ async def remove_customer(work: Work, name: str, *, expected: str | None = None)
 # ---- what is asked of the tables ----
 
 
+def require_calls(table: AssignmentTable) -> None:
+    """Raise WrongValues for calls that there cannot be."""
+    odd = [finding.message for finding in odd_calls(entry_of(table))]
+    if odd:
+        raise WrongValues(odd)
+
+
 def columns_of(table: AssignmentTable) -> dict[str, Any]:
     """An assignment as its row, without whose it is."""
     common = {"script_id": table.script, "vars": json_text(table.vars)}
     if isinstance(table, DestinationTable):
-        return _number("destination", table.destination, table.customer) | common | _decision(None)
+        subject = number_of(table.destination).text
+        where = {"type": "destination", "subject": subject, "route": "", "written": table.destination}
+        return where | {"customer": table.customer} | common | _decision(None)
     if isinstance(table, DidTable):
-        return _number("did", table.did, table.customer) | common | _decision(table)
+        where = {"type": "did", "subject": did_of(table.did), "route": "", "written": table.did}
+        return where | {"customer": table.customer} | common | _decision(table)
     where = {"type": "route", "subject": table.customer, "route": table.route or "", "written": ""}
     return where | {"customer": table.customer} | common | _decision(table)
 
@@ -228,13 +240,6 @@ def entry_of(table: AssignmentTable) -> AssignmentEntry:
     if isinstance(table, DidTable):
         return DidEntry(did=table.did, customer=table.customer, **common)
     return RouteEntry(customer=table.customer, route=table.route, **common)
-
-
-def _number(type_: str, written: str, customer: str) -> dict[str, Any]:
-    subject = number_of(written).text
-    if not subject:
-        raise WrongValues([f"{type_}: {written!r} is no number"])
-    return {"type": type_, "subject": subject, "route": "", "written": written, "customer": customer}
 
 
 def _decision(table: RouteTable | DidTable | None) -> dict[str, Any]:

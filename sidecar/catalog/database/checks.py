@@ -62,6 +62,7 @@ class TextToSave(NamedTuple):
 class _Surroundings(NamedTuple):
     """What is there beside texts that are to be saved."""
 
+    app: str
     changed: frozenset[str]
     """Paths of files that are saved or go."""
     others: Mapping[str, FileOfApp]
@@ -89,7 +90,7 @@ async def _surroundings(scope: Scope, app: str, texts: Sequence[TextToSave], gon
     others = {path: one for path, one in alone(rest).items() if path not in paths}
     files = await read_beside(scope, others, [*(one.text for one in texts), *importing.values()])
     files |= {one.path: one.text for one in texts if paths[one.path] == 1 and one.path not in rest}
-    return _Surroundings(frozenset(changed), others, files, [(one, importing[one.id]) for one in importers])
+    return _Surroundings(app, frozenset(changed), others, files, [(one, importing[one.id]) for one in importers])
 
 
 class Checks:
@@ -115,7 +116,7 @@ class Checks:
         """The same, for as long as it takes."""
         text = self._readable(text, name)
         with self._engine() as confirm:
-            return self._checked(text, kind, name, modules, {}, confirm)
+            return self._checked(text, kind, name, modules, {}, "", confirm)
 
     async def check_files(
         self,
@@ -158,7 +159,7 @@ class Checks:
 
             def checked(text: str, kind: Kind, path: str, modules: Collection[str] | None) -> Iterator[CheckedText]:
                 try:
-                    yield self._checked(text, kind, path, modules, surroundings.files, confirm)
+                    yield self._checked(text, kind, path, modules, surroundings.files, surroundings.app, confirm)
                 except ScriptRefused as refused:
                     problems.extend(one for one in refused.problems if one not in problems)
 
@@ -190,14 +191,15 @@ class Checks:
         path: str,
         modules: Collection[str] | None,
         files: Mapping[str, str],
+        app_id: str,
         confirm: Confirm | None,
     ) -> CheckedText:
-        app = files_from(path, files)
+        files_of_app = files_from(path, files, app_id)
         known = self.rules.known_to(modules)
-        problems = check_script(text, kind, path, confirm=confirm, modules=known, app=app)
+        problems = check_script(text, kind, path, confirm=confirm, modules=known, app=files_of_app)
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise ScriptRefused(problems)
-        return CheckedText(text, kind, prepare(text, kind, app, known), problems)
+        return CheckedText(text, kind, prepare(text, kind, files_of_app, known), problems)
 
 
 def _whole(name: str, message: str) -> Problem:

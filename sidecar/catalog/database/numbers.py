@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, delete, insert, select, update
 
+from sidecar.catalog.calls import no_number
 from sidecar.catalog.carriers import DETAILS_CHARACTERS, NumberState
 from sidecar.catalog.database import assignments as assigned
 from sidecar.catalog.database.errors import AlreadyThere, CatalogRefusal, StillUsed, WrongValues
@@ -21,7 +22,7 @@ from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_ta
 from sidecar.catalog.directory.entries import DidTable, NumberTable
 from sidecar.configuration.tree import DecisionSection
 from sidecar.storage.tables import assignments, numbers
-from sipio.number import number_of
+from sipio.number import did_of, is_did
 
 NUMBERS: Final = 1_000_000
 """Of one tenant."""
@@ -64,9 +65,9 @@ async def list_numbers(
 ) -> Sequence[NumberRecord]:
     """A tenant's numbers in an order that stays: all, or those that ``part`` is a part of, those of a provider, of a
     customer, of nobody yet (``inventory``), in a state; ``after`` the last of the page before."""
-    query = _numbers(scope).where(numbers.c.subject > number_of(after).text).order_by(numbers.c.subject).limit(limit)
+    query = _numbers(scope).where(numbers.c.subject > did_of(after)).order_by(numbers.c.subject).limit(limit)
     if part is not None:
-        query = query.where(numbers.c.subject.contains(number_of(part).text or part, autoescape=True))
+        query = query.where(numbers.c.subject.contains(did_of(part), autoescape=True))
     if provider is not None:
         query = query.where(numbers.c.provider_id == provider)
     if customer is not None:
@@ -98,9 +99,9 @@ async def known_subjects(scope: Scope, provider: str) -> Mapping[str, NumberReco
 
 def subject_of(did: str) -> str:
     """A number without what does not tell numbers apart. Raises WrongValues."""
-    subject = number_of(did).text
-    if not subject.strip() or len(subject) > 256:
-        raise WrongValues([f"did: {did[:60]!r} is no number"])
+    subject = did_of(did)
+    if not is_did(did) or len(subject) > 256:
+        raise WrongValues([f"did: {no_number(did)}"])
     return subject
 
 

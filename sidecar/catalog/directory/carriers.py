@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from sidecar.catalog.directory.entries import Complaint, NumberTable, ProviderTable, ScriptTable, TablePlace
 from sidecar.kind import RULES, Kind
-from sipio.number import number_of
+from sipio.number import did_of
 
 
 class Carriers:
@@ -36,7 +36,7 @@ class Carriers:
                 yield place, Complaint(("script",), message)
         subjects: set[str] = set()
         for place, number in self.numbers:
-            subject = number_of(number.did).text
+            subject = did_of(number.did)
             if not subject.strip():
                 yield place, Complaint(("did",), f"did: {number.did!r} is no number")
             elif subject in subjects:

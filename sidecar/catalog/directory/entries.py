@@ -101,7 +101,7 @@ class DidTable(DecisionTable, frozen=True, kw_only=True):
     """Class 4: calls to one number, for calls whose direction is origination."""
 
     did: Name
-    """The number, without its parameters; `+44-20-7946-0000` and `tel:+442079460000` are the same one."""
+    """The number, without its parameters; `+44-20-7946-0000` and `442079460000` are the same one."""
     script: Name
     """The script's id."""
     customer: CustomerName = ""

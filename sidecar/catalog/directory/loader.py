@@ -209,9 +209,11 @@ class DirectoryLoader:
         ]
         return (*stood_in, *unusable, *wrong)
 
-    def _check(self, text: str, kind: Kind, file: Path, modules: frozenset[str], beside: Mapping[str, str]) -> _Checked:
+    def _check(
+        self, text: str, kind: Kind, file: Path, modules: frozenset[str], beside: Mapping[str, str], app_id: str
+    ) -> _Checked:
         name = self._name_of(file)
-        app = _app(self.catalog, name, beside)
+        app = _app(self.catalog, name, beside, app_id)
         # What was right at the last start is not compiled at this one: calls wait for it.
         known = self.last_good is not None and self.last_good.script(name) == text
         confirm = _unless_alone(self._confirm) if known and self._confirm is not None else self._confirm
@@ -250,9 +252,15 @@ def _unless_alone(confirm: Confirm) -> Confirm:
     return lambda prepared, kind: confirm(prepared, kind) if prepared.files else ()
 
 
-def _app(catalog: CatalogSection, name: str, beside: Mapping[str, str]) -> AppFiles:
-    """What a script may import: in a folder of scripts/ all that is in that folder, else what stands beside it."""
-    return files_from(PurePosixPath(name).as_posix(), beside, str(catalog.directory / SCRIPTS))
+def _app(catalog: CatalogSection, name: str, beside: Mapping[str, str], app: str) -> AppFiles:
+    """What a script of an app may import."""
+    return files_from(PurePosixPath(name).as_posix(), beside, app, str(catalog.directory / SCRIPTS))
+
+
+def _folder_of(path: str) -> str:
+    """The folder directly in scripts/ that a file is in; empty for one that is in none."""
+    first, slash, _ = path.partition("/")
+    return first if slash else ""
 
 
 def _key_beside(name: str, path: str) -> str:
@@ -298,7 +306,7 @@ class _Scripts:
         catalog: CatalogSection,
         document: Document,
         checked_before: dict[_FileKey, _Checked],
-        check: Callable[[str, Kind, Path, frozenset[str], Mapping[str, str]], _Checked],
+        check: Callable[[str, Kind, Path, frozenset[str], Mapping[str, str], str], _Checked],
         rules: Rules,
         last_good: LastGood | None,
     ) -> None:
@@ -312,9 +320,13 @@ class _Scripts:
         self._contents: dict[Path, bytes] = {}
         self._owners: dict[str, set[_App]] = {}
         """Of each file that has an entry, by path."""
+        self._folders: dict[str, set[_App]] = {}
+        """Who has entries in each folder of scripts/."""
         for one in document.scripts:
             path = PurePosixPath(one.table.file).as_posix()
-            self._owners.setdefault(path, set()).add((one.table.tenant, one.table.app))
+            whose = one.table.tenant, one.table.app
+            self._owners.setdefault(path, set()).add(whose)
+            self._folders.setdefault(_folder_of(path), set()).add(whose)
         self.right: dict[str, str] = {}
         """Texts that are right now, by file, and by `_key_beside` those that they import."""
         self._imported: set[str] = set()
@@ -374,7 +386,8 @@ class _Scripts:
         if text is None:
             return None
         beside = _LastGoodBeside(self._last_good, table.file) if self._last_good is not None else {}
-        checked = self._check(text, table.kind, self._folder / table.file, self._rules.known_to(table.modules), beside)
+        known = self._rules.known_to(table.modules)
+        checked = self._check(text, table.kind, self._folder / table.file, known, beside, table.app)
         if checked.prepared is None:
             return None
         self.stood_in.add(table.file)
@@ -437,19 +450,25 @@ class _Scripts:
             content = self._contents[file] = read_file(file, self._catalog.directory, self._catalog.script_bytes)
         key = kind, str(file), hashlib.sha256(content).digest(), modules, whose
         checked = self.checked.get(key) or self._checked_before.get(key)
-        # What has an entry is a file of its app, and of no other.
         beside = SiblingFiles(
             self._folder,
             self._catalog.directory,
             self._catalog.script_bytes,
-            lambda path: whose not in self._owners.get(path, {whose}),
+            lambda path: not self._is_of(path, whose),
         )
         if checked is not None and any(beside.digest(path) != was for path, was in checked.needs.items()):
             checked = None
         if checked is None:
-            checked = self._check(text_of(file, content), kind, file, modules, beside)
+            checked = self._check(text_of(file, content), kind, file, modules, beside, whose[1])
         self.checked[key] = checked
         return checked
+
+    def _is_of(self, path: str, whose: _App) -> bool:
+        """Whether a file is one of an app: what has an entry is of its app and of no other; what has none, of those
+        that have an entry in its folder; where nobody has, and directly in scripts/, it is there for all."""
+        folder = _folder_of(path)
+        of_folder = self._folders.get(folder) if folder else None
+        return whose in (self._owners.get(path) or of_folder or (whose,))
 
     def _files(self) -> list[str]:
         """Names of the files directly in the folder that are scripts."""

@@ -38,7 +38,7 @@ from sidecar.errors import SidecarError
 from sidecar.kind import Kind
 from sidecar.language.check import Confirm
 from sidecar.problem import Severity
-from sipio.number import number_of
+from sipio.number import did_of
 
 NAME_BYTES: Final = 200
 """Of one name of a path: a file system has 255."""
@@ -108,7 +108,7 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         assignments=assignments,
         limits=document.apps.limits,
         providers={(table.tenant, table.id): table for _, table in document.carriers.providers},
-        numbers={number_of(table.did).text: table for _, table in document.carriers.numbers},
+        numbers={did_of(table.did): table for _, table in document.carriers.numbers},
     )
 
 

@@ -64,12 +64,7 @@ class AppFolder:
     def listed(self) -> dict[str, dict[str, Any]]:
         """The app's scripts as the server has them now, by their paths, without their texts. Raises ServerError."""
         if self.app:
-            try:
-                self.client.get(f"/apps/{segment(self.app)}")
-            except Refusal as refusal:
-                if refusal.status != 404:
-                    raise
-                raise Missing(f"there is no app {self.app!r}: `scriptforge apps make {self.app}` makes it") from None
+            require_app(self.client, self.app)
         found: dict[str, dict[str, Any]] = {}
         self.unusable.clear()
         for script in self.client.pages("/scripts", app=self.app):
@@ -284,6 +279,16 @@ def unified(before: str, after: str, before_name: str, after_name: str) -> str:
     texts = before.splitlines(keepends=True), after.splitlines(keepends=True)
     lines = difflib.unified_diff(*texts, before_name, after_name)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def require_app(client: "Client", app: str) -> None:
+    """Raise Missing where there is no such app; ServerError."""
+    try:
+        client.get(f"/apps/{segment(app)}")
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        raise Missing(f"there is no app {app!r}: `scriptforge apps make {app}` makes it") from None
 
 
 def find_script(client: "Client", named: str) -> tuple[dict[str, Any], str]:

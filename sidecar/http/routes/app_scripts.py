@@ -14,7 +14,7 @@ from sidecar.catalog.database.work import Scope, Work
 from sidecar.catalog.directory.entries import ScriptTable
 from sidecar.http.asking import Asked, Asking
 from sidecar.http.problems import PreconditionRequired
-from sidecar.http.shapes import Body, InPath, Name, Page, Script, SourceText
+from sidecar.http.shapes import PERHAPS_NO_NUL, Body, InPath, Name, Page, Script, SourceText
 from sidecar.kind import Kind
 
 router = APIRouter(tags=["apps"])
@@ -40,7 +40,7 @@ class AppFiles(Body):
     """Scripts of an app. Those that are not named stay."""
 
     scripts: list[AppFile] = Field(min_length=1, max_length=MOST)
-    note: str = Field("", max_length=2_000, pattern=r"^[^\x00]*$", description="Kept with each version.")
+    note: str = Field("", max_length=2_000, pattern=PERHAPS_NO_NUL, description="Kept with each version.")
 
 
 @router.post("/apps/{app}/scripts")

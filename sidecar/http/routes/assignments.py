@@ -126,6 +126,12 @@ def _table(body: AssignmentBody) -> AssignmentTable:
     if body.did is not None and body.destination is not None:
         raise WrongValues(["did, destination: one of them alone"])
     kind = "did" if body.did is not None else "destination" if body.destination is not None else "route"
+    if kind == "destination":
+        wrong = [name for name in ("route", "timeout_ms", "timeout_action", "error_action") if name in given]
+        if wrong:
+            raise WrongValues([f"{name}: not of a destination, whose calls the script itself drives" for name in wrong])
+    if kind == "did" and body.route is not None:
+        raise WrongValues(["route: goes with a customer, and not with a did"])
     if kind == "route" and body.customer is None:
         raise WrongValues(["customer: needed for a route; or give a did or a destination"])
     return cast(AssignmentTable, table_of(kind, given))

@@ -16,7 +16,7 @@ from sidecar.http.conditions import GivenCondition, etag
 from sidecar.http.number_service import WantedNumber
 from sidecar.http.number_shapes import Number, NumberBody, Released, SettleBody, Settled
 from sidecar.http.pages import page
-from sidecar.http.shapes import AfterText, Filter, InPath, Limit, Page
+from sidecar.http.shapes import NO_NUL, AfterText, Filter, InPath, Limit, Page
 
 router = APIRouter(tags=["numbers"])
 
@@ -25,7 +25,7 @@ router = APIRouter(tags=["numbers"])
 async def list_numbers(
     asked: Asking,
     number: Annotated[
-        str | None, Query(min_length=1, max_length=256, pattern=r"^[^\x00]+$", description="A part of the number.")
+        str | None, Query(min_length=1, max_length=256, pattern=NO_NUL, description="A part of the number.")
     ] = None,
     provider: Filter = None,
     customer: Filter = None,

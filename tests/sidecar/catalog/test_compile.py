@@ -59,7 +59,8 @@ def test_a_number_is_assigned_however_it_is_written() -> None:
         ],
     )
     assert found.snapshot is not None
-    assert list(found.snapshot.dids) == list(found.snapshot.destinations) == ["+442079460000"]
+    assert list(found.snapshot.destinations) == ["+442079460000"]
+    assert list(found.snapshot.dids) == ["442079460000"]
     twice: list[AssignmentEntry] = [
         DidEntry(place="1", did="+4420", script="a"),
         DidEntry(place="2", did="+44-20;npdi", script="a"),

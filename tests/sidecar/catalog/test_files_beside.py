@@ -117,7 +117,8 @@ def test_no_script_imports_what_is_in_anothers_folder(site: Site) -> None:
     site.catalog.assign(APP.format("acme/main.js") + APP.format("top.js") + APP.format("price.js"))
     assert site.problems() == [
         "acme/main.js:1:21: error: '../globex/key' leads out of the folder of your files",
-        "top.js:1:21: error: './globex/key' is in another folder: a script imports files that stand beside it",
+        "top.js:1:21: error: './globex/key' is in another folder:"
+        " a script without an app imports files that stand beside it",
     ]
 
 
@@ -202,3 +203,17 @@ def test_a_catalog_of_scripts_alone_has_none(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     catalog.script("a.js", MAIN)
     assert catalog.load().require().scripts["a"].prepared.files == {}
+
+
+def test_files_of_one_app_import_each_other_wherever_they_stand(site: Site) -> None:
+    entry = "[[script]]\nfile = '{}'\nkind = 'app'\napp = '{}'\n"
+    site.catalog.script("top.js", "import { key } from './lib/key'\nexport const main = () => key")
+    site.catalog.script("lib/key.ts", "import { own } from '../own'\nexport const key: number = own")
+    site.catalog.script("own.js", "export const own = 1")
+    site.catalog.script("globex/main.js", "export const main = () => 1")
+    site.catalog.script("globex/key.js", "export const key = 2")
+    site.catalog.assign(entry.format("top.js", "shop") + entry.format("globex/main.js", "globex"))
+    found = site.load().require().scripts["top"]
+    assert sorted(found.prepared.files) == ["lib/key.ts", "own.js"]
+    site.catalog.script("top.js", "import { key } from './globex/key'\nexport const main = () => key")
+    assert "top.js:1:21: error: there is no file './globex/key'" in site.problems()

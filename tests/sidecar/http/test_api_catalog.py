@@ -278,11 +278,26 @@ def test_an_assignment_is_made_changed_and_removed(desk: PlatformDesk) -> None:
         ({"script": "taken", "did": "441"}, (403, "not-allowed")),
         ({"script": "taken", "customer": "acme", "timeout_action": "nothing"}, (422, "wrong-values")),
         ({"script": "taken", "customer": "acme", "vars": {"routing": 1}}, (422, "wrong-values")),
+        ({"script": "taken", "did": "abc"}, (422, "wrong-values")),
+        ({"script": "taken", "destination": "x y"}, (422, "wrong-values")),
+        ({"script": "taken", "destination": "1", "timeout_ms": 20}, (422, "wrong-values")),
+        ({"script": "taken", "did": "1", "route": "x"}, (422, "wrong-values")),
+        ({"script": "taken", "customer": "acme", "route": " north"}, (422, "wrong-values")),
     ],
 )
 def test_an_assignment_that_is_refused(desk: PlatformDesk, body: object, expected: tuple[int, str]) -> None:
     desk.script("taken")
     assert kind_of(desk.acme.put("/api/v1/assignments", json=body)) == expected
+
+
+def test_a_did_is_one_however_it_is_written(desk: PlatformDesk) -> None:
+    desk.script("dialled", client=desk.operator)
+    made = desk.operator.put("/api/v1/assignments", json={"script": "dialled", "did": "+49 30 77"})
+    assert (made.status_code, made.json()["number"]) == (201, "+49 30 77")
+    again = {"script": "dialled", "did": "493077", "timeout_ms": 50}
+    assert kind_of(desk.operator.put("/api/v1/assignments", json=again)) == (428, "precondition-required")
+    refused = desk.operator.put("/api/v1/assignments", json={**again, "did": "+49 no"}).json()
+    assert refused["messages"] == ["did: '+49 no' is no number: expected digits, such as '+442079460123'"]
 
 
 def test_a_customers_vars(desk: PlatformDesk) -> None:

@@ -72,7 +72,7 @@ async def test_what_is_saved_is_there_at_once_and_the_rest_stays_the_same_object
         assert first.version == version_made_anew(first)
         assert first.scripts["a"].tenant == "acme"
         assert repr(first.routes["acme", ""].variables) == "{'x': [1.0]}"
-        assert first.dids["+4420"].timeout_ms == 9
+        assert first.dids["4420"].timeout_ms == 9
         assert [one.script_id for one in first.first] == ["b"]
         began = time.monotonic()
         await desk.save("acme", "a", MAIN + "// more\n")
@@ -87,7 +87,7 @@ async def test_what_is_saved_is_there_at_once_and_the_rest_stays_the_same_object
         await desk.customer("acme", "acme", {"rate": 1, "x": 2})
         fourth = (await next_loaded(source)).require()
         assert fourth.routes["acme", ""].variables == {"rate": 1, "x": [1.0]}
-        assert fourth.dids["+4420"].variables == {"rate": 1, "x": 2}
+        assert fourth.dids["4420"].variables == {"rate": 1, "x": 2}
         assert fourth.destinations is third.destinations
         async with desk.store.working(OPERATOR, "acme") as work:
             await assignments.unassign(work, route.id)
@@ -96,7 +96,7 @@ async def test_what_is_saved_is_there_at_once_and_the_rest_stays_the_same_object
             await apps.remove_variable(work, "shop", "KEY")
         fifth = (await next_loaded(source)).require()
         assert dict(fifth.routes) == {}
-        assert fifth.dids["+4420"].variables == {}
+        assert fifth.dids["4420"].variables == {}
         assert sorted(fifth.scripts) == ["b", "ivr"]
         assert fifth == await afresh(desk.storage.url)
 
