@@ -419,7 +419,7 @@ async def test_nothing_is_read_of_a_worker_that_goes_on_as_it_is_looked_at(
         """It said nothing when it was asked whether it had, and has written over an image since."""
         nonlocal looks
         looks += 1
-        process._slots[TURNS] += 1
+        process._page._slots[TURNS] += 1
         return False
 
     monkeypatch.setattr(WorkerProcess, "has_unread", property(begins_a_turn))
