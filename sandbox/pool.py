@@ -188,7 +188,7 @@ class Pool:
         if isinstance(outcome, Cancelled):
             run.cancelled_at = self._loop.time()
 
-    def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
+    def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> None:
         """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
         run.unanswered -= 1
         suspension = run.suspension
@@ -196,12 +196,12 @@ class Pool:
             return
         if run.recorder is not None:
             run.recorder.answered(call_id, succeeded, value)
-        suspension.answers.append((call_id, succeeded, value))
+        suspension.answers.append((call_id, succeeded, value, clock))
         worker = run.worker
         # One on its way to another worker is sent them all there.
         if worker is not None and run.id in worker.outstanding:
             self._watch.begin(self._loop.time())
-            worker.process.settle(run.id, call_id, succeeded, value)
+            worker.process.settle(run.id, call_id, succeeded, value, clock)
 
     def _refuse(self, run: Run) -> None:
         self._refused += 1
@@ -319,7 +319,7 @@ class Pool:
         elif run.worker is not None:
             recorder.answered(turn.call_id, turn.succeeded, turn.answer)
             self._watch.begin(self._loop.time())
-            run.worker.process.step(run.id, turn)
+            run.worker.process.settle(run.id, turn.call_id, turn.succeeded, turn.answer, turn.clock)
 
     def _host_calls(self, run: Run, packed: bytes) -> None:
         if run.recorder is not None and packed != link.NO_CALLS:

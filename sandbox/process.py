@@ -22,7 +22,6 @@ from sandbox.messages_up import FailedMessage, MessageUp, ReadyMessage
 from sandbox.order import Order
 from sandbox.parent import Parent
 from sandbox.program import Invocation
-from sandbox.recording import Turn
 from sandbox.shared_page import BEGUN, RUNNING, TURNS, SharedPage
 from sandbox.suspension import Suspension, WaitingState
 
@@ -225,14 +224,9 @@ class WorkerProcess(asyncio.Protocol):
         for answer in suspension.answers:
             self.settle(run_id, *answer)
 
-    def step(self, run_id: int, turn: Turn) -> None:
-        """Have a run in the worker, whose turns are given, go on."""
-        self.send(messages_down.step(run_id, turn))
-        self._allowance.answer()
-
-    def settle(self, run_id: int, call_id: int, succeeded: bool, value: bytes) -> None:
-        """Tell a run in the worker the answer to a host call."""
-        self.send(messages_down.settle(run_id, call_id, succeeded, value))
+    def settle(self, run_id: int, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> None:
+        """Tell a run in the worker the answer to a host call, and perhaps its time from then on."""
+        self.send(messages_down.settle(run_id, call_id, succeeded, value, clock))
         self._allowance.answer()
 
     def lower_priority(self, niceness: int) -> None:
