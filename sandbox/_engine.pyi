@@ -60,11 +60,9 @@ class Engine:
     def begin(self, seed: int, clock: float, key: bytes = b"", /) -> None:
         """Set everything back to where runs begin from, with a seed of 64 bits for random numbers and the time in
         milliseconds since 1970."""
-    def take(self, most: int, owner: bytes, /) -> bytes | None:
-        """What differs from where runs begin as an image of the owner's, and set everything back to there; None where
-        it would have more than ``most`` bytes."""
     def take_out(self, most: int, /) -> int | None:
-        """As ``take``, the image left to be written: its size."""
+        """Take what differs from where runs begin as an image that is left to be written, and set everything back to
+        there: its size; None where it would have more than ``most`` bytes."""
     def write(self, into: bytes | memoryview, owner: bytes, /) -> None:
         """Write the image that was taken last, to a place of its size. Raises ValueError for another one."""
     def put(self, image: bytes | memoryview, owner: bytes, /) -> None:

@@ -252,13 +252,9 @@ class Context:
         self._engine.begin(seed, clock, key)
         return self._turn(_START, value, correlation_id, clock, entry, *bounds)
 
-    def suspend(self, most: int, owner: bytes) -> bytes | None:
-        """Take the run out, whose it is, as an image; None where that has more than ``most`` bytes. The run is lost
-        then."""
-        return self._engine.take(most, owner)
-
     def take_out(self, most: int) -> int | None:
-        """As ``suspend``, the image left to be written: its size."""
+        """Take the run out as an image that is left to be written: its size; None where that is more than ``most``
+        bytes. The run is lost then."""
         return self._engine.take_out(most)
 
     def write(self, into: memoryview, owner: bytes) -> None:

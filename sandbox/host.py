@@ -11,24 +11,25 @@ class HostCall:
 
     __slots__ = ("_answer", "arguments", "name")
 
-    def __init__(self, name: str, arguments: list[Any], answer: Callable[[bool, bytes], None]) -> None:
+    def __init__(self, name: str, arguments: list[Any], answer: Callable[[bool, bytes, float | None], None]) -> None:
         self.name = name
         self.arguments = arguments
-        self._answer: Callable[[bool, bytes], None] | None = answer
+        self._answer: Callable[[bool, bytes, float | None], None] | None = answer
 
-    def resolve(self, value: Any = None) -> None:
-        """Resolve the script's promise. Raises as `sandbox.values.encode`."""
-        self.answer(True, values.encode(value))
+    def resolve(self, value: Any = None, clock: float | None = None) -> None:
+        """Resolve the script's promise; ``clock`` as of `answer`. Raises as `sandbox.values.encode`."""
+        self.answer(True, values.encode(value), clock)
 
     def reject(self, message: str, name: str = "Error") -> None:
         """Reject the script's promise with an error of this message and name."""
         self.answer(False, values.encode({"message": message, "name": name}))
 
-    def answer(self, succeeded: bool, value: bytes) -> None:
-        """Resolve with MessagePack, or reject with the MessagePack of an error's properties."""
+    def answer(self, succeeded: bool, value: bytes, clock: float | None = None) -> None:
+        """Resolve with MessagePack, or reject with the MessagePack of an error's properties. ``clock`` is the run's
+        time from then on, in milliseconds since 1970, where its time is its host's (`Invocation.clock_given`)."""
         answer, self._answer = self._answer, None
         if answer is not None:
-            answer(succeeded, value)
+            answer(succeeded, value, clock)
 
 
 class Host(Protocol):

@@ -43,13 +43,10 @@ class RunsThatGoOn(Protocol):
 class Lanes:
     """The workers by what they are for, and the runs that wait for one."""
 
-    def __init__(
-        self, seating: Seating, slow_workers: int, most_suspended: int, worker_wanted: Callable[[Lane], None]
-    ) -> None:
+    def __init__(self, seating: Seating, slow_workers: int, worker_wanted: Callable[[Lane], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self.seating = seating
         self._slow_workers = slow_workers
-        self._most_suspended = most_suspended
         self.worker_wanted = worker_wanted
         self.homeless = FairQueue()
         """Runs that found no worker."""
@@ -85,7 +82,7 @@ class Lanes:
         if key in self._stuck.until and self._stuck.has(key, now):
             self._place_slow(self._stuck, run)
         elif key in self._slow.until and self._slow.has(key, now):
-            self._place_slow(self._stuck if self._is_condemned(key) else self._slow, run)
+            self._place_slow(self._stuck if self._stuck.runs(key) else self._slow, run)
         else:
             self._place_fast(run, now)
 
@@ -101,7 +98,7 @@ class Lanes:
             best = self.promote_spare()
         if best is None:
             self.homeless.append(run)
-        elif seating.by_customer or self._has_room(best):
+        elif seating.by_customer or best.active < FAST_WINDOW:
             # Of those of one customer none stands in another's way.
             self.send(best, run)
         else:
@@ -109,7 +106,7 @@ class Lanes:
 
     def _place_slow(self, lane: SlowLane, run: Run) -> None:
         for worker in lane.workers:
-            if not worker.active and self._has_room(worker):
+            if not worker.active:
                 self.send(worker, run)
                 return
         lane.waiting.append(run)
@@ -117,18 +114,6 @@ class Lanes:
             # Most daemons never see such a program.
             lane.starting += 1
             self.worker_wanted(Lane.STUCK)
-
-    def _is_condemned(self, key: str) -> bool:
-        """Whether a run of this program is in a worker that was taken out of the others' way."""
-        return any(
-            run.series[0] == key and not run.suspended
-            for worker in self._stuck.workers
-            for run in worker.outstanding.values()
-        )
-
-    def _has_room(self, worker: PooledWorker) -> bool:
-        # A run that waits takes no place from others while it does, only memory.
-        return worker.active < FAST_WINDOW and worker.suspended < self._most_suspended
 
     def send(self, worker: PooledWorker, run: Run) -> None:
         """Give a run to a worker, which is told its program first where it does not know it."""
@@ -167,7 +152,7 @@ class Lanes:
 
     def _feed_fast(self, worker: PooledWorker) -> None:
         queue = worker.waiting
-        while queue.count and self._has_room(worker):
+        while queue.count and worker.active < FAST_WINDOW:
             run = queue.pop()
             if run is not None:
                 self.send(worker, run)
@@ -175,7 +160,7 @@ class Lanes:
             self._place_homeless()
 
     def _feed_slow(self, lane: SlowLane, worker: PooledWorker) -> None:
-        if worker.active or not self._has_room(worker):
+        if worker.active:
             return
         if lane is self._stuck and len(lane.workers) > self._slow_workers and not worker.suspended:
             lane.workers.remove(worker)
@@ -185,7 +170,7 @@ class Lanes:
         now = self._loop.time()
         while (run := lane.waiting.pop()) is not None:
             key = run.series[0]
-            if lane is self._slow and (self._stuck.has(key, now) or self._is_condemned(key)):
+            if lane is self._slow and (self._stuck.has(key, now) or self._stuck.runs(key)):
                 # Seen to be since it came.
                 self._place_slow(self._stuck, run)
                 continue
@@ -237,11 +222,9 @@ class Lanes:
         where there is no such."""
         for lane in (self._stuck, self._slow):
             if lane.has(key, now):
-                like = [
-                    worker for worker in lane.workers if worker.process.generation == generation and not worker.lost
-                ]
-                if like:
-                    return min(like, key=lambda worker: worker.suspended)
+                worker = lane.emptiest(generation)
+                if worker is not None:
+                    return worker
         return None
 
     def renew_spare(self) -> None:
@@ -386,10 +369,14 @@ class Lanes:
         self.feed(worker)
         self._dismiss_extra()
 
+    def _take_extra(self) -> PooledWorker:
+        extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
+        self.extras.remove(extra)
+        return extra
+
     def _dismiss_extra(self) -> None:
         while len(self.extras) > self._extras_wanted():
-            extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
-            self.extras.remove(extra)
+            extra = self._take_extra()
             extra.lane = Lane.LEAVING
             self.relocate(extra)
             self.feed(extra)
@@ -401,9 +388,7 @@ class Lanes:
             self.seating.unseat(worker)
             if self.extras:
                 # One that stood in takes the place, and what it has warm with it.
-                extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
-                self.extras.remove(extra)
-                self.seating.seat(extra)
+                self.seating.seat(self._take_extra())
                 self._dismiss_extra()
                 return None
             return Lane.SPARE if self.promote_spare() is None else None

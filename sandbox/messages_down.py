@@ -9,7 +9,6 @@ import msgspec
 
 from sandbox.link import MESSAGE_BYTES
 from sandbox.program import Invocation, Program
-from sandbox.recording import Turn
 from sandbox.suspension import Suspension, WaitingState
 
 
@@ -21,7 +20,7 @@ class Pace(IntEnum):
     TOLD = 1
     """The same, and each is told before it begins."""
     GIVEN = 2
-    """The daemon says which and when, and each is told: it is a repetition."""
+    """The daemon says which and when, and each is told: it is a repetition, or in a time of its host's."""
 
 
 PACES: Final = tuple(Pace)
@@ -37,7 +36,6 @@ class Down(IntEnum):
     CANCEL = 4
     FORGET = 5
     RESUME = 6
-    STEP = 7
 
 
 class LoadMessage(NamedTuple):
@@ -105,25 +103,17 @@ class ResumeMessage(NamedTuple):
 
 
 class SettleMessage(NamedTuple):
-    """The answer to a host call: the result as MessagePack, or an error's properties."""
+    """The answer to a host call, with which a run goes on; one whose time is given goes on with a timer as well."""
 
     operation: int
     run_id: int
     call_id: int
+    """0 for a timer."""
     succeeded: bool
     value: bytes
-
-
-class StepMessage(NamedTuple):
-    """The next turn of a run whose turns are given."""
-
-    operation: int
-    run_id: int
-    clock: float
-    call_id: int
-    """The host call that is answered; 0 for a timer."""
-    succeeded: bool
-    value: bytes
+    """MessagePack of the result, or of an error's properties."""
+    clock: float | None
+    """The run's time; None where that goes on by itself."""
 
 
 class CancelMessage(NamedTuple):
@@ -140,7 +130,7 @@ class ForgetMessage(NamedTuple):
     key: str
 
 
-MessageDown = LoadMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage | StepMessage
+MessageDown = LoadMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.LOAD): LoadMessage._make,
     int(Down.RUN): RunMessage._make,
@@ -148,7 +138,6 @@ _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.CANCEL): CancelMessage._make,
     int(Down.FORGET): ForgetMessage._make,
     int(Down.RESUME): ResumeMessage._make,
-    int(Down.STEP): StepMessage._make,
 }
 
 
@@ -198,7 +187,7 @@ def run(run_id: int, invocation: Invocation, deadline: float, seed: int, clock: 
         seed,
         clock,
         invocation.random_key,
-        _GIVEN if invocation.repeats is not None else invocation.recorded,
+        _GIVEN if invocation.clock_given or invocation.repeats is not None else invocation.recorded,
     ]
 
 
@@ -219,7 +208,7 @@ def resume(
         limits.cpu_seconds if turn_seconds is None else turn_seconds,
         limits.turn_wall_seconds,
         limits.jobs,
-        _GIVEN if invocation.repeats is not None else invocation.recorded,
+        _GIVEN if invocation.clock_given or invocation.repeats is not None else invocation.recorded,
         suspension.clock,
         state.started,
         state.waited + (now - suspension.since),
@@ -231,14 +220,9 @@ def resume(
     ]
 
 
-def settle(run_id: int, call_id: int, succeeded: bool, value: bytes) -> list[Any]:
-    """Tell a waiting run the answer to a host call."""
-    return [Down.SETTLE, run_id, call_id, succeeded, value]
-
-
-def step(run_id: int, turn: Turn) -> list[Any]:
-    """Have a run whose turns are given go on."""
-    return [Down.STEP, run_id, turn.clock, turn.call_id, turn.succeeded, turn.answer]
+def settle(run_id: int, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> list[Any]:
+    """Tell a waiting run the answer to a host call, or have it go on with a timer at a time that is given."""
+    return [_SETTLE, run_id, call_id, succeeded, value, clock]
 
 
 def cancel(run_id: int) -> list[Any]:

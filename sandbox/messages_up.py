@@ -161,7 +161,7 @@ def let_go(run_id: int) -> list[Any]:
 
 def turn(run_id: int, clock: float, call_id: int) -> list[Any]:
     """Tell the daemon that a run goes on."""
-    return [Up.TURN, run_id, clock, call_id]
+    return [Up.TURN, run_id, float(clock), call_id]
 
 
 def failed(reason: str) -> list[Any]:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from sandbox import link, messages_down
 from sandbox.answers import read_calls, read_outcome
 from sandbox.host import Host
@@ -35,6 +33,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.parent import Parent
+from sandbox.pool_settings import PoolSettings, PoolState
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation
@@ -56,56 +55,6 @@ DEADLINES_FACTOR: Final = 4
 """Deadlines of runs that have been answered are swept once the kept ones outnumber the runs by this."""
 RUN_BYTES: Final = 6_000
 """What a run without an answer takes beside its input: itself, and what its asker keeps of it."""
-SUSPENDED_BYTES: Final = 300_000
-"""Memory of a worker for one run that waits between its turns; bench/suspended.py measured 280 kB."""
-SUSPENDED_SHARE: Final = 2
-"""A worker takes no further runs while those that wait in it fill one in so many of its bytes."""
-
-
-class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes of the pool."""
-
-    workers: int = 2
-    """For runs that are over soon; where each customer is to have its own, the most of them."""
-    by_customer: bool = False
-    """Whether a worker has runs of one customer only, for as long as there are as many workers as customers. One is
-    started at first, and others as customers come."""
-    slow_workers: int = 1
-    """For programs that hold a worker for long, and as many for those that hold it for far longer."""
-    worker: WorkerSettings = WorkerSettings()
-    stall_seconds: float = 0.02
-    """Processor time in one run after which a worker counts as held."""
-    queue_bytes: int = 256_000_000
-    """Runs without an answer in all, by their inputs and RUN_BYTES each. Those of one program for one customer have
-    half of what others leave free, so that however much one of them asks, the next finds room."""
-
-
-class PoolState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pool is doing, for metrics."""
-
-    fast: int
-    slow: int
-    stuck: int
-    """Workers of programs that held one for far longer than slow ones, or killed it."""
-    spare: int
-    held: int
-    """Fast workers in a run that has gone on too long."""
-    outstanding: int
-    """Runs waiting or running."""
-    slow_programs: int
-    confined: bool
-    started: int
-    deaths: dict[str, int]
-    """Workers that died, by cause."""
-    moved: int
-    """Runs moved away from a held or dead worker."""
-    begun_again: int
-    """Those of them that had begun, had not waited yet, and of which nothing had been seen outside."""
-    resumed: int
-    """Those of them that went on in another worker from where they waited."""
-    shared: int
-    """Workers that are to have runs of one customer only and have those of several."""
-    refused: int
 
 
 class Pool:
@@ -116,13 +65,13 @@ class Pool:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         seating = SeatingByCustomer(settings.workers) if settings.by_customer else Seating(settings.workers)
-        most_suspended = max(1, settings.worker.memory_bytes // SUSPENDED_SHARE // SUSPENDED_BYTES)
-        self._lanes = Lanes(seating, settings.slow_workers, most_suspended, self._worker_wanted)
+        self._lanes = Lanes(seating, settings.slow_workers, self._worker_wanted)
         self._parent = parent or Parent()
         self._owns_parent = parent is None
         self._supervisor = Supervisor(
             settings.worker, self._parent, settings.stall_seconds, self._lanes, self._on_message, self._conclude
         )
+        self._watch = self._supervisor.watch
         self._slow_micros = settings.stall_seconds * 1e6
         self._held_bytes = 0
         self._series_bytes: dict[tuple[str, str], int] = {}
@@ -215,7 +164,7 @@ class Pool:
         self._held_bytes = held
         runs, deadlines = self._runs, self._deadlines
         runs[number] = run
-        self._supervisor.watch(now)
+        self._watch.begin(now)
         if len(deadlines) > DEADLINES_SLACK + DEADLINES_FACTOR * len(runs):
             deadlines[:] = [deadline for deadline in deadlines if deadline[1] in runs]
             heapq.heapify(deadlines)
@@ -233,13 +182,13 @@ class Pool:
         if worker is None or run.id not in worker.outstanding:
             return
         # It stays in the worker's books until the worker says that it is done with it.
-        self._supervisor.watch(self._loop.time())
+        self._watch.begin(self._loop.time())
         if run.invocation.program.suspends:
             worker.process.send(messages_down.cancel(run.id))
         if isinstance(outcome, Cancelled):
             run.cancelled_at = self._loop.time()
 
-    def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes) -> None:
+    def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> None:
         """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
         run.unanswered -= 1
         suspension = run.suspension
@@ -247,12 +196,12 @@ class Pool:
             return
         if run.recorder is not None:
             run.recorder.answered(call_id, succeeded, value)
-        suspension.answers.append((call_id, succeeded, value))
+        suspension.answers.append((call_id, succeeded, value, clock))
         worker = run.worker
         # One on its way to another worker is sent them all there.
         if worker is not None and run.id in worker.outstanding:
-            self._supervisor.watch(self._loop.time())
-            worker.process.settle(run.id, call_id, succeeded, value)
+            self._watch.begin(self._loop.time())
+            worker.process.settle(run.id, call_id, succeeded, value, clock)
 
     def _refuse(self, run: Run) -> None:
         self._refused += 1
@@ -292,7 +241,7 @@ class Pool:
             if not (run.answered or worker.process.is_revoked(message.run_id) or time.monotonic() >= run.deadline):
                 worker.process.disbelieve()
             now = self._loop.time()
-            self._supervisor.watch(now)
+            self._watch.begin(now)
             self._lanes.move(run, now)
         self._lanes.feed(worker)
 
@@ -319,7 +268,7 @@ class Pool:
         if worker.waiting.count or worker.lane is not Lane.FAST or self._lanes.homeless.count:
             self._lanes.feed(worker)
         if len(worker.outstanding) == worker.suspended:
-            self._supervisor.rest()
+            self._watch.rest()
 
     def _interrupted(self, run: Run, message: DoneMessage) -> TimedOut:
         """A run that the engine interrupted, and where: for its processor time, or just before its deadline."""
@@ -347,7 +296,7 @@ class Pool:
             # It holds no place now.
             self._lanes.feed(worker)
         if len(worker.outstanding) == worker.suspended:
-            self._supervisor.rest()
+            self._watch.rest()
 
     def _note_suspension(self, worker: PooledWorker, run: Run, message: CallsMessage, now: float) -> None:
         if run.invocation.repeats is not None:
@@ -369,8 +318,8 @@ class Pool:
             self.stop(run, Cancelled())
         elif run.worker is not None:
             recorder.answered(turn.call_id, turn.succeeded, turn.answer)
-            self._supervisor.watch(self._loop.time())
-            run.worker.process.step(run.id, turn)
+            self._watch.begin(self._loop.time())
+            run.worker.process.settle(run.id, turn.call_id, turn.succeeded, turn.answer, turn.clock)
 
     def _host_calls(self, run: Run, packed: bytes) -> None:
         if run.recorder is not None and packed != link.NO_CALLS:

@@ -2,30 +2,27 @@
 
 import asyncio
 import contextlib
-import mmap
 import os
 import select
 import signal
-import socket
 import time
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-import msgpack
 import msgspec
 
 from sandbox import exit_status, messages_down
 from sandbox.allowance import Allowance
+from sandbox.birth import Birth
 from sandbox.errors import ConfinementRefused, WorkerFailed
 from sandbox.image_file import ImageFile, store_bytes
 from sandbox.incoming import Incoming
 from sandbox.link import pack
-from sandbox.messages_up import FailedMessage, MessageUp, ReadyMessage, read_up
+from sandbox.messages_up import FailedMessage, MessageUp, ReadyMessage
 from sandbox.order import Order
 from sandbox.parent import Parent
 from sandbox.program import Invocation
-from sandbox.recording import Turn
-from sandbox.shared_page import BEGUN, PAGE_BYTES, PID, REVOKED, RUNNING, SLOTS, TURNS
+from sandbox.shared_page import BEGUN, RUNNING, TURNS, SharedPage
 from sandbox.suspension import Suspension, WaitingState
 
 SLOW_NICENESS: Final = 5
@@ -36,12 +33,6 @@ place."""
 LAST_WORDS_SECONDS: Final = 0.2
 """Time for the end of the link to be read once the process is gone, since what it answered before counts; and for the
 process to be gone once its link has ended."""
-ORDERS: Final = 2
-"""Times that a worker is ordered: again where the parent went before it was at that."""
-FAILURE_BYTES: Final = 4096
-"""The longest word on why there is no worker."""
-STOOD_STILL_SECONDS: Final = 0.1
-"""A timer that comes so late says that the machine slept, or this process was stopped or held by something else."""
 LEAVING_SECONDS: Final = 5.0
 """Time for a process whose link is closed to end by itself."""
 
@@ -77,29 +68,18 @@ class WorkerProcess(asyncio.Protocol):
         self.leaving = False
         """The link was closed by ``close``: the process is to end by itself."""
         self._loop = asyncio.get_running_loop()
-        self._forked = self._loop.create_future()
-        """Done when there is a process and the link is open."""
         self._ready = self._loop.create_future()
         """Its READY."""
         self._gone = self._loop.create_future()
-        self._overdue: asyncio.TimerHandle | None = None
         self._last_words: asyncio.TimerHandle | None = None
-        self._orders = 0
-        self._end: socket.socket | None = None
-        """Ours of the link, until the loop's transport has it."""
-        self._page_descriptor = -1
-        self._page: mmap.mmap | None = None
-        self._slots = _NOTHING
+        self._birth: Birth | None = None
+        self._page = SharedPage()
         self.images: ImageFile | None = None
         """What it keeps its waiting runs in; None once it is gone, when they have it."""
-        self._revoked = 0
-        """As in the page, which the worker can write."""
         self._pidfd = -1
         self._killed = False
         self._has_failed = False
         """It has said what it dies of."""
-        self._failure = ""
-        """Why it did not become ready, where that is not its exit status."""
         self.pid = 0
         """Its process id; 0 until it is known."""
         self.generation = 0
@@ -118,16 +98,21 @@ class WorkerProcess(asyncio.Protocol):
         images = store_bytes(settings.memory_bytes)
         order = Order(settings.memory_bytes, images, niceness, settings.require_confinement)
         try:
-            self._make_page()
+            self._page.make()
             self.images = ImageFile(images)
-            self._order(parent, order)
+            descriptor = self.images.descriptor
+            birth = Birth(
+                parent, order, self._page, descriptor, self._adopted, self._ended, self._is_unwanted, self.kill
+            )
+            self._birth = birth
+            birth.order()
         except BaseException:
             self._let_go()
             raise
+        self._linked = True
         try:
-            await self._forked
-            end, self._end = self._end, None
-            await self._loop.create_connection(lambda: self, sock=end)
+            await birth.forked
+            await self._loop.create_connection(lambda: self, sock=birth.take_end())
             ready: ReadyMessage = await self._ready
         except BaseException:
             if not self._ready.cancel() and not self._ready.cancelled():
@@ -139,121 +124,40 @@ class WorkerProcess(asyncio.Protocol):
             raise ConfinementRefused(ready.refused)
         return ready
 
-    # ---- birth ----
-
-    def _make_page(self) -> None:
-        self._page_descriptor = os.memfd_create("scriptforge-worker", os.MFD_CLOEXEC)
-        os.ftruncate(self._page_descriptor, PAGE_BYTES)
-        self._page = mmap.mmap(self._page_descriptor, PAGE_BYTES)
-        self._slots = memoryview(self._page).cast("Q")
-
-    def _order(self, parent: Parent, order: Order) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        try:
-            with theirs:
-                assert self.images is not None  # noqa: S101 - until it is gone
-                self.generation = parent.order(order, theirs, self._page_descriptor, self.images.descriptor)
-        except BaseException:
-            ours.close()
-            raise
-        self._orders += 1
-        self._end, self._linked = ours, True
-        self._loop.add_reader(ours, self._answered, parent, order)
-        self._watch_time(parent, parent.patience)
-
-    def _answered(self, parent: Parent, order: Order) -> None:
-        """There is a process, and the link has its READY or its end; or none, and the link has ended."""
-        assert self._end is not None  # noqa: S101 - it has had something to read
-        self._loop.remove_reader(self._end)
-        if self._adopt():
-            self._close_page_descriptor()
-            if self._forked.done():
-                self._linked = False
-                self.kill()  # whoever started it has gone
-            else:
-                self._forked.set_result(None)
-            return
-        try:
-            self._failure = self._failure or _failure(self._end)
-            self._end.close()
-            self._end = None
-            self._forget_time()
-            if not (self._failure or self._killed or self._forked.done()) and self._orders < ORDERS:
-                self._order(parent, order)
-                return
-        except (OSError, WorkerFailed) as error:
-            self._failure = str(error)
-        if not self._failure:
-            self._failure = f"{parent.ended} of its parent" if parent.ended else "its parent was replaced"
-        self._ended()
-
-    def _adopt(self) -> bool:
-        """Look for the process that came of the order. False where there is none yet, or never will be."""
-        if self.pid:
-            return True
-        pid = int(self._slots[PID])
-        if not pid:
-            return False
-        try:
-            pidfd = os.pidfd_open(pid)
-        except (OSError, OverflowError) as error:
-            self._failure = f"it cannot be watched: {error}"
-            exit_status.kill_child(pid)
-            return False
-        if not exit_status.is_child(pidfd):
-            # Whatever wrote this, it is nothing of ours.
-            self._failure = "its parent told of a process that is none of its"
-            os.close(pidfd)
-            return False
-        self.pid, self._pidfd = pid, pidfd
+    def _adopted(self, pid: int, pidfd: int) -> None:
+        """There is a process."""
+        assert self._birth is not None  # noqa: S101 - it tells of it
+        self.pid, self._pidfd, self.generation = pid, pidfd, self._birth.generation
         self._loop.add_reader(pidfd, self._exited)
         if self._killed:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        return True
 
-    def _watch_time(self, parent: Parent, seconds: float) -> None:
-        due = self._loop.time() + seconds
-        self._overdue = self._loop.call_at(due, self._is_overdue, parent, seconds, due)
-
-    def _is_overdue(self, parent: Parent, seconds: float, due: float) -> None:
-        self._overdue = None
-        if self._loop.time() - due > STOOD_STILL_SECONDS:
-            # This process got no processor, nor perhaps did the parent; what has come since is still to be read.
-            self._watch_time(parent, seconds)
-        elif self._adopt():
-            self._failure = f"it was not ready after {seconds:.0f} s"
-            self.kill()
-        else:
-            # What follows is the end of the link, and another order.
-            parent.replace(self.generation)
-
-    def _forget_time(self) -> None:
-        if self._overdue is not None:
-            self._overdue.cancel()
-            self._overdue = None
+    def _is_unwanted(self) -> None:
+        """Who started it has gone."""
+        self._linked = False
+        self.kill()
 
     # ---- life ----
 
     @property
     def ordered(self) -> bool:
         """Whether there may be a process to wait for."""
-        return self._orders > 0
+        return self._birth is not None and self._birth.orders > 0
 
     @property
     def running(self) -> int:
         """Id of the run that the worker is in, 0 between runs. Still there to read after its death."""
-        return int(self._slots[RUNNING])
+        return self._page.read(RUNNING)
 
     @property
     def begun(self) -> int:
         """Id of the latest run that the worker has begun; 0 before the first."""
-        return int(self._slots[BEGUN])
+        return self._page.read(BEGUN)
 
     @property
     def turns(self) -> int:
         """How many turns of runs the worker has begun."""
-        return int(self._slots[TURNS])
+        return self._page.read(TURNS)
 
     @property
     def serves(self) -> bool:
@@ -277,11 +181,11 @@ class WorkerProcess(asyncio.Protocol):
 
     def revoke(self, up_to: int) -> None:
         """Runs with this id or a lower one that have not begun will not begin, but be let go."""
-        self._slots[REVOKED] = self._revoked = up_to
+        self._page.revoke(up_to)
 
     def is_revoked(self, run_id: int) -> bool:
         """Whether the worker had to let a run go that it had not begun."""
-        return run_id <= self._revoked
+        return self._page.is_revoked(run_id)
 
     def cpu_seconds(self) -> float:
         """Processor time of the process so far; 0.0 once it is gone."""
@@ -320,14 +224,9 @@ class WorkerProcess(asyncio.Protocol):
         for answer in suspension.answers:
             self.settle(run_id, *answer)
 
-    def step(self, run_id: int, turn: Turn) -> None:
-        """Have a run in the worker, whose turns are given, go on."""
-        self.send(messages_down.step(run_id, turn))
-        self._allowance.answer()
-
-    def settle(self, run_id: int, call_id: int, succeeded: bool, value: bytes) -> None:
-        """Tell a run in the worker the answer to a host call."""
-        self.send(messages_down.settle(run_id, call_id, succeeded, value))
+    def settle(self, run_id: int, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> None:
+        """Tell a run in the worker the answer to a host call, and perhaps its time from then on."""
+        self.send(messages_down.settle(run_id, call_id, succeeded, value, clock))
         self._allowance.answer()
 
     def lower_priority(self, niceness: int) -> None:
@@ -338,7 +237,8 @@ class WorkerProcess(asyncio.Protocol):
     def kill(self) -> None:
         """End the process at once, or as soon as there is one. ``on_exit`` follows."""
         self._killed = True
-        self._adopt()
+        if self._birth is not None:
+            self._birth.give_up()
         if self._pidfd >= 0:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
@@ -390,7 +290,8 @@ class WorkerProcess(asyncio.Protocol):
             self.disbelieve()
 
     def _is_ready(self, message: ReadyMessage) -> None:
-        self._forget_time()
+        assert self._birth is not None  # noqa: S101 - of its process
+        self._birth.forget_time()
         if not self._ready.done() and not self._killed:
             self._ready.set_result(message)
 
@@ -430,9 +331,10 @@ class WorkerProcess(asyncio.Protocol):
             self._ended()  # nobody was there any more to open the link
 
     def _ended(self) -> None:
-        for awaited in (self._forked, self._ready):
+        assert self._birth is not None  # noqa: S101 - it was ordered
+        for awaited in (self._birth.forked, self._ready):
             if not awaited.done():
-                cause = self._failure or exit_status.cause(self.exit_code or 0)
+                cause = self._birth.failure or exit_status.cause(self.exit_code or 0)
                 awaited.set_exception(WorkerFailed(f"a worker ended before it was ready: {cause}"))
                 break
         self._on_exit(self)
@@ -441,37 +343,11 @@ class WorkerProcess(asyncio.Protocol):
             self._gone.set_result(None)
 
     def _let_go(self) -> None:
-        self._forget_time()
+        if self._birth is not None:
+            self._birth.close()
         if self._last_words is not None:
             self._last_words.cancel()
             self._last_words = None
         # 0.7 MB, and who asked for a run may keep that, and with it its worker, for long.
         self._input = self.images = None
-        self._close_page_descriptor()
-        if self._end is not None:
-            self._loop.remove_reader(self._end)
-            self._end.close()
-            self._end = None
-        if self._page is not None:
-            self._slots.release()
-            self._page.close()
-            self._page = None
-        self._slots = _NOTHING
-
-    def _close_page_descriptor(self) -> None:
-        if self._page_descriptor >= 0:
-            os.close(self._page_descriptor)
-            self._page_descriptor = -1
-
-
-def _failure(end: socket.socket) -> str:
-    """What the parent said of why there is no worker; empty where it said nothing."""
-    received = end.recv(FAILURE_BYTES)
-    try:
-        message = read_up(msgpack.unpackb(received)) if received else None
-    except (ValueError, msgpack.exceptions.UnpackException):
-        message = None
-    return message.reason if isinstance(message, FailedMessage) else ""
-
-
-_NOTHING: Final = memoryview(bytes(SLOTS * 8)).cast("Q")
+        self._page.close()

@@ -138,6 +138,9 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     clock: float | None = None
     """When it begins by its own clock, in milliseconds since 1970; None for now. The clock goes on from turn to turn,
     and in a turn by 50 nanoseconds each time that it is looked at."""
+    clock_given: bool = False
+    """Whether its time is its host's: its clock stands but for what the answers to its calls say, and no timer of the
+    runtime's rings. It is not recorded."""
     recorded: bool = False
     """Whether its completion has a recording."""
     repeats: Recording | None = None

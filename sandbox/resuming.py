@@ -8,7 +8,7 @@ as after a breakout.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container
 from typing import Final
 
 from sandbox.lanes import Lanes
@@ -33,7 +33,7 @@ class Resuming:
     def __init__(
         self,
         lanes: Lanes,
-        workers: Callable[[], Iterable[PooledWorker]],
+        workers: Collection[PooledWorker],
         generation: Callable[[], int],
         suspected: Container[int],
         conclude: Callable[[Run, Outcome], None],
@@ -168,7 +168,7 @@ class Resuming:
         alone = self._lanes.seating.by_customer and generation in self._suspected
         left = [
             worker
-            for worker in self._workers()
+            for worker in self._workers
             if worker.process.generation == generation
             and worker.lane in _LAST
             and not worker.held

@@ -29,7 +29,7 @@ class RunOwner(Protocol):
         """Settle a run from outside and see that it does not go on."""
         ...
 
-    def answer_call(self, run: "Run", call_id: int, succeeded: bool, value: bytes) -> None:
+    def answer_call(self, run: "Run", call_id: int, succeeded: bool, value: bytes, clock: float | None) -> None:
         """Tell a run's script the answer to a host call."""
         ...
 

@@ -44,3 +44,15 @@ class SlowLane:
         """Keep the slowness of these programs only."""
         for key in self.until.keys() - kept:
             del self.until[key]
+
+    def runs(self, key: str) -> bool:
+        """Whether a run of this program is in one of the workers."""
+        return any(
+            run.series[0] == key and not run.suspended for worker in self.workers for run in worker.outstanding.values()
+        )
+
+    def emptiest(self, generation: int) -> PooledWorker | None:
+        """The worker of a generation in which the fewest wait, and that is not lost in a turn; None where there is no
+        such."""
+        like = [worker for worker in self.workers if worker.process.generation == generation and not worker.lost]
+        return min(like, key=lambda worker: worker.suspended, default=None)

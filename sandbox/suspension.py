@@ -76,7 +76,7 @@ class Suspension:
         """When the daemon was last told of it, by the monotonic clock."""
         self.settled = 0
         """How many answers it is known to have taken."""
-        self.answers: deque[tuple[int, bool, bytes]] = deque()
+        self.answers: deque[tuple[int, bool, bytes, float | None]] = deque()
         """Those that it was given and is not known to have taken, in their order."""
         self._submitted = submitted
         self._cpu_most = cpu_seconds

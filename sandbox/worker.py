@@ -26,7 +26,6 @@ from sandbox.messages_down import (
     ResumeMessage,
     RunMessage,
     SettleMessage,
-    StepMessage,
 )
 from sandbox.output import Output
 from sandbox.program import Program
@@ -130,7 +129,7 @@ class Worker:
         elif isinstance(message, LoadMessage):
             program = message.program
             self._programs[program.key] = program
-        elif isinstance(message, SettleMessage | StepMessage):
+        elif isinstance(message, SettleMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
                 self._turn(run, message)
@@ -221,10 +220,10 @@ class Worker:
         slots[TURNS] += 1
         return True
 
-    def _turn(self, run: BegunRun, message: SettleMessage | StepMessage | None) -> None:
+    def _turn(self, run: BegunRun, message: SettleMessage | None) -> None:
         """Go on with a run that waited: with an answer, or a timer where there is no message or one without a call."""
         call_id = 0 if message is None else message.call_id
-        given = message.clock if isinstance(message, StepMessage) else None
+        given = None if message is None else message.clock
         if run.pace is not Pace.OWN:
             # Should the worker not outlive the turn, the daemon knows what it began with. It has begun once that is
             # told: until a daemon that does not read does, the kernel's timer is off and the run waits.

@@ -23,7 +23,6 @@ PyObject *engine_take_layer_method(PyObject *self, PyObject *owner);
 PyObject *engine_begin_method(PyObject *self, PyObject *arguments);
 PyObject *engine_put_method(PyObject *self, PyObject *arguments);
 PyObject *engine_set_clock_method(PyObject *self, PyObject *milliseconds);
-PyObject *engine_take_method(PyObject *self, PyObject *arguments);
 PyObject *engine_take_out_method(PyObject *self, PyObject *size);
 PyObject *engine_write_method(PyObject *self, PyObject *arguments);
 

@@ -140,50 +140,18 @@ PyObject *engine_set_clock_method(PyObject *self, PyObject *milliseconds) {
     Py_RETURN_NONE;
 }
 
-/* The size of what was taken; -1 with an error of Python's, -2 where it would be too large. */
-static Py_ssize_t taken(struct engine *engine, Py_ssize_t most) {
-    size_t bytes;
-    enum image_result result = engine_take(engine, most < 0 ? 0 : (size_t)most, &bytes);
-    if (result == IMAGE_TOO_LARGE) {
-        return -2;
-    }
-    if (result != IMAGE_DONE) {
-        none_unless(result);
-        return -1;
-    }
-    return (Py_ssize_t)bytes;
-}
-
-PyObject *engine_take_method(PyObject *self, PyObject *arguments) {
-    struct engine *engine = engine_in(self);
-    Py_ssize_t most, context_bytes;
-    const char *context;
-    if (!has_base(engine) || !PyArg_ParseTuple(arguments, "ny#", &most, &context, &context_bytes)) {
-        return NULL;
-    }
-    Py_ssize_t bytes = taken(engine, most);
-    if (bytes == -2) {
-        Py_RETURN_NONE;
-    }
-    PyObject *image = bytes < 0 ? NULL : PyBytes_FromStringAndSize(NULL, bytes);
-    if (image != NULL) {
-        struct image_context whose = {.data = (const uint8_t *)context, .bytes = (size_t)context_bytes};
-        images_write(engine->images, whose, (uint8_t *)PyBytes_AsString(image));
-    }
-    return image;
-}
-
 PyObject *engine_take_out_method(PyObject *self, PyObject *size) {
     struct engine *engine = engine_in(self);
     Py_ssize_t most = PyLong_AsSsize_t(size);
     if ((most == -1 && PyErr_Occurred()) || !has_base(engine)) {
         return NULL;
     }
-    Py_ssize_t bytes = taken(engine, most);
-    if (bytes == -2) {
+    size_t bytes;
+    enum image_result result = engine_take(engine, most < 0 ? 0 : (size_t)most, &bytes);
+    if (result == IMAGE_TOO_LARGE) {
         Py_RETURN_NONE;
     }
-    return bytes < 0 ? NULL : PyLong_FromSsize_t(bytes);
+    return result == IMAGE_DONE ? PyLong_FromSize_t(bytes) : none_unless(result);
 }
 
 PyObject *engine_write_method(PyObject *self, PyObject *arguments) {

@@ -301,7 +301,6 @@ static PyMethodDef methods[] = {
     {"begin", engine_begin_method, METH_VARARGS, NULL},
     {"put", engine_put_method, METH_VARARGS, NULL},
     {"set_clock", engine_set_clock_method, METH_O, NULL},
-    {"take", engine_take_method, METH_VARARGS, NULL},
     {"take_out", engine_take_out_method, METH_O, NULL},
     {"write", engine_write_method, METH_VARARGS, NULL},
     {"limit_time", engine_limit_time_method, METH_O, NULL},

@@ -136,10 +136,10 @@ const tellLeft = () => {
   warn(`${entry} has ended: ${apply(join, left, [" and "])} that it did not await will not come`);
 };
 
-const granted = { host };
 // A promise reaction can throw where the class of its derived promise is the author's.
 const failed = (thrown) => {
   if (!finished) fail(thrown);
 };
+const granted = { host, failed };
 
 const turns = { fire, settle, offer, failed, tellRejection };

@@ -43,16 +43,15 @@ class ScriptWatch:
         self._logged = logged
         self._own_time = own_time
         self._changed = changed
-        self._begin = begin
-        self._dates = own_time
-        """Whether answers say how late it is: as long as the script runs, while its own time may end before."""
+        self._given = own_time
+        """Whether the script's time is the call's: as long as it runs, while its own time may end before."""
+        self._began = since_1970(begin or datetime.now(UTC)) if begin or own_time else None
         self._host: Host | None = None
         self._waiting: set[HostCall] = set()
         """What the script asked of the call and has no answer to."""
         self._timers: dict[int, tuple[HostCall, Timer]] = {}
         self._probe: HostCall | None = None
         self._probe_came = asyncio.Event()
-        self._firing = False
         self._answers = 0
         self.over = False
 
@@ -80,7 +79,7 @@ class ScriptWatch:
             answers = self._answers
             self._ask(True)
             await self._probe_back()
-            if self._answers == answers and not self._firing and self._modules_are_silent():
+            if self._answers == answers and self._modules_are_silent():
                 return
 
     def _modules_are_silent(self) -> bool:
@@ -115,19 +114,16 @@ class ScriptWatch:
     def _ask(self, again: bool) -> None:
         probe, self._probe = self._probe, None
         if probe is not None:
-            probe.resolve(again)
+            probe.resolve(again, self._now)
 
     def submit(self, invocation: Invocation, done: Callable[[Completion], None], host: Host | None = None) -> Running:
         """Run a script."""
         program = invocation.program
-        clock = None if self._begin is None else since_1970(self._begin)
         if self._own_time:
             # An adapter is a statement of its own, with a semicolon where its formatter has put one.
             adapter = f"({program.adapter.rstrip().removesuffix(';')})"
-            begin = round(since_1970(self._begin or datetime.now(UTC)))
-            adapter = _AROUND.replace("ADAPTER", adapter).replace("BEGIN +", f"{begin} +")
-            program = msgspec.structs.replace(program, adapter=adapter)
-        invocation = msgspec.structs.replace(invocation, program=program, clock=clock)
+            program = msgspec.structs.replace(program, adapter=_AROUND.replace("ADAPTER", adapter))
+        invocation = msgspec.structs.replace(invocation, program=program, clock=self._began, clock_given=self._own_time)
 
         def over(completion: Completion) -> None:
             done(completion)
@@ -140,7 +136,6 @@ class ScriptWatch:
         """The script asks for its own time, or something of the call."""
         if call.name == "idle":
             self._probe = call
-            self._firing = bool(call.arguments[0])
         elif call.name == "timer":
             self._timer(call, *call.arguments)
         elif call.name == "clear":
@@ -161,38 +156,34 @@ class ScriptWatch:
         if self._host is not None:
             self._host.ended()
 
-    def _answered(self, call: HostCall, succeeded: bool, value: bytes) -> None:
+    def _answered(self, call: HostCall, succeeded: bool, value: bytes, _: float | None) -> None:
         self._answers += 1
         self._waiting.discard(call)
-        call.answer(succeeded, self._dated(value) if self._dates and "." not in call.name else value)
+        call.answer(succeeded, value, self._now)
         self._tell()
 
     def _timer(self, call: HostCall, number: int, milliseconds: float) -> None:
         def due() -> None:
             del self._timers[number]
             self._answers += 1
-            call.resolve(self._late)
+            call.resolve(clock=self._now)
             self._tell()
 
         self._timers[number] = (call, self._clock.call_later(milliseconds / 1000, due))
 
     def _clear(self, call: HostCall, number: int) -> None:
         self._answers += 1
-        call.resolve()
+        call.resolve(clock=self._now)
         found = self._timers.pop(number, None)
         if found is not None:
             timer_call, timer = found
             timer.cancel()
-            timer_call.resolve()
+            timer_call.resolve(clock=self._now)
 
     @property
-    def _late(self) -> float:
-        """How late it is in the call, in milliseconds: the script's clock goes by it."""
-        return self._clock.now * 1000
-
-    def _dated(self, value: bytes) -> bytes:
-        # In the answer itself: one more answer would be one more turn of the script's.
-        return msgspec.msgpack.encode({"late": self._late, "value": msgspec.Raw(value)})
+    def _now(self) -> float | None:
+        """The script's time, where that is the call's."""
+        return None if self._began is None or not self._given else self._began + self._clock.now * 1000
 
     def _tell(self) -> None:
         self._probe_came.set()

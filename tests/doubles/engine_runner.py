@@ -46,7 +46,7 @@ class EngineRun:
         self.now += milliseconds
         self._turn(lambda: self.context.fire(self.now))
 
-    def _answer_call(self, call_id: int, succeeded: bool, value: bytes) -> None:
+    def _answer_call(self, call_id: int, succeeded: bool, value: bytes, _: float | None) -> None:
         self._turn(lambda: self.context.settle(call_id, succeeded, value, self.now))
 
     def _turn(self, step: Callable[[], Status]) -> None:

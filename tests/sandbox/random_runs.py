@@ -182,7 +182,7 @@ class Case:
             messages = []
             while self._answers and self._answers[0][0] <= self._now:
                 _, call_id, succeeded, value = heapq.heappop(self._answers)
-                messages.append(messages_down.settle(self.id, call_id, succeeded, msgpack.packb(value)))
+                messages.append(messages_down.settle(self.id, call_id, succeeded, msgpack.packb(value), None))
             one.clock.now = self._now
             self._hear(one, one.hand(*messages))
             return

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox import _engine
 from sandbox.outcome import Threw
-from tests.sandbox.support import HOST_ADAPTER, Driven, result
+from tests.sandbox.support import HOST_ADAPTER, Driven, result, suspended
 
 TEXT = """async function main(data) {
   console.log("seen", data);
@@ -87,6 +87,6 @@ def test_a_script_reads_none_of_the_runtime() -> None:
 def test_a_run_lets_the_text_go() -> None:
     driven = Driven("async function main() { await ask(); }\n//" + "x" * 100_000, True, adapter=HOST_ADAPTER)
     assert driven.start() == "W2"
-    image = driven.context.suspend(100_000_000, b"")
+    image = suspended(driven.context, 100_000_000, b"")
     assert image is not None
     assert len(image) < 40_000

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.engine import ROOM_BYTES, Context, LoadedProgram, Status
 from sandbox.status import Tag
-from tests.sandbox.support import HOST_ADAPTER, packed, program
+from tests.sandbox.support import HOST_ADAPTER, packed, program, suspended
 
 STEP: Final = 499
 """Between one limit and the next: a prime, so that they end in blocks of every size. 48 were tried by hand."""
@@ -76,7 +76,7 @@ def all_of(context: Context, made: LoadedProgram) -> list[Any]:
         seen += status, context.take_log(), context.take_outbox()
         if status.tag is not Tag.WAITING:
             return [*seen, *context.take_unheard()]
-        image = context.suspend(ROOM_BYTES, b"run")
+        image = suspended(context, ROOM_BYTES, b"run")
         assert image is not None
         seen.append(image)
         context.resume(image, b"run")

@@ -48,7 +48,7 @@ CATCHES = program(
 
 def answers() -> tuple[HostCall, list[tuple[bool, bytes]]]:
     given: list[tuple[bool, bytes]] = []
-    return HostCall("ask", [1], lambda succeeded, value: given.append((succeeded, value))), given
+    return HostCall("ask", [1], lambda succeeded, value, _: given.append((succeeded, value))), given
 
 
 def test_the_first_answer_counts() -> None:
@@ -143,6 +143,28 @@ async def test_a_host_that_raises_at_the_end(pool: Pool) -> None:
 
     assert (await submit(pool, ASKS, 1, host=Raising(HostCall.resolve))[1]).outcome == returned([1, None])
     assert [str(context["exception"]) for context in reported] == ["ended"]
+
+
+async def test_a_runs_time_may_be_its_hosts(pool: Pool) -> None:
+    """As of a phone, which can be put forward: none passes but what its answers say."""
+    text = """async function main() {
+      const times = [Date.now()];
+      setTimeout(() => times.push("real"), 1);
+      for (const wait of [0, 3_600_000]) { await ask(wait); times.push(Date.now()); }
+      return [...times, Date.toString()];
+    }"""
+
+    def answered(call: HostCall) -> None:
+        clock = 1_000_000 + call.arguments[0]
+        asyncio.get_running_loop().call_later(0.05, call.resolve, None, clock)
+
+    made = program(text, True, adapter=HOST_ADAPTER)
+    invocation = Invocation(
+        program=made, input=packed(None), limits=Limits(wall_seconds=5.0), clock=1_000_000.0, clock_given=True
+    )
+    outcome = (await submit(pool, invocation, host=Asked(answered))[1]).outcome
+    native = "function Date() {\n    [native code]\n}"
+    assert outcome == returned([1_000_000, 1_000_000, 4_600_000, native])
 
 
 class Ordered(Asked):

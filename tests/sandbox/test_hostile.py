@@ -156,16 +156,16 @@ async def test_the_pool_is_whole_again(pool: Pool) -> None:
     assert set(pool.state().deaths) <= {"SIGALRM", "SIGSEGV", "SIGKILL", "SIGABRT"}
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("async function main() { throw null; }", Threw),
-        ("async function main() { await null; throw null; }", Threw),
-        ("const main = () => Promise.reject(null);", Threw),
-        ("function main() { setTimeout(() => { throw null; }, 1); return new Promise(() => {}); }", Threw),
-        ("async function main() { await null; let list = null; for (;;) list = { list }; }", OutOfMemory),
-    ],
-)
+NULLS: list[tuple[str, type[Outcome]]] = [
+    ("async function main() { throw null; }", Threw),
+    ("async function main() { await null; throw null; }", Threw),
+    ("const main = () => Promise.reject(null);", Threw),
+    ("function main() { setTimeout(() => { throw null; }, 1); return new Promise(() => {}); }", Threw),
+    ("async function main() { await null; let list = null; for (;;) list = { list }; }", OutOfMemory),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), NULLS)
 async def test_null_thrown_by_an_app_is_not_for_want_of_memory(pool: Pool, text: str, expected: type[Outcome]) -> None:
     outcome = (await ask(pool, program(text, True, memory_bytes=20_000_000))).outcome
     assert isinstance(outcome, expected), outcome

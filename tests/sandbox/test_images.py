@@ -11,7 +11,7 @@ from sandbox.engine import KINDS_KEPT, Context, LoadedProgram, Status
 from sandbox.status import Tag
 from sidecar import hosts
 from tests.sandbox.random_programs import HOSTILE, answer, random_program
-from tests.sandbox.support import ADAPTER, HOST_ADAPTER, Driven, packed, program, result, unpacked
+from tests.sandbox.support import ADAPTER, HOST_ADAPTER, Driven, packed, program, result, suspended, unpacked
 
 ROOM = 100_000_000
 
@@ -35,7 +35,7 @@ def waiting(context: Context, made: LoadedProgram, value: Any, owner: bytes = b"
     context.use(made)
     context.limit_time(5.0)
     assert settled(context, context.start(packed(value), "", 0.0)).tag is Tag.WAITING
-    image = context.suspend(ROOM, owner)
+    image = suspended(context, ROOM, owner)
     assert image is not None
     return image
 
@@ -130,17 +130,17 @@ def test_an_image_that_would_be_too_large_is_none() -> None:
     context.use(made)
     context.limit_time(5.0)
     assert settled(context, context.start(packed(2_000_000), "", 0.0)).tag is Tag.WAITING
-    assert context.suspend(1_000_000, b"run") is None
+    assert suspended(context, 1_000_000, b"run") is None
     assert len(waiting(context, made, 1_000)) < 1_000_000
 
 
 def test_an_image_of_nothing_is_too_large_as_well() -> None:
     context = Context(True)
     waiting(context, loaded(context, WAITS), 1)
-    image = context.suspend(ROOM, b"run")
+    image = suspended(context, ROOM, b"run")
     assert image is not None
-    assert context.suspend(len(image), b"run") == image
-    assert context.suspend(len(image) - 1, b"run") is None
+    assert suspended(context, len(image), b"run") == image
+    assert suspended(context, len(image) - 1, b"run") is None
 
 
 def test_a_run_goes_on_in_another_process_of_the_same_parent() -> None:
@@ -320,7 +320,7 @@ def test_each_of_many_runs_comes_out_as_it_does_alone() -> None:
         run["seen"].append(said)
         if status.tag is Tag.WAITING:
             run["due"] = float(status.payload) if status.payload else 0.0
-            run["image"] = context.suspend(ROOM, b"run")
+            run["image"] = suspended(context, ROOM, b"run")
             todo.append(run)
         if chance.random() < 0.1:
             context.use(chance.choice(hostile))

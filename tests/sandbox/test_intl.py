@@ -13,7 +13,7 @@ from sandbox.engine import Context, LoadedProgram
 from sandbox.intl import library
 from sandbox.intl.time_zones import parse_zone, zone_entries, zone_files
 from sandbox.program import Program
-from tests.sandbox.support import packed, unpacked
+from tests.sandbox.support import packed, suspended, unpacked
 
 SAMPLE = Path(__file__).with_name("intl_sample.jsonl")
 ADAPTER = "({ prepare: (x) => x, collect: (x, y) => y, caught: () => undefined })"
@@ -153,7 +153,7 @@ def test_a_script_that_hides_the_names_has_it_too() -> None:
 
 def held(context: Context) -> int:
     """Bytes of the run that has ended in it, as an image."""
-    image = context.suspend(100_000_000, b"")
+    image = suspended(context, 100_000_000, b"")
     assert image is not None
     return len(image)
 

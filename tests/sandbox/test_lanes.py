@@ -17,7 +17,7 @@ from sandbox.outcome import (
     TimeLimit,
 )
 from sandbox.pool import Pool, PoolSettings
-from sandbox.process import WorkerProcess
+from sandbox.process import WorkerProcess, WorkerSettings
 from sandbox.program import Invocation, Limits
 from sandbox.seating import CROWDED
 from tests.sandbox.support import (
@@ -113,6 +113,15 @@ async def test_a_run_of_much_memory_leaves_its_worker_as_small_as_it_was() -> No
         assert await value(pool, FINE, 2) == 2
         assert fast_pid(pool) == before
         assert resident(before) < small + 20_000_000
+
+
+async def test_however_many_runs_wait_in_a_worker_the_next_one_begins_there() -> None:
+    small = WorkerSettings(memory_bytes=100_000_000)
+    async with running_pool(PoolSettings(workers=1, slow_workers=0, worker=small)) as pool:
+        waiting = [submit(pool, WAIT, 20_000, SUSPENDS, wall_seconds=30)[0] for _ in range(300)]
+        await until(lambda: all(run.suspended for run in waiting))
+        assert await value(pool, FINE, 1, wall_seconds=5) == 1
+        assert pool.state().deaths == {}
 
 
 async def test_a_reload_breaks_no_run(pool: Pool) -> None:

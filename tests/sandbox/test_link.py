@@ -15,7 +15,6 @@ from sandbox.messages_down import (
     Pace,
     RunMessage,
     SettleMessage,
-    StepMessage,
 )
 from sandbox.messages_up import (
     CallsMessage,
@@ -122,11 +121,17 @@ def test_whose_turns_are_told_and_whose_are_given_arrives() -> None:
         ("usual", invocation),
         ("recorded", structs.replace(invocation, recorded=True)),
         ("repetition", structs.replace(invocation, repeats=repeats)),
+        ("of its host's time", structs.replace(invocation, clock_given=True)),
     ):
         message = messages_down.read_down(arrived(messages_down.run(7, asked, 9.5, 16, 17.5)))
         assert isinstance(message, RunMessage)
         paces[name] = message.pace
-    assert paces == {"usual": Pace.OWN, "recorded": Pace.TOLD, "repetition": Pace.GIVEN}
+    assert paces == {
+        "usual": Pace.OWN,
+        "recorded": Pace.TOLD,
+        "repetition": Pace.GIVEN,
+        "of its host's time": Pace.GIVEN,
+    }
 
 
 def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
@@ -137,12 +142,9 @@ def test_a_turn_without_limits_of_its_own_has_those_of_the_run() -> None:
 
 
 def test_the_others() -> None:
-    settled = messages_down.read_down(arrived(messages_down.settle(7, 3, False, b"\xa2\xc3\xa9")))
-    assert settled == SettleMessage(Down.SETTLE, run_id=7, call_id=3, succeeded=False, value=b"\xa2\xc3\xa9")
-    turn = Turn(clock=17.5, call_id=3, succeeded=False, answer=b"\xc0")
-    assert messages_down.read_down(arrived(messages_down.step(7, turn))) == StepMessage(
-        Down.STEP, 7, 17.5, 3, False, b"\xc0"
-    )
+    for clock in (None, 17.5):
+        settled = messages_down.read_down(arrived(messages_down.settle(7, 3, False, b"\xa2\xc3\xa9", clock)))
+        assert settled == SettleMessage(Down.SETTLE, 7, call_id=3, succeeded=False, value=b"\xa2\xc3\xa9", clock=clock)
     assert messages_down.read_down(arrived(messages_down.cancel(7))) == CancelMessage(Down.CANCEL, run_id=7)
     assert messages_down.read_down(arrived(messages_down.forget("a@1"))) == ForgetMessage(Down.FORGET, key="a@1")
     assert {operation.value for operation in Down} == set(messages_down._DOWN)

@@ -251,13 +251,13 @@ async def test_start_that_is_given_up() -> None:
 
 async def test_nobody_is_woken_to_look_at_workers_that_rest() -> None:
     async with running_pool(PoolSettings(workers=1, slow_workers=0)) as pool:
-        supervisor = pool._supervisor
+        watch = pool._supervisor.watch
         for _ in range(2):
             await value(pool, "function main() { return 1 }")
-            await until(lambda: supervisor._tick_timer is None)
+            await until(lambda: watch._tick_timer is None)
         waiting = submit(pool, WAIT, 5_000, SUSPENDS, wall_seconds=9)[0]
         await begun(waiting)
-        await until(lambda: supervisor._tick_timer is None and supervisor._glance_timer is not None)
+        await until(lambda: watch._tick_timer is None and watch._glance_timer is not None)
         waiting.cancel()
 
 
@@ -268,6 +268,6 @@ async def test_a_run_that_goes_on_by_its_own_timer_and_holds_its_worker_is_seen(
     }"""
     async with running_pool(PoolSettings(workers=1, slow_workers=0)) as pool:
         done = submit(pool, text, None, SUSPENDS, wall_seconds=5, cpu_seconds=5)[1]
-        await until(lambda: pool._supervisor._tick_timer is None)
+        await until(lambda: pool._supervisor.watch._tick_timer is None)
         await until(lambda: pool.state().held == 1)
         assert isinstance((await done).outcome, Returned)

@@ -14,7 +14,7 @@ from sandbox.program import Program
 from sidecar import hosts
 from tests.sandbox import test_hostile, test_tricks
 from tests.sandbox.random_programs import HOSTILE, random_program
-from tests.sandbox.support import HOST_ADAPTER, packed
+from tests.sandbox.support import HOST_ADAPTER, packed, suspended
 
 EXAMPLES: Final = sorted((Path(__file__).parents[2] / "examples/scripts").glob("*.js"))
 INTL: Final = (
@@ -83,7 +83,7 @@ def digest(context: Context, program: Program) -> bytes:
 def ground_seal(context: Context) -> bytes:
     """What an image of a run says of the program that it lies on: that one's own seal (native/engine/image.c)."""
     context._engine.begin(0, 0.0)
-    image = context.suspend(1 << 30, b"")
+    image = suspended(context, 1 << 30, b"")
     assert image is not None
     return image[24:32]
 

@@ -17,18 +17,18 @@ SETTLED = "await new Promise((resolve) => setTimeout(resolve, 1)); return 'mine'
 PROMISE = f"{CLASS} const promise = Promise.resolve(1);"
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (f"{SUBCLASS} P.resolve(1).then(() => 1);", Threw),
-        (f"{SUBCLASS} P.reject(1).catch(() => 1);", Threw),
-        (f"{SUBCLASS} P.resolve(1).finally(() => 1);", Threw),
-        (f"{SUBCLASS} await P.resolve(1);", Threw),
-        (f"{PROMISE} {OWN} promise.then();", Threw),
-        (f"{PROMISE} {TWO_FACED} promise.then();", Returned),
-        (f"{CLASS} try {{ Promise.prototype.constructor = Evil; }} catch {{ }}", Returned),
-    ],
-)
+OTHERS: list[tuple[str, type[Outcome]]] = [
+    (f"{SUBCLASS} P.resolve(1).then(() => 1);", Threw),
+    (f"{SUBCLASS} P.reject(1).catch(() => 1);", Threw),
+    (f"{SUBCLASS} P.resolve(1).finally(() => 1);", Threw),
+    (f"{SUBCLASS} await P.resolve(1);", Threw),
+    (f"{PROMISE} {OWN} promise.then();", Threw),
+    (f"{PROMISE} {TWO_FACED} promise.then();", Returned),
+    (f"{CLASS} try {{ Promise.prototype.constructor = Evil; }} catch {{ }}", Returned),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), OTHERS)
 async def test_what_their_resolve_throws_costs_no_worker(body: str, expected: type[Outcome]) -> None:
     await _costs_no_worker(f"async function main() {{ {body} {SETTLED} }}", SUSPENDS, expected)
 

@@ -1,4 +1,5 @@
-"""Hostile programs, programs that spoil the language, and those of a grammar: each goes the same way twice.
+"""Every hostile program of these tests, all that spoil the language or fill their memory, and those of a grammar: each
+goes the same way twice.
 
 With the same seed, key and clock, in another worker, while others run in both: the same result, lines and host calls,
 byte for byte. What ends a run by the processor time that it has used is not at the same place twice, and excepted;
@@ -19,12 +20,23 @@ from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits
 from sandbox.recording import Recording
 from sandbox.repetition import divergence, repeating
-from tests.sandbox import random_programs, test_hostile, test_tricks
+from tests.sandbox import (
+    random_programs,
+    test_full_heaps,
+    test_hostile,
+    test_memory_limit,
+    test_promise_classes,
+    test_tricks,
+)
 from tests.sandbox.support import ADAPTER, HOST_ADAPTER, Asked, packed, program, running_pool, submit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIMITS = Limits(wall_seconds=5.0, cpu_seconds=0.15)
+SHORT = Limits(wall_seconds=0.5, cpu_seconds=0.1)
+"""Of those that come to no end."""
+LONG = Limits(wall_seconds=15.0, cpu_seconds=10.0)
+"""Of those that do: no time ends them, however busy the machine."""
 MEMORY = 8_000_000
 
 PROBES = [
@@ -76,14 +88,31 @@ APPS = [
 ]
 
 
-def _hostile() -> Iterator[tuple[str, bool]]:
-    for body in (*test_hostile.NATIVE_LOOPS, *test_hostile.LOOPS):
+def _endless() -> Iterator[tuple[str, bool]]:
+    for body in test_hostile.LOOPS:
         yield f"function main() {{ {body}; }}", False
     for text in test_hostile.ENDLESS_TURNS:
         yield text, True
+
+
+def _late() -> Iterator[tuple[str, bool]]:
+    """Those that end, if at all, about when their time does."""
+    for body in test_hostile.NATIVE_LOOPS:
+        yield f"function main() {{ {body}; }}", False
     for body in random_programs.HOSTILE:
         yield f"const main = () => {{ {body} }}", True
+
+
+def _ending() -> Iterator[tuple[str, bool]]:
     yield from _spoiling()
+    for fill in test_memory_limit.FILLS.values():
+        yield f"function main() {{ {fill.replace('BYTES', str(MEMORY))} }}", False
+    for text in test_full_heaps.TEXTS.values():
+        yield text, True
+    for body, _ in test_promise_classes.OTHERS:
+        yield f"async function main() {{ {body} {test_promise_classes.SETTLED} }}", True
+    for text, _ in test_hostile.NULLS:
+        yield text, True
 
 
 def _spoiling() -> Iterator[tuple[str, bool]]:
@@ -161,14 +190,38 @@ async def goes_the_same_way(pools: tuple[Pool, Pool], asked: Invocation, before:
         assert same(before, await run(other, again)), asked.program.text
 
 
-@pytest.mark.parametrize(("number", "text", "waits"), [(n, *each) for n, each in enumerate(_hostile())])
-async def test_what_is_hostile_goes_the_same_way_twice(
+@pytest.mark.parametrize(("number", "text", "waits"), [(n, *each) for n, each in enumerate(_endless())])
+async def test_what_has_no_end_of_its_own_goes_the_same_way_twice(
     pools: tuple[Pool, Pool], number: int, text: str, waits: bool
 ) -> None:
-    asked = invocation(text, waits, number, Limits(wall_seconds=0.5, cpu_seconds=0.1))
+    asked = invocation(text, waits, number, SHORT)
     before = await run(pools[0], asked)
     assert not isinstance(before.outcome, Crashed)
     await goes_the_same_way(pools, asked, before)
+
+
+@pytest.mark.parametrize(("number", "text", "waits"), [(n, *each) for n, each in enumerate(_ending())])
+async def test_what_is_hostile_and_ends_goes_the_same_way_twice(
+    pools: tuple[Pool, Pool], number: int, text: str, waits: bool
+) -> None:
+    asked = invocation(text, waits, number, LONG)
+    before = await run(pools[0], asked)
+    assert not isinstance(before.outcome, Crashed | TimedOut)
+    await goes_the_same_way(pools, asked, before)
+
+
+@pytest.mark.parametrize(("number", "text", "waits"), [(n, *each) for n, each in enumerate(_late())])
+async def test_what_ends_late_goes_the_same_way_until_its_time_is_over(
+    pools: tuple[Pool, Pool], number: int, text: str, waits: bool
+) -> None:
+    asked = invocation(text, waits, number, SHORT)
+    before = await run(pools[0], asked)
+    assert not isinstance(before.outcome, Crashed)
+    recording = before.recording
+    assert isinstance(recording, Recording)
+    for pool in reversed(pools):
+        after = await run(pool, repeating(asked, recording))
+        assert ended_by_time(before) or ended_by_time(after) or same(before, after), (before, after)
 
 
 async def test_all_that_is_harmless_goes_the_same_way_among_others(pools: tuple[Pool, Pool]) -> None:

@@ -419,7 +419,7 @@ async def test_nothing_is_read_of_a_worker_that_goes_on_as_it_is_looked_at(
         """It said nothing when it was asked whether it had, and has written over an image since."""
         nonlocal looks
         looks += 1
-        process._slots[TURNS] += 1
+        process._page._slots[TURNS] += 1
         return False
 
     monkeypatch.setattr(WorkerProcess, "has_unread", property(begins_a_turn))
@@ -528,7 +528,7 @@ def test_numbers_that_a_worker_tells_are_held_to_what_can_be(
     said: list[tuple[float, float, float, float | None, int]],
 ) -> None:
     suspension = Suspension(origin=1, generation=1, clock=0.0, cpu_seconds=2.0, submitted=100.0)
-    suspension.answers.extend((number, True, b"\xc0") for number in range(3))
+    suspension.answers.extend((number, True, b"\xc0", None) for number in range(3))
     left, settled = 2.0, 0
     for started, waited, cpu_left, due, taken in said:
         told = WaitingState(0, 256, 1, started, waited, cpu_left, due)

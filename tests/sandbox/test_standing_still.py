@@ -42,10 +42,10 @@ async def test_a_worker_that_could_not_be_sent_its_run_lives(pool: Pool) -> None
         assert await value(pool, FINE, 1) == 1
     worker = next(worker for worker in workers(pool).values() if worker.lane == "fast")
     # A worker that is idle is not looked at.
-    pool._supervisor._tick()
+    pool._supervisor.watch._tick()
     assert worker.seen.begun == worker.process.begun
     _, future = submit(pool, FINE, 7, wall_seconds=20)
     time.sleep(2.2)  # noqa: ASYNC251 - past STOPPED_SECONDS; it is what is tested
-    pool._supervisor._tick()
+    pool._supervisor.watch._tick()
     assert (await future).outcome == returned(7)
     assert pool.state().deaths == {}

@@ -84,7 +84,7 @@ def test_the_kernels_timer_is_on_in_each_turn_and_the_wait_is_in_no_turn(monkeyp
         [
             messages_down.load(ASKS),
             messages_down.run(1, invocation, 2_000.0, 5, 0.0),
-            messages_down.settle(1, 1, True, packed("x")),
+            messages_down.settle(1, 1, True, packed("x"), None),
         ],
         clock,
     )

@@ -266,7 +266,7 @@ async def test_a_worker_that_is_sent_a_run_as_soon_as_it_is_ready_has_time_to_be
     async with running_pool(PoolSettings(workers=1, slow_workers=0)) as pool:
         admitted: list[int] = []
         looks: list[int] = []
-        admit, look = pool._lanes.admit, pool._supervisor._look
+        admit, look = pool._lanes.admit, pool._supervisor.watch._look
 
         def admit_stopped(worker: PooledWorker, lane: Lane) -> None:
             admitted.append(worker.process.pid)
@@ -278,7 +278,7 @@ async def test_a_worker_that_is_sent_a_run_as_soon_as_it_is_ready_has_time_to_be
             look(worker, now)
 
         monkeypatch.setattr(pool._lanes, "admit", admit_stopped)
-        monkeypatch.setattr(pool._supervisor, "_look", counted)
+        monkeypatch.setattr(pool._supervisor.watch, "_look", counted)
         for pid in workers(pool):
             os.kill(pid, signal.SIGKILL)
         _, future = submit(pool, FINE, 1)

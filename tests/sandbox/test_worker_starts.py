@@ -46,7 +46,8 @@ async def test_a_daemon_that_stood_still_does_not_blame_the_worker_that_it_waits
     time.sleep(0.5)  # noqa: ASYNC251 - nothing else of this process goes on either
     process = await starting
     await end(process)
-    assert not process._failure
+    assert process._birth is not None
+    assert not process._birth.failure
     assert forks.generation == 1
 
 

@@ -132,7 +132,7 @@ def test_digits_that_came_while_a_wait_looked_at_those_before_are_its_own() -> N
     answers: list[tuple[int, Any]] = []
 
     def asks(number: int) -> HostCall:
-        return HostCall("digits", [], lambda _, value: answers.append((number, msgspec.msgpack.decode(value))))
+        return HostCall("digits", [], lambda _, value, _clock: answers.append((number, msgspec.msgpack.decode(value))))
 
     heard = HeardDigits()
     assert not heard.want(asks(1), fresh=True)

@@ -87,7 +87,7 @@ class Asked:
         self.answer: tuple[bool, bytes] | None = None
         host.asked(HostCall(name, list(arguments), self._answered))
 
-    def _answered(self, succeeded: bool, value: bytes) -> None:
+    def _answered(self, succeeded: bool, value: bytes, _: float | None) -> None:
         self.answer = succeeded, value
 
 

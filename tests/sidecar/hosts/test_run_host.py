@@ -69,7 +69,7 @@ class Question:
         self._came = asyncio.Event()
         host.asked(HostCall(name, list(values), self._answered))
 
-    def _answered(self, succeeded: bool, value: bytes) -> None:
+    def _answered(self, succeeded: bool, value: bytes, _: float | None) -> None:
         self.answers.append((succeeded, msgspec.msgpack.decode(value)))
         self._came.set()
 
