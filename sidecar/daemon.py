@@ -40,6 +40,7 @@ from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, 
 from sidecar.operations.notify import Notifier, Watchdog
 from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
+from sidecar.operations.sharing import Sharing
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.operations.tenant_metrics import TenantMetrics
@@ -89,7 +90,8 @@ class Daemon:
         self._notifier = notifier or Notifier()
         self._inherited = inherited or Inherited()
         source = source or self._source(configuration, grants)
-        self._catalog = LiveCatalog(source, self._use, self._notifier.status)
+        self._catalog = LiveCatalog(source, self._use, lambda _: self._tell_status())
+        self._sharing = Sharing(self._host_services, "daemon", self._tell_status)
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
         self._placed = placed = PlacedCalls(configuration.originate)
@@ -143,11 +145,12 @@ class Daemon:
             part_metrics.FreeswitchMetrics(lambda: freeswitch.snapshot() if freeswitch is not None else None),
             part_metrics.CatalogMetrics(self._catalog.last_load),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
+            self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), configuration.metrics.listen)
 
-        self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls)
+        self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls, self._sharing)
         of_freeswitch = (freeswitch,) if freeswitch is not None else ()
         self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip, platform)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
@@ -252,7 +255,7 @@ class Daemon:
         addresses = {part.name: found for part in self._parts if (found := part.state().addresses)}
         if not addresses:
             raise ConfigurationError("nobody could ask: socket.unix, socket.tcp and kamailio.peers are all empty")
-        self._notifier.ready(self._catalog.status)
+        self._notifier.ready(self._status)
         self._reloads.release()
         self._watchdog.start(loop)
         self._orphans.start(loop)
@@ -273,6 +276,7 @@ class Daemon:
             await self._catalog.start()  # which says whether there is anything to drive a call with
             scripts = self._catalog.snapshot.scripts.values()
             asked = {module for script in scripts for module in self._grants.granted(script)}
+            await self._sharing.start()
             await self._host_services.expect(asked)
             if asked:
                 memory.keep()  # with what that has imported
@@ -286,6 +290,13 @@ class Daemon:
         except BaseException:
             await asyncio.gather(*starting, return_exceptions=True)  # what has begun to start is closed by the caller
             raise
+
+    @property
+    def _status(self) -> str:
+        return f"{self._catalog.status}{self._sharing.words}"
+
+    def _tell_status(self) -> None:
+        self._notifier.status(self._status)
 
     def _use(self, snapshot: Snapshot) -> None:
         self._grants.limit(snapshot.limits)
@@ -302,7 +313,8 @@ class Daemon:
         except ConfigurationError as error:
             refused = str(error)
             _log.error("sip_accounts_refused", error=refused)
-        status = await self._catalog.reload()
+        await self._catalog.reload()
+        status = self._status
         return f"{status}; the former SIP accounts stay: {refused}" if refused else status
 
     # ---- the end ----

@@ -41,6 +41,7 @@ from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, 
 from sidecar.operations.notify import Notifier, Watchdog
 from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
+from sidecar.operations.sharing import Sharing
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.operations.tenant_metrics import TenantMetrics
@@ -70,6 +71,7 @@ class PlatformProcess:
         self._output = open_output(configuration.log)
         self._notifier = notifier or Notifier()
         self._host_services = Services(configuration, limits=platform_limits(configuration))
+        self._sharing = Sharing(self._host_services, "platform", lambda: self._notifier.status(self._status))
         self._placed: RemotePlacing | None = None
         if configuration.originate.socket is not None:
             self._host_services.placed = self._placed = RemotePlacing(configuration.originate.socket)
@@ -118,10 +120,11 @@ class PlatformProcess:
             part_metrics.PoolMetrics(self._runner.states, lambda: {}, lambda: self._runner.parent.generation),
             ScriptMetrics({PoolName.REQUESTS: self._runs.by_script.snapshot}),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
+            self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
-        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts)
+        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts, self._sharing)
         self._connections: tuple[Part, ...] = (self._http, page)
         self._parts: tuple[Part, ...] = (*self._services, *self._connections)
         self._watchdog = Watchdog(self._notifier, self._alive)
@@ -173,7 +176,7 @@ class PlatformProcess:
 
     @property
     def _status(self) -> str:
-        return f"serving {self._http.address}"
+        return f"serving {self._http.address}{self._sharing.words}"
 
     async def _reload(self) -> str:
         """There is nothing that is read at a signal: a change of the database is live in any case."""

@@ -1,0 +1,107 @@
+"""What a process shares with those on other machines, led through its life. No call waits for any of it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sidecar.hosts.relay import SharedRelay
+from sidecar.hosts.services import Services
+from sidecar.hosts.shared_levels import SharedLevels
+from sidecar.lifecycle import PartState
+from sidecar.shared.connection import Shared
+
+
+class Sharing:
+    """A `sidecar.lifecycle.Part`; nothing where ``shared.url`` names nothing."""
+
+    name = "sharing"
+    drain_seconds = 0.0
+
+    def __init__(self, services: Services, role: str, tell: Callable[[], None]) -> None:
+        """``role`` is ``daemon`` or ``platform``; ``tell`` is called when what is shared is lost, and when it is there
+        again."""
+        self._services = services
+        self._role = role
+        self._tell = tell
+        self._shared: Shared | None = None
+        self._relay: SharedRelay | None = None
+        self._levels: SharedLevels | None = None
+
+    async def start(self) -> None:
+        """Begin to share, which waits for no connection. Raises SharedError where packages are missing."""
+        shared = await self._services.shared()
+        if shared is None:
+            return
+        self._shared = shared
+        shared.changed = self._tell
+        self._relay = SharedRelay(shared, self._services.broker)
+        self._relay.start()
+        used = self._services.usage.used_levels
+        assert used is not None  # noqa: S101 - where something is shared
+        self._levels = SharedLevels(shared, used, self._role)
+        self._levels.start()
+
+    def refuse_calls(self) -> None:
+        """Nothing: no call comes here."""
+
+    def stop_accepting(self) -> None:
+        """Go on: what is still run uses it."""
+
+    async def drain(self) -> None:
+        """Return at once: nobody waits for what is told."""
+
+    def cancel_rest(self) -> None:
+        """Nothing: who asks is cancelled with its run."""
+
+    async def close(self) -> None:
+        """Share no more."""
+        for one in (self._relay, self._levels):
+            if one is not None:
+                await one.close()
+
+    @property
+    def words(self) -> str:
+        """For ``systemctl status``, behind what else there is; empty where all is well."""
+        if self._shared is None or self._shared.available:
+            return ""
+        return f", WITHOUT {self._shared.url}: {self._shared.snapshot().why}"
+
+    def state(self) -> PartState:
+        """What is lost is no fault: calls are decided."""
+        if self._shared is None:
+            return PartState()
+        shared = self._shared.snapshot()
+        details: dict[str, str | bool] = {"shared": shared.available}
+        if not shared.available:
+            details["shared_lost"] = f"{self._shared.url}: {shared.why}"
+        return PartState(details=details)
+
+    def metrics(self) -> "SharingMetrics":
+        """What Prometheus is told."""
+        return SharingMetrics(lambda: self._shared, lambda: self._relay)
+
+
+class SharingMetrics(Collector):
+    """Whether what is shared answers, and what it has not."""
+
+    def __init__(self, shared: Callable[[], Shared | None], relay: Callable[[], Any]) -> None:
+        self._shared = shared
+        self._relay = relay
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of a scrape; with 1 and 0 where nothing is shared, so that no alert is for it."""
+        shared, relay = self._shared(), self._relay()
+        found = shared.snapshot() if shared is not None else None
+        available = GaugeMetricFamily("scriptforge_shared_available", "Whether the Valkey or Redis answers.")
+        available.add_metric((), 1.0 if found is None or found.available else 0.0)
+        yield available
+        for name, text, count in (
+            ("losses", "How often the Valkey or Redis was lost.", found.losses if found else 0),
+            ("refused", "Questions to it without an answer.", found.refused if found else 0),
+            ("messages_lost", "Messages of scripts not taken to others.", relay.lost if relay is not None else 0),
+        ):
+            family = CounterMetricFamily(f"scriptforge_shared_{name}", text)
+            family.add_metric((), float(count))
+            yield family
