@@ -40,7 +40,7 @@ from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, 
 from sidecar.operations.notify import Notifier, Watchdog
 from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
-from sidecar.operations.sharing import Sharing
+from sidecar.operations.sharing import Load, Sharing
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.operations.tenant_metrics import TenantMetrics
@@ -91,7 +91,7 @@ class Daemon:
         self._inherited = inherited or Inherited()
         source = source or self._source(configuration, grants)
         self._catalog = LiveCatalog(source, self._use, lambda _: self._tell_status())
-        self._sharing = Sharing(self._host_services, "daemon", self._tell_status)
+        self._sharing = Sharing(self._host_services, "daemon", configuration.shared.name, self._load, self._tell_status)
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
         self._placed = placed = PlacedCalls(configuration.originate)
@@ -294,6 +294,10 @@ class Daemon:
     @property
     def _status(self) -> str:
         return f"{self._catalog.status}{self._sharing.words}"
+
+    def _load(self) -> Load:
+        runs = sum(state.outstanding for state in self._runner.states().values())
+        return Load(self._catalog.snapshot.version, runs, sum(self._calls.snapshot().up.values()))
 
     def _tell_status(self) -> None:
         self._notifier.status(self._status)

@@ -41,7 +41,7 @@ from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer, 
 from sidecar.operations.notify import Notifier, Watchdog
 from sidecar.operations.orphans import Orphans
 from sidecar.operations.script_metrics import ScriptMetrics
-from sidecar.operations.sharing import Sharing
+from sidecar.operations.sharing import Load, Sharing
 from sidecar.operations.shutdown import Shutdown, ShutdownSteps
 from sidecar.operations.signals import Reloads, Signals
 from sidecar.operations.tenant_metrics import TenantMetrics
@@ -71,7 +71,14 @@ class PlatformProcess:
         self._output = open_output(configuration.log)
         self._notifier = notifier or Notifier()
         self._host_services = Services(configuration, limits=platform_limits(configuration))
-        self._sharing = Sharing(self._host_services, "platform", lambda: self._notifier.status(self._status))
+        self._catalog_version = ""
+        self._sharing = Sharing(
+            self._host_services,
+            "platform",
+            configuration.shared.name,
+            self._load,
+            lambda: self._notifier.status(self._status),
+        )
         self._placed: RemotePlacing | None = None
         if configuration.originate.socket is not None:
             self._host_services.placed = self._placed = RemotePlacing(configuration.originate.socket)
@@ -178,6 +185,10 @@ class PlatformProcess:
     def _status(self) -> str:
         return f"serving {self._http.address}{self._sharing.words}"
 
+    def _load(self) -> Load:
+        runs = sum(state.outstanding for state in self._runner.states().values())
+        return Load(self._catalog_version, runs, 0)
+
     async def _reload(self) -> str:
         """There is nothing that is read at a signal: a change of the database is live in any case."""
         await self._scripts.look()
@@ -185,6 +196,7 @@ class PlatformProcess:
 
     def _use(self, snapshot: Snapshot) -> None:
         scripts = snapshot.scripts
+        self._catalog_version = snapshot.version
         self._host_services.usage.limit(snapshot.limits)
         self._runs.use(scripts)
         self._runner.retain({*map(key_of, scripts.values()), *self._runs.program_keys()})

@@ -276,6 +276,8 @@ class SharedSection(Section, frozen=True):
     messages and limits are each process's own."""
     prefix: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] = "scriptforge"
     """What all keys there begin with. Installations that are apart and use the same one have each its own."""
+    name: Annotated[str, Meta(max_length=100)] = ""
+    """What ``scriptforge nodes`` calls this machine; empty for the host's name."""
 
 
 class LimitsSection(Section, frozen=True):

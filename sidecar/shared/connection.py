@@ -89,7 +89,7 @@ class Shared:
         """A picture of now."""
         return SharedSnapshot(available=self.available, losses=self._losses, refused=self._refused, why=self._why)
 
-    async def run(self, script: Script, arguments: Sequence[bytes | int | float]) -> Any:
+    async def run(self, script: Script, arguments: Sequence[bytes | str | int]) -> Any:
         """What a program gives of these arguments; the first is our prefix. Raises SharedError."""
         return await self._ask(("EVALSHA", script.sha, 0, self.prefix, *arguments), script)
 
