@@ -35,6 +35,7 @@ from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.service_life import Service, ServiceLife
+from sidecar.operations.sharing import Load, Sharing
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import call_pool, decision_pool
@@ -74,10 +75,11 @@ class Daemon:
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)},
             trusted=(hosts.source("routing"), hosts.source("call"), *grants.javascript()),
         )
-        notifier = notifier or Notifier()
+        self._notifier = notifier = notifier or Notifier()
         self._inherited = inherited or Inherited()
         source = source or self._source(configuration, grants)
-        self._catalog = LiveCatalog(source, self._use, notifier.status)
+        self._catalog = LiveCatalog(source, self._use, lambda _: self._tell_status())
+        self._sharing = Sharing(self._host_services, "daemon", configuration.shared.name, self._load, self._tell_status)
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
         self._placed = placed = PlacedCalls(configuration.originate)
@@ -131,11 +133,12 @@ class Daemon:
             part_metrics.FreeswitchMetrics(lambda: freeswitch.snapshot() if freeswitch is not None else None),
             part_metrics.CatalogMetrics(self._catalog.last_load),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
+            self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), configuration.metrics.listen)
 
-        self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls)
+        self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls, self._sharing)
         of_freeswitch = (freeswitch,) if freeswitch is not None else ()
         self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip, platform)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
@@ -148,7 +151,7 @@ class Daemon:
             parts=self._parts,
             connections=self._connections,
             start=self._start,
-            status=lambda: self._catalog.status,
+            status=lambda: self._status,
             reload=self._reload,
             alive=self._alive,
             close=self._close,
@@ -221,6 +224,7 @@ class Daemon:
             await self._catalog.start()  # which says whether there is anything to drive a call with
             scripts = self._catalog.snapshot.scripts.values()
             asked = {module for script in scripts for module in self._grants.granted(script)}
+            await self._sharing.start()
             await self._host_services.expect(asked)
             if asked:
                 memory.keep()  # with what that has imported
@@ -234,6 +238,17 @@ class Daemon:
         except BaseException:
             await asyncio.gather(*starting, return_exceptions=True)  # what has begun to start is closed by the caller
             raise
+
+    @property
+    def _status(self) -> str:
+        return f"{self._catalog.status}{self._sharing.words}"
+
+    def _load(self) -> Load:
+        runs = sum(state.outstanding for state in self._runner.states().values())
+        return Load(self._catalog.snapshot.version, runs, sum(self._calls.snapshot().up.values()))
+
+    def _tell_status(self) -> None:
+        self._notifier.status(self._status)
 
     def _use(self, snapshot: Snapshot) -> None:
         self._grants.limit(snapshot.limits)
@@ -250,7 +265,8 @@ class Daemon:
         except ConfigurationError as error:
             refused = str(error)
             _log.error("sip_accounts_refused", error=refused)
-        status = await self._catalog.reload()
+        await self._catalog.reload()
+        status = self._status
         return f"{status}; the former SIP accounts stay: {refused}" if refused else status
 
     # ---- the end ----

@@ -33,6 +33,7 @@ from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.service_life import Service, ServiceLife
+from sidecar.operations.sharing import Load, Sharing
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import request_pool
@@ -53,7 +54,16 @@ class PlatformProcess:
         if catalog.url is None:
             raise ConfigurationError("catalog.url: the platform needs a database, such as sqlite:////PATH")
         self._output = open_output(configuration.log)
+        self._notifier = notifier or Notifier()
         self._host_services = Services(configuration, limits=platform_limits(configuration))
+        self._catalog_version = ""
+        self._sharing = Sharing(
+            self._host_services,
+            "platform",
+            configuration.shared.name,
+            self._load,
+            lambda: self._notifier.status(self._status),
+        )
         self._placed: RemotePlacing | None = None
         if configuration.originate.socket is not None:
             self._host_services.placed = self._placed = RemotePlacing(configuration.originate.socket)
@@ -102,10 +112,11 @@ class PlatformProcess:
             part_metrics.PoolMetrics(self._runner.states, lambda: {}, lambda: self._runner.parent.generation),
             ScriptMetrics({PoolName.REQUESTS: self._runs.by_script.snapshot}),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
+            self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
-        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts)
+        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts, self._sharing)
         self._parts: tuple[Part, ...] = (*self._services, self._http, page)
         service = Service(
             parts=self._parts,
@@ -119,7 +130,7 @@ class PlatformProcess:
             done=lambda: {"runs": sum(self._runs.outcomes.values())},
             drain_seconds=sum(part.drain_seconds for part in self._parts),
         )
-        self._life = ServiceLife(service, self._runner, configuration.log, self._output, notifier or Notifier())
+        self._life = ServiceLife(service, self._runner, configuration.log, self._output, self._notifier)
 
     async def run(self) -> int:
         """Serve until told to stop; see `sidecar.operations.service_life.ServiceLife.run`."""
@@ -140,7 +151,11 @@ class PlatformProcess:
 
     @property
     def _status(self) -> str:
-        return f"serving {self._http.address}"
+        return f"serving {self._http.address}{self._sharing.words}"
+
+    def _load(self) -> Load:
+        runs = sum(state.outstanding for state in self._runner.states().values())
+        return Load(self._catalog_version, runs, 0)
 
     async def _reload(self) -> str:
         """There is nothing that is read at a signal: a change of the database is live in any case."""
@@ -149,6 +164,7 @@ class PlatformProcess:
 
     def _use(self, snapshot: Snapshot) -> None:
         scripts = snapshot.scripts
+        self._catalog_version = snapshot.version
         self._grants.limit(snapshot.limits)
         self._runs.use(scripts)
         self._runner.retain({*map(key_of, scripts.values()), *self._runs.program_keys()})

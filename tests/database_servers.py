@@ -50,7 +50,7 @@ class Server:
     def start(self) -> None:
         """Start it, on the port that it had before."""
         self.program = Program(self._command, Path(tempfile.gettempdir(), f"{self.folder.name}.log"), Path("/"))
-        self.program.wait_for("ready (to accept|for) connections", seconds=START_SECONDS)
+        self.program.wait_for("[Rr]eady (to accept|for) connections", seconds=START_SECONDS)
         # It outlives the test that it was started for; that nothing does is asked after each of them.
         Program.running.remove(self.program)
 
@@ -75,7 +75,7 @@ class Servers:
     def get(cls, name: str) -> Server:
         """The server, started for its first test."""
         if name not in cls.running:
-            cls.running[name] = {"postgresql": postgresql, "mysql": mariadb}[name]()
+            cls.running[name] = {"postgresql": postgresql, "mysql": mariadb, "valkey": valkey}[name]()
         return cls.running[name]
 
     @classmethod
@@ -145,6 +145,20 @@ def mariadb() -> Server:
         return [require_program("mariadbd"), "--no-defaults", f"--datadir={data}", *listen, *quick]
 
     return Server("mariadb", prepare, command)
+
+
+def valkey() -> Server:
+    """A Valkey, or a Redis where there is none; what it has outlives it."""
+    program = shutil.which("valkey-server") or require_program("redis-server")
+
+    def prepare(data: Path) -> None:
+        _run([*unprivileged(), "mkdir", str(data)])
+
+    def command(data: Path, port: int) -> list[str]:
+        kept = ["--dir", str(data), "--appendonly", "yes", "--appendfsync", "no", "--save", ""]
+        return [program, "--bind", HOST, "--port", str(port), "--enable-debug-command", "local", *kept]
+
+    return Server("valkey", prepare, command)
 
 
 @cache

@@ -29,7 +29,8 @@ FLOORS: dict[str, list[set[str]]] = {
     "sidecar": [
         {GROUND},
         {"configuration"},
-        {"logs", "language", "storage"},
+        {"logs"},
+        {"language", "storage", "shared"},
         {"catalog"},
         {"hosts"},
         {"runs"},
@@ -182,7 +183,17 @@ def test_who_decides_knows_no_sql_and_no_web_framework() -> None:
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     packages = {name.partition(".")[0] for name in found.stdout.split()}
     forbidden = {"sqlalchemy", "alembic", "aiosqlite", "asyncpg", "asyncmy"}
-    forbidden |= {"fastapi", "starlette", "pydantic", "uvicorn", "websockets", "limits", "multipart"}
+    forbidden |= {
+        "redis",
+        "hiredis",
+        "fastapi",
+        "starlette",
+        "pydantic",
+        "uvicorn",
+        "websockets",
+        "limits",
+        "multipart",
+    }
     assert forbidden & packages == set()
     assert not any(name.startswith("sidecar.http") for name in found.stdout.split())
 

@@ -22,9 +22,9 @@ from sidecar.bench.slices import Slice
 SLICE_SECONDS: Final = 0.5
 """Long enough for a thousand scripts to be asked several times over, short beside what drifts."""
 WARM_SECONDS: Final = 3.0
-"""Under load before anything is measured: a script is loaded by its own worker when it is first asked for, and by another
-only once that has too much to do. Of 1,000 scripts a decision costs the workers 103 us in the first half second, 80 in
-the second and 68 after three."""
+"""Under load before anything is measured: a script is loaded by its own worker when it is first asked for, and by
+another only once that has too much to do. Of 1,000 scripts a decision costs the workers 103 us in the first half
+second, 80 in the second and 68 after three."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any, Final, get_type_hints
 
 from sidecar.configuration import tree as declarations
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.shared_url import SharedUrl
 from sidecar.configuration.source import DEFAULT_ORIGIN, LeafPath, LoadedConfiguration
 from sidecar.configuration.tree import Configuration, Section
 from sipio.host_port import HostPort
@@ -98,7 +99,7 @@ def toml_value(value: Any) -> str:
         return repr(value)
     if isinstance(value, tuple):
         return f"[{', '.join(toml_value(element) for element in value)}]"
-    if isinstance(value, (str, Path, HostPort, DatabaseUrl)):
+    if isinstance(value, (str, Path, HostPort, DatabaseUrl, SharedUrl)):
         # JSON's escapes are TOML's; DEL alone must be escaped in TOML and is not in JSON.
         return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
     raise TypeError(f"no TOML for {type(value).__name__}")

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.shared_url import SharedUrl
 from sidecar.configuration.typed_value import ActionText, HostText, Network, OctalMode, PortRange, SipListenText, WebUrl
 from sipio.host_port import HostPort
 
@@ -266,6 +267,19 @@ class StorageSection(Section, frozen=True):
     """Rows that one tenant may keep in its databases together, or about as many: they are counted every ten seconds."""
 
 
+class SharedSection(Section, frozen=True):
+    """What several machines share beside the database; see docs/clustering.md."""
+
+    url: SharedUrl | None = None
+    """The Valkey or Redis that has it: ``valkey://user:password@host:6379/0``, ``valkeys://`` for TLS,
+    ``unix:///run/valkey/valkey.sock``. Empty text for one machine: what scripts keep by key is in the database, and
+    messages and limits are each process's own."""
+    prefix: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] = "scriptforge"
+    """What all keys there begin with. Installations that are apart and use the same one have each its own."""
+    name: Annotated[str, Meta(max_length=100)] = ""
+    """What ``scriptforge nodes`` calls this machine; empty for the host's name."""
+
+
 class LimitsSection(Section, frozen=True):
     """What one tenant may use in the process that serves calls, and but for the first two in the one that serves HTTP;
     0 for no limit. An operator sets others for a tenant by ``scriptforge limits``; see docs/limits.md."""
@@ -498,6 +512,7 @@ class Configuration(Section, frozen=True):
     sip: SipSection = SipSection()
     freeswitch: FreeswitchSection = FreeswitchSection()
     storage: StorageSection = StorageSection()
+    shared: SharedSection = SharedSection()
     limits: LimitsSection = LimitsSection()
     outgoing: OutgoingSection = OutgoingSection()
     mail: MailSection = MailSection()

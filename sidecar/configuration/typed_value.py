@@ -21,6 +21,7 @@ from sidecar.configuration.addresses import (
     parse_sip_listen,
 )
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.shared_url import SharedUrl
 from sidecar.sip_answer import parse_action
 from sipio.host_port import HostPort, InvalidHostPort
 
@@ -49,8 +50,9 @@ def convert_value(value: object, declared: Any) -> Any:
     """
     if value == "" and type(None) in get_args(_plain(declared)):
         return None
-    if isinstance(value, str) and DatabaseUrl in (declared, *get_args(declared)):
-        return DatabaseUrl.parse(value)  # whose complaints have no password in them
+    for url in (DatabaseUrl, SharedUrl):
+        if isinstance(value, str) and url in (declared, *get_args(declared)):
+            return url.parse(value)  # whose complaints have no password in them
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"expected a finite number, got {value}")
     try:
@@ -116,7 +118,8 @@ def is_text(declared: Any) -> bool:
     plain = _plain(declared)
     if isinstance(plain, UnionType):
         return all(member is type(None) or is_text(member) for member in get_args(plain))
-    return plain in (str, Path, HostPort, DatabaseUrl) or all(isinstance(word, str) for word in get_args(plain) or (0,))
+    texts = (str, Path, HostPort, DatabaseUrl, SharedUrl)
+    return plain in texts or all(isinstance(word, str) for word in get_args(plain) or (0,))
 
 
 def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
@@ -133,7 +136,7 @@ def _forms(value: object, declared: Any) -> Iterator[tuple[str, Form]]:
 
 
 def _decode_text(declared: type, value: object) -> object:
-    if declared not in (Path, HostPort, DatabaseUrl) or not isinstance(value, str):
+    if declared not in (Path, HostPort, DatabaseUrl, SharedUrl) or not isinstance(value, str):
         raise ValueError(f"Expected `str`, got `{type(value).__name__}`")
     if declared is HostPort:
         try:

@@ -1,4 +1,4 @@
-"""What one tenant has used of what it may, in this process."""
+"""What one tenant has used of what it may: here, and in other processes where they tell each other."""
 
 import logging
 import time
@@ -34,11 +34,18 @@ class Level:
     ``limits`` takes nothing that is too much, and takes longer than the rest of a decision's way.)
     """
 
-    __slots__ = ("_amount", "_at", "_rate", "most")
+    __slots__ = ("_amount", "_at", "_used", "most", "name", "rate", "untold")
 
-    def __init__(self, most: int, period: float) -> None:
+    def __init__(self, most: int, period: float, name: str = "", used: "dict[Level, None] | None" = None) -> None:
+        """``name`` is what processes that share it know it by, and ``used`` where it puts itself when it is used: for
+        whoever tells the others."""
         self.most = most
-        self._rate = most / period
+        self.rate = most / period
+        """Of what drains in a second."""
+        self.name = name
+        self.untold = 0.0
+        """What was used here, and the others were not told."""
+        self._used = used
         self._amount = 0.0
         self._at = _now()
 
@@ -46,21 +53,39 @@ class Level:
         """Count what was used."""
         self._drain()
         self._amount += amount
+        if self._used is not None:
+            self.untold += amount
+            self._used[self] = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left of what was used."""
+        self._drain()
+        return not self._amount and not self.untold
+
+    def told(self, amount: float, level: float | None) -> None:
+        """The others were told of so much, and this is what all have used; None where that is not known."""
+        self.untold -= amount
+        if level is not None:
+            self._amount, self._at = level + self.untold, _now()
 
     def wait(self) -> float:
         """Seconds until there is room for one more; 0 where there is."""
-        if not self._rate:
+        if not self.rate:
             return LONGEST_WAIT
         self._drain()
-        return max(0.0, (self._amount + 1 - self.most) / self._rate)
+        return max(0.0, (self._amount + 1 - self.most) / self.rate)
 
     def take_over(self, former: "Level") -> None:
         """Go on from what was used of another limit."""
-        self._amount, self._at = former._amount, former._at
+        self._amount, self._at, self.untold = former._amount, former._at, former.untold
+        if self._used is not None and former in self._used:
+            del self._used[former]
+            self._used[self] = None
 
     def _drain(self) -> None:
         now = _now()
-        self._amount = max(0.0, self._amount - (now - self._at) * self._rate)
+        self._amount = max(0.0, self._amount - (now - self._at) * self.rate)
         self._at = now
 
 
@@ -77,10 +102,12 @@ _OF_QUESTIONS: Final = ("host_calls_a_minute", "host_bytes_a_minute")
 class Allowance:
     """One tenant's. What is not limited need not be counted, but for what is under way over HTTP."""
 
-    __slots__ = ("_at_once", "_levels", "_told", "limited", "limits", "refused", "running", "tenant")
+    __slots__ = ("_at_once", "_levels", "_told", "_used", "limited", "limits", "refused", "running", "tenant")
 
-    def __init__(self, tenant: str, limits: TenantLimits = NO_LIMITS) -> None:
+    def __init__(self, tenant: str, limits: TenantLimits = NO_LIMITS, used: dict[Level, None] | None = None) -> None:
+        """``used``: where levels are put that are used, for whoever tells other processes."""
         self.tenant = tenant
+        self._used = used
         self.running = 0
         """Runs under way."""
         self.refused: dict[str, int] = {}
@@ -103,7 +130,7 @@ class Allowance:
             if name in former and former[name].most == most:
                 self._levels[name] = former[name]
                 continue
-            level = self._levels[name] = Level(most, period)
+            level = self._levels[name] = Level(most, period, f"{name}:{self.tenant}", self._used)
             if name in former:
                 level.take_over(former[name])
 

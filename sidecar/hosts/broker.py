@@ -1,8 +1,11 @@
-"""Messages between the runs of one tenant on this machine: at most once, in the order of each publisher."""
+"""Messages between the runs of one tenant: at most once, in the order of each publisher. Those of other processes come
+by the relay, where there is one."""
 
 import asyncio
 from collections import Counter, deque
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from sandbox import values
 from sidecar.hosts.errors import HostError
@@ -76,10 +79,31 @@ class Subscription:
             del self._held[self.tenant]
 
 
+class Relay(Protocol):
+    """Takes messages to other processes, and brings theirs to `Broker.heard`."""
+
+    def take(self, tenant: str, topic: str, message: bytes) -> None:
+        """Take a message there, ``[key, payload]`` as MessagePack, if it can be."""
+        ...
+
+    def follow(self, tenant: str, topic: str) -> None:
+        """Bring what has this topic from now on."""
+        ...
+
+    def leave(self, tenant: str, topic: str) -> None:
+        """Bring it no more."""
+        ...
+
+    async def followed(self, tenant: str, topic: str) -> None:
+        """Wait until it is brought; not where that cannot be now."""
+        ...
+
+
 class Broker:
     """Who hears what. Lives on one event loop."""
 
     def __init__(self) -> None:
+        self._relay: Relay | None = None
         self._heard: dict[tuple[str, str], dict[Subscription, None]] = {}
         """By tenant and topic, in the order in which they came."""
         self._counts: Counter[str] = Counter()
@@ -92,13 +116,27 @@ class Broker:
         """How many there are."""
         return self._counts.total()
 
+    def relay_by(self, relay: Relay) -> None:
+        """Have messages go to other processes, and come from them."""
+        self._relay = relay
+        for tenant, topic in self._heard:
+            relay.follow(tenant, topic)
+
+    async def ready(self, subscription: Subscription) -> None:
+        """Wait until it hears other processes as well; not where they cannot be heard now."""
+        if self._relay is not None:
+            await self._relay.followed(subscription.tenant, subscription.topic)
+
     def subscribe(self, tenant: str, topic: str, key: str) -> Subscription:
         """Hear of a topic what has this key; all of it with `EVERY_KEY`. Raises HostError."""
         _check(topic, key)
         if self._counts[tenant] >= SUBSCRIPTIONS:
             raise HostError(f"more than {SUBSCRIPTIONS} subscriptions at once", "RangeError")
         subscription = Subscription(tenant, topic, key, self._held)
-        self._heard.setdefault((tenant, topic), {})[subscription] = None
+        heard = self._heard.setdefault((tenant, topic), {})
+        if not heard and self._relay is not None:
+            self._relay.follow(tenant, topic)
+        heard[subscription] = None
         self._counts[tenant] += 1
         return subscription
 
@@ -111,6 +149,8 @@ class Broker:
         del heard[subscription]
         if not heard:
             del self._heard[tenant, topic]
+            if self._relay is not None:
+                self._relay.leave(tenant, topic)
         self._counts[tenant] -= 1
         if not self._counts[tenant]:
             del self._counts[tenant]
@@ -118,11 +158,24 @@ class Broker:
         subscription.end()
 
     def publish(self, tenant: str, topic: str, key: str, payload: Any) -> int:
-        """Tell a tenant's subscribers. How many there were. Raises HostError."""
+        """Tell a tenant's subscribers. How many there were in this process. Raises HostError."""
         _check(topic, key)
-        size = len(values.encode([key, payload]))
-        if size > MESSAGE_BYTES:
+        message = values.encode([key, payload])
+        if len(message) > MESSAGE_BYTES:
             raise HostError(f"the message has more than {MESSAGE_BYTES:,} bytes", "RangeError")
+        if self._relay is not None:
+            self._relay.take(tenant, topic, message)
+        return self._tell(tenant, topic, key, payload, len(message))
+
+    def heard(self, tenant: str, topic: str, message: bytes) -> int:
+        """Tell a tenant's subscribers what the relay has brought. How many there were. Raises ValueError for what is no
+        message."""
+        if len(message) > MESSAGE_BYTES:
+            raise ValueError("the message is too long")
+        key, payload = msgspec.msgpack.decode(message, type=tuple[str, Any])
+        return self._tell(tenant, topic, key, payload, len(message))
+
+    def _tell(self, tenant: str, topic: str, key: str, payload: Any, size: int) -> int:
         hearing = [
             subscription
             for subscription in self._heard.get((tenant, topic), ())

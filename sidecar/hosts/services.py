@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.catalog.limits import HIGHEST, TenantLimits
-from sidecar.configuration.tree import Configuration
+from sidecar.configuration.tree import Configuration, SharedSection
 from sidecar.hosts.broker import Broker
 from sidecar.hosts.desk_variables import DeskVariables
 from sidecar.hosts.errors import HostError, HostUnavailable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sidecar.hosts.rows.store import RowDatabases
     from sidecar.hosts.script_catalog import HostCatalog
     from sidecar.hosts.sms.gateway import SmsGateway
+    from sidecar.shared.connection import Shared
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +44,17 @@ class Services:
         configuration: Configuration,
         *,
         at_desk: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         limits: TenantLimits | None = None,
     ) -> None:
-        """``at_desk``: a script is tried, and keeps what it keeps in memory. ``limits`` of tenants, by default those
-        that the configuration has for all."""
+        """``at_desk``: a script is tried, and keeps what it keeps in memory. ``clock``, by default that of whoever
+        keeps something. ``limits`` of tenants, by default those that the configuration has for all."""
         self._configuration = configuration
         self._at_desk = at_desk
-        self._clock = clock
+        self._clock = clock or time.time
+        self._given_clock = clock
+        self._shared_section = SharedSection() if at_desk else configuration.shared
+        self._shared: Shared | None = None
         self._url = None if at_desk else configuration.storage.url or configuration.catalog.url
         self._outgoing_settings = outgoing_settings(configuration.outgoing)
         self._outgoing: OutgoingClient | None = None
@@ -66,10 +70,15 @@ class Services:
         self._lookups: Lookups | None = None
         self._sweeping: asyncio.Task[None] | None = None
         self._imports = asyncio.Lock()
+        self._sharing = asyncio.Lock()
         self.placed: CallPlacing | None = None
         """Calls that scripts place; None where this process carries none."""
         self.broker = Broker()
-        self.usage = Usage(clock, limits if limits is not None else usual_limits(configuration))
+        self.usage = Usage(
+            self._clock,
+            limits if limits is not None else usual_limits(configuration),
+            shared=self._shared_section.url is not None,
+        )
         self._metering: asyncio.Task[None] | None = None
         self.directory = configuration.catalog.directory
         """Of a catalog in files."""
@@ -84,17 +93,30 @@ class Services:
                 self._outgoing = client.OutgoingClient(self._outgoing_settings)
         return self._outgoing
 
+    async def shared(self) -> "Shared | None":
+        """What several machines share; None where the operator has named nothing. Raises SharedError where its client
+        is not installed."""
+        url = self._shared_section.url
+        if url is None:
+            return None
+        async with self._sharing:
+            if self._shared is None:
+                connection = await asyncio.to_thread(import_module, "sidecar.shared.connection")
+                self._shared = await asyncio.to_thread(connection.Shared, url, self._shared_section.prefix)
+        return self._shared
+
     async def key_values(self) -> KeyValues:
-        """What scripts keep by key. Raises HostError where there is no database."""
+        """What scripts keep by key. Raises HostError where there is no database, and nothing shared."""
         if self._key_values is not None:
             return self._key_values
-        if self._url is None and not self._at_desk:
+        shared = await self.shared()
+        if shared is None and self._url is None and not self._at_desk:
             raise HostError("nothing can be kept here: the operator has named no database (storage.url)")
         async with self._imports:
             if self._key_values is None:
                 limits = TenantSpaces(self.usage)
                 # In a thread: that of a server imports SQLAlchemy.
-                keeper = await asyncio.to_thread(keeper_of, self._url, limits, self._clock)
+                keeper = await asyncio.to_thread(keeper_of, self._url, limits, self._given_clock, shared)
                 self._key_values = KeyValues(keeper, limits)
                 self._sweeping = asyncio.get_running_loop().create_task(self._sweep(self._key_values))
         return self._key_values
@@ -190,6 +212,8 @@ class Services:
             await self.usage.write(self._catalog_url)
         if self._key_values is not None:
             await self._key_values.close()
+        if self._shared is not None:
+            await self._shared.close()
         if self._rows is not None:
             await self._rows.close()
         if self._catalog is not None:

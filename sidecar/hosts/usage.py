@@ -12,7 +12,7 @@ import msgspec
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits, over
 from sidecar.catalog.model import Script
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.hosts.allowance import Allowance
+from sidecar.hosts.allowance import Allowance, Level
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +70,13 @@ class UsedInMinute(msgspec.Struct, frozen=True):
 class Usage:
     """The counts of every app that has run, and what is left to each tenant."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, limits: TenantLimits = NO_LIMITS) -> None:
-        """``limits``: those of a tenant for whom nothing else was set."""
+    def __init__(
+        self, clock: Callable[[], float] = time.time, limits: TenantLimits = NO_LIMITS, *, shared: bool = False
+    ) -> None:
+        """``limits``: those of a tenant for whom nothing else was set. ``shared``: other processes are told what is
+        used of them."""
+        self.used_levels: dict[Level, None] | None = {} if shared else None
+        """Of what is limited by time, what is used now."""
         self._limits = limits
         self._own: Mapping[str, TenantLimits] = {}
         self._allowances: dict[str, Allowance] = {}
@@ -94,7 +99,7 @@ class Usage:
         """What is left to a tenant."""
         allowance = self._allowances.get(tenant)
         if allowance is None:
-            allowance = self._allowances[tenant] = Allowance(tenant, self.limits_of(tenant))
+            allowance = self._allowances[tenant] = Allowance(tenant, self.limits_of(tenant), self.used_levels)
         return allowance
 
     def limit(self, own: Mapping[str, TenantLimits]) -> None:

@@ -26,6 +26,7 @@ from sidecar.http.routes import (
     calls,
     kv,
     limits,
+    nodes,
     numbers,
     providers,
     rows,
@@ -128,6 +129,7 @@ def make_api() -> FastAPI:
         kv,
         tokens,
         audit,
+        nodes,
     ):
         app.include_router(nouns.router, prefix=API)
     problems.install(app)

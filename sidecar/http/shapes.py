@@ -143,6 +143,21 @@ class LimitsNow(Shape):
     runs: int = Field(description="Under way in this process.")
 
 
+class Node(Shape):
+    """A process that shares what this one does."""
+
+    name: str = Field(description="Its machine's.")
+    role: str = Field(description="``daemon`` or ``platform``.")
+    pid: int
+    version: str = Field(description="Of the program.")
+    catalog: str = Field(description="The version of scripts and assignments that it runs by.")
+    since: Time = Field(description="When it started.")
+    seen_seconds: float = Field(description="How long ago it told this.")
+    runs: int = Field(description="Runs of scripts under way.")
+    calls: int = Field(description="Calls up that scripts drive.")
+    runs_a_second: float = Field(description="Runs ended a second, lately.")
+
+
 class App(Shape):
     """An app."""
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from sidecar.configuration.addresses import parse_sip_listen
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.shared_url import SharedUrl
 from sidecar.configuration.source import DEFAULT_ORIGIN, InvalidConfigurationError, LeafPath, LoadedConfiguration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
@@ -30,6 +31,7 @@ Found = Iterator[tuple[Severity, str]]
 _DATABASE_PACKAGES: Final = ("sqlalchemy", "greenlet", "alembic", "aiosqlite", "asyncpg", "asyncmy")
 _MAIL_PACKAGES: Final = ("aiosmtplib", "limits")
 _SMS_PACKAGES: Final = ("limits",)
+_SHARED_PACKAGES: Final = ("redis",)
 _INSTALL_THEM: Final = "pip install 'scriptforge-sidecar[platform]'"
 _PLATFORM_PACKAGES: Final = (*_DATABASE_PACKAGES, "fastapi", "uvicorn", "httptools", "websockets", "limits", "sqlglot")
 _CERTIFICATES: Final = (("socket", "tls_certificate"), ("sip", "tls_certificate"), ("platform", "tls_certificate"))
@@ -75,6 +77,7 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
         ("socket", "tls_client_ca"): partial(_authority, listening.tls_client_ca),
         ("catalog", "url"): partial(_database, configuration.catalog.url),
         ("storage", "url"): partial(_database, configuration.storage.url),
+        ("shared", "url"): partial(_shared, configuration.shared.url),
         ("mail", "server"): partial(_packages, _MAIL_PACKAGES if mail.server is not None else ()),
         ("mail", "sender"): partial(_sender, mail.sender),
         ("mail", "password_file"): partial(_read, partial(first_line, "mail.password_file", mail.password_file)),
@@ -215,6 +218,17 @@ def _database(url: DatabaseUrl | None) -> Found:
         yield Severity.ERROR, missing
     if url.tls_ca is not None:
         yield from _authority(url.tls_ca)
+
+
+def _shared(url: SharedUrl | None) -> Found:
+    """As of a database; who starts while it is gone finds it later."""
+    if url is None:
+        return
+    yield from _packages(_SHARED_PACKAGES)
+    if url.tls_ca is not None:
+        yield from _authority(url.tls_ca)
+    if url.path is None:
+        yield from _peers((HostPort(url.host, url.port),))
 
 
 def _packages(needed: tuple[str, ...]) -> Found:

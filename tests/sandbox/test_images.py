@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench import suspended
+from bench.suspended import INPUT, SCRIPT
 from sandbox.engine import KINDS_KEPT, Context, LoadedProgram, Status
 from sandbox.status import Tag
 from sidecar import hosts
@@ -49,11 +49,11 @@ def test_a_run_that_waits_is_some_kilobytes() -> None:
 
 def test_a_run_that_drives_a_call_and_waits_is_no_larger_for_what_the_engine_would_look_for_garbage_in() -> None:
     context = Context(True)
-    made = context.load(program(suspended.SCRIPT, True, adapter=hosts.source("call")))
+    made = context.load(program(SCRIPT, True, adapter=hosts.source("call")))
     assert isinstance(made, LoadedProgram), made
     context.limit_time(5.0)
-    assert settled(context, context.start(suspended.INPUT, "", 0.0)).tag is Tag.WAITING
-    image = context.suspend(ROOM, b"run")
+    assert settled(context, context.start(INPUT, "", 0.0)).tag is Tag.WAITING
+    image = suspended(context, ROOM, b"run")
     assert image is not None
     assert len(image) < 16_000, "17,100 where each run walks the whole heap at its first object"
 

@@ -157,7 +157,7 @@ class Batch:
             case Increment():
                 number = _counted(live) + operation.by
                 if abs(number) > HIGHEST:
-                    raise HostError(f"{operation.key!r} would count beyond {HIGHEST}", "RangeError")
+                    raise beyond(operation.key)
                 ends = self._ends(operation.life) if operation.life else live.expires if live is not None else None
                 self._keep(place, there, self._value(live, str(number), ends))
                 return number
@@ -173,7 +173,8 @@ class Batch:
         return Value(text, expires, self._now if live is None else live.created, self._now)
 
     def _ends(self, life: float) -> int | None:
-        return None if not 0 < life <= LONGEST_SECONDS else self._now + int(life * _MICROS)
+        micros = life_micros(life)
+        return self._now + micros if micros else None
 
     def _keep(self, place: Place, there: Value | None, value: Value) -> None:
         tenant, key = place
@@ -183,11 +184,9 @@ class Batch:
         limits = self._limits.of(tenant)
         # What only shrinks is let through, or a tenant at its limit could not even make room.
         if keys > max(limits.keys, space.keys):
-            raise HostError(f"there are {space.keys:_} keys already, and no more may be kept", "RangeError")
+            raise too_many_keys(space.keys)
         if size > max(limits.bytes, space.bytes):
-            raise HostError(
-                f"{space.bytes:_} bytes are kept already, and no more than {limits.bytes:_} may be", "RangeError"
-            )
+            raise too_many_bytes(space.bytes, limits.bytes)
         self._change(place, value, there, Space(keys, size))
 
     def _forget(self, place: Place, there: Value | None) -> None:
@@ -208,11 +207,36 @@ def places_of(operations: Iterable[Operation]) -> list[Place]:
     return sorted({(one.tenant, one.key) for one in operations})
 
 
+def life_micros(life: float) -> int:
+    """How long a value lives; 0 for ever."""
+    return int(life * _MICROS) if 0 < life <= LONGEST_SECONDS else 0
+
+
+def too_many_keys(keys: int) -> HostError:
+    """There is no room for one more."""
+    return HostError(f"there are {keys:_} keys already, and no more may be kept", "RangeError")
+
+
+def too_many_bytes(kept: int, most: int) -> HostError:
+    """There is no room for a value."""
+    return HostError(f"{kept:_} bytes are kept already, and no more than {most:_} may be", "RangeError")
+
+
+def beyond(key: str) -> HostError:
+    """A counter would be no exact number any more."""
+    return HostError(f"{key!r} would count beyond {HIGHEST}", "RangeError")
+
+
+def no_integer(text: str) -> HostError:
+    """What a key has is not counted."""
+    return HostError(f"its value is no integer: {text[:40]!r}", "TypeError")
+
+
 def _counted(live: Value | None) -> int:
     if live is None:
         return 0
     if _INTEGER.fullmatch(live.text) is None:
-        raise HostError(f"its value is no integer: {live.text[:40]!r}", "TypeError")
+        raise no_integer(live.text)
     return int(live.text)
 
 

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -21,7 +21,11 @@ from sidecar.hosts.key_values.batch import (
     Value,
     check_operation,
 )
+from sidecar.shared.errors import SharedError, SharedFull
 from sidecar.storage.errors import DatabaseFull, StorageError
+
+if TYPE_CHECKING:
+    from sidecar.shared.connection import Shared
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +45,7 @@ class KeyValue(msgspec.Struct, frozen=True):
 
 
 class Keeper(Protocol):
-    """What keeps them. Its methods raise StorageError."""
+    """What keeps them. Its methods raise StorageError or SharedError."""
 
     def do(self, operation: Operation) -> Awaitable[Answer]:
         """Do one operation, which is kept when this is answered. Raises HostError where it cannot be, with nothing
@@ -111,6 +115,12 @@ class KeyValues:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except SharedFull as error:
+        logger.warning("key_values_failed", extra={"error": str(error)})
+        raise HostFull("there is no room left") from error
+    except SharedError as error:
+        # Not logged for each who asks: that it is lost is.
+        raise HostUnavailable("the key-value store does not answer; ask again later") from error
     except StorageError as error:
         logger.warning("key_values_failed", extra={"error": str(error)})
         if isinstance(error, DatabaseFull):
@@ -118,10 +128,17 @@ def _translated() -> Iterator[None]:
         raise HostUnavailable("the database does not answer") from error
 
 
-def keeper_of(url: DatabaseUrl | None, limits: Spaces, clock: Clock = time.time) -> Keeper:
-    """What keeps key-values in this database; without one, in memory."""
+def keeper_of(
+    url: DatabaseUrl | None, limits: Spaces, clock: Clock | None = None, shared: "Shared | None" = None
+) -> Keeper:
+    """What keeps key-values: what several machines share, or else this database, or else memory."""
+    if shared is not None:
+        from sidecar.hosts.key_values.shared import SharedKeeper  # noqa: PLC0415 - one of four is needed
+
+        return SharedKeeper(shared, limits, clock)
+    clock = clock or time.time
     if url is None:
-        from sidecar.hosts.key_values.memory import MemoryKeeper  # noqa: PLC0415 - one of three is needed
+        from sidecar.hosts.key_values.memory import MemoryKeeper  # noqa: PLC0415
 
         return MemoryKeeper(limits, clock)
     if url.database is Database.SQLITE:

@@ -18,7 +18,9 @@ async def _answer(asker: Asker, method: str, values: list[Any]) -> Any:
             return None
         case "subscribe", [str(topic), str(key)]:
             subscription = broker.subscribe(asker.tenant, topic, key or EVERY_KEY)
-            return asker.handles.open(subscription, broker.unsubscribe)
+            number = asker.handles.open(subscription, broker.unsubscribe)
+            await broker.ready(subscription)
+            return number
         case "next", [int(number)]:
             return await asker.handles.get(number, Subscription).next()
         case "unsubscribe", [int(number)]:

@@ -11,6 +11,7 @@ from sidecar.catalog.database.tenants import ensure_operator
 from sidecar.catalog.database.work import Store
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.tree import Configuration, RestSection, StorageSection
+from sidecar.hosts.errors import HostUnavailable
 from sidecar.hosts.grants import shipped_names
 from sidecar.hosts.services import Services
 from sidecar.kind import Kind
@@ -77,6 +78,17 @@ async def test_the_fifth_call_is_blocked(runs: Scripts) -> None:
     for _ in range(4):
         await runs.run(text, CALL, tenant="operator")
     assert await error_of(runs, text, CALL) == "603 Blocked"
+
+
+async def test_a_call_goes_on_where_nothing_is_kept(runs: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = example("minute:")
+    await runs.run(text, CALL, tenant="operator")
+
+    async def gone(*_: object) -> None:
+        raise HostUnavailable("the key-value store does not answer; ask again later")
+
+    monkeypatch.setattr("sidecar.hosts.key_values.store.KeyValues.do", gone)
+    await runs.run(text, CALL, tenant="operator")
 
 
 async def test_a_number_of_the_list_is_blocked(runs: Scripts) -> None:

@@ -40,6 +40,7 @@ from sidecar.operations.part_metrics import (
 )
 from sidecar.operations.records import EndedDecision
 from sidecar.operations.script_metrics import ScriptMetrics
+from sidecar.operations.sharing import SharingMetrics
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.runner import PoolName
 from sidecar.runs.script_counts import OTHER, ScriptCounts
@@ -170,6 +171,7 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
         FreeswitchMetrics(lambda: FREESWITCH),
         SipMetrics(lambda: SIP, lambda: MEDIA),
         CatalogMetrics(lambda: catalog),
+        SharingMetrics(lambda: None, lambda: None),
         LogMetrics(output),
     ]
 

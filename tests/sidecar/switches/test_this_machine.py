@@ -51,6 +51,10 @@ def found(text: str) -> list[tuple[int, str, str]]:
         ('[sms]\nauthorization_file = "/none"', "sms.authorization_file: /none: "),
         ('[rest]\nusers_file = "/none"', "rest.users_file: /none: "),
         ('[rest]\nusers_file = "/etc/passwd"', "rest.users_file: /etc/passwd: "),
+        (
+            '[shared]\nurl = "rediss://127.0.0.1?tls_ca=/nowhere.pem"',
+            "shared.url: /nowhere.pem: No such file or directory",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_by_its_key_and_line(text: str, message: str) -> None:
@@ -70,6 +74,8 @@ def test_what_cannot_be_used_is_named_by_its_key_and_line(text: str, message: st
         '[socket]\nunix = ""',
         '[mail]\nserver = "127.0.0.1:25"\nsender = "Scripts <scripts@carrier.example>"',
         '[sms]\nurl = "https://sms.example/send?account=7"\n[rest]\nurl = "http://127.0.0.1:8090/api"',
+        '[shared]\nurl = "valkey://:secret@127.0.0.1:1/3"',
+        '[shared]\nurl = "unix:///run/nowhere/valkey.sock"',
         f'[storage]\nurl = "sqlite:////{"x" * 20}/platform.db"',
     ],
 )
@@ -79,9 +85,10 @@ def test_what_can_be_used_is_not_complained_of(text: str) -> None:
 
 def test_what_may_still_come_about_is_a_warning() -> None:
     text = '[kamailio]\npeers = ["no.invalid:1"]\n[socket]\nunix = "/run/none/s"\n[sip]\nspeech_command = ["none-such"]'
+    text += '\n[shared]\nurl = "redis://no.invalid"'
     text += '\n[voice]\nsounds = "/etc/passwd"\nrecordings = "/etc/passwd"\nrecords = "/etc/passwd"'
     assert {severity for _, severity, _ in found(text)} == {Severity.WARNING.value}
-    assert len(found(text)) == 6
+    assert len(found(text)) == 7
     require_usable(build_configuration(text, {}))
 
 

@@ -26,6 +26,7 @@ TOLD = (
     "tokens",
     "usage",
     "limits",
+    "nodes",
     "logs",
     "dev",
     "completion",

@@ -1,4 +1,4 @@
-"""Key-values are the same whatever keeps them: memory, SQLite, PostgreSQL, MariaDB."""
+"""Key-values are the same whatever keeps them: memory, SQLite, PostgreSQL, MariaDB, Valkey or Redis."""
 
 import asyncio
 import sqlite3
@@ -11,9 +11,12 @@ from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.key_values.batch import Delete, Get, Increment, Set, SpaceLimits
 from sidecar.hosts.key_values.store import KeyValues, keeper_of
+from sidecar.shared.connection import Shared
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
 from tests.database_fixtures import DATABASES
+from tests.database_servers import new_database
+from tests.shared_connection import new_shared
 
 LIMITS = SpaceLimits(keys=1_000, bytes=1_000_000)
 
@@ -34,17 +37,18 @@ def clock() -> Clock:
 Open = Callable[..., Awaitable[KeyValues]]
 
 
-@pytest.fixture(params=["memory", *DATABASES])
+@pytest.fixture(params=["memory", *DATABASES, "valkey"])
 async def open_again(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Open]:
     """Opens the same key-values, as another process would; those in memory are nobody else's."""
-    url = None
-    if request.param != "memory":
+    url, shared = None, None
+    if request.param == "valkey":
+        request.getfixturevalue("servers")
+        shared = [new_shared()]
+    elif request.param != "memory":
         if request.param == "sqlite":
             address = f"sqlite:///{request.getfixturevalue('tmp_path')}/values.db"
         else:
             request.getfixturevalue("servers")
-            from tests.database_servers import new_database  # noqa: PLC0415 - starts a server
-
             address = new_database(request.param)
         url = DatabaseUrl.parse(address)
         storage = Storage(url, create=True)
@@ -53,6 +57,10 @@ async def open_again(request: pytest.FixtureRequest, clock: Clock) -> AsyncItera
     opened: list[KeyValues] = []
 
     async def open_again(limits: SpaceLimits = LIMITS) -> KeyValues:
+        if shared is not None:
+            shared.append(Shared(shared[0].url, shared[0].prefix))
+            opened.append(KeyValues(keeper_of(None, limits, clock, shared[-1]), limits))
+            return opened[-1]
         if url is None and opened and opened[0].limits == limits:
             return opened[0]
         opened.append(KeyValues(keeper_of(url, limits, clock), limits))
@@ -61,6 +69,8 @@ async def open_again(request: pytest.FixtureRequest, clock: Clock) -> AsyncItera
     yield open_again
     for one in opened:
         await one.close()
+    for connection in shared or ():
+        await connection.close()
 
 
 async def test_a_text_is_kept_exactly_and_of_one_tenant(open_again: Open) -> None:
@@ -135,6 +145,41 @@ async def test_what_is_no_integer_is_not_counted_and_stays(open_again: Open) -> 
     with pytest.raises(HostError, match="would count beyond"):
         await values.do(Increment("t", "k"))
     assert await values.do(Get("t", "k")) == str(2**53 - 1)
+
+
+async def test_a_number_past_those_that_are_counted_is_counted_exactly(open_again: Open) -> None:
+    values = await open_again()
+    for text, by, number in (
+        (str(2**53 + 1), -2, 2**53 - 1),
+        (str(-(2**53) - 3), 4, 1 - 2**53),
+        ("17999999999999999", 1 - 2**53, 17999999999999999 + 1 - 2**53),
+        ("-0", 0, 0),
+        ("00012", -12, 0),
+        ("-99999999", -1, -100_000_000),
+    ):
+        await values.do(Set("t", "k", text))
+        if abs(number) < 2**53:
+            assert await values.do(Increment("t", "k", by)) == number
+            assert await values.do(Get("t", "k")) == str(number)
+        else:
+            with pytest.raises(HostError, match="would count beyond"):
+                await values.do(Increment("t", "k", by))
+    for text in ("1" * 18, "", "-", "+1", " 1", "1 ", "1e3", "\u0661", "\U0001f600" * 100, "--1"):
+        await values.do(Set("t", "k", text))
+        with pytest.raises(HostError, match="its value is no integer") as raised:
+            await values.do(Increment("t", "k"))
+        assert repr(text[:40]) in str(raised.value)
+
+
+async def test_large_values_are_kept_whole_and_beside_others(open_again: Open) -> None:
+    values = await open_again(SpaceLimits(keys=100, bytes=50_000_000))
+    large = "ä\U0001f600" * 165_000
+    await asyncio.gather(
+        *(values.do(Set("t", f"k{number}", large)) for number in range(5)), values.do(Set("t", "n", "7"))
+    )
+    assert await values.do(Get("t", "k4")) == large
+    assert await values.do(Increment("t", "n")) == 8
+    assert (await values.space("t")).bytes == 5 * (990_000 + 2) + 2
 
 
 async def test_one_refused_in_a_batch_costs_the_others_nothing(open_again: Open) -> None:
