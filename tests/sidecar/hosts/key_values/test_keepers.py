@@ -170,7 +170,11 @@ async def test_keys_are_given_in_pages(open_again: Open) -> None:
         seen += [one.key for one in page]
     assert len(seen) == 25
     assert set(seen) == names
-    assert {one.value.text for one in await values.page("t")} == names
+    await values.do(Set("t", "k0", "\u00e4" * 300_000))
+    assert {one.key: one.bytes for one in await values.page("t")} == dict.fromkeys(names, 3) | {
+        **{name: 2 for name in names if len(name) == 2},
+        "k0": 600_000,
+    }
 
 
 @pytest.mark.parametrize(
