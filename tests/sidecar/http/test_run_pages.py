@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -201,7 +202,7 @@ def test_bodies_of_every_sort(desk: PlatformDesk, echo: str, content: bytes, con
 def test_a_script_is_public_only_where_it_says_so(desk: PlatformDesk) -> None:
     page = f"/run/{desk.script('closed')['uuid']}"
     refused = desk.anybody.get(page)
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert (refused.status_code, refused.json(), refused.headers["www-authenticate"]) == (404, NOT_FOUND, "Bearer")
     assert desk.acme.get(page, params={"a": "1"}).json()["a"] == "1"
     assert desk.operator.get(page).status_code == 200
     assert (desk.beta.get(page).status_code, desk.beta.get(page).json()) == (404, NOT_FOUND)
@@ -209,6 +210,19 @@ def test_a_script_is_public_only_where_it_says_so(desk: PlatformDesk) -> None:
         assert client.get(page).status_code == 403
     with desk.client("sf_unknown") as client:
         assert client.get(page).status_code == 401
+
+
+def test_nobody_without_a_token_learns_which_uuids_there_are(desk: PlatformDesk) -> None:
+    driver = desk.script("driver", "export function list() {}\n", kind="driver")
+    uuids = (desk.script("hidden")["uuid"], driver["uuid"], str(uuid.uuid4()), "none")
+    paths = [f"{one}{rest}" for one in uuids for rest in ("", "/main", "/none")]
+    for ask in (desk.anybody.get, lambda path: desk.anybody.post(path, content=b"[", headers={"content-type": "a/b"})):
+        answers = [ask(f"/run/{path}") for path in paths]
+        told = {
+            (one.status_code, one.text, str(sorted(set(one.headers.items()) - {("date", one.headers.get("date"))})))
+            for one in answers
+        }
+        assert len(told) == 1, told
 
 
 def test_a_save_is_in_use_when_it_is_answered(desk: PlatformDesk) -> None:
