@@ -14,28 +14,16 @@ from sidecar.hosts.key_values.store import KeyValues, keeper_of
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
 from tests.database_fixtures import DATABASES
+from tests.sidecar.hosts.moved_clock import MovedClock
 
 LIMITS = SpaceLimits(keys=1_000, bytes=1_000_000)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 Open = Callable[..., Awaitable[KeyValues]]
 
 
 @pytest.fixture(params=["memory", *DATABASES])
-async def open_again(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Open]:
+async def open_again(request: pytest.FixtureRequest, clock: MovedClock) -> AsyncIterator[Open]:
     """Opens the same key-values, as another process would; those in memory are nobody else's."""
     url = None
     if request.param != "memory":
@@ -80,7 +68,7 @@ async def test_a_text_is_kept_exactly_and_of_one_tenant(open_again: Open) -> Non
     assert (await values.space("u")).keys == 0
 
 
-async def test_a_value_lives_as_long_as_it_was_told(open_again: Open, clock: Clock) -> None:
+async def test_a_value_lives_as_long_as_it_was_told(open_again: Open, clock: MovedClock) -> None:
     values = await open_again()
     await values.do(Set("t", "k", "v", 10))
     await values.do(Set("t", "ever", "v", 10))
@@ -97,7 +85,7 @@ async def test_a_value_lives_as_long_as_it_was_told(open_again: Open, clock: Clo
     assert (space.keys, space.bytes) == (1, len("everw"))
 
 
-async def test_a_counter_keeps_its_end_unless_it_is_given_another(open_again: Open, clock: Clock) -> None:
+async def test_a_counter_keeps_its_end_unless_it_is_given_another(open_again: Open, clock: MovedClock) -> None:
     values = await open_again()
     assert await values.do(Increment("t", "n", life=60)) == 1
     clock.now += 50
@@ -197,7 +185,7 @@ async def test_what_cannot_be_is_refused(operation: Get | Set | Increment, messa
         await values.do(operation)
 
 
-async def test_a_life_without_measure_is_for_ever(clock: Clock) -> None:
+async def test_a_life_without_measure_is_for_ever(clock: MovedClock) -> None:
     values = KeyValues(keeper_of(None, LIMITS, clock), LIMITS)
     await values.do(Set("t", "k", "x", float("inf")))
     await values.do(Set("t", "l", "x", 1e300))
