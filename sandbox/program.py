@@ -68,9 +68,10 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     adapter: str
     """Trusted JavaScript, an expression that gives ``{prepare, collect, caught}``; see runtime/run.js."""
     modules: Mapping[str, str] = msgspec.field(default_factory=dict)
-    """What ``require`` gives, by name: trusted JavaScript, an expression that is a function of ``{ask}`` and gives the
-    module's value. ``ask(name, ...values)`` is a host call ``<module>.<name>`` and gives a promise. Made once, before
-    the author's text: each run begins with it as it was then."""
+    """What ``require`` gives, by name: trusted JavaScript, an expression that is a function of ``{ask, listen,
+    digest}`` and gives the module's value. ``ask(name, ...values)`` is a host call ``<module>.<name>`` and gives a
+    promise, and so does ``listen``, which is no call of the author's. Made once, before the author's text: each run
+    begins with it as it was then."""
     entries: tuple[str, ...] = ("main",)
     """Names of the functions that an invocation may call: of a text that is a function's body its own, of another those
     that it exports."""

@@ -3,7 +3,7 @@
 const { serveModules, openModule, evaluateModule, namespaceOf, settled, digest } = native;
 const { keys } = Object;
 
-let offered = bareArray(); // the host's modules in their order: functions of { ask, digest }
+let offered = bareArray(); // the host's modules in their order: functions of { ask, listen, digest }
 let modules = bareObject(); // of the host, by name
 let files = bareObject(); // by name: { form, text, links, exports }, and once it is loaded what can be made of it
 let commons = bareObject(); // what module is in the files that have been required, by name
@@ -14,7 +14,9 @@ const makeModules = () => {
   modules = assign(bareObject(), adapter.modules);
   for (let index = 0; index < program.modules.length; index++) {
     const name = program.modules[index];
-    modules[name] = offered[index]({ ask: (question, ...values) => host(`${name}.${question}`, values), digest });
+    const ask = (question, ...values) => host(`${name}.${question}`, values);
+    const listen = (question, ...values) => host(`${name}.${question}`, values, true);
+    modules[name] = offered[index]({ ask, listen, digest });
   }
   offered = bareArray();
 };

@@ -46,9 +46,10 @@ let waitingBytes = 0; // of the calls that have no answer: until then the host h
 let hostCalls = bareObject();
 let hostCallCount = 0;
 let hostCallsWaiting = 0;
+let hostCallsBeside = 0; // of them those that the author has not made: a module listens for what may come
 
 // Written when the call is made, so that it says what it said then.
-const host = (name, values) =>
+const host = (name, values, beside) =>
   new NativePromise((resolve, reject) => {
     const id = ++hostCallCount;
     const bytes = hostCallsWaiting < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
@@ -61,11 +62,13 @@ const host = (name, values) =>
     waitingBytes += bytes;
     const waiting = bareObject();
     waiting.bytes = bytes;
+    waiting.beside = beside === true;
     waiting.resolve = resolve;
     waiting.reject = reject;
     waiting.error = new NativeError(); // made here, where the author's text has asked
     hostCalls[id] = waiting;
     hostCallsWaiting++;
+    if (waiting.beside) hostCallsBeside++;
   });
 
 define("setTimeout", (callback, delay, ...values) => addTimer(callback, delay, false, values));
@@ -112,6 +115,7 @@ const settle = (id, succeeded, time) => {
     if (waiting === undefined) return;
     delete hostCalls[id];
     hostCallsWaiting--;
+    if (waiting.beside) hostCallsBeside--;
     waitingBytes -= waiting.bytes;
     if (succeeded) waiting.resolve(read());
     else waiting.reject(assign(waiting.error, read()));
@@ -129,7 +133,7 @@ const tellLeft = () => {
   // An adapter that keeps the run's timers has host calls of its own.
   const own = adapter.own === undefined ? { timers: 0, calls: 0 } : adapter.own();
   const timersLeft = timers.length + own.timers;
-  const answersLeft = hostCallsWaiting - own.calls;
+  const answersLeft = hostCallsWaiting - hostCallsBeside - own.calls;
   if (timersLeft) put(left, `${timersLeft} ${timersLeft === 1 ? "timer" : "timers"}`);
   if (answersLeft) put(left, `${answersLeft} ${answersLeft === 1 ? "answer" : "answers"} of modules`);
   if (left.length === 0) return;

@@ -15,5 +15,10 @@ class HostUnavailable(HostError):
     """What a module works with does not answer: the same may be asked again later. Why it does not is in the log."""
 
 
+class HostSlow(HostUnavailable):
+    """What a module works with has not answered in the time that it was given: what was asked was too much for it, or
+    it has too much to do."""
+
+
 class HostFull(HostUnavailable):
     """What a module works with has no room left."""

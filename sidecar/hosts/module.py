@@ -35,8 +35,9 @@ class HostModule:
     """What a script writes in ``require('...')`` and ``import ... from '...'``. What it asks is named after it, with a
     dot in between."""
     javascript: str
-    """A function expression of ``{ask, digest}`` that gives the module's value. ``ask(method, ...values)`` is a promise
-    of what ``answer`` returns; ``digest("SHA-256", bytes)`` an ArrayBuffer, at once. It is evaluated before the
+    """A function expression of ``{ask, listen, digest}`` that gives the module's value. ``ask(method, ...values)`` is a
+    promise of what ``answer`` returns; ``listen`` is the same for what may come or not, which no author is told of who
+    has not awaited it; ``digest("SHA-256", bytes)`` an ArrayBuffer, at once. It is evaluated before the
     author's text, so that the author cannot change what it uses."""
     answer: Callable[[Asker, str, list[Any]], Awaitable[Any]]
     """Gives what the promise resolves with, of what JSON can say (`sandbox.values.encode`), for the asker, the method's

@@ -10,8 +10,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sidecar.http.callers import Tokens
+from sidecar.http.json_size import PIECE, VALUES, JsonValues
 from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import Rates
+from sidecar.http.run_pages import PATHS as RUN_PATHS
 from sidecar.http.run_pages import source_of
 from sidecar.logs.logger import ActionLogger
 from sidecar.storage.errors import StorageError
@@ -37,7 +39,8 @@ class _TooLong(Exception):
 
 
 class BodyLimit:
-    """Refuses bodies that are too long, by their announced length or once they are, or that take too long to come."""
+    """Refuses bodies that are too long, by their announced length or once they are, that take too long to come, or that
+    have more values than may be read in one go."""
 
     def __init__(self, app: ASGIApp, most: int, seconds: float) -> None:
         self._app = app
@@ -57,6 +60,7 @@ class BodyLimit:
             await error.response()(scope, receive, send)
             return
         length, begun, is_there = 0, False, False
+        values = JsonValues() if _is_json(scope) else None
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds
 
@@ -75,6 +79,11 @@ class BodyLimit:
             is_there = not message.get("more_body", False)
             if length > self._most:
                 raise _TooLong
+            if values is not None and await _too_many(values, message.get("body", b"")):
+                length = self._most + 1
+                detail = f"the body has more than {VALUES:_} values"
+                error = ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, kind="too-long")
+                raise _TooLong
             return message
 
         async def noted(message: Message) -> None:
@@ -88,6 +97,25 @@ class BodyLimit:
             await self._app(scope, counted, noted)
         if length > self._most and not begun:
             await error.response()(scope, receive, send)
+
+
+async def _too_many(values: JsonValues, body: bytes) -> bool:
+    """Whether with these bytes there are more values than may be."""
+    for at in range(0, len(body), PIECE):
+        if at:
+            await asyncio.sleep(0)
+        values.feed(body[at : at + PIECE])
+        if values.count > VALUES:
+            return True
+    return False
+
+
+def _is_json(scope: Scope) -> bool:
+    """Whether a body is read as JSON, if it is read at all."""
+    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("", "text/plain"):
+        return _path(scope).startswith(tuple(f"{path}/" for path in RUN_PATHS))
+    return kind == "application/json" or kind.endswith("+json")
 
 
 class SecurityHeaders:

@@ -67,7 +67,7 @@ class KeySpace(BaseModel):
     limit_bytes: int
 
 
-class KeyEntry(BaseModel):
+class KeyEntry(Shape):
     """A key."""
 
     key: str

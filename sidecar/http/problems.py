@@ -23,7 +23,7 @@ from sidecar.catalog.database.errors import (
 )
 from sidecar.catalog.database.numbers import NumberUnsettled
 from sidecar.errors import SidecarError
-from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
+from sidecar.hosts.errors import HostError, HostFull, HostSlow, HostUnavailable
 from sidecar.http.refused_values import refused_values
 from sidecar.logs.logger import ActionLogger
 from sidecar.storage.errors import DatabaseFull, StorageError
@@ -150,7 +150,8 @@ def of_host(error: HostError) -> ApiError:
         return ApiError(HTTPStatus.INSUFFICIENT_STORAGE, detail, kind="full")
     if isinstance(error, HostUnavailable):
         headers = {"Retry-After": str(AGAIN_SECONDS)}
-        return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind="database-unreachable", headers=headers)
+        kind = "database-slow" if isinstance(error, HostSlow) else "database-unreachable"
+        return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, detail, kind=kind, headers=headers)
     if error.name == "ReferenceError":
         return ApiError(HTTPStatus.NOT_FOUND, detail, kind="not-there")
     if error.name in ("TypeError", "RangeError"):

@@ -129,8 +129,8 @@ class RunPages:
                 running.rates.count("public", source)
             runnable = running.scripts.by_uuid(_usual(connection.path_params["uuid"]))
             if header is None:
-                if runnable is not None and not runnable.public:
-                    raise RunError(401, "Unauthorized", {"WWW-Authenticate": "Bearer"})
+                if runnable is None or not runnable.public or not RULES[runnable.script.kind].has_assignments:
+                    raise _not_for_strangers(connection)
             else:
                 try:
                     bearer = await running.tokens.bearer(header)
@@ -164,6 +164,15 @@ class RunPages:
             raise RunError(400, str(error)) from None
         except ApiError as error:
             raise RunError(error.status, str(error), error.headers) from None
+
+
+def _not_for_strangers(connection: HTTPConnection) -> RunError:
+    """The answer where there is no script and where there is one that wants a token, which nobody is to learn by
+    trying. That a token may change it is said of both (RFC 9110, 11.6.1)."""
+    headers = {"WWW-Authenticate": "Bearer"}
+    if connection.scope["type"] == "websocket":
+        return RunError(401, "Unauthorized", headers)
+    return RunError(404, NOT_FOUND["error"], headers)
 
 
 def said_of(bearer: Bearer | None) -> dict[str, Any]:

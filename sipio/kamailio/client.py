@@ -50,7 +50,7 @@ class KamailioClient:
     def drain(self) -> None:
         """Have every Kamailio send its calls elsewhere; those under way go on."""
         for connection in self._connections:
-            connection.peer.drain()
+            connection.drain()
 
     def hold(self) -> None:
         """Read no more from any Kamailio: what it sends waits. A connection that is lost is not made again."""
@@ -112,6 +112,8 @@ class _Connection(asyncio.Protocol):
         self._may_read.set()
         self._held: HeldSocket | None = None
         self._let_go = False
+        self._ending = False
+        """Whether it is to end: Kamailio has been told, and closes, or we do."""
 
     async def run(self, held: HeldSocket | None = None) -> None:
         """Connect, and connect again whenever the connection is lost, until cancelled. ``held`` is gone on with
@@ -144,9 +146,14 @@ class _Connection(asyncio.Protocol):
                     wait = self._backoff.failed(loop.time())
                 await asyncio.sleep(wait)
         finally:
+            self._ending = True
             if self._transport is not None:
                 self._transport.close()
                 await self._lost.wait()
+
+    def drain(self) -> None:
+        self._ending = True
+        self.peer.drain()
 
     def hold(self) -> None:
         self._may_read.clear()
@@ -194,6 +201,8 @@ class _Connection(asyncio.Protocol):
         self.peer.disconnected()
         if self._let_go:
             logger.info("evapi_handed_over", extra={"peer": self.peer.name})
+        elif self._ending and exc is None:
+            logger.info("evapi_disconnected", extra={"peer": self.peer.name, "reason": "ended"})
         else:
             logger.warning("evapi_disconnected", extra={"peer": self.peer.name, "reason": str(exc or "closed")})
         self._lost.set()

@@ -21,6 +21,7 @@ from sandbox.outcome import Crashed, LogLine, OutOfMemory, TimedOut, TimeLimit
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerProcess, WorkerSettings
 from sandbox.program import Program
+from sandbox.resuming import SLICE_BYTES
 from sandbox.run import Run
 from sandbox.shared_page import TURNS
 from sandbox.suspension import Suspension, WaitingState
@@ -385,6 +386,38 @@ async def test_all_that_wait_in_a_held_worker_go_on_while_it_is_held(pool: Pool)
     for call in host.calls:
         call.resolve("x")
     assert [(await future).outcome for _, future in runs] == [returned([number, "x"]) for number in range(30)]
+    assert not hostile.done()
+
+
+async def test_what_waits_in_a_held_worker_is_read_a_slice_at_a_time(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Asked()
+    large = asks("async function main(n) { const a = 'x'.repeat(1500000) + n; await ask(n); return a.length; }")
+    runs = [submit(pool, large, number, host=host, wall_seconds=60) for number in range(9)]
+    await until(lambda: len(host.calls) == 9)
+    for run, _ in runs:
+        await begun(run)
+    in_turn: list[int] = []
+    read = Suspension.image
+
+    def counted(suspension: Suspension) -> bytes | None:
+        image = read(suspension)
+        if suspension._held is None:
+            in_turn[-1] += len(image or b"")
+        return image
+
+    def turn() -> None:
+        in_turn.append(0)
+        loop.call_soon(turn)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(Suspension, "image", counted)
+    turn()
+    _, hostile = submit(pool, NATIVE_LOOP, wall_seconds=3, cpu_seconds=9)
+    await until(lambda: pool.state().resumed == 9)
+    assert sum(in_turn) > 9 * 1_500_000
+    assert max(in_turn) < 2 * SLICE_BYTES
     assert not hostile.done()
 
 

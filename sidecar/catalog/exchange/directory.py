@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -167,19 +168,21 @@ def directory_files(content: Content) -> Mapping[str, str]:
 
 
 def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
-    """A path below ``scripts/`` for each script: its own where that is one and nobody else has it. Where it is another
-    app's, all files of an app that imports go into a folder of their own: they import each other as they did."""
+    """A path below ``scripts/`` for each script: its own where that is one, hides nothing and nobody else has it, also
+    on file systems that take small letters and capitals for the same. Where it is another app's, all files of an app
+    that imports go into a folder of their own: they import each other as they did."""
     taken: set[str] = set()
     folders: set[str] = set()
     names: dict[str, str] = {}
 
     def take(key: str, path: str) -> None:
         names[key] = path
-        taken.add(path)
-        folders.update(str(parent) for parent in PurePosixPath(path).parents)
+        taken.add(_folded(path))
+        folders.update(str(parent) for parent in PurePosixPath(_folded(path)).parents)
 
     def is_free(path: str) -> bool:
-        return path not in taken and not _within(path, taken, folders)
+        folded = _folded(path)
+        return folded not in taken and not _within(folded, taken, folders)
 
     groups: dict[tuple[str, str], dict[str, TextOf]] = {}
     for key, one in scripts.items():
@@ -196,7 +199,7 @@ def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
                 folder = next(
                     name
                     for name in itertools.chain((begins,), (f"{begins}-{number}" for number in itertools.count(2)))
-                    if name not in folders and name not in taken
+                    if _folded(name) not in folders and _folded(name) not in taken
                 )
                 kept = {key: f"{folder}/{path}" for key, path in kept.items()}
         for key, path in kept.items():
@@ -225,8 +228,13 @@ def write_directory(directory: Path, content: Content, replaced: Iterable[str] =
     """
     files = directory_files(content)
     try:
+        written: dict[str, Path] = {}
         for name, text in sorted(files.items(), key=lambda one: one[0] == ASSIGNMENTS):
-            _write(directory / name, text)
+            file = directory / name
+            former = written.setdefault(_folded(name), file)
+            if former != file and file.exists() and file.samefile(former):
+                raise DirectoryNotWritten(f"{file}: is one file with {former.name} on this file system")
+            _write(file, text)
         for name in replaced:
             if f"{SCRIPTS}/{name}" not in files:
                 (directory / SCRIPTS / name).unlink(missing_ok=True)
@@ -280,9 +288,16 @@ def _plain(name: str) -> str:
 
 def _is_path(text: str) -> bool:
     parts = text.split("/")
-    if "\x00" in text or any(part.endswith(".js") for part in parts[:-1]):
+    if any(part.endswith(".js") for part in parts[:-1]):
         return False  # a folder of that name would be taken for a script
-    return all(part not in ("", ".", "..") and len(part.encode("utf-8", "replace")) <= NAME_BYTES for part in parts)
+    if not text.isprintable() or "\\" in text:
+        return False
+    # What begins with a dot is somebody's own there: an author's `.git/config` would be commands for whoever has it.
+    return all(part and part[0] != "." and len(part.encode("utf-8", "replace")) <= NAME_BYTES for part in parts)
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def _within(path: str, taken: set[str], folders: set[str]) -> bool:

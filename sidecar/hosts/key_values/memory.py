@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from sidecar.hosts.key_values.batch import Answer, Batch, Operation, Place, Space, Spaces, Value, is_live
-from sidecar.hosts.key_values.store import KeyValue
+from sidecar.hosts.key_values.store import KeptKey
 
 
 class MemoryKeeper:
@@ -33,13 +33,14 @@ class MemoryKeeper:
         self._spaces |= batch.changed_spaces
         return answer
 
-    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeyValue]:
-        """What a tenant has behind a key."""
+    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeptKey]:
+        """A tenant's keys behind one."""
         now = self._now()
         keys = sorted(
             key for (owner, key), one in self._values.items() if owner == tenant and key > after and is_live(one, now)
         )
-        return [KeyValue(key, self._values[tenant, key]) for key in keys[:limit]]
+        found = [(key, self._values[tenant, key]) for key in keys[:limit]]
+        return [KeptKey(key, len(one.text.encode()), one.expires, one.created, one.updated) for key, one in found]
 
     async def space(self, tenant: str) -> Space:
         """How much a tenant keeps."""

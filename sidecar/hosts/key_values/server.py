@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,7 +23,7 @@ from sidecar.hosts.key_values.batch import (
     is_live,
     places_of,
 )
-from sidecar.hosts.key_values.store import KeyValue
+from sidecar.hosts.key_values.store import KeptKey
 from sidecar.storage.engine import Storage
 from sidecar.storage.tables import key_spaces, key_values
 
@@ -83,18 +83,18 @@ class ServerKeeper:
         """Do one operation."""
         return await (self._reading if isinstance(operation, Get) else self._writing).do(operation)
 
-    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeyValue]:
-        """What a tenant has behind a key."""
-        ends = key_values.c.expires
+    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeptKey]:
+        """A tenant's keys behind one."""
+        kept, ends = key_values.c, key_values.c.expires
         query = (
-            select(key_values)
+            select(kept.key, func.octet_length(kept.value).label("bytes"), ends, kept.created, kept.updated)
             .where(key_values.c.tenant == tenant, key_values.c.key > after, ends.is_(None) | (ends > self._now()))
             .order_by(key_values.c.key)
             .limit(limit)
         )
         async with self._storage.reading() as connection:
             rows = (await connection.execute(query)).all()
-        return [KeyValue(row.key, Value(row.value, row.expires, row.created, row.updated)) for row in rows]
+        return [KeptKey(row.key, row.bytes, row.expires, row.created, row.updated) for row in rows]
 
     async def space(self, tenant: str) -> Space:
         """How much a tenant keeps."""

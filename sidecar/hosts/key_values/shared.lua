@@ -166,7 +166,8 @@ function operations.page(tenant, after, limit)
     for _, key in ipairs(names) do
       local there = about(tenant, key)
       if there and there.live then
-        page[#page + 1] = { key, text_of(tenant, key), there.ends or false, tonumber(there.created), tonumber(there.updated) }
+        local size = redis.call("HSTRLEN", place("values", tenant), key)
+        page[#page + 1] = { key, size, there.ends or false, tonumber(there.created), tonumber(there.updated) }
       end
       after = key
     end

@@ -19,14 +19,13 @@ from sidecar.hosts.key_values.batch import (
     Space,
     Spaces,
     Sweep,
-    Value,
     beyond,
     life_micros,
     no_integer,
     too_many_bytes,
     too_many_keys,
 )
-from sidecar.hosts.key_values.store import KeyValue
+from sidecar.hosts.key_values.store import KeptKey
 from sidecar.shared.connection import Script, Shared
 
 AT_ONCE: Final = 256
@@ -58,12 +57,12 @@ class SharedKeeper:
             self._working = loop.create_task(self._work())
         return answer
 
-    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeyValue]:
-        """What a tenant has behind a key."""
-        rows = await self._ask(list[tuple[str, str, int | bool, int, int]], "page", tenant, after, limit)
+    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeptKey]:
+        """A tenant's keys behind one."""
+        rows = await self._ask(list[tuple[str, int, int | bool, int, int]], "page", tenant, after, limit)
         return [
-            KeyValue(key, Value(text, None if ends is False else ends, created, updated))
-            for key, text, ends, created, updated in rows
+            KeptKey(key, size, None if ends is False else ends, created, updated)
+            for key, size, ends, created, updated in rows
         ]
 
     async def space(self, tenant: str) -> Space:

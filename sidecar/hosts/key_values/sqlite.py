@@ -17,7 +17,7 @@ from typing import Any, Final
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.key_values.batch import Answer, Batch, Get, Operation, Place, Space, Spaces, Value
-from sidecar.hosts.key_values.store import KeyValue
+from sidecar.hosts.key_values.store import KeptKey
 from sidecar.storage.errors import DatabaseBusy, DatabaseFull, DatabaseUnreachable, StorageError
 
 AT_ONCE: Final = 256
@@ -51,18 +51,18 @@ class SqliteKeeper:
         """Do one operation."""
         return self._ask(operation)
 
-    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeyValue]:
-        """What a tenant has behind a key."""
+    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeptKey]:
+        """A tenant's keys behind one."""
 
-        def read(connection: sqlite3.Connection, now: int) -> list[KeyValue]:
+        def read(connection: sqlite3.Connection, now: int) -> list[KeptKey]:
             rows = connection.execute(
-                "SELECT key, value, expires, created, updated FROM key_values WHERE tenant = ? AND key > ?"
-                " AND (expires IS NULL OR expires > ?) ORDER BY key LIMIT ?",
+                "SELECT key, length(CAST(value AS BLOB)), expires, created, updated FROM key_values"
+                " WHERE tenant = ? AND key > ? AND (expires IS NULL OR expires > ?) ORDER BY key LIMIT ?",
                 (tenant, after, now, limit),
             )
-            return [KeyValue(key, Value(*value)) for key, *value in rows]
+            return [KeptKey(*row) for row in rows]
 
-        pages: list[KeyValue] = await self._ask(read)
+        pages: list[KeptKey] = await self._ask(read)
         return pages
 
     async def space(self, tenant: str) -> Space:

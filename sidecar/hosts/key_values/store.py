@@ -18,7 +18,6 @@ from sidecar.hosts.key_values.batch import (
     Space,
     Spaces,
     Sweep,
-    Value,
     check_operation,
 )
 from sidecar.shared.errors import SharedError, SharedFull
@@ -37,11 +36,14 @@ Clock = Callable[[], float]
 """Seconds since 1970."""
 
 
-class KeyValue(msgspec.Struct, frozen=True):
-    """A key and what it has."""
+class KeptKey(msgspec.Struct, frozen=True):
+    """A key, and what is known of its value without reading it. Times are microseconds since 1970."""
 
     key: str
-    value: Value
+    bytes: int
+    expires: int | None
+    created: int
+    updated: int
 
 
 class Keeper(Protocol):
@@ -52,8 +54,8 @@ class Keeper(Protocol):
         changed."""
         ...
 
-    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeyValue]:
-        """What a tenant has behind a key, in one order; what has ended is left out."""
+    async def page(self, tenant: str, after: str, limit: int) -> Sequence[KeptKey]:
+        """A tenant's keys behind one, in one order; what has ended is left out."""
         ...
 
     async def space(self, tenant: str) -> Space:
@@ -85,8 +87,8 @@ class KeyValues:
         with _translated():
             return await self._keeper.do(operation)
 
-    async def page(self, tenant: str, after: str = "", limit: int = PAGE_KEYS) -> Sequence[KeyValue]:
-        """A tenant's keys behind one, with their values, in an order that stays. Raises HostUnavailable."""
+    async def page(self, tenant: str, after: str = "", limit: int = PAGE_KEYS) -> Sequence[KeptKey]:
+        """A tenant's keys behind one, in an order that stays. Raises HostUnavailable."""
         with _translated():
             return await self._keeper.page(tenant, after, min(limit, PAGE_KEYS))
 

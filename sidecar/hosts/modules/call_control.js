@@ -1,5 +1,5 @@
 // A call's events come as answers to a question that is asked again as soon as they are heard: the host never calls a script.
-({ ask }) => {
+({ ask, listen }) => {
   const { named, orNothing } = texts;
   const EVENTS = ["ringing", "answered", "connected", "ended"];
   const listOf = (servers) => {
@@ -30,7 +30,7 @@
     };
     (async () => {
       for (;;) {
-        const events = await ask("next", number);
+        const events = await listen("next", number);
         if (events === null) return;
         for (let index = 0; index < events.length; index++) hear(events[index][0], events[index][1]);
       }

@@ -1,5 +1,5 @@
 // Messages come as answers to a question that is asked again as soon as they are heard: the host never calls a script.
-({ ask }) => {
+({ ask, listen }) => {
   const { whole } = texts;
   const nameOf = (what, given) => (typeof given === "string" ? whole(what, given) : given); // what is no text is told
   const heard = (fn, payload, topic, key) => (async () => fn(payload, { topic, key }))();
@@ -18,7 +18,7 @@
     let open = true;
     (async () => {
       while (open) {
-        const messages = await ask("next", number);
+        const messages = await listen("next", number);
         if (messages === null) return;
         for (let index = 0; index < messages.length && open; index++)
           heard(fn, messages[index][1], topic, messages[index][0]);

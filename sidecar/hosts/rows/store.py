@@ -5,7 +5,8 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -27,10 +28,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncResult
 
 from sidecar.configuration.database_url import Database, DatabaseUrl
-from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
+from sidecar.hosts.errors import HostError, HostFull, HostSlow, HostUnavailable
 from sidecar.hosts.rows.model import (
     ANSWER_CHARACTERS,
     KEY_CHARACTERS,
@@ -54,6 +55,8 @@ logger = logging.getLogger(__name__)
 
 ROWS: Final = 1_000
 """Of one answer."""
+PAGE_CHARACTERS: Final = ANSWER_CHARACTERS
+"""Of the rows of one page: of some with every column full there are two."""
 TAKEN_AT_ONCE: Final = 8
 """Rows that are in memory before they are counted: each may be some megabytes."""
 SECONDS: Final = 2.0
@@ -81,6 +84,10 @@ _TYPES: Final[Mapping[ColumnType, Any]] = {
     ColumnType.INTEGER: BigInteger(),
     ColumnType.DOUBLE: Double(),
 }
+
+
+class _Enough(Exception):
+    """No more of an answer is wanted."""
 
 
 class RowDatabases:
@@ -239,15 +246,33 @@ class RowDatabases:
         *,
         limit: int = ROWS,
         offset: int = 0,
-        after: str = "",
         most: int | None = None,
     ) -> Sequence[dict[str, Any]]:
-        """The rows that have these values and stand behind a key, by their keys. Raises HostError for more than so many
-        characters."""
+        """The rows that have these values, by their keys. Raises HostError for more than so many characters."""
         query, table = await self._filtered(tenant, name, wanted)
+        return await self._rows(query.order_by(table.c.key).limit(min(limit, ROWS)).offset(offset), most)
+
+    async def page(self, tenant: str, name: str, after: str, limit: int) -> tuple[Sequence[dict[str, Any]], bool]:
+        """Rows behind a key, by their keys, and whether there are more: at most so many, and no more than have
+        PAGE_CHARACTERS, but for one. Raises HostError."""
+        table = _table(await self.database(tenant, name))
+        query = select(table).order_by(table.c.key).limit(min(limit, ROWS) + 1)
         if after:
             query = query.where(table.c.key > after)
-        return await self._rows(query.order_by(table.c.key).limit(min(limit, ROWS)).offset(offset), most)
+        rows: list[dict[str, Any]] = []
+        size, more = 0, False
+        with contextlib.suppress(_Enough):
+            async with self._asking(changes=False) as connection, _stream(connection, query, {}) as result:
+                names = list(result.keys())
+                async for row in result:
+                    size += _characters(row)
+                    more = bool(rows) and (len(rows) == min(limit, ROWS) or size > PAGE_CHARACTERS)
+                    if more and size > PAGE_CHARACTERS:
+                        await _leave(connection)
+                        raise _Enough
+                    if not more:
+                        rows.append(plain(dict(zip(names, row, strict=True))))
+        return rows, more
 
     async def random(self, tenant: str, name: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
         """One of the rows that have these values, whichever; None where there is none."""
@@ -404,23 +429,38 @@ def _table(database: RowDatabase) -> Table:
     )
 
 
+def _stream(
+    connection: AsyncConnection, query: Executable, given: Mapping[str, Any]
+) -> AbstractAsyncContextManager[AsyncResult[Any]]:
+    """The rows of a query, taken a few at a time: a driver that is let takes all of them into memory first."""
+    return connection.stream(query, given, execution_options={"yield_per": TAKEN_AT_ONCE})
+
+
+def _characters(row: Iterable[Any]) -> int:
+    return sum(len(value) for value in row if isinstance(value, str | bytes))
+
+
+async def _leave(connection: AsyncConnection) -> None:
+    """Take no more of the answer: MySQL's driver has no way to leave the rest where it is."""
+    if connection.dialect.name == "mysql":
+        await connection.invalidate()
+
+
 async def _read(
     connection: AsyncConnection, query: Executable, given: Mapping[str, Any], most: int | None
 ) -> list[dict[str, Any]]:
-    """The rows of a query, taken a few at a time: a driver that is let takes all of them into memory first. Raises
-    HostError for more than ROWS, or than so many characters."""
+    """The rows of a query. Raises HostError for more than ROWS, or than so many characters."""
     rows: list[dict[str, Any]] = []
     size = 0
-    async with connection.stream(query, given, execution_options={"yield_per": TAKEN_AT_ONCE}) as result:
+    async with _stream(connection, query, given) as result:
         names = list(result.keys())
         async for row in result:
-            size += sum(len(value) for value in row if isinstance(value, str | bytes))
-            if len(rows) == ROWS or (most is not None and size > most):
-                if connection.dialect.name == "mysql":
-                    # Its driver has no way to leave the rest of an answer where it is.
-                    await connection.invalidate()
-                if len(rows) == ROWS:
-                    raise HostError(f"it gives more than {ROWS} rows: limit them", "RangeError")
+            size += _characters(row)
+            if len(rows) == ROWS:
+                await _leave(connection)
+                raise HostError(f"it gives more than {ROWS} rows: limit them", "RangeError")
+            if most is not None and size > most:
+                await _leave(connection)
                 raise HostError(f"it gives more than {most} characters: ask for fewer rows, or columns", "RangeError")
             rows.append(plain(dict(zip(names, row, strict=True))))
     return rows
@@ -434,8 +474,8 @@ def _no_database(name: str) -> HostError:
     return HostError(f"there is no database {name[:60]!r}", "ReferenceError")
 
 
-def _too_long(seconds: float) -> HostError:
-    return HostError(f"the database was asked for more than {seconds:g} s", "RangeError")
+def _too_long(seconds: float) -> HostSlow:
+    return HostSlow(f"the database was asked for more than {seconds:g} s", "RangeError")
 
 
 def _parameter(name: str, value: Any) -> Any:

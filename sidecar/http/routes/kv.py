@@ -29,16 +29,7 @@ async def list_keys(asked: Asking, after: AfterKey = "", limit: Limit = 100) -> 
     tenant = await asked.require("read")
     found = await (await asked.platform.services.key_values()).page(tenant, after, limit + 1)
     shown = page(found, limit, lambda one: one.key)
-    shown.items = [
-        KeyEntry(
-            key=one.key,
-            bytes=len(one.value.text.encode()),
-            created=one.value.created,
-            updated=one.value.updated,
-            expires=one.value.expires,
-        )
-        for one in shown.items
-    ]
+    shown.items = [KeyEntry.model_validate(one) for one in shown.items]
     return shown
 
 

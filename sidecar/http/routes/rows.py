@@ -78,10 +78,11 @@ async def remove_database(asked: Asking, database: DatabaseInPath) -> None:
 
 @router.get("/databases/{database}/rows")
 async def list_rows(asked: Asking, database: DatabaseInPath, after: AfterKey = "", limit: Limit = 100) -> Page[Row]:
-    """Rows by their keys."""
+    """Rows by their keys. Of rows that have long texts a page has fewer than ``limit``: it has the last of them where
+    ``next`` is null."""
     tenant = await asked.require("read")
-    found = await (await _rows(asked)).find(tenant, database, {}, limit=limit + 1, after=after)
-    return page(found, limit, lambda one: str(one["key"]))
+    found, more = await (await _rows(asked)).page(tenant, database, after, limit)
+    return Page[Row](items=list(found), next=found[-1]["key"] if more else None)
 
 
 @router.post("/databases/{database}/rows", status_code=HTTPStatus.CREATED)
@@ -153,14 +154,15 @@ async def export_rows(asked: Asking, database: DatabaseInPath) -> StreamingRespo
     tenant = await asked.require("read")
     rows = await _rows(asked)
     known = await rows.database(tenant, database)
-    first = await rows.find(tenant, database, {})
+    first = await rows.page(tenant, database, "", ROWS)
 
     async def text() -> AsyncIterator[str]:
         yield csv_line(column_names(known))
-        found = first
-        while found:
+        found, more = first
+        yield "".join(csv_lines(found, known))
+        while more:
+            found, more = await rows.page(tenant, database, found[-1]["key"], ROWS)
             yield "".join(csv_lines(found, known))
-            found = await rows.find(tenant, database, {}, after=found[-1]["key"]) if len(found) == ROWS else []
 
     return StreamingResponse(text(), media_type=MEDIA_TYPE)
 

@@ -30,14 +30,15 @@ ADAPTER = """({
 class Scripts:
     """Runs scripts of tenants with what they were granted."""
 
-    def __init__(self, pool: Pool, grants: Grants) -> None:
+    def __init__(self, pool: Pool, grants: Grants, adapter: str) -> None:
         self._pool = pool
+        self._adapter = adapter
         self._grants = grants
 
     def begin(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> "asyncio.Future[Completion]":
         """Run ``main`` of an App; ``more`` as of `make_script`."""
         script = make_script(id="s", name="s.js", kind=Kind.APP, text=text, tenant=tenant, **more)
-        program = Programs(ADAPTER, MEMORY_BYTES, shared_memory=False, grants=self._grants).of(script)
+        program = Programs(self._adapter, MEMORY_BYTES, shared_memory=False, grants=self._grants).of(script)
         program = msgspec.structs.replace(program, key=f"{tenant}\0{more}\0{text}")
         invocation = Invocation(
             program=program, input=values.encode(data), limits=Limits(wall_seconds=10.0), customer=tenant
@@ -60,14 +61,14 @@ class Scripts:
 
 
 @asynccontextmanager
-async def scripts(services: Services, *, workers: int = 1) -> AsyncIterator[Scripts]:
+async def scripts(services: Services, *, workers: int = 1, adapter: str = ADAPTER) -> AsyncIterator[Scripts]:
     """A pool over these services."""
     grants = shipped_grants(services)
-    parent = Parent([ADAPTER, *grants.javascript()])
+    parent = Parent([adapter, *grants.javascript()])
     pool = Pool(PoolSettings(workers=workers, slow_workers=0), parent)
     await pool.start()
     try:
-        yield Scripts(pool, grants)
+        yield Scripts(pool, grants, adapter)
     finally:
         await pool.close()
         parent.close()

@@ -20,17 +20,9 @@ from sipio.host_port import HostPort
 from tests.sidecar.catalog.database.store_desk import OPERATOR
 from tests.sidecar.hosts.mail.test_server import Inbox
 from tests.sidecar.hosts.module_runs import Scripts, line_of, scripts
-from tests.sidecar.hosts.web_site import Site, serve
+from tests.sidecar.hosts.web_site import Site
 
 LOOKUP = "async function main([name, ...values]) {\n  return await api.lookup[name](...values);\n}"
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    runner = await serve(made)
-    yield made
-    await runner.cleanup()
 
 
 @pytest.fixture

@@ -10,15 +10,7 @@ from sidecar.configuration.tree import Configuration, OutgoingSection
 from sidecar.configuration.typed_value import Network
 from sidecar.hosts.services import Services
 from tests.sidecar.hosts.module_runs import Scripts, line_of, scripts
-from tests.sidecar.hosts.web_site import Site, serve
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    runner = await serve(made)
-    yield made
-    await runner.cleanup()
+from tests.sidecar.hosts.web_site import Site
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from sidecar.hosts.services import Services
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
 from tests.sidecar.hosts.module_runs import Scripts, line_of, scripts
+from tests.sidecar.hosts.moved_clock import MovedClock
 
 TOO_MANY_CALLS = """
 const { kv, incr } = require('cxKV');
@@ -25,21 +26,8 @@ async function main(data) {
 CALL = {"routing": {"cli": "4930123"}}
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def services(tmp_path: Path, clock: Clock) -> Services:
+async def services(tmp_path: Path, clock: MovedClock) -> Services:
     url = DatabaseUrl.parse(f"sqlite:///{tmp_path}/values.db")
     storage = Storage(url, create=True)
     await upgrade(storage)
@@ -55,7 +43,7 @@ async def runs(services: Services) -> AsyncIterator[Scripts]:
     await services.close()
 
 
-async def test_too_many_calls_of_one_number_block_it(runs: Scripts, clock: Clock) -> None:
+async def test_too_many_calls_of_one_number_block_it(runs: Scripts, clock: MovedClock) -> None:
     for _ in range(4):
         assert await runs.run(TOO_MANY_CALLS, CALL) == "route"
     for wait in (0, 300, 299):
@@ -66,7 +54,7 @@ async def test_too_many_calls_of_one_number_block_it(runs: Scripts, clock: Clock
     assert await runs.run(TOO_MANY_CALLS, CALL) == "route"
 
 
-async def test_the_life_is_counted_from_the_last_call(runs: Scripts, clock: Clock) -> None:
+async def test_the_life_is_counted_from_the_last_call(runs: Scripts, clock: MovedClock) -> None:
     for wait in (0, 50, 50, 61):
         clock.now += wait
         assert await runs.run(TOO_MANY_CALLS, CALL) == "route"

@@ -20,7 +20,7 @@ from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
 from tests.sidecar.catalog.database.store_desk import OPERATOR
 from tests.sidecar.hosts.module_runs import Scripts, scripts
-from tests.sidecar.hosts.web_site import Site, serve
+from tests.sidecar.hosts.web_site import Site
 
 PAGE = (Path(__file__).parents[3] / "docs" / "host-modules.md").read_text()
 EXAMPLES = re.findall(r"^```js\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -30,14 +30,6 @@ CALL = {"routing": {"cli": "4930", "dest_number": "491", "account_id": 7}}
 def example(words: str) -> str:
     (found,) = [text for text in EXAMPLES if words in text]
     return str(found)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    runner = await serve(made)
-    yield made
-    await runner.cleanup()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.services import Services
-from tests.sidecar.hosts.module_runs import Scripts, scripts
+from tests.sidecar.hosts.module_runs import ADAPTER, Scripts, scripts
 
 HEAR = """
 import { subscribe } from 'cxPubSub';
@@ -109,3 +109,13 @@ async def test_a_handler_that_throws_costs_no_other_message(runs: Scripts) -> No
     completion = await runs.begin(text)
     assert "nobody awaited a promise that was rejected" in str(completion.log)
     assert "Returned" in str(completion.outcome)
+
+
+async def test_a_run_that_only_hears_is_told_of_nothing_that_it_left(services: Services) -> None:
+    adapter = ADAPTER.replace("tellsRejection", "tellsUnawaited: true, tellsRejection")
+    async with scripts(services, adapter=adapter) as runs:
+        hears = "async function main() { await require('cxPubSub').subscribe('t', () => 1); }"
+        assert (await runs.begin(hears)).log == ()
+        leaves = "async function main() { require('cxPubSub').publish('t', 1); }"
+        (line,) = (await runs.begin(leaves)).log
+    assert line.text == "main has ended: 1 answer of modules that it did not await will not come"

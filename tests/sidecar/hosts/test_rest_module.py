@@ -9,7 +9,7 @@ import pytest
 from sidecar.configuration.tree import Configuration, RestSection
 from sidecar.hosts.services import Services
 from tests.sidecar.hosts.module_runs import Scripts, line_of, scripts
-from tests.sidecar.hosts.web_site import Site, serve
+from tests.sidecar.hosts.web_site import Site
 
 CALLER_ID = """
 const api = require('cxRest')(process.env.cx_api_user);
@@ -22,14 +22,6 @@ async function main(data) {
 """
 CALL = {"routing": {"account_id": 1207, "dest_number": "493012345678"}}
 ENVIRONMENT = {"cx_api_user": "scripts"}
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    runner = await serve(made)
-    yield made
-    await runner.cleanup()
 
 
 @pytest.fixture

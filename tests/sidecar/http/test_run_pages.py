@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -185,7 +186,13 @@ def test_a_form_with_files(desk: PlatformDesk, echo: str) -> None:
         (b'{"a": "\\ud800"}', "application/json", 400),
         (b"{", "application/json", 400),
         (b"[1]", "application/json", 400),
-        (b"[" * 100_000, "application/json", 400),
+        (b"[" * 10_000, "application/json", 400),
+        (b"[" * 100_000, "application/json", 413),
+        (b'{"a":[' + b"0," * 20_000 + b"0]}", "application/json", 413),
+        (b'{"a":[' + b"0," * 20_000 + b"0]}", "", 413),
+        (b'{"a":[' + b"0," * 20_000 + b"0]}", "text/plain", 413),
+        (b'{"a":"' + b",{[" * 2 + b'"}', "application/json", {"a": ",{[,{["}),
+        (b"a=" + b"%41" * 20_000, "application/x-www-form-urlencoded", {"a": "A" * 20_000}),
         (b"\xff", "application/json", 400),
         (b"a=%ff&b", "application/x-www-form-urlencoded", {"a": "\ufffd", "b": ""}),
         (b"&".join(b"a" for _ in range(1_001)), "application/x-www-form-urlencoded", 400),
@@ -201,7 +208,7 @@ def test_bodies_of_every_sort(desk: PlatformDesk, echo: str, content: bytes, con
 def test_a_script_is_public_only_where_it_says_so(desk: PlatformDesk) -> None:
     page = f"/run/{desk.script('closed')['uuid']}"
     refused = desk.anybody.get(page)
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert (refused.status_code, refused.json(), refused.headers["www-authenticate"]) == (404, NOT_FOUND, "Bearer")
     assert desk.acme.get(page, params={"a": "1"}).json()["a"] == "1"
     assert desk.operator.get(page).status_code == 200
     assert (desk.beta.get(page).status_code, desk.beta.get(page).json()) == (404, NOT_FOUND)
@@ -209,6 +216,19 @@ def test_a_script_is_public_only_where_it_says_so(desk: PlatformDesk) -> None:
         assert client.get(page).status_code == 403
     with desk.client("sf_unknown") as client:
         assert client.get(page).status_code == 401
+
+
+def test_nobody_without_a_token_learns_which_uuids_there_are(desk: PlatformDesk) -> None:
+    driver = desk.script("driver", "export function list() {}\n", kind="driver")
+    uuids = (desk.script("hidden")["uuid"], driver["uuid"], str(uuid.uuid4()), "none")
+    paths = [f"{one}{rest}" for one in uuids for rest in ("", "/main", "/none")]
+    for ask in (desk.anybody.get, lambda path: desk.anybody.post(path, content=b"[", headers={"content-type": "a/b"})):
+        answers = [ask(f"/run/{path}") for path in paths]
+        told = {
+            (one.status_code, one.text, str(sorted(set(one.headers.items()) - {("date", one.headers.get("date"))})))
+            for one in answers
+        }
+        assert len(told) == 1, told
 
 
 def test_a_save_is_in_use_when_it_is_answered(desk: PlatformDesk) -> None:

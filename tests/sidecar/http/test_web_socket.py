@@ -121,7 +121,8 @@ def test_who_may_not_is_refused_before_the_upgrade(desk: PlatformDesk, opened: O
         (page, desk.token("acme", "read"), 403),
         (page, desk.token("beta"), 404),
         (f"{page}/none", desk.token("acme"), 404),
-        ("/run/11111111-2222-3333-4444-555555555555", None, 404),
+        ("/run/11111111-2222-3333-4444-555555555555", None, 401),
+        ("/run/11111111-2222-3333-4444-555555555555", desk.token("acme"), 404),
     ):
         with pytest.raises(InvalidStatus) as refused:
             opened(path, token)

@@ -102,7 +102,22 @@ def contents(draw: st.DrawFn) -> Content:
         uuids.add(given)
         table = ScriptTable(
             file=draw(
-                st.sampled_from(["main.js", "sub/main.js", "main.js/x.js", "../out.js", "/abs.js", ".hidden.js", "x"])
+                st.sampled_from(
+                    [
+                        "main.js",
+                        "sub/main.js",
+                        "main.js/x.js",
+                        "../out.js",
+                        "/abs.js",
+                        ".hidden.js",
+                        "x",
+                        "MAIN.js",
+                        ".git/hooks/a.js",
+                        "a/.b/c.js",
+                        "a\\b.js",
+                        "a\x1b.js",
+                    ]
+                )
             ),
             id=script_id,
             name=draw(_NAME),
@@ -536,3 +551,23 @@ def test_an_export_takes_away_what_is_gone_and_leaves_what_is_not_its_own(tmp_pa
     write_directory(tmp_path, two(), replaced=["a.js", "b.js"])
     there = sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file())
     assert there == ["README.md", "assignments.toml", "scripts/a.js", "scripts/notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("files", "written"),
+    [
+        ([".git/hooks/post-checkout", "a/.git/config"], ["0.js", "1.js"]),
+        (["../a.js", "/etc/cron.d/a.js", "a/../../b.js", "a//b.js"], ["0.js", "1.js", "2.js", "3.js"]),
+        (["a\x1b[2Jb.js", "a\\b.js", "a\nb.js"], ["0.js", "1.js", "2.js"]),
+        (["Main.js", "main.js", "MAIN.js/x.js", "lib/a.js", "LIB"], ["Main.js", "1.js", "2.js", "lib/a.js", "4.js"]),
+        (["\u00e4.js", "a\u0308.js"], ["\u00e4.js", "1.js"]),
+    ],
+)
+def test_no_name_leads_out_of_the_folder_hides_or_takes_another_ones_place(
+    files: list[str], written: list[str]
+) -> None:
+    scripts = {
+        str(number): TextOf(written_out(ScriptTable(file=file, id=str(number))), "function main() {}\n")
+        for number, file in enumerate(files)
+    }
+    assert [*file_names(scripts).values()] == written

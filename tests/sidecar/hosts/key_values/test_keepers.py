@@ -17,28 +17,16 @@ from sidecar.storage.schema import upgrade
 from tests.database_fixtures import DATABASES
 from tests.database_servers import new_database
 from tests.shared_connection import new_shared
+from tests.sidecar.hosts.moved_clock import MovedClock
 
 LIMITS = SpaceLimits(keys=1_000, bytes=1_000_000)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 Open = Callable[..., Awaitable[KeyValues]]
 
 
 @pytest.fixture(params=["memory", *DATABASES, "valkey"])
-async def open_again(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Open]:
+async def open_again(request: pytest.FixtureRequest, clock: MovedClock) -> AsyncIterator[Open]:
     """Opens the same key-values, as another process would; those in memory are nobody else's."""
     url, shared = None, None
     if request.param == "valkey":
@@ -90,7 +78,7 @@ async def test_a_text_is_kept_exactly_and_of_one_tenant(open_again: Open) -> Non
     assert (await values.space("u")).keys == 0
 
 
-async def test_a_value_lives_as_long_as_it_was_told(open_again: Open, clock: Clock) -> None:
+async def test_a_value_lives_as_long_as_it_was_told(open_again: Open, clock: MovedClock) -> None:
     values = await open_again()
     await values.do(Set("t", "k", "v", 10))
     await values.do(Set("t", "ever", "v", 10))
@@ -107,7 +95,7 @@ async def test_a_value_lives_as_long_as_it_was_told(open_again: Open, clock: Clo
     assert (space.keys, space.bytes) == (1, len("everw"))
 
 
-async def test_a_counter_keeps_its_end_unless_it_is_given_another(open_again: Open, clock: Clock) -> None:
+async def test_a_counter_keeps_its_end_unless_it_is_given_another(open_again: Open, clock: MovedClock) -> None:
     values = await open_again()
     assert await values.do(Increment("t", "n", life=60)) == 1
     clock.now += 50
@@ -215,7 +203,11 @@ async def test_keys_are_given_in_pages(open_again: Open) -> None:
         seen += [one.key for one in page]
     assert len(seen) == 25
     assert set(seen) == names
-    assert {one.value.text for one in await values.page("t")} == names
+    await values.do(Set("t", "k0", "\u00e4" * 300_000))
+    assert {one.key: one.bytes for one in await values.page("t")} == dict.fromkeys(names, 3) | {
+        **{name: 2 for name in names if len(name) == 2},
+        "k0": 600_000,
+    }
 
 
 @pytest.mark.parametrize(
@@ -238,7 +230,7 @@ async def test_what_cannot_be_is_refused(operation: Get | Set | Increment, messa
         await values.do(operation)
 
 
-async def test_a_life_without_measure_is_for_ever(clock: Clock) -> None:
+async def test_a_life_without_measure_is_for_ever(clock: MovedClock) -> None:
     values = KeyValues(keeper_of(None, LIMITS, clock), LIMITS)
     await values.do(Set("t", "k", "x", float("inf")))
     await values.do(Set("t", "l", "x", 1e300))

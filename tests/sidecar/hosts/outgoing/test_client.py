@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -15,26 +14,10 @@ from sidecar.hosts.outgoing.client import OutgoingClient
 from sidecar.hosts.outgoing.exchange import IncomingResponse, OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.policy import policy
 from sidecar.hosts.outgoing.settings import OutgoingSettings
-from tests.sidecar.hosts.web_site import Site, serve
+from tests.sidecar.hosts.web_site import Site
 
 HERE = policy(["*"], ["127.0.0.1/32"], [])
 SETTINGS = OutgoingSettings(policy=HERE, response_bytes=10_000, request_bytes=1_000)
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    runner = await serve(made)
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def other_site() -> AsyncIterator[Site]:
-    made = Site()
-    runner = await serve(made)
-    yield made
-    await runner.cleanup()
 
 
 async def ask(url: str, settings: OutgoingSettings = SETTINGS, **request: Any) -> IncomingResponse:

@@ -230,3 +230,20 @@ async def test_a_database_that_is_gone_is_told() -> None:
     with pytest.raises(HostUnavailable):
         await gone.read(TENANT, "porting", "1")
     await gone.close()
+
+
+async def test_a_page_is_bounded_in_characters_and_has_one_row_at_least(rows: RowDatabases) -> None:
+    texts = [RowColumn(name=f"t{number}", type=ColumnType.TEXT) for number in range(6)]
+    await rows.make(TENANT, "long", texts)
+    for key in "abc":
+        await rows.create(TENANT, "long", key, {"value": "x", **{one.name: "y" * 200_000 for one in texts}})
+    for key in "def":
+        await rows.create(TENANT, "long", key, "x" * 400 if key == "d" else "x" * 200_000)
+    pages, more, after = [], True, ""
+    while more:
+        found, more = await rows.page(TENANT, "long", after, 1_000)
+        pages.append("".join(row["key"] for row in found))
+        after = found[-1]["key"]
+    assert pages == ["a", "b", "c", "def"]
+    assert await rows.page(TENANT, "long", "c", 2) == (await rows.find(TENANT, "long", {}, offset=3, limit=2), True)
+    assert await rows.page(TENANT, "long", "f", 2) == ([], False)
