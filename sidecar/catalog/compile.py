@@ -246,7 +246,7 @@ class _Compilation:
 
     def _why_no_calls(self, script_id: str) -> str:
         is_idle = self._is_idle(script_id)
-        return _no_calls(script_id, self.scripts[script_id].kind) if is_idle else without_main(script_id)
+        return _no_calls(script_id, self.scripts[script_id].kind) if is_idle else without_main(repr(script_id))
 
     def _no_calls(self, wrong: Collection[str]) -> Iterator[Finding]:
         if wrong:
@@ -327,9 +327,9 @@ def _wrong_script_values(entry: ScriptEntry, modules: Collection[str]) -> Iterat
         yield Finding(entry.place, ("global_routing_priority",), Severity.ERROR, message)
 
 
-def without_main(name: str) -> str:
+def without_main(called: str) -> str:
     """The complaint about calls that are given to a file which is for other files."""
-    return f"the script {name!r} has no `main`, which calls need: other files may import it"
+    return f"the script {called} has no `main`, which calls need: other files may import it"
 
 
 def _no_app(name: str) -> str:

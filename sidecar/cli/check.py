@@ -22,7 +22,7 @@ from sidecar.errors import SidecarError
 from sidecar.hosts.grants import shipped_names
 from sidecar.kind import Kind
 from sidecar.language.app_files import files_from
-from sidecar.language.check import Confirm, check_script
+from sidecar.language.check import Confirm, check_script, without_those_for_others
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
 from sidecar.runs.compilation import engine
@@ -121,7 +121,12 @@ def _check(
     """Adds what is wrong with a script, a directory of scripts or a catalog; the number of scripts looked at."""
     files = _plain_scripts(path)
     if files:
-        return sum(_check(file, given_kind, configuration, confirm, problems, sources) for file in files)
+        found: list[Problem] = []
+        imported: set[str] = set()
+        for file in files:
+            imported |= _check_file(file, given_kind, configuration, confirm, found, sources, path)
+        problems += without_those_for_others(found, imported)
+        return len(files)
     if path.is_dir() or path == configuration.catalog.directory:
         catalog = msgspec.structs.replace(configuration.catalog, directory=path)
         loaded = DirectoryLoader(
@@ -133,18 +138,33 @@ def _check(
         problems += loaded.problems
         sources.update(loaded.sources)
         return sum(file.endswith(SCRIPT_SUFFIXES) for file in loaded.sources)
+    _check_file(path, given_kind, configuration, confirm, problems, sources, path.parent)
+    return 1
+
+
+def _check_file(
+    path: Path,
+    given_kind: str | None,
+    configuration: Configuration,
+    confirm: Confirm,
+    problems: list[Problem],
+    sources: dict[str, str],
+    folder: Path,
+) -> set[str]:
+    """Adds what is wrong with a script of a folder; the files that it imports."""
     try:
         text = read_text_file(path, Path("/"), configuration.catalog.script_bytes)
     except UnusableFileError as error:
         problems.append(error.problem)
-        return 1
+        return set()
     sources[str(path)] = text
     kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
-    app, siblings = files_beside(path, configuration.catalog.script_bytes)
+    app, siblings = files_beside(path, configuration.catalog.script_bytes, folder)
     problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_names(), app=app)
     problems += siblings.problems
-    sources |= siblings.shown()
-    return 1
+    imported = siblings.shown()
+    sources |= imported
+    return imported.keys() - {str(path)}
 
 
 def _check_database(
@@ -168,9 +188,12 @@ def _check_database(
     scripts = [row for piece in pieces for row in piece.scripts]
     for piece in pieces:
         gathered.add(piece)
-    apps: dict[tuple[str, str], dict[str, str]] = {}
+    apps: dict[tuple[str, str], _Texts] = {}
+    names: dict[tuple[str, str, str], str] = {}
     for row in scripts:
-        apps.setdefault((row.tenant, row.app), {})[row.path] = row.text
+        apps.setdefault((row.tenant, row.app), _Texts())[row.path] = row.text
+        names[row.tenant, row.app, row.path] = f"script {row.id}"
+    wrong: list[Problem] = []
     for row in scripts:
         name = f"script {row.id}"
         sources[name] = row.text
@@ -178,10 +201,24 @@ def _check_database(
         known = rules.known_to(row.modules)
         found = check_script(row.text, Kind(row.kind), name, confirm=confirm, modules=known, app=app)
         # The files that it imports are scripts themselves, and have their turn.
-        problems += (one for one in found if one.file == name)
+        wrong += (one for one in found if one.file == name)
+    imported = {names[*key, path] for key, texts in apps.items() for path in texts.read}
+    problems += without_those_for_others(wrong, imported)
     gathered.compile()
     problems += gathered.problems()
     return len(scripts)
+
+
+class _Texts(dict[str, str]):
+    """The files of an app, which knows those that were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: set[str] = set()
+
+    def __getitem__(self, path: str) -> str:
+        self.read.add(path)
+        return super().__getitem__(path)
 
 
 def _plain_scripts(path: Path) -> list[Path]:

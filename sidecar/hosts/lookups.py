@@ -3,13 +3,13 @@
 import logging
 import re
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from sidecar.configuration.tree import LookupSection
-from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError, HostUnavailable
+from sidecar.hosts.lookup_services import read_services
 from sidecar.hosts.outgoing.client import OutgoingClient
 from sidecar.hosts.outgoing.exchange import OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.policy import policy
@@ -18,17 +18,7 @@ from sidecar.hosts.rates import Rate
 
 logger = logging.getLogger(__name__)
 
-NAMES: Final = frozenset(("asrplus", "tps", "nnpc", "hlr", "lrn", "ping"))
-"""The lookups that scripts know."""
 _NUMBER: Final = re.compile(r"\+?[0-9*#]{1,32}")
-
-
-class _Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    url: str
-    authorization: str = ""
-
-    def __repr__(self) -> str:
-        return f"_Service(url={self.url!r})"
 
 
 class Lookups:
@@ -36,32 +26,14 @@ class Lookups:
 
     def __init__(self, section: LookupSection) -> None:
         """Raises ConfigurationError for a file of services that cannot be used."""
-        self._services: dict[str, _Service] = {}
+        self._services = read_services(section.services_file)
         self._clients: dict[str, OutgoingClient] = {}
         self._rate = Rate("lookups", section.per_minute)
-        if section.services_file is None:
-            return
-        try:
-            services = msgspec.toml.decode(section.services_file.read_bytes(), type=dict[str, _Service])
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"lookup.services_file: {section.services_file}: {error}") from error
-        for name, service in services.items():
-            if name not in NAMES:
-                known = ", ".join(sorted(NAMES))
-                raise ConfigurationError(f"lookup.services_file: there is no lookup {name}: expected {known}")
-            try:
-                url = urlsplit(service.url)
-                host, port = url.hostname or "", url.port
-            except ValueError as error:
-                raise ConfigurationError(f"lookup.services_file: {name}: {error}") from None
-            if url.scheme not in ("http", "https") or not host or "{" in url.netloc:
-                raise ConfigurationError(f"lookup.services_file: {name}: url: expected http://... or https://...")
-            if "{number}" not in service.url:
-                raise ConfigurationError(f"lookup.services_file: {name}: url has no {{number}}")
+        for name, service in self._services.items():
+            host, port = service.place
             # It is the operator's own, wherever that is; a redirect leads to no other name.
             gate = policy([host], ["0.0.0.0/0", "::/0"], [port] if port is not None else [])
             self._clients[name] = OutgoingClient(OutgoingSettings(policy=gate, timeout_seconds=section.timeout_seconds))
-        self._services = services
 
     async def close(self) -> None:
         """End every request."""

@@ -84,7 +84,7 @@ class RunPages:
         """Run a function, and answer with what came of it."""
         try:
             runnable, bearer = await self._allowed(request)
-            run, _ = self._begin(runnable, request, await data_of(request) | said_of(bearer))
+            run, _ = self._begin(runnable, request, await data_of(request) | said_of(bearer), bearer)
         except RunError as error:
             return _error(error.status, error.error, error.headers)
         except BadRequest as error:
@@ -104,7 +104,7 @@ class RunPages:
         try:
             runnable, bearer = await self._allowed(socket)
             data = data_of_query(socket.scope["query_string"]) | said_of(bearer)
-            run, host = self._begin(runnable, socket, data, web_socket=True)
+            run, host = self._begin(runnable, socket, data, bearer, web_socket=True)
         except RunError as error:
             await socket.send_denial_response(_error(error.status, error.error, error.headers))
             return
@@ -153,13 +153,22 @@ class RunPages:
         return runnable, bearer
 
     def _begin(
-        self, runnable: Runnable, connection: HTTPConnection, data: dict[str, Any], *, web_socket: bool = False
+        self,
+        runnable: Runnable,
+        connection: HTTPConnection,
+        data: dict[str, Any],
+        bearer: Bearer | None,
+        *,
+        web_socket: bool = False,
     ) -> tuple[ScriptRun, WebSocketHost | None]:
         entry = connection.path_params.get("function", MAIN)
         try:
             return self._running.runs.begin(runnable.script, entry, data, source_of(connection), socket=web_socket)
         except NoSuchFunction:
-            raise RunError(404, NOT_FOUND["error"]) from None
+            # A stranger is told the same as of a uuid that there is not.
+            is_known = bearer is not None and bearer.tenant == runnable.script.tenant
+            names = ", ".join(sorted(runnable.script.entries)) or "none"
+            raise RunError(404, NOT_FOUND["error"] + (f"; there are {names}" if is_known else "")) from None
         except BadData as error:
             raise RunError(400, str(error)) from None
         except ApiError as error:

@@ -13,6 +13,7 @@ from sidecar.hosts.key_values.batch import KEY_BYTES
 from sidecar.hosts.rows.model import KEY_CHARACTERS
 from sidecar.http.json_values import JsonTable
 from sidecar.kind import Kind
+from sidecar.language.file_graph import FILES
 
 MOST = 500
 """Of one page."""
@@ -248,10 +249,16 @@ class CheckBody(Body):
     text: SourceText
     kind: Kind = Kind.APP
     name: Name = "script.js"
+    app: Name | None = Field(None, description="An app whose files stand beside it, as for a save.")
+    files: dict[Name, SourceText] = Field(
+        default_factory=dict,
+        max_length=FILES - 1,
+        description="Texts by their names that would be saved together with it: each is looked through too.",
+    )
 
 
 class Checked(BaseModel):
-    """What is wrong with a text; empty for one that may be saved."""
+    """What is wrong with the texts, and with what would not go on with them; without an error they may be saved."""
 
     problems: list[ScriptProblem]
 

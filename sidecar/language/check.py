@@ -19,6 +19,7 @@ from sidecar.language.file_graph import Graph, GraphFile, file_graph, provides, 
 from sidecar.language.file_modules import only_text
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.names import Names, Reference, Use
+from sidecar.language.namespace_uses import lacking_members
 from sidecar.language.near_misses import near_misses
 from sidecar.language.prepared import Prepared, prepared
 from sidecar.language.surroundings import OF_THE_HOST
@@ -86,14 +87,19 @@ def check_script(
     )
 
 
+def without_those_for_others(problems: Iterable[Problem], imported: Collection[str]) -> Iterator[Problem]:
+    """The problems of scripts that were looked at together, where some import others, whose files are ``imported``: to
+    have no entry is as it should be for these."""
+    remarks = {_FOR_OTHERS.format(entry=rules.entry) for rules in RULES.values()}
+    return (one for one in problems if one.file not in imported or one.message not in remarks)
+
+
 def _faults(one: GraphFile, graph: Graph, kind: Kind, warnings: list[_Placed]) -> list[Fault]:
     rules = RULES[kind]
     syntax, names = one.syntax, one.names
     is_entry = one is graph.entry
-    if is_entry and one.modules.form is Form.DATA:
-        if not rules.has_modules:
-            return [(1, 1, "is data: a script is JavaScript or TypeScript")]
-        warnings.append((one.path, (1, 1, _FOR_OTHERS.format(entry=rules.entry))))
+    if is_entry and one.modules.form is Form.DATA and not rules.has_modules:
+        return [(1, 1, "is data: a script is JavaScript or TypeScript")]
     if syntax is None or names is None:
         return one.faults
     faults = [(*syntax.place(node), message) for node, message in names.foreign]
@@ -108,6 +114,7 @@ def _faults(one: GraphFile, graph: Graph, kind: Kind, warnings: list[_Placed]) -
     with contextlib.suppress(CheckTimeoutError):
         # To find the column of each takes as long as its line: no more than will be shown, and one that says so.
         told += _marked(syntax, islice(absent(syntax), PROBLEMS + 1))
+        told += _marked(syntax, islice(lacking_members(one, graph), PROBLEMS + 1))
         if is_entry:
             if rules.has_assignments:
                 told += _marked(syntax, near_misses(syntax, rules.entry))

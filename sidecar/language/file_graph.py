@@ -13,6 +13,7 @@ from sandbox.program import Form
 from sidecar.kind import RULES, Kind
 from sidecar.language.app_files import JSON, TYPESCRIPT, AppFiles, NoSuchFile, find_file, is_path, unknown_module
 from sidecar.language.file_modules import DEFAULT, FileModules, How, Link, file_modules, only_text
+from sidecar.language.module_exports import module_exports
 from sidecar.language.names import Names, find_names
 from sidecar.language.syntax import Fault, syntax_errors
 from sidecar.language.syntax_tree import SyntaxTree, children, parse_script
@@ -181,6 +182,7 @@ class _Following:
         for link in one.modules.links:
             path = one.links.get(link.name)
             if path is None:
+                yield from self._wrong_names_of_host(one, link)
                 continue
             other = self._files.get(path)
             if other is None or (other.faults and other.syntax is None):
@@ -193,18 +195,15 @@ class _Following:
                     yield (*one.syntax.place(link.node), message)
             for name, node in link.wanted:
                 if not self.exports(other, name):
-                    yield (*one.syntax.place(node), self._no_export(other, link, name))
+                    yield (*one.syntax.place(node), no_export(other, link.name, name))
 
-    def _no_export(self, other: GraphFile, link: Link, name: str) -> str:
-        shown = link.name[:60]
-        if name in other.types:
-            return f"{name[:60]!r} of {shown!r} is a type: write `import type` or `export type`"
-        if other.modules.form is Form.DATA:
-            return f"{shown!r} is JSON: write `import data from {shown!r}`"
-        if name == DEFAULT:
-            return f"{shown!r} has no default export: write `import {{ name }} from {shown!r}`"
-        there = ", ".join(sorted(one for one in other.modules.exports if one != DEFAULT)[:10])
-        return f"{shown!r} has no export {name[:60]!r}" + (f"; it has {there}" if there else "")
+    def _wrong_names_of_host(self, one: GraphFile, link: Link) -> Iterator[Fault]:
+        """What is imported of a module of the host and is not there."""
+        exports = module_exports(link.name) if self._modules is not None and link.name in self._modules else None
+        if exports is not None and one.syntax is not None:
+            for name, node in link.wanted:
+                if name not in exports:
+                    yield (*one.syntax.place(node), no_export(None, link.name, name))
 
     def exports(self, one: GraphFile, name: str) -> bool:
         """Whether a file exports a name, be it what it takes from others."""
@@ -230,7 +229,24 @@ class _Following:
 
 
 _UNKNOWN: Final = ("", "")
-"""In place of a binding: one of a module of the host, which may export any name."""
+"""In place of a binding: one of a module of the host, or of one of which nobody knows what it exports."""
+
+
+def no_export(other: GraphFile | None, source: str, name: str) -> str:
+    """What to tell of a name that a file, or where there is none the module of the host, does not export."""
+    shown = source[:60]
+    if other is None:
+        known = module_exports(source) or frozenset()
+    elif name in other.types:
+        return f"{name[:60]!r} of {shown!r} is a type: write `import type` or `export type`"
+    elif other.modules.form is Form.DATA:
+        return f"{shown!r} is JSON: write `import data from {shown!r}`"
+    elif name == DEFAULT:
+        return f"{shown!r} has no default export: write `import {{ name }} from {shown!r}`"
+    else:
+        known = frozenset(other.modules.exports)
+    there = ", ".join(sorted(known - {DEFAULT})[:10])
+    return f"{shown!r} has no export {name[:60]!r}" + (f"; it has {there}" if there else "")
 
 
 def provides(files: dict[str, GraphFile], one: GraphFile, name: str) -> bool:
@@ -263,7 +279,9 @@ def _bindings(files: dict[str, GraphFile], one: GraphFile, name: str) -> set[tup
         for source in sources:
             target = file.links.get(source)
             if target is None:
-                found.add(_UNKNOWN)
+                exports = module_exports(source)
+                if exports is None or export is not None or wanted in exports:
+                    found.add(_UNKNOWN)
             elif export is not None and export.name == "*":
                 found.add((target, "*"))
             elif target in files:

@@ -23,8 +23,9 @@ class Prepared(NamedTuple):
     text: str
     """Without types, and with a first line of ``#!`` as a comment; the very same text where it had none of these."""
     entries: tuple[str, ...]
-    """Names of functions that a caller may call: ``main``, which stands for the whole text where it speaks the older
-    dialect, and of an App what it exports, or where it exports nothing what it declares at its top. Data has none."""
+    """Names of functions that a caller may call: ``main`` where there is one as far as the text shows, which stands for
+    the whole text where that speaks the older dialect, and of an App what it exports, or where it exports nothing what
+    it declares at its top. Data has none."""
     form: Form = Form.SCRIPT
     links: Mapping[str, str] = {}
     """As a `sandbox.program.SourceFile` has them."""
@@ -60,17 +61,18 @@ def prepared(graph: Graph, kind: Kind) -> Prepared:
     own = graph.entry
     others = {path: one for path, one in graph.files.items() if one is not own}
     named = {name for one in graph.files.values() for name in one.links}
+    takes_calls = has_entry_point(graph, RULES[kind])
     form = own.modules.form
     if form is Form.SCRIPT and own.links:
         form = Form.COMMON
     return Prepared(
         text=own.text + own.modules.ending,
-        entries=_entries(graph),
+        entries=_entries(graph, takes_calls=takes_calls),
         form=form,
         links=_links(graph, own),
         exports=_exports(own),
         files={path: _source_file(graph, one) for path, one in others.items()},
-        takes_calls=has_entry_point(graph, RULES[kind]),
+        takes_calls=takes_calls,
         modules=tuple(sorted({link.name for one in graph.files.values() for link in one.modules.links} - named)),
     )
 
@@ -91,10 +93,10 @@ def _exports(one: GraphFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys([DEFAULT, *one.modules.exports]))
 
 
-def _entries(graph: Graph) -> tuple[str, ...]:
+def _entries(graph: Graph, *, takes_calls: bool) -> tuple[str, ...]:
     if graph.entry.modules.form is Form.DATA:
         return ()
-    return tuple(dict.fromkeys([MAIN, *_functions(graph.files, graph.entry)]))
+    return tuple(dict.fromkeys([*([MAIN] if takes_calls else []), *_functions(graph.files, graph.entry)]))
 
 
 def _functions(files: Mapping[str, GraphFile], one: GraphFile) -> list[str]:

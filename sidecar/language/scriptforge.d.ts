@@ -349,6 +349,8 @@ declare module "cxUserspace" {
     parameters?: { [name: string]: string | number | boolean | null },
   ): Promise<any[]>;
   function remove(db: string, key: string | number): Promise<void>;
+  /** Not available here: it says so, and names `sql`. */
+  export function knex(...any: unknown[]): never;
   export { remove as delete };
   const all: typeof import("cxUserspace");
   export default all;
@@ -485,6 +487,8 @@ declare module "cxCallControl" {
   /** Of these servers, or of all that are the account's. */
   export function C5(servers?: string | string[]): Promise<Class5>;
   export function C4(servers?: string | string[]): Promise<Class4>;
+  /** Not available here: it says so, and names C5. */
+  export function AI(...any: unknown[]): Promise<never>;
   const all: typeof import("cxCallControl");
   export default all;
 }

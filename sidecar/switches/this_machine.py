@@ -21,6 +21,7 @@ from sidecar.configuration.shared_url import SharedUrl
 from sidecar.configuration.source import DEFAULT_ORIGIN, InvalidConfigurationError, LeafPath, LoadedConfiguration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
+from sidecar.hosts.lookup_services import read_services
 from sidecar.hosts.mail.message import MailRefused, sender_address
 from sidecar.hosts.secret_file import first_line, read_users
 from sidecar.problem import Problem, Severity
@@ -86,6 +87,7 @@ def _looks(configuration: Configuration) -> dict[LeafPath, Callable[[], Found]]:
             _read, partial(first_line, "sms.authorization_file", sms.authorization_file)
         ),
         ("rest", "users_file"): partial(_read, partial(read_users, configuration.rest.users_file)),
+        ("lookup", "services_file"): partial(_read, partial(read_services, configuration.lookup.services_file)),
         ("kamailio", "peers"): partial(_peers, kamailio.peers),
         ("voice", "sounds"): partial(_directory, voice.sounds),
         ("voice", "recordings"): partial(_directory, voice.recordings),

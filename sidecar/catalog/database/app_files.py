@@ -10,6 +10,7 @@ from sqlalchemy import Select, or_, select, update
 
 from sidecar.catalog.database.errors import AlreadyThere, ChangedMeanwhile, StillUsed
 from sidecar.catalog.database.prepared import encode_prepared, imported_paths
+from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.work import Scope, Work
 from sidecar.kind import RULES, Kind
 from sidecar.language.app_files import SUFFIXES, files_from
@@ -196,7 +197,7 @@ async def require_not_imported(work: Work, script_id: str, app: str, path: str, 
     if others:
         files = {one.id: path for path, found in (await list_files(work, app)).items() for one in found}
         names = ", ".join(sorted(files.get(one, one) for one in others)[:5])
-        raise StillUsed(f"script {script_id!r} is imported: by {names}")
+        raise StillUsed(f"script {script_called(script_id, path)} is imported: by {names}")
 
 
 async def require_free_path(work: Work, script_id: str, app: str, path: str) -> None:
@@ -212,7 +213,7 @@ async def require_free_path(work: Work, script_id: str, app: str, path: str) -> 
     )
     other = (await work.connection.execute(query.limit(1))).scalar_one_or_none()
     if other is not None:
-        raise AlreadyThere(f"app {app!r} has a file {path!r} already: script {other!r}")
+        raise AlreadyThere(f"app {app!r} has a file {path!r} already: script {script_called(other, path)}")
 
 
 # ---- what is asked of the tables ----

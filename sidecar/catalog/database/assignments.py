@@ -12,6 +12,7 @@ from sidecar.catalog.database.app_files import path_of
 from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, WrongValues
 from sidecar.catalog.database.prepared import decode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
+from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.values import require_right, require_storable
 from sidecar.catalog.database.work import Scope, Tagged, Work, require_tag
 from sidecar.catalog.directory.entries import CustomerTable, DestinationTable, DidTable, RouteTable
@@ -277,17 +278,18 @@ async def _is_held(work: Work, values: Mapping[str, Any]) -> bool:
 
 async def _require_script(work: Work, table: AssignmentTable) -> None:
     joined = scripts.join(versions, (versions.c.script_id == scripts.c.id) & (versions.c.number == scripts.c.version))
-    columns = scripts.c.file, versions.c.kind, versions.c.text, versions.c.prepared
+    columns = scripts.c.name, scripts.c.file, versions.c.kind, versions.c.text, versions.c.prepared
     query: Select[Any] = select(*columns).select_from(joined)
     query = query.where(scripts.c.id == table.script, scripts.c.tenant_id == work.tenant_id)
     row = await work.one(query, f"script {table.script!r}")
+    called = script_called(table.script, row.name or table.script)
     if not RULES[Kind(row.kind)].has_assignments:
-        raise WrongValues([f"script: {table.script!r} is {RULES[Kind(row.kind)].called}, which no call runs"])
+        raise WrongValues([f"script: {called} is {RULES[Kind(row.kind)].called}, which no call runs"])
     if isinstance(table, DestinationTable) and not RULES[Kind(row.kind)].drives_calls:
-        raise WrongValues([f"script: {table.script!r} cannot drive a call: only an App can"])
+        raise WrongValues([f"script: {called} cannot drive a call: only an App can"])
     path = path_of(table.script, row.file)
     if not decode_prepared(row.prepared, path, row.text, Kind(row.kind)).takes_calls:
-        raise WrongValues([f"script: {without_main(table.script)}"])
+        raise WrongValues([f"script: {without_main(called)}"])
 
 
 def _record(row: Row[Any]) -> AssignmentRecord:

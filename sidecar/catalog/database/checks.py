@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.app_files import (
@@ -57,6 +57,10 @@ class TextToSave(NamedTuple):
     def path(self) -> str:
         """What others import it by."""
         return path_of("", self.file)
+
+
+_SOME_APP: Final = "app"
+"""Of texts that are an app's, whatever that will be called."""
 
 
 class _Surroundings(NamedTuple):
@@ -148,6 +152,17 @@ class Checks:
             importers=tuple(kept),
         )
         return [replace(one, beside=beside) for one in found]
+
+    async def check_together(self, texts: Sequence[TextToSave]) -> list[CheckedText]:
+        """Looks through texts that are to be files of one app which has no others. Raises ScriptRefused,
+        AlreadyThere."""
+        wanted = [one._replace(text=self._readable(one.text, one.file)) for one in texts]
+        paths = {one.path: one.text for one in wanted}
+        if len(paths) < len(wanted):
+            raise AlreadyThere("two files have the same path")
+        surroundings = _Surroundings(_SOME_APP, frozenset(paths), {}, paths, ())
+        found, _ = await asyncio.to_thread(self._check_files, wanted, surroundings)
+        return found
 
     def _check_files(
         self,

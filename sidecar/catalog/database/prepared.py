@@ -8,7 +8,7 @@ from sidecar.kind import Kind
 from sidecar.language.app_files import AppFiles
 from sidecar.language.prepared import Prepared, prepare
 
-FORM: Final = 2
+FORM: Final = 3
 """Raised by a release that prepares texts in another way: those of older releases are then prepared once more, when
 they are read."""
 

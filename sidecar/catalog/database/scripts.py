@@ -17,6 +17,7 @@ from sidecar.catalog.database.checks import CheckedText
 from sidecar.catalog.database.errors import AlreadyThere, LimitReached, NotAllowed, NotThere, StillUsed, WrongValues
 from sidecar.catalog.database.prepared import encode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
+from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.tenants import get_limits
 from sidecar.catalog.database.values import require_right, require_storable
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
@@ -105,10 +106,10 @@ async def list_versions(
 
 async def get_text(scope: Scope, script_id: str, number: int | None = None) -> tuple[VersionRecord, str]:
     """A version with its text, by default the one that runs. Raises NotThere."""
-    if number is None:
-        number = (await get_script(scope, script_id)).version
+    script = await get_script(scope, script_id)
+    number = script.version if number is None else number
     query = _versions(scope, script_id, versions.c.text).where(versions.c.number == number)
-    row = await scope.one(query, f"version {number} of script {script_id!r}")
+    row = await scope.one(query, f"version {number} of script {script_called(script_id, script.name)}")
     return _version(row), row.text
 
 
@@ -145,7 +146,7 @@ async def put_script(
         row = (await work.connection.execute(_scripts(work).where(scripts.c.id == table.id))).one_or_none()
         before = _record(row) if row is not None else None
     if before is not None:
-        require_tag(f"script {before.id!r}", before, expected)
+        require_tag(f"script {script_called(before.id, before.name)}", before, expected)
     elif expected is not None:
         raise NotThere(f"there is no script {table.id!r}")
     was_global = before is not None and before.global_routing_priority is not GlobalPriority.DISABLED
@@ -158,7 +159,7 @@ async def put_script(
     if before is None and not work.actor.operator:
         await _require_room(work, rules.scripts)
     await _require_free(work, script_id, values["uuid"], new=before is None)
-    await _require_fit(work, script_id, checked)
+    await _require_fit(work, script_id, values["name"], checked)
     await _settle_beside(work, script_id, table.app, values["file"], checked, before)
     await _store(work, script_id, values, checked, before, note)
     after = await get_script(work, script_id)
@@ -183,10 +184,10 @@ async def save_text(
     Raises NotThere, ChangedMeanwhile, NotAllowed, StillUsed.
     """
     before = await get_script(work, script_id)
-    require_tag(f"script {script_id!r}", before, expected)
+    require_tag(f"script {script_called(script_id, before.name)}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
         raise NotAllowed("only the operator may change a script that runs on every call")
-    await _require_fit(work, script_id, checked)
+    await _require_fit(work, script_id, before.name, checked)
     await _settle_beside(work, script_id, before.app, before.file, checked, before)
     number = await _store_version(work, script_id, checked, before, note)
     if number != before.version:
@@ -206,16 +207,17 @@ async def remove_script(
     are saved in the same change. Raises NotThere, ChangedMeanwhile, StillUsed while it is assigned or another script
     imports it, NotAllowed."""
     before = await get_script(work, script_id)
-    require_tag(f"script {script_id!r}", before, expected)
+    require_tag(f"script {script_called(script_id, before.name)}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
         raise NotAllowed("only the operator may change a script that runs on every call")
     query = select(assignments.c.type, assignments.c.subject).where(assignments.c.script_id == script_id).limit(1)
     assigned = (await work.connection.execute(query)).one_or_none()
     if assigned is not None:
-        raise StillUsed(f"script {script_id!r} is assigned: {assigned.type} {assigned.subject!r}")
+        called = script_called(script_id, before.name)
+        raise StillUsed(f"script {called} is assigned: {assigned.type} {assigned.subject!r}")
     path = app_files.path_of(script_id, before.file)
     await app_files.require_not_imported(work, script_id, before.app, path, together)
-    await _require_no_provider(work, script_id)
+    await _require_no_provider(work, script_id, before.name)
     _, text = await get_text(work, script_id)
     await work.connection.execute(delete(versions).where(versions.c.script_id == script_id))
     await work.connection.execute(
@@ -331,12 +333,12 @@ async def _require_free(work: Work, script_id: str, script_uuid: str, *, new: bo
         raise AlreadyThere(f"the uuid {script_uuid} is that of another script")
 
 
-async def _require_fit(work: Work, script_id: str, checked: CheckedText) -> None:
+async def _require_fit(work: Work, script_id: str, name: str, checked: CheckedText) -> None:
     """Raise StillUsed where the script has calls that a text could not take, or a provider that it could not ask."""
     query = select(assignments.c.type, assignments.c.subject).where(assignments.c.script_id == script_id)
     rules = RULES[checked.kind]
     if checked.kind is not Kind.DRIVER:
-        await _require_no_provider(work, script_id)
+        await _require_no_provider(work, script_id, name)
     if rules.drives_calls and checked.prepared.takes_calls:
         return
     takes_calls = rules.has_assignments and checked.prepared.takes_calls
@@ -345,11 +347,12 @@ async def _require_fit(work: Work, script_id: str, checked: CheckedText) -> None
     row = (await work.connection.execute(query.limit(1))).one_or_none()
     if row is None:
         return
+    called = script_called(script_id, name)
     if takes_calls:
-        raise StillUsed(f"script {script_id!r} answers calls to {row.subject!r}, which only an App can")
+        raise StillUsed(f"script {called} answers calls to {row.subject!r}, which only an App can")
     if not rules.has_assignments:
-        raise StillUsed(f"script {script_id!r} is assigned: {row.type} {row.subject!r}; no call runs {rules.called}")
-    raise StillUsed(f"script {script_id!r} is assigned: {row.type} {row.subject!r}, which needs a `main`")
+        raise StillUsed(f"script {called} is assigned: {row.type} {row.subject!r}; no call runs {rules.called}")
+    raise StillUsed(f"script {called} is assigned: {row.type} {row.subject!r}, which needs a `main`")
 
 
 async def _settle_beside(
@@ -368,11 +371,12 @@ async def _settle_beside(
         await app_files.prepare_importers(work, beside)
 
 
-async def _require_no_provider(work: Work, script_id: str) -> None:
+async def _require_no_provider(work: Work, script_id: str, name: str) -> None:
     query = select(providers.c.id).where(providers.c.script_id == script_id).limit(1)
     provider = (await work.connection.execute(query)).one_or_none()
     if provider is not None:
-        raise StillUsed(f"script {script_id!r} is the Driver of the provider {provider.id!r}")
+        called = script_called(script_id, name)
+        raise StillUsed(f"script {called} is the Driver of the provider {provider.id!r}")
 
 
 async def _store(

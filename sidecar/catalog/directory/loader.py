@@ -31,7 +31,7 @@ from sidecar.configuration.toml_source import TomlSyntaxError
 from sidecar.configuration.tree import CatalogSection, DecisionSection
 from sidecar.kind import Kind
 from sidecar.language.app_files import AppFiles, files_from
-from sidecar.language.check import Confirm, check_script
+from sidecar.language.check import Confirm, check_script, without_those_for_others
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.prepared import Prepared, prepare
 from sidecar.problem import Problem, Severity
@@ -347,6 +347,8 @@ class _Scripts:
             # What a script imports is a part of it, and none of its own.
             if name not in with_entry and name not in self._imported:
                 yield self._entry(FilePlace(name), ScriptTable(file=name), frozenset())
+        imported = {str(self._folder / path) for path in self._imported}
+        self.problems = list(without_those_for_others(self.problems, imported))
 
     def wrong_entries(self) -> Iterator[ScriptEntry]:
         """Those of tables that something is wrong with, as far as it is sure whose they are."""

@@ -75,7 +75,8 @@ class SiblingFiles(Mapping[str, str]):
         return text
 
 
-def files_beside(script: Path, limit: int) -> tuple[AppFiles, SiblingFiles]:
-    """What a script that is named by its file alone may import: files in its own folder and below."""
-    siblings = SiblingFiles(script.parent, script.parent, limit)
-    return AppFiles(entry=script.name, texts=siblings, folder=str(script.parent)), siblings
+def files_beside(script: Path, limit: int, folder: Path | None = None) -> tuple[AppFiles, SiblingFiles]:
+    """What a script that is named by its file alone may import: files in a folder and below, by default in its own."""
+    folder = folder or script.parent
+    siblings = SiblingFiles(folder, folder, limit)
+    return AppFiles(entry=script.relative_to(folder).as_posix(), texts=siblings, folder=str(folder)), siblings

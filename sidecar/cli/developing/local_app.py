@@ -1,5 +1,6 @@
 """A folder of scripts as an app of a platform on this machine, saved anew whenever a file changes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +9,9 @@ from sidecar.cli.remote.checkout import LocalFile, is_data, local_files, path_fo
 from sidecar.cli.remote.client import Client
 from sidecar.cli.remote.errors import Conflict, Refusal, ServerError
 from sidecar.cli.remote.paths import segment
+from sidecar.kind import Kind
+from sidecar.language.app_files import files_from
+from sidecar.language.prepared import prepare
 
 APP: Final = "dev"
 _MAINS: Final = ("main", "index")
@@ -91,9 +95,9 @@ class LocalApp:
         return self._ids
 
 
-def entry_of(scripts: dict[str, dict[str, Any]], named: str | None) -> str | None:
-    """The file that is run: the one that was named, the only one, or ``main`` or ``index``; None where it is not said
-    which. Raises ServerError for a name that is none of them."""
+def entry_of(scripts: dict[str, dict[str, Any]], named: str | None, texts: Mapping[str, str]) -> str | None:
+    """The file that is run: the one that was named, the only one, or the only one with a ``main``, or ``main`` or
+    ``index``; None where it is not said which. Raises ServerError for a name that is none of them."""
     code = [path for path in scripts if not is_data(path)]
     if named is not None:
         wanted = Path(named).as_posix()
@@ -104,8 +108,15 @@ def entry_of(scripts: dict[str, dict[str, Any]], named: str | None) -> str | Non
         return wanted
     if len(code) == 1:
         return code[0]
+    starting = [path for path in code if _takes_calls(path, scripts[path], texts)]
+    if len(starting) == 1:
+        return starting[0]
     found = [path for path in code if path.partition(".")[0] in _MAINS]
     return found[0] if len(found) == 1 else None
+
+
+def _takes_calls(path: str, script: dict[str, Any], texts: Mapping[str, str]) -> bool:
+    return prepare(texts[path], Kind(script["kind"]), files_from(path, texts, APP)).takes_calls
 
 
 def read_variables_file(file: Path) -> dict[str, str]:

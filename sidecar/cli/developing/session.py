@@ -118,7 +118,7 @@ class Session:
 
     def _run(self, saved: Saved) -> None:
         try:
-            entry = entry_of(saved.scripts, self._script)
+            entry = entry_of(saved.scripts, self._script, self._app.sources)
             if entry is None:
                 if saved.new and saved.scripts:
                     print("    several scripts: --script FILE says which is run on each save", flush=True)

@@ -312,12 +312,22 @@ const toThrow = (not, received, promised, expected) => {
   );
 };
 
+// What is asked of it that there is not is told with what may have been meant. A promise is asked for `then`.
+const known = (bound) =>
+  new Proxy(bound, {
+    get: (all, name) => {
+      if (name in all || typeof name !== "string" || name === "then" || name === "toJSON") return all[name];
+      const like = Object.keys(all).filter((one) => one.startsWith(name.slice(0, 4)));
+      throw new TypeError(`expect(...).${name} is no matcher; there are ${(like[0] ? like : Object.keys(all)).join(", ")}`);
+    },
+  });
+
 const matchers = (received, not, promised) => {
   const bound = {};
   for (const [name, look] of Object.entries(MATCHERS))
     bound[name] = (...values) => judge(name, not, look(received, ...values));
   bound.toThrow = bound.toThrowError = (expected) => toThrow(not, received, promised, expected);
-  return bound;
+  return known(bound);
 };
 
 // Where the promise is waited for, the place is where expect was written.
@@ -334,7 +344,7 @@ const later = (received, not, settle) => {
         throw error;
       }
     };
-  return bound;
+  return known(bound);
 };
 const promised = (received) => (typeof received === "function" ? received() : received);
 const resolved = async (received) => {

@@ -51,10 +51,10 @@ async def save_scripts(asked: Asking, app: InPath, body: AppFiles) -> Page[Scrip
     if len(set(names)) < len(names):
         raise WrongValues(["scripts: two have the same name"])
     async with asked.reading("write") as scope:
-        known = await _by_name(scope, app)
+        known = await scripts_by_name(scope, app)
     checked = await _checked(asked, app, body, known)
     async with asked.writing() as work:
-        known = await _by_name(work, app)
+        known = await scripts_by_name(work, app)
         saved = [
             await _save(asked, work, app, one, checked[one.name], known.get(one.name), body.note)
             for one in body.scripts
@@ -62,7 +62,7 @@ async def save_scripts(asked: Asking, app: InPath, body: AppFiles) -> Page[Scrip
     return Page[Script](items=[Script.model_validate(one) for one in saved], next=None)
 
 
-async def _by_name(scope: Scope, app: str) -> dict[str, ScriptRecord]:
+async def scripts_by_name(scope: Scope, app: str) -> dict[str, ScriptRecord]:
     """An app's scripts. Raises NotThere, WrongValues where two have one name, as they may that were saved alone."""
     await apps.get_app(scope, app)
     found: dict[str, ScriptRecord] = {}
@@ -82,11 +82,7 @@ async def _checked(asked: Asked, app: str, body: AppFiles, known: dict[str, Scri
     """Every text looked through, with the others. Raises ScriptRefused with what is wrong with any of them."""
     wanted = []
     for one in body.scripts:
-        before = known.get(one.name)
-        file, script_id, modules = one.name, None, None
-        if before is not None:
-            file, script_id, modules = before.file or one.name, before.id, before.modules
-        wanted.append(TextToSave(file, one.text, _kind(one, before), script_id, modules))
+        wanted.append(text_to_save(one.name, one.text, one.kind, known.get(one.name)))
     checked = await asked.platform.checks.check_files(asked.reading("write"), app, wanted)
     return {one.name: found for one, found in zip(body.scripts, checked, strict=True)}
 
@@ -118,7 +114,8 @@ async def _save(
     return after
 
 
-def _kind(one: AppFile, before: ScriptRecord | None) -> Kind:
-    if one.kind is not None:
-        return one.kind
-    return before.kind if before is not None else Kind.APP
+def text_to_save(name: str, text: str, kind: Kind | None, before: ScriptRecord | None) -> TextToSave:
+    """A text of an app in the place of the script of that name, where there is one, whose kind is kept."""
+    if before is None:
+        return TextToSave(name, text, kind or Kind.APP, None, None)
+    return TextToSave(before.file or name, text, kind or before.kind, before.id, before.modules)

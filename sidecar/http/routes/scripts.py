@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query, Response
 
 from sidecar.catalog.database import scripts
 from sidecar.catalog.database.checks import CheckedText, TextToSave
-from sidecar.catalog.database.errors import ScriptRefused
+from sidecar.catalog.database.errors import ScriptRefused, WrongValues
 from sidecar.catalog.database.scripts import ScriptRecord
 from sidecar.catalog.database.values import table_of
 from sidecar.catalog.directory.entries import ScriptTable
-from sidecar.http.asking import Asking
+from sidecar.http.asking import Asked, Asking
 from sidecar.http.conditions import GivenCondition, etag, if_there
 from sidecar.http.pages import page
+from sidecar.http.routes.app_scripts import scripts_by_name, text_to_save
 from sidecar.http.shapes import (
     AfterText,
     BeforeNumber,
@@ -35,6 +36,7 @@ from sidecar.http.shapes import (
     VersionText,
 )
 from sidecar.kind import Kind
+from sidecar.language.check import without_those_for_others
 from sidecar.problem import Problem
 
 router = APIRouter(tags=["scripts"])
@@ -62,13 +64,31 @@ async def make_script(asked: Asking, body: ScriptBody, response: Response) -> Sc
 
 @router.post("/check")
 async def check_script(asked: Asking, body: CheckBody) -> Checked:
-    """Look through a text as a save does, and save nothing."""
+    """Look through a text as a save does, with others of its app and beside those that the app has; save nothing."""
     asked.caller.require("read")
+    if body.name in body.files:
+        raise WrongValues([f"files: {body.name!r} is the name of the text itself"])
     try:
-        checked = await asked.platform.checks.check(body.text, body.kind, body.name)
+        checked = await _looked_through(asked, body)
     except ScriptRefused as refused:
         return Checked(problems=[_problem(one) for one in refused.problems])
-    return Checked(problems=[_problem(one) for one in checked.warnings])
+    imported = {path for one in checked for path in one.prepared.files}
+    told = without_those_for_others((found for one in checked for found in one.warnings), imported)
+    return Checked(problems=[_problem(one) for one in told])
+
+
+async def _looked_through(asked: Asked, body: CheckBody) -> list[CheckedText]:
+    if body.app is not None:
+        async with asked.reading() as scope:
+            known = await scripts_by_name(scope, body.app)
+        wanted = [text_to_save(body.name, body.text, body.kind, known.get(body.name))]
+        wanted += [text_to_save(name, text, None, known.get(name)) for name, text in body.files.items()]
+        return await asked.platform.checks.check_files(asked.reading(), body.app, wanted)
+    if not body.files:
+        return [await asked.platform.checks.check(body.text, body.kind, body.name)]
+    wanted = [TextToSave(body.name, body.text, body.kind)]
+    wanted += [TextToSave(name, text, Kind.APP) for name, text in body.files.items()]
+    return await asked.platform.checks.check_together(wanted)
 
 
 @router.get("/scripts/{script}")

@@ -227,3 +227,26 @@ def test_the_accounts_of_the_sip_agent_are_checked(catalog: Path, capsys: pytest
     accounts.unlink()
     assert check(*configured) == 4
     assert f"{accounts}: error: [Errno 2] No such file or directory" in capsys.readouterr().out
+
+
+def test_files_that_others_import_need_no_main_and_find_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "main.js").write_text("import { tax } from './lib/tax'\nexport const main = () => tax\n")
+    (tmp_path / "lib" / "tax.ts").write_text("import rates from '../rates'\nexport const tax: unknown = rates\n")
+    (tmp_path / "rates.json").write_text("[1]")
+    assert check(tmp_path) == 0
+    assert capsys.readouterr().out == "2 scripts: no problems\n", "JSON is checked where it is imported"
+    (tmp_path / "left.js").write_text("export const over = 1\n")
+    assert check(tmp_path) == 0
+    assert "left.js:1:1: warning: no `main`, which calls need" in capsys.readouterr().out
+
+
+def test_an_entry_that_another_script_imports_needs_no_main(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (catalog / "scripts" / "a.js").write_text("import { b } from './b'\nexport const main = () => b\n")
+    (catalog / "scripts" / "b.js").write_text("export const b = 1\n")
+    entry = "[[script]]\nfile = '{}'\nkind = 'app'\n"
+    (catalog / "assignments.toml").write_text(entry.format("a.js") + entry.format("b.js"))
+    assert check(catalog) == 0
+    assert capsys.readouterr().out == "2 scripts: no problems\n"

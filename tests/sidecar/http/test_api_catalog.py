@@ -250,6 +250,26 @@ def test_scripts_are_listed_in_pages(desk: PlatformDesk) -> None:
     assert (numbered.status_code, numbered.json()["name"]) == (201, "new.js")
 
 
+def test_files_of_an_app_are_looked_through_together_and_nothing_is_saved(desk: PlatformDesk) -> None:
+    def check(**body: object) -> list[tuple[str, int, int, str]]:
+        told = desk.acme.post("/api/v1/check", json=body).json()["problems"]
+        return [(one["file"], one["line"], one["column"], one["message"]) for one in told]
+
+    main = "import { tax } from './lib/tax'\nexport const main = () => tax;\n"
+    assert check(text=main, name="a.js") == [("a.js", 1, 21, "there is no file './lib/tax'")]
+    assert check(text=main, name="a.js", files={"lib/tax.ts": "export const tax: number = 1;"}) == []
+    found = check(text=main, name="a.js", files={"lib/tax.ts": "export const tax2 = 1;", "b.json": "[1,]"})
+    assert [one[0] for one in found] == ["a.js", "b.json"]
+    assert found[0] == ("a.js", 1, 10, "'./lib/tax' has no export 'tax'; it has tax2")
+    desk.acme.put("/api/v1/apps/looked", json={"name": "Looked"})
+    saved = {"scripts": [{"name": "a.js", "text": main}, {"name": "lib/tax.ts", "text": "export const tax = 1;"}]}
+    desk.acme.post("/api/v1/apps/looked/scripts", json=saved).raise_for_status()
+    assert check(text="export const tax = 2;", name="lib/tax.ts", app="looked")[1:] == []
+    (would_not_go_on,) = check(text="export const other = 2;", name="lib/tax.ts", app="looked")
+    assert would_not_go_on[:3] == ("a.js", 1, 10)
+    assert kind_of(desk.acme.post("/api/v1/check", json={"text": "", "app": "no such"})) == (404, "not-there")
+
+
 def test_an_assignment_is_made_changed_and_removed(desk: PlatformDesk) -> None:
     desk.script("routes")
     body = {"customer": "acme", "route": "premium", "script": "routes", "vars": {"margin": 1.5}}

@@ -391,3 +391,15 @@ def test_a_log_is_followed_as_it_grows(desk: PlatformDesk) -> None:
     rest = desk.acme.get("/api/v1/log", params={"script": "followed", "before": page["next"]}).json()
     assert [one["text"] for one in page["items"] + rest["items"]] == ["number 2", "number 1", "number 0"]
     assert desk.beta.get("/api/v1/log").json()["items"] == []
+
+
+def test_a_file_without_main_has_no_main_to_be_called(desk: PlatformDesk) -> None:
+    page = f"/run/{desk.script('lacking', 'export const search = () => 1', public=True)['uuid']}"
+    for stranger in (desk.anybody, desk.beta):
+        refused = stranger.get(page)
+        assert (refused.status_code, refused.json()) == (404, NOT_FOUND), "as of a uuid that there is not"
+    known = desk.acme.get(page)
+    assert (known.status_code, known.json()["error"]) == (404, "Function not found; there are search")
+    assert desk.anybody.get(f"{page}/search").json() == 1
+    told = desk.acme.post("/api/v1/scripts/lacking/run").json()["detail"]
+    assert told == "there is no function 'main' for callers; there are search"

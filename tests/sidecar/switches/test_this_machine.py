@@ -50,6 +50,8 @@ def found(text: str) -> list[tuple[int, str, str]]:
         ('[mail]\npassword_file = "/none"', "mail.password_file: /none: "),
         ('[sms]\nauthorization_file = "/none"', "sms.authorization_file: /none: "),
         ('[rest]\nusers_file = "/none"', "rest.users_file: /none: "),
+        ('[lookup]\nservices_file = "/none"', "lookup.services_file: /none: "),
+        ('[lookup]\nservices_file = "/etc/passwd"', "lookup.services_file: /etc/passwd: "),
         ('[rest]\nusers_file = "/etc/passwd"', "rest.users_file: /etc/passwd: "),
         (
             '[shared]\nurl = "rediss://127.0.0.1?tls_ca=/nowhere.pem"',

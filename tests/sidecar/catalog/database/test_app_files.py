@@ -51,7 +51,7 @@ async def test_two_files_that_import_each_other_are_saved_together(desk: Desk) -
     assert "n        )        " in found["price.js"].prepared.files["tax.ts"].text
     assert found["tax.ts"].prepared.files["price.js"].links == {"./tax": ""}
     assert found["price.js"].entries == ("main", "base")
-    assert found["tax.ts"].entries == ("main", "tax")
+    assert found["tax.ts"].entries == ("tax",)
     assert not found["tax.ts"].prepared.takes_calls
     # The same once more changes nothing.
     assert await desk.files("acme", "shop", {"price.js": PRICE, "tax.ts": TAX}) == made

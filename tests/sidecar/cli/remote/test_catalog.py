@@ -64,3 +64,24 @@ def test_variables_are_set_with_their_flags_which_stay(terminal: Terminal) -> No
     assert terminal("env", "set", "env", "1A=2")[0] == 1
     assert terminal.done("env", "remove", "env", "A", "B", "KEY") == "A: removed\nB: removed\nKEY: removed\n"
     assert terminal("env", "list", "nowhere")[0] == 5
+
+
+def test_what_is_assigned_is_told_before_it_is_asked_for(desk: PlatformDesk, terminal: Terminal) -> None:
+    desk.script("told-one", ROUTES)
+    status, _, err = terminal("assign", "set", "told-one", "--destination", "1", "--timeout-ms", "20")
+    assert status == 2
+    assert "--timeout-ms goes with --customer or --did" in err
+
+
+def test_a_script_is_called_by_its_name(desk: PlatformDesk, terminal: Terminal) -> None:
+    made = desk.acme.post("/api/v1/scripts", json={"name": "named.js", "text": ROUTES}).json()
+    called = f"'named.js' ({made['id']})"
+    assert f"there is no version 3 of script {called}" in terminal("scripts", "rollback", "named.js", "3")[2]
+    terminal.done("assign", "set", "named.js", "--customer", "acme", "--route", "named")
+    assert f"script {called} is assigned: route 'acme'" in terminal("scripts", "remove", "named.js")[2]
+
+
+def test_scripts_of_an_app_that_there_is_not(terminal: Terminal) -> None:
+    status, out, err = terminal("scripts", "list", "--app", "nope")
+    assert (status, out) == (5, "")
+    assert "there is no app 'nope'" in err

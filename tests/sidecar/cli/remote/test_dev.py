@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sidecar.cli.developing.local_app import entry_of
 from tests.acceptance.processes import Program
 from tests.sidecar.http.platform_desk import ROOT
 
@@ -97,3 +98,15 @@ def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
     program = start(tmp_path / "none")
     assert program.process.wait(SECONDS) == 1
     assert program.lines("there is no such folder")
+
+
+def test_the_one_script_that_has_a_main_is_run() -> None:
+    texts = {
+        "calls.js": "import { count } from './lib/count'\nexport const main = () => count(1)",
+        "lib/count.ts": "export function count(n: number) { return n }",
+    }
+    scripts = {path: {"kind": "app"} for path in texts}
+    assert entry_of(scripts, None, texts) == "calls.js"
+    assert entry_of(scripts, "lib/count.ts", texts) == "lib/count.ts"
+    texts["more.js"] = "export const main = () => 1"
+    assert entry_of({**scripts, "more.js": {"kind": "app"}}, None, texts) is None

@@ -481,3 +481,18 @@ def test_what_a_script_leaves_unawaited_is_told_and_what_keeps_its_time_is_not(a
         " expect(text).toBe('main has ended: 1 timer that it did not await will not come'); });",
     )
     assert author.test() == 0, author.out
+
+
+def test_a_matcher_that_there_is_not_is_told_with_what_was_meant(author: Author) -> None:
+    text = """
+it('one', () => { expect(1).toBee(1) });
+it('not', () => { expect(1).not.toBeNullish() });
+it('later', async () => { await expect(async () => 1).resolves.toEqal(1) });
+it('awaited', async () => { await expect(1) });
+"""
+    (one, negated, later, awaited) = author.results(text)
+    assert "expect(...).toBee is no matcher; there are toBe, toBe" in json.dumps(one)
+    assert '"line": 2' in json.dumps(one)
+    assert "toBeNullish is no matcher" in json.dumps(negated)
+    assert "toEqal is no matcher; there are toEqual" in json.dumps(later)
+    assert awaited["outcome"] == "passed", awaited
