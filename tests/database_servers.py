@@ -35,16 +35,58 @@ def own_folder(name: str) -> Path:
     return folder
 
 
+class SmallDisk:
+    """A file system of so many megabytes over a folder, which nobody sees but who is launched into it. For root."""
+
+    def __init__(self, folder: Path, megabytes: int) -> None:
+        self._folder = folder
+        folder.chmod(0o777)
+        mount = f'mount -t tmpfs -o size={megabytes}m,mode=0777 tmpfs "$0" && echo mounted && exec sleep infinity'
+        command = [require_program("unshare"), "--mount", "sh", "-c", mount, str(folder)]
+        self._holder = Program(command, Path(tempfile.gettempdir(), f"{folder.name}-disk.log"), Path("/"))
+        self._holder.wait_for("mounted")
+        # As its server, it outlives no test run.
+        Program.running.remove(self._holder)
+        self.launcher = [require_program("nsenter"), f"--mount=/proc/{self._holder.process.pid}/ns/mnt", "--"]
+
+    @property
+    def _filler(self) -> Path:
+        return Path(f"/proc/{self._holder.process.pid}/root{self._folder}/filler")
+
+    def fill(self) -> None:
+        """Leave no room."""
+        command = ["dd", "if=/dev/zero", f"of={self._filler}", "bs=4096"]
+        assert subprocess.run(command, capture_output=True, check=False).returncode, "there is room still"
+
+    def make_room(self) -> None:
+        """Have what there was before it was filled."""
+        self._filler.unlink()
+
+    def close(self) -> None:
+        """Let go of it, with all that is on it."""
+        Program.running.append(self._holder)
+        self._holder.stop()
+        Path(tempfile.gettempdir(), f"{self._folder.name}-disk.log").unlink(missing_ok=True)
+
+
 class Server:
     """A server that runs, and databases in it."""
 
     def __init__(
-        self, name: str, prepare: Callable[[Path], None], command: Callable[[Path, int], Sequence[str]]
+        self,
+        name: str,
+        prepare: Callable[[Path, Sequence[str]], None],
+        command: Callable[[Path, int], Sequence[str]],
+        megabytes: int = 0,
     ) -> None:
+        """``prepare`` makes its data, by commands that begin with what it is given; ``megabytes`` is the size of a disk
+        of its own, 0 for none."""
         self.folder = own_folder(name)
         self.port = free_port(HOST, socket.SOCK_STREAM)
-        prepare(self.folder / "data")
-        self._command = [*unprivileged(), *command(self.folder / "data", self.port)]
+        self.disk = SmallDisk(self.folder, megabytes) if megabytes else None
+        launcher = [*(self.disk.launcher if self.disk is not None else []), *unprivileged()]
+        prepare(self.folder / "data", launcher)
+        self._command = [*launcher, *command(self.folder / "data", self.port)]
         self.start()
 
     def start(self) -> None:
@@ -62,6 +104,8 @@ class Server:
     def close(self) -> None:
         """End it, and remove everything."""
         self.stop()
+        if self.disk is not None:
+            self.disk.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         Path(tempfile.gettempdir(), f"{self.folder.name}.log").unlink(missing_ok=True)
 
@@ -108,30 +152,32 @@ def new_database(name: str, server: Server | None = None) -> str:
     return f"mysql://scriptforge:secret@{HOST}:{server.port}/{database}"
 
 
-def postgresql() -> Server:
+def postgresql(megabytes: int = 0) -> Server:
     """A PostgreSQL that lets everybody on this machine in."""
 
-    def prepare(data: Path) -> None:
+    def prepare(data: Path, launcher: Sequence[str]) -> None:
         initdb = [postgresql_program("initdb"), "-D", str(data), "-U", "scriptforge", "-A", "trust", "-E", "UTF8"]
-        _run([*unprivileged(), *initdb, "--locale=C", "--no-sync"])
+        _run([*launcher, *initdb, "--locale=C", "--no-sync", "--wal-segsize=1"])
 
     def command(data: Path, port: int) -> list[str]:
         quick = ["-c", "fsync=off", "-c", f"unix_socket_directories={data}", "-c", "max_connections=60"]
+        quick += ["-c", "min_wal_size=2MB", "-c", "max_wal_size=32MB"]
         return [postgresql_program("postgres"), "-D", str(data), "-h", HOST, "-p", str(port), *quick]
 
-    return Server("postgresql", prepare, command)
+    return Server("postgresql", prepare, command, megabytes)
 
 
-def mariadb() -> Server:
+def mariadb(megabytes: int = 0) -> Server:
     """A MariaDB with the user ``scriptforge`` and the password ``secret``."""
     require_program("mariadbd")
+    small = ["--innodb-log-file-size=4M"]
 
-    def prepare(data: Path) -> None:
+    def prepare(data: Path, launcher: Sequence[str]) -> None:
         install = [require_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}", "--skip-test-db"]
-        _run([*unprivileged(), *install, "--auth-root-authentication-method=normal"])
+        _run([*launcher, *install, "--auth-root-authentication-method=normal", *small])
         text = "CREATE USER scriptforge@'%' IDENTIFIED BY 'secret';\nGRANT ALL ON *.* TO scriptforge@'%';\n"
         subprocess.run(
-            [*unprivileged(), require_program("mariadbd"), "--no-defaults", f"--datadir={data}", "--bootstrap"],
+            [*launcher, require_program("mariadbd"), "--no-defaults", f"--datadir={data}", *small, "--bootstrap"],
             input=f"FLUSH PRIVILEGES;\n{text}",
             text=True,
             check=True,
@@ -142,9 +188,9 @@ def mariadb() -> Server:
     def command(data: Path, port: int) -> list[str]:
         quick = [f"--socket={data}/mariadb.sock", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"]
         listen = [f"--bind-address={HOST}", f"--port={port}"]
-        return [require_program("mariadbd"), "--no-defaults", f"--datadir={data}", *listen, *quick]
+        return [require_program("mariadbd"), "--no-defaults", f"--datadir={data}", *listen, *small, *quick]
 
-    return Server("mariadb", prepare, command)
+    return Server("mariadb", prepare, command, megabytes)
 
 
 def valkey() -> Server:

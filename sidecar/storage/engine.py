@@ -5,6 +5,7 @@ import os
 import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -116,11 +117,18 @@ def translated(url: DatabaseUrl) -> Iterator[None]:
     """Raise a database's errors as ours."""
     try:
         yield
-    except (DBAPIError, OSError, TimeoutError) as error:
+    except _errors(url) as error:
         ours = _ours(error, url)
         if ours is None:
             raise
         raise ours from error
+
+
+def _errors(url: DatabaseUrl) -> tuple[type[Exception], ...]:
+    """What a database raises. MySQL's driver itself too: SQLAlchemy hands on what is raised while a connection is given
+    back, such as by a server that has gone away in between, as it is."""
+    usual = (DBAPIError, OSError, TimeoutError)
+    return (*usual, import_module("asyncmy.errors").Error) if url.database is Database.MYSQL else usual
 
 
 def _ours(error: Exception, url: DatabaseUrl) -> StorageError | None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from sipio.errors import SipioError
 from sipio.rpc.client import RpcClient
 from tests.acceptance.processes import Program, require_program, wait_until
 from tests.acceptance.serving import ROOT, SCRIPTFORGE, request
+from tests.database_fixtures import database_address, servers
+from tests.database_servers import Server, mariadb, new_database, postgresql
+
+__all__ = ["database_address", "servers"]
 
 SECONDS = 60.0
 CALLERS = 8
@@ -35,7 +39,8 @@ export async function main(data) {
 class Both:
     """The two processes, ready once constructed."""
 
-    def __init__(self, folder: Path, *launcher: str) -> None:
+    def __init__(self, folder: Path, *launcher: str, database: str | None = None) -> None:
+        """``database`` is its address, by default a SQLite file of their own."""
         self.data = folder / "data"
         self.environment = {
             **os.environ,
@@ -46,6 +51,8 @@ class Both:
             "SCRIPTFORGE_PLATFORM__WORKERS": "1",
             "SCRIPTFORGE_PLATFORM__REQUESTS_A_SECOND": "100000",
         }
+        if database is not None:
+            self.environment["SCRIPTFORGE_CATALOG__URL"] = database
         self._launcher = launcher
         self._log = folder / "up.log"
         self.token = ""
@@ -119,8 +126,10 @@ async def assigned(both: Both) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_whichever_is_killed_under_load_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    both = Both(tmp_path)
+async def test_whichever_is_killed_under_load_nothing_acknowledged_is_lost(
+    database_address: str, tmp_path: Path
+) -> None:
+    both = Both(tmp_path, database=database_address)
     await assigned(both)
     counts: list[int] = []
     kept: list[str] = []
@@ -226,6 +235,65 @@ async def test_on_a_full_disk_calls_are_decided_and_it_is_told(tmp_path: Path) -
         assert both.client.get(page, params={"key": "again"}).text == "again"
         assert "count" in (await caller.call("route", request("acme")))["routing"]
         assert both.client.get("/api/v1/audit/verify").json()["intact"]
+        await caller.close()
+        assert both.up.lines("Traceback") == []
+    finally:
+        both.stop()
+
+
+SMALL: dict[str, tuple[Callable[[int], Server], int]] = {"postgresql": (postgresql, 100), "mysql": (mariadb, 140)}
+"""What starts a server on a disk of its own, and its megabytes: some 50 more than an empty one takes."""
+
+
+@pytest.fixture(params=SMALL)
+def small_server(request: pytest.FixtureRequest) -> Iterator[tuple[str, Server]]:
+    make, megabytes = SMALL[request.param]
+    server = make(megabytes)
+    yield request.param, server
+    server.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a server a disk of its own")
+@pytest.mark.timeout(300)
+async def test_on_a_full_disk_of_the_databases_server_calls_are_decided_and_nothing_acknowledged_is_lost(
+    small_server: tuple[str, Server], tmp_path: Path
+) -> None:
+    name, server = small_server
+    assert server.disk is not None
+    both = Both(tmp_path, database=new_database(name, server))
+    try:
+        await assigned(both)
+        plain = f"/run/{both.script('plain', 'export const main = (data) => data.key')}"
+        both.script("route", "export function main(data) { data.routing.cli = '1'; return data; }\n")
+        both.client.put("/api/v1/assignments", json={"customer": "plain", "script": "route"}).raise_for_status()
+        caller = await both.caller()
+        await until(lambda: _changed(caller))
+        server.disk.fill()
+        acknowledged: list[str] = []
+        refused: list[tuple[int, str]] = []
+        while len(refused) < 5:
+            key = f"key-{len(acknowledged)}"
+            answer = both.client.put(f"/api/v1/kv/keys/{key}", json={"value": "x" * 5_000})
+            if answer.is_success:
+                acknowledged.append(key)
+            else:
+                refused.append((answer.status_code, answer.json()["type"]))
+        # Full, or, of a server that ended itself for it, gone: never our own fault.
+        assert set(refused) <= {(507, "urn:scriptforge:full"), (503, "urn:scriptforge:database-unreachable")}
+        assert both.client.get(plain, params={"key": "there"}).text == "there"
+        assert (await caller.call("route", request("plain")))["routing"]["cli"] == "1"
+        answer = await caller.call("route", request("acme"))
+        assert (answer["action"], answer["outcome"]) in {("route", "script_error"), ("route", "returned")}
+        server.disk.make_room()
+        if server.program.process.poll() is not None:
+            server.start()
+        wait_until(
+            lambda: both.client.put("/api/v1/apps/again", json={"name": "x"}).is_success, "there is room again", SECONDS
+        )
+        for key in acknowledged:
+            assert both.client.get(f"/api/v1/kv/keys/{key}").is_success, key
+        assert both.client.get("/api/v1/audit/verify").json()["intact"]
+        await until(lambda: _counted(caller))
         await caller.close()
         assert both.up.lines("Traceback") == []
     finally:

@@ -1,6 +1,7 @@
 """A database is brought to this release's schema, and a process says which it has met and what to do."""
 
 import sqlite3
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import insert, select, text, update
 
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.storage import schema
-from sidecar.storage.engine import Storage
+from sidecar.storage.engine import Storage, translated
 from sidecar.storage.errors import DatabaseBusy, DatabaseFull, DatabaseUnreachable, SchemaError
 from sidecar.storage.schema import NUMBER, SchemaState, differences, read_state, upgrade
 from sidecar.storage.tables import key_values, schema_state, tenants
@@ -218,3 +219,11 @@ async def test_a_server_that_comes_back_is_asked_again(name: str, servers: type[
     async with storage.reading() as connection:
         assert (await connection.execute(select(tenants))).all() == []
     await storage.close()
+
+
+def test_a_server_that_has_gone_when_a_connection_is_given_back_is_told_as_gone() -> None:
+    """SQLAlchemy does not wrap what the driver raises then."""
+    url = DatabaseUrl.parse("mysql://scriptforge:secret@127.0.0.1:1/x")
+    with pytest.raises(DatabaseUnreachable, match=r"cannot be asked: .*gone away") as raised, translated(url):
+        raise import_module("asyncmy.errors").OperationalError(2006, "MySQL server has gone away")
+    assert "secret" not in str(raised.value)
