@@ -1,6 +1,7 @@
 """What each worker is in, for how long, and who waits behind it."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -10,7 +11,7 @@ from sandbox.lanes import Lanes
 from sandbox.outcome import Outcome, TimedOut, TimeLimit
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
 from sandbox.process import STUCK_NICENESS
-from sandbox.resuming import Resuming
+from sandbox.resuming import SLICE_BYTES, Resuming
 from sandbox.run import Run
 
 DAEMON_KILL_FACTOR: Final = 2.0
@@ -237,13 +238,21 @@ class Watch:
 
     def _lost(self, worker: PooledWorker) -> None:
         """What waits in a worker that is held for long goes on elsewhere, from where it waits."""
-        process, now = worker.process, self._loop.time()
         # Those that it had begun before it was seen to have said nothing more: see _look_at_busy.
-        turns = worker.seen.turns
-        held = 0
-        for run in list(worker.outstanding.values()):
+        self._take_out(worker, worker.seen.turns, deque(worker.outstanding.values()), 0)
+
+    def _take_out(self, worker: PooledWorker, turns: int, runs: deque[Run], held: int) -> None:
+        """The same of these runs, some in each turn of the event loop: so many bytes are ``held`` of those before."""
+        process, now = worker.process, self._loop.time()
+        if self._closed or worker not in self._workers:
+            return  # it has died: whoever was in it is on the way already
+        slice_ends = held + SLICE_BYTES
+        while runs and held < slice_ends:
+            run = runs.popleft()
             suspension = run.suspension
-            if suspension is None or run.id == worker.seen.running or not self._resuming.may_go_on(run):
+            if worker.outstanding.get(run.id) is not run or run.id == worker.seen.running:
+                continue
+            if suspension is None or not self._resuming.may_go_on(run):
                 continue
             image = suspension.image()
             held += len(image or b"")
@@ -255,6 +264,8 @@ class Watch:
                 worker.take(run.id)
                 process.send(messages_down.cancel(run.id))
                 self._lanes.move(run, now)
+        if runs:
+            self._loop.call_soon(self._take_out, worker, turns, runs, held)
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
         worker.killed_for = run_id
