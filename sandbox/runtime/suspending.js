@@ -47,8 +47,9 @@ let hostCalls = bareObject();
 let hostCallCount = 0;
 let hostCallsWaiting = 0;
 
-// Written when the call is made, so that it says what it said then.
-const host = (name, values) =>
+// Written when the call is made, so that it says what it said then. `error` is what it rejects with, made where the author's
+// text has asked.
+const host = (name, values, error = new NativeError()) =>
   new NativePromise((resolve, reject) => {
     const id = ++hostCallCount;
     const bytes = hostCallsWaiting < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
@@ -63,7 +64,7 @@ const host = (name, values) =>
     waiting.bytes = bytes;
     waiting.resolve = resolve;
     waiting.reject = reject;
-    waiting.error = new NativeError(); // made here, where the author's text has asked
+    waiting.error = error;
     hostCalls[id] = waiting;
     hostCallsWaiting++;
   });
