@@ -15,7 +15,7 @@ const makeModules = () => {
   for (let index = 0; index < program.modules.length; index++) {
     const name = program.modules[index];
     const ask = (question, ...values) => host(`${name}.${question}`, values);
-    const listen = (question, ...values) => host(`${name}.${question}`, values, true);
+    const listen = (question, ...values) => host(`${name}.${question}`, values, undefined, true);
     modules[name] = offered[index]({ ask, listen, digest });
   }
   offered = bareArray();

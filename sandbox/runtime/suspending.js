@@ -48,8 +48,9 @@ let hostCallCount = 0;
 let hostCallsWaiting = 0;
 let hostCallsBeside = 0; // of them those that the author has not made: a module listens for what may come
 
-// Written when the call is made, so that it says what it said then.
-const host = (name, values, beside) =>
+// Written when the call is made, so that it says what it said then. `error` is what it rejects with, made where the author's
+// text has asked; `beside` of a call that is not the author's.
+const host = (name, values, error = new NativeError(), beside = false) =>
   new NativePromise((resolve, reject) => {
     const id = ++hostCallCount;
     const bytes = hostCallsWaiting < bounds.outbox ? addCall(bounds.outboxBytes - waitingBytes, id, name, values) : -1;
@@ -62,10 +63,10 @@ const host = (name, values, beside) =>
     waitingBytes += bytes;
     const waiting = bareObject();
     waiting.bytes = bytes;
-    waiting.beside = beside === true;
+    waiting.beside = beside;
     waiting.resolve = resolve;
     waiting.reject = reject;
-    waiting.error = new NativeError(); // made here, where the author's text has asked
+    waiting.error = error;
     hostCalls[id] = waiting;
     hostCallsWaiting++;
     if (waiting.beside) hostCallsBeside++;

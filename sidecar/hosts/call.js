@@ -130,8 +130,9 @@
     const names = keys(options);
     for (let index = 0; index < names.length; index++)
       options[names[index]] = bounded(options[names[index]], LONGEST_TEXT);
-    const { stack } = new NativeError();
-    const made = host("perform", [kind, options, cut(stack, LONGEST_STACK)]);
+    const failure = new NativeError();
+    const { stack } = failure;
+    const made = host("perform", [kind, options, cut(stack, LONGEST_STACK)], failure);
     const promise = new ActionPromise((resolve, reject) => {
       apply(then, made, [resolve, (error) => reject(refusal(error, stack))]);
     });
