@@ -78,15 +78,16 @@ class Server:
         prepare: Callable[[Path, Sequence[str]], None],
         command: Callable[[Path, int], Sequence[str]],
         megabytes: int = 0,
+        network: Sequence[str] = (),
     ) -> None:
         """``prepare`` makes its data, by commands that begin with what it is given; ``megabytes`` is the size of a disk
-        of its own, 0 for none."""
+        of its own, 0 for none; ``network`` is what starts it in a network of its own."""
         self.folder = own_folder(name)
         self.port = free_port(HOST, socket.SOCK_STREAM)
         self.disk = SmallDisk(self.folder, megabytes) if megabytes else None
         launcher = [*(self.disk.launcher if self.disk is not None else []), *unprivileged()]
         prepare(self.folder / "data", launcher)
-        self._command = [*launcher, *command(self.folder / "data", self.port)]
+        self._command = [*network, *launcher, *command(self.folder / "data", self.port)]
         self.start()
 
     def start(self) -> None:
@@ -193,8 +194,8 @@ def mariadb(megabytes: int = 0) -> Server:
     return Server("mariadb", prepare, command, megabytes)
 
 
-def valkey() -> Server:
-    """A Valkey, or a Redis where there is none; what it has outlives it."""
+def valkey(*network: str) -> Server:
+    """A Valkey, or a Redis where there is none; what it has outlives it. ``network`` starts it in one of its own."""
     program = shutil.which("valkey-server") or require_program("redis-server")
 
     def prepare(data: Path) -> None:
@@ -204,7 +205,7 @@ def valkey() -> Server:
         kept = ["--dir", str(data), "--appendonly", "yes", "--appendfsync", "no", "--save", ""]
         return [program, "--bind", HOST, "--port", str(port), "--enable-debug-command", "local", *kept]
 
-    return Server("valkey", prepare, command)
+    return Server("valkey", prepare, command, network=network)
 
 
 @cache

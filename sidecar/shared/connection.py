@@ -28,8 +28,12 @@ ANSWER_SECONDS: Final = 0.7
 AGAIN_SECONDS: Final = 0.5
 """After a loss it is asked so often whether it is there."""
 CONNECTIONS: Final = 8
-"""Of one process. Each user of it has a task or two that ask."""
-_GONE: Final = ("READONLY", "You can't write", "LOADING", "MASTERDOWN", "MISCONF", "BUSY", "NOPERM", "NOREPLICAS")
+"""Of one process, for questions; who asks more at once waits for one of them."""
+_GONE: Final = (
+    *("READONLY", "You can't write", "LOADING", "MASTERDOWN", "MISCONF", "BUSY", "NOREPLICAS"),
+    *("NOPERM", "DB index is out of range", "AUTH "),
+)
+"""What answers begin with that say that nobody there does what is asked now."""
 PACKAGES_MISSING: Final = "shared.url needs the package redis: pip install 'scriptforge-sidecar[platform]'"
 
 
@@ -73,6 +77,7 @@ class Shared:
         self._execute: Callable[..., Awaitable[Any]] = self._client.execute_command
         self.changed: Callable[[], None] = _nobody
         """Called when it is lost, and when it is there again."""
+        self._free = asyncio.Semaphore(CONNECTIONS)
         self._why = ""
         self._losses = self._refused = 0
         self._looking: asyncio.Task[None] | None = None
@@ -147,17 +152,12 @@ class Shared:
 
     async def _ask(self, command: Sequence[Any], script: Script | None) -> Any:
         self._require()
-        from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError  # noqa: PLC0415 - loaded by then
+        from redis.exceptions import OutOfMemoryError, ResponseError  # noqa: PLC0415 - loaded by then
 
         try:
-            # Not by the client's own timeouts alone: each is of one step, and a connection has several.
-            async with asyncio.timeout(ANSWER_SECONDS):
-                try:
-                    return await self._execute(*command)
-                except NoScriptError:
-                    if script is None:
-                        raise
-                    return await self._execute("EVAL", script.text, *command[2:])
+            async with self._free:
+                self._require()  # or who waited would wait once more
+                return await self._answer(command, script)
         except OutOfMemoryError as error:
             self._refused += 1
             raise SharedFull(_reason(error)) from error
@@ -169,6 +169,18 @@ class Shared:
         except _failures() as error:
             self.lose(error)
             raise SharedUnavailable(_reason(error)) from error
+
+    async def _answer(self, command: Sequence[Any], script: Script | None) -> Any:
+        from redis.exceptions import NoScriptError  # noqa: PLC0415 - loaded by then
+
+        # Not by the client's own timeouts alone: each is of one step, and a connection has several.
+        async with asyncio.timeout(ANSWER_SECONDS):
+            try:
+                return await self._execute(*command)
+            except NoScriptError:
+                if script is None:
+                    raise
+                return await self._execute("EVAL", script.text, *command[2:])
 
     async def _look(self) -> None:
         since = time.monotonic()
@@ -192,8 +204,11 @@ class Shared:
             return
 
     async def _require_writable(self) -> None:
-        """Raises ReadOnlyError and the like where it answers, and keeps nothing."""
-        await self._execute("SET", f"{self.prefix}:alive", 1, "EX", 60)
+        """Raises ReadOnlyError and the like where it answers, and keeps nothing; one that is full is there."""
+        from redis.exceptions import OutOfMemoryError  # noqa: PLC0415 - loaded by then
+
+        with contextlib.suppress(OutOfMemoryError):
+            await self._execute("SET", f"{self.prefix}:alive", 1, "EX", 60)
 
 
 def _nobody() -> None:
@@ -218,7 +233,7 @@ def _client(url: SharedUrl) -> "Redis":
         ssl_ca_certs=None if url.tls_ca is None else str(url.tls_ca),
         socket_timeout=ANSWER_SECONDS,
         socket_connect_timeout=ANSWER_SECONDS,
-        max_connections=CONNECTIONS,
+        max_connections=CONNECTIONS + 4,  # with those that hear and look, and that are being let go of
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
@@ -231,8 +246,8 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Whether an answer says that there is nobody now who would do it: a replica, one that loads, one whose disk is
-    full."""
+    """Whether an answer says that nobody there would do it now: a replica, one that loads, one whose disk is full, one
+    that does not let us in. Any other is a mistake of ours."""
     return str(error).startswith(_GONE)
 
 
