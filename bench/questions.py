@@ -1,12 +1,14 @@
 """What a question to cxKV costs, as a script sees it, and what it adds to a decision that asks one.
 
-python -m bench.questions [SECONDS]
+python -m bench.questions [SECONDS] [SHARED]
 
-Default: 4, of each case. A daemon as shipped, two workers, and key-values in a SQLite file of their own.
+Default: 4, of each case. A daemon as shipped, two workers, and key-values in a SQLite file of their own; SHARED is the
+address of a Valkey or Redis that has them instead, below a prefix of the bench.
 """
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -64,11 +66,11 @@ class Questions(NamedTuple):
     """The same of the time there and back, one in flight."""
 
 
-async def measure(seconds: float) -> Questions:
-    """Take all figures from one daemon."""
+async def measure(seconds: float, shared: str = "") -> Questions:
+    """Take all figures from one daemon; ``shared`` is what has its key-values, in place of SQLite."""
     with tempfile.TemporaryDirectory(prefix="scriptforge-bench-") as name:
         folder = Path(name)
-        server = await _started(folder)
+        server = await _started(folder, shared)
         try:
             client = await server.connect()
             return await _measured(client, server, seconds)
@@ -142,7 +144,7 @@ async def _together(many: int, seconds: float, ask: Callable[[int], Awaitable[No
     return done, time.perf_counter() - begun
 
 
-async def _started(folder: Path) -> Server:
+async def _started(folder: Path, shared: str) -> Server:
     address = f"sqlite:///{folder / 'kept.db'}"
     storage = Storage(DatabaseUrl.parse(address), create=True)
     try:
@@ -162,6 +164,7 @@ async def _started(folder: Path) -> Server:
         "catalog": {"directory": str(folder / "catalog"), "last_good": ""},
         "decisions": {"total_timeout_ms": 60_000},
         "storage": {"url": address},
+        "shared": {"url": shared, "prefix": f"bench-{os.getpid()}"},
         "metrics": {"listen": ""},
         "voice": {"records": ""},
     }
@@ -185,4 +188,5 @@ def told(found: Questions) -> str:
 
 
 if __name__ == "__main__":
-    print(told(uvloop.run(measure(float(sys.argv[1]) if len(sys.argv) > 1 else 4.0))))
+    arguments = [*sys.argv[1:], *("4", "")[len(sys.argv) - 1 :]]
+    print(told(uvloop.run(measure(float(arguments[0]), arguments[1]))))
