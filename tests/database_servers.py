@@ -120,7 +120,8 @@ class Servers:
     def get(cls, name: str) -> Server:
         """The server, started for its first test."""
         if name not in cls.running:
-            cls.running[name] = {"postgresql": postgresql, "mysql": mariadb, "valkey": valkey}[name]()
+            start: dict[str, Callable[[], Server]] = {"postgresql": postgresql, "mysql": mariadb, "valkey": valkey}
+            cls.running[name] = start[name]()
         return cls.running[name]
 
     @classmethod
@@ -198,8 +199,8 @@ def valkey(*network: str) -> Server:
     """A Valkey, or a Redis where there is none; what it has outlives it. ``network`` starts it in one of its own."""
     program = shutil.which("valkey-server") or require_program("redis-server")
 
-    def prepare(data: Path) -> None:
-        _run([*unprivileged(), "mkdir", str(data)])
+    def prepare(data: Path, launcher: Sequence[str]) -> None:
+        _run([*launcher, "mkdir", str(data)])
 
     def command(data: Path, port: int) -> list[str]:
         kept = ["--dir", str(data), "--appendonly", "yes", "--appendfsync", "no", "--save", ""]
