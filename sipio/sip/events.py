@@ -27,7 +27,7 @@ class EndedBy(StrEnum):
 
 
 class CallReceived(msgspec.Struct, frozen=True, kw_only=True):
-    """An INVITE has come in; 100 Trying has been sent. Ring, progress, accept or reject it."""
+    """An INVITE has come in; 100 Trying is sent where nothing else is in 0.1 s. Ring, progress, accept or reject it."""
 
     session: "IncomingSession"
 

@@ -21,6 +21,9 @@ from sipio.sip.tag import tag_of
 from sipio.sip.transaction import ServerTransaction
 from sipio.sip.user_agent_core import ALLOW, SDP_TYPE, SUPPORTED, UserAgentCore
 
+TRYING_SECONDS: Final = 0.1
+"""An INVITE that has no answer by then, or by the next tenth of a second, is answered 100 Trying: RFC 3261 clause
+17.2.1 gives it 200 ms. Most are answered sooner, and a datagram is 35 us of a call's time."""
 PROVISIONAL_SECONDS: Final = 60.0
 """A provisional answer is repeated this often so that no proxy gives the call up (RFC 3261 clause 13.3.1.1)."""
 PROVISIONALS: Final = 16
@@ -97,12 +100,11 @@ class IncomingSession(Session):
         self._last_provisional: tuple[int, str, Headers] = (180, "", [])
         now = core.clock()
         timers = core.timers
-        self._repetition = timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
+        self._repetition = timers.start_about(now + TRYING_SECONDS, self._say_trying)
         self._ring_timeout: Final = timers.start(now + core.settings.ring_timeout_seconds, self._nobody_answered)
         self._merge_key = merge_key
         core.invites.add(self._merge_key)
         core.dialogs[dialog.key] = self
-        transaction.respond(100, now=now)
 
     @property
     def local_address(self) -> Address:
@@ -310,6 +312,10 @@ class IncomingSession(Session):
         if self._may(SessionInput.FAILURE):
             self._core.respond(self._transaction, code, reason, headers=headers, now=self._core.clock())
             self._finish(SessionInput.FAILURE, by, status=code, reason=reason)
+
+    def _say_trying(self, now: float) -> None:
+        self._transaction.say_trying()
+        self._repetition = self._core.timers.start(now + PROVISIONAL_SECONDS, self._repeat_provisional)
 
     def _repeat_provisional(self, now: float) -> None:
         status, reason, headers = self._last_provisional

@@ -362,10 +362,21 @@ class ServerTransaction(_Transaction):
         """Send a response once more, as it was: a 2xx until its ACK, or a reliable 1xx until its PRACK."""
         self._context.send(self._reply_to, data)
 
-    def receive_again(self) -> None:
-        """The same request has come once more: so goes the last answer."""
-        if self._legal(Input.REQUEST) and self._last:
+    def say_trying(self) -> None:
+        """Answer 100 where nothing was answered yet."""
+        head = self.head
+        if head is not None and not self._last and self._legal(Input.PROVISIONAL):
+            self._last = head.build(100, "", "")
             self._context.send(self._reply_to, self._last)
+
+    def receive_again(self) -> None:
+        """The same request has come once more: so goes the last answer, 100 of an INVITE that has none."""
+        if not self._legal(Input.REQUEST):
+            return
+        if self._last:
+            self._context.send(self._reply_to, self._last)
+        elif self.method == "INVITE":
+            self.say_trying()
 
     def receive_ack(self, now: float) -> None:
         """The ACK to a final answer that is no 2xx has come."""

@@ -46,6 +46,35 @@ def test_a_call_from_ringing_to_bye(pair: tuple[Network, Node, Node]) -> None:
     quiet(network, a, b)
 
 
+def test_an_invite_is_told_to_be_tried_only_where_nothing_else_is_said_within_200_ms(
+    pair: tuple[Network, Node, Node],
+) -> None:
+    network, a, b = pair
+    answered(network, a, b)
+    network.run(1.0)
+    assert b.sent_times("SIP/2.0 100 ") == []
+    began = network.now
+    _, incoming = call(network, a, b)
+    network.run(0.4)
+    (tried,) = b.sent_times("SIP/2.0 100 ")
+    assert began + 0.1 < tried < began + 0.202
+    incoming.accept(b.media)
+    network.run(0.1)
+    assert len(a.told(SessionAnswered)) == 2
+
+
+def test_an_invite_that_comes_again_before_is_told_so_at_once(pair: tuple[Network, Node, Node]) -> None:
+    network, a, b = pair
+    _, incoming = call(network, a, b)
+    assert b.sent_times("SIP/2.0 100 ") == []
+    network.deliver(incoming.request.raw, a.address, b.address)
+    began = network.now
+    network.run(0.01)
+    assert b.sent_times("SIP/2.0 100 ") == [pytest.approx(began)]
+    network.run(1.0)
+    assert len(b.sent_times("SIP/2.0 100 ")) == 1
+
+
 def test_the_caller_hangs_up(pair: tuple[Network, Node, Node]) -> None:
     network, a, b = pair
     outgoing, _ = answered(network, a, b)

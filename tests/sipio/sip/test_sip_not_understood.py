@@ -71,8 +71,9 @@ def test_outside_of_a_call(method: str, kind: tuple[str, str]) -> None:
 
 
 def test_an_invite_with_a_body_that_may_be_passed_over_has_no_offer() -> None:
-    node, lines = receive(request("INVITE", OPTIONAL[0], body=OPTIONAL[1]))
-    assert lines == ["SIP/2.0 100 Trying"]
+    node, _ = receive(request("INVITE", OPTIONAL[0], body=OPTIONAL[1]))
+    node.network.run(0.2)
+    assert node.first_lines() == ["SIP/2.0 100 Trying"]
     session = node.events[0].session  # type: ignore[union-attr]
     session.accept(node.media)  # type: ignore[union-attr]
     node.network.run(0.1)

@@ -43,8 +43,9 @@ def answer(name: str) -> Response:
 
 def call(name: str) -> IncomingSession:
     """The call that an INVITE has become."""
-    node, lines = receive(name)
-    assert lines == ["SIP/2.0 100 Trying"]
+    node, _ = receive(name)
+    node.network.run(0.2)
+    assert node.first_lines() == ["SIP/2.0 100 Trying"]
     (event,) = node.told(CallReceived)
     event.session.accept(node.media)
     assert event.session.media is not None
