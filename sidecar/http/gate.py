@@ -9,8 +9,8 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sidecar.hosts.json_size import VALUES, JsonValues
 from sidecar.http.callers import Tokens
-from sidecar.http.json_size import PIECE, VALUES, JsonValues
 from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import Rates
 from sidecar.http.run_pages import PATHS as RUN_PATHS
@@ -79,7 +79,7 @@ class BodyLimit:
             is_there = not message.get("more_body", False)
             if length > self._most:
                 raise _TooLong
-            if values is not None and await _too_many(values, message.get("body", b"")):
+            if values is not None and await values.take(message.get("body", b"")):
                 length = self._most + 1
                 detail = f"the body has more than {VALUES:_} values"
                 error = ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, kind="too-long")
@@ -97,17 +97,6 @@ class BodyLimit:
             await self._app(scope, counted, noted)
         if length > self._most and not begun:
             await error.response()(scope, receive, send)
-
-
-async def _too_many(values: JsonValues, body: bytes) -> bool:
-    """Whether with these bytes there are more values than may be."""
-    for at in range(0, len(body), PIECE):
-        if at:
-            await asyncio.sleep(0)
-        values.feed(body[at : at + PIECE])
-        if values.count > VALUES:
-            return True
-    return False
 
 
 def _is_json(scope: Scope) -> bool:

@@ -23,8 +23,10 @@ SURROGATE = json.dumps({"name": "\ud800"})
     ("content", "expected"),
     [
         ("{", (400, "bad-json")),
-        ("[" * 200_000, (400, "bad-json")),
-        ('{"name":' + "[" * 100_000 + "]" * 100_000 + "}", (400, "bad-json")),
+        ("[" * 20_000, (400, "bad-json")),
+        ("[" * 200_000, (413, "too-long")),
+        ('{"name":' + "[" * 19_000 + "]" * 19_000 + "}", (400, "bad-json")),
+        ('{"name":' + "[" * 100_000 + "]" * 100_000 + "}", (413, "too-long")),
         ("[]", (422, "wrong-values")),
         ("null", (422, "wrong-values")),
         ("", (422, "wrong-values")),
