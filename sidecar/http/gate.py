@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -139,6 +140,7 @@ class Gate:
         if scope["type"] == "http" and _needs_token(scope):
             try:
                 await self._let_in(HTTPConnection(scope), scope)
+                _require_utf8(scope)
             except ApiError as error:
                 await error.response()(scope, receive, send)
                 return
@@ -181,6 +183,14 @@ class Failures:
             if scope["type"] == "http" and not begun:
                 error = ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed; see the platform's log")
                 await error.response()(scope, receive, send)
+
+
+def _require_utf8(scope: Scope) -> None:
+    """Raise ApiError for a path whose bytes are no text: two of them would name the same key, or row."""
+    try:
+        unquote_to_bytes(scope.get("raw_path") or b"").decode()
+    except UnicodeDecodeError:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "the path is not UTF-8", kind="bad-path") from None
 
 
 def _needs_token(scope: Scope) -> bool:

@@ -275,3 +275,10 @@ def ended(connection: socket.socket) -> bool:
         return connection.recv(65_536) == b""
     except ConnectionResetError:
         return True
+
+
+@pytest.mark.parametrize("path", ["/api/v1/kv/keys/%ff", "/api/v1/kv/keys/%ed%a0%80", "/api/v1/kv/keys/a%c3"])
+def test_a_path_that_is_no_text_names_nothing(desk: PlatformDesk, path: str) -> None:
+    status, body = desk.raw("GET", path)
+    assert (status, b"bad-path" in body) == (400, True), body
+    assert desk.raw("GET", "/api/v1/kv/keys/%c3%a4")[0] == 404
