@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from sandbox.host import Host, HostCall
+from sidecar.hosts.json_size import VALUES, JsonValues
 
 FRAMES: Final = 64
 """Held for a script that is not asking; a peer that sends more waits."""
@@ -76,11 +77,13 @@ class WebSocketHost:
     # ---- the peer's side ----
 
     async def frame(self, text: str) -> None:
-        """Give the script a frame, once there is room for it. JSON objects and lists come parsed."""
+        """Give the script a frame, once there is room for it. JSON objects and lists come parsed, where they have not
+        too many values."""
         await self._room.wait()
+        parsed = await _parsed(text)
         if self._closed:
             return
-        self._frames.append(_parsed(text))
+        self._frames.append(parsed)
         if len(self._frames) >= FRAMES:
             self._room.clear()
         self._hand_over()
@@ -115,8 +118,10 @@ class WebSocketHost:
             call.resolve({"closed": True})
 
 
-def _parsed(text: str) -> Any:
+async def _parsed(text: str) -> Any:
     if not text.lstrip().startswith(_JSON_BEGINS):
+        return text
+    if len(text) > VALUES and await JsonValues().take(text.encode("utf-8", "replace")):
         return text
     try:
         return msgspec.json.decode(text)

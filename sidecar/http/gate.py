@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sidecar.hosts.json_size import VALUES, JsonValues
 from sidecar.http.callers import Tokens
-from sidecar.http.json_size import PIECE, VALUES, JsonValues
 from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import Rates
 from sidecar.http.run_pages import PATHS as RUN_PATHS
@@ -79,7 +80,7 @@ class BodyLimit:
             is_there = not message.get("more_body", False)
             if length > self._most:
                 raise _TooLong
-            if values is not None and await _too_many(values, message.get("body", b"")):
+            if values is not None and await values.take(message.get("body", b"")):
                 length = self._most + 1
                 detail = f"the body has more than {VALUES:_} values"
                 error = ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, kind="too-long")
@@ -97,17 +98,6 @@ class BodyLimit:
             await self._app(scope, counted, noted)
         if length > self._most and not begun:
             await error.response()(scope, receive, send)
-
-
-async def _too_many(values: JsonValues, body: bytes) -> bool:
-    """Whether with these bytes there are more values than may be."""
-    for at in range(0, len(body), PIECE):
-        if at:
-            await asyncio.sleep(0)
-        values.feed(body[at : at + PIECE])
-        if values.count > VALUES:
-            return True
-    return False
 
 
 def _is_json(scope: Scope) -> bool:
@@ -150,6 +140,7 @@ class Gate:
         if scope["type"] == "http" and _needs_token(scope):
             try:
                 await self._let_in(HTTPConnection(scope), scope)
+                _require_utf8(scope)
             except ApiError as error:
                 await error.response()(scope, receive, send)
                 return
@@ -192,6 +183,14 @@ class Failures:
             if scope["type"] == "http" and not begun:
                 error = ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed; see the platform's log")
                 await error.response()(scope, receive, send)
+
+
+def _require_utf8(scope: Scope) -> None:
+    """Raise ApiError for a path whose bytes are no text: two of them would name the same key, or row."""
+    try:
+        unquote_to_bytes(scope.get("raw_path") or b"").decode()
+    except UnicodeDecodeError:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "the path is not UTF-8", kind="bad-path") from None
 
 
 def _needs_token(scope: Scope) -> bool:

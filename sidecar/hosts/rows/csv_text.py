@@ -8,6 +8,7 @@ from typing import Any, Final
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.rows.model import VALUE_CHARACTERS, ColumnType, RowDatabase, check_row_key
 
+_QUOTED: Final = ('"', ",", "\r", "\n")
 PROBLEMS: Final = 20
 """Told of one text."""
 
@@ -61,10 +62,9 @@ def parse_rows(text: str, database: RowDatabase) -> list[tuple[str, dict[str, An
 
 
 def csv_line(fields: Iterable[Any]) -> str:
-    """One line, of names or of values."""
-    written = io.StringIO(newline="")
-    csv.writer(written).writerow(["" if field is None else field for field in fields])
-    return written.getvalue()
+    """One line, of names or of values. Not by the module csv, which looks at each character for itself: of a row that
+    has all it may it would be 40 ms, which are everybody's."""
+    return ",".join(map(_written, fields)) + "\r\n"
 
 
 def csv_lines(rows: Iterable[Mapping[str, Any]], database: RowDatabase) -> Iterator[str]:
@@ -77,6 +77,13 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], database: RowDatabase) -> Itera
 def column_names(database: RowDatabase) -> list[str]:
     """The columns in their order, the key first."""
     return ["key", *(column.name for column in database.columns)]
+
+
+def _written(field: Any) -> str:
+    text = "" if field is None else str(field)
+    if any(mark in text for mark in _QUOTED):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _row(

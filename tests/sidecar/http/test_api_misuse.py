@@ -23,8 +23,10 @@ SURROGATE = json.dumps({"name": "\ud800"})
     ("content", "expected"),
     [
         ("{", (400, "bad-json")),
-        ("[" * 200_000, (400, "bad-json")),
-        ('{"name":' + "[" * 100_000 + "]" * 100_000 + "}", (400, "bad-json")),
+        ("[" * 20_000, (400, "bad-json")),
+        ("[" * 200_000, (413, "too-long")),
+        ('{"name":' + "[" * 19_000 + "]" * 19_000 + "}", (400, "bad-json")),
+        ('{"name":' + "[" * 100_000 + "]" * 100_000 + "}", (413, "too-long")),
         ("[]", (422, "wrong-values")),
         ("null", (422, "wrong-values")),
         ("", (422, "wrong-values")),
@@ -273,3 +275,10 @@ def ended(connection: socket.socket) -> bool:
         return connection.recv(65_536) == b""
     except ConnectionResetError:
         return True
+
+
+@pytest.mark.parametrize("path", ["/api/v1/kv/keys/%ff", "/api/v1/kv/keys/%ed%a0%80", "/api/v1/kv/keys/a%c3"])
+def test_a_path_that_is_no_text_names_nothing(desk: PlatformDesk, path: str) -> None:
+    status, body = desk.raw("GET", path)
+    assert (status, b"bad-path" in body) == (400, True), body
+    assert desk.raw("GET", "/api/v1/kv/keys/%c3%a4")[0] == 404

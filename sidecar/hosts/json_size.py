@@ -1,5 +1,6 @@
 """How many values a JSON text has, counted as it comes and before it is read: while it is, everybody else waits."""
 
+import asyncio
 import re
 from typing import Final
 
@@ -22,6 +23,16 @@ class JsonValues:
         """A text that has not ended."""
         self._escape = b""
         """A backslash of it that was the last byte."""
+
+    async def take(self, text: bytes) -> bool:
+        """Take some of it, with others in between, as far as it may be read; whether it is too much by now."""
+        for at in range(0, len(text), PIECE):
+            if at:
+                await asyncio.sleep(0)
+            self.feed(text[at : at + PIECE])
+            if self.count > VALUES:
+                return True
+        return False
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes."""

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.http.json_size import JsonValues
+from sidecar.hosts.json_size import JsonValues
 
 _VALUES = st.recursive(
     st.none() | st.integers() | st.text(alphabet='a"\\,[{}]\u00e9'),
