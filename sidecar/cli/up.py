@@ -2,13 +2,14 @@
 
 import argparse
 import asyncio
+import fcntl
 import os
 import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -52,7 +53,21 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigurationError(f"--data: {folder} cannot be made: {error.strerror}") from error
     environment = _environment(loaded, folder)
-    return asyncio.run(_Up(arguments.config, environment).run())
+    with _alone_in(folder):
+        return asyncio.run(_Up(arguments.config, environment).run())
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Nobody else's `up` has this folder meanwhile; the lock ends with its process. Raises ConfigurationError."""
+    with (folder / "up.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"--data: {folder} is that of a `scriptforge up` which is running: end it, or name another folder"
+            ) from None
+        yield
 
 
 def _environment(loaded: LoadedConfiguration, folder: Path) -> dict[str, str]:

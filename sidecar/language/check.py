@@ -40,7 +40,8 @@ an empty text: tree-sitter's grammar lets some things pass, such as a name decla
 _Placed = tuple[str, Fault]
 """The path of a file, and what is wrong there."""
 
-_FOR_OTHERS: Final = "no `{entry}`, which calls need: other files may import this one"
+_NO_ENTRY: Final = "no `{entry}`, which calls need"
+_FOR_OTHERS: Final = f"{_NO_ENTRY}: other files may import this one"
 _SYNCHRONOUS: Final = "which runs synchronously; make it an App"
 _TIMERS: Final = frozenset({"setTimeout", "setInterval", "setImmediate", "queueMicrotask"})
 _BODIES: Final = frozenset({"Request", "Response"})
@@ -90,8 +91,8 @@ def check_script(
 def without_those_for_others(problems: Iterable[Problem], imported: Collection[str]) -> Iterator[Problem]:
     """The problems of scripts that were looked at together, where some import others, whose files are ``imported``: to
     have no entry is as it should be for these."""
-    remarks = {_FOR_OTHERS.format(entry=rules.entry) for rules in RULES.values()}
-    return (one for one in problems if one.file not in imported or one.message not in remarks)
+    remarks = tuple(_NO_ENTRY.format(entry=rules.entry) for rules in RULES.values())
+    return (one for one in problems if one.file not in imported or not one.message.startswith(remarks))
 
 
 def _faults(one: GraphFile, graph: Graph, kind: Kind, warnings: list[_Placed]) -> list[Fault]:
@@ -226,7 +227,7 @@ def _entry_point(syntax: SyntaxTree, graph: Graph, rules: KindRules, warnings: l
     # What is called by name, over HTTP or by a job, needs no entry, nor does what other files import.
     if one.modules.functions:
         called = ", ".join(f"`{name}`" for name in one.modules.functions[:3])
-        warnings.append((1, 1, f"no `{rules.entry}`, which calls need: only {called} can be called, by name"))
+        warnings.append((1, 1, f"{_NO_ENTRY.format(entry=rules.entry)}: only {called} can be called, by name"))
     else:
         warnings.append((1, 1, _FOR_OTHERS.format(entry=rules.entry)))
     return []

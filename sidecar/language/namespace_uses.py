@@ -57,4 +57,7 @@ def _has(one: GraphFile, graph: Graph, source: str, name: str) -> bool:
 
 
 def _is_object(visit: Visit) -> bool:
-    return not visit.is_declaration and visit.field == "object" and visit.parent.type == "member_expression"
+    if visit.is_declaration or visit.field != "object" or visit.parent.type != "member_expression":
+        return False
+    around = visit.parent.node.parent
+    return around is None or around.type != "unary_expression"  # `typeof kv.get` minds whether it is there

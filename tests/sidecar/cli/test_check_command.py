@@ -234,7 +234,8 @@ def test_files_that_others_import_need_no_main_and_find_each_other(
 ) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "main.js").write_text("import { tax } from './lib/tax'\nexport const main = () => tax\n")
-    (tmp_path / "lib" / "tax.ts").write_text("import rates from '../rates'\nexport const tax: unknown = rates\n")
+    tax = "import rates from '../rates'\nexport const tax = (n: number): unknown => rates\n"
+    (tmp_path / "lib" / "tax.ts").write_text(tax)
     (tmp_path / "rates.json").write_text("[1]")
     assert check(tmp_path) == 0
     assert capsys.readouterr().out == "2 scripts: no problems\n", "JSON is checked where it is imported"

@@ -267,3 +267,20 @@ def test_scripts_in_a_directory_are_not_what_it_starts(tmp_path: Path) -> None:
     assert up.finish(SECONDS) == 1
     said = "SCRIPTFORGE_CATALOG__DIRECTORY: `scriptforge up` has scripts in a database, and in no directory: unset it"
     assert up.lines("^scriptforge") == [f"scriptforge: {said}\n"]
+
+
+def test_a_second_one_on_the_same_data_is_told_so(tmp_path: Path) -> None:
+    command = [SCRIPTFORGE, "up", "--data", str(tmp_path / "d")]
+    environment = {
+        **os.environ,
+        "SCRIPTFORGE_PLATFORM__LISTEN": "127.0.0.1:0",
+        "SCRIPTFORGE_PLATFORM__METRICS": "",
+        "SCRIPTFORGE_METRICS__LISTEN": "",
+    }
+    up = Program(command, tmp_path / "up.log", ROOT, environment)
+    up.wait_for("Ctrl-C ends both", seconds=SECONDS)
+    other = Program(command, tmp_path / "other.log", ROOT, environment)
+    assert other.finish(SECONDS) == 1
+    (said,) = other.lines("^scriptforge")
+    assert said.endswith("/d is that of a `scriptforge up` which is running: end it, or name another folder\n")
+    up.stop()

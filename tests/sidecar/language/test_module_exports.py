@@ -46,6 +46,7 @@ def test_what_is_not_there_is_told_where_it_stands(text: str, told: str) -> None
         "import rest, { auth } from 'cxRest'\nexport const f = () => rest.auth('x')",
         "import { incr } from './b'",
         "import * as b from './b'\nexport const f = () => b.incr('n')",
+        "import * as kv from 'cxKV'\nexport const f = () => typeof kv.get",
         "import * as kv from 'cxKV'\nexport const f = (kv) => kv.get('a')",
         "import kv from 'cxKV'\nexport const f = () => { const kv = new Map(); return kv.get('a') }",
         "import * as a from './c'\nexport const f = () => a.anything",
