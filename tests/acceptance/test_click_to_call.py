@@ -103,6 +103,23 @@ async def test_a_phone_rings_and_is_connected(platform: PlatformDesk, script: st
         await second.calls[0].wait_for(SessionEnded)
 
 
+@pytest.mark.parametrize("way", ["form", "query"])
+async def test_a_form_and_an_address_ring_it_too(platform: PlatformDesk, script: str, way: str) -> None:
+    given = {"key": "s3cret", "phone": "4930123"}
+    ask = platform.anybody
+    ways = {
+        "form": lambda: ask.post(f"{script}/send", data=given),
+        "query": lambda: ask.get(f"{script}/send", params=given),
+    }
+    async with phone(FIRST, port=PORT) as first, phone(SECOND, port=PORT):
+        answer = await asyncio.to_thread(ways[way])
+        assert (answer.status_code, answer.json()) == (200, {"status": "calling"})
+        call = await first.rung()
+        assert call.session.request.address("From").uri.decoded_user == "4930123"
+        call.session.bye()
+        await call.wait_for(SessionEnded)
+
+
 async def test_who_is_busy_is_the_status_of_the_answer(platform: PlatformDesk, script: str) -> None:
     async with phone(FIRST, port=PORT) as first:
         first.on_call = lambda call: call.session.reject(486, "Busy Here")

@@ -149,7 +149,8 @@ def test_a_driver_asks_the_provider_and_what_it_says_is_checked(desk: PlatformDe
         def ask(function: str, **data: str) -> Any:
             return desk.acme.post(f"/api/v1/scripts/kept-{dialect}/run/{function}", json=data).json()
 
-        assert [one["did"] for one in ask("search", number="4420")["result"]] == provider.free
+        found = ask("search", number="4420")["result"]
+        assert found == [{"did": did, "monthly": 2} for did in ("442030001", "442030002")]
         assert ask("allocate", did="442030001")["result"] == {"did": "442030001", "package_id": 7, "customer_id": None}
         assert ask("allocate", did="442030001")["result"] is None
         assert ask("list")["result"] == [{"did": "442030001"}]
@@ -288,7 +289,8 @@ def test_who_has_the_key_and_a_number_may_ask_for_a_call(desk: PlatformDesk) -> 
     unknown = desk.anybody.post("/run/11111111-2222-3333-4444-555555555555/send", json=given)
     assert (hidden.status_code, unknown.status_code) == (404, 404)
     assert hidden.content == unknown.content
-    assert "s3cret" not in desk.acme.get(f"/api/v1/apps/{own}/variables").text
+    (shown,) = desk.acme.get(f"/api/v1/apps/{own}/variables").json()["items"]
+    assert (shown["name"], shown["value"]) == ("KEY", "****")
 
 
 # ---- settings of an app ----
@@ -298,6 +300,7 @@ def test_settings_are_the_next_runs_and_no_other_apps(desk: PlatformDesk) -> Non
     own, other = app(desk, "9", currency="GBP"), app(desk, "10")
     at = page(desk, "settings.js", app=own)
     reads = "async function now() { return [process.env, await getEnvVars()]; }\n"
+    reads += "async function change() { await setEnvVar('currency', 'CHF'); return process.env.currency; }\n"
     look = f"/run/{desk.script('look', reads, kind='app', app=own)['uuid']}/now"
     elsewhere = f"/run/{desk.script('elsewhere', reads, kind='app', app=other)['uuid']}/now"
     saved = desk.acme.post(f"{at}/save", json={"currency": "EUR", "limits": {"day": 3}})
@@ -307,6 +310,8 @@ def test_settings_are_the_next_runs_and_no_other_apps(desk: PlatformDesk) -> Non
         return bool(run(desk, look)[0]["currency"] == "EUR")
 
     wait_until(live, "the next run has it", seconds=5)
+    assert desk.acme.post(look.removesuffix("now") + "change", json={}).text == "EUR", "this run's is what it was"
+    wait_until(lambda: bool(run(desk, look)[0]["currency"] == "CHF"), "the next run has that", seconds=5)
     for told in run(desk, elsewhere):
         assert {"currency", "limits"} & told.keys() == set()
     wrong = desk.acme.post(f"{at}/save", json={"currency": "EUR", "limits": {}, "name": "APP_ID"})
