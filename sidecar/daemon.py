@@ -226,7 +226,7 @@ class Daemon:
             asked = {module for script in scripts for module in self._grants.granted(script)}
             await self._sharing.start()
             await self._host_services.expect(asked)
-            if asked:
+            if asked or self._sharing.shares:
                 memory.keep()  # with what that has imported
             starting.append(loop.create_task(self._calls.start()))
             await starting[0]

@@ -95,6 +95,11 @@ class Sharing:
                 await nodes.leave(self._shared, self._id)
 
     @property
+    def shares(self) -> bool:
+        """Whether there is anything that is shared."""
+        return self._shared is not None
+
+    @property
     def words(self) -> str:
         """For ``systemctl status``, behind what else there is; empty where all is well."""
         if self._shared is None or self._shared.available:

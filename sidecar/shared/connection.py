@@ -7,6 +7,7 @@ whether it is there again; that, the loss and the return are in the log once eac
 import asyncio
 import contextlib
 import hashlib
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -29,11 +30,11 @@ AGAIN_SECONDS: Final = 0.5
 """After a loss it is asked so often whether it is there."""
 CONNECTIONS: Final = 8
 """Of one process, for questions; who asks more at once waits for one of them."""
-_GONE: Final = (
-    *("READONLY", "You can't write", "LOADING", "MASTERDOWN", "MISCONF", "BUSY", "NOREPLICAS"),
-    *("NOPERM", "DB index is out of range", "AUTH "),
+_GONE: Final = re.compile(
+    "MISCONF|BUSY|NOREPLICAS|READONLY|MASTERDOWN|DB index is out of range"
+    "|.*executing the script can't|.*ACL failure in script"
 )
-"""What answers begin with that say that nobody there does what is asked now."""
+"""What answers begin with that say that nobody there does what is asked now, and are of no class of the client's."""
 PACKAGES_MISSING: Final = "shared.url needs the package redis: pip install 'scriptforge-sidecar[platform]'"
 
 
@@ -246,9 +247,12 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Whether an answer says that nobody there would do it now: a replica, one that loads, one whose disk is full, one
-    that does not let us in. Any other is a mistake of ours."""
-    return str(error).startswith(_GONE)
+    """Whether an answer says that nobody there would do it now: a replica, one whose disk is full, one that does not
+    let us. Any other is a mistake of ours."""
+    from redis.exceptions import MasterDownError, NoPermissionError, ReadOnlyError  # noqa: PLC0415 - loaded by then
+
+    known = isinstance(error, MasterDownError | NoPermissionError | ReadOnlyError)
+    return known or _GONE.match(str(error)) is not None
 
 
 def _reason(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from sidecar.configuration.shared_url import SharedUrl
 from sidecar.shared import connection as module
 from sidecar.shared.connection import ANSWER_SECONDS, CONNECTIONS, Shared
 from sidecar.shared.errors import SharedUnavailable
+from sidecar.shared.nodes import Node, leave, tell
 from tests.database_servers import Server, Servers, valkey
 from tests.shared_connection import new_shared
 
@@ -127,6 +128,28 @@ async def test_who_only_hears_notices_that_it_is_gone(server: Server) -> None:
         hearing.cancel()
         await asyncio.wait([hearing])
         await shared.close()
+
+
+async def test_who_may_not_is_told(shared: Shared) -> None:
+    user = ("scriptforge", "on", ">secret", "~scriptforge:*", "&scriptforge:*", "+@all", "-@admin", "-@dangerous")
+    await shared.ask("ACL", "SETUSER", *user)
+    url = SharedUrl.parse(str(shared.url).replace("//", "//scriptforge:secret@"))
+    for prefix, works in (("scriptforge", True), ("other", False)):
+        one = Shared(url, prefix)
+        try:
+            await tell(
+                one,
+                Node(
+                    id="1", name="", role="", pid=1, version="", catalog="", since=1, runs=0, calls=0, runs_a_second=0.0
+                ),
+            )
+            assert works
+            await leave(one, "1")
+        except SharedUnavailable:
+            assert not works
+        finally:
+            await one.close()
+    await shared.ask("ACL", "DELUSER", "scriptforge")
 
 
 @pytest.mark.parametrize(
