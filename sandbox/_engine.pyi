@@ -43,8 +43,8 @@ class Engine:
         """The host calls that have come since, as MessagePack: ``[[id, name, [argument, ...]], ...]``."""
     def take_rejections(self, function: int, /) -> list[bytes]:
         """Forget the rejections that nobody has heard of. Gives the texts that a function makes of their reasons."""
-    def limit_time(self, seconds: float, /) -> None:
-        """Interrupt whatever runs once this process has used so much more of the processor."""
+    def limit_time(self, seconds: float, wall_seconds: float = ..., /) -> None:
+        """Interrupt whatever runs once this process has used so much more of the processor, or so much time is over."""
     def limit_memory(self, size: int, /) -> None:
         """Let the heap grow by no more than so many bytes beyond the base. Where it is full, whatever runs ends at
         once, with M."""

@@ -6,6 +6,7 @@ Python, and nothing of a script's is read outside the limits of its run.
 
 import contextlib
 import json
+import math
 import mmap
 import os
 import re
@@ -226,9 +227,9 @@ class Context:
         self._of_worker = size > self.memory_bytes
         self._engine.limit_memory(min(size, self.memory_bytes))
 
-    def limit_time(self, seconds: float) -> None:
-        """Processor time of all that follows, until it is limited anew."""
-        self._engine.limit_time(seconds)
+    def limit_time(self, seconds: float, wall_seconds: float = math.inf) -> None:
+        """Processor time of all that follows, and time by the clock on the wall, until they are limited anew."""
+        self._engine.limit_time(seconds, wall_seconds)
 
     def start(
         self,

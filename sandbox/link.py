@@ -38,7 +38,7 @@ def pack(message: list[Any]) -> bytes:
 def interrupted_early(wall_seconds: float) -> float:
     """Seconds before its deadline at which the engine interrupts a run, so that it can be told where it was.
 
-    The daemon answers at the deadline itself: of a run that is in a function of the language's own, and on a machine
-    too busy to give it the processor for as long, nothing is told of where.
+    The daemon answers at the deadline itself: of a run that is in a function of the language's own, or that has no
+    processor in this time, nothing is told of where.
     """
     return min(wall_seconds * EARLY_SHARE, EARLY_SECONDS)

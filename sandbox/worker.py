@@ -171,7 +171,7 @@ class Worker:
             self._at_rest()
             return
         run = BegunRun.begin(asked, program, loaded, started, kill_seconds)
-        context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - started)))
+        context.limit_time(min(run.cpu_left, run.turn_cpu), max(LEAST_SECONDS, run.stops_at - started))
         began = time.process_time() if context.suspends else 0.0
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
         status = context.start(
@@ -247,7 +247,7 @@ class Worker:
                 self._at_rest()
                 return
         run.inside = False
-        context.limit_time(min(run.cpu_left, run.turn_cpu, max(LEAST_SECONDS, run.stops_at - now)))
+        context.limit_time(min(run.cpu_left, run.turn_cpu), max(LEAST_SECONDS, run.stops_at - now))
         if message is None or not call_id:
             status = context.fire(clock)
         else:

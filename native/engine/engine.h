@@ -68,6 +68,7 @@ struct engine {
     bool inside;        /* `outside` is set */
     bool room_is_least; /* the arena's room, and not the limit asked for, is what bounds the heap */
     int64_t ends;       /* nanoseconds of the process's processor time at which a script is interrupted */
+    int64_t ends_at;    /* and of the monotonic clock, whichever comes first */
     int64_t read_at;    /* by the machine's clock, when the processor time was read for a limit */
     int64_t read;       /* and what it was */
     int64_t looked;     /* the tick of the machine's clock at which engine_time_may_be_over has looked */
@@ -125,8 +126,9 @@ void engine_set_clock(struct engine *engine, double milliseconds);
 /* The heap may grow by so many bytes beyond the base, if the arena has the room. */
 void engine_limit_memory(struct engine *engine, size_t bytes);
 
-/* A turn of a run begins: after so much processor time, and up to a millisecond more, its script is interrupted. */
-void engine_limit_time(struct engine *engine, double seconds);
+/* A turn of a run begins: after so much processor time, and up to a millisecond more, its script is interrupted, and at
+ * the end of so much time by the clock on the wall, so that it is told where it was also where it had no processor. */
+void engine_limit_time(struct engine *engine, double seconds, double wall_seconds);
 
 /* Whether that time is over; the opaque pointer is the engine. */
 bool engine_time_is_over(void *opaque);

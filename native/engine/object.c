@@ -255,12 +255,12 @@ static PyObject *engine_take_rejections(PyObject *self, PyObject *number) {
 
 /* ---- limits ---- */
 
-static PyObject *engine_limit_time_method(PyObject *self, PyObject *seconds) {
-    double limit = PyFloat_AsDouble(seconds);
-    if (limit == -1.0 && PyErr_Occurred()) {
+static PyObject *engine_limit_time_method(PyObject *self, PyObject *arguments) {
+    double seconds, wall_seconds = Py_HUGE_VAL;
+    if (!PyArg_ParseTuple(arguments, "d|d", &seconds, &wall_seconds)) {
         return NULL;
     }
-    engine_limit_time(engine_in(self), limit);
+    engine_limit_time(engine_in(self), seconds, wall_seconds);
     Py_RETURN_NONE;
 }
 
@@ -303,7 +303,7 @@ static PyMethodDef methods[] = {
     {"set_clock", engine_set_clock_method, METH_O, NULL},
     {"take_out", engine_take_out_method, METH_O, NULL},
     {"write", engine_write_method, METH_VARARGS, NULL},
-    {"limit_time", engine_limit_time_method, METH_O, NULL},
+    {"limit_time", engine_limit_time_method, METH_VARARGS, NULL},
     {"limit_memory", engine_limit_memory_method, METH_O, NULL},
     {0},
 };

@@ -11,8 +11,9 @@ import msgspec
 
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.gathered import Gathered
-from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader
+from sidecar.catalog.directory.loader import ASSIGNMENTS, DirectoryLoader
 from sidecar.catalog.directory.script_files import SCRIPT_SUFFIXES, TEST_SUFFIXES, UnusableFileError, read_text_file
+from sidecar.catalog.directory.scripts import SCRIPTS
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.cli.kind_option import kind_of
 from sidecar.configuration.database_url import DatabaseUrl

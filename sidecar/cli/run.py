@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.catalog.compile import make_script
-from sidecar.catalog.directory.loader import SCRIPTS, DirectoryLoader
+from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.directory.script_files import UnusableFileError, read_text_file
+from sidecar.catalog.directory.scripts import SCRIPTS
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.catalog.model import Assignment, Script, Snapshot
 from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file

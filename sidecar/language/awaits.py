@@ -37,6 +37,8 @@ _TAKEN: Final = frozenset(
 _OBJECT: Final = frozenset([b"hasOwnProperty", b"toString"])
 """What every object has."""
 _OF_A_PROMISE: Final = frozenset([b"then", b"catch", b"finally"])
+_READ_AT_THE_END: Final = frozenset([b"headers", b"remove_headers", b"egress_routing"])
+"""Properties of a script's data, its routing and its destinations that are lists."""
 _MOST_USES: Final = 50
 """Uses of a variable that are looked at: each look at a parent takes as long as the text has statements."""
 _EACH: Final = frozenset([b"forEach"])
@@ -355,7 +357,7 @@ def _kept(syntax: SyntaxTree, parent: Node, node: Node, uses: dict[bytes, list[N
     target = parent.child_by_field_name("name" if parent.type == "variable_declarator" else "left")
     if target is None or _is_field(parent, "left", node):
         return ""
-    if target.type in ("object_pattern", "array_pattern"):
+    if target.type in ("object_pattern", "array_pattern") or _is_of_result(syntax, target):
         return _AS_VALUE
     if target.type != "identifier":
         return ""
@@ -367,6 +369,11 @@ def _kept(syntax: SyntaxTree, parent: Node, node: Node, uses: dict[bytes, list[N
     if len(others) <= _MOST_USES and all(_is_asked(syntax, one) for one in others):
         return f": `{name}` is a promise, and what is asked of it is not there yet"
     return ""
+
+
+def _is_of_result(syntax: SyntaxTree, target: Node) -> bool:
+    """Whether it is read of a script's data at its end, as ``data.headers`` is, where no promise has a place."""
+    return target.type == "member_expression" and _method(syntax, target) in _READ_AT_THE_END
 
 
 def _is_asked(syntax: SyntaxTree, name: Node) -> bool:

@@ -8,9 +8,9 @@ from sipio.errors import MalformedMessage
 from sipio.sip.address import Address
 from sipio.sip.bodies import answered_description
 from sipio.sip.dialog import Dialog, Party, outgoing_dialog
-from sipio.sip.dialog_requests import DialogRequests
 from sipio.sip.events import ChallengeUnmet, EndedBy, SessionAnswered, SessionProgressed
-from sipio.sip.forks import FORKS, Fork, Forks
+from sipio.sip.forks import Fork, Forks
+from sipio.sip.further_answers import FurtherAnswers
 from sipio.sip.invite_target import InviteTarget
 from sipio.sip.media_description import LocalMedia, NegotiatedMedia
 from sipio.sip.message import Request, Response
@@ -37,16 +37,15 @@ class OutgoingSession(Session):
     """A call from us. `SessionProgressed` (any number), then `SessionAnswered` or `SessionEnded`."""
 
     __slots__ = (
-        "_ack",
         "_cancel_headers",
         "_forks",
+        "_further_answers",
         "_headers",
         "_interval",
         "_local",
         "_media_for",
         "_minimum_interval",
         "_offer",
-        "_refused_forks",
         "_sequence",
         "_servers",
         "_silence",
@@ -92,9 +91,7 @@ class OutgoingSession(Session):
         self._forks: Final = Forks(self, core, self._media.negotiation, self._new_dialog)
         self._cancel_headers: Headers = []
         """Those of the CANCEL, or of the BYE where the answer crosses it."""
-        self._ack: tuple[bytes, Address] = (b"", servers.server)
-        self._refused_forks: dict[str, tuple[bytes, Address]] = {}
-        """The ACKs of 2xx that came second, by their tag."""
+        self._further_answers: Final = FurtherAnswers(core, self._digest)
         self._transaction: ClientTransaction | None = None
         """None until a server is known."""
         servers.locate(self._try_server)
@@ -183,8 +180,7 @@ class OutgoingSession(Session):
 
     def _late_final_answer(self, transaction: ClientTransaction, response: Response, now: float) -> None:  # noqa: ARG002
         if 200 <= response.status < 300:
-            tag = tag_of(response.get("to") or "")
-            self._receive_further_success(response, tag, transaction.destination)
+            self._further_answers.receive(response, partial(self._new_dialog, source=transaction.destination))
 
     def _invite(self) -> ClientTransaction:
         self._move(SessionInput.INVITE)
@@ -279,9 +275,8 @@ class OutgoingSession(Session):
         self._media.agree(agreed)
 
     def _receive_success(self, response: Response, now: float) -> None:
-        tag = tag_of(response.get("to") or "")
         if not self._may(SessionInput.SUCCESS):
-            self._receive_further_success(response, tag, self._servers.server)
+            self._further_answers.receive(response, self._new_dialog)
             return
         fork = self._forks.of(response)
         if fork is None:
@@ -295,7 +290,7 @@ class OutgoingSession(Session):
             fork.dialog.retarget(response)
         except MalformedMessage:
             self._core.counters.unreadable += 1
-        self._ack = self._requests.acknowledge(response.sequence()[0])
+        self._further_answers.acknowledged(fork.dialog.remote.tag, self._requests.acknowledge(response.sequence()[0]))
         self._digest.succeeded()
         if self._given_up:
             self._finish(SessionInput.SUCCESS, EndedBy.US, status=487, reason="CANCEL")
@@ -325,32 +320,6 @@ class OutgoingSession(Session):
             return self._media.negotiation.accept_answer(described)
         except (MalformedMessage, NoCommonMedia):
             return None
-
-    def _receive_further_success(self, response: Response, tag: str, source: Address) -> None:
-        dialog = self._requests.dialog
-        if dialog is not None and dialog.remote.tag == tag:
-            self._send_again(self._ack)
-        elif tag in self._refused_forks:
-            self._send_again(self._refused_forks[tag])
-        else:
-            self._refuse_fork(response, tag, source)
-
-    def _send_again(self, ack: tuple[bytes, Address]) -> None:
-        if ack[0]:
-            self._core.send(ack[1], ack[0])
-
-    def _refuse_fork(self, response: Response, tag: str, source: Address) -> None:
-        """A second party answered: ACK and BYE (clause 13.2.2.4)."""
-        if len(self._refused_forks) >= FORKS:
-            return
-        try:
-            dialog = self._new_dialog(response, source)
-        except MalformedMessage:
-            self._core.counters.unreadable += 1
-            return
-        requests = DialogRequests(self._core, self._digest, dialog)
-        self._refused_forks[tag] = requests.acknowledge(response.sequence()[0])
-        requests.send("BYE", [])
 
     def _receive_refusal(self, response: Response, now: float) -> None:
         status = response.status

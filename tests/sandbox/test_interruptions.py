@@ -1,11 +1,15 @@
 """What a run was at when its time was over."""
 
+import asyncio
+import os
+import signal
+
 import pytest
 
 from sandbox.link import EARLY_SECONDS, interrupted_early
 from sandbox.outcome import Location, Stage, TimedOut, TimeLimit
 from sandbox.pool import Pool
-from tests.sandbox.support import NATIVE_LOOP, SMALL, SUSPENDS, WAIT, ask, running_pool, submit
+from tests.sandbox.support import NATIVE_LOOP, SMALL, SUSPENDS, WAIT, ask, running, running_pool, submit
 
 LOOP = "function main(data) {\n  function spin() {\n    data.a.b();\n    for (;;);\n  }\n  spin();\n}"
 
@@ -66,3 +70,17 @@ async def test_a_run_that_never_began_says_that_it_stood_in_the_queue() -> None:
 async def test_other_outcomes_have_none(pool: Pool) -> None:
     assert (await ask(pool, "function main() { return 1; }")).interruption is None
     assert (await ask(pool, "function main() { throw 1; }")).interruption is None
+
+
+async def test_a_loop_that_had_no_processor_for_long_says_in_which_function_it_was() -> None:
+    async with running_pool(SMALL) as pool:
+        run, answered = submit(pool, LOOP.replace("data.a.b()", "Math.abs(1)"), wall_seconds=2.0)
+        pid = await running(pool, run)
+        # As on a machine that is too busy: of two seconds it has one at most.
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(1.0)
+        os.kill(pid, signal.SIGCONT)
+        completion = await answered
+    assert completion.outcome == TimedOut(TimeLimit.WALL)
+    assert completion.interruption is not None
+    assert completion.interruption.function == "spin"

@@ -5,7 +5,8 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sidecar.catalog.directory.loader import ASSIGNMENTS, SCRIPTS, DirectoryLoader
+from sidecar.catalog.directory.loader import ASSIGNMENTS, DirectoryLoader
+from sidecar.catalog.directory.scripts import SCRIPTS
 from sidecar.catalog.source import Loaded
 from sidecar.language.app_files import SUFFIXES
 

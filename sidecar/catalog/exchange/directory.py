@@ -27,8 +27,9 @@ from sidecar.catalog.directory.entries import (
     RouteTable,
     ScriptTable,
 )
-from sidecar.catalog.directory.loader import ASSIGNMENTS, ASSIGNMENTS_BYTES, SCRIPTS, DirectoryLoader
+from sidecar.catalog.directory.loader import ASSIGNMENTS, ASSIGNMENTS_BYTES, DirectoryLoader
 from sidecar.catalog.directory.script_files import UnusableFileError, is_script_name, read_file, read_text_file
+from sidecar.catalog.directory.scripts import SCRIPTS
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, DidEntry, RouteEntry
 from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, TextOf, calls_of
 from sidecar.catalog.exchange.toml import table_text, toml_text

@@ -206,6 +206,24 @@ def test_a_script_has_no_calls() -> None:
     assert check_script("function main(data, ctx) { ctx.tts('x') }", Kind.SCRIPT, "x.js") == ()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data.headers = find();",
+        "data.headers = [{ key: 'A', value: find() }];",
+        "data.routing.egress_routing[0].remove_headers = find();",
+        "data.routing.egress_routing = find() || [];",
+    ],
+)
+def test_a_promise_has_no_place_in_what_is_read_at_the_end(line: str) -> None:
+    column = line.index("find") + 1
+    declared = "async function find() {}\n"
+    assert warnings(f"{declared}async function main(data) {{\n{line}\n}}") == [
+        f"3:{column} `find(...)` is not awaited{VALUE}"
+    ]
+    assert not warnings(f"{declared}async function main(data) {{\n{line.replace('find', 'await find')}\n}}")
+
+
 def test_a_thousand_warnings_are_cut_and_stay_warnings() -> None:
     problems = check_script("async function main(d, ctx) {\n" + "ctx.tts(1)\n" * 1000 + "}", Kind.APP, "x.js")
     assert len(problems) == 51
