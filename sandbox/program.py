@@ -104,8 +104,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     outbox_calls: int = 1_000
     """Host calls that have no answer."""
     outbox_bytes: int = 1_000_000
-    """Bytes of the host calls that have no answer, as MessagePack. Read, an empty list takes sixty times as much of the
-    host's memory."""
+    """Bytes of the host calls that have no answer, as MessagePack, and 16 for each value in their arguments: read, an
+    empty list takes sixty times as much of the host's memory."""
     jobs: int = 100_000_000
     """Promise reactions in one turn, of which the engine does 5,000,000 a second: processor time is what ends a loop of
     them, and says so."""

@@ -290,6 +290,7 @@ static bool may_have_to_json(JSValueConst value) {
 }
 
 static enum written write_value(struct writer *writer, JSValueConst value, struct key key) {
+    writer->values++;
     if (!may_have_to_json(value)) {
         return primitives_write(writer, value);
     }

@@ -35,6 +35,7 @@ struct writer {
     const struct writer_place *inside;
     unsigned depth;
     unsigned steps;
+    uint32_t values; /* written, and what is in them */
     bool lost_value; /* NaN or infinity was written as nil, or a property of an object was left out */
 };
 

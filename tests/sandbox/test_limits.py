@@ -134,6 +134,14 @@ async def test_host_calls_in_one_turn(pool: Pool) -> None:
     assert (await ask(pool, asks, outbox_calls=3)).outcome == Exceeded(Bound.OUTBOX)
 
 
+async def test_values_of_a_host_call_count_beside_their_bytes(pool: Pool) -> None:
+    lists = "async function main(n) { await ask(Array(n).fill([])); return n; }"
+    asks = program(lists, SUSPENDS, adapter=HOST_ADAPTER)
+    host = Asked(lambda call: call.resolve(None))
+    assert (await submit(pool, asks, 10_000, host=host)[1]).outcome == returned(10_000)
+    assert (await ask(pool, asks, 100_000)).outcome == Exceeded(Bound.OUTBOX), "100 kB, of which the host makes 6 MB"
+
+
 async def test_console_output_is_cut_and_ends_nothing(pool: Pool) -> None:
     completion = await ask(pool, "function main() { console.log('a'); console.warn('xxxx'); throw 1; }", log_bytes=35)
     assert isinstance(completion.outcome, Threw)

@@ -318,7 +318,9 @@ const known = (bound) =>
     get: (all, name) => {
       if (name in all || typeof name !== "string" || name === "then" || name === "toJSON") return all[name];
       const like = Object.keys(all).filter((one) => one.startsWith(name.slice(0, 4)));
-      throw new TypeError(`expect(...).${name} is no matcher; there are ${(like[0] ? like : Object.keys(all)).join(", ")}`);
+      throw new TypeError(
+        `expect(...).${name} is no matcher; there are ${(like[0] ? like : Object.keys(all)).join(", ")}`,
+      );
     },
   });
 
