@@ -100,7 +100,7 @@ async def known_subjects(scope: Scope, provider: str) -> Mapping[str, NumberReco
 def subject_of(did: str) -> str:
     """A number without what does not tell numbers apart. Raises WrongValues."""
     subject = did_of(did)
-    if not is_did(did) or len(subject) > 256:
+    if not subject.strip() or len(subject) > 256:
         raise WrongValues([f"did: {no_number(did)}"])
     return subject
 
@@ -112,6 +112,8 @@ async def require_free(work: Work, did: str, table: DidTable | None, defaults: D
     """Raise where a number could not be the tenant's, or not be given to a script so, before anybody pays for it:
     AlreadyThere, NumberUnsettled, and as `sidecar.catalog.database.assignments.assign`."""
     subject = subject_of(did)
+    if not is_did(did):
+        raise WrongValues([f"did: {no_number(did)}"])
     row = (await work.connection.execute(select(numbers).where(numbers.c.subject == subject))).one_or_none()
     if row is not None and row.tenant_id != work.tenant_id:
         raise AlreadyThere(f"the number {did!r} is another's")

@@ -205,7 +205,6 @@ class Import:
         rows = []
         for one in calls:
             table = self._wanted.assignments[one]
-            assignments.require_calls(table)
             owner = self._wanted.scripts[table.script].table.tenant
             rows.append({"tenant_id": change.of(owner).tenant_id, **assignments.columns_of(table)})
         await insert_all(change.connection, tables.assignments, rows)

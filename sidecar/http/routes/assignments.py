@@ -48,6 +48,7 @@ async def list_assignments(
 async def assign(asked: Asking, body: AssignmentBody, condition: GivenCondition, response: Response) -> Assignment:
     """Have a script run on these calls, in place of another. Live within a second, for calls that come from then on."""
     table = _table(body)
+    assignments.require_calls(table)
     defaults = asked.platform.rules.defaults
     async with asked.writing() as work:
         before = await assignments.find_assignment(work, table)
