@@ -41,7 +41,7 @@ class PlatformDesk:
         self.call_records = folder / "calls"
         self.call_records.mkdir()
         if "[voice]" not in more:
-            more += f'[voice]\nrecords = "{self.call_records}"\n'
+            more += f'\n[voice]\nrecords = "{self.call_records}"\n'
         lines = [f"{key} = {json.dumps(value)}" for key, value in section.items()]
         self.configuration.write_text(
             f'[catalog]\nurl = "{self.address}"\npoll_seconds = 0.05\n[platform]\n' + "\n".join(lines) + f"\n{more}"

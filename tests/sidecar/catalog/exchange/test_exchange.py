@@ -361,7 +361,7 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
         limits={"idle": TenantLimits(runs_at_once=0), "acme": TenantLimits(keys=7, log_bytes=2**53 - 1)},
         providers={("acme", "c"): ProviderTable(id="c", script="d", tenant="acme", mode=Mode.LIVE, company="Ü")},
         numbers={
-            "+4420": NumberTable(did="+44-20", provider="c", tenant="acme", details='{"a":null,"b":"\u00fc"}'),
+            "4420": NumberTable(did="+44-20", provider="c", tenant="acme", details='{"a":null,"b":"\u00fc"}'),
             "7": NumberTable(
                 did="7", provider="c", tenant="acme", state=NumberState.RELEASING, fault="gone \U0001f600"
             ),
