@@ -204,7 +204,7 @@ def valkey(*network: str) -> Server:
 
     def command(data: Path, port: int) -> list[str]:
         kept = ["--dir", str(data), "--appendonly", "yes", "--appendfsync", "no", "--save", ""]
-        return [program, "--bind", HOST, "--port", str(port), "--enable-debug-command", "local", *kept]
+        return [program, "--bind", HOST, "--port", str(port), *kept]
 
     return Server("valkey", prepare, command, network=network)
 

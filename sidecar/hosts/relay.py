@@ -164,5 +164,5 @@ class SharedRelay:
         tenant, _, topic = channel[len(self._begin) :].decode("utf-8", "surrogatepass").partition("\x00")
         try:
             self._broker.heard(tenant, topic, message[ORIGIN_BYTES:])
-        except (ValueError, msgspec.MsgspecError):
+        except (ValueError, RecursionError, msgspec.MsgspecError):
             self.lost += 1

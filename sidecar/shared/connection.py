@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.configuration.shared_url import SharedUrl
 from sidecar.logs.logger import ActionLogger
-from sidecar.shared.errors import SharedError, SharedFull, SharedUnavailable
+from sidecar.shared.errors import SharedError, SharedFull, SharedRefused, SharedUnavailable
 from sidecar.shared.listening import Listening
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ class Shared:
             raise SharedFull(_reason(error)) from error
         except ResponseError as error:
             if not _is_gone(error):
-                raise  # a mistake of ours, to be seen
+                _log.exception("shared_refused")
+                raise SharedRefused(_reason(error)) from error
             self.lose(error)
             raise SharedUnavailable(_reason(error)) from error
         except _failures() as error:

@@ -11,5 +11,9 @@ class SharedUnavailable(SharedError):
     """It does not answer, or not in time. Whether what was asked is done is not known; to be tried again."""
 
 
+class SharedRefused(SharedError):
+    """It does not do what was asked: a mistake of ours, which is in the log with its traceback."""
+
+
 class SharedFull(SharedError):
     """There is no room for what was to be kept. Nothing of it was."""

@@ -81,7 +81,8 @@ async def test_what_is_no_message_is_counted_and_costs_nothing_else(join: Join) 
     there, relay, _ = await join()
     one = there.subscribe("t", "desk", EVERY_KEY)
     await there.ready(one)
-    for message in (b"", b"x" * 15, b"x" * 16 + b"\x01", b"x" * 16 + b"\xc1", b"x" * (MESSAGE_BYTES + 17)):
+    nested = b"x" * 16 + b"\x92\xa0" + b"\x91" * 60_000 + b"\xc0"
+    for message in (b"", b"x" * 16 + b"\x01", b"x" * 16 + b"\xc1", b"x" * (MESSAGE_BYTES + 17), nested):
         await shared.ask("PUBLISH", f"{shared.prefix}:topic:t\x00desk".encode(), message)
     here.publish("t", "desk", "", 1)
     async with asyncio.timeout(5):

@@ -12,7 +12,7 @@ import pytest
 from sidecar.configuration.shared_url import SharedUrl
 from sidecar.shared import connection as module
 from sidecar.shared.connection import ANSWER_SECONDS, CONNECTIONS, Shared
-from sidecar.shared.errors import SharedUnavailable
+from sidecar.shared.errors import SharedRefused, SharedUnavailable
 from sidecar.shared.nodes import Node, leave, tell
 from tests.database_servers import Server, Servers, valkey
 from tests.shared_connection import new_shared
@@ -128,6 +128,15 @@ async def test_who_only_hears_notices_that_it_is_gone(server: Server) -> None:
         hearing.cancel()
         await asyncio.wait([hearing])
         await shared.close()
+
+
+async def test_a_mistake_of_ours_is_in_the_log_and_loses_nothing(
+    shared: Shared, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SharedRefused, match="unknown command"):
+        await shared.ask("NONSENSE")
+    assert shared.available
+    assert [record.message for record in caplog.records] == ["shared_refused"]
 
 
 async def test_who_may_not_is_told(shared: Shared) -> None:
