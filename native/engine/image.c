@@ -105,6 +105,11 @@ enum image_result images_take(struct images *images, size_t most, size_t *bytes)
     struct difference *taken = &images->taken;
     uint8_t *heap = arena_heap(ground->arena);
     size_t extent = arena_extent(ground->arena);
+    if (extent > arena_room(ground->arena)) {
+        /* No heap of this allocator's: a layer that was taken where an image had been sealed by another. */
+        ground_set_back(ground);
+        return IMAGE_MALFORMED;
+    }
     size_t compared = extent > ground->extent ? extent : ground->extent;
     memset(heap + extent, 0, whole_pages(extent) * PAGE - extent);
     struct arena_idle idle = arena_idle_of(ground->arena);
