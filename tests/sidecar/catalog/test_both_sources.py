@@ -100,7 +100,7 @@ def shop(**files: str) -> dict[str, tuple[str, str]]:
          ("a.js:1:19: error: there is no file './s/b'",)),
         (shop(a_js="import x from 'https://x.example/y'\n" + MAIN),
          ("a.js:1:15: error: 'https://x.example/y': nothing is loaded from elsewhere; available: cxC5Server, cxKV",)),
-        (shop(a_js="import x from './b'\n" + MAIN, b_json="[1,]"), ("b.json:1:4: error: is not JSON",)),
+        (shop(a_js="import x from './b'\n" + MAIN, b_json="[1 2]"), ("b.json:1:4: error: is not JSON",)),
         (shop(a_js=MAIN, b_ts="enum A { B }"), ("b.ts:1:1: error: an `enum`",)),
         ({"a.js": ("shop", "import { x } from './b'\n" + MAIN), "b.js": ("other", "export const x = 1")},
          ("a.js:1:19: error: there is no file './b'",)),

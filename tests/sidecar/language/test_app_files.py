@@ -269,7 +269,7 @@ def test_json_is_no_script() -> None:
     files = {"main.json": '{"n": 1}'}
     assert problems(files, Kind.SCRIPT) == ["main.json:1:1 is data: a script is JavaScript or TypeScript"]
     assert problems(files) == [], "which other files import"
-    assert problems({"main.json": "[1,]"})[-1].startswith("main.json:1:4 is not JSON")
+    assert problems({"main.json": "[1 2]"})[-1].startswith("main.json:1:4 is not JSON")
     found = prepared(files)
     assert (found.entries, found.takes_calls) == ((), False)
 
