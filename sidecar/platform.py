@@ -22,6 +22,7 @@ from sidecar.http.request_counts import PlatformMetrics, RequestCounts
 from sidecar.http.run_service import RunService
 from sidecar.http.script_log import ScriptLog
 from sidecar.http.server import HttpServer
+from sidecar.jobs.metrics import JobMetrics
 from sidecar.jobs.service import JobService
 from sidecar.lifecycle import (
     Part,
@@ -127,6 +128,7 @@ class PlatformProcess:
                     PoolName.JOBS: self._jobs.by_script.snapshot,
                 }
             ),
+            JobMetrics(self._jobs),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
             self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
