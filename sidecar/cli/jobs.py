@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from sidecar.cli.remote.app_scripts import find_script
 from sidecar.cli.remote.command import add_server_options, at_server
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
 from sidecar.cli.remote.paths import segment
 from sidecar.cli.remote.shown import Columns, print_json, print_list, when
-from sidecar.cli.scripts import find_script, read_data
+from sidecar.cli.scripts import read_data
 from sidecar.text import escaped, escaped_lines
 
 if TYPE_CHECKING:

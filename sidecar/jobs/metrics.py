@@ -1,23 +1,38 @@
 """What Prometheus is told of jobs: how many there are in the database, and what this process has done with them."""
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sidecar.jobs.service import JobService
 from sidecar.queue.job import JobState
+from sidecar.queue.looking import Depth
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 
 ATTEMPTS: Final = (OutcomeName.RETURNED, *sorted(FAILURES), OutcomeName.CANCELLED)
 """The outcomes of an attempt."""
 
 
+class JobFigures(Protocol):
+    """What is told; `sidecar.jobs.service.JobService` has it."""
+
+    depth: Depth
+    outcomes: Counter[OutcomeName]
+    ends: Counter[JobState]
+    lost: int
+
+    @property
+    def under_way(self) -> int:
+        """Jobs of this process."""
+        ...
+
+
 class JobMetrics(Collector):
     """The figures of the database are as old as the last count, and the same on every platform."""
 
-    def __init__(self, service: JobService) -> None:
+    def __init__(self, service: JobFigures) -> None:
         self._service = service
 
     def collect(self) -> Iterator[Metric]:
