@@ -35,7 +35,7 @@ AT_ONCE: Final = 256
 """Who add at the same time."""
 TAKEN: Final = 200
 ROOM: Final = 20
-ROUNDS: Final = 200
+ROUNDS: Final = 100
 LEASE: Final = 60_000_000
 TENANTS: Final = ("loud", "quiet")
 ROWS: Final = 500
