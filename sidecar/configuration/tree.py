@@ -480,7 +480,7 @@ class JobsSection(Section, frozen=True):
     """Jobs: what scripts and the API ask to be done later. The platform process runs them, in workers of their own;
     they are in the catalog's database. See docs/jobs.md."""
 
-    workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
+    job_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
     """Worker processes for jobs; 0 for a platform that runs none."""
     at_once: Count = 50
     """Jobs under way in one platform; most of them wait for something."""

@@ -114,7 +114,7 @@ class JobService:
 
     async def start(self) -> None:
         """Start the workers, and begin to take jobs. Raises SandboxError or OSError where they do not come up."""
-        if not self._section.workers:
+        if not self._section.job_workers:
             return
         await self._runner.start(PoolName.JOBS)
         self._queue = queue = await self._services.jobs()
@@ -164,7 +164,7 @@ class JobService:
         """Whether there is a worker, and a database to take jobs from."""
         state = self._runner.states().get(PoolName.JOBS)
         fault = self._fault
-        if self._section.workers and (state is None or not state.fast):
+        if self._section.job_workers and (state is None or not state.fast):
             fault = "no worker for jobs"
         return PartState(fault=fault, details={"jobs": len(self._under_way)})
 

@@ -65,7 +65,7 @@ def job_pool(configuration: Configuration) -> PoolSettings:
     """For jobs: runs that may wait long, and that nobody waits for."""
     jobs, sandbox = configuration.jobs, configuration.sandbox
     return PoolSettings(
-        workers=max(1, jobs.workers),
+        workers=max(1, jobs.job_workers),
         slow_workers=0,
         worker=WorkerSettings(
             memory_bytes=jobs.worker_memory_bytes,

@@ -53,7 +53,8 @@
   };
 
   const add = async (script, fn, data, options) => {
-    if (typeof fn !== "string") throw new TypeError("add(script, function, data, options): a function is named by a text");
+    if (typeof fn !== "string")
+      throw new TypeError("add(script, function, data, options): a function is named by a text");
     return jobOf(await ask("add", scriptOf(script), fn, jsonOf(data, "data"), given(options)));
   };
   const scriptForge = (script, data, options) => add(script, "main", data, options);

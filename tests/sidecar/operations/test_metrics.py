@@ -140,6 +140,7 @@ POOLS = {
     PoolName.DECISIONS: POOL,
     PoolName.CALLS: structs.replace(POOL, fast=1, slow=0, deaths={"crashed": 2}),
     PoolName.REQUESTS: POOL,
+    PoolName.JOBS: POOL,
 }
 
 
