@@ -24,9 +24,10 @@ from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sidecar.queue.errors import LeaseLost
 from sidecar.queue.job import MICROS, JobError, JobState
-from sidecar.queue.life import AnyStep, Fail, GiveBack, Note, Renew, number_of
+from sidecar.queue.life import AnyStep, Fail, GiveBack, Lose, Note, Renew, number_of
 from sidecar.queue.looking import Depth
 from sidecar.queue.queue import JobQueue, StorageError
+from sidecar.queue.store import TIDIED
 from sidecar.queue.taking import Limits, Taken
 from sidecar.runs.answers import Answer, answer_of
 from sidecar.runs.limits import job_limits
@@ -181,7 +182,8 @@ class JobService:
             try:
                 if time.monotonic() - tidied >= section.poll_seconds:
                     tidied = time.monotonic()
-                    await queue.tidy()
+                    if await queue.tidy() >= TIDIED:
+                        tidied = 0.0  # there is more
                 room = section.at_once - len(self._under_way)
                 if room > 0 and not self._refusing:
                     taken = await taking.take(room, int(section.lease_seconds * MICROS))
@@ -192,7 +194,13 @@ class JobService:
                 _log.exception("jobs_not_taken")
                 self._fault = "jobs cannot be taken, see the log"
             for one in taken:
-                await self._begin(queue, one)
+                run = self._under_way[one.job.id] = JobRun(one.job)
+                self._idle.clear()
+                try:
+                    await self._begin(queue, run, one.data)
+                except Exception:  # noqa: BLE001 - logged: it is tried again, and not for ever
+                    _log.exception("job_not_begun", job=one.job.id)
+                    self._settle(queue, run, Lose(one.job.id, one.job.lease))
             if not taken:
                 try:
                     async with asyncio.timeout(section.poll_seconds):
@@ -212,11 +220,9 @@ class JobService:
                 _log.info("jobs_taken_again")
         self._fault = fault[:300]
 
-    async def _begin(self, queue: JobQueue, taken: Taken) -> None:
-        """Run it. Whatever happens here, the job has an end of its attempt, or its lease has one."""
-        job = taken.job
-        run = self._under_way[job.id] = JobRun(job)
-        self._idle.clear()
+    async def _begin(self, queue: JobQueue, run: JobRun, data: str) -> None:
+        """Run it, or say why it is not."""
+        job = run.job
         if self._refusing:
             self._settle(queue, run, GiveBack(job.id, job.lease))
             return
@@ -236,7 +242,7 @@ class JobService:
         number = number_of(job)
         try:
             packed = request.pack_input(
-                msgspec.json.decode(taken.data),
+                msgspec.json.decode(data),
                 context=request.second_argument(script.kind, job.id, number),
                 environment={"JOB_ID": job.id, "JOB_ATTEMPT": str(number)},
             )
