@@ -20,7 +20,12 @@ TENANTS: Final = 64
 _WAITING: Final = (
     select(job_lanes)
     .where(
-        select(jobs.c.id).where(jobs.c.lane_id == job_lanes.c.id, jobs.c.state == JobState.WAITING.value).exists(),
+        # Not as EXISTS, which PostgreSQL may answer by going through all that wait.
+        select(jobs.c.id)
+        .where(jobs.c.lane_id == job_lanes.c.id, jobs.c.state == JobState.WAITING.value)
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None),
         not_(
             select(job_queues.c.name)
             .where(
