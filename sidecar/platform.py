@@ -4,7 +4,7 @@ from sidecar import hosts
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.checks import Checks
 from sidecar.catalog.database.work import Store
-from sidecar.catalog.model import Snapshot
+from sidecar.catalog.model import Script, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.grants import shipped_grants
@@ -22,6 +22,8 @@ from sidecar.http.request_counts import PlatformMetrics, RequestCounts
 from sidecar.http.run_service import RunService
 from sidecar.http.script_log import ScriptLog
 from sidecar.http.server import HttpServer
+from sidecar.jobs.metrics import JobMetrics
+from sidecar.jobs.service import JobService
 from sidecar.lifecycle import (
     Part,
     close_all,
@@ -36,7 +38,7 @@ from sidecar.operations.service_life import Service, ServiceLife
 from sidecar.operations.sharing import Load, Sharing
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
-from sidecar.runs.pool_settings import request_pool
+from sidecar.runs.pool_settings import job_pool, request_pool
 from sidecar.runs.programs import key_of
 from sidecar.runs.runner import PoolName, Runner
 from sidecar.storage.engine import Storage
@@ -69,7 +71,7 @@ class PlatformProcess:
             self._host_services.placed = self._placed = RemotePlacing(configuration.originate.socket)
         self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
-            {PoolName.REQUESTS: request_pool(configuration)},
+            {PoolName.REQUESTS: request_pool(configuration), PoolName.JOBS: job_pool(configuration)},
             trusted=(hosts.source("request"), *grants.javascript()),
         )
         self._store = Store(Storage(catalog.url))
@@ -86,6 +88,16 @@ class PlatformProcess:
         )
         self._runs = RunService(configuration, self._runner, grants, self._log_of_scripts)
         self._scripts = LiveScripts(self._store.storage, rules, catalog.poll_seconds, self._use)
+
+        self._jobs = JobService(
+            configuration,
+            self._runner,
+            grants,
+            self._host_services,
+            self._script,
+            self._scripts.look_again,
+            self._log_of_scripts.add,
+        )
 
         def unavailable(why: str) -> None:
             _log.error("scripts_not_compiled", error=why)
@@ -110,13 +122,19 @@ class PlatformProcess:
         metrics = registry(
             PlatformMetrics(counts, self._runs, rates, self._log_of_scripts),
             part_metrics.PoolMetrics(self._runner.states, lambda: {}, lambda: self._runner.parent.generation),
-            ScriptMetrics({PoolName.REQUESTS: self._runs.by_script.snapshot}),
+            ScriptMetrics(
+                {
+                    PoolName.REQUESTS: self._runs.by_script.snapshot,
+                    PoolName.JOBS: self._jobs.by_script.snapshot,
+                }
+            ),
+            JobMetrics(self._jobs),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
             self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
-        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts, self._sharing)
+        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts, self._jobs, self._sharing)
         self._parts: tuple[Part, ...] = (*self._services, self._http, page)
         service = Service(
             parts=self._parts,
@@ -167,7 +185,13 @@ class PlatformProcess:
         self._catalog_version = snapshot.version
         self._grants.limit(snapshot.limits)
         self._runs.use(scripts)
-        self._runner.retain({*map(key_of, scripts.values()), *self._runs.program_keys()})
+        self._jobs.use(scripts)
+        under_way = self._runs.program_keys() | self._jobs.program_keys()
+        self._runner.retain({*map(key_of, scripts.values()), *under_way})
+
+    def _script(self, script_id: str) -> Script | None:
+        found = self._scripts.by_id(script_id)
+        return found.script if found is not None else None
 
     async def _close(self) -> None:
         await self._numbers.close()

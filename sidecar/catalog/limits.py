@@ -33,6 +33,12 @@ class TenantLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Scripts, whatever app they are of."""
     log_bytes: Most | None = None
     """Kept of what scripts write in runs over HTTP."""
+    jobs: Most | None = None
+    """Jobs kept, those that are over among them."""
+    job_bytes: Most | None = None
+    """Bytes of what they are given and what they give."""
+    jobs_at_once: Most | None = None
+    """Jobs under way, on all machines."""
 
 
 NO_LIMITS: Final = TenantLimits()

@@ -23,12 +23,12 @@ from sidecar.drivers.shapes import WrongResult
 from sidecar.hosts.grants import shipped_grants, shipped_names
 from sidecar.hosts.request import pack_input, second_argument
 from sidecar.hosts.services import Services
-from sidecar.http.answers import answer_of
 from sidecar.kind import Kind
 from sidecar.language.check import check_script
 from sidecar.language.prepared import prepare
 from sidecar.problem import Problem, Severity
 from sidecar.report import report
+from sidecar.runs.answers import answer_of
 from sidecar.runs.limits import driver_limits, request_limits
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.pool_settings import one_worker, request_pool

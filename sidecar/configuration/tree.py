@@ -476,6 +476,40 @@ class PlatformSection(Section, frozen=True):
     """On SIGTERM what is under way has this long to be answered."""
 
 
+class JobsSection(Section, frozen=True):
+    """Jobs: what scripts and the API ask to be done later. The platform process runs them, in workers of their own;
+    they are in the catalog's database. See docs/jobs.md."""
+
+    job_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
+    """Worker processes for jobs; 0 for a platform that runs none."""
+    at_once: Count = 50
+    """Jobs under way in one platform; most of them wait for something."""
+    tenant_at_once: Annotated[int, Meta(ge=0)] = 20
+    """Jobs of one tenant under way on all machines, so that long ones leave room for others'; 0 for no limit."""
+    script_at_once: Annotated[int, Meta(ge=0)] = 0
+    """The same of one script; 0 for no limit."""
+    run_seconds: Interval = 300.0
+    """Time of one attempt; of its processor time ``sandbox.cpu_ms``."""
+    memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 50_000_000
+    """JavaScript heap of one run, unless the script's own entry says otherwise."""
+    worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 4_000_000_000
+    """Address space of one of these workers, over all its runs."""
+    lease_seconds: Annotated[float, Meta(ge=1)] = 30.0
+    """A job whose process has died is given to another one after this time; it is renewed at a third of it."""
+    poll_seconds: Interval = 0.25
+    """How often it is looked for jobs that another process has added, or that have become due."""
+    keep_seconds: Count = 86_400
+    """How long the result of a job is kept that says nothing itself."""
+    keep_failed_seconds: Count = 2_592_000
+    """How long a job is kept that has failed for good."""
+    jobs_per_tenant: Annotated[int, Meta(ge=0)] = 1_000_000
+    """Jobs kept, those that are over among them; 0 for no limit."""
+    bytes_per_tenant: Annotated[int, Meta(ge=0)] = 1_000_000_000
+    """Of what they are given and what they give; 0 for no limit."""
+    drain_seconds: Duration = 10.0
+    """On SIGTERM jobs under way have this long to end; what has not is run again by whoever takes it."""
+
+
 class LogSection(Section, frozen=True):
     """Structured logs, one JSON object a line, on standard error."""
 
@@ -522,5 +556,6 @@ class Configuration(Section, frozen=True):
     originate: OriginateSection = OriginateSection()
     metrics: MetricsSection = MetricsSection()
     platform: PlatformSection = PlatformSection()
+    jobs: JobsSection = JobsSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

@@ -148,6 +148,11 @@ class Allowance:
         self.running += 1
         return None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a run may begin, of what it uses; it is not counted yet."""
+        return all(self._levels[name].wait() == 0 for name in _OF_RUNS if name in self._levels)
+
     def ended(self) -> None:
         """A run that has begun is over."""
         self.running -= 1

@@ -1,5 +1,5 @@
 // A run over HTTP. Input: {data}, the keys that came, {socket: true} where there is a web socket, and {context} where
-// there is something else for the second argument.
+// there is something else for the second argument; {environment} are more of process.env.
 // Result: {returned}, or {reject: [status, text, name]} for an error that is an HTTP status.
 //
 // Host calls, where there is a web socket: socket.receive() is answered with {frame} or, once it is closed, with
@@ -7,7 +7,7 @@
 (granted) => {
   "use strict";
   const { host } = granted;
-  const { freeze } = Object;
+  const { assign, freeze } = Object;
   const { isArray } = Array;
   const { stringify } = JSON;
   const { apply } = Reflect;
@@ -101,6 +101,7 @@
     heard = [];
     onData = undefined;
     second = hasSocket ? socket : input.context;
+    if (input.environment !== undefined) assign(globalThis.process.env, input.environment);
     return input.data;
   };
 

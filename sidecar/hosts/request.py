@@ -14,10 +14,10 @@ _LONGEST_TEXT: Final = 4_096
 """Of an error, as whoever asked is told it."""
 
 
-def second_argument(kind: Kind, run_id: str) -> Mapping[str, Any] | None:
+def second_argument(kind: Kind, run_id: str, attempt: int = 1) -> Mapping[str, Any] | None:
     """What a function's second argument is, where that is no web socket; None for nothing. What a Worker is told of a
     message is made up: there is no mailbox that this one lies in."""
-    return {"id": run_id, "attempt": 1} if kind is Kind.WORKER else None
+    return {"id": run_id, "attempt": attempt} if kind is Kind.WORKER else None
 
 
 class Reject(NamedTuple):
@@ -40,10 +40,19 @@ class UnreadableResult(ValueError):
 _decoder: Final = msgspec.msgpack.Decoder(_Result)
 
 
-def pack_input(data: Any, *, context: Mapping[str, Any] | None = None, socket: bool = False) -> bytes:
-    """The input of a run; ``context`` is the function's second argument, where that is no web socket. Raises ValueError
-    for values that no script can be given."""
+def pack_input(
+    data: Any,
+    *,
+    context: Mapping[str, Any] | None = None,
+    socket: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """The input of a run; ``context`` is the function's second argument, where that is no web socket, and
+    ``environment`` what ``process.env`` has beside the program's own. Raises ValueError for values that no script can
+    be given."""
     given = {"data": data} | ({"socket": True} if socket else {}) | ({"context": context} if context else {})
+    if environment:
+        given["environment"] = environment
     return values.encode(given)
 
 

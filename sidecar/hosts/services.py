@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from sidecar.hosts.rest_api import RestApi
     from sidecar.hosts.rows.store import RowDatabases
     from sidecar.hosts.script_catalog import HostCatalog
+    from sidecar.hosts.script_jobs import ScriptJobs
     from sidecar.hosts.sms.gateway import SmsGateway
+    from sidecar.queue.queue import JobQueue
     from sidecar.shared.connection import Shared
 
 logger = logging.getLogger(__name__)
@@ -66,6 +68,8 @@ class Services:
         self._catalog: HostCatalog | None = None
         self._mail: ScriptMail | None = None
         self._sms: SmsGateway | None = None
+        self._jobs: JobQueue | None = None
+        self._script_jobs: ScriptJobs | None = None
         self._rest: RestApi | None = None
         self._lookups: Lookups | None = None
         self._sweeping: asyncio.Task[None] | None = None
@@ -164,6 +168,31 @@ class Services:
                 self._sms = gateway.SmsGateway(self._configuration.sms)
         return self._sms
 
+    async def jobs(self) -> "JobQueue":
+        """The queue of jobs. Raises HostError where there is none."""
+        if self._catalog_url is None:
+            raise HostError("there are no jobs here: they are kept in the catalog's database (catalog.url)")
+        async with self._imports:
+            if self._jobs is None:
+                queue = await _loaded("sidecar.queue.queue")
+                section = self._configuration.jobs
+                keeping = queue.Keeping(completed=section.keep_seconds, failed=section.keep_failed_seconds)
+                self._jobs = queue.JobQueue(self._catalog_url, keeping, self._jobs_of, self._clock)
+        return self._jobs
+
+    async def script_jobs(self) -> "ScriptJobs":
+        """The same as scripts ask it."""
+        queue = await self.jobs()
+        async with self._imports:
+            if self._script_jobs is None:
+                jobs = await _loaded("sidecar.hosts.script_jobs")
+                self._script_jobs = jobs.ScriptJobs(queue)
+        return self._script_jobs
+
+    def _jobs_of(self, tenant: str) -> tuple[int | None, int | None]:
+        limits = self.usage.limits_of(tenant)
+        return limits.jobs, limits.job_bytes
+
     async def rest(self) -> "RestApi":
         """The switch's REST API."""
         async with self._imports:
@@ -197,6 +226,9 @@ class Services:
         if "cxKV" in modules:
             with contextlib.suppress(HostError):  # which whoever asks is told
                 await self.key_values()
+        if "cxJob" in modules:
+            with contextlib.suppress(HostError):
+                await self.jobs()
         if "cxUserspace" in modules:
             with contextlib.suppress(HostError):
                 await self.rows()
@@ -224,6 +256,8 @@ class Services:
             await self._lookups.close()
         if self._sms is not None:
             await self._sms.close()
+        if self._jobs is not None:
+            await self._jobs.close()
         if self._outgoing is not None:
             await self._outgoing.close()
 

@@ -20,6 +20,9 @@ def usual_limits(configuration: Configuration) -> TenantLimits:
         rows=storage.rows_per_tenant,
         scripts=section.scripts or None,
         log_bytes=configuration.platform.log_bytes,
+        jobs=configuration.jobs.jobs_per_tenant or None,
+        job_bytes=configuration.jobs.bytes_per_tenant or None,
+        jobs_at_once=configuration.jobs.tenant_at_once or None,
     )
 
 

@@ -26,6 +26,7 @@ from sidecar.errors import SidecarError
 from sidecar.hosts.errors import HostError, HostFull, HostSlow, HostUnavailable
 from sidecar.http.refused_values import refused_values
 from sidecar.logs.logger import ActionLogger
+from sidecar.queue.errors import NoSuchJob, NoSuchScript, QueueError, QueueFull, WrongJob
 from sidecar.storage.errors import DatabaseFull, StorageError
 
 _log = ActionLogger(__name__)
@@ -143,6 +144,19 @@ def of_storage(error: StorageError) -> ApiError:
     )
 
 
+def of_queue(error: QueueError) -> ApiError:
+    """What the queue of jobs refuses, as an answer."""
+    detail = str(error)
+    match error:
+        case NoSuchJob() | NoSuchScript():
+            return ApiError(HTTPStatus.NOT_FOUND, detail, kind="not-there")
+        case QueueFull():
+            return ApiError(HTTPStatus.FORBIDDEN, detail, kind="limit-reached")
+        case WrongJob():
+            return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="wrong-values", more={"messages": [detail]})
+    return ApiError(HTTPStatus.CONFLICT, detail, kind="wrong-state")
+
+
 def of_host(error: HostError) -> ApiError:
     """What is refused of what scripts keep, as an answer."""
     detail = str(error)
@@ -189,6 +203,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HostError)  # noqa: S101
         return of_host(error).response()
 
+    async def queue(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, QueueError)  # noqa: S101
+        return of_queue(error).response()
+
     async def storage(_request: Request, error: Exception) -> Response:
         assert isinstance(error, StorageError)  # noqa: S101
         return of_storage(error).response()
@@ -217,6 +235,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(CatalogRefusal, refusal)
     app.add_exception_handler(HostError, host)
+    app.add_exception_handler(QueueError, queue)
     app.add_exception_handler(StorageError, storage)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)

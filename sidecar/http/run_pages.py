@@ -17,7 +17,6 @@ from sidecar.catalog.database.errors import NotThere
 from sidecar.catalog.database.tokens import Bearer
 from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http import event_stream
-from sidecar.http.answers import NOT_FOUND, Answer, content_of
 from sidecar.http.callers import Tokens, caller_for
 from sidecar.http.incoming import BadRequest, data_of, data_of_query
 from sidecar.http.live_scripts import LiveScripts, Runnable
@@ -25,6 +24,7 @@ from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import Rates
 from sidecar.http.run_service import BadData, NoSuchFunction, RunService, ScriptRun
 from sidecar.kind import MAIN, RULES
+from sidecar.runs.answers import NOT_FOUND, Answer, content_of
 from sidecar.storage.errors import StorageError
 
 PATHS: Final = ("/run", "/api/script", "/api/portal/scriptforge")

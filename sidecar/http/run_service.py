@@ -18,12 +18,12 @@ from sidecar.configuration.tree import Configuration
 from sidecar.hosts import request
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.web_socket import WebSocketHost
-from sidecar.http.answers import Answer, answer_of
 from sidecar.http.rates import too_many
 from sidecar.http.script_log import ScriptLog
 from sidecar.kind import Kind
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
+from sidecar.runs.answers import Answer, answer_of
 from sidecar.runs.limits import driver_limits, request_limits
 from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sidecar.runs.programs import Programs, request_programs

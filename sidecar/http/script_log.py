@@ -17,9 +17,9 @@ import msgspec
 from sandbox.outcome import LogLine
 from sidecar.catalog.model import Script
 from sidecar.file_name import file_name_of
-from sidecar.http.answers import Answer
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
+from sidecar.runs.answers import Answer
 from sidecar.runs.outcomes import FAILURES
 from sidecar.text import safe_json
 

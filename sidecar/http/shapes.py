@@ -134,6 +134,9 @@ class LimitsBody(Body):
     rows: _Most = None
     scripts: _Most = None
     log_bytes: _Most = None
+    jobs: _Most = None
+    job_bytes: _Most = None
+    jobs_at_once: _Most = None
 
 
 class LimitsNow(Shape):

@@ -356,6 +356,42 @@ declare module "cxUserspace" {
   export default all;
 }
 
+/** Functions of scripts of the account, run later, and again until they come to their end. */
+declare module "cxJob" {
+  interface Options {
+    /** How often it may fail before it is given up: 1 to 100, by default 1. */
+    attempts?: number;
+    /** Milliseconds until it is run. */
+    delay?: number;
+    /** Between attempts: milliseconds, or as many more each time. */
+    backoff?: number | { type: "fixed" | "exponential"; delay: number };
+    /** 0 first, then 1 and so on. */
+    priority?: number;
+    queue?: string;
+    /** While a job with this key is not over, adding another one gives this one. */
+    key?: string;
+    /** Seconds for which its result is kept. */
+    keep?: number;
+  }
+  interface Job {
+    readonly id: string;
+    /** What the job gives once it is over; rejects with the error of its last attempt. */
+    readonly result: Promise<any>;
+    /** What it has said of itself; null while it has said nothing. */
+    progress(): Promise<any>;
+  }
+  /** The script by its id or uuid; `process.env.SCRIPTFORGE_ID` is the script's own. */
+  export function add(script: string | number, fn: string, data?: unknown, options?: Options): Promise<Job>;
+  /** The same of `main`. */
+  export function scriptForge(script: string | number, data?: unknown, options?: Options): Promise<Job>;
+  /** In a job: what `progress()` gives. */
+  export function setProgress(progress: unknown): Promise<void>;
+  /** In a job: what its next attempt is given. */
+  export function setData(data: unknown): Promise<void>;
+  const all: typeof import("cxJob");
+  export default all;
+}
+
 /** Messages between runs of the account, on this machine. */
 declare module "cxPubSub" {
   type Heard = (payload: any, about: { topic: string; key: string }) => unknown;
@@ -533,6 +569,7 @@ declare namespace api {
 declare function require(name: "cxC5Server"): typeof ScriptForge.Ctx;
 declare function require(name: "cxKV"): typeof import("cxKV");
 declare function require(name: "cxUserspace"): typeof import("cxUserspace");
+declare function require(name: "cxJob"): typeof import("cxJob");
 declare function require(name: "cxPubSub"): typeof import("cxPubSub");
 declare function require(name: "cxSend"): typeof import("cxSend");
 declare function require(name: "cxRest"): typeof import("cxRest");

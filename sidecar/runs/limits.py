@@ -34,6 +34,11 @@ def request_limits(wall_seconds: float, configuration: Configuration) -> Limits:
     )
 
 
+def job_limits(configuration: Configuration) -> Limits:
+    """The limits of one attempt of a job."""
+    return request_limits(configuration.jobs.run_seconds, configuration)
+
+
 def driver_limits(configuration: Configuration) -> Limits:
     """The limits of a Driver's run: as those of a run over HTTP, as long as a carrier may take."""
     return request_limits(configuration.platform.driver_seconds, configuration)

@@ -61,6 +61,21 @@ def request_pool(configuration: Configuration) -> PoolSettings:
     )
 
 
+def job_pool(configuration: Configuration) -> PoolSettings:
+    """For jobs: runs that may wait long, and that nobody waits for."""
+    jobs, sandbox = configuration.jobs, configuration.sandbox
+    return PoolSettings(
+        workers=max(1, jobs.job_workers),
+        slow_workers=0,
+        worker=WorkerSettings(
+            memory_bytes=jobs.worker_memory_bytes,
+            require_confinement=sandbox.require_confinement,
+        ),
+        stall_seconds=sandbox.stall_ms / 1000,
+        queue_bytes=sandbox.queue_bytes,
+    )
+
+
 def one_worker(settings: PoolSettings) -> PoolSettings:
     """As these, for a command that runs one script."""
     return structs.replace(settings, workers=1, slow_workers=0)

@@ -79,6 +79,11 @@ def call_programs(configuration: Configuration, grants: Grants) -> Programs:
     return Programs(hosts.source("call"), configuration.voice.call_memory_bytes, shared_memory=False, grants=grants)
 
 
+def job_programs(configuration: Configuration, grants: Grants) -> Programs:
+    """For jobs, which are given and give what runs over HTTP do."""
+    return Programs(hosts.source("request"), configuration.jobs.memory_bytes, shared_memory=False, grants=grants)
+
+
 def request_programs(configuration: Configuration, grants: Grants) -> Programs:
     """For runs over HTTP: the limit is each run's own, since some wait for long."""
     return Programs(hosts.source("request"), configuration.platform.memory_bytes, shared_memory=False, grants=grants)

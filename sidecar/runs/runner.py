@@ -18,6 +18,7 @@ class PoolName(StrEnum):
     DECISIONS = "decisions"
     CALLS = "calls"
     REQUESTS = "requests"
+    JOBS = "jobs"
 
 
 class Running(Protocol):

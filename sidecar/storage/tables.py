@@ -5,7 +5,7 @@ Times are microseconds since 1970 in UTC; ``vars`` and whatever else has parts i
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, UniqueConstraint
 
 from sidecar.storage.types import Exact, LongText, Number
 
@@ -20,7 +20,7 @@ NAME = 256
 """Characters of a name or an id."""
 
 
-def _table(name: str, *columns: Column[Any] | UniqueConstraint) -> Table:
+def _table(name: str, *columns: Column[Any] | UniqueConstraint | Index) -> Table:
     return Table(name, metadata, *columns, mysql_engine="InnoDB", mysql_charset="utf8mb4")
 
 
@@ -278,4 +278,88 @@ mail_templates = _table(
     Column("subject", LongText, nullable=False),
     Column("text", LongText, nullable=False),
     Column("html", LongText, nullable=False),
+)
+
+# ---- jobs: see sidecar.queue. By the tenant's name, as key-values ----
+
+# Whoever takes jobs of a tenant locks its row first.
+job_tenants = _table(
+    "job_tenants",
+    Column("tenant", Exact(NAME), primary_key=True),
+    # When some of them were taken last.
+    Column("served", Number, nullable=False),
+)
+
+# How much is kept. Whoever adds jobs of a tenant locks its row first.
+job_spaces = _table(
+    "job_spaces",
+    Column("tenant", Exact(NAME), primary_key=True),
+    Column("jobs", Number, nullable=False),
+    Column("bytes", Number, nullable=False),
+)
+
+# What was set for a queue; one for which nothing was has no row.
+job_queues = _table(
+    "job_queues",
+    Column("tenant", Exact(NAME), primary_key=True),
+    # Empty for scripts without an app.
+    Column("app", Exact(NAME), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("paused", Boolean, nullable=False),
+    # Null for as many as there is room for.
+    Column("at_once", Integer, nullable=True),
+)
+
+# The jobs of one script in one queue. A lane stays when its last job goes.
+job_lanes = _table(
+    "job_lanes",
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("tenant", Exact(NAME), nullable=False, index=True),
+    Column("app", Exact(NAME), nullable=False),
+    Column("queue", String(64), nullable=False),
+    Column("script", Exact(NAME), nullable=False),
+    UniqueConstraint("script", "app", "queue"),
+)
+
+jobs = _table(
+    "jobs",
+    # Of hexadecimal digits; a later one is higher.
+    Column("id", String(32), primary_key=True),
+    Column("lane_id", Number, nullable=False),
+    Column("tenant", Exact(NAME), nullable=False),
+    Column("app", Exact(NAME), nullable=False),
+    Column("queue", String(64), nullable=False),
+    Column("script", Exact(NAME), nullable=False),
+    Column("function", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    # 0 is first.
+    Column("priority", Integer, nullable=False),
+    # When something is next to be done about it: delayed until, lease until, kept until.
+    Column("due", Number, nullable=False),
+    Column("created", Number, nullable=False),
+    Column("started", Number, nullable=True),
+    Column("finished", Number, nullable=True),
+    Column("attempts", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("lease", Integer, nullable=False),
+    Column("owner", Exact(NAME), nullable=False),
+    Column("backoff", String(16), nullable=False),
+    Column("backoff_ms", Number, nullable=False),
+    Column("keep_seconds", Number, nullable=True),
+    Column("key", Exact(NAME), nullable=True),
+    Column("source", Exact(NAME), nullable=False),
+    Column("progress", LongText, nullable=False),
+    Column("error", LongText, nullable=True),
+    Column("data", LongText, nullable=False),
+    Column("result", LongText, nullable=True),
+    Column("data_bytes", Number, nullable=False),
+    Column("result_bytes", Number, nullable=False),
+    # The head of a lane, however long it is.
+    Index(None, "lane_id", "state", "priority", "due", "id"),
+    # What is due.
+    Index(None, "state", "due"),
+    # What a tenant looks at.
+    Index(None, "tenant", "state", "id"),
+    Index(None, "tenant", "key"),
 )

@@ -38,7 +38,6 @@ from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.request import pack_input, second_argument
-from sidecar.http.answers import NOT_FOUND, answer_of
 from sidecar.kind import MAIN, RULES, Kind
 from sidecar.language.assumed_kind import assumed_kind
 from sidecar.language.check import check_script
@@ -47,6 +46,7 @@ from sidecar.phone.keys import in_words, read_keys
 from sidecar.phone.session import NO_STALL_SECONDS, PhoneCall, hold, phone_configuration
 from sidecar.problem import Severity
 from sidecar.report import report
+from sidecar.runs.answers import NOT_FOUND, answer_of
 from sidecar.runs.failure import failure_of
 from sidecar.runs.limits import request_limits
 from sidecar.runs.outcomes import FAILURES, GOOD_CALL_ENDS, OutcomeName

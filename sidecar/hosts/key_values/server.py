@@ -1,7 +1,5 @@
 """Key-values in PostgreSQL or MySQL: what waits is done in one transaction, in which a tenant's keys are ours alone."""
 
-import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -24,49 +22,12 @@ from sidecar.hosts.key_values.batch import (
     places_of,
 )
 from sidecar.hosts.key_values.store import KeptKey
+from sidecar.storage.batches import Batches
 from sidecar.storage.engine import Storage
 from sidecar.storage.tables import key_spaces, key_values
 
-AT_ONCE: Final = 256
-"""Of one transaction: its tenants' other processes wait for so long."""
-LANES: Final = 2
+TRANSACTIONS: Final = 2
 """Transactions of operations that change something at the same time."""
-
-
-class _Lane:
-    """What waits to be done in the next transaction."""
-
-    def __init__(self, carry_out: Callable[[Sequence[Operation]], Any]) -> None:
-        self._carry_out = carry_out
-        self._waiting: deque[tuple[Operation, asyncio.Future[Answer]]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def do(self, operation: Operation) -> Answer:
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((operation, answer))
-        if len(self._tasks) < LANES:
-            task = asyncio.get_running_loop().create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return await answer
-
-    async def finish(self) -> None:
-        await asyncio.gather(*self._tasks)
-
-    async def _work(self) -> None:
-        while self._waiting:
-            taken = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-            try:
-                answers: Sequence[Any] = await self._carry_out([operation for operation, _ in taken])
-            except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-                answers = [error] * len(taken)
-            for (_, answer), given in zip(taken, answers, strict=True):
-                if answer.done():
-                    continue
-                if isinstance(given, Exception):
-                    answer.set_exception(given)
-                else:
-                    answer.set_result(given)
 
 
 class ServerKeeper:
@@ -76,8 +37,8 @@ class ServerKeeper:
         self._storage = Storage(url)
         self._limits = limits
         self._clock = clock
-        self._reading = _Lane(self._read)
-        self._writing = _Lane(self._write)
+        self._reading: Batches[Operation, Answer] = Batches(self._read, TRANSACTIONS)
+        self._writing: Batches[Operation, Answer] = Batches(self._write, TRANSACTIONS)
 
     async def do(self, operation: Operation) -> Answer:
         """Do one operation."""

@@ -23,7 +23,7 @@ OPEN = ("/run", "/run/{function}", "/import")
 """Which take other bodies as well."""
 NO_OBJECT = {"/api/v1/me", "/api/v1/check"}
 """Which are about nothing that somebody has."""
-OWN_NAMES = ("/api/v1/databases/", "/api/v1/kv/")
+OWN_NAMES = ("/api/v1/databases/", "/api/v1/kv/", "/api/v1/queues/")
 """Below which every tenant has names of its own: a stranger may make the same, and has another thing."""
 VALUES = {
     "app": "private",
@@ -38,6 +38,8 @@ VALUES = {
     "provider": "private",
     "did": "4930",
     "call": "private",
+    "job": "0" * 32,
+    "queue": "private",
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
@@ -59,6 +61,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/providers/{provider}/search"): {"number": "49"},
     ("put", "/api/v1/dids/{did}"): {"provider": "private", "customer": "stolen"},
     ("post", "/api/v1/dids/{did}/settle"): {},
+    ("post", "/api/v1/jobs"): {"script": "private"},
+    ("put", "/api/v1/queues/{queue}"): {"paused": True},
     ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
 }
 
@@ -95,6 +99,8 @@ def routes(desk: PlatformDesk) -> list[Route]:
     desk.operator.put("/api/v1/providers/private", params={"tenant": "acme"}, json=live).raise_for_status()
     desk.acme.put("/api/v1/dids/4930", json={"provider": "private"}).raise_for_status()
     keep(desk.call_records, "2025-11-28", record(1, id="private", tenant="acme", log=["acme only"]))
+    later = {"script": "private", "delay_ms": 86_400_000, "data": "acme only"}
+    VALUES["job"] = desk.acme.post("/api/v1/jobs", json=later).raise_for_status().json()["id"]
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
@@ -103,6 +109,7 @@ def picture(desk: PlatformDesk) -> Any:
     paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
     paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
     paths += ["providers", "dids", "calls", "calls/private"]
+    paths += ["jobs", f"jobs/{VALUES['job']}", "queues"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 
@@ -180,7 +187,9 @@ def test_a_token_without_the_scope_is_told_which(desk: PlatformDesk, routes: lis
 def _likely(route: Route) -> str:
     if route.path.startswith(("/api/v1/tokens", "/api/v1/audit")):
         return "admin"
-    if ("/run" in route.path or route.path.startswith("/api/v1/providers/{provider}/")) and route.method != "get":
+    if (
+        "/run" in route.path or "/jobs" in route.path or route.path.startswith("/api/v1/providers/{provider}/")
+    ) and route.method != "get":
         return "run"
     return "read" if route.method == "get" or route.path == "/api/v1/check" else "write"
 

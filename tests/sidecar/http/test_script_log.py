@@ -8,7 +8,6 @@ from pathlib import Path
 from sandbox.outcome import LogLine
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script
-from sidecar.http.answers import Answer
 from sidecar.http.script_log import (
     BEHIND,
     BEHIND_BYTES,
@@ -20,6 +19,7 @@ from sidecar.http.script_log import (
     ScriptLog,
 )
 from sidecar.kind import Kind
+from sidecar.runs.answers import Answer
 from sidecar.runs.outcomes import OutcomeName
 
 RETURNED = Answer(status=200, outcome=OutcomeName.RETURNED)

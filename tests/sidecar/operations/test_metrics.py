@@ -3,6 +3,7 @@
 import math
 import re
 import timeit
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.limits import TenantLimits
 from sidecar.configuration.tree import LogSection
 from sidecar.hosts.usage import Usage
+from sidecar.jobs.metrics import JobMetrics
 from sidecar.kind import Kind
 from sidecar.logs.logger import open_output
 from sidecar.operations.metrics import STAGE_BOUNDS_MICROS, STAGES, DecisionMetrics, OwnProcess, registry
@@ -42,6 +44,9 @@ from sidecar.operations.records import EndedDecision
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.sharing import SharingMetrics
 from sidecar.operations.tenant_metrics import TenantMetrics
+from sidecar.queue.job import JobState
+from sidecar.queue.looking import Depth
+from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.runner import PoolName
 from sidecar.runs.script_counts import OTHER, ScriptCounts
 from sipio.freeswitch.server import FreeswitchSnapshot
@@ -135,7 +140,19 @@ POOLS = {
     PoolName.DECISIONS: POOL,
     PoolName.CALLS: structs.replace(POOL, fast=1, slow=0, deaths={"crashed": 2}),
     PoolName.REQUESTS: POOL,
+    PoolName.JOBS: POOL,
 }
+
+
+class JobFigures:
+    """What a platform has done with jobs."""
+
+    def __init__(self) -> None:
+        self.depth = Depth({JobState.WAITING: 7, JobState.FAILED: 1}, 12.5)
+        self.outcomes = Counter({OutcomeName.RETURNED: 5})
+        self.ends = Counter({JobState.COMPLETED: 5})
+        self.lost = 1
+        self.under_way = 2
 
 
 def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) -> list[Collector]:
@@ -161,6 +178,7 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     usage.of(make_script(id="t", name="t.js", kind=Kind.APP, text="", tenant="beta")).run(500_000)
     used.allowance.begin()
     return [
+        JobMetrics(JobFigures()),
         TenantMetrics(usage, 1),
         PoolMetrics(lambda: pools, lambda: {"returned": 10}),
         CallMetrics(lambda: calls),

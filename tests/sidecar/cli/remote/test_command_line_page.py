@@ -20,6 +20,7 @@ TOLD = (
     "assign",
     "env",
     "kv",
+    "jobs",
     "rows",
     "dids",
     "tenants",

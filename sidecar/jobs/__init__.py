@@ -1,0 +1,1 @@
+"""Jobs are run: taken from the queue, in workers of their own, kept alive, and acknowledged."""

@@ -1,0 +1,64 @@
+"""One attempt of a job: its run, and what is said to the queue when it is over."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sidecar.catalog.model import Script
+from sidecar.queue.job import Job, JobError
+from sidecar.queue.life import AnyStep, Complete, Fail, GiveBack, Lose
+from sidecar.runs.answers import Answer
+from sidecar.runs.outcomes import OutcomeName
+
+if TYPE_CHECKING:
+    from sandbox.run import Run
+    from sidecar.hosts.job_host import JobHost
+
+
+class JobRun:
+    """A job that is ours, from when it is taken until the queue knows what came of it."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.began = time.monotonic()
+        self.renewed = self.began
+        """When its lease was begun or renewed last, as far as we know."""
+        self.is_lost = False
+        """Whether it is somebody else's now."""
+        self.script: Script | None = None
+        self.program_key = ""
+        self.host: JobHost | None = None
+        self.run: Run | None = None
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        """Give its run up, if it is not over."""
+        self.is_cancelled = True
+        if self.run is not None:
+            self.run.cancel()
+
+
+def step_of(job: Job, answer: Answer) -> AnyStep:
+    """What an attempt's end means for its job.
+
+    What its script did counts as an attempt: a throw, and what it must not use. What was not the script's does not: a
+    worker that died is a loss, which may be the script's after all, and is not borne for ever; a run that was never
+    begun, or that was cancelled at the end of the platform, is given back.
+    """
+    match answer.outcome:
+        case OutcomeName.RETURNED if not answer.failed:
+            return Complete(job.id, job.lease, _json(answer.value))
+        case OutcomeName.RETURNED:
+            # An error that over HTTP would be a status: the job has it as it was thrown.
+            text = f"{answer.status} {answer.error}" if answer.error else str(answer.status)
+            return Fail(job.id, job.lease, JobError(text, answer.name or "Error"))
+        case OutcomeName.CRASHED:
+            return Lose(job.id, job.lease)
+        case OutcomeName.REFUSED | OutcomeName.CANCELLED:
+            return GiveBack(job.id, job.lease)
+    return Fail(job.id, job.lease, JobError(answer.error or answer.message, answer.name or "Error"))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

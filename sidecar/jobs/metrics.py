@@ -1,0 +1,66 @@
+"""What Prometheus is told of jobs: how many there are in the database, and what this process has done with them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sidecar.queue.job import JobState
+from sidecar.queue.looking import Depth
+from sidecar.runs.outcomes import FAILURES, OutcomeName
+
+ATTEMPTS: Final = (OutcomeName.RETURNED, *sorted(FAILURES), OutcomeName.CANCELLED)
+"""The outcomes of an attempt."""
+
+
+class JobFigures(Protocol):
+    """What is told; `sidecar.jobs.service.JobService` has it."""
+
+    depth: Depth
+    outcomes: Counter[OutcomeName]
+    ends: Counter[JobState]
+    lost: int
+
+    @property
+    def under_way(self) -> int:
+        """Jobs of this process."""
+        ...
+
+
+class JobMetrics(Collector):
+    """The figures of the database are as old as the last count, and the same on every platform."""
+
+    def __init__(self, service: JobFigures) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of a scrape."""
+        service = self._service
+        jobs = GaugeMetricFamily("scriptforge_jobs", "Jobs in the database by state.", labels=("state",))
+        for state in JobState:
+            jobs.add_metric((state.value,), service.depth.counts.get(state, 0))
+        yield jobs
+        yield GaugeMetricFamily(
+            "scriptforge_jobs_oldest_seconds",
+            "How long the job waits that has waited longest.",
+            service.depth.oldest_seconds,
+        )
+        yield GaugeMetricFamily("scriptforge_jobs_running", "Jobs under way in this process.", service.under_way)
+        attempts = CounterMetricFamily(
+            "scriptforge_job_attempts", "Attempts ended in this process.", labels=("outcome",)
+        )
+        for outcome in ATTEMPTS:
+            attempts.add_metric((outcome.value,), service.outcomes[outcome])
+        yield attempts
+        ends = CounterMetricFamily(
+            "scriptforge_job_ends", "What became of a job at the end of an attempt.", labels=("state",)
+        )
+        for state in JobState:
+            if state is not JobState.ACTIVE:
+                ends.add_metric((state.value,), service.ends[state])
+        yield ends
+        yield CounterMetricFamily(
+            "scriptforge_jobs_lost", "Attempts whose job was another process's before they were over.", service.lost
+        )

@@ -1,0 +1,5 @@
+"""Servers of databases."""
+
+from tests.database_fixtures import servers
+
+__all__ = ["servers"]
