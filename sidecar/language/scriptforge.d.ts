@@ -350,7 +350,7 @@ declare module "cxUserspace" {
   ): Promise<any[]>;
   function remove(db: string, key: string | number): Promise<void>;
   /** Not available here: it says so, and names `sql`. */
-  export function knex(...any: unknown[]): never;
+  export const knex: never;
   export { remove as delete };
   const all: typeof import("cxUserspace");
   export default all;
@@ -524,7 +524,7 @@ declare module "cxCallControl" {
   export function C5(servers?: string | string[]): Promise<Class5>;
   export function C4(servers?: string | string[]): Promise<Class4>;
   /** Not available here: it says so, and names C5. */
-  export function AI(...any: unknown[]): Promise<never>;
+  export const AI: never;
   const all: typeof import("cxCallControl");
   export default all;
 }

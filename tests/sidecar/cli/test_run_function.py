@@ -69,7 +69,7 @@ def test_a_function_that_is_not_there_is_told_with_those_that_are(
     desk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("driver.js", "--kind", "driver", "--function", "alert") == 4
-    assert "has no function 'alert'; there are list, main, search" in capsys.readouterr().err
+    assert "has no function 'alert'; there are list, search" in capsys.readouterr().err
 
 
 def test_a_driver_without_a_function_of_one_is_refused(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,14 +97,14 @@ OLDEST = "const data = vars();\nif (data.routing.cli === '1') err([404, 'Not Fou
         (COUNTING, Form.MODULE, ["main"]),
         (BLOCK_LIST, Form.MODULE, ["main"]),
         (CALLER_ID, Form.SCRIPT, ["main"]),
-        (DRIVER, Form.COMMON, ["main", "search", "allocate", "release", "list"]),
-        (CLICK_TO_CALL, Form.MODULE, ["main", "send"]),
+        (DRIVER, Form.COMMON, ["search", "allocate", "release", "list"]),
+        (CLICK_TO_CALL, Form.MODULE, ["send"]),
         (FORM, Form.SCRIPT, ["main"]),
         (JOB, Form.MODULE, ["main", "work"]),
         (LIVE_EVENTS, Form.MODULE, ["main", "onData"]),
         (NEWER_VOICE, Form.MODULE, ["main"]),
         (OLDEST, Form.SCRIPT, ["main"]),
-        ("async function save({ limits }) { return limits }", Form.SCRIPT, ["main", "save"]),
+        ("async function save({ limits }) { return limits }", Form.SCRIPT, ["save"]),
     ],
 )
 def test_a_script_as_it_is_written_is_right(text: str, form: Form, entries: list[str]) -> None:
@@ -119,7 +119,7 @@ def test_a_file_without_main_runs_its_default_export_and_one_with_neither_says_s
     assert driven("export default () => 5").run() == 5
     error = driven("export const search = () => 5").run()
     assert isinstance(error, Threw)
-    assert error.message.startswith("no entry point")
+    assert error.message == "no function main"
 
 
 @pytest.mark.parametrize("text", [COUNTING, DRIVER, OLDEST])
