@@ -153,6 +153,7 @@ class Import:
         """Do it, all of it or, where it raises, nothing."""
         wanted, rules = self._wanted, self._checks.rules
         new: list[Calls] = []
+        await self._let_go(change, differences)
         for what, key, _, sign in differences:
             if sign == "-":
                 await self._remove(change, what, key)
@@ -191,6 +192,16 @@ class Import:
                 await self._assign(change, key, rules)
         if any(one.what == "order" for one in differences) or any(one.what == "script" for one in differences):
             await self._order(change)
+
+    async def _let_go(self, change: Change, differences: Sequence[Difference]) -> None:
+        """Take calls from scripts that are saved or go and have them no more: they may become what takes none."""
+        for what, key, _, sign in differences:
+            if what != "assignment" or sign == "+":
+                continue
+            row = await _assigned(change, key)
+            wanted = self._wanted.assignments[key].script if sign == "~" else None
+            if row is not None and row.script_id != wanted and row.script_id in self._together:
+                await assignments.unassign(await _owner(change, row), row.id)
 
     async def _assign(self, change: Change, calls: Calls, rules: Rules) -> None:
         table = self._wanted.assignments[calls]

@@ -329,6 +329,29 @@ def test_an_import_that_deletes_makes_it_the_directory(one: Content, other: Cont
     assert everywhere(found.scripts) == everywhere(other.scripts)
 
 
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_script_whose_calls_go_elsewhere_may_become_what_takes_none(tmp_path: Path, gone: bool) -> None:
+    def catalog(kind: Kind, text: str, *routes: RouteTable) -> Content:
+        texts = {"a": (kind, text), "b": (Kind.SCRIPT, "function main() {}\n")}
+        return Content(
+            tenants=frozenset({"operator"}),
+            apps={},
+            variables={},
+            customers={},
+            scripts={
+                key: TextOf(written_out(ScriptTable(file=f"{key}.js", id=key, kind=kind)), text)
+                for key, (kind, text) in texts.items()
+            },
+            assignments={calls_of(one): one for one in routes},
+        )
+
+    before = catalog(Kind.SCRIPT, "function main() {}\n", RouteTable(customer="acme", script="a"))
+    elsewhere = () if gone else (RouteTable(customer="acme", script="b"),)
+    after = catalog(Kind.DRIVER, "export const list = () => [];\n", *elsewhere)
+    _, found = await with_home(f"sqlite:///{tmp_path}/x.db", before, after, delete=gone)
+    assert (found.scripts["a"].table.kind, found.assignments) == (Kind.DRIVER, after.assignments)
+
+
 async def test_of_every_database_the_export_is_the_import(database_address: str, tmp_path: Path) -> None:
     content = Content(
         tenants=frozenset({"operator", "acme", "ACME", "idle"}),
