@@ -13,8 +13,8 @@ import msgspec
 from sidecar.cli.remote.command import add_server_options, client_of, told
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
 from sidecar.cli.remote.shown import Columns, print_list, when
+from sidecar.configuration.host_sections import SharedSection
 from sidecar.configuration.source import load_configuration
-from sidecar.configuration.tree import SharedSection
 from sidecar.errors import ConfigurationError
 from sidecar.shared.connection import Shared
 from sidecar.shared.errors import SharedUnavailable

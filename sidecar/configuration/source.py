@@ -11,8 +11,9 @@ from typing import Any, Final, get_type_hints
 import msgspec
 
 from sidecar.configuration.addresses import parse_sip_listen
+from sidecar.configuration.section import Section
 from sidecar.configuration.toml_source import TomlSource, TomlSyntaxError, parse_toml
-from sidecar.configuration.tree import CatalogSection, Configuration, Section, SipSection
+from sidecar.configuration.tree import CatalogSection, Configuration, SipSection
 from sidecar.configuration.typed_value import convert_value, is_text, unknown_key
 from sidecar.errors import ConfigurationError
 from sidecar.problem import Problem, Severity

@@ -9,11 +9,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, get_type_hints
 
-from sidecar.configuration import tree as declarations
+from sidecar.configuration import host_sections, tree
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.section import Section
 from sidecar.configuration.shared_url import SharedUrl
 from sidecar.configuration.source import DEFAULT_ORIGIN, LeafPath, LoadedConfiguration
-from sidecar.configuration.tree import Configuration, Section
+from sidecar.configuration.tree import Configuration
 from sipio.host_port import HostPort
 
 LINE_WIDTH: Final = 110
@@ -25,13 +26,16 @@ An environment variable overrides the file: SCRIPTFORGE_SANDBOX__WORKERS=4 sets 
 `scriptforge config` prints what is in effect; an unknown key is refused."""
 
 
-def meanings(module: ModuleType = declarations) -> Mapping[tuple[str, str], str]:
-    """The text under each field of a module's classes, by (class, field), and each class's own, by (class, "").
+def meanings(*modules: ModuleType) -> Mapping[tuple[str, str], str]:
+    """The text under each field of modules' classes, by (class, field), and each class's own, by (class, "").
+
+    By default those of the configuration.
 
     Read from the source of the declarations, so that no meaning is written twice.
     """
     found: dict[tuple[str, str], str] = {}
-    for node in ast.parse(inspect.getsource(module)).body:
+    declarations = modules or (tree, host_sections)
+    for node in [node for module in declarations for node in ast.parse(inspect.getsource(module)).body]:
         if not isinstance(node, ast.ClassDef):
             continue
         found[node.name, ""] = ast.get_docstring(node) or ""

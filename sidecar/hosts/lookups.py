@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from sidecar.configuration.tree import LookupSection
+from sidecar.configuration.host_sections import LookupSection
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.lookup_services import read_services
 from sidecar.hosts.outgoing.client import OutgoingClient

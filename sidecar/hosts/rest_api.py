@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlencode
 import msgspec
 
 from sidecar.configuration.addresses import parse_web_url
-from sidecar.configuration.tree import RestSection
+from sidecar.configuration.host_sections import RestSection
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.outgoing.client import OutgoingClient
 from sidecar.hosts.outgoing.exchange import IncomingResponse, OutgoingFailed, OutgoingRequest

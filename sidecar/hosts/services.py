@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from sidecar.catalog.limits import HIGHEST, TenantLimits
-from sidecar.configuration.tree import Configuration, SharedSection
+from sidecar.configuration.host_sections import SharedSection
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.broker import Broker
 from sidecar.hosts.desk_variables import DeskVariables
 from sidecar.hosts.errors import HostError, HostUnavailable

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any, Final
 
-from sidecar.configuration.tree import MailSection
+from sidecar.configuration.host_sections import MailSection
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.mail.message import MailRefused, compose, recipients, sender_address

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sidecar.configuration.tree import OutgoingSection
+from sidecar.configuration.host_sections import OutgoingSection
 from sidecar.hosts.outgoing.policy import OutgoingPolicy, policy
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import structs
 
-from sidecar.configuration.tree import OriginateSection
+from sidecar.configuration.host_sections import OriginateSection
 from sidecar.hosts.call import hangup
 from sidecar.hosts.customer_folders import ActionError
 from sidecar.hosts.errors import HostError

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from sidecar.configuration.addresses import parse_web_url
-from sidecar.configuration.tree import SmsSection
+from sidecar.configuration.host_sections import SmsSection
 from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.outgoing.client import OutgoingClient
 from sidecar.hosts.outgoing.exchange import OutgoingFailed, OutgoingRequest

@@ -11,7 +11,8 @@ from aiohttp import web
 from sidecar.catalog.database.tenants import ensure_operator, make_tenant
 from sidecar.catalog.database.work import Store
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.tree import Configuration, RestSection, SandboxSection, StorageSection
+from sidecar.configuration.host_sections import RestSection, StorageSection
+from sidecar.configuration.tree import Configuration, SandboxSection
 from sidecar.hosts.rows.model import ColumnType, RowColumn
 from sidecar.hosts.services import Services
 from sidecar.runs.pool_settings import decision_pool

@@ -13,7 +13,8 @@ from sidecar.calls import service as service_module
 from sidecar.calls.service import CallService
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Snapshot, VoiceAssignment
-from sidecar.configuration.tree import Configuration, OriginateSection, VoiceSection
+from sidecar.configuration.host_sections import OriginateSection
+from sidecar.configuration.tree import Configuration, VoiceSection
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.kind import Kind

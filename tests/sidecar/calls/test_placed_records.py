@@ -8,7 +8,7 @@ import pytest
 from sidecar.calls.placed_record import record_of
 from sidecar.catalog.compile import make_script
 from sidecar.cli.call_timeline import timeline
-from sidecar.configuration.tree import OriginateSection
+from sidecar.configuration.host_sections import OriginateSection
 from sidecar.hosts.placed import call as placed_call
 from sidecar.hosts.placed.call import PlacedCall
 from sidecar.hosts.placed.calls import PlacedCalls

@@ -10,7 +10,8 @@ from aiosmtpd.smtp import SMTP
 from sidecar.catalog.database.tenants import ensure_operator
 from sidecar.catalog.database.work import Store
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.tree import Configuration, LookupSection, MailSection, SmsSection, StorageSection
+from sidecar.configuration.host_sections import LookupSection, MailSection, SmsSection, StorageSection
+from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.lookups import Lookups
 from sidecar.hosts.services import Services

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from sidecar.configuration.tree import Configuration, OutgoingSection
+from sidecar.configuration.host_sections import OutgoingSection
+from sidecar.configuration.tree import Configuration
 from sidecar.configuration.typed_value import Network
 from sidecar.hosts.services import Services
 from tests.sidecar.hosts.module_runs import Scripts, line_of, scripts

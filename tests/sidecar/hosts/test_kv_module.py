@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.tree import Configuration, StorageSection
+from sidecar.configuration.host_sections import StorageSection
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.services import Services
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade

@@ -10,7 +10,8 @@ import pytest
 from sidecar.catalog.database.tenants import ensure_operator
 from sidecar.catalog.database.work import Store
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.tree import Configuration, RestSection, StorageSection
+from sidecar.configuration.host_sections import RestSection, StorageSection
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.errors import HostUnavailable
 from sidecar.hosts.grants import shipped_names
 from sidecar.hosts.services import Services

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.catalog.compile import make_script
-from sidecar.configuration.tree import Configuration, OriginateSection
+from sidecar.configuration.host_sections import OriginateSection
+from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.placed.calls import PlacedCalls

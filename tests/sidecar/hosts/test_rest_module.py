@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.configuration.tree import Configuration, RestSection
+from sidecar.configuration.host_sections import RestSection
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.services import Services
 from tests.sidecar.hosts.module_runs import Scripts, line_of, scripts
 from tests.sidecar.hosts.web_site import Site

@@ -11,7 +11,8 @@ from aiosmtpd.smtp import SMTP
 from sidecar.catalog.database import mail_templates
 from sidecar.catalog.database.mail_templates import MailTemplateRecord
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.tree import CatalogSection, Configuration, MailSection, SmsSection
+from sidecar.configuration.host_sections import MailSection, SmsSection
+from sidecar.configuration.tree import CatalogSection, Configuration
 from sidecar.hosts.services import Services
 from sipio.host_port import HostPort
 from tests.sidecar.catalog.database.store_desk import OPERATOR, made

@@ -9,7 +9,8 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.database.usage import Used, read_usage
 from sidecar.catalog.model import Script
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.tree import CatalogSection, Configuration, StorageSection
+from sidecar.configuration.host_sections import StorageSection
+from sidecar.configuration.tree import CatalogSection, Configuration
 from sidecar.hosts.services import Services
 from sidecar.hosts.usage import UNWRITTEN, Usage, UsedInMinute
 from sidecar.kind import Kind

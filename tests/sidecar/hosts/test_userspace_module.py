@@ -8,7 +8,8 @@ import pytest
 from sidecar.catalog.database.tenants import ensure_operator
 from sidecar.catalog.database.work import Actor, Store
 from sidecar.configuration.database_url import DatabaseUrl
-from sidecar.configuration.tree import Configuration, StorageSection
+from sidecar.configuration.host_sections import StorageSection
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.rows.model import ColumnType, RowColumn
 from sidecar.hosts.services import Services
 from sidecar.storage.engine import Storage

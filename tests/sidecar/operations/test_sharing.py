@@ -2,8 +2,9 @@
 
 import asyncio
 
+from sidecar.configuration.host_sections import SharedSection
 from sidecar.configuration.shared_url import SharedUrl
-from sidecar.configuration.tree import Configuration, SharedSection
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.services import Services
 from sidecar.operations.sharing import Load, Sharing
 from sidecar.shared.nodes import listed
