@@ -107,13 +107,19 @@ class SqliteKeeper:
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         connection: sqlite3.Connection | None = None
+        opened: tuple[int, int] | None = None
         waiting: deque[_Asked] = deque()
         last = False
         while waiting or not last:
             last = self._gather(waiting, last=last)
             asked = [waiting.popleft() for _ in range(min(AT_ONCE, len(waiting)))]
             try:
-                connection = connection or self._connect()
+                file = self._file()
+                if connection is not None and file != opened:
+                    # It would go on with the one that was moved away.
+                    connection.close()
+                    connection = None
+                connection, opened = connection or self._connect(), file
                 answers = self._answers(connection, asked)
             except sqlite3.Error as error:
                 answers = [self._ours(error)] * len(asked)
@@ -139,11 +145,21 @@ class SqliteKeeper:
                 waiting += asked
         return last
 
+    def _file(self) -> tuple[int, int]:
+        """Which file the database is: a backup that was restored in its place is another."""
+        path = self._url.path
+        assert path is not None  # noqa: S101 - SQLite's has one
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            raise sqlite3.OperationalError("there is no database; `scriptforge db upgrade` makes one") from None
+        except OSError as error:
+            raise sqlite3.OperationalError(error.strerror) from error
+        return status.st_dev, status.st_ino
+
     def _connect(self) -> sqlite3.Connection:
         path = self._url.path
         assert path is not None  # noqa: S101 - SQLite's has one
-        if not path.exists():
-            raise sqlite3.OperationalError("there is no database; `scriptforge db upgrade` makes one")
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=BUSY_SECONDS
         )

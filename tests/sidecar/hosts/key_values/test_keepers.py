@@ -1,6 +1,7 @@
 """Key-values are the same whatever keeps them: memory, SQLite, PostgreSQL, MariaDB, Valkey or Redis."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from sidecar.hosts.errors import HostError, HostUnavailable
 from sidecar.hosts.key_values.batch import Delete, Get, Increment, Set, SpaceLimits
 from sidecar.hosts.key_values.store import KeyValues, keeper_of
 from sidecar.shared.connection import Shared
+from sidecar.storage.backup import write_backup
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
 from tests.database_fixtures import DATABASES
@@ -255,6 +257,29 @@ async def test_a_database_that_is_not_there_is_told_and_found_when_it_is(
     await storage.close()
     assert await values.do(Increment("t", "k")) == 1
     await values.close()
+
+
+async def test_a_backup_that_is_restored_is_what_keeps(tmp_path: Path) -> None:
+    path = tmp_path / "values.db"
+    url = DatabaseUrl.parse(f"sqlite:///{path}")
+    storage = Storage(url, create=True)
+    await upgrade(storage)
+    await storage.close()
+    values = KeyValues(keeper_of(url, LIMITS), LIMITS)
+    await values.do(Set("t", "k", "before"))
+    await write_backup(url, tmp_path / "backup.db")
+    await values.do(Set("t", "k", "after"))
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    for end in ("", "-wal", "-shm"):
+        (tmp_path / f"values.db{end}").rename(aside / f"values.db{end}")
+    (tmp_path / "backup.db").rename(path)
+    assert await values.do(Get("t", "k")) == "before"
+    await values.do(Set("t", "k", "since"))
+    await values.close()
+    for kept, text in ((path, "since"), (aside / "values.db", "after")):
+        with contextlib.closing(sqlite3.connect(kept)) as connection:
+            assert connection.execute("SELECT value FROM key_values").fetchall() == [(text,)]
 
 
 async def test_who_waits_too_long_for_another_writer_is_told(
