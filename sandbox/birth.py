@@ -120,8 +120,13 @@ class Birth:
             self._timer.cancel()
             self._timer = None
 
-    def close(self) -> None:
-        """Let go of what there is of it."""
+    def end(self) -> None:
+        """Nobody is told of it any more: who is would be kept by it, and it by them."""
+        self._close_end()
+        self._adopted = None
+        self._unborn = self._unwanted = self._overdue = _tell_nobody
+
+    def _close_end(self) -> None:
         self.forget_time()
         end = self.take_end()
         if end is not None:
@@ -141,7 +146,7 @@ class Birth:
             return
         try:
             self.failure = self.failure or _failure(self._end)
-            self.close()
+            self._close_end()
             if not (self.failure or self._given_up or self.forked.done()) and self.orders < ORDERS:
                 self.order()
                 return
@@ -166,6 +171,10 @@ class Birth:
         else:
             # What follows is the end of the link, and another order.
             self._parent.replace(self.generation)
+
+
+def _tell_nobody() -> None:
+    """It is over."""
 
 
 def _failure(end: socket.socket) -> str:

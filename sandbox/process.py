@@ -344,7 +344,7 @@ class WorkerProcess(asyncio.Protocol):
 
     def _let_go(self) -> None:
         if self._birth is not None:
-            self._birth.close()
+            self._birth.end()
         if self._last_words is not None:
             self._last_words.cancel()
             self._last_words = None

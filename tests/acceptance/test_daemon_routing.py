@@ -266,7 +266,7 @@ async def test_cancel_by_a_peer_that_goes_away(daemon: Serving, client: RpcClien
 
 async def test_hello_scripts_and_stats(client: RpcClient) -> None:
     welcome = await client.call("hello", {"client": "test", "version": "1"})
-    methods = ["call.event", "call.start", "cancel", "console.follow", "hello", "ping", "placed.ask", "route"]
+    methods = ["call.event", "call.start", "cancel", "console.follow", "hello", "ping", "route"]
     methods += ["scripts", "stats"]
     assert welcome["methods"] == methods
     assert welcome["server"]
