@@ -1,5 +1,6 @@
 """A call and vars as an author writes them in files: JSON and TOML, each mistake with its line and column."""
 
+import argparse
 import json
 import math
 import sys
@@ -113,6 +114,14 @@ def read_variables(file: str | None) -> dict[str, Any]:
     if any(problem.severity is Severity.ERROR for problem in problems):
         raise InputError(*problems, source=text)
     return variables
+
+
+def variable(text: str) -> tuple[str, str]:
+    """A variable of the environment, as ``NAME=VALUE``. Raises argparse.ArgumentTypeError."""
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
 
 
 def _read(file: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from sidecar.catalog.directory.script_files import UnusableFileError, read_text_
 from sidecar.catalog.directory.scripts import SCRIPTS
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.catalog.model import Assignment, Script, Snapshot
-from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file
+from sidecar.cli.call_data import InputError, read_request, read_variables, shown_file, variable
 from sidecar.cli.decision_text import (
     EXIT_STATUS,
     EXIT_STATUS_TEXT,
@@ -67,6 +67,7 @@ UNEXPECTED: Final = 10
 _NOT_WITH_REPEAT: Final = (
     "data",
     "vars",
+    "env",
     "kind",
     "catalog",
     "customer",
@@ -106,6 +107,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " --data is then its first argument, JSON of any sort, by default none",
     )
     parser.add_argument("--vars", metavar="FILE", help="the assignment's vars as TOML")
+    parser.add_argument(
+        "--env",
+        action="append",
+        type=variable,
+        metavar="NAME=VALUE",
+        help="a variable that the script finds in process.env; any number of them",
+    )
     parser.add_argument(
         "--kind",
         choices=[kind.value for kind in Kind],
@@ -219,7 +227,7 @@ def _wrong_usage(arguments: argparse.Namespace) -> str:
     if arguments.data is None:
         return "needs a call: --data"
     of_catalog = [name for name in ("customer", "route", "did") if getattr(arguments, name) is not None]
-    of_script = [name for name in ("vars", "kind", "timeout_ms") if getattr(arguments, name) is not None]
+    of_script = [name for name in ("vars", "env", "kind", "timeout_ms") if getattr(arguments, name) is not None]
     if arguments.catalog is None:
         if arguments.script is None:
             return "needs a script, or --catalog"
@@ -266,6 +274,7 @@ def _one_script(
         text=text,
         prepared=prepared,
         app=DESK_APP,
+        environment=dict(arguments.env or ()),
     )
     assignment = assign(script, variables, arguments.timeout_ms, configuration)
     termination = request.direction is Direction.TERMINATION

@@ -76,7 +76,8 @@ def _script(arguments: argparse.Namespace, text: str, configuration: Configurati
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None
     prepared = prepare(text, kind, app, shipped_names())
-    return make_script(id=path.stem, name=path.name, kind=kind, text=text, prepared=prepared)
+    environment = dict(arguments.env or ())
+    return make_script(id=path.stem, name=path.name, kind=kind, text=text, prepared=prepared, environment=environment)
 
 
 async def _run(

@@ -39,6 +39,16 @@ def test_what_a_driver_must_not_give_is_told_with_its_place(desk: Path, capsys: 
     assert told["error"] == "list: its result's [0].did: expected a number as text, got a number"
 
 
+def test_variables_are_given_by_the_command(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (desk / "app.js").write_text("export const where = () => [process.env.PROVIDER, process.env.B];\n")
+    words = ("--kind", "app", "--function", "where")
+    assert run("app.js", *words, "--env", "PROVIDER=https://a.example/?b=c", "--env", "B=") == 0
+    assert capsys.readouterr().out.startswith('returned ["https://a.example/?b=c",""]\n')
+    with pytest.raises(SystemExit):
+        run("app.js", *words, "--env", "PROVIDER")
+    assert "expected NAME=VALUE, got 'PROVIDER'" in capsys.readouterr().err
+
+
 def test_a_worker_is_given_a_message(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (desk / "worker.js").write_text(
         "export const main = (message, { id, attempt }) => [message.number, id, attempt];\n"
