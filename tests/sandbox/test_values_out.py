@@ -314,12 +314,12 @@ def test_memory_is_over_while_it_is_written() -> None:
     assert made.call(WRITTEN, text, MOST)[0] in ("X0", "M0")
 
 
-def test_host_calls_count_their_bytes() -> None:
+def test_host_calls_count_their_bytes_and_sixteen_for_each_value() -> None:
     made = new_engine()
-    size = len(packed([1, "f", ["x" * 100]]))
+    size = len(packed([1, "f", ["x" * 100]])) + 2 * 16
     assert said(CALLED, "['x'.repeat(100)]", size, at=made) == str(size)
     assert said(CALLED, "['x'.repeat(100)]", size - 1, at=made) == "-1"
     assert said(CALLED, "[{ toJSON() { throw new Error('mine') } }]", size, at=made) == "!Error: mine"
-    assert said(CALLED, "[undefined, NaN, () => 1]", 1000, at=made) == str(len(packed([1, "f", [None] * 3])))
+    assert said(CALLED, "[undefined, NaN, () => 1]", 1000, at=made) == str(len(packed([1, "f", [None] * 3])) + 4 * 16)
     assert unpacked(made.take_calls()) == [[1, "f", ["x" * 100]], [1, "f", [None, None, None]]]
     assert made.take_calls() == packed([])
