@@ -7,7 +7,7 @@ from fastapi import Path
 from pydantic import BaseModel, Field, field_validator
 
 from sidecar.http.json_values import sound_table
-from sidecar.http.shapes import Body, Name, Time
+from sidecar.http.shapes import NO_NUL, Body, Name, Time
 from sidecar.kind import MAIN
 from sidecar.queue.job import (
     DEFAULT_QUEUE,
@@ -27,14 +27,16 @@ from sidecar.queue.looking import QueueState
 QUEUE: Final = r"^[A-Za-z0-9_.-]{1,64}$"
 QueueName = Annotated[str, Field(pattern=QUEUE)]
 QueueInPath = Annotated[str, Path(pattern=QUEUE)]
-JobInPath = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+JOB_ID: Final = r"^[0-9a-f]{32}$"
+JobInPath = Annotated[str, Path(pattern=JOB_ID)]
+FUNCTION: Final = r"^[A-Za-z_$][A-Za-z0-9_$]{0,127}$"
 
 
 class JobBody(Body):
     """A function that is to be run later."""
 
     script: Name = Field(description="Its id or its uuid.")
-    function: str = Field(MAIN, pattern=r"^[A-Za-z_$][A-Za-z0-9_$]{0,127}$")
+    function: str = Field(MAIN, pattern=FUNCTION)
     data: Any = Field(
         default_factory=dict, description="The function's first argument; without keys that begin with _."
     )
@@ -48,7 +50,7 @@ class JobBody(Body):
         None,
         min_length=1,
         max_length=KEY_CHARACTERS,
-        pattern=r"^[^\x00]+$",
+        pattern=NO_NUL,
         description="While a job with this key is not over, another one with it is the same.",
     )
     keep_seconds: int | None = Field(None, ge=0, le=LONGEST_KEPT_SECONDS, description="How long its result is kept.")

@@ -4,6 +4,7 @@ about types of Python's."""
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from sidecar.http.job_shapes import FUNCTION, JOB_ID, QUEUE
 from sidecar.http.shapes import DATABASE_NAME, IN_PATH, NO_NUL, PERHAPS_NO_NUL, UUID, VARIABLE_NAME
 
 _PLACES: Final = ("body", "path", "query", "header")
@@ -14,6 +15,9 @@ _PATTERNS: Final[Mapping[str, str]] = {
     UUID: "expected a UUID, such as 123e4567-e89b-12d3-a456-426614174000",
     IN_PATH: "has a `/` or a NUL character",
     VARIABLE_NAME: "expected letters, digits and `_`, and no digit first",
+    QUEUE: "expected 1 to 64 letters, digits, `_`, `.` and `-`",
+    FUNCTION: "expected the name of a function",
+    JOB_ID: "expected the 32 digits of a job's id",
     DATABASE_NAME: "expected 1 to 63 of a to z, digits and `_`, and no digit first",
 }
 _KINDS: Final[Mapping[str, str]] = {
