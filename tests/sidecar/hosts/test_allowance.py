@@ -12,21 +12,12 @@ from sidecar.hosts import allowance as module
 from sidecar.hosts.allowance import LONGEST_WAIT, Allowance
 from sidecar.hosts.usage import Usage
 from sidecar.kind import Kind
-
-
-class Clock:
-    """Stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.sidecar.hosts.moved_clock import MovedClock
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    clock = MovedClock()
     monkeypatch.setattr(module, "_now", clock)
     return clock
 
@@ -47,7 +38,7 @@ def test_runs_at_once_are_those_that_are_not_over() -> None:
     assert allowance.refused == {"runs_at_once": 1}
 
 
-def test_runs_a_second_come_back_as_time_goes_by(clock: Clock) -> None:
+def test_runs_a_second_come_back_as_time_goes_by(clock: MovedClock) -> None:
     allowance = Allowance("acme", TenantLimits(runs_a_second=10))
     assert [allowance.begin() for _ in range(10)] == [None] * 10
     over = allowance.begin()
@@ -60,7 +51,7 @@ def test_runs_a_second_come_back_as_time_goes_by(clock: Clock) -> None:
     assert [allowance.begin() is None for _ in range(11)] == [True] * 10 + [False]
 
 
-def test_processor_time_past_the_limit_is_paid_back(clock: Clock) -> None:
+def test_processor_time_past_the_limit_is_paid_back(clock: MovedClock) -> None:
     allowance = Allowance("acme", TenantLimits(cpu_ms_a_minute=6_000))
     assert allowance.begin() is None
     allowance.used_cpu(9_000_000)
@@ -73,7 +64,7 @@ def test_processor_time_past_the_limit_is_paid_back(clock: Clock) -> None:
     assert allowance.begin() is None
 
 
-def test_questions_and_the_bytes_of_their_answers_have_limits_of_their_own(clock: Clock) -> None:
+def test_questions_and_the_bytes_of_their_answers_have_limits_of_their_own(clock: MovedClock) -> None:
     calls = Allowance("acme", TenantLimits(host_calls_a_minute=60))
     assert [calls.question() for _ in range(60)] == [None] * 60
     over = calls.question()
@@ -96,7 +87,7 @@ def test_nothing_at_all_is_a_limit_as_well() -> None:
     assert Allowance("acme", TenantLimits(runs_at_once=0)).begin() is not None
 
 
-def test_another_limit_forgets_nothing_of_what_was_used(clock: Clock) -> None:
+def test_another_limit_forgets_nothing_of_what_was_used(clock: MovedClock) -> None:
     allowance = Allowance("acme", TenantLimits(cpu_ms_a_minute=1_000, runs_at_once=1))
     assert allowance.begin() is None
     allowance.used_cpu(1_500_000)
@@ -110,7 +101,7 @@ def test_another_limit_forgets_nothing_of_what_was_used(clock: Clock) -> None:
     clock.now += 1
 
 
-def test_it_is_told_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_told_once_a_minute(clock: MovedClock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     allowance = Allowance("acme", TenantLimits(runs_at_once=0))
     for _ in range(50):

@@ -12,23 +12,14 @@ from sidecar.hosts.usage import Usage
 from tests.database_fixtures import servers
 from tests.database_servers import Servers
 from tests.shared_connection import new_prefix, new_shared
+from tests.sidecar.hosts.moved_clock import MovedClock
 
 __all__ = ["servers"]
 
 
-class Clock:
-    """Stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    clock = MovedClock()
     monkeypatch.setattr(module, "_now", clock)
     return clock
 
@@ -37,7 +28,7 @@ Join = Callable[..., Awaitable[tuple[Usage, SharedLevels]]]
 
 
 @pytest.fixture
-async def join(servers: type[Servers], clock: Clock) -> AsyncIterator[Join]:
+async def join(servers: type[Servers], clock: MovedClock) -> AsyncIterator[Join]:
     """Another process."""
     prefix, opened = new_prefix(), []
 
@@ -61,7 +52,7 @@ def begun(allowance: Allowance, most: int = 10_000) -> int:
     return most
 
 
-async def test_what_one_process_uses_is_gone_for_the_others(join: Join, clock: Clock) -> None:
+async def test_what_one_process_uses_is_gone_for_the_others(join: Join, clock: MovedClock) -> None:
     limits = TenantLimits(runs_a_second=10, cpu_ms_a_minute=6_000)
     (here, looking), (there, hearing) = await join(limits), await join(limits)
     assert begun(here.allowance("t")) == 10
@@ -89,7 +80,9 @@ async def test_what_one_process_uses_is_gone_for_the_others(join: Join, clock: C
     assert here.allowance("t").begin() is None
 
 
-async def test_runs_over_http_and_calls_have_limits_of_their_own_and_questions_one(join: Join, clock: Clock) -> None:
+async def test_runs_over_http_and_calls_have_limits_of_their_own_and_questions_one(
+    join: Join, clock: MovedClock
+) -> None:
     limits = TenantLimits(runs_a_second=5, host_calls_a_minute=60)
     (calls, looking), (http, hearing) = await join(limits, "daemon"), await join(limits, "platform")
     assert begun(calls.allowance("t")) == 5
@@ -104,7 +97,7 @@ async def test_runs_over_http_and_calls_have_limits_of_their_own_and_questions_o
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-async def test_no_more_is_used_in_the_long_run_than_by_one(join: Join, clock: Clock, processes: int) -> None:
+async def test_no_more_is_used_in_the_long_run_than_by_one(join: Join, clock: MovedClock, processes: int) -> None:
     joined = [await join(TenantLimits(runs_a_second=20)) for _ in range(processes)]
     counts = []
     for _ in range(round(30 / LOOK_SECONDS)):
@@ -118,7 +111,7 @@ async def test_no_more_is_used_in_the_long_run_than_by_one(join: Join, clock: Cl
     assert sum(counts) >= 20 * 30
 
 
-async def test_what_was_used_while_it_is_lost_is_each_ones_own(join: Join, clock: Clock) -> None:
+async def test_what_was_used_while_it_is_lost_is_each_ones_own(join: Join, clock: MovedClock) -> None:
     limits = TenantLimits(runs_a_second=10)
     (here, looking), (there, hearing) = await join(limits), await join(limits)
     looking._shared.lose(ConnectionError("cut"))
@@ -139,7 +132,7 @@ async def test_what_was_used_while_it_is_lost_is_each_ones_own(join: Join, clock
     assert begun(there.allowance("t")) == 10
 
 
-async def test_what_has_drained_costs_nothing_any_more(join: Join, clock: Clock) -> None:
+async def test_what_has_drained_costs_nothing_any_more(join: Join, clock: MovedClock) -> None:
     usage, looking = await join(TenantLimits(runs_a_second=10))
     for number in range(450):
         usage.allowance(f"t{number}").begin()
