@@ -62,6 +62,8 @@ class Bridging(LegAction):
         self._ringing = False
         self._answered: _Moment | None = None
         """When the B leg was connected; None while it is not."""
+        self._refusal = _Refusal()
+        """What the B leg's own end said."""
         self._result = Bridged(status=BridgeStatus.FAILED, reason="no destination")
         self._set: list[str] = []
         self._sound: Sound | None = None
@@ -123,6 +125,8 @@ class Bridging(LegAction):
             self._answered = self._moment(event)
             self._cancel_timer()
             self.leg.tell(LegEvent(destination=self._destination, what="answered", code=200))
+        elif name == "CHANNEL_HANGUP":
+            self._refusal = _refusal_in(event, "proto_specific_hangup_cause")
         return True
 
     # ---- before ----
@@ -186,6 +190,7 @@ class Bridging(LegAction):
         self._kill = KillLeg(self.leg, b_uuid)
         self._ringing = False
         self._answered = None
+        self._refusal = _Refusal()
         channel.send(f"filter Unique-ID {b_uuid}\n\n".encode())
         for name in _OUTCOMES:
             channel.set_variable(name, "")
@@ -255,13 +260,17 @@ class Bridging(LegAction):
         if successful:
             # Early media is a bridge as well, though nobody has answered.
             disposition = event.variable("last_bridge_hangup_cause")
-        code = _refusal(event) or code_of(disposition)
-        phrase = event.variable("sip_invite_failure_phrase")
+        refusal = _refusal_in(event, "last_bridge_proto_specific_hangup_cause")
+        if not refusal.code:
+            # Who refuses at once does so before FreeSWITCH has made the two legs each other's partners, and then the
+            # caller's leg is not told (switch_channel_set_variable_partner; seen with one 302 in five).
+            refusal = self._refusal
+        code = refusal.code or code_of(disposition)
         return Bridged(
             status=bridge_status(code),
             destination=self._destination,
             code=code,
-            reason=phrase or (reason_phrase(code) if code else disposition),
+            reason=refusal.phrase or (reason_phrase(code) if code else disposition),
         )
 
     def _moment(self, event: Event) -> "_Moment":
@@ -300,10 +309,18 @@ def _timestamp(event: Event) -> float | None:
     return int(text) / 1e6 if text.isascii() and text.isdecimal() and len(text) <= 20 else None
 
 
-def _refusal(event: Event) -> int:
-    """The SIP status that the other leg refused with; 0 for none. Of a redirection only the second variable says it."""
-    return _code(event.variable("sip_invite_failure_status")) or _code(
-        event.variable("last_bridge_proto_specific_hangup_cause").removeprefix("sip:")
+class _Refusal(msgspec.Struct, frozen=True):
+    """What the other leg has refused with; a code of 0 where it has not."""
+
+    code: int = 0
+    phrase: str = ""
+
+
+def _refusal_in(event: Event, cause: str) -> _Refusal:
+    """What an event says of a refusal. Of a redirection only the variable named ``cause`` says it."""
+    return _Refusal(
+        _code(event.variable("sip_invite_failure_status")) or _code(event.variable(cause).removeprefix("sip:")),
+        event.variable("sip_invite_failure_phrase"),
     )
 
 

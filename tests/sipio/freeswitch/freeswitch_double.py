@@ -7,7 +7,7 @@ while ``echo`` runs. Bytes in, bytes out, and a clock that the test moves.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.sipio.freeswitch.freeswitch_parties import CAUSES, Party, Running
@@ -128,7 +128,9 @@ class FakeChannel:
 
     def event(self, name: str, unique_id: str = "", **headers: str) -> None:
         """Send an event, if it was asked for and the filter lets it through."""
-        uuid = unique_id or self.uuid
+        self._event(name, unique_id or self.uuid, self.variables, headers)
+
+    def _event(self, name: str, uuid: str, variables: Mapping[str, str], headers: Mapping[str, str]) -> None:
         if not self._wire.wants(name, uuid):
             return
         values = {"Event-Name": name, "Event-Date-Timestamp": str(int((1_000 + self.now) * 1e6)), "Unique-ID": uuid}
@@ -136,7 +138,7 @@ class FakeChannel:
             del values["Event-Date-Timestamp"]
         values |= {key.replace("_", "-"): value for key, value in headers.items()}
         if name != "DTMF":  # the one event without variables
-            values |= {f"variable_{key}": value for key, value in self.variables.items()}
+            values |= {f"variable_{key}": value for key, value in variables.items()}
         self._wire.event(values)
 
     # ---- api ----
@@ -288,19 +290,30 @@ class FakeChannel:
         self.variables["originate_disposition"] = disposition
         if status:
             # Of a refusal only: after a later bridge that succeeds they are still there.
-            self.variables["sip_invite_failure_status"] = str(status)
-            self.variables["sip_invite_failure_phrase"] = CAUSES.get(status, ("", "Service Unavailable"))[1]
+            phrase = CAUSES.get(status, ("", "Service Unavailable"))[1]
+            told = {"sip_invite_failure_status": str(status), "sip_invite_failure_phrase": phrase}
+            self._refused(running, told, {"proto_specific_hangup_cause": f"sip:{status}"})
         goes_on = self.variables.get("continue_on_fail") == "true" or self.hung_up
         self._complete(running)
         if disposition != "SUCCESS" and not goes_on:
             self.hang_up(disposition, 17, "send_refuse")
+
+    def _refused(self, running: Running, told: Mapping[str, str], ended: Mapping[str, str]) -> None:
+        """The other leg is refused: what it is ``told`` goes to both legs, what it has ``ended`` as is the bridge's
+        last one's on the caller's."""
+        if running.party is None:
+            self.variables |= told
+            return
+        self._event("CHANNEL_HANGUP", running.b_uuid, {**told, **ended}, {})
+        if not running.party.at_once:
+            self.variables |= {**told, **{f"last_bridge_{name}": value for name, value in ended.items()}}
 
     def _redirect(self, running: Running, status: int) -> None:
         if running.redirects:
             self.redirected += 1
             self._leg_over(running, "NORMAL_CLEARING", 0)
         else:
-            self.variables["last_bridge_proto_specific_hangup_cause"] = f"sip:{status}"
+            self._refused(running, {}, {"proto_specific_hangup_cause": f"sip:{status}"})
             self._leg_over(running, "REQUESTED_CHAN_UNAVAIL", 0)
 
     # ---- time ----

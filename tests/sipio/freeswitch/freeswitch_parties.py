@@ -15,6 +15,8 @@ class Party:
     """Seconds to its answer; None never answers."""
     refuse: int = 0
     """SIP status that it refuses with after ``ring``, or half a second after its early media."""
+    at_once: bool = False
+    """Whether it refuses before FreeSWITCH has made it the caller's partner, whose variables are not set then."""
     talk: float | None = 1.0
     """Seconds from its answer to its BYE; None never hangs up."""
     ends_as: str = "NORMAL_CLEARING"
@@ -24,6 +26,7 @@ class Party:
 CAUSES = {
     486: ("USER_BUSY", "Busy Here"),
     404: ("UNALLOCATED_NUMBER", "Not Found"),
+    403: ("CALL_REJECTED", "Forbidden"),
     603: ("CALL_REJECTED", "Decline"),
     487: ("ORIGINATOR_CANCEL", "Request Terminated"),
     480: ("NO_USER_RESPONSE", "Temporarily Unavailable"),

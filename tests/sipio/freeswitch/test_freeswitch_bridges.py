@@ -99,11 +99,13 @@ def test_a_leg_that_answers_in_time_is_not_ended_when_time_is_up() -> None:
         (480, BridgeStatus.NO_ANSWER),
         (487, BridgeStatus.NO_ANSWER),
         (404, BridgeStatus.FAILED),
+        (403, BridgeStatus.FAILED),
         (302, BridgeStatus.FAILED),
     ],
 )
-def test_refusals(status: int, result: BridgeStatus) -> None:
-    line = Line(parties(a=Party(refuse=status)))
+@pytest.mark.parametrize("at_once", [False, True])
+def test_refusals(status: int, result: BridgeStatus, at_once: bool) -> None:
+    line = Line(parties(a=Party(refuse=status, at_once=at_once)))
     bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
     line.run(0.5)
     assert isinstance(bridge.result, Done)
