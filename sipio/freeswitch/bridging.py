@@ -46,6 +46,8 @@ _OF_NEITHER_PARTY: Final = frozenset(
     {"MEDIA_TIMEOUT", "RECOVERY_ON_TIMER_EXPIRE", "ALLOTTED_TIMEOUT", "MANAGER_REQUEST", "SYSTEM_SHUTDOWN"}
 )
 """Causes that FreeSWITCH itself ends an answered leg with."""
+_OWN_END_SECONDS: Final = 0.2
+"""How long a leg's own end is waited for, which is under way already; a destination without a leg has none."""
 _UNDIALLED: Final = 404
 """The status that every driver gives what is no destination."""
 
@@ -62,8 +64,10 @@ class Bridging(LegAction):
         self._ringing = False
         self._answered: _Moment | None = None
         """When the B leg was connected; None while it is not."""
-        self._refusal = _Refusal()
-        """What the B leg's own end said."""
+        self._refusal: _Refusal | None = None
+        """What the B leg's own end said; None before its end."""
+        self._unexplained: Callable[[], None] | None = None
+        """Goes on with a completion that has to wait for the B leg's own end."""
         self._result = Bridged(status=BridgeStatus.FAILED, reason="no destination")
         self._set: list[str] = []
         self._sound: Sound | None = None
@@ -127,6 +131,8 @@ class Bridging(LegAction):
             self.leg.tell(LegEvent(destination=self._destination, what="answered", code=200))
         elif name == "CHANNEL_HANGUP":
             self._refusal = _refusal_in(event, "proto_specific_hangup_cause")
+            if self._unexplained is not None:
+                self._unexplained()
         return True
 
     # ---- before ----
@@ -190,7 +196,7 @@ class Bridging(LegAction):
         self._kill = KillLeg(self.leg, b_uuid)
         self._ringing = False
         self._answered = None
-        self._refusal = _Refusal()
+        self._refusal = None
         channel.send(f"filter Unique-ID {b_uuid}\n\n".encode())
         for name in _OUTCOMES:
             channel.set_variable(name, "")
@@ -218,6 +224,15 @@ class Bridging(LegAction):
             self._timer = None
 
     def _completed(self, b_uuid: str, event: Event) -> None:
+        if self._refusal is None and not self.over and not self.leg.gone and _is_unexplained(event):
+            self._cancel_timer()
+            self._unexplained = lambda: self._over(b_uuid, event)
+            self._timer = self.leg.timers.after(_OWN_END_SECONDS, self._unexplained)
+        else:
+            self._over(b_uuid, event)
+
+    def _over(self, b_uuid: str, event: Event) -> None:
+        self._unexplained = None
         self.leg.channel.send(f"filter delete Unique-ID {b_uuid}\n\n".encode())
         self._cancel_timer()
         if self._kill is not None:
@@ -261,9 +276,7 @@ class Bridging(LegAction):
             # Early media is a bridge as well, though nobody has answered.
             disposition = event.variable("last_bridge_hangup_cause")
         refusal = _refusal_in(event, "last_bridge_proto_specific_hangup_cause")
-        if not refusal.code:
-            # Who refuses at once does so before FreeSWITCH has made the two legs each other's partners, and then the
-            # caller's leg is not told (switch_channel_set_variable_partner; seen with one 302 in five).
+        if not refusal.code and self._refusal is not None:
             refusal = self._refusal
         code = refusal.code or code_of(disposition)
         return Bridged(
@@ -314,6 +327,17 @@ class _Refusal(msgspec.Struct, frozen=True):
 
     code: int = 0
     phrase: str = ""
+
+
+def _is_unexplained(event: Event) -> bool:
+    """Whether a completion may be of a leg that was refused, and does not say with what.
+
+    FreeSWITCH ends the bridge as soon as the other leg is hanging up, and only then gives the caller's leg the status
+    of a redirection (switch_channel.c, switch_channel_perform_hangup: the state, then the partner's variables, then
+    the event): seen with one 302 in five.
+    """
+    unavailable = event.variable("originate_disposition") == "REQUESTED_CHAN_UNAVAIL"
+    return unavailable and not _refusal_in(event, "last_bridge_proto_specific_hangup_cause").code
 
 
 def _refusal_in(event: Event, cause: str) -> _Refusal:

@@ -36,6 +36,8 @@ class FakeChannel:
         self.now = 0.0
         self.without_time: set[str] = set()
         """Names of events that do not say when they happened."""
+        self.swallowed: set[str] = set()
+        """Names of events that do not come."""
         self.sent: list[str] = []
         """Commands received, each without its last line end."""
         self.executed: list[tuple[str, str]] = []
@@ -131,7 +133,7 @@ class FakeChannel:
         self._event(name, unique_id or self.uuid, self.variables, headers)
 
     def _event(self, name: str, uuid: str, variables: Mapping[str, str], headers: Mapping[str, str]) -> None:
-        if not self._wire.wants(name, uuid):
+        if name in self.swallowed or not self._wire.wants(name, uuid):
             return
         values = {"Event-Name": name, "Event-Date-Timestamp": str(int((1_000 + self.now) * 1e6)), "Unique-ID": uuid}
         if name in self.without_time:
@@ -290,31 +292,26 @@ class FakeChannel:
         self.variables["originate_disposition"] = disposition
         if status:
             # Of a refusal only: after a later bridge that succeeds they are still there.
-            phrase = CAUSES.get(status, ("", "Service Unavailable"))[1]
-            told = {"sip_invite_failure_status": str(status), "sip_invite_failure_phrase": phrase}
-            self._refused(running, told, {"proto_specific_hangup_cause": f"sip:{status}"})
+            self.variables["sip_invite_failure_status"] = str(status)
+            self.variables["sip_invite_failure_phrase"] = CAUSES.get(status, ("", "Service Unavailable"))[1]
         goes_on = self.variables.get("continue_on_fail") == "true" or self.hung_up
         self._complete(running)
         if disposition != "SUCCESS" and not goes_on:
             self.hang_up(disposition, 17, "send_refuse")
-
-    def _refused(self, running: Running, told: Mapping[str, str], ended: Mapping[str, str]) -> None:
-        """The other leg is refused: what it is ``told`` goes to both legs, what it has ``ended`` as is the bridge's
-        last one's on the caller's."""
-        if running.party is None:
-            self.variables |= told
-            return
-        self._event("CHANNEL_HANGUP", running.b_uuid, {**told, **ended}, {})
-        if not running.party.at_once:
-            self.variables |= {**told, **{f"last_bridge_{name}": value for name, value in ended.items()}}
 
     def _redirect(self, running: Running, status: int) -> None:
         if running.redirects:
             self.redirected += 1
             self._leg_over(running, "NORMAL_CLEARING", 0)
         else:
-            self._refused(running, {}, {"proto_specific_hangup_cause": f"sip:{status}"})
+            cause = {"proto_specific_hangup_cause": f"sip:{status}"}
+            late = running.party is not None and running.party.ends_late
+            if not late:
+                self._event("CHANNEL_HANGUP", running.b_uuid, cause, {})
+                self.variables["last_bridge_proto_specific_hangup_cause"] = f"sip:{status}"
             self._leg_over(running, "REQUESTED_CHAN_UNAVAIL", 0)
+            if late:
+                self._event("CHANNEL_HANGUP", running.b_uuid, cause, {})
 
     # ---- time ----
 

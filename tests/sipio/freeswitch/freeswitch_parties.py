@@ -15,8 +15,8 @@ class Party:
     """Seconds to its answer; None never answers."""
     refuse: int = 0
     """SIP status that it refuses with after ``ring``, or half a second after its early media."""
-    at_once: bool = False
-    """Whether it refuses before FreeSWITCH has made it the caller's partner, whose variables are not set then."""
+    ends_late: bool = False
+    """Whether FreeSWITCH ends the bridge by its refusal before it tells the end of the leg, or the caller's leg."""
     talk: float | None = 1.0
     """Seconds from its answer to its BYE; None never hangs up."""
     ends_as: str = "NORMAL_CLEARING"

@@ -103,15 +103,40 @@ def test_a_leg_that_answers_in_time_is_not_ended_when_time_is_up() -> None:
         (302, BridgeStatus.FAILED),
     ],
 )
-@pytest.mark.parametrize("at_once", [False, True])
-def test_refusals(status: int, result: BridgeStatus, at_once: bool) -> None:
-    line = Line(parties(a=Party(refuse=status, at_once=at_once)))
+def test_refusals(status: int, result: BridgeStatus) -> None:
+    line = Line(parties(a=Party(refuse=status)))
     bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
     line.run(0.5)
     assert isinstance(bridge.result, Done)
     assert isinstance(bridge.result.value, Bridged)
     assert (bridge.result.value.status, bridge.result.value.code) == (result, status)
     assert line.freeswitch.redirected == 0
+
+
+def test_a_redirection_that_is_told_after_the_bridge() -> None:
+    line = Line(parties(a=Party(refuse=302, ends_late=True), b=Party(refuse=486)))
+    bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
+    line.run(0.5)
+    assert isinstance(bridge.result, Done)
+    assert isinstance(bridge.result.value, Bridged)
+    assert (bridge.result.value.status, bridge.result.value.code) == (BridgeStatus.FAILED, 302)
+    after = line.perform(Bridge(destinations=["sip:b@10.0.0.9"]))
+    line.run(0.5)
+    assert isinstance(after.result, Done)
+    assert isinstance(after.result.value, Bridged)
+    assert after.result.value.code == 486
+
+
+def test_an_end_that_is_never_told_is_waited_for_only_so_long() -> None:
+    line = Line(parties(a=Party(refuse=302, ends_late=True)))
+    line.freeswitch.swallowed.add("CHANNEL_HANGUP")
+    bridge = line.perform(Bridge(destinations=["sip:a@10.0.0.9"]))
+    line.run(0.15)
+    assert bridge.result is None
+    line.run(0.3)
+    assert isinstance(bridge.result, Done)
+    assert isinstance(bridge.result.value, Bridged)
+    assert bridge.result.value.code == 503
 
 
 def test_early_media_is_no_answer() -> None:
