@@ -1,30 +1,49 @@
 #include "allocator.h"
 
 #include <malloc.h>
-#include <sanitizer/lsan_interface.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 static bool has_room(struct allocator *allocator, size_t size) {
-    if (allocator->used > allocator->most || size > allocator->most - allocator->used) {
+    if (size > PTRDIFF_MAX || allocator->used > allocator->most || size > allocator->most - allocator->used) {
         allocator->refused = true;
         return false;
     }
     return true;
 }
 
-static void *taken(struct allocator *allocator, void *block) {
+static size_t size_of(struct block *block) {
+    return malloc_usable_size(block) - sizeof *block;
+}
+
+static void *taken(struct allocator *allocator, struct block *block) {
     if (block == NULL) {
         allocator->exhausted = true;
-    } else {
-        allocator->used += malloc_usable_size(block);
-        /* `used` says what is left of them, where that is not the engine's own doing. */
-        __lsan_ignore_object(block);
+        return NULL;
     }
-    return block;
+    allocator->used += size_of(block);
+    *block = (struct block){.before = allocator->last};
+    if (block->before != NULL) {
+        block->before->after = block;
+    }
+    allocator->last = block;
+    return block + 1;
+}
+
+static void left(struct allocator *allocator, struct block *block) {
+    allocator->used -= size_of(block);
+    if (block->before != NULL) {
+        block->before->after = block->after;
+    }
+    if (block->after != NULL) {
+        block->after->before = block->before;
+    } else {
+        allocator->last = block->before;
+    }
 }
 
 static void *allocate(void *opaque, size_t size) {
-    return has_room(opaque, size) ? taken(opaque, malloc(size)) : NULL;
+    return has_room(opaque, size) ? taken(opaque, malloc(sizeof(struct block) + size)) : NULL;
 }
 
 static void *allocate_zeros(void *opaque, size_t count, size_t size) {
@@ -32,38 +51,47 @@ static void *allocate_zeros(void *opaque, size_t count, size_t size) {
     if (__builtin_mul_overflow(count, size, &bytes)) {
         return NULL;
     }
-    return has_room(opaque, bytes) ? taken(opaque, calloc(count, size)) : NULL;
+    return has_room(opaque, bytes) ? taken(opaque, calloc(1, sizeof(struct block) + bytes)) : NULL;
 }
 
-static void release(void *opaque, void *block) {
-    struct allocator *allocator = opaque;
-    if (block != NULL) {
-        allocator->used -= malloc_usable_size(block);
+static void release(void *opaque, void *bytes) {
+    if (bytes != NULL) {
+        struct block *block = (struct block *)bytes - 1;
+        left(opaque, block);
         free(block);
     }
 }
 
-static void *reallocate(void *opaque, void *block, size_t size) {
+static void *reallocate(void *opaque, void *bytes, size_t size) {
     struct allocator *allocator = opaque;
-    if (block == NULL) {
+    if (bytes == NULL) {
         return allocate(opaque, size);
     }
-    size_t before = malloc_usable_size(block);
+    struct block *block = (struct block *)bytes - 1;
+    size_t before = size_of(block);
     if (size > before && !has_room(allocator, size - before)) {
         return NULL;
     }
-    void *moved = realloc(block, size);
+    left(allocator, block);
+    struct block *moved = realloc(block, sizeof *block + size);
     if (moved == NULL) {
+        taken(allocator, block);
         allocator->exhausted = true;
         return NULL;
     }
-    allocator->used = allocator->used - before + malloc_usable_size(moved);
-    __lsan_ignore_object(moved);
-    return moved;
+    return taken(allocator, moved);
 }
 
-static size_t usable_size(const void *block) {
-    return malloc_usable_size((void *)block);
+static size_t usable_size(const void *bytes) {
+    return bytes == NULL ? 0 : size_of((struct block *)bytes - 1);
+}
+
+void allocator_clear(struct allocator *allocator) {
+    while (allocator->last != NULL) {
+        struct block *block = allocator->last;
+        left(allocator, block);
+        free(block);
+    }
 }
 
 const JSMallocFunctions allocator_functions = {

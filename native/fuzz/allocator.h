@@ -4,8 +4,13 @@
 
 #include "engine/library.h"
 
+struct block {
+    struct block *before, *after;
+};
+
 struct allocator {
-    size_t used; /* bytes of all blocks, as large as they were made */
+    struct block *last; /* of all blocks, each of which begins with its place among them */
+    size_t used;        /* bytes of all blocks, as large as they were made */
     size_t most;
     bool refused;   /* a block was asked for that would have passed the limit */
     bool exhausted; /* the process itself had no memory left for one */
@@ -13,5 +18,8 @@ struct allocator {
 
 /* Their opaque pointer is a struct allocator, which outlives the runtime that they are given to. */
 extern const JSMallocFunctions allocator_functions;
+
+/* Free the blocks that are left: the engine forgets some where it is refused memory. */
+void allocator_clear(struct allocator *allocator);
 
 #endif

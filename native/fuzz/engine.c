@@ -36,6 +36,7 @@ void fuzzed_engine_close(struct fuzzed_engine *engine) {
     quickjs.JS_FreeRuntime(engine->runtime);
     /* Where there was no memory left, functions of the language leave some behind; a worker goes on with none of it. */
     REQUIRE(engine->allocator.used == 0 || engine->allocator.refused);
+    allocator_clear(&engine->allocator);
 }
 
 void fuzzed_engine_forget_error(struct fuzzed_engine *engine) {
