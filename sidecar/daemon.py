@@ -33,9 +33,10 @@ from sidecar.operations.live_catalog import LiveCatalog
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier
+from sidecar.operations.presence import Load, Presence
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.service_life import Service, ServiceLife
-from sidecar.operations.sharing import Load, Sharing
+from sidecar.operations.sharing import Sharing
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import call_pool, decision_pool
@@ -79,7 +80,14 @@ class Daemon:
         self._inherited = inherited or Inherited()
         source = source or self._source(configuration, grants)
         self._catalog = LiveCatalog(source, self._use, lambda _: self._tell_status())
-        self._sharing = Sharing(self._host_services, "daemon", configuration.shared.name, self._load, self._tell_status)
+        self._sharing = Sharing(self._host_services, "daemon", self._tell_status)
+        self._presence = Presence(
+            self._host_services,
+            "daemon",
+            configuration.shared.name,
+            self._load,
+            source if isinstance(source, DatabaseSource) else None,
+        )
         console = ConsoleFeed(lambda: frozenset(self._catalog.snapshot.scripts))
         self._decisions = DecisionService(configuration, self._runner, grants, self._output, console)
         self._placed = placed = PlacedCalls(configuration.originate)
@@ -138,7 +146,7 @@ class Daemon:
         )
         page = MetricsServer(MetricsPage(metrics, self._health), configuration.metrics.listen)
 
-        self._services: tuple[Part, ...] = (self._catalog, self._decisions, self._calls, self._sharing)
+        self._services: tuple[Part, ...] = (self._presence, self._catalog, self._decisions, self._calls, self._sharing)
         of_freeswitch = (freeswitch,) if freeswitch is not None else ()
         self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip, platform)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
@@ -225,6 +233,7 @@ class Daemon:
             scripts = self._catalog.snapshot.scripts.values()
             asked = {module for script in scripts for module in self._grants.granted(script)}
             await self._sharing.start()
+            await self._presence.start()
             await self._host_services.expect(asked)
             if asked or self._sharing.shares:
                 memory.keep()  # with what that has imported
@@ -245,7 +254,8 @@ class Daemon:
 
     def _load(self) -> Load:
         runs = sum(state.outstanding for state in self._runner.states().values())
-        return Load(self._catalog.snapshot.version, runs, sum(self._calls.snapshot().up.values()))
+        calls = sum(self._calls.snapshot().up.values())
+        return Load(self._catalog.snapshot.version, self._catalog.revision, runs, calls)
 
     def _tell_status(self) -> None:
         self._notifier.status(self._status)

@@ -29,13 +29,15 @@ from sidecar.lifecycle import (
     close_all,
 )
 from sidecar.logs.logger import ActionLogger, open_output
+from sidecar.nodes.in_database import DatabaseListing
 from sidecar.operations import memory, part_metrics
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier
+from sidecar.operations.presence import Load, Presence
 from sidecar.operations.script_metrics import ScriptMetrics
 from sidecar.operations.service_life import Service, ServiceLife
-from sidecar.operations.sharing import Load, Sharing
+from sidecar.operations.sharing import Sharing
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.runs.compilation import engine
 from sidecar.runs.pool_settings import job_pool, request_pool
@@ -59,13 +61,7 @@ class PlatformProcess:
         self._notifier = notifier or Notifier()
         self._host_services = Services(configuration, limits=platform_limits(configuration))
         self._catalog_version = ""
-        self._sharing = Sharing(
-            self._host_services,
-            "platform",
-            configuration.shared.name,
-            self._load,
-            lambda: self._notifier.status(self._status),
-        )
+        self._sharing = Sharing(self._host_services, "platform", lambda: self._notifier.status(self._status))
         self._placed: RemotePlacing | None = None
         if configuration.originate.socket is not None:
             self._host_services.placed = self._placed = RemotePlacing(configuration.originate.socket)
@@ -75,6 +71,13 @@ class PlatformProcess:
             trusted=(hosts.source("request"), *grants.javascript()),
         )
         self._store = Store(Storage(catalog.url))
+        self._presence = Presence(
+            self._host_services,
+            "platform",
+            configuration.shared.name,
+            self._load,
+            DatabaseListing(self._store.storage),
+        )
         rules = Rules(configuration.decisions, frozenset(grants.names()), configuration.limits.scripts)
         rates = Rates(
             requests=section.requests_a_second,
@@ -134,7 +137,14 @@ class PlatformProcess:
             part_metrics.LogMetrics(self._output),
         )
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
-        self._services: tuple[Part, ...] = (self._scripts, self._runs, self._log_of_scripts, self._jobs, self._sharing)
+        self._services: tuple[Part, ...] = (
+            self._scripts,
+            self._runs,
+            self._log_of_scripts,
+            self._jobs,
+            self._sharing,
+            self._presence,
+        )
         self._parts: tuple[Part, ...] = (*self._services, self._http, page)
         service = Service(
             parts=self._parts,
@@ -173,7 +183,7 @@ class PlatformProcess:
 
     def _load(self) -> Load:
         runs = sum(state.outstanding for state in self._runner.states().values())
-        return Load(self._catalog_version, runs, 0)
+        return Load(self._catalog_version, self._scripts.revision, runs, 0)
 
     async def _reload(self) -> str:
         """There is nothing that is read at a signal: a change of the database is live in any case."""

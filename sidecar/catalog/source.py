@@ -43,6 +43,8 @@ class Loaded:
     """Text by file, for a report."""
     broken: tuple[Broken, ...] = ()
     """What the snapshot has not as it is now, where the source took the rest."""
+    revision: int | None = None
+    """The last change of the database that it has; None for what is no database."""
     settled: bool = True
     """False where the source changed while it was read, and what was read may be half of a change."""
 

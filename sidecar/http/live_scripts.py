@@ -62,6 +62,11 @@ class LiveScripts:
         """Every tenant's."""
         return self._by_id.values()
 
+    @property
+    def revision(self) -> int | None:
+        """The last change of the database that was taken over; None before the first look."""
+        return self._known
+
     async def look(self) -> None:
         """Take over what has changed until now. Raises StorageError."""
         async with self._looking:

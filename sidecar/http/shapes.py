@@ -148,13 +148,16 @@ class LimitsNow(Shape):
 
 
 class Node(Shape):
-    """A process that shares what this one does."""
+    """A process that belongs together with this one."""
 
     name: str = Field(description="Its machine's.")
     role: str = Field(description="``daemon`` or ``platform``.")
     pid: int
     version: str = Field(description="Of the program.")
     catalog: str = Field(description="The version of scripts and assignments that it runs by.")
+    revision: int | None = Field(
+        description="The last change of the database that it runs by: the same in all once they have taken it over."
+    )
     since: Time = Field(description="When it started.")
     seen_seconds: float = Field(description="How long ago it told this.")
     runs: int = Field(description="Runs of scripts under way.")

@@ -39,6 +39,8 @@ class LiveCatalog:
         self._watching: asyncio.Task[None] | None = None
         self._last_load: CatalogState | None = None
         self.snapshot = Snapshot(scripts={}, routes={}, dids={})
+        self.revision: int | None = None
+        """The last change of the database that is in it; None where it is of no database."""
 
     async def start(self) -> None:
         """Load, and begin to watch. Raises CatalogError where there is nothing to run by."""
@@ -117,6 +119,7 @@ class LiveCatalog:
 
     def _accepted(self, snapshot: Snapshot, loaded: Loaded) -> None:
         self.snapshot = snapshot
+        self.revision = loaded.revision
         self._use(snapshot)
         self._loaded(loaded.problems, loaded.broken, taken=True)
 

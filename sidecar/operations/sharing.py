@@ -1,35 +1,16 @@
 """What a process shares with those on other machines, led through its life. No call waits for any of it."""
 
-import asyncio
-import contextlib
-import os
-import platform
-import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sidecar import __version__
 from sidecar.hosts.relay import SharedRelay
 from sidecar.hosts.services import Services
 from sidecar.hosts.shared_levels import SharedLevels
 from sidecar.lifecycle import PartState
-from sidecar.shared import nodes
 from sidecar.shared.connection import Shared
-from sidecar.shared.errors import SharedError
-
-
-class Load(NamedTuple):
-    """What a process does now."""
-
-    catalog: str
-    """The version of scripts and assignments."""
-    runs: int
-    """Under way."""
-    calls: int
-    """Up."""
 
 
 class Sharing:
@@ -38,17 +19,10 @@ class Sharing:
     name = "sharing"
     drain_seconds = 0.0
 
-    def __init__(
-        self, services: Services, role: str, name: str, load: Callable[[], Load], tell: Callable[[], None]
-    ) -> None:
-        """``role`` is ``daemon`` or ``platform``, ``name`` the machine's, where it is not that of the host; ``tell`` is
-        called when what is shared is lost, and when it is there again."""
+    def __init__(self, services: Services, role: str, tell: Callable[[], None]) -> None:
+        """``role`` is ``daemon`` or ``platform``; ``tell`` is called when what is shared is lost, and when it is there
+        again."""
         self._services = services
-        self._id = os.urandom(8).hex()
-        self._name = name or platform.node()
-        self._load = load
-        self._since = time.time_ns() // 1_000
-        self._beating: asyncio.Task[None] | None = None
         self._role = role
         self._tell = tell
         self._shared: Shared | None = None
@@ -68,7 +42,6 @@ class Sharing:
         assert used is not None  # noqa: S101 - where something is shared
         self._levels = SharedLevels(shared, used, self._role)
         self._levels.start()
-        self._beating = asyncio.get_running_loop().create_task(self._beat(shared))
 
     def refuse_calls(self) -> None:
         """Nothing: no call comes here."""
@@ -83,16 +56,10 @@ class Sharing:
         """Nothing: who asks is cancelled with its run."""
 
     async def close(self) -> None:
-        """Share no more, and be listed no more."""
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.wait([self._beating])
+        """Share no more."""
         for one in (self._relay, self._levels):
             if one is not None:
                 await one.close()
-        if self._shared is not None:
-            with contextlib.suppress(SharedError):  # then it is not listed in a while
-                await nodes.leave(self._shared, self._id)
 
     @property
     def shares(self) -> bool:
@@ -115,32 +82,6 @@ class Sharing:
         if not shared.available:
             details["shared_lost"] = f"{self._shared.url}: {shared.why}"
         return PartState(details=details)
-
-    async def _beat(self, shared: Shared) -> None:
-        runs, since = self._runs(), time.monotonic()
-        while True:
-            await shared.present()
-            before, runs = runs, self._runs()
-            then, since = since, time.monotonic()
-            load = self._load()
-            node = nodes.Node(
-                id=self._id,
-                name=self._name,
-                role=self._role,
-                pid=os.getpid(),
-                version=__version__,
-                catalog=load.catalog,
-                since=self._since,
-                runs=load.runs,
-                calls=load.calls,
-                runs_a_second=round((runs - before) / max(since - then, 0.001), 1),
-            )
-            with contextlib.suppress(SharedError):
-                await nodes.tell(shared, node)
-            await asyncio.sleep(nodes.BEAT_SECONDS)
-
-    def _runs(self) -> int:
-        return sum(used.runs for _, _, used in self._services.usage.totals())
 
     def metrics(self) -> "SharingMetrics":
         """What Prometheus is told."""

@@ -11,11 +11,12 @@ from sidecar.queue.adding import Adding, MayKeep
 from sidecar.queue.job import Job, JobState, NewJob, Texts
 from sidecar.queue.life import AnyStep, Keeping, check
 from sidecar.queue.looking import Looking
-from sidecar.queue.store import Clock, JobRows, JobStore
+from sidecar.queue.store import JobRows, JobStore
 from sidecar.queue.taking import Limits, Taking
 from sidecar.storage.batches import Batches
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import DatabaseFull, StorageError
+from sidecar.storage.server_time import Clock
 
 __all__ = ["DatabaseFull", "JobQueue", "Keeping", "StorageError"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, Select, Table, bindparam, insert, select, text, update
+from sqlalchemy import Row, Select, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,16 +37,6 @@ _SPACE: Final = (
     .where(job_spaces.c.tenant == bindparam("the_tenant"))
     .values(jobs=job_spaces.c.jobs + bindparam("more"), bytes=job_spaces.c.bytes + bindparam("more_bytes"))
 )
-_NOW: Final = {
-    Database.POSTGRESQL: text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"),
-    Database.MYSQL: text("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)"),
-}
-"""A server's own time: machines whose clocks differ agree about whose a job is."""
-
-
-async def server_now(connection: AsyncConnection, database: Database) -> int:
-    """Microseconds since 1970, as a server has them."""
-    return int((await connection.execute(_NOW[database])).scalar_one())
 
 
 def job_of(row: Row[*tuple[Any, ...]]) -> Job:

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.configuration.database_url import Database
 from sidecar.queue import life
 from sidecar.queue.errors import LeaseLost, NoSuchJob
-from sidecar.queue.job import MICROS, UNFINISHED, Job, JobState, Texts
+from sidecar.queue.job import UNFINISHED, Job, JobState, Texts
 from sidecar.queue.life import AnyStep, Complete, Keeping, Note
-from sidecar.queue.rows import JOB_COLUMNS, Spaces, found, keep, keep_text, locked, server_now
+from sidecar.queue.rows import JOB_COLUMNS, Spaces, found, keep, keep_text, locked
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import DatabaseBusy
+from sidecar.storage.server_time import Clock, micros_now
 from sidecar.storage.tables import jobs
 
 TIDIED: Final = 500
@@ -29,9 +30,6 @@ TRIES: Final = 4
 """Of a transaction: those that change the same rows in another order end each other in MySQL and PostgreSQL."""
 AGAIN_SECONDS: Final = 0.05
 _Done = TypeVar("_Done")
-
-Clock = Callable[[], float]
-"""Seconds since 1970."""
 
 
 class JobRows:
@@ -49,9 +47,7 @@ class JobRows:
 
     async def now(self, connection: AsyncConnection) -> int:
         """Microseconds since 1970."""
-        if self.database is Database.SQLITE:
-            return int(self._clock() * MICROS)
-        return await server_now(connection, self.database)
+        return await micros_now(connection, self.storage, self._clock)
 
     async def tried_again(self, transaction: Callable[[], Awaitable[_Done]]) -> _Done:
         """Carry out a transaction, and again where the database has ended it in favour of another one."""

@@ -363,3 +363,11 @@ jobs = _table(
     Index(None, "tenant", "state", "id"),
     Index(None, "tenant", "key"),
 )
+
+# The processes that have this database in common and no Valkey or Redis, as each tells of itself.
+nodes = _table(
+    "nodes",
+    Column("id", String(16), primary_key=True),
+    Column("seen", Number, nullable=False),
+    Column("told", LongText, nullable=False),
+)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, LimitsRow, ScriptRow
+from sidecar.nodes.node import Node
 
 LENGTH: Final = struct.Struct(">I")
 LONGEST: Final = 1 << 28
@@ -17,7 +18,7 @@ LONGEST: Final = 1 << 28
 
 
 class Follow(msgspec.Struct, frozen=True, tag=True):
-    """The first and only message to the reader."""
+    """The first message to the reader."""
 
     url: str
     """With its password: that is why it is no argument of the command."""
@@ -27,6 +28,12 @@ class Follow(msgspec.Struct, frozen=True, tag=True):
 
     def __repr__(self) -> str:
         return "Follow()"
+
+
+class Present(msgspec.Struct, frozen=True, tag=True):
+    """To the reader: what the process that it reads for tells of itself. It is listed until standard input ends."""
+
+    node: Node
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):
@@ -66,7 +73,7 @@ class Unreachable(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-ToReader = Follow
+ToReader = Follow | Present
 FromReader = Begin | Piece | End | Reachable | Unreachable
 
 _encoder = msgspec.msgpack.Encoder()

@@ -6,15 +6,18 @@ the process that started it.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.catalog.database.copied import CatalogCopy, of_copy
@@ -24,15 +27,22 @@ from sidecar.catalog.database.messages import (
     Begin,
     End,
     Follow,
+    Present,
     Reachable,
+    ToReader,
     Unreachable,
     encode_message,
     to_reader,
 )
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.nodes.in_database import LEAVE_SECONDS, DatabaseListing
+from sidecar.nodes.node import Node
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import StorageError
 from sidecar.storage.schema import read_state
+
+END_SECONDS: Final = 0.5
+"""After which it ends whatever it is doing."""
 
 Send = Callable[[bytes], None]
 
@@ -115,14 +125,57 @@ class Following:
             self._send(encode_message(Unreachable(why)))
 
 
-async def follow(settings: Follow, send: Send) -> None:
-    """Look again and again."""
+class Presence:
+    """Has the process that reads are made for be listed, for as long as it is there."""
+
+    def __init__(self, listing: DatabaseListing) -> None:
+        self._listing = listing
+        self._node: Node | None = None
+        self._told = asyncio.Event()
+        self._over = asyncio.Event()
+
+    def take(self, node: Node | None) -> None:
+        """What it tells of itself; None for its end."""
+        if node is None:
+            self._over.set()
+        else:
+            self._node = node
+            self._told.set()
+
+    async def list(self) -> None:
+        """List what is told, again and again."""
+        while True:
+            await self._told.wait()
+            self._told.clear()
+            assert self._node is not None  # noqa: S101 - it was told
+            await self._listing.tell(self._node)
+
+    async def end(self) -> None:
+        """Wait for its end, and list it no more."""
+        await self._over.wait()
+        if self._node is not None:
+            await self._listing.leave(self._node.id)
+
+
+async def follow(settings: Follow, orders: "Orders", send: Send) -> None:
+    """Look again and again, until the orders end."""
     url = DatabaseUrl.parse(settings.url)
     copy = CatalogCopy(copy_file(Path(settings.copy), url)) if settings.copy is not None else None
     following = Following(Storage(url), copy, send)
-    while True:
-        await following.look()
-        await asyncio.sleep(settings.poll_seconds)
+    presence = Presence(DatabaseListing(Storage(url)))
+    loop = asyncio.get_running_loop()
+    orders.hear(lambda node: loop.call_soon_threadsafe(presence.take, node))
+
+    async def look() -> None:
+        while True:
+            await following.look()
+            await asyncio.sleep(settings.poll_seconds)
+
+    looking, listing = loop.create_task(look()), loop.create_task(presence.list())
+    ending = loop.create_task(presence.end())
+    done, _ = await asyncio.wait({looking, listing, ending}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
 
 
 def copy_file(folder: Path, url: DatabaseUrl) -> Path:
@@ -130,36 +183,53 @@ def copy_file(folder: Path, url: DatabaseUrl) -> Path:
     return folder / f"database-{hashlib.sha256(str(url).encode()).hexdigest()[:16]}.copy"
 
 
+class Orders:
+    """What is said on standard input."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def next(self) -> ToReader | None:
+        """The next message, for which it waits; None at the end, or where it is no message."""
+        head = self._stream.read(LENGTH.size)
+        if len(head) < LENGTH.size:
+            return None
+        try:
+            message: ToReader = to_reader.decode(self._stream.read(*LENGTH.unpack(head)))
+        except msgspec.MsgspecError:
+            return None
+        return message
+
+    def hear(self, take: Callable[[Node | None], object]) -> None:
+        """Hear the rest in a thread, which ends the process where nothing else does when it is over."""
+        threading.Thread(target=self._hear, args=(take,), daemon=True).start()
+
+    def _hear(self, take: Callable[[Node | None], object]) -> None:
+        while isinstance(message := self.next(), Present):
+            take(message.node)
+        take(None)
+        time.sleep(LEAVE_SECONDS + END_SECONDS)
+        os._exit(0)
+
+
 def main() -> None:
     """Follow what standard input says until that ends."""
     # Ctrl-C and a service manager tell the whole group: the process that started this one says when it is over.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    settings = _settings(sys.stdin.buffer)
-    if settings is None:
+    orders = Orders(sys.stdin.buffer)
+    settings = orders.next()
+    if not isinstance(settings, Follow):
         return
-    threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
     output = sys.stdout.buffer
 
     def send(message: bytes) -> None:
         output.write(message)
         output.flush()
 
-    try:
-        asyncio.run(follow(settings, send))
-    except BrokenPipeError:
-        os._exit(0)
-
-
-def _settings(stream: BinaryIO) -> Follow | None:
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    return to_reader.decode(stream.read(*LENGTH.unpack(head)))
-
-
-def _end_with(stream: BinaryIO) -> None:
-    stream.read()
+    with contextlib.suppress(BrokenPipeError):
+        asyncio.run(follow(settings, orders, send))
+    # What drivers and the database do meanwhile is nobody's any more.
     os._exit(0)
 
 

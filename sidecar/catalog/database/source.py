@@ -24,6 +24,7 @@ from sidecar.catalog.database.messages import (
     Follow,
     FromReader,
     Piece,
+    Present,
     Reachable,
     Unreachable,
     encode_message,
@@ -33,6 +34,7 @@ from sidecar.catalog.database.rows import RowPlace
 from sidecar.catalog.source import Broken, Loaded, ServedBy
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import CatalogError
+from sidecar.nodes.node import BEAT_SECONDS, Node
 from sidecar.problem import Problem, Severity
 
 FIRST_SECONDS: Final = 300.0
@@ -63,7 +65,10 @@ class DatabaseSource:
         self._reader: subprocess.Popen[bytes] | None = None
         self._loading = threading.Lock()
         self._held = bytearray()
+        self._saying = threading.Lock()
+        """Held by who writes to the reader, and by who ends it."""
         self._unreachable = ""
+        self._revision: int | None = None
         self._complete = False
         """Whether everything was there once."""
 
@@ -105,7 +110,12 @@ class DatabaseSource:
     def close(self) -> None:
         """End the reader, and with it a load that waits for it."""
         reader = self._reader
-        if reader is not None:
+        if reader is not None and reader.stdin is not None:
+            # Then it lists this process no more, and ends.
+            with self._saying, contextlib.suppress(OSError):
+                reader.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                reader.wait(END_SECONDS)
             reader.kill()
         with self._loading:
             if self._reader is not None:
@@ -114,10 +124,11 @@ class DatabaseSource:
     def _end(self, reader: "subprocess.Popen[bytes]") -> None:
         self._reader = None
         self._held.clear()
-        for stream in (reader.stdin, reader.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        with self._saying:
+            for stream in (reader.stdin, reader.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
         try:
             reader.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -133,9 +144,27 @@ class DatabaseSource:
             assert self._reader.stdin is not None  # noqa: S101 - asked for above
             with contextlib.suppress(BrokenPipeError):
                 self._reader.stdin.write(encode_message(self._follow))
+            # From here on nobody waits for it: what it does not take is said anew later.
+            os.set_blocking(self._reader.stdin.fileno(), False)
         return self._reader
 
-    # ---- what is told ----
+    # ---- what it is told ----
+
+    beat_seconds = BEAT_SECONDS
+
+    async def tell(self, node: Node) -> None:
+        """Have this process listed in the database: a `sidecar.nodes.node.Listing`."""
+        message = encode_message(Present(node))
+        reader = self._reader
+        if reader is None or reader.stdin is None or len(message) > select.PIPE_BUF:  # past it, half of one may go out
+            return
+        with self._saying, contextlib.suppress(OSError, ValueError):  # one that has ended is told by who reads of it
+            reader.stdin.write(message)
+
+    async def leave(self, node_id: str) -> None:
+        """Nothing: it is listed no more when its reader ends."""
+
+    # ---- what it tells ----
 
     def _messages(self, reader: "subprocess.Popen[bytes]") -> Iterator[FromReader]:
         """What there is to be told now, and of what has begun the rest. At first, until there is something to run by or
@@ -196,6 +225,7 @@ class DatabaseSource:
             self._gathered.add(message)
         elif isinstance(message, End):
             self._complete = True
+            self._revision = message.revision
             self._unreachable = message.copied
         elif isinstance(message, Reachable):
             self._unreachable = ""
@@ -219,7 +249,7 @@ class DatabaseSource:
                 *problems,
             )
             broken = [Broken("the database", ServedBy.LAST_GOOD), *broken]
-        return Loaded(compiled.snapshot or compiled.partial, problems, {}, tuple(broken))
+        return Loaded(compiled.snapshot or compiled.partial, problems, broken=tuple(broken), revision=self._revision)
 
 
 class _Ended(Exception):

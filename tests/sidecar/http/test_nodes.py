@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from sidecar import __version__
-from sidecar.shared.nodes import GONE_SECONDS
-from tests.acceptance.serving import Serving
+from sidecar.nodes.node import GONE_SECONDS
+from tests.acceptance.processes import Program
+from tests.acceptance.serving import SCRIPTFORGE, Serving
 from tests.database_fixtures import servers
 from tests.database_servers import Servers
 from tests.shared_connection import new_prefix, shared_address
 from tests.sidecar.cli.remote.terminal import Terminal
-from tests.sidecar.http.platform_desk import PlatformDesk
+from tests.sidecar.http.platform_desk import ROOT, PlatformDesk
 
 __all__ = ["servers"]
 
@@ -74,6 +75,40 @@ def test_who_is_there_is_listed_and_who_is_not_goes(desk: PlatformDesk, section:
             daemon.stop()
 
 
+def test_who_shares_nothing_is_listed_in_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    desk = PlatformDesk(tmp_path, more='[shared]\nname = "east"\n')
+    own = tmp_path / "daemon.toml"
+    own.write_text(
+        f'[catalog]\nurl = "{desk.address}"\n[socket]\nunix = "{tmp_path / "daemon.sock"}"\n'
+        '[metrics]\nlisten = ""\n[shared]\nname = "north"\n'
+    )
+    daemon = Program([SCRIPTFORGE, "serve", "--config", str(own)], tmp_path / "daemon.log", ROOT)
+    try:
+        wait_for(desk, [("east", "platform"), ("north", "daemon")])
+        desk.script("plain")
+        began = time.monotonic()
+        while len(revisions := {one["revision"] for one in desk.operator.get("/api/v1/nodes").json()}) > 1:
+            assert time.monotonic() - began < GONE_SECONDS, revisions
+            time.sleep(0.05)
+        for name in ("SCRIPTFORGE_API", "SCRIPTFORGE_TOKEN", "SCRIPTFORGE_SERVER", "SCRIPTFORGE_TENANT"):
+            monkeypatch.delenv(name, raising=False)
+        terminal = Terminal(monkeypatch, capfdbinary, tmp_path / "home")
+        status, output, _ = terminal("nodes", "--config", str(desk.configuration))
+        assert (status, [line.split()[:2] for line in output.splitlines()[1:]]) == (
+            0,
+            [["east", "platform"], ["north", "daemon"]],
+        )
+        assert {line.split()[4] for line in output.splitlines()[1:]} == {str(*revisions)}
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.finish() == 0
+        wait_for(desk, [("east", "platform")])
+    finally:
+        daemon.stop()
+        desk.stop()
+
+
 def test_they_are_the_operators_to_see(desk: PlatformDesk) -> None:
     assert desk.acme.get("/api/v1/nodes").status_code == 403
     assert desk.anybody.get("/api/v1/nodes").status_code == 401
@@ -101,7 +136,7 @@ def test_the_command_asks_a_platform_or_the_server_itself(
     assert (status, "--server asks a server" in error) == (2, True)
     nobody = tmp_path / "nobody.toml"
     nobody.write_text("")
-    assert "nothing is shared: set shared.url" in terminal("nodes", "--config", str(nobody))[2]
+    assert "nothing is shared: set shared.url, or catalog.url" in terminal("nodes", "--config", str(nobody))[2]
     nobody.write_text('[shared]\nurl = "redis://:secret@127.0.0.1:1"\n')
     status, _, error = terminal("nodes", "--config", str(nobody))
     assert status == 1

@@ -6,22 +6,17 @@ from sidecar.configuration.host_sections import SharedSection
 from sidecar.configuration.shared_url import SharedUrl
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.services import Services
-from sidecar.operations.sharing import Load, Sharing
-from sidecar.shared.nodes import listed
+from sidecar.operations.sharing import Sharing
 from tests.database_fixtures import servers
 from tests.database_servers import Servers
-from tests.shared_connection import new_prefix, new_shared, shared_address
+from tests.shared_connection import new_prefix, shared_address
 
 __all__ = ["servers"]
 
 
-def load() -> Load:
-    return Load("v", 3, 2)
-
-
 async def test_who_shares_nothing_says_nothing_of_it() -> None:
     services = Services(Configuration())
-    sharing = Sharing(services, "daemon", "", load, lambda: None)
+    sharing = Sharing(services, "daemon", lambda: None)
     await sharing.start()
     assert (sharing.words, sharing.state().details) == ("", {})
     samples = {one.name: one.value for family in sharing.metrics().collect() for one in family.samples}
@@ -33,17 +28,11 @@ async def test_who_shares_nothing_says_nothing_of_it() -> None:
 
 async def test_a_loss_is_told_in_the_status_and_health_and_nothing_is_left(servers: type[Servers]) -> None:
     tasks = len(asyncio.all_tasks())
-    prefix = new_prefix()
-    section = SharedSection(url=SharedUrl.parse(shared_address()), prefix=prefix)
+    section = SharedSection(url=SharedUrl.parse(shared_address()), prefix=new_prefix())
     services = Services(Configuration(shared=section))
     told: list[str] = []
-    sharing = Sharing(services, "daemon", "east", load, lambda: told.append(sharing.words))
+    sharing = Sharing(services, "daemon", lambda: told.append(sharing.words))
     await sharing.start()
-    other = new_shared(prefix=prefix)
-    async with asyncio.timeout(5):
-        while not (nodes := await listed(other)):
-            pass
-    assert [(one.name, one.role, one.catalog, one.runs, one.calls) for one in nodes] == [("east", "daemon", "v", 3, 2)]
     assert (sharing.words, dict(sharing.state().details)) == ("", {"shared": True})
     shared = await services.shared()
     assert shared is not None
@@ -55,6 +44,4 @@ async def test_a_loss_is_told_in_the_status_and_health_and_nothing_is_left(serve
     assert told == [f", WITHOUT {shared_address()}: it is cut", ""]
     await sharing.close()
     await services.close()
-    assert await listed(other) == [], "who ends is not waited for"
-    await other.close()
     assert len(asyncio.all_tasks()) == tasks

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from sidecar.configuration.shared_url import SharedUrl
+from sidecar.nodes.in_shared import listed
 from sidecar.shared import connection as module
 from sidecar.shared.connection import ANSWER_SECONDS, CONNECTIONS, Shared
 from sidecar.shared.errors import SharedRefused, SharedUnavailable
-from sidecar.shared.nodes import Node, leave, tell
 from tests.database_servers import Server, Servers, valkey
 from tests.shared_connection import new_shared
 
@@ -146,14 +146,8 @@ async def test_who_may_not_is_told(shared: Shared) -> None:
     for prefix, works in (("scriptforge", True), ("other", False)):
         one = Shared(url, prefix)
         try:
-            await tell(
-                one,
-                Node(
-                    id="1", name="", role="", pid=1, version="", catalog="", since=1, runs=0, calls=0, runs_a_second=0.0
-                ),
-            )
+            await listed(one)
             assert works
-            await leave(one, "1")
         except SharedUnavailable:
             assert not works
         finally:

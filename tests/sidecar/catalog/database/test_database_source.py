@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text, update
 
 from sidecar.catalog.database import apps, assignments, scripts
+from sidecar.catalog.database.following import current_revision
 from sidecar.catalog.database.source import DatabaseSource
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import Snapshot
@@ -21,6 +24,8 @@ from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import CatalogError
 from sidecar.kind import Kind
 from sidecar.language.prepared import prepare
+from sidecar.nodes.in_database import listed
+from sidecar.nodes.node import Node
 from sidecar.storage import tables
 from sidecar.storage.backup import write_backup
 from tests.database_servers import Servers, new_database
@@ -335,3 +340,34 @@ async def test_a_source_is_closed_while_it_is_loaded(sqlite_desk: Desk) -> None:
     except CatalogError as error:
         assert "has ended" in str(error)  # noqa: PT017 - where it was quick it had all of it
     source.close()
+
+
+async def test_who_follows_is_listed_until_it_ends(desk: Desk) -> None:
+    node = Node(
+        id="1", name="a", role="daemon", pid=1, version="1", catalog="x", since=1, runs=0, calls=0, runs_a_second=0.0
+    )
+    with following(desk.storage.url) as source:
+        await source.tell(node)  # nobody is there yet
+        assert (await loaded(source)).revision is not None
+        for runs in (1, 2):
+            await source.tell(structs.replace(node, runs=runs))
+            await source.tell(structs.replace(node, runs=runs, name="x" * select.PIPE_BUF))
+            async with asyncio.timeout(20):
+                while [(one.name, one.runs) for one in await listed(desk.storage)] != [("a", runs)]:
+                    pass
+        await asyncio.to_thread(source.close)
+        assert await listed(desk.storage) == []
+        await source.tell(node)
+        assert await listed(desk.storage) == []
+
+
+async def test_the_revision_is_that_of_the_last_change(desk: Desk) -> None:
+    await desk.put("acme", "a")
+    with following(desk.storage.url) as source:
+        first = (await loaded(source)).revision
+        assert first is not None
+        await desk.save("acme", "a", MAIN + "// more\n")
+        second = (await next_loaded(source)).revision
+        async with desk.storage.reading() as connection:
+            assert second == await current_revision(connection)
+        assert second > first

@@ -1,13 +1,14 @@
-"""Processes that share list themselves."""
+"""Processes that share a Valkey or Redis list themselves there."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 from msgspec import structs
 
-from sidecar.shared import nodes
+from sidecar.nodes import in_shared
+from sidecar.nodes.in_shared import SharedListing, listed
+from sidecar.nodes.node import Node
 from sidecar.shared.connection import Shared
-from sidecar.shared.nodes import Node, leave, listed, tell
 from tests.database_servers import Servers
 from tests.shared_connection import new_shared
 
@@ -26,7 +27,7 @@ async def shared(servers: type[Servers]) -> AsyncIterator[Shared]:
 async def test_each_is_listed_as_it_told_last(shared: Shared) -> None:
     assert await listed(shared) == []
     for node in (NODE, structs.replace(NODE, id="2", name="a"), structs.replace(NODE, runs=9)):
-        await tell(shared, node)
+        await SharedListing(shared).tell(node)
     found = await listed(shared)
     assert [(node.id, node.name, node.runs) for node in found] == [("2", "a", 1), ("1", "b", 9)]
     assert 0 <= found[0].seen_seconds < 10
@@ -35,16 +36,16 @@ async def test_each_is_listed_as_it_told_last(shared: Shared) -> None:
 
 async def test_who_has_left_or_is_silent_is_listed_no_more(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     for node in (NODE, structs.replace(NODE, id="2")):
-        await tell(shared, node)
-    await leave(shared, "1")
+        await SharedListing(shared).tell(node)
+    await SharedListing(shared).leave("1")
     assert [node.id for node in await listed(shared)] == ["2"]
-    monkeypatch.setattr(nodes, "GONE_SECONDS", 0.0)
+    monkeypatch.setattr(in_shared, "GONE_SECONDS", 0.0)
     assert await listed(shared) == []
     monkeypatch.undo()
     assert await listed(shared) == [], "nothing is left of it"
 
 
 async def test_one_of_another_release_hides_nobody(shared: Shared) -> None:
-    await tell(shared, NODE)
+    await SharedListing(shared).tell(NODE)
     await shared.ask("HSET", f"{shared.prefix}:nodes", "2", b"99999999999999999:\xc1\xff")
     assert [node.id for node in await listed(shared)] == ["1"]
