@@ -23,6 +23,8 @@ from sidecar.http.run_service import RunService
 from sidecar.http.script_log import ScriptLog
 from sidecar.http.server import HttpServer
 from sidecar.jobs.metrics import JobMetrics
+from sidecar.jobs.schedule_metrics import ScheduleMetrics
+from sidecar.jobs.schedule_service import ScheduleService
 from sidecar.jobs.service import JobService
 from sidecar.lifecycle import (
     Part,
@@ -101,6 +103,7 @@ class PlatformProcess:
             self._scripts.look_again,
             self._log_of_scripts.add,
         )
+        self._schedules = ScheduleService(configuration, self._host_services)
 
         def unavailable(why: str) -> None:
             _log.error("scripts_not_compiled", error=why)
@@ -132,6 +135,7 @@ class PlatformProcess:
                 }
             ),
             JobMetrics(self._jobs),
+            ScheduleMetrics(self._schedules),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
             self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
@@ -142,6 +146,7 @@ class PlatformProcess:
             self._runs,
             self._log_of_scripts,
             self._jobs,
+            self._schedules,
             self._sharing,
             self._presence,
         )

@@ -30,7 +30,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {GROUND},
         {"configuration"},
         {"logs"},
-        {"language", "storage", "shared"},
+        {"language", "storage", "shared", "schedules"},
         {"nodes"},
         {"catalog", "queue"},
         {"hosts"},

@@ -39,6 +39,10 @@ class TenantLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Bytes of what they are given and what they give."""
     jobs_at_once: Most | None = None
     """Jobs under way, on all machines."""
+    schedules: Most | None = None
+    """Schedules, those that are paused among them."""
+    schedule_seconds: Most | None = None
+    """Between two due times of a schedule at least."""
 
 
 NO_LIMITS: Final = TenantLimits()

@@ -352,6 +352,18 @@ class JobsSection(Section, frozen=True):
     """On SIGTERM jobs under way have this long to end; what has not is run again by whoever takes it."""
 
 
+class SchedulesSection(Section, frozen=True):
+    """Schedules: functions that are run at named times, each run a job. Every platform looks after them. See
+    docs/schedules.md."""
+
+    poll_seconds: Interval = 0.5
+    """How often it is looked for what is due, and for what another process has changed."""
+    per_tenant: Annotated[int, Meta(ge=0)] = 1_000
+    """Schedules of one tenant, those that are paused among them; 0 for no limit."""
+    least_seconds: Annotated[int, Meta(ge=0)] = 60
+    """Between two due times of one schedule; cron has no less than 60."""
+
+
 class LogSection(Section, frozen=True):
     """Structured logs, one JSON object a line, on standard error."""
 
@@ -399,5 +411,6 @@ class Configuration(Section, frozen=True):
     metrics: MetricsSection = MetricsSection()
     platform: PlatformSection = PlatformSection()
     jobs: JobsSection = JobsSection()
+    schedules: SchedulesSection = SchedulesSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

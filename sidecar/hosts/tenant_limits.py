@@ -23,6 +23,8 @@ def usual_limits(configuration: Configuration) -> TenantLimits:
         jobs=configuration.jobs.jobs_per_tenant or None,
         job_bytes=configuration.jobs.bytes_per_tenant or None,
         jobs_at_once=configuration.jobs.tenant_at_once or None,
+        schedules=configuration.schedules.per_tenant or None,
+        schedule_seconds=configuration.schedules.least_seconds or None,
     )
 
 

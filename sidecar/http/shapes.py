@@ -137,6 +137,8 @@ class LimitsBody(Body):
     jobs: _Most = None
     job_bytes: _Most = None
     jobs_at_once: _Most = None
+    schedules: _Most = None
+    schedule_seconds: _Most = None
 
 
 class LimitsNow(Shape):

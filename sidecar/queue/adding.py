@@ -27,6 +27,14 @@ class MayKeep(NamedTuple):
     bytes: int | None = None
 
 
+class Added(NamedTuple):
+    """What was added in a transaction, which is not over yet."""
+
+    answers: list[Job | Exception]
+    lanes: Mapping[LanePlace, int]
+    tenants: Sequence[str]
+
+
 class Adding:
     """Lives on one event loop."""
 
@@ -44,40 +52,48 @@ class Adding:
         return await self._rows.tried_again(lambda: self._add(asked))
 
     async def _add(self, asked: Sequence[NewJob]) -> list[Job | Exception]:
-        names = sorted({new.tenant for new in asked})
         async with self._rows.changing() as (connection, now):
-            spaces = await self._locked_spaces(connection, names)
-            places = await _scripts(connection, asked)
-            same = await _same(connection, asked)
-            answers: list[Job | Exception] = []
-            made: list[tuple[Job, str]] = []
-            for new in asked:
-                try:
-                    job = self._made(new, places, same, spaces, now)
-                except QueueError as error:
-                    answers.append(error)
-                    continue
-                answers.append(job)
-                if new.key is None or (new.tenant, new.key) not in same:
-                    made.append((job, new.data))
-                    if new.key is not None:
-                        same[new.tenant, new.key] = job
-            lanes = await self._lanes_of(connection, [job for job, _ in made])
-            rows: list[dict[str, Any]] = [
-                {**values_of(job), "data": data, "result": None, "lane_id": lanes[job.script, job.app, job.queue]}
-                for job, data in made
-            ]
-            await insert_jobs(connection, rows)
-            for tenant in {job.tenant for job, _ in made}:
-                space = spaces[tenant]
-                own = update(job_spaces).where(job_spaces.c.tenant == tenant)
-                await connection.execute(own.values(jobs=space.jobs, bytes=space.bytes))
-        # What was made in a transaction that is over is there for all.
-        self._lanes |= lanes
-        self._tenants.update(names)
+            added = await self.add_in(connection, asked, now)
+        self.kept(added)
+        return added.answers
+
+    async def add_in(self, connection: AsyncConnection, asked: Sequence[NewJob], now: int) -> Added:
+        """The same in a transaction of whoever asks, who says once it is over that it is `kept`."""
+        names = sorted({new.tenant for new in asked})
+        spaces = await self._locked_spaces(connection, names)
+        places = await _scripts(connection, asked)
+        same = await _same(connection, asked)
+        answers: list[Job | Exception] = []
+        made: list[tuple[Job, str]] = []
+        for new in asked:
+            try:
+                job = self._made(new, places, same, spaces, now)
+            except QueueError as error:
+                answers.append(error)
+                continue
+            answers.append(job)
+            if new.key is None or (new.tenant, new.key) not in same:
+                made.append((job, new.data))
+                if new.key is not None:
+                    same[new.tenant, new.key] = job
+        lanes = await self._lanes_of(connection, [job for job, _ in made])
+        rows: list[dict[str, Any]] = [
+            {**values_of(job), "data": data, "result": None, "lane_id": lanes[job.script, job.app, job.queue]}
+            for job, data in made
+        ]
+        await insert_jobs(connection, rows)
+        for tenant in {job.tenant for job, _ in made}:
+            space = spaces[tenant]
+            own = update(job_spaces).where(job_spaces.c.tenant == tenant)
+            await connection.execute(own.values(jobs=space.jobs, bytes=space.bytes))
+        return Added(answers, lanes, names)
+
+    def kept(self, added: Added) -> None:
+        """What was made in a transaction that is over is there for all, and is not asked for again."""
+        self._lanes |= added.lanes
+        self._tenants.update(added.tenants)
         if len(self._lanes) > LANES:
             self._lanes = {}
-        return answers
 
     def _made(
         self,

@@ -29,3 +29,11 @@ class WrongState(QueueError):
 
 class LeaseLost(QueueError):
     """A job is not the asker's any more: another one has it, or it is over, or gone."""
+
+
+class NoSuchSchedule(QueueError):
+    """The tenant has no such schedule."""
+
+
+class StillRunning(QueueError):
+    """A schedule's last job is not over, and it never runs twice at once."""

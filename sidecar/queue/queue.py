@@ -11,6 +11,7 @@ from sidecar.queue.adding import Adding, MayKeep
 from sidecar.queue.job import Job, JobState, NewJob, Texts
 from sidecar.queue.life import AnyStep, Keeping, check
 from sidecar.queue.looking import Looking
+from sidecar.queue.scheduling import Scheduling
 from sidecar.queue.store import JobRows, JobStore
 from sidecar.queue.taking import Limits, Taking
 from sidecar.storage.batches import Batches
@@ -47,6 +48,7 @@ class JobQueue:
         self.looking = Looking(self._rows)
         self.added = asyncio.Event()
         """Set whenever this process has added something, or made something wait again."""
+        self.scheduling = Scheduling(self._rows, adding, self.added.set)
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._watching: asyncio.Task[None] | None = None
 

@@ -371,3 +371,29 @@ nodes = _table(
     Column("seen", Number, nullable=False),
     Column("told", LongText, nullable=False),
 )
+
+# What is run at named times: see sidecar.schedules. Whoever adds its job locks the row.
+schedules = _table(
+    "schedules",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    Column("id", Exact(128), primary_key=True),
+    Column("script_id", Exact(NAME), ForeignKey("scripts.id"), nullable=False, index=True),
+    Column("function", String(128), nullable=False),
+    Column("data", LongText, nullable=False),
+    Column("cron", Exact(NAME), nullable=False),
+    Column("zone", String(64), nullable=False),
+    # once, all or none.
+    Column("missed", String(16), nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    # What is due next; null while it is paused, and where nothing is.
+    Column("due", Number, nullable=True, index=True),
+    # The due time of its last job.
+    Column("last", Number, nullable=True),
+    Column("job", String(32), nullable=True),
+    Column("runs", Number, nullable=False),
+    Column("left_out", Number, nullable=False),
+    # Why the last due time has no job; empty where it has.
+    Column("fault", LongText, nullable=False),
+)

@@ -26,7 +26,7 @@ from sidecar.catalog.entries import Assignments, Entries, ScriptEntry
 from sidecar.catalog.limits import HIGHEST
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import RULES, Kind
-from sidecar.storage.tables import apps, assignments, providers, scripts, tenants, versions
+from sidecar.storage.tables import apps, assignments, providers, schedules, scripts, tenants, versions
 
 DIFFERENCE_LINES: Final = 20_000
 """Lines of two texts together: to compare them takes longer than in proportion."""
@@ -218,6 +218,7 @@ async def remove_script(
     path = app_files.path_of(script_id, before.file)
     await app_files.require_not_imported(work, script_id, before.app, path, together)
     await _require_no_provider(work, script_id, before.name)
+    await _require_no_schedule(work, script_id, before.name)
     _, text = await get_text(work, script_id)
     await work.connection.execute(delete(versions).where(versions.c.script_id == script_id))
     await work.connection.execute(
@@ -377,6 +378,13 @@ async def _require_no_provider(work: Work, script_id: str, name: str) -> None:
     if provider is not None:
         called = script_called(script_id, name)
         raise StillUsed(f"script {called} is the Driver of the provider {provider.id!r}")
+
+
+async def _require_no_schedule(work: Work, script_id: str, name: str) -> None:
+    query = select(schedules.c.id).where(schedules.c.script_id == script_id).limit(1)
+    schedule = (await work.connection.execute(query)).one_or_none()
+    if schedule is not None:
+        raise StillUsed(f"script {script_called(script_id, name)} is run by the schedule {schedule.id!r}")
 
 
 async def _store(

@@ -27,6 +27,7 @@ from sidecar.catalog.directory.entries import (
     NumberTable,
     ProviderTable,
     RouteTable,
+    ScheduleTable,
     ScriptTable,
     TablePlace,
     TenantTable,
@@ -34,6 +35,7 @@ from sidecar.catalog.directory.entries import (
     read_table,
     salvaged,
 )
+from sidecar.catalog.directory.schedules import Schedules
 from sidecar.catalog.directory.script_files import UnusableFileError, text_of
 from sidecar.catalog.entries import (
     AssignmentEntry,
@@ -113,6 +115,7 @@ class Document:
         """Their tenants."""
         self.apps = Apps()
         self.carriers = Carriers()
+        self.schedules = Schedules()
         self._reopen: Callable[[], bytes] | None = None
         self._content: bytes | None = content
         self._stands: dict[KeyPath, _Stand] = {}
@@ -132,6 +135,8 @@ class Document:
         for place, complaint in self.apps.complaints([(one.place, one.table) for one in self.scripts]):
             self._say(place, complaint)
         for place, complaint in self.carriers.complaints([one.table for one in self.scripts]):
+            self._say(place, complaint)
+        for place, complaint in self.schedules.complaints():
             self._say(place, complaint)
         self.assignments = Assignments(tuple(entries), self.customers)
 
@@ -215,6 +220,7 @@ class Document:
         self.owners.clear()
         self.apps = Apps()
         self.carriers = Carriers()
+        self.schedules = Schedules()
         self._source = None
         self._asked.clear()
 
@@ -231,6 +237,8 @@ class Document:
             self.apps.add(place, table)
         elif isinstance(table, (ProviderTable, NumberTable)):
             self.carriers.add(place, table)
+        elif isinstance(table, ScheduleTable):
+            self.schedules.add(place, table)
         elif table is not None:
             return _ENTRIES[type(table)](place=place, **structs.asdict(table))
         else:

@@ -16,8 +16,9 @@ from sidecar.catalog.model import OPERATOR, GlobalPriority
 from sidecar.catalog.variables import too_deep, wrong_variables
 from sidecar.configuration.toml_source import KeyPath, TomlSource, TomlSyntaxError, parse_toml
 from sidecar.configuration.typed_value import ActionText, Form, UuidText, convert_value, unknown_key
-from sidecar.kind import Kind
+from sidecar.kind import MAIN, Kind
 from sidecar.problem import Problem
+from sidecar.schedules.plan import MOST_RUNS, Missed
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 AppId = Annotated[str, Meta(max_length=256)]
@@ -205,7 +206,35 @@ class NumberTable(msgspec.Struct, frozen=True, kw_only=True):
     """What else the Driver has said of it: a JSON object, as text."""
 
 
-AnyTable = Table | TenantTable | AppTable | VariableTable | ProviderTable | NumberTable
+class ScheduleTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that is run at named times. An import puts it into a database: nothing is run so where the catalog is
+    in files."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^/\x00]+$")]
+    """What it is called."""
+    script: Name
+    """The id of the script."""
+    cron: Annotated[str, Meta(max_length=256)]
+    """Minute, hour, day of the month, month, day of the week; or ``@daily`` and its like."""
+    tenant: Name = OPERATOR
+    """Whose it is, and whose its script is."""
+    zone: Annotated[str, Meta(max_length=64)] = "UTC"
+    """Whose clocks it goes by, as ``"Europe/Berlin"``."""
+    function: Annotated[str, Meta(pattern=r"^[A-Za-z_$][A-Za-z0-9_$]{0,127}$")] = MAIN
+    """Of the script. Default: ``main``."""
+    data: DetailsText = "{}"
+    """What the function is given beside ``schedule``: a JSON object, as text."""
+    missed: Missed = Missed.ONCE
+    """What becomes of missed runs: ``"once"``, ``"all"`` or ``"none"``."""
+    most: Annotated[int, Meta(ge=1, le=MOST_RUNS)] = 10
+    """So many missed ones are made up for, where all are."""
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 1
+    """That each run may have."""
+    paused: bool = False
+    """Whether it waits to be resumed."""
+
+
+AnyTable = Table | TenantTable | AppTable | VariableTable | ProviderTable | NumberTable | ScheduleTable
 
 TABLES: Mapping[str, type[AnyTable]] = {
     "script": ScriptTable,
@@ -218,6 +247,7 @@ TABLES: Mapping[str, type[AnyTable]] = {
     "tenant": TenantTable,
     "provider": ProviderTable,
     "number": NumberTable,
+    "schedule": ScheduleTable,
 }
 
 
@@ -234,6 +264,7 @@ _IDENTITY: Mapping[str, frozenset[str]] = {
     "tenant": frozenset({"tenant"}),
     "provider": frozenset({"tenant", "id"}),
     "number": frozenset({"did"}),
+    "schedule": frozenset({"tenant", "id"}),
 }
 """The keys that say whom a table is for."""
 

@@ -15,6 +15,7 @@ from sidecar.catalog.directory.entries import (
     NumberTable,
     ProviderTable,
     RouteTable,
+    ScheduleTable,
     ScriptTable,
     VariableTable,
 )
@@ -58,6 +59,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     """By tenant and id."""
     numbers: Mapping[str, NumberTable] = {}
     """By the number without what does not tell numbers apart."""
+    schedules: Mapping[tuple[str, str], ScheduleTable] = {}
+    """By tenant and id."""
 
 
 class Difference(NamedTuple):
@@ -65,7 +68,7 @@ class Difference(NamedTuple):
 
     what: str
     """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
-    ``assignment`` or ``order``."""
+    ``assignment``, ``schedule`` or ``order``."""
     key: Any
     words: str
     """What it is called, and what of it differs. Nothing secret."""
@@ -98,11 +101,12 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     yield from _tables("provider", now.providers, wanted.providers)
     yield from _tables("number", now.numbers, wanted.numbers)
     yield from _tables("assignment", now.assignments, wanted.assignments)
+    yield from _tables("schedule", now.schedules, wanted.schedules)
     if _everywhere(now, wanted.scripts) != _everywhere(wanted, now.scripts):
         yield Difference("order", None, "of the scripts that run on every call", "~")
     # What needs another goes before it. An app with a locked variable stays with it.
     locked = {app for (app, _), variable in now.variables.items() if variable.locked}
-    for what in ("assignments", "scripts", "variables", "customers", "apps"):
+    for what in ("assignments", "schedules", "scripts", "variables", "customers", "apps"):
         gone = [key for key in getattr(now, what) if key not in getattr(wanted, what)]
         for key in gone:
             if (what == "variables" and now.variables[key].locked) or (what == "apps" and key in locked):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.catalog.app_variables import Variable
 from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.compile import Rules
-from sidecar.catalog.database import apps, assignments, numbers, providers, scripts
+from sidecar.catalog.database import apps, assignments, numbers, providers, schedules, scripts
 from sidecar.catalog.database.checks import CheckedText, Checks, TextToSave
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
 from sidecar.catalog.database.rows import json_table
@@ -25,6 +25,7 @@ from sidecar.catalog.directory.entries import (
     NumberTable,
     ProviderTable,
     RouteTable,
+    ScheduleTable,
     ScriptTable,
     VariableTable,
 )
@@ -41,6 +42,7 @@ from sidecar.catalog.limits import NO_LIMITS, decode_limits
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import Kind
 from sidecar.problem import Problem
+from sidecar.schedules.plan import Missed
 from sidecar.storage import tables
 
 ONE_BY_ONE: Final = 1_000
@@ -112,6 +114,22 @@ async def read_database(connection: AsyncConnection, *, secrets: bool) -> Conten
             )
             for row in await rows(select(tables.numbers))
         },
+        schedules={
+            (tenants[row.tenant_id], row.id): ScheduleTable(
+                id=row.id,
+                script=row.script_id,
+                tenant=tenants[row.tenant_id],
+                cron=row.cron,
+                zone=row.zone,
+                function=row.function,
+                data=row.data,
+                missed=Missed(row.missed),
+                most=row.most,
+                attempts=row.attempts,
+                paused=row.paused,
+            )
+            for row in await rows(select(tables.schedules))
+        },
     )
 
 
@@ -180,6 +198,9 @@ class Import:
                 await providers.put_provider(await change.make_tenant(provider.tenant), record)
             elif what == "number":
                 await numbers.import_number(change.of(wanted.numbers[key].tenant), wanted.numbers[key])
+            elif what == "schedule":
+                schedule = wanted.schedules[key]
+                await schedules.put_schedule(change.of(schedule.tenant), _schedule_record(schedule))
             elif what == "assignment":
                 if sign == "+":
                     new.append(key)
@@ -271,6 +292,10 @@ class Import:
         if what == "limits":
             await put_limits(change.of(key), NO_LIMITS)
             return
+        if what == "schedule":
+            tenant, schedule = key
+            await schedules.remove_schedule(change.of(tenant), schedule)
+            return
         table, column = {
             "script": (tables.scripts, tables.scripts.c.id),
             "app": (tables.apps, tables.apps.c.id),
@@ -341,6 +366,11 @@ def _script(row: Any, tenant: str) -> ScriptTable:
         error_action=row.error_action,
         vars=dict(json_table(row.vars)),
     )
+
+
+def _schedule_record(table: ScheduleTable) -> schedules.ScheduleRecord:
+    values = {name: getattr(table, name) for name in table.__struct_fields__ if name not in ("tenant", "data")}
+    return schedules.ScheduleRecord(data=msgspec.json.decode(table.data), **values)
 
 
 def _assignment(row: Any) -> AssignmentTable:

@@ -17,6 +17,7 @@ import msgspec
 from sidecar.catalog.compile import SCRIPT_NAMESPACE, Rules
 from sidecar.catalog.database.app_files import may_import, path_of
 from sidecar.catalog.database.errors import ScriptRefused, WrongValues
+from sidecar.catalog.database.rows import json_text
 from sidecar.catalog.database.values import require_storable
 from sidecar.catalog.directory.document import Document
 from sidecar.catalog.directory.entries import (
@@ -99,7 +100,10 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         require_storable(provider)
     for _, number in document.carriers.numbers:
         require_storable(number)
+    for _, schedule in document.schedules.tables:
+        require_storable(schedule)
     tenants |= {table.tenant for _, table in document.carriers.providers}
+    tenants |= {table.tenant for _, table in document.schedules.tables}
     tenants |= {OPERATOR, *(one.tenant for one in apps.values()), *(one.tenant for one in customers.values())}
     return Content(
         tenants=frozenset(tenants | {one.table.tenant for one in scripts.values()}),
@@ -111,6 +115,10 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         limits=document.apps.limits,
         providers={(table.tenant, table.id): table for _, table in document.carriers.providers},
         numbers={did_of(table.did): table for _, table in document.carriers.numbers},
+        schedules={
+            (table.tenant, table.id): msgspec.structs.replace(table, data=json_text(msgspec.json.decode(table.data)))
+            for _, table in document.schedules.tables
+        },
     )
 
 
@@ -269,6 +277,8 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
         yield table_text("provider", provider)
     for number in content.numbers.values():
         yield table_text("number", number)
+    for schedule in content.schedules.values():
+        yield table_text("schedule", schedule)
     for calls, assigned in content.assignments.items():
         yield table_text(calls.kind, assigned)
 

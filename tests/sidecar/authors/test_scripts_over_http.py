@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -237,6 +239,17 @@ def test_a_report_mails_how_many_are_open(desk: PlatformDesk, inbox: Inbox) -> N
     (mail,) = inbox.mails
     assert isinstance(mail.content, bytes)
     assert b"Subject: 1 open" in mail.content
+    nightly = {"script": "report", "minutes": [5], "hours": [2], "zone": "Europe/Berlin"}
+    made = desk.beta.put("/api/v1/schedules/nightly", json=nightly).raise_for_status().json()
+    assert (made["cron"], made["missed"], made["attempts"]) == ("5 2 * * *", "once", 1)
+    clocks = {
+        datetime.fromisoformat(due).astimezone(ZoneInfo("Europe/Berlin")).strftime("%H:%M") for due in made["next"]
+    }
+    assert {"02:05"} <= clocks <= {"02:05", "03:00"}, "03:00 is the night in which 02:05 does not exist"
+    job = desk.beta.post("/api/v1/schedules/nightly/run").raise_for_status().json()["id"]
+    wait_until(lambda: desk.beta.get(f"/api/v1/jobs/{job}").json()["state"] == "completed", "it has run")
+    assert desk.beta.get(f"/api/v1/jobs/{job}").json()["result"] == 1
+    assert len(inbox.mails) == 2
 
 
 # ---- two files that import each other ----

@@ -40,6 +40,7 @@ VALUES = {
     "call": "private",
     "job": "0" * 32,
     "queue": "private",
+    "schedule": "private",
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
@@ -63,6 +64,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/dids/{did}/settle"): {},
     ("post", "/api/v1/jobs"): {"script": "private"},
     ("put", "/api/v1/queues/{queue}"): {"paused": True},
+    ("put", "/api/v1/schedules/{schedule}"): {"script": "private", "cron": "0 0 29 2 *", "data": {"a": "stolen"}},
     ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
 }
 
@@ -101,6 +103,8 @@ def routes(desk: PlatformDesk) -> list[Route]:
     keep(desk.call_records, "2025-11-28", record(1, id="private", tenant="acme", log=["acme only"]))
     later = {"script": "private", "delay_ms": 86_400_000, "data": "acme only"}
     VALUES["job"] = desk.acme.post("/api/v1/jobs", json=later).raise_for_status().json()["id"]
+    yearly = {"script": "private", "cron": "0 0 29 2 *", "data": {"a": "acme only"}}
+    desk.acme.put("/api/v1/schedules/private", json=yearly).raise_for_status()
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
@@ -109,7 +113,7 @@ def picture(desk: PlatformDesk) -> Any:
     paths = ["apps", "apps/private/variables", "scripts", "scripts/private/text", "assignments", "customers"]
     paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
     paths += ["providers", "dids", "calls", "calls/private"]
-    paths += ["jobs", f"jobs/{VALUES['job']}", "queues"]
+    paths += ["jobs", f"jobs/{VALUES['job']}", "queues", "schedules", "schedules/private"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 

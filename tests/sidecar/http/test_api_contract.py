@@ -29,6 +29,7 @@ def known(desk: PlatformDesk) -> PlatformDesk:
     desk.acme.put("/api/v1/kv/keys/there", json={"value": "there"}).raise_for_status()
     desk.script("driver", "export const list = () => [];\nexport const search = list;\n", kind="driver")
     desk.acme.post("/api/v1/jobs", json={"script": "there", "delay_ms": 86_400_000}).raise_for_status()
+    desk.acme.put("/api/v1/schedules/there", json={"script": "there", "cron": "@yearly"}).raise_for_status()
     provider = {"script": "driver", "mode": "live"}
     desk.operator.put("/api/v1/providers/there", params={"tenant": "acme"}, json=provider).raise_for_status()
     return desk

@@ -24,6 +24,7 @@ from sidecar.catalog.limits import TenantLimits
 from sidecar.configuration.tree import LogSection
 from sidecar.hosts.usage import Usage
 from sidecar.jobs.metrics import JobMetrics
+from sidecar.jobs.schedule_metrics import ScheduleMetrics
 from sidecar.kind import Kind
 from sidecar.logs.logger import open_output
 from sidecar.operations.metrics import STAGE_BOUNDS_MICROS, STAGES, DecisionMetrics, OwnProcess, registry
@@ -155,6 +156,16 @@ class JobFigures:
         self.under_way = 2
 
 
+class ScheduleFigures:
+    """What a platform has done for schedules."""
+
+    def __init__(self) -> None:
+        self.late_counts = [3, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+        self.late_seconds = 95.5
+        self.made_up = 2
+        self.left_out = 4
+
+
 def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) -> list[Collector]:
     """Collectors of all parts, each with a snapshot in which nothing is empty."""
     catalog = CatalogState(version="3f2a", reload_succeeded=False, reload_time=1234.5, problems=2)
@@ -179,6 +190,7 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     used.allowance.begin()
     return [
         JobMetrics(JobFigures()),
+        ScheduleMetrics(ScheduleFigures()),
         TenantMetrics(usage, 1),
         PoolMetrics(lambda: pools, lambda: {"returned": 10}),
         CallMetrics(lambda: calls),

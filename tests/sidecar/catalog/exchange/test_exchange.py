@@ -28,6 +28,7 @@ from sidecar.catalog.directory.entries import (
     NumberTable,
     ProviderTable,
     RouteTable,
+    ScheduleTable,
     ScriptTable,
     VariableTable,
 )
@@ -41,6 +42,7 @@ from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.tree import CatalogSection
 from sidecar.kind import RULES as RULES_OF
 from sidecar.kind import Kind
+from sidecar.schedules.plan import Missed
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
 from sipio.number import number_of
@@ -222,7 +224,7 @@ def exact(content: Content) -> object:
     scripts = [msgspec.json.encode(one) for one in content.scripts.values()]
     parts = [
         tables(getattr(content, name))
-        for name in ("apps", "variables", "customers", "assignments", "providers", "numbers")
+        for name in ("apps", "variables", "customers", "assignments", "providers", "numbers", "schedules")
     ]
     return sorted(content.tenants), scripts, parts, sorted(content.limits.items(), key=lambda one: one[0])
 
@@ -389,10 +391,18 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
                 did="7", provider="c", tenant="acme", state=NumberState.RELEASING, fault="gone \U0001f600"
             ),
         },
+        schedules={
+            ("acme", "nightly"): ScheduleTable(
+                id="nightly", script="d", tenant="acme", cron="5 2 * * *", zone="Europe/Berlin", data='{"a":"\u00fc"}'
+            ),
+            ("acme", "Nightly"): ScheduleTable(
+                id="Nightly", script="d", tenant="acme", cron="@daily", missed=Missed.ALL, most=3, paused=True
+            ),
+        },
     )
     home = Home(database_address)
     await home.make()
-    assert len(await home.take(content)) == 3 + 2 + 1 + 1 + 1 + 4 + 3 + 3
+    assert len(await home.take(content)) == 3 + 2 + 1 + 1 + 1 + 4 + 3 + 3 + 2
     assert await home.take(content) == []
     write_directory(tmp_path / "out", await home.content())
     assert exact(read(tmp_path / "out")) == exact(content)
@@ -415,6 +425,21 @@ async def test_carriers_and_their_numbers_stay_where_a_directory_does_not_name_t
     assert [str(one) for one in differences(bought, changed)] == ["~ number '1': customer x -> None"]
 
 
+async def test_schedules_are_those_that_the_directory_names(tmp_path: Path) -> None:
+    script = TextOf(written_out(ScriptTable(file="d.js")), "function main() {}\n")
+    none = Content(
+        tenants=frozenset({"operator"}), apps={}, variables={}, customers={}, scripts={"d": script}, assignments={}
+    )
+    table = ScheduleTable(id="s", script="d", cron="@daily")
+    scheduled = msgspec.structs.replace(none, schedules={("operator", "s"): table})
+    later = msgspec.structs.replace(table, cron="@weekly")
+    changed = msgspec.structs.replace(none, schedules={("operator", "s"): later})
+    empty = msgspec.structs.replace(none, scripts={})
+    found = await with_home(f"sqlite:///{tmp_path}/x.db", scheduled, changed, empty, delete=True)
+    assert [exact(one) for one in found] == [exact(one) for one in (scheduled, changed, empty)]
+    assert [str(one) for one in differences(scheduled, changed)] == ["~ schedule operator s: cron @daily -> @weekly"]
+
+
 async def test_limits_stay_where_a_directory_does_not_say_them(tmp_path: Path) -> None:
     content = Content(tenants=frozenset({"operator"}), apps={}, variables={}, customers={}, scripts={}, assignments={})
     suspended = {"acme": TenantLimits(runs_at_once=0)}
@@ -434,6 +459,8 @@ def test_what_points_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "assignments.toml").write_text(
         '[[provider]]\nid = "c"\nscript = "a"\n[[number]]\ndid = "1"\nprovider = "x"\n'
         '[[number]]\ndid = "1"\nprovider = "c"\ndetails = "[]"\n'
+        '[[schedule]]\nid = "s"\nscript = "a"\ncron = "@daily"\nzone = "Berlin"\n'
+        '[[schedule]]\nid = "s"\nscript = "a"\ncron = "* *"\n'
     )
     with pytest.raises(ScriptRefused) as refused:
         read(tmp_path)
@@ -441,6 +468,9 @@ def test_what_points_nowhere_is_told(tmp_path: Path) -> None:
         "3: script: 'a' is a Script, and a provider is asked by a Driver",
         "6: there is no provider 'x' of the tenant 'operator'",
         "10: details: expected a JSON object: Expected `object`, got `array`",
+        "15: zone: there is no time zone 'Berlin': it is called as `Europe/Berlin` or `UTC`",
+        "17: the schedule 's' is there already",
+        "19: cron: '* *' is no cron text: expected 5 fields: minute, hour, day of the month, month, day of the week",
     ]
 
 

@@ -21,6 +21,7 @@ TOLD = (
     "env",
     "kv",
     "jobs",
+    "schedules",
     "rows",
     "dids",
     "tenants",
