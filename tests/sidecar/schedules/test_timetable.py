@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sidecar.schedules.errors import WrongTimetable
@@ -156,15 +156,20 @@ def test_a_due_time_is_what_the_clock_says_or_right_after_a_change(timetable: Ti
         assert clock.second == 0
 
 
+@example(Timetable(cron="0 * * * *"), 2011, "Pacific/Apia")
 @given(timetables(), st.integers(2011, 2029), st.sampled_from(ZONES[1:]))
 def test_a_fixed_time_is_due_once_a_day_whatever_clocks_do(timetable: Timetable, year: int, zone: str) -> None:
     minute = timetable.cron.split()[0].split(",")[0]
     daily = Timetable(cron=f"{minute} 2 * * *", zone=zone)
     begin = int(datetime(year, 1, 1, 12, tzinfo=UTC).timestamp()) * MICROS
     days = [datetime.fromtimestamp(one // MICROS, ZoneInfo(zone)).date() for one in islice(daily.after(begin), 364)]
-    assert len(set(days)) == len(days)
-    assert all((late - early).days in (1, 2) for early, late in pairwise(days))
-    assert sum((late - early).days == 2 for early, late in pairwise(days)) <= (zone == "Pacific/Apia" and year == 2011)
+    apart = [(late - early).days for early, late in pairwise(days)]
+    if zone == "Pacific/Apia" and year == 2011:
+        # There was no 30 December: what was due then is due as the 31st begins, or not at all.
+        assert set(apart) <= {0, 1, 2}
+        assert len([number for number in apart if number != 1]) <= 2
+    else:
+        assert set(apart) == {1}
 
 
 @given(timetables(), moments, st.integers(0, 400 * 86_400), st.integers(0, 20))
