@@ -69,6 +69,8 @@ class NothingRuns:
     def cancel(self) -> None:
         """Do nothing: the answer was given when the run was asked for."""
 
+    cancel_between_turns = cancel
+
 
 class Runner:
     """Answers at once: what is measured is the catalog."""

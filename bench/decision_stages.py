@@ -53,6 +53,8 @@ class _Nobody:
     def cancel(self) -> None:
         """Do nothing: the canned answer was given already."""
 
+    cancel_between_turns = cancel
+
 
 class CannedRunner:
     """A sandbox that answers every run at once with the same result."""

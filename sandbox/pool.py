@@ -45,6 +45,7 @@ from sandbox.stack import innermost
 from sandbox.status import Tag
 from sandbox.supervision import Supervisor
 from sandbox.suspension import Suspension
+from sandbox.watch import DAEMON_KILL_FACTOR, DAEMON_KILL_SLACK_SECONDS
 
 __all__ = ["Pool", "PoolSettings", "PoolState", "Run", "WorkerSettings"]
 
@@ -188,6 +189,25 @@ class Pool:
         if isinstance(outcome, Cancelled):
             run.cancelled_at = self._loop.time()
 
+    def stop_between_turns(self, run: Run) -> None:
+        """Stop a run once it waits. A turn that it is in, or that an answer has it begin, goes to its end before."""
+        worker = run.worker
+        if worker is None or run.id not in worker.outstanding:
+            self.stop(run, Cancelled())
+            return
+        # Its worker takes what it is sent in order: what the run was told before is turned to first.
+        run.given_up = True
+        now = self._loop.time()
+        self._watch.begin(now)
+        worker.process.send(messages_down.cancel(run.id))
+        # Where the worker is held, or dies, the run may have moved by then, and knows nothing of it there.
+        turn_seconds = run.invocation.limits.turn_wall_seconds
+        latest = now + turn_seconds * DAEMON_KILL_FACTOR + DAEMON_KILL_SLACK_SECONDS
+        if latest < run.deadline:
+            heapq.heappush(self._deadlines, (latest, run.number))
+            if self._deadline_timer is None or latest < self._deadline_at:
+                self._set_deadline_timer(latest)
+
     def answer_call(self, run: Run, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> None:
         """Tell a run's script the answer to a host call; one for a run that is over is dropped."""
         run.unanswered -= 1
@@ -238,10 +258,17 @@ class Pool:
         run = worker.take(message.run_id)
         if run is not None:
             # By the clock that the worker has looked at: the loop's is as old as this round of it.
-            if not (run.answered or worker.process.is_revoked(message.run_id) or time.monotonic() >= run.deadline):
+            if not (
+                run.answered
+                or run.given_up
+                or worker.process.is_revoked(message.run_id)
+                or time.monotonic() >= run.deadline
+            ):
                 worker.process.disbelieve()
             now = self._loop.time()
             self._watch.begin(now)
+            if run.given_up:
+                self._conclude(run, Cancelled())
             self._lanes.move(run, now)
         self._lanes.feed(worker)
 
@@ -362,7 +389,11 @@ class Pool:
         while deadlines and (deadlines[0][0] <= now or deadlines[0][1] not in runs):
             run = runs.get(heapq.heappop(deadlines)[1])
             if run is not None:
-                run.interruption = _at_deadline(run, now)
+                interruption = _at_deadline(run, now)
+                if run.given_up and interruption.stage is not Stage.RUNNING:
+                    self.stop(run, Cancelled())
+                    continue
+                run.interruption = interruption
                 self.stop(run, TimedOut(TimeLimit.WALL))
         # A callback of those may have submitted, and set it.
         if deadlines and self._deadline_timer is None:

@@ -33,6 +33,10 @@ class RunOwner(Protocol):
         """Tell a run's script the answer to a host call."""
         ...
 
+    def stop_between_turns(self, run: "Run") -> None:
+        """Stop a run once it waits."""
+        ...
+
 
 class RunWorker(Protocol):
     """What is asked of the worker that a run was sent to."""
@@ -51,7 +55,7 @@ class Run:
 
     __slots__ = (
         "_done", "_host", "_log", "_owner", "answered", "attempts", "called_host", "cancelled_at", "clock", "deadline",
-        "id", "interruption", "invocation", "number", "recorder", "series", "submitted", "suspended",
+        "given_up", "id", "interruption", "invocation", "number", "recorder", "series", "submitted", "suspended",
         "suspended_at", "suspension", "unanswered", "worker",
     )  # fmt: skip
 
@@ -90,6 +94,8 @@ class Run:
         """It has begun and waited since between its turns."""
         self.suspended_at = 0.0
         self.cancelled_at = 0.0
+        self.given_up = False
+        """It is stopped as soon as it waits."""
         self.interruption: Interruption | None = None
         self._log: RunLog | None = None
         self.unanswered = 0
@@ -156,6 +162,12 @@ class Run:
         """The asker gave up: the run is stopped, and its outcome is Cancelled."""
         if not self.answered:
             self._owner.stop(self, Cancelled())
+
+    def cancel_between_turns(self) -> None:
+        """The asker gave up, but what the script does is told to its end: its outcome is Cancelled where it waits, or
+        as soon as it does, and that of its turn where that ends the run, such as TimedOut for an endless loop."""
+        if not (self.answered or self.given_up):
+            self._owner.stop_between_turns(self)
 
 
 def _recorder_of(invocation: Invocation) -> Recorder:

@@ -321,7 +321,7 @@ class OneCall:
             self._all_over()
         else:
             # The script may finish its bookkeeping, within bounds.
-            self._set_timer(self._calls.configuration.voice.grace_seconds, self._script.cancel)
+            self._set_timer(self._calls.configuration.voice.grace_seconds, self._script.cancel_between_turns)
 
     def _never_ended(self) -> None:
         if self._hung_up is None:

@@ -55,6 +55,11 @@ class ScriptRun:
         if self._run is not None:
             self._run.cancel()
 
+    def cancel_between_turns(self) -> None:
+        """Give it up as soon as it waits. One that does not come to that ends by its limits, and is told so."""
+        if self._run is not None:
+            self._run.cancel_between_turns()
+
 
 def reject_ended(call: HostCall | None) -> None:
     """Reject what a script asked, if it did, since its call has ended."""

@@ -28,6 +28,10 @@ class Running(Protocol):
         """Give it up: it ends as `sandbox.outcome.Cancelled`, or is over already."""
         ...
 
+    def cancel_between_turns(self) -> None:
+        """Give it up where it waits, or as soon as it does: what it is about ends it first, if that does."""
+        ...
+
 
 class ScriptRunner(Protocol):
     """What runs scripts; `sandbox.pool.Pool` is one."""

@@ -65,6 +65,19 @@ def test_a_script_that_never_answers_ends_by_ring_timeout(tmp_path: Path) -> Non
         assert (record["hangup_by"], record["outcome"], record["code"]) == ("system", "cancelled", 480)
 
 
+def test_a_loop_after_the_hang_up_is_told_with_its_place_however_short_its_grace(tmp_path: Path) -> None:
+    loops = "await ctx.answer(); await ctx.waitForHangup();\nfor (;;);"
+    daemon = VoiceDaemon(tmp_path, {"loops": loops}, voice="grace_seconds = 0.01").ready()
+    with ExitStack() as stack:
+        stack.callback(daemon.stop)
+        caller = stack.enter_context(raw_caller((daemon.host, daemon.port), "loops"))
+        caller.up()
+        caller.bye()
+        record = daemon.record(caller.call_id)
+        assert (record["hangup_by"], record["outcome"]) == ("caller", "timed_out")
+        assert record["error_location"].startswith("loops.js:")
+
+
 def test_a_stop_waits_for_calls_then_ends_them(tmp_path: Path) -> None:
     daemon = VoiceDaemon(
         tmp_path, {"echo": ECHO, "patient": "await ctx.waitForHangup()"}, voice="drain_seconds = 0.7"

@@ -41,6 +41,8 @@ class EngineRun:
     def cancel(self) -> None:
         self._end(Cancelled())
 
+    cancel_between_turns = cancel
+
     def pass_time(self, milliseconds: float) -> None:
         """Let the script's timers that are due by then fire."""
         self.now += milliseconds

@@ -42,6 +42,8 @@ class MemoryRun:
     def cancel(self) -> None:
         self.end(Cancelled())
 
+    cancel_between_turns = cancel
+
 
 class MemoryPool:
     def __init__(self) -> None:

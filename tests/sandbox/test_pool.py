@@ -25,6 +25,7 @@ from tests.sandbox.support import (
     ASKS,
     BUSY,
     FINE,
+    HOST_ADAPTER,
     HOSTILE,
     NATIVE_LOOP,
     SMALL,
@@ -94,6 +95,65 @@ async def test_deadlines_of_answered_runs_are_swept(pool: Pool) -> None:
 
 
 # ---- cancelling ----
+
+
+LOOPS_ONCE_ANSWERED = program("async function main() { await ask(); for (;;); }", SUSPENDS, adapter=HOST_ADAPTER)
+WAITS_ONCE_ANSWERED = program("async function main() { await ask(); await ask(); }", SUSPENDS, adapter=HOST_ADAPTER)
+
+
+async def test_a_loop_that_is_given_up_between_turns_is_told_as_the_loop_that_it_is(pool: Pool) -> None:
+    host = Asked()
+    run, future = submit(pool, LOOPS_ONCE_ANSWERED, host=host, wall_seconds=60, turn_seconds=30, cpu_seconds=0.3)
+    await until(lambda: host.calls)
+    host.calls[0].resolve()
+    await running(pool, run)
+    run.cancel_between_turns()
+    completion = await future
+    assert completion.outcome == TimedOut(TimeLimit.CPU)
+    assert completion.interruption is not None
+    assert completion.interruption.function == "main"
+    assert pool.state().deaths == {}
+
+
+async def test_a_turn_that_its_answer_has_not_begun_yet_is_told_too(pool: Pool) -> None:
+    host = Asked()
+    run, future = submit(pool, LOOPS_ONCE_ANSWERED, host=host, wall_seconds=60, turn_seconds=30, cpu_seconds=0.3)
+    await until(lambda: host.calls)
+    await begun(run)
+    pid = fast_pid(pool)
+    # As on a machine too busy: the answer is on its way when the run is given up.
+    os.kill(pid, signal.SIGSTOP)
+    host.calls[0].resolve()
+    run.cancel_between_turns()
+    os.kill(pid, signal.SIGCONT)
+    assert (await future).outcome == TimedOut(TimeLimit.CPU)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_run_that_waits_is_given_up_at_once_and_one_that_comes_to_wait_then(pool: Pool, answered: bool) -> None:
+    host = Asked()
+    run, future = submit(pool, WAITS_ONCE_ANSWERED, host=host, wall_seconds=60)
+    await until(lambda: host.calls)
+    if answered:
+        host.calls[0].resolve()
+    run.cancel_between_turns()
+    run.cancel_between_turns()
+    assert (await future).outcome == Cancelled()
+    assert host.ends == 1
+    assert pool.state().deaths == {}
+    assert await value(pool, FINE, 1) == 1
+
+
+async def test_a_run_given_up_whose_worker_does_not_answer_is_over_all_the_same(pool: Pool) -> None:
+    host = Asked()
+    run, future = submit(pool, WAITS_ONCE_ANSWERED, host=host, wall_seconds=60, turn_seconds=0.1)
+    await until(lambda: host.calls)
+    await begun(run)
+    pid = fast_pid(pool)
+    os.kill(pid, signal.SIGSTOP)
+    run.cancel_between_turns()
+    assert (await future).outcome == Cancelled()
+    os.kill(pid, signal.SIGCONT)
 
 
 async def test_cancel(pool: Pool) -> None:

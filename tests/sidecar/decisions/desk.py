@@ -43,6 +43,8 @@ class MemoryRun:
         self.cancelled = True
         self.done(Completion(Cancelled()))
 
+    cancel_between_turns = cancel
+
     @property
     def data(self) -> dict[str, Any]:
         data: dict[str, Any] = msgspec.msgpack.decode(self.invocation.input)

@@ -28,6 +28,8 @@ class LaterRun:
     def cancel(self) -> None:
         """Nothing runs."""
 
+    cancel_between_turns = cancel
+
 
 class LaterRunner:
     def __init__(self) -> None:
