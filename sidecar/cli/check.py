@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 import sys
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from sidecar.catalog.directory.scripts import SCRIPTS
 from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.cli.kind_option import kind_of
 from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.configuration.host_sections import SharedSection
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import SidecarError
@@ -27,6 +29,8 @@ from sidecar.language.check import Confirm, check_script, without_those_for_othe
 from sidecar.problem import Problem, Severity
 from sidecar.report import counted, report, report_json, summary
 from sidecar.runs.compilation import engine
+from sidecar.shared.connection import KEEPS, Shared
+from sidecar.shared.errors import SharedError
 from sidecar.switches.sip_accounts import check_accounts
 from sidecar.switches.this_machine import unusable
 from sidecar.text import escaped
@@ -98,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     accounts = configuration.sip.accounts
     if accounts is not None and (arguments.config is not None or not arguments.paths):
         problems += check_accounts(accounts)
+    if configuration.shared.url is not None and (arguments.config is not None or not arguments.paths):
+        problems += asyncio.run(_check_shared(configuration.shared))
     if arguments.json:
         print(report_json(problems), end="")
     else:
@@ -105,6 +111,26 @@ def run(arguments: argparse.Namespace) -> int:
         print(summary(problems, counted(scripts, "script")), end="")
     has_errors = any(problem.severity is Severity.ERROR for problem in problems)
     return PROBLEMS_FOUND if has_errors else CLEAN
+
+
+async def _check_shared(section: SharedSection) -> list[Problem]:
+    """What is to be said of the Valkey or Redis: warnings, since calls are decided without it."""
+    assert section.url is not None  # noqa: S101 - asked for by who calls this
+    # What has happened to the connection is told here, and by no line of a log.
+    logging.getLogger("sidecar.shared").addHandler(logging.NullHandler())
+    place = f"shared.url {section.url}"
+    try:
+        shared = Shared(section.url, section.prefix)
+        try:
+            policy = await shared.eviction()
+        finally:
+            await shared.close()
+    except SharedError as error:
+        return [Problem(place, 0, 0, Severity.WARNING, f"cannot be asked now: {error}")]
+    if not policy:
+        return []
+    why = f"throws away what scripts keep once its memory is full: set maxmemory-policy to {KEEPS}, it is {policy}"
+    return [Problem(place, 0, 0, Severity.WARNING, why)]
 
 
 def _not_compiled(why: str) -> None:

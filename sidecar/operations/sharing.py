@@ -1,7 +1,9 @@
 """What a process shares with those on other machines, led through its life. No call waits for any of it."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -10,7 +12,14 @@ from sidecar.hosts.relay import SharedRelay
 from sidecar.hosts.services import Services
 from sidecar.hosts.shared_levels import SharedLevels
 from sidecar.lifecycle import PartState
-from sidecar.shared.connection import Shared
+from sidecar.logs.logger import ActionLogger
+from sidecar.shared.connection import KEEPS, Shared
+from sidecar.shared.errors import SharedError
+
+_log = ActionLogger(__name__)
+
+POLICY_SECONDS: Final = 60.0
+"""Between two questions whether the server throws keys away: somebody may set it so at any time."""
 
 
 class Sharing:
@@ -24,6 +33,8 @@ class Sharing:
         again."""
         self._services = services
         self._role = role
+        self._asking: asyncio.Task[None] | None = None
+        self._evicts = ""
         self._tell = tell
         self._shared: Shared | None = None
         self._relay: SharedRelay | None = None
@@ -42,6 +53,7 @@ class Sharing:
         assert used is not None  # noqa: S101 - where something is shared
         self._levels = SharedLevels(shared, used, self._role)
         self._levels.start()
+        self._asking = asyncio.get_running_loop().create_task(self._ask_policy(shared))
 
     def refuse_calls(self) -> None:
         """Nothing: no call comes here."""
@@ -57,6 +69,9 @@ class Sharing:
 
     async def close(self) -> None:
         """Share no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
         for one in (self._relay, self._levels):
             if one is not None:
                 await one.close()
@@ -69,8 +84,10 @@ class Sharing:
     @property
     def words(self) -> str:
         """For ``systemctl status``, behind what else there is; empty where all is well."""
-        if self._shared is None or self._shared.available:
+        if self._shared is None:
             return ""
+        if self._shared.available:
+            return f", {self._shared.url} EVICTS KEYS: {self._evicts}" if self._evicts else ""
         return f", WITHOUT {self._shared.url}: {self._shared.snapshot().why}"
 
     def state(self) -> PartState:
@@ -81,7 +98,22 @@ class Sharing:
         details: dict[str, str | bool] = {"shared": shared.available}
         if not shared.available:
             details["shared_lost"] = f"{self._shared.url}: {shared.why}"
+        elif self._evicts:
+            details["shared_evicts"] = self._evicts
         return PartState(details=details)
+
+    async def _ask_policy(self, shared: Shared) -> None:
+        """Tell whether the server throws away what scripts keep when its memory is full."""
+        while True:
+            await shared.present()
+            with contextlib.suppress(SharedError):  # which the connection tells
+                evicts = await shared.eviction()
+                if evicts != self._evicts:
+                    self._evicts = evicts
+                    if evicts:
+                        _log.warning("shared_evicts", server=str(shared.url), policy=evicts, wanted=KEEPS)
+                    self._tell()
+                await asyncio.sleep(POLICY_SECONDS)
 
     def metrics(self) -> "SharingMetrics":
         """What Prometheus is told."""

@@ -28,6 +28,8 @@ ANSWER_SECONDS: Final = 0.7
 """Of a question and of a connection: a script catches the error within a second, on a busy machine too."""
 AGAIN_SECONDS: Final = 0.5
 """After a loss it is asked so often whether it is there."""
+KEEPS: Final = "noeviction"
+"""The policy of a server that refuses what it has no memory for, and keeps what it has."""
 CONNECTIONS: Final = 8
 """Of one process, for questions; who asks more at once waits for one of them."""
 _GONE: Final = re.compile(
@@ -102,6 +104,22 @@ class Shared:
     async def ask(self, *command: bytes | str | int | float) -> Any:
         """What a command gives. Raises SharedError."""
         return await self._ask(command, None)
+
+    async def eviction(self) -> str:
+        """The policy by which the server throws keys away once its memory is full; empty where it keeps them, and where
+        this user may not ask. Raises SharedError."""
+        self._require()
+        from redis.exceptions import NoPermissionError  # noqa: PLC0415 - loaded by then
+
+        try:
+            async with self._free, asyncio.timeout(ANSWER_SECONDS):
+                policy = str((await self._execute("INFO", "memory")).get("maxmemory_policy", KEEPS))
+        except NoPermissionError:
+            return ""
+        except _failures() as error:
+            self.lose(error)
+            raise SharedUnavailable(_reason(error)) from error
+        return "" if policy == KEEPS else policy
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[Listening]:

@@ -9,7 +9,7 @@ from sidecar.hosts.services import Services
 from sidecar.operations.sharing import Sharing
 from tests.database_fixtures import servers
 from tests.database_servers import Servers
-from tests.shared_connection import new_prefix, shared_address
+from tests.shared_connection import new_prefix, new_shared, shared_address
 
 __all__ = ["servers"]
 
@@ -45,3 +45,22 @@ async def test_a_loss_is_told_in_the_status_and_health_and_nothing_is_left(serve
     await sharing.close()
     await services.close()
     assert len(asyncio.all_tasks()) == tasks
+
+
+async def test_a_server_that_throws_keys_away_is_told_in_the_status_and_health(servers: type[Servers]) -> None:
+    other = new_shared()
+    await other.ask("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+    services = Services(Configuration(shared=SharedSection(url=other.url, prefix=new_prefix())))
+    told = asyncio.Event()
+    sharing = Sharing(services, "daemon", told.set)
+    try:
+        await sharing.start()
+        async with asyncio.timeout(5):
+            await told.wait()
+        assert sharing.words == f", {other.url} EVICTS KEYS: volatile-ttl"
+        assert dict(sharing.state().details) == {"shared": True, "shared_evicts": "volatile-ttl"}
+    finally:
+        await other.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        await sharing.close()
+        await services.close()
+        await other.close()

@@ -155,6 +155,21 @@ async def test_who_may_not_is_told(shared: Shared) -> None:
     await shared.ask("ACL", "DELUSER", "scriptforge")
 
 
+async def test_a_server_that_throws_keys_away_is_known_and_who_may_not_ask_loses_nothing(shared: Shared) -> None:
+    assert await shared.eviction() == ""
+    await shared.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        assert await shared.eviction() == "allkeys-lru"
+        await shared.ask("ACL", "SETUSER", "asker", "on", ">secret", "~*", "&*", "+@all", "-@dangerous")
+        asker = Shared(SharedUrl.parse(str(shared.url).replace("//", "//asker:secret@")), "asker")
+        assert await asker.eviction() == ""
+        assert asker.available
+        await asker.close()
+        await shared.ask("ACL", "DELUSER", "asker")
+    finally:
+        await shared.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
 @pytest.mark.parametrize(
     ("address", "why"),
     [
