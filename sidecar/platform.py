@@ -26,6 +26,8 @@ from sidecar.jobs.metrics import JobMetrics
 from sidecar.jobs.schedule_metrics import ScheduleMetrics
 from sidecar.jobs.schedule_service import ScheduleService
 from sidecar.jobs.service import JobService
+from sidecar.jobs.worker_metrics import WorkerMetrics
+from sidecar.jobs.worker_service import WorkerService
 from sidecar.lifecycle import (
     Part,
     close_all,
@@ -70,7 +72,7 @@ class PlatformProcess:
         self._grants = grants = shipped_grants(self._host_services)
         self._runner = Runner(
             {PoolName.REQUESTS: request_pool(configuration), PoolName.JOBS: job_pool(configuration)},
-            trusted=(hosts.source("request"), *grants.javascript()),
+            trusted=(hosts.source("request"), hosts.source("worker"), *grants.javascript()),
         )
         self._store = Store(Storage(catalog.url))
         self._presence = Presence(
@@ -104,6 +106,15 @@ class PlatformProcess:
             self._log_of_scripts.add,
         )
         self._schedules = ScheduleService(configuration, self._host_services)
+        self._workers = WorkerService(
+            configuration,
+            self._runner,
+            grants,
+            self._host_services,
+            self._script,
+            self._scripts.look_again,
+            self._log_of_scripts.add,
+        )
 
         def unavailable(why: str) -> None:
             _log.error("scripts_not_compiled", error=why)
@@ -136,6 +147,7 @@ class PlatformProcess:
             ),
             JobMetrics(self._jobs),
             ScheduleMetrics(self._schedules),
+            WorkerMetrics(self._workers),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
             self._sharing.metrics(),
             part_metrics.LogMetrics(self._output),
@@ -147,6 +159,7 @@ class PlatformProcess:
             self._log_of_scripts,
             self._jobs,
             self._schedules,
+            self._workers,
             self._sharing,
             self._presence,
         )
@@ -201,7 +214,8 @@ class PlatformProcess:
         self._grants.limit(snapshot.limits)
         self._runs.use(scripts)
         self._jobs.use(scripts)
-        under_way = self._runs.program_keys() | self._jobs.program_keys()
+        self._workers.use(scripts)
+        under_way = self._runs.program_keys() | self._jobs.program_keys() | self._workers.program_keys()
         self._runner.retain({*map(key_of, scripts.values()), *under_way})
 
     def _script(self, script_id: str) -> Script | None:

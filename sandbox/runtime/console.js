@@ -1,7 +1,11 @@
 // console.*: a bounded log of the run. Past the bound one line says that the rest is cut.
 // A line counts as this many characters more than it has: the daemon, which serves everybody, takes each one in hand.
 const LINE_LENGTH = 32;
+let logBound = 0;
 let logRoom = 0;
+const renewLog = () => {
+  logRoom = logBound;
+};
 
 const printable = (value) => {
   if (typeof value === "string") return value;

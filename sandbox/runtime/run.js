@@ -8,7 +8,7 @@
 // The adapter is trusted (an object, or a function of what its kind is granted that gives one) and evaluated before the
 // author's text: prepare(input) gives what main receives, collect(data, returned) what the run results in, caught(error)
 // a result for an error that is an answer, else undefined. It may have more: defined(functions) is told what the text
-// gives to callers before one of them is called, context() gives main's second argument,
+// gives to callers before one of them is called, around(called) gives what is called in place of the run's function, context() gives main's second argument,
 // modules what require gives by name where the program has no module of that name, and rest() is called at the end of each
 // turn that leaves the run waiting; corrected(collected), asked where the result has a number that is none, which is written as
 // null, or a property that is undefined or a function, which is left out, gives what the run results in instead, or undefined; named(collected), asked where the result cannot be written, gives
@@ -210,6 +210,7 @@ const callEntryOf = (defined) => callEntry(entryOf(defined), findIn(defined));
 const callEntry = (called, find) => {
   if (adapter.defined !== undefined) adapter.defined(find);
   hasEntry = called !== undefined;
+  if (hasEntry && adapter.around !== undefined) called = adapter.around(called);
   if (!hasEntry && entry !== "main") throw new NativeError(`no function ${entry}`);
   const returned =
     hasEntry && !finished ? called(data, adapter.context === undefined ? undefined : adapter.context()) : undefined;
@@ -224,7 +225,8 @@ const start = (correlationId, time, entryName, result, log, outbox, outboxBytes)
   entry = entryName;
   bounds = { result, outbox, outboxBytes };
   if (web !== undefined) web.begin(time);
-  logRoom = log;
+  logBound = log;
+  renewLog();
   try {
     const environment = assign({}, program.environment);
     environment.CORRELATION_ID = correlationId;

@@ -145,6 +145,7 @@ const tellLeft = () => {
 const failed = (thrown) => {
   if (!finished) fail(thrown);
 };
-const granted = { host, failed };
+// Of a run whose host takes its lines away as it goes on, the log has as much room again.
+const granted = { host, failed, renewLog };
 
 const turns = { fire, settle, offer, failed, tellRejection };

@@ -43,6 +43,8 @@ class TenantLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Schedules, those that are paused among them."""
     schedule_seconds: Most | None = None
     """Between two due times of a schedule at least."""
+    messages: Most | None = None
+    """Messages to Workers that are kept, the dead ones among them."""
 
 
 NO_LIMITS: Final = TenantLimits()

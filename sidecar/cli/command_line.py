@@ -47,6 +47,7 @@ from sidecar.cli import (
     types,
     up,
     usage,
+    workers,
 )
 from sidecar.errors import SidecarError
 from sidecar.text import escaped_lines
@@ -122,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
         kv,
         jobs,
         schedules,
+        workers,
         rows,
         dids,
         tenants,

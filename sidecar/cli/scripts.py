@@ -356,16 +356,21 @@ def read_data(file: str | None) -> dict[str, Any]:
     """A function's first argument. Raises ServerError."""
     if file is None:
         return {}
+    data = read_json(file)
+    if not isinstance(data, dict):
+        raise ServerError(f"{file}: a function's first argument is an object, {{...}}")
+    return data
+
+
+def read_json(file: str) -> Any:
+    """What a file says, or standard input for ``-``. Raises ServerError."""
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        data = msgspec.json.decode(content)
+        return msgspec.json.decode(content)
     except OSError as error:
         raise ServerError(f"{file}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ServerError(f"{file}: is not JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise ServerError(f"{file}: a function's first argument is an object, {{...}}")
-    return data
 
 
 def _remove(arguments: argparse.Namespace, client: "Client") -> int:

@@ -364,6 +364,28 @@ class SchedulesSection(Section, frozen=True):
     """Between two due times of one schedule; cron has no less than 60."""
 
 
+class MailboxesSection(Section, frozen=True):
+    """Workers, the kind of scripts that take messages one by one. The platform process runs them, in the workers of
+    its jobs. See docs/workers.md."""
+
+    at_once: Count = 100
+    """Workers that live in one platform; most of them wait for a message."""
+    message_seconds: Interval = 60.0
+    """Time of one message; of its processor time ``sandbox.cpu_ms``."""
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 5
+    """So often a Worker may fail on a message before that is a dead letter."""
+    idle_seconds: Interval = 300.0
+    """A Worker without a message for so long ends: the next one begins it anew."""
+    lease_seconds: Annotated[float, Meta(ge=1)] = 30.0
+    """A Worker whose process has died is begun in another one after this time; it is renewed at a third of it."""
+    poll_seconds: Interval = 0.25
+    """How often it is looked for messages that another process has sent."""
+    messages_per_tenant: Annotated[int, Meta(ge=0)] = 100_000
+    """Messages kept, the dead ones among them; 0 for no limit."""
+    drain_seconds: Duration = 10.0
+    """On SIGTERM Workers have this long to come to the end of a message; else it is given again."""
+
+
 class LogSection(Section, frozen=True):
     """Structured logs, one JSON object a line, on standard error."""
 
@@ -412,5 +434,6 @@ class Configuration(Section, frozen=True):
     platform: PlatformSection = PlatformSection()
     jobs: JobsSection = JobsSection()
     schedules: SchedulesSection = SchedulesSection()
+    mailboxes: MailboxesSection = MailboxesSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

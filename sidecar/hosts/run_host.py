@@ -56,6 +56,10 @@ class RunHost:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def renew(self) -> None:
+        """The run is at something new: from now on it may ask as much as at first."""
+        self._asked = 0
+
     def ended(self) -> None:
         """The run is over: nobody waits for an answer any more."""
         for task in list(self._tasks):

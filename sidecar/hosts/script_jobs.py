@@ -9,6 +9,7 @@ from sidecar.catalog.model import Script
 from sidecar.hosts.errors import HostError, HostFull, HostUnavailable
 from sidecar.queue.errors import QueueError, QueueFull, WrongJob
 from sidecar.queue.job import DEFAULT_QUEUE, Backoff, JobState, NewJob
+from sidecar.queue.message import NewMessage
 from sidecar.queue.queue import DatabaseFull, JobQueue, StorageError
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,12 @@ class ScriptJobs:
                 source=f"script {asker.id}",
             )
             return (await self._queue.add(new)).id
+
+    async def send(self, asker: Script, script: str, data: str) -> str:
+        """Send a Worker a message; the message's id. Raises HostError."""
+        with _translated():
+            new = NewMessage(tenant=asker.tenant, script=script, data=data, source=f"script {asker.id}")
+            return await self._queue.mailboxes.send(new)
 
     async def progress(self, tenant: str, job: str) -> str:
         """What a job has said of its progress, as JSON. Raises HostError."""

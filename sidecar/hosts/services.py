@@ -178,7 +178,7 @@ class Services:
                 queue = await _loaded("sidecar.queue.queue")
                 section = self._configuration.jobs
                 keeping = queue.Keeping(completed=section.keep_seconds, failed=section.keep_failed_seconds)
-                self._jobs = queue.JobQueue(self._catalog_url, keeping, self._jobs_of, self._clock)
+                self._jobs = queue.JobQueue(self._catalog_url, keeping, self._jobs_of, self._clock, self._messages_of)
         return self._jobs
 
     async def script_jobs(self) -> "ScriptJobs":
@@ -193,6 +193,9 @@ class Services:
     def _jobs_of(self, tenant: str) -> tuple[int | None, int | None]:
         limits = self.usage.limits_of(tenant)
         return limits.jobs, limits.job_bytes
+
+    def _messages_of(self, tenant: str) -> int | None:
+        return self.usage.limits_of(tenant).messages
 
     async def rest(self) -> "RestApi":
         """The switch's REST API."""
@@ -227,7 +230,7 @@ class Services:
         if "cxKV" in modules:
             with contextlib.suppress(HostError):  # which whoever asks is told
                 await self.key_values()
-        if "cxJob" in modules:
+        if "cxJob" in modules or "cxWorker" in modules:
             with contextlib.suppress(HostError):
                 await self.jobs()
         if "cxUserspace" in modules:

@@ -25,6 +25,7 @@ def usual_limits(configuration: Configuration) -> TenantLimits:
         jobs_at_once=configuration.jobs.tenant_at_once or None,
         schedules=configuration.schedules.per_tenant or None,
         schedule_seconds=configuration.schedules.least_seconds or None,
+        messages=configuration.mailboxes.messages_per_tenant or None,
     )
 
 

@@ -36,6 +36,7 @@ from sidecar.http.routes import (
     scripts,
     tenants,
     tokens,
+    workers,
 )
 from sidecar.http.shapes import Problem
 from sidecar.operations.metrics_page import Health
@@ -129,6 +130,7 @@ def make_api() -> FastAPI:
         calls,
         jobs,
         schedules,
+        workers,
         rows,
         kv,
         tokens,

@@ -26,7 +26,7 @@ from sidecar.errors import SidecarError
 from sidecar.hosts.errors import HostError, HostFull, HostSlow, HostUnavailable
 from sidecar.http.refused_values import refused_values
 from sidecar.logs.logger import ActionLogger
-from sidecar.queue.errors import NoSuchJob, NoSuchSchedule, NoSuchScript, QueueError, QueueFull, WrongJob
+from sidecar.queue.errors import NoSuchJob, NoSuchMessage, NoSuchSchedule, NoSuchScript, QueueError, QueueFull, WrongJob
 from sidecar.storage.errors import DatabaseFull, StorageError
 
 _log = ActionLogger(__name__)
@@ -148,7 +148,7 @@ def of_queue(error: QueueError) -> ApiError:
     """What the queue of jobs refuses, as an answer."""
     detail = str(error)
     match error:
-        case NoSuchJob() | NoSuchScript() | NoSuchSchedule():
+        case NoSuchJob() | NoSuchScript() | NoSuchSchedule() | NoSuchMessage():
             return ApiError(HTTPStatus.NOT_FOUND, detail, kind="not-there")
         case QueueFull():
             return ApiError(HTTPStatus.FORBIDDEN, detail, kind="limit-reached")

@@ -139,6 +139,7 @@ class LimitsBody(Body):
     jobs_at_once: _Most = None
     schedules: _Most = None
     schedule_seconds: _Most = None
+    messages: _Most = None
 
 
 class LimitsNow(Shape):

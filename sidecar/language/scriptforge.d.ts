@@ -392,6 +392,14 @@ declare module "cxJob" {
   export default all;
 }
 
+/** Messages to Workers of the account. */
+declare module "cxWorker" {
+  /** Put a message at the end of a Worker's mailbox; its id. The Worker is named by its id or uuid. */
+  export function send(script: string | number, message?: unknown): Promise<string>;
+  const all: typeof import("cxWorker");
+  export default all;
+}
+
 /** Messages between runs of the account, on this machine. */
 declare module "cxPubSub" {
   type Heard = (payload: any, about: { topic: string; key: string }) => unknown;
@@ -570,6 +578,7 @@ declare function require(name: "cxC5Server"): typeof ScriptForge.Ctx;
 declare function require(name: "cxKV"): typeof import("cxKV");
 declare function require(name: "cxUserspace"): typeof import("cxUserspace");
 declare function require(name: "cxJob"): typeof import("cxJob");
+declare function require(name: "cxWorker"): typeof import("cxWorker");
 declare function require(name: "cxPubSub"): typeof import("cxPubSub");
 declare function require(name: "cxSend"): typeof import("cxSend");
 declare function require(name: "cxRest"): typeof import("cxRest");

@@ -37,3 +37,7 @@ class NoSuchSchedule(QueueError):
 
 class StillRunning(QueueError):
     """A schedule's last job is not over, and it never runs twice at once."""
+
+
+class NoSuchMessage(QueueError):
+    """The mailbox has no such message."""

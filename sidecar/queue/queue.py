@@ -11,6 +11,7 @@ from sidecar.queue.adding import Adding, MayKeep
 from sidecar.queue.job import Job, JobState, NewJob, Texts
 from sidecar.queue.life import AnyStep, Keeping, check
 from sidecar.queue.looking import Looking
+from sidecar.queue.mailboxes import Mailboxes
 from sidecar.queue.scheduling import Scheduling
 from sidecar.queue.store import JobRows, JobStore
 from sidecar.queue.taking import Limits, Taking
@@ -37,6 +38,7 @@ class JobQueue:
         keeping: Keeping,
         may_keep: Callable[[str], tuple[int | None, int | None]] = lambda _: MayKeep(),
         clock: Clock = time.time,
+        may_send: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         self._storage = Storage(url)
         self._rows = JobRows(self._storage, clock)
@@ -49,6 +51,9 @@ class JobQueue:
         self.added = asyncio.Event()
         """Set whenever this process has added something, or made something wait again."""
         self.scheduling = Scheduling(self._rows, adding, self.added.set)
+        self.sent = asyncio.Event()
+        """Set whenever this process has sent something to a Worker, or let go of a mailbox."""
+        self.mailboxes = Mailboxes(self._rows, self.sent.set, may_send)
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._watching: asyncio.Task[None] | None = None
 

@@ -11,6 +11,12 @@ TURN_SECONDS: Final = 2.0
 """Time of one turn of a script that drives a call, from one await to the next."""
 
 
+WORKER_SECONDS: Final = 366 * 86_400.0
+"""As long as a Worker may live at most."""
+WORKER_CPU_SECONDS: Final = 1e6
+"""Of its turns together: as much as in eleven days without a pause."""
+
+
 def decision_limits(wall_seconds: float, configuration: Configuration) -> Limits:
     """The limits of a run that decides and may take so long."""
     sandbox = configuration.sandbox
@@ -37,6 +43,19 @@ def request_limits(wall_seconds: float, configuration: Configuration) -> Limits:
 def job_limits(configuration: Configuration) -> Limits:
     """The limits of one attempt of a job."""
     return request_limits(configuration.jobs.run_seconds, configuration)
+
+
+def worker_limits(configuration: Configuration) -> Limits:
+    """The limits of a Worker's run, which goes on from message to message: what one of these may use is for whoever
+    gives them to see to."""
+    sandbox = configuration.sandbox
+    return Limits(
+        wall_seconds=WORKER_SECONDS,
+        turn_seconds=min(configuration.mailboxes.message_seconds, TURN_SECONDS),
+        cpu_seconds=WORKER_CPU_SECONDS,
+        result_bytes=sandbox.result_bytes,
+        log_bytes=sandbox.log_bytes,
+    )
 
 
 def driver_limits(configuration: Configuration) -> Limits:

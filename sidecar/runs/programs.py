@@ -84,6 +84,11 @@ def job_programs(configuration: Configuration, grants: Grants) -> Programs:
     return Programs(hosts.source("request"), configuration.jobs.memory_bytes, shared_memory=False, grants=grants)
 
 
+def worker_programs(configuration: Configuration, grants: Grants) -> Programs:
+    """For Workers, of which each goes on from message to message: with half the memory of an App, as its kind says."""
+    return Programs(hosts.source("worker"), configuration.platform.memory_bytes, shared_memory=False, grants=grants)
+
+
 def request_programs(configuration: Configuration, grants: Grants) -> Programs:
     """For runs over HTTP: the limit is each run's own, since some wait for long."""
     return Programs(hosts.source("request"), configuration.platform.memory_bytes, shared_memory=False, grants=grants)

@@ -397,3 +397,42 @@ schedules = _table(
     # Why the last due time has no job; empty where it has.
     Column("fault", LongText, nullable=False),
 )
+
+# ---- mailboxes of Workers: see sidecar.queue.mailboxes ----
+
+mailboxes = _table(
+    "mailboxes",
+    # The Worker's id.
+    Column("script", Exact(NAME), primary_key=True),
+    Column("tenant", Exact(NAME), nullable=False, index=True),
+    # So often it was taken.
+    Column("lease", Number, nullable=False),
+    Column("owner", Exact(NAME), nullable=False),
+    # When the lease ends; null where nobody has it.
+    Column("until", Number, nullable=True),
+    # When its head is to be given; null for an empty one.
+    Column("due", Number, nullable=True, index=True),
+    # Messages that were done.
+    Column("done", Number, nullable=False),
+    # Messages that there are.
+    Column("kept", Number, nullable=False),
+)
+
+messages = _table(
+    "messages",
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("script", Exact(NAME), nullable=False),
+    Column("tenant", Exact(NAME), nullable=False, index=True),
+    # waiting, active or dead.
+    Column("state", String(16), nullable=False),
+    Column("due", Number, nullable=False),
+    Column("sent", Number, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("error", LongText, nullable=True),
+    Column("source", Exact(NAME), nullable=False),
+    Column("data", LongText, nullable=False),
+    # The head of a mailbox, however many are dead before it.
+    Index(None, "script", "state", "number"),
+)

@@ -26,7 +26,17 @@ from sidecar.catalog.entries import Assignments, Entries, ScriptEntry
 from sidecar.catalog.limits import HIGHEST
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import RULES, Kind
-from sidecar.storage.tables import apps, assignments, providers, schedules, scripts, tenants, versions
+from sidecar.storage.tables import (
+    apps,
+    assignments,
+    mailboxes,
+    messages,
+    providers,
+    schedules,
+    scripts,
+    tenants,
+    versions,
+)
 
 DIFFERENCE_LINES: Final = 20_000
 """Lines of two texts together: to compare them takes longer than in proportion."""
@@ -205,7 +215,7 @@ async def remove_script(
 ) -> None:
     """Take a script out, with its versions; the audit keeps the text that ran. ``together``: ids of scripts that go or
     are saved in the same change. Raises NotThere, ChangedMeanwhile, StillUsed while it is assigned or another script
-    imports it, NotAllowed."""
+    imports it, a schedule runs it or messages wait for it, NotAllowed."""
     before = await get_script(work, script_id)
     require_tag(f"script {script_called(script_id, before.name)}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
@@ -219,6 +229,7 @@ async def remove_script(
     await app_files.require_not_imported(work, script_id, before.app, path, together)
     await _require_no_provider(work, script_id, before.name)
     await _require_no_schedule(work, script_id, before.name)
+    await _remove_mailbox(work, script_id, before.name)
     _, text = await get_text(work, script_id)
     await work.connection.execute(delete(versions).where(versions.c.script_id == script_id))
     await work.connection.execute(
@@ -385,6 +396,18 @@ async def _require_no_schedule(work: Work, script_id: str, name: str) -> None:
     schedule = (await work.connection.execute(query)).one_or_none()
     if schedule is not None:
         raise StillUsed(f"script {script_called(script_id, name)} is run by the schedule {schedule.id!r}")
+
+
+async def _remove_mailbox(work: Work, script_id: str, name: str) -> None:
+    """Take a Worker's mailbox out, with its dead letters. Raises StillUsed while messages wait in it."""
+    connection = work.connection
+    # Locked first, as whoever sends does.
+    await connection.execute(select(mailboxes.c.script).where(mailboxes.c.script == script_id).with_for_update())
+    waiting = select(messages.c.id).where(messages.c.script == script_id, messages.c.state != "dead").limit(1)
+    if (await connection.execute(waiting)).one_or_none() is not None:
+        raise StillUsed(f"script {script_called(script_id, name)} has messages that wait in its mailbox")
+    await connection.execute(delete(messages).where(messages.c.script == script_id))
+    await connection.execute(delete(mailboxes).where(mailboxes.c.script == script_id))
 
 
 async def _store(

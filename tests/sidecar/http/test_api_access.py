@@ -41,6 +41,7 @@ VALUES = {
     "job": "0" * 32,
     "queue": "private",
     "schedule": "private",
+    "message": "0" * 32,
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
@@ -64,6 +65,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/api/v1/dids/{did}/settle"): {},
     ("post", "/api/v1/jobs"): {"script": "private"},
     ("put", "/api/v1/queues/{queue}"): {"paused": True},
+    ("post", "/api/v1/workers/{script}/messages"): {"data": "stolen"},
     ("put", "/api/v1/schedules/{schedule}"): {"script": "private", "cron": "0 0 29 2 *", "data": {"a": "stolen"}},
     ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
 }
@@ -105,6 +107,9 @@ def routes(desk: PlatformDesk) -> list[Route]:
     VALUES["job"] = desk.acme.post("/api/v1/jobs", json=later).raise_for_status().json()["id"]
     yearly = {"script": "private", "cron": "0 0 29 2 *", "data": {"a": "acme only"}}
     desk.acme.put("/api/v1/schedules/private", json=yearly).raise_for_status()
+    desk.script("taker", "export const main = () => { throw new Error('acme only'); };\n", kind="worker")
+    sent = desk.acme.post("/api/v1/workers/taker/messages", json={"data": "acme only"}).raise_for_status()
+    VALUES["message"] = sent.json()["id"]
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
 
 
@@ -192,7 +197,10 @@ def _likely(route: Route) -> str:
     if route.path.startswith(("/api/v1/tokens", "/api/v1/audit")):
         return "admin"
     if (
-        "/run" in route.path or "/jobs" in route.path or route.path.startswith("/api/v1/providers/{provider}/")
+        "/run" in route.path
+        or "/jobs" in route.path
+        or "/workers" in route.path
+        or route.path.startswith("/api/v1/providers/{provider}/")
     ) and route.method != "get":
         return "run"
     return "read" if route.method == "get" or route.path == "/api/v1/check" else "write"

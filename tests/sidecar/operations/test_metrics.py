@@ -25,6 +25,7 @@ from sidecar.configuration.tree import LogSection
 from sidecar.hosts.usage import Usage
 from sidecar.jobs.metrics import JobMetrics
 from sidecar.jobs.schedule_metrics import ScheduleMetrics
+from sidecar.jobs.worker_metrics import WorkerMetrics
 from sidecar.kind import Kind
 from sidecar.logs.logger import open_output
 from sidecar.operations.metrics import STAGE_BOUNDS_MICROS, STAGES, DecisionMetrics, OwnProcess, registry
@@ -47,6 +48,7 @@ from sidecar.operations.sharing import SharingMetrics
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.queue.job import JobState
 from sidecar.queue.looking import Depth
+from sidecar.queue.mailboxes import MailboxDepth
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.runner import PoolName
 from sidecar.runs.script_counts import OTHER, ScriptCounts
@@ -156,6 +158,18 @@ class JobFigures:
         self.under_way = 2
 
 
+class WorkerFigures:
+    """What a platform has done with Workers."""
+
+    def __init__(self) -> None:
+        self.depth = MailboxDepth(waiting=3, dead=1, oldest_seconds=2.5)
+        self.outcomes = Counter({OutcomeName.RETURNED: 5})
+        self.begun = 2
+        self.dead = 1
+        self.lost = 1
+        self.alive = 1
+
+
 class ScheduleFigures:
     """What a platform has done for schedules."""
 
@@ -191,6 +205,7 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     return [
         JobMetrics(JobFigures()),
         ScheduleMetrics(ScheduleFigures()),
+        WorkerMetrics(WorkerFigures()),
         TenantMetrics(usage, 1),
         PoolMetrics(lambda: pools, lambda: {"returned": 10}),
         CallMetrics(lambda: calls),

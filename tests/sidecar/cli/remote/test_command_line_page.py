@@ -22,6 +22,7 @@ TOLD = (
     "kv",
     "jobs",
     "schedules",
+    "workers",
     "rows",
     "dids",
     "tenants",

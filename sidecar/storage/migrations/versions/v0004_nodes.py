@@ -5,8 +5,8 @@ from alembic import op
 
 from sidecar.storage.types import LongText, Number
 
-revision = "0005"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -21,4 +21,4 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
     )
     state = sa.table("schema_state", sa.column("number"))
-    op.execute(state.update().values(number=5))
+    op.execute(state.update().values(number=4))
