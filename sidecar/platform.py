@@ -15,6 +15,7 @@ from sidecar.http.app import make_app
 from sidecar.http.asking import Platform
 from sidecar.http.call_records import CallRecords
 from sidecar.http.callers import Tokens
+from sidecar.http.cancelling import Cancelling
 from sidecar.http.live_scripts import LiveScripts
 from sidecar.http.number_service import NumberService
 from sidecar.http.rates import Rates
@@ -121,12 +122,14 @@ class PlatformProcess:
 
         self._numbers = NumberService(self._store, self._scripts, self._runs, rules.defaults, section.driver_seconds)
         checks = Checks(rules, catalog.script_bytes, lambda: engine(configuration, unavailable, self._runner.parent))
+        cancelling = Cancelling(self._store.storage, self._runs)
         platform = Platform(
             store=self._store,
             checks=checks,
             rules=rules,
             scripts=self._scripts,
             runs=self._runs,
+            cancelling=cancelling,
             numbers=self._numbers,
             log=self._log_of_scripts,
             calls=CallRecords(configuration.voice.records),
@@ -156,6 +159,7 @@ class PlatformProcess:
         self._services: tuple[Part, ...] = (
             self._scripts,
             self._runs,
+            cancelling,
             self._log_of_scripts,
             self._jobs,
             self._schedules,

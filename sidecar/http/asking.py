@@ -13,6 +13,7 @@ from sidecar.catalog.database.work import Change, Scope, Store, Work
 from sidecar.hosts.services import Services
 from sidecar.http.call_records import CallRecords
 from sidecar.http.callers import Caller, Tokens, caller_for
+from sidecar.http.cancelling import Cancelling
 from sidecar.http.gate import BEARER
 from sidecar.http.live_scripts import LiveScripts
 from sidecar.http.number_service import NumberService
@@ -32,6 +33,7 @@ class Platform:
     rules: Rules
     scripts: LiveScripts
     runs: RunService
+    cancelling: Cancelling
     numbers: NumberService
     log: ScriptLog
     calls: CallRecords

@@ -184,6 +184,11 @@ class RunService:
             return self._socket_limits
         return self._driver_limits if script.kind is Kind.DRIVER else self._limits
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._under_way
+
     def find(self, run_id: str, tenant: str) -> ScriptRun | None:
         """A tenant's run under way."""
         run = self._under_way.get(run_id)

@@ -44,6 +44,8 @@ AGAIN_SECONDS: Final = 0.5
 """After which a database that could not be asked is asked again what came of a job."""
 COUNT_SECONDS: Final = 15.0
 """Between two counts of the whole queue, each of which may walk through a million entries of an index."""
+LOOK_SECONDS: Final = 1.0
+"""So often it is asked whether what is under way is ours still: a job may be discarded by whoever is asked to."""
 RENEWALS: Final = 3
 """In the time of one lease: two may fail."""
 
@@ -120,7 +122,7 @@ class JobService:
         await self._runner.start(PoolName.JOBS)
         self._queue = queue = await self._services.jobs()
         loop = asyncio.get_running_loop()
-        works = (self._take_all(queue), self._renew_all(queue), self._count_all(queue))
+        works = (self._take_all(queue), self._renew_all(queue), self._look_all(queue), self._count_all(queue))
         self._tasks = [loop.create_task(work) for work in works]
 
     def refuse_calls(self) -> None:
@@ -357,6 +359,22 @@ class JobService:
                 await asyncio.gather(*(self._renew(queue, run, lease) for run in runs))
             except Exception:  # noqa: BLE001 - logged: the next renewal may go well
                 _log.exception("leases_not_renewed")
+
+    async def _look_all(self, queue: JobQueue) -> None:
+        """End what somebody has discarded, long before its lease would have to be renewed."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            runs = {run.job.id: run for run in self._under_way.values()}
+            if not runs:
+                continue
+            try:
+                lost = await queue.looking.lost({run.job.id: run.job.lease for run in runs.values()})
+            except StorageError:
+                continue  # which is told where leases are renewed
+            for job_id in lost:
+                # Its end may have been told meanwhile.
+                if self._under_way.get(job_id) is runs[job_id]:
+                    self._lose(runs[job_id])
 
     async def _renew(self, queue: JobQueue, run: JobRun, lease: float) -> None:
         asked = time.monotonic()

@@ -53,6 +53,18 @@ class Looking:
     def __init__(self, rows: JobRows) -> None:
         self._rows = rows
 
+    async def lost(self, leases: Mapping[str, int]) -> set[str]:
+        """Which of these jobs are not held by these leases, by id: those that are discarded, over, or another's."""
+        held = set()
+        ids = list(leases)
+        async with self._rows.storage.reading() as connection:
+            for begin in range(0, len(ids), PAGE_JOBS):
+                query = select(jobs.c.id, jobs.c.lease).where(
+                    jobs.c.id.in_(ids[begin : begin + PAGE_JOBS]), jobs.c.state == JobState.ACTIVE.value
+                )
+                held |= {row.id for row in (await connection.execute(query)).all() if leases[row.id] == row.lease}
+        return set(leases) - held
+
     async def page(self, tenant: str, wanted: Wanted, before: str | None, limit: int) -> list[Job]:
         """A tenant's jobs, those that were added last first, of those that were added before one."""
         query = select(*JOB_COLUMNS).where(jobs.c.tenant == tenant).order_by(jobs.c.id.desc())

@@ -436,3 +436,12 @@ messages = _table(
     # The head of a mailbox, however many are dead before it.
     Index(None, "script", "state", "number"),
 )
+
+# Runs over HTTP that are to be ended. Who has one takes the row away; who asked for it does, where nobody has.
+cancellations = _table(
+    "cancellations",
+    Column("id", String(16), primary_key=True),
+    Column("tenant", Exact(NAME), nullable=False),
+    Column("run", String(32), nullable=False),
+    Column("asked", Number, nullable=False),
+)

@@ -86,7 +86,7 @@ async def retry_job(asked: Asking, job: JobInPath) -> Job:
 
 @router.delete("/jobs/{job}", status_code=HTTPStatus.NO_CONTENT)
 async def discard_job(asked: Asking, job: JobInPath) -> None:
-    """Keep a job no more. A run of it that is under way is ended within a third of its lease."""
+    """Keep a job no more. A run of it that is under way is ended within two seconds, whichever machine has it."""
     tenant = await asked.require("run")
     await (await asked.platform.services.jobs()).discard(tenant, job)
 

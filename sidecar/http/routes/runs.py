@@ -66,12 +66,11 @@ async def list_runs(asked: Asking) -> list[RunUnderWay]:
 
 @router.delete("/runs/{run}", status_code=HTTPStatus.NO_CONTENT)
 async def cancel_run(asked: Asking, run: InPath) -> None:
-    """Cancel a run that is under way."""
+    """Cancel a run that is under way, here or on another platform of the same database; where there is none, that is
+    known after two seconds."""
     asked.caller.require("run")
-    found = asked.platform.runs.find(run, asked.caller.tenant)
-    if found is None:
+    if not await asked.platform.cancelling.cancel(asked.caller.tenant, run):
         raise NotThere(f"there is no run {run!r} under way")
-    found.cancel()
 
 
 @router.get("/log", responses=_EVENTS, response_model=Page[LogEntry])
