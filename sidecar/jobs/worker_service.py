@@ -273,6 +273,8 @@ class WorkerService:
 
     async def _give(self, mailboxes: Mailboxes, session: WorkerSession, call: HostCall, done: str | None) -> None:
         """Answer a Worker that asks for a message."""
+        script = session.script
+        assert script is not None  # noqa: S101 - it runs
         if session.message is not None:
             if done != session.message.id:
                 session.cancel()  # no Worker of ours says that
@@ -282,6 +284,10 @@ class WorkerService:
             given = await self._next(mailboxes, session, done)
             if given is None or given.message is None:
                 call.resolve(None)
+                return
+            if session.is_over:
+                # It ended while it was asked; the message is given back with its mailbox.
+                self._grants.used(script).allowance.ended()
                 return
             session.at(given.message)
             data = msgspec.json.decode(given.data)
@@ -388,6 +394,7 @@ class WorkerService:
         self, mailboxes: Mailboxes, session: WorkerSession, answer: Answer, lines: Sequence[LogLine]
     ) -> None:
         """A Worker's run is over: say what became of the message that it was at, and let go of its mailbox."""
+        session.is_over = True
         held, message, script = session.held, session.message, session.script
         assert script is not None  # noqa: S101 - it ran
         if message is None:

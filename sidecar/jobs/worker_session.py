@@ -32,6 +32,8 @@ class WorkerSession:
         """There is something in its mailbox, or it is to end."""
         self.is_ending = False
         """It is given no more messages."""
+        self.is_over = False
+        """Its run has ended."""
         self.is_lost = False
         """Its mailbox is another process's now."""
         self.overdue = ""

@@ -118,6 +118,46 @@ def test_a_job_without_an_attempt_left_rejects_with_its_last_error(desk: Platfor
     assert (report["error"], report["name"]) == ("Error: again", "Error")
 
 
+def test_what_it_says_of_itself_is_kept_from_attempt_to_attempt_until_it_has_failed(desk: PlatformDesk) -> None:
+    body = {"script": "twice", "function": "work", "data": {"done": 0, "of": 4}}
+    given = {"attempts": 2, "backoff_ms": 1_500}
+    job = f"/api/v1/jobs/{desk.acme.post('/api/v1/jobs', json={**body, **given}).json()['id']}"
+    wait_until(lambda: desk.acme.get(job).json()["state"] == "failed", "it has no attempt left")
+    found = desk.acme.get(job).json()
+    assert (found["attempt"], found["attempts"], found["progress"], found["error"]) == (2, 2, 0.25, "again")
+    job = f"/api/v1/jobs/{desk.acme.post('/api/v1/jobs', json={**body, **given, 'attempts': 3}).json()['id']}"
+    seen: list[Any] = []
+
+    def is_over() -> bool:
+        found = desk.acme.get(job).json()
+        if found["progress"] not in seen:
+            seen.append(found["progress"])
+        return bool(found["state"] == "completed")
+
+    wait_until(is_over, "it is done the third time")
+    assert [one for one in seen if one is not None] == [0, 0.25, 0.5]
+    assert desk.acme.get(job).json()["result"] == {"done": 2, "attempt": "3"}
+
+
+def test_a_platform_that_is_killed_in_the_second_attempt_has_the_job_done_all_the_same(tmp_path: Path) -> None:
+    desk = PlatformDesk(tmp_path, more=SETTINGS)
+    held = TWICE.replace(
+        "if (data.done < 2)",
+        "if (data.done === 1) await new Promise((done) => setTimeout(done, 500));\n  if (data.done < 2)",
+    )
+    desk.script("twice", held, kind="app")
+    body = {"script": "twice", "function": "work", "data": {"done": 0, "of": 4}, "attempts": 3}
+    job = f"/api/v1/jobs/{desk.acme.post('/api/v1/jobs', json=body).json()['id']}"
+    wait_until(lambda: desk.acme.get(job).json()["progress"] == 0.25, "it is at its second attempt")
+    desk.program.signal(signal.SIGKILL)
+    desk.program.finish()
+    start_again(desk)
+    wait_until(lambda: desk.acme.get(job).json()["state"] == "completed", "it is done", seconds=60)
+    found = desk.acme.get(job).json()
+    assert (found["result"], found["progress"]) == ({"done": 2, "attempt": "3"}, 0.5)
+    desk.stop()
+
+
 def test_main_of_a_script_is_what_the_older_dialect_runs(desk: PlatformDesk) -> None:
     desk.script("echo")
     desk.script("older", OLDER, kind="app")
