@@ -40,7 +40,7 @@ async def test_a_loss_is_told_in_the_status_and_health_and_nothing_is_left(serve
     sharing = Sharing(services, "daemon", "east", load, lambda: told.append(sharing.words))
     await sharing.start()
     other = new_shared(prefix=prefix)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (nodes := await listed(other)):
             pass
     assert [(one.name, one.role, one.catalog, one.runs, one.calls) for one in nodes] == [("east", "daemon", "v", 3, 2)]
