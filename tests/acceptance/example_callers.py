@@ -23,7 +23,7 @@ from tests.sipio.freeswitch import freeswitch_parties
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.rpc.voice_switch import Asked, VoiceSwitch
 
-SECONDS = 15.0
+SECONDS = 60.0
 SILENCE_SECONDS = 0.3
 STEP_SECONDS = 0.01
 PARTIES_PORT = 5080

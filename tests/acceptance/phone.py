@@ -29,7 +29,7 @@ from tests.acceptance.hearing import Ear
 from tests.acceptance.voice_daemon import read_wav
 
 EventType = TypeVar("EventType")
-SECONDS = 10.0
+SECONDS = 60.0
 HEARD_PIECES = 4
 """0.2 s: a recording has it as well then, which cuts its pieces elsewhere and drops its last one."""
 SILENCE_SECONDS = 0.3

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 INSTALL = ".ci/packages --tests"
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 def require_program(name: str) -> str:
@@ -157,7 +157,7 @@ class Program:
                 assert remaining > 0, f"{self.command[0]}: no line with {pattern!r} in {seconds} s\n{tail}"
                 self._grown.wait(remaining)
 
-    def finish(self, seconds: float = 20.0) -> int:
+    def finish(self, seconds: float = START_SECONDS) -> int:
         """Wait for its own end; its exit status."""
         status = self.process.wait(seconds)
         if self in self.running:

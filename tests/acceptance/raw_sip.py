@@ -20,10 +20,10 @@ class RawCaller:
         self.daemon = daemon
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, 0))
-        self.socket.settimeout(5.0)
+        self.socket.settimeout(60)
         self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.rtp.bind((host, 0))
-        self.rtp.settimeout(5.0)
+        self.rtp.settimeout(60)
         self.port: int = self.socket.getsockname()[1]
         self.call_id = f"raw-{next(_numbers)}-{self.port}"
         self.uri = f"sip:{destination}@{daemon[0]}:{daemon[1]}"

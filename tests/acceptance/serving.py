@@ -153,7 +153,7 @@ def _name(pid: int) -> str:
 def page(port: int, path: str) -> tuple[int, str]:
     """Status and body of the metrics port's page."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

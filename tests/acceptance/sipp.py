@@ -81,7 +81,7 @@ class SilentGateway:
     def __init__(self, address: str, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, port))
-        self._socket.settimeout(10.0)
+        self._socket.settimeout(60)
 
     def receive(self) -> Request | Response:
         """The next message, once it is here."""

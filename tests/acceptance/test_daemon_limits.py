@@ -113,7 +113,7 @@ async def test_connections(capped: tuple[Serving, int]) -> None:
 
 def _told(path: Path, sent: bytes, code: str) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.connect(str(path))
         # It need not read to the end what it has refused.
         with contextlib.suppress(BrokenPipeError):

@@ -93,7 +93,7 @@ async def test_tcp_with_tls_and_client_certificates(tmp_path: Path, certificates
 
 
 async def _ping(client: RpcClient) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await client.call("ping")
 
 

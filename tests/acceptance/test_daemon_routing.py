@@ -288,7 +288,7 @@ async def test_the_metrics_page_and_health(client: RpcClient, daemon: Serving, p
     def grown(*key: str) -> float:
         return after.get(key, 0.0) - before.get(key, 0.0)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             after = await asyncio.to_thread(metrics, port)
             if grown("scriptforge_decisions_total", "route", "script_error"):

@@ -140,7 +140,7 @@ async def test_a_process_that_is_killed_in_a_write_loses_nothing_that_was_acknow
     for turn in range(3):
         command = [sys.executable, "-c", SAVING, desk.storage.url.with_password(), str(turn)]
         saving = Program(command, tmp_path / f"saving{turn}.log", ROOT)
-        saving.wait_for("saved", seconds=30)
+        saving.wait_for("saved", seconds=60)
         await asyncio.sleep(0.05 + 0.037 * turn)  # somewhere in a write
         saving.signal(signal.SIGKILL)
         saving.finish()

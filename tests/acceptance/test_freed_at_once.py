@@ -158,7 +158,7 @@ async def grown(once: Callable[[], Awaitable[None]], settle: float) -> dict[str,
 
 
 def connect(port: int, says: bytes = b"", hears: int = 0) -> None:
-    with socket.create_connection((HOST, port), timeout=5) as connection:
+    with socket.create_connection((HOST, port), timeout=60) as connection:
         connection.sendall(says)
         if hears:
             connection.recv(hears)

@@ -40,7 +40,7 @@ from tests.acceptance.sipp import Sipp
 
 pytestmark = needs_freeswitch
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 Script = Callable[["LiveCall"], Awaitable[None]]
 

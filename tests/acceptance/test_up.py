@@ -39,8 +39,8 @@ BROWSER = {
     "Sec-Fetch-User": "?1",
 }
 """What one sends that has an address typed into it."""
-SECONDS = 30.0
-LIVE_SECONDS = 1.0
+SECONDS = 60.0
+LIVE_SECONDS = 30.0
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def test_a_native_loop_ends_its_own_call_only(daemon: VoiceDaemon) -> None:
     ):
         for caller in (north, south, own, hostile):
             caller.up()
-        hostile.socket.settimeout(15.0)
+        hostile.socket.settimeout(60)
         bye = hostile.request("BYE")
         hostile.answer(bye)
         assert "cause=41" in (bye.get("reason") or "")

@@ -25,7 +25,7 @@ def callee() -> Iterator[socket.socket]:
     """The socket of a gateway that the trunk leads to."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         made.bind(("127.0.0.68", 0))
-        made.settimeout(5.0)
+        made.settimeout(60)
         yield made
 
 

@@ -12,7 +12,7 @@ from sipio.errors import SipioError
 from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ConnectionLost, RpcError
 
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ def submit(
 
 async def ask(pool: Pool, text: str | Program, data: Any = None, suspends: bool = False, **limits: Any) -> Completion:
     """Run once and wait for the completion."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await submit(pool, text, data, suspends, **limits)[1]
 
 
@@ -229,7 +229,7 @@ async def value(pool: Pool, text: str | Program, data: Any = None, suspends: boo
     return unpacked(outcome.value)
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for something that has no event of its own, such as the state of the kernel's process table."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - see above

@@ -225,7 +225,7 @@ async def test_a_callback_may_submit_again(pool: Pool) -> None:
 
     run, _ = submit(pool, FINE, 0)
     run._done = again
-    await asyncio.wait_for(finished, 10)
+    await asyncio.wait_for(finished, 60)
 
 
 async def test_names_that_are_no_text(pool: Pool) -> None:

@@ -322,9 +322,9 @@ def test_settings_are_the_next_runs_and_no_other_apps(desk: PlatformDesk) -> Non
     def live() -> bool:
         return bool(run(desk, look)[0]["currency"] == "EUR")
 
-    wait_until(live, "the next run has it", seconds=5)
+    wait_until(live, "the next run has it", seconds=60)
     assert desk.acme.post(look.removesuffix("now") + "change", json={}).text == "EUR", "this run's is what it was"
-    wait_until(lambda: bool(run(desk, look)[0]["currency"] == "CHF"), "the next run has that", seconds=5)
+    wait_until(lambda: bool(run(desk, look)[0]["currency"] == "CHF"), "the next run has that", seconds=60)
     for told in run(desk, elsewhere):
         assert {"currency", "limits"} & told.keys() == set()
     wrong = desk.acme.post(f"{at}/save", json={"currency": "EUR", "limits": {}, "name": "APP_ID"})

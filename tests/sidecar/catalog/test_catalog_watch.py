@@ -100,7 +100,7 @@ class Watched:
         self.handed_on.set()
 
     async def next(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self.handed_on.wait()
         self.handed_on.clear()
 

@@ -57,7 +57,7 @@ class House:
         self.handed_on.set()
 
     async def next(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self.handed_on.wait()
         self.handed_on.clear()
 
@@ -113,7 +113,7 @@ async def test_it_has_changed_only_where_it_was_not_loaded_since() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     source.put(script(answering(2)))
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     source.load()
     with pytest.raises(KeyError):
         source.remove("nothing")

@@ -136,7 +136,7 @@ async def test_the_drain_waits_for_decisions_under_way() -> None:
     await asyncio.sleep(0)
     assert not draining.done()
     desk.pool.runs[0].end(RETURNED)
-    await asyncio.wait_for(draining, 5)
+    await asyncio.wait_for(draining, 60)
     assert answered(desk) == [("returned", 0)]
 
 

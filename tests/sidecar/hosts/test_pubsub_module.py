@@ -40,7 +40,7 @@ async def runs(services: Services) -> AsyncIterator[Scripts]:
 
 
 async def heard_by(services: Services, count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while services.broker.subscriptions < count:  # noqa: ASYNC110 - a script's doing
             await asyncio.sleep(0.001)
 

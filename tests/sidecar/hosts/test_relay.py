@@ -47,7 +47,7 @@ async def test_what_one_process_publishes_others_hear_in_order_and_once(join: Jo
         here.publish("t", "desk", "ab"[number % 2], {"n": number})
     here.publish("t", "\ud800\x00\n", "", [None, 1.5, "ä"])
     heard: list[int] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(heard) < 100:
             heard += [payload["n"] for _, payload in await every.next() or ()]
         assert await odd.next() == [["", [None, 1.5, "ä"]]]
@@ -66,13 +66,13 @@ async def test_who_has_left_is_brought_nothing(join: Join) -> None:
     one = there.subscribe("t", "desk", EVERY_KEY)
     await there.ready(one)
     there.unsubscribe(one)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while await shared.ask("PUBSUB", "CHANNELS", f"{shared.prefix}:*"):
             pass
     again = there.subscribe("t", "desk", EVERY_KEY)
     await there.ready(again)
     here.publish("t", "desk", "", 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await again.next() == [["", 1]]
 
 
@@ -85,7 +85,7 @@ async def test_what_is_no_message_is_counted_and_costs_nothing_else(join: Join) 
     for message in (b"", b"x" * 16 + b"\x01", b"x" * 16 + b"\xc1", b"x" * (MESSAGE_BYTES + 17), nested):
         await shared.ask("PUBLISH", f"{shared.prefix}:topic:t\x00desk".encode(), message)
     here.publish("t", "desk", "", 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await one.next() == [["", 1]]
     assert relay.lost == 5
 
@@ -100,7 +100,7 @@ async def test_what_does_not_leave_is_bounded_for_each_tenant(join: Join) -> Non
         here.publish("t", "desk", "", large)
     here.publish("u", "desk", "", 1)
     assert relay.lost == 100 - WAITING_BYTES // (MESSAGE_BYTES - 90)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await one.next() == [["", 1]]
 
 
@@ -123,6 +123,6 @@ async def test_while_it_is_lost_this_process_hears_itself_and_then_all_again(joi
     await there.ready(late)
     here.publish("t", "desk", "", 2)
     here.publish("t", "late", "", 3)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await far.next() == [["", 2]]
         assert await late.next() == [["", 3]]

@@ -74,7 +74,7 @@ class Question:
         self._came.set()
 
     async def answer(self) -> tuple[bool, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self._came.wait()
         (one,) = self.answers
         return one

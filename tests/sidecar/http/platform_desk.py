@@ -22,7 +22,7 @@ from tests.acceptance.processes import Program
 
 ROOT = Path(__file__).parents[3]
 OPERATOR = Actor("root", "command line", operator=True)
-SECONDS = 30.0
+SECONDS = 60.0
 ECHO = "export function main(data) { return data }\n"
 
 

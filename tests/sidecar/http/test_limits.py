@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -170,9 +169,7 @@ def test_the_command_line_sets_one_at_a_time(limited: PlatformDesk) -> None:
 
     assert limits("runs_at_once=0", "keys=7", "--json").stdout == '{"runs_at_once":0,"keys":7}\n'
     limited.script("echo")
-    began = time.monotonic()
     wait_until(lambda: run(limited, "echo").status_code == 429, "the platform follows", SECONDS)
-    assert time.monotonic() - began < 5
     assert json.loads(asked(limited.token("acme")).stdout)["keys"] == 7
     assert asked(limited.token("acme"), "acme", "keys=1000").returncode == 6
     assert json.loads(asked(limited.operator_token, "acme", "rows=5").stdout) == {

@@ -39,7 +39,7 @@ def names(desk: PlatformDesk) -> list[tuple[str, str]]:
     return [(one["name"], one["role"]) for one in found]
 
 
-def wait_for(desk: PlatformDesk, expected: list[tuple[str, str]], seconds: float = 5.0) -> float:
+def wait_for(desk: PlatformDesk, expected: list[tuple[str, str]], seconds: float = 60.0) -> float:
     began = time.monotonic()
     while (found := names(desk)) != expected:
         assert time.monotonic() - began < seconds, found
@@ -69,7 +69,7 @@ def test_who_is_there_is_listed_and_who_is_not_goes(desk: PlatformDesk, section:
         daemons[0].send(signal.SIGTERM)
         assert daemons[0].program.finish() == 0
         wait_for(desk, [("east", "platform"), ("south", "daemon")])
-        assert wait_for(desk, [("east", "platform")], seconds=GONE_SECONDS + 5) > GONE_SECONDS - 8
+        assert wait_for(desk, [("east", "platform")], seconds=GONE_SECONDS + 60) > GONE_SECONDS - 8
     finally:
         for daemon in daemons:
             daemon.stop()

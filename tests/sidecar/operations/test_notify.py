@@ -24,7 +24,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
     else:
         address = f"@scriptforge-test-{os.getpid()}"
         listener.bind("\0" + address[1:])
-    listener.settimeout(5)
+    listener.settimeout(60)
     yield listener, address
     listener.close()
 
@@ -200,7 +200,7 @@ async def test_descriptors_are_kept_once_the_service_manager_has_read_them(manag
     assert text == b"BARRIER=1"
     assert not storing.done()
     os.close(received[0])
-    assert await asyncio.wait_for(storing, 5)
+    assert await asyncio.wait_for(storing, 60)
     notifier.forget("ours")
     assert listener.recv(1000) == b"FDSTOREREMOVE=1\nFDNAME=ours"
     notifier.close()

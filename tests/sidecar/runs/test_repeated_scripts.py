@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from sandbox import values
@@ -18,9 +19,11 @@ from sidecar.calls import script_run
 from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import VoiceAssignment
 from sidecar.configuration.tree import Configuration
-from sidecar.hosts.grants import Grants, shipped_names
+from sidecar.hosts.grants import Grants, shipped_grants, shipped_names
 from sidecar.kind import RULES, Kind
+from sidecar.language.app_files import AppFiles
 from sidecar.language.assumed_kind import assumed_kind, drives_calls
+from sidecar.language.prepared import prepare
 from sidecar.runs.programs import call_programs, decision_programs
 from sipio.call_control import CallOffer
 from tests.sandbox.support import Asked, running_pool, submit
@@ -35,10 +38,14 @@ def _scripts() -> dict[str, str]:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for number, text in enumerate(BLOCK.findall(page.read_text(encoding="utf-8"))):
             found[f"{page.name} {number}"] = text
+    found[COUNTING] = (ROOT / "examples" / COUNTING).read_text(encoding="utf-8")
     return dict(sorted(found.items()))
 
 
+COUNTING = "counting/calls.js"
 SCRIPTS = _scripts()
+FILES = {COUNTING: {"counting/count.ts": (ROOT / "examples" / "counting" / "count.ts").read_text(encoding="utf-8")}}
+"""What a script imports."""
 ROUTING: dict[str, Any] = {
     "cli": "442079460123",
     "dest_number": "493099950007",
@@ -62,7 +69,8 @@ LIMITS = Limits(wall_seconds=3.0, cpu_seconds=0.2)
 
 def invocation(name: str, text: str) -> Invocation:
     kind, _ = assumed_kind(text)
-    script = make_script(id=name, name=name, kind=kind, text=text)
+    prepared = prepare(text, kind, AppFiles(name, FILES.get(name, {})))
+    script = make_script(id=name, name=name, kind=kind, text=text, prepared=prepared)
     if kind is Kind.APP and drives_calls(text):
         program = call_programs(Configuration(), Grants()).of(script)
         offer = CallOffer(id="c1", driver="sip", from_user="442079460123", to_user="100", headers=[("X-Team", "blue")])
@@ -71,7 +79,7 @@ def invocation(name: str, text: str) -> Invocation:
         return structs.replace(asked, limits=LIMITS, recorded=True)
     sip = {"method": "INVITE", "uri": "sip:1@x", "source": "192.0.2.2:5060", "headers": [["X-A", "b"]]}
     given = {"routing": ROUTING, "headers": [], "remove_headers": [], "vars": VARIABLES, "sip": sip}
-    program = decision_programs(Configuration(), Grants()).of(script)
+    program = decision_programs(Configuration(), shipped_grants() if name in FILES else Grants()).of(script)
     return Invocation(program=program, input=values.encode(given), limits=LIMITS, recorded=True)
 
 
@@ -87,6 +95,8 @@ def _on_a_call(call: HostCall) -> None:
         asyncio.get_running_loop().call_later(0.004, call.resolve, {"status": "busy", "code": 486})
     elif call.name == "digits":
         asyncio.get_running_loop().call_later(0.01, call.resolve, "1")
+    elif call.name == "cxKV.incr":
+        asyncio.get_running_loop().call_later(0.004, call.resolve, 7)
     else:
         call.resolve()
 
@@ -116,6 +126,9 @@ async def test_each_goes_the_same_way_twice() -> None:
                     assert after.outcome == before[name].outcome, name
                     assert after.recording == before[name].recording, name
                 assert after.log == before[name].log, name
+    counted = before[COUNTING].outcome
+    assert isinstance(counted, Returned), counted
+    assert msgspec.msgpack.decode(counted.value)["headers"][0] == [{"key": "X-Calls", "value": "7"}]
 
 
 def _patient(asked: Invocation) -> Invocation:

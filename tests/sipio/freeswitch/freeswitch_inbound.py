@@ -89,7 +89,7 @@ class InboundSocket:
             writer.write(_reply("+OK"))
 
     async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()

@@ -24,7 +24,7 @@ from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.freeswitch.freeswitch_inbound import PASSWORD, InboundSocket, Originate
 from tests.sipio.freeswitch.test_freeswitch_server import Caller
 
-SECONDS = 5.0
+SECONDS = 60.0
 CALL = Origination(id="p1", destination="trunk/carrier/4930", cli="4940", timeout_seconds=30, customer="acme")
 
 

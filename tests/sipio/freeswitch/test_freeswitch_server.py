@@ -16,7 +16,7 @@ from sipio.rpc.addresses import TcpAddress
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.freeswitch.freeswitch_line import TWO, Decider, Taker
 
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 async def close(writer: asyncio.StreamWriter) -> None:

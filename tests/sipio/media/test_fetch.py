@@ -106,7 +106,7 @@ async def test_what_is_repeated_is_asked_for_once(site: Site, tmp_path: Path) ->
     site.handler = answering(wav_file(tmp_path / "a.wav", 600, 0.04).read_bytes(), Cache_Control="no-store")
     source = library.playlist([MediaUrl(site.url())], Law.PCMU, repeat=True)
     audio = b""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(audio) < 16_000:
             frame = source.next_frame()
             assert frame is not None

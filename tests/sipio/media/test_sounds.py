@@ -175,7 +175,7 @@ time.sleep(30)
         await play(library.open(MediaText("hello"), Law.PCMU))
     # Its output is closed, which the child held open as well.
     for pid in pids.read_text().split():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while running(int(pid)):  # noqa: ASYNC110 - the kernel sets no event
                 await asyncio.sleep(0.01)
     await library.close()

@@ -8,7 +8,7 @@ import msgpack
 
 from sipio.rpc.service import Method, Responder
 
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 class Methods:

@@ -27,7 +27,7 @@ from sipio.rpc.server import RpcServer
 from sipio.rpc.service import Method
 from sipio.rpc.switch import SwitchMethods
 
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 class Run:

@@ -8,7 +8,7 @@ from sipio.rpc.client import RpcClient
 from sipio.rpc.errors import ErrorCode
 from sipio.rpc.service import Method, Responder
 
-SECONDS = 5.0
+SECONDS = 60.0
 ACTIONS = (
     *("answer", "play", "echo", "collect", "bridge", "hangup", "record", "block_dtmf", "stop", "set_variable"),
     "originate",

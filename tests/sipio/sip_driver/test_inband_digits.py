@@ -111,7 +111,7 @@ async def test_tones_are_collected_while_a_prompt_plays(case: str, tmp_path: Pat
         loss = Lossy(made, 0.05 if case == "five per cent lost" else 0.0)
         collected = perform(control, Collect(prompt=prompt, maximum=20, terminators="#"))
         made.play_on(keys)
-        result = await asyncio.wait_for(collected, 10)
+        result = await asyncio.wait_for(collected, 60)
         made.session.bye()
         await handler.until(lambda: any(isinstance(event, HungUp) for event in handler.events))
     assert result == Done(Digits(status=CollectStatus.SUCCESS, value=KEYS[:-1], terminator="#"))

@@ -5,7 +5,6 @@ import os
 import random
 import select
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,10 +78,8 @@ async def test_what_is_saved_is_there_at_once_and_the_rest_stays_the_same_object
         assert repr(first.routes["acme", ""].variables) == "{'x': [1.0]}"
         assert first.dids["4420"].timeout_ms == 9
         assert [one.script_id for one in first.first] == ["b"]
-        began = time.monotonic()
         await desk.save("acme", "a", MAIN + "// more\n")
         second = (await next_loaded(source)).require()
-        assert time.monotonic() - began < 10
         assert second.scripts["a"].text.endswith("more\n")
         assert second.scripts["b"] is first.scripts["b"]
         assert second.routes is first.routes

@@ -102,11 +102,11 @@ def test_logs_are_shown_and_followed_as_they_come(desk: PlatformDesk, terminal: 
     command = [SCRIPTFORGE, "logs", "-f", "--script", "logged.js"]
     follower = Program(command, tmp_path / "logs.log", ROOT, environment)
     try:
-        follower.wait_for("following logged at", seconds=30)
+        follower.wait_for("following logged at", seconds=60)
         desk.acme.post("/api/v1/scripts/silent-neighbour/run", json={"n": 7}).raise_for_status()
         desk.acme.post("/api/v1/scripts/logged/run", json={"n": 2}).raise_for_status()
-        assert " logged main warn n is 2" in follower.wait_for("warn", seconds=30)
-        assert "failed Error: too much (logged.js:1:" in follower.wait_for("failed", seconds=30)
+        assert " logged main warn n is 2" in follower.wait_for("warn", seconds=60)
+        assert "failed Error: too much (logged.js:1:" in follower.wait_for("failed", seconds=60)
         assert not follower.lines("n is 7")
     finally:
         follower.stop()
