@@ -11,7 +11,7 @@ from sidecar.hosts.grants import shipped_grants
 from sidecar.hosts.placed.remote import RemotePlacing
 from sidecar.hosts.services import Services
 from sidecar.hosts.tenant_limits import platform_limits
-from sidecar.http.app import make_app
+from sidecar.http.app import make_api, make_app, warm
 from sidecar.http.asking import Platform
 from sidecar.http.call_records import CallRecords
 from sidecar.http.callers import Tokens
@@ -29,6 +29,7 @@ from sidecar.jobs.schedule_service import ScheduleService
 from sidecar.jobs.service import JobService
 from sidecar.jobs.worker_metrics import WorkerMetrics
 from sidecar.jobs.worker_service import WorkerService
+from sidecar.language.examiner import Examiner
 from sidecar.lifecycle import (
     Part,
     close_all,
@@ -121,7 +122,13 @@ class PlatformProcess:
             _log.error("scripts_not_compiled", error=why)
 
         self._numbers = NumberService(self._store, self._scripts, self._runs, rules.defaults, section.driver_seconds)
-        checks = Checks(rules, catalog.script_bytes, lambda: engine(configuration, unavailable, self._runner.parent))
+        self._examiner = Examiner()
+        checks = Checks(
+            rules,
+            catalog.script_bytes,
+            lambda: engine(configuration, unavailable, self._runner.parent),
+            self._examiner,
+        )
         cancelling = Cancelling(self._store.storage, self._runs)
         platform = Platform(
             store=self._store,
@@ -138,7 +145,8 @@ class PlatformProcess:
             rates=rates,
         )
         counts = RequestCounts()
-        self._http = HttpServer(make_app(platform, section, self._health, counts), section)
+        self._api = make_api()
+        self._http = HttpServer(make_app(self._api, platform, section, self._health, counts), section)
         metrics = registry(
             PlatformMetrics(counts, self._runs, rates, self._log_of_scripts),
             part_metrics.PoolMetrics(self._runner.states, lambda: {}, lambda: self._runner.parent.generation),
@@ -191,6 +199,8 @@ class PlatformProcess:
 
     async def _start(self) -> dict[str, str]:
         self._runner.parent.start()
+        await self._examiner.start()
+        await warm(self._api)
         # Who has runs needs scripts, and who is asked needs both.
         for part in self._parts:
             await part.start()
@@ -227,6 +237,7 @@ class PlatformProcess:
         return found.script if found is not None else None
 
     async def _close(self) -> None:
+        await self._examiner.close()
         await self._numbers.close()
         await close_all(self._services)
         await self._host_services.close()

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sidecar import __version__
 from sidecar.configuration.tree import PlatformSection
@@ -47,6 +47,7 @@ DESCRIPTION: Final = (
     " overwrites what they have not seen; a PUT that changes nothing needs none."
 )
 _PAGES: Final = tuple(f"{path}/" for path in run_pages.PATHS)
+_NOWHERE: Final = f"{API}/nowhere"
 _ERRORS: Final = {
     400: "The request cannot be read.",
     401: "No token, or one that is no good.",
@@ -66,10 +67,9 @@ _ERRORS: Final = {
 
 
 def make_app(
-    platform: Platform, section: PlatformSection, health: Callable[[], Health], counts: RequestCounts
+    app: FastAPI, platform: Platform, section: PlatformSection, health: Callable[[], Health], counts: RequestCounts
 ) -> ASGIApp:
-    """Everything that is served over HTTP."""
-    app = make_api()
+    """Everything that is served over HTTP; ``app`` are the routes that are described."""
     app.state.platform = platform
 
     async def health_page(_request: Request) -> Response:
@@ -85,6 +85,35 @@ def make_app(
     if section.cors_origins:
         wrapped = _cors(wrapped, section.cors_origins)
     return counts.around(SecurityHeaders(wrapped))
+
+
+async def warm(app: FastAPI) -> None:
+    """Have all that the framework makes at a first request made before anybody asks: that holds the loop for some
+    0.1 s, and the description for as long again."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Message) -> None:
+        """Nobody reads the answer."""
+
+    # Only what no route has is compared with all of them.
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": _NOWHERE,
+        "raw_path": _NOWHERE.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": None,
+        "server": None,
+    }
+    await app(scope, receive, send)
+    app.openapi()
 
 
 class _Split:

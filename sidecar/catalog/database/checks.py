@@ -1,8 +1,8 @@
-"""Texts looked through before they are saved: in a thread, and before any transaction begins."""
+"""Texts looked through before they are saved: beside the event loop, and before any transaction begins."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -24,9 +24,10 @@ from sidecar.catalog.database.app_files import (
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
 from sidecar.catalog.database.work import Scope
 from sidecar.kind import Kind
-from sidecar.language.app_files import files_from
-from sidecar.language.check import Confirm, check_script
-from sidecar.language.prepared import Prepared, prepare
+from sidecar.language.check import Confirm
+from sidecar.language.examination import Examination, Examined, confirmed, examine
+from sidecar.language.examiner import Examiner
+from sidecar.language.prepared import Prepared
 from sidecar.problem import Problem, Severity
 
 
@@ -105,22 +106,28 @@ class Checks:
         rules: Rules,
         script_bytes: int,
         engine: Callable[[], AbstractContextManager[Confirm | None]] = nullcontext,
+        examiner: Examiner | None = None,
     ) -> None:
-        """``engine`` gives what asks the engine itself about a text; by default nobody is asked."""
+        """``engine`` gives what asks the engine itself about a text; by default nobody is asked. ``examiner`` is closed
+        by whoever made it; without one there is no process beside this one, and long texts are looked through in a
+        thread too."""
         self.rules = rules
         self._script_bytes = script_bytes
         self._engine = engine
+        self._examiner = examiner
 
     async def check(self, text: str, kind: Kind, name: str, modules: Collection[str] | None = None) -> CheckedText:
         """A text that imports nothing, ready to be saved. Raises ScriptRefused with every problem, each with line and
         column."""
-        return await asyncio.to_thread(self.check_now, text, kind, name, modules)
+        asked = self._asked(TextToSave(name, self._readable(text, name), kind, modules=_tuple(modules)), name)
+        (made,) = await self._examined([asked])
+        return _right(made)
 
     def check_now(self, text: str, kind: Kind, name: str, modules: Collection[str] | None = None) -> CheckedText:
         """The same, for as long as it takes."""
-        text = self._readable(text, name)
-        with self._engine() as confirm:
-            return self._checked(text, kind, name, modules, {}, "", confirm)
+        asked = self._asked(TextToSave(name, self._readable(text, name), kind, modules=_tuple(modules)), name)
+        (made,) = self._confirmed([(asked, examine(asked))])
+        return _right(made)
 
     async def check_files(
         self,
@@ -141,7 +148,7 @@ class Checks:
         wanted = [one._replace(text=self._readable(one.text, one.file)) for one in texts]
         async with reading as scope:
             surroundings = await _surroundings(scope, app, wanted, gone)
-        found, kept = await asyncio.to_thread(self._check_files, wanted, surroundings)
+        found, kept = await self._check_files(wanted, surroundings)
         programs = [*(one.prepared for one in found), *(one.prepared for one in kept)]
         others = surroundings.others
         beside = Beside(
@@ -161,34 +168,48 @@ class Checks:
         if len(paths) < len(wanted):
             raise AlreadyThere("two files have the same path")
         surroundings = _Surroundings(_SOME_APP, frozenset(paths), {}, paths, ())
-        found, _ = await asyncio.to_thread(self._check_files, wanted, surroundings)
+        found, _ = await self._check_files(wanted, surroundings)
         return found
 
-    def _check_files(
-        self,
-        texts: Sequence[TextToSave],
-        surroundings: "_Surroundings",
+    async def _check_files(
+        self, texts: Sequence[TextToSave], surroundings: _Surroundings
     ) -> tuple[list[CheckedText], list[Importer]]:
-        problems: list[Problem] = []
+        found = await self._examined([self._asked(one, one.path, surroundings) for one in texts])
+        # What is wrong with a file itself is not told of each that imports it.
+        _require_right(found)
+        importers = await self._examined(
+            [
+                self._asked(TextToSave(one.path, text, Kind(one.kind), modules=one.modules), one.path, surroundings)
+                for one, text in surroundings.importers
+            ]
+        )
+        _require_right(importers)
+        kept = [
+            Importer(one, made.text, made.prepared)
+            for (one, _), made in zip(surroundings.importers, map(_right, importers), strict=True)
+        ]
+        return list(map(_right, found)), kept
+
+    def _asked(self, one: TextToSave, path: str, surroundings: _Surroundings | None = None) -> Examination:
+        return Examination(
+            text=one.text,
+            kind=one.kind,
+            path=path,
+            modules=tuple(self.rules.known_to(one.modules)),
+            app=surroundings.app if surroundings is not None else "",
+            files=surroundings.files if surroundings is not None else {},
+        )
+
+    async def _examined(self, asked: Sequence[Examination]) -> "list[_Made]":
+        if self._examiner is None:
+            return await asyncio.to_thread(lambda: self._confirmed([(one, examine(one)) for one in asked]))
+        found = [(one, await self._examiner.examine(one)) for one in asked]
+        return await asyncio.to_thread(self._confirmed, found) if found else []
+
+    def _confirmed(self, found: Sequence[tuple[Examination, Examined]]) -> "list[_Made]":
+        """With what the engine itself says of those that seem right."""
         with self._engine() as confirm:
-
-            def checked(text: str, kind: Kind, path: str, modules: Collection[str] | None) -> Iterator[CheckedText]:
-                try:
-                    yield self._checked(text, kind, path, modules, surroundings.files, surroundings.app, confirm)
-                except ScriptRefused as refused:
-                    problems.extend(one for one in refused.problems if one not in problems)
-
-            found = [made for one in texts for made in checked(one.text, one.kind, one.path, one.modules)]
-            if not problems:
-                # What is wrong with a file itself is not told of each that imports it.
-                kept = [
-                    Importer(one, made.text, made.prepared)
-                    for one, text in surroundings.importers
-                    for made in checked(text, Kind(one.kind), one.path, one.modules)
-                ]
-        if problems:
-            raise ScriptRefused(problems)
-        return found, kept
+            return [(asked, one if confirm is None else confirmed(asked, one, confirm)) for asked, one in found]
 
     def _readable(self, text: str, name: str) -> str:
         try:
@@ -199,22 +220,25 @@ class Checks:
             raise ScriptRefused([_whole(name, f"is longer than {self._script_bytes:_} bytes")])
         return text.removeprefix("\ufeff").replace("\r\n", "\n")
 
-    def _checked(
-        self,
-        text: str,
-        kind: Kind,
-        path: str,
-        modules: Collection[str] | None,
-        files: Mapping[str, str],
-        app_id: str,
-        confirm: Confirm | None,
-    ) -> CheckedText:
-        files_of_app = files_from(path, files, app_id)
-        known = self.rules.known_to(modules)
-        problems = check_script(text, kind, path, confirm=confirm, modules=known, app=files_of_app)
-        if any(problem.severity is Severity.ERROR for problem in problems):
-            raise ScriptRefused(problems)
-        return CheckedText(text, kind, prepare(text, kind, files_of_app, known), problems)
+
+_Made = tuple[Examination, Examined]
+
+
+def _right(made: _Made) -> CheckedText:
+    asked, (problems, prepared) = made
+    if prepared is None:
+        raise ScriptRefused(problems)
+    return CheckedText(asked.text, asked.kind, prepared, problems)
+
+
+def _require_right(made: Sequence[_Made]) -> None:
+    refused = (one.problems for _, one in made if one.prepared is None)
+    if problems := list(dict.fromkeys(problem for found in refused for problem in found)):
+        raise ScriptRefused(problems)
+
+
+def _tuple(modules: Collection[str] | None) -> tuple[str, ...] | None:
+    return None if modules is None else tuple(modules)
 
 
 def _whole(name: str, message: str) -> Problem:
