@@ -1,19 +1,14 @@
 """Runs that are to be ended, whichever platform has them: they are named in the database, where who has one looks."""
 
 import asyncio
-import os
-from collections.abc import Sequence
 from typing import Final
-
-from sqlalchemy import delete, insert, select
 
 from sidecar.http.run_service import RunService
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
+from sidecar.nodes.cancellations import Cancellations
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import StorageError
-from sidecar.storage.server_time import micros_now
-from sidecar.storage.tables import cancellations
 
 _log = ActionLogger(__name__)
 
@@ -21,9 +16,7 @@ LOOK_SECONDS: Final = 0.5
 """Between two looks of a platform that runs something."""
 PATIENCE_SECONDS: Final = 2.0
 """After which nobody has the run: three looks of whoever could, and one more on a busy machine."""
-ASK_SECONDS: Final = 0.1
-FORGOTTEN_MICROS: Final = 60 * 1_000_000
-"""What is older was asked for by a platform that has died since."""
+ASK_SECONDS: Final = 0.2
 RUN_ID_CHARACTERS: Final = 32
 
 
@@ -34,7 +27,7 @@ class Cancelling:
     drain_seconds = 0.0
 
     def __init__(self, storage: Storage, runs: RunService) -> None:
-        self._storage = storage
+        self._cancellations = Cancellations(storage)
         self._runs = runs
         self._looking: asyncio.Task[None] | None = None
 
@@ -46,29 +39,12 @@ class Cancelling:
             return True
         if len(run_id) != RUN_ID_CHARACTERS:
             return False
-        asked = os.urandom(8).hex()
-        async with self._storage.writing() as connection:
-            now = await micros_now(connection, self._storage)
-            await connection.execute(delete(cancellations).where(cancellations.c.asked < now - FORGOTTEN_MICROS))
-            row = {"id": asked, "tenant": tenant, "run": run_id, "asked": now}
-            await connection.execute(insert(cancellations).values(row))
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while await self._is_there(asked):  # noqa: ASYNC110 - another process takes it away
-                    await asyncio.sleep(ASK_SECONDS)
-        except TimeoutError:
-            return not await self._take((asked,))
-        return True
-
-    async def _is_there(self, asked: str) -> bool:
-        async with self._storage.reading() as connection:
-            query = select(cancellations.c.id).where(cancellations.c.id == asked)
-            return (await connection.execute(query)).first() is not None
-
-    async def _take(self, asked: Sequence[str]) -> bool:
-        """Whether they were there to be taken away."""
-        async with self._storage.writing() as connection:
-            return (await connection.execute(delete(cancellations).where(cancellations.c.id.in_(asked)))).rowcount > 0
+        wish = await self._cancellations.ask(tenant, run_id)
+        for _ in range(round(PATIENCE_SECONDS / ASK_SECONDS)):
+            await asyncio.sleep(ASK_SECONDS)
+            if not await self._cancellations.is_open(wish):
+                return True
+        return not await self._cancellations.take((wish,))
 
     # ---- its life ----
 
@@ -86,18 +62,15 @@ class Cancelling:
                     _log.warning("cancellations_not_read", error=str(error))
 
     async def _look(self) -> None:
-        async with self._storage.reading() as connection:
-            now = await micros_now(connection, self._storage)
-            query = select(cancellations).where(cancellations.c.asked > now - FORGOTTEN_MICROS)
-            rows = (await connection.execute(query)).all()
-        ours = []
-        for row in rows:
-            run = self._runs.find(row.run, row.tenant)
+        done = []
+        for wish in await self._cancellations.open():
+            run = self._runs.find(wish.run, wish.tenant)
             if run is not None:
                 run.cancel()
-                ours.append(row.id)
-        if ours:
-            await self._take(ours)
+            if run is not None or wish.forgotten:
+                done.append(wish.id)
+        if done:
+            await self._cancellations.take(done)
 
     def refuse_calls(self) -> None:
         """Nothing: no call comes here."""
