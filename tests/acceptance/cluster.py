@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from sandbox.boot import NAME as WORKER_NAME
 from tests.acceptance.kamailio import CONFIGURATION
 from tests.acceptance.network import NETWORK, SWITCH, Network
 from tests.acceptance.processes import Program, require_program, wait_until
@@ -84,6 +85,12 @@ class Machine:
         log = self._folder / f"{role}.log"
         self.programs[role] = program = Program(command, log, ROOT, self._environment)
         program.wait_for('"action":"serving"', seconds=SECONDS)
+
+    def workers(self, role: str) -> list[int]:
+        """Process ids of the workers of one of both."""
+        pid = self.programs[role].process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        return [int(child) for child in children if Path(f"/proc/{child}/comm").read_text().rstrip() == WORKER_NAME]
 
     def lines(self, role: str, pattern: str) -> int:
         """How many lines the process has logged, in all its lives."""

@@ -3,6 +3,7 @@ are answered and jobs are done."""
 
 import json
 import os
+import random
 import signal
 import threading
 import time
@@ -36,6 +37,7 @@ WORK = """export async function main({ number, ms }) {
 """
 DECISION = '"action":"decision"'
 RATE = 20
+KILLS = int(os.environ.get("SCRIPTFORGE_KILLS", "10"))
 SHARES = {"east": 3, "west": 1}
 
 
@@ -152,6 +154,41 @@ def test_each_of_the_six_processes_is_killed_in_turn_and_every_call_is_decided_a
     for machine in cluster.machines.values():
         for role in ("serve", "platform"):
             assert machine.lines(role, "Traceback") == 0
+
+
+@pytest.mark.timeout(300 + 20 * KILLS)
+def test_whatever_is_killed_at_random_every_call_is_answered_and_every_job_done(cluster: Cluster) -> None:
+    """A call may go by its policy here: of two daemons both may die while they have it. `make kills` has a hundred."""
+    rng = random.Random(20_261_128)  # noqa: S311 - the same each time
+    processes = [(machine, role) for machine in cluster.machines.values() for role in ("serve", "platform")]
+    gateway, caller = cluster.calls(1_000_000, 10)
+    with adding(cluster) as added:
+        for _ in range(KILLS):
+            time.sleep(rng.uniform(0, 1))  # a kill at any moment is what this is about
+            what = rng.choice(("process", "process", "worker", "worker", "server"))
+            if what == "server":
+                server = rng.choice(list(cluster.servers.values()))
+                kill_server(server)
+                time.sleep(rng.uniform(0, 1))
+                server.start()
+                continue
+            machine, role = rng.choice(processes)
+            if what == "worker":
+                workers = machine.workers(role)
+                if workers:
+                    os.kill(rng.choice(workers), signal.SIGKILL)
+                continue
+            machine.programs[role].signal(signal.SIGKILL)
+            machine.programs[role].finish()
+            machine.start(role)
+        added.goes_on()
+    caller.signal(signal.SIGUSR1)  # no more calls; it ends with the last of them
+    assert caller.finish(60) == 0
+    gateway.stop()
+    assert cluster.kamailio.lines("scriptforge: refused") == []
+    all_done(cluster, added.acknowledged)
+    for machine, role in processes:
+        assert machine.lines(role, "Traceback") == 0
 
 
 def test_one_that_is_told_to_stop_under_load_answers_what_it_has_and_the_other_takes_the_rest(cluster: Cluster) -> None:
