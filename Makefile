@@ -63,6 +63,10 @@ format: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## format Python
 bench: .venv/installed $(if $(shell command -v npm),$(NODE_BENCH)/node_modules/.installed) ## decisions a second on this machine; beside Node, if that is installed
 	@$(BIN)/scriptforge bench
 
+.PHONY: kills
+kills: .venv/installed-dev ## a hundred kills at random of two machines' processes and their databases, under calls and jobs; as root
+	@SCRIPTFORGE_KILLS=100 $(BIN)/python -m pytest -q tests/acceptance/test_cluster.py -k at_random
+
 .PHONY: constraints
 constraints: ## newest versions of all that we depend on into constraints.txt
 	@packaging/constraints

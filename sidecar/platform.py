@@ -156,7 +156,7 @@ class PlatformProcess:
                     PoolName.JOBS: self._jobs.by_script.snapshot,
                 }
             ),
-            JobMetrics(self._jobs),
+            JobMetrics(self._jobs, configuration.jobs.at_once),
             ScheduleMetrics(self._schedules),
             WorkerMetrics(self._workers),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),

@@ -1,5 +1,6 @@
 """What Prometheus is told of jobs: how many there are in the database, and what this process has done with them."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, Protocol
@@ -13,6 +14,19 @@ from sidecar.runs.outcomes import FAILURES, OutcomeName
 
 ATTEMPTS: Final = (OutcomeName.RETURNED, *sorted(FAILURES), OutcomeName.CANCELLED)
 """The outcomes of an attempt."""
+
+
+def signal_of(depth: Depth, at_once: int) -> dict[str, float]:
+    """What scales platforms, by the names of metrics without their beginning; ``at_once`` is how many jobs one platform
+    has under way."""
+    waiting = depth.counts.get(JobState.WAITING, 0)
+    active = depth.counts.get(JobState.ACTIVE, 0)
+    return {
+        "jobs_waiting": waiting,
+        "jobs_active": active,
+        "jobs_oldest_seconds": round(depth.oldest_seconds, 3),
+        "platforms_wanted": max(1, math.ceil((waiting + active) / at_once)),
+    }
 
 
 class JobFigures(Protocol):
@@ -32,8 +46,10 @@ class JobFigures(Protocol):
 class JobMetrics(Collector):
     """The figures of the database are as old as the last count, and the same on every platform."""
 
-    def __init__(self, service: JobFigures) -> None:
+    def __init__(self, service: JobFigures, at_once: int) -> None:
+        """``at_once``: how many jobs a platform has under way."""
         self._service = service
+        self._at_once = at_once
 
     def collect(self) -> Iterator[Metric]:
         """The families of a scrape."""
@@ -46,6 +62,11 @@ class JobMetrics(Collector):
             "scriptforge_jobs_oldest_seconds",
             "How long the job waits that has waited longest.",
             service.depth.oldest_seconds,
+        )
+        yield GaugeMetricFamily(
+            "scriptforge_platforms_wanted",
+            "How many platforms would have all jobs under way that wait or are.",
+            signal_of(service.depth, self._at_once)["platforms_wanted"],
         )
         yield GaugeMetricFamily("scriptforge_jobs_running", "Jobs under way in this process.", service.under_way)
         attempts = CounterMetricFamily(

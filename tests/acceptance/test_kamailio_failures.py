@@ -120,18 +120,46 @@ def test_frozen_and_closed(place: Callable[[list[str]], Place]) -> None:
     here.call_is_refused("timeout")
 
 
-def test_the_standby_takes_over(place: Callable[[list[str]], Place]) -> None:
+def test_two_sidecars_share_the_calls_and_one_takes_all_that_is_left(place: Callable[[list[str]], Place]) -> None:
     here = place(QUICK)
-    active = here.daemon("active")
-    standby = here.daemon("standby")
-    here.call_is_decided()
-    active.program.wait_for(DECISION)
-    assert not standby.program.lines(DECISION)
+    one, other = here.daemon("one"), here.daemon("other")
+    for _ in range(4):
+        here.call_is_decided()
+    for daemon in (one, other):
+        assert len(daemon.program.lines(DECISION)) == 2
     position = here.kamailio.program.position
-    active.kill()
+    one.kill()
     here.kamailio.program.wait_for("sidecar gone", position)
     here.call_is_decided()
-    standby.program.wait_for(DECISION)
+    here.call_is_decided()
+    assert len(other.program.lines(DECISION)) == 4
+
+
+def test_a_call_of_a_frozen_sidecar_is_decided_by_the_other_and_soon_it_gets_hardly_any(
+    place: Callable[[list[str]], Place],
+) -> None:
+    here = place(QUICK)
+    one, other = here.daemon("one"), here.daemon("other")
+    one.freeze()
+    position = here.kamailio.program.position
+    while not here.kamailio.program.lines("breaker open", position):
+        here.call_is_decided()
+    assert len(here.kamailio.program.lines("asked again", position)) == 3
+    one.thaw()
+    here.kamailio.program.wait_for("breaker closed", position)
+    assert not here.kamailio.program.lines("fallback", position)
+    assert other.program.lines(DECISION)
+
+
+def test_where_all_are_silent_a_call_goes_by_its_policy_after_two_of_them(
+    place: Callable[[list[str]], Place],
+) -> None:
+    here = place(QUICK)
+    for name in ("one", "other"):
+        here.daemon(name).freeze()
+    position = here.kamailio.program.position
+    here.call_goes_through_undecided("timeout")
+    assert len(here.kamailio.program.lines("asked again", position)) == 1
 
 
 def test_the_policies_of_the_page_are_a_configuration(tmp_path: Path) -> None:

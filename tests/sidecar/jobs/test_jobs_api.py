@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from sidecar.jobs.metrics import signal_of
+from sidecar.queue.job import JobState
+from sidecar.queue.looking import Depth
 from tests.acceptance.processes import free_port, wait_until
 from tests.sidecar.cli.remote.terminal import Terminal
 from tests.sidecar.http.platform_desk import PlatformDesk
@@ -165,3 +168,29 @@ def test_metrics_tell_depth_age_attempts_and_ends(tmp_path: Path) -> None:
     ):
         assert line in text, (line, text)
     desk.stop()
+
+
+def test_what_scales_platforms_is_printed_without_serving(desk: PlatformDesk, terminal: Terminal) -> None:
+    command = ("platform", "--autoscale-signal", "--config", str(desk.configuration))
+    before = json.loads(terminal.done(*command, "--json"))
+    added = [add(desk, function="later") for _ in range(25)]
+    wait_until(
+        lambda: json.loads(terminal.done(*command, "--json"))["jobs_active"] == 20, "as many as a tenant may have"
+    )
+    found = dict(line.split() for line in terminal.done(*command).splitlines())
+    assert int(found["scriptforge_jobs_waiting"]) == before["jobs_waiting"] + 5
+    assert float(found["scriptforge_jobs_oldest_seconds"]) > 0
+    assert found["scriptforge_platforms_wanted"] == "1"
+    for one in added:
+        desk.acme.delete(f"/api/v1/jobs/{one['id']}").raise_for_status()
+
+
+@pytest.mark.parametrize(("waiting", "active", "wanted"), [(0, 0, 1), (0, 50, 1), (1, 50, 2), (950, 50, 20)])
+def test_so_many_platforms_are_wanted_that_none_has_to_wait(waiting: int, active: int, wanted: int) -> None:
+    depth = Depth({JobState.WAITING: waiting, JobState.ACTIVE: active}, 1.5)
+    assert signal_of(depth, 50) == {
+        "jobs_waiting": waiting,
+        "jobs_active": active,
+        "jobs_oldest_seconds": 1.5,
+        "platforms_wanted": wanted,
+    }

@@ -203,7 +203,7 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     usage.of(make_script(id="t", name="t.js", kind=Kind.APP, text="", tenant="beta")).run(500_000)
     used.allowance.begin()
     return [
-        JobMetrics(JobFigures()),
+        JobMetrics(JobFigures(), 50),
         ScheduleMetrics(ScheduleFigures()),
         WorkerMetrics(WorkerFigures()),
         TenantMetrics(usage, 1),
