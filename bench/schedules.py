@@ -64,9 +64,19 @@ async def late(
         first = now + int(AHEAD_SECONDS * MICROS)
         due = {f"s{one}": first + int(one * spread / number * MICROS) for one in range(number)}
         ids = list(due)
-        setting = update(schedules).where(schedules.c.id == bindparam("the_id")).values(due=bindparam("the_due"))
+        setting = (
+            update(schedules)
+            .where(schedules.c.tenant_id == bindparam("the_tenant"), schedules.c.id == bindparam("the_id"))
+            .values(due=bindparam("the_due"))
+        )
         await connection.execute(update(schedules).values(job=None))
-        await connection.execute(setting, [{"the_id": one, "the_due": due[one]} for one in ids])
+        await connection.execute(
+            setting,
+            [
+                {"the_tenant": number % TENANTS + 1, "the_id": one, "the_due": due[one]}
+                for number, one in enumerate(ids)
+            ],
+        )
     if await _now(queue) > first:
         raise RuntimeError("setting their times took longer than there was until the first: raise AHEAD_SECONDS")
     begun: dict[str, int] = {}

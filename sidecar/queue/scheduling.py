@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, exists, func, not_, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.queue.adding import Added, Adding
@@ -24,11 +24,18 @@ LOOKED_AT: Final = 200
 """In one transaction: to work out when each is due next takes some 50 us of the event loop."""
 
 _UNFINISHED: Final = [state.value for state in UNFINISHED]
-_RUNNING: Final = exists().where(jobs.c.id == schedules.c.job, jobs.c.state.in_(_UNFINISHED))
+_IDLE: Final = (
+    # Not as EXISTS, which PostgreSQL may answer by going through all jobs for each schedule.
+    select(jobs.c.id)
+    .where(jobs.c.id == schedules.c.job, jobs.c.state.in_(_UNFINISHED))
+    .limit(1)
+    .scalar_subquery()
+    .is_(None)
+)
 _SCHEDULES: Final = select(schedules, tenants.c.name.label("tenant")).join(
     tenants, tenants.c.id == schedules.c.tenant_id
 )
-_NEXT: Final = select(func.min(schedules.c.due)).where(schedules.c.due.is_not(None), not_(_RUNNING))
+_NEXT: Final = select(func.min(schedules.c.due)).where(schedules.c.due.is_not(None), _IDLE)
 _UPDATE: Final = (
     update(schedules)
     .where(schedules.c.tenant_id == bindparam("the_tenant"), schedules.c.id == bindparam("the_id"))
@@ -89,7 +96,7 @@ class Scheduling:
 
     async def _locked(self, connection: AsyncConnection, now: int) -> Sequence[Row[Any]]:
         """What is due and has no job under way, which nobody else looks at."""
-        query = _SCHEDULES.where(schedules.c.due <= now, not_(_RUNNING)).order_by(schedules.c.due).limit(LOOKED_AT)
+        query = _SCHEDULES.where(schedules.c.due <= now, _IDLE).order_by(schedules.c.due).limit(LOOKED_AT)
         rows = (await connection.execute(query.with_for_update(of=schedules, skip_locked=True))).all()
         # Anew, now that they are ours: a row that another one has just let go of has a job that the query before did
         # not see.
