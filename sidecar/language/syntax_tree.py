@@ -18,6 +18,17 @@ _USING: Final = re.compile(rb"(?<![\w$])using(?![\w$])")
 `using x = y` is wrong. Another spelling of the same length makes a name of it."""
 _TYPE_OF_ALL: Final = re.compile(rb"(?<![\w$.])(export\s+)type(?=\s*\*)")
 """``export type * from``, which tree-sitter's grammar of TypeScript does not have: it reads it without the word."""
+_WORDS: Final = (
+    rb"break|case|catch|class|continue|debugger|delete|do|else|enum|export|extends|finally|for|function|if|import|in"
+    rb"|instanceof|new|return|super|switch|throw|try|typeof|var|while|with|yield"
+)
+"""Reserved words (ECMA-262 12.7.2) that stand in no type and before no ``as`` of TypeScript."""
+_NAMED_AS: Final = re.compile(
+    rb"(?<=[{,])(?P<space>\s*)(?P<word>%b|const|void)(?=\s+as\s)|(?<![\w$.])(?P<as>as\s+)(?P<other>%b)(?=\s*[,}])"
+    % (_WORDS, _WORDS)
+)
+"""What is imported or exported may be called by any of them, ``import { delete as remove }`` (16.2.2), which
+tree-sitter's grammar does not know: another spelling makes a name of it."""
 _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
 """Ends a line in JavaScript (ECMA-262 12.3) and does not in tree-sitter's grammar."""
 NODES_BETWEEN_LOOKS: Final = 1_024
@@ -119,10 +130,15 @@ def parse_script(text: str, deadline: float, *, typescript: bool = False) -> Syn
     """
     source = text.encode("utf-8")
     with _reading:
-        spelt = _USING.sub(b"usinG", _LONE_RETURN.sub(b"\n", source))
+        spelt = _NAMED_AS.sub(_spelt_otherwise, _USING.sub(b"usinG", _LONE_RETURN.sub(b"\n", source)))
         if not typescript:
             return SyntaxTree(source, _parse(spelt, deadline, _JAVASCRIPT), deadline)
         return SyntaxTree(source, _parse(_TYPE_OF_ALL.sub(rb"\1    ", spelt), deadline, _TYPESCRIPT), deadline)
+
+
+def _spelt_otherwise(found: re.Match[bytes]) -> bytes:
+    """A word with its last letter in upper case, which makes a name of it."""
+    return found[0][:-1] + found[0][-1:].upper()
 
 
 def _parse(spelt: bytes, deadline: float, language: Language) -> Tree:

@@ -38,6 +38,12 @@ class Conflict(ServerError):
     exit_status = CHANGED
 
 
+class EmptyName(ServerError):
+    """Something was named with no letter at all."""
+
+    exit_status = USAGE
+
+
 class Missing(ServerError):
     """What was named is not there."""
 

@@ -177,9 +177,10 @@ async def difference(
 ) -> Difference:
     """What another version has that this one has not."""
     async with asked.reading() as scope:
+        name = (await scripts.get_script(scope, script)).name
         _, one = await scripts.get_text(scope, script, number)
         other_version, other = await scripts.get_text(scope, script, to)
-    names = f"{script}@{number}", f"{script}@{other_version.number}"
+    names = f"{name}@{number}", f"{name}@{other_version.number}"
     diff = await asyncio.to_thread(scripts.difference, one, other, names)
     return Difference(before=number, after=other_version.number, diff=diff)
 

@@ -157,6 +157,7 @@ def test_versions_are_kept_compared_and_rolled_back(desk: PlatformDesk) -> None:
     first = desk.acme.get("/api/v1/scripts/kept/versions/1").json()
     assert first["hash"] == hashlib.sha256(first["text"].encode()).hexdigest() == made["hash"]
     diff = desk.acme.get("/api/v1/scripts/kept/versions/1/diff", params={"to": 2}).json()["diff"]
+    assert diff.startswith("--- kept.js@1\n+++ kept.js@2\n")
     assert "-export const main = () => 1;\n+export const main = () => 2;\n" in diff
     restored = desk.acme.post("/api/v1/scripts/kept/versions/1/restore", headers={"If-Match": "*"})
     assert (restored.json()["version"], restored.json()["hash"]) == (4, made["hash"])

@@ -65,6 +65,8 @@ def faults(text: str, kind: Kind = Kind.SCRIPT) -> list[str]:
         "function main() { return '`async` new Promise require(1)' /* import x */ }",
         "function main() { return 'one \\\ntwo' }",
         "function main() { return `one\ntwo` }",
+        # a name of TypeScript's that is none in a list of exports
+        "function main(as) { const x = [1, as, {as}]\n return { in: x } }",
     ],
 )
 def test_scripts_that_are_right(text: str) -> None:

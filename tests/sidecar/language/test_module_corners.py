@@ -3,6 +3,10 @@
 import pytest
 
 from sandbox.outcome import Threw
+from sidecar.kind import Kind
+from sidecar.language.app_files import AppFiles
+from sidecar.language.check import check_script
+from sidecar.language.prepared import prepare
 from tests.sidecar.language.app import called, problems
 
 MAIN = "\nexport const main = () => "
@@ -242,3 +246,24 @@ def test_what_is_an_error_there_is_one_here(files: dict[str, str], message: str)
 def test_a_name_that_cannot_be_resolved_fails_the_check(files: dict[str, str], expected: str) -> None:
     assert expected in problems(files)
     assert isinstance(called(files), Threw)
+
+
+RESERVED = "export const one = 1, two = 2;\nexport { one as delete, two as in };\n"
+
+
+@pytest.mark.parametrize("file", ["main.js", "main.ts"])
+def test_what_is_imported_may_be_called_by_a_reserved_word(file: str) -> None:
+    text = (
+        "import { delete as remove,\n  in as within } from './words'\nexport { remove as new, within as class }\n"
+        "export { in as if } from './words'\nexport function main(data) { return remove + within }\n"
+    )
+    app = AppFiles(file, {"words.js": RESERVED})
+    assert check_script(text, Kind.APP, file, app=app) == ()
+    assert prepare(text, Kind.APP, app).files["words.js"].text == RESERVED
+
+
+def test_reserved_words_are_words_elsewhere() -> None:
+    text = "export function main(data) { return [1, null as any, data as const, { x: 1 as const }, delete data.as] }\n"
+    assert check_script(text, Kind.APP, "main.ts", app=AppFiles("main.ts")) == ()
+    for wrong in ("import { delete } from './words'", "f({ in as })"):
+        assert check_script(f"{wrong}\nexport function main() {{}}\n", Kind.APP, "main.js", app=AppFiles("main.js"))

@@ -24,6 +24,9 @@ def test_a_tenant_is_made_once_shown_and_listed(operator: Terminal) -> None:
     assert shown in json.loads(operator.done("tenants", "list", "--json"))
     assert operator.done("tenants", "list").splitlines()[0].split() == ["NAME", "MADE"]
     assert operator("tenants", "show", "nowhere")[0] == 5
+    for command in ("make", "show"):
+        status, _, told = operator("tenants", command, "")
+        assert (status, told) == (2, "scriptforge: a name is empty\n")
 
 
 def test_a_tenant_that_was_made_has_limits_and_tokens(operator: Terminal) -> None:
