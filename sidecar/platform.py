@@ -143,6 +143,7 @@ class PlatformProcess:
             services=self._host_services,
             tokens=Tokens(self._store),
             rates=rates,
+            longest_wait=section.run_seconds,
         )
         counts = RequestCounts()
         self._api = make_api()

@@ -40,6 +40,8 @@ class Platform:
     services: Services
     tokens: Tokens
     rates: Rates
+    longest_wait: float
+    """For how many seconds a request may wait for a run that it has begun as a job."""
 
 
 @dataclass(frozen=True, slots=True)

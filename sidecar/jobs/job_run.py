@@ -52,12 +52,12 @@ def step_of(job: Job, answer: Answer) -> AnyStep:
         case OutcomeName.RETURNED:
             # An error that over HTTP would be a status: the job has it as it was thrown.
             text = f"{answer.status} {answer.error}" if answer.error else str(answer.status)
-            return Fail(job.id, job.lease, JobError(text, answer.name or "Error"))
+            return Fail(job.id, job.lease, JobError(text, answer.name or "Error", answer.status))
         case OutcomeName.CRASHED:
             return Lose(job.id, job.lease)
         case OutcomeName.REFUSED | OutcomeName.CANCELLED:
             return GiveBack(job.id, job.lease)
-    return Fail(job.id, job.lease, JobError(answer.error or answer.message, answer.name or "Error"))
+    return Fail(job.id, job.lease, JobError(answer.error or answer.message, answer.name or "Error", answer.status))
 
 
 def _json(value: Any) -> str:

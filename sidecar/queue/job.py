@@ -59,6 +59,8 @@ class JobError(msgspec.Struct, frozen=True):
 
     message: str
     name: str = "Error"
+    status: int = 0
+    """What HTTP would have answered; 0 where it would not have come so far."""
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):

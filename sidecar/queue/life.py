@@ -117,7 +117,7 @@ def check(step: AnyStep) -> AnyStep:
             return Fail(step.job, step.lease, FORGETFUL, final=True)
         case Fail():
             message, name = step.error.message[:ERROR_CHARACTERS], step.error.name[:ERROR_CHARACTERS]
-            return replace(step, error=JobError(message, name))
+            return replace(step, error=replace(step.error, message=message, name=name))
         case Note() if step.data is not None and bytes_of(step.data) > DATA_BYTES:
             raise ValueError(f"the data has more than {DATA_BYTES} bytes as JSON")
         case Note() if step.progress is not None and bytes_of(step.progress) > PROGRESS_BYTES:

@@ -8,6 +8,7 @@ from typing import Final
 
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.queue.adding import Adding, MayKeep
+from sidecar.queue.addresses import Addresses
 from sidecar.queue.job import Job, JobState, NewJob, Texts
 from sidecar.queue.life import AnyStep, Keeping, check
 from sidecar.queue.looking import Looking
@@ -48,6 +49,7 @@ class JobQueue:
         # One transaction at a time: what is said of one job is done in its order.
         self._stepping: Batches[AnyStep, Job] = Batches(self._store.step)
         self.looking = Looking(self._rows)
+        self.addresses = Addresses(self._rows)
         self.added = asyncio.Event()
         """Set whenever this process has added something, or made something wait again."""
         self.scheduling = Scheduling(self._rows, adding, self.added.set)

@@ -445,3 +445,10 @@ cancellations = _table(
     Column("run", String(32), nullable=False),
     Column("asked", Number, nullable=False),
 )
+
+# What the codes in addresses of jobs are made with: one row.
+job_address_keys = _table(
+    "job_address_keys",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(64), nullable=False),
+)
