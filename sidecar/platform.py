@@ -1,5 +1,7 @@
 """The platform process: the HTTP API over the catalog in a database, and runs over HTTP. No call needs it."""
 
+from functools import partial
+
 from sidecar import hosts
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.checks import Checks
@@ -8,6 +10,8 @@ from sidecar.catalog.model import Script, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.outgoing.address import refusal
+from sidecar.hosts.outgoing.settings import outgoing_settings
 from sidecar.hosts.placed.remote import RemotePlacing
 from sidecar.hosts.services import Services
 from sidecar.hosts.tenant_limits import platform_limits
@@ -143,6 +147,8 @@ class PlatformProcess:
             services=self._host_services,
             tokens=Tokens(self._store),
             rates=rates,
+            refuses_address=partial(refusal, outgoing_settings(configuration.outgoing).policy),
+            previous_secret_seconds=configuration.webhooks.previous_secret_seconds,
             longest_wait=section.run_seconds,
         )
         counts = RequestCounts()

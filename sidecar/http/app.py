@@ -36,6 +36,7 @@ from sidecar.http.routes import (
     scripts,
     tenants,
     tokens,
+    webhooks,
     workers,
 )
 from sidecar.http.shapes import Problem
@@ -160,6 +161,7 @@ def make_api() -> FastAPI:
         jobs,
         schedules,
         workers,
+        webhooks,
         rows,
         kv,
         tokens,

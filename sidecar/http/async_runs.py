@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.catalog.model import Script
+from sidecar.event_name import EventName
 from sidecar.hosts.services import Services
 from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import too_many
@@ -42,6 +43,8 @@ class AsyncRuns:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ApiError(HTTPStatus.BAD_REQUEST, str(error)) from None
         try:
+            queue = await self._services.jobs()
+            told = await queue.webhooks.told(script.tenant, EventName.RUN_FINISHED, script.id)
             new = NewJob(
                 tenant=script.tenant,
                 script=script.id,
@@ -49,8 +52,8 @@ class AsyncRuns:
                 data=text,
                 queue=QUEUE,
                 source=source,
+                webhooks=tuple(one.id for one in told),
             )
-            queue = await self._services.jobs()
             job = await queue.add(new)
             return job, await queue.addresses.of(job.id)
         except WrongJob as error:

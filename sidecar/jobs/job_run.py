@@ -1,5 +1,6 @@
 """One attempt of a job: its run, and what is said to the queue when it is over."""
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ class JobRun:
         self.script: Script | None = None
         self.program_key = ""
         self.host: JobHost | None = None
-        self.run: Run | None = None
+        self.run: Run | asyncio.Task[AnyStep] | None = None
+        """What is under way: a script, or what a webhook is told."""
         self.is_cancelled = False
 
     def cancel(self) -> None:

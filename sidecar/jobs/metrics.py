@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sidecar.jobs.deliveries import OUTCOMES
 from sidecar.queue.job import JobState
 from sidecar.queue.looking import Depth
 from sidecar.runs.outcomes import FAILURES, OutcomeName
@@ -22,6 +23,7 @@ class JobFigures(Protocol):
     outcomes: Counter[OutcomeName]
     ends: Counter[JobState]
     lost: int
+    webhook_events: Counter[str]
 
     @property
     def under_way(self) -> int:
@@ -64,3 +66,11 @@ class JobMetrics(Collector):
         yield CounterMetricFamily(
             "scriptforge_jobs_lost", "Attempts whose job was another process's before they were over.", service.lost
         )
+        told = CounterMetricFamily(
+            "scriptforge_webhook_events",
+            "Events told to webhooks by this process, and attempts that failed, for good or not.",
+            labels=("outcome",),
+        )
+        for name in OUTCOMES:
+            told.add_metric((name,), service.webhook_events[name])
+        yield told

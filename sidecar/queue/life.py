@@ -148,6 +148,7 @@ def added(new: NewJob, job_id: str, script: str, app: str, now: int) -> Job:
         key=new.key,
         source=new.source[:256],
         data_bytes=bytes_of(new.data),
+        webhooks=" ".join(new.webhooks),
     )
 
 

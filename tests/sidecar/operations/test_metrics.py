@@ -156,6 +156,7 @@ class JobFigures:
         self.ends = Counter({JobState.COMPLETED: 5})
         self.lost = 1
         self.under_way = 2
+        self.webhook_events = Counter({"delivered": 3, "failed": 1})
 
 
 class WorkerFigures:
