@@ -27,7 +27,8 @@ from sidecar.http.request_counts import PlatformMetrics, RequestCounts
 from sidecar.http.run_service import RunService
 from sidecar.http.script_log import ScriptLog
 from sidecar.http.server import HttpServer
-from sidecar.jobs.metrics import JobMetrics
+from sidecar.jobs.call_events import CallEvents
+from sidecar.jobs.metrics import CallEventMetrics, JobMetrics
 from sidecar.jobs.schedule_metrics import ScheduleMetrics
 from sidecar.jobs.schedule_service import ScheduleService
 from sidecar.jobs.service import JobService
@@ -111,6 +112,7 @@ class PlatformProcess:
             self._scripts.look_again,
             self._log_of_scripts.add,
         )
+        self._call_events = CallEvents(self._host_services, configuration.voice.records)
         self._schedules = ScheduleService(configuration, self._host_services)
         self._workers = WorkerService(
             configuration,
@@ -164,6 +166,7 @@ class PlatformProcess:
                 }
             ),
             JobMetrics(self._jobs),
+            CallEventMetrics(self._call_events),
             ScheduleMetrics(self._schedules),
             WorkerMetrics(self._workers),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
@@ -179,6 +182,7 @@ class PlatformProcess:
             self._jobs,
             self._schedules,
             self._workers,
+            self._call_events,
             self._sharing,
             self._presence,
         )

@@ -74,3 +74,29 @@ class JobMetrics(Collector):
         for name in OUTCOMES:
             told.add_metric((name,), service.webhook_events[name])
         yield told
+
+
+class CallEventFigures(Protocol):
+    """What is told; `sidecar.jobs.call_events.CallEvents` has it."""
+
+    @property
+    def told(self) -> int: ...
+
+    @property
+    def unreadable(self) -> int: ...
+
+
+class CallEventMetrics(Collector):
+    """What has become of the call records of this machine."""
+
+    def __init__(self, events: CallEventFigures) -> None:
+        self._events = events
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of a scrape."""
+        yield CounterMetricFamily(
+            "scriptforge_call_records_told", "Call records of which webhooks are told.", self._events.told
+        )
+        yield CounterMetricFamily(
+            "scriptforge_call_records_unreadable", "Lines of call records that are none.", self._events.unreadable
+        )

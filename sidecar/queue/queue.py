@@ -9,6 +9,7 @@ from typing import Final
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.queue.adding import Adding, MayKeep
 from sidecar.queue.addresses import Addresses
+from sidecar.queue.call_reading import CallReading
 from sidecar.queue.following import Delivering
 from sidecar.queue.job import Job, JobState, NewJob, Texts
 from sidecar.queue.life import AnyStep, Keeping, check
@@ -61,6 +62,7 @@ class JobQueue:
         self.sent = asyncio.Event()
         """Set whenever this process has sent something to a Worker, or let go of a mailbox."""
         self.mailboxes = Mailboxes(self._rows, self.sent.set, may_send)
+        self.call_reading = CallReading(self._rows, adding, self.added.set)
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._watching: asyncio.Task[None] | None = None
 

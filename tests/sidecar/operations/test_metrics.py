@@ -23,7 +23,7 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.limits import TenantLimits
 from sidecar.configuration.tree import LogSection
 from sidecar.hosts.usage import Usage
-from sidecar.jobs.metrics import JobMetrics
+from sidecar.jobs.metrics import CallEventMetrics, JobMetrics
 from sidecar.jobs.schedule_metrics import ScheduleMetrics
 from sidecar.jobs.worker_metrics import WorkerMetrics
 from sidecar.kind import Kind
@@ -181,6 +181,13 @@ class ScheduleFigures:
         self.left_out = 4
 
 
+class CallEventFigures:
+    """What a platform has done with call records."""
+
+    told = 4
+    unreadable = 1
+
+
 def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) -> list[Collector]:
     """Collectors of all parts, each with a snapshot in which nothing is empty."""
     catalog = CatalogState(version="3f2a", reload_succeeded=False, reload_time=1234.5, problems=2)
@@ -205,6 +212,7 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     used.allowance.begin()
     return [
         JobMetrics(JobFigures()),
+        CallEventMetrics(CallEventFigures()),
         ScheduleMetrics(ScheduleFigures()),
         WorkerMetrics(WorkerFigures()),
         TenantMetrics(usage, 1),
