@@ -1,8 +1,9 @@
 """What a run over HTTP costs: there and back, and how many a second, of an empty ``main`` by its uuid.
 
-python -m bench.http_runs [RUNS]
+python -m bench.http_runs [--async] [RUNS]
 
-Default: 5000. The platform is one of its own, on a SQLite file; it, its workers and the client share this machine.
+Default: 5000. With --async of runs that are not waited for (202), while the platform does the jobs that they are. The
+platform is one of its own, on a SQLite file; it, its workers and the client share this machine.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ from sidecar.storage.schema import upgrade
 
 TEXT: Final = "export function main() {}\n"
 CLIENTS: Final = (1, 16)
+MANY_CLIENTS: Final = 64
+"""Who ask at the same time for runs that they do not wait for: what comes together is kept together."""
 OPERATOR: Final = Actor("bench", "command line", operator=True)
 UNLIMITED: Final = "1000000"
 
@@ -84,6 +87,21 @@ async def client(port: int, uuid: str, runs: int, times: list[float]) -> None:
     await writer.wait_closed()
 
 
+async def async_client(port: int, uuid: str, runs: int, times: list[float]) -> None:
+    """The same, without waiting for the runs: each is kept once it is answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    request = f"GET /run/{uuid} HTTP/1.1\r\nHost: x\r\nPrefer: respond-async\r\n\r\n".encode()
+    for _ in range(runs):
+        began = time.perf_counter()
+        writer.write(request)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert b" 202 " in head[:16], head
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r")[0]))
+        times.append(time.perf_counter() - began)
+    writer.close()
+    await writer.wait_closed()
+
+
 class Served(NamedTuple):
     """Runs of so many clients, each on a connection of its own and one after the other."""
 
@@ -99,8 +117,9 @@ class Served(NamedTuple):
         )
 
 
-async def measure(runs: int) -> list[Served]:
+async def measure(runs: int, *, waits: bool = True) -> list[Served]:
     """The figures, for each number of clients."""
+    asks = client if waits else async_client
     found = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -110,11 +129,11 @@ async def measure(runs: int) -> list[Served]:
         assert process.stderr is not None
         # Its log is read as a service manager would: one line for each run.
         reading = asyncio.ensure_future(process.stderr.read())
-        await client(port, uuid, 200, [])
-        for clients in CLIENTS:
+        await asks(port, uuid, 200, [])
+        for clients in CLIENTS if waits else (*CLIENTS, MANY_CLIENTS):
             times: list[float] = []
             began = time.perf_counter()
-            await asyncio.gather(*(client(port, uuid, runs // clients, times) for _ in range(clients)))
+            await asyncio.gather(*(asks(port, uuid, runs // clients, times) for _ in range(clients)))
             seconds = time.perf_counter() - began
             times.sort()
             middle, late = times[len(times) // 2], times[len(times) * 99 // 100]
@@ -126,5 +145,6 @@ async def measure(runs: int) -> list[Served]:
 
 
 if __name__ == "__main__":
-    for served in asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 5_000)):
+    numbers = [int(argument) for argument in sys.argv[1:] if argument != "--async"]
+    for served in asyncio.run(measure(numbers[0] if numbers else 5_000, waits="--async" not in sys.argv)):
         print(served)

@@ -1,5 +1,7 @@
 """The platform process: the HTTP API over the catalog in a database, and runs over HTTP. No call needs it."""
 
+from functools import partial
+
 from sidecar import hosts
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.checks import Checks
@@ -8,6 +10,8 @@ from sidecar.catalog.model import Script, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.outgoing.address import refusal
+from sidecar.hosts.outgoing.settings import outgoing_settings
 from sidecar.hosts.placed.remote import RemotePlacing
 from sidecar.hosts.services import Services
 from sidecar.hosts.tenant_limits import platform_limits
@@ -23,7 +27,8 @@ from sidecar.http.request_counts import PlatformMetrics, RequestCounts
 from sidecar.http.run_service import RunService
 from sidecar.http.script_log import ScriptLog
 from sidecar.http.server import HttpServer
-from sidecar.jobs.metrics import JobMetrics
+from sidecar.jobs.call_events import CallEvents
+from sidecar.jobs.metrics import CallEventMetrics, JobMetrics
 from sidecar.jobs.schedule_metrics import ScheduleMetrics
 from sidecar.jobs.schedule_service import ScheduleService
 from sidecar.jobs.service import JobService
@@ -107,6 +112,7 @@ class PlatformProcess:
             self._scripts.look_again,
             self._log_of_scripts.add,
         )
+        self._call_events = CallEvents(self._host_services, configuration.voice.records)
         self._schedules = ScheduleService(configuration, self._host_services)
         self._workers = WorkerService(
             configuration,
@@ -143,6 +149,9 @@ class PlatformProcess:
             services=self._host_services,
             tokens=Tokens(self._store),
             rates=rates,
+            refuses_address=partial(refusal, outgoing_settings(configuration.outgoing).policy),
+            previous_secret_seconds=configuration.webhooks.previous_secret_seconds,
+            longest_wait=section.run_seconds,
         )
         counts = RequestCounts()
         self._api = make_api()
@@ -157,6 +166,7 @@ class PlatformProcess:
                 }
             ),
             JobMetrics(self._jobs, configuration.jobs.at_once),
+            CallEventMetrics(self._call_events),
             ScheduleMetrics(self._schedules),
             WorkerMetrics(self._workers),
             TenantMetrics(self._host_services.usage, configuration.metrics.scripts),
@@ -172,6 +182,7 @@ class PlatformProcess:
             self._jobs,
             self._schedules,
             self._workers,
+            self._call_events,
             self._sharing,
             self._presence,
         )

@@ -47,6 +47,7 @@ from sidecar.cli import (
     types,
     up,
     usage,
+    webhooks,
     workers,
 )
 from sidecar.errors import SidecarError
@@ -124,6 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
         jobs,
         schedules,
         workers,
+        webhooks,
         rows,
         dids,
         tenants,

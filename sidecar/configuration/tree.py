@@ -386,6 +386,22 @@ class MailboxesSection(Section, frozen=True):
     """On SIGTERM Workers have this long to come to the end of a message; else it is given again."""
 
 
+class WebhooksSection(Section, frozen=True):
+    """What webhooks are told: each time a job of the platform's own, by what scripts may reach (``outgoing``). See
+    docs/webhooks.md."""
+
+    timeout_seconds: Interval = 15.0
+    """In which a receiver has to answer."""
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 16
+    """After so many in vain it is a dead letter."""
+    backoff_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 5_000
+    """After the first attempt in vain; after each further one twice as long, a day at most."""
+    keep_seconds: Count = 3_600
+    """How long it is shown what was told; what was not is kept for ``jobs.keep_failed_seconds``."""
+    previous_secret_seconds: Annotated[int, Meta(ge=0)] = 86_400
+    """How long what is sent is signed with the secret before as well, after a new one was made."""
+
+
 class LogSection(Section, frozen=True):
     """Structured logs, one JSON object a line, on standard error."""
 
@@ -435,5 +451,6 @@ class Configuration(Section, frozen=True):
     jobs: JobsSection = JobsSection()
     schedules: SchedulesSection = SchedulesSection()
     mailboxes: MailboxesSection = MailboxesSection()
+    webhooks: WebhooksSection = WebhooksSection()
     log: LogSection = LogSection()
     shutdown: ShutdownSection = ShutdownSection()

@@ -178,7 +178,13 @@ class Services:
                 queue = await _loaded("sidecar.queue.queue")
                 section = self._configuration.jobs
                 keeping = queue.Keeping(completed=section.keep_seconds, failed=section.keep_failed_seconds)
-                self._jobs = queue.JobQueue(self._catalog_url, keeping, self._jobs_of, self._clock, self._messages_of)
+                webhooks = self._configuration.webhooks
+                delivering = queue.Delivering(
+                    attempts=webhooks.attempts, backoff_ms=webhooks.backoff_ms, keep_seconds=webhooks.keep_seconds
+                )
+                self._jobs = queue.JobQueue(
+                    self._catalog_url, keeping, self._jobs_of, self._clock, self._messages_of, delivering
+                )
         return self._jobs
 
     async def script_jobs(self) -> "ScriptJobs":

@@ -36,6 +36,7 @@ from sidecar.http.routes import (
     scripts,
     tenants,
     tokens,
+    webhooks,
     workers,
 )
 from sidecar.http.shapes import Problem
@@ -160,6 +161,7 @@ def make_api() -> FastAPI:
         jobs,
         schedules,
         workers,
+        webhooks,
         rows,
         kv,
         tokens,
@@ -184,8 +186,8 @@ def _cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         app,
         allow_origins=origins,
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match"],
-        expose_headers=["ETag", "Location", "Retry-After"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Prefer"],
+        expose_headers=["ETag", "Location", "Preference-Applied", "Retry-After"],
         max_age=600,
     )
 

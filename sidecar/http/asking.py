@@ -1,7 +1,7 @@
 """What a route of the API is given: who asks, and what of the platform it works with."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -40,6 +40,12 @@ class Platform:
     services: Services
     tokens: Tokens
     rates: Rates
+    refuses_address: Callable[[str], str]
+    """Why a URL may not be connected to; empty where it may."""
+    previous_secret_seconds: int
+    """How long webhooks are signed with a tenant's secret before as well."""
+    longest_wait: float
+    """For how many seconds a request may wait for a run that it has begun as a job."""
 
 
 @dataclass(frozen=True, slots=True)

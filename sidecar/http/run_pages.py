@@ -15,15 +15,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sidecar.catalog.database.errors import NotThere
 from sidecar.catalog.database.tokens import Bearer
+from sidecar.hosts.services import Services
 from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http import event_stream
+from sidecar.http.async_runs import AsyncRuns, again_seconds
 from sidecar.http.callers import Tokens, caller_for
 from sidecar.http.incoming import BadRequest, data_of, data_of_query
 from sidecar.http.live_scripts import LiveScripts, Runnable
+from sidecar.http.preferences import Preferences, preferences
 from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import Rates
 from sidecar.http.run_service import BadData, NoSuchFunction, RunService, ScriptRun
 from sidecar.kind import MAIN, RULES
+from sidecar.queue.job import Job
 from sidecar.runs.answers import NOT_FOUND, Answer, content_of
 from sidecar.storage.errors import StorageError
 
@@ -52,6 +56,12 @@ class Running(Protocol):
     @property
     def rates(self) -> Rates: ...
 
+    @property
+    def services(self) -> Services: ...
+
+    @property
+    def longest_wait(self) -> float: ...
+
 
 class RunError(Exception):
     """An answer in place of a run's."""
@@ -71,6 +81,8 @@ def routes(running: Running) -> list[BaseRoute]:
         for rest in ("/{uuid}", "/{uuid}/{function}"):
             found.append(Route(path + rest, pages.run, methods=list(METHODS)))
             found.append(WebSocketRoute(path + rest, pages.web_socket))
+        found.append(Route(path + "/{uuid}/jobs/{address}", pages.job, methods=["GET", "DELETE"]))
+        found.append(Route(path + "/{uuid}/jobs/{address}/result", pages.result, methods=["GET"]))
     return found
 
 
@@ -79,12 +91,17 @@ class RunPages:
 
     def __init__(self, running: Running) -> None:
         self._running = running
+        self._async_runs = AsyncRuns(running.services, running.longest_wait)
 
     async def run(self, request: Request) -> Response:
         """Run a function, and answer with what came of it."""
         try:
             runnable, bearer = await self._allowed(request)
-            run, _ = self._begin(runnable, request, await data_of(request) | said_of(bearer), bearer)
+            data = await data_of(request) | said_of(bearer)
+            preferred = preferences(request.headers.getlist("prefer"))
+            if preferred.respond_async:
+                return await self._begin_async(runnable, request, data, bearer, preferred)
+            run, _ = self._begin(runnable, request, data, bearer)
         except RunError as error:
             return _error(error.status, error.error, error.headers)
         except BadRequest as error:
@@ -92,12 +109,71 @@ class RunPages:
         if event_stream.wants_events(request.headers.get("accept", "")):
             headers = {**HEADERS, **event_stream.HEADERS}
             return StreamingResponse(event_stream.events_of(run), media_type=event_stream.MEDIA_TYPE, headers=headers)
-        answer = await answered(run, request.receive)
-        headers = dict(HEADERS)
-        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = "1"
-        body, media_type = content_of(answer)
-        return Response(body, answer.status, media_type=media_type, headers=headers)
+        return _answer(await answered(run, request.receive))
+
+    async def job(self, request: Request) -> Response:
+        """Tell of a run that was not waited for, or cancel it."""
+        try:
+            job = await self._found(request)
+            if request.method == "DELETE":
+                await self._async_runs.cancel(job)
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers=HEADERS)
+            return await self._shown(job, HTTPStatus.OK)
+        except RunError as error:
+            return _error(error.status, error.error, error.headers)
+        except ApiError as error:
+            return _error(error.status, str(error), error.headers)
+
+    async def result(self, request: Request) -> Response:
+        """Answer as such a run would have been answered, once it is over."""
+        try:
+            job = await self._found(request)
+            if not job.is_over:
+                return await self._shown(job, HTTPStatus.ACCEPTED)
+            return _answer(await self._async_runs.answer(job))
+        except RunError as error:
+            return _error(error.status, error.error, error.headers)
+        except ApiError as error:
+            return _error(error.status, str(error), error.headers)
+
+    async def _found(self, request: Request) -> Job:
+        """The run at an address below a script, for whoever may run that. Raises RunError, ApiError."""
+        runnable, _ = await self._allowed(request)
+        return await self._async_runs.find(runnable.script, request.path_params["address"])
+
+    async def _shown(self, job: Job, status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
+        headers = {**HEADERS, **(headers or {})}
+        if not job.is_over:
+            headers["Retry-After"] = str(again_seconds(job))
+        body = await self._async_runs.shown(job)
+        return Response(body, status, media_type="application/json", headers=headers)
+
+    async def _begin_async(
+        self,
+        runnable: Runnable,
+        request: Request,
+        data: dict[str, Any],
+        bearer: Bearer | None,
+        preferred: Preferences,
+    ) -> Response:
+        """Keep a run, and answer with where it is; or with what came of it, where it is over soon enough for whoever
+        asked. Raises RunError."""
+        script = runnable.script
+        entry = request.path_params.get("function", MAIN)
+        if entry not in script.entries:
+            raise _no_such_function(runnable, bearer)
+        try:
+            job, address = await self._async_runs.add(script, entry, data, source_of(request))
+            applied = {"Preference-Applied": preferred.applied(), "Vary": "Prefer"}
+            if preferred.wait_seconds:
+                job = await self._async_runs.waited(job, preferred.wait_seconds)
+                if job.is_over:
+                    return _answer(await self._async_runs.answer(job), applied)
+            path = request.scope["path"].split("/" + request.path_params["uuid"])[0]
+            applied["Location"] = f"{path}/{script.uuid}/jobs/{address}"
+            return await self._shown(job, HTTPStatus.ACCEPTED, applied)
+        except ApiError as error:
+            raise RunError(error.status, str(error), error.headers) from None
 
     async def web_socket(self, socket: WebSocket) -> None:
         """Run a function beside a web socket, which ends with it."""
@@ -165,14 +241,18 @@ class RunPages:
         try:
             return self._running.runs.begin(runnable.script, entry, data, source_of(connection), socket=web_socket)
         except NoSuchFunction:
-            # A stranger is told the same as of a uuid that there is not.
-            is_known = bearer is not None and bearer.tenant == runnable.script.tenant
-            names = ", ".join(sorted(runnable.script.entries)) or "none"
-            raise RunError(404, NOT_FOUND["error"] + (f"; there are {names}" if is_known else "")) from None
+            raise _no_such_function(runnable, bearer) from None
         except BadData as error:
             raise RunError(400, str(error)) from None
         except ApiError as error:
             raise RunError(error.status, str(error), error.headers) from None
+
+
+def _no_such_function(runnable: Runnable, bearer: Bearer | None) -> RunError:
+    """A stranger is told the same as of a uuid that there is not."""
+    is_known = bearer is not None and bearer.tenant == runnable.script.tenant
+    names = ", ".join(sorted(runnable.script.entries)) or "none"
+    return RunError(404, NOT_FOUND["error"] + (f"; there are {names}" if is_known else ""))
 
 
 def _not_for_strangers(connection: HTTPConnection) -> RunError:
@@ -251,6 +331,14 @@ async def _converse(socket: WebSocket, run: ScriptRun, host: WebSocketHost) -> N
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _answer(answer: Answer, headers: dict[str, str] | None = None) -> Response:
+    headers = {**HEADERS, **(headers or {})}
+    if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "1"
+    body, media_type = content_of(answer)
+    return Response(body, answer.status, media_type=media_type, headers=headers)
 
 
 def _reason(text: str) -> str:

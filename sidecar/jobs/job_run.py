@@ -1,5 +1,6 @@
 """One attempt of a job: its run, and what is said to the queue when it is over."""
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ class JobRun:
         self.script: Script | None = None
         self.program_key = ""
         self.host: JobHost | None = None
-        self.run: Run | None = None
+        self.run: Run | asyncio.Task[AnyStep] | None = None
+        """What is under way: a script, or what a webhook is told."""
         self.is_cancelled = False
 
     def cancel(self) -> None:
@@ -52,12 +54,12 @@ def step_of(job: Job, answer: Answer) -> AnyStep:
         case OutcomeName.RETURNED:
             # An error that over HTTP would be a status: the job has it as it was thrown.
             text = f"{answer.status} {answer.error}" if answer.error else str(answer.status)
-            return Fail(job.id, job.lease, JobError(text, answer.name or "Error"))
+            return Fail(job.id, job.lease, JobError(text, answer.name or "Error", answer.status))
         case OutcomeName.CRASHED:
             return Lose(job.id, job.lease)
         case OutcomeName.REFUSED | OutcomeName.CANCELLED:
             return GiveBack(job.id, job.lease)
-    return Fail(job.id, job.lease, JobError(answer.error or answer.message, answer.name or "Error"))
+    return Fail(job.id, job.lease, JobError(answer.error or answer.message, answer.name or "Error", answer.status))
 
 
 def _json(value: Any) -> str:

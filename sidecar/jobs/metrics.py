@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sidecar.jobs.deliveries import OUTCOMES
 from sidecar.queue.job import JobState
 from sidecar.queue.looking import Depth
 from sidecar.runs.outcomes import FAILURES, OutcomeName
@@ -36,6 +37,7 @@ class JobFigures(Protocol):
     outcomes: Counter[OutcomeName]
     ends: Counter[JobState]
     lost: int
+    webhook_events: Counter[str]
 
     @property
     def under_way(self) -> int:
@@ -84,4 +86,38 @@ class JobMetrics(Collector):
         yield ends
         yield CounterMetricFamily(
             "scriptforge_jobs_lost", "Attempts whose job was another process's before they were over.", service.lost
+        )
+        told = CounterMetricFamily(
+            "scriptforge_webhook_events",
+            "Events told to webhooks by this process, and attempts that failed, for good or not.",
+            labels=("outcome",),
+        )
+        for name in OUTCOMES:
+            told.add_metric((name,), service.webhook_events[name])
+        yield told
+
+
+class CallEventFigures(Protocol):
+    """What is told; `sidecar.jobs.call_events.CallEvents` has it."""
+
+    @property
+    def told(self) -> int: ...
+
+    @property
+    def unreadable(self) -> int: ...
+
+
+class CallEventMetrics(Collector):
+    """What has become of the call records of this machine."""
+
+    def __init__(self, events: CallEventFigures) -> None:
+        self._events = events
+
+    def collect(self) -> Iterator[Metric]:
+        """The families of a scrape."""
+        yield CounterMetricFamily(
+            "scriptforge_call_records_told", "Call records of which webhooks are told.", self._events.told
+        )
+        yield CounterMetricFamily(
+            "scriptforge_call_records_unreadable", "Lines of call records that are none.", self._events.unreadable
         )

@@ -19,11 +19,12 @@ from sidecar.hosts import request
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.job_host import JobHost
 from sidecar.hosts.services import Services
+from sidecar.jobs.deliveries import Deliveries
 from sidecar.jobs.job_run import JobRun, step_of
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sidecar.queue.errors import LeaseLost
-from sidecar.queue.job import MICROS, JobError, JobState
+from sidecar.queue.job import DELIVERIES, MICROS, JobError, JobState
 from sidecar.queue.life import AnyStep, Fail, GiveBack, Lose, Note, Renew, number_of
 from sidecar.queue.looking import Depth
 from sidecar.queue.queue import JobQueue, StorageError
@@ -97,6 +98,8 @@ class JobService:
         """What has become of jobs at the end of an attempt here: waiting and delayed ones are tried again."""
         self.lost = 0
         """Attempts whose job was somebody else's before they were over."""
+        self._deliveries = Deliveries(configuration)
+        self.webhook_events = self._deliveries.outcomes
         self.depth = Depth()
         self.by_script = ScriptCounts(configuration.metrics.scripts)
 
@@ -162,6 +165,7 @@ class JobService:
             await asyncio.wait(self._settling, timeout=CANCEL_SECONDS)
         for task in list(self._settling):
             task.cancel()
+        await self._deliveries.close()
 
     def state(self) -> PartState:
         """Whether there is a worker, and a database to take jobs from."""
@@ -227,6 +231,9 @@ class JobService:
         job = run.job
         if self._refusing:
             self._settle(queue, run, GiveBack(job.id, job.lease))
+            return
+        if job.queue == DELIVERIES:
+            run.run = self._deliveries.begin(queue, job, data, lambda step: self._settle(queue, run, step))
             return
         script = self._find(job.script)
         if script is None or script.tenant != job.tenant or job.function not in script.entries:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.queue import life
 from sidecar.queue.errors import NoSuchScript, QueueError, QueueFull
-from sidecar.queue.job import UNFINISHED, Job, NewJob, make_id
+from sidecar.queue.job import DELIVERIES, UNFINISHED, Job, NewDelivery, NewJob, make_id
 from sidecar.queue.rows import JOB_COLUMNS, found, insert_jobs, insert_new, values_of
 from sidecar.queue.store import JobRows, Kept
 from sidecar.storage.tables import job_lanes, job_spaces, job_tenants, jobs, scripts, tenants
@@ -76,7 +76,11 @@ class Adding:
                 made.append((job, new.data))
                 if new.key is not None:
                     same[new.tenant, new.key] = job
-        lanes = await self._lanes_of(connection, [job for job, _ in made])
+        wanted = {(job.script, job.app, job.queue): job.tenant for job, _ in made}
+        for job, _ in made:
+            # In which it will be told of the job's end, by whoever ends it.
+            wanted |= {(webhook, "", DELIVERIES): job.tenant for webhook in job.webhooks.split()}
+        lanes = await self._lanes_of(connection, wanted)
         rows: list[dict[str, Any]] = [
             {**values_of(job), "data": data, "result": None, "lane_id": lanes[job.script, job.app, job.queue]}
             for job, data in made
@@ -105,11 +109,15 @@ class Adding:
     ) -> Job:
         if new.key is not None and (new.tenant, new.key) in same:
             return same[new.tenant, new.key]
-        place = places.get((new.tenant, new.script))
-        if place is None:
-            raise NoSuchScript(f"there is no script {new.script[:60]!r}")
-        job = life.added(new, make_id(), *place, now)
-        space, most = spaces[new.tenant], MayKeep(*self._may_keep(new.tenant))
+        if isinstance(new, NewDelivery):
+            # It is not refused, however much the tenant keeps: it has happened, and nobody is there to ask again.
+            job, most = life.added(new, make_id(), new.script, "", now), MayKeep()
+        else:
+            place = places.get((new.tenant, new.script))
+            if place is None:
+                raise NoSuchScript(f"there is no script {new.script[:60]!r}")
+            job, most = life.added(new, make_id(), *place, now), MayKeep(*self._may_keep(new.tenant))
+        space = spaces[new.tenant]
         if most.jobs is not None and space.jobs >= most.jobs:
             raise QueueFull(f"more than {most.jobs:_} jobs are kept already, with those that are over")
         if most.bytes is not None and space.bytes + job.bytes > most.bytes:
@@ -135,8 +143,8 @@ class Adding:
         await insert_new(connection, database, job_tenants, [{"tenant": name, "served": 0} for name in new])
         await insert_new(connection, database, job_spaces, [{"tenant": name, "jobs": 0, "bytes": 0} for name in new])
 
-    async def _lanes_of(self, connection: AsyncConnection, made: Sequence[Job]) -> dict[LanePlace, int]:
-        places = {(job.script, job.app, job.queue): job.tenant for job in made}
+    async def _lanes_of(self, connection: AsyncConnection, places: Mapping[LanePlace, str]) -> dict[LanePlace, int]:
+        """Their ids; ``places`` have their tenants."""
         known = {place: self._lanes[place] for place in places if place in self._lanes}
         unknown = sorted(places.keys() - known.keys())
         if not unknown:

@@ -25,6 +25,8 @@ LONGEST_KEPT_SECONDS: Final = 366 * 86_400
 LOSSES: Final = 3
 """So often a job's process may die of it, or of something else; the next one makes it a dead letter."""
 DEFAULT_QUEUE: Final = "default"
+DELIVERIES: Final = "webhook:"
+"""The queue of what webhooks are told, which nobody else can name. In it a webhook's id stands for a script's."""
 _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FUNCTION: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
 KEY_CHARACTERS: Final = 256
@@ -59,6 +61,8 @@ class JobError(msgspec.Struct, frozen=True):
 
     message: str
     name: str = "Error"
+    status: int = 0
+    """What HTTP would have answered; 0 where it would not have come so far."""
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +87,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     """How long a result is kept; None for as long as the operator says."""
     source: str = ""
     """Who asked, for people."""
+    webhooks: tuple[str, ...] = ()
+    """The ids of those that are told of its end."""
 
     def __post_init__(self) -> None:
         _require(_FUNCTION.fullmatch(self.function) is not None, "a function is named as JavaScript names it")
@@ -102,6 +108,15 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
                 is_sound and 1 <= len(self.key) <= KEY_CHARACTERS,
                 f"a key is a text of 1 to {KEY_CHARACTERS} characters, without NUL",
             )
+
+
+class NewDelivery(NewJob, frozen=True, kw_only=True):
+    """What a webhook is to be told: the platform's own, of whatever length its events are."""
+
+    queue: str = DELIVERIES
+
+    def __post_init__(self) -> None:
+        """There is nothing that somebody could have got wrong."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +158,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Of the last attempt that failed."""
     data_bytes: int
     result_bytes: int = 0
+    webhooks: str = ""
+    """The ids of those that are told of its end, with spaces between them."""
 
     @property
     def is_over(self) -> bool:

@@ -117,7 +117,7 @@ def check(step: AnyStep) -> AnyStep:
             return Fail(step.job, step.lease, FORGETFUL, final=True)
         case Fail():
             message, name = step.error.message[:ERROR_CHARACTERS], step.error.name[:ERROR_CHARACTERS]
-            return replace(step, error=JobError(message, name))
+            return replace(step, error=replace(step.error, message=message, name=name))
         case Note() if step.data is not None and bytes_of(step.data) > DATA_BYTES:
             raise ValueError(f"the data has more than {DATA_BYTES} bytes as JSON")
         case Note() if step.progress is not None and bytes_of(step.progress) > PROGRESS_BYTES:
@@ -148,6 +148,7 @@ def added(new: NewJob, job_id: str, script: str, app: str, now: int) -> Job:
         key=new.key,
         source=new.source[:256],
         data_bytes=bytes_of(new.data),
+        webhooks=" ".join(new.webhooks),
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.queue.fair import Queue
-from sidecar.queue.job import MICROS, Job, JobState
+from sidecar.queue.job import DELIVERIES, MICROS, Job, JobState
 from sidecar.queue.rows import JOB_COLUMNS, found
 from sidecar.queue.store import JobRows, Kept
 from sidecar.storage.tables import job_lanes, job_queues, job_spaces, jobs
@@ -25,6 +25,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     script: str | None = None
     app: str | None = None
     queue: str | None = None
+    deliveries: bool = False
+    """Those of the platform's own that tell webhooks, which are none else's; ``script`` is then a webhook's id."""
 
 
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,10 +74,12 @@ class Looking:
             (jobs.c.state, wanted.state.value if wanted.state is not None else None),
             (jobs.c.script, wanted.script),
             (jobs.c.app, wanted.app),
-            (jobs.c.queue, wanted.queue),
+            (jobs.c.queue, DELIVERIES if wanted.deliveries else wanted.queue),
         ):
             if value is not None:
                 query = query.where(column == value)
+        if not wanted.deliveries:
+            query = query.where(jobs.c.queue != DELIVERIES)
         if before is not None:
             query = query.where(jobs.c.id < before)
         async with self._rows.storage.reading() as connection:

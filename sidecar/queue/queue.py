@@ -8,6 +8,9 @@ from typing import Final
 
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.queue.adding import Adding, MayKeep
+from sidecar.queue.addresses import Addresses
+from sidecar.queue.call_reading import CallReading
+from sidecar.queue.following import Delivering
 from sidecar.queue.job import Job, JobState, NewJob, Texts
 from sidecar.queue.life import AnyStep, Keeping, check
 from sidecar.queue.looking import Looking
@@ -15,12 +18,13 @@ from sidecar.queue.mailboxes import Mailboxes
 from sidecar.queue.scheduling import Scheduling
 from sidecar.queue.store import JobRows, JobStore
 from sidecar.queue.taking import Limits, Taking
+from sidecar.queue.webhooks import Webhooks
 from sidecar.storage.batches import Batches
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import DatabaseFull, StorageError
 from sidecar.storage.server_time import Clock
 
-__all__ = ["DatabaseFull", "JobQueue", "Keeping", "StorageError"]
+__all__ = ["DatabaseFull", "Delivering", "JobQueue", "Keeping", "StorageError"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,21 +43,26 @@ class JobQueue:
         may_keep: Callable[[str], tuple[int | None, int | None]] = lambda _: MayKeep(),
         clock: Clock = time.time,
         may_send: Callable[[str], int | None] = lambda _: None,
+        delivering: Delivering | None = None,
     ) -> None:
+        self.delivering = delivering or Delivering()
         self._storage = Storage(url)
         self._rows = JobRows(self._storage, clock)
-        self._store = JobStore(self._rows, keeping)
+        self._store = JobStore(self._rows, keeping, self.delivering)
         adding = Adding(self._rows, may_keep)
         self._adding: Batches[NewJob, Job] = Batches(adding.add)
         # One transaction at a time: what is said of one job is done in its order.
         self._stepping: Batches[AnyStep, Job] = Batches(self._store.step)
         self.looking = Looking(self._rows)
+        self.addresses = Addresses(self._rows)
+        self.webhooks = Webhooks(self._rows)
         self.added = asyncio.Event()
         """Set whenever this process has added something, or made something wait again."""
         self.scheduling = Scheduling(self._rows, adding, self.added.set)
         self.sent = asyncio.Event()
         """Set whenever this process has sent something to a Worker, or let go of a mailbox."""
         self.mailboxes = Mailboxes(self._rows, self.sent.set, may_send)
+        self.call_reading = CallReading(self._rows, adding, self.added.set)
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._watching: asyncio.Task[None] | None = None
 

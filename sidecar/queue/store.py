@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.configuration.database_url import Database
 from sidecar.queue import life
 from sidecar.queue.errors import LeaseLost, NoSuchJob
+from sidecar.queue.following import Delivering, follow
 from sidecar.queue.job import UNFINISHED, Job, JobState, Texts
 from sidecar.queue.life import AnyStep, Complete, Keeping, Note
 from sidecar.queue.rows import JOB_COLUMNS, Spaces, found, keep, keep_text, locked
@@ -68,9 +69,10 @@ class JobRows:
 class JobStore:
     """What becomes of jobs that are there. Its methods raise StorageError."""
 
-    def __init__(self, rows: JobRows, keeping: Keeping) -> None:
+    def __init__(self, rows: JobRows, keeping: Keeping, delivering: Delivering) -> None:
         self._rows = rows
         self._keeping = keeping
+        self._delivering = delivering
 
     async def step(self, steps: Sequence[AnyStep]) -> list[Job | Exception]:
         """Take steps of those who have jobs, in their order: each job as it is then, or LeaseLost."""
@@ -102,8 +104,17 @@ class JobStore:
             await keep(connection, list(changed.values()))
             await keep_text(connection, "data", data)
             await keep_text(connection, "result", results)
+            await self._follow(connection, list(changed.values()), results, now, spaces)
             await spaces.keep(connection)
         return after
+
+    async def _follow(
+        self, connection: AsyncConnection, changed: Sequence[Job], results: Mapping[str, str], now: int, spaces: Spaces
+    ) -> None:
+        """Have whoever is to be told of the end of jobs told of those that are over."""
+        ended = [(job, results.get(job.id)) for job in changed if job.is_over and job.webhooks]
+        for made in await follow(connection, ended, now, self._delivering):
+            spaces.add(made.tenant, 1, made.bytes)
 
     async def retry(self, tenant: str, job_id: str) -> Job:
         """Run a dead letter anew, or a delayed job now. Raises NoSuchJob, WrongState."""
@@ -140,7 +151,9 @@ class JobStore:
             if state is JobState.DELAYED:
                 await keep(connection, [life.ripe(job, now) for job in due])
             elif state is JobState.ACTIVE:
-                await keep(connection, [life.expired(job, now, self._keeping) for job in due])
+                expired = [life.expired(job, now, self._keeping) for job in due]
+                await keep(connection, expired)
+                await self._follow(connection, expired, {}, now, spaces)
             else:
                 await _remove(connection, due, spaces)
             await spaces.keep(connection)

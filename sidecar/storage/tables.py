@@ -355,6 +355,8 @@ jobs = _table(
     Column("result", LongText, nullable=True),
     Column("data_bytes", Number, nullable=False),
     Column("result_bytes", Number, nullable=False),
+    # The ids of those that are told of its end, with spaces between them.
+    Column("webhooks", String(400), nullable=False, server_default=""),
     # The head of a lane, however long it is.
     Index(None, "lane_id", "state", "priority", "due", "id"),
     # What is due.
@@ -444,4 +446,48 @@ cancellations = _table(
     Column("tenant", Exact(NAME), nullable=False),
     Column("run", String(32), nullable=False),
     Column("asked", Number, nullable=False),
+)
+
+# What the codes in addresses of jobs are made with: one row.
+job_address_keys = _table(
+    "job_address_keys",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(64), nullable=False),
+)
+
+# What is told of events: an address, or a function of a script, which is begun as a job.
+webhooks = _table(
+    "webhooks",
+    # Of hexadecimal digits: it stands for a script's in what is queued.
+    Column("id", String(32), primary_key=True),
+    Column("tenant_id", Number, ForeignKey("tenants.id"), nullable=False),
+    Column("name", Exact(NAME), nullable=False),
+    Column("url", LongText, nullable=True),
+    Column("script", Exact(NAME), nullable=True),
+    Column("function", String(128), nullable=False),
+    # Null for events of all scripts.
+    Column("only", Exact(NAME), nullable=True),
+    # With spaces between them.
+    Column("events", String(256), nullable=False),
+    Column("created", Number, nullable=False),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+# What it is signed with, as base64.
+webhook_secrets = _table(
+    "webhook_secrets",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    Column("secret", String(64), nullable=False),
+    Column("created", Number, nullable=False),
+    # The one before, with which it is signed as well until then.
+    Column("previous", String(64), nullable=True),
+    Column("previous_until", Number, nullable=True),
+)
+
+# How far a machine's files of call records have been read, by the machine's name and the file.
+call_records_read = _table(
+    "call_records_read",
+    Column("node", Exact(NAME), primary_key=True),
+    Column("file", String(64), primary_key=True),
+    Column("bytes", Number, nullable=False),
 )

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from yarl import URL
 
+from sidecar.hosts.outgoing.address import parse_url
 from sidecar.hosts.outgoing.exchange import OURS, TOKEN, TUNNELS, IncomingResponse, OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.policy import OutgoingRefused, names_host
 from sidecar.hosts.outgoing.redirects import REDIRECTS, redirected
@@ -20,7 +20,6 @@ from sipio.gated_resolver import GatedResolver
 _PIECE: Final = 65_536
 _PACKED_MORE: Final = 16_384
 """By which an answer that cannot be packed is longer as gzip: 5 bytes a block, and those of some hundred members."""
-_URL_CHARACTERS: Final = 8_192
 _REASON_CHARACTERS: Final = 200
 _HEADERS: Final = 100
 """Of a response; aiohttp bounds the length of each to 8 KB."""
@@ -85,7 +84,7 @@ class OutgoingClient:
     @asynccontextmanager
     async def _send(self, request: OutgoingRequest) -> AsyncIterator[aiohttp.ClientResponse]:
         # What is checked is what the client connects to: the same URL, taken apart by the same parser.
-        url = _parse(request.url)
+        url = parse_url(request.url)
         self._settings.policy.check_host(url.scheme, url.raw_host or "", url.explicit_port)
         if request.only_hosts is not None and not names_host(request.only_hosts, url.raw_host or ""):
             raise OutgoingRefused(f"{url.raw_host} is not among the hosts that Workers may reach")
@@ -134,20 +133,6 @@ class OutgoingClient:
         if came:
             content.finish()
         return bytes(body)
-
-
-def _parse(text: str) -> URL:
-    if len(text) > _URL_CHARACTERS:
-        raise OutgoingRefused(f"the URL has more than {_URL_CHARACTERS} characters")
-    try:
-        url = URL(text)
-    except ValueError as error:
-        raise OutgoingRefused("it is no URL") from error
-    if not url.absolute:
-        raise OutgoingRefused("it is no URL with a scheme and a host")
-    if url.user is not None or url.password is not None:
-        raise OutgoingRefused("a URL holds no name and password: give them in a header")
-    return url.with_fragment(None)
 
 
 def _shown(url: str) -> str:

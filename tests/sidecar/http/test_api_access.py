@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from tests.acceptance.processes import wait_until
 from tests.sidecar.http.platform_desk import ECHO, PlatformDesk
 from tests.sidecar.operations.test_call_search import keep, record
 
@@ -39,6 +40,8 @@ VALUES = {
     "did": "4930",
     "call": "private",
     "job": "0" * 32,
+    "webhook": "private",
+    "delivery": "0" * 32,
     "queue": "private",
     "schedule": "private",
     "message": "0" * 32,
@@ -67,6 +70,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/queues/{queue}"): {"paused": True},
     ("post", "/api/v1/workers/{script}/messages"): {"data": "stolen"},
     ("put", "/api/v1/schedules/{schedule}"): {"script": "private", "cron": "0 0 29 2 *", "data": {"a": "stolen"}},
+    ("put", "/api/v1/webhooks/{webhook}"): {"script": "private", "events": ["call.finished"]},
     ("post", "/api/v1/tokens"): {"name": "x", "scopes": ["read"]},
 }
 
@@ -110,7 +114,24 @@ def routes(desk: PlatformDesk) -> list[Route]:
     desk.script("taker", "export const main = () => { throw new Error('acme only'); };\n", kind="worker")
     sent = desk.acme.post("/api/v1/workers/taker/messages", json={"data": "acme only"}).raise_for_status()
     VALUES["message"] = sent.json()["id"]
+    desk.acme.post("/api/v1/webhook-secret/rotate").raise_for_status()
+    told = {"script": "private", "events": ["run.finished"]}
+    desk.acme.put("/api/v1/webhooks/private", json=told).raise_for_status()
+    VALUES["delivery"] = delivered(desk)
     return [Route(method, path) for path, found in described["paths"].items() for method in METHODS if method in found]
+
+
+def delivered(desk: PlatformDesk) -> str:
+    """The id of something that a webhook was to be told, and is not."""
+    path = f"/run/{desk.acme.get('/api/v1/scripts/private').json()['uuid']}"
+    desk.acme.post(path, headers={"Prefer": "respond-async"}).raise_for_status()
+
+    def found() -> Any:
+        return desk.acme.get("/api/v1/deliveries").json()["items"]
+
+    wait_until(lambda: bool(found()) and found()[0]["state"] == "completed", "it is told")
+    delivery: str = found()[0]["id"]
+    return delivery
 
 
 def picture(desk: PlatformDesk) -> Any:
@@ -119,6 +140,7 @@ def picture(desk: PlatformDesk) -> Any:
     paths += ["databases", "databases/private/rows", "kv", "kv/keys", "kv/keys/private"]
     paths += ["providers", "dids", "calls", "calls/private"]
     paths += ["jobs", f"jobs/{VALUES['job']}", "queues", "schedules", "schedules/private"]
+    paths += ["webhooks", "webhook-secret", "deliveries", f"deliveries/{VALUES['delivery']}"]
     return [desk.acme.get(f"/api/v1/{path}").json() for path in paths]
 
 
@@ -194,7 +216,7 @@ def test_a_token_without_the_scope_is_told_which(desk: PlatformDesk, routes: lis
 
 
 def _likely(route: Route) -> str:
-    if route.path.startswith(("/api/v1/tokens", "/api/v1/audit")):
+    if route.path.startswith(("/api/v1/tokens", "/api/v1/audit", "/api/v1/webhook-secret")):
         return "admin"
     if (
         "/run" in route.path

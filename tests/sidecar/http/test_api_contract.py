@@ -30,6 +30,8 @@ def known(desk: PlatformDesk) -> PlatformDesk:
     desk.script("driver", "export const list = () => [];\nexport const search = list;\n", kind="driver")
     desk.acme.post("/api/v1/jobs", json={"script": "there", "delay_ms": 86_400_000}).raise_for_status()
     desk.acme.put("/api/v1/schedules/there", json={"script": "there", "cron": "@yearly"}).raise_for_status()
+    known_of = {"script": "there", "events": ["call.finished"]}
+    desk.acme.put("/api/v1/webhooks/there", json=known_of).raise_for_status()
     provider = {"script": "driver", "mode": "live"}
     desk.operator.put("/api/v1/providers/there", params={"tenant": "acme"}, json=provider).raise_for_status()
     return desk

@@ -148,11 +148,15 @@ def test_without_its_database_it_says_so_and_comes_back_by_itself(servers: type[
             assert answer.json()["type"] == "urn:scriptforge:database-unreachable"
             assert str(server.port) not in answer.text
         assert desk.acme.get(closed).status_code == 503
+        # What could not be kept is not taken.
+        not_waited_for = {"Prefer": "respond-async"}
+        assert desk.anybody.post(page, headers=not_waited_for).status_code == 503
         server.start()
         stopped = False
         wait_until(lambda: desk.anybody.get("/health").status_code == 200, "it has come back", SECONDS)
         assert desk.acme.put("/api/v1/apps/x", json={"name": "x"}).status_code == 201
         assert desk.acme.get(closed, params={"a": "1"}).status_code == 200
+        assert desk.anybody.post(page, headers=not_waited_for).status_code == 202
         assert desk.program.lines("Traceback") == []
     finally:
         if stopped:

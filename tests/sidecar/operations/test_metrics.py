@@ -23,7 +23,7 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.limits import TenantLimits
 from sidecar.configuration.tree import LogSection
 from sidecar.hosts.usage import Usage
-from sidecar.jobs.metrics import JobMetrics
+from sidecar.jobs.metrics import CallEventMetrics, JobMetrics
 from sidecar.jobs.schedule_metrics import ScheduleMetrics
 from sidecar.jobs.worker_metrics import WorkerMetrics
 from sidecar.kind import Kind
@@ -156,6 +156,7 @@ class JobFigures:
         self.ends = Counter({JobState.COMPLETED: 5})
         self.lost = 1
         self.under_way = 2
+        self.webhook_events = Counter({"delivered": 3, "failed": 1})
 
 
 class WorkerFigures:
@@ -178,6 +179,13 @@ class ScheduleFigures:
         self.late_seconds = 95.5
         self.made_up = 2
         self.left_out = 4
+
+
+class CallEventFigures:
+    """What a platform has done with call records."""
+
+    told = 4
+    unreadable = 1
 
 
 def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) -> list[Collector]:
@@ -204,6 +212,7 @@ def full(pools: Mapping[PoolName, PoolState] = POOLS, rpc: RpcSnapshot = RPC) ->
     used.allowance.begin()
     return [
         JobMetrics(JobFigures(), 50),
+        CallEventMetrics(CallEventFigures()),
         ScheduleMetrics(ScheduleFigures()),
         WorkerMetrics(WorkerFigures()),
         TenantMetrics(usage, 1),
