@@ -21,8 +21,9 @@ from sandbox.order import Order
 
 logger = logging.getLogger(__name__)
 
-START_SECONDS: Final = 10.0
-"""Time for the first worker of a parent to become ready; some 0.2 s on a quiet machine, for the parent's own start."""
+START_SECONDS: Final = 30.0
+"""Time for the first worker of a parent to become ready; some 0.2 s on a quiet machine, for the parent's own start, and
+more than 10 s on one with a load of 25."""
 FORK_SECONDS: Final = 2.0
 """Time for each further one, which takes some 3 ms: past it the parent or the worker is stuck."""
 RESTART_SECONDS: Final = 0.5
