@@ -332,6 +332,23 @@ class Lanes:
         self.worker_wanted(Lane.SPARE)
         return spare
 
+    def add_place(self) -> None:
+        """Have one fast worker more: the spare, and another spare in its place, so that nobody waits for its start."""
+        self.seating.add_place()
+        if self.promote_spare() is None:
+            self.worker_wanted(Lane.SPARE)
+        else:
+            self.house()
+
+    def remove_place(self) -> None:
+        """Have one fast worker less. It ends once its runs have, and what it has not begun others do."""
+        worker = self.seating.remove_place()
+        if worker is not None:
+            worker.held = False
+            worker.lane = Lane.LEAVING
+            self.relocate(worker)
+            self.feed(worker)
+
     def condemn(self, worker: PooledWorker) -> bool:
         """Let a slow worker that is stuck go on apart, the spare in its place. False where too many are stuck."""
         stuck = self._stuck

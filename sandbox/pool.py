@@ -9,6 +9,7 @@ from typing import Final
 
 from sandbox import link, messages_down
 from sandbox.answers import read_calls, read_outcome
+from sandbox.growth import LOOK_SECONDS, Growth
 from sandbox.host import Host
 from sandbox.lanes import Lanes
 from sandbox.messages_up import (
@@ -87,6 +88,13 @@ class Pool:
         self._last_number = 0
         self._refused = 0
         self._closing = False
+        self._growth: Growth | None = None
+        """None where there are as many workers at all times."""
+        if settings.most_workers > settings.workers and not settings.by_customer:
+            self._growth = Growth(settings.workers, settings.most_workers, settings.idle_seconds)
+        self._growth_timer: asyncio.TimerHandle | None = None
+        """None while nothing runs, and nothing is to be stopped."""
+        self._grown = self._shrunk = 0
 
     # ---- life ----
 
@@ -107,8 +115,9 @@ class Pool:
     async def close(self) -> None:
         """Refuse what comes, give up what is left, and end the workers."""
         self._closing = True
-        if self._deadline_timer is not None:
-            self._deadline_timer.cancel()
+        for timer in (self._deadline_timer, self._growth_timer):
+            if timer is not None:
+                timer.cancel()
         for run in list(self._runs.values()):
             self._conclude(run, Refused("the daemon is stopping"))
         self._deadlines.clear()
@@ -123,6 +132,8 @@ class Pool:
         return PoolState(
             fast=len(fast),
             slow=len(lanes.slow()),
+            grown=self._grown,
+            shrunk=self._shrunk,
             stuck=len(lanes.stuck()),
             spare=int(lanes.spare is not None),
             held=sum(worker.held for worker in fast),
@@ -174,6 +185,8 @@ class Pool:
         if timer is None or run.deadline < self._deadline_at:
             self._set_deadline_timer(run.deadline)
         self._lanes.place(run, now)
+        if self._growth is not None and self._growth_timer is None:
+            self._growth_timer = self._loop.call_later(LOOK_SECONDS, self._look_at_load, self._growth)
         return run
 
     def stop(self, run: Run, outcome: Outcome) -> None:
@@ -235,6 +248,27 @@ class Pool:
 
     def _worker_wanted(self, lane: Lane) -> None:
         self._supervisor.start_later(lane)
+
+    # ---- growing and shrinking ----
+
+    def _look_at_load(self, growth: Growth) -> None:
+        self._growth_timer = None
+        if self._closing:
+            return
+        seating = self._lanes.seating
+        busy = sum(worker.load > 0 for worker in seating.seated())
+        change = growth.look(seating.places, busy, self._loop.time())
+        # One that is on its way is waited for: what it is worth is not known yet.
+        if change > 0 and not seating.has_empty:
+            self._grown += 1
+            self._lanes.add_place()
+            logger.info("workers_grown", extra={"workers": seating.places, "most": growth.most})
+        elif change < 0:
+            self._shrunk += 1
+            self._lanes.remove_place()
+            logger.info("workers_shrunk", extra={"workers": seating.places, "least": growth.least})
+        if self._runs or seating.places > growth.least:
+            self._growth_timer = self._loop.call_later(LOOK_SECONDS, self._look_at_load, growth)
 
     # ---- answering ----
 

@@ -10,6 +10,11 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     workers: int = 2
     """For runs that are over soon; where each customer is to have its own, the most of them."""
+    most_workers: int = 0
+    """The same for when there is more to do than they can: one is started as soon as three quarters of them are busy,
+    and stopped again once it was too many for ``idle_seconds``. 0, or what is no more than ``workers``, for as many as
+    these at all times. Of no effect where each customer is to have its own."""
+    idle_seconds: float = 60.0
     by_customer: bool = False
     """Whether a worker has runs of one customer only, for as long as there are as many workers as customers. One is
     started at first, and others as customers come."""
@@ -28,6 +33,10 @@ class PoolState(msgspec.Struct, frozen=True, kw_only=True):
 
     fast: int
     slow: int
+    grown: int
+    """Fast workers that were added for load since the start."""
+    shrunk: int
+    """Fast workers that were taken away again."""
     stuck: int
     """Workers of programs that held one for far longer than slow ones, or killed it."""
     spare: int

@@ -34,6 +34,22 @@ class Seating:
         return [worker for worker in self._slots if worker is not None]
 
     @property
+    def places(self) -> int:
+        """How many workers there are to be."""
+        return len(self._slots)
+
+    def add_place(self) -> None:
+        """Have a place for one worker more."""
+        self._slots.append(None)
+
+    def remove_place(self) -> PooledWorker | None:
+        """Have a place less; who had it has none now. None where nobody had."""
+        worker = self._slots.pop()
+        if worker is not None:
+            worker.slot = None
+        return worker
+
+    @property
     def has_empty(self) -> bool:
         """Whether a place has no worker."""
         return None in self._slots

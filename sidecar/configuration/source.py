@@ -130,6 +130,7 @@ def contradictions(configuration: Configuration) -> Iterator[tuple[tuple[LeafPat
     if sandbox.worker_memory_bytes < sandbox.memory_bytes:
         keys = ("sandbox", "worker_memory_bytes"), ("sandbox", "memory_bytes")
         yield keys, "sandbox.worker_memory_bytes is less than sandbox.memory_bytes, the heap of one script"
+    yield from _fewer_than_least(configuration)
     voice = configuration.voice
     if voice.call_worker_memory_bytes < voice.call_memory_bytes:
         keys = ("voice", "call_worker_memory_bytes"), ("voice", "call_memory_bytes")
@@ -157,6 +158,18 @@ def contradictions(configuration: Configuration) -> Iterator[tuple[tuple[LeafPat
     if kamailio.reconnect_max_seconds < kamailio.reconnect_min_seconds:
         keys = ("kamailio", "reconnect_max_seconds"), ("kamailio", "reconnect_min_seconds")
         yield keys, "kamailio.reconnect_max_seconds is less than kamailio.reconnect_min_seconds"
+
+
+def _fewer_than_least(configuration: Configuration) -> Iterator[tuple[tuple[LeafPath, ...], str]]:
+    """Pools that are to grow to fewer workers than they always have."""
+    sandbox, platform, jobs = configuration.sandbox, configuration.platform, configuration.jobs
+    for section, least, most, workers, grown in (
+        ("sandbox", "workers", "most_workers", sandbox.workers, sandbox.most_workers),
+        ("platform", "workers", "most_workers", platform.workers, platform.most_workers),
+        ("jobs", "job_workers", "most_job_workers", jobs.job_workers, jobs.most_job_workers),
+    ):
+        if 0 < grown < workers:
+            yield ((section, most), (section, least)), f"{section}.{most} is less than {section}.{least}"
 
 
 def _sip_contradictions(sip: SipSection) -> Iterator[tuple[tuple[LeafPath, ...], str]]:

@@ -30,6 +30,11 @@ class SandboxSection(Section, frozen=True):
 
     workers: Annotated[int, Meta(ge=1, le=1_024)] = 2
     """Worker processes for scripts that answer quickly. One for each core that may be spent on scripts."""
+    most_workers: Annotated[int, Meta(ge=0, le=1_024)] = 0
+    """So many of them while the load needs them: one more is started as soon as three quarters of them are busy. 0 for
+    ``workers`` at all times."""
+    idle_seconds: Interval = 60.0
+    """A worker that was started for load, here or for HTTP or jobs, is stopped once so long there was one too many."""
     slow_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
     """Worker processes set apart for scripts lately seen to run long, so that they delay only each other."""
     require_confinement: bool = True
@@ -298,6 +303,8 @@ class PlatformSection(Section, frozen=True):
     """The same of runs under way, those with a web socket among them."""
     workers: Annotated[int, Meta(ge=1, le=1_024)] = 2
     """Worker processes for runs over HTTP."""
+    most_workers: Annotated[int, Meta(ge=0, le=1_024)] = 0
+    """So many of them while the load needs them, as ``sandbox.most_workers``; 0 for ``workers`` at all times."""
     memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 50_000_000
     """JavaScript heap of one run, unless the script's own entry says otherwise."""
     worker_memory_bytes: Annotated[int, Meta(ge=1_000_000)] = 4_000_000_000
@@ -324,6 +331,8 @@ class JobsSection(Section, frozen=True):
 
     job_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
     """Worker processes for jobs; 0 for a platform that runs none."""
+    most_job_workers: Annotated[int, Meta(ge=0, le=1_024)] = 0
+    """So many of them while the load needs them, as ``sandbox.most_workers``; 0 for ``job_workers`` at all times."""
     at_once: Count = 50
     """Jobs under way in one platform; most of them wait for something."""
     tenant_at_once: Annotated[int, Meta(ge=0)] = 20

@@ -122,6 +122,12 @@ class PoolMetrics(Collector):
         yield _counter(
             "worker_parent_restarts", "Processes that workers are forked from, replaced.", max(0, self._parents() - 1)
         )
+        places: dict[tuple[str, ...], float] = {}
+        for pool, state in pools.items():
+            places[pool, "added"], places[pool, "removed"] = state.grown, state.shrunk
+        yield _counter(
+            "workers_changed", "Fast workers added for load, and taken away again.", places, "pool", "change"
+        )
         refused = {pool: state.refused for pool, state in pools.items()}
         yield _counter("runs_refused", "Runs refused because too many were waiting.", refused, "pool")
         moved = {pool: state.moved for pool, state in pools.items()}

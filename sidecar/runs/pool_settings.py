@@ -17,6 +17,8 @@ def decision_pool(configuration: Configuration) -> PoolSettings:
     sandbox = configuration.sandbox
     return PoolSettings(
         workers=sandbox.workers,
+        most_workers=sandbox.most_workers,
+        idle_seconds=sandbox.idle_seconds,
         slow_workers=sandbox.slow_workers,
         worker=WorkerSettings(
             memory_bytes=sandbox.worker_memory_bytes,
@@ -50,6 +52,8 @@ def request_pool(configuration: Configuration) -> PoolSettings:
     platform, sandbox = configuration.platform, configuration.sandbox
     return PoolSettings(
         workers=platform.workers,
+        most_workers=platform.most_workers,
+        idle_seconds=sandbox.idle_seconds,
         # A turn is short, or costs its own tenant: who waits holds no place.
         slow_workers=sandbox.slow_workers,
         worker=WorkerSettings(
@@ -66,6 +70,8 @@ def job_pool(configuration: Configuration) -> PoolSettings:
     jobs, sandbox = configuration.jobs, configuration.sandbox
     return PoolSettings(
         workers=max(1, jobs.job_workers),
+        most_workers=jobs.most_job_workers,
+        idle_seconds=sandbox.idle_seconds,
         slow_workers=0,
         worker=WorkerSettings(
             memory_bytes=jobs.worker_memory_bytes,
@@ -78,4 +84,4 @@ def job_pool(configuration: Configuration) -> PoolSettings:
 
 def one_worker(settings: PoolSettings) -> PoolSettings:
     """As these, for a command that runs one script."""
-    return structs.replace(settings, workers=1, slow_workers=0)
+    return structs.replace(settings, workers=1, most_workers=0, slow_workers=0)

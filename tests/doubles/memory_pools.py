@@ -13,6 +13,8 @@ from sidecar.runs.runner import PoolName
 HEALTHY = PoolState(
     fast=1,
     slow=0,
+    grown=0,
+    shrunk=0,
     stuck=0,
     spare=1,
     held=0,

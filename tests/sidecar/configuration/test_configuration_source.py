@@ -142,6 +142,14 @@ def test_empty_unix_in_the_file_is_none() -> None:
             "sidecar.toml:2:1: error: socket.tls_key needs socket.tls_certificate",
         ),
         (
+            "[sandbox]\nworkers = 4\nmost_workers = 2\n",
+            "sidecar.toml:3:1: error: sandbox.most_workers is less than sandbox.workers",
+        ),
+        (
+            "[jobs]\njob_workers = 4\nmost_job_workers = 2\n",
+            "sidecar.toml:3:1: error: jobs.most_job_workers is less than jobs.job_workers",
+        ),
+        (
             "[kamailio]\nreconnect_min_seconds = 10\n",
             "sidecar.toml:2:1: error: kamailio.reconnect_max_seconds is less than kamailio.reconnect_min_seconds",
         ),
