@@ -156,8 +156,8 @@ class Cluster:
         """A request to a machine's platform. Raises httpx.TransportError."""
         return self.network.inside(lambda: self.clients[machine].request(method, path, **more))
 
-    def calls(self, number: int, rate: int) -> tuple[Program, Program]:
-        """The gateway and the caller, who places so many calls at a rate."""
+    def calls(self, number: int, rate: int, seconds: int = 240) -> tuple[Program, Program]:
+        """The gateway and the caller, who places so many calls at a rate; ``seconds`` is how long both last at most."""
         programs = []
         for scenario, port, more in (
             ("gateway", GATEWAY, []),
@@ -169,7 +169,7 @@ class Cluster:
                 "-sf",
                 str(SCENARIOS / f"{scenario}.xml"),
             ]
-            command += ["-i", SWITCH, "-p", str(port), "-m", str(number), "-nostdin", "-timeout", "240s"]
+            command += ["-i", SWITCH, "-p", str(port), "-m", str(number), "-nostdin", "-timeout", f"{seconds}s"]
             trace = self.folder / f"{scenario}.messages"
             command += ["-timeout_error", "-trace_msg", "-message_file", str(trace), *more]
             programs.append(Program(command, self.folder / f"{scenario}.log", self.folder))

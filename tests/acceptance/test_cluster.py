@@ -161,7 +161,7 @@ def test_whatever_is_killed_at_random_every_call_is_answered_and_every_job_done(
     """A call may go by its policy here: of two daemons both may die while they have it. `make kills` has a hundred."""
     rng = random.Random(20_261_128)  # noqa: S311 - the same each time
     processes = [(machine, role) for machine in cluster.machines.values() for role in ("serve", "platform")]
-    gateway, caller = cluster.calls(1_000_000, 10)
+    gateway, caller = cluster.calls(1_000_000, 10, 240 + 20 * KILLS)
     with adding(cluster) as added:
         for _ in range(KILLS):
             time.sleep(rng.uniform(0, 1))  # a kill at any moment is what this is about

@@ -1,8 +1,10 @@
 """Two platforms share the jobs of one database, and are killed at random: no job is lost, none stays with the dead."""
 
+import asyncio
 import json
 import random
 import signal
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -10,12 +12,16 @@ from typing import Any
 
 import pytest
 
+from sidecar.configuration.database_url import DatabaseUrl
+from sidecar.queue.job import NewJob
+from sidecar.queue.queue import JobQueue, Keeping
 from tests.acceptance.processes import Program, wait_until
 from tests.database_fixtures import DATABASES
 from tests.database_servers import Servers, new_database
 from tests.sidecar.http.platform_desk import ROOT, SECONDS, PlatformDesk
 
 JOBS = 60
+QUEUED = 100_000
 KILLS = 5
 SETTINGS = "[jobs]\nlease_seconds = 2\npoll_seconds = 0.1\nat_once = 8\ntenant_at_once = 0\n"
 WORK = """
@@ -88,3 +94,55 @@ def test_no_job_is_lost_whichever_platform_is_killed(tmp_path: Path, servers: ty
         assert program.lines("Traceback") == []
     other.program.stop()
     desk.stop()
+
+
+@pytest.mark.timeout(300)
+def test_a_hundred_thousand_jobs_that_wait_are_all_there_after_restarts_and_go_on(tmp_path: Path) -> None:
+    desk = PlatformDesk(tmp_path, more=SETTINGS)
+    for name, client in (("quick", desk.acme), ("other", desk.beta)):
+        desk.script(name, "export const main = ({ number }) => number;", kind="app", client=client)
+    beta = desk.token("beta")
+    desk.program.stop()
+    asyncio.run(_queued(desk.address))
+
+    def count(state: str) -> int:
+        with sqlite3.connect(desk.database, timeout=SECONDS) as connection:
+            found: int = connection.execute("SELECT count(*) FROM jobs WHERE state = ?", (state,)).fetchone()[0]
+        connection.close()
+        return found
+
+    def goes_on() -> None:
+        before = count("completed")
+        desk.start()
+        wait_until(lambda: count("completed") > before + 30, "jobs are done", seconds=SECONDS)
+
+    for end in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        goes_on()
+        desk.program.signal(end)
+        desk.program.finish()
+    desk.start()
+    other = desk.client(beta)
+    made = other.post("/api/v1/jobs", json={"script": "other", "data": {"number": 7}}).raise_for_status().json()["id"]
+    address = f"/api/v1/jobs/{made}"
+    wait_until(lambda: other.get(address).json().get("result") == 7, "another tenant's is done", seconds=SECONDS)
+    other.close()
+    desk.stop()
+    assert sum(count(state) for state in ("waiting", "active", "completed")) == QUEUED + 1
+    assert count("failed") == 0
+    assert count("active") <= 8, "those of the killed one, whose leases end by themselves"
+    with sqlite3.connect(desk.database) as connection:
+        query = "SELECT data, result FROM jobs WHERE state = 'completed' AND tenant = 'acme'"
+        assert all(json.loads(data)["number"] == json.loads(result) for data, result in connection.execute(query))
+    connection.close()
+
+
+async def _queued(address: str) -> None:
+    queue = JobQueue(DatabaseUrl.parse(address), Keeping())
+    left = iter(range(QUEUED))
+
+    async def add() -> None:
+        for number in left:
+            await queue.add(NewJob(tenant="acme", script="quick", data=json.dumps({"number": number})))
+
+    await asyncio.gather(*(add() for _ in range(256)))
+    await queue.close()
