@@ -33,13 +33,15 @@ class Examiner:
         self._module = module
         self._seconds = seconds
         self._process: asyncio.subprocess.Process | None = None
+        self._is_ready = False
+        """Whether the process has said that it is there."""
         self._turn = asyncio.Lock()
         self.replaced = 0
         """Processes that died or were too slow."""
 
     async def start(self) -> None:
-        """Have the process there before it is needed: it begins in some 0.3 s. Raises OSError where there can be
-        none."""
+        """Have the process begin before it is needed, which takes it some 0.3 s; they are not waited for. Raises
+        OSError where there can be none."""
         async with self._turn:
             await self._begin()
 
@@ -50,7 +52,7 @@ class Examiner:
             return await asyncio.to_thread(examine, asked)
         async with self._turn:
             try:
-                process = await self._begin()
+                process = await self._begun()
             except OSError as error:
                 _log.warning("examiner_not_started", error=str(error))
                 return await asyncio.to_thread(examine, asked)
@@ -78,14 +80,22 @@ class Examiner:
         if process is not None and process.returncode is None:
             return process
         await self._end()
+        self._is_ready = False
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", self._module),
+            # What lies where the platform was started is no module of ours.
+            *("-P", "-m", self._module),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # Ctrl-C is told to the group of the terminal: it is ended by us.
             start_new_session=True,
         )
+        return process
+
+    async def _begun(self) -> asyncio.subprocess.Process:
+        process = await self._begin()
+        if self._is_ready:
+            return process
         try:
             async with asyncio.timeout(START_SECONDS):
                 await _read(process)
@@ -95,6 +105,7 @@ class Examiner:
         except asyncio.CancelledError:
             await self._end()
             raise
+        self._is_ready = True
         return process
 
     async def _end(self) -> None:

@@ -142,11 +142,15 @@ async def test_who_leaves_takes_no_answer_of_the_next_along(examiner: Examiner) 
     assert (await examiner.examine(asked(LONG + "export function main() {}\n"))).problems == ()
 
 
-async def test_a_process_that_does_not_begin_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_does_not_begin_is_said_and_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "mute.py").write_text("")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(OSError, match="has not started"):
-        await Examiner(module="mute").start()
+    examiner = Examiner(module="mute")
+    await examiner.start()
+    assert (await examiner.examine(asked(LONG + "export function main() {}\n"))).problems == ()
+    assert caplog.messages == ["examiner_not_started"]
 
 
 def test_what_the_engine_finds_stands_among_the_warnings_by_its_place() -> None:
@@ -158,3 +162,12 @@ def test_what_the_engine_finds_stands_among_the_warnings_by_its_place() -> None:
     assert "main.js:2:1: error: SyntaxError: twice" in map(str, with_it.problems)
     assert confirmed(whole, found, lambda _prepared, _kind: []) is found
     assert confirmed(whole, Examined(found.problems, None), lambda _prepared, _kind: 1 / 0).prepared is None  # type: ignore[arg-type,return-value]
+
+
+async def test_what_lies_where_the_platform_was_started_is_not_run(
+    examiner: Examiner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "struct.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    assert (await examiner.examine(asked(LONG + "export function main() {}\n"))).problems == ()
+    assert caplog.messages == []

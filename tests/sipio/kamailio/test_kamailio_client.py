@@ -139,6 +139,21 @@ async def test_a_broken_stream_is_closed_and_the_next_one_works(
     assert "netstring" in vars(caplog.records[1])["error"]
 
 
+async def test_a_connection_that_we_end_is_told_as_that_and_is_no_warning(
+    listeners: Callable[[], Listener], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    listener = listeners()
+    await listener.start()
+    client = KamailioClient([HostPort("127.0.0.1", listener.port)], EchoRouter(), QUICK)
+    client.start()
+    _, writer = await listener.accept()
+    await client.close()
+    writer.close()
+    last = caplog.records[-1]
+    assert (last.message, last.levelname, vars(last)["reason"]) == ("evapi_disconnected", "INFO", "ended")
+
+
 async def test_draining_answers_what_is_under_way(listeners: Callable[[], Listener]) -> None:
     listener = listeners()
     await listener.start()
