@@ -164,7 +164,8 @@ async def _written(asked: bytes) -> str:
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", _WRITER),
+            # Else a file of the folder that it was started in would stand for a module of Python's own.
+            *("-P", "-m", _WRITER),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

@@ -30,6 +30,7 @@ TOLD = (
     "usage",
     "limits",
     "nodes",
+    "webhooks",
     "logs",
     "dev",
     "completion",
