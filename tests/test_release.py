@@ -70,3 +70,22 @@ def test_the_package_needs_a_python_that_it_has_packages_for() -> None:
         major, minor = python.split(".")
         assert f"python3 (>= {python}~)" in control
         assert f"python3 (<< {major}.{int(minor) + 1}~)" in control
+
+
+def test_every_file_of_the_packages_is_installed_with_them() -> None:
+    """A wheel has what stands in a package and what package-data names: a folder that is no package has to be named."""
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]
+    installed: set[Path] = set()
+    for package in ("sandbox", "sipio", "sidecar"):
+        for made in (ROOT / package).rglob("__init__.py"):
+            folder = made.parent
+            name = ".".join(folder.relative_to(ROOT).parts)
+            for pattern in ("*.py", *patterns["*"], *patterns.get(name, ())):
+                installed.update(folder.glob(pattern))
+    files = {
+        file
+        for package in ("sandbox", "sipio", "sidecar")
+        for file in (ROOT / package).rglob("*")
+        if file.is_file() and file.suffix not in {".pyc", ".so"}
+    }
+    assert sorted(str(file.relative_to(ROOT)) for file in files - installed) == []
