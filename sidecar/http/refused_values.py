@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sidecar.http.job_shapes import FUNCTION, JOB_ID, QUEUE
+from sidecar.http.schedule_shapes import PRINTABLE
 from sidecar.http.shapes import DATABASE_NAME, IN_PATH, NO_NUL, PERHAPS_NO_NUL, UUID, VARIABLE_NAME
 
 _PLACES: Final = ("body", "path", "query", "header")
@@ -18,6 +19,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     QUEUE: "expected 1 to 64 letters, digits, `_`, `.` and `-`",
     FUNCTION: "expected the name of a function",
     JOB_ID: "expected the 32 digits of a job's id",
+    PRINTABLE: "expected characters of ASCII that can be seen, or blanks",
     DATABASE_NAME: "expected 1 to 63 of a to z, digits and `_`, and no digit first",
 }
 _KINDS: Final[Mapping[str, str]] = {

@@ -20,7 +20,7 @@ from sidecar.schedules.timetable import CRON_CHARACTERS, ZONE_CHARACTERS, cron_o
 SHOWN: Final = 5
 """Due times."""
 ScheduleInPath = Annotated[str, Path(min_length=1, max_length=128, pattern=IN_PATH)]
-_Printable = r"^[ -~]+$"
+PRINTABLE: Final = r"^[ -~]+$"
 
 
 def _choice(lowest: int, highest: int) -> Any:
@@ -34,7 +34,7 @@ class ScheduleBody(Body):
     cron: str | None = Field(
         None,
         max_length=CRON_CHARACTERS,
-        pattern=_Printable,
+        pattern=PRINTABLE,
         description="Five fields: minute, hour, day of the month, month, day of the week; or ``@daily`` and its like.",
     )
     minutes: _choice(0, 59) = Field(None, description="In place of ``cron``.")  # type: ignore[valid-type]
@@ -43,7 +43,7 @@ class ScheduleBody(Body):
     days_of_week: _choice(0, 7) = Field(  # type: ignore[valid-type]
         None, description="0 and 7 are Sunday. Where both sorts of days are chosen either is due."
     )
-    zone: str = Field("UTC", max_length=ZONE_CHARACTERS, pattern=_Printable, description="As ``Europe/Berlin``.")
+    zone: str = Field("UTC", max_length=ZONE_CHARACTERS, pattern=PRINTABLE, description="As ``Europe/Berlin``.")
     function: str = Field(MAIN, pattern=FUNCTION)
     data: JsonTable = Field(
         default_factory=dict, description="The function's first argument, which has ``schedule`` beside it."
