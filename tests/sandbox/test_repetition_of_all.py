@@ -15,7 +15,7 @@ import pytest_asyncio
 from msgspec import structs
 
 from sandbox.host import HostCall
-from sandbox.outcome import Completion, Crashed, Returned, TimedOut
+from sandbox.outcome import Completion, Crashed, Returned, Threw, TimedOut
 from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits
 from sandbox.recording import Recording
@@ -227,7 +227,7 @@ async def test_what_ends_late_goes_the_same_way_until_its_time_is_over(
 async def test_all_that_is_harmless_goes_the_same_way_among_others(pools: tuple[Pool, Pool]) -> None:
     one, _ = pools
     disturbing = itertools.cycle([invocation(text, waits, 1) for text, waits in _spoiling()])
-    asked = [invocation(text, waits, number) for number, (text, waits) in enumerate(HARMLESS)]
+    asked = [invocation(text, waits, number, LONG) for number, (text, waits) in enumerate(HARMLESS)]
     before = await asyncio.gather(*(run(one, each) for each in asked))
 
     async def repeated(each: Invocation, completion: Completion) -> None:
@@ -238,4 +238,5 @@ async def test_all_that_is_harmless_goes_the_same_way_among_others(pools: tuple[
     for some in range(0, len(asked), 8):
         await asyncio.gather(*map(repeated, asked[some : some + 8], before[some : some + 8]))
     ends = [completion.outcome for completion in before]
-    assert sum(isinstance(end, Returned) for end in ends) > len(ends) * 0.8, "most come to their own end"
+    # Which of the random ones return and which throw depends on the order of what their hosts answer.
+    assert sum(isinstance(end, Returned | Threw) for end in ends) > len(ends) * 0.9, "most come to their own end"
