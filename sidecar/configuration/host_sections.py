@@ -84,6 +84,16 @@ class OutgoingSection(Section, frozen=True):
     """Requests of one tenant under way at once; the next one fails."""
 
 
+class ModulesSection(Section, frozen=True):
+    """npm modules that scripts may require; ``scriptforge modules`` installs them. See docs/modules.md."""
+
+    directory: Path = Path("/var/lib/scriptforge/modules")
+    """Where they are installed, with their hashes, which each start checks."""
+    registry: WebUrl = "https://registry.npmjs.org"
+    """The registry that they are fetched from, or a mirror of it. Proxies are taken from ``https_proxy`` and
+    ``http_proxy``, authorities besides the system's from ``SSL_CERT_FILE``."""
+
+
 class MailSection(Section, frozen=True):
     """The server that mail of scripts is handed to."""
 

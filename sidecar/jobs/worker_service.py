@@ -24,7 +24,8 @@ from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
 from sidecar.queue.errors import LeaseLost
 from sidecar.queue.job import MICROS, JobError
-from sidecar.queue.mailboxes import Given, Held, MailboxDepth, Mailboxes
+from sidecar.queue.mailbox_looking import MailboxDepth
+from sidecar.queue.mailboxes import Given, Held, Mailboxes
 from sidecar.queue.message import Message, MessageState
 from sidecar.queue.queue import JobQueue, StorageError
 from sidecar.runs.answers import Answer, answer_of
@@ -496,7 +497,7 @@ class WorkerService:
     async def _count_all(self, mailboxes: Mailboxes) -> None:
         while True:
             try:
-                self.depth = await mailboxes.depth()
+                self.depth = await mailboxes.looking.depth()
             except StorageError as error:
                 _log.warning("mailboxes_not_counted", error=str(error))
             await asyncio.sleep(COUNT_SECONDS)
