@@ -1,12 +1,11 @@
 """One attempt of a job: its run, and what is said to the queue when it is over."""
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sidecar.catalog.model import Script
+from sidecar.jobs.leases import Leased
 from sidecar.queue.job import Job, JobError
 from sidecar.queue.life import AnyStep, Complete, Fail, GiveBack, Lose
 from sidecar.runs.answers import Answer
@@ -17,26 +16,18 @@ if TYPE_CHECKING:
     from sidecar.hosts.job_host import JobHost
 
 
-class JobRun:
-    """A job that is ours, from when it is taken until the queue knows what came of it."""
+class JobRun(Leased):
+    """A job that is ours."""
 
     def __init__(self, job: Job) -> None:
+        super().__init__(job.id, {"job": job.id})
         self.job = job
-        self.began = time.monotonic()
-        self.renewed = self.began
-        """When its lease was begun or renewed last, as far as we know."""
-        self.is_lost = False
-        """Whether it is somebody else's now."""
-        self.script: Script | None = None
-        self.program_key = ""
         self.host: JobHost | None = None
         self.run: Run | asyncio.Task[AnyStep] | None = None
         """What is under way: a script, or what a webhook is told."""
-        self.is_cancelled = False
 
     def cancel(self) -> None:
         """Give its run up, if it is not over."""
-        self.is_cancelled = True
         if self.run is not None:
             self.run.cancel()
 
