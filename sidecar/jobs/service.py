@@ -237,7 +237,7 @@ class JobService:
 
         rest = self._grants.host(script, job.id) if program.modules else None
         run.script, run.program_key = script, program.key
-        run.host = JobHost(rest, used.allowance, keep)
+        host = run.host = JobHost(rest, used.allowance, keep)
         invocation = Invocation(
             program=program,
             entry=job.function,
@@ -250,9 +250,9 @@ class JobService:
         def completed(completion: Completion) -> None:
             answer = answer_of(completion, program, time.monotonic() - run.began)
             self._ended(script, run, answer, completion)
-            self._settle(queue, run, step_of(job, answer))
+            self._settle(queue, run, step_of(job, answer, outage=host.had_outage))
 
-        run.run = self._pool.submit(invocation, completed, run.host)
+        run.run = self._pool.submit(invocation, completed, host)
 
     @property
     def _pool(self) -> Pool:
