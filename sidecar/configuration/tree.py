@@ -11,6 +11,7 @@ from sidecar.configuration.host_sections import (
     LimitsSection,
     LookupSection,
     MailSection,
+    ModulesSection,
     OriginateSection,
     OutgoingSection,
     RestSection,
@@ -455,6 +456,7 @@ class Configuration(Section, frozen=True):
     shared: SharedSection = SharedSection()
     limits: LimitsSection = LimitsSection()
     outgoing: OutgoingSection = OutgoingSection()
+    modules: ModulesSection = ModulesSection()
     mail: MailSection = MailSection()
     sms: SmsSection = SmsSection()
     rest: RestSection = RestSection()
