@@ -199,7 +199,7 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert len(found) == 4
 
 
-@given(st.lists(st.sampled_from(list(leaves())), max_size=6))
+@given(st.lists(st.sampled_from(leaves()), max_size=6))
 def test_every_default_written_out_reads_back_from_file_and_environment(chosen: list[object]) -> None:
     text = ""
     environment = {}
