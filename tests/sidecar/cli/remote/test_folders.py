@@ -309,7 +309,8 @@ def test_versions_are_compared_and_rolled_back(desk: PlatformDesk, terminal: Ter
 
 
 def test_one_file_is_saved_under_an_id_into_an_app(desk: PlatformDesk, terminal: Terminal, tmp_path: Path) -> None:
-    file = folder_of(tmp_path, "carrier", carrier__js="export const main = () => process.env.PROVIDER;\n") / "carrier.js"
+    folder = folder_of(tmp_path, "carrier", carrier__js="export const main = () => process.env.PROVIDER;\n")
+    file = folder / "carrier.js"
     save = ("scripts", "save", "carrier", file, "--app")
     assert terminal(*save, "bigtel")[::2] == (
         5,
