@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -209,12 +208,6 @@ def _read(file: Path) -> str:
         raise InvalidConfigurationError((Problem(str(file), line, 1, Severity.ERROR, message),)) from error
 
 
-@cache
-def _declared() -> Mapping[LeafPath, Leaf]:
-    # To look at annotations takes most of the time of a configuration.
-    return MappingProxyType({leaf.path: leaf for leaf in leaves()})
-
-
 class _Sources:
     """Gathers what the file and the environment give, and what neither may."""
 
@@ -222,7 +215,7 @@ class _Sources:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.declared = _declared()
+        self.declared = {leaf.path: leaf for leaf in leaves()}
         self.sections = {path[:length] for path in self.declared for length in range(1, len(path))}
         self.given: dict[LeafPath, _Given] = {}
         self.problems: list[Problem] = []

@@ -70,7 +70,7 @@ WRONG = [
     OK + "Connection: close\r\nContent-Length: 2\r\n\r\nokmore",
 ]
 DIFFER = ("\r\r", "chunked\t", "chunked ", "Content-Length:\r\n", "Content-Length: \r\n", "HTTP/1.1 101", "HTTP/1.1 10")
-"""Of these ours is the stricter: a CR that ends a line without LF, lines that are folded, and blanks behind a coding."""
+"""Of these ours is the stricter: a CR that ends a line without LF, folded lines, and blanks behind a coding."""
 
 
 class Parsers:
