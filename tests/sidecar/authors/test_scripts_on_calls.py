@@ -172,6 +172,6 @@ async def test_a_report_counts_rows_and_sends_nothing_where_there_are_none(runs:
 
 
 async def test_another_accounts_table_is_not_there(runs: Scripts, services: Services) -> None:
-    await (await services.rows()).make("operator", "porting")
+    await (await services.rows()).inventory.make("operator", "porting")
     failed = await runs.error(SCRIPTS["nightly_report.js"], tenant="other")
     assert failed.message == "there is no database 'porting'"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sandbox.outcome import Location, Threw
 from sandbox.program import Form
 from sidecar.kind import Kind
-from sidecar.language.prepared import prepare
 from sidecar.language.modules import NODE
+from sidecar.language.prepared import prepare
 from tests.sidecar.language.app import called, driven, prepared, problems
 
 NO_SUCH = "available: cxC5Server, cxWebSocket, m"

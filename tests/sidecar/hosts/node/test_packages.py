@@ -28,7 +28,7 @@ def of(text: str) -> ProgramPackages:
 
 
 def test_what_is_told_to_be_there_was_made() -> None:
-    assert NODE | NODE_ABSENT == set(core_modules())
+    assert set(core_modules()) == NODE | NODE_ABSENT
     assert not NODE & NODE_ABSENT
 
 
