@@ -84,8 +84,8 @@ class OutgoingSection(Section, frozen=True):
     at_once_per_tenant: Count = 32
     """Requests of one tenant under way at once; the next one fails."""
     connections_at_once: Annotated[int, Meta(ge=0)] = 512
-    """Connections of all scripts (``net``, ``tls``, ``http``, ``https``) that are open at once; the next one fails. 0
-    for none at all, which leaves ``fetch``."""
+    """Connections of all scripts (``net``, ``tls``, ``http``, ``https``) that are open at once; the next one fails.
+    With 0 there are none, which leaves ``fetch``."""
     connections_at_once_per_tenant: Count = 64
     """Connections of one tenant that are open at once; the next one fails."""
     connection_bytes: Count = 100_000_000
@@ -94,6 +94,16 @@ class OutgoingSection(Section, frozen=True):
     """A connection over which nothing went for so long is ended."""
     tls_ca: Path | None = None
     """PEM certificates of authorities that scripts' connections and ``fetch`` trust, beside those of the system."""
+
+
+class ModulesSection(Section, frozen=True):
+    """npm modules that scripts may require; ``scriptforge modules`` installs them. See docs/modules.md."""
+
+    directory: Path = Path("/var/lib/scriptforge/modules")
+    """Where they are installed, with their hashes, which each start checks."""
+    registry: WebUrl = "https://registry.npmjs.org"
+    """The registry that they are fetched from, or a mirror of it. Proxies are taken from ``https_proxy`` and
+    ``http_proxy``, authorities besides the system's from ``SSL_CERT_FILE``."""
 
 
 class MailSection(Section, frozen=True):
