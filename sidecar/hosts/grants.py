@@ -59,7 +59,7 @@ class Grants:
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""
-        own = (CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules))
+        own = (CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules if not module.packages))
         return self._packages.names().union(own)
 
     def javascript(self) -> tuple[str, ...]:
@@ -86,8 +86,13 @@ class Grants:
             if script.kind in module.kinds
             and RULES[script.kind].waits
             and (own is None or module.name in own)
-            and any(name in text for name in (module.name, *module.globals) for text in script.texts())
+            and self._is_used(module, script)
         }
+
+    def _is_used(self, module: HostModule, script: Script) -> bool:
+        if module.packages:
+            return not module.packages.isdisjoint(self.packages(script).packages)
+        return any(name in text for name in (module.name, *module.globals) for text in script.texts())
 
     def packages(self, script: Script) -> ProgramPackages:
         """What a script's program has of Node's modules and of those that are installed."""
