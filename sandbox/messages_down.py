@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 import msgspec
+from msgspec import structs
 
 from sandbox.link import MESSAGE_BYTES
-from sandbox.program import Invocation, Program
+from sandbox.program import Invocation, Package, Program
 from sandbox.suspension import Suspension, WaitingState
 
 
@@ -36,6 +37,7 @@ class Down(IntEnum):
     CANCEL = 4
     FORGET = 5
     RESUME = 6
+    PACKAGE = 7
 
 
 class LoadMessage(NamedTuple):
@@ -48,6 +50,18 @@ class LoadMessage(NamedTuple):
     def program(self) -> Program:
         """The program. Raises ValueError where it is none."""
         return msgspec.convert(self.fields, Program)
+
+
+class PackageMessage(NamedTuple):
+    """A text that programs share, before the first of them."""
+
+    operation: int
+    fields: dict[str, Any]
+
+    @property
+    def package(self) -> Package:
+        """The text. Raises ValueError where it is none."""
+        return msgspec.convert(self.fields, Package)
 
 
 class RunMessage(NamedTuple):
@@ -130,7 +144,7 @@ class ForgetMessage(NamedTuple):
     key: str
 
 
-MessageDown = LoadMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage
+MessageDown = LoadMessage | PackageMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.LOAD): LoadMessage._make,
     int(Down.RUN): RunMessage._make,
@@ -138,6 +152,7 @@ _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.CANCEL): CancelMessage._make,
     int(Down.FORGET): ForgetMessage._make,
     int(Down.RESUME): ResumeMessage._make,
+    int(Down.PACKAGE): PackageMessage._make,
 }
 
 
@@ -158,8 +173,16 @@ _SETTLE: Final = int(Down.SETTLE)
 _GIVEN: Final = int(Pace.GIVEN)
 
 
+def package(shared: Package) -> list[Any]:
+    """Give a worker a text that its programs share."""
+    return [Down.PACKAGE, shared]
+
+
 def load(program: Program) -> list[Any]:
-    """Give a worker a program."""
+    """Give a worker a program, whose packages it has been sent."""
+    if program.packages:
+        named = {name: structs.replace(shared, text="") for name, shared in program.packages.items()}
+        program = structs.replace(program, packages=named)
     return [Down.LOAD, program]
 
 

@@ -23,6 +23,7 @@ from sandbox.messages_down import (
     CancelMessage,
     LoadMessage,
     Pace,
+    PackageMessage,
     ResumeMessage,
     RunMessage,
     SettleMessage,
@@ -129,6 +130,8 @@ class Worker:
         elif isinstance(message, LoadMessage):
             program = message.program
             self._programs[program.key] = program
+        elif isinstance(message, PackageMessage):
+            self._contexts[True].keep_package(message.package)
         elif isinstance(message, SettleMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:

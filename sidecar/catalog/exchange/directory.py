@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -39,12 +39,10 @@ from sidecar.catalog.model import OPERATOR, Snapshot
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
 from sidecar.kind import Kind
+from sidecar.language.app_files import NAME_BYTES, stands_in_folder
 from sidecar.language.check import Confirm
 from sidecar.problem import Severity
 from sipio.number import did_of
-
-NAME_BYTES: Final = 200
-"""Of one name of a path: a file system has 255."""
 
 
 class DirectoryNotWritten(SidecarError):
@@ -200,7 +198,7 @@ def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
         kept = {}
         if any(may_import(one.text) for one in group.values()):
             paths = {key: path_of(key, one.table.file) for key, one in group.items()}
-            kept = {key: path for key, path in paths.items() if _is_path(path)}
+            kept = {key: path for key, path in paths.items() if stands_in_folder(path)}
             if len(set(kept.values())) < len(kept):
                 kept = {}  # no app has such
             if not all(map(is_free, kept.values())):
@@ -284,7 +282,7 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
 
 
 def _candidates(key: str, table: ScriptTable) -> Iterator[str]:
-    if _is_path(table.file):
+    if stands_in_folder(table.file):
         yield table.file
     plain = _plain(key)
     yield f"{plain}.js"
@@ -295,16 +293,6 @@ def _plain(name: str) -> str:
     """A name as one of a file, or of a folder."""
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).lstrip(".") or "script"
     return plain.encode()[: NAME_BYTES - 40].decode(errors="ignore")
-
-
-def _is_path(text: str) -> bool:
-    parts = text.split("/")
-    if any(part.endswith(".js") for part in parts[:-1]):
-        return False  # a folder of that name would be taken for a script
-    if not text.isprintable() or "\\" in text:
-        return False
-    # What begins with a dot is somebody's own there: an author's `.git/config` would be commands for whoever has it.
-    return all(part and part[0] != "." and len(part.encode("utf-8", "replace")) <= NAME_BYTES for part in parts)
 
 
 def _folded(path: str) -> str:
