@@ -229,8 +229,8 @@ class Context:
         """What programs of a kind share, as a layer: the adapter and the modules, which are trusted."""
         for package in program.packages.values():
             self.keep_package(package)
-        packages = {name: package.key for name, package in program.packages.items()}
-        needs = [self._packages[key] for key in packages.values()]
+        packages = {name: (one.key, one.es_module) for name, one in program.packages.items()}
+        needs = [self._packages[one.key] for one in program.packages.values()]
         texts = [program.text, *(file.text for file in program.files.values())]
         # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
         expects_intl = any(map(_ASKS_FOR_INTL.search, texts)) or any(one.intl for one in needs)
@@ -259,7 +259,8 @@ class Context:
             brought = {
                 "modules": list(program.modules),
                 "packages": {
-                    name: {"key": package.key, "trusted": package.trusted} for name, package in program.packages.items()
+                    name: {"key": package.key, "trusted": package.trusted, "esModule": package.es_module}
+                    for name, package in program.packages.items()
                 },
                 "globals": {name: structs.asdict(one) for name, one in program.package_globals.items()},
                 "begun": begun,

@@ -20,11 +20,9 @@ _BY_SUBSTITUTE: Final[Mapping[str, Iterable[str]]] = {
     "split and map read lines": ("csv-parse", "csv-parse/lib/sync", "fast-csv", "papaparse"),
     "arrays have map, filter, reduce and toSorted": ("data-forge", "lodash", "underscore"),
     "a function of a few lines does it": ("card-validator", "validator"),
-    "the global crypto does it": ("crypto", "uuid"),
-    "URL and URLSearchParams are there": ("querystring", "url"),
-    "Uint8Array, TextEncoder and TextDecoder do it": ("buffer",),
+    "the global crypto does it": ("uuid",),
     "scripts reach no files, no programs and no ports": (
-        *("child_process", "decompress-zip", "dgram", "dns", "fs", "ftp", "net", "os", "path", "ws"),
+        *("child_process", "decompress-zip", "dgram", "dns", "ftp", "net", "tls", "ws"),
     ),
 }
 _SUBSTITUTES: Final = {name: said for said, names in _BY_SUBSTITUTE.items() for name in names}
