@@ -181,6 +181,7 @@ class _Compilation:
             last=last,
             version=version_of(self.scripts.values(), assignments.digest, first, last),
             limits=self.entries.limits,
+            module_grants=self.entries.grants,
         )
 
     def _without(
