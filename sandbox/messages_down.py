@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 import msgspec
+from msgspec import structs
 
 from sandbox.link import MESSAGE_BYTES
-from sandbox.program import Invocation, Program
+from sandbox.program import Invocation, Package, Program
 from sandbox.suspension import Suspension, WaitingState
 
 
@@ -36,7 +37,8 @@ class Down(IntEnum):
     CANCEL = 4
     FORGET = 5
     RESUME = 6
-    PIECE = 7
+    PACKAGE = 7
+    PIECE = 8
 
 
 class LoadMessage(NamedTuple):
@@ -49,6 +51,18 @@ class LoadMessage(NamedTuple):
     def program(self) -> Program:
         """The program. Raises ValueError where it is none."""
         return msgspec.convert(self.fields, Program)
+
+
+class PackageMessage(NamedTuple):
+    """A text that programs share, before the first of them."""
+
+    operation: int
+    fields: dict[str, Any]
+
+    @property
+    def package(self) -> Package:
+        """The text. Raises ValueError where it is none."""
+        return msgspec.convert(self.fields, Package)
 
 
 class RunMessage(NamedTuple):
@@ -146,7 +160,16 @@ class ForgetMessage(NamedTuple):
     key: str
 
 
-MessageDown = LoadMessage | RunMessage | ResumeMessage | PieceMessage | SettleMessage | CancelMessage | ForgetMessage
+MessageDown = (
+    LoadMessage
+    | PackageMessage
+    | RunMessage
+    | ResumeMessage
+    | PieceMessage
+    | SettleMessage
+    | CancelMessage
+    | ForgetMessage
+)
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.LOAD): LoadMessage._make,
     int(Down.RUN): RunMessage._make,
@@ -154,6 +177,7 @@ _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.CANCEL): CancelMessage._make,
     int(Down.FORGET): ForgetMessage._make,
     int(Down.RESUME): ResumeMessage._make,
+    int(Down.PACKAGE): PackageMessage._make,
     int(Down.PIECE): PieceMessage._make,
 }
 
@@ -175,8 +199,16 @@ _SETTLE: Final = int(Down.SETTLE)
 _GIVEN: Final = int(Pace.GIVEN)
 
 
+def package(shared: Package) -> list[Any]:
+    """Give a worker a text that its programs share."""
+    return [Down.PACKAGE, shared]
+
+
 def load(program: Program) -> list[Any]:
-    """Give a worker a program."""
+    """Give a worker a program, whose packages it has been sent."""
+    if program.packages:
+        named = {name: structs.replace(shared, text="") for name, shared in program.packages.items()}
+        program = structs.replace(program, packages=named)
     return [Down.LOAD, program]
 
 

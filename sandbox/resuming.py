@@ -211,14 +211,14 @@ class Resuming:
         slow = lanes.slow_worker(run.series[0], generation, now)
         best = slow or lanes.seating.choose_for_resumed(run, generation, lanes.extras, now)
         if best is None and lanes.spare is not None and lanes.spare.process.generation == generation:
-            lanes.seating.grow(now)
+            lanes.grow(now)
             best = lanes.promote_spare()
         return best
 
     def _want(self, generation: int, now: float) -> None:
         """Have a worker started, of this generation, which is the current one."""
         lanes = self._lanes
-        grown = lanes.seating.grow(now)
+        grown = lanes.grow(now)
         if lanes.spare is not None and lanes.spare.process.generation != generation:
             # Of use to nobody whose worker dies from now on.
             lanes.renew_spare()

@@ -24,6 +24,7 @@ from sandbox.messages_down import (
     CancelMessage,
     LoadMessage,
     Pace,
+    PackageMessage,
     PieceMessage,
     ResumeMessage,
     RunMessage,
@@ -132,6 +133,8 @@ class Worker:
         elif isinstance(message, LoadMessage):
             program = message.program
             self._programs[program.key] = program
+        elif isinstance(message, PackageMessage):
+            self._contexts[True].keep_package(message.package)
         elif isinstance(message, SettleMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:

@@ -330,6 +330,7 @@ void engine_forget_run(struct engine *engine) {
 void engine_close(struct engine *engine) {
     engine_forget_run(engine);
     images_delete(engine->images);
+    packages_clear(&engine->packages);
     arena_delete(engine->arena);
     *engine = (struct engine){0};
 }

@@ -12,6 +12,7 @@
 #include "keys.h"
 #include "modules.h"
 #include "output.h"
+#include "packages.h"
 #include "random.h"
 #include "rejections.h"
 #include "stack_words.h"
@@ -63,6 +64,7 @@ struct engine {
     struct arena *arena;
     struct images *images;        /* NULL until the base is made */
     uint8_t secret[SECRET_BYTES]; /* of random bytes; in no heap, and so in no image */
+    struct packages packages;     /* in no heap, and so in no image */
     struct realm *realm;
     struct stack_words stack_words;
     jmp_buf outside; /* where the engine is left for: what was under way is lost, and its heap with it */

@@ -117,6 +117,11 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
             yield Difference("limits", name, repr(name), "-")
 
 
+def unvalued(now: Content, wanted: Content) -> list[tuple[str, str]]:
+    """App and name of each variable that has a value in neither: nobody can make it but who knows the value."""
+    return [key for key, one in wanted.variables.items() if one.value is None and key not in now.variables]
+
+
 def everywhere(scripts: Mapping[str, TextOf]) -> list[str]:
     """Ids of the scripts that run on every call, in their order."""
     return [key for key, one in scripts.items() if one.table.global_routing_priority != "disabled"]
@@ -158,7 +163,7 @@ def _variables(
             continue
         words = " ".join(key)
         if former is None:
-            yield Difference("variable", key, words + (", which has no value yet" if table.value is None else ""), "+")
+            yield Difference("variable", key, words + (", without its value" if table.value is None else ""), "+")
             continue
         if table.value is None:
             table = msgspec.structs.replace(table, value=former.value)  # noqa: PLW2901 - what is stored stays

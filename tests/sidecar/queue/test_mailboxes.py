@@ -72,7 +72,7 @@ async def test_messages_are_given_in_the_order_in_which_they_were_sent(boxes: Ma
         done = given.message.id
     assert seen == [(one, str(number), MessageState.ACTIVE) for number, one in enumerate(ids, start=1)]
     assert given.due is None
-    (box,) = await boxes.boxes("acme")
+    (box,) = await boxes.looking.boxes("acme")
     assert (box.waiting, box.dead, box.done, box.owner) == (0, 0, 3, "one")
 
 
@@ -103,7 +103,7 @@ async def test_who_asks_once_more_is_given_the_same(boxes: Mailboxes) -> None:
     assert first is not None
     second = await boxes.next(held, first.id)
     assert await boxes.next(held, first.id) == second
-    (box,) = await boxes.boxes("acme")
+    (box,) = await boxes.looking.boxes("acme")
     assert (box.done, box.waiting) == (1, 2)
 
 
@@ -156,7 +156,7 @@ async def test_a_mailbox_whose_lease_has_ended_is_anothers_and_its_message_first
             await step
     await boxes.renew(other, LEASE)
     await boxes.next(other, first)
-    (box,) = await boxes.boxes("acme")
+    (box,) = await boxes.looking.boxes("acme")
     assert (box.done, box.waiting) == (1, 1)
 
 
@@ -182,7 +182,7 @@ async def test_what_is_no_mailbox_is_refused(boxes: Mailboxes) -> None:
     with pytest.raises(NoSuchScript):
         await send(boxes, 1, script="other")
     (sent,) = await send(boxes, 1)
-    for asked in (boxes.get("beta", "calls", sent), boxes.retry("beta", "calls", sent)):
+    for asked in (boxes.looking.get("beta", "calls", sent), boxes.retry("beta", "calls", sent)):
         with pytest.raises(NoSuchMessage):
             await asked
     with pytest.raises(NoSuchMessage):

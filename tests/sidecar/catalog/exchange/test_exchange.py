@@ -534,7 +534,7 @@ async def test_flags_say_what_an_import_does(tmp_path: Path) -> None:
     await home.take(two(variables=first))
     changed = {"L": {"value": "2"}, "D": {"value": "2", "default": True}, "P": {"value": "2"}, "N": {"protected": True}}
     told = await home.take(two(variables=changed))
-    assert told == ["~ variable shop P: value", "+ variable shop N, which has no value yet"]
+    assert told == ["~ variable shop P: value", "+ variable shop N, without its value"]
     assert await values(home) == {"L": "1", "D": "1", "P": "2"}
     await home.store.close()
 
