@@ -12,7 +12,6 @@ from sidecar.catalog.database.app_files import path_of
 from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, WrongValues
 from sidecar.catalog.database.prepared import decode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
-from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.values import require_right, require_storable
 from sidecar.catalog.database.work import Scope, Tagged, Work, require_tag
 from sidecar.catalog.directory.entries import CustomerTable, DestinationTable, DidTable, RouteTable
@@ -26,6 +25,7 @@ from sidecar.catalog.entries import (
 )
 from sidecar.configuration.tree import DecisionSection
 from sidecar.kind import RULES, Kind
+from sidecar.script_name import script_called
 from sidecar.storage.tables import assignments, customers, numbers, scripts, versions
 from sipio.number import did_of, number_of
 
