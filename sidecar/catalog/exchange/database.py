@@ -171,6 +171,7 @@ class Import:
         """Do it, all of it or, where it raises, nothing."""
         wanted, rules = self._wanted, self._checks.rules
         new: list[Calls] = []
+        rescheduled = {one.key for one in differences if one.what == "schedule"}
         await self._let_go(change, differences)
         for what, key, _, sign in differences:
             if sign == "-":
@@ -189,7 +190,10 @@ class Import:
             elif what == "script":
                 table = wanted.scripts[key].table
                 await self._require_owner(change, tables.scripts, key, table.tenant)
-                await scripts.put_script(change.of(table.tenant), table, self._checked[key], rules, note=note)
+                besides = {schedule for tenant, schedule in rescheduled if tenant == table.tenant}
+                await scripts.put_script(
+                    change.of(table.tenant), table, self._checked[key], rules, note=note, rescheduled=besides
+                )
             elif what == "provider":
                 provider = wanted.providers[key]
                 record = providers.ProviderRecord(

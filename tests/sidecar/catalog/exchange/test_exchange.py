@@ -15,7 +15,7 @@ from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import apps
 from sidecar.catalog.database.checks import Checks
-from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused, WrongValues
+from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused, StillUsed, WrongValues
 from sidecar.catalog.database.rows import json_text
 from sidecar.catalog.database.source import DatabaseSource
 from sidecar.catalog.database.tenants import ensure_operator
@@ -393,10 +393,23 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
         },
         schedules={
             ("acme", "nightly"): ScheduleTable(
-                id="nightly", script="d", tenant="acme", cron="5 2 * * *", zone="Europe/Berlin", data='{"a":"\u00fc"}'
+                id="nightly",
+                script="d",
+                tenant="acme",
+                cron="5 2 * * *",
+                zone="Europe/Berlin",
+                function="list",
+                data='{"a":"\u00fc"}',
             ),
             ("acme", "Nightly"): ScheduleTable(
-                id="Nightly", script="d", tenant="acme", cron="@daily", missed=Missed.ALL, most=3, paused=True
+                id="Nightly",
+                script="d",
+                tenant="acme",
+                cron="@daily",
+                function="list",
+                missed=Missed.ALL,
+                most=3,
+                paused=True,
             ),
         },
     )
@@ -438,6 +451,36 @@ async def test_schedules_are_those_that_the_directory_names(tmp_path: Path) -> N
     found = await with_home(f"sqlite:///{tmp_path}/x.db", scheduled, changed, empty, delete=True)
     assert [exact(one) for one in found] == [exact(one) for one in (scheduled, changed, empty)]
     assert [str(one) for one in differences(scheduled, changed)] == ["~ schedule operator s: cron @daily -> @weekly"]
+
+
+async def test_a_schedule_and_the_function_that_it_runs_change_together(tmp_path: Path) -> None:
+    def content(text: str, function: str | None = None) -> Content:
+        script = TextOf(written_out(ScriptTable(file="d.js", kind=Kind.APP)), text)
+        tables = {}
+        if function is not None:
+            tables["operator", "s"] = ScheduleTable(id="s", script="d", cron="@daily", function=function)
+        return Content(
+            tenants=frozenset({"operator"}),
+            apps={},
+            variables={},
+            customers={},
+            scripts={"d": script},
+            assignments={},
+            schedules=tables,
+        )
+
+    first, then = content("export const old = () => 1;\n", "old"), content("export const later = () => 1;\n", "later")
+    gone = content("export const none = () => 1;\n")
+    found = await with_home(f"sqlite:///{tmp_path}/x.db", first, then, gone, delete=True)
+    assert [exact(one) for one in found] == [exact(one) for one in (first, then, gone)]
+    home = Home(f"sqlite:///{tmp_path}/y.db")
+    await home.make()
+    with pytest.raises(WrongValues, match="there is no function 'old' for callers; there are later"):
+        await home.take(content("export const later = () => 1;\n", "old"))
+    await home.take(first)
+    with pytest.raises(StillUsed, match="script 'd' is run by the schedule 's': there is no function 'old'"):
+        await home.take(msgspec.structs.replace(first, scripts=then.scripts))
+    await home.store.close()
 
 
 async def test_limits_stay_where_a_directory_does_not_say_them(tmp_path: Path) -> None:
