@@ -8,11 +8,10 @@ from sqlalchemy import Row, Select, delete, insert, update
 
 from sidecar.catalog.database.errors import LimitReached, NotThere, WrongValues
 from sidecar.catalog.database.rows import json_text
-from sidecar.catalog.database.script_uses import current_script
+from sidecar.catalog.database.script_uses import current_script, require_function
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.kind import MAIN
-from sidecar.language.prepared import no_function
 from sidecar.schedules.errors import WrongTimetable
 from sidecar.schedules.plan import MOST_RUNS, Missed
 from sidecar.schedules.timetable import MICROS, Timetable
@@ -93,7 +92,7 @@ async def put_schedule(
         raise NotThere(f"there is no schedule {wanted.id!r}")
     timetable = _timetable(wanted, work.now, limits)
     if before is None or (before[0].script, before[0].function) != (wanted.script, wanted.function):
-        await _require_function(work, wanted)
+        require_function(await current_script(work, wanted.script), wanted.function)
     values: dict[str, Any] = {
         "script_id": wanted.script,
         "function": wanted.function,
@@ -116,13 +115,6 @@ async def put_schedule(
         await work.connection.execute(insert(schedules).values(**fresh, **values))
     work.audit("schedule.make" if before is None else "schedule.change", wanted.id, before and before[0], wanted)
     return await get_schedule(work, wanted.id)
-
-
-async def _require_function(work: Work, wanted: ScheduleRecord) -> None:
-    script = await current_script(work, wanted.script)
-    if wanted.function not in script.prepared.entries:
-        why = no_function(wanted.function, script.prepared.entries)
-        raise WrongValues([f"function: in the script {script.called} {why}"])
 
 
 async def pause_schedule(work: Work, schedule: str, *, paused: bool) -> tuple[ScheduleRecord, ScheduleState]:

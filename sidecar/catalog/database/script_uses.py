@@ -7,13 +7,13 @@ from sqlalchemy import Select, delete, select
 
 from sidecar.catalog.database.app_files import path_of
 from sidecar.catalog.database.checks import CheckedText
-from sidecar.catalog.database.errors import StillUsed
+from sidecar.catalog.database.errors import StillUsed, WrongValues
 from sidecar.catalog.database.prepared import decode_prepared
 from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.work import Scope, Work
 from sidecar.kind import RULES, Kind
 from sidecar.language.prepared import Prepared, no_function
-from sidecar.storage.tables import assignments, mailboxes, messages, providers, schedules, scripts, versions
+from sidecar.storage.tables import assignments, mailboxes, messages, providers, schedules, scripts, versions, webhooks
 
 
 class CurrentScript(NamedTuple):
@@ -37,12 +37,23 @@ async def current_script(scope: Scope, script_id: str) -> CurrentScript:
     return CurrentScript(script_called(script_id, row.name or script_id), kind, prepared)
 
 
+def require_function(script: CurrentScript, function: str) -> None:
+    """Raise WrongValues where a script has no such function for callers."""
+    if function not in script.prepared.entries:
+        why = no_function(function, script.prepared.entries)
+        raise WrongValues([f"function: in the script {script.called} {why}"])
+
+
 async def require_fit(
-    work: Work, script_id: str, name: str, checked: CheckedText, rescheduled: Collection[str] = ()
+    work: Work, script_id: str, name: str, checked: CheckedText, besides: Collection[tuple[str, str]] = ()
 ) -> None:
     """Raise StillUsed where the script has calls that a text could not take, a provider that it could not ask, or
-    schedules of functions that it has not. ``rescheduled``: ids of schedules that change or go with it."""
-    await _require_scheduled(work, script_id, name, checked, rescheduled)
+    schedules and webhooks of functions that it has not. ``besides``: ``schedule`` and its id, or ``webhook`` and its
+    name, of those that change or go with it."""
+    for what, called, function in await _runs_of(work, script_id):
+        if (what, called) not in besides and function not in checked.prepared.entries:
+            why = no_function(function, checked.prepared.entries)
+            raise StillUsed(f"script {script_called(script_id, name)} is run by the {what} {called!r}: {why}")
     query = select(assignments.c.type, assignments.c.subject).where(assignments.c.script_id == script_id)
     rules = RULES[checked.kind]
     if checked.kind is not Kind.DRIVER:
@@ -63,15 +74,17 @@ async def require_fit(
     raise StillUsed(f"script {called} is assigned: {row.type} {row.subject!r}, which needs a `main`")
 
 
-async def _require_scheduled(
-    work: Work, script_id: str, name: str, checked: CheckedText, rescheduled: Collection[str]
-) -> None:
-    query = work.own(schedules).where(schedules.c.script_id == script_id).order_by(schedules.c.id)
-    for row in (await work.connection.execute(query)).all():
-        if row.id not in rescheduled and row.function not in checked.prepared.entries:
-            called = script_called(script_id, name)
-            why = no_function(row.function, checked.prepared.entries)
-            raise StillUsed(f"script {called} is run by the schedule {row.id!r}: {why}")
+async def _runs_of(work: Work, script_id: str) -> list[tuple[str, str, str]]:
+    """What runs a function of a script by itself, what it is called, and the function."""
+    scheduled = select(schedules.c.id, schedules.c.function).where(schedules.c.script_id == script_id)
+    told = select(webhooks.c.name, webhooks.c.function).where(webhooks.c.script == script_id)
+    found = []
+    for what, query in (
+        ("schedule", scheduled.order_by(schedules.c.id)),
+        ("webhook", told.where(webhooks.c.tenant_id == work.tenant_id).order_by(webhooks.c.name)),
+    ):
+        found += [(what, row[0], row[1]) for row in (await work.connection.execute(query)).all()]
+    return found
 
 
 async def require_no_provider(work: Work, script_id: str, name: str) -> None:
@@ -83,12 +96,14 @@ async def require_no_provider(work: Work, script_id: str, name: str) -> None:
         raise StillUsed(f"script {called} is the Driver of the provider {provider.id!r}")
 
 
-async def require_no_schedule(work: Work, script_id: str, name: str) -> None:
-    """Raise StillUsed where a schedule runs it."""
-    query = select(schedules.c.id).where(schedules.c.script_id == script_id).limit(1)
-    schedule = (await work.connection.execute(query)).one_or_none()
-    if schedule is not None:
-        raise StillUsed(f"script {script_called(script_id, name)} is run by the schedule {schedule.id!r}")
+async def require_not_run(work: Work, script_id: str, name: str) -> None:
+    """Raise StillUsed where a schedule or a webhook runs it, or a webhook is told of its events alone."""
+    found = [(what, called, "run by") for what, called, _ in await _runs_of(work, script_id)]
+    query = work.own(webhooks).where(webhooks.c.only == script_id).order_by(webhooks.c.name)
+    found += [("webhook", row.name, "what is told to") for row in (await work.connection.execute(query)).all()]
+    if found:
+        what, called, words = found[0]
+        raise StillUsed(f"script {script_called(script_id, name)} is {words} the {what} {called!r}")
 
 
 async def remove_mailbox(work: Work, script_id: str, name: str) -> None:

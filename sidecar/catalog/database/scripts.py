@@ -136,16 +136,17 @@ async def put_script(
     *,
     expected: str | None = None,
     note: str = "",
-    rescheduled: Collection[str] = (),
+    besides: Collection[tuple[str, str]] = (),
 ) -> ScriptRecord:
     """Make a script, or make the one with this id what the table and the text say; the same once more changes nothing.
-    ``rescheduled``: ids of schedules that change or go in the same change.
+    ``besides``: as `script_uses.require_fit` has it, of what changes or goes in the same change.
 
     A table without an id makes a new one. Where others of its app import it, their programs are made anew. Raises
     ChangedMeanwhile where the script there has another tag than is expected, or the app's files are not what the text
     was looked at with; AlreadyThere for another tenant's id or uuid, or a name that another file of the app has;
     StillUsed for a text that takes no calls where there are assignments, that is without a function that a schedule
-    runs, or where others import the file under its name of before; WrongValues, NotAllowed, NotThere for an app.
+    or a webhook runs, or where others import the file under its name of before; WrongValues, NotAllowed, NotThere for
+    an app.
     """
     require_storable(table)
     _require_right(table, checked, rules)
@@ -167,7 +168,7 @@ async def put_script(
     if before is None and not work.actor.operator:
         await _require_room(work, rules.scripts)
     await _require_free(work, script_id, values["uuid"], new=before is None)
-    await script_uses.require_fit(work, script_id, values["name"], checked, rescheduled)
+    await script_uses.require_fit(work, script_id, values["name"], checked, besides)
     await _settle_beside(work, script_id, table.app, values["file"], checked, before)
     await _store(work, script_id, values, checked, before, note)
     after = await get_script(work, script_id)
@@ -213,7 +214,7 @@ async def remove_script(
 ) -> None:
     """Take a script out, with its versions; the audit keeps the text that ran. ``together``: ids of scripts that go or
     are saved in the same change. Raises NotThere, ChangedMeanwhile, StillUsed while it is assigned or another script
-    imports it, a schedule runs it or messages wait for it, NotAllowed."""
+    imports it, a schedule or a webhook needs it or messages wait for it, NotAllowed."""
     before = await get_script(work, script_id)
     require_tag(f"script {script_called(script_id, before.name)}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
@@ -226,7 +227,7 @@ async def remove_script(
     path = app_files.path_of(script_id, before.file)
     await app_files.require_not_imported(work, script_id, before.app, path, together)
     await script_uses.require_no_provider(work, script_id, before.name)
-    await script_uses.require_no_schedule(work, script_id, before.name)
+    await script_uses.require_not_run(work, script_id, before.name)
     await script_uses.remove_mailbox(work, script_id, before.name)
     _, text = await get_text(work, script_id)
     await work.connection.execute(delete(versions).where(versions.c.script_id == script_id))
