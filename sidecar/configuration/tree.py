@@ -35,7 +35,8 @@ class SandboxSection(Section, frozen=True):
     """So many of them while the load needs them: one more is started as soon as three quarters of them are busy. 0 for
     ``workers`` at all times."""
     idle_seconds: Interval = 60.0
-    """A worker that was started for load, here or for HTTP or jobs, is stopped once so long there was one too many."""
+    """A worker that was started for load, here or for HTTP, jobs or calls, is stopped once so long there was one too
+    many."""
     slow_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
     """Worker processes set apart for scripts lately seen to run long, so that they delay only each other."""
     require_confinement: bool = True
@@ -350,6 +351,11 @@ class JobsSection(Section, frozen=True):
     """A job whose process has died is given to another one after this time; it is renewed at a third of it."""
     poll_seconds: Interval = 0.25
     """How often it is looked for jobs that another process has added, or that have become due."""
+    run_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Of a run over HTTP that nobody waits for (``Prefer: respond-async``), where whoever asks prefers no other
+    number."""
+    run_backoff_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 5_000
+    """After the first of them that has failed; after each further one twice as long, a day at most."""
     keep_seconds: Count = 86_400
     """How long the result of a job is kept that says nothing itself."""
     keep_failed_seconds: Count = 2_592_000

@@ -19,7 +19,11 @@ class WorkerFigures(Protocol):
     outcomes: Counter[OutcomeName]
     begun: int
     dead: int
-    lost: int
+
+    @property
+    def lost(self) -> int:
+        """Workers whose mailbox was another process's before they were over."""
+        ...
 
     @property
     def alive(self) -> int:

@@ -47,8 +47,6 @@ _EVENTS: Final = (
     "CHANNEL_HANGUP_COMPLETE DTMF RECORD_START RECORD_STOP"
 )
 _SETTINGS: Final = {
-    # An argument written by a script must not be expanded: ${system(...)} would run a program.
-    "app_disable_expand_variables": "true",
     # Else a star ends every playback.
     "playback_terminators": "none",
     # Else a B leg that fails, or hangs up, ends the call: whether it goes on is the script's business.
