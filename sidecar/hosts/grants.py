@@ -66,7 +66,7 @@ class Grants:
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""
-        own = (CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules))
+        own = (CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules if not module.packages))
         return self._packages.names().union(own)
 
     def javascript(self) -> tuple[str, ...]:
@@ -86,18 +86,20 @@ class Grants:
         return found
 
     def _look(self, script: Script) -> dict[str, HostModule]:
-        own, asked = script.modules, self.packages(script).asks
+        own = script.modules
         return {
             module.name: module
             for module in self._modules
             if script.kind in module.kinds
             and RULES[script.kind].waits
             and (own is None or module.name in own)
-            and (
-                module.name in asked
-                or any(name in text for name in (module.name, *module.globals) for text in script.texts())
-            )
+            and self._is_used(module, script)
         }
+
+    def _is_used(self, module: HostModule, script: Script) -> bool:
+        if module.packages:
+            return not module.packages.isdisjoint(self.packages(script).packages)
+        return any(name in text for name in (module.name, *module.globals) for text in script.texts())
 
     def packages(self, script: Script) -> ProgramPackages:
         """What a script's program has of Node's modules and of those that are installed."""

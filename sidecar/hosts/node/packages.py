@@ -6,7 +6,6 @@ from typing import Final, NamedTuple, Self
 
 from sandbox.program import Package, PackageGlobal
 from sidecar.hosts.node.core import core_modules
-from sidecar.hosts.services import CONNECTIONS
 from sidecar.language.modules import NODE, SCHEME, plain
 from sidecar.npm.store import Store
 
@@ -14,8 +13,6 @@ _GLOBALS: Final = {
     "Buffer": PackageGlobal(package="buffer", property="Buffer"),
     "process": PackageGlobal(package="process"),
 }
-_ASKS: Final = {"dns": CONNECTIONS, "net": CONNECTIONS}
-"""Core modules that ask a module of the host; others ask by way of them."""
 _OWN_PROCESS: Final = re.compile(r"\bprocess\b(?!\s*\??\.\s*env\b)")
 """More of it than every script has. Of who puts such a name together nothing is known."""
 
@@ -26,11 +23,9 @@ class ProgramPackages(NamedTuple):
     packages: Mapping[str, Package]
     begun: tuple[str, ...]
     globals: Mapping[str, PackageGlobal]
-    asks: frozenset[str]
-    """The modules of the host that they ask."""
 
 
-NONE: Final = ProgramPackages({}, (), {}, frozenset())
+NONE: Final = ProgramPackages({}, (), {})
 
 
 class _Named(NamedTuple):
@@ -104,7 +99,6 @@ class Packages:
             packages=dict(sorted(found.items())),
             begun=tuple(sorted(begun & found.keys())),
             globals={name: _GLOBALS[name] for name in sorted(uses)},
-            asks=frozenset(_ASKS[name] for name in found.keys() & _ASKS.keys()),
         )
 
     def _find(self, name: str) -> _Named | None:
