@@ -32,6 +32,8 @@ FLAGS: Final = (
     "--log-limit=5",
     "--color=false",
     "--loader:.node=empty",
+    # In place of a tsconfig.json, of a package or in a folder above.
+    "--tsconfig-raw={}",
 )
 
 
