@@ -159,7 +159,7 @@ def _check(
         loaded = DirectoryLoader(
             catalog,
             configuration.decisions,
-            modules=shipped_names(),
+            modules=shipped_names(configuration),
             engine=lambda: contextlib.nullcontext(confirm),
         ).load()
         problems += loaded.problems
@@ -187,7 +187,7 @@ def _check_file(
     sources[str(path)] = text
     kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
     app, siblings = files_beside(path, configuration.catalog.script_bytes, folder)
-    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_names(), app=app)
+    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_names(configuration), app=app)
     problems += siblings.problems
     imported = siblings.shown()
     sources |= imported
@@ -204,7 +204,7 @@ def _check_database(
     """Adds what is wrong with a catalog in a database; the number of scripts looked at."""
     from sidecar.catalog.database.loading import read_pieces  # noqa: PLC0415 - other commands do without SQL
 
-    modules = shipped_names()
+    modules = shipped_names(configuration)
     rules = Rules(configuration.decisions, modules)
     gathered = Gathered(rules)
     try:

@@ -28,7 +28,7 @@ def rules_of(configuration: Configuration) -> "Rules":
     """What a catalog is compiled by here."""
     from sidecar.catalog.compile import Rules  # noqa: PLC0415 - as its user
 
-    return Rules(configuration.decisions, shipped_names())
+    return Rules(configuration.decisions, shipped_names(configuration))
 
 
 def differences_text(found: Sequence["Difference"], *, every: bool) -> str:

@@ -260,12 +260,15 @@ def _one_script(
         there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
         print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)
     app, siblings = files_beside(arguments.script, configuration.catalog.script_bytes)
-    problems = (*check_script(text, kind, shown_name, modules=shipped_names(), app=app), *siblings.problems)
+    problems = (
+        *check_script(text, kind, shown_name, modules=shipped_names(configuration), app=app),
+        *siblings.problems,
+    )
     print(report(problems, {shown_name: text, **siblings.shown()}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         # The daemon would not load it: it has no say in any call.
         raise _Unusable(EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
-    prepared = prepare(text, kind, app, shipped_names())
+    prepared = prepare(text, kind, app, shipped_names(configuration))
     script = make_script(
         id=arguments.script.stem,
         name=arguments.script.name,
@@ -292,7 +295,7 @@ def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, S
     loaded = DirectoryLoader(
         catalog,
         configuration.decisions,
-        modules=shipped_names(),
+        modules=shipped_names(configuration),
         engine=lambda: engine(configuration, _not_compiled),
     ).load()
     print(report(loaded.problems, loaded.sources), end="", file=sys.stderr)

@@ -2,7 +2,9 @@
 
 import pkgutil
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from sidecar.catalog.limits import TenantLimits
@@ -18,6 +20,11 @@ from sidecar.hosts.run_host import RunHost
 from sidecar.hosts.services import Services
 from sidecar.hosts.usage import UsageCount
 from sidecar.kind import RULES
+from sidecar.logs.logger import ActionLogger
+from sidecar.npm.errors import StoreError
+from sidecar.npm.store import read_store
+
+_log = ActionLogger(__name__)
 
 CALL_MODULE: Final = "cxC5Server"
 """The call itself, which the adapter of calls serves; every App may name it, and has it where there is a call."""
@@ -107,15 +114,31 @@ class Grants:
         return RunHost(self.granted(script), asker)
 
 
-def shipped_grants(services: Services | None = None, packages: Packages | None = None) -> Grants:
-    """Grants of every module that there is; ``services`` and ``packages`` as of `Grants`. Raises CoreModulesMissing."""
+def shipped_grants(services: Services | None = None) -> Grants:
+    """Grants of every module that there is; ``services`` as of `Grants`. Raises CoreModulesMissing."""
     core_modules()  # read now, and not when the first call asks for one
+    packages = None if services is None else installed_packages(services.modules_directory)
     return Grants(shipped_modules(), services, packages)
 
 
-def shipped_names() -> frozenset[str]:
-    """Every name that a script may require, whatever it was granted."""
-    return Grants(shipped_modules()).names()
+def shipped_names(configuration: Configuration | None = None) -> frozenset[str]:
+    """Every name that a script may require, whatever it was granted; without a configuration nothing is installed."""
+    packages = None if configuration is None else installed_packages(configuration.modules.directory)
+    return Grants(shipped_modules(), packages=packages).names()
+
+
+@cache
+def installed_packages(directory: Path) -> Packages:
+    """What is installed in a directory, as it is when it is first asked for. What is not as it was installed is told of
+    by name, and is not there."""
+    try:
+        store = read_store(directory)
+    except StoreError as error:
+        _log.error("modules_not_read", error=str(error))
+        return Packages()
+    for one in store.refused:
+        _log.error("module_refused", module=f"{one.name}@{one.version}", error=one.reason)
+    return Packages.of_store(store)
 
 
 def shipped_modules() -> list[HostModule]:
