@@ -176,10 +176,11 @@ class Daemon:
     def _source(self, configuration: Configuration, grants: Grants) -> Source:
         """Where the configuration says that the catalog is."""
         catalog = configuration.catalog
+        installed = grants.installed(configuration.modules.granted)
         if catalog.url is not None:
             return DatabaseSource(
                 catalog.url,
-                Rules(configuration.decisions, frozenset(grants.names())),
+                Rules(configuration.decisions, frozenset(grants.names()), installed=installed),
                 poll_seconds=catalog.poll_seconds,
                 copy_folder=catalog.last_good,
             )
@@ -188,6 +189,7 @@ class Daemon:
                 catalog,
                 configuration.decisions,
                 modules=grants.names(),
+                installed=installed,
                 engine=lambda: engine(
                     configuration, lambda why: _log.error("scripts_not_compiled", error=why), self._runner.parent
                 ),

@@ -90,7 +90,12 @@ class PlatformProcess:
             self._load,
             DatabaseListing(self._store.storage),
         )
-        rules = Rules(configuration.decisions, frozenset(grants.names()), configuration.limits.scripts)
+        rules = Rules(
+            configuration.decisions,
+            frozenset(grants.names()),
+            configuration.limits.scripts,
+            grants.installed(configuration.modules.granted),
+        )
         rates = Rates(
             requests=section.requests_a_second,
             public_runs=section.public_runs_a_second,

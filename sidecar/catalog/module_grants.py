@@ -1,13 +1,19 @@
 """Which npm modules a tenant's scripts may require, as an operator says it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from sidecar.npm.package_name import NAME_CHARACTERS, NAME_PATTERN
+from sidecar.npm.store import package_of
 
+EVERY: Final = "*"
+"""In the place of a name: all that are installed."""
+NOT_GRANTED: Final = ""
+"""In the place of a version: none is."""
 MODULES: Final = 1_000
 """Granted to one tenant, over all its apps."""
 ModuleName = Annotated[str, Meta(max_length=NAME_CHARACTERS, pattern=NAME_PATTERN)]
@@ -52,6 +58,46 @@ class ModuleGrants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 NO_GRANTS: Final = ModuleGrants()
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModules:
+    """What is installed on this machine, and who may require it."""
+
+    entries: frozenset[tuple[str, str]] = frozenset()
+    """What a script may write in quotes, each with a version that has it."""
+    everybodys: tuple[str, ...] = (EVERY,)
+    """The modules that need no grant."""
+
+    def granted(self, grants: ModuleGrants, app: str) -> Mapping[str, str | None]:
+        """What the scripts of an app may require, by the module's name the one version that is meant; `EVERY` among
+        the names stands for all others."""
+        return {**dict.fromkeys(self.everybodys), **grants.of(app)}
+
+    def available(self, granted: Mapping[str, str | None]) -> frozenset[str]:
+        """What these may write in quotes."""
+        found = set()
+        for entry, version in self.entries:
+            wanted = granted.get(package_of(entry), NOT_GRANTED if EVERY not in granted else None)
+            if wanted is None or wanted == version:
+                found.add(entry)
+        return frozenset(found)
+
+    def names(self) -> frozenset[str]:
+        """All that anybody may write in quotes."""
+        return frozenset(entry for entry, _ in self.entries)
+
+    def versions(self, granted: Mapping[str, str | None], named: Iterable[str]) -> Mapping[str, str]:
+        """Of what a text names the modules that it is not simply given the newest of: the version, or `NOT_GRANTED`."""
+        found = {}
+        for module in sorted({package_of(name) for name in named} & {package_of(entry) for entry, _ in self.entries}):
+            version = granted.get(module, NOT_GRANTED if EVERY not in granted else None)
+            if version is not None:
+                found[module] = version
+        return found
+
+
+NOTHING_INSTALLED: Final = InstalledModules()
 
 
 def encode_grants(grants: ModuleGrants) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import Script
+from sidecar.catalog.module_grants import InstalledModules
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
@@ -94,7 +95,11 @@ class Grants:
         if not RULES[script.kind].has_modules:
             return NO_PACKAGES
         prepared = script.prepared
-        return self._packages.of(script.texts(), prepared.modules, prepared.modules_at_top)
+        return self._packages.of(script.texts(), prepared.modules, prepared.modules_at_top, script.module_versions)
+
+    def installed(self, everybodys: tuple[str, ...]) -> InstalledModules:
+        """The npm modules that are installed; ``everybodys`` are those that need no grant."""
+        return InstalledModules(self._packages.installed(), everybodys)
 
     def host(self, script: Script, correlation_id: str) -> RunHost:
         """A host for one run of a script, which answers for the modules that it was granted."""
