@@ -63,7 +63,7 @@ class _CompiledScript:
     script: Script | None
     on_every_call: Assignment | None
     findings: tuple[Finding, ...]
-    granted: Mapping[str, str | None]
+    granted: Mapping[str, str]
     """npm modules that its app is granted, as of `InstalledModules.granted`."""
     why: str = ""
     """Why there is no script."""
@@ -275,7 +275,7 @@ class _Compilation:
         return (one for place, one in assignments.entries.items() if place not in assignments.wrong)
 
 
-def _same(former: _CompiledScript, entry: ScriptEntry, granted: Mapping[str, str | None]) -> bool:
+def _same(former: _CompiledScript, entry: ScriptEntry, granted: Mapping[str, str]) -> bool:
     """Whether it was compiled from this entry. One that was wrong is compiled again: only vars that are right, and so
     not nested too deeply, can be compared."""
     if former.script is None or former.entry != entry or former.granted != granted:
@@ -284,7 +284,7 @@ def _same(former: _CompiledScript, entry: ScriptEntry, granted: Mapping[str, str
 
 
 def _compile_script(
-    entry: ScriptEntry, rules: Rules, granted: Mapping[str, str | None], former: _CompiledScript | None
+    entry: ScriptEntry, rules: Rules, granted: Mapping[str, str], former: _CompiledScript | None
 ) -> _CompiledScript:
     findings: list[Finding] = []
     why = entry.wrong

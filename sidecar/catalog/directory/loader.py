@@ -144,7 +144,8 @@ class DirectoryLoader:
             entries += scripts.wrong_entries()
 
         def compiled() -> Compiled:
-            found = Entries(tuple(entries), assignments, frozenset(document.broken_ids), document.apps.limits)
+            broken, apps = frozenset(document.broken_ids), document.apps
+            found = Entries(tuple(entries), assignments, broken, apps.limits, apps.grants)
             return compile_catalog(found, self.rules, self._compiled)
 
         result = self._compiled = compiled()

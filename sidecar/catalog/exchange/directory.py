@@ -36,6 +36,7 @@ from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, Te
 from sidecar.catalog.exchange.toml import table_text, toml_text
 from sidecar.catalog.limits import NO_LIMITS, given_limits
 from sidecar.catalog.model import OPERATOR, Snapshot
+from sidecar.catalog.module_grants import NO_GRANTS
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
 from sidecar.kind import Kind
@@ -111,6 +112,7 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         scripts=scripts,
         assignments=assignments,
         limits=document.apps.limits,
+        grants=document.apps.grants,
         providers={(table.tenant, table.id): table for _, table in document.carriers.providers},
         numbers={did_of(table.did): table for _, table in document.carriers.numbers},
         schedules={
@@ -255,9 +257,14 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
     owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
     owned |= {one.table.tenant for one in content.scripts.values()}
     owned |= {one.tenant for one in content.providers.values()}
-    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys()):
+    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys() | content.grants.keys()):
         limits = given_limits(content.limits.get(name, NO_LIMITS))
-        yield f"[[tenant]]\ntenant = {toml_text(name)}\n" + (f"limits = {toml_text(limits)}\n" if limits else "")
+        granted = msgspec.to_builtins(content.grants.get(name, NO_GRANTS))
+        yield (
+            f"[[tenant]]\ntenant = {toml_text(name)}\n"
+            + (f"limits = {toml_text(limits)}\n" if limits else "")
+            + (f"granted = {toml_text(granted)}\n" if granted else "")
+        )
     for app in content.apps.values():
         yield table_text("app", app, ["name"] if app.name == app.id else [])
     for variable in content.variables.values():

@@ -37,17 +37,17 @@ TEXT = "const moment = require('moment'); const parse = require('csv-parse/lib/s
 
 
 def test_an_app_has_its_own_besides_the_tenants() -> None:
-    grants = ModuleGrants(modules={"a": "1.0.0", "b": None}, apps={"shop": {"a": "2.0.0", "c": None}})
-    assert grants.of("") == {"a": "1.0.0", "b": None} == grants.of("other")
-    assert grants.of("shop") == {"a": "2.0.0", "b": None, "c": None}
+    grants = ModuleGrants(modules={"a": "1.0.0", "b": "*"}, apps={"shop": {"a": "2.0.0", "c": "*"}})
+    assert grants.of("") == {"a": "1.0.0", "b": "*"} == grants.of("other")
+    assert grants.of("shop") == {"a": "2.0.0", "b": "*", "c": "*"}
     assert grants.count() == 4
     assert decode_grants(encode_grants(grants)) == grants
 
 
 def test_one_is_granted_and_taken_back() -> None:
-    grants = NO_GRANTS.with_grant("", "a", None).with_grant("shop", "a", "1.0.0").with_grant("shop", "b", None)
+    grants = NO_GRANTS.with_grant("", "a", "*").with_grant("shop", "a", "1.0.0").with_grant("shop", "b", "*")
     assert grants.with_grant("", "a", "2.0.0").of("") == {"a": "2.0.0"}
-    assert grants.without_grant("", "a") == ModuleGrants(apps={"shop": {"a": "1.0.0", "b": None}})
+    assert grants.without_grant("", "a") == ModuleGrants(apps={"shop": {"a": "1.0.0", "b": "*"}})
     assert grants.without_grant("shop", "a").without_grant("shop", "b").without_grant("", "a") == NO_GRANTS
     for app, name in (("", "c"), ("shop", "c"), ("other", "a")):
         with pytest.raises(KeyError):
@@ -62,9 +62,9 @@ def test_one_is_granted_and_taken_back() -> None:
         (EVERYBODYS, ModuleGrants(modules={"csv-parse": "9.0.0"}), {"moment"}),
         (GRANTED_ALONE, NO_GRANTS, set()),
         (GRANTED_ALONE, ModuleGrants(apps={"shop": {"csv-parse": "4.16.3"}}), {"csv-parse", "csv-parse/lib/sync"}),
-        (GRANTED_ALONE, ModuleGrants(apps={"other": {"moment": None}}), set()),
+        (GRANTED_ALONE, ModuleGrants(apps={"other": {"moment": "*"}}), set()),
         (InstalledModules(ENTRIES, ("moment",)), NO_GRANTS, {"moment"}),
-        (InstalledModules(ENTRIES, ("moment",)), ModuleGrants(modules={"csv-parse": None}), ALL),
+        (InstalledModules(ENTRIES, ("moment",)), ModuleGrants(modules={"csv-parse": "*"}), ALL),
     ],
 )
 def test_what_a_script_may_name_is_what_it_is_granted(
@@ -90,12 +90,12 @@ def test_a_version_that_was_granted_is_the_scripts() -> None:
     grants = ModuleGrants(modules={"moment": "2.30.0"}, apps={"shop": {"csv-parse": "4.16.3"}})
     assert compiled(EVERYBODYS).module_versions == {}
     assert compiled(EVERYBODYS, grants).module_versions == {"moment": "2.30.0", "csv-parse": "4.16.3"}
-    assert compiled(GRANTED_ALONE, ModuleGrants(modules={"moment": None})).module_versions == {"csv-parse": NOT_GRANTED}
+    assert compiled(GRANTED_ALONE, ModuleGrants(modules={"moment": "*"})).module_versions == {"csv-parse": NOT_GRANTED}
 
 
 def test_a_script_is_another_version_only_where_something_of_it_changes() -> None:
     before = compiled(EVERYBODYS)
-    assert compiled(EVERYBODYS, ModuleGrants(modules={"other": "1.0.0", "moment": None})).version == before.version
+    assert compiled(EVERYBODYS, ModuleGrants(modules={"other": "1.0.0", "moment": "*"})).version == before.version
     assert compiled(EVERYBODYS, ModuleGrants(modules={"moment": "2.30.0"})).version != before.version
     plain = "exports.main = () => 1;"
     assert compiled(GRANTED_ALONE, text=plain) == compiled(EVERYBODYS, ModuleGrants(modules={"moment": "1"}), plain)
@@ -119,4 +119,4 @@ def test_a_change_of_grants_compiles_what_they_are_of() -> None:
 
 def test_every_stands_for_all_that_are_not_named() -> None:
     granted = EVERYBODYS.granted(ModuleGrants(modules={"moment": "2.30.0"}), "")
-    assert granted == {EVERY: None, "moment": "2.30.0"}
+    assert granted == {EVERY: "*", "moment": "2.30.0"}
