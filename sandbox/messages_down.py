@@ -38,6 +38,7 @@ class Down(IntEnum):
     FORGET = 5
     RESUME = 6
     PACKAGE = 7
+    PIECE = 8
 
 
 class LoadMessage(NamedTuple):
@@ -113,7 +114,22 @@ class ResumeMessage(NamedTuple):
     settled: int
     number: int
     due: float | None
+    size: int
+    """Of its image."""
     image: bytes
+    """All of it, or the end behind the pieces that were sent before."""
+
+
+class PieceMessage(NamedTuple):
+    """A piece of the image of a run that is to go on here, in their order. The first, at 0, begins anew."""
+
+    operation: int
+    origin: int
+    size: int
+    """Of the image."""
+    begin: int
+    piece: bytes
+    """None follows an empty one: the run goes on elsewhere, or not at all."""
 
 
 class SettleMessage(NamedTuple):
@@ -144,7 +160,16 @@ class ForgetMessage(NamedTuple):
     key: str
 
 
-MessageDown = LoadMessage | PackageMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage
+MessageDown = (
+    LoadMessage
+    | PackageMessage
+    | RunMessage
+    | ResumeMessage
+    | PieceMessage
+    | SettleMessage
+    | CancelMessage
+    | ForgetMessage
+)
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.LOAD): LoadMessage._make,
     int(Down.RUN): RunMessage._make,
@@ -153,6 +178,7 @@ _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.FORGET): ForgetMessage._make,
     int(Down.RESUME): ResumeMessage._make,
     int(Down.PACKAGE): PackageMessage._make,
+    int(Down.PIECE): PieceMessage._make,
 }
 
 
@@ -218,7 +244,8 @@ def resume(
     run_id: int, invocation: Invocation, deadline: float, suspension: Suspension, state: WaitingState, image: bytes,
     now: float,
 ) -> list[Any]:  # fmt: skip
-    """Have a worker go on with a run that waited in another one; its id is one as of `run`."""
+    """Have a worker go on with a run that waited in another one; its id is one as of `run`. ``image`` is what it
+    has not of the image yet."""
     limits = invocation.limits
     turn_seconds = limits.turn_seconds
     return [
@@ -239,8 +266,14 @@ def resume(
         suspension.settled,
         state.number,
         state.due,
+        state.size,
         image,
     ]
+
+
+def piece(origin: int, size: int, begin: int, data: bytes) -> list[Any]:
+    """Send a worker a piece of an image of so many bytes; an empty one lets go of those before."""
+    return [Down.PIECE, origin, size, begin, data]
 
 
 def settle(run_id: int, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> list[Any]:

@@ -9,7 +9,7 @@ from sidecar.catalog.database.work import Store
 from sidecar.catalog.model import Script, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import installed_modules, shipped_grants
 from sidecar.hosts.outgoing.address import refusal
 from sidecar.hosts.outgoing.settings import outgoing_settings
 from sidecar.hosts.placed.remote import RemotePlacing
@@ -94,7 +94,7 @@ class PlatformProcess:
             configuration.decisions,
             frozenset(grants.names()),
             configuration.limits.scripts,
-            grants.installed(configuration.modules.granted),
+            installed_modules(configuration),
         )
         rates = Rates(
             requests=section.requests_a_second,

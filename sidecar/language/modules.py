@@ -5,9 +5,9 @@ from typing import Final
 SCHEME: Final = "node:"
 NODE: Final = frozenset(
     """
-    assert assert/strict async_hooks buffer constants crypto diagnostics_channel events fs fs/promises module os path
-    path/posix perf_hooks process punycode querystring stream stream/promises string_decoder timers timers/promises tty
-    url util util/types zlib
+    assert assert/strict async_hooks buffer constants crypto diagnostics_channel dns dns/promises events fs fs/promises
+    http https module net os path path/posix perf_hooks process punycode querystring stream stream/promises
+    string_decoder timers timers/promises tls tty url util util/types zlib
     """.split()  # noqa: SIM905 - a list literal is thirty lines
 )
 """Core modules of Node's that work here, which each App has; docs/node-modules.md says how much of them."""

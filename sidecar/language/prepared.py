@@ -41,6 +41,11 @@ class Prepared(NamedTuple):
     function of it by its name."""
 
 
+def no_function(function: str, entries: Collection[str]) -> str:
+    """What is said where a script has no function of a name, with those that it has."""
+    return f"there is no function {function!r} for callers; there are {', '.join(sorted(entries)) or 'none'}"
+
+
 def prepare(text: str, kind: Kind, app: AppFiles = _ALONE, modules: Collection[str] | None = None) -> Prepared:
     """Makes a script ready to run. Takes some milliseconds, for a long text seconds: never during a call.
 

@@ -71,6 +71,7 @@ class DirectoryScripts:
         self._catalog = catalog
         self._folder = catalog.directory / SCRIPTS
         self._document = document
+        self._grants = document.apps.grants
         self._checked_before = checked_before
         self._check = check
         self._rules = rules
@@ -154,8 +155,7 @@ class DirectoryScripts:
         return checked
 
     def _known_to(self, table: ScriptTable) -> frozenset[str]:
-        grants = self._document.apps.grants.get(table.tenant, NO_GRANTS)
-        return self._rules.known_to(table.modules, grants, table.app)
+        return self._rules.known_to(table.modules, self._grants.get(table.tenant, NO_GRANTS), table.app)
 
     def _made(
         self, place: Place, table: ScriptTable, given: frozenset[str], checked: CheckedScript | None, why: str

@@ -18,6 +18,7 @@ from sidecar.catalog.directory.entries import (
     ScheduleTable,
     ScriptTable,
     VariableTable,
+    WebhookTable,
 )
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
@@ -64,6 +65,10 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     """By the number without what does not tell numbers apart."""
     schedules: Mapping[tuple[str, str], ScheduleTable] = {}
     """By tenant and id."""
+    webhooks: Mapping[tuple[str, str], WebhookTable] = {}
+    """By tenant and name."""
+    webhook_secrets: Mapping[str, str] = {}
+    """Of the tenants whose is told here."""
 
 
 class Difference(NamedTuple):
@@ -71,7 +76,7 @@ class Difference(NamedTuple):
 
     what: str
     """``tenant``, ``limits``, ``grants``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
-    ``assignment``, ``schedule`` or ``order``."""
+    ``assignment``, ``schedule``, ``webhook secret``, ``webhook`` or ``order``."""
     key: Any
     words: str
     """What it is called, and what of it differs. Nothing secret."""
@@ -90,7 +95,8 @@ def calls_of(table: AssignmentTable) -> Calls:
 
 def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     """What makes the one into the other. Locked variables that are there stay, and so do those that only have a default
-    where there is one; and carriers and their numbers, which cost whether anybody has written them down or not."""
+    where there is one; and carriers and their numbers, which cost whether anybody has written them down or not; and
+    secrets that are not told."""
     for name in sorted(wanted.tenants - now.tenants):
         yield Difference("tenant", name, repr(name), "+")
     for name in sorted(wanted.limits):
@@ -108,11 +114,12 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     yield from _tables("number", now.numbers, wanted.numbers)
     yield from _tables("assignment", now.assignments, wanted.assignments)
     yield from _tables("schedule", now.schedules, wanted.schedules)
+    yield from _webhooks(now, wanted)
     if _everywhere(now, wanted.scripts) != _everywhere(wanted, now.scripts):
         yield Difference("order", None, "of the scripts that run on every call", "~")
     # What needs another goes before it. An app with a locked variable stays with it.
     locked = {app for (app, _), variable in now.variables.items() if variable.locked}
-    for what in ("assignments", "schedules", "scripts", "variables", "customers", "apps"):
+    for what in ("assignments", "schedules", "webhooks", "scripts", "variables", "customers", "apps"):
         gone = [key for key in getattr(now, what) if key not in getattr(wanted, what)]
         for key in gone:
             if (what == "variables" and now.variables[key].locked) or (what == "apps" and key in locked):
@@ -179,6 +186,16 @@ def _variables(
         names = [name for name in table.__struct_fields__ if getattr(former, name) != getattr(table, name)]
         if names:
             yield Difference("variable", key, f"{words}: {', '.join(names)}", "~")
+
+
+def _webhooks(now: Content, wanted: Content) -> Iterator[Difference]:
+    for tenant, secret in wanted.webhook_secrets.items():
+        if now.webhook_secrets.get(tenant) != secret:
+            yield Difference("webhook secret", tenant, repr(tenant), "~" if tenant in now.webhook_secrets else "+")
+    secrets = now.webhook_secrets.keys() | wanted.webhook_secrets.keys()
+    for one in _tables("webhook", now.webhooks, wanted.webhooks):
+        unsigned = wanted.webhooks[one.key].url is not None and one.key[0] not in secrets
+        yield one._replace(words=f"{one.words}, which has no secret to be signed with yet") if unsigned else one
 
 
 def _changed(one: msgspec.Struct, other: msgspec.Struct) -> Iterable[str]:

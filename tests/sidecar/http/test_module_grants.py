@@ -1,13 +1,17 @@
 """npm modules that tenants are granted: who grants them, by the API and by the command."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sidecar.cli import main
+from sidecar.npm.writing import add_modules
+from tests.acceptance.processes import wait_until
 from tests.sidecar.http.platform_desk import PlatformDesk
 from tests.sidecar.http.test_api_catalog import kind_of
+from tests.sidecar.npm.test_writing import built
 
 PATH = "/api/v1/tenants/acme/modules"
 NOTHING: dict[str, Any] = {"modules": {}, "apps": {}}
@@ -84,3 +88,41 @@ def test_the_command_grants_and_revokes(
     assert "'acme/shop' was not granted 'axios'" in run("revoke", "acme/shop", "axios", status=5)
     assert "'acme' was not granted 'axios'" in run("revoke", "acme", "axios", status=5)
     run("grants", "nobody", status=5)
+
+
+USES = "const hello = require('hello');\nexports.main = () => hello;\n"
+
+
+def test_what_is_not_granted_is_refused_at_the_save_and_what_is_has_its_version(tmp_path: Path) -> None:
+    directory = tmp_path / "modules"
+    versions = [built("hello", version, f"module.exports = 'hello {version}'") for version in ("1.0.0", "2.0.0")]
+    add_modules(directory, [*versions, built("other")], print)
+    desk = PlatformDesk(tmp_path, more=f'[modules]\ndirectory = "{directory}"\ngranted = ["other"]\n')
+
+    def grant(**grants: Any) -> None:
+        desk.operator.put(PATH, json=grants, headers={"If-Match": "*"}).raise_for_status()
+
+    def answers(uuid: str) -> str:
+        return desk.anybody.get(f"/run/{uuid}").text
+
+    refused = desk.acme.put("/api/v1/scripts/a", json={"name": "a.js", "text": USES})
+    assert kind_of(refused) == (422, "script-refused")
+    (problem,) = refused.json()["problems"]
+    assert (problem["file"], problem["line"], problem["column"]) == ("a.js", 1, 23)
+    assert "there is no module 'hello'" in problem["message"]
+    assert "available: api, cxC5Server" in problem["message"]
+    assert problem["message"].endswith(", other")
+    grant(modules={"hello": "1.0.0"})
+    uuid = desk.script("a", USES, public=True)["uuid"]
+    assert answers(uuid) == "hello 1.0.0"
+    assert kind_of(desk.beta.put("/api/v1/scripts/b", json={"name": "b.js", "text": USES})) == (422, "script-refused")
+    desk.acme.put("/api/v1/apps/shop", json={"name": "shop"}).raise_for_status()
+    of_shop = desk.script("c", USES, app="shop", public=True)["uuid"]
+    grant(modules={"hello": "1.0.0"}, apps={"shop": {"hello": "*"}})
+    wait_until(lambda: answers(of_shop) == "hello 2.0.0", "the newest for the app")
+    assert answers(uuid) == "hello 1.0.0"
+    grant()
+    wait_until(lambda: "hello 1.0.0" not in answers(uuid), "what was taken back is not there")
+    assert "require('hello'): there is no such module" in answers(uuid)
+    assert desk.stop() == 0
+    assert desk.program.lines("Traceback") == []
