@@ -142,6 +142,10 @@ class Lanes:
         program = invocation.program
         if program.key not in worker.known:
             worker.known.add(program.key)
+            for package in program.packages.values():
+                if package.key not in worker.packages:
+                    worker.packages.add(package.key)
+                    worker.process.send(messages_down.package(package))
             worker.process.send(messages_down.load(program))
 
     def feed(self, worker: PooledWorker) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from sandbox import link, messages_down, messages_up
+from sandbox.arriving import ArrivingImages
 from sandbox.engine import Context, LoadedProgram, RunBounds, Status
 from sandbox.engines import JOBS_BETWEEN_LOOKS, contexts
 from sandbox.image_store import ImageStore, Place
@@ -23,6 +24,8 @@ from sandbox.messages_down import (
     CancelMessage,
     LoadMessage,
     Pace,
+    PackageMessage,
+    PieceMessage,
     ResumeMessage,
     RunMessage,
     SettleMessage,
@@ -71,6 +74,7 @@ class Worker:
         for context in self._contexts.values():
             context.memory_bytes = memory_bytes
         self._suspended = SuspendedRuns(store, memory_bytes)
+        self._arriving = ArrivingImages(store, lambda: self._suspended.room)
         self._kill_timer = KillTimer()
         self._output = Output(connection, self._kill_timer.stop, store.settle)
         self._input = messages_down.unpacker_down()
@@ -129,12 +133,16 @@ class Worker:
         elif isinstance(message, LoadMessage):
             program = message.program
             self._programs[program.key] = program
+        elif isinstance(message, PackageMessage):
+            self._contexts[True].keep_package(message.package)
         elif isinstance(message, SettleMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
                 self._turn(run, message)
         elif isinstance(message, ResumeMessage):
             self._resume(message)
+        elif isinstance(message, PieceMessage):
+            self._arriving.add(message.origin, message.size, message.begin, message.piece)
         elif isinstance(message, CancelMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
@@ -194,16 +202,15 @@ class Worker:
         """Take in a run that waited in another worker."""
         now = time.monotonic()
         if not self._may_begin(asked, now):
+            self._arriving.drop(asked.origin)
             self._output.add(messages_up.let_go(asked.run_id))
             return
         run = BegunRun.resume(asked, self._programs[asked.key], now, _kill_seconds(asked))
-        size = len(asked.image)
-        run.place = self._store.place(size) if size <= self._suspended.room else None
+        run.place = self._arriving.finish(asked.origin, asked.size, asked.image)
         if run.place is None:
             status = Status(Tag.OUT_OF_MEMORY, False, False, OF_WORKER)
             self._done(run.id, status, None, None, run.started, run.waited)
         else:
-            self._store.at(run.place)[:] = asked.image
             self._wait(run, link.NO_CALLS, None, asked.due)
         self._at_rest()
 

@@ -17,6 +17,7 @@ from sidecar.hosts.services import Services
 from sidecar.hosts.tenant_limits import platform_limits
 from sidecar.http.app import make_api, make_app, warm
 from sidecar.http.asking import Platform
+from sidecar.http.async_runs import AsyncRunRules
 from sidecar.http.call_records import CallRecords
 from sidecar.http.callers import Tokens
 from sidecar.http.cancelling import Cancelling
@@ -151,7 +152,11 @@ class PlatformProcess:
             rates=rates,
             refuses_address=partial(refusal, outgoing_settings(configuration.outgoing).policy),
             previous_secret_seconds=configuration.webhooks.previous_secret_seconds,
-            longest_wait=section.run_seconds,
+            async_runs=AsyncRunRules(
+                longest_wait=section.run_seconds,
+                attempts=configuration.jobs.run_attempts,
+                backoff_ms=configuration.jobs.run_backoff_ms,
+            ),
         )
         counts = RequestCounts()
         self._api = make_api()

@@ -30,6 +30,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {GROUND},
         {"configuration"},
         {"logs"},
+        {"npm"},
         {"language", "storage", "shared", "schedules"},
         {"nodes"},
         {"catalog", "queue"},

@@ -24,6 +24,7 @@ from sidecar.language.app_files import AppFiles
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.prepared import Prepared, prepare
 from sidecar.problem import Severity
+from sidecar.script_name import script_called
 from sipio.sound_text import sound
 
 SCRIPT_NAMESPACE: Final = uuid.UUID("6c0f4a52-2a75-5c0c-9d3b-6f1c0b7f4d10")
@@ -74,6 +75,10 @@ class Compiled:
     rules: Rules = field(repr=False)
     scripts: Mapping[str, _CompiledScript] = field(repr=False)
     assignments: CompiledAssignments = field(repr=False)
+
+    def called(self, script_id: str) -> str:
+        """What messages call a script, also one that is not there."""
+        return _called(self.scripts, script_id)
 
 
 def compile_catalog(entries: Entries, rules: Rules, before: Compiled | None = None) -> Compiled:
@@ -181,6 +186,7 @@ class _Compilation:
             last=last,
             version=version_of(self.scripts.values(), assignments.digest, first, last),
             limits=self.entries.limits,
+            module_grants=self.entries.grants,
         )
 
     def _without(
@@ -188,11 +194,13 @@ class _Compilation:
     ) -> Snapshot:
         """The snapshot with what is wrong named in it."""
         unusable = {one: unknown_script(one, self.scripts) for one in missing}
-        unusable |= {one: f"the script {one!r} cannot be used: {why}" for one, why in self.broken.items()}
+        unusable |= {one: f"the script {self._called(one)} cannot be used: {why}" for one, why in self.broken.items()}
         unusable |= {one: self._why_no_calls(one) for one in no_entries}
         scripts = {key: one for key, one in snapshot.scripts.items() if key not in no_entries}
         destinations = {
-            dialled: structs.replace(one, wrong=_no_app(one.script_id)) if one.script_id in not_apps else one
+            dialled: structs.replace(one, wrong=_no_app(self._called(one.script_id)))
+            if one.script_id in not_apps
+            else one
             for dialled, one in snapshot.destinations.items()
         }
         return replace(snapshot, scripts=scripts, unusable=unusable, destinations=destinations)
@@ -222,7 +230,7 @@ class _Compilation:
                 continue
             other = by_uuid.setdefault(former.script.uuid, entry.id)
             if other != entry.id:
-                message = f"uuid {former.script.uuid} is that of script {other!r} already"
+                message = f"uuid {former.script.uuid} is that of script {self._called(other)} already"
                 self.findings.append(Finding(entry.place, ("uuid",), Severity.ERROR, message))
             self.scripts[entry.id] = former.script
 
@@ -237,7 +245,7 @@ class _Compilation:
         if wrong:
             for entry in self._sound_assignments():
                 if isinstance(entry, DestinationEntry) and entry.script in wrong:
-                    yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(entry.script))
+                    yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(self._called(entry.script)))
 
     def _is_idle(self, script_id: str) -> bool:
         """Whether a script is there, and of a kind that no call runs."""
@@ -245,8 +253,9 @@ class _Compilation:
         return script is not None and not RULES[script.kind].has_assignments
 
     def _why_no_calls(self, script_id: str) -> str:
+        called = self._called(script_id)
         is_idle = self._is_idle(script_id)
-        return _no_calls(script_id, self.scripts[script_id].kind) if is_idle else without_main(repr(script_id))
+        return _no_calls(called, self.scripts[script_id].kind) if is_idle else without_main(called)
 
     def _no_calls(self, wrong: Collection[str]) -> Iterator[Finding]:
         if wrong:
@@ -254,10 +263,19 @@ class _Compilation:
                 if entry.script in wrong:
                     yield Finding(entry.place, ("script",), Severity.ERROR, self._why_no_calls(entry.script))
 
+    def _called(self, script_id: str) -> str:
+        return _called(self.compiled, script_id)
+
     def _sound_assignments(self) -> Iterator[AssignmentEntry]:
         """Those without an error of their own."""
         assignments = self.assignments
         return (one for place, one in assignments.entries.items() if place not in assignments.wrong)
+
+
+def _called(scripts: Mapping[str, _CompiledScript], script_id: str) -> str:
+    """What messages call a script, also one that is not there."""
+    compiled = scripts.get(script_id)
+    return script_called(script_id, compiled.entry.name if compiled is not None else script_id)
 
 
 def _same(former: _CompiledScript, entry: ScriptEntry) -> bool:
@@ -332,12 +350,12 @@ def without_main(called: str) -> str:
     return f"the script {called} has no `main`, which calls need: other files may import it"
 
 
-def _no_app(name: str) -> str:
-    return f'the script {name!r} cannot drive a call: only an App can (kind = "app")'
+def _no_app(called: str) -> str:
+    return f'the script {called} cannot drive a call: only an App can (kind = "app")'
 
 
-def _no_calls(name: str, kind: Kind) -> str:
-    return f"the script {name!r} is {RULES[kind].called}, which no call runs"
+def _no_calls(called: str, kind: Kind) -> str:
+    return f"the script {called} is {RULES[kind].called}, which no call runs"
 
 
 def unknown_script(name: str, scripts: Collection[str]) -> str:

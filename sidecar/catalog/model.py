@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.catalog.limits import TenantLimits
+from sidecar.catalog.module_grants import ModuleGrants
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
 from sidecar.sip_answer import SipAnswer
@@ -106,6 +107,8 @@ class Snapshot:
     """Changes with anything above; operators compare it between machines."""
     limits: Mapping[str, TenantLimits] = field(default_factory=dict)
     """Of the tenants for whom something was set: how much is run, and not what."""
+    module_grants: Mapping[str, ModuleGrants] = field(default_factory=dict)
+    """npm modules that were granted, by tenant."""
 
     def chain(
         self, direction: Direction, customer: str, route: str, did: str

@@ -201,12 +201,12 @@ async def _run_in_database(arguments: argparse.Namespace, url: DatabaseUrl) -> i
     tenant = arguments.tenant or _OPERATOR
     try:
         if arguments.rows_command == "make":
-            made = await rows.make(tenant, arguments.name, _columns(arguments.column))
+            made = await rows.inventory.make(tenant, arguments.name, _columns(arguments.column))
             return _print_made(_shape(made), arguments.json)
         if arguments.rows_command == "remove":
-            await rows.remove(tenant, arguments.name)
+            await rows.inventory.remove(tenant, arguments.name)
             return _print_removed(arguments.name, arguments.json)
-        found = await rows.databases(tenant)
+        found = await rows.inventory.databases(tenant)
         return _print_databases([_shape(found[name]) for name in sorted(found)], arguments.json)
     except ValueError as error:
         raise SidecarError(str(error)) from None

@@ -82,6 +82,7 @@ def _environment(loaded: LoadedConfiguration, folder: Path) -> dict[str, str]:
         ("voice", "cache"): str(folder / "cache"),
         ("voice", "records"): str(folder / "calls"),
         ("platform", "logs"): str(folder / "script-logs"),
+        ("modules", "directory"): str(folder / "modules"),
         ("log", "format"): "text" if sys.stderr.isatty() else "json",
     }
     environment = dict(os.environ)

@@ -58,7 +58,7 @@ class LimitsSection(Section, frozen=True):
 
 
 class OutgoingSection(Section, frozen=True):
-    """What scripts may reach over HTTP, by ``fetch`` and what is built on it."""
+    """What scripts may reach: over HTTP by ``fetch`` and what is built on it, and by connections of their own."""
 
     hosts: tuple[str, ...] = ("*",)
     """Names that scripts may connect to: ``api.example.com``, ``*.example.com`` for all below it, ``*`` for every one,
@@ -67,7 +67,8 @@ class OutgoingSection(Section, frozen=True):
     """Networks of this machine's own side that may be reached nevertheless. Whatever is not on the open internet is
     refused otherwise: loopback, link-local and private addresses, of a name as of a URL."""
     ports: tuple[Annotated[int, Meta(ge=1, le=65_535)], ...] = ()
-    """Ports that may be reached beside 80 and 443 and those from 1024 on, where no SIP and no database is."""
+    """Ports that may be reached beside 80 and 443, those of FTP (21, 990), and those from 1024 on, where no SIP and no
+    database is."""
     timeout_seconds: Interval = 10.0
     """One request, its redirects and the whole answer included."""
     request_bytes: Count = 1_000_000
@@ -82,6 +83,27 @@ class OutgoingSection(Section, frozen=True):
     """Requests of all scripts under way at once; the next one fails."""
     at_once_per_tenant: Count = 32
     """Requests of one tenant under way at once; the next one fails."""
+    connections_at_once: Annotated[int, Meta(ge=0)] = 512
+    """Connections of all scripts (``net``, ``tls``, ``http``, ``https``) that are open at once; the next one fails.
+    With 0 there are none, which leaves ``fetch``."""
+    connections_at_once_per_tenant: Count = 64
+    """Connections of one tenant that are open at once; the next one fails."""
+    connection_bytes: Count = 100_000_000
+    """Bytes that may go each way over one connection."""
+    connection_idle_seconds: Interval = 300.0
+    """A connection over which nothing went for so long is ended."""
+    tls_ca: Path | None = None
+    """PEM certificates of authorities that scripts' connections and ``fetch`` trust, beside those of the system."""
+
+
+class ModulesSection(Section, frozen=True):
+    """npm modules that scripts may require; ``scriptforge modules`` installs them. See docs/modules.md."""
+
+    directory: Path = Path("/var/lib/scriptforge/modules")
+    """Where they are installed, with their hashes, which each start checks."""
+    registry: WebUrl = "https://registry.npmjs.org"
+    """The registry that they are fetched from, or a mirror of it. Proxies are taken from ``https_proxy`` and
+    ``http_proxy``, authorities besides the system's from ``SSL_CERT_FILE``."""
 
 
 class MailSection(Section, frozen=True):

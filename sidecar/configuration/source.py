@@ -3,8 +3,9 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
@@ -66,13 +67,18 @@ class _Given:
     is_variable: bool = False
 
 
-def leaves(section: type[Section] = Configuration, path: LeafPath = ()) -> Iterator[Leaf]:
+@cache
+def leaves() -> Sequence[Leaf]:
     """Every key of the tree in the order of its declaration."""
+    return tuple(_leaves(Configuration, ()))
+
+
+def _leaves(section: type[Section], path: LeafPath) -> Iterator[Leaf]:
     hints = get_type_hints(section, include_extras=True)
     for field in msgspec.structs.fields(section):
         declared = hints[field.name]
         if isinstance(declared, type) and issubclass(declared, Section):
-            yield from leaves(declared, (*path, field.name))
+            yield from _leaves(declared, (*path, field.name))
         else:
             yield Leaf((*path, field.name), declared, field.default)
 
@@ -274,9 +280,14 @@ def _problem(given: _Given, name: str, path: LeafPath, message: str) -> Problem:
     return Problem(name, given.line, given.column, Severity.ERROR, f"{'.'.join(path)}: {message}")
 
 
+@cache
+def _hints(section: type[Section]) -> Mapping[str, Any]:
+    return get_type_hints(section)
+
+
 def _assemble(section: type[Section], path: LeafPath, values: Mapping[LeafPath, Any]) -> Any:
     arguments: dict[str, Any] = {}
-    for name, declared in get_type_hints(section).items():
+    for name, declared in _hints(section).items():
         here = (*path, name)
         if isinstance(declared, type) and issubclass(declared, Section):
             arguments[name] = _assemble(declared, here, values)

@@ -11,6 +11,7 @@ from sidecar.configuration.host_sections import (
     LimitsSection,
     LookupSection,
     MailSection,
+    ModulesSection,
     OriginateSection,
     OutgoingSection,
     RestSection,
@@ -350,6 +351,11 @@ class JobsSection(Section, frozen=True):
     """A job whose process has died is given to another one after this time; it is renewed at a third of it."""
     poll_seconds: Interval = 0.25
     """How often it is looked for jobs that another process has added, or that have become due."""
+    run_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Of a run over HTTP that nobody waits for (``Prefer: respond-async``), where whoever asks prefers no other
+    number."""
+    run_backoff_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 5_000
+    """After the first of them that has failed; after each further one twice as long, a day at most."""
     keep_seconds: Count = 86_400
     """How long the result of a job is kept that says nothing itself."""
     keep_failed_seconds: Count = 2_592_000
@@ -451,6 +457,7 @@ class Configuration(Section, frozen=True):
     shared: SharedSection = SharedSection()
     limits: LimitsSection = LimitsSection()
     outgoing: OutgoingSection = OutgoingSection()
+    modules: ModulesSection = ModulesSection()
     mail: MailSection = MailSection()
     sms: SmsSection = SmsSection()
     rest: RestSection = RestSection()

@@ -40,6 +40,10 @@ class Handles:
             raise HostError("it is closed")
         return opened
 
+    def all_of(self, kind: type[_Opened]) -> list[_Opened]:
+        """What is open of this kind."""
+        return [opened for opened, _ in self._opened.values() if isinstance(opened, kind)]
+
     def close(self, number: int) -> None:
         """Close what has this number, if it is open."""
         opened, close = self._opened.pop(number, (None, None))

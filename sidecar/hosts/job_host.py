@@ -5,8 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from sandbox.host import Host, HostCall
+from sandbox.host import HostCall
 from sidecar.hosts.allowance import Allowance
+from sidecar.hosts.run_host import RunHost
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ class JobHost:
     """A `sandbox.host.Host`, beside that of the modules."""
 
     def __init__(
-        self, rest: Host | None, allowance: Allowance, keep: Callable[[str | None, str | None], Awaitable[object]]
+        self, rest: RunHost | None, allowance: Allowance, keep: Callable[[str | None, str | None], Awaitable[object]]
     ) -> None:
         """``keep`` keeps data and progress, as JSON, of which None is as it was. It raises ValueError for what is too
         long."""
@@ -30,6 +31,11 @@ class JobHost:
         self._news: dict[str, str] = {}
         self._calls: list[HostCall] = []
         self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def had_outage(self) -> bool:
+        """Whether something that a module works with did not answer."""
+        return self._rest is not None and self._rest.had_outage
 
     def asked(self, call: HostCall) -> None:
         """Answer for the job, or have the other host do it."""

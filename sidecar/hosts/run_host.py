@@ -7,7 +7,7 @@ from typing import Final
 
 from sandbox import values
 from sandbox.host import HostCall
-from sidecar.hosts.errors import HostError
+from sidecar.hosts.errors import HostError, HostFull, HostSlow, HostUnavailable
 from sidecar.hosts.module import Asker, HostModule
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ have no memory for some hundred times that."""
 class RunHost:
     """A `sandbox.host.Host` over the modules that a run was granted."""
 
-    __slots__ = ("_asked", "_asker", "_granted", "_tasks", "_used")
+    __slots__ = ("_asked", "_asker", "_granted", "_tasks", "_used", "had_outage")
 
     def __init__(self, granted: Mapping[str, HostModule], asker: Asker) -> None:
         self._granted = granted
@@ -33,6 +33,8 @@ class RunHost:
         self._used = asker.services.usage.of(asker.script)
         self._asked = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self.had_outage = False
+        """Whether something that a module works with did not answer, which the script may have been told."""
 
     def asked(self, call: HostCall) -> None:
         """Have the module that a question is for answer it, beside what else goes on."""
@@ -75,6 +77,8 @@ class RunHost:
             else:
                 call.reject(f"{module.name}: the answer has more than {ANSWER_BYTES} bytes", name="RangeError")
         except HostError as error:
+            # What is too slow or has no room is so by what it is asked.
+            self.had_outage |= isinstance(error, HostUnavailable) and not isinstance(error, HostSlow | HostFull)
             call.reject(str(error), error.name)
         except asyncio.CancelledError:
             task = asyncio.current_task()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sidecar.hosts.lookups import Lookups
     from sidecar.hosts.mail.sending import ScriptMail
     from sidecar.hosts.outgoing.client import OutgoingClient
+    from sidecar.hosts.outgoing.connections import Connections
     from sidecar.hosts.placed.placing import CallPlacing
     from sidecar.hosts.rest_api import RestApi
     from sidecar.hosts.rows.store import RowDatabases
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CONNECTIONS: Final = "connections"
+"""The module that asks for connections of scripts' own."""
 SWEEP_SECONDS: Final = 10.0
 """Key-values that have ended count among a tenant's for about as long."""
 
@@ -61,6 +64,7 @@ class Services:
         self._url = None if at_desk else configuration.storage.url or configuration.catalog.url
         self._outgoing_settings = outgoing_settings(configuration.outgoing)
         self._outgoing: OutgoingClient | None = None
+        self._connections: Connections | None = None
         self._key_values: KeyValues | None = None
         self._rows: RowDatabases | None = None
         self.desk_variables = DeskVariables() if at_desk else None
@@ -97,6 +101,14 @@ class Services:
                 client = await _loaded("sidecar.hosts.outgoing.client")
                 self._outgoing = client.OutgoingClient(self._outgoing_settings)
         return self._outgoing
+
+    async def connections(self) -> "Connections":
+        """Connections that scripts make themselves."""
+        async with self._imports:
+            if self._connections is None:
+                connections = await _loaded("sidecar.hosts.outgoing.connections")
+                self._connections = connections.Connections(self._outgoing_settings)
+        return self._connections
 
     async def shared(self) -> "Shared | None":
         """What several machines share; None where the operator has named nothing. Raises SharedError where its client
@@ -233,6 +245,8 @@ class Services:
             self._metering = asyncio.get_running_loop().create_task(writing)
         if "fetch" in modules or "cxRest" in modules:
             await self.outgoing()
+        if CONNECTIONS in modules:
+            await self.connections()
         if "cxKV" in modules:
             with contextlib.suppress(HostError):  # which whoever asks is told
                 await self.key_values()
@@ -270,6 +284,8 @@ class Services:
             await self._jobs.close()
         if self._outgoing is not None:
             await self._outgoing.close()
+        if self._connections is not None:
+            await self._connections.close()
 
     async def _sweep(self, key_values: KeyValues) -> None:
         while True:

@@ -11,6 +11,7 @@ from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.checks import Checks
 from sidecar.catalog.database.work import Change, Scope, Store, Work
 from sidecar.hosts.services import Services
+from sidecar.http.async_runs import AsyncRunRules
 from sidecar.http.call_records import CallRecords
 from sidecar.http.callers import Caller, Tokens, caller_for
 from sidecar.http.cancelling import Cancelling
@@ -44,8 +45,7 @@ class Platform:
     """Why a URL may not be connected to; empty where it may."""
     previous_secret_seconds: int
     """How long webhooks are signed with a tenant's secret before as well."""
-    longest_wait: float
-    """For how many seconds a request may wait for a run that it has begun as a job."""
+    async_runs: AsyncRunRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,32 +12,55 @@ import msgspec
 from sidecar.catalog.model import Script
 from sidecar.event_name import EventName
 from sidecar.hosts.services import Services
+from sidecar.http.preferences import Preferences
 from sidecar.http.problems import ApiError, of_storage
 from sidecar.http.rates import too_many
 from sidecar.queue.errors import NoSuchJob, NoSuchScript, QueueFull, WrongJob
-from sidecar.queue.job import MICROS, Job, JobState, NewJob
+from sidecar.queue.job import LONGEST_BACKOFF_MS, MICROS, MOST_ATTEMPTS, RUNS, Backoff, Job, JobState, NewJob
 from sidecar.runs.answers import NOT_FOUND, Answer
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.storage.errors import StorageError
 
-QUEUE: Final = "runs"
-"""The queue that they are in: it can be paused and limited as any other."""
 AGAIN_SECONDS: Final = 1
 LONGEST_AGAIN_SECONDS: Final = 60
 FULL_AGAIN_SECONDS: Final = 60
 """Whoever is refused since a tenant keeps as many jobs as it may: they go as their time is over."""
 
 
+class AsyncRunRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for such runs."""
+
+    longest_wait: float
+    """For how many seconds a request may wait for the end of its run."""
+    attempts: int
+    """Of a run, where whoever asks prefers no other number."""
+    backoff_ms: int
+    """After the first attempt that has failed; after each further one twice as long."""
+
+    def applied(self, preferred: Preferences, *, is_known: bool) -> Preferences:
+        """What is preferred, as far as it may be. ``is_known`` is whether whoever asks has a token: a stranger has a
+        public script tried no more often than the operator says."""
+        most = MOST_ATTEMPTS if is_known else self.attempts
+        attempts, backoff = preferred.attempts, preferred.backoff_seconds
+        return msgspec.structs.replace(
+            preferred,
+            attempts=None if attempts is None else min(max(1, attempts), most),
+            backoff_seconds=None if backoff is None else min(backoff, LONGEST_BACKOFF_MS // 1_000),
+        )
+
+
 class AsyncRuns:
     """Its methods raise ApiError."""
 
-    def __init__(self, services: Services, longest_wait: float) -> None:
-        """``longest_wait`` is how many seconds one request may wait for a run's end."""
+    def __init__(self, services: Services, rules: AsyncRunRules) -> None:
         self._services = services
-        self._longest_wait = longest_wait
+        self._rules = rules
 
-    async def add(self, script: Script, function: str, data: dict[str, Any], source: str) -> tuple[Job, str]:
-        """Keep a run; its job, and the address that what becomes of it is at. It is kept when this returns."""
+    async def add(
+        self, script: Script, function: str, data: dict[str, Any], source: str, preferred: Preferences
+    ) -> tuple[Job, str]:
+        """Keep a run; its job, and the address that what becomes of it is at. It is kept when this returns.
+        ``preferred`` is what may be (`AsyncRunRules.applied`)."""
         try:
             text = msgspec.json.encode(data).decode()
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -50,7 +73,12 @@ class AsyncRuns:
                 script=script.id,
                 function=function,
                 data=text,
-                queue=QUEUE,
+                queue=RUNS,
+                attempts=self._rules.attempts if preferred.attempts is None else preferred.attempts,
+                backoff=Backoff.EXPONENTIAL,
+                backoff_ms=(
+                    self._rules.backoff_ms if preferred.backoff_seconds is None else preferred.backoff_seconds * 1_000
+                ),
                 source=source,
                 webhooks=tuple(one.id for one in told),
             )
@@ -69,7 +97,7 @@ class AsyncRuns:
         """A job once it is over, or as it is after some seconds."""
         queue = await self._services.jobs()
         try:
-            async with asyncio.timeout(min(seconds, self._longest_wait)):
+            async with asyncio.timeout(min(seconds, self._rules.longest_wait)):
                 return await queue.end_of(job.tenant, job.id)
         except (TimeoutError, StorageError):
             # It is kept all the same, and its address says what became of it.

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database.following import current_revision, scripts_since
@@ -11,14 +10,13 @@ from sidecar.catalog.database.gathered import Gathered
 from sidecar.catalog.database.messages import Piece
 from sidecar.catalog.model import Script, Snapshot
 from sidecar.lifecycle import PartState
+from sidecar.logs.fault import Fault
 from sidecar.logs.logger import ActionLogger
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import StorageError
 from sidecar.storage.schema import read_state
 
 _log = ActionLogger(__name__)
-
-WORDS_LENGTH: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class LiveScripts:
         self._known: int | None = None
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._fault = ""
+        self._fault = Fault(_log, "scripts_not_followed", "scripts_followed_again")
         self._by_id: Mapping[str, Runnable] = {}
         self._by_uuid: Mapping[str, Runnable] = {}
 
@@ -74,11 +72,11 @@ class LiveScripts:
                 if self._known is None:
                     (await read_state(connection)).require(self._storage.url)
                 if await current_revision(connection) == self._known:
-                    self._found("")
+                    self._fault.found("")
                     return
                 number, whole, found = await scripts_since(connection, self._known)
                 pieces = [piece async for piece in found]
-            self._found("")
+            self._fault.found("")
             snapshot = await asyncio.to_thread(self._compile, pieces, whole=whole)
             self._by_id = {
                 script_id: Runnable(script, self._public.get(script_id, False))
@@ -94,7 +92,7 @@ class LiveScripts:
         try:
             await self.look()
         except StorageError as error:
-            self._found(str(error))
+            self._fault.found(str(error))
 
     def _compile(self, pieces: list[Piece], *, whole: bool) -> Snapshot:
         self._gathered.begin(whole=whole)
@@ -106,14 +104,6 @@ class LiveScripts:
             for gone in piece.removed_scripts:
                 self._public.pop(gone, None)
         return self._gathered.compile().partial
-
-    def _found(self, fault: str) -> None:
-        if bool(fault) != bool(self._fault):
-            if fault:
-                _log.error("scripts_not_followed", error=fault)
-            else:
-                _log.info("scripts_followed_again")
-        self._fault = fault[:WORDS_LENGTH]
 
     # ---- its life ----
 
@@ -128,10 +118,9 @@ class LiveScripts:
             try:
                 await self.look()
             except StorageError as error:
-                self._found(str(error))
+                self._fault.found(str(error))
             except Exception:  # noqa: BLE001 - logged: what runs goes on, and the next look may go well
-                _log.exception("scripts_not_followed")
-                self._fault = "the scripts cannot be read, see the log"
+                self._fault.crashed("the scripts cannot be read, see the log")
 
     def refuse_calls(self) -> None:
         """Nothing: no call comes here."""
@@ -153,4 +142,4 @@ class LiveScripts:
 
     def state(self) -> PartState:
         """A fault while the database cannot be asked: what is known runs on, without tokens nothing else does."""
-        return PartState(fault=self._fault, details={"scripts": len(self._by_id)})
+        return PartState(fault=self._fault.text, details={"scripts": len(self._by_id)})

@@ -1,4 +1,5 @@
-"""What a request would rather have, as RFC 7240 has it: that it is not waited for, or for so long at most."""
+"""What a request would rather have, as RFC 7240 has it: that it is not waited for, or for so long at most; and how
+often a run that is not waited for may fail, and how long it waits then, which are ours."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,7 +7,7 @@ from urllib.request import parse_http_list
 
 import msgspec
 
-WAIT_DIGITS: Final = 9
+DIGITS: Final = 9
 
 
 class Preferences(msgspec.Struct, frozen=True):
@@ -14,10 +15,13 @@ class Preferences(msgspec.Struct, frozen=True):
 
     respond_async: bool = False
     wait_seconds: int | None = None
+    attempts: int | None = None
+    backoff_seconds: int | None = None
 
     def applied(self) -> str:
         """The value of ``Preference-Applied``."""
-        return "respond-async" + (f", wait={self.wait_seconds}" if self.wait_seconds is not None else "")
+        named = ("wait", self.wait_seconds), ("attempts", self.attempts), ("backoff", self.backoff_seconds)
+        return ", ".join(["respond-async", *(f"{name}={value}" for name, value in named if value is not None)])
 
 
 def preferences(headers: Iterable[str]) -> Preferences:
@@ -27,6 +31,9 @@ def preferences(headers: Iterable[str]) -> Preferences:
         for preference in parse_http_list(header):
             name, _, value = preference.partition(";")[0].partition("=")
             found.setdefault(name.strip().lower(), value.strip().strip('"'))
-    wait = found.get("wait", "")
-    is_number = wait.isascii() and wait.isdecimal() and len(wait) <= WAIT_DIGITS
-    return Preferences("respond-async" in found, int(wait) if is_number else None)
+    wait, attempts, backoff = (_number(found.get(name, "")) for name in ("wait", "attempts", "backoff"))
+    return Preferences("respond-async" in found, wait, attempts, backoff)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None

@@ -18,7 +18,7 @@ from sidecar.catalog.database.tokens import Bearer
 from sidecar.hosts.services import Services
 from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http import event_stream
-from sidecar.http.async_runs import AsyncRuns, again_seconds
+from sidecar.http.async_runs import AsyncRunRules, AsyncRuns, again_seconds
 from sidecar.http.callers import Tokens, caller_for
 from sidecar.http.incoming import BadRequest, data_of, data_of_query
 from sidecar.http.live_scripts import LiveScripts, Runnable
@@ -60,7 +60,7 @@ class Running(Protocol):
     def services(self) -> Services: ...
 
     @property
-    def longest_wait(self) -> float: ...
+    def async_runs(self) -> AsyncRunRules: ...
 
 
 class RunError(Exception):
@@ -91,7 +91,7 @@ class RunPages:
 
     def __init__(self, running: Running) -> None:
         self._running = running
-        self._async_runs = AsyncRuns(running.services, running.longest_wait)
+        self._async_runs = AsyncRuns(running.services, running.async_runs)
 
     async def run(self, request: Request) -> Response:
         """Run a function, and answer with what came of it."""
@@ -162,8 +162,9 @@ class RunPages:
         entry = request.path_params.get("function", MAIN)
         if entry not in script.entries:
             raise _no_such_function(runnable, bearer)
+        preferred = self._running.async_runs.applied(preferred, is_known=bearer is not None)
         try:
-            job, address = await self._async_runs.add(script, entry, data, source_of(request))
+            job, address = await self._async_runs.add(script, entry, data, source_of(request), preferred)
             applied = {"Preference-Applied": preferred.applied(), "Vary": "Prefer"}
             if preferred.wait_seconds:
                 job = await self._async_runs.waited(job, preferred.wait_seconds)

@@ -29,6 +29,7 @@ from sidecar.runs.outcomes import FAILURES, OutcomeName
 from sidecar.runs.programs import Programs, request_programs
 from sidecar.runs.runner import PoolName, Runner
 from sidecar.runs.script_counts import ScriptCounts
+from sidecar.runs.under_way import UnderWay
 
 _log = ActionLogger(__name__)
 
@@ -116,9 +117,7 @@ class RunService:
         self._limits = request_limits(platform.run_seconds, configuration)
         self._driver_limits = driver_limits(configuration)
         self._socket_limits = request_limits(platform.socket_seconds, configuration)
-        self._under_way: dict[str, ScriptRun] = {}
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._under_way: UnderWay[ScriptRun] = UnderWay(CANCEL_SECONDS)
         self._refusing = False
         self.outcomes: Counter[OutcomeName] = Counter()
         self.by_script = ScriptCounts(configuration.metrics.scripts)
@@ -134,7 +133,7 @@ class RunService:
 
     def program_keys(self) -> set[str]:
         """Of the runs under way."""
-        return {run._program.key for run in self._under_way.values()}
+        return {run._program.key for run in self._under_way}
 
     def begin(
         self,
@@ -174,8 +173,7 @@ class RunService:
             customer=tenant,
             correlation_id=run.id,
         )
-        self._under_way[run.id] = run
-        self._idle.clear()
+        self._under_way.begin(run.id, run)
         run.begin(invocation, web_socket if web_socket is not None else host)
         return run, web_socket
 
@@ -196,14 +194,12 @@ class RunService:
 
     def under_way(self, tenant: str) -> list[ScriptRun]:
         """A tenant's runs under way, the oldest first."""
-        return [run for run in self._under_way.values() if run.script.tenant == tenant]
+        return [run for run in self._under_way if run.script.tenant == tenant]
 
     def ended(self, run: ScriptRun, answer: Answer, completion: Completion) -> None:
         """A run is over."""
-        del self._under_way[run.id]
+        self._under_way.end(run.id, run)
         tenant = run.script.tenant
-        if not self._under_way:
-            self._idle.set()
         self.outcomes[answer.outcome] += 1
         count = self.by_script.of(run.script.id)
         used = self._grants.used(run.script)
@@ -246,16 +242,12 @@ class RunService:
 
     async def drain(self) -> None:
         """Wait for those under way, as long as they may take; then end them."""
-        try:
-            async with asyncio.timeout(max(0.0, self.drain_seconds - CANCEL_SECONDS)):
-                await self._idle.wait()
-        except TimeoutError:
-            self.cancel_rest()
+        if not await self._under_way.drain(self.drain_seconds):
+            _log.warning("runs_left", number=len(self._under_way))
 
     def cancel_rest(self) -> None:
         """End what is under way."""
-        for run in list(self._under_way.values()):
-            run.cancel()
+        self._under_way.cancel_rest()
 
     async def close(self) -> None:
         """Nothing is held: the workers are the runner's."""

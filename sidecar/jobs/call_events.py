@@ -18,6 +18,7 @@ import msgspec
 from sidecar.event_name import EventName
 from sidecar.hosts.services import Services
 from sidecar.lifecycle import PartState
+from sidecar.logs.fault import Fault
 from sidecar.logs.logger import ActionLogger
 from sidecar.operations.call_record import CallRecord
 from sidecar.queue.following import Delivering, Event, delivery, rfc3339
@@ -49,7 +50,7 @@ class CallEvents:
         self._directory = directory
         self._node = f"{platform.node()}:{directory}"[-256:]
         self._reading: asyncio.Task[None] | None = None
-        self._fault = ""
+        self._fault = Fault(_log, "call_records_not_told", "call_records_told_again")
         self.told = 0
         """Records of which webhooks are told."""
         self.unreadable = 0
@@ -79,7 +80,7 @@ class CallEvents:
 
     def state(self) -> PartState:
         """Whether records are read."""
-        return PartState(details={"call_events": self._fault or "read"})
+        return PartState(details={"call_events": self._fault.text or "read"})
 
     async def _read_all(self, directory: Path) -> None:
         queue = await self._services.jobs()
@@ -94,24 +95,16 @@ class CallEvents:
                     before = positions
                     positions = await self._step(queue, directory, positions, webhooks)
                     more = positions != before
-                self._found("")
+                self._fault.found("")
             except (StorageError, OSError) as error:
                 # What has not been kept is read again.
                 positions = None
-                self._found(str(error))
+                self._fault.found(str(error))
             except Exception:  # noqa: BLE001 - logged: the next look may go well
                 positions = None
-                _log.exception("call_events_failed")
+                self._fault.crashed("call records cannot be told, see the log")
             if not more:
                 await asyncio.sleep(LOOK_SECONDS)
-
-    def _found(self, fault: str) -> None:
-        if bool(fault) != bool(self._fault):
-            if fault:
-                _log.error("call_records_not_told", error=fault)
-            else:
-                _log.info("call_records_told_again")
-        self._fault = fault[:300]
 
     async def _step(
         self, queue: JobQueue, directory: Path, positions: Mapping[str, int], webhooks: Mapping[str, Sequence[Webhook]]

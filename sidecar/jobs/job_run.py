@@ -1,13 +1,13 @@
 """One attempt of a job: its run, and what is said to the queue when it is over."""
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from sidecar.catalog.model import Script
-from sidecar.queue.job import Job, JobError
+from sidecar.jobs.leases import Leased
+from sidecar.queue.job import RUNS, Job, JobError
 from sidecar.queue.life import AnyStep, Complete, Fail, GiveBack, Lose
 from sidecar.runs.answers import Answer
 from sidecar.runs.outcomes import OutcomeName
@@ -17,36 +17,34 @@ if TYPE_CHECKING:
     from sidecar.hosts.job_host import JobHost
 
 
-class JobRun:
-    """A job that is ours, from when it is taken until the queue knows what came of it."""
+class JobRun(Leased):
+    """A job that is ours."""
 
     def __init__(self, job: Job) -> None:
+        super().__init__(job.id, {"job": job.id})
         self.job = job
-        self.began = time.monotonic()
-        self.renewed = self.began
-        """When its lease was begun or renewed last, as far as we know."""
-        self.is_lost = False
-        """Whether it is somebody else's now."""
-        self.script: Script | None = None
-        self.program_key = ""
         self.host: JobHost | None = None
         self.run: Run | asyncio.Task[AnyStep] | None = None
         """What is under way: a script, or what a webhook is told."""
-        self.is_cancelled = False
 
     def cancel(self) -> None:
         """Give its run up, if it is not over."""
-        self.is_cancelled = True
         if self.run is not None:
             self.run.cancel()
 
 
-def step_of(job: Job, answer: Answer) -> AnyStep:
-    """What an attempt's end means for its job.
+ANSWERS: Final = range(HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
+_LATER: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def step_of(job: Job, answer: Answer, *, outage: bool = False) -> AnyStep:
+    """What an attempt's end means for its job. ``outage`` is whether something of ours did not answer its script.
 
     What its script did counts as an attempt: a throw, and what it must not use. What was not the script's does not: a
     worker that died is a loss, which may be the script's after all, and is not borne for ever; a run that was never
-    begun, or that was cancelled at the end of the platform, is given back.
+    begun, or that was cancelled at the end of the platform, is given back; one that failed while something of ours did
+    not answer is tried again later. Of a run that nobody waits for a status below 500 is an answer, for which it is
+    over, unless the status itself says that it may be asked again.
     """
     match answer.outcome:
         case OutcomeName.RETURNED if not answer.failed:
@@ -54,12 +52,16 @@ def step_of(job: Job, answer: Answer) -> AnyStep:
         case OutcomeName.RETURNED:
             # An error that over HTTP would be a status: the job has it as it was thrown.
             text = f"{answer.status} {answer.error}" if answer.error else str(answer.status)
-            return Fail(job.id, job.lease, JobError(text, answer.name or "Error", answer.status))
+            is_answer = answer.status in ANSWERS
+            error = JobError(text, answer.name or "Error", answer.status)
+            final = job.queue == RUNS and is_answer and answer.status not in _LATER
+            return Fail(job.id, job.lease, error, final=final, outage=outage and not is_answer)
         case OutcomeName.CRASHED:
             return Lose(job.id, job.lease)
         case OutcomeName.REFUSED | OutcomeName.CANCELLED:
             return GiveBack(job.id, job.lease)
-    return Fail(job.id, job.lease, JobError(answer.error or answer.message, answer.name or "Error", answer.status))
+    error = JobError(answer.error or answer.message, answer.name or "Error", answer.status)
+    return Fail(job.id, job.lease, error, outage=outage and answer.outcome is not OutcomeName.OUT_OF_MEMORY)
 
 
 def _json(value: Any) -> str:

@@ -36,8 +36,12 @@ class JobFigures(Protocol):
     depth: Depth
     outcomes: Counter[OutcomeName]
     ends: Counter[JobState]
-    lost: int
     webhook_events: Counter[str]
+
+    @property
+    def lost(self) -> int:
+        """Attempts whose job was somebody else's before they were over."""
+        ...
 
     @property
     def under_way(self) -> int:

@@ -6,6 +6,7 @@ from typing import Final
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.services import Services
 from sidecar.lifecycle import PartState
+from sidecar.logs.fault import Fault
 from sidecar.logs.logger import ActionLogger
 from sidecar.queue.job import MICROS
 from sidecar.queue.queue import JobQueue, StorageError
@@ -28,7 +29,7 @@ class ScheduleService:
         self._services = services
         self._task: asyncio.Task[None] | None = None
         self._refusing = False
-        self._fault = ""
+        self._fault = Fault(_log, "schedules_not_looked_at", "schedules_looked_at_again")
         self.late_counts = [0] * (len(LATENESS_SECONDS) + 1)
         """Jobs that were not missed, by how late they were: the last one is of those past every bound."""
         self.late_seconds = 0.0
@@ -63,7 +64,7 @@ class ScheduleService:
 
     def state(self) -> PartState:
         """Whether there is a database to look at."""
-        return PartState(fault=self._fault)
+        return PartState(fault=self._fault.text)
 
     async def _look_all(self, queue: JobQueue) -> None:
         while True:
@@ -74,12 +75,11 @@ class ScheduleService:
                     self._count(found)
                     if found.wait_micros is not None:
                         wait = min(wait, max(0, found.wait_micros) / MICROS)
-                self._found("")
+                self._fault.found("")
             except StorageError as error:
-                self._found(str(error))
+                self._fault.found(str(error))
             except Exception:  # noqa: BLE001 - logged: the next look may go well
-                _log.exception("schedules_not_looked_at")
-                self._fault = "schedules cannot be looked at, see the log"
+                self._fault.crashed("schedules cannot be looked at, see the log")
             await asyncio.sleep(wait)
 
     def _count(self, found: Look) -> None:
@@ -92,11 +92,3 @@ class ScheduleService:
         self.left_out += found.left_out
         for tenant, schedule, why in found.faults:
             _log.warning("schedule_without_job", tenant=tenant, schedule=schedule, error=why)
-
-    def _found(self, fault: str) -> None:
-        if bool(fault) != bool(self._fault):
-            if fault:
-                _log.error("schedules_not_looked_at", error=fault)
-            else:
-                _log.info("schedules_looked_at_again")
-        self._fault = fault[:300]

@@ -21,7 +21,10 @@ from sidecar.hosts.job_host import JobHost
 from sidecar.hosts.services import Services
 from sidecar.jobs.deliveries import Deliveries
 from sidecar.jobs.job_run import JobRun, step_of
+from sidecar.jobs.leases import RENEWALS, Leases
+from sidecar.language.prepared import no_function
 from sidecar.lifecycle import PartState
+from sidecar.logs.fault import Fault
 from sidecar.logs.logger import ActionLogger
 from sidecar.queue.errors import LeaseLost
 from sidecar.queue.job import DELIVERIES, MICROS, JobError, JobState
@@ -39,16 +42,10 @@ from sidecar.runs.script_counts import ScriptCounts
 
 _log = ActionLogger(__name__)
 
-CANCEL_SECONDS: Final = 1.0
-"""What runs that were ended have to be given back."""
-AGAIN_SECONDS: Final = 0.5
-"""After which a database that could not be asked is asked again what came of a job."""
 COUNT_SECONDS: Final = 15.0
 """Between two counts of the whole queue, each of which may walk through a million entries of an index."""
 LOOK_SECONDS: Final = 1.0
 """So often it is asked whether what is under way is ours still: a job may be discarded by whoever is asked to."""
-RENEWALS: Final = 3
-"""In the time of one lease: two may fail."""
 
 FindScript = Callable[[str], Script | None]
 Told = Callable[[Script, str, str, Sequence[LogLine], Answer], None]
@@ -82,26 +79,24 @@ class JobService:
         self.drain_seconds = section.drain_seconds
         self._programs: Programs = job_programs(configuration, grants)
         self._limits = job_limits(configuration)
-        self._queue: JobQueue | None = None
-        self._under_way: dict[str, JobRun] = {}
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._settling: set[asyncio.Task[None]] = set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._leases: Leases[JobRun] = Leases(section.lease_seconds)
+        self._under_way = self._leases.under_way
         self._refusing = False
-        self._closing = False
-        self._fault = ""
+        self._fault = Fault(_log, "jobs_not_taken", "jobs_taken_again")
         self.owner = f"{platform.node()}:{os.getpid()}"
         self.outcomes: Counter[OutcomeName] = Counter()
         """Of attempts."""
         self.ends: Counter[JobState] = Counter()
         """What has become of jobs at the end of an attempt here: waiting and delayed ones are tried again."""
-        self.lost = 0
-        """Attempts whose job was somebody else's before they were over."""
         self._deliveries = Deliveries(configuration)
         self.webhook_events = self._deliveries.outcomes
         self.depth = Depth()
         self.by_script = ScriptCounts(configuration.metrics.scripts)
+
+    @property
+    def lost(self) -> int:
+        """Attempts whose job was somebody else's before they were over."""
+        return self._leases.lost
 
     @property
     def under_way(self) -> int:
@@ -114,7 +109,7 @@ class JobService:
 
     def program_keys(self) -> set[str]:
         """Of the runs under way."""
-        return {run.program_key for run in self._under_way.values() if run.program_key}
+        return {run.program_key for run in self._under_way if run.program_key}
 
     # ---- its life ----
 
@@ -123,10 +118,9 @@ class JobService:
         if not self._section.job_workers:
             return
         await self._runner.start(PoolName.JOBS)
-        self._queue = queue = await self._services.jobs()
-        loop = asyncio.get_running_loop()
-        works = (self._take_all(queue), self._renew_all(queue), self._look_all(queue), self._count_all(queue))
-        self._tasks = [loop.create_task(work) for work in works]
+        queue = await self._services.jobs()
+        for work in (self._take_all(queue), self._renew_all(queue), self._look_all(queue), self._count_all(queue)):
+            self._leases.run(work)
 
     def refuse_calls(self) -> None:
         """Nothing: no call comes here."""
@@ -137,40 +131,22 @@ class JobService:
 
     async def drain(self) -> None:
         """Wait for those under way, as long as they may take; then give them back."""
-        try:
-            async with asyncio.timeout(max(0.0, self.drain_seconds - CANCEL_SECONDS)):
-                await self._idle.wait()
-        except TimeoutError:
-            self.cancel_rest()
-            try:
-                async with asyncio.timeout(CANCEL_SECONDS):
-                    await self._idle.wait()
-            except TimeoutError:
-                _log.warning("jobs_left", jobs=len(self._under_way))
+        await self._leases.drain(self.drain_seconds, "jobs_left")
 
     def cancel_rest(self) -> None:
         """End what is under way; it is given back."""
-        for run in list(self._under_way.values()):
-            run.cancel()
+        self._under_way.cancel_rest()
 
     async def close(self) -> None:
         """Give back what is under way still, where the database can be asked at once. Else its leases end by
         themselves."""
-        self._closing = True
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._settling:
-            await asyncio.wait(self._settling, timeout=CANCEL_SECONDS)
-        for task in list(self._settling):
-            task.cancel()
+        await self._leases.close()
         await self._deliveries.close()
 
     def state(self) -> PartState:
         """Whether there is a worker, and a database to take jobs from."""
         state = self._runner.states().get(PoolName.JOBS)
-        fault = self._fault
+        fault = self._fault.text
         if self._section.job_workers and (state is None or not state.fast):
             fault = "no worker for jobs"
         return PartState(fault=fault, details={"jobs": len(self._under_way)})
@@ -193,15 +169,13 @@ class JobService:
                 room = section.at_once - len(self._under_way)
                 if room > 0 and not self._refusing:
                     taken = await taking.take(room, int(section.lease_seconds * MICROS))
-                self._found("")
+                self._fault.found("")
             except StorageError as error:
-                self._found(str(error))
+                self._fault.found(str(error))
             except Exception:  # noqa: BLE001 - logged: the next look may go well
-                _log.exception("jobs_not_taken")
-                self._fault = "jobs cannot be taken, see the log"
+                self._fault.crashed("jobs cannot be taken, see the log")
             for one in taken:
-                run = self._under_way[one.job.id] = JobRun(one.job)
-                self._idle.clear()
+                run = self._under_way.begin(one.job.id, JobRun(one.job))
                 try:
                     await self._begin(queue, run, one.data)
                 except Exception:  # noqa: BLE001 - logged: it is tried again, and not for ever
@@ -218,14 +192,6 @@ class JobService:
         usage = self._services.usage
         return usage.limits_of(tenant).jobs_at_once if usage.allowance(tenant).has_room else 0
 
-    def _found(self, fault: str) -> None:
-        if bool(fault) != bool(self._fault):
-            if fault:
-                _log.error("jobs_not_taken", error=fault)
-            else:
-                _log.info("jobs_taken_again")
-        self._fault = fault[:300]
-
     async def _begin(self, queue: JobQueue, run: JobRun, data: str) -> None:
         """Run it, or say why it is not."""
         job = run.job
@@ -240,13 +206,14 @@ class JobService:
             # It may have been saved just now, by another process.
             await self._look()
             script = self._find(job.script)
+        if run.is_lost:
+            self._settle(queue, run, GiveBack(job.id, job.lease))
+            return
         if script is None or script.tenant != job.tenant:
             self._settle(queue, run, _never(run, f"there is no script {job.script!r}"))
             return
         if job.function not in script.entries:
-            names = ", ".join(sorted(script.entries)) or "none"
-            why = f"there is no function {job.function!r} for callers; there are {names}"
-            self._settle(queue, run, _never(run, why))
+            self._settle(queue, run, _never(run, no_function(job.function, script.entries)))
             return
         number = number_of(job)
         try:
@@ -269,7 +236,7 @@ class JobService:
 
         rest = self._grants.host(script, job.id) if program.modules else None
         run.script, run.program_key = script, program.key
-        run.host = JobHost(rest, used.allowance, keep)
+        host = run.host = JobHost(rest, used.allowance, keep)
         invocation = Invocation(
             program=program,
             entry=job.function,
@@ -282,9 +249,9 @@ class JobService:
         def completed(completion: Completion) -> None:
             answer = answer_of(completion, program, time.monotonic() - run.began)
             self._ended(script, run, answer, completion)
-            self._settle(queue, run, step_of(job, answer))
+            self._settle(queue, run, step_of(job, answer, outage=host.had_outage))
 
-        run.run = self._pool.submit(invocation, completed, run.host)
+        run.run = self._pool.submit(invocation, completed, host)
 
     @property
     def _pool(self) -> Pool:
@@ -323,9 +290,7 @@ class JobService:
     # ---- what is said to the queue ----
 
     def _settle(self, queue: JobQueue, run: JobRun, step: AnyStep) -> None:
-        task = asyncio.get_running_loop().create_task(self._settled(queue, run, step))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._leases.say(self._settled(queue, run, step))
 
     async def _settled(self, queue: JobQueue, run: JobRun, step: AnyStep) -> None:
         """Have the queue know what came of an attempt, however long its database is away: while nobody has taken the
@@ -333,45 +298,36 @@ class JobService:
         try:
             if run.host is not None:
                 await run.host.kept()
-            while not run.is_lost:
-                try:
-                    job = await queue.step(step)
-                except LeaseLost:
-                    break
-                except StorageError as error:
-                    if self._closing:
-                        _log.error("job_not_settled", job=run.job.id, error=str(error))
-                        return
-                    await asyncio.sleep(AGAIN_SECONDS)
-                else:
-                    self.ends[job.state] += 1
-                    return
-            self.lost += 1
+            job = await self._leases.told(run, lambda: queue.step(step))
+            self.ends[job.state] += 1
+        except LeaseLost:
             _log.warning("job_lost", job=run.job.id, tenant=run.job.tenant, script=run.job.script)
+        except StorageError as error:
+            _log.error("job_not_settled", job=run.job.id, error=str(error))
         finally:
-            if self._under_way.get(run.job.id) is run:
-                del self._under_way[run.job.id]
-            if not self._under_way:
-                self._idle.set()
+            self._leases.over(run)
             # There is room for another one.
             queue.added.set()
 
     async def _renew_all(self, queue: JobQueue) -> None:
         """Keep the leases of what is under way; what is lost is ended, since its end would count for nothing."""
         lease = self._section.lease_seconds
+        micros = int(lease * MICROS)
         while True:
             await asyncio.sleep(lease / RENEWALS)
-            runs = list(self._under_way.values())
             try:
-                await asyncio.gather(*(self._renew(queue, run, lease) for run in runs))
+                await asyncio.gather(*(self._renew(queue, run, micros) for run in self._under_way))
             except Exception:  # noqa: BLE001 - logged: the next renewal may go well
                 _log.exception("leases_not_renewed")
+
+    async def _renew(self, queue: JobQueue, run: JobRun, micros: int) -> None:
+        await self._leases.renew(run, lambda: queue.step(Renew(run.job.id, run.job.lease, micros)))
 
     async def _look_all(self, queue: JobQueue) -> None:
         """End what somebody has discarded, long before its lease would have to be renewed."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            runs = {run.job.id: run for run in self._under_way.values()}
+            runs = {run.job.id: run for run in self._under_way}
             if not runs:
                 continue
             try:
@@ -380,28 +336,8 @@ class JobService:
                 continue  # which is told where leases are renewed
             for job_id in lost:
                 # Its end may have been told meanwhile.
-                if self._under_way.get(job_id) is runs[job_id]:
-                    self._lose(runs[job_id])
-
-    async def _renew(self, queue: JobQueue, run: JobRun, lease: float) -> None:
-        asked = time.monotonic()
-        try:
-            await queue.step(Renew(run.job.id, run.job.lease, int(lease * MICROS)))
-        except LeaseLost:
-            # Its end may have been told meanwhile.
-            if self._under_way.get(run.job.id) is run:
-                self._lose(run)
-        except StorageError as error:
-            _log.warning("lease_not_renewed", job=run.job.id, error=str(error))
-            if time.monotonic() - run.renewed >= lease and run.run is not None:
-                # By now somebody else may have it: what it does is done twice, and here for nothing.
-                self._lose(run)
-        else:
-            run.renewed = asked
-
-    def _lose(self, run: JobRun) -> None:
-        run.is_lost = True
-        run.cancel()
+                if self._under_way.has(job_id, runs[job_id]):
+                    runs[job_id].lose()
 
     async def _count_all(self, queue: JobQueue) -> None:
         while True:

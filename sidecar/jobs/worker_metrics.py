@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from sidecar.jobs.metrics import ATTEMPTS
-from sidecar.queue.mailboxes import MailboxDepth
+from sidecar.queue.mailbox_looking import MailboxDepth
 from sidecar.runs.outcomes import OutcomeName
 
 
@@ -19,7 +19,11 @@ class WorkerFigures(Protocol):
     outcomes: Counter[OutcomeName]
     begun: int
     dead: int
-    lost: int
+
+    @property
+    def lost(self) -> int:
+        """Workers whose mailbox was another process's before they were over."""
+        ...
 
     @property
     def alive(self) -> int:

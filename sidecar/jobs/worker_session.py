@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from sidecar.catalog.model import Script
+from sidecar.jobs.leases import Leased
 from sidecar.queue.mailboxes import Held
 from sidecar.queue.message import Message
 
@@ -12,30 +12,23 @@ if TYPE_CHECKING:
     from sandbox.run import Run
 
 
-class WorkerSession:
-    """One Worker that is this process's."""
+class WorkerSession(Leased):
+    """One Worker that is this process's. It ``began`` with the message that it is at, or with waiting for one."""
 
     def __init__(self, held: Held) -> None:
+        super().__init__(held.script, {"script": held.script})
         self.held = held
-        self.script: Script | None = None
-        self.program_key = ""
         self.run: Run | None = None
         self.message: Message | None = None
         """What it is at; None between two."""
-        self.began = time.monotonic()
-        """With that message, or with waiting for one."""
         self.began_cpu = 0.0
         """Processor seconds that its run had left then."""
-        self.renewed = self.began
-        """When its lease was begun or renewed last, as far as we know."""
         self.wake = asyncio.Event()
         """There is something in its mailbox, or it is to end."""
         self.is_ending = False
         """It is given no more messages."""
         self.is_over = False
         """Its run has ended."""
-        self.is_lost = False
-        """Its mailbox is another process's now."""
         self.overdue = ""
         """Why it was ended in the middle of a message; empty for one that was not, or for no fault of its own."""
 

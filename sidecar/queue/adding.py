@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy import bindparam, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.queue import life
@@ -15,6 +15,12 @@ from sidecar.storage.tables import job_lanes, job_spaces, job_tenants, jobs, scr
 
 LANES: Final = 50_000
 """That are known without asking: past it all are asked for anew."""
+
+_SPACE: Final = (
+    update(job_spaces)
+    .where(job_spaces.c.tenant == bindparam("the_tenant"))
+    .values(jobs=bindparam("the_jobs"), bytes=bindparam("the_bytes"))
+)
 
 LanePlace = tuple[str, str, str]
 """A script, its app, and the name of a queue: a lane's, as long as its script is of that app."""
@@ -86,10 +92,12 @@ class Adding:
             for job, data in made
         ]
         await insert_jobs(connection, rows)
-        for tenant in {job.tenant for job, _ in made}:
-            space = spaces[tenant]
-            own = update(job_spaces).where(job_spaces.c.tenant == tenant)
-            await connection.execute(own.values(jobs=space.jobs, bytes=space.bytes))
+        if made:
+            kept = [
+                {"the_tenant": tenant, "the_jobs": spaces[tenant].jobs, "the_bytes": spaces[tenant].bytes}
+                for tenant in sorted({job.tenant for job, _ in made})
+            ]
+            await connection.execute(_SPACE, kept)
         return Added(answers, lanes, names)
 
     def kept(self, added: Added) -> None:

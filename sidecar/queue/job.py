@@ -27,6 +27,8 @@ LOSSES: Final = 3
 DEFAULT_QUEUE: Final = "default"
 DELIVERIES: Final = "webhook:"
 """The queue of what webhooks are told, which nobody else can name. In it a webhook's id stands for a script's."""
+RUNS: Final = "runs"
+"""The queue of runs that nobody waits for: it can be paused and limited as any other."""
 _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _FUNCTION: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}")
 KEY_CHARACTERS: Final = 256

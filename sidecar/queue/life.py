@@ -25,6 +25,11 @@ from sidecar.queue.job import (
 )
 
 _MILLIS: Final = 1_000
+OUTAGE_WAIT_SECONDS: Final = (10, 600)
+"""The least and the most before a job is tried again that has failed while what its script asked for did not answer.
+In between as long as it is old, so twice as long each time."""
+OUTAGE_SECONDS: Final = 86_400
+"""A job that is older is failed by an outage as by anything else: nothing is tried for ever."""
 FORGETFUL: Final = JobError("the result has more than can be kept: return less, or keep it elsewhere", "RangeError")
 
 
@@ -74,6 +79,8 @@ class Fail(Step, frozen=True, tag=True):
     error: JobError
     final: bool = False
     """Whether another attempt would do no better."""
+    outage: bool = False
+    """Whether something of ours that it asked for did not answer, which is no fault of the function's."""
 
 
 class GiveBack(Step, frozen=True, tag=True):
@@ -102,6 +109,10 @@ def apply(step: AnyStep, job: Job | None, now: int, keeping: Keeping) -> Job:
         case Complete():
             return _completed(job, step.result, now, keeping)
         case Fail():
+            if step.outage and not step.final and now < job.created + OUTAGE_SECONDS * MICROS:
+                least, most = OUTAGE_WAIT_SECONDS
+                wait = min(max(least * MICROS, now - job.created), most * MICROS)
+                return _delayed(replace(job, error=step.error, owner=""), now + wait)
             return _failed(job, step.error, now, keeping, final=step.final)
         case GiveBack():
             return _waiting(job, now)
@@ -211,7 +222,11 @@ def _failed(job: Job, error: JobError, now: int, keeping: Keeping, *, final: boo
     wait = backoff_of(failed)
     if not wait:
         return _waiting(failed, now)
-    return replace(failed, state=JobState.DELAYED, due=now + wait * _MILLIS)
+    return _delayed(failed, now + wait * _MILLIS)
+
+
+def _delayed(job: Job, due: int) -> Job:
+    return replace(job, state=JobState.DELAYED, due=due)
 
 
 def _lost(job: Job, now: int, keeping: Keeping) -> Job:

@@ -7,7 +7,7 @@ the head is to be given, null for an empty mailbox.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select, update
@@ -15,15 +15,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.kind import RULES, Kind
 from sidecar.queue import message as life
-from sidecar.queue.errors import LeaseLost, NoSuchMessage, NoSuchScript, QueueFull, WrongJob
-from sidecar.queue.job import MICROS, JobError, make_id
+from sidecar.queue.errors import LeaseLost, NoSuchScript, QueueFull, WrongJob
+from sidecar.queue.job import JobError, make_id
+from sidecar.queue.mailbox_looking import MailboxLooking
+from sidecar.queue.mailbox_rows import (
+    head_due,
+    keep_message,
+    locked_mailbox,
+    message_in,
+    message_of,
+    messages_of,
+    no_such_message,
+    one_message,
+    set_due,
+)
 from sidecar.queue.message import Message, MessageState, NewMessage
 from sidecar.queue.rows import insert_new
 from sidecar.queue.store import JobRows
+from sidecar.script_name import script_called
 from sidecar.storage.tables import mailboxes, messages, scripts, tenants, versions
-
-_COLUMNS: Final = [column for column in messages.c if column.name != "data"]
-_KEPT: Final = ("state", "due", "attempt", "losses")
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,29 +54,6 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds until one is, where there is none; None where the mailbox is empty."""
 
 
-class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
-    """A mailbox as people see it."""
-
-    script: str
-    waiting: int
-    """The message under way among them."""
-    dead: int
-    oldest_seconds: float | None
-    """How long the message waits that was sent first."""
-    owner: str
-    """The process whose Worker it is; empty where none is."""
-    done: int
-    """Messages since it was made."""
-
-
-class MailboxDepth(msgspec.Struct, frozen=True, kw_only=True):
-    """All mailboxes together, for monitoring."""
-
-    waiting: int = 0
-    dead: int = 0
-    oldest_seconds: float = 0.0
-
-
 class Mailboxes:
     """Its methods raise StorageError."""
 
@@ -75,6 +62,7 @@ class Mailboxes:
         self._rows = rows
         self._sent = sent
         self._may_keep = may_keep
+        self.looking = MailboxLooking(rows)
 
     # ---- who sends ----
 
@@ -88,11 +76,11 @@ class Mailboxes:
     async def _send(self, new: NewMessage) -> str:
         async with self._rows.changing() as (connection, now):
             script = await _worker(connection, new)
-            row = await _lock(connection, script)
+            row = await locked_mailbox(connection, script)
             if row is None:
                 fresh = {"script": script, "tenant": new.tenant, "lease": 0, "owner": "", "done": 0, "kept": 0}
                 await insert_new(connection, self._rows.database, mailboxes, [fresh])
-                row = await _lock(connection, script)
+                row = await locked_mailbox(connection, script)
             most = self._may_keep(new.tenant)
             if most is not None and await _kept(connection, new.tenant) >= most:
                 raise QueueFull(f"more than {most:_} messages are kept already, with the dead ones")
@@ -131,11 +119,11 @@ class Mailboxes:
             query = _free(now).order_by(mailboxes.c.due).limit(room).with_for_update(skip_locked=True)
             for row in (await connection.execute(query)).all():
                 # One that was under way has lost its process.
-                active = await _message(connection, row.script, MessageState.ACTIVE)
+                active = await message_in(connection, row.script, MessageState.ACTIVE)
                 due: int | None = row.due
                 if active is not None:
-                    await _keep(connection, life.lost(active, now))
-                    due = await _head_due(connection, row.script)
+                    await keep_message(connection, life.lost(active, now))
+                    due = await head_due(connection, row.script)
                 lease = row.lease + 1
                 values = {"lease": lease, "owner": owner[:256], "until": now + lease_micros, "due": due}
                 await connection.execute(update(mailboxes).where(mailboxes.c.script == row.script).values(values))
@@ -164,21 +152,21 @@ class Mailboxes:
             if done is not None:
                 await self._finish(connection, held, row, done)
             if only_done:
-                await _set_due(connection, held.script, await _head_due(connection, held.script))
+                await set_due(connection, held.script, await head_due(connection, held.script))
                 return Given(message=None)
-            active = await _message(connection, held.script, MessageState.ACTIVE)
+            active = await message_in(connection, held.script, MessageState.ACTIVE)
             if active is not None:
                 text = select(messages.c.data).where(messages.c.number == active.number)
                 return Given(message=active, data=(await connection.execute(text)).scalar_one())
-            query = _of(held.script).where(messages.c.state == MessageState.WAITING.value)
+            query = messages_of(held.script).where(messages.c.state == MessageState.WAITING.value)
             head = (await connection.execute(query.add_columns(messages.c.data).limit(1))).one_or_none()
             if head is None or head.due > now:
                 due = None if head is None else int(head.due)
-                await _set_due(connection, held.script, due)
+                await set_due(connection, held.script, due)
                 return Given(message=None, due=None if due is None else due - now)
             message = life.begun(message_of(head), now)
-            await _keep(connection, message)
-            await _set_due(connection, held.script, message.due)
+            await keep_message(connection, message)
+            await set_due(connection, held.script, message.due)
         return Given(message=message, data=head.data)
 
     async def _finish(self, connection: AsyncConnection, held: Held, row: Row[Any], done: str) -> None:
@@ -207,11 +195,11 @@ class Mailboxes:
         async def transaction() -> Message | None:
             async with self._rows.changing() as (connection, now):
                 await _own(connection, held)
-                active = await _message(connection, held.script, MessageState.ACTIVE)
+                active = await message_in(connection, held.script, MessageState.ACTIVE)
                 after = None if active is None else step(active, now)
                 if after is not None:
-                    await _keep(connection, after)
-                values = {"until": None, "owner": "", "due": await _head_due(connection, held.script)}
+                    await keep_message(connection, after)
+                values = {"until": None, "owner": "", "due": await head_due(connection, held.script)}
                 await connection.execute(update(mailboxes).where(mailboxes.c.script == held.script).values(values))
             return after
 
@@ -226,106 +214,32 @@ class Mailboxes:
             query = select(mailboxes.c.script).where(mailboxes.c.script.in_(names), mailboxes.c.due <= now)
             return set((await connection.execute(query)).scalars())
 
-    # ---- what people ask ----
-
-    async def boxes(self, tenant: str) -> list[Mailbox]:
-        """A tenant's mailboxes, by the ids of their Workers."""
-        async with self._rows.storage.reading() as connection:
-            now = await self._rows.now(connection)
-            rows = (
-                await connection.execute(
-                    select(mailboxes).where(mailboxes.c.tenant == tenant).order_by(mailboxes.c.script)
-                )
-            ).all()
-            is_dead = messages.c.state == MessageState.DEAD.value
-            counted = (
-                select(
-                    messages.c.script,
-                    is_dead.label("dead"),
-                    func.count().label("n"),
-                    func.min(messages.c.sent).label("first"),
-                )
-                .where(messages.c.tenant == tenant)
-                .group_by(messages.c.script, is_dead)
-            )
-            counts = {(row.script, bool(row.dead)): row for row in (await connection.execute(counted)).all()}
-        found = []
-        for row in rows:
-            waiting, dead = counts.get((row.script, False)), counts.get((row.script, True))
-            found.append(
-                Mailbox(
-                    script=row.script,
-                    waiting=0 if waiting is None else waiting.n,
-                    dead=0 if dead is None else dead.n,
-                    oldest_seconds=None if waiting is None else max(0, now - int(waiting.first)) / MICROS,
-                    owner=row.owner if row.until is not None and row.until > now else "",
-                    done=row.done,
-                )
-            )
-        return found
-
-    async def page(self, tenant: str, script: str, state: MessageState | None, after: int, limit: int) -> list[Message]:
-        """A mailbox's messages, in their order, after a number."""
-        query = _of(script).where(messages.c.tenant == tenant, messages.c.number > after).limit(limit)
-        if state is not None:
-            query = query.where(messages.c.state == state.value)
-        async with self._rows.storage.reading() as connection:
-            return [message_of(row) for row in (await connection.execute(query)).all()]
-
-    async def get(self, tenant: str, script: str, message: str) -> tuple[Message, str]:
-        """A message, and what it says as JSON. Raises NoSuchMessage."""
-        query = _named(tenant, script, message).add_columns(messages.c.data)
-        async with self._rows.storage.reading() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        if row is None:
-            raise _no_message(message)
-        return message_of(row), row.data
+    # ---- what people do ----
 
     async def retry(self, tenant: str, script: str, message: str) -> Message:
         """Have a dead letter given again, at its place. Raises NoSuchMessage, WrongState."""
         async with self._rows.changing() as (connection, now):
-            await _lock(connection, script)
-            row = (await connection.execute(_named(tenant, script, message))).one_or_none()
+            await locked_mailbox(connection, script)
+            row = (await connection.execute(one_message(tenant, script, message))).one_or_none()
             if row is None:
-                raise _no_message(message)
+                raise no_such_message(message)
             after = life.revived(message_of(row), now)
-            await _keep(connection, after)
-            await _set_due(connection, script, await _head_due(connection, script))
+            await keep_message(connection, after)
+            await set_due(connection, script, await head_due(connection, script))
         self._sent()
         return after
 
     async def discard(self, tenant: str, script: str, message: str) -> None:
         """Keep a message no more. One that is under way goes on to its end. Raises NoSuchMessage."""
         async with self._rows.changing() as (connection, _):
-            await _lock(connection, script)
-            row = (await connection.execute(_named(tenant, script, message))).one_or_none()
+            await locked_mailbox(connection, script)
+            row = (await connection.execute(one_message(tenant, script, message))).one_or_none()
             if row is None:
-                raise _no_message(message)
+                raise no_such_message(message)
             await connection.execute(delete(messages).where(messages.c.id == message))
             fewer = update(mailboxes).where(mailboxes.c.script == script).values(kept=mailboxes.c.kept - 1)
             await connection.execute(fewer)
-            await _set_due(connection, script, await _head_due(connection, script))
-
-    async def depth(self) -> MailboxDepth:
-        """Every tenant's messages together."""
-        is_dead = messages.c.state == MessageState.DEAD.value
-        counted = select(is_dead.label("dead"), func.count().label("n"), func.min(messages.c.sent).label("first"))
-        async with self._rows.storage.reading() as connection:
-            now = await self._rows.now(connection)
-            rows = {bool(row.dead): row for row in (await connection.execute(counted.group_by(is_dead))).all()}
-        waiting, dead = rows.get(False), rows.get(True)
-        return MailboxDepth(
-            waiting=0 if waiting is None else waiting.n,
-            dead=0 if dead is None else dead.n,
-            oldest_seconds=0.0 if waiting is None else max(0, now - int(waiting.first)) / MICROS,
-        )
-
-
-def message_of(row: Row[Any]) -> Message:
-    """A message of its row."""
-    values = {name: getattr(row, name) for name in Message.__struct_fields__}
-    values["error"] = None if row.error is None else msgspec.json.decode(row.error)
-    return msgspec.convert(values, Message)
+            await set_due(connection, script, await head_due(connection, script))
 
 
 def _free(now: int) -> Select[Any]:
@@ -333,19 +247,11 @@ def _free(now: int) -> Select[Any]:
     return select(mailboxes).where(c.due <= now, or_(c.until.is_(None), c.until <= now))
 
 
-def _of(script: str) -> Select[Any]:
-    return select(*_COLUMNS).where(messages.c.script == script).order_by(messages.c.number)
-
-
-def _named(tenant: str, script: str, message: str) -> Select[Any]:
-    return _of(script).where(messages.c.tenant == tenant, messages.c.id == message)
-
-
 async def _worker(connection: AsyncConnection, new: NewMessage) -> str:
     """The id of the Worker that a message is for."""
     current = and_(versions.c.script_id == scripts.c.id, versions.c.number == scripts.c.version)
     query = (
-        select(scripts.c.id, versions.c.kind)
+        select(scripts.c.id, scripts.c.name, versions.c.kind)
         .select_from(scripts.join(tenants, tenants.c.id == scripts.c.tenant_id).join(versions, current))
         .where(tenants.c.name == new.tenant, or_(scripts.c.id == new.script, scripts.c.uuid == new.script))
     )
@@ -353,47 +259,16 @@ async def _worker(connection: AsyncConnection, new: NewMessage) -> str:
     if row is None:
         raise NoSuchScript(f"there is no script {new.script[:60]!r}")
     if row.kind != Kind.WORKER.value:
-        raise WrongJob(f"the script {new.script[:60]!r} is {RULES[Kind(row.kind)].called}, and has no mailbox")
+        called = script_called(row.id, row.name or row.id)
+        raise WrongJob(f"the script {called} is {RULES[Kind(row.kind)].called}, and has no mailbox")
     return str(row.id)
 
 
-async def _lock(connection: AsyncConnection, script: str) -> Row[Any] | None:
-    query = select(mailboxes).where(mailboxes.c.script == script).with_for_update()
-    return (await connection.execute(query)).one_or_none()
-
-
 async def _own(connection: AsyncConnection, held: Held) -> Row[Any]:
-    row = await _lock(connection, held.script)
+    row = await locked_mailbox(connection, held.script)
     if row is None or row.lease != held.lease or row.until is None:
         raise _lost(held)
     return row
-
-
-async def _message(connection: AsyncConnection, script: str, state: MessageState) -> Message | None:
-    query = _of(script).where(messages.c.state == state.value).limit(1)
-    row = (await connection.execute(query)).one_or_none()
-    return None if row is None else message_of(row)
-
-
-async def _head_due(connection: AsyncConnection, script: str) -> int | None:
-    query = (
-        select(messages.c.due)
-        .where(messages.c.script == script, messages.c.state != MessageState.DEAD.value)
-        .order_by(messages.c.number)
-        .limit(1)
-    )
-    due: int | None = (await connection.execute(query)).scalar_one_or_none()
-    return due
-
-
-async def _set_due(connection: AsyncConnection, script: str, due: int | None) -> None:
-    await connection.execute(update(mailboxes).where(mailboxes.c.script == script).values(due=due))
-
-
-async def _keep(connection: AsyncConnection, message: Message) -> None:
-    error = None if message.error is None else msgspec.json.encode(message.error).decode()
-    values = {name: getattr(message, name) for name in _KEPT} | {"state": message.state.value, "error": error}
-    await connection.execute(update(messages).where(messages.c.number == message.number).values(values))
 
 
 async def _kept(connection: AsyncConnection, tenant: str) -> int:
@@ -403,7 +278,3 @@ async def _kept(connection: AsyncConnection, tenant: str) -> int:
 
 def _lost(held: Held) -> LeaseLost:
     return LeaseLost(f"the mailbox of {held.script} is not yours any more")
-
-
-def _no_message(message: str) -> NoSuchMessage:
-    return NoSuchMessage(f"there is no message {message[:40]!r}")

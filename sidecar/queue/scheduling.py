@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.queue.adding import Added, Adding
@@ -20,8 +20,8 @@ from sidecar.schedules.plan import Missed, Turn, turn
 from sidecar.schedules.timetable import Timetable
 from sidecar.storage.tables import jobs, schedules, tenants
 
-LOOKED_AT: Final = 200
-"""In one transaction: to work out when each is due next takes some 50 us of the event loop."""
+LOOKED_AT: Final = 1_000
+"""In one transaction, which takes some 100 us of processor time for each, and the event loop for 20 ms at a time."""
 
 _UNFINISHED: Final = [state.value for state in UNFINISHED]
 _IDLE: Final = (
@@ -35,7 +35,8 @@ _IDLE: Final = (
 _SCHEDULES: Final = select(schedules, tenants.c.name.label("tenant")).join(
     tenants, tenants.c.id == schedules.c.tenant_id
 )
-_NEXT: Final = select(func.min(schedules.c.due)).where(schedules.c.due.is_not(None), _IDLE)
+# Not as min(), which would go through all of them.
+_NEXT: Final = select(schedules.c.due).where(schedules.c.due.is_not(None), _IDLE).order_by(schedules.c.due).limit(1)
 _UPDATE: Final = (
     update(schedules)
     .where(schedules.c.tenant_id == bindparam("the_tenant"), schedules.c.id == bindparam("the_id"))
@@ -71,7 +72,7 @@ class Scheduling:
         """Add the jobs of what is due, of `LOOKED_AT` schedules at most."""
         async with self._rows.storage.reading() as connection:
             now = await self._rows.now(connection)
-            first = (await connection.execute(_NEXT)).scalar_one()
+            first = (await connection.execute(_NEXT)).scalar_one_or_none()
         if first is None or first > now:
             return Look(wait_micros=None if first is None else int(first) - now)
         found = await self._rows.tried_again(self._look)
@@ -82,7 +83,7 @@ class Scheduling:
     async def _look(self) -> Look:
         async with self._rows.changing() as (connection, now):
             rows = await self._locked(connection, now)
-            turns = [_turn_of(row, now) for row in rows]
+            turns = _turns_of(rows, now)
             asked = [_job_of(row, found.run, found.missed) for row, found in zip(rows, turns, strict=True) if found.run]
             added = await self._adding.add_in(connection, asked, now) if asked else None
             answers = iter(added.answers if added is not None else ())
@@ -135,8 +136,17 @@ async def _unfinished(connection: AsyncConnection, ids: Sequence[str]) -> set[st
     return set((await connection.execute(query)).scalars())
 
 
-def _turn_of(row: Row[Any], now: int) -> Turn:
-    return turn(Timetable(cron=row.cron, zone=row.zone), Missed(row.missed), row.most, int(row.due), now)
+def _turns_of(rows: Sequence[Row[Any]], now: int) -> list[Turn]:
+    """Those of one timetable that are due at the same time have the same turn, which is worked out once."""
+    known: dict[tuple[Any, ...], Turn] = {}
+    turns = []
+    for row in rows:
+        key = row.cron, row.zone, row.missed, row.most, row.due
+        if key not in known:
+            timetable = Timetable(cron=row.cron, zone=row.zone)
+            known[key] = turn(timetable, Missed(row.missed), row.most, int(row.due), now)
+        turns.append(known[key])
+    return turns
 
 
 def _job_of(row: Row[Any], due: int, missed: int) -> NewJob:
@@ -148,7 +158,6 @@ def _job_of(row: Row[Any], due: int, missed: int) -> NewJob:
         function=row.function,
         data=msgspec.json.encode(data).decode(),
         attempts=row.attempts,
-        key=f"schedule {row.id} {due}",
         source=f"schedule {row.id}",
     )
 

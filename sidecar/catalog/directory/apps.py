@@ -39,6 +39,11 @@ class Apps:
         """Of the tenants for whom something is set."""
         return {one.tenant: one.limits for _, one in self.tenants if one.limits != NO_LIMITS}
 
+    @property
+    def webhook_secrets(self) -> dict[str, str]:
+        """Of the tenants whose is said."""
+        return {one.tenant: one.webhook_secret for _, one in self.tenants if one.webhook_secret is not None}
+
     def environment(self, app: str) -> dict[str, str]:
         """What the scripts of an app find in ``process.env``."""
         if not app:

@@ -177,7 +177,9 @@ class DirectoryLoader:
     def _broken(self, document: Document, tried: _Tried) -> tuple[Broken, ...]:
         partial = tried.compiled.partial
         stood_in = [Broken(f"{SCRIPTS}/{file}", ServedBy.LAST_GOOD) for file in sorted(tried.scripts.stood_in)]
-        unusable = [Broken(f"script {one!r}", ServedBy.ERROR_ACTION) for one in sorted(partial.unusable)]
+        unusable = [
+            Broken(f"script {tried.compiled.called(one)}", ServedBy.ERROR_ACTION) for one in sorted(partial.unusable)
+        ]
         wrong = [
             Broken(f"[[{place.table}]] {_identity(document, place)}", ServedBy.ERROR_ACTION)
             for place in tried.compiled.assignments.wrong

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -39,12 +39,10 @@ from sidecar.catalog.model import OPERATOR, Snapshot
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
 from sidecar.kind import Kind
+from sidecar.language.app_files import NAME_BYTES, stands_in_folder
 from sidecar.language.check import Confirm
 from sidecar.problem import Severity
 from sipio.number import did_of
-
-NAME_BYTES: Final = 200
-"""Of one name of a path: a file system has 255."""
 
 
 class DirectoryNotWritten(SidecarError):
@@ -102,7 +100,10 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         require_storable(number)
     for _, schedule in document.schedules.tables:
         require_storable(schedule)
+    for _, webhook in document.webhooks.tables:
+        require_storable(webhook)
     tenants |= {table.tenant for _, table in document.carriers.providers}
+    tenants |= {table.tenant for _, table in document.webhooks.tables}
     tenants |= {table.tenant for _, table in document.schedules.tables}
     tenants |= {OPERATOR, *(one.tenant for one in apps.values()), *(one.tenant for one in customers.values())}
     return Content(
@@ -119,6 +120,11 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
             (table.tenant, table.id): msgspec.structs.replace(table, data=json_text(msgspec.json.decode(table.data)))
             for _, table in document.schedules.tables
         },
+        webhooks={
+            (table.tenant, table.name): msgspec.structs.replace(table, events=tuple(sorted(set(table.events))))
+            for _, table in document.webhooks.tables
+        },
+        webhook_secrets=document.apps.webhook_secrets,
     )
 
 
@@ -200,7 +206,7 @@ def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
         kept = {}
         if any(may_import(one.text) for one in group.values()):
             paths = {key: path_of(key, one.table.file) for key, one in group.items()}
-            kept = {key: path for key, path in paths.items() if _is_path(path)}
+            kept = {key: path for key, path in paths.items() if stands_in_folder(path)}
             if len(set(kept.values())) < len(kept):
                 kept = {}  # no app has such
             if not all(map(is_free, kept.values())):
@@ -257,9 +263,12 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
     owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
     owned |= {one.table.tenant for one in content.scripts.values()}
     owned |= {one.tenant for one in content.providers.values()}
-    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys()):
-        limits = given_limits(content.limits.get(name, NO_LIMITS))
-        yield f"[[tenant]]\ntenant = {toml_text(name)}\n" + (f"limits = {toml_text(limits)}\n" if limits else "")
+    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys() | content.webhook_secrets.keys()):
+        limits, secret = given_limits(content.limits.get(name, NO_LIMITS)), content.webhook_secrets.get(name)
+        lines = ["[[tenant]]", f"tenant = {toml_text(name)}"]
+        lines += [f"limits = {toml_text(limits)}"] if limits else []
+        lines += [f"webhook_secret = {toml_text(secret)}"] if secret is not None else []
+        yield "\n".join(lines) + "\n"
     for app in content.apps.values():
         yield table_text("app", app, ["name"] if app.name == app.id else [])
     for variable in content.variables.values():
@@ -279,12 +288,14 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
         yield table_text("number", number)
     for schedule in content.schedules.values():
         yield table_text("schedule", schedule)
+    for webhook in content.webhooks.values():
+        yield table_text("webhook", webhook)
     for calls, assigned in content.assignments.items():
         yield table_text(calls.kind, assigned)
 
 
 def _candidates(key: str, table: ScriptTable) -> Iterator[str]:
-    if _is_path(table.file):
+    if stands_in_folder(table.file):
         yield table.file
     plain = _plain(key)
     yield f"{plain}.js"
@@ -295,16 +306,6 @@ def _plain(name: str) -> str:
     """A name as one of a file, or of a folder."""
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).lstrip(".") or "script"
     return plain.encode()[: NAME_BYTES - 40].decode(errors="ignore")
-
-
-def _is_path(text: str) -> bool:
-    parts = text.split("/")
-    if any(part.endswith(".js") for part in parts[:-1]):
-        return False  # a folder of that name would be taken for a script
-    if not text.isprintable() or "\\" in text:
-        return False
-    # What begins with a dot is somebody's own there: an author's `.git/config` would be commands for whoever has it.
-    return all(part and part[0] != "." and len(part.encode("utf-8", "replace")) <= NAME_BYTES for part in parts)
 
 
 def _folded(path: str) -> str:

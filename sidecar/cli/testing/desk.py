@@ -70,7 +70,7 @@ class Desk:
             raise HostError(f"has more than {ROWS} rows")
         rows = await self.services.rows()
         try:
-            await rows.make(OPERATOR, asked.name, columns)
+            await rows.inventory.make(OPERATOR, asked.name, columns)
         except ValueError as error:
             raise HostError(str(error)) from None
         for row in asked.rows:

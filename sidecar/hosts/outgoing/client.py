@@ -10,6 +10,7 @@ from typing import Final
 import aiohttp
 
 from sidecar.hosts.outgoing.address import parse_url
+from sidecar.hosts.outgoing.certificates import trusted
 from sidecar.hosts.outgoing.exchange import OURS, TOKEN, TUNNELS, IncomingResponse, OutgoingFailed, OutgoingRequest
 from sidecar.hosts.outgoing.policy import OutgoingRefused, names_host
 from sidecar.hosts.outgoing.redirects import REDIRECTS, redirected
@@ -29,11 +30,15 @@ class OutgoingClient:
     """Sends what scripts ask for. Lives on one event loop."""
 
     def __init__(self, settings: OutgoingSettings) -> None:
+        """Reads the file of ``settings.tls_ca``, where there is one. Raises ConfigurationError."""
         self._settings: Final = settings
         self._under_way: Counter[str] = Counter()
         self._session: Final = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                resolver=GatedResolver(settings.policy.allows_address), limit=0, use_dns_cache=False
+                resolver=GatedResolver(settings.policy.allows_address),
+                limit=0,
+                use_dns_cache=False,
+                ssl=trusted(settings.tls_ca) if settings.tls_ca is not None else True,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

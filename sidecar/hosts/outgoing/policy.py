@@ -1,7 +1,7 @@
 """Where scripts' connections may go: a name, a port, and each address that the name turns out to have."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -10,6 +10,9 @@ from sipio.address_gate import is_global, is_literal, parse_address
 
 SCHEME_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 """Ports that a URL need not name."""
+CONNECTION_PORTS: Final = frozenset((21, 80, 443, 990))
+"""Known services that a connection may speak to whose bytes are the script's own: FTP, HTTP, and both over TLS. Mail is
+not among them, which is sent as the operator has it (`sidecar.hosts.mail`)."""
 LEAST_FREE_PORT: Final = 1024
 """Ports below this are known services: a script speaks to that of its scheme alone, unless one is named."""
 CALL_PORTS: Final = frozenset((5060, 5061, 5038, 8021))
@@ -37,23 +40,42 @@ class OutgoingPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """Raises OutgoingRefused for a name, or a port of it, that may not be connected to."""
         if scheme not in SCHEME_PORTS:
             raise OutgoingRefused(f"{scheme}: is not a scheme for a request of a script")
+        name = self._check_name(host)
+        if port is not None and port != SCHEME_PORTS[scheme]:
+            self._check_port(port)
+        self._check_literal(host, name)
+
+    def check_connection(self, host: str, port: int, known: Collection[str] = ()) -> None:
+        """Raises OutgoingRefused for a name, and a port of it, that no connection may be made to. ``known`` are
+        addresses that count as named: those of names that may be connected to."""
+        name = self._check_name(host) if host not in known else host
+        if port not in CONNECTION_PORTS:
+            self._check_port(port)
+        self._check_literal(host, name)
+
+    def check_name(self, host: str) -> None:
+        """Raises OutgoingRefused for a name that nothing may be asked of."""
+        self._check_literal(host, self._check_name(host))
+
+    def _check_name(self, host: str) -> str:
         name = host.rstrip(".").lower()
         if not name:
-            raise OutgoingRefused("the URL names no host")
+            raise OutgoingRefused("no host is named")
         if ":" in name and not is_literal(name):
             # Who connects takes it for an address, and asks nobody what it is.
             raise OutgoingRefused(f"{host} is not an address")
         if not names_host(self.hosts, name):
             raise OutgoingRefused(f"{host} is not among the hosts that scripts may reach")
-        if port is not None and not self._allows_port(scheme, port):
+        return name
+
+    def _check_port(self, port: int) -> None:
+        free = port >= LEAST_FREE_PORT and port not in CALL_PORTS and port not in DATA_PORTS
+        if not free and port not in self.ports:
             raise OutgoingRefused(f"port {port} is not one that scripts may reach")
+
+    def _check_literal(self, host: str, name: str) -> None:
         if is_literal(name) and not self.allows_address(name, name):
             raise OutgoingRefused(f"{host} is not an address that scripts may reach")
-
-    def _allows_port(self, scheme: str, port: int) -> bool:
-        if port in self.ports or port == SCHEME_PORTS[scheme]:
-            return True
-        return port >= LEAST_FREE_PORT and port not in CALL_PORTS and port not in DATA_PORTS
 
     def allows_address(self, host: str, address: str) -> bool:  # noqa: ARG002 - as `sipio.address_gate.AllowAddress`
         """Whether an address that a name has, or is, may be connected to."""

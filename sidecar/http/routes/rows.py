@@ -10,8 +10,9 @@ from fastapi.responses import StreamingResponse
 
 from sidecar.catalog.database.errors import AlreadyThere, NotThere, WrongValues
 from sidecar.hosts.rows import model
+from sidecar.hosts.rows.bounded import ROWS
 from sidecar.hosts.rows.csv_text import CsvRefused, column_names, csv_line, csv_lines, parse_rows
-from sidecar.hosts.rows.store import ROWS, RowDatabases
+from sidecar.hosts.rows.store import RowDatabases
 from sidecar.http.asking import Asked, Asking
 from sidecar.http.json_values import JsonTable
 from sidecar.http.kept_shapes import Column, Imported, NewRow, RowDatabase, RowDatabaseBody
@@ -32,7 +33,7 @@ Row = dict[str, Any]
 async def list_databases(asked: Asking, after: AfterText = "", limit: Limit = 100) -> Page[RowDatabase]:
     """A tenant's databases, by their names."""
     tenant = await asked.require("read")
-    found = await (await _rows(asked)).databases(tenant)
+    found = await (await _rows(asked)).inventory.databases(tenant)
     names = [name for name in sorted(found) if name > after]
     shown = page(names, limit, str)
     shown.items = [_shape(found[name]) for name in shown.items]
@@ -43,7 +44,7 @@ async def list_databases(asked: Asking, after: AfterText = "", limit: Limit = 10
 async def get_database(asked: Asking, database: DatabaseInPath) -> RowDatabase:
     """One database, with its columns."""
     tenant = await asked.require("read")
-    return _shape(await (await _rows(asked)).database(tenant, database))
+    return _shape(await (await _rows(asked)).inventory.database(tenant, database))
 
 
 @router.put("/databases/{database}", responses={201: {"model": RowDatabase}})
@@ -54,13 +55,13 @@ async def put_database(
     tenant = await asked.require("write")
     rows = await _rows(asked)
     columns = tuple(model.RowColumn(name=one.name, type=one.type, indexed=one.indexed) for one in body.columns)
-    there = (await rows.databases(tenant)).get(database)
+    there = (await rows.inventory.databases(tenant)).get(database)
     if there is not None:
         if _own(there) != columns:
             raise AlreadyThere(f"there is a database {database!r} already, with other columns")
         return _shape(there)
     try:
-        made = await rows.make(tenant, database, columns)
+        made = await rows.inventory.make(tenant, database, columns)
     except ValueError as error:
         raise WrongValues([str(error)]) from None
     await _audit(asked, "database.make", database, None, {"columns": [one.model_dump() for one in body.columns]})
@@ -72,7 +73,7 @@ async def put_database(
 async def remove_database(asked: Asking, database: DatabaseInPath) -> None:
     """Remove a database with all its rows."""
     tenant = await asked.require("write")
-    await (await _rows(asked)).remove(tenant, database)
+    await (await _rows(asked)).inventory.remove(tenant, database)
     await _audit(asked, "database.remove", database, {"database": database}, None)
 
 
@@ -132,7 +133,7 @@ async def import_rows(asked: Asking, request: Request, database: DatabaseInPath)
     answered may be sent again."""
     tenant = await asked.require("write")
     rows = await _rows(asked)
-    known = await rows.database(tenant, database)
+    known = await rows.inventory.database(tenant, database)
     try:
         text = (await request.body()).decode("utf-8-sig")
         # In a thread: 8 MB of it take a second.
@@ -153,7 +154,7 @@ async def export_rows(asked: Asking, database: DatabaseInPath) -> StreamingRespo
     """All rows as CSV, as an import takes them. What is null is a field without text."""
     tenant = await asked.require("read")
     rows = await _rows(asked)
-    known = await rows.database(tenant, database)
+    known = await rows.inventory.database(tenant, database)
     first = await rows.page(tenant, database, "", ROWS)
 
     async def text() -> AsyncIterator[str]:

@@ -33,7 +33,7 @@ async def _mailboxes(asked: Asking) -> Mailboxes:
 async def list_workers(asked: Asking) -> list[Worker]:
     """A tenant's Workers that have, or have had, messages."""
     tenant = await asked.require("read")
-    return [Worker.model_validate(one) for one in await (await _mailboxes(asked)).boxes(tenant)]
+    return [Worker.model_validate(one) for one in await (await _mailboxes(asked)).looking.boxes(tenant)]
 
 
 @router.get("/workers/{script}/messages")
@@ -44,7 +44,7 @@ async def list_messages(
     async with asked.reading() as scope:
         await scripts.get_script(scope, script)
     tenant = asked.caller.tenant
-    found = await (await _mailboxes(asked)).page(tenant, script, state, after, limit + 1)
+    found = await (await _mailboxes(asked)).looking.page(tenant, script, state, after, limit + 1)
     shown = page(found, limit, lambda one: one.number)
     shown.items = [message_shape(one) for one in shown.items]
     return shown
@@ -66,7 +66,7 @@ async def send_message(asked: Asking, script: InPath, body: MessageBody, respons
 async def get_message(asked: Asking, script: InPath, message: MessageInPath) -> WholeMessage:
     """A message that waits, is under way or is dead. One that is done is there no more."""
     tenant = await asked.require("read")
-    return whole_message(*await (await _mailboxes(asked)).get(tenant, script, message))
+    return whole_message(*await (await _mailboxes(asked)).looking.get(tenant, script, message))
 
 
 @router.post("/workers/{script}/messages/{message}/retry")

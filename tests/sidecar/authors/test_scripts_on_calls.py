@@ -110,7 +110,7 @@ async def test_two_hundred_at_once_in_four_workers_count_each_once(services: Ser
 
 async def test_a_number_of_the_list_is_refused_with_what_the_list_says(pool: ScriptRunner, services: Services) -> None:
     rows = await services.rows()
-    await rows.make("operator", "blocked")
+    await rows.inventory.make("operator", "blocked")
     await rows.create("operator", "blocked", "491", "fraud")
     switch = Switch(pool, services, "own_block_list.js", variables={"list": {"db": "blocked"}})
     assert await switch.answer(dest_number="491") == "604 Blocked: fraud"
@@ -164,7 +164,7 @@ async def runs(services: Services) -> AsyncIterator[Scripts]:
 
 async def test_a_report_counts_rows_and_sends_nothing_where_there_are_none(runs: Scripts, services: Services) -> None:
     rows = await services.rows()
-    await rows.make("operator", "porting", [RowColumn(name="carrier", type=ColumnType.STRING)])
+    await rows.inventory.make("operator", "porting", [RowColumn(name="carrier", type=ColumnType.STRING)])
     assert await runs.run(SCRIPTS["nightly_report.js"], tenant="operator") == 0
     await rows.create("operator", "porting", "4420", {"carrier": "O'Hara"})
     failed = await runs.error(SCRIPTS["nightly_report.js"], tenant="operator")
@@ -172,6 +172,6 @@ async def test_a_report_counts_rows_and_sends_nothing_where_there_are_none(runs:
 
 
 async def test_another_accounts_table_is_not_there(runs: Scripts, services: Services) -> None:
-    await (await services.rows()).make("operator", "porting")
+    await (await services.rows()).inventory.make("operator", "porting")
     failed = await runs.error(SCRIPTS["nightly_report.js"], tenant="other")
     assert failed.message == "there is no database 'porting'"

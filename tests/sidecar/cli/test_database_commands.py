@@ -60,6 +60,21 @@ def test_a_catalog_goes_into_a_database_and_out_of_it(database: Path, capsys: py
     assert told(capsys, "import", out_directory, "--yes")[0] == 1
 
 
+def test_a_variable_that_nobody_tells_the_value_of_is_no_change(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(capsys, "db", "upgrade")
+    directory = database.parent / "catalog"
+    (directory / "scripts").mkdir(parents=True)
+    entry = '[[variable]]\napp = "shop"\nname = "KEY"\nprotected = true\n'
+    (directory / "assignments.toml").write_text(f'[[app]]\nid = "shop"\n\n{entry}')
+    note = "variable shop KEY has no value there or here, and is not made: `scriptforge env set shop KEY --protected`"
+    status, out, _ = told(capsys, "import", directory, "--yes")
+    assert (status, out.endswith("1 changes are made\n"), note in out) == (0, True, True)
+    status, out, _ = told(capsys, "import", directory)
+    assert (status, out) == (0, f"{note} makes it\nsqlite:///{database}: has all of {directory}\n")
+
+
 @pytest.mark.usefixtures("database")
 def test_who_is_asked_may_say_no(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     told(capsys, "db", "upgrade")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.sidecar.hosts.authority import Authority
 from tests.sidecar.hosts.moved_clock import MovedClock
 from tests.sidecar.hosts.web_site import Site, serve
 
@@ -22,6 +23,11 @@ async def other_site() -> AsyncIterator[Site]:
     runner = await serve(made)
     yield made
     await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

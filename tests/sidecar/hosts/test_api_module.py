@@ -51,7 +51,7 @@ async def runs(tmp_path: Path, site: Site, inbox: Inbox) -> AsyncIterator[Script
         )
     )
     rows = await services.rows()
-    await rows.make("operator", "blocked")
+    await rows.inventory.make("operator", "blocked")
     await rows.create("operator", "blocked", "491", "fraud")
     async with scripts(services) as made:
         yield made

@@ -45,7 +45,7 @@ async def runs(tmp_path: Path, site: Site) -> AsyncIterator[Scripts]:
     rest = RestSection(url=site.url(), users_file=users)
     services = Services(Configuration(storage=StorageSection(url=url), rest=rest))
     rows = await services.rows()
-    await rows.make("operator", "blocked")
+    await rows.inventory.make("operator", "blocked")
     await rows.create("operator", "blocked", "491", "fraud")
     async with scripts(services) as made:
         yield made

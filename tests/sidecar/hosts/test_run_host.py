@@ -13,7 +13,7 @@ from sidecar.catalog.compile import make_script
 from sidecar.catalog.model import Script
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts import run_host
-from sidecar.hosts.errors import HostError
+from sidecar.hosts.errors import HostError, HostFull, HostSlow, HostUnavailable
 from sidecar.hosts.grants import CALL_MODULE, Grants
 from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.request import SOCKET_MODULE
@@ -33,6 +33,8 @@ async def answer(asker: Asker, method: str, values: list[Any]) -> Any:
         return {"asker": asker.script.id, "call": asker.correlation_id, "values": values}
     if method == "set":
         raise HostError("the key is too long", name="RangeError")
+    if method in FAILURES:
+        raise FAILURES[method]
     if method == "wait":
         await asyncio.Event().wait()
     if method == "cancelled":
@@ -47,6 +49,7 @@ async def answer(asker: Asker, method: str, values: list[Any]) -> Any:
     return object()
 
 
+FAILURES = {"away": HostUnavailable("away"), "slow": HostSlow("slow"), "full": HostFull("full")}
 ODD: dict[str, Any] = {
     "half a surrogate pair": {"\ud83d": ["cut \ud83d", "\U0001f600"]},
     "an integer of 64 bits": [2**64 - 1, -(2**63)],
@@ -93,6 +96,15 @@ async def test_a_module_answers_its_asker(host: RunHost) -> None:
 async def test_what_cannot_be_is_rejected_with_the_modules_own_words(host: RunHost) -> None:
     answered = await Question(host, "kv.set").answer()
     assert answered == (False, {"message": "the key is too long", "name": "RangeError"})
+
+
+@pytest.mark.parametrize(
+    ("method", "outage"), [("get", False), ("set", False), ("away", True), ("slow", False), ("full", False)]
+)
+async def test_only_what_does_not_answer_is_an_outage(host: RunHost, method: str, *, outage: bool) -> None:
+    await Question(host, f"kv.{method}").answer()
+    await Question(host, "kv.get").answer()
+    assert host.had_outage == outage
 
 
 @pytest.mark.parametrize("name", ["fetch.get", "perform", "kv", ".get", ""])

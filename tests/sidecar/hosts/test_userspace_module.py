@@ -42,9 +42,9 @@ async def runs(tmp_path: Path) -> AsyncIterator[Scripts]:
     await store.close()
     services = Services(Configuration(storage=StorageSection(url=url)))
     rows = await services.rows()
-    await rows.make("operator", "blocked")
+    await rows.inventory.make("operator", "blocked")
     columns = [RowColumn(name="carrier", type=ColumnType.STRING), RowColumn(name="company", type=ColumnType.INTEGER)]
-    await rows.make("operator", "porting", columns)
+    await rows.inventory.make("operator", "porting", columns)
     async with scripts(services) as made:
         yield made
     await services.close()

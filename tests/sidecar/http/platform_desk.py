@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import signal
 import sqlite3
 import sys
 from collections.abc import Mapping
@@ -59,6 +60,17 @@ class PlatformDesk:
         command = [str(Path(sys.executable).with_name("scriptforge")), "platform", "--config", str(self.configuration)]
         self.program = Program(command, self.folder / "platform.log", ROOT)
         self.url = json.loads(self.program.wait_for('"action":"serving"', seconds=SECONDS))["http"]
+
+    def kill(self) -> None:
+        """Kill the process, and start the next one."""
+        self.program.signal(signal.SIGKILL)
+        self.program.finish()
+        self.start()
+        for name in ("operator", "acme", "beta", "anybody"):
+            client = getattr(self, name)
+            token = client.headers.get("authorization")
+            client.close()
+            setattr(self, name, self.client(token.split()[1] if token else None))
 
     def client(self, token: str | None) -> httpx.Client:
         """Who asks with a token, or without one."""

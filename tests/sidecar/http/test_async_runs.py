@@ -1,7 +1,6 @@
 """Runs that whoever asks does not wait for: `Prefer: respond-async` (RFC 7240)."""
 
 import json
-import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,18 +12,31 @@ from tests.acceptance.processes import wait_until
 from tests.sidecar.http.platform_desk import PlatformDesk
 
 ASYNC = {"Prefer": "respond-async"}
+SETTINGS = "[jobs]\npoll_seconds = 0.05\nlease_seconds = 1\nrun_attempts = 2\nrun_backoff_ms = 1\n"
 TEXT = """
+import cxJob from 'cxJob';
+
 export const main = (data) => data;
 export const hello = ({ who }) => `Hello ${who}`;
 export const refuses = () => { throw new Error('402 Pay first'); };
 export const throws = () => { throw new TypeError('no such thing'); };
+export const recovers = () => {
+  if (Number(process.env.JOB_ATTEMPT) < 3) throw new Error(`attempt ${process.env.JOB_ATTEMPT}`);
+  return Number(process.env.JOB_ATTEMPT);
+};
+export const busy = () => { throw new Error('429 Later'); };
+export const slow = async ({ seconds }) => {
+  await cxJob.setProgress('begun');
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  return Number(process.env.JOB_ATTEMPT);
+};
 export const later = async () => await new Promise((resolve) => setTimeout(resolve, 60_000));
 """
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformDesk]:
-    made = PlatformDesk(tmp_path_factory.mktemp("async"), more="[jobs]\npoll_seconds = 0.05\nlease_seconds = 1\n")
+    made = PlatformDesk(tmp_path_factory.mktemp("async"), more=SETTINGS)
     yield made
     made.stop()
 
@@ -79,6 +91,43 @@ def test_the_result_is_answered_as_the_run_would_have_been(desk: PlatformDesk, p
 def test_an_error_is_told_with_the_status_that_it_would_have_had(desk: PlatformDesk, public: str) -> None:
     done = over(desk.anybody, asked(desk.anybody, f"{public}/refuses"))
     assert (done["state"], done["status"], done["error"]) == ("failed", 402, "Pay first")
+
+
+def test_a_run_that_fails_is_tried_again_as_often_as_whoever_asked_prefers(desk: PlatformDesk, public: str) -> None:
+    failed = over(desk.anybody, asked(desk.anybody, f"{public}/recovers"))
+    assert (failed["state"], failed["attempt"], failed["attempts"]) == ("failed", 2, 2), "as the operator says"
+    prefer = {"Prefer": "respond-async, attempts=3, backoff=0"}
+    answer = desk.acme.post(f"{public}/recovers", headers=prefer)
+    assert answer.headers["preference-applied"] == prefer["Prefer"]
+    done = over(desk.anybody, answer.headers["location"])
+    assert (done["state"], done["attempt"], done["result"]) == ("completed", 2, 3)
+    once = desk.anybody.post(f"{public}/recovers", headers={"Prefer": "respond-async, attempts=1"})
+    failed = over(desk.anybody, once.headers["location"])
+    assert (failed["state"], failed["attempt"], failed["error"]) == ("failed", 1, "attempt 1")
+
+
+def test_a_stranger_has_nothing_tried_more_often_than_the_operator_says(desk: PlatformDesk, public: str) -> None:
+    for asks, applied in (("100", "2"), ("0", "1")):
+        prefer = {"Prefer": f"respond-async, attempts={asks}, backoff=999999"}
+        answer = desk.anybody.post(f"{public}/recovers", headers=prefer)
+        assert answer.headers["preference-applied"] == f"respond-async, attempts={applied}, backoff=86400"
+        desk.anybody.delete(answer.headers["location"]).raise_for_status()
+    known = desk.acme.post(f"{public}/main", headers={"Prefer": "respond-async, attempts=200"})
+    assert known.headers["preference-applied"] == "respond-async, attempts=100"
+
+
+def test_a_status_below_500_is_an_answer_unless_it_says_later(desk: PlatformDesk, public: str) -> None:
+    for function, attempts in (("refuses", 1), ("busy", 2), ("throws", 2)):
+        failed = over(desk.anybody, asked(desk.anybody, f"{public}/{function}"))
+        assert (function, failed["state"], failed["attempt"]) == (function, "failed", attempts)
+
+
+def test_a_run_is_done_though_its_platform_is_killed_while_it_goes_on(desk: PlatformDesk, public: str) -> None:
+    address = asked(desk.anybody, f"{public}/slow", json={"seconds": 2})
+    wait_until(lambda: desk.anybody.get(address).json()["progress"] == "begun", "it has begun")
+    desk.kill()
+    done = over(desk.anybody, address)
+    assert (done["state"], done["attempt"], done["result"]) == ("completed", 0, 1), "a death is no attempt"
 
 
 def test_a_query_a_form_and_files_come_as_with_a_run_that_is_waited_for(desk: PlatformDesk, public: str) -> None:
@@ -152,14 +201,7 @@ def test_what_was_answered_is_run_by_the_next_platform_after_a_kill(desk: Platfo
     path = f"/run/{desk.script('killed', TEXT, public=True)['uuid']}"
     desk.acme.put("/api/v1/queues/runs", json={"paused": True}).raise_for_status()
     addresses = [asked(desk.anybody, path, json={"n": number}) for number in range(10)]
-    desk.program.signal(signal.SIGKILL)
-    desk.program.finish()
-    desk.start()
-    for name in ("acme", "anybody", "operator", "beta"):
-        client = getattr(desk, name)
-        token = client.headers.get("authorization")
-        client.close()
-        setattr(desk, name, desk.client(token.split()[1] if token else None))
+    desk.kill()
     desk.acme.put("/api/v1/queues/runs", json={"paused": False}).raise_for_status()
     assert [over(desk.anybody, one)["result"] for one in addresses] == [{"n": number} for number in range(10)]
 
@@ -176,6 +218,8 @@ def test_what_was_answered_is_run_by_the_next_platform_after_a_kill(desk: Platfo
         (["wait=" + "9" * 40 + ",respond-async"], Preferences(respond_async=True)),
         (["wait=٣"], Preferences()),
         ([",,=;" * 1000], Preferences()),
+        (["respond-async, attempts=5", "backoff=60"], Preferences(True, None, 5, 60)),
+        (["attempts=x, backoff=-1"], Preferences()),
     ],
 )
 def test_preferences_are_read_as_rfc_7240_has_them(headers: list[str], found: Preferences) -> None:

@@ -48,7 +48,7 @@ from sidecar.operations.sharing import SharingMetrics
 from sidecar.operations.tenant_metrics import TenantMetrics
 from sidecar.queue.job import JobState
 from sidecar.queue.looking import Depth
-from sidecar.queue.mailboxes import MailboxDepth
+from sidecar.queue.mailbox_looking import MailboxDepth
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.runner import PoolName
 from sidecar.runs.script_counts import OTHER, ScriptCounts

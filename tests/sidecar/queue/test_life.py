@@ -32,7 +32,7 @@ class Lives(RuleBasedStateMachine):
     @st.composite
     @staticmethod
     def steps(draw: st.DrawFn) -> Any:
-        return draw(st.sampled_from(("renew", "note", "complete", "fail", "final", "back", "lose")))
+        return draw(st.sampled_from(("renew", "note", "complete", "fail", "final", "outage", "back", "lose")))
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +73,7 @@ class Lives(RuleBasedStateMachine):
             "complete": Complete("1", lease, "2"),
             "fail": Fail("1", lease, ERROR),
             "final": Fail("1", lease, ERROR, final=True),
+            "outage": Fail("1", lease, ERROR, outage=True),
             "back": GiveBack("1", lease),
             "lose": Lose("1", lease),
         }
@@ -170,6 +171,20 @@ def test_between_attempts_it_waits(backoff: Backoff, waits: list[int]) -> None:
         found.append(one.due // 1000)
         one = life.ripe(one, one.due)
     assert found == waits
+
+
+@pytest.mark.parametrize(("age", "wait"), [(0, 10), (5, 10), (60, 60), (3_600, 600)])
+def test_an_outage_is_no_attempt_and_is_waited_for_twice_as_long_each_time(age: int, wait: int) -> None:
+    one = life.taken(job(), "x", age * MICROS, LEASE)
+    again = life.apply(Fail("1", 1, ERROR, outage=True), one, age * MICROS, KEEPING)
+    assert (again.state, again.attempt, again.losses, again.error, again.owner) == (JobState.DELAYED, 0, 0, ERROR, "")
+    assert again.due == (age + wait) * MICROS
+
+
+def test_an_outage_of_more_than_a_day_is_a_failure() -> None:
+    now = life.OUTAGE_SECONDS * MICROS
+    dead = life.apply(Fail("1", 1, ERROR, outage=True), life.taken(job(), "x", now, LEASE), now, KEEPING)
+    assert (dead.state, dead.attempt) == (JobState.FAILED, 1)
 
 
 def test_the_longest_wait_is_a_day() -> None:

@@ -13,13 +13,13 @@ from sidecar.catalog.database import schedules as catalog
 from sidecar.catalog.database.schedules import ScheduleRecord
 from sidecar.catalog.database.tenants import ensure_operator
 from sidecar.catalog.database.work import Actor, Store
+from sidecar.queue import scheduling
 from sidecar.queue.adding import MayKeep
 from sidecar.queue.errors import NoSuchSchedule, StillRunning
 from sidecar.queue.job import JobError, JobState
 from sidecar.queue.life import Complete, Fail
 from sidecar.queue.looking import Wanted
 from sidecar.queue.queue import JobQueue
-from sidecar.queue.scheduling import LOOKED_AT
 from sidecar.schedules.plan import Missed
 from sidecar.schedules.timetable import MICROS
 from sidecar.storage.engine import Storage
@@ -176,19 +176,22 @@ async def test_it_runs_now_also_while_it_is_paused_but_not_twice_at_once(desk: Q
     assert (after.runs, after.due) == (2, None)
 
 
-async def test_more_than_one_look_takes_are_looked_at_in_the_order_of_their_times(desk: QueueDesk) -> None:
+async def test_more_than_one_look_takes_are_looked_at_in_the_order_of_their_times(
+    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "LOOKED_AT", 20)
     await make(desk, "first", ago=300)
     async with desk.queue._rows.storage.writing() as connection:
         one = dict((await connection.execute(select(schedules))).one()._mapping)
-        rest = [{**one, "id": f"s{number}", "due": one["due"] + number * 1_000} for number in range(1, LOOKED_AT + 5)]
+        rest = [{**one, "id": f"s{number}", "due": one["due"] + number * 1_000} for number in range(1, 25)]
         await connection.execute(insert(schedules), rest)
     await desk.queue.scheduling.look()
     sources = {job.source for job, _ in await jobs(desk)}
-    assert len(sources) == LOOKED_AT
+    assert len(sources) == 20
     assert "schedule first" in sources
-    assert f"schedule s{LOOKED_AT + 4}" not in sources
+    assert "schedule s24" not in sources
     await desk.queue.scheduling.look()
-    assert len(await jobs(desk)) == LOOKED_AT + 5
+    assert len(await jobs(desk)) == 25
 
 
 async def test_a_clock_that_steps_runs_no_due_time_twice(tmp_path: Any) -> None:

@@ -33,7 +33,7 @@ async def rows(database_address: str) -> AsyncIterator[RowDatabases]:
     await ensure_operator(store, Actor("t", "test", operator=True))
     await store.close()
     made = RowDatabases(url)
-    await made.make(TENANT, "porting", COLUMNS)
+    await made.inventory.make(TENANT, "porting", COLUMNS)
     yield made
     await made.close()
 
@@ -110,12 +110,12 @@ async def test_nothing_else_is_reached_by_sql(rows: RowDatabases) -> None:
 
 async def test_a_database_is_made_and_removed_with_its_rows(rows: RowDatabases) -> None:
     await rows.create(TENANT, "porting", "1", {})
-    await refused(rows.make(TENANT, "porting"), "there is a database 'porting' already")
-    await refused(rows.make("stranger", "porting"), "there is no tenant 'stranger'")
-    await rows.remove(TENANT, "porting")
-    await refused(rows.remove(TENANT, "porting"), "there is no database 'porting'")
+    await refused(rows.inventory.make(TENANT, "porting"), "there is a database 'porting' already")
+    await refused(rows.inventory.make("stranger", "porting"), "there is no tenant 'stranger'")
+    await rows.inventory.remove(TENANT, "porting")
+    await refused(rows.inventory.remove(TENANT, "porting"), "there is no database 'porting'")
     await refused(rows.read(TENANT, "porting", "1"), "there is no database 'porting'")
-    made = await rows.make(TENANT, "porting", [RowColumn(name="note", type=ColumnType.TEXT)])
+    made = await rows.inventory.make(TENANT, "porting", [RowColumn(name="note", type=ColumnType.TEXT)])
     assert [column.name for column in made.columns] == ["value", "note"]
     assert await rows.find(TENANT, "porting", {}) == []
 
@@ -164,7 +164,7 @@ async def test_an_insert_of_what_a_query_gives_makes_no_more_rows_than_there_may
     await store.close()
     rows = RowDatabases(url, most=lambda _tenant: 50)
     try:
-        await rows.make(TENANT, "porting", COLUMNS)
+        await rows.inventory.make(TENANT, "porting", COLUMNS)
         await rows.sql(TENANT, "insert into porting (key) values ('a'), ('b'), ('c'), ('d')", {})
         many = "insert into porting (key) select a.key || b.key || c.key from porting a, porting b, porting c"
         await refused(rows.sql(TENANT, many, {}), "4 rows are kept already, and no more than 50 may be")
@@ -181,7 +181,7 @@ async def test_who_changes_rows_of_sqlite_without_end_lets_others_write(tmp_path
     await store.close()
     hostile, other = RowDatabases(url), RowDatabases(url)
     try:
-        await hostile.make(TENANT, "porting", COLUMNS)
+        await hostile.inventory.make(TENANT, "porting", COLUMNS)
         for number in range(0, 300, 100):
             values = ", ".join(f"('k{one}')" for one in range(number, number + 100))
             await hostile.sql(TENANT, "insert into porting (key) values " + values, {})  # noqa: S608 - it is parsed
@@ -202,14 +202,14 @@ async def test_who_changes_rows_of_sqlite_without_end_lets_others_write(tmp_path
 async def test_a_question_without_end_is_ended(rows: RowDatabases, monkeypatch: pytest.MonkeyPatch) -> None:
     values = ", ".join(f"('k{number}')" for number in range(300))
     await rows.sql(TENANT, "insert into porting (key) values " + values, {})  # noqa: S608 - it is parsed
-    monkeypatch.setattr("sidecar.hosts.rows.store.SECONDS", 0.3)
+    monkeypatch.setattr("sidecar.hosts.rows.bounded.SECONDS", 0.3)
     # With a condition: MySQL multiplies the tables' counts where there is none.
     endless = "select count(*) as n from porting a, porting b, porting c, porting d, porting e where a.key <> e.key"
     await refused(rows.sql(TENANT, endless, {}), "the database was asked for more than 0.3 s")
     monkeypatch.undo()
     assert await rows.sql(TENANT, "select count(*) as n from porting", {}) == [{"n": 300}]
     async with asyncio.timeout(10):
-        while await under_way(rows._storage):  # noqa: ASYNC110 - the server says it to those who ask
+        while await under_way(rows._storage._storage):  # noqa: ASYNC110 - the server says it to those who ask
             await asyncio.sleep(0.05)
 
 
@@ -235,7 +235,7 @@ async def test_a_database_that_is_gone_is_told() -> None:
 
 async def test_a_page_is_bounded_in_characters_and_has_one_row_at_least(rows: RowDatabases) -> None:
     texts = [RowColumn(name=f"t{number}", type=ColumnType.TEXT) for number in range(6)]
-    await rows.make(TENANT, "long", texts)
+    await rows.inventory.make(TENANT, "long", texts)
     for key in "abc":
         await rows.create(TENANT, "long", key, {"value": "x", **{one.name: "y" * 200_000 for one in texts}})
     for key in "def":
