@@ -53,7 +53,7 @@ def run_function(arguments: argparse.Namespace, text: str, configuration: Config
             escaped(f"scriptforge run: {script.name} has no function {function!r}; there are {names}"), file=sys.stderr
         )
         return EXIT_STATUS[OutcomeName.SCRIPT_ERROR]
-    given = read_data(arguments.data) if arguments.data is not None else None
+    given = read_data(arguments.data) if arguments.data is not None else {}  # as a run over HTTP that nothing came with
     try:
         packed = pack_input(given, context=second_argument(script.kind, RUN_ID))
     except (ValueError, RecursionError) as error:
