@@ -101,6 +101,7 @@ def serving(command: str, socket: Path, environment: dict[str, str]) -> Iterator
             process.wait(20)
 
 
+@pytest.mark.timeout(400)
 def test_every_command_runs_as_printed(tmp_path: Path) -> None:
     """In one environment, in the order of the documents, with the daemon that the README starts."""
     socket = tmp_path / "scriptforge.sock"
