@@ -136,15 +136,6 @@ setImmediate, clearTimeout, clearInterval, clearImmediate) {
 })"""
 
 
-def _package_code(text: str) -> bytes:
-    """A package's text compiled, within no limits: which texts there are is not for scripts to say. Of one that is no
-    JavaScript whoever requires it is told why."""
-    try:
-        return _engine.compile(_PACKAGE % text)
-    except ValueError as error:
-        return _engine.compile(_PACKAGE % f"throw new SyntaxError({json.dumps(str(error))})")
-
-
 class _Needs(NamedTuple):
     """What a package's text names of what a program may find around it."""
 
@@ -228,10 +219,12 @@ class Context:
         return loaded
 
     def keep_package(self, package: Package) -> None:
-        """Compile a package for all programs of this context that follow, unless that was done: until then every
-        program that has it has its text."""
+        """Have a package for all programs of this context that follow, unless it is there: until then every program
+        that has it has its text. It is compiled when the first of them asks for it."""
         if package.key not in self._packages:
-            self._engine.keep_package(package.key, _package_code(package.text))
+            text = _PACKAGE % package.text
+            # Half of a surrogate pair is a question mark, as on the link.
+            self._engine.keep_package(package.key, text.encode("utf-8", "replace").decode())
             self._packages[package.key] = _Needs.of(package.text)
 
     def _kind_of(self, program: Program) -> object:

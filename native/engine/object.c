@@ -205,12 +205,12 @@ static PyObject *engine_run_jobs_method(PyObject *self, PyObject *arguments) {
 
 static PyObject *engine_keep_package(PyObject *self, PyObject *arguments) {
     const char *key;
-    const char *code;
-    Py_ssize_t code_bytes;
-    if (!PyArg_ParseTuple(arguments, "sy#", &key, &code, &code_bytes)) {
+    const char *text;
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(arguments, "ss#", &key, &text, &length)) {
         return NULL;
     }
-    if (!packages_keep(&engine_in(self)->packages, key, (const uint8_t *)code, (size_t)code_bytes)) {
+    if (!packages_keep(&engine_in(self)->packages, key, text, (size_t)length)) {
         return PyErr_NoMemory();
     }
     Py_RETURN_NONE;

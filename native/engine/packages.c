@@ -9,33 +9,37 @@
 struct package {
     struct package *next;
     char *key;
-    uint8_t *code;
-    size_t bytes;
+    char *text; /* NULL once it is compiled */
+    size_t length;
+    uint8_t *code; /* NULL until then */
+    size_t code_bytes;
 };
 
-static void *copy_of(const void *data, size_t bytes) {
-    void *copy = malloc(bytes == 0 ? 1 : bytes);
+static char *copy_of(const char *text, size_t length) {
+    char *copy = malloc(length + 1);
     if (copy != NULL) {
-        memcpy(copy, data, bytes);
+        memcpy(copy, text, length);
+        copy[length] = '\0'; /* as the engine's parser wants it */
     }
     return copy;
 }
 
 static void release(struct package *one) {
     free(one->key);
+    free(one->text);
     free(one->code);
     free(one);
 }
 
-static const struct package *find(const struct packages *packages, const char *key) {
-    const struct package *one = packages->first;
+static struct package *find(const struct packages *packages, const char *key) {
+    struct package *one = packages->first;
     while (one != NULL && strcmp(one->key, key) != 0) {
         one = one->next;
     }
     return one;
 }
 
-bool packages_keep(struct packages *packages, const char *key, const uint8_t *code, size_t bytes) {
+bool packages_keep(struct packages *packages, const char *key, const char *text, size_t length) {
     if (find(packages, key) != NULL) {
         return true;
     }
@@ -43,10 +47,10 @@ bool packages_keep(struct packages *packages, const char *key, const uint8_t *co
     if (one == NULL) {
         return false;
     }
-    one->key = copy_of(key, strlen(key) + 1);
-    one->code = copy_of(code, bytes);
-    one->bytes = bytes;
-    if (one->key == NULL || one->code == NULL) {
+    one->key = copy_of(key, strlen(key));
+    one->text = copy_of(text, length);
+    one->length = length;
+    if (one->key == NULL || one->text == NULL) {
         release(one);
         return false;
     }
@@ -63,6 +67,18 @@ void packages_clear(struct packages *packages) {
     }
 }
 
+/* In an engine of its own, whose heap is not a script's. False where it is no JavaScript, or there is no memory. */
+static bool compile(struct package *one) {
+    char message[MESSAGE_BYTES_TOLD];
+    one->code = bytecode_compile(one->text, one->length, &one->code_bytes, message, sizeof message);
+    if (one->code == NULL) {
+        return false;
+    }
+    free(one->text);
+    one->text = NULL;
+    return true;
+}
+
 JSValue packages_evaluate(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
     (void)this;
     (void)count;
@@ -71,9 +87,16 @@ JSValue packages_evaluate(JSContext *context, JSValueConst this, int count, JSVa
         return (JSValue){.tag = JS_TAG_EXCEPTION};
     }
     struct engine *engine = quickjs.JS_GetContextOpaque(context);
-    const struct package *one = find(&engine->packages, key);
+    struct package *one = find(&engine->packages, key);
     quickjs.JS_FreeCString(context, key);
-    return one == NULL ? (JSValue){.tag = JS_TAG_UNDEFINED} : bytecode_evaluate(context, one->code, one->bytes);
+    if (one == NULL) {
+        return (JSValue){.tag = JS_TAG_UNDEFINED};
+    }
+    if (one->code == NULL && !compile(one)) {
+        /* Whoever asks for it is told what is wrong with it. */
+        return quickjs.JS_Eval(context, one->text, one->length, "<input>", 0);
+    }
+    return bytecode_evaluate(context, one->code, one->code_bytes);
 }
 
 JSValue packages_witness(JSContext *context, JSValueConst this, int count, JSValueConst *arguments) {
