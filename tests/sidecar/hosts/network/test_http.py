@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from sidecar.hosts.grants import shipped_names
 from sidecar.hosts.outgoing.connection_errors import REFUSED
 from tests.sidecar.hosts.module_runs import Scripts
 from tests.sidecar.hosts.network.both import Both
@@ -76,3 +77,14 @@ async def test_a_server_is_not_to_be_had(runs: Scripts) -> None:
     for text in ("require('net').createServer()", "require('http').createServer()", "require('tls').createServer()"):
         error = await runs.error(f"module.exports.main = () => {{ {text}; }}", memory_bytes=100_000_000)
         assert "createServer" in error.message
+
+
+async def test_who_was_granted_other_modules_connects_to_nobody(runs: Scripts) -> None:
+    text = """module.exports.main = () => new Promise((resolve, reject) => {
+      require('http').get('http://127.0.0.1:8080/').on('error', reject);
+    });"""
+    for granted, said in ((["cxKV"], "granted"), (["cxKV", "net"], "ECONNREFUSED"), (None, "ECONNREFUSED")):
+        modules = None if granted is None else frozenset(granted)
+        error = await runs.error(text, memory_bytes=100_000_000, modules=modules)
+        assert said in error.message
+    assert "connections" not in shipped_names()
