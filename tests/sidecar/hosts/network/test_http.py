@@ -80,11 +80,13 @@ async def test_a_server_is_not_to_be_had(runs: Scripts) -> None:
 
 
 async def test_who_was_granted_other_modules_connects_to_nobody(runs: Scripts) -> None:
-    text = """module.exports.main = () => new Promise((resolve, reject) => {
-      require('http').get('http://127.0.0.1:8080/').on('error', reject);
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = taken.getsockname()[1]
+    text = """module.exports.main = (port) => new Promise((resolve, reject) => {
+      require('http').get({ port, host: '127.0.0.1' }).on('error', reject);
     });"""
     for granted, said in ((["cxKV"], "granted"), (["cxKV", "net"], "ECONNREFUSED"), (None, "ECONNREFUSED")):
         modules = None if granted is None else frozenset(granted)
-        error = await runs.error(text, memory_bytes=100_000_000, modules=modules)
+        error = await runs.error(text, free, memory_bytes=100_000_000, modules=modules)
         assert said in error.message
     assert "connections" not in shipped_names()
