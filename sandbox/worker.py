@@ -31,6 +31,7 @@ from sandbox.messages_down import (
     SettleMessage,
 )
 from sandbox.output import Output
+from sandbox.processor_time import ProcessorTime
 from sandbox.program import Program
 from sandbox.shared_page import BEGUN, REVOKED, RUNNING, TURNS
 from sandbox.stack import threw
@@ -76,6 +77,7 @@ class Worker:
         self._suspended = SuspendedRuns(store, memory_bytes)
         self._arriving = ArrivingImages(store, lambda: self._suspended.room)
         self._kill_timer = KillTimer()
+        self._processor_time = ProcessorTime()
         self._output = Output(connection, self._kill_timer.stop, store.settle)
         self._input = messages_down.unpacker_down()
         self._messages: deque[list[Any]] = deque()
@@ -180,7 +182,7 @@ class Worker:
             return
         run = BegunRun.begin(asked, program, loaded, started, kill_seconds)
         context.limit_time(min(run.cpu_left, run.turn_cpu), max(LEAST_SECONDS, run.stops_at - started))
-        began = time.process_time() if context.suspends else 0.0
+        began = self._processor_time.at(time.monotonic()) if context.suspends else 0.0
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
         status = context.start(
             asked.input, asked.correlation_id, asked.clock, asked.entry, bounds, asked.seed, asked.random_key
@@ -245,7 +247,7 @@ class Worker:
         clock = self._clock_of(run, now) if given is None else given
         if call_id:
             run.settled += 1
-        began = time.process_time()
+        began = self._processor_time.at(now)
         context = self._contexts[run.program.suspends]
         if not run.inside:
             refused = self._put_back(run, context)
@@ -336,8 +338,7 @@ class Worker:
         if run.pace is Pace.OWN and not (status.lines or status.calls) and self._stays(run):
             # Nothing is told of this turn: where it is lost, it is done again from the image before.
             run.inside = True
-            run.waits_since = time.monotonic()
-            run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
+            self._turn_ended(run, began)
             self._suspended.add(run, due)
             return True
         asked = context.take_outbox() if status.calls else link.NO_CALLS
@@ -346,11 +347,15 @@ class Worker:
             return False
         self._suspended.give_up(run)
         run.place = place
-        run.waits_since = time.monotonic()
-        run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
+        self._turn_ended(run, began)
         # Also where it asks nothing: the daemon gives its place to another run.
         self._wait(run, asked, log, due)
         return True
+
+    def _turn_ended(self, run: BegunRun, began: float) -> None:
+        """It waits from now on, and has used what there was since ``began``."""
+        run.waits_since = now = time.monotonic()
+        run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (self._processor_time.at(now) - began))
 
     def _wait(self, run: BegunRun, asked: bytes, log: bytes | None, due: float | None) -> None:
         """Tell the daemon that a run waits, and where."""

@@ -49,6 +49,10 @@ class Script:
     modules: frozenset[str] | None = None
     """Names of the host modules that it was granted; None for all that its kind may ask."""
 
+    module_versions: Mapping[str, str] = field(default_factory=dict)
+    """Of the npm modules that it names those that it is given in one certain version; `NOT_GRANTED` for one that it is
+    not given at all. Of all others the newest that is installed."""
+
     @property
     def entries(self) -> tuple[str, ...]:
         """Functions that a caller may name."""

@@ -22,7 +22,7 @@ from sidecar.configuration.host_sections import SharedSection
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import SidecarError
-from sidecar.hosts.grants import shipped_names
+from sidecar.hosts.grants import installed_modules, shipped_names
 from sidecar.kind import Kind
 from sidecar.language.app_files import files_from
 from sidecar.language.check import Confirm, check_script, without_those_for_others
@@ -160,6 +160,7 @@ def _check(
             catalog,
             configuration.decisions,
             modules=shipped_names(configuration),
+            installed=installed_modules(configuration),
             engine=lambda: contextlib.nullcontext(confirm),
         ).load()
         problems += loaded.problems
@@ -205,7 +206,7 @@ def _check_database(
     from sidecar.catalog.database.loading import read_pieces  # noqa: PLC0415 - other commands do without SQL
 
     modules = shipped_names(configuration)
-    rules = Rules(configuration.decisions, modules)
+    rules = Rules(configuration.decisions, modules, installed=installed_modules(configuration))
     gathered = Gathered(rules)
     try:
         pieces = asyncio.run(read_pieces(url))
@@ -225,7 +226,7 @@ def _check_database(
         name = f"script {row.id}"
         sources[name] = row.text
         app = files_from(row.path, apps[row.tenant, row.app], row.app)
-        known = rules.known_to(row.modules)
+        known = rules.known_to(row.modules, gathered.grants_of(row.tenant), row.app)
         found = check_script(row.text, Kind(row.kind), name, confirm=confirm, modules=known, app=app)
         # The files that it imports are scripts themselves, and have their turn.
         wrong += (one for one in found if one.file == name)

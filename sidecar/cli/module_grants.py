@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from sidecar.catalog.module_grants import ModuleGrants
+from sidecar.catalog.module_grants import NEWEST, ModuleGrants
 from sidecar.cli.remote.command import add_server_options, client_of, told
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
 from sidecar.cli.remote.shown import print_json, table
@@ -28,7 +28,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     revoke = commands.add_parser("revoke", help="do so no more", epilog=EXIT_STATUS_TEXT)
     grants = commands.add_parser("grants", help="what was granted to a tenant", epilog=EXIT_STATUS_TEXT)
     grant.add_argument("to", metavar="TENANT[/APP]")
-    grant.add_argument("module", metavar="NAME[@VERSION]", help="without a version the newest that is installed")
+    grant.add_argument("module", metavar="NAME[@VERSION]", help="without a version the newest that is installed, as *")
     revoke.add_argument("to", metavar="TENANT[/APP]")
     revoke.add_argument("module", metavar="NAME")
     grants.add_argument("to", metavar="TENANT")
@@ -42,7 +42,7 @@ def _grant(arguments: argparse.Namespace) -> int:
     tenant, _, app = arguments.to.partition("/")
 
     def change(before: ModuleGrants) -> ModuleGrants:
-        return before.with_grant(app, name, None if version == "latest" else version)
+        return before.with_grant(app, name, NEWEST if version == "latest" else version)
 
     return told(lambda: _changed(client_of(arguments), tenant, change, json=arguments.json))
 
@@ -82,6 +82,4 @@ def _show(grants: Any, *, json: bool) -> None:
     given = [("", name, version) for name, version in sorted(grants["modules"].items())]
     for app, own in sorted(grants["apps"].items()):
         given += [(app, name, version) for name, version in sorted(own.items())]
-    print(
-        table(("app", "module", "version"), [(app, name, version or "newest") for app, name, version in given]), end=""
-    )
+    print(table(("app", "module", "version"), given), end="")

@@ -9,6 +9,7 @@ from typing import Final
 
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import Script
+from sidecar.catalog.module_grants import InstalledModules
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
@@ -106,7 +107,7 @@ class Grants:
         if not RULES[script.kind].has_modules:
             return NO_PACKAGES
         prepared = script.prepared
-        return self._packages.of(script.texts(), prepared.modules, prepared.modules_at_top)
+        return self._packages.of(script.texts(), prepared.modules, prepared.modules_at_top, script.module_versions)
 
     def host(self, script: Script, correlation_id: str) -> RunHost:
         """A host for one run of a script, which answers for the modules that it was granted."""
@@ -125,6 +126,12 @@ def shipped_names(configuration: Configuration | None = None) -> frozenset[str]:
     """Every name that a script may require, whatever it was granted; without a configuration nothing is installed."""
     packages = None if configuration is None else installed_packages(configuration.modules.directory)
     return Grants(shipped_modules(), packages=packages).names()
+
+
+def installed_modules(configuration: Configuration) -> InstalledModules:
+    """The npm modules that are installed, and who may require them without a grant."""
+    modules = configuration.modules
+    return InstalledModules(installed_packages(modules.directory).installed(), modules.granted)
 
 
 @cache

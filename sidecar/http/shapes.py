@@ -126,9 +126,9 @@ _Most = Annotated[int | None, Field(ge=0, le=HIGHEST_LIMIT)]
 _Granted = Annotated[
     dict[
         Annotated[str, Field(max_length=NAME_CHARACTERS, pattern=NAME_PATTERN)],
-        Annotated[str, Field(min_length=1, max_length=256)] | None,
+        Annotated[str, Field(min_length=1, max_length=256)],
     ],
-    Field(max_length=MODULES, description="By name the version; null for the newest that is installed."),
+    Field(max_length=MODULES, description="By name the version; `*` for the newest that is installed."),
 ]
 
 

@@ -83,6 +83,10 @@ class Gathered:
         self._customers = {}
         return self.compiled
 
+    def grants_of(self, tenant: str) -> ModuleGrants:
+        """npm modules that a tenant was granted."""
+        return self._grants.get(tenant, NO_GRANTS)
+
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with it."""
         if self.compiled is None:

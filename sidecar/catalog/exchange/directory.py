@@ -36,6 +36,7 @@ from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, Te
 from sidecar.catalog.exchange.toml import table_text, toml_text
 from sidecar.catalog.limits import NO_LIMITS, given_limits
 from sidecar.catalog.model import OPERATOR, Snapshot
+from sidecar.catalog.module_grants import NO_GRANTS
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
 from sidecar.kind import Kind
@@ -114,6 +115,7 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         scripts=scripts,
         assignments=assignments,
         limits=document.apps.limits,
+        grants=document.apps.grants,
         providers={(table.tenant, table.id): table for _, table in document.carriers.providers},
         numbers={did_of(table.did): table for _, table in document.carriers.numbers},
         schedules={
@@ -263,10 +265,13 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
     owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
     owned |= {one.table.tenant for one in content.scripts.values()}
     owned |= {one.tenant for one in content.providers.values()}
-    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys() | content.webhook_secrets.keys()):
+    said = content.limits.keys() | content.grants.keys() | content.webhook_secrets.keys()
+    for name in sorted((content.tenants - owned - {OPERATOR}) | said):
         limits, secret = given_limits(content.limits.get(name, NO_LIMITS)), content.webhook_secrets.get(name)
+        granted = msgspec.to_builtins(content.grants.get(name, NO_GRANTS))
         lines = ["[[tenant]]", f"tenant = {toml_text(name)}"]
         lines += [f"limits = {toml_text(limits)}"] if limits else []
+        lines += [f"granted = {toml_text(granted)}"] if granted else []
         lines += [f"webhook_secret = {toml_text(secret)}"] if secret is not None else []
         yield "\n".join(lines) + "\n"
     for app in content.apps.values():

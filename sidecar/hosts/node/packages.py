@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 from sandbox.program import Package, PackageGlobal
 from sidecar.hosts.node.core import core_modules
 from sidecar.language.modules import NODE, SCHEME, plain
-from sidecar.npm.store import Store
+from sidecar.npm.store import Store, package_of
 
 _GLOBALS: Final = {
     "Buffer": PackageGlobal(package="buffer", property="Buffer"),
@@ -38,38 +39,51 @@ class _Named(NamedTuple):
 class Packages:
     """All that there is: Node's core modules, and what is installed."""
 
-    __slots__ = ("_named",)
+    __slots__ = ("_named", "_versions")
 
-    def __init__(self, installed: Mapping[str, tuple[Package, frozenset[str]]] | None = None) -> None:
+    def __init__(
+        self,
+        installed: Mapping[str, tuple[Package, frozenset[str]]] | None = None,
+        versions: Mapping[tuple[str, str], tuple[Package, frozenset[str]]] | None = None,
+    ) -> None:
         """``installed`` are packages by the names that scripts require them by, and the core modules that each
-        requires."""
-        self._named: dict[str, _Named] = {}
-        for name, (package, requires) in (installed or {}).items():
-            uses = frozenset(one for one in _GLOBALS if one in package.text)
-            self._named[name] = _Named(package, requires, uses)
+        requires; ``versions`` the same by name and version, for those that are granted a certain one."""
+        self._named = {name: _named(*found) for name, found in (installed or {}).items()}
+        self._versions = {key: _named(*found) for key, found in (versions or {}).items()}
 
     @classmethod
     def of_store(cls, store: Store) -> Self:
-        """What is in a folder of installed modules, of each the newest version."""
-        found: dict[str, tuple[Package, frozenset[str]]] = {}
-        for name in store.names():
-            module = store.find(name)
-            if module is not None:
-                entry = module.entries[name]
+        """What is in a folder of installed modules, of each the newest version and every one."""
+        newest: dict[str, tuple[Package, frozenset[str]]] = {}
+        versions: dict[tuple[str, str], tuple[Package, frozenset[str]]] = {}
+        for module in store.modules:
+            for name, entry in module.entries.items():
                 package = Package(
                     key=f"npm:{name}@{module.version} {entry.text.sha512}",
                     text=module.text(name),
                     es_module=entry.es_module,
                 )
-                found[name] = package, frozenset(entry.requires)
-        return cls(found)
+                found = package, frozenset(entry.requires)
+                newest[name] = versions[name, module.version] = found
+        return cls(newest, versions)
+
+    def installed(self) -> frozenset[tuple[str, str]]:
+        """What is installed: by the name that scripts require it by, with each version."""
+        return frozenset(self._versions)
 
     def names(self) -> frozenset[str]:
         """All that a script may require or import."""
         return frozenset((*self._named, *NODE, *(SCHEME + name for name in NODE)))
 
-    def of(self, texts: Iterable[str], modules: Iterable[str], at_top: Iterable[str]) -> ProgramPackages:
-        """What a program of these texts has, which name these modules, some of them at their top."""
+    def of(
+        self,
+        texts: Iterable[str],
+        modules: Iterable[str],
+        at_top: Iterable[str],
+        versions: Mapping[str, str] = MappingProxyType({}),
+    ) -> ProgramPackages:
+        """What a program of these texts has, which name these modules, some of them at their top. ``versions``: as of
+        `sidecar.catalog.model.Script.module_versions`."""
         written = list(texts)
         uses = {"Buffer"} if any("Buffer" in text for text in written) else set()
         if any(map(_OWN_PROCESS.search, written)):
@@ -82,7 +96,7 @@ class Packages:
             name = waiting.pop()
             if name in found:
                 continue
-            one = self._find(name)
+            one = self._find(name, versions)
             if one is None:
                 continue
             found[name] = one.package
@@ -101,9 +115,14 @@ class Packages:
             globals={name: _GLOBALS[name] for name in sorted(uses)},
         )
 
-    def _find(self, name: str) -> _Named | None:
+    def _find(self, name: str, versions: Mapping[str, str]) -> _Named | None:
         """Node's own goes before what is installed under its name, as in Node."""
         core = core_modules().get(name)
         if core is not None:
             return _Named(core.package, frozenset(core.requires), frozenset())
-        return self._named.get(name)
+        version = versions.get(package_of(name))
+        return self._named.get(name) if version is None else self._versions.get((name, version))
+
+
+def _named(package: Package, requires: frozenset[str]) -> _Named:
+    return _Named(package, requires, frozenset(one for one in _GLOBALS if one in package.text))

@@ -49,7 +49,7 @@ VALUES = {
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
-    ("put", "/api/v1/tenants/{name}/modules"): {"modules": {"moment": None}},
+    ("put", "/api/v1/tenants/{name}/modules"): {"modules": {"moment": "*"}},
     ("post", "/api/v1/apps"): {"name": "x"},
     ("put", "/api/v1/apps/{app}"): {"name": "stolen"},
     ("post", "/api/v1/apps/{app}/scripts"): {"scripts": [{"name": "private.js", "text": ECHO, "seen": "*"}]},

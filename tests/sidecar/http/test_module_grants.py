@@ -1,13 +1,17 @@
 """npm modules that tenants are granted: who grants them, by the API and by the command."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sidecar.cli import main
+from sidecar.npm.writing import add_modules
+from tests.acceptance.processes import wait_until
 from tests.sidecar.http.platform_desk import PlatformDesk
 from tests.sidecar.http.test_api_catalog import kind_of
+from tests.sidecar.npm.test_writing import built
 
 PATH = "/api/v1/tenants/acme/modules"
 NOTHING: dict[str, Any] = {"modules": {}, "apps": {}}
@@ -24,7 +28,7 @@ def test_the_operator_grants_modules_to_a_tenant_and_to_single_apps(granting: Pl
     desk = granting
     before = desk.operator.get(PATH)
     assert before.json() == NOTHING
-    wanted = {"modules": {"moment": None, "axios": "1.21.1"}, "apps": {"shop": {"@s/a": "2.0.0"}}}
+    wanted = {"modules": {"moment": "*", "axios": "1.21.1"}, "apps": {"shop": {"@s/a": "2.0.0"}}}
     made = desk.operator.put(PATH, json=wanted, headers={"If-Match": before.headers["ETag"]})
     assert made.json() == wanted == desk.operator.get(PATH).json()
     assert made.headers["ETag"] != before.headers["ETag"]
@@ -39,16 +43,17 @@ def test_the_operator_grants_modules_to_a_tenant_and_to_single_apps(granting: Pl
 @pytest.mark.parametrize(
     "body",
     [
-        {"modules": {"../a": None}},
-        {"modules": {"a/b": None}},
+        {"modules": {"../a": "*"}},
+        {"modules": {"a/b": "*"}},
         {"modules": {"a": ""}},
         {"modules": {"a": 1}},
+        {"modules": {"a": None}},
         {"modules": {"a": "1" * 257}},
         {"apps": {"": {}}},
-        {"apps": {"x": {"a b": None}}},
+        {"apps": {"x": {"a b": "*"}}},
         {"other": {}},
-        {"modules": {f"a{number}": None for number in range(1_001)}},
-        {"modules": {f"a{number}": None for number in range(600)}, "apps": {"x": {f"a{n}": None for n in range(600)}}},
+        {"modules": {f"a{number}": "*" for number in range(1_001)}},
+        {"modules": {f"a{number}": "*" for number in range(600)}, "apps": {"x": {f"a{n}": "*" for n in range(600)}}},
     ],
 )
 def test_what_is_no_grant_is_refused(granting: PlatformDesk, body: dict[str, Any]) -> None:
@@ -73,13 +78,51 @@ def test_the_command_grants_and_revokes(
     assert [line.split() for line in shown.splitlines()] == [
         ["app", "module", "version"],
         ["axios", "1.21.1"],
-        ["moment", "newest"],
+        ["moment", "*"],
         ["shop", "axios", "1.7.0"],
     ]
     assert run("grants", "acme") == shown
     run("revoke", "acme", "axios")
     run("revoke", "acme/shop", "axios")
-    assert granting.operator.get(PATH).json() == {"modules": {"moment": None}, "apps": {}}
+    assert granting.operator.get(PATH).json() == {"modules": {"moment": "*"}, "apps": {}}
     assert "'acme/shop' was not granted 'axios'" in run("revoke", "acme/shop", "axios", status=5)
     assert "'acme' was not granted 'axios'" in run("revoke", "acme", "axios", status=5)
     run("grants", "nobody", status=5)
+
+
+USES = "const hello = require('hello');\nexports.main = () => hello;\n"
+
+
+def test_what_is_not_granted_is_refused_at_the_save_and_what_is_has_its_version(tmp_path: Path) -> None:
+    directory = tmp_path / "modules"
+    versions = [built("hello", version, f"module.exports = 'hello {version}'") for version in ("1.0.0", "2.0.0")]
+    add_modules(directory, [*versions, built("other")], print)
+    desk = PlatformDesk(tmp_path, more=f'[modules]\ndirectory = "{directory}"\ngranted = ["other"]\n')
+
+    def grant(**grants: Any) -> None:
+        desk.operator.put(PATH, json=grants, headers={"If-Match": "*"}).raise_for_status()
+
+    def answers(uuid: str) -> str:
+        return desk.anybody.get(f"/run/{uuid}").text
+
+    refused = desk.acme.put("/api/v1/scripts/a", json={"name": "a.js", "text": USES})
+    assert kind_of(refused) == (422, "script-refused")
+    (problem,) = refused.json()["problems"]
+    assert (problem["file"], problem["line"], problem["column"]) == ("a.js", 1, 23)
+    assert "there is no module 'hello'" in problem["message"]
+    assert "available: api, cxC5Server" in problem["message"]
+    assert problem["message"].endswith(", other")
+    grant(modules={"hello": "1.0.0"})
+    uuid = desk.script("a", USES, public=True)["uuid"]
+    assert answers(uuid) == "hello 1.0.0"
+    assert kind_of(desk.beta.put("/api/v1/scripts/b", json={"name": "b.js", "text": USES})) == (422, "script-refused")
+    desk.acme.put("/api/v1/apps/shop", json={"name": "shop"}).raise_for_status()
+    of_shop = desk.script("c", USES, app="shop", public=True)["uuid"]
+    grant(modules={"hello": "1.0.0"}, apps={"shop": {"hello": "*"}})
+    wait_until(lambda: answers(of_shop) == "hello 2.0.0", "the newest for the app")
+    assert answers(uuid) == "hello 1.0.0"
+    grant()
+    wait_until(lambda: "hello 1.0.0" not in answers(uuid), "what was taken back is not there")
+    assert "require('hello'): there is no such module" in answers(uuid)
+    assert desk.stop() == 0
+    assert desk.program.lines("Traceback") == []

@@ -125,10 +125,10 @@ async def test_limits_of_tenants_are_followed(desk: Desk) -> None:
 
 async def test_modules_that_tenants_are_granted_are_followed(desk: Desk) -> None:
     await desk.put("acme", "a")
-    await desk.grant("acme", ModuleGrants(modules={"moment": None}))
+    await desk.grant("acme", ModuleGrants(modules={"moment": "*"}))
     with following(desk.storage.url) as source:
         first = (await loaded(source)).require()
-        assert first.module_grants == {"acme": ModuleGrants(modules={"moment": None})}
+        assert first.module_grants == {"acme": ModuleGrants(modules={"moment": "*"})}
         await desk.grant("acme", ModuleGrants(apps={"shop": {"axios": "1.21.1"}}))
         second = (await next_loaded(source)).require()
         while second.module_grants == first.module_grants:

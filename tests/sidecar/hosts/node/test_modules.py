@@ -144,10 +144,32 @@ LACKING = {
     "stripe": {"Stripe", "createStripe"},
 }
 """What only the ES module of a package exports, and what `require` gives has not."""
-IMPORTED = (
-    "axios axios-cookiejar-support card-validator csv-parse data-forge decompress-zip fast-csv fast-toml"
-    " ftp moment rss-parser soap stripe tough-cookie dayjs lodash zod libphonenumber-js uuid nanoid date-fns ajv jsonata fast-xml-parser"
-).split()
+IMPORTED = [
+    "axios",
+    "axios-cookiejar-support",
+    "card-validator",
+    "csv-parse",
+    "data-forge",
+    "decompress-zip",
+    "fast-csv",
+    "fast-toml",
+    "ftp",
+    "moment",
+    "rss-parser",
+    "soap",
+    "stripe",
+    "tough-cookie",
+    "dayjs",
+    "lodash",
+    "zod",
+    "libphonenumber-js",
+    "uuid",
+    "nanoid",
+    "date-fns",
+    "ajv",
+    "jsonata",
+    "fast-xml-parser",
+]
 
 
 @pytest.mark.parametrize("name", IMPORTED)
