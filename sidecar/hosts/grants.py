@@ -93,7 +93,7 @@ class Grants:
             for module in self._modules
             if script.kind in module.kinds
             and RULES[script.kind].waits
-            and (own is None or module.name in own)
+            and (own is None or not own.isdisjoint(module.packages or (module.name,)))
             and self._is_used(module, script)
         }
 

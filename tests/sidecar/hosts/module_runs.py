@@ -13,7 +13,8 @@ from sandbox.parent import Parent
 from sandbox.pool import Pool, PoolSettings
 from sandbox.program import Invocation, Limits
 from sidecar.catalog.compile import make_script
-from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.grants import Grants, shipped_grants, shipped_modules
+from sidecar.hosts.node.packages import Packages
 from sidecar.hosts.services import Services
 from sidecar.kind import Kind
 from sidecar.runs.programs import Programs
@@ -35,13 +36,15 @@ class Scripts:
         self._adapter = adapter
         self._grants = grants
 
-    def begin(self, text: str, data: Any = None, tenant: str = "t", **more: Any) -> "asyncio.Future[Completion]":
-        """Run ``main`` of an App; ``more`` as of `make_script`."""
+    def begin(
+        self, text: str, data: Any = None, tenant: str = "t", *, seconds: float = 10.0, **more: Any
+    ) -> "asyncio.Future[Completion]":
+        """Run ``main`` of an App, for so many seconds at most; ``more`` as of `make_script`."""
         script = make_script(id="s", name="s.js", kind=Kind.APP, text=text, tenant=tenant, **more)
         program = Programs(self._adapter, MEMORY_BYTES, shared_memory=False, grants=self._grants).of(script)
         program = msgspec.structs.replace(program, key=f"{tenant}\0{more}\0{text}")
         invocation = Invocation(
-            program=program, input=values.encode(data), limits=Limits(wall_seconds=10.0), customer=tenant
+            program=program, input=values.encode(data), limits=Limits(wall_seconds=seconds), customer=tenant
         )
         done: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._pool.submit(invocation, done.set_result, self._grants.host(script, ""))
@@ -61,9 +64,11 @@ class Scripts:
 
 
 @asynccontextmanager
-async def scripts(services: Services, *, workers: int = 1, adapter: str = ADAPTER) -> AsyncIterator[Scripts]:
-    """A pool over these services."""
-    grants = shipped_grants(services)
+async def scripts(
+    services: Services, *, workers: int = 1, adapter: str = ADAPTER, packages: Packages | None = None
+) -> AsyncIterator[Scripts]:
+    """A pool over these services; ``packages`` are those of npm's that there are."""
+    grants = shipped_grants(services) if packages is None else Grants(shipped_modules(), services, packages)
     parent = Parent([adapter, *grants.javascript()])
     pool = Pool(PoolSettings(workers=workers, slow_workers=0), parent)
     await pool.start()

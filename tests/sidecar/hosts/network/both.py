@@ -9,6 +9,7 @@ from typing import Any
 from tests.sidecar.hosts.module_runs import Scripts
 
 MEMORY_BYTES = 100_000_000
+SECONDS = 60.0
 FOLDER = Path(__file__).parent
 _MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);\n"
 
@@ -16,8 +17,9 @@ _MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);
 class Both:
     """Real Node, which answers one question after the other, and scripts."""
 
-    def __init__(self, scripts: Scripts, authorities: Path) -> None:
-        """``authorities`` are trusted by Node besides those that it knows."""
+    def __init__(self, scripts: Scripts, authorities: Path, packages: Path | None = None) -> None:
+        """``authorities`` are trusted by Node besides those that it knows; ``packages`` is where it finds npm's."""
+        self._packages = packages
         self._scripts = scripts
         self._authorities = authorities
         self._node: asyncio.subprocess.Process | None = None
@@ -30,7 +32,11 @@ class Both:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=10_000_000,
-                env={**os.environ, "NODE_EXTRA_CA_CERTS": str(self._authorities)},
+                env={
+                    **os.environ,
+                    "NODE_EXTRA_CA_CERTS": str(self._authorities),
+                    "NODE_PATH": str(self._packages or ""),
+                },
             )
         assert self._node.stdin is not None
         assert self._node.stdout is not None
@@ -42,7 +48,7 @@ class Both:
     async def ours(self, file: str, name: str, data: Any = None) -> Any:
         """What a script's says."""
         text = (FOLDER / file).read_text(encoding="utf-8") + _MAIN
-        return await self._scripts.run(text, {"name": name, "data": data}, memory_bytes=MEMORY_BYTES)
+        return await self._scripts.run(text, {"name": name, "data": data}, memory_bytes=MEMORY_BYTES, seconds=SECONDS)
 
     async def same(self, file: str, name: str, data: Any = None) -> Any:
         """What both say. Raises AssertionError where they differ."""

@@ -1,6 +1,7 @@
 """What tests of connections share: a pool of one worker for each file, Node beside it, and a peer."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,9 @@ from tests.sidecar.hosts.authority import Authority
 from tests.sidecar.hosts.module_runs import Scripts, scripts
 from tests.sidecar.hosts.network.both import Both
 from tests.sidecar.hosts.network.plain_peer import Peer, plain_peer
+from tests.sidecar.hosts.node.conftest import NPM, installed
+
+__all__ = ("installed",)
 
 
 @pytest.fixture
@@ -33,3 +37,9 @@ async def both(runs: Scripts, authority: Authority) -> AsyncIterator[Both]:
 async def peer() -> AsyncIterator[Peer]:
     async with plain_peer() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def npm_folder() -> Path:
+    """Where real Node finds npm's modules."""
+    return NPM / "node_modules"

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from sidecar.hosts.grants import shipped_names
 from sidecar.hosts.outgoing.connection_errors import REFUSED
 from tests.sidecar.hosts.module_runs import Scripts
 from tests.sidecar.hosts.network.both import Both
@@ -76,3 +77,16 @@ async def test_a_server_is_not_to_be_had(runs: Scripts) -> None:
     for text in ("require('net').createServer()", "require('http').createServer()", "require('tls').createServer()"):
         error = await runs.error(f"module.exports.main = () => {{ {text}; }}", memory_bytes=100_000_000)
         assert "createServer" in error.message
+
+
+async def test_who_was_granted_other_modules_connects_to_nobody(runs: Scripts) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = taken.getsockname()[1]
+    text = """module.exports.main = (port) => new Promise((resolve, reject) => {
+      require('http').get({ port, host: '127.0.0.1' }).on('error', reject);
+    });"""
+    for granted, said in ((["cxKV"], "granted"), (["cxKV", "net"], "ECONNREFUSED"), (None, "ECONNREFUSED")):
+        modules = None if granted is None else frozenset(granted)
+        error = await runs.error(text, free, memory_bytes=100_000_000, modules=modules)
+        assert said in error.message
+    assert "connections" not in shipped_names()
