@@ -25,8 +25,11 @@ from sandbox.program import Package, Program
 from sandbox.stack import shown_name
 from sandbox.status import OF_WORKER, Tag
 
-STACK_BYTES: Final = 256 * 1024
-"""Overflow is a clean error at this size; 0 and 64 MB were measured to crash."""
+STACK_BYTES: Final = 1024 * 1024
+"""Of a script, some 600 calls within each other; with a quarter of that a package that checks a schema runs out of it
+(ajv). Overflow is a clean error at this size; 0 and 64 MB, which no process has, were measured to crash."""
+STACK_SHARE: Final = 4
+"""What part of the process's own stack that is at the most."""
 
 LOAD_CPU_SECONDS: Final = 1.0
 """Processor time to compile one script: 50 lines take 60 us, so this is a script made to be slow."""
@@ -99,6 +102,12 @@ def _room_bytes() -> int:
     """Addresses for one engine: fewer where whoever started the daemon allows it few (ulimit -v)."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return ROOM_BYTES if limit == resource.RLIM_INFINITY else min(ROOM_BYTES, limit // ROOM_SHARE)
+
+
+def _stack_bytes() -> int:
+    """Stack for a script: less where whoever started the daemon allows it little (ulimit -s)."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    return STACK_BYTES if limit == resource.RLIM_INFINITY else min(STACK_BYTES, limit // STACK_SHARE)
 
 
 @cache
@@ -178,7 +187,7 @@ class Context:
         """What no program may have more of."""
         functions = _FUNCTIONS + _MORE_FUNCTIONS if suspends else _FUNCTIONS
         lent = library.current()
-        self._engine = _engine.Engine(_runtime_code(suspends), functions, _room_bytes(), STACK_BYTES, *lent)
+        self._engine = _engine.Engine(_runtime_code(suspends), functions, _room_bytes(), _stack_bytes(), *lent)
         # Its images are of use to it alone, and in processes forked after it is made.
         self._engine.make_base(os.urandom(16))
         self._kinds: OrderedDict[tuple[object, ...], object] = OrderedDict()
@@ -229,8 +238,8 @@ class Context:
         """What programs of a kind share, as a layer: the adapter and the modules, which are trusted."""
         for package in program.packages.values():
             self.keep_package(package)
-        packages = {name: package.key for name, package in program.packages.items()}
-        needs = [self._packages[key] for key in packages.values()]
+        packages = {name: (one.key, one.es_module) for name, one in program.packages.items()}
+        needs = [self._packages[one.key] for one in program.packages.values()]
         texts = [program.text, *(file.text for file in program.files.values())]
         # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
         expects_intl = any(map(_ASKS_FOR_INTL.search, texts)) or any(one.intl for one in needs)
@@ -259,7 +268,8 @@ class Context:
             brought = {
                 "modules": list(program.modules),
                 "packages": {
-                    name: {"key": package.key, "trusted": package.trusted} for name, package in program.packages.items()
+                    name: {"key": package.key, "trusted": package.trusted, "esModule": package.es_module}
+                    for name, package in program.packages.items()
                 },
                 "globals": {name: structs.asdict(one) for name, one in program.package_globals.items()},
                 "begun": begun,

@@ -55,6 +55,9 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     trusted: bool = False
     """Whether it is ours, and may require what the runtime lends, ``scriptforge:runtime``."""
+    es_module: bool = False
+    """Whether it was made of an ES module: who imports its default is given ``module.exports.default``, and of any
+    other ``module.exports`` itself, as by Node."""
 
 
 class PackageGlobal(msgspec.Struct, frozen=True, kw_only=True):

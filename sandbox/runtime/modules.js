@@ -33,8 +33,17 @@ const linked = (file, name) => {
 
 // What a name that is no file's means: of a module of the host, or of a package.
 const PACKAGE = "package:";
-const valueNamed = (name) =>
-  apply(startsWith, name, [PACKAGE]) ? packageValue(apply(slice, name, [PACKAGE.length])) : modules[name];
+const packageOf = (name) => (apply(startsWith, name, [PACKAGE]) ? apply(slice, name, [PACKAGE.length]) : undefined);
+const valueNamed = (name) => {
+  const found = packageOf(name);
+  return found === undefined ? modules[name] : packageValue(found);
+};
+// Of a package that is known. What a compiler has made of another ES module has its default beside the others.
+const hasOwnDefault = (name, value) => {
+  const found = files[name] === undefined ? packageOf(name) : undefined;
+  if (found !== undefined) return packages[found].esModule;
+  return isObject(value) && value.__esModule === true;
+};
 
 // Called from native code, for the engine's own import.
 const resolveImport = (file, name) => {
@@ -81,8 +90,7 @@ const provideModule = (name) => {
   const names = describeModule(name);
   const given = bareObject();
   for (let index = 0; index < names.length; index++) if (isObject(value)) given[names[index]] = value[names[index]];
-  // What a compiler has made of an ES module has its default beside the others, unless it had none.
-  if (!isObject(value) || value.__esModule !== true || !("default" in value)) given.default = value;
+  if (!hasOwnDefault(name, value)) given.default = value;
   return given;
 };
 serveModules(resolveImport, describeModule, provideModule);

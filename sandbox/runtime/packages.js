@@ -1,7 +1,7 @@
 // Packages: texts of CommonJS that many programs share. The worker has their bytecode; a run evaluates one when it first asks
 // for it, unless that was done before its program was loaded. What is evaluated is the run's own.
 const { evaluatePackage, witness } = native;
-let packages = bareObject(); // of the program, by name: { key, trusted }
+let packages = bareObject(); // of the program, by name: { key, trusted, esModule }
 let evaluated = bareObject(); // what module is in those that have been, by name
 let packageGlobals = bareObject(); // by name: { package, property }
 const environmentOfPackages = {};
@@ -77,6 +77,7 @@ const lentToPackages = {
   own: (name) => realm[name],
 };
 
+let takenAnew = 0;
 let madeAnew; // while packages are made for programs to begin with: those that are to be made in each run all the same
 const startsWith = String.prototype.startsWith;
 const SCHEME = "node:";
@@ -94,7 +95,9 @@ const requireOfPackage = (trusted) => (name) => {
   throw assign(thrown, { code: "MODULE_NOT_FOUND" });
 };
 
-const witnessOfAll = () => `${witness()} ${timerCount} ${hostCallCount}`;
+// Another text once the clock was looked at, something random drawn, a timer set, the host asked, or one required that did any
+// of that.
+const witnessOfAll = () => `${witness()} ${timerCount} ${hostCallCount} ${takenAnew}`;
 
 const evaluateBody = (name, module) => {
   const { key, trusted } = packages[name];
@@ -118,7 +121,10 @@ const evaluateBody = (name, module) => {
 
 // What a package exports; while it is evaluated, what it has until then.
 const packageValue = (name) => {
-  if (evaluated[name] !== undefined) return evaluated[name].exports;
+  if (evaluated[name] !== undefined) {
+    if (evaluated[name].isAnew) takenAnew++;
+    return evaluated[name].exports;
+  }
   const exports = {};
   const module = { exports, id: name, filename: `/node_modules/${name}.js`, loaded: false, children: [], paths: [] };
   evaluated[name] = module;
@@ -129,7 +135,10 @@ const packageValue = (name) => {
     delete evaluated[name];
     throw thrown;
   }
-  if (madeAnew !== undefined && witnessOfAll() !== before) put(madeAnew, name);
+  if (madeAnew !== undefined && witnessOfAll() !== before) {
+    put(madeAnew, name);
+    defineProperty(module, "isAnew", { __proto__: null, value: true });
+  }
   module.loaded = true;
   return module.exports;
 };

@@ -15,6 +15,7 @@ from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, c
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
 from sidecar.catalog.findings import Finding, did_you_mean, unless_right, wrong_values
 from sidecar.catalog.model import OPERATOR, Assignment, GlobalPriority, Script, Snapshot
+from sidecar.catalog.module_grants import NO_GRANTS, NOTHING_INSTALLED, InstalledModules, ModuleGrants
 from sidecar.catalog.variables import same_variables
 from sidecar.catalog.version import script_version, version_of
 from sidecar.configuration.tree import DecisionSection
@@ -44,9 +45,17 @@ class Rules:
     scripts: int = 0
     """That a tenant may have for whom nothing else was set; 0 for any number."""
 
-    def known_to(self, granted: Collection[str] | None) -> frozenset[str]:
-        """The modules that a script may name whose entry grants it these; the call itself is granted to every App."""
-        return self.modules if granted is None else AVAILABLE | self.modules.intersection(granted)
+    installed: InstalledModules = NOTHING_INSTALLED
+    """npm modules that are installed; their names are among ``modules``."""
+
+    def known_to(
+        self, granted: Collection[str] | None, grants: ModuleGrants = NO_GRANTS, app: str = ""
+    ) -> frozenset[str]:
+        """The modules that a script of an app may name whose entry grants it these, the call itself and what Node has
+        besides; of npm modules those that its tenant was granted."""
+        withheld = self.installed.names() - self.installed.available(self.installed.granted(grants, app))
+        known = self.modules if granted is None else AVAILABLE | self.modules.intersection(granted)
+        return known - withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class _CompiledScript:
     script: Script | None
     on_every_call: Assignment | None
     findings: tuple[Finding, ...]
+    granted: Mapping[str, str]
+    """npm modules that its app is granted, as of `InstalledModules.granted`."""
     why: str = ""
     """Why there is no script."""
 
@@ -108,6 +119,7 @@ def make_script(
     environment: Mapping[str, str] | None = None,
     memory_bytes: int | None = None,
     modules: frozenset[str] | None = None,
+    module_versions: Mapping[str, str] | None = None,
 ) -> Script:
     """A script with what runs of it and its version. ``prepared`` is made where it is not given.
 
@@ -127,6 +139,7 @@ def make_script(
         environment=environment or {},
         memory_bytes=memory_bytes,
         modules=modules,
+        module_versions=module_versions or {},
     )
     return replace(script, version=script_version(script))
 
@@ -186,6 +199,7 @@ class _Compilation:
             last=last,
             version=version_of(self.scripts.values(), assignments.digest, first, last),
             limits=self.entries.limits,
+            module_grants=self.entries.grants,
         )
 
     def _without(
@@ -220,8 +234,9 @@ class _Compilation:
                 self.findings.append(Finding(entry.place, ("id",), Severity.ERROR, message, taken.entry.place))
                 continue
             former = self.before.get(entry.id)
-            if former is None or not _same(former, entry):
-                former = _compile_script(entry, self.rules, former)
+            granted = self.rules.installed.granted(self.entries.grants.get(entry.tenant, NO_GRANTS), entry.app)
+            if former is None or not _same(former, entry, granted):
+                former = _compile_script(entry, self.rules, granted, former)
             self.compiled[entry.id] = former
             self.findings += former.findings
             if former.script is None:
@@ -277,15 +292,17 @@ def _called(scripts: Mapping[str, _CompiledScript], script_id: str) -> str:
     return script_called(script_id, compiled.entry.name if compiled is not None else script_id)
 
 
-def _same(former: _CompiledScript, entry: ScriptEntry) -> bool:
+def _same(former: _CompiledScript, entry: ScriptEntry, granted: Mapping[str, str]) -> bool:
     """Whether it was compiled from this entry. One that was wrong is compiled again: only vars that are right, and so
     not nested too deeply, can be compared."""
-    if former.script is None or former.entry != entry:
+    if former.script is None or former.entry != entry or former.granted != granted:
         return False
     return same_variables(former.entry.vars, entry.vars)
 
 
-def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | None) -> _CompiledScript:
+def _compile_script(
+    entry: ScriptEntry, rules: Rules, granted: Mapping[str, str], former: _CompiledScript | None
+) -> _CompiledScript:
     findings: list[Finding] = []
     why = entry.wrong
     if entry.prepared is None:
@@ -297,7 +314,7 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         on_every_call = None
         if entry.global_routing_priority is not GlobalPriority.DISABLED:
             on_every_call = DecisionDefaults(rules.defaults).wrong(entry, entry.id, why)
-        return _CompiledScript(entry, None, on_every_call, tuple(findings), why)
+        return _CompiledScript(entry, None, on_every_call, tuple(findings), granted, why)
     script = make_script(
         id=entry.id,
         name=entry.name,
@@ -310,6 +327,7 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         environment=entry.environment,
         memory_bytes=entry.memory_bytes,
         modules=None if entry.modules is None else frozenset(entry.modules),
+        module_versions=rules.installed.versions(granted, entry.prepared.modules),
     )
     if entry.global_routing_priority is GlobalPriority.DISABLED:
         on_every_call = None
@@ -319,7 +337,7 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         on_every_call = kept(former.on_every_call if former else None, assignment)
     if former is not None and former.script == script:
         script = former.script  # whatever hangs on it stays
-    return _CompiledScript(entry, script, on_every_call, tuple(findings))
+    return _CompiledScript(entry, script, on_every_call, tuple(findings), granted)
 
 
 def _without_effect(entry: ScriptEntry) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from sidecar.cli import module_grants
 from sidecar.cli.remote.shown import print_json, table
 from sidecar.configuration.addresses import parse_web_url
 from sidecar.configuration.source import load_configuration
@@ -66,6 +67,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     load = commands.add_parser("load", help="install what such a file has")
     load.add_argument("file", type=Path, metavar="FILE")
     load.add_argument("--sha512", metavar="HEX", help="refuse a file with another SHA-512 than `bundle` has printed")
+    module_grants.add_commands(commands)
     runs = {
         install: _install,
         add: _add,

@@ -22,6 +22,7 @@ from sidecar.hosts.services import Services
 from sidecar.jobs.deliveries import Deliveries
 from sidecar.jobs.job_run import JobRun, step_of
 from sidecar.jobs.leases import RENEWALS, Leases
+from sidecar.language.prepared import no_function
 from sidecar.lifecycle import PartState
 from sidecar.logs.fault import Fault
 from sidecar.logs.logger import ActionLogger
@@ -212,9 +213,7 @@ class JobService:
             self._settle(queue, run, _never(run, f"there is no script {job.script!r}"))
             return
         if job.function not in script.entries:
-            names = ", ".join(sorted(script.entries)) or "none"
-            why = f"there is no function {job.function!r} for callers; there are {names}"
-            self._settle(queue, run, _never(run, why))
+            self._settle(queue, run, _never(run, no_function(job.function, script.entries)))
             return
         number = number_of(job)
         try:

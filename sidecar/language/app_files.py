@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from sidecar.language.module_substitutes import substitute
+from sidecar.language.modules import NODE, SCHEME, plain
 
 JAVASCRIPT: Final = (".js", ".mjs")
 TYPESCRIPT: Final = ".ts"
@@ -122,8 +123,12 @@ def _among(app: AppFiles, name: str, path: str) -> str:
 def unknown_module(app: AppFiles, importing: str, name: str, modules: Collection[str]) -> str:
     """What to tell of a name that is no path, where no module of the host is called so."""
     instead = substitute(name)
-    available = f"{instead}{'; ' * bool(instead)}available: {', '.join(sorted(modules))}"
-    if name.startswith(("http:", "https:", "//", "data:", "file:", "npm:", "node:", "jsr:")):
+    if name.startswith(SCHEME):
+        there = ", ".join(sorted(NODE.intersection(map(plain, modules))))
+        return f"there is no module {name[:60]!r}: {instead}{'; ' * bool(instead)}of Node there are {there}"
+    others = sorted(one for one in modules if not one.startswith(SCHEME) and one not in NODE)
+    available = f"{instead}{'; ' * bool(instead)}available: {', '.join(others)}"
+    if name.startswith(("http:", "https:", "//", "data:", "file:", "npm:", "jsr:")):
         return f"{name[:60]!r}: nothing is loaded from elsewhere; {available}"
     try:
         path = find_file(app, importing, f"./{name}")

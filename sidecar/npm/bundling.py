@@ -79,7 +79,7 @@ def build(
     """
     named = _entry_names(package, entries)
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=folder) as name:
-        work = Path(name)
+        work = Path(name).resolve()
         _write_entries(work, named)
         try:
             run_esbuild(
@@ -145,6 +145,8 @@ def _has(package: Unpacked, entry: str) -> bool:
 
 
 def _write_entries(work: Path, named: Sequence[str]) -> None:
+    # So that none in a folder above is taken for theirs.
+    (work / "package.json").write_text("{}\n", encoding="utf-8")
     # What `require` gives in Node, by the conditions that a package has for it.
     for number, entry in enumerate(named):
         (work / f"{number}.js").write_text(f"module.exports = require({json.dumps(entry)});\n", encoding="utf-8")
@@ -174,8 +176,14 @@ def _bundled(
 ) -> list[tuple[Path, BundledPackage]]:
     """The packages that texts have code of, each with its folder, by name. Raises PackageRefused."""
     by_folder = {one.folder.resolve(): one for one in packages}
-    used = {file for output in metafile.outputs.values() for file in output.inputs}
-    folders = {folder for file in used if (folder := _package_folder((work / file).resolve(), by_folder)) is not None}
+    folders = set()
+    for file in {file for output in metafile.outputs.values() for file in output.inputs}:
+        found_in = _package_folder((work / file).resolve(), by_folder)
+        if found_in is not None:
+            folders.add(found_in)
+        elif (work / file).resolve().parent != work:
+            # A node_modules in a folder above, which anybody may have made, as below /tmp.
+            raise BundleError(f"{(work / file).resolve()}: is of no package that was fetched")
     found = []
     for folder in sorted(folders):
         one = by_folder[folder]

@@ -25,6 +25,8 @@ FLAGS: Final = (
     "--target=es2022",
     "--charset=utf8",
     # Names stay: they are in the messages and stacks that an author reads.
+    # An error of a class that is called as another one is told apart by its name.
+    "--keep-names",
     "--minify-whitespace",
     "--minify-syntax",
     "--legal-comments=none",
@@ -32,6 +34,8 @@ FLAGS: Final = (
     "--log-limit=5",
     "--color=false",
     "--loader:.node=empty",
+    # In place of a tsconfig.json, of a package or in a folder above.
+    "--tsconfig-raw={}",
 )
 
 

@@ -12,7 +12,8 @@ RANGE_CHARACTERS: Final = 256
 
 _WORD: Final = r"[A-Za-z0-9~-][A-Za-z0-9._~-]*"
 # Names of today have small letters alone; some of before 2015 have others, and are there for good.
-_NAME: Final = re.compile(rf"(?:@{_WORD}/)?{_WORD}")
+NAME_PATTERN: Final = rf"^(?:@{_WORD}/)?{_WORD}$"
+_NAME: Final = re.compile(NAME_PATTERN)
 
 
 def is_package_name(text: str) -> bool:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
@@ -157,6 +157,9 @@ def _refusal(url: str, error: urllib.error.HTTPError) -> RegistryError:
     if error.code in {404, 410}:
         return _NotThere(url)
     if error.code in {301, 302, 303, 307, 308}:
+        to = error.headers.get("Location", "")
+        if urlsplit(urljoin(url, to)).scheme not in {"http", "https"}:
+            return RegistryError(f"{url}: redirects to {to}, which is not followed")
         return RegistryError(f"{url}: redirects more than {REDIRECTS} times")
     hint = ", a proxy wants a login: it stands in https_proxy" if error.code == 407 else ""
     return RegistryError(f"{url}: answers with {error.code} {error.reason}{hint}")

@@ -84,7 +84,9 @@ def _ordered(manifest: Manifest) -> Manifest:
 def _locked(directory: Path, told: Callable[[str], None]) -> Iterator[None]:
     """Nobody else writes meanwhile; the lock ends with its process."""
     try:
-        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(DIRECTORY_MODE)  # whatever the umask of whoever installs
         lock = (directory / LOCK_NAME).open("a")
     except OSError as error:
         raise _unwritable(directory, error) from None

@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from sidecar.catalog.assignments import compile_assignments
 from sidecar.catalog.calls import odd_calls
 from sidecar.catalog.compile import without_main
-from sidecar.catalog.database.app_files import path_of
 from sidecar.catalog.database.errors import AlreadyThere, NotAllowed, NotThere, WrongValues
-from sidecar.catalog.database.prepared import decode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
+from sidecar.catalog.database.script_uses import current_script
 from sidecar.catalog.database.values import require_right, require_storable
 from sidecar.catalog.database.work import Scope, Tagged, Work, require_tag
 from sidecar.catalog.directory.entries import CustomerTable, DestinationTable, DidTable, RouteTable
@@ -24,9 +23,8 @@ from sidecar.catalog.entries import (
     RouteEntry,
 )
 from sidecar.configuration.tree import DecisionSection
-from sidecar.kind import RULES, Kind
-from sidecar.script_name import script_called
-from sidecar.storage.tables import assignments, customers, numbers, scripts, versions
+from sidecar.kind import RULES
+from sidecar.storage.tables import assignments, customers, numbers
 from sipio.number import did_of, number_of
 
 AssignmentTable = RouteTable | DidTable | DestinationTable
@@ -276,18 +274,12 @@ async def _is_held(work: Work, values: Mapping[str, Any]) -> bool:
 
 
 async def _require_script(work: Work, table: AssignmentTable) -> None:
-    joined = scripts.join(versions, (versions.c.script_id == scripts.c.id) & (versions.c.number == scripts.c.version))
-    columns = scripts.c.name, scripts.c.file, versions.c.kind, versions.c.text, versions.c.prepared
-    query: Select[Any] = select(*columns).select_from(joined)
-    query = query.where(scripts.c.id == table.script, scripts.c.tenant_id == work.tenant_id)
-    row = await work.one(query, f"script {table.script!r}")
-    called = script_called(table.script, row.name or table.script)
-    if not RULES[Kind(row.kind)].has_assignments:
-        raise WrongValues([f"script: {called} is {RULES[Kind(row.kind)].called}, which no call runs"])
-    if isinstance(table, DestinationTable) and not RULES[Kind(row.kind)].drives_calls:
+    called, kind, prepared = await current_script(work, table.script)
+    if not RULES[kind].has_assignments:
+        raise WrongValues([f"script: {called} is {RULES[kind].called}, which no call runs"])
+    if isinstance(table, DestinationTable) and not RULES[kind].drives_calls:
         raise WrongValues([f"script: {called} cannot drive a call: only an App can"])
-    path = path_of(table.script, row.file)
-    if not decode_prepared(row.prepared, path, row.text, Kind(row.kind)).takes_calls:
+    if not prepared.takes_calls:
         raise WrongValues([f"script: {without_main(called)}"])
 
 

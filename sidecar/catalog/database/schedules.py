@@ -8,13 +8,14 @@ from sqlalchemy import Row, Select, delete, insert, update
 
 from sidecar.catalog.database.errors import LimitReached, NotThere, WrongValues
 from sidecar.catalog.database.rows import json_text
+from sidecar.catalog.database.script_uses import current_script, require_function
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.kind import MAIN
 from sidecar.schedules.errors import WrongTimetable
 from sidecar.schedules.plan import MOST_RUNS, Missed
 from sidecar.schedules.timetable import MICROS, Timetable
-from sidecar.storage.tables import schedules, scripts
+from sidecar.storage.tables import schedules
 
 DATA_BYTES: Final = 100_000
 """Of what each run is given beside its time, as JSON."""
@@ -76,7 +77,8 @@ async def put_schedule(
     work: Work, wanted: ScheduleRecord, *, limits: TenantLimits = NO_LIMITS, expected: str | None = None
 ) -> tuple[ScheduleRecord, ScheduleState]:
     """Make or change a schedule; the same once more changes nothing. One whose times are others, or that goes on after
-    a pause, is due from now on: what came due before is not made up for.
+    a pause, is due from now on: what came due before is not made up for. One that is made or is given another script or
+    function is of a function that there is.
 
     Raises NotThere, ChangedMeanwhile, LimitReached, WrongValues.
     """
@@ -89,8 +91,8 @@ async def put_schedule(
     elif expected is not None:
         raise NotThere(f"there is no schedule {wanted.id!r}")
     timetable = _timetable(wanted, work.now, limits)
-    own_script = work.own(scripts).where(scripts.c.id == wanted.script)
-    await work.one(own_script, f"script {wanted.script!r}")
+    if before is None or (before[0].script, before[0].function) != (wanted.script, wanted.function):
+        require_function(await current_script(work, wanted.script), wanted.function)
     values: dict[str, Any] = {
         "script_id": wanted.script,
         "function": wanted.function,

@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.catalog.compile import Rules, compile_catalog
-from sidecar.catalog.database import app_files
+from sidecar.catalog.database import app_files, script_uses
 from sidecar.catalog.database.app_files import Beside
 from sidecar.catalog.database.checks import CheckedText
 from sidecar.catalog.database.errors import AlreadyThere, LimitReached, NotAllowed, NotThere, StillUsed, WrongValues
@@ -29,10 +29,6 @@ from sidecar.script_name import script_called
 from sidecar.storage.tables import (
     apps,
     assignments,
-    mailboxes,
-    messages,
-    providers,
-    schedules,
     scripts,
     tenants,
     versions,
@@ -140,14 +136,17 @@ async def put_script(
     *,
     expected: str | None = None,
     note: str = "",
+    besides: Collection[tuple[str, str]] = (),
 ) -> ScriptRecord:
     """Make a script, or make the one with this id what the table and the text say; the same once more changes nothing.
+    ``besides``: as `script_uses.require_fit` has it, of what changes or goes in the same change.
 
     A table without an id makes a new one. Where others of its app import it, their programs are made anew. Raises
     ChangedMeanwhile where the script there has another tag than is expected, or the app's files are not what the text
     was looked at with; AlreadyThere for another tenant's id or uuid, or a name that another file of the app has;
-    StillUsed for a text that takes no calls where there are assignments, or where others import the file under its name
-    of before; WrongValues, NotAllowed, NotThere for an app.
+    StillUsed for a text that takes no calls where there are assignments, that is without a function that a schedule
+    or a webhook runs, or where others import the file under its name of before; WrongValues, NotAllowed, NotThere for
+    an app.
     """
     require_storable(table)
     _require_right(table, checked, rules)
@@ -169,7 +168,7 @@ async def put_script(
     if before is None and not work.actor.operator:
         await _require_room(work, rules.scripts)
     await _require_free(work, script_id, values["uuid"], new=before is None)
-    await _require_fit(work, script_id, values["name"], checked)
+    await script_uses.require_fit(work, script_id, values["name"], checked, besides)
     await _settle_beside(work, script_id, table.app, values["file"], checked, before)
     await _store(work, script_id, values, checked, before, note)
     after = await get_script(work, script_id)
@@ -197,7 +196,7 @@ async def save_text(
     require_tag(f"script {script_called(script_id, before.name)}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
         raise NotAllowed("only the operator may change a script that runs on every call")
-    await _require_fit(work, script_id, before.name, checked)
+    await script_uses.require_fit(work, script_id, before.name, checked)
     await _settle_beside(work, script_id, before.app, before.file, checked, before)
     number = await _store_version(work, script_id, checked, before, note)
     if number != before.version:
@@ -215,7 +214,7 @@ async def remove_script(
 ) -> None:
     """Take a script out, with its versions; the audit keeps the text that ran. ``together``: ids of scripts that go or
     are saved in the same change. Raises NotThere, ChangedMeanwhile, StillUsed while it is assigned or another script
-    imports it, a schedule runs it or messages wait for it, NotAllowed."""
+    imports it, a schedule or a webhook needs it or messages wait for it, NotAllowed."""
     before = await get_script(work, script_id)
     require_tag(f"script {script_called(script_id, before.name)}", before, expected)
     if before.global_routing_priority is not GlobalPriority.DISABLED and not work.actor.operator:
@@ -227,9 +226,9 @@ async def remove_script(
         raise StillUsed(f"script {called} is assigned: {assigned.type} {assigned.subject!r}")
     path = app_files.path_of(script_id, before.file)
     await app_files.require_not_imported(work, script_id, before.app, path, together)
-    await _require_no_provider(work, script_id, before.name)
-    await _require_no_schedule(work, script_id, before.name)
-    await _remove_mailbox(work, script_id, before.name)
+    await script_uses.require_no_provider(work, script_id, before.name)
+    await script_uses.require_not_run(work, script_id, before.name)
+    await script_uses.remove_mailbox(work, script_id, before.name)
     _, text = await get_text(work, script_id)
     await work.connection.execute(delete(versions).where(versions.c.script_id == script_id))
     await work.connection.execute(
@@ -345,28 +344,6 @@ async def _require_free(work: Work, script_id: str, script_uuid: str, *, new: bo
         raise AlreadyThere(f"the uuid {script_uuid} is that of another script")
 
 
-async def _require_fit(work: Work, script_id: str, name: str, checked: CheckedText) -> None:
-    """Raise StillUsed where the script has calls that a text could not take, or a provider that it could not ask."""
-    query = select(assignments.c.type, assignments.c.subject).where(assignments.c.script_id == script_id)
-    rules = RULES[checked.kind]
-    if checked.kind is not Kind.DRIVER:
-        await _require_no_provider(work, script_id, name)
-    if rules.drives_calls and checked.prepared.takes_calls:
-        return
-    takes_calls = rules.has_assignments and checked.prepared.takes_calls
-    if takes_calls:
-        query = query.where(assignments.c.type == "destination")
-    row = (await work.connection.execute(query.limit(1))).one_or_none()
-    if row is None:
-        return
-    called = script_called(script_id, name)
-    if takes_calls:
-        raise StillUsed(f"script {called} answers calls to {row.subject!r}, which only an App can")
-    if not rules.has_assignments:
-        raise StillUsed(f"script {called} is assigned: {row.type} {row.subject!r}; no call runs {rules.called}")
-    raise StillUsed(f"script {called} is assigned: {row.type} {row.subject!r}, which needs a `main`")
-
-
 async def _settle_beside(
     work: Work, script_id: str, app: str, file: str | None, checked: CheckedText, before: ScriptRecord | None
 ) -> None:
@@ -381,33 +358,6 @@ async def _settle_beside(
     if work.change.is_new(beside):
         await app_files.require_as_seen(work, script_id, beside)
         await app_files.prepare_importers(work, beside)
-
-
-async def _require_no_provider(work: Work, script_id: str, name: str) -> None:
-    query = select(providers.c.id).where(providers.c.script_id == script_id).limit(1)
-    provider = (await work.connection.execute(query)).one_or_none()
-    if provider is not None:
-        called = script_called(script_id, name)
-        raise StillUsed(f"script {called} is the Driver of the provider {provider.id!r}")
-
-
-async def _require_no_schedule(work: Work, script_id: str, name: str) -> None:
-    query = select(schedules.c.id).where(schedules.c.script_id == script_id).limit(1)
-    schedule = (await work.connection.execute(query)).one_or_none()
-    if schedule is not None:
-        raise StillUsed(f"script {script_called(script_id, name)} is run by the schedule {schedule.id!r}")
-
-
-async def _remove_mailbox(work: Work, script_id: str, name: str) -> None:
-    """Take a Worker's mailbox out, with its dead letters. Raises StillUsed while messages wait in it."""
-    connection = work.connection
-    # Locked first, as whoever sends does.
-    await connection.execute(select(mailboxes.c.script).where(mailboxes.c.script == script_id).with_for_update())
-    waiting = select(messages.c.id).where(messages.c.script == script_id, messages.c.state != "dead").limit(1)
-    if (await connection.execute(waiting)).one_or_none() is not None:
-        raise StillUsed(f"script {script_called(script_id, name)} has messages that wait in its mailbox")
-    await connection.execute(delete(messages).where(messages.c.script == script_id))
-    await connection.execute(delete(mailboxes).where(mailboxes.c.script == script_id))
 
 
 async def _store(

@@ -9,15 +9,15 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 
 from sidecar.catalog.database.errors import NotThere, WrongValues
+from sidecar.catalog.database.script_uses import current_script, require_function
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
+from sidecar.catalog.webhook_secret import SECRET_BYTES, SECRET_PREFIX
 from sidecar.event_name import EventName
 from sidecar.kind import MAIN
 from sidecar.storage.tables import scripts, webhook_secrets, webhooks
 
 WEBHOOKS: Final = 10
 """Of one tenant: every event is told to each, and a run has the ids of all."""
-SECRET_BYTES: Final = 32
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets of Standard Webhooks begin with
 MICROS: Final = 1_000_000
 
 
@@ -54,14 +54,18 @@ async def get_webhook(scope: Scope, name: str) -> WebhookRecord:
     return _record(await scope.one(scope.own(webhooks).where(webhooks.c.name == name), f"webhook {name!r}"))
 
 
-async def put_webhook(work: Work, wanted: WebhookRecord, *, expected: str | None = None) -> WebhookRecord:
-    """Make or change a webhook. Raises ChangedMeanwhile, NotThere, WrongValues."""
+async def put_webhook(
+    work: Work, wanted: WebhookRecord, *, expected: str | None = None, unsigned: bool = False
+) -> WebhookRecord:
+    """Make or change a webhook. ``unsigned`` is for one that waits until there is a secret to sign with. Raises
+    ChangedMeanwhile, NotThere, WrongValues."""
     if (wanted.url is None) == (wanted.script is None):
         raise WrongValues(["a webhook has either url or script"])
-    for script in (wanted.script, wanted.only):
-        if script is not None:
-            await work.one(work.own(scripts).where(scripts.c.id == script), f"script {script!r}")
-    if wanted.url is not None and await _secret(work) is None:
+    if wanted.only is not None:
+        await work.one(work.own(scripts).where(scripts.c.id == wanted.only), f"script {wanted.only!r}")
+    if wanted.script is not None:
+        require_function(await current_script(work, wanted.script), wanted.function)
+    if wanted.url is not None and not unsigned and await _secret(work) is None:
         raise WrongValues(["there is no secret to sign with yet: make one first (scriptforge webhooks rotate)"])
     own = webhooks.c.tenant_id == work.tenant_id, webhooks.c.name == wanted.name
     row = (await work.connection.execute(select(webhooks).where(*own))).one_or_none()
@@ -123,6 +127,22 @@ async def rotate_secret(work: Work, previous_seconds: int) -> tuple[str, SecretS
     made = await get_secret(work)
     work.audit("webhook.secret", "rotate", None if row is None else _state(row), made)
     return SECRET_PREFIX + secret, made
+
+
+async def put_secret(work: Work, secret: str) -> None:
+    """Sign with a secret from now on (`sidecar.catalog.webhook_secret`), and with no other one; the same once more
+    changes nothing."""
+    row = await _secret(work)
+    values = {"secret": secret.removeprefix(SECRET_PREFIX), "created": work.change.now}
+    values |= {"previous": None, "previous_until": None}
+    if row is None:
+        await work.connection.execute(insert(webhook_secrets).values(tenant_id=work.tenant_id, **values))
+    elif row.secret != values["secret"]:
+        own = webhook_secrets.c.tenant_id == work.tenant_id
+        await work.connection.execute(update(webhook_secrets).where(own).values(**values))
+    else:
+        return
+    work.audit("webhook.secret", "import", None if row is None else _state(row), await get_secret(work))
 
 
 async def _secret(scope: Scope) -> Any:

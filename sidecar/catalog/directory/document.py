@@ -5,6 +5,7 @@ times their size, and the garbage collector's to walk while calls wait.
 """
 
 import hashlib
+import itertools
 import re
 import tomllib
 from collections import Counter
@@ -32,11 +33,13 @@ from sidecar.catalog.directory.entries import (
     TablePlace,
     TenantTable,
     VariableTable,
+    WebhookTable,
     read_table,
     salvaged,
 )
 from sidecar.catalog.directory.schedules import Schedules
 from sidecar.catalog.directory.script_files import UnusableFileError, text_of
+from sidecar.catalog.directory.webhooks import Webhooks
 from sidecar.catalog.entries import (
     AssignmentEntry,
     Assignments,
@@ -116,6 +119,7 @@ class Document:
         self.apps = Apps()
         self.carriers = Carriers()
         self.schedules = Schedules()
+        self.webhooks = Webhooks()
         self._reopen: Callable[[], bytes] | None = None
         self._content: bytes | None = content
         self._stands: dict[KeyPath, _Stand] = {}
@@ -136,7 +140,7 @@ class Document:
             self._say(place, complaint)
         for place, complaint in self.carriers.complaints([one.table for one in self.scripts]):
             self._say(place, complaint)
-        for place, complaint in self.schedules.complaints():
+        for place, complaint in itertools.chain(self.schedules.complaints(), self.webhooks.complaints()):
             self._say(place, complaint)
         self.assignments = Assignments(tuple(entries), self.customers)
 
@@ -221,6 +225,7 @@ class Document:
         self.apps = Apps()
         self.carriers = Carriers()
         self.schedules = Schedules()
+        self.webhooks = Webhooks()
         self._source = None
         self._asked.clear()
 
@@ -239,6 +244,8 @@ class Document:
             self.carriers.add(place, table)
         elif isinstance(table, ScheduleTable):
             self.schedules.add(place, table)
+        elif isinstance(table, WebhookTable):
+            self.webhooks.add(place, table)
         elif table is not None:
             return _ENTRIES[type(table)](place=place, **structs.asdict(table))
         else:

@@ -13,9 +13,12 @@ from sidecar.catalog.carriers import Mode, NumberState, parse_details
 from sidecar.catalog.entries import Key
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.model import OPERATOR, GlobalPriority
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 from sidecar.catalog.variables import too_deep, wrong_variables
+from sidecar.catalog.webhook_secret import parse_webhook_secret
 from sidecar.configuration.toml_source import KeyPath, TomlSource, TomlSyntaxError, parse_toml
 from sidecar.configuration.typed_value import ActionText, Form, UuidText, convert_value, unknown_key
+from sidecar.event_name import EventName
 from sidecar.kind import MAIN, Kind
 from sidecar.problem import Problem
 from sidecar.schedules.plan import MOST_RUNS, Missed
@@ -27,6 +30,7 @@ VariableName = Annotated[str, Form(parse_variable_name)]
 VariableValue = Annotated[str, Form(parse_variable_value)]
 FaultText = Annotated[str, Meta(max_length=1_000)]
 DetailsText = Annotated[str, Form(parse_details)]
+WebhookSecret = Annotated[str, Form(parse_webhook_secret)]
 Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 MemoryBytes = Annotated[int, Meta(ge=1_000_000, le=2**63 - 1)]
 """At most what the engine has a number for."""
@@ -139,6 +143,11 @@ class TenantTable(msgspec.Struct, frozen=True, kw_only=True):
     limits: TenantLimits = NO_LIMITS
     """What they may use, where it is not what the configuration says: ``limits = { runs_a_second = 100 }``. See
     docs/limits.md."""
+    granted: ModuleGrants = NO_GRANTS
+    """npm modules that their scripts may require, and those of single apps, each in a version or, by ``*``, the newest:
+    ``granted = { modules = { moment = "*" }, apps = { shop = { axios = "1.21.1" } } }``. See docs/modules.md."""
+    webhook_secret: WebhookSecret | None = None
+    """What their webhooks are signed with, as ``scriptforge webhooks rotate`` tells it. Default: what is stored."""
 
 
 class AppTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -234,7 +243,27 @@ class ScheduleTable(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it waits to be resumed."""
 
 
-AnyTable = Table | TenantTable | AppTable | VariableTable | ProviderTable | NumberTable | ScheduleTable
+class WebhookTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a tenant has told of events. An import puts it into a database: nobody is told where the catalog is in
+    files."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^/\x00]+$")]
+    """What it is called."""
+    events: Annotated[tuple[EventName, ...], Meta(min_length=1)]
+    """Of what: ``"run.finished"``, ``"recording.finished"``, ``"call.finished"``."""
+    tenant: Name = OPERATOR
+    """Whose it is, and whose its script is."""
+    url: Annotated[str, Meta(min_length=1, max_length=2_048)] | None = None
+    """Where; it is signed with the tenant's ``webhook_secret``."""
+    script: Name | None = None
+    """In place of it the id of a script, whose function is begun as a job."""
+    function: Annotated[str, Meta(pattern=r"^[A-Za-z_$][A-Za-z0-9_$]{0,127}$")] = MAIN
+    """Of that script. Default: ``main``."""
+    only: Name | None = None
+    """The id of the script whose events alone are told."""
+
+
+AnyTable = Table | TenantTable | AppTable | VariableTable | ProviderTable | NumberTable | ScheduleTable | WebhookTable
 
 TABLES: Mapping[str, type[AnyTable]] = {
     "script": ScriptTable,
@@ -248,6 +277,7 @@ TABLES: Mapping[str, type[AnyTable]] = {
     "provider": ProviderTable,
     "number": NumberTable,
     "schedule": ScheduleTable,
+    "webhook": WebhookTable,
 }
 
 
@@ -265,6 +295,7 @@ _IDENTITY: Mapping[str, frozenset[str]] = {
     "provider": frozenset({"tenant", "id"}),
     "number": frozenset({"did"}),
     "schedule": frozenset({"tenant", "id"}),
+    "webhook": frozenset({"tenant", "name"}),
 }
 """The keys that say whom a table is for."""
 

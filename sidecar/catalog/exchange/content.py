@@ -18,8 +18,10 @@ from sidecar.catalog.directory.entries import (
     ScheduleTable,
     ScriptTable,
     VariableTable,
+    WebhookTable,
 )
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 
 AssignmentTable = RouteTable | DidTable | DestinationTable
 
@@ -55,20 +57,26 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     assignments: Mapping[Calls, AssignmentTable]
     limits: Mapping[str, TenantLimits] = {}
     """Of the tenants for whom something is set."""
+    grants: Mapping[str, ModuleGrants] = {}
+    """Of the tenants who are granted npm modules."""
     providers: Mapping[tuple[str, str], ProviderTable] = {}
     """By tenant and id."""
     numbers: Mapping[str, NumberTable] = {}
     """By the number without what does not tell numbers apart."""
     schedules: Mapping[tuple[str, str], ScheduleTable] = {}
     """By tenant and id."""
+    webhooks: Mapping[tuple[str, str], WebhookTable] = {}
+    """By tenant and name."""
+    webhook_secrets: Mapping[str, str] = {}
+    """Of the tenants whose is told here."""
 
 
 class Difference(NamedTuple):
     """One thing that one catalog has and another has not, or not so."""
 
     what: str
-    """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
-    ``assignment``, ``schedule`` or ``order``."""
+    """``tenant``, ``limits``, ``grants``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
+    ``assignment``, ``schedule``, ``webhook secret``, ``webhook`` or ``order``."""
     key: Any
     words: str
     """What it is called, and what of it differs. Nothing secret."""
@@ -87,13 +95,17 @@ def calls_of(table: AssignmentTable) -> Calls:
 
 def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     """What makes the one into the other. Locked variables that are there stay, and so do those that only have a default
-    where there is one; and carriers and their numbers, which cost whether anybody has written them down or not."""
+    where there is one; and carriers and their numbers, which cost whether anybody has written them down or not; and
+    secrets that are not told."""
     for name in sorted(wanted.tenants - now.tenants):
         yield Difference("tenant", name, repr(name), "+")
     for name in sorted(wanted.limits):
         before, after = (one.limits.get(name, NO_LIMITS) for one in (now, wanted))
         if before != after:
             yield Difference("limits", name, f"{name!r}: {', '.join(_changed(before, after))}", "~")
+    for name in sorted(wanted.grants):
+        if now.grants.get(name, NO_GRANTS) != wanted.grants[name]:
+            yield Difference("grants", name, repr(name), "~")
     yield from _tables("app", now.apps, wanted.apps)
     yield from _variables(now.variables, wanted.variables)
     yield from _tables("customer", now.customers, wanted.customers)
@@ -102,11 +114,12 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     yield from _tables("number", now.numbers, wanted.numbers)
     yield from _tables("assignment", now.assignments, wanted.assignments)
     yield from _tables("schedule", now.schedules, wanted.schedules)
+    yield from _webhooks(now, wanted)
     if _everywhere(now, wanted.scripts) != _everywhere(wanted, now.scripts):
         yield Difference("order", None, "of the scripts that run on every call", "~")
     # What needs another goes before it. An app with a locked variable stays with it.
     locked = {app for (app, _), variable in now.variables.items() if variable.locked}
-    for what in ("assignments", "schedules", "scripts", "variables", "customers", "apps"):
+    for what in ("assignments", "schedules", "webhooks", "scripts", "variables", "customers", "apps"):
         gone = [key for key in getattr(now, what) if key not in getattr(wanted, what)]
         for key in gone:
             if (what == "variables" and now.variables[key].locked) or (what == "apps" and key in locked):
@@ -115,6 +128,9 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     for name in sorted(now.limits.keys() - wanted.limits.keys()):
         if now.limits[name] != NO_LIMITS:
             yield Difference("limits", name, repr(name), "-")
+    for name in sorted(now.grants.keys() - wanted.grants.keys()):
+        if now.grants[name] != NO_GRANTS:
+            yield Difference("grants", name, repr(name), "-")
 
 
 def unvalued(now: Content, wanted: Content) -> list[tuple[str, str]]:
@@ -170,6 +186,16 @@ def _variables(
         names = [name for name in table.__struct_fields__ if getattr(former, name) != getattr(table, name)]
         if names:
             yield Difference("variable", key, f"{words}: {', '.join(names)}", "~")
+
+
+def _webhooks(now: Content, wanted: Content) -> Iterator[Difference]:
+    for tenant, secret in wanted.webhook_secrets.items():
+        if now.webhook_secrets.get(tenant) != secret:
+            yield Difference("webhook secret", tenant, repr(tenant), "~" if tenant in now.webhook_secrets else "+")
+    secrets = now.webhook_secrets.keys() | wanted.webhook_secrets.keys()
+    for one in _tables("webhook", now.webhooks, wanted.webhooks):
+        unsigned = wanted.webhooks[one.key].url is not None and one.key[0] not in secrets
+        yield one._replace(words=f"{one.words}, which has no secret to be signed with yet") if unsigned else one
 
 
 def _changed(one: msgspec.Struct, other: msgspec.Struct) -> Iterable[str]:

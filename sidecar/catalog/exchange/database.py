@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.catalog.app_variables import Variable
 from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.compile import Rules
-from sidecar.catalog.database import apps, assignments, numbers, providers, schedules, scripts
+from sidecar.catalog.database import apps, assignments, numbers, providers, schedules, scripts, webhooks
 from sidecar.catalog.database.checks import CheckedText, Checks, TextToSave
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
+from sidecar.catalog.database.module_grants import put_grants
 from sidecar.catalog.database.rows import json_table
 from sidecar.catalog.database.tenants import put_limits
 from sidecar.catalog.database.work import Change, Scope, Store, Work, insert_all
@@ -28,6 +29,7 @@ from sidecar.catalog.directory.entries import (
     ScheduleTable,
     ScriptTable,
     VariableTable,
+    WebhookTable,
 )
 from sidecar.catalog.exchange.content import (
     AssignmentTable,
@@ -40,6 +42,9 @@ from sidecar.catalog.exchange.content import (
 )
 from sidecar.catalog.limits import NO_LIMITS, decode_limits
 from sidecar.catalog.model import GlobalPriority
+from sidecar.catalog.module_grants import NO_GRANTS, decode_grants
+from sidecar.catalog.webhook_secret import SECRET_PREFIX
+from sidecar.event_name import EventName
 from sidecar.kind import Kind
 from sidecar.problem import Problem
 from sidecar.schedules.plan import Missed
@@ -50,7 +55,8 @@ ONE_BY_ONE: Final = 1_000
 
 
 async def read_database(connection: AsyncConnection, *, secrets: bool) -> Content:
-    """What is in a database. Without ``secrets`` protected variables have no value, and locked ones are not there."""
+    """What is in a database. Without ``secrets`` protected variables have no value, and locked ones are not there; nor
+    is what webhooks are signed with."""
 
     async def rows(query: Any) -> Sequence[Any]:
         return (await connection.execute(query)).all()
@@ -92,6 +98,7 @@ async def read_database(connection: AsyncConnection, *, secrets: bool) -> Conten
         scripts=found,
         assignments=assigned,
         limits={tenants[row.tenant_id]: decode_limits(row.limits) for row in await rows(select(tables.tenant_limits))},
+        grants={tenants[row.tenant_id]: decode_grants(row.grants) for row in await rows(select(tables.module_grants))},
         providers={
             (tenants[row.tenant_id], row.id): ProviderTable(
                 id=row.id,
@@ -129,6 +136,22 @@ async def read_database(connection: AsyncConnection, *, secrets: bool) -> Conten
                 paused=row.paused,
             )
             for row in await rows(select(tables.schedules))
+        },
+        webhooks={
+            (tenants[row.tenant_id], row.name): WebhookTable(
+                name=row.name,
+                events=tuple(EventName(event) for event in row.events.split()),
+                tenant=tenants[row.tenant_id],
+                url=row.url,
+                script=row.script,
+                function=row.function,
+                only=row.only,
+            )
+            for row in await rows(select(tables.webhooks))
+        },
+        webhook_secrets={
+            tenants[row.tenant_id]: SECRET_PREFIX + row.secret
+            for row in (await rows(select(tables.webhook_secrets)) if secrets else ())
         },
     )
 
@@ -171,6 +194,7 @@ class Import:
         """Do it, all of it or, where it raises, nothing."""
         wanted, rules = self._wanted, self._checks.rules
         new: list[Calls] = []
+        beside = [(one.what, *one.key) for one in differences if one.what in ("schedule", "webhook")]
         await self._let_go(change, differences)
         for what, key, _, sign in differences:
             if sign == "-":
@@ -179,6 +203,8 @@ class Import:
                 await change.make_tenant(key)
             elif what == "limits":
                 await put_limits(change.of(key), wanted.limits[key])
+            elif what == "grants":
+                await put_grants(change.of(key), wanted.grants[key])
             elif what == "app":
                 await apps.put_app(await change.make_tenant(wanted.apps[key].tenant), wanted.apps[key])
             elif what == "variable":
@@ -189,7 +215,10 @@ class Import:
             elif what == "script":
                 table = wanted.scripts[key].table
                 await self._require_owner(change, tables.scripts, key, table.tenant)
-                await scripts.put_script(change.of(table.tenant), table, self._checked[key], rules, note=note)
+                besides = {(kind, called) for kind, tenant, called in beside if tenant == table.tenant}
+                await scripts.put_script(
+                    change.of(table.tenant), table, self._checked[key], rules, note=note, besides=besides
+                )
             elif what == "provider":
                 provider = wanted.providers[key]
                 record = providers.ProviderRecord(
@@ -201,6 +230,11 @@ class Import:
             elif what == "schedule":
                 schedule = wanted.schedules[key]
                 await schedules.put_schedule(change.of(schedule.tenant), _schedule_record(schedule))
+            elif what == "webhook secret":
+                await webhooks.put_secret(await change.make_tenant(key), wanted.webhook_secrets[key])
+            elif what == "webhook":
+                webhook = wanted.webhooks[key]
+                await webhooks.put_webhook(change.of(webhook.tenant), _webhook_record(webhook), unsigned=True)
             elif what == "assignment":
                 if sign == "+":
                     new.append(key)
@@ -292,9 +326,13 @@ class Import:
         if what == "limits":
             await put_limits(change.of(key), NO_LIMITS)
             return
-        if what == "schedule":
-            tenant, schedule = key
-            await schedules.remove_schedule(change.of(tenant), schedule)
+        if what == "grants":
+            await put_grants(change.of(key), NO_GRANTS)
+            return
+        if what in ("schedule", "webhook"):
+            tenant, called = key
+            remove = schedules.remove_schedule if what == "schedule" else webhooks.remove_webhook
+            await remove(change.of(tenant), called)
             return
         table, column = {
             "script": (tables.scripts, tables.scripts.c.id),
@@ -371,6 +409,12 @@ def _script(row: Any, tenant: str) -> ScriptTable:
 def _schedule_record(table: ScheduleTable) -> schedules.ScheduleRecord:
     values = {name: getattr(table, name) for name in table.__struct_fields__ if name not in ("tenant", "data")}
     return schedules.ScheduleRecord(data=msgspec.json.decode(table.data), **values)
+
+
+def _webhook_record(table: WebhookTable) -> webhooks.WebhookRecord:
+    return webhooks.WebhookRecord(
+        **{name: getattr(table, name) for name in table.__struct_fields__ if name != "tenant"}
+    )
 
 
 def _assignment(row: Any) -> AssignmentTable:

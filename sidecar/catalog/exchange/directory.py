@@ -36,6 +36,7 @@ from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, Te
 from sidecar.catalog.exchange.toml import table_text, toml_text
 from sidecar.catalog.limits import NO_LIMITS, given_limits
 from sidecar.catalog.model import OPERATOR, Snapshot
+from sidecar.catalog.module_grants import NO_GRANTS
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
 from sidecar.kind import Kind
@@ -100,7 +101,10 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         require_storable(number)
     for _, schedule in document.schedules.tables:
         require_storable(schedule)
+    for _, webhook in document.webhooks.tables:
+        require_storable(webhook)
     tenants |= {table.tenant for _, table in document.carriers.providers}
+    tenants |= {table.tenant for _, table in document.webhooks.tables}
     tenants |= {table.tenant for _, table in document.schedules.tables}
     tenants |= {OPERATOR, *(one.tenant for one in apps.values()), *(one.tenant for one in customers.values())}
     return Content(
@@ -111,12 +115,18 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         scripts=scripts,
         assignments=assignments,
         limits=document.apps.limits,
+        grants=document.apps.grants,
         providers={(table.tenant, table.id): table for _, table in document.carriers.providers},
         numbers={did_of(table.did): table for _, table in document.carriers.numbers},
         schedules={
             (table.tenant, table.id): msgspec.structs.replace(table, data=json_text(msgspec.json.decode(table.data)))
             for _, table in document.schedules.tables
         },
+        webhooks={
+            (table.tenant, table.name): msgspec.structs.replace(table, events=tuple(sorted(set(table.events))))
+            for _, table in document.webhooks.tables
+        },
+        webhook_secrets=document.apps.webhook_secrets,
     )
 
 
@@ -255,9 +265,15 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
     owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
     owned |= {one.table.tenant for one in content.scripts.values()}
     owned |= {one.tenant for one in content.providers.values()}
-    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys()):
-        limits = given_limits(content.limits.get(name, NO_LIMITS))
-        yield f"[[tenant]]\ntenant = {toml_text(name)}\n" + (f"limits = {toml_text(limits)}\n" if limits else "")
+    said = content.limits.keys() | content.grants.keys() | content.webhook_secrets.keys()
+    for name in sorted((content.tenants - owned - {OPERATOR}) | said):
+        limits, secret = given_limits(content.limits.get(name, NO_LIMITS)), content.webhook_secrets.get(name)
+        granted = msgspec.to_builtins(content.grants.get(name, NO_GRANTS))
+        lines = ["[[tenant]]", f"tenant = {toml_text(name)}"]
+        lines += [f"limits = {toml_text(limits)}"] if limits else []
+        lines += [f"granted = {toml_text(granted)}"] if granted else []
+        lines += [f"webhook_secret = {toml_text(secret)}"] if secret is not None else []
+        yield "\n".join(lines) + "\n"
     for app in content.apps.values():
         yield table_text("app", app, ["name"] if app.name == app.id else [])
     for variable in content.variables.values():
@@ -277,6 +293,8 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
         yield table_text("number", number)
     for schedule in content.schedules.values():
         yield table_text("schedule", schedule)
+    for webhook in content.webhooks.values():
+        yield table_text("webhook", webhook)
     for calls, assigned in content.assignments.items():
         yield table_text(calls.kind, assigned)
 

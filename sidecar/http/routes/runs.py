@@ -22,6 +22,7 @@ from sidecar.http.run_pages import answered, said_of
 from sidecar.http.run_service import BadData, NoSuchFunction, ScriptRun
 from sidecar.http.shapes import ConsoleLine, Filter, InPath, Limit, LogEntry, Page, RunReport, RunUnderWay
 from sidecar.kind import MAIN, RULES, Kind
+from sidecar.language.prepared import no_function
 
 router = APIRouter(tags=["runs"])
 
@@ -115,8 +116,7 @@ async def _run(asked: Asked, request: Request, script: str, function: str, data:
     try:
         run, _ = asked.platform.runs.begin(runnable.script, function, given, asked.caller.source)
     except NoSuchFunction:
-        names = ", ".join(sorted(runnable.script.entries)) or "none"
-        raise NotThere(f"there is no function {function!r} for callers; there are {names}") from None
+        raise NotThere(no_function(function, runnable.script.entries)) from None
     except BadData as error:
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), kind="wrong-values") from None
     if event_stream.wants_events(request.headers.get("accept", "")):

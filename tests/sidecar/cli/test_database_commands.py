@@ -1,6 +1,8 @@
 """The commands of an operator who has a catalog in a database."""
 
+import contextlib
 import io
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +105,24 @@ def test_a_backup_is_the_database(database: Path, capsys: pytest.CaptureFixture[
     assert status == 0
     assert "        6 scripts\n" in out
     assert out.endswith("sound\n")
+
+
+def test_a_database_of_another_release_is_backed_up_before_it_is_upgraded(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(capsys, "db", "upgrade")
+    for number in (NUMBER - 1, NUMBER + 90):
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.execute("update schema_state set number = ?, serves_from = ?", (number, number))
+            connection.commit()
+        assert told(capsys, "db", "check")[0] != 0
+        backup = database.parent / f"{number}.db"
+        assert told(capsys, "db", "backup", backup)[0] == 0
+        with contextlib.closing(sqlite3.connect(backup)) as connection:
+            assert connection.execute("select number from schema_state").fetchone() == (number,)
+    database.unlink()
+    database.touch()
+    assert "has no tables of ScriptForge yet" in told(capsys, "db", "backup", database.parent / "none.db")[2]
 
 
 @pytest.mark.timeout(240)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sidecar.text import safe_json
 from tests.acceptance.processes import wait_until
 from tests.sidecar.http.platform_desk import PlatformDesk
 from tests.sidecar.jobs.receiver import Receiver
-from tests.sidecar.jobs.test_webhooks import SETTINGS, again, deliveries
+from tests.sidecar.jobs.test_webhooks import SETTINGS, deliveries
 from tests.sidecar.operations.test_call_search import MIDNIGHT, record
 
 DAY = "2027-01-15"
@@ -29,15 +30,28 @@ def receiver() -> Iterator[Receiver]:
     made.close()
 
 
-@pytest.fixture
-def desk(tmp_path: Path, receiver: Receiver) -> Iterator[PlatformDesk]:
+@contextmanager
+def platform(folder: Path, receiver: Receiver, address: str | None = None) -> Iterator[PlatformDesk]:
     receiver.told.clear()
     receiver.answers.clear()
     receiver.asked.clear()
-    made = PlatformDesk(tmp_path, more=SETTINGS)
+    made = PlatformDesk(folder, address, more=SETTINGS)
     made.acme.post("/api/v1/webhook-secret/rotate").raise_for_status()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, receiver: Receiver) -> Iterator[PlatformDesk]:
+    with platform(tmp_path, receiver) as made:
+        yield made
+
+
+@pytest.fixture
+def any_desk(tmp_path: Path, receiver: Receiver, database_address: str) -> Iterator[PlatformDesk]:
+    """With each kind of database."""
+    with platform(tmp_path, receiver, database_address) as made:
+        yield made
 
 
 def call(number: int, **more: Any) -> CallRecord:
@@ -60,11 +74,11 @@ def told_calls(receiver: Receiver, path: str) -> list[str]:
     return [one.event["data"]["id"] for one in receiver.at(path) if one.event["type"] == "call.finished"]
 
 
-def test_a_finished_call_and_its_recordings_are_told_in_their_order(desk: PlatformDesk, receiver: Receiver) -> None:
-    webhook(desk, "all", "call.finished", "recording.finished", url=receiver.url("/all"))
-    webhook(desk, "calls", "call.finished", url=receiver.url("/calls"))
+def test_a_finished_call_and_its_recordings_are_told_in_their_order(any_desk: PlatformDesk, receiver: Receiver) -> None:
+    webhook(any_desk, "all", "call.finished", "recording.finished", url=receiver.url("/all"))
+    webhook(any_desk, "calls", "call.finished", url=receiver.url("/calls"))
     receiver.answers["/all"] = [204, 500, 204]
-    keep(desk, call(1, recordings=["a.wav", "b.wav"], log=["hello"], customer="4711"), call(2, tenant="beta"))
+    keep(any_desk, call(1, recordings=["a.wav", "b.wav"], log=["hello"], customer="4711"), call(2, tenant="beta"))
     wait_until(lambda: len(receiver.at("/all")) == 4, "all is told")
     # The second one was refused once: it is told again before what comes after it.
     said = [(one.event["type"], one.event["data"].get("recording")) for one in receiver.at("/all")]
@@ -87,17 +101,21 @@ def test_a_call_begins_a_function_of_a_script(desk: PlatformDesk) -> None:
     wait_until(lambda: desk.acme.get("/api/v1/kv/keys/calls:call-1").is_success, "the function was run")
 
 
-def test_what_is_written_while_nobody_reads_is_told_once_by_the_next(desk: PlatformDesk, receiver: Receiver) -> None:
-    webhook(desk, "calls", "call.finished", url=receiver.url("/once"))
-    keep(desk, *(call(number) for number in range(20)))
+def test_what_is_written_while_nobody_reads_is_told_once_by_the_next(
+    any_desk: PlatformDesk, receiver: Receiver
+) -> None:
+    webhook(any_desk, "calls", "call.finished", url=receiver.url("/once"))
+    keep(any_desk, *(call(number) for number in range(20)))
     wait_until(lambda: len(told_calls(receiver, "/once")) >= 5, "some are told")
-    again(desk)
-    keep(desk, *(call(number) for number in range(20, 30)), b'{"id":"torn')
-    again(desk)
-    keep(desk, b'"}\n', call(30), day=DAY)
+    any_desk.kill()
+    keep(any_desk, *(call(number) for number in range(20, 30)), b'{"id":"torn')
+    any_desk.kill()
+    keep(any_desk, b'"}\n', call(30), day=DAY)
     expected = {f"call-{number}" for number in range(31)}
     wait_until(lambda: set(told_calls(receiver, "/once")) == expected, "all are told", 30.0)
-    wait_until(lambda: len(deliveries(desk, "calls", limit="500", state="completed")) == 31, "each has one delivery")
+    wait_until(
+        lambda: len(deliveries(any_desk, "calls", limit="500", state="completed")) == 31, "each has one delivery"
+    )
 
 
 def test_only_calls_of_its_script_after_it_was_made_are_told(desk: PlatformDesk, receiver: Receiver) -> None:

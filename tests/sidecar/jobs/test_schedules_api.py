@@ -132,6 +132,11 @@ def test_while_a_run_is_under_way_there_is_no_other_one(desk: PlatformDesk) -> N
         ({"missed": "some"}, 422, "missed"),
         ({"most": 0}, 422, "most"),
         ({"function": "a-b"}, 422, "function"),
+        (
+            {"function": "report"},
+            422,
+            "in the script 'works' there is no function 'report'",
+        ),
         ({"often": 1}, 422, "often"),
     ],
 )
@@ -146,6 +151,23 @@ def test_a_script_with_a_schedule_is_not_taken_out(desk: PlatformDesk) -> None:
     answer = desk.acme.delete("/api/v1/scripts/kept", headers={"If-Match": "*"})
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:scriptforge:still-used")
     assert "is run by the schedule 'keeps'" in answer.json()["detail"]
+
+
+def test_a_function_that_a_schedule_runs_is_not_saved_away(desk: PlatformDesk) -> None:
+    saved = desk.script("grows", "export const main = () => 1;\nexport const nightly = () => 2;\n", kind="app")
+    put(desk, "of-grows", script="grows", function="nightly")
+    without, tag = "export const main = () => 1;\n", {"If-Match": "*"}
+    refused = desk.acme.put("/api/v1/scripts/grows/text", json={"text": without}, headers=tag)
+    assert refused.status_code == 409, refused.text
+    assert "script 'grows' is run by the schedule 'of-grows': there is no function 'nightly'" in refused.text
+    whole = {"name": "grows.js", "text": without, "kind": "app"}
+    assert desk.acme.put("/api/v1/scripts/grows", json=whole, headers=tag).status_code == 409
+    assert desk.acme.get("/api/v1/scripts/grows").json()["version"] == saved["version"]
+    changed = desk.acme.put(
+        "/api/v1/schedules/of-grows", json={**YEARLY, "script": "grows", "function": "main"}, headers=tag
+    )
+    assert changed.status_code == 200, changed.text
+    assert desk.acme.put("/api/v1/scripts/grows", json=whole, headers=tag).status_code == 200
 
 
 def test_a_tenant_has_as_many_and_as_often_as_it_may(desk: PlatformDesk) -> None:

@@ -1,7 +1,6 @@
 """Webhooks of a real platform: told, signed, told again after a failure, given up, and told again by hand."""
 
 import json
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,18 +90,6 @@ def deliveries(desk: PlatformDesk, name: str, **more: str) -> Any:
 def in_state(desk: PlatformDesk, name: str, state: str) -> Any:
     wait_until(lambda: len(deliveries(desk, name, state=state)) > 0, f"a delivery to {name} is {state}")
     return deliveries(desk, name, state=state)[0]
-
-
-def again(desk: PlatformDesk) -> None:
-    """Kill the platform and start the next."""
-    desk.program.signal(signal.SIGKILL)
-    desk.program.finish()
-    desk.start()
-    for name in ("acme", "anybody", "operator", "beta"):
-        client = getattr(desk, name)
-        token = client.headers.get("authorization")
-        client.close()
-        setattr(desk, name, desk.client(token.split()[1] if token else None))
 
 
 def test_the_end_of_a_run_is_told_and_signed(desk: PlatformDesk, receiver: Receiver, secret: str) -> None:
@@ -238,7 +225,7 @@ def test_nothing_is_lost_where_the_platform_is_killed_between_deliveries(
         jobs.add(run(desk, path, n=number)[:32])
         if number % 4 == 3:
             told(receiver, "/killed", number // 2)
-            again(desk)
+            desk.kill()
     wait_until(lambda: {one.event["data"]["job"] for one in receiver.at("/killed")} == jobs, "all are told")
     assert all(one.is_signed(secret) for one in receiver.at("/killed"))
     wait_until(lambda: len(deliveries(desk, "killed", state="completed")) == 12, "all are known to be")

@@ -15,9 +15,10 @@ from sidecar.queue.queue import JobQueue
 from sidecar.queue.taking import Limits, Taken
 from sidecar.storage.engine import Storage
 from sidecar.storage.schema import upgrade
-from sidecar.storage.tables import apps, scripts, tenants
+from sidecar.storage.tables import apps, scripts, tenants, versions
 
 LEASE_SECONDS = 30
+TEXT = "export function main() {}\nexport function work() {}\n"
 SCRIPTS = {"calls": ("acme", "shop"), "mail": ("acme", "shop"), "lonely": ("acme", None), "other": ("beta", None)}
 
 
@@ -79,6 +80,8 @@ async def prepare(url: DatabaseUrl) -> None:
                 "position": number,
             }
             await connection.execute(insert(scripts).values(row))
+            version = {"script_id": script, "number": 1, "hash": "", "who": "", "at": 0, "note": "", "kind": "app"}
+            await connection.execute(insert(versions).values(**version, text=TEXT, prepared=""))
     await storage.close()
 
 

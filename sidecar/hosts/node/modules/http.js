@@ -1,7 +1,7 @@
 // HTTP/1.1 as a client: requests over connections of the host, parsed here. Nobody connects to a script, so that there are no
 // servers.
 const { Agent } = require("./shared/agent");
-const { ClientRequest } = require("./shared/client_request");
+const { ClientRequest, argumentsOf } = require("./shared/client_request");
 const { HEADER_BYTES } = require("./shared/http_parser");
 const { IncomingMessage } = require("./shared/incoming_message");
 const { OutgoingMessage, validateHeaderName, validateHeaderValue } = require("./shared/outgoing_message");
@@ -40,3 +40,7 @@ module.exports = {
   setMaxIdleHTTPParsers: () => {},
   ...absent("http", ["createServer", "Server", "ServerResponse"]),
 };
+// For https, whose requests and agents are of the same classes.
+Object.defineProperty(module.exports, Symbol.for("scriptforge.inside"), {
+  value: { Agent, ClientRequest, argumentsOf },
+});

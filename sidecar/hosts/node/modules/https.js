@@ -1,8 +1,7 @@
 // The same over TLS.
 const tls = require("tls");
-const { Agent: PlainAgent } = require("./shared/agent");
-const { ClientRequest, argumentsOf } = require("./shared/client_request");
 const { callable } = require("net")[Symbol.for("scriptforge.inside")];
+const { Agent: PlainAgent, ClientRequest, argumentsOf } = require("http")[Symbol.for("scriptforge.inside")];
 const { absent } = require("./shared/errors");
 
 // Of connections that differ in one of these none is another's.

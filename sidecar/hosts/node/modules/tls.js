@@ -149,8 +149,8 @@ class TLSSocket extends Socket {
     }
     this[ready] = true;
     this._moved();
-    this.emit("secure");
     this.emit("secureConnect");
+    this.emit("secure");
     this._begun();
   }
 

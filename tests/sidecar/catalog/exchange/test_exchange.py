@@ -1,6 +1,7 @@
 """A catalog goes from a directory into a database and back, and nothing of it is lost on the way."""
 
 import asyncio
+import base64
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sidecar.catalog.carriers import Mode, NumberState
 from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import apps
 from sidecar.catalog.database.checks import Checks
-from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused, WrongValues
+from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused, StillUsed, WrongValues
 from sidecar.catalog.database.rows import json_text
 from sidecar.catalog.database.source import DatabaseSource
 from sidecar.catalog.database.tenants import ensure_operator
@@ -31,6 +32,7 @@ from sidecar.catalog.directory.entries import (
     ScheduleTable,
     ScriptTable,
     VariableTable,
+    WebhookTable,
 )
 from sidecar.catalog.directory.loader import DirectoryLoader
 from sidecar.catalog.exchange.content import Content, TextOf, calls_of, differences, everywhere
@@ -38,8 +40,11 @@ from sidecar.catalog.exchange.database import Import, read_database
 from sidecar.catalog.exchange.directory import file_names, read_directory, write_directory, written_out
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import GlobalPriority
+from sidecar.catalog.module_grants import ModuleGrants
+from sidecar.catalog.webhook_secret import SECRET_PREFIX
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.tree import CatalogSection
+from sidecar.event_name import EventName
 from sidecar.kind import RULES as RULES_OF
 from sidecar.kind import Kind
 from sidecar.schedules.plan import Missed
@@ -73,6 +78,8 @@ FOR_OTHERS = (LINKED["tax.ts"], LINKED["rates.json"])
 _TENANT = st.sampled_from(["operator", "acme", "b'eta \\"])
 
 
+_GRANTED = st.dictionaries(st.sampled_from(["moment", "@s/a"]), st.sampled_from(["*", "1.0.0"]), min_size=1)
+_GRANTS = st.builds(ModuleGrants, modules=_GRANTED, apps=st.dictionaries(st.sampled_from(["shop", "Ü x"]), _GRANTED))
 _LIMITS = st.builds(
     TenantLimits,
     runs_at_once=st.integers(0, 2**53 - 1),
@@ -174,6 +181,7 @@ def contents(draw: st.DrawFn) -> Content:
     tenants |= {one.tenant for one in app_tables.values()} | {one.tenant for one in customers.values()}
     tenants |= {one.table.tenant for one in found.values()}
     limits = {name: draw(_LIMITS) for name in draw(st.lists(st.sampled_from(sorted(tenants)), unique=True))}
+    grants = {name: draw(_GRANTS) for name in draw(st.lists(st.sampled_from(sorted(tenants)), unique=True))}
     return Content(
         tenants=tenants,
         apps=app_tables,
@@ -182,6 +190,7 @@ def contents(draw: st.DrawFn) -> Content:
         scripts=found,
         assignments=assigned,
         limits=limits,
+        grants=grants,
     )
 
 
@@ -215,6 +224,42 @@ def with_numbers(draw: st.DrawFn) -> Content:
     return msgspec.structs.replace(content, providers=carriers, numbers=numbers)
 
 
+@st.composite
+def with_runs(draw: st.DrawFn) -> Content:
+    """The same with what runs functions by itself, and what is told of events."""
+    content = draw(with_numbers())
+    scripts = {
+        key: one.table.tenant
+        for key, one in content.scripts.items()
+        if one.text not in FOR_OTHERS and RULES_OF[one.table.kind].has_assignments
+    }
+    names = _NAME.filter(lambda name: "/" not in name and "\n" not in name)
+    schedules, webhooks = {}, {}
+    for name in draw(st.lists(names, unique=True, max_size=2)) if scripts else []:
+        script = draw(st.sampled_from(sorted(scripts)))
+        schedules[scripts[script], name] = ScheduleTable(
+            id=name,
+            script=script,
+            tenant=scripts[script],
+            cron=draw(st.sampled_from(["@daily", "5 2 * * 1-5"])),
+            data=json_text(draw(st.dictionaries(_NAME.filter(lambda key: key != "schedule"), _JSON, max_size=2))),
+            missed=draw(st.sampled_from(Missed)),
+            paused=draw(st.booleans()),
+        )
+    for name in draw(st.lists(names, unique=True, max_size=3)) if scripts else []:
+        script = draw(st.sampled_from(sorted(scripts)))
+        webhooks[scripts[script], name] = WebhookTable(
+            name=name,
+            tenant=scripts[script],
+            events=tuple(sorted(draw(st.sets(st.sampled_from(EventName), min_size=1)))),
+            **draw(st.sampled_from([{"script": script}, {"url": "https://crm.example.com/ä?b=%20"}])),
+            only=draw(st.sampled_from([None, script])),
+        )
+    secrets = st.binary(min_size=24, max_size=48).map(lambda secret: SECRET_PREFIX + base64.b64encode(secret).decode())
+    signed = draw(st.dictionaries(st.sampled_from(sorted(content.tenants)), secrets))
+    return msgspec.structs.replace(content, schedules=schedules, webhooks=webhooks, webhook_secrets=signed)
+
+
 def exact(content: Content) -> object:
     """All of it so that 1, 1.0 and true are three things, and what has no order has none."""
 
@@ -224,9 +269,10 @@ def exact(content: Content) -> object:
     scripts = [msgspec.json.encode(one) for one in content.scripts.values()]
     parts = [
         tables(getattr(content, name))
-        for name in ("apps", "variables", "customers", "assignments", "providers", "numbers", "schedules")
+        for name in ("apps", "variables", "customers", "assignments", "providers", "numbers", "schedules", "webhooks")
     ]
-    return sorted(content.tenants), scripts, parts, sorted(content.limits.items(), key=lambda one: one[0])
+    limits, grants = (sorted(one.items(), key=lambda pair: pair[0]) for one in (content.limits, content.grants))
+    return sorted(content.tenants), scripts, parts, limits, grants, sorted(content.webhook_secrets.items())
 
 
 def by_id(content: Content) -> Content:
@@ -275,7 +321,7 @@ async def with_home(address: str, *wanted: Content, delete: bool = False) -> lis
 
 
 @settings(max_examples=50)
-@given(with_numbers())
+@given(with_runs())
 def test_by_a_directory_nothing_is_lost(content: Content) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_directory(Path(folder), content)
@@ -283,7 +329,7 @@ def test_by_a_directory_nothing_is_lost(content: Content) -> None:
 
 
 @settings(max_examples=10)
-@given(with_numbers())
+@given(with_runs())
 def test_by_a_database_nothing_is_lost(content: Content) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (found,) = asyncio.run(with_home(f"sqlite:///{folder}/x.db", content))
@@ -383,6 +429,7 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
                 DidTable(did="+44-20", script="a ", customer="acme"),
             )
         },
+        grants={"acme": ModuleGrants(modules={"@s/a": "1.0.0-rc.1"}, apps={"Ü": {"moment": "*"}})},
         limits={"idle": TenantLimits(runs_at_once=0), "acme": TenantLimits(keys=7, log_bytes=2**53 - 1)},
         providers={("acme", "c"): ProviderTable(id="c", script="d", tenant="acme", mode=Mode.LIVE, company="Ü")},
         numbers={
@@ -393,16 +440,29 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
         },
         schedules={
             ("acme", "nightly"): ScheduleTable(
-                id="nightly", script="d", tenant="acme", cron="5 2 * * *", zone="Europe/Berlin", data='{"a":"\u00fc"}'
+                id="nightly",
+                script="d",
+                tenant="acme",
+                cron="5 2 * * *",
+                zone="Europe/Berlin",
+                function="list",
+                data='{"a":"\u00fc"}',
             ),
             ("acme", "Nightly"): ScheduleTable(
-                id="Nightly", script="d", tenant="acme", cron="@daily", missed=Missed.ALL, most=3, paused=True
+                id="Nightly",
+                script="d",
+                tenant="acme",
+                cron="@daily",
+                function="list",
+                missed=Missed.ALL,
+                most=3,
+                paused=True,
             ),
         },
     )
     home = Home(database_address)
     await home.make()
-    assert len(await home.take(content)) == 3 + 2 + 1 + 1 + 1 + 4 + 3 + 3 + 2
+    assert len(await home.take(content)) == 3 + 2 + 1 + 1 + 1 + 1 + 4 + 3 + 3 + 2
     assert await home.take(content) == []
     write_directory(tmp_path / "out", await home.content())
     assert exact(read(tmp_path / "out")) == exact(content)
@@ -440,6 +500,105 @@ async def test_schedules_are_those_that_the_directory_names(tmp_path: Path) -> N
     assert [str(one) for one in differences(scheduled, changed)] == ["~ schedule operator s: cron @daily -> @weekly"]
 
 
+SECRET = SECRET_PREFIX + base64.b64encode(b"0" * 32).decode()
+
+
+def told(*tables: WebhookTable, secret: str | None = None) -> Content:
+    """An App, and who is told of its calls."""
+    script = TextOf(written_out(ScriptTable(file="d.js", kind=Kind.APP)), "export const main = () => 1;\n")
+    return Content(
+        tenants=frozenset({"operator"}),
+        apps={},
+        variables={},
+        customers={},
+        scripts={"d": script},
+        assignments={},
+        webhooks={(one.tenant, one.name): one for one in tables},
+        webhook_secrets={} if secret is None else {"operator": secret},
+    )
+
+
+async def test_webhooks_are_those_that_the_directory_names(tmp_path: Path) -> None:
+    crm = WebhookTable(name="crm", url="https://crm.example.com", events=(EventName.CALL_FINISHED,))
+    job = WebhookTable(name="job", script="d", events=(EventName.RUN_FINISHED,), only="d")
+    first = told(crm, job, secret=SECRET)
+    then = told(msgspec.structs.replace(crm, url="https://other.example.com"), secret=SECRET)
+    gone = msgspec.structs.replace(told(secret=SECRET), scripts={})
+    found = await with_home(f"sqlite:///{tmp_path}/x.db", first, then, gone, delete=True)
+    assert [exact(one) for one in found] == [exact(one) for one in (first, then, gone)]
+    assert [str(one) for one in differences(first, then)] == [
+        "~ webhook operator crm: url https://crm.example.com -> https://other.example.com",
+        "- webhook operator job",
+    ]
+
+
+async def test_the_secret_of_webhooks_is_told_where_that_was_asked_for_and_stays_where_it_is_not(
+    tmp_path: Path,
+) -> None:
+    crm = WebhookTable(name="crm", url="https://crm.example.com", events=(EventName.CALL_FINISHED,))
+    home = Home(f"sqlite:///{tmp_path}/x.db")
+    await home.make()
+    assert (await home.take(told(crm)))[-1] == "+ webhook operator crm, which has no secret to be signed with yet"
+    assert await home.take(told(crm, secret=SECRET)) == ["+ webhook secret 'operator'"]
+    assert SECRET in str((await home.content()).webhook_secrets)
+    public = await home.content(secrets=False)
+    write_directory(tmp_path / "out", public)
+    assert SECRET[6:] not in "".join(one.read_text() for one in (tmp_path / "out").rglob("*") if one.is_file())
+    assert await home.take(read(tmp_path / "out"), delete=True) == []
+    assert (await home.content()).webhook_secrets == {"operator": SECRET}
+    other = SECRET_PREFIX + base64.b64encode(b"1" * 32).decode()
+    (changed,) = differences(await home.content(), told(crm, secret=other))
+    assert str(changed) == "~ webhook secret 'operator'"
+    await home.store.close()
+
+
+async def test_a_script_that_a_webhook_needs_stays(tmp_path: Path) -> None:
+    home = Home(f"sqlite:///{tmp_path}/x.db")
+    await home.make()
+    events = (EventName.RUN_FINISHED,)
+    runs = told(WebhookTable(name="job", script="d", events=events))
+    await home.take(runs)
+    with pytest.raises(StillUsed, match="script 'd' is run by the webhook 'job'"):
+        await home.take(msgspec.structs.replace(runs, scripts={}), delete=True)
+    of_it = told(WebhookTable(name="job", url="https://crm.example.com", events=events, only="d"))
+    await home.take(of_it)
+    with pytest.raises(StillUsed, match="script 'd' is what is told to the webhook 'job'"):
+        await home.take(msgspec.structs.replace(of_it, scripts={}), delete=True)
+    with pytest.raises(WrongValues, match="there is no function 'no' for callers; there are main"):
+        await home.take(told(WebhookTable(name="job", script="d", function="no", events=events)))
+    await home.store.close()
+
+
+async def test_a_schedule_and_the_function_that_it_runs_change_together(tmp_path: Path) -> None:
+    def content(text: str, function: str | None = None) -> Content:
+        script = TextOf(written_out(ScriptTable(file="d.js", kind=Kind.APP)), text)
+        tables = {}
+        if function is not None:
+            tables["operator", "s"] = ScheduleTable(id="s", script="d", cron="@daily", function=function)
+        return Content(
+            tenants=frozenset({"operator"}),
+            apps={},
+            variables={},
+            customers={},
+            scripts={"d": script},
+            assignments={},
+            schedules=tables,
+        )
+
+    first, then = content("export const old = () => 1;\n", "old"), content("export const later = () => 1;\n", "later")
+    gone = content("export const none = () => 1;\n")
+    found = await with_home(f"sqlite:///{tmp_path}/x.db", first, then, gone, delete=True)
+    assert [exact(one) for one in found] == [exact(one) for one in (first, then, gone)]
+    home = Home(f"sqlite:///{tmp_path}/y.db")
+    await home.make()
+    with pytest.raises(WrongValues, match="there is no function 'old' for callers; there are later"):
+        await home.take(content("export const later = () => 1;\n", "old"))
+    await home.take(first)
+    with pytest.raises(StillUsed, match="script 'd' is run by the schedule 's': there is no function 'old'"):
+        await home.take(msgspec.structs.replace(first, scripts=then.scripts))
+    await home.store.close()
+
+
 async def test_limits_stay_where_a_directory_does_not_say_them(tmp_path: Path) -> None:
     content = Content(tenants=frozenset({"operator"}), apps={}, variables={}, customers={}, scripts={}, assignments={})
     suspended = {"acme": TenantLimits(runs_at_once=0)}
@@ -461,6 +620,8 @@ def test_what_points_nowhere_is_told(tmp_path: Path) -> None:
         '[[number]]\ndid = "1"\nprovider = "c"\ndetails = "[]"\n'
         '[[schedule]]\nid = "s"\nscript = "a"\ncron = "@daily"\nzone = "Berlin"\n'
         '[[schedule]]\nid = "s"\nscript = "a"\ncron = "* *"\n'
+        '[[webhook]]\nname = "w"\nevents = []\n[[webhook]]\nname = "w"\nevents = ["call.finished"]\n'
+        '[[tenant]]\ntenant = "t"\nwebhook_secret = "whsec_c2hvcnQ="\n'
     )
     with pytest.raises(ScriptRefused) as refused:
         read(tmp_path)
@@ -471,6 +632,9 @@ def test_what_points_nowhere_is_told(tmp_path: Path) -> None:
         "15: zone: there is no time zone 'Berlin': it is called as `Europe/Berlin` or `UTC`",
         "17: the schedule 's' is there already",
         "19: cron: '* *' is no cron text: expected 5 fields: minute, hour, day of the month, month, day of the week",
+        "22: events: expected a list of length >= 1, got []",
+        "23: the webhook 'w' has either url or script",
+        "28: webhook_secret: expected whsec_ and 24 to 48 bytes as base64",
     ]
 
 

@@ -50,6 +50,22 @@ const asked = (options, body, more = {}) =>
 const at = (port, path, more) => ({ host: "127.0.0.1", port, path, agent: false, ...more });
 
 module.exports = {
+  length: ({ port, path }) =>
+    new Promise((resolve) => {
+      let length = 0;
+      http
+        .get(at(port, path), (response) => {
+          response.on("data", (piece) => (length += piece.length));
+          response.on("error", () => {});
+        })
+        .on("error", ({ code }) => resolve({ code, length }));
+    }),
+
+  error: ({ url }) =>
+    new Promise((resolve) => {
+      http.get(url, () => resolve({})).on("error", (error) => resolve(told(error)));
+    }),
+
   asked: ({ port, path, body, options }) => asked(at(port, path, options), body),
 
   heads: async ({ port }) => {
@@ -133,9 +149,9 @@ module.exports = {
   },
 
   aborts: async ({ port }) => [
-    await asked(at(port, "/waits"), undefined, { begun: (request) => setTimeout(() => request.destroy(), 20) }),
+    await asked(at(port, "/waits"), undefined, { begun: (request) => setTimeout(() => request.destroy(), 200) }),
     await asked(at(port, "/waits"), undefined, { begun: (request) => request.destroy(new Error("mine")) }),
-    await asked(at(port, "/waits"), undefined, { begun: (request) => setTimeout(() => request.abort(), 20) }),
+    await asked(at(port, "/waits"), undefined, { begun: (request) => setTimeout(() => request.abort(), 200) }),
     await asked(at(port, "/begins"), undefined, { heard: (request) => request.destroy() }),
     await asked(at(port, "/begins"), undefined, { heard: (request) => request.destroy(new Error("mine")) }),
     await asked(at(port, "/begins"), undefined, { heard: (_, response) => response.destroy() }),
@@ -143,7 +159,7 @@ module.exports = {
 
   signals: async ({ port }) => {
     const late = new AbortController();
-    setTimeout(() => late.abort(), 20);
+    setTimeout(() => late.abort(), 200);
     const early = new AbortController();
     early.abort();
     return [
@@ -153,11 +169,11 @@ module.exports = {
   },
 
   timesOut: async ({ port }) => [
-    await asked(at(port, "/waits", { timeout: 100 }), undefined, {
+    await asked(at(port, "/waits", { timeout: 250 }), undefined, {
       begun: (request) => request.on("timeout", () => request.destroy(new Error("late"))),
     }),
     await asked(at(port, "/begins"), undefined, {
-      begun: (request) => request.setTimeout(100, () => request.destroy()),
+      begun: (request) => request.setTimeout(250, () => request.destroy()),
     }),
   ],
 
@@ -188,7 +204,13 @@ module.exports = {
       () => http.request({ agent: 5 }),
       () => http.request({ host: 5 }),
       () => http.request({ timeout: "x" }),
-      () => http.request("no url"),
+      () => {
+        try {
+          http.request("no url");
+        } catch ({ code, name }) {
+          throw { code, name };
+        }
+      },
       () => http.validateHeaderName("a:b"),
       () => http.validateHeaderValue("a", "\0"),
     ];

@@ -13,9 +13,11 @@ const NO_VALUE = /[\0-\x08\x0a-\x1f\x7f]/; // RFC 9110 clause 5.5, and what Node
 const VERSION = /^HTTP\/([0-9])\.([0-9])/;
 const VERSIONS = ["0.9", "1.0", "1.1", "2.0"];
 const CHUNK_SIZE = /^([0-9a-fA-F]+)(;.*)?$/s;
-const EXTENSIONS =
-  /^(?:;(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]*|"(?:[\t\x20-\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)?)*$/; // clause 7.1.1
-const DIGITS = /^[0-9]+$/;
+// RFC 9112 clause 7.1.1
+const NAME = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]";
+const QUOTED = '"(?:[\\t\\x20-\\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
+const EXTENSIONS = new RegExp(`^(?:;(?:${NAME}+|(?==))(?:=(?:${NAME}*|${QUOTED}))?)*$`);
+const DIGITS = /^[0-9]* *$/;
 
 class ParseError extends Error {
   constructor(code, reason) {
@@ -94,7 +96,7 @@ class ResponseParser {
 
   // Whether a message has begun and not ended.
   get isWithin() {
-    return this._state !== "closed" && (this._state !== "status" || this._line.length > 0);
+    return this._state !== "closed" && (this._state !== "status" || this._line.some((byte) => byte !== CR));
   }
 
   _fail(code, reason) {
@@ -204,7 +206,7 @@ class ResponseParser {
       this._fail("HPE_INVALID_STATUS", "Invalid status code");
     if (digits.length < 3) return;
     const [next] = rest.slice(4);
-    if (next !== undefined && next !== " " && next !== "\r")
+    if (next === undefined ? ends : next !== " " && next !== "\r")
       this._fail("HPE_INVALID_STATUS", "Invalid response status");
     const reason = rest.slice(next === " " ? 5 : 4);
     const cut = reason.indexOf("\r");
@@ -246,7 +248,7 @@ class ResponseParser {
       this._fail("HPE_INVALID_HEADER_TOKEN", "Invalid header token");
     if (colon < 0) return;
     const value = text.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
-    if (this._state === "header") this._takeFraming(name.toLowerCase(), value);
+    this._takeFraming(name.toLowerCase(), text.slice(colon + 1).trimStart());
     if (NO_VALUE.test(value)) this._fail("HPE_INVALID_HEADER_TOKEN", "Invalid header value char");
     if (isBroken)
       this._fail(
@@ -274,12 +276,13 @@ class ResponseParser {
       if (this._seen.length) this._fail("HPE_UNEXPECTED_CONTENT_LENGTH", "Duplicate Content-Length");
       if (this._seen.coding)
         this._fail("HPE_INVALID_CONTENT_LENGTH", "Content-Length can't be present with Transfer-Encoding");
-      if (value !== "" && !DIGITS.test(value))
-        this._fail("HPE_INVALID_CONTENT_LENGTH", "Invalid character in Content-Length");
+      if (!DIGITS.test(value)) this._fail("HPE_INVALID_CONTENT_LENGTH", "Invalid character in Content-Length");
       this._seen.length = true;
     } else if (name === "transfer-encoding") {
       if (this._seen.length)
         this._fail("HPE_INVALID_TRANSFER_ENCODING", "Transfer-Encoding can't be present with Content-Length");
+      // Node takes it for another coding.
+      if (/chunked[ \t]+$/i.test(value)) this._fail("HPE_INVALID_TRANSFER_ENCODING", "Invalid Transfer-Encoding");
       this._seen.coding = true;
     }
   }
@@ -338,7 +341,7 @@ class ResponseParser {
   }
 
   _finishMessage() {
-    this._state = this._head.keepsAlive || isInformational(this._head.statusCode) ? "status" : "closed";
+    this._state = this._head.keepsAlive ? "status" : "closed";
     this._headBytes = 0;
     this._headers = [];
     this._handler.end();
