@@ -22,6 +22,9 @@ PRETTIER_COMMAND := $(PRETTIER)/node_modules/.bin/prettier --log-level warn
 NATIVE := $(shell find native -name '*.[ch]')
 JAVASCRIPT := "{bench,examples,sandbox,sidecar,tests}/**/*.{js,mjs,ts}"
 PYTEST ?=
+# Tests wait for processes and clocks more than they compute. What a file's tests share is made once, and the slowest files come
+# first as they are sorted.
+TOGETHER ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## this list
@@ -33,7 +36,7 @@ demo: .venv/installed ## a call's routing before and after each example script, 
 
 .PHONY: test
 test: .venv/installed-dev packages $(NODE_TESTS:=/node_modules/.installed) ## lint and all tests; installs what they need
-	@status=0; $(MAKE) lint || status=1; $(BIN)/python -m pytest -q $(PYTEST) || status=1; exit $$status
+	@status=0; $(MAKE) lint || status=1; $(BIN)/python -m pytest -q $(TOGETHER) $(PYTEST) || status=1; exit $$status
 
 .PHONY: lint
 lint: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## ruff, mypy, and the formatting of Python, C and JavaScript
@@ -100,7 +103,7 @@ check-container: ## build the container's image and have a daemon in it answer
 
 .PHONY: clean
 clean: ## remove .venv, node_modules and caches
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules \
+	rm -rf $(dir $(CORE_MODULES)) .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist $(NODE_TESTS:=/node_modules) bench/node/node_modules \
 	    $(PRETTIER)/node_modules
 	rm -f sandbox/*.so sidecar/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -113,18 +116,24 @@ packages:
 node:
 	@.ci/packages --node
 
+# Node's core modules as scripts have them: in no repository, and in every wheel.
+CORE_MODULES := sidecar/hosts/node/built/manifest.json
+$(CORE_MODULES): packaging/core-modules sidecar/hosts/node/package-lock.json $(shell find sidecar/hosts/node/modules -name '*.js') | .venv/bin/python
+	@$(BIN)/python packaging/core-modules
+	@touch $@
+
 # A marker is older than what it was made of once pyproject.toml, the version, the C sources or a lock file change: then
 # it is made again.
 INSTALLED_FROM := pyproject.toml setup.py constraints.txt sidecar/__init__.py $(NATIVE)
 .venv/bin/python:
 	@python=$$(.ci/python); echo "Making .venv with $$($$python --version)"; $$python -m venv .venv
 
-.venv/installed: $(INSTALLED_FROM) | .venv/bin/python
+.venv/installed: $(INSTALLED_FROM) | .venv/bin/python $(CORE_MODULES)
 	@.ci/compiler $(BIN)/python
 	@echo "Installing ScriptForge Sidecar in .venv"; $(PIP) install --editable '.[platform]'
 	@touch $@
 
-.venv/installed-dev: $(INSTALLED_FROM) | .venv/bin/python
+.venv/installed-dev: $(INSTALLED_FROM) | .venv/bin/python $(CORE_MODULES)
 	@.ci/compiler $(BIN)/python
 	@echo "Installing ScriptForge Sidecar and its tests' packages in .venv"; $(PIP) install --editable '.[dev,platform]'
 	@touch $@ .venv/installed

@@ -1,6 +1,10 @@
 """Scripts that wait for their calls: memory of each, what one costs to begin, and how long it takes to go on.
 
     python -m bench.suspended [COUNT ...]        default: 1000 10000
+    python -m bench.suspended --moved [MB ...]   default: 1 8 32 127
+
+With ``--moved`` a run with an image of so many megabytes waits in a worker that is killed, and goes on in another one:
+how long the event loop that moves it does nothing else meanwhile, in its thread's own processor time and by the clock.
 
 Memory is all that the pool's own process and those below it hold more than before, which root alone may read. Each
 count is measured in a process of its own.
@@ -9,6 +13,7 @@ count is measured in a process of its own.
 import asyncio
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +26,7 @@ import uvloop
 from bench.memory import proportional_bytes
 from sandbox import values
 from sandbox.host import HostCall
-from sandbox.outcome import Completion
+from sandbox.outcome import Completion, Returned
 from sandbox.pool import Pool, PoolSettings
 from sandbox.process import WorkerSettings
 from sandbox.program import Invocation, Limits, Program
@@ -52,6 +57,21 @@ INPUT: Final = values.encode(
 )
 ANSWER: Final = {"status": "success", "value": "1"}
 TURNS: Final = 2_000
+
+HOLDER: Final = """
+async function main(bytes) {
+  const held = new Uint8Array(bytes).fill(7);
+  await ask('how long?');
+  let sum = 0;
+  for (let at = 0; at < bytes; at += 4096) sum += held[at];
+  return sum;
+}
+"""
+HOLDER_ADAPTER: Final = """(({ host }) => {
+  globalThis.ask = (...values) => host("ask", values);
+  return { prepare: (input) => input, collect: (data, returned) => returned, caught: () => undefined };
+})"""
+MOVES: Final = 5
 
 
 class Asked:
@@ -163,6 +183,91 @@ async def _waiting(count: int) -> Waiting:
     return Waiting(count, daemon / count, workers / count, seconds, used / count * 1e6, micros)
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Runs with an image of one size that each went on in another worker."""
+
+    megabytes: int
+    busy: list[float]
+    """Milliseconds of its thread's processor time that the event loop was at one thing at most, of each move."""
+    still: list[float]
+    """The same by the clock."""
+    seconds: list[float]
+    """From the end of the worker to the end of the run."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.megabytes:4d} MB moved: the loop at one thing for {median(self.busy):.1f} ms of its processor time"
+            f" (at most {max(self.busy):.1f}), {median(self.still):.1f} by the clock; {median(self.seconds):.2f} s"
+        )
+
+
+class Standstill:
+    """The longest that an event loop was at one thing."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.begin()
+        self._tick()
+
+    def begin(self) -> None:
+        self.busy = self.still = 0.0
+        self._busy, self._clock = time.thread_time(), time.perf_counter()
+
+    def _tick(self) -> None:
+        busy, clock = time.thread_time(), time.perf_counter()
+        self.busy, self.still = max(self.busy, busy - self._busy), max(self.still, clock - self._clock)
+        self._busy, self._clock = busy, clock
+        self._loop.call_soon(self._tick)
+
+
+async def _moved(megabytes: int) -> Moved:
+    worker = WorkerSettings(memory_bytes=2_000_000_000)
+    pool = Pool(PoolSettings(workers=2, slow_workers=0, worker=worker))
+    await pool.start()
+    program = Program(
+        key="holder",
+        name="holder.js",
+        suspends=True,
+        text=HOLDER,
+        adapter=HOLDER_ADAPTER,
+        memory_bytes=300_000_000,
+    )
+    limits = Limits(wall_seconds=3600, turn_seconds=30.0, cpu_seconds=60.0)
+    standstill = Standstill()
+    moved = Moved(megabytes, [], [], [])
+    for _ in range(MOVES):
+        host, loop = Asked(), asyncio.get_running_loop()
+        done: asyncio.Future[Completion] = loop.create_future()
+        invocation = Invocation(program=program, input=values.encode(megabytes * 1_000_000), limits=limits)
+        run = pool.submit(invocation, done.set_result, host)
+        await asyncio.wait_for(host.event.wait(), 60)
+        assert run.worker is not None
+        began = time.perf_counter()
+        os.kill(run.worker.process.pid, signal.SIGKILL)
+        standstill.begin()
+        host.waiting[0].resolve(ANSWER)
+        completion = await asyncio.wait_for(done, 60)
+        moved.busy.append(standstill.busy * 1e3)
+        moved.still.append(standstill.still * 1e3)
+        moved.seconds.append(time.perf_counter() - began)
+        if not isinstance(completion.outcome, Returned):
+            print("ended:", completion.outcome)
+    await pool.close()
+    return moved
+
+
+def measure_moved(megabytes: int) -> Moved:
+    """Measure in a process of its own, whose memory nothing was in before."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_measure_moved, megabytes).result()
+
+
+def _measure_moved(megabytes: int) -> Moved:
+    measured: Moved = uvloop.run(_moved(megabytes))
+    return measured
+
+
 def measure(count: int) -> Waiting:
     """Measure in a process of its own, whose memory nothing was in before."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
@@ -175,5 +280,9 @@ def _measure(count: int) -> Waiting:
 
 
 if __name__ == "__main__":
-    for asked_for in [int(text) for text in sys.argv[1:]] or [1_000, 10_000]:
-        print(measure(asked_for))
+    if sys.argv[1:2] == ["--moved"]:
+        for asked_for in [int(text) for text in sys.argv[2:]] or [1, 8, 32, 127]:
+            print(measure_moved(asked_for))
+    else:
+        for asked_for in [int(text) for text in sys.argv[1:]] or [1_000, 10_000]:
+            print(measure(asked_for))

@@ -34,6 +34,9 @@ class Engine:
         """
     def hand(self, function: int, code: bytes, /) -> None:
         """Call a function with the value that bytecode of ours gives. Raises ValueError where it throws."""
+    def keep_package(self, key: str, code: bytes, /) -> None:
+        """Keep bytecode for the runtime to evaluate by this key, unless it has some by that. It is in no heap, and
+        so in no image."""
     def run_jobs(self, most: int, failed: int, /) -> int:
         """Run promise reactions until none is left or ``most`` have run. Gives how many. The function ``failed``
         is called with what one of them throws."""

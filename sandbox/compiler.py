@@ -40,6 +40,8 @@ class Compiler:
         self._process: WorkerProcess | None = None
         self._answer: asyncio.Future[MessageUp] | None = None
         self._compiled = 0
+        self._packages: set[str] = set()
+        """Keys of those that the worker has been sent."""
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +71,10 @@ class Compiler:
         key = f"{self._compiled}"
         program = Program(key=key, name=name, suspends=suspends, text=text, adapter=_NEVER_BEGUN, **more)
         invocation = Invocation(program=program, input=link.NIL, limits=Limits(wall_seconds=COMPILE_SECONDS))
+        for package in program.packages.values():
+            if package.key not in self._packages:
+                self._packages.add(package.key)
+                process.send(messages_down.package(package))
         process.send(messages_down.load(program))
         process.begin(self._compiled, invocation, time.monotonic() + COMPILE_SECONDS, 0, 0.0)
         process.send(messages_down.forget(program.key))
@@ -106,6 +112,7 @@ class Compiler:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
+        self._packages.clear()
         if process is not None and process.ordered:
             process.kill()
             await process.wait_gone()

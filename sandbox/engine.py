@@ -21,12 +21,15 @@ from msgspec import structs
 
 from sandbox import _engine, runtime, web
 from sandbox.intl import library
-from sandbox.program import Program
+from sandbox.program import Package, Program
 from sandbox.stack import shown_name
 from sandbox.status import OF_WORKER, Tag
 
-STACK_BYTES: Final = 256 * 1024
-"""Overflow is a clean error at this size; 0 and 64 MB were measured to crash."""
+STACK_BYTES: Final = 1024 * 1024
+"""Of a script, some 600 calls within each other; with a quarter of that a package that checks a schema runs out of it
+(ajv). Overflow is a clean error at this size; 0 and 64 MB, which no process has, were measured to crash."""
+STACK_SHARE: Final = 4
+"""What part of the process's own stack that is at the most."""
 
 LOAD_CPU_SECONDS: Final = 1.0
 """Processor time to compile one script: 50 lines take 60 us, so this is a script made to be slow."""
@@ -76,13 +79,16 @@ TRUSTED_COMPILED: Final = 64
 KINDS_KEPT: Final = 16
 """What as many kinds of programs share is kept, some 60 kB each. A kind is an adapter with the modules of a script."""
 
+_INTL_WORDS: Final = ("Intl", "toLocale", "localeCompare")
 _ASKS_FOR_INTL: Final = re.compile(r"\b(?:Intl|toLocale\w+|localeCompare)\b")
 
 _FUNCTIONS: Final = ("load", "start", "poll", "adapt", "expectIntl", "makeWeb")
-_MORE_FUNCTIONS: Final = ("fire", "settle", "offer", "failed", "tellRejection")
+_MORE_FUNCTIONS: Final = ("fire", "settle", "offer", "bring", "failed", "tellRejection")
 """Of runs that may wait."""
 _LOAD, _START, _POLL, _ADAPT, _EXPECT_INTL, _MAKE_WEB = range(len(_FUNCTIONS))
-_FIRE, _SETTLE, _OFFER, _FAILED, _TELL_REJECTION = range(len(_FUNCTIONS), len(_FUNCTIONS) + len(_MORE_FUNCTIONS))
+_FIRE, _SETTLE, _OFFER, _BRING, _FAILED, _TELL_REJECTION = range(
+    len(_FUNCTIONS), len(_FUNCTIONS) + len(_MORE_FUNCTIONS)
+)
 
 ROOM_BYTES: Final = 1 << 30
 """Addresses for the heap of an engine, of which it takes memory as it grows: no script can be given more."""
@@ -96,6 +102,12 @@ def _room_bytes() -> int:
     """Addresses for one engine: fewer where whoever started the daemon allows it few (ulimit -v)."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     return ROOM_BYTES if limit == resource.RLIM_INFINITY else min(ROOM_BYTES, limit // ROOM_SHARE)
+
+
+def _stack_bytes() -> int:
+    """Stack for a script: less where whoever started the daemon allows it little (ulimit -s)."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    return STACK_BYTES if limit == resource.RLIM_INFINITY else min(STACK_BYTES, limit // STACK_SHARE)
 
 
 @cache
@@ -118,6 +130,35 @@ def compile_trusted(text: str) -> None:
         _trusted_code(text)
 
 
+_PACKAGE: Final = """(function (require, module, exports, __filename, __dirname, global, setTimeout, setInterval,
+setImmediate, clearTimeout, clearInterval, clearImmediate) {
+%s
+})"""
+
+
+def _package_code(text: str) -> bytes:
+    """A package's text compiled, within no limits: which texts there are is not for scripts to say. Of one that is no
+    JavaScript whoever requires it is told why."""
+    try:
+        return _engine.compile(_PACKAGE % text)
+    except ValueError as error:
+        return _engine.compile(_PACKAGE % f"throw new SyntaxError({json.dumps(str(error))})")
+
+
+class _Needs(NamedTuple):
+    """What a package's text names of what a program may find around it."""
+
+    intl: bool
+    parts: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> "_Needs":
+        # Of a megabyte the regular expressions take a second; these may find a name within another one.
+        return cls(
+            any(word in text for word in _INTL_WORDS), web.parts_with(name for name in web.NAMES if name in text)
+        )
+
+
 class LoadedProgram(NamedTuple):
     """A program as it is before each of its runs: what its text and its modules left when they were loaded."""
 
@@ -138,7 +179,7 @@ class Context:
     nothing is left. A run that waits is an image as well, and goes on from it.
     """
 
-    __slots__ = ("_engine", "_kinds", "_of_worker", "_program", "memory_bytes", "suspends")
+    __slots__ = ("_engine", "_kinds", "_of_worker", "_packages", "_program", "memory_bytes", "suspends")
 
     def __init__(self, suspends: bool, memory_bytes: int = ROOM_BYTES) -> None:
         self.suspends = suspends
@@ -146,10 +187,11 @@ class Context:
         """What no program may have more of."""
         functions = _FUNCTIONS + _MORE_FUNCTIONS if suspends else _FUNCTIONS
         lent = library.current()
-        self._engine = _engine.Engine(_runtime_code(suspends), functions, _room_bytes(), STACK_BYTES, *lent)
+        self._engine = _engine.Engine(_runtime_code(suspends), functions, _room_bytes(), _stack_bytes(), *lent)
         # Its images are of use to it alone, and in processes forked after it is made.
         self._engine.make_base(os.urandom(16))
         self._kinds: OrderedDict[tuple[object, ...], object] = OrderedDict()
+        self._packages: dict[str, _Needs] = {}
         self._program: LoadedProgram | None = None
         self._of_worker = False
 
@@ -168,7 +210,6 @@ class Context:
         self._limit_memory(program.memory_bytes)
         engine.limit_time(LOAD_CPU_SECONDS)
         description = {
-            "modules": list(program.modules),
             "entries": program.entries,
             "environment": dict(program.environment),
             "name": shown_name(program.name, program.files),
@@ -186,13 +227,26 @@ class Context:
         self.use(loaded)
         return loaded
 
+    def keep_package(self, package: Package) -> None:
+        """Compile a package for all programs of this context that follow, unless that was done: until then every
+        program that has it has its text."""
+        if package.key not in self._packages:
+            self._engine.keep_package(package.key, _package_code(package.text))
+            self._packages[package.key] = _Needs.of(package.text)
+
     def _kind_of(self, program: Program) -> object:
         """What programs of a kind share, as a layer: the adapter and the modules, which are trusted."""
+        for package in program.packages.values():
+            self.keep_package(package)
+        packages = {name: (one.key, one.es_module) for name, one in program.packages.items()}
+        needs = [self._packages[one.key] for one in program.packages.values()]
         texts = [program.text, *(file.text for file in program.files.values())]
         # A fifth of the time of compiling it when it is first asked for, as it is for who hides its name.
-        expects_intl = any(map(_ASKS_FOR_INTL.search, texts))
-        parts = web.parts_named((*texts, *program.modules.values()))
-        key = (program.adapter, *program.modules.values(), expects_intl, parts)
+        expects_intl = any(map(_ASKS_FOR_INTL.search, texts)) or any(one.intl for one in needs)
+        parts = web.parts_named((*texts, *program.modules.values())).union(*(one.parts for one in needs))
+        begun = tuple(name for name in program.begun_packages if name in packages)
+        of_packages = (*packages.items(), *begun, *program.package_globals.items())
+        key = (program.adapter, *program.modules.items(), expects_intl, parts, of_packages)
         kind = self._kinds.get(key)
         if kind is not None:
             self._kinds.move_to_end(key)
@@ -210,6 +264,19 @@ class Context:
             engine.hand(_EXPECT_INTL, _trusted_code(library.code()))
         if parts:
             engine.hand(_MAKE_WEB, _trusted_code(web.code(parts)))
+        if self.suspends:
+            brought = {
+                "modules": list(program.modules),
+                "packages": {
+                    name: {"key": package.key, "trusted": package.trusted, "esModule": package.es_module}
+                    for name, package in program.packages.items()
+                },
+                "globals": {name: structs.asdict(one) for name, one in program.package_globals.items()},
+                "begun": begun,
+            }
+            status = self._turn(_BRING, _packed(brought))
+            if status != LOADED:
+                raise ValueError(status.payload.decode("utf-8", "replace") or status.tag)
         kind, _ = engine.take_layer(b"")
         self._kinds[key] = kind
         if len(self._kinds) > KINDS_KEPT:

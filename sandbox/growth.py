@@ -24,6 +24,10 @@ class Growth:
         self._idle_seconds = idle_seconds
         self._idle_since: float | None = None
 
+    def may_change(self, workers: int, *, idle: bool) -> bool:
+        """Whether a look may find anything: there are more than the least, or what goes on may ask for more."""
+        return workers > self.least or (self.most > self.least and not idle)
+
     def look(self, workers: int, busy: int, now: float) -> int:
         """1 where one more is to be started, -1 where one is to be stopped, else 0. To be asked every `LOOK_SECONDS`,
         of which ``now`` are seconds of any clock that is not set back."""

@@ -6,6 +6,7 @@ It is read by calls to the kernel, never through a mapping: nothing that a worke
 import fcntl
 import os
 import resource
+import threading
 import weakref
 from typing import Final
 
@@ -31,7 +32,8 @@ class ImageFile:
         """Raises OSError where there is no room for it."""
         self.size = size
         self.descriptor = os.memfd_create("scriptforge-images", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        weakref.finalize(self, os.close, self.descriptor)
+        # At the end of the process the kernel does it.
+        weakref.finalize(self, _close, self.descriptor).atexit = False
         os.ftruncate(self.descriptor, size)
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, seals)
@@ -45,3 +47,15 @@ class ImageFile:
         except (OSError, OverflowError, MemoryError):
             return None
         return found if len(found) == size else None
+
+    def write(self, offset: int, data: bytes) -> bool:
+        """Put these bytes there; False where there is no memory for them."""
+        try:
+            return os.pwrite(self.descriptor, data, offset) == len(data)
+        except OSError:
+            return False
+
+
+def _close(descriptor: int) -> None:
+    """In a thread of its own: the kernel lets go of 128 MB for some 15 ms."""
+    threading.Thread(target=os.close, args=(descriptor,), name="closing-images").start()

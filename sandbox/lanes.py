@@ -8,6 +8,7 @@ worker at once, and a spare, already started, takes the place of a worker that i
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from sandbox.run import Run
 from sandbox.seating import Seating
 from sandbox.slow_lane import SlowLane
 
+logger = logging.getLogger(__name__)
+
 FAST_WINDOW: Final = 32
 """Runs sent to a fast worker before the first is answered: enough that one system call carries several."""
 SLOW_SECONDS: Final = 60.0
@@ -31,6 +34,10 @@ STUCK_SECONDS: Final = 600.0
 EXTRA_WORKERS: Final = 6
 """Spares that may stand in for held workers at once; past it the longest held one is killed. As many more workers than
 there are slow ones may be stuck."""
+
+
+SHARED_RUNS: Final = 2_000
+"""Runs that a new worker takes over from one that has more waiting: some 2 ms of the event loop."""
 
 
 class RunsThatGoOn(Protocol):
@@ -93,7 +100,7 @@ class Lanes:
         else:
             best = seating.choose_for_unproven(self.extras)
         if best is None:
-            if seating.grow(now) and self.spare is None:
+            if self.grow(now) and self.spare is None:
                 self.worker_wanted(Lane.SPARE)
             best = self.promote_spare()
         if best is None:
@@ -135,6 +142,10 @@ class Lanes:
         program = invocation.program
         if program.key not in worker.known:
             worker.known.add(program.key)
+            for package in program.packages.values():
+                if package.key not in worker.packages:
+                    worker.packages.add(package.key)
+                    worker.process.send(messages_down.package(package))
             worker.process.send(messages_down.load(program))
 
     def feed(self, worker: PooledWorker) -> None:
@@ -291,7 +302,7 @@ class Lanes:
             self._stuck.starting -= 1
             self._join(self._stuck, worker)
         elif self.seating.has_empty:
-            self.seating.seat(worker)
+            self._seat(worker)
             self.house()
         elif self.spare is None:
             worker.lane = Lane.SPARE
@@ -322,7 +333,7 @@ class Lanes:
         if spare is None:
             return None
         if self.seating.has_empty:
-            self.seating.seat(spare)
+            self._seat(spare)
         elif len(self.extras) < EXTRA_WORKERS:
             spare.lane = Lane.FAST
             self.extras.append(spare)
@@ -332,17 +343,43 @@ class Lanes:
         self.worker_wanted(Lane.SPARE)
         return spare
 
+    def _seat(self, worker: PooledWorker) -> None:
+        """Give a worker an empty place, and its share of what waits at the others."""
+        self.seating.seat(worker)
+        for other in self.seating.seated():
+            share = min(other.waiting.count // self.seating.places, SHARED_RUNS) if other is not worker else 0
+            for _ in range(share):
+                run = other.waiting.pop()
+                if run is None:
+                    break
+                worker.waiting.append(run)
+
+    def grow(self, now: float) -> bool:
+        """Have one fast worker more for customers that have come, where there may be; whether there is such a place."""
+        if not self.seating.grow(now):
+            return False
+        logger.info("workers_grown", extra={"workers": self.seating.places})
+        return True
+
     def add_place(self) -> None:
         """Have one fast worker more: the spare, and another spare in its place, so that nobody waits for its start."""
         self.seating.add_place()
-        if self.promote_spare() is None:
+        logger.info("workers_grown", extra={"workers": self.seating.places})
+        worker = self.promote_spare()
+        if worker is None:
             self.worker_wanted(Lane.SPARE)
         else:
+            self.feed(worker)
             self.house()
 
     def remove_place(self) -> None:
-        """Have one fast worker less. It ends once its runs have, and what it has not begun others do."""
+        """Have one fast worker less, where one can be spared. It ends once its runs have, and what it has not begun
+        others do."""
+        before = self.seating.places
         worker = self.seating.remove_place()
+        if self.seating.places == before:
+            return
+        logger.info("workers_shrunk", extra={"workers": self.seating.places})
         if worker is not None:
             worker.held = False
             worker.lane = Lane.LEAVING

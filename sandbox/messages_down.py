@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 import msgspec
+from msgspec import structs
 
 from sandbox.link import MESSAGE_BYTES
-from sandbox.program import Invocation, Program
+from sandbox.program import Invocation, Package, Program
 from sandbox.suspension import Suspension, WaitingState
 
 
@@ -36,6 +37,8 @@ class Down(IntEnum):
     CANCEL = 4
     FORGET = 5
     RESUME = 6
+    PACKAGE = 7
+    PIECE = 8
 
 
 class LoadMessage(NamedTuple):
@@ -48,6 +51,18 @@ class LoadMessage(NamedTuple):
     def program(self) -> Program:
         """The program. Raises ValueError where it is none."""
         return msgspec.convert(self.fields, Program)
+
+
+class PackageMessage(NamedTuple):
+    """A text that programs share, before the first of them."""
+
+    operation: int
+    fields: dict[str, Any]
+
+    @property
+    def package(self) -> Package:
+        """The text. Raises ValueError where it is none."""
+        return msgspec.convert(self.fields, Package)
 
 
 class RunMessage(NamedTuple):
@@ -99,7 +114,22 @@ class ResumeMessage(NamedTuple):
     settled: int
     number: int
     due: float | None
+    size: int
+    """Of its image."""
     image: bytes
+    """All of it, or the end behind the pieces that were sent before."""
+
+
+class PieceMessage(NamedTuple):
+    """A piece of the image of a run that is to go on here, in their order. The first, at 0, begins anew."""
+
+    operation: int
+    origin: int
+    size: int
+    """Of the image."""
+    begin: int
+    piece: bytes
+    """None follows an empty one: the run goes on elsewhere, or not at all."""
 
 
 class SettleMessage(NamedTuple):
@@ -130,7 +160,16 @@ class ForgetMessage(NamedTuple):
     key: str
 
 
-MessageDown = LoadMessage | RunMessage | ResumeMessage | SettleMessage | CancelMessage | ForgetMessage
+MessageDown = (
+    LoadMessage
+    | PackageMessage
+    | RunMessage
+    | ResumeMessage
+    | PieceMessage
+    | SettleMessage
+    | CancelMessage
+    | ForgetMessage
+)
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.LOAD): LoadMessage._make,
     int(Down.RUN): RunMessage._make,
@@ -138,6 +177,8 @@ _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.CANCEL): CancelMessage._make,
     int(Down.FORGET): ForgetMessage._make,
     int(Down.RESUME): ResumeMessage._make,
+    int(Down.PACKAGE): PackageMessage._make,
+    int(Down.PIECE): PieceMessage._make,
 }
 
 
@@ -158,8 +199,16 @@ _SETTLE: Final = int(Down.SETTLE)
 _GIVEN: Final = int(Pace.GIVEN)
 
 
+def package(shared: Package) -> list[Any]:
+    """Give a worker a text that its programs share."""
+    return [Down.PACKAGE, shared]
+
+
 def load(program: Program) -> list[Any]:
-    """Give a worker a program."""
+    """Give a worker a program, whose packages it has been sent."""
+    if program.packages:
+        named = {name: structs.replace(shared, text="") for name, shared in program.packages.items()}
+        program = structs.replace(program, packages=named)
     return [Down.LOAD, program]
 
 
@@ -195,7 +244,8 @@ def resume(
     run_id: int, invocation: Invocation, deadline: float, suspension: Suspension, state: WaitingState, image: bytes,
     now: float,
 ) -> list[Any]:  # fmt: skip
-    """Have a worker go on with a run that waited in another one; its id is one as of `run`."""
+    """Have a worker go on with a run that waited in another one; its id is one as of `run`. ``image`` is what it
+    has not of the image yet."""
     limits = invocation.limits
     turn_seconds = limits.turn_seconds
     return [
@@ -216,8 +266,14 @@ def resume(
         suspension.settled,
         state.number,
         state.due,
+        state.size,
         image,
     ]
+
+
+def piece(origin: int, size: int, begin: int, data: bytes) -> list[Any]:
+    """Send a worker a piece of an image of so many bytes; an empty one lets go of those before."""
+    return [Down.PIECE, origin, size, begin, data]
 
 
 def settle(run_id: int, call_id: int, succeeded: bool, value: bytes, clock: float | None) -> list[Any]:

@@ -90,11 +90,13 @@ class Pool:
         self._closing = False
         self._growth: Growth | None = None
         """None where there are as many workers at all times."""
-        if settings.most_workers > settings.workers and not settings.by_customer:
+        if settings.by_customer:
+            # Customers have it grow, as they come.
+            self._growth = Growth(1, 1, settings.idle_seconds)
+        elif settings.most_workers > settings.workers:
             self._growth = Growth(settings.workers, settings.most_workers, settings.idle_seconds)
         self._growth_timer: asyncio.TimerHandle | None = None
-        """None while nothing runs, and nothing is to be stopped."""
-        self._grown = self._shrunk = 0
+        """None while nothing is to be started or stopped."""
 
     # ---- life ----
 
@@ -132,8 +134,8 @@ class Pool:
         return PoolState(
             fast=len(fast),
             slow=len(lanes.slow()),
-            grown=self._grown,
-            shrunk=self._shrunk,
+            grown=lanes.seating.grown,
+            shrunk=lanes.seating.shrunk,
             stuck=len(lanes.stuck()),
             spare=int(lanes.spare is not None),
             held=sum(worker.held for worker in fast),
@@ -186,7 +188,7 @@ class Pool:
             self._set_deadline_timer(run.deadline)
         self._lanes.place(run, now)
         if self._growth is not None and self._growth_timer is None:
-            self._growth_timer = self._loop.call_later(LOOK_SECONDS, self._look_at_load, self._growth)
+            self._look_later(self._growth)
         return run
 
     def stop(self, run: Run, outcome: Outcome) -> None:
@@ -251,24 +253,22 @@ class Pool:
 
     # ---- growing and shrinking ----
 
+    def _look_later(self, growth: Growth) -> None:
+        if growth.may_change(self._lanes.seating.places, idle=not self._runs):
+            self._growth_timer = self._loop.call_later(LOOK_SECONDS, self._look_at_load, growth)
+
     def _look_at_load(self, growth: Growth) -> None:
         self._growth_timer = None
         if self._closing:
             return
         seating = self._lanes.seating
-        busy = sum(worker.load > 0 for worker in seating.seated())
-        change = growth.look(seating.places, busy, self._loop.time())
+        change = growth.look(seating.places, seating.needed(), self._loop.time())
         # One that is on its way is waited for: what it is worth is not known yet.
         if change > 0 and not seating.has_empty:
-            self._grown += 1
             self._lanes.add_place()
-            logger.info("workers_grown", extra={"workers": seating.places, "most": growth.most})
         elif change < 0:
-            self._shrunk += 1
             self._lanes.remove_place()
-            logger.info("workers_shrunk", extra={"workers": seating.places, "least": growth.least})
-        if self._runs or seating.places > growth.least:
-            self._growth_timer = self._loop.call_later(LOOK_SECONDS, self._look_at_load, growth)
+        self._look_later(growth)
 
     # ---- answering ----
 

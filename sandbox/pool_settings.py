@@ -17,7 +17,7 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float = 60.0
     by_customer: bool = False
     """Whether a worker has runs of one customer only, for as long as there are as many workers as customers. One is
-    started at first, and others as customers come."""
+    started at first, others as customers come; each is stopped again once it was too many for ``idle_seconds``."""
     slow_workers: int = 1
     """For programs that hold a worker for long, and as many for those that hold it for far longer."""
     worker: WorkerSettings = WorkerSettings()

@@ -47,7 +47,7 @@ class PooledWorker:
 
     __slots__ = (
         "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "lowered",
-        "outstanding", "process", "ready_at", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
+        "outstanding", "packages", "process", "ready_at", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess) -> None:
@@ -63,6 +63,8 @@ class PooledWorker:
         """For whom it has runs, and how many; empty where nobody asks."""
         self.known: set[str] = set()
         """Keys of the programs that it has been sent. It forgets one only when told to."""
+        self.packages: set[str] = set()
+        """Keys of the texts that programs share which it has been sent. It keeps them to its end."""
         self.last_sent = 0
         self.slot: int | None = None
         """Place among the fast workers; None for an extra."""

@@ -218,7 +218,8 @@ class WorkerProcess(asyncio.Protocol):
         image: bytes,
         now: float,
     ) -> None:
-        """Have the worker go on with a run that waited in another, with the answers that it has not taken yet."""
+        """Have the worker go on with a run that waited in another, with the answers that it has not taken yet.
+        ``image`` is what it has not of the image yet."""
         self.send(messages_down.resume(run_id, invocation, deadline, suspension, state, image, now))
         self._allowance.begin(invocation.limits)
         for answer in suspension.answers:

@@ -45,6 +45,29 @@ class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
     """The names that an ES module may import from a file that is none itself."""
 
 
+class Package(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that many programs share, and that each run evaluates for itself when it first asks for it: the body of a
+    CommonJS function of ``require``, ``module``, ``exports``, ``__filename`` and ``__dirname``. Its ``require`` gives
+    the other packages of its program, with or without ``node:`` before their names."""
+
+    key: str
+    """Names this text among all: a worker is sent it once, and compiles it once."""
+    text: str
+    trusted: bool = False
+    """Whether it is ours, and may require what the runtime lends, ``scriptforge:runtime``."""
+    es_module: bool = False
+    """Whether it was made of an ES module: who imports its default is given ``module.exports.default``, and of any
+    other ``module.exports`` itself, as by Node."""
+
+
+class PackageGlobal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name means that a program finds around it."""
+
+    package: str
+    property: str = ""
+    """Of what the package exports; empty for all of it."""
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """One version of one script. Two versions never share a key.
 
@@ -72,6 +95,13 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     digest}`` and gives the module's value. ``ask(name, ...values)`` is a host call ``<module>.<name>`` and gives a
     promise, and so does ``listen``, which is no call of the author's. Made once, before the author's text: each run
     begins with it as it was then."""
+    packages: Mapping[str, Package] = {}
+    """What ``require`` and ``import`` give besides files and modules, by name, and what those require in turn."""
+    begun_packages: tuple[str, ...] = ()
+    """Of them those that each run begins with: evaluated before, unless they look at the clock or draw random numbers
+    meanwhile."""
+    package_globals: Mapping[str, PackageGlobal] = {}
+    """Names around the program's text that stand for a package, which is evaluated when one is first used."""
     entries: tuple[str, ...] = ("main",)
     """Names of the functions that an invocation may call: of a text that is a function's body its own, of another those
     that it exports."""
@@ -86,7 +116,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
             # These become part of what is compiled; ASCII, so that no two of them look alike.
             if _IDENTIFIER.fullmatch(entry) is None or entry in _RESERVED:
                 raise ValueError(f"{entry[:100]!r} is not the name of a JavaScript function")
-        if (self.modules or self.files or self.form is not Form.SCRIPT) and not self.suspends:
+        if (self.modules or self.packages or self.files or self.form is not Form.SCRIPT) and not self.suspends:
             raise ValueError("a program that does not suspend has no modules")
 
 

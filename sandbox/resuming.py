@@ -11,20 +11,36 @@ from collections import deque
 from collections.abc import Callable, Collection, Container
 from typing import Final
 
+from sandbox import messages_down
 from sandbox.lanes import Lanes
 from sandbox.outcome import Crashed, Outcome
 from sandbox.pooled_worker import Lane, PooledWorker
 from sandbox.run import Run
-from sandbox.suspension import Suspension, WaitingState
+from sandbox.suspension import PIECE_BYTES, Suspension, WaitingState
 
 SLICE_RUNS: Final = 64
-SLICE_BYTES: Final = 4_000_000
+SLICE_BYTES: Final = 1_000_000
 """What is sent in one turn of the event loop, so that others have it in between: some 2 ms."""
 UNSENT_BYTES: Final = 16_000_000
 """While a worker has more than this to read, it is sent no further ones, so that the daemon does not hold them all."""
 PAUSE_SECONDS: Final = 0.005
+_UNREADABLE: Final = "its worker died, and its memory cannot be read"
 _LAST: Final = (Lane.SPARE, Lane.FAST, Lane.SLOW, Lane.STUCK, Lane.LEAVING)
 """In which order those are taken that a new run would not go to."""
+
+
+class _Move:
+    """A run whose image is sent in pieces. It enters its worker with the last of them."""
+
+    __slots__ = ("run", "sent", "state", "suspension", "worker")
+
+    def __init__(self, run: Run, worker: PooledWorker, suspension: Suspension, state: WaitingState) -> None:
+        self.run = run
+        self.worker = worker
+        self.suspension = suspension
+        self.state = state
+        self.sent = 0
+        """Bytes."""
 
 
 class Resuming:
@@ -49,13 +65,16 @@ class Resuming:
         self._queue: deque[Run] = deque()
         self._stranded: deque[Run] = deque()
         """Those that wait for a worker to be started."""
+        self._move: _Move | None = None
+        self._large: deque[Run] = deque()
+        """Those whose images are sent in pieces, after the one that is: the others need not wait for them."""
         self._step_handle: asyncio.Handle | None = None
         self.resumed = 0
 
     @property
     def busy(self) -> bool:
         """Whether a run is under way."""
-        return bool(self._queue or self._stranded)
+        return bool(self._queue or self._stranded or self._move is not None)
 
     def add(self, run: Run) -> None:
         """Let a run go on elsewhere."""
@@ -73,6 +92,8 @@ class Resuming:
         """Let go of all: they have been answered."""
         self._queue.clear()
         self._stranded.clear()
+        self._large.clear()
+        self._move = None
         if self._step_handle is not None:
             self._step_handle.cancel()
 
@@ -92,7 +113,7 @@ class Resuming:
     def _step(self) -> None:
         self._step_handle = None
         now = self._loop.time()
-        sent = 0
+        sent, is_behind = 0, False
         for _ in range(SLICE_RUNS):
             if not self._queue or sent >= SLICE_BYTES:
                 break
@@ -102,14 +123,23 @@ class Resuming:
             size = self._place(run, now)
             if size is None:
                 self._queue.appendleft(run)
-                self._step_handle = self._loop.call_later(PAUSE_SECONDS, self._step)
-                return
+                is_behind = True
+                break
             sent += size
-        if self._queue:
+        while self._move is not None and sent < SLICE_BYTES:
+            size = self._send_piece(self._move, now)
+            if size is None:
+                is_behind = True
+                break
+            sent += size
+        if is_behind:
+            self._step_handle = self._loop.call_later(PAUSE_SECONDS, self._step)
+        elif self._queue or self._move is not None:
             self._step_soon()
 
     def _place(self, run: Run, now: float) -> int | None:
-        """Send a run to its worker, or let it wait for one. Bytes sent; None where the worker is behind."""
+        """Send a run to its worker, or let it wait for one, or begin to send its image. Bytes sent; None where the
+        worker is behind."""
         suspension = run.suspension
         if suspension is None:
             return 0  # it is over
@@ -125,12 +155,55 @@ class Resuming:
             return 0
         if worker.process.unsent_bytes > UNSENT_BYTES:
             return None
-        state, image = suspension.state(), suspension.image()
+        state = suspension.state()
+        if state is not None and state.size > PIECE_BYTES:
+            if self._move is None:
+                self._move = _Move(run, worker, suspension, state)
+            else:
+                self._large.append(run)
+            return 0
+        image = suspension.piece(0)
         if state is None or image is None:
-            self._conclude(run, Crashed("its worker died, and its memory cannot be read"))
+            self._conclude(run, Crashed(_UNREADABLE))
             return 0
         self._resume(worker, run, suspension, state, image, now)
         return len(image)
+
+    def _send_piece(self, move: _Move, now: float) -> int | None:
+        """Send the next piece of an image. Bytes sent; None where the worker is behind."""
+        run, process, size = move.run, move.worker.process, move.state.size
+        if run.answered:
+            self._move_ended(move)
+            return 0
+        if not process.serves or move.worker.held:
+            self._move_ended(move)
+            self.add(run)
+            return 0
+        if process.unsent_bytes > UNSENT_BYTES:
+            return None
+        piece = move.suspension.piece(move.sent)
+        if piece is None:
+            self._move_ended(move)
+            self._conclude(run, Crashed(_UNREADABLE))
+            return 0
+        begin = move.sent
+        move.sent += len(piece)
+        if move.sent < size:
+            process.send(messages_down.piece(move.suspension.origin, size, begin, piece))
+        else:
+            self._next_move()
+            self._resume(move.worker, run, move.suspension, move.state, piece, now)
+        return len(piece)
+
+    def _move_ended(self, move: _Move) -> None:
+        """A run does not go on where its image was sent to."""
+        move.worker.process.send(messages_down.piece(move.suspension.origin, move.state.size, move.sent, b""))
+        self._next_move()
+
+    def _next_move(self) -> None:
+        self._move = None
+        if self._large:
+            self._queue.append(self._large.popleft())
 
     def _home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
         """The worker of a generation to which a new run would go."""
@@ -138,14 +211,14 @@ class Resuming:
         slow = lanes.slow_worker(run.series[0], generation, now)
         best = slow or lanes.seating.choose_for_resumed(run, generation, lanes.extras, now)
         if best is None and lanes.spare is not None and lanes.spare.process.generation == generation:
-            lanes.seating.grow(now)
+            lanes.grow(now)
             best = lanes.promote_spare()
         return best
 
     def _want(self, generation: int, now: float) -> None:
         """Have a worker started, of this generation, which is the current one."""
         lanes = self._lanes
-        grown = lanes.seating.grow(now)
+        grown = lanes.grow(now)
         if lanes.spare is not None and lanes.spare.process.generation != generation:
             # Of use to nobody whose worker dies from now on.
             lanes.renew_spare()

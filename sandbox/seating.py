@@ -1,6 +1,8 @@
 """Which of the fast workers a run goes to, and how many of them there are."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import Final
 
 from sandbox.pooled_worker import Lane, PooledWorker
@@ -21,13 +23,15 @@ NO_GROWTH_SECONDS: Final = 30.0
 class Seating:
     """So many fast workers. Each run goes to the one that its series, a program for a customer, has used before."""
 
-    __slots__ = ("_slots",)
+    __slots__ = ("_slots", "grown", "shrunk")
 
     by_customer = False
     """Whether the workers' books say for which customers they have runs."""
 
     def __init__(self, workers: int) -> None:
         self._slots: list[PooledWorker | None] = [None] * workers
+        self.grown = self.shrunk = 0
+        """Places that were added since, and that were taken away."""
 
     def seated(self) -> list[PooledWorker]:
         """The workers that have a place."""
@@ -38,15 +42,29 @@ class Seating:
         """How many workers there are to be."""
         return len(self._slots)
 
+    def needed(self) -> int:
+        """How many workers what goes on now is enough for."""
+        return sum(worker.load > 0 for worker in self.seated())
+
     def add_place(self) -> None:
         """Have a place for one worker more."""
         self._slots.append(None)
+        self.grown += 1
 
     def remove_place(self) -> PooledWorker | None:
-        """Have a place less; who had it has none now. None where nobody had."""
-        worker = self._slots.pop()
+        """Have a place less where one can be spared, which ``places`` then says; who had it has none now. None where
+        nobody had."""
+        return self._remove(len(self._slots) - 1)
+
+    def _remove(self, slot: int) -> PooledWorker | None:
+        worker, last = self._slots[slot], self._slots.pop()
+        if last is not worker:
+            self._slots[slot] = last
+            if last is not None:
+                last.slot = slot
         if worker is not None:
             worker.slot = None
+        self.shrunk += 1
         return worker
 
     @property
@@ -114,7 +132,8 @@ class Seating:
 
 
 class SeatingByCustomer(Seating):
-    """One worker at first, and up to ``most`` as customers come: until then a worker has runs of one customer only.
+    """One worker at first, and up to ``most`` as customers come: until then a worker has runs of one customer only. The
+    places that nobody needs any more are for others to remove.
 
     Past it customers share the workers with the fewest customers, and those that were harmful share with each other
     only, in one worker more.
@@ -166,8 +185,26 @@ class SeatingByCustomer(Seating):
         """Make a place for one more worker. False where one is empty still, or there are as many as there may be."""
         if self.has_empty or now < self._no_growth_until or len(self._slots) > self._most:
             return False
-        self._slots.append(None)
+        self.add_place()
         return True
+
+    def needed(self) -> int:
+        """One for each customer, and more for those that crowd one."""
+        runs: Counter[str] = Counter()
+        for worker in self.seated():
+            runs.update(worker.customers)
+        return min(len(self._slots), sum(ceil(count / CROWDED) for count in runs.values()))
+
+    def remove_place(self) -> PooledWorker | None:
+        """Have a place less: that of a worker without runs, or of the one with the fewest of those whose customers all
+        have another one."""
+        if self.has_empty:
+            return self._remove(self._slots.index(None))
+        seated = self.seated()
+        having = Counter(customer for worker in seated for customer in worker.customers)
+        spared = [worker for worker in seated if all(having[customer] > 1 for customer in worker.customers)]
+        worker = min(spared, key=_runs, default=None)
+        return self._remove(worker.slot) if worker is not None and worker.slot is not None else None
 
     def start_failed(self, now: float) -> None:
         """Let customers share for a while what workers there are."""

@@ -24,6 +24,9 @@ ATTEMPTS: Final = 3
 STILLBORN: Final = 10
 """Workers in a row that end within RESTART_SECONDS of their start and have not begun a run: whatever ends them ends the
 next one as well, and further ones wait for as long as after a start that failed."""
+PACKAGES_MOST: Final = 500
+"""Texts that programs share and that one worker keeps, some 300 kB each: as many as ten changes of all that there are
+bring. A worker that has more leaves when programs change, and so lets go of those that nobody needs any more."""
 _ORDERLY: Final = ("SIGKILL", "SIGALRM")
 """Signals that end a worker whose memory nobody has tampered with: the daemon's own and the kernel's timer."""
 _NICENESS: Final = {Lane.SLOW: SLOW_NICENESS, Lane.STUCK: STUCK_NICENESS}
@@ -129,10 +132,15 @@ class Supervisor:
 
     def forget(self, kept: set[str]) -> None:
         """Have the workers forget every program but these. What they have been sent is done before."""
+        leaving: list[PooledWorker] = []
         for worker in self._workers.values():
             for key in worker.known - kept:
                 worker.known.discard(key)
                 worker.process.send(messages_down.forget(key))
+            if len(worker.packages) > PACKAGES_MOST:
+                leaving.append(worker)
+        for worker in leaving:
+            self.replace(worker)
 
     def replace(self, worker: PooledWorker) -> None:
         """Let a worker leave in peace, another in its place."""

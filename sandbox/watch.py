@@ -7,6 +7,7 @@ from typing import Final
 
 from sandbox import messages_down
 from sandbox.birth import STOOD_STILL_SECONDS
+from sandbox.image_file import ImageFile
 from sandbox.lanes import Lanes
 from sandbox.outcome import Outcome, TimedOut, TimeLimit
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
@@ -239,33 +240,46 @@ class Watch:
     def _lost(self, worker: PooledWorker) -> None:
         """What waits in a worker that is held for long goes on elsewhere, from where it waits."""
         # Those that it had begun before it was seen to have said nothing more: see _look_at_busy.
-        self._take_out(worker, worker.seen.turns, deque(worker.outstanding.values()), 0)
+        runs = deque(worker.outstanding.values())
+        try:
+            held = ImageFile(HELD_BYTES)
+        except OSError:
+            return  # no room for what would be held: they stay where they are
+        self._take_out(worker, worker.seen.turns, runs, held, 0, 0)
 
-    def _take_out(self, worker: PooledWorker, turns: int, runs: deque[Run], held: int) -> None:
-        """The same of these runs, some in each turn of the event loop: so many bytes are ``held`` of those before."""
+    def _take_out(
+        self, worker: PooledWorker, turns: int, runs: deque[Run], held: ImageFile, begin: int, copied: int
+    ) -> None:
+        """The same of these runs, some in each turn of the event loop. The image of the first is copied to ``begin`` of
+        what is ``held`` here, up to ``copied`` bytes of it until now."""
         process, now = worker.process, self._loop.time()
         if self._closed or worker not in self._workers:
             return  # it has died: whoever was in it is on the way already
-        slice_ends = held + SLICE_BYTES
-        while runs and held < slice_ends:
-            run = runs.popleft()
-            suspension = run.suspension
-            if worker.outstanding.get(run.id) is not run or run.id == worker.seen.running:
-                continue
-            if suspension is None or not self._resuming.may_go_on(run):
-                continue
-            image = suspension.image()
-            held += len(image or b"")
-            if process.turns != turns or held > HELD_BYTES:
-                # The worker goes on, and may have written over what was read; or this would be too much to hold here.
+        slice_ends = begin + copied + SLICE_BYTES
+        while runs and begin + copied < slice_ends:
+            run, suspension = runs[0], runs[0].suspension
+            is_there = worker.outstanding.get(run.id) is run and run.id != worker.seen.running
+            state = suspension.state() if suspension is not None and is_there else None
+            piece = None
+            if suspension is not None and state is not None and (copied or self._resuming.may_go_on(run)):
+                piece = suspension.piece(copied)
+            if process.turns != turns or (piece is not None and not held.write(begin + copied, piece)):
+                # The worker goes on, and may have written over what was read; or this is too much to hold here.
                 return
-            if image is not None:
-                suspension.hold(image)
+            if suspension is None or state is None or piece is None:
+                runs.popleft()
+                copied = 0
+                continue
+            copied += len(piece)
+            if copied == state.size:
+                runs.popleft()
+                suspension.hold(held, begin)
+                begin, copied = begin + copied, 0
                 worker.take(run.id)
                 process.send(messages_down.cancel(run.id))
                 self._lanes.move(run, now)
         if runs:
-            self._loop.call_soon(self._take_out, worker, turns, runs, held)
+            self._loop.call_soon(self._take_out, worker, turns, runs, held, begin, copied)
 
     def _kill(self, worker: PooledWorker, run_id: int) -> None:
         worker.killed_for = run_id

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from sandbox import link, messages_down, messages_up
+from sandbox.arriving import ArrivingImages
 from sandbox.engine import Context, LoadedProgram, RunBounds, Status
 from sandbox.engines import JOBS_BETWEEN_LOOKS, contexts
 from sandbox.image_store import ImageStore, Place
@@ -23,11 +24,14 @@ from sandbox.messages_down import (
     CancelMessage,
     LoadMessage,
     Pace,
+    PackageMessage,
+    PieceMessage,
     ResumeMessage,
     RunMessage,
     SettleMessage,
 )
 from sandbox.output import Output
+from sandbox.processor_time import ProcessorTime
 from sandbox.program import Program
 from sandbox.shared_page import BEGUN, REVOKED, RUNNING, TURNS
 from sandbox.stack import threw
@@ -71,7 +75,9 @@ class Worker:
         for context in self._contexts.values():
             context.memory_bytes = memory_bytes
         self._suspended = SuspendedRuns(store, memory_bytes)
+        self._arriving = ArrivingImages(store, lambda: self._suspended.room)
         self._kill_timer = KillTimer()
+        self._processor_time = ProcessorTime()
         self._output = Output(connection, self._kill_timer.stop, store.settle)
         self._input = messages_down.unpacker_down()
         self._messages: deque[list[Any]] = deque()
@@ -129,12 +135,16 @@ class Worker:
         elif isinstance(message, LoadMessage):
             program = message.program
             self._programs[program.key] = program
+        elif isinstance(message, PackageMessage):
+            self._contexts[True].keep_package(message.package)
         elif isinstance(message, SettleMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
                 self._turn(run, message)
         elif isinstance(message, ResumeMessage):
             self._resume(message)
+        elif isinstance(message, PieceMessage):
+            self._arriving.add(message.origin, message.size, message.begin, message.piece)
         elif isinstance(message, CancelMessage):
             run = self._suspended.take(message.run_id)
             if run is not None:
@@ -172,7 +182,7 @@ class Worker:
             return
         run = BegunRun.begin(asked, program, loaded, started, kill_seconds)
         context.limit_time(min(run.cpu_left, run.turn_cpu), max(LEAST_SECONDS, run.stops_at - started))
-        began = time.process_time() if context.suspends else 0.0
+        began = self._processor_time.at(time.monotonic()) if context.suspends else 0.0
         bounds = RunBounds(asked.result_bytes, asked.log_bytes, asked.outbox_calls, asked.outbox_bytes)
         status = context.start(
             asked.input, asked.correlation_id, asked.clock, asked.entry, bounds, asked.seed, asked.random_key
@@ -194,16 +204,15 @@ class Worker:
         """Take in a run that waited in another worker."""
         now = time.monotonic()
         if not self._may_begin(asked, now):
+            self._arriving.drop(asked.origin)
             self._output.add(messages_up.let_go(asked.run_id))
             return
         run = BegunRun.resume(asked, self._programs[asked.key], now, _kill_seconds(asked))
-        size = len(asked.image)
-        run.place = self._store.place(size) if size <= self._suspended.room else None
+        run.place = self._arriving.finish(asked.origin, asked.size, asked.image)
         if run.place is None:
             status = Status(Tag.OUT_OF_MEMORY, False, False, OF_WORKER)
             self._done(run.id, status, None, None, run.started, run.waited)
         else:
-            self._store.at(run.place)[:] = asked.image
             self._wait(run, link.NO_CALLS, None, asked.due)
         self._at_rest()
 
@@ -238,7 +247,7 @@ class Worker:
         clock = self._clock_of(run, now) if given is None else given
         if call_id:
             run.settled += 1
-        began = time.process_time()
+        began = self._processor_time.at(now)
         context = self._contexts[run.program.suspends]
         if not run.inside:
             refused = self._put_back(run, context)
@@ -329,8 +338,7 @@ class Worker:
         if run.pace is Pace.OWN and not (status.lines or status.calls) and self._stays(run):
             # Nothing is told of this turn: where it is lost, it is done again from the image before.
             run.inside = True
-            run.waits_since = time.monotonic()
-            run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
+            self._turn_ended(run, began)
             self._suspended.add(run, due)
             return True
         asked = context.take_outbox() if status.calls else link.NO_CALLS
@@ -339,11 +347,15 @@ class Worker:
             return False
         self._suspended.give_up(run)
         run.place = place
-        run.waits_since = time.monotonic()
-        run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (time.process_time() - began))
+        self._turn_ended(run, began)
         # Also where it asks nothing: the daemon gives its place to another run.
         self._wait(run, asked, log, due)
         return True
+
+    def _turn_ended(self, run: BegunRun, began: float) -> None:
+        """It waits from now on, and has used what there was since ``began``."""
+        run.waits_since = now = time.monotonic()
+        run.cpu_left = max(LEAST_SECONDS, run.cpu_left - (self._processor_time.at(now) - began))
 
     def _wait(self, run: BegunRun, asked: bytes, log: bytes | None, due: float | None) -> None:
         """Tell the daemon that a run waits, and where."""

@@ -16,7 +16,7 @@ from sidecar.catalog.source import Source
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError
-from sidecar.hosts.grants import Grants, shipped_grants
+from sidecar.hosts.grants import Grants, installed_modules, shipped_grants
 from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.hosts.placed.served import PlacedService
 from sidecar.hosts.services import Services
@@ -176,10 +176,11 @@ class Daemon:
     def _source(self, configuration: Configuration, grants: Grants) -> Source:
         """Where the configuration says that the catalog is."""
         catalog = configuration.catalog
+        installed = installed_modules(configuration)
         if catalog.url is not None:
             return DatabaseSource(
                 catalog.url,
-                Rules(configuration.decisions, frozenset(grants.names())),
+                Rules(configuration.decisions, frozenset(grants.names()), installed=installed),
                 poll_seconds=catalog.poll_seconds,
                 copy_folder=catalog.last_good,
             )
@@ -188,6 +189,7 @@ class Daemon:
                 catalog,
                 configuration.decisions,
                 modules=grants.names(),
+                installed=installed,
                 engine=lambda: engine(
                     configuration, lambda why: _log.error("scripts_not_compiled", error=why), self._runner.parent
                 ),

@@ -9,7 +9,7 @@ from sidecar.catalog.database.work import Store
 from sidecar.catalog.model import Script, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
-from sidecar.hosts.grants import shipped_grants
+from sidecar.hosts.grants import installed_modules, shipped_grants
 from sidecar.hosts.outgoing.address import refusal
 from sidecar.hosts.outgoing.settings import outgoing_settings
 from sidecar.hosts.placed.remote import RemotePlacing
@@ -90,7 +90,12 @@ class PlatformProcess:
             self._load,
             DatabaseListing(self._store.storage),
         )
-        rules = Rules(configuration.decisions, frozenset(grants.names()), configuration.limits.scripts)
+        rules = Rules(
+            configuration.decisions,
+            frozenset(grants.names()),
+            configuration.limits.scripts,
+            installed_modules(configuration),
+        )
         rates = Rates(
             requests=section.requests_a_second,
             public_runs=section.public_runs_a_second,

@@ -1,7 +1,7 @@
 #include "engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-
 #include <string.h>
 #include <time.h>
 
@@ -60,18 +60,31 @@ static void leave_from_within(struct engine *engine, enum left why) {
 }
 
 /* No catch of a script's has the engine's own error, but a promise takes it for a rejection, and who makes promises without
- * end goes on. */
+ * end goes on. It is lost as well where the engine was about to ask for an error's stack: it has another. */
+enum { INTERRUPTIONS_THROWN_MOST = 2 };
+
 static int interrupt(JSRuntime *runtime, void *opaque) {
     (void)runtime;
     struct engine *engine = opaque;
     if (!engine_time_is_over(engine)) {
         return 0;
     }
-    if (engine->has_thrown_interruption) {
+    if (engine->interruptions_thrown == INTERRUPTIONS_THROWN_MOST) {
         leave_from_within(engine, TIME_OVER);
     }
-    engine->has_thrown_interruption = true;
+    engine->interruptions_thrown++;
     return 1;
+}
+
+static int put_off(JSRuntime *runtime, void *opaque) {
+    (void)runtime;
+    struct engine *engine = opaque;
+    engine->interruption_is_put_off = true;
+    return 0;
+}
+
+void engine_put_interruption_off(struct engine *engine) {
+    quickjs.JS_SetInterruptHandler(engine->realm->runtime, put_off, engine);
 }
 
 /* The processor time that the process has used, or up to a reading's age more. */
@@ -90,7 +103,8 @@ static int64_t nanoseconds(double seconds) {
 }
 
 void engine_limit_time(struct engine *engine, double seconds, double wall_seconds) {
-    engine->interrupted = engine->has_thrown_interruption = false;
+    engine->interrupted = engine->interruption_is_put_off = false;
+    engine->interruptions_thrown = 0;
     int64_t now = clock_now(CLOCK_MONOTONIC);
     engine->ends = time_used(engine, now) + nanoseconds(seconds);
     engine->ends_at = now + nanoseconds(wall_seconds);
@@ -179,7 +193,8 @@ static bool make_realm(struct engine *engine, size_t stack_bytes) {
     enter(engine);
     modules_open(&realm->modules, context);
     random_seed(&realm->random, 0);
-    return random_open(context) && clock_open(&realm->clock, context) && writer_classes_find(&realm->classes, context);
+    return author_stack_open(&realm->stack, context, stack_bytes) && random_open(context) &&
+           clock_open(&realm->clock, context) && writer_classes_find(&realm->classes, context);
 }
 
 bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const uint8_t *code, size_t code_bytes,
@@ -210,8 +225,32 @@ bool engine_open(struct engine *engine, size_t room, size_t stack_bytes, const u
 /* What a run may allocate before it is looked for garbage, beyond what its program has. */
 enum { GARBAGE_BYTES = 256 * 1024 };
 
+/* Names that a run may have which its program has not. */
+enum { NAMES_EXPECTED = 128 };
+
+/* The engine has a table of all names, one block that it makes half as large again where it is full: of a run in which it
+ * does that, the image would be 10 KB larger. */
+static void expect_new_names(struct engine *engine) {
+    JSContext *context = engine->realm->context;
+    JSAtom atoms[NAMES_EXPECTED];
+    unsigned made = 0;
+    for (; made < NAMES_EXPECTED; made++) {
+        char name[24];
+        int length = snprintf(name, sizeof name, "a name to come %u", made);
+        atoms[made] = quickjs.JS_NewAtomLen(context, name, (size_t)length);
+        if (atoms[made] == JS_ATOM_NULL) {
+            quickjs.JS_FreeValue(context, quickjs.JS_GetException(context));
+            break;
+        }
+    }
+    while (made > 0) {
+        quickjs.JS_FreeAtom(context, atoms[--made]);
+    }
+}
+
 bool engine_make_base(struct engine *engine, const uint8_t key[SEAL_KEY_BYTES]) {
     quickjs.JS_RunGC(engine->realm->runtime);
+    expect_new_names(engine);
     /* Of the key, from which it tells nothing. */
     static const uint8_t USE[] = "random bytes";
     struct digest digest;
@@ -244,6 +283,7 @@ static void expect_no_garbage_at_once(struct engine *engine) {
 
 enum image_result engine_take_layer(struct engine *engine, struct image_context context, struct layer **layer) {
     expect_no_garbage_at_once(engine);
+    expect_new_names(engine);
     stack_words_clear(&engine->stack_words);
     return images_take_layer(engine->images, context, layer);
 }
@@ -290,6 +330,7 @@ void engine_forget_run(struct engine *engine) {
 void engine_close(struct engine *engine) {
     engine_forget_run(engine);
     images_delete(engine->images);
+    packages_clear(&engine->packages);
     arena_delete(engine->arena);
     *engine = (struct engine){0};
 }
@@ -353,6 +394,17 @@ static void say_left(struct engine *engine) {
         break;
     case STOPPED:
         break;
+    }
+}
+
+void engine_meet_interruption(struct engine *engine, const char *stack, size_t length) {
+    quickjs.JS_SetInterruptHandler(engine->realm->runtime, interrupt, engine);
+    if (engine->interruption_is_put_off) {
+        engine->interruption_is_put_off = false;
+        if (engine_time_is_over(engine)) {
+            say(engine, 'T', stack, length < STACK_BYTES_TOLD ? length : STACK_BYTES_TOLD);
+            leave_from_within(engine, STOPPED);
+        }
     }
 }
 

@@ -5,12 +5,14 @@
 
 #include <setjmp.h>
 
+#include "author_stack.h"
 #include "clock.h"
 #include "cryptography.h"
 #include "image.h"
 #include "keys.h"
 #include "modules.h"
 #include "output.h"
+#include "packages.h"
 #include "random.h"
 #include "rejections.h"
 #include "stack_words.h"
@@ -32,6 +34,7 @@ struct realm {
     unsigned function_count;
     struct rejections rejections;
     struct modules modules;
+    struct author_stack stack;
     struct writer_classes classes;
     struct keys keys;
     struct clock clock;
@@ -61,6 +64,7 @@ struct engine {
     struct arena *arena;
     struct images *images;        /* NULL until the base is made */
     uint8_t secret[SECRET_BYTES]; /* of random bytes; in no heap, and so in no image */
+    struct packages packages;     /* in no heap, and so in no image */
     struct realm *realm;
     struct stack_words stack_words;
     jmp_buf outside; /* where the engine is left for: what was under way is lost, and its heap with it */
@@ -73,9 +77,10 @@ struct engine {
     int64_t read;       /* and what it was */
     int64_t looked;     /* the tick of the machine's clock at which engine_time_may_be_over has looked */
     bool interrupted;
-    bool has_thrown_interruption; /* the script has met it */
-    bool ended;                   /* by a promise reaction, or left, and every call says so from then on */
-    const uint8_t *input;         /* MessagePack that the call under way was given; NULL where it was given none */
+    unsigned interruptions_thrown; /* that the script has met */
+    bool interruption_is_put_off;  /* the engine has asked whether the time is over, and was not told */
+    bool ended;                    /* by a promise reaction, or left, and every call says so from then on */
+    const uint8_t *input;          /* MessagePack that the call under way was given; NULL where it was given none */
     size_t input_bytes;
     struct unfinished *unfinished; /* innermost first; let go of where the engine is left */
     struct output result;
@@ -136,6 +141,11 @@ bool engine_time_is_over(void *opaque);
 /* The same for who asks every microsecond: at most one tick of the machine's clock later, since the processor time of a
  * process is a system call and that clock is none. */
 bool engine_time_may_be_over(void *opaque);
+
+/* Between the two no script is interrupted: what is thrown while the engine is asked for a stack it drops. After it the call
+ * under way ends where its time is over, and says this stack. */
+void engine_put_interruption_off(struct engine *engine);
+void engine_meet_interruption(struct engine *engine, const char *stack, size_t length);
 
 /* Ends the call under way at once, wherever in it this is called, with a tag and what belongs to it. Returns only where none
  * is under way. */

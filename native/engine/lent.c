@@ -211,5 +211,7 @@ bool lent_define(JSContext *context, JSValueConst object, const uint8_t *library
            define_function(context, object, "evaluateModule", modules_evaluate, 1) &&
            define_function(context, object, "namespaceOf", modules_namespace, 1) &&
            define_function(context, object, "settled", modules_settled, 1) &&
+           define_function(context, object, "evaluatePackage", packages_evaluate, 1) &&
+           define_function(context, object, "witness", packages_witness, 0) &&
            define_library(context, object, library, library_bytes);
 }

@@ -5,8 +5,8 @@
 
 #include "library.h"
 
-/* Gives an object the functions read, write, lostValue, addCall, addLine and stop, those of modules.h and of cryptography.h,
- * and `library` as an ArrayBuffer where it is not NULL. They find their engine as the context's opaque pointer. False with
+/* Gives an object the functions read, write, lostValue, addCall, addLine and stop, those of modules.h, packages.h and
+ * cryptography.h, and `library` as an ArrayBuffer where it is not NULL. They find their engine as the context's opaque pointer. False with
  * an exception. */
 bool lent_define(JSContext *context, JSValueConst object, const uint8_t *library, size_t library_bytes);
 

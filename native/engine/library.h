@@ -85,6 +85,16 @@ typedef enum {
     JS_PROMISE_REJECTED,
 } JSPromiseStateEnum;
 
+typedef JSValue JSClassCall(JSContext *context, JSValueConst function, JSValueConst this, int count,
+                            JSValueConst *arguments, int flags);
+typedef struct {
+    const char *class_name;
+    void *finalizer;
+    void *gc_mark;
+    JSClassCall *call; /* what makes functions of a class's objects */
+    void *exotic;
+} JSClassDef;
+
 typedef int JSInterruptHandler(JSRuntime *runtime, void *opaque);
 typedef void JSHostPromiseRejectionTracker(JSContext *context, JSValueConst promise, JSValueConst reason,
                                            bool is_handled, void *opaque);
@@ -186,6 +196,9 @@ enum {
     FUNCTION(uint8_t *, JS_GetUint8Array, (JSContext * context, size_t *size, JSValueConst array))                     \
     FUNCTION(JSValue, JS_NewCFunction2,                                                                                \
              (JSContext * context, JSCFunction * function, const char *name, int parameters, int kind, int magic))     \
+    FUNCTION(uint32_t, JS_NewClassID, (JSRuntime * runtime, uint32_t *class_id))                                       \
+    FUNCTION(int, JS_NewClass, (JSRuntime * runtime, uint32_t class_id, const JSClassDef *definition))                 \
+    FUNCTION(JSValue, JS_NewObjectClass, (JSContext * context, int class_id))                                          \
     FUNCTION(JSValue, JS_GetGlobalObject, (JSContext * context))                                                       \
     FUNCTION(JSValue, JS_GetProperty, (JSContext * context, JSValueConst object, JSAtom name))                         \
     FUNCTION(JSValue, JS_GetPropertyStr, (JSContext * context, JSValueConst object, const char *name))                 \

@@ -64,7 +64,10 @@ static JSValue compile(JSContext *context, JSValueConst text, const char *file, 
         return EXCEPTION;
     }
     JSEvalOptions options = {.version = 1, .eval_flags = flags, .filename = file, .line_num = line};
-    JSValue compiled = quickjs.JS_Eval2(context, bytes, length, &options);
+    /* Before, so that a place where it cannot be compiled is one of the file's. */
+    JSValue compiled = author_stack_add(context, file, bytes, length, line)
+                           ? quickjs.JS_Eval2(context, bytes, length, &options)
+                           : EXCEPTION;
     quickjs.JS_FreeCString(context, bytes);
     return compiled;
 }

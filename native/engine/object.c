@@ -203,6 +203,19 @@ static PyObject *engine_run_jobs_method(PyObject *self, PyObject *arguments) {
     return PyLong_FromUnsignedLong(engine_run_jobs(engine_in(self), most, failed));
 }
 
+static PyObject *engine_keep_package(PyObject *self, PyObject *arguments) {
+    const char *key;
+    const char *code;
+    Py_ssize_t code_bytes;
+    if (!PyArg_ParseTuple(arguments, "sy#", &key, &code, &code_bytes)) {
+        return NULL;
+    }
+    if (!packages_keep(&engine_in(self)->packages, key, (const uint8_t *)code, (size_t)code_bytes)) {
+        return PyErr_NoMemory();
+    }
+    Py_RETURN_NONE;
+}
+
 /* ---- what has come out ---- */
 
 static PyObject *take_list(struct list *list) {
@@ -291,6 +304,7 @@ static PyObject *engine_unheard(PyObject *self, void *closure) {
 static PyMethodDef methods[] = {
     {"call", (PyCFunction)(void (*)(void))engine_call_method, METH_FASTCALL, NULL},
     {"hand", engine_hand_method, METH_VARARGS, NULL},
+    {"keep_package", engine_keep_package, METH_VARARGS, NULL},
     {"run_jobs", engine_run_jobs_method, METH_VARARGS, NULL},
     {"take_lines", engine_take_lines, METH_NOARGS, NULL},
     {"take_calls", engine_take_calls, METH_NOARGS, NULL},

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 def parts(suspends: bool) -> tuple[str, ...]:
     """The files of the runtime, for runs that may wait or may not. All are one scope, evaluated in this order."""
-    turns = ("modules.js", "suspending.js") if suspends else ("synchronous.js",)
+    turns = ("modules.js", "packages.js", "suspending.js") if suspends else ("synchronous.js",)
     return ("intrinsics.js", "intl.js", "console.js", "failure.js", "run.js", *turns, "entry.js")
 
 

@@ -10,10 +10,10 @@ let commons = bareObject(); // what module is in the files that have been requir
 
 const offer = (make) => put(offered, make);
 
-const makeModules = () => {
+const makeModules = (names) => {
   modules = assign(bareObject(), adapter.modules);
-  for (let index = 0; index < program.modules.length; index++) {
-    const name = program.modules[index];
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index];
     const ask = (question, ...values) => host(`${name}.${question}`, values);
     const listen = (question, ...values) => host(`${name}.${question}`, values, undefined, true);
     modules[name] = offered[index]({ ask, listen, digest });
@@ -26,7 +26,23 @@ const linked = (file, name) => {
   const link = files[file] === undefined ? undefined : files[file].links[name];
   if (link === "") return program.name;
   if (link !== undefined && files[link] !== undefined) return link;
-  return modules[name] === undefined ? undefined : name;
+  if (modules[name] !== undefined) return name;
+  const found = packageNamed(name);
+  return found === undefined ? undefined : PACKAGE + found;
+};
+
+// What a name that is no file's means: of a module of the host, or of a package.
+const PACKAGE = "package:";
+const packageOf = (name) => (apply(startsWith, name, [PACKAGE]) ? apply(slice, name, [PACKAGE.length]) : undefined);
+const valueNamed = (name) => {
+  const found = packageOf(name);
+  return found === undefined ? modules[name] : packageValue(found);
+};
+// Of a package that is known. What a compiler has made of another ES module has its default beside the others.
+const hasOwnDefault = (name, value) => {
+  const found = files[name] === undefined ? packageOf(name) : undefined;
+  if (found !== undefined) return packages[found].esModule;
+  return isObject(value) && value.__esModule === true;
 };
 
 // Called from native code, for the engine's own import.
@@ -59,7 +75,7 @@ const namesOf = (value) => {
 
 const describeModule = (name) => {
   const file = files[name];
-  if (file === undefined) return namesOf(modules[name]);
+  if (file === undefined) return namesOf(valueNamed(name));
   if (file.form === "module") {
     compiling = name;
     return file.text;
@@ -70,12 +86,11 @@ const describeModule = (name) => {
 
 const provideModule = (name) => {
   const file = files[name];
-  const value = file === undefined ? modules[name] : required(name);
+  const value = file === undefined ? valueNamed(name) : required(name);
   const names = describeModule(name);
   const given = bareObject();
   for (let index = 0; index < names.length; index++) if (isObject(value)) given[names[index]] = value[names[index]];
-  // What a compiler has made of an ES module has its default beside the others.
-  if (!isObject(value) || value.__esModule !== true) given.default = value;
+  if (!hasOwnDefault(name, value)) given.default = value;
   return given;
 };
 serveModules(resolveImport, describeModule, provideModule);
@@ -121,7 +136,7 @@ const requirer = (file) => (name) => {
   const wanted = text(name);
   const found = linked(file, wanted);
   if (found === undefined) throw new NativeError(`require('${wanted}'): there is no such module`);
-  return files[found] === undefined ? modules[found] : required(found);
+  return files[found] === undefined ? valueNamed(found) : required(found);
 };
 define("require", requirer(undefined));
 

@@ -151,7 +151,7 @@ const makeWeb = (make) => {
 };
 
 const adapt = (evaluated) => {
-  adapter = evaluated;
+  adapter = typeof evaluated === "function" ? evaluated(granted) : evaluated;
 };
 
 // What is put before the author's text, whose first line is its third.
@@ -163,11 +163,8 @@ const compileFunction = () =>
 const load = () => {
   try {
     program = read();
-    if (typeof adapter === "function") adapter = adapter(granted);
-    // After the adapter, which may have put its own timers in place of the runtime's.
-    makeModules();
     factory = loadText();
-    program.text = program.modules = undefined;
+    program.text = undefined;
     return "R";
   } catch (thrown) {
     fail(thrown);
@@ -230,7 +227,7 @@ const start = (correlationId, time, entryName, result, log, outbox, outboxBytes)
   try {
     const environment = assign({}, program.environment);
     environment.CORRELATION_ID = correlationId;
-    define("process", { env: environment });
+    defineProcess(environment);
     data = adapter.prepare(read());
     evaluateText(factory);
   } catch (thrown) {

@@ -148,4 +148,4 @@ const failed = (thrown) => {
 // Of a run whose host takes its lines away as it goes on, the log has as much room again.
 const granted = { host, failed, renewLog };
 
-const turns = { fire, settle, offer, failed, tellRejection };
+const turns = { fire, settle, offer, bring, failed, tellRejection };

@@ -13,7 +13,7 @@ delete realm.Promise;
 const mayWait = false;
 const nextTimer = () => undefined;
 const waitingFor = () => 0;
-const makeModules = () => {};
+const defineProcess = (environment) => define("process", { env: environment });
 const loadText = compileFunction;
 const evaluateText = (text) => callEntryOf(apply(text, realm, []));
 const nothingWaits = () => true;

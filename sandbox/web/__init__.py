@@ -39,7 +39,12 @@ it in those that name some 5 us."""
 
 def parts_named(texts: Iterable[str]) -> frozenset[str]:
     """The parts that texts name something of, and what these need."""
-    named = {name for text in texts for name in _NAMED.findall(text)}
+    return parts_with(name for text in texts for name in _NAMED.findall(text))
+
+
+def parts_with(names: Iterable[str]) -> frozenset[str]:
+    """The parts that have something of these names, and what they need."""
+    named = set(names)
     found: set[str] = set()
     waiting = [part for part, one in _PARTS.items() if not named.isdisjoint(one.names)]
     while waiting:

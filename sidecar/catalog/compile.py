@@ -15,6 +15,7 @@ from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, c
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
 from sidecar.catalog.findings import Finding, did_you_mean, unless_right, wrong_values
 from sidecar.catalog.model import OPERATOR, Assignment, GlobalPriority, Script, Snapshot
+from sidecar.catalog.module_grants import NO_GRANTS, NOTHING_INSTALLED, InstalledModules, ModuleGrants
 from sidecar.catalog.variables import same_variables
 from sidecar.catalog.version import script_version, version_of
 from sidecar.configuration.tree import DecisionSection
@@ -24,6 +25,7 @@ from sidecar.language.app_files import AppFiles
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.prepared import Prepared, prepare
 from sidecar.problem import Severity
+from sidecar.script_name import script_called
 from sipio.sound_text import sound
 
 SCRIPT_NAMESPACE: Final = uuid.UUID("6c0f4a52-2a75-5c0c-9d3b-6f1c0b7f4d10")
@@ -43,9 +45,17 @@ class Rules:
     scripts: int = 0
     """That a tenant may have for whom nothing else was set; 0 for any number."""
 
-    def known_to(self, granted: Collection[str] | None) -> frozenset[str]:
-        """The modules that a script may name whose entry grants it these; the call itself is granted to every App."""
-        return self.modules if granted is None else AVAILABLE | self.modules.intersection(granted)
+    installed: InstalledModules = NOTHING_INSTALLED
+    """npm modules that are installed; their names are among ``modules``."""
+
+    def known_to(
+        self, granted: Collection[str] | None, grants: ModuleGrants = NO_GRANTS, app: str = ""
+    ) -> frozenset[str]:
+        """The modules that a script of an app may name whose entry grants it these, the call itself and what Node has
+        besides; of npm modules those that its tenant was granted."""
+        withheld = self.installed.names() - self.installed.available(self.installed.granted(grants, app))
+        known = self.modules if granted is None else AVAILABLE | self.modules.intersection(granted)
+        return known - withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,8 @@ class _CompiledScript:
     script: Script | None
     on_every_call: Assignment | None
     findings: tuple[Finding, ...]
+    granted: Mapping[str, str]
+    """npm modules that its app is granted, as of `InstalledModules.granted`."""
     why: str = ""
     """Why there is no script."""
 
@@ -74,6 +86,10 @@ class Compiled:
     rules: Rules = field(repr=False)
     scripts: Mapping[str, _CompiledScript] = field(repr=False)
     assignments: CompiledAssignments = field(repr=False)
+
+    def called(self, script_id: str) -> str:
+        """What messages call a script, also one that is not there."""
+        return _called(self.scripts, script_id)
 
 
 def compile_catalog(entries: Entries, rules: Rules, before: Compiled | None = None) -> Compiled:
@@ -103,6 +119,7 @@ def make_script(
     environment: Mapping[str, str] | None = None,
     memory_bytes: int | None = None,
     modules: frozenset[str] | None = None,
+    module_versions: Mapping[str, str] | None = None,
 ) -> Script:
     """A script with what runs of it and its version. ``prepared`` is made where it is not given.
 
@@ -122,6 +139,7 @@ def make_script(
         environment=environment or {},
         memory_bytes=memory_bytes,
         modules=modules,
+        module_versions=module_versions or {},
     )
     return replace(script, version=script_version(script))
 
@@ -181,6 +199,7 @@ class _Compilation:
             last=last,
             version=version_of(self.scripts.values(), assignments.digest, first, last),
             limits=self.entries.limits,
+            module_grants=self.entries.grants,
         )
 
     def _without(
@@ -188,11 +207,13 @@ class _Compilation:
     ) -> Snapshot:
         """The snapshot with what is wrong named in it."""
         unusable = {one: unknown_script(one, self.scripts) for one in missing}
-        unusable |= {one: f"the script {one!r} cannot be used: {why}" for one, why in self.broken.items()}
+        unusable |= {one: f"the script {self._called(one)} cannot be used: {why}" for one, why in self.broken.items()}
         unusable |= {one: self._why_no_calls(one) for one in no_entries}
         scripts = {key: one for key, one in snapshot.scripts.items() if key not in no_entries}
         destinations = {
-            dialled: structs.replace(one, wrong=_no_app(one.script_id)) if one.script_id in not_apps else one
+            dialled: structs.replace(one, wrong=_no_app(self._called(one.script_id)))
+            if one.script_id in not_apps
+            else one
             for dialled, one in snapshot.destinations.items()
         }
         return replace(snapshot, scripts=scripts, unusable=unusable, destinations=destinations)
@@ -213,8 +234,9 @@ class _Compilation:
                 self.findings.append(Finding(entry.place, ("id",), Severity.ERROR, message, taken.entry.place))
                 continue
             former = self.before.get(entry.id)
-            if former is None or not _same(former, entry):
-                former = _compile_script(entry, self.rules, former)
+            granted = self.rules.installed.granted(self.entries.grants.get(entry.tenant, NO_GRANTS), entry.app)
+            if former is None or not _same(former, entry, granted):
+                former = _compile_script(entry, self.rules, granted, former)
             self.compiled[entry.id] = former
             self.findings += former.findings
             if former.script is None:
@@ -222,7 +244,7 @@ class _Compilation:
                 continue
             other = by_uuid.setdefault(former.script.uuid, entry.id)
             if other != entry.id:
-                message = f"uuid {former.script.uuid} is that of script {other!r} already"
+                message = f"uuid {former.script.uuid} is that of script {self._called(other)} already"
                 self.findings.append(Finding(entry.place, ("uuid",), Severity.ERROR, message))
             self.scripts[entry.id] = former.script
 
@@ -237,7 +259,7 @@ class _Compilation:
         if wrong:
             for entry in self._sound_assignments():
                 if isinstance(entry, DestinationEntry) and entry.script in wrong:
-                    yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(entry.script))
+                    yield Finding(entry.place, ("script",), Severity.ERROR, _no_app(self._called(entry.script)))
 
     def _is_idle(self, script_id: str) -> bool:
         """Whether a script is there, and of a kind that no call runs."""
@@ -245,8 +267,9 @@ class _Compilation:
         return script is not None and not RULES[script.kind].has_assignments
 
     def _why_no_calls(self, script_id: str) -> str:
+        called = self._called(script_id)
         is_idle = self._is_idle(script_id)
-        return _no_calls(script_id, self.scripts[script_id].kind) if is_idle else without_main(repr(script_id))
+        return _no_calls(called, self.scripts[script_id].kind) if is_idle else without_main(called)
 
     def _no_calls(self, wrong: Collection[str]) -> Iterator[Finding]:
         if wrong:
@@ -254,21 +277,32 @@ class _Compilation:
                 if entry.script in wrong:
                     yield Finding(entry.place, ("script",), Severity.ERROR, self._why_no_calls(entry.script))
 
+    def _called(self, script_id: str) -> str:
+        return _called(self.compiled, script_id)
+
     def _sound_assignments(self) -> Iterator[AssignmentEntry]:
         """Those without an error of their own."""
         assignments = self.assignments
         return (one for place, one in assignments.entries.items() if place not in assignments.wrong)
 
 
-def _same(former: _CompiledScript, entry: ScriptEntry) -> bool:
+def _called(scripts: Mapping[str, _CompiledScript], script_id: str) -> str:
+    """What messages call a script, also one that is not there."""
+    compiled = scripts.get(script_id)
+    return script_called(script_id, compiled.entry.name if compiled is not None else script_id)
+
+
+def _same(former: _CompiledScript, entry: ScriptEntry, granted: Mapping[str, str]) -> bool:
     """Whether it was compiled from this entry. One that was wrong is compiled again: only vars that are right, and so
     not nested too deeply, can be compared."""
-    if former.script is None or former.entry != entry:
+    if former.script is None or former.entry != entry or former.granted != granted:
         return False
     return same_variables(former.entry.vars, entry.vars)
 
 
-def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | None) -> _CompiledScript:
+def _compile_script(
+    entry: ScriptEntry, rules: Rules, granted: Mapping[str, str], former: _CompiledScript | None
+) -> _CompiledScript:
     findings: list[Finding] = []
     why = entry.wrong
     if entry.prepared is None:
@@ -280,7 +314,7 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         on_every_call = None
         if entry.global_routing_priority is not GlobalPriority.DISABLED:
             on_every_call = DecisionDefaults(rules.defaults).wrong(entry, entry.id, why)
-        return _CompiledScript(entry, None, on_every_call, tuple(findings), why)
+        return _CompiledScript(entry, None, on_every_call, tuple(findings), granted, why)
     script = make_script(
         id=entry.id,
         name=entry.name,
@@ -293,6 +327,7 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         environment=entry.environment,
         memory_bytes=entry.memory_bytes,
         modules=None if entry.modules is None else frozenset(entry.modules),
+        module_versions=rules.installed.versions(granted, entry.prepared.modules),
     )
     if entry.global_routing_priority is GlobalPriority.DISABLED:
         on_every_call = None
@@ -302,7 +337,7 @@ def _compile_script(entry: ScriptEntry, rules: Rules, former: _CompiledScript | 
         on_every_call = kept(former.on_every_call if former else None, assignment)
     if former is not None and former.script == script:
         script = former.script  # whatever hangs on it stays
-    return _CompiledScript(entry, script, on_every_call, tuple(findings))
+    return _CompiledScript(entry, script, on_every_call, tuple(findings), granted)
 
 
 def _without_effect(entry: ScriptEntry) -> Iterator[Finding]:
@@ -332,12 +367,12 @@ def without_main(called: str) -> str:
     return f"the script {called} has no `main`, which calls need: other files may import it"
 
 
-def _no_app(name: str) -> str:
-    return f'the script {name!r} cannot drive a call: only an App can (kind = "app")'
+def _no_app(called: str) -> str:
+    return f'the script {called} cannot drive a call: only an App can (kind = "app")'
 
 
-def _no_calls(name: str, kind: Kind) -> str:
-    return f"the script {name!r} is {RULES[kind].called}, which no call runs"
+def _no_calls(called: str, kind: Kind) -> str:
+    return f"the script {called} is {RULES[kind].called}, which no call runs"
 
 
 def unknown_script(name: str, scripts: Collection[str]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import OPERATOR, GlobalPriority
+from sidecar.catalog.module_grants import ModuleGrants
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
 
@@ -128,3 +129,5 @@ class Entries(msgspec.Struct, frozen=True):
     """Ids of scripts whose entries could not be read, as their source has told: what points to them is not at fault."""
     limits: Mapping[str, TenantLimits] = {}
     """Of the tenants for whom something was set."""
+    grants: Mapping[str, ModuleGrants] = {}
+    """npm modules that tenants were granted."""

@@ -80,7 +80,7 @@ class MemorySource:
         ready: list[ScriptEntry] = []
         for entry in scripts.values():
             if entry.prepared is None:
-                key = entry.name, entry.kind, entry.text, self._rules.known_to(entry.modules)
+                key = entry.name, entry.kind, entry.text, self._rules.known_to(entry.modules, app=entry.app)
                 found, prepared = checked[key] = self._checked.get(key) or _check(*key)
                 problems += found
                 entry = structs.replace(entry, prepared=prepared)  # noqa: PLW2901 - the same, prepared

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from sidecar.catalog.limits import TenantLimits
+from sidecar.catalog.module_grants import ModuleGrants
 from sidecar.kind import Kind
 from sidecar.language.prepared import Prepared
 from sidecar.sip_answer import SipAnswer
@@ -47,6 +48,10 @@ class Script:
     memory_bytes: int | None = None
     modules: frozenset[str] | None = None
     """Names of the host modules that it was granted; None for all that its kind may ask."""
+
+    module_versions: Mapping[str, str] = field(default_factory=dict)
+    """Of the npm modules that it names those that it is given in one certain version; `NOT_GRANTED` for one that it is
+    not given at all. Of all others the newest that is installed."""
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -106,6 +111,8 @@ class Snapshot:
     """Changes with anything above; operators compare it between machines."""
     limits: Mapping[str, TenantLimits] = field(default_factory=dict)
     """Of the tenants for whom something was set: how much is run, and not what."""
+    module_grants: Mapping[str, ModuleGrants] = field(default_factory=dict)
+    """npm modules that were granted, by tenant."""
 
     def chain(
         self, direction: Direction, customer: str, route: str, did: str

@@ -27,6 +27,8 @@ def script_version(script: Script) -> str:
     )
     if script.modules is not None:
         content = (*content, sorted(script.modules))
+    if script.module_versions:
+        content = (*content, {"module_versions": sorted(script.module_versions.items())})
     if script.tenant != OPERATOR:
         content = (*content, {"tenant": script.tenant})
     if script.prepared.files:

@@ -129,9 +129,10 @@ def _text(file: Path) -> str:
 
 
 def _counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if min(counts) < 1:
-        raise ValueError
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and int(part[:10]) for part in parts):
+        raise argparse.ArgumentTypeError("is numbers from 1, with commas between them")
+    counts = map(int, parts)
     return list(dict.fromkeys(counts))
 
 

@@ -12,6 +12,7 @@ from sidecar.catalog.directory.sibling_files import files_beside
 from sidecar.cli.expectations import unmet
 from sidecar.cli.instant import instant
 from sidecar.configuration.toml_source import TomlSyntaxError, parse_toml
+from sidecar.configuration.tree import Configuration
 from sidecar.errors import SidecarError
 from sidecar.header_rules import RuleViolation, header_value
 from sidecar.hosts.grants import shipped_names
@@ -100,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         return USAGE
     app, siblings = files_beside(script, SCRIPT_BYTES)
     problems = (
-        *check_script(text, Kind.APP, str(script), modules=shipped_names(), app=app),
+        *check_script(text, Kind.APP, str(script), modules=shipped_names(Configuration()), app=app),
         *siblings.problems,
     )
     print(report(problems, {str(script): text, **siblings.shown()}), end="", file=sys.stderr)
@@ -109,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = session.PhoneCall(
         script=script,
         text=text,
-        prepared=prepare(text, Kind.APP, app, shipped_names()),
+        prepared=prepare(text, Kind.APP, app, shipped_names(Configuration())),
         from_user=arguments.from_user,
         to_user=arguments.to_user,
         variables=variables,

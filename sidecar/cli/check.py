@@ -22,7 +22,7 @@ from sidecar.configuration.host_sections import SharedSection
 from sidecar.configuration.source import InvalidConfigurationError, load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import SidecarError
-from sidecar.hosts.grants import shipped_names
+from sidecar.hosts.grants import installed_modules, shipped_names
 from sidecar.kind import Kind
 from sidecar.language.app_files import files_from
 from sidecar.language.check import Confirm, check_script, without_those_for_others
@@ -159,7 +159,8 @@ def _check(
         loaded = DirectoryLoader(
             catalog,
             configuration.decisions,
-            modules=shipped_names(),
+            modules=shipped_names(configuration),
+            installed=installed_modules(configuration),
             engine=lambda: contextlib.nullcontext(confirm),
         ).load()
         problems += loaded.problems
@@ -187,7 +188,7 @@ def _check_file(
     sources[str(path)] = text
     kind = kind_of(given_kind, text, str(path), "check", tells_of_scripts=True)
     app, siblings = files_beside(path, configuration.catalog.script_bytes, folder)
-    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_names(), app=app)
+    problems += check_script(text, kind, str(path), confirm=confirm, modules=shipped_names(configuration), app=app)
     problems += siblings.problems
     imported = siblings.shown()
     sources |= imported
@@ -204,8 +205,8 @@ def _check_database(
     """Adds what is wrong with a catalog in a database; the number of scripts looked at."""
     from sidecar.catalog.database.loading import read_pieces  # noqa: PLC0415 - other commands do without SQL
 
-    modules = shipped_names()
-    rules = Rules(configuration.decisions, modules)
+    modules = shipped_names(configuration)
+    rules = Rules(configuration.decisions, modules, installed=installed_modules(configuration))
     gathered = Gathered(rules)
     try:
         pieces = asyncio.run(read_pieces(url))
@@ -225,7 +226,7 @@ def _check_database(
         name = f"script {row.id}"
         sources[name] = row.text
         app = files_from(row.path, apps[row.tenant, row.app], row.app)
-        known = rules.known_to(row.modules)
+        known = rules.known_to(row.modules, gathered.grants_of(row.tenant), row.app)
         found = check_script(row.text, Kind(row.kind), name, confirm=confirm, modules=known, app=app)
         # The files that it imports are scripts themselves, and have their turn.
         wrong += (one for one in found if one.file == name)

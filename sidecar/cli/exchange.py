@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sidecar.configuration.tree import Configuration
-from sidecar.hosts.grants import shipped_names
+from sidecar.hosts.grants import installed_modules, shipped_names
 from sidecar.text import escaped
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def rules_of(configuration: Configuration) -> "Rules":
     """What a catalog is compiled by here."""
     from sidecar.catalog.compile import Rules  # noqa: PLC0415 - as its user
 
-    return Rules(configuration.decisions, shipped_names())
+    return Rules(configuration.decisions, shipped_names(configuration), installed=installed_modules(configuration))
 
 
 def differences_text(found: Sequence["Difference"], *, every: bool) -> str:

@@ -52,7 +52,7 @@ async def _import(
 ) -> int:
     from sidecar.catalog.database.checks import Checks  # noqa: PLC0415 - other commands do without SQL
     from sidecar.catalog.database.work import Store  # noqa: PLC0415
-    from sidecar.catalog.exchange.content import differences  # noqa: PLC0415
+    from sidecar.catalog.exchange.content import differences, unvalued  # noqa: PLC0415
     from sidecar.catalog.exchange.database import Import, read_database  # noqa: PLC0415
     from sidecar.storage.engine import Storage  # noqa: PLC0415
 
@@ -61,12 +61,17 @@ async def _import(
     try:
         async with store.reading() as scope:
             now = await read_database(scope.connection, secrets=True)
-        found = list(differences(now, wanted))
+        missing = unvalued(now, wanted)
+        found = [one for one in differences(now, wanted) if one.what != "variable" or one.key not in missing]
         if not arguments.delete:
             kept = sum(one.sign == "-" for one in found)
             found = [one for one in found if one.sign != "-"]
             if kept:
                 print(f"{kept} entries of the database are not in {escaped(str(directory))} and stay (--delete)")
+        for app, name in missing:
+            flag = " --protected" if wanted.variables[app, name].protected else ""
+            set_it = f"scriptforge env set {app} {name}{flag}"
+            print(escaped(f"variable {app} {name} has no value there or here, and is not made: `{set_it}` makes it"))
         if not found:
             print(f"{url}: has all of {escaped(str(directory))}")
             return 0

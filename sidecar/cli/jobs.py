@@ -31,7 +31,7 @@ _COLUMNS: Final[Columns] = {
     "SCRIPT": "script",
     "FUNCTION": "function",
     "QUEUE": lambda one: f"{one['app']}/{one['queue']}" if one["app"] else one["queue"],
-    "ATTEMPTS": lambda one: f"{one['attempt']}/{one['attempts']}",
+    "FAILED": lambda one: f"{one['attempt']}/{one['attempts']}",
     "ADDED": lambda one: when(one["created"]),
     "ERROR": lambda one: (one["error"] or "")[:60],
 }

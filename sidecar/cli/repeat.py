@@ -36,7 +36,8 @@ from sidecar.decisions.decisions import Decisions
 from sidecar.decisions.keeping import kept_decision
 from sidecar.decisions.kept import KeptDecision
 from sidecar.errors import SidecarError
-from sidecar.hosts.grants import shipped_grants, shipped_names
+from sidecar.hosts.grants import Grants, shipped_grants, shipped_names
+from sidecar.hosts.services import Services
 from sidecar.language.prepared import prepare
 from sidecar.runs.kept_files import FILE_BYTES, NotKeptError, packed, unpacked
 from sidecar.runs.kept_runs import KeptRun, Origin, RepeatingRunner, began
@@ -102,6 +103,10 @@ def _warn(origin: Origin, runs: Sequence[KeptRun]) -> None:
             )
 
 
+def _grants(configuration: Configuration) -> Grants:
+    return shipped_grants(Services(configuration, at_desk=True))
+
+
 def _in_place_of(before: Script, file: Path, text: str, configuration: Configuration) -> Script:
     app, _ = files_beside(file, configuration.catalog.script_bytes)
     return make_script(
@@ -109,7 +114,7 @@ def _in_place_of(before: Script, file: Path, text: str, configuration: Configura
         name=file.name,
         kind=before.kind,
         text=text,
-        prepared=prepare(text, before.kind, app, shipped_names()),
+        prepared=prepare(text, before.kind, app, shipped_names(configuration)),
         app=before.app,
         uuid=before.uuid,
         environment=before.environment,
@@ -186,7 +191,14 @@ async def _decided(
                 result.set_result(what)
 
         repeating = RepeatingRunner(runner.pool(PoolName.DECISIONS), runs, anew=anew)
-        decisions = Decisions(repeating, configuration, kept.snapshot(), decided, shipped_grants(), tells_unread=True)
+        decisions = Decisions(
+            repeating,
+            configuration,
+            kept.snapshot(),
+            decided,
+            _grants(configuration),
+            tells_unread=True,
+        )
         decisions.route(kept.request, lambda _decision: None)
         return await result, repeating.divergences
     finally:
@@ -218,7 +230,7 @@ def _repeat_call(arguments: argparse.Namespace, kept: KeptCall, text: str, confi
     script = kept.script if file is None else _in_place_of(kept.script, file, text, configuration)
     completion, found = asyncio.run(_driven(kept, script, configuration, anew=file is not None))
     stopped = isinstance(completion.outcome, Cancelled)
-    failure = failure_after(completion, call_programs(configuration, shipped_grants()).of(script))
+    failure = failure_after(completion, call_programs(configuration, _grants(configuration)).of(script))
     console = [(script.id, line) for line in completion.log]
     if arguments.json:
         lines = [{"level": line.level, "text": line.text} for line in completion.log]
@@ -250,7 +262,7 @@ async def _driven(
                 result.set_result(completion)
 
         repeating = RepeatingRunner(runner.pool(PoolName.CALLS), [kept.run], anew=anew)
-        program = call_programs(configuration, shipped_grants()).of(script)
+        program = call_programs(configuration, _grants(configuration)).of(script)
         repeating.submit(structs.replace(kept.run.invocation, program=program), over)
         completion = await result
         return completion, repeating.divergences[0]

@@ -11,8 +11,9 @@ import msgspec
 
 from sidecar.cli.call_data import InputError, read_request, shown_file
 from sidecar.cli.decision_text import EXIT_STATUS_TEXT, decision_json, decision_text, exit_status, time_text
-from sidecar.cli.run import UNUSABLE, milliseconds
+from sidecar.cli.run import LONGEST_MILLISECONDS, UNUSABLE
 from sidecar.cli.terminal import Painter
+from sidecar.cli.whole_number import whole_number
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError, SidecarError
@@ -45,7 +46,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--route", help="which of the customer's routes")
     parser.add_argument("--did", help="the number called; the call's direction is then origination")
     parser.add_argument("--call-id", help="default: the file's, else one that no other call has")
-    parser.add_argument("--timeout-ms", type=milliseconds, metavar="N", help="the most that the caller waits")
+    parser.add_argument(
+        "--timeout-ms",
+        type=whole_number("milliseconds", LONGEST_MILLISECONDS),
+        metavar="N",
+        help="the most that the caller waits",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)

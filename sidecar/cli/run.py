@@ -33,6 +33,7 @@ from sidecar.cli.kind_option import kind_of
 from sidecar.cli.repeat import record, repeat
 from sidecar.cli.run_function import run_function, wrong_usage
 from sidecar.cli.terminal import Paint, Painter
+from sidecar.cli.whole_number import whole_number
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.decisions.deciding import Decided
@@ -60,6 +61,7 @@ from sipio.routing import Direction, RoutingRequest
 from sipio.rpc.numbers import read_numbers
 
 CALL_ID: Final = "scriptforge-run"
+LONGEST_MILLISECONDS: Final = 3_600_000
 UNUSABLE: Final = 2
 UNEXPECTED: Final = 10
 """Something that was expected is not in the result."""
@@ -140,7 +142,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " time, the random numbers and the answers of then; exit status 0 where it comes out the same, 10 where not."
         " With a script, that takes the place of the call's own, and the exit status is the decision's",
     )
-    parser.add_argument("--timeout-ms", type=milliseconds, metavar="N", help="default: the configuration's, 2000")
+    parser.add_argument(
+        "--timeout-ms",
+        type=whole_number("milliseconds", LONGEST_MILLISECONDS),
+        metavar="N",
+        help="default: the configuration's, 2000",
+    )
     parser.add_argument(
         "--expect",
         action="append",
@@ -152,14 +159,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run, runs_scripts=True)
-
-
-def milliseconds(text: str) -> int:
-    """A time limit in an option."""
-    number = int(text)
-    if not 1 <= number <= 3_600_000:
-        raise ValueError
-    return number
 
 
 class _Unusable(Exception):
@@ -261,12 +260,15 @@ def _one_script(
         there_is = "`main` takes a call to drive, and is given none here: try it with `scriptforge call`"
         print(f"scriptforge run: {escaped(shown_name)}: {there_is}", file=sys.stderr)
     app, siblings = files_beside(arguments.script, configuration.catalog.script_bytes)
-    problems = (*check_script(text, kind, shown_name, modules=shipped_names(), app=app), *siblings.problems)
+    problems = (
+        *check_script(text, kind, shown_name, modules=shipped_names(configuration), app=app),
+        *siblings.problems,
+    )
     print(report(problems, {shown_name: text, **siblings.shown()}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         # The daemon would not load it: it has no say in any call.
         raise _Unusable(EXIT_STATUS[OutcomeName.SCRIPT_ERROR])
-    prepared = prepare(text, kind, app, shipped_names())
+    prepared = prepare(text, kind, app, shipped_names(configuration))
     script = make_script(
         id=arguments.script.stem,
         name=arguments.script.name,
@@ -293,7 +295,7 @@ def _catalog(directory: Path, configuration: Configuration) -> tuple[Snapshot, S
     loaded = DirectoryLoader(
         catalog,
         configuration.decisions,
-        modules=shipped_names(),
+        modules=shipped_names(configuration),
         engine=lambda: engine(configuration, _not_compiled),
     ).load()
     print(report(loaded.problems, loaded.sources), end="", file=sys.stderr)

@@ -53,7 +53,7 @@ def run_function(arguments: argparse.Namespace, text: str, configuration: Config
             escaped(f"scriptforge run: {script.name} has no function {function!r}; there are {names}"), file=sys.stderr
         )
         return EXIT_STATUS[OutcomeName.SCRIPT_ERROR]
-    given = read_data(arguments.data) if arguments.data is not None else None
+    given = read_data(arguments.data) if arguments.data is not None else {}  # as a run over HTTP that nothing came with
     try:
         packed = pack_input(given, context=second_argument(script.kind, RUN_ID))
     except (ValueError, RecursionError) as error:
@@ -71,11 +71,11 @@ def _script(arguments: argparse.Namespace, text: str, configuration: Configurati
     path: Path = arguments.script
     kind = kind_of(arguments.kind, text, str(path), "run")
     app, siblings = files_beside(path, configuration.catalog.script_bytes)
-    problems = (*check_script(text, kind, str(path), modules=shipped_names(), app=app), *siblings.problems)
+    problems = (*check_script(text, kind, str(path), modules=shipped_names(configuration), app=app), *siblings.problems)
     print(report(problems, {str(path): text, **siblings.shown()}), end="", file=sys.stderr)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None
-    prepared = prepare(text, kind, app, shipped_names())
+    prepared = prepare(text, kind, app, shipped_names(configuration))
     environment = dict(arguments.env or ())
     return make_script(id=path.stem, name=path.name, kind=kind, text=text, prepared=prepared, environment=environment)
 

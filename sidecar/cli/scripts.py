@@ -127,6 +127,7 @@ def _add_script_commands(commands: "argparse._SubParsersAction[argparse.Argument
     )
     save.add_argument("script", metavar="SCRIPT", help="an id; a new one makes a script")
     save.add_argument("file", type=Path, metavar="FILE")
+    save.add_argument("--app", metavar="APP", help="of a new script: the app that it is of; default: none")
     save.add_argument("--version", type=int, metavar="N", help="the version that was seen, in whose place this comes")
     save.add_argument("--note", default="", help="why; kept with the version")
     save.add_argument("--kind", choices=[kind.value for kind in Kind], help="default: as it is, or an App")
@@ -314,9 +315,16 @@ def _save(arguments: argparse.Namespace, client: "Client") -> int:
         except Refusal as refusal:
             if refusal.status != 404:
                 raise
-            saved = client.put(path, body | {"name": file.name}, new=True).value
+            app: dict[str, Any] = {}
+            if arguments.app is not None:
+                require_app(client, arguments.app)
+                app = {"app": arguments.app}
+            saved = client.put(path, body | app | {"name": file.name}, new=True).value
         else:
             script = answer.value
+            if arguments.app not in (None, script["app"]):
+                owner = f"app {script['app']!r}" if script["app"] else "no app"
+                raise ServerError(f"script {script['id']!r} is of {owner}, and stays there: nothing was saved")
             if not arguments.force and arguments.version != script["version"]:
                 raise _changed(script)
             saved = client.put(f"{path}/text", body, match="*" if arguments.force else answer.etag).value

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.terminal import Painter
+from sidecar.cli.whole_number import whole_number
 from sidecar.configuration.source import load_configuration
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import SidecarError
@@ -39,7 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--name", metavar="TEXT", help="only tests in whose name, with its describe's, this stands")
     parser.add_argument(
         "--timeout-ms",
-        type=_milliseconds,
+        type=whole_number("milliseconds", LONGEST_MILLISECONDS),
         default=LIMIT_MILLISECONDS,
         metavar="N",
         help=f"that one test may take (default {LIMIT_MILLISECONDS})",
@@ -49,13 +50,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--watch", action="store_true", help="run again whenever a file changes, until Ctrl-C")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: /etc/scriptforge/sidecar.toml")
     parser.set_defaults(run=run, runs_scripts=True)
-
-
-def _milliseconds(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= LONGEST_MILLISECONDS:
-        raise ValueError
-    return number
 
 
 def run(arguments: argparse.Namespace) -> int:

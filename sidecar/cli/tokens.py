@@ -11,6 +11,7 @@ from sidecar.cli.database import actor, add_direct_options, database_of, is_dire
 from sidecar.cli.remote.command import add_server_options, client_of, told
 from sidecar.cli.remote.errors import EXIT_STATUS_TEXT
 from sidecar.cli.remote.shown import Columns, print_json, print_list, when
+from sidecar.cli.whole_number import whole_number
 from sidecar.configuration.database_url import DatabaseUrl
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     create.add_argument(
         "--scopes", default="admin,read,run,write", help="some of read, write, run and admin; default: all of them"
     )
-    create.add_argument("--days", type=_days, metavar="N", help="how long it is good; default: until it is revoked")
+    create.add_argument(
+        "--days",
+        type=whole_number("days", _MOST_DAYS),
+        metavar="N",
+        help="how long it is good; default: until it is revoked",
+    )
     add_server_options(create)
     add_direct_options(create)
     listing = commands.add_parser("list", help="those that there are, the revoked among them")
@@ -119,12 +125,6 @@ def _print_token(number: int, tenant: str, scopes: list[str], text: str) -> None
 
 def _scopes(arguments: argparse.Namespace) -> list[str]:
     return [one.strip() for one in arguments.scopes.split(",") if one.strip()]
-
-
-def _days(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:10]) <= _MOST_DAYS:
-        raise argparse.ArgumentTypeError(f"is a number of days from 1 to {_MOST_DAYS}")
-    return int(text)
 
 
 def _expires(days: int) -> int:

@@ -101,6 +101,9 @@ class ModulesSection(Section, frozen=True):
 
     directory: Path = Path("/var/lib/scriptforge/modules")
     """Where they are installed, with their hashes, which each start checks."""
+    granted: tuple[str, ...] = ("*",)
+    """Modules that every tenant's scripts may require, ``*`` for all that are installed. Others an operator grants to
+    tenants and apps by ``scriptforge modules grant``."""
     registry: WebUrl = "https://registry.npmjs.org"
     """The registry that they are fetched from, or a mirror of it. Proxies are taken from ``https_proxy`` and
     ``http_proxy``, authorities besides the system's from ``SSL_CERT_FILE``."""

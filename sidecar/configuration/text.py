@@ -21,6 +21,7 @@ LINE_WIDTH: Final = 110
 
 SHIPPED_PREAMBLE: Final = """\
 Configuration of ScriptForge Sidecar, /etc/scriptforge/sidecar.toml.
+
 Every key stands here with its meaning and its default, commented out: uncomment what is to differ.
 An environment variable overrides the file: SCRIPTFORGE_SANDBOX__WORKERS=4 sets workers in [sandbox].
 `scriptforge config` prints what is in effect; an unknown key is refused."""
@@ -87,8 +88,10 @@ def _key(
 
 
 def _comment(text: str) -> str:
-    lines = [line for paragraph in text.splitlines() for line in textwrap.wrap(paragraph, LINE_WIDTH - 2) or [""]]
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    """A text as TOML's comment. Its lines are filled anew, since a declaration has other margins; empty lines stay."""
+    paragraphs = (" ".join(paragraph.split("\n")) for paragraph in text.split("\n\n"))
+    filled = "\n\n".join(textwrap.fill(paragraph, LINE_WIDTH - 2) for paragraph in paragraphs)
+    return "".join(f"# {line}".rstrip() + "\n" for line in filled.split("\n"))
 
 
 def toml_value(value: Any) -> str:

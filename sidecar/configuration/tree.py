@@ -35,7 +35,8 @@ class SandboxSection(Section, frozen=True):
     """So many of them while the load needs them: one more is started as soon as three quarters of them are busy. 0 for
     ``workers`` at all times."""
     idle_seconds: Interval = 60.0
-    """A worker that was started for load, here or for HTTP or jobs, is stopped once so long there was one too many."""
+    """A worker that was started for load, here or for HTTP, jobs or calls, is stopped once so long there was one too
+    many."""
     slow_workers: Annotated[int, Meta(ge=0, le=1_024)] = 1
     """Worker processes set apart for scripts lately seen to run long, so that they delay only each other."""
     require_confinement: bool = True

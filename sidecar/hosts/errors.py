@@ -22,3 +22,7 @@ class HostSlow(HostUnavailable):
 
 class HostFull(HostUnavailable):
     """What a module works with has no room left."""
+
+
+class CoreModulesMissing(SidecarError):
+    """What scripts have of Node was not made, or is not as it was made: the installation is not whole."""

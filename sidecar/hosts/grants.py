@@ -2,19 +2,30 @@
 
 import pkgutil
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import Script
+from sidecar.catalog.module_grants import InstalledModules
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts import modules
 from sidecar.hosts.module import Asker, HostModule
+from sidecar.hosts.node.core import core_modules
+from sidecar.hosts.node.packages import NONE as NO_PACKAGES
+from sidecar.hosts.node.packages import Packages, ProgramPackages
 from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.run_host import RunHost
 from sidecar.hosts.services import Services
 from sidecar.hosts.usage import UsageCount
 from sidecar.kind import RULES
+from sidecar.logs.logger import ActionLogger
+from sidecar.npm.errors import StoreError
+from sidecar.npm.store import read_store
+
+_log = ActionLogger(__name__)
 
 CALL_MODULE: Final = "cxC5Server"
 """The call itself, which the adapter of calls serves; every App may name it, and has it where there is a call."""
@@ -23,11 +34,18 @@ CALL_MODULE: Final = "cxC5Server"
 class Grants:
     """The modules that there are, and who may ask them. Raises ValueError for two of the same name."""
 
-    __slots__ = ("_granted", "_modules", "_services")
+    __slots__ = ("_granted", "_modules", "_packages", "_services")
 
-    def __init__(self, modules: Sequence[HostModule] = (), services: Services | None = None) -> None:
-        """``services`` is what the modules work with, by default that of no configuration."""
+    def __init__(
+        self,
+        modules: Sequence[HostModule] = (),
+        services: Services | None = None,
+        packages: Packages | None = None,
+    ) -> None:
+        """``services`` is what the modules work with, by default that of no configuration, and ``packages`` what there
+        is besides Node's own."""
         self._modules = tuple(modules)
+        self._packages = packages or Packages()
         self._services = services or Services(Configuration())
         self._granted: dict[str, tuple[Script, dict[str, HostModule]]] = {}
         """Of scripts that have been looked at: to look through a text for every run takes 2 us of a decision."""
@@ -49,7 +67,8 @@ class Grants:
 
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""
-        return frozenset((CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules)))
+        own = (CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules if not module.packages))
+        return self._packages.names().union(own)
 
     def javascript(self) -> tuple[str, ...]:
         """The trusted JavaScript of every module."""
@@ -75,8 +94,20 @@ class Grants:
             if script.kind in module.kinds
             and RULES[script.kind].waits
             and (own is None or module.name in own)
-            and any(name in text for name in (module.name, *module.globals) for text in script.texts())
+            and self._is_used(module, script)
         }
+
+    def _is_used(self, module: HostModule, script: Script) -> bool:
+        if module.packages:
+            return not module.packages.isdisjoint(self.packages(script).packages)
+        return any(name in text for name in (module.name, *module.globals) for text in script.texts())
+
+    def packages(self, script: Script) -> ProgramPackages:
+        """What a script's program has of Node's modules and of those that are installed."""
+        if not RULES[script.kind].has_modules:
+            return NO_PACKAGES
+        prepared = script.prepared
+        return self._packages.of(script.texts(), prepared.modules, prepared.modules_at_top, script.module_versions)
 
     def host(self, script: Script, correlation_id: str) -> RunHost:
         """A host for one run of a script, which answers for the modules that it was granted."""
@@ -85,13 +116,36 @@ class Grants:
 
 
 def shipped_grants(services: Services | None = None) -> Grants:
-    """Grants of every module that there is; ``services`` as of `Grants`."""
-    return Grants(shipped_modules(), services)
+    """Grants of every module that there is; ``services`` as of `Grants`. Raises CoreModulesMissing."""
+    core_modules()  # read now, and not when the first call asks for one
+    packages = None if services is None else installed_packages(services.modules_directory)
+    return Grants(shipped_modules(), services, packages)
 
 
-def shipped_names() -> frozenset[str]:
-    """Every name that a script may require, whatever it was granted."""
-    return Grants(shipped_modules()).names()
+def shipped_names(configuration: Configuration | None = None) -> frozenset[str]:
+    """Every name that a script may require, whatever it was granted; without a configuration nothing is installed."""
+    packages = None if configuration is None else installed_packages(configuration.modules.directory)
+    return Grants(shipped_modules(), packages=packages).names()
+
+
+def installed_modules(configuration: Configuration) -> InstalledModules:
+    """The npm modules that are installed, and who may require them without a grant."""
+    modules = configuration.modules
+    return InstalledModules(installed_packages(modules.directory).installed(), modules.granted)
+
+
+@cache
+def installed_packages(directory: Path) -> Packages:
+    """What is installed in a directory, as it is when it is first asked for. What is not as it was installed is told of
+    by name, and is not there."""
+    try:
+        store = read_store(directory)
+    except StoreError as error:
+        _log.error("modules_not_read", error=str(error))
+        return Packages()
+    for one in store.refused:
+        _log.error("module_refused", module=f"{one.name}@{one.version}", error=one.reason)
+    return Packages.of_store(store)
 
 
 def shipped_modules() -> list[HostModule]:

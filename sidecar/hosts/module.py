@@ -45,6 +45,9 @@ class HostModule:
     run is over."""
     globals: tuple[str, ...] = ()
     """Names that its JavaScript defines in the script's realm: whoever writes one of them asks the module."""
+    packages: frozenset[str] = frozenset()
+    """Core modules of Node's (`sidecar.hosts.node`) that ask it, where no script does so itself: it is there for a
+    program that has one of them, and a script may name it nowhere but in what it is granted."""
     kinds: frozenset[Kind] = frozenset(kind for kind, rules in RULES.items() if rules.has_modules)
     """The kinds of scripts that may be granted it; a Script, which cannot wait, is never among them."""
 

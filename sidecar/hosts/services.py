@@ -91,6 +91,8 @@ class Services:
         self._metering: asyncio.Task[None] | None = None
         self.directory = configuration.catalog.directory
         """Of a catalog in files."""
+        self.modules_directory = configuration.modules.directory
+        """Of the npm modules that are installed."""
         self.worker_hosts = tuple(host.rstrip(".").lower() for host in configuration.outgoing.worker_hosts)
         """What Workers may connect to."""
 

@@ -27,6 +27,7 @@ from sidecar.http.routes import (
     jobs,
     kv,
     limits,
+    module_grants,
     nodes,
     numbers,
     providers,
@@ -150,6 +151,7 @@ def make_api() -> FastAPI:
     for nouns in (
         tenants,
         limits,
+        module_grants,
         apps,
         app_scripts,
         scripts,

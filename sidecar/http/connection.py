@@ -1,9 +1,11 @@
-"""One HTTP connection: uvicorn's, with an end to who asks too slowly or too long."""
+"""Connections: uvicorn's, with an end to who asks too slowly or too long over HTTP, and a web socket that may be
+refused."""
 
 import asyncio
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 HEAD_BYTES: Final = 65_536
 """Of a request line and its headers."""
@@ -63,3 +65,14 @@ def bounded(seconds: float) -> type[asyncio.Protocol]:
                 self.transport.abort()
 
     return BoundedProtocol
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A web socket. One that was refused by a response counts as answered: uvicorn 0.54 takes it for forgotten, and
+    writes an error into the log whenever a stranger asks for what is not there."""
+
+    async def send(self, message: Any) -> None:
+        """As ASGI has it."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True

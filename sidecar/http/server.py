@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from sidecar.configuration.tree import PlatformSection
 from sidecar.errors import ConfigurationError
-from sidecar.http.connection import bounded
+from sidecar.http.connection import WebSocketProtocol, bounded
 from sidecar.lifecycle import PartState
 
 BACKLOG: Final = 2_048
@@ -61,7 +61,7 @@ class HttpServer:
         config = uvicorn.Config(
             self._app,
             http=bounded(section.request_seconds),
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             lifespan="off",
             log_config=None,
             log_level="warning",

@@ -9,11 +9,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sidecar.catalog.database.tokens import SCOPES
 from sidecar.catalog.limits import HIGHEST as HIGHEST_LIMIT
 from sidecar.catalog.model import GlobalPriority
+from sidecar.catalog.module_grants import MODULES
 from sidecar.hosts.key_values.batch import KEY_BYTES
 from sidecar.hosts.rows.model import KEY_CHARACTERS
 from sidecar.http.json_values import JsonTable
 from sidecar.kind import Kind
 from sidecar.language.file_graph import FILES
+from sidecar.npm.package_name import NAME_CHARACTERS, NAME_PATTERN
 
 MOST = 500
 """Of one page."""
@@ -121,6 +123,15 @@ class Tenant(Shape):
 _Most = Annotated[int | None, Field(ge=0, le=HIGHEST_LIMIT)]
 
 
+_Granted = Annotated[
+    dict[
+        Annotated[str, Field(max_length=NAME_CHARACTERS, pattern=NAME_PATTERN)],
+        Annotated[str, Field(min_length=1, max_length=256)],
+    ],
+    Field(max_length=MODULES, description="By name the version; `*` for the newest that is installed."),
+]
+
+
 class LimitsBody(Body):
     """What a tenant may use, in each process; 0 for nothing at all."""
 
@@ -140,6 +151,18 @@ class LimitsBody(Body):
     schedules: _Most = None
     schedule_seconds: _Most = None
     messages: _Most = None
+
+
+class ModuleGrantsBody(Body):
+    """npm modules that a tenant's scripts may require."""
+
+    modules: _Granted = Field(default_factory=dict)
+    apps: Annotated[dict[Annotated[str, Field(min_length=1, max_length=256)], _Granted], Field(max_length=1_000)] = (
+        Field(
+            default_factory=dict,
+            description="For those of single apps, by the app's id: besides, or in another version.",
+        )
+    )
 
 
 class LimitsNow(Shape):

@@ -35,6 +35,7 @@ from sidecar.runs.limits import WORKER_CPU_SECONDS, worker_limits
 from sidecar.runs.outcomes import OutcomeName
 from sidecar.runs.programs import Programs, key_of, worker_programs
 from sidecar.runs.runner import PoolName, Runner
+from sidecar.script_name import script_called
 
 _log = ActionLogger(__name__)
 
@@ -192,9 +193,9 @@ class WorkerService:
         if script is None or script.tenant != held.tenant:
             why = f"there is no script {held.script!r}"
         elif script.kind is not Kind.WORKER:
-            why = f"the script {held.script!r} is no Worker any more"
+            why = f"the script {script_called(script.id, script.name)} is no Worker any more"
         elif MAIN not in script.entries:
-            why = f"the Worker {held.script!r} has no main"
+            why = f"the Worker {script_called(script.id, script.name)} has no main"
         if why or script is None:
             given = await self._messages.asked(mailboxes, session, None)
             session.message = given.message if given is not None else None

@@ -11,6 +11,7 @@ from tree_sitter import Node
 
 from sandbox.intl.known import has_locale, has_time_zone, locale_names
 from sidecar.language.intl_options import OPTIONS, UNAVAILABLE, options_of
+from sidecar.language.modules import GLOBALS_OF_NODE
 from sidecar.language.scopes import Scope, ScopeWalk, Visit
 from sidecar.language.surroundings import is_there, lacks, why_absent
 from sidecar.language.syntax_tree import NODES_BETWEEN_LOOKS, SyntaxTree, children, named_children
@@ -48,9 +49,10 @@ class _Reference(NamedTuple):
     scope: Scope
 
 
-def absent(syntax: SyntaxTree) -> Iterator[tuple[Node, str]]:
-    """Each use of what is not there, with what to tell the author. Raises CheckTimeoutError at the tree's deadline."""
-    found = _Uses(syntax)
+def absent(syntax: SyntaxTree, *, has_modules: bool = False) -> Iterator[tuple[Node, str]]:
+    """Each use of what is not there, with what to tell the author. ``has_modules`` says that Node's are: some of them
+    are there without being required. Raises CheckTimeoutError at the tree's deadline."""
+    found = _Uses(syntax, has_modules=has_modules)
     for visit in ScopeWalk(syntax):
         found.visit(visit)
     yield from found.undefined()
@@ -61,8 +63,9 @@ def absent(syntax: SyntaxTree) -> Iterator[tuple[Node, str]]:
 class _Uses:
     """The names of one script that it did not declare, and its calls that go by a locale."""
 
-    def __init__(self, syntax: SyntaxTree) -> None:
+    def __init__(self, syntax: SyntaxTree, *, has_modules: bool) -> None:
         self._syntax = syntax
+        self._of_node = GLOBALS_OF_NODE if has_modules else frozenset()
         self._references: list[_Reference] = []
         self._calls: list[tuple[Node, Scope]] = []
         self._made: set[bytes] = set()
@@ -120,6 +123,8 @@ class _Uses:
             name = one.name.decode("utf-8", "replace")
             if name in _TOLD_ELSEWHERE or is_there(name) or one.name in tested or one.name in self._made:
                 continue
+            if name in self._of_node:
+                continue
             if _is_operator(one):
                 continue
             message = why_absent(name)
@@ -159,10 +164,10 @@ class _Uses:
             if (owner, member) in asked or (owner, member) in self._made_members:
                 continue
             if owner == b"globalThis":
-                if member in self._made or is_there(text):
+                if member in self._made or is_there(text) or text in self._of_node:
                     continue
                 yield node, why_absent(text) if why_absent(text).count(":") else f"`{text}` is not defined"
-            elif lacks(name, text) and owner not in self._made:
+            elif lacks(name, text) and owner not in self._made and not (self._of_node and name == "process"):
                 yield node, f"`{name}.{text}` is not available"
 
     # ---- locales ----

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from sidecar.language.module_substitutes import substitute
+from sidecar.language.modules import NODE, SCHEME, plain
 
 JAVASCRIPT: Final = (".js", ".mjs")
 TYPESCRIPT: Final = ".ts"
@@ -14,7 +15,10 @@ JSON: Final = ".json"
 SUFFIXES: Final = (*JAVASCRIPT, TYPESCRIPT, JSON)
 """What a file may end in: `./name`, `./name.js` and `./name.ts` are one."""
 PATH_CHARACTERS: Final = 255
+NAME_BYTES: Final = 200
+"""Of one name of a path: a file system has 255."""
 DECLARATIONS: Final = ".d.ts"
+_NO_NAME_THERE: Final = "no file or folder may be called so: give it another name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,18 @@ def is_path(name: str) -> bool:
     return name.startswith((".", "/"))
 
 
+def stands_in_folder(path: str) -> bool:
+    """Whether a file of this path can stand in a folder, on every system, hides nothing and is none of somebody else's.
+    What imports another file or is imported is such a one: an export writes it under its own name."""
+    parts = path.split("/")
+    if any(part.endswith(".js") for part in parts[:-1]):
+        return False  # a folder of that name would be taken for a script
+    if not path.isprintable() or "\\" in path:
+        return False
+    # What begins with a dot is somebody's own there: an author's `.git/config` would be commands for whoever has it.
+    return all(part and part[0] != "." and len(part.encode("utf-8", "replace")) <= NAME_BYTES for part in parts)
+
+
 def find_file(app: AppFiles, importing: str, name: str) -> str:
     """The path of the file that a name beginning with a dot means in another. Raises NoSuchFile."""
     if name.startswith("/"):
@@ -77,7 +93,17 @@ def find_file(app: AppFiles, importing: str, name: str) -> str:
         raise NoSuchFile(
             f"{name[:60]!r} is in another folder: a script without an app imports files that stand beside it"
         )
-    return _among(app, name, path)
+    if not stands_in_folder(importing):
+        raise NoSuchFile(
+            f"{name[:60]!r} cannot be imported from {importing[:60]!r}: files that import others stand in folders,"
+            f" and {_NO_NAME_THERE}"
+        )
+    found = _among(app, name, path)
+    if not stands_in_folder(found):
+        raise NoSuchFile(
+            f"{name[:60]!r} is {found[:60]!r}: files that are imported stand in folders, and {_NO_NAME_THERE}"
+        )
+    return found
 
 
 def _among(app: AppFiles, name: str, path: str) -> str:
@@ -97,8 +123,12 @@ def _among(app: AppFiles, name: str, path: str) -> str:
 def unknown_module(app: AppFiles, importing: str, name: str, modules: Collection[str]) -> str:
     """What to tell of a name that is no path, where no module of the host is called so."""
     instead = substitute(name)
-    available = f"{instead}{'; ' * bool(instead)}available: {', '.join(sorted(modules))}"
-    if name.startswith(("http:", "https:", "//", "data:", "file:", "npm:", "node:", "jsr:")):
+    if name.startswith(SCHEME):
+        there = ", ".join(sorted(NODE.intersection(map(plain, modules))))
+        return f"there is no module {name[:60]!r}: {instead}{'; ' * bool(instead)}of Node there are {there}"
+    others = sorted(one for one in modules if not one.startswith(SCHEME) and one not in NODE)
+    available = f"{instead}{'; ' * bool(instead)}available: {', '.join(others)}"
+    if name.startswith(("http:", "https:", "//", "data:", "file:", "npm:", "jsr:")):
         return f"{name[:60]!r}: nothing is loaded from elsewhere; {available}"
     try:
         path = find_file(app, importing, f"./{name}")

@@ -26,6 +26,8 @@ ACTIONS: Final = frozenset(b"answer tts play echo ivr bridge hangup waitFor reco
 """Functions of ctx whose promise means that something is done on the call."""
 _MEMBERS: Final = ACTIONS | frozenset(b"get header log waitForHangup".split())
 """All that a ctx has."""
+_SOCKET: Final = frozenset(b"on send close".split())
+"""What the second parameter of ``main`` has in a run over a web socket (docs/http-api.md)."""
 MODULE: Final = b"cxC5Server"
 _NAMED: Final = re.compile(rb"\b(?:" + b"|".join(sorted(ACTIONS)) + rb")\b")
 
@@ -95,6 +97,8 @@ class _Calls:
         self._calls: list[tuple[Node, Scope]] = []
         self.unknown: list[tuple[Node, str, str]] = []
         """Functions asked of a ctx that has none so called: where, the ctx's name, the function's."""
+        self._calling: set[str] = set()
+        """Names of what is asked for something that a call has, and so is no web socket."""
         self.each_async: list[Node] = []
         """Calls of forEach with an async function."""
         self._made: set[bytes] = set()
@@ -118,7 +122,12 @@ class _Calls:
             name = self._action(node, scope)
             if name is not None:
                 found.append((node, name))
-        self.unknown = [one for one in self.unknown if one[2].encode() not in self._made]
+        sockets = {owner for _, owner, name in self.unknown if name.encode() in _SOCKET} - self._calling
+        self.unknown = [
+            (function, owner, name)
+            for function, owner, name in self.unknown
+            if name.encode() not in self._made and not (owner in sockets and name.encode() in _SOCKET)
+        ]
         return found
 
     def _visit(self, visit: Visit) -> None:
@@ -262,6 +271,8 @@ class _Calls:
         if self._meaning(owner, scope) != _CTX:
             return None
         words, name = self._syntax.text(owner) if owner.type == "identifier" else b"ctx", self._syntax.text(member)
+        if name in _MEMBERS:
+            self._calling.add(words.decode("utf-8", "replace"))
         if name not in ACTIONS:
             if name not in _MEMBERS and name not in _OBJECT and len(name) <= _LONGEST_NAME:
                 self.unknown.append((function, words.decode("utf-8", "replace"), name.decode("utf-8", "replace")))

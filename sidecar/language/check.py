@@ -114,7 +114,7 @@ def _faults(one: GraphFile, graph: Graph, kind: Kind, warnings: list[_Placed]) -
     # A script that is right but for its size is not refused for what would have been a warning.
     with contextlib.suppress(CheckTimeoutError):
         # To find the column of each takes as long as its line: no more than will be shown, and one that says so.
-        told += _marked(syntax, islice(absent(syntax), PROBLEMS + 1))
+        told += _marked(syntax, islice(absent(syntax, has_modules=rules.has_modules), PROBLEMS + 1))
         told += _marked(syntax, islice(lacking_members(one, graph), PROBLEMS + 1))
         if is_entry:
             if rules.has_assignments:

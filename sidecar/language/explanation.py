@@ -68,7 +68,6 @@ def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
     """
     if threw.location is None:
         return None
-    # The engine's count from 1, columns in bytes.
     line, column = threw.location.line, threw.location.column
     offset = syntax.offset(line, column)
     if offset is None:
@@ -91,8 +90,7 @@ def explained(syntax: SyntaxTree, threw: Threw) -> Explanation | None:
     if undefined is not None and (why := why_undefined(undefined[1])):
         return Explanation(f"{message}: {why}", *syntax.place_of_byte(offset))
     made = None if threw.builtin else made_at(syntax, nodes, offset, threw.name)
-    in_characters = syntax.place_of_byte(offset) if made is None else syntax.place(made)
-    return None if in_characters == (line, column) else Explanation(message, *in_characters)
+    return None if made is None or syntax.place(made) == (line, column) else Explanation(message, *syntax.place(made))
 
 
 def place_of_subject(syntax: SyntaxTree, subject: str) -> tuple[int, int] | None:

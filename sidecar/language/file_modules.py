@@ -17,6 +17,14 @@ DEFAULT: Final = "default"
 _STATEMENTS: Final = ("import_statement", "export_statement")
 _MODULE_WORDS: Final = ("module", "exports")
 _FUNCTIONS: Final = frozenset(["function_expression", "arrow_function"])
+_WITHIN: Final = frozenset(
+    (
+        *_FUNCTIONS,
+        *("function_declaration", "generator_function", "generator_function_declaration", "method_definition"),
+        *("class_body", "field_definition"),
+    )
+)
+"""What is in one of these may be reached later, or never."""
 _EXPORTS: Final = frozenset([b"module.exports", b"module.export", b"exports", b"module"])
 
 
@@ -38,6 +46,8 @@ class Link(NamedTuple):
     wanted: tuple[tuple[str, Node], ...] = ()
     """What is imported by name, or exported again, with where it stands."""
     attributes: Node | None = None
+    is_at_top: bool = True
+    """Whether it is named outside of every function: it is needed when the file is evaluated."""
 
 
 class Export(NamedTuple):
@@ -256,7 +266,7 @@ def _required(syntax: SyntaxTree, names: Names) -> Iterator[Link]:
         if reference.name == "require" and reference.use is Use.CALLED:
             argument = only_text(reference.parent)
             if argument is not None:
-                yield Link(quoted(syntax, argument), How.REQUIRE, argument)
+                yield Link(quoted(syntax, argument), How.REQUIRE, argument, is_at_top=_is_at_top(argument))
 
 
 def _dynamic(syntax: SyntaxTree, names: Names) -> Iterator[Link]:
@@ -264,7 +274,16 @@ def _dynamic(syntax: SyntaxTree, names: Names) -> Iterator[Link]:
         if node.type == "import" and node.parent is not None:
             argument = only_text(node.parent, most=2)
             if argument is not None:
-                yield Link(quoted(syntax, argument), How.DYNAMIC, argument)
+                yield Link(quoted(syntax, argument), How.DYNAMIC, argument, is_at_top=_is_at_top(argument))
+
+
+def _is_at_top(node: Node) -> bool:
+    outer = node.parent
+    while outer is not None:
+        if outer.type in _WITHIN:
+            return False
+        outer = outer.parent
+    return True
 
 
 def only_text(call: Node, most: int = 1) -> Node | None:

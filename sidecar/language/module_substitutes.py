@@ -6,7 +6,7 @@ from typing import Final
 
 _BY_SUBSTITUTE: Final[Mapping[str, Iterable[str]]] = {
     "fetch asks over HTTP": (
-        *("axios", "got", "http", "https", "node-fetch", "request", "request-promise", "superagent", "undici"),
+        *("axios", "got", "node-fetch", "request", "request-promise", "superagent", "undici"),
         *("helpscout-2.0", "rss-parser", "soap", "stripe"),
     ),
     "fetch asks over HTTP, with a Cookie header of your own": ("axios-cookiejar-support", "tough-cookie"),
@@ -20,11 +20,9 @@ _BY_SUBSTITUTE: Final[Mapping[str, Iterable[str]]] = {
     "split and map read lines": ("csv-parse", "csv-parse/lib/sync", "fast-csv", "papaparse"),
     "arrays have map, filter, reduce and toSorted": ("data-forge", "lodash", "underscore"),
     "a function of a few lines does it": ("card-validator", "validator"),
-    "the global crypto does it": ("crypto", "uuid"),
-    "URL and URLSearchParams are there": ("querystring", "url"),
-    "Uint8Array, TextEncoder and TextDecoder do it": ("buffer",),
-    "scripts reach no files, no programs and no ports": (
-        *("child_process", "decompress-zip", "dgram", "dns", "fs", "ftp", "net", "os", "path", "ws"),
+    "the global crypto does it": ("uuid",),
+    "scripts reach no files and no programs, and nobody connects to them": (
+        *("child_process", "decompress-zip", "dgram", "ftp", "ws"),
     ),
 }
 _SUBSTITUTES: Final = {name: said for said, names in _BY_SUBSTITUTE.items() for name in names}

@@ -33,7 +33,9 @@ class Prepared(NamedTuple):
     files: Mapping[str, SourceFile] = {}
     """The files that it imports, be it by way of others, by path."""
     modules: tuple[str, ...] = ()
-    """What else is named in quotes: modules of the host."""
+    """What else is named in quotes: modules of the host, of Node, and those that are installed."""
+    modules_at_top: tuple[str, ...] = ()
+    """Of them those that are named outside of every function: who evaluates the texts needs them."""
     takes_calls: bool = True
     """Whether it has a ``main``, as far as its text shows. What has none is for other files, and for who calls a
     function of it by its name."""
@@ -66,6 +68,7 @@ def prepared(graph: Graph, kind: Kind) -> Prepared:
     own = graph.entry
     others = {path: one for path, one in graph.files.items() if one is not own}
     named = {name for one in graph.files.values() for name in one.links}
+    links = [link for one in graph.files.values() for link in one.modules.links if link.name not in named]
     takes_calls = has_entry_point(graph, RULES[kind])
     form = own.modules.form
     if form is Form.SCRIPT and own.links:
@@ -78,7 +81,8 @@ def prepared(graph: Graph, kind: Kind) -> Prepared:
         exports=_exports(own),
         files={path: _source_file(graph, one) for path, one in others.items()},
         takes_calls=takes_calls,
-        modules=tuple(sorted({link.name for one in graph.files.values() for link in one.modules.links} - named)),
+        modules=tuple(sorted({link.name for link in links})),
+        modules_at_top=tuple(sorted({link.name for link in links if link.is_at_top})),
     )
 
 

@@ -102,7 +102,7 @@ class SyntaxTree:
         return self.source.count(b"\n", 0, offset) + 1, len(before) + 1
 
     def offset(self, line: int, column: int) -> int | None:
-        """The byte of a place whose column counts bytes, as the engine's do; None for one outside the text."""
+        """The byte of a place, whose column is in characters; None for one outside the text."""
         start = 0
         for _ in range(line - 1):
             end = self.source.find(b"\n", start)
@@ -110,8 +110,8 @@ class SyntaxTree:
                 return None
             start = end + 1
         end = self.source.find(b"\n", start)
-        offset = start + column - 1
-        return offset if start <= offset <= (len(self.source) if end < 0 else end) else None
+        text = self.source[start : len(self.source) if end < 0 else end].decode("utf-8", "replace")
+        return start + len(text[: column - 1].encode("utf-8")) if 1 <= column <= len(text) + 1 else None
 
     def text(self, node: Node) -> bytes:
         """The part of the source that a node covers."""

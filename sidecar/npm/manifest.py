@@ -31,6 +31,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     text: HashedFile
     requires: tuple[str, ...]
     """The core modules of Node that the text requires, without ``node:``, sorted."""
+    absent: tuple[str, ...] = ()
+    """Packages that the text asks for and does without where they are not there, as they are not."""
     es_module: bool
     """Whether the package has an ES module there: then ``module.exports.default`` is its default export, else
     ``module.exports`` itself."""

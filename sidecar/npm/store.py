@@ -90,18 +90,14 @@ def read_store(directory: Path) -> Store:
     Raises StoreError where the manifest is there and cannot be read. A module of which a text is missing or is not the
     one that was installed is in `Store.refused` and no other is.
     """
-    modules, refused, left = [], [], STORE_BYTES
-    for module in read_directory(directory).modules:
-        try:
-            texts = {}
-            for entry in module.entries:
-                texts[entry.name] = text = verified(directory, entry.text, min(TEXT_BYTES, left)).decode()
-                left -= len(text)
-        except (StoreError, UnicodeDecodeError) as error:
-            refused.append(Refused(module.name, module.version, str(error)))
-        else:
-            modules.append(_installed(module, texts))
-    return Store(tuple(modules), tuple(refused))
+    manifest = read_directory(directory)
+    while True:
+        store = _read_all(directory, manifest)
+        # Somebody may have installed or removed since the manifest was read: then its files are not those any more.
+        now = read_directory(directory) if store.refused else manifest
+        if now == manifest:
+            return store
+        manifest = now
 
 
 def read_directory(directory: Path) -> Manifest:
@@ -129,6 +125,21 @@ def verified(directory: Path, hashed: HashedFile, most: int) -> bytes:
     if hashlib.sha512(content).hexdigest() != hashed.sha512:
         raise StoreError(f"{hashed.file} has been changed: its SHA-512 is not the manifest's")
     return content
+
+
+def _read_all(directory: Path, manifest: Manifest) -> Store:
+    modules, refused, left = [], [], STORE_BYTES
+    for module in manifest.modules:
+        try:
+            texts = {}
+            for entry in module.entries:
+                texts[entry.name] = text = verified(directory, entry.text, min(TEXT_BYTES, left)).decode()
+                left -= len(text)
+        except (StoreError, UnicodeDecodeError) as error:
+            refused.append(Refused(module.name, module.version, str(error)))
+        else:
+            modules.append(_installed(module, texts))
+    return Store(tuple(modules), tuple(refused))
 
 
 def _installed(module: Module, texts: Mapping[str, str]) -> Installed:

@@ -32,6 +32,7 @@ from sidecar.queue.mailbox_rows import (
 from sidecar.queue.message import Message, MessageState, NewMessage
 from sidecar.queue.rows import insert_new
 from sidecar.queue.store import JobRows
+from sidecar.script_name import script_called
 from sidecar.storage.tables import mailboxes, messages, scripts, tenants, versions
 
 
@@ -250,7 +251,7 @@ async def _worker(connection: AsyncConnection, new: NewMessage) -> str:
     """The id of the Worker that a message is for."""
     current = and_(versions.c.script_id == scripts.c.id, versions.c.number == scripts.c.version)
     query = (
-        select(scripts.c.id, versions.c.kind)
+        select(scripts.c.id, scripts.c.name, versions.c.kind)
         .select_from(scripts.join(tenants, tenants.c.id == scripts.c.tenant_id).join(versions, current))
         .where(tenants.c.name == new.tenant, or_(scripts.c.id == new.script, scripts.c.uuid == new.script))
     )
@@ -258,7 +259,8 @@ async def _worker(connection: AsyncConnection, new: NewMessage) -> str:
     if row is None:
         raise NoSuchScript(f"there is no script {new.script[:60]!r}")
     if row.kind != Kind.WORKER.value:
-        raise WrongJob(f"the script {new.script[:60]!r} is {RULES[Kind(row.kind)].called}, and has no mailbox")
+        called = script_called(row.id, row.name or row.id)
+        raise WrongJob(f"the script {called} is {RULES[Kind(row.kind)].called}, and has no mailbox")
     return str(row.id)
 
 

@@ -34,6 +34,7 @@ def call_pool(configuration: Configuration) -> PoolSettings:
     voice, sandbox = configuration.voice, configuration.sandbox
     return PoolSettings(
         workers=max(1, voice.call_workers),
+        idle_seconds=sandbox.idle_seconds,
         by_customer=True,
         # A call has its place for as long as it lasts: there is nothing to move aside.
         slow_workers=0,

@@ -44,6 +44,7 @@ class Programs:
             del self._made[key]
 
     def _program(self, key: str, script: Script) -> Program:
+        packages = self._grants.packages(script)
         return Program(
             key=key,
             name=script.name,
@@ -56,6 +57,9 @@ class Programs:
             adapter=self._adapter,
             entries=script.entries,
             modules={name: module.javascript for name, module in self._grants.granted(script).items()},
+            packages=packages.packages,
+            begun_packages=packages.begun,
+            package_globals=packages.globals,
             environment={
                 **script.environment,
                 "SCRIPTFORGE_ID": script.id,

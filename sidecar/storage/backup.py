@@ -23,15 +23,16 @@ _TOLD: Final = 2_000
 async def write_backup(url: DatabaseUrl, file: Path) -> None:
     """Write a database as it is at one moment to a file, which is nobody else's to read and is there once it is whole.
 
-    Of SQLite it is a database again, of PostgreSQL pg_dump's own form, of MySQL SQL. Raises BackupError, and
-    StorageError where the database is not one that this release works on.
+    Of SQLite it is a database again, of PostgreSQL pg_dump's own form, of MySQL SQL. One of another
+    release is written as well: before it is upgraded is when it matters most. Raises BackupError, and StorageError
+    where the database cannot be asked, or has no tables of ours.
     """
     _require_free(file)
     storage = Storage(url)
     draft = file.with_name(f".{file.name}.new")
     try:
         async with storage.reading() as connection:
-            (await read_state(connection)).require(url)
+            (await read_state(connection)).require_tables(url)
         try:
             os.close(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600))
             if url.path is not None:

@@ -20,7 +20,7 @@ from sidecar.storage.engine import Storage
 from sidecar.storage.errors import SchemaError
 from sidecar.storage.tables import metadata, schema_state
 
-NUMBER: Final = 7
+NUMBER: Final = 8
 """Of the schema that this release works with."""
 _UPGRADE: Final = "run `scriptforge db upgrade`, which processes of the release before go on working with"
 
@@ -34,10 +34,14 @@ class SchemaState:
     serves_from: int
     """The oldest release's schema that works on it."""
 
-    def require(self, where: object) -> None:
-        """Raise SchemaError where this release does not work on it."""
+    def require_tables(self, where: object) -> None:
+        """Raise SchemaError where no release has made its tables in it."""
         if self.number == 0:
             raise SchemaError(f"{where}: has no tables of ScriptForge yet: run `scriptforge db upgrade`")
+
+    def require(self, where: object) -> None:
+        """Raise SchemaError where this release does not work on it."""
+        self.require_tables(where)
         if self.number < NUMBER:
             raise SchemaError(f"{where}: has the schema {self.number}, this release needs {NUMBER}: {_UPGRADE}")
         if self.serves_from > NUMBER:

@@ -64,6 +64,13 @@ tenant_limits = _table(
     Column("limits", LongText, nullable=False),
 )
 
+# npm modules that the operator has granted to one, as JSON text.
+module_grants = _table(
+    "module_grants",
+    Column("tenant_id", Number, ForeignKey("tenants.id"), primary_key=True),
+    Column("grants", LongText, nullable=False),
+)
+
 # Customers as the switch names them, and the vars that come before those of their routes and numbers.
 customers = _table(
     "customers",

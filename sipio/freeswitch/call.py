@@ -46,9 +46,9 @@ _EVENTS: Final = (
     "CHANNEL_ANSWER CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP "
     "CHANNEL_HANGUP_COMPLETE DTMF RECORD_START RECORD_STOP"
 )
+_SCRIPTS_OWN: Final = "script_"
+"""Before the names of the variables that a script sets."""
 _SETTINGS: Final = {
-    # An argument written by a script must not be expanded: ${system(...)} would run a program.
-    "app_disable_expand_variables": "true",
     # Else a star ends every playback.
     "playback_terminators": "none",
     # Else a B leg that fails, or hangs up, ends the call: whether it goes on is the script's business.
@@ -146,11 +146,18 @@ class FreeswitchCall:
         return started
 
     def set_variable(self, name: str, value: str) -> None:
-        """Set a channel variable. A name or value that cannot be one is not set."""
+        """Set the channel variable ``script_NAME``. A name or value that cannot be one is not set.
+
+        None of FreeSWITCH's own: some have it run programs (``api_hangup_hook=system ...``), no list has all of those
+        that change what others mean, and who writes scripts may be hostile.
+        """
         if self._ended or self.gone:
             return
         try:
-            self.channel.set_variable(name, value)
+            if "${" in value:
+                # Whoever writes it out, such as a template of CDRs, would have it expanded.
+                raise commands.UnsafeText(f"${{ in the variable {name}")
+            self.channel.set_variable(f"{_SCRIPTS_OWN}{name}", value)
         except LocalError as error:
             self.environment.problem(self.channel.uuid, str(error))
 

@@ -32,6 +32,8 @@ class Channel:
         self._replies: deque[ReplyHandler | None] = deque()
         self._running: dict[str, CompletionHandler] = {}
         self._count = 0
+        self._unexpanded = False
+        """Whether FreeSWITCH has been told to leave ``${...}`` in arguments alone."""
         self.open = True
 
     def take(self) -> bytes:
@@ -53,6 +55,7 @@ class Channel:
         for _ in self._output:
             self._replies.pop()
         self._output.clear()
+        self._unexpanded = False
 
     def api(self, text: str, on_reply: ReplyHandler | None = None) -> None:
         """Have an API command run at once, beside whatever the channel is doing. Raises UnsafeText."""
@@ -67,6 +70,10 @@ class Channel:
 
         An application that FreeSWITCH does not know hangs the call up and is never completed.
         """
+        if not self._unexpanded:
+            # An argument written by a script must not be expanded: ${system(...)} would run a program.
+            self._unexpanded = True
+            self.set_variable("app_disable_expand_variables", "true")
         self._count += 1
         event_uuid = f"{self.uuid}-{self._count}"
         command = commands.execute(application, argument, event_uuid)

@@ -37,6 +37,12 @@ from sipio.routing import Decision, Pending, Router
 CONNECT_SECONDS: Final = 5.0
 """The longest wait from the connection to the call's data; FreeSWITCH answers ``connect`` at once."""
 _LOST: Final = "the event socket was lost"
+FAILOVER: Final = "scriptforge_failover"
+"""Set by a dialplan that asks another sidecar where this one has no room for a call."""
+_OUTCOME: Final = "scriptforge_outcome"
+"""By which the dialplan knows that nobody else is to be asked, where a decision says how it ended."""
+_STARTED: Final = "started"
+_UNAVAILABLE: Final = 503
 
 
 class Connection:
@@ -67,6 +73,7 @@ class Connection:
         """Whether it counts against the limit of calls."""
         self._pending: Pending | None = None
         self._decided = False
+        self._fails_over = False
         self.closing = False
         """Whether the shell is to close the connection once everything is written."""
         self._connected = False
@@ -106,10 +113,13 @@ class Connection:
         self.timers.close()
 
     def refuse(self, hangup: Hangup) -> None:
-        """Refuse the call with a final answer, and be done with it."""
+        """Refuse the call with a final answer, or leave it to the dialplan to ask another one, and be done with it."""
+        code = hangup.code or status_of(hangup.cause)
+        if self._fails_over and code == _UNAVAILABLE:
+            self._go_on()
+            return
         for name, value in hangup.headers:
             self.channel.set_variable(f"sip_rh_{name}", value)
-        code = hangup.code or status_of(hangup.cause)
         self._respond(code, hangup.reason or reason_phrase(code))
 
     # ---- what FreeSWITCH says ----
@@ -140,6 +150,7 @@ class Connection:
 
     def _arrived(self, arrival: Arrival) -> None:
         self.channel.uuid = arrival.uuid
+        self._fails_over = arrival.variables.get(FAILOVER) == "true"
         if not arrival.full:
             # Nothing can be driven over it. Closed, the dialplan goes on or the call ends: the operator's mistake.
             self._environment.problem(arrival.uuid, "the dialplan's socket is not `async full`")
@@ -167,9 +178,14 @@ class Connection:
         taken = handler.offered(call)
         if isinstance(taken, Hangup):
             self.call = None
+            # Nothing is wanted of FreeSWITCH any more.
+            self.channel.discard()
             self.refuse(taken)
-        else:
-            call.observe(taken)
+            return
+        if self._fails_over:
+            # The dialplan goes on as well when this process dies, and the script has begun.
+            self.channel.set_variable(_OUTCOME, _STARTED)
+        call.observe(taken)
 
     def _take_placed(self, arrival: Arrival, *, refused: bool) -> None:
         """Give a call that was placed to who waits for it; nobody does where it was given up."""
@@ -215,8 +231,8 @@ class Connection:
         self._finish()
 
     def _carry_out(self, answer: Route | Refusal | OwnRoute, decision: Decision) -> None:
-        self.channel.set_variable("scriptforge_outcome", decision.outcome)
         if isinstance(answer, Refusal):
+            self.channel.set_variable(_OUTCOME, decision.outcome)
             self._respond(answer.code, answer.reason)
             return
         if isinstance(answer, Route):
@@ -225,10 +241,12 @@ class Connection:
             for name, value in answer.variables:
                 self.channel.set_variable(name, value)
             self.channel.set_variable("scriptforge_bridge", answer.bridge)
+        # The last of it: a decision that FreeSWITCH has had half of is none.
+        self.channel.set_variable(_OUTCOME, decision.outcome)
         self._go_on()
 
     def _go_on(self) -> None:
-        """Leave the call to its dialplan (``socket_resume``): it does not need us any more."""
+        """Leave the call to its dialplan (``socket_resume``): it does not need us, or asks another one."""
         self.channel.send(commands.EXIT)
         self.timers.after(self._environment.settings.hangup_seconds, self._close)
 

@@ -150,19 +150,19 @@ def _name(pid: int) -> str:
     return ""
 
 
-def page(port: int, path: str) -> tuple[int, str]:
+def page(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
     """Status and body of the metrics port's page."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
 
 
-def metrics(port: int) -> dict[tuple[str, ...], float]:
+def metrics(port: int, host: str = "127.0.0.1") -> dict[tuple[str, ...], float]:
     """Every sample by its name and its label values, in the order of the labels' names."""
-    status, text = page(port, "/metrics")
+    status, text = page(port, "/metrics", host)
     assert status == 200, text
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value

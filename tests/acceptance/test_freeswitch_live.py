@@ -143,11 +143,15 @@ async def test_play_record_echo_and_digits(tmp_path: Path) -> None:
 
     async def script(call: LiveCall) -> None:
         call.control.set_variable("note", f"it's ${{system(touch {evil})}}")
+        call.control.set_variable("app_disable_expand_variables", "false")
+        call.control.set_variable("api_hangup_hook", f"system touch {evil}")
         assert await call.perform(Play(media=[short])) == Done()
         assert await call.perform(Answer()) == Done()
         assert await call.perform(Play(media=[MediaFile("user/none.wav", tmp_path / "none.wav")])) == Failed(
             "there is no user/none.wav"
         )
+        named = tmp_path / f"${{system(touch {evil})}}.wav"
+        assert isinstance(await call.perform(Play(media=[MediaFile("user/evil.wav", named)])), Failed)
         assert await call.perform(Record(name="user/r", path=tmp_path / "r.wav")) == Done()
         # Star does not end the prompt's digits, the hash does.
         assert await call.perform(Collect(prompt=[long], timeout_seconds=3)) == Done(

@@ -47,6 +47,8 @@ DECIDE = """async function main(data) {
     case '81000003': throw new Error('a mistake');
     case '81000004': data.egress_routing = []; return;
     case '81000005': return new Promise((resolve) => setTimeout(resolve, 1900));
+    case '81000007':
+      throw new Error(`486 $` + `{system(touch ${data.sip.headers['X-Why']})}`);
     case '81000006': return Promise.reject([603, 'Not To You']);
   }
 }
@@ -100,6 +102,15 @@ async def test_a_refusal(daemon: VoiceDaemon, number: str, status: int, reason: 
     async with phone("127.0.0.71") as caller:
         ended = await call(caller, number).wait_for(SessionEnded)
         assert (ended.status, ended.reason) == (status, reason)
+
+
+async def test_a_refusal_s_reason_is_text(daemon: VoiceDaemon) -> None:
+    evil = daemon.serving.directory / "pwned"
+    async with phone("127.0.0.71") as caller:
+        made = caller.call(f"sip:81000007@{FREESWITCH}", headers=[("X-Why", str(evil))])
+        ended = await made.wait_for(SessionEnded)
+        assert (ended.status, ended.reason) == (486, f"${{system(touch {evil})}}")
+    assert not evil.exists()
 
 
 async def test_the_order_headers_and_caller_id_of_a_decision(daemon: VoiceDaemon) -> None:

@@ -216,6 +216,15 @@ def submit(
     return pool.submit(invocation, future.set_result, host), future
 
 
+def call(pool: Pool, customer: str, text: str = "const main = () => ask(1)", **limits: Any) -> Any:
+    """A run that waits for its host, or does as it is told."""
+    run = program(text, SUSPENDS, adapter=HOST_ADAPTER)
+    limit = Limits(wall_seconds=600, turn_seconds=limits.pop("turn_seconds", 0.3), cpu_seconds=9)
+    host = Asked()
+    invocation = Invocation(program=run, input=packed(1), limits=limit, customer=customer)
+    return submit(pool, invocation, host=host)[1], host
+
+
 async def ask(pool: Pool, text: str | Program, data: Any = None, suspends: bool = False, **limits: Any) -> Completion:
     """Run once and wait for the completion."""
     async with asyncio.timeout(60):

@@ -9,7 +9,7 @@ from sandbox.engine import ROOM_BYTES, Context, LoadedProgram, Status
 from sandbox.status import Tag
 from tests.sandbox.support import HOST_ADAPTER, packed, program, suspended
 
-STEP: Final = 499
+STEP: Final = 251
 """Between one limit and the next: a prime, so that they end in blocks of every size. 48 were tried by hand."""
 ENOUGH: Final = 8
 """Runs that come to their end one after the other: no limit ends one from there on."""

@@ -3,13 +3,29 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.growth import LOOK_SECONDS, Growth
+from sandbox.lanes import FAST_WINDOW
 from sandbox.outcome import Returned
-from sandbox.pool import PoolSettings
-from tests.sandbox.support import BUSY, FINE, SUSPENDS, WAIT, running_pool, submit, until, value
+from sandbox.pool import Pool, PoolSettings
+from sandbox.pooled_worker import Lane
+from sandbox.seating import CROWDED
+from tests.sandbox.support import (
+    BUSY,
+    FINE,
+    SUSPENDS,
+    WAIT,
+    call,
+    returned,
+    running_pool,
+    submit,
+    until,
+    value,
+    workers,
+)
 
 IDLE = 10.0
 
@@ -51,8 +67,7 @@ def test_one_too_many_is_stopped_after_a_while_and_one_that_is_needed_stays() ->
 def test_whatever_comes_there_are_no_fewer_than_the_least_and_no_more_than_the_most(
     loads: list[int], least: int, more: int
 ) -> None:
-    for workers in looked(Growth(least, least + more, 0.5), least, loads):
-        assert least <= workers <= least + more
+    assert all(least <= found <= least + more for found in looked(Growth(least, least + more, 0.5), least, loads))
 
 
 SETTINGS = PoolSettings(workers=1, most_workers=3, idle_seconds=0.3, slow_workers=0, stall_seconds=60.0)
@@ -62,11 +77,11 @@ async def test_a_pool_grows_with_its_load_and_shrinks_again_and_no_run_is_lost()
     async with running_pool(SETTINGS) as pool:
         assert pool.state().fast == 1
         # One that waits for longer than all that is done: its worker leaves once it is over.
-        futures = [submit(pool, WAIT, 1_500, suspends=SUSPENDS)[1] for _ in range(12)]
+        futures = [submit(pool, WAIT, 1_500, suspends=SUSPENDS, wall_seconds=60)[1] for _ in range(12)]
         number = 0
         async with asyncio.timeout(60):
             while pool.state().fast < 3:
-                futures += [submit(pool, f"{BUSY}// {number + one}", 30)[1] for one in range(6)]
+                futures += [submit(pool, f"{BUSY}// {number + one}", 30, wall_seconds=60)[1] for one in range(6)]
                 number += 6
                 await futures[-1]
         assert pool.state().grown == 2
@@ -88,3 +103,83 @@ async def test_a_pool_that_rests_is_not_looked_at() -> None:
     async with running_pool(SETTINGS) as pool:
         assert await value(pool, FINE, 7) == 7
         await until(lambda: pool._growth_timer is None)
+
+
+def queued(pool: Pool) -> int:
+    """Runs that have not been sent to a fast worker yet."""
+    return sum(worker.waiting.count for worker in pool._lanes.fast())
+
+
+async def test_a_worker_that_comes_has_its_share_of_what_waits() -> None:
+    async with running_pool(PoolSettings(workers=1, most_workers=2, slow_workers=0, stall_seconds=60.0)) as pool:
+        assert await value(pool, FINE, 7) == 7
+        futures = [submit(pool, FINE, number)[1] for number in range(1_000)]
+        before = queued(pool)
+        pool._lanes.add_place()
+        one, two = pool._lanes.fast()
+        assert one.waiting.count == pytest.approx(before / 2, abs=FAST_WINDOW)
+        assert two.active == FAST_WINDOW
+        assert queued(pool) == before - FAST_WINDOW
+        assert [(await future).outcome for future in futures] == [returned(number) for number in range(1_000)]
+
+
+# ---- a worker for each customer ----
+
+BY_CUSTOMER = PoolSettings(workers=6, by_customer=True, idle_seconds=0.3, slow_workers=0)
+
+
+async def test_workers_of_customers_that_are_gone_are_stopped_and_those_of_the_others_stay() -> None:
+    async with running_pool(BY_CUSTOMER) as pool:
+        calls = [call(pool, f"customer {number}") for number in range(5)]
+        await until(lambda: all(host.calls for _, host in calls))
+        assert (pool.state().fast, pool.state().grown) == (5, 4)
+        for future, host in calls[1:]:
+            host.calls[0].resolve(1)
+            assert (await future).outcome == returned(1)
+        # The one that is left is the first, whose place others take when theirs are gone.
+        await until(lambda: pool.state().fast == 2)
+        assert pool.state().shrunk == 3
+        stays = next(worker for worker in pool._lanes.fast() if worker.customers)
+        others = [call(pool, f"customer {number}") for number in range(5)]
+        await until(lambda: all(host.calls for _, host in others))
+        assert (pool.state().fast, pool.state().shared) == (5, 0)
+        assert stays in pool._lanes.fast()
+        for future, host in [calls[0], *others]:
+            host.calls[0].resolve(2)
+            assert (await future).outcome == returned(2)
+        await until(lambda: pool.state().fast == 1)
+        await until(lambda: pool._growth_timer is None)
+        assert pool.state().deaths == {}
+
+
+async def test_a_customer_that_needs_fewer_workers_has_fewer_and_no_call_is_lost() -> None:
+    async with running_pool(BY_CUSTOMER) as pool:
+        calls = [call(pool, "large") for _ in range(2 * CROWDED + 50)]
+        await until(lambda: all(host.calls for _, host in calls))
+        assert pool.state().fast == 3
+        # Ten in each.
+        left = [one for number, one in enumerate(calls) if number % CROWDED < 10]
+        for number, (future, host) in enumerate(calls):
+            if number % CROWDED >= 10:
+                host.calls[0].resolve(1)
+                assert (await future).outcome == returned(1)
+        await until(lambda: pool.state().fast == 2)
+        leaving = sum(1 for worker in workers(pool).values() if worker.lane is Lane.LEAVING)
+        assert leaving == 1, "its calls have not ended"
+        new = call(pool, "large")
+        await until(lambda: new[1].calls)
+        for future, host in [*left, new]:
+            host.calls[0].resolve(3)
+            assert (await future).outcome == returned(3)
+        await until(lambda: not any(worker.lane is Lane.LEAVING for worker in workers(pool).values()))
+        assert pool.state().deaths == {}
+
+
+async def test_nobody_is_taken_a_worker_whose_customer_has_no_other() -> None:
+    async with running_pool(BY_CUSTOMER) as pool:
+        calls = [call(pool, f"customer {number}") for number in range(3)]
+        await until(lambda: all(host.calls for _, host in calls))
+        before = pool._lanes.fast()
+        pool._lanes.remove_place()
+        assert pool._lanes.fast() == before
+        assert pool.state().shrunk == 0

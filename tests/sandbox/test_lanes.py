@@ -4,7 +4,6 @@ import asyncio
 import mmap
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -31,6 +30,7 @@ from tests.sandbox.support import (
     Asked,
     ask,
     begun,
+    call,
     fast_pid,
     packed,
     program,
@@ -204,8 +204,8 @@ async def test_what_has_asked_its_host_goes_on_elsewhere_while_its_worker_is_hel
     await begun(runs[0][0])
     hostile = submit(pool, NATIVE_LOOP, wall_seconds=2, cpu_seconds=9)[1]
     await until(lambda: pool.state().resumed == 2)
-    for call in host.calls:
-        call.resolve("yes")
+    for asked in host.calls:
+        asked.resolve("yes")
     assert [(await future).outcome for _, future in runs] == [returned([1, "yes"]), returned([2, "yes"])]
     assert not hostile.done()
     assert (await hostile).outcome == TimedOut(TimeLimit.WALL)
@@ -256,15 +256,6 @@ async def test_one_scripts_queue_is_not_in_front_of_anothers() -> None:
 def customers(pool: Pool) -> list[set[str]]:
     """For whom each worker has runs."""
     return [set(worker.customers) for worker in workers(pool).values() if worker.customers]
-
-
-def call(pool: Pool, customer: str, text: str = "const main = () => ask(1)", **limits: Any) -> Any:
-    """A run that waits for its host, or does as it is told."""
-    run = program(text, SUSPENDS, adapter=HOST_ADAPTER)
-    limit = Limits(wall_seconds=600, turn_seconds=limits.pop("turn_seconds", 0.3), cpu_seconds=9)
-    host = Asked()
-    invocation = Invocation(program=run, input=packed(1), limits=limit, customer=customer)
-    return submit(pool, invocation, host=host)[1], host
 
 
 BY_CUSTOMER = PoolSettings(workers=3, by_customer=True, slow_workers=0)

@@ -5,6 +5,7 @@ import math
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -399,20 +400,23 @@ async def test_what_waits_in_a_held_worker_is_read_a_slice_at_a_time(
     for run, _ in runs:
         await begun(run)
     in_turn: list[int] = []
-    read = Suspension.image
+    read = Suspension.piece
+    worker = runs[0][0].worker
+    assert worker is not None
+    of_worker = worker.process.images
 
-    def counted(suspension: Suspension) -> bytes | None:
-        image = read(suspension)
-        if suspension._held is None:
-            in_turn[-1] += len(image or b"")
-        return image
+    def counted(suspension: Suspension, begin: int) -> bytes | None:
+        piece = read(suspension, begin)
+        if suspension._file is of_worker:
+            in_turn[-1] += len(piece or b"")
+        return piece
 
     def turn() -> None:
         in_turn.append(0)
         loop.call_soon(turn)
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(Suspension, "image", counted)
+    monkeypatch.setattr(Suspension, "piece", counted)
     turn()
     _, hostile = submit(pool, NATIVE_LOOP, wall_seconds=3, cpu_seconds=9)
     await until(lambda: pool.state().resumed == 9)
@@ -588,5 +592,8 @@ def test_an_image_file_keeps_its_size_and_reads_no_further() -> None:
         assert file.read(offset, size, 100) is None
     descriptor = file.descriptor
     del file
+    for thread in threading.enumerate():
+        if thread.name == "closing-images":
+            thread.join()
     with pytest.raises(OSError, match="Bad file"):
         os.fstat(descriptor)

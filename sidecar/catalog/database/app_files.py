@@ -10,11 +10,11 @@ from sqlalchemy import Select, or_, select, update
 
 from sidecar.catalog.database.errors import AlreadyThere, ChangedMeanwhile, StillUsed
 from sidecar.catalog.database.prepared import encode_prepared, imported_paths
-from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.work import Scope, Work
 from sidecar.kind import RULES, Kind
 from sidecar.language.app_files import SUFFIXES, files_from
 from sidecar.language.prepared import Prepared, prepare
+from sidecar.script_name import script_called
 from sidecar.storage.tables import scripts, versions
 
 _KEYS: Final = 200

@@ -22,7 +22,9 @@ from sidecar.catalog.database.app_files import (
     touched,
 )
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
+from sidecar.catalog.database.module_grants import get_grants
 from sidecar.catalog.database.work import Scope
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 from sidecar.kind import Kind
 from sidecar.language.check import Confirm
 from sidecar.language.examination import Examination, Examined, confirmed, examine
@@ -76,6 +78,8 @@ class _Surroundings(NamedTuple):
     """The texts of those that may be, and of those that are saved, by path."""
     importers: Sequence[tuple[FileOfApp, str]]
     """Scripts whose programs have a file that is saved, with their texts."""
+    grants: ModuleGrants = NO_GRANTS
+    """npm modules that the tenant is granted."""
 
 
 async def _surroundings(scope: Scope, app: str, texts: Sequence[TextToSave], gone: Collection[str]) -> _Surroundings:
@@ -95,7 +99,9 @@ async def _surroundings(scope: Scope, app: str, texts: Sequence[TextToSave], gon
     others = {path: one for path, one in alone(rest).items() if path not in paths}
     files = await read_beside(scope, others, [*(one.text for one in texts), *importing.values()])
     files |= {one.path: one.text for one in texts if paths[one.path] == 1 and one.path not in rest}
-    return _Surroundings(app, frozenset(changed), others, files, [(one, importing[one.id]) for one in importers])
+    importing_texts = [(one, importing[one.id]) for one in importers]
+    grants = (await get_grants(scope)).grants
+    return _Surroundings(app, frozenset(changed), others, files, importing_texts, grants)
 
 
 class Checks:
@@ -195,7 +201,11 @@ class Checks:
             text=one.text,
             kind=one.kind,
             path=path,
-            modules=tuple(self.rules.known_to(one.modules)),
+            modules=tuple(
+                self.rules.known_to(one.modules, surroundings.grants, surroundings.app)
+                if surroundings is not None
+                else self.rules.known_to(one.modules)
+            ),
             app=surroundings.app if surroundings is not None else "",
             files=surroundings.files if surroundings is not None else {},
         )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sidecar.catalog.database.app_files import path_of, prepared_anew
 from sidecar.catalog.database.messages import Piece
 from sidecar.catalog.database.prepared import is_current
-from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, LimitsRow, ScriptRow, json_table
+from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, GrantsRow, LimitsRow, ScriptRow, json_table
 from sidecar.catalog.database.work import Scope
 from sidecar.kind import Kind
 from sidecar.storage.tables import (
@@ -18,6 +18,7 @@ from sidecar.storage.tables import (
     assignments,
     changes,
     customers,
+    module_grants,
     revision,
     scripts,
     tenant_limits,
@@ -34,6 +35,7 @@ _KEYS: Final = 500
 """Asked for in one query."""
 
 _LIMITS: Final = select(tenants.c.name, tenant_limits.c.limits).join(tenants, tenants.c.id == tenant_limits.c.tenant_id)
+_GRANTS: Final = select(tenants.c.name, module_grants.c.grants).join(tenants, tenants.c.id == module_grants.c.tenant_id)
 _Row = TypeVar("_Row")
 
 
@@ -86,6 +88,8 @@ async def _scripts_and_limits(connection: AsyncConnection) -> AsyncIterator[Piec
         yield piece
     async for rows in _streamed(connection, _LIMITS, ROWS):
         yield Piece(limits=[LimitsRow(row.name, row.limits) for row in rows])
+    async for rows in _streamed(connection, _GRANTS, ROWS):
+        yield Piece(grants=[GrantsRow(row.name, row.grants) for row in rows])
 
 
 async def _changed(connection: AsyncConnection, said: dict[str, set[str]]) -> AsyncIterator[Piece]:
@@ -120,6 +124,9 @@ async def _changed(connection: AsyncConnection, said: dict[str, set[str]]) -> As
         rows = (await connection.execute(_LIMITS.where(tenants.c.name.in_(keys)))).all()
         known = {row.name: row.limits for row in rows}
         yield Piece(limits=[LimitsRow(name, known.get(name, "{}")) for name in keys])
+        rows = (await connection.execute(_GRANTS.where(tenants.c.name.in_(keys)))).all()
+        known = {row.name: row.grants for row in rows}
+        yield Piece(grants=[GrantsRow(name, known.get(name, "{}")) for name in keys])
 
 
 async def _script_pieces(connection: AsyncConnection, ids: Collection[str] | None) -> AsyncIterator[Piece]:

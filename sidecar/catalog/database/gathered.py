@@ -8,7 +8,7 @@ from msgspec import structs
 
 from sidecar.catalog.compile import Compiled, Rules, compile_catalog
 from sidecar.catalog.database.messages import Piece
-from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, LimitsRow, RowPlace, ScriptRow
+from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, GrantsRow, LimitsRow, RowPlace, ScriptRow
 from sidecar.catalog.entries import (
     AssignmentEntry,
     Assignments,
@@ -19,6 +19,7 @@ from sidecar.catalog.entries import (
     ScriptEntry,
 )
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits, decode_limits
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants, decode_grants
 from sidecar.catalog.variables import same_variables
 from sidecar.problem import Problem, Severity
 
@@ -36,6 +37,7 @@ class Gathered:
         """New ones; None for one that is gone."""
         self._customers: dict[str, CustomerEntry | None] = {}
         self._limits: dict[str, TenantLimits] = {}
+        self._grants: dict[str, ModuleGrants] = {}
         self.compiled: Compiled | None = None
 
     def begin(self, *, whole: bool) -> None:
@@ -46,6 +48,7 @@ class Gathered:
             self._assignments = {}
             self._customers = {}
             self._limits = {}
+            self._grants = {}
 
     def add(self, piece: Piece) -> None:
         """Take a piece. Lets the event loop's thread go first again and again."""
@@ -59,6 +62,8 @@ class Gathered:
         self._customers |= dict.fromkeys(piece.removed_customers)
         for one in piece.limits:
             self._limits[one.tenant] = _limits(one)
+        for granted in piece.grants:
+            self._grants[granted.tenant] = _grants(granted)
         for assignment in piece.assignments:
             entry = self._as_before(_assignment_entry(assignment))
             self._assignments[entry.place] = entry
@@ -69,12 +74,18 @@ class Gathered:
     def compile(self) -> Compiled:
         """Everything that was taken."""
         ordered = sorted(self._scripts.values(), key=lambda one: one[0])
-        entries = Entries(tuple(entry for _, entry in ordered), self._assigned(), limits=dict(self._limits))
+        entries = Entries(
+            tuple(entry for _, entry in ordered), self._assigned(), limits=dict(self._limits), grants=dict(self._grants)
+        )
         self.compiled = compile_catalog(entries, self._rules, self.compiled)
         self._whole = False
         self._assignments = {}
         self._customers = {}
         return self.compiled
+
+    def grants_of(self, tenant: str) -> ModuleGrants:
+        """npm modules that a tenant was granted."""
+        return self._grants.get(tenant, NO_GRANTS)
 
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with it."""
@@ -126,6 +137,13 @@ def _limits(row: LimitsRow) -> TenantLimits:
         return decode_limits(row.limits)
     except msgspec.MsgspecError:
         return NO_LIMITS  # as nobody but a hand in the database writes it
+
+
+def _grants(row: GrantsRow) -> ModuleGrants:
+    try:
+        return decode_grants(row.grants)
+    except msgspec.MsgspecError:
+        return NO_GRANTS  # as with limits
 
 
 def _script_entry(row: ScriptRow) -> ScriptEntry:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, LimitsRow, ScriptRow
+from sidecar.catalog.database.rows import AssignmentRow, CustomerRow, GrantsRow, LimitsRow, ScriptRow
 from sidecar.nodes.node import Node
 
 LENGTH: Final = struct.Struct(">I")
@@ -53,6 +53,7 @@ class Piece(msgspec.Struct, frozen=True, tag=True):
     customers: Sequence[CustomerRow] = ()
     removed_customers: Sequence[str] = ()
     limits: Sequence[LimitsRow] = ()
+    grants: Sequence[GrantsRow] = ()
 
 
 class End(msgspec.Struct, frozen=True, tag=True):

@@ -21,7 +21,8 @@ from sidecar.catalog.database.rows import json_table, json_text
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
 from sidecar.catalog.directory.entries import DidTable, NumberTable
 from sidecar.configuration.tree import DecisionSection
-from sidecar.storage.tables import assignments, numbers
+from sidecar.script_name import script_called
+from sidecar.storage.tables import assignments, numbers, scripts
 from sipio.number import did_of, is_did
 
 NUMBERS: Final = 1_000_000
@@ -210,7 +211,10 @@ async def require_held(work: Work, did: str, *, expected: str | None = None, una
         raise _unsettled(before)
     require_tag(f"number {did!r}", before, expected)
     if before.script is not None and not unassign:
-        raise StillUsed(f"the number {did!r} is assigned to the script {before.script!r}")
+        query = select(scripts.c.name).where(scripts.c.id == before.script)
+        name = (await work.connection.execute(query)).scalar_one_or_none()
+        called = script_called(before.script, name or before.script)
+        raise StillUsed(f"the number {did!r} is assigned to the script {called}")
     return before
 
 

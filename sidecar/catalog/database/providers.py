@@ -10,6 +10,7 @@ from sidecar.catalog.database.errors import NotAllowed, NotThere, StillUsed, Wro
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
 from sidecar.catalog.model import OPERATOR
 from sidecar.kind import RULES, Kind
+from sidecar.script_name import script_called
 from sidecar.storage.tables import numbers, providers, scripts, tenants, versions
 
 PROVIDERS: Final = 1_000
@@ -85,13 +86,15 @@ async def remove_provider(work: Work, provider: str, *, expected: str | None = N
 async def _require_driver(work: Work, script: str) -> None:
     joined = scripts.join(versions, (versions.c.script_id == scripts.c.id) & (versions.c.number == scripts.c.version))
     query = (
-        select(versions.c.kind)
+        select(scripts.c.name, versions.c.kind)
         .select_from(joined.join(tenants, tenants.c.id == scripts.c.tenant_id))
         .where(scripts.c.id == script, tenants.c.name.in_({work.tenant, *([OPERATOR] if work.actor.operator else [])}))
     )
-    kind = Kind((await work.one(query, f"script {script!r}")).kind)
+    row = await work.one(query, f"script {script!r}")
+    kind = Kind(row.kind)
     if kind is not Kind.DRIVER:
-        raise WrongValues([f"script: {script!r} is {RULES[kind].called}, and a provider is asked by a Driver"])
+        called = script_called(script, row.name or script)
+        raise WrongValues([f"script: {called} is {RULES[kind].called}, and a provider is asked by a Driver"])
 
 
 def record_of(row: Any) -> ProviderRecord:

@@ -35,6 +35,13 @@ class LimitsRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     limits: str
 
 
+class GrantsRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """npm modules that were granted to a tenant."""
+
+    tenant: str
+    grants: str
+
+
 class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A script in the version that runs, with its app's variables."""
 

@@ -9,10 +9,10 @@ from sidecar.catalog.database.app_files import path_of
 from sidecar.catalog.database.checks import CheckedText
 from sidecar.catalog.database.errors import StillUsed, WrongValues
 from sidecar.catalog.database.prepared import decode_prepared
-from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.work import Scope, Work
 from sidecar.kind import RULES, Kind
 from sidecar.language.prepared import Prepared, no_function
+from sidecar.script_name import script_called
 from sidecar.storage.tables import assignments, mailboxes, messages, providers, schedules, scripts, versions, webhooks
 
 

@@ -17,7 +17,6 @@ from sidecar.catalog.database.checks import CheckedText
 from sidecar.catalog.database.errors import AlreadyThere, LimitReached, NotAllowed, NotThere, StillUsed, WrongValues
 from sidecar.catalog.database.prepared import encode_prepared
 from sidecar.catalog.database.rows import json_table, json_text
-from sidecar.catalog.database.script_names import script_called
 from sidecar.catalog.database.tenants import get_limits
 from sidecar.catalog.database.values import require_right, require_storable
 from sidecar.catalog.database.work import Scope, Tagged, Work, count, require_tag
@@ -26,6 +25,7 @@ from sidecar.catalog.entries import Assignments, Entries, ScriptEntry
 from sidecar.catalog.limits import HIGHEST
 from sidecar.catalog.model import GlobalPriority
 from sidecar.kind import RULES, Kind
+from sidecar.script_name import script_called
 from sidecar.storage.tables import (
     apps,
     assignments,

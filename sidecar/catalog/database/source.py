@@ -237,7 +237,9 @@ class DatabaseSource:
         compiled = self._gathered.compiled
         assert compiled is not None  # noqa: S101 - compiled by whoever asks
         problems = self._gathered.problems()
-        broken = [Broken(f"script {one!r}", ServedBy.ERROR_ACTION) for one in sorted(compiled.partial.unusable)]
+        broken = [
+            Broken(f"script {compiled.called(one)}", ServedBy.ERROR_ACTION) for one in sorted(compiled.partial.unusable)
+        ]
         broken += [
             Broken(str(place), ServedBy.ERROR_ACTION)
             for place in compiled.assignments.wrong

@@ -13,6 +13,7 @@ from sidecar.catalog.directory.entries import (
 )
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.model import OPERATOR
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 
 
 class Apps:
@@ -38,6 +39,11 @@ class Apps:
     def limits(self) -> dict[str, TenantLimits]:
         """Of the tenants for whom something is set."""
         return {one.tenant: one.limits for _, one in self.tenants if one.limits != NO_LIMITS}
+
+    @property
+    def grants(self) -> dict[str, ModuleGrants]:
+        """Of the tenants who are granted npm modules."""
+        return {one.tenant: one.granted for _, one in self.tenants if one.granted != NO_GRANTS}
 
     @property
     def webhook_secrets(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 from sidecar.catalog.directory.entries import Complaint, NumberTable, ProviderTable, ScriptTable, TablePlace
 from sidecar.kind import RULES, Kind
+from sidecar.script_name import script_called
 from sipio.number import did_of
 
 
@@ -24,15 +25,18 @@ class Carriers:
 
     def complaints(self, scripts: Sequence[ScriptTable]) -> Iterator[tuple[TablePlace, Complaint]]:
         """What is there twice, and what points nowhere."""
-        kinds = {script.id or PurePath(script.file).stem: script.kind for script in scripts}
+        there = {script.id or PurePath(script.file).stem: script for script in scripts}
         ids: set[tuple[str, str]] = set()
         for place, provider in self.providers:
             if (provider.tenant, provider.id) in ids:
                 yield place, Complaint(("id",), f"the provider {provider.id!r} is there already")
             ids.add((provider.tenant, provider.id))
-            kind = kinds.get(provider.script, Kind.SCRIPT)
+            script = there.get(provider.script)
+            kind = script.kind if script is not None else Kind.SCRIPT
             if kind is not Kind.DRIVER:
-                message = f"script: {provider.script!r} is {RULES[kind].called}, and a provider is asked by a Driver"
+                name = (script.name or script.file) if script is not None else provider.script
+                called = script_called(provider.script, name)
+                message = f"script: {called} is {RULES[kind].called}, and a provider is asked by a Driver"
                 yield place, Complaint(("script",), message)
         subjects: set[str] = set()
         for place, number in self.numbers:

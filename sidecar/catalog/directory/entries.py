@@ -13,6 +13,7 @@ from sidecar.catalog.carriers import Mode, NumberState, parse_details
 from sidecar.catalog.entries import Key
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.model import OPERATOR, GlobalPriority
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 from sidecar.catalog.variables import too_deep, wrong_variables
 from sidecar.catalog.webhook_secret import parse_webhook_secret
 from sidecar.configuration.toml_source import KeyPath, TomlSource, TomlSyntaxError, parse_toml
@@ -142,6 +143,9 @@ class TenantTable(msgspec.Struct, frozen=True, kw_only=True):
     limits: TenantLimits = NO_LIMITS
     """What they may use, where it is not what the configuration says: ``limits = { runs_a_second = 100 }``. See
     docs/limits.md."""
+    granted: ModuleGrants = NO_GRANTS
+    """npm modules that their scripts may require, and those of single apps, each in a version or, by ``*``, the newest:
+    ``granted = { modules = { moment = "*" }, apps = { shop = { axios = "1.21.1" } } }``. See docs/modules.md."""
     webhook_secret: WebhookSecret | None = None
     """What their webhooks are signed with, as ``scriptforge webhooks rotate`` tells it. Default: what is stored."""
 

@@ -28,6 +28,7 @@ from sidecar.catalog.directory.scripts import (
 from sidecar.catalog.directory.sibling_files import SiblingFiles
 from sidecar.catalog.entries import Assignments, Entries, Place
 from sidecar.catalog.model import Snapshot
+from sidecar.catalog.module_grants import NOTHING_INSTALLED, InstalledModules
 from sidecar.catalog.source import Broken, Loaded, ServedBy
 from sidecar.configuration.toml_source import TomlSyntaxError
 from sidecar.configuration.tree import CatalogSection, DecisionSection
@@ -64,6 +65,7 @@ class DirectoryLoader:
         decisions: DecisionSection,
         *,
         modules: Collection[str] = AVAILABLE,
+        installed: InstalledModules = NOTHING_INSTALLED,
         engine: Callable[[], AbstractContextManager[Confirm | None]] = contextlib.nullcontext,
         last_good: LastGood | None = None,
     ) -> None:
@@ -77,7 +79,7 @@ class DirectoryLoader:
         self.last_good = last_good
         self._engine = engine
         self._confirm: Confirm | None = None
-        self.rules = Rules(decisions, frozenset(modules))
+        self.rules = Rules(decisions, frozenset(modules), installed=installed)
         self._checked: dict[FileKey, CheckedScript] = {}
         self._document: Document | None = None
         self._compiled: Compiled | None = None
@@ -142,7 +144,8 @@ class DirectoryLoader:
             entries += scripts.wrong_entries()
 
         def compiled() -> Compiled:
-            found = Entries(tuple(entries), assignments, frozenset(document.broken_ids), document.apps.limits)
+            broken, apps = frozenset(document.broken_ids), document.apps
+            found = Entries(tuple(entries), assignments, broken, apps.limits, apps.grants)
             return compile_catalog(found, self.rules, self._compiled)
 
         result = self._compiled = compiled()
@@ -177,7 +180,9 @@ class DirectoryLoader:
     def _broken(self, document: Document, tried: _Tried) -> tuple[Broken, ...]:
         partial = tried.compiled.partial
         stood_in = [Broken(f"{SCRIPTS}/{file}", ServedBy.LAST_GOOD) for file in sorted(tried.scripts.stood_in)]
-        unusable = [Broken(f"script {one!r}", ServedBy.ERROR_ACTION) for one in sorted(partial.unusable)]
+        unusable = [
+            Broken(f"script {tried.compiled.called(one)}", ServedBy.ERROR_ACTION) for one in sorted(partial.unusable)
+        ]
         wrong = [
             Broken(f"[[{place.table}]] {_identity(document, place)}", ServedBy.ERROR_ACTION)
             for place in tried.compiled.assignments.wrong

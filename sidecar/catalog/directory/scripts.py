@@ -21,6 +21,7 @@ from sidecar.catalog.directory.script_files import (
 )
 from sidecar.catalog.directory.sibling_files import SiblingFiles
 from sidecar.catalog.entries import Key, Place, ScriptEntry
+from sidecar.catalog.module_grants import NO_GRANTS
 from sidecar.configuration.tree import CatalogSection
 from sidecar.kind import Kind
 from sidecar.language.check import without_those_for_others
@@ -70,6 +71,7 @@ class DirectoryScripts:
         self._catalog = catalog
         self._folder = catalog.directory / SCRIPTS
         self._document = document
+        self._grants = document.apps.grants
         self._checked_before = checked_before
         self._check = check
         self._rules = rules
@@ -145,12 +147,15 @@ class DirectoryScripts:
         if text is None:
             return None
         beside = _LastGoodBeside(self._last_good, table.file) if self._last_good is not None else {}
-        known = self._rules.known_to(table.modules)
+        known = self._known_to(table)
         checked = self._check(text, table.kind, self._folder / table.file, known, beside, table.app)
         if checked.prepared is None:
             return None
         self.stood_in.add(table.file)
         return checked
+
+    def _known_to(self, table: ScriptTable) -> frozenset[str]:
+        return self._rules.known_to(table.modules, self._grants.get(table.tenant, NO_GRANTS), table.app)
 
     def _made(
         self, place: Place, table: ScriptTable, given: frozenset[str], checked: CheckedScript | None, why: str
@@ -187,7 +192,7 @@ class DirectoryScripts:
         file = self._folder / relative
         try:
             whose = table.tenant, table.app
-            checked = self._checked(file, table.kind, self._rules.known_to(table.modules), whose)
+            checked = self._checked(file, table.kind, self._known_to(table), whose)
         except UnusableFileError as error:
             if error.problem.line or isinstance(place, FilePlace):
                 self.problems.append(error.problem)

@@ -21,6 +21,7 @@ from sidecar.catalog.directory.entries import (
     WebhookTable,
 )
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 
 AssignmentTable = RouteTable | DidTable | DestinationTable
 
@@ -56,6 +57,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     assignments: Mapping[Calls, AssignmentTable]
     limits: Mapping[str, TenantLimits] = {}
     """Of the tenants for whom something is set."""
+    grants: Mapping[str, ModuleGrants] = {}
+    """Of the tenants who are granted npm modules."""
     providers: Mapping[tuple[str, str], ProviderTable] = {}
     """By tenant and id."""
     numbers: Mapping[str, NumberTable] = {}
@@ -72,7 +75,7 @@ class Difference(NamedTuple):
     """One thing that one catalog has and another has not, or not so."""
 
     what: str
-    """``tenant``, ``limits``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
+    """``tenant``, ``limits``, ``grants``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
     ``assignment``, ``schedule``, ``webhook secret``, ``webhook`` or ``order``."""
     key: Any
     words: str
@@ -100,6 +103,9 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
         before, after = (one.limits.get(name, NO_LIMITS) for one in (now, wanted))
         if before != after:
             yield Difference("limits", name, f"{name!r}: {', '.join(_changed(before, after))}", "~")
+    for name in sorted(wanted.grants):
+        if now.grants.get(name, NO_GRANTS) != wanted.grants[name]:
+            yield Difference("grants", name, repr(name), "~")
     yield from _tables("app", now.apps, wanted.apps)
     yield from _variables(now.variables, wanted.variables)
     yield from _tables("customer", now.customers, wanted.customers)
@@ -122,6 +128,14 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     for name in sorted(now.limits.keys() - wanted.limits.keys()):
         if now.limits[name] != NO_LIMITS:
             yield Difference("limits", name, repr(name), "-")
+    for name in sorted(now.grants.keys() - wanted.grants.keys()):
+        if now.grants[name] != NO_GRANTS:
+            yield Difference("grants", name, repr(name), "-")
+
+
+def unvalued(now: Content, wanted: Content) -> list[tuple[str, str]]:
+    """App and name of each variable that has a value in neither: nobody can make it but who knows the value."""
+    return [key for key, one in wanted.variables.items() if one.value is None and key not in now.variables]
 
 
 def everywhere(scripts: Mapping[str, TextOf]) -> list[str]:
@@ -165,7 +179,7 @@ def _variables(
             continue
         words = " ".join(key)
         if former is None:
-            yield Difference("variable", key, words + (", which has no value yet" if table.value is None else ""), "+")
+            yield Difference("variable", key, words + (", without its value" if table.value is None else ""), "+")
             continue
         if table.value is None:
             table = msgspec.structs.replace(table, value=former.value)  # noqa: PLW2901 - what is stored stays

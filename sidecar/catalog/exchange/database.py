@@ -14,6 +14,7 @@ from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import apps, assignments, numbers, providers, schedules, scripts, webhooks
 from sidecar.catalog.database.checks import CheckedText, Checks, TextToSave
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
+from sidecar.catalog.database.module_grants import put_grants
 from sidecar.catalog.database.rows import json_table
 from sidecar.catalog.database.tenants import put_limits
 from sidecar.catalog.database.work import Change, Scope, Store, Work, insert_all
@@ -41,6 +42,7 @@ from sidecar.catalog.exchange.content import (
 )
 from sidecar.catalog.limits import NO_LIMITS, decode_limits
 from sidecar.catalog.model import GlobalPriority
+from sidecar.catalog.module_grants import NO_GRANTS, decode_grants
 from sidecar.catalog.webhook_secret import SECRET_PREFIX
 from sidecar.event_name import EventName
 from sidecar.kind import Kind
@@ -96,6 +98,7 @@ async def read_database(connection: AsyncConnection, *, secrets: bool) -> Conten
         scripts=found,
         assignments=assigned,
         limits={tenants[row.tenant_id]: decode_limits(row.limits) for row in await rows(select(tables.tenant_limits))},
+        grants={tenants[row.tenant_id]: decode_grants(row.grants) for row in await rows(select(tables.module_grants))},
         providers={
             (tenants[row.tenant_id], row.id): ProviderTable(
                 id=row.id,
@@ -200,6 +203,8 @@ class Import:
                 await change.make_tenant(key)
             elif what == "limits":
                 await put_limits(change.of(key), wanted.limits[key])
+            elif what == "grants":
+                await put_grants(change.of(key), wanted.grants[key])
             elif what == "app":
                 await apps.put_app(await change.make_tenant(wanted.apps[key].tenant), wanted.apps[key])
             elif what == "variable":
@@ -320,6 +325,9 @@ class Import:
             return
         if what == "limits":
             await put_limits(change.of(key), NO_LIMITS)
+            return
+        if what == "grants":
+            await put_grants(change.of(key), NO_GRANTS)
             return
         if what in ("schedule", "webhook"):
             tenant, called = key

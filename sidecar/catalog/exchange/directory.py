@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -36,15 +36,14 @@ from sidecar.catalog.exchange.content import AssignmentTable, Calls, Content, Te
 from sidecar.catalog.exchange.toml import table_text, toml_text
 from sidecar.catalog.limits import NO_LIMITS, given_limits
 from sidecar.catalog.model import OPERATOR, Snapshot
+from sidecar.catalog.module_grants import NO_GRANTS
 from sidecar.configuration.tree import CatalogSection
 from sidecar.errors import SidecarError
 from sidecar.kind import Kind
+from sidecar.language.app_files import NAME_BYTES, stands_in_folder
 from sidecar.language.check import Confirm
 from sidecar.problem import Severity
 from sipio.number import did_of
-
-NAME_BYTES: Final = 200
-"""Of one name of a path: a file system has 255."""
 
 
 class DirectoryNotWritten(SidecarError):
@@ -116,6 +115,7 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         scripts=scripts,
         assignments=assignments,
         limits=document.apps.limits,
+        grants=document.apps.grants,
         providers={(table.tenant, table.id): table for _, table in document.carriers.providers},
         numbers={did_of(table.did): table for _, table in document.carriers.numbers},
         schedules={
@@ -208,7 +208,7 @@ def file_names(scripts: Mapping[str, TextOf]) -> Mapping[str, str]:
         kept = {}
         if any(may_import(one.text) for one in group.values()):
             paths = {key: path_of(key, one.table.file) for key, one in group.items()}
-            kept = {key: path for key, path in paths.items() if _is_path(path)}
+            kept = {key: path for key, path in paths.items() if stands_in_folder(path)}
             if len(set(kept.values())) < len(kept):
                 kept = {}  # no app has such
             if not all(map(is_free, kept.values())):
@@ -265,10 +265,13 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
     owned = {one.tenant for one in content.apps.values()} | {one.tenant for one in content.customers.values()}
     owned |= {one.table.tenant for one in content.scripts.values()}
     owned |= {one.tenant for one in content.providers.values()}
-    for name in sorted((content.tenants - owned - {OPERATOR}) | content.limits.keys() | content.webhook_secrets.keys()):
+    said = content.limits.keys() | content.grants.keys() | content.webhook_secrets.keys()
+    for name in sorted((content.tenants - owned - {OPERATOR}) | said):
         limits, secret = given_limits(content.limits.get(name, NO_LIMITS)), content.webhook_secrets.get(name)
+        granted = msgspec.to_builtins(content.grants.get(name, NO_GRANTS))
         lines = ["[[tenant]]", f"tenant = {toml_text(name)}"]
         lines += [f"limits = {toml_text(limits)}"] if limits else []
+        lines += [f"granted = {toml_text(granted)}"] if granted else []
         lines += [f"webhook_secret = {toml_text(secret)}"] if secret is not None else []
         yield "\n".join(lines) + "\n"
     for app in content.apps.values():
@@ -297,7 +300,7 @@ def _tables(content: Content, files: Mapping[str, str]) -> Iterator[str]:
 
 
 def _candidates(key: str, table: ScriptTable) -> Iterator[str]:
-    if _is_path(table.file):
+    if stands_in_folder(table.file):
         yield table.file
     plain = _plain(key)
     yield f"{plain}.js"
@@ -308,16 +311,6 @@ def _plain(name: str) -> str:
     """A name as one of a file, or of a folder."""
     plain = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name).lstrip(".") or "script"
     return plain.encode()[: NAME_BYTES - 40].decode(errors="ignore")
-
-
-def _is_path(text: str) -> bool:
-    parts = text.split("/")
-    if any(part.endswith(".js") for part in parts[:-1]):
-        return False  # a folder of that name would be taken for a script
-    if not text.isprintable() or "\\" in text:
-        return False
-    # What begins with a dot is somebody's own there: an author's `.git/config` would be commands for whoever has it.
-    return all(part and part[0] != "." and len(part.encode("utf-8", "replace")) <= NAME_BYTES for part in parts)
 
 
 def _folded(path: str) -> str:

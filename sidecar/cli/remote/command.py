@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sidecar.cli.remote.errors import Refusal, ServerError
 from sidecar.cli.remote.servers import TENANT, find_server
@@ -14,6 +14,9 @@ from sidecar.text import escaped_lines
 
 if TYPE_CHECKING:
     from sidecar.cli.remote.client import Client
+
+_THERE: Final = "it is there already and is something else; --force puts this in its place"
+"""What a server says in words of HTTP: every command that may be told it takes --force."""
 
 Asks = Callable[[argparse.Namespace, "Client"], int]
 """What a command does with a server; its exit status."""
@@ -65,7 +68,8 @@ def tell(error: ServerError, sources: dict[str, str] | None = None) -> None:
     if isinstance(error, Refusal) and error.problems:
         print(report(problems_of(error), sources or {}), end="", file=sys.stderr)
         return
-    print(escaped_lines(f"scriptforge: {error}"), file=sys.stderr)
+    words = _THERE if isinstance(error, Refusal) and error.kind == "precondition-required" else str(error)
+    print(escaped_lines(f"scriptforge: {words}"), file=sys.stderr)
 
 
 def problems_of(refusal: Refusal) -> list[Problem]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sidecar.cli.testing.exchange import Exchange
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.grants import CALL_MODULE, Grants, shipped_modules
+from sidecar.hosts.grants import CALL_MODULE, Grants, installed_packages, shipped_modules
 from sidecar.hosts.module import Asker, HostModule
 from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.hosts.services import Services
@@ -46,7 +46,7 @@ def faked_grants(fakes: Mapping[str, Any], exchange: Exchange, services: Service
         else:
             named = there_are[name].globals if name in there_are else ()
             made[name] = _faked(name, described, exchange, named)
-    return Grants(list(made.values()), services)
+    return Grants(list(made.values()), services, installed_packages(services.modules_directory))
 
 
 def own_grants(services: Services | None = None) -> Grants:

@@ -170,6 +170,11 @@ class SqliteKeeper:
     def _answers(self, connection: sqlite3.Connection, asked: Sequence[_Asked]) -> list[Any]:
         now = int(self._clock() * 1_000_000)
         operations = [one.what for one in asked if not callable(one.what)]
+        if len(asked) == len(operations) == 1 and isinstance(operations[0], Get):
+            # One statement is a transaction by itself, and this is most of what is asked alone.
+            return [
+                _done(Batch(_values(connection, operations), {}, self._limits, now), connection, operations[0], now)
+            ]
         writes = any(not isinstance(one, Get) for one in operations)
         connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         try:

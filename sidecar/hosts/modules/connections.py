@@ -92,4 +92,6 @@ def _bytes(data: str) -> bytes:
     return decoded
 
 
-MODULE = HostModule(name=CONNECTIONS, javascript=javascript_beside(__file__), answer=_answer)
+MODULE = HostModule(
+    name=CONNECTIONS, javascript=javascript_beside(__file__), answer=_answer, packages=frozenset(("dns", "net"))
+)

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,7 +104,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, inbox: Inbox) -> Iterator[Pla
     with ExitStack() as stack:
         port = stack.enter_context(mail_server(inbox))
         more = f'[outgoing]\nnetworks = ["127.0.0.0/8"]\n[mail]\nserver = "127.0.0.1:{port}"\nsender = "s@x.example"\n'
-        made = PlatformDesk(tmp_path_factory.mktemp("platform"), more=more)
+        made = PlatformDesk(tmp_path_factory.mktemp("platform"), more=more, public_runs_a_second=20)
         stack.callback(made.stop)
         yield made
 
@@ -162,6 +163,21 @@ def test_a_driver_asks_the_provider_and_what_it_says_is_checked(desk: PlatformDe
         assert failed["outcome"] == "script_error"
         assert failed["error"].endswith("/mine answered 200 with a body that is not JSON: unexpected token: '<'")
         assert failed["location"].startswith(f"kept-{dialect}.js:")
+        provider.page = None
+        carrier = {"script": f"kept-{dialect}", "mode": "live", "company": "Carrier Ltd"}
+        at = f"/api/v1/providers/{dialect}"
+        desk.operator.put(at, params={"tenant": "acme"}, json=carrier).raise_for_status()
+        assert desk.acme.post(f"{at}/search", json={"number": "4420"}).json()["items"] == found[1:]
+        provider.free.clear()
+        sold = desk.acme.put("/api/v1/dids/442030002", json={"provider": dialect})
+        assert (sold.status_code, provider.mine) == (409, [])
+        assert sold.json()["type"].endswith("refused")
+        assert desk.acme.get("/api/v1/dids", params={"provider": dialect}).json()["items"] == []
+        provider.page = b"<html>down</html>"
+        listed = desk.acme.post(f"{at}/list")
+        assert listed.status_code == 502
+        assert "list: " in listed.json()["detail"]
+        assert "a body that is not JSON" in listed.json()["detail"]
         provider.page = b"[7]"
         wrong = ask("list")
         assert wrong["outcome"] == "wrong_result"
@@ -266,7 +282,9 @@ def test_two_files_of_an_app_import_each_other(desk: PlatformDesk) -> None:
     assert desk.acme.post(f"{at}/total", json={}).status_code == 404
     assert run(desk, f"{at}/base", {}) is None  # of an object: NaN, which is null as JSON
     broken = desk.acme.post(f"/api/v1/scripts/{found['price.js']['id']}/run/broken", json={}).json()
-    assert (broken["name"], broken["location"].split(":")[:2]) == ("TypeError", ["price.js", "5"])
+    column = SCRIPTS["price.js"].splitlines()[4].index("tax.of.nothing") + 1
+    assert (broken["name"], broken["location"]) == ("TypeError", f"price.js:5:{column}")
+    assert broken["error"] == "TypeError: cannot read property 'nothing' of undefined: tax.of is undefined"
     none = [{"name": "first.js", "text": "import './none';\nexport const main = () => 1;\n", "kind": "app"}]
     refused = desk.acme.post(f"/api/v1/apps/{own}/scripts", json={"scripts": none})
     assert refused.status_code == 422
@@ -394,3 +412,21 @@ def test_events_reach_one_desk_of_one_account(desk: PlatformDesk, opened: Open) 
     runs = [one for one in desk.log_lines("run") if one["script"] == "live_events"]
     assert {one["outcome"] for one in runs} == {"returned"}
     wait_until(logged, "the log has the TypeError")
+
+
+# ---- too many strangers, the last that anybody asks here ----
+
+
+def test_of_sixty_requests_in_a_second_some_are_too_many(desk: PlatformDesk) -> None:
+    at = page(desk, "click_to_call.js", public=True)
+    found: set[int] = set()
+
+    def asked() -> bool:
+        with ThreadPoolExecutor(60) as threads:
+            found.update(
+                threads.map(lambda _: desk.anybody.get(f"{at}/send", params={"key": "x"}).status_code, range(60))
+            )
+        return 429 in found
+
+    wait_until(asked, "there were more than a second has for strangers", SECONDS)
+    assert found == {401, 429}

@@ -114,7 +114,9 @@ def test_one_file_may_be_two_scripts_but_not_with_one_uuid(catalog: Catalog) -> 
     assert sorted(catalog.load().require().scripts) == ["x", "y"]
     identifier = "11111111-2222-3333-4444-555555555555"
     catalog.assign(both.format(f"uuid = '{identifier}'"))
-    assert catalog.problems() == [f"assignments.toml:8:1: error: uuid {identifier} is that of script 'x' already"]
+    assert catalog.problems() == [
+        f"assignments.toml:8:1: error: uuid {identifier} is that of script 'a.js' (x) already"
+    ]
 
 
 @pytest.mark.parametrize(

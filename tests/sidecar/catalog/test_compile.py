@@ -126,6 +126,18 @@ def test_entries_become_what_the_call_path_reads() -> None:
             ["d.script: error: the script 'a' cannot drive a call: only an App can (kind = \"app\")"],
         ),
         (
+            [script("12", name="menu.js"), script("13", name="tax.js", uuid="1" * 32), script("14", uuid="1" * 32)],
+            [DestinationEntry(place="d", destination="100", script="12")],
+            ["script 14.uuid: error: uuid 11111111-1111-1111-1111-111111111111 is that of script 'tax.js' (13) already",
+             "d.script: error: the script 'menu.js' (12) cannot drive a call: only an App can (kind = \"app\")"],
+        ),
+        (
+            [script("12", name="tax.js", kind=Kind.APP, text="export const tax = 1")],
+            [route("acme", "12")],
+            ["route acme.script: error: the script 'tax.js' (12) has no `main`, which calls need: "
+             "other files may import it"],
+        ),
+        (
             [script("a", timeout_ms=5, given=frozenset({"timeout_ms", "id"}))],
             [],
             ["script a.timeout_ms: warning: timeout_ms has no effect: "

@@ -3,6 +3,7 @@
 import pytest
 
 from sidecar.catalog.limits import TenantLimits
+from sidecar.catalog.module_grants import ModuleGrants
 from tests.sidecar.catalog.catalog_desk import MAIN, Catalog
 
 TWO = """
@@ -60,6 +61,8 @@ def test_a_script_has_its_apps_variables_under_its_own(catalog: Catalog) -> None
         ('[[tenant]]\ntenant = "gamma"\n', "the tenant 'gamma' is there already"),
         ('[[tenant]]\ntenant = "x"\nlimits = { runs = 1 }\n', "runs"),
         ('[[tenant]]\ntenant = "x"\nlimits = { keys = -1 }\n', "limits"),
+        ('[[tenant]]\ntenant = "x"\ngranted = { modules = { moment = 2 } }\n', "granted"),
+        ('[[tenant]]\ntenant = "x"\ngranted = { modules = { "../a" = "*" } }\n', "granted"),
         ('[[variable]]\napp = "shop"\nname = "KEY"\nvalue = "1"\n', "the variable 'KEY' of the app 'shop' is there"),
         ('[[variable]]\napp = "shop"\nname = "9"\nvalue = "1"\n', "name: expected 1 to 128 letters"),
         ('[[variable]]\napp = "shop"\nname = "APP_ID"\nvalue = "1"\n', "name: APP_ID is set by the host"),
@@ -77,6 +80,16 @@ def test_what_does_not_go_together_is_told(catalog: Catalog, more: str, problem:
     assert len(found) == 1, found
     assert problem in found[0]
     assert found[0].startswith("assignments.toml:")
+
+
+def test_modules_that_a_tenant_is_granted_are_in_the_snapshot(catalog: Catalog) -> None:
+    catalog.script("a.js", MAIN)
+    catalog.assign(
+        '[[script]]\nfile = "a.js"\ntenant = "acme"\n[[tenant]]\ntenant = "idle"\n[[tenant]]\ntenant = "acme"\n'
+        'granted = { modules = { moment = "*" }, apps = { shop = { axios = "1.21.1" } } }\n'
+    )
+    granted = ModuleGrants(modules={"moment": "*"}, apps={"shop": {"axios": "1.21.1"}})
+    assert catalog.load().require().module_grants == {"acme": granted}
 
 
 def test_a_tenants_limits_are_in_the_snapshot(catalog: Catalog) -> None:

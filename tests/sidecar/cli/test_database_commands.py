@@ -1,6 +1,8 @@
 """The commands of an operator who has a catalog in a database."""
 
+import contextlib
 import io
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +62,21 @@ def test_a_catalog_goes_into_a_database_and_out_of_it(database: Path, capsys: py
     assert told(capsys, "import", out_directory, "--yes")[0] == 1
 
 
+def test_a_variable_that_nobody_tells_the_value_of_is_no_change(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(capsys, "db", "upgrade")
+    directory = database.parent / "catalog"
+    (directory / "scripts").mkdir(parents=True)
+    entry = '[[variable]]\napp = "shop"\nname = "KEY"\nprotected = true\n'
+    (directory / "assignments.toml").write_text(f'[[app]]\nid = "shop"\n\n{entry}')
+    note = "variable shop KEY has no value there or here, and is not made: `scriptforge env set shop KEY --protected`"
+    status, out, _ = told(capsys, "import", directory, "--yes")
+    assert (status, out.endswith("1 changes are made\n"), note in out) == (0, True, True)
+    status, out, _ = told(capsys, "import", directory)
+    assert (status, out) == (0, f"{note} makes it\nsqlite:///{database}: has all of {directory}\n")
+
+
 @pytest.mark.usefixtures("database")
 def test_who_is_asked_may_say_no(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     told(capsys, "db", "upgrade")
@@ -88,6 +105,24 @@ def test_a_backup_is_the_database(database: Path, capsys: pytest.CaptureFixture[
     assert status == 0
     assert "        6 scripts\n" in out
     assert out.endswith("sound\n")
+
+
+def test_a_database_of_another_release_is_backed_up_before_it_is_upgraded(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(capsys, "db", "upgrade")
+    for number in (NUMBER - 1, NUMBER + 90):
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.execute("update schema_state set number = ?, serves_from = ?", (number, number))
+            connection.commit()
+        assert told(capsys, "db", "check")[0] != 0
+        backup = database.parent / f"{number}.db"
+        assert told(capsys, "db", "backup", backup)[0] == 0
+        with contextlib.closing(sqlite3.connect(backup)) as connection:
+            assert connection.execute("select number from schema_state").fetchone() == (number,)
+    database.unlink()
+    database.touch()
+    assert "has no tables of ScriptForge yet" in told(capsys, "db", "backup", database.parent / "none.db")[2]
 
 
 @pytest.mark.timeout(240)

@@ -49,6 +49,14 @@ def test_variables_are_given_by_the_command(desk: Path, capsys: pytest.CaptureFi
     assert "expected NAME=VALUE, got 'PROVIDER'" in capsys.readouterr().err
 
 
+def test_without_data_a_function_is_given_an_empty_object_as_over_http(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (desk / "app.js").write_text("export const hello = ({ who }) => [who === undefined];\n")
+    assert run("app.js", "--kind", "app", "--function", "hello") == 0
+    assert capsys.readouterr().out.startswith("returned [true]\n")
+
+
 def test_a_worker_is_given_a_message(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (desk / "worker.js").write_text(
         "export const main = (message, { id, attempt }) => [message.number, id, attempt];\n"

@@ -2,6 +2,7 @@
 
 import argparse
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 
 from sidecar.cli import config as config_command
 from sidecar.configuration.source import build_configuration, leaves
-from sidecar.configuration.text import effective_configuration, meanings, shipped_configuration, toml_value
+from sidecar.configuration.text import (
+    LINE_WIDTH,
+    effective_configuration,
+    meanings,
+    shipped_configuration,
+    toml_value,
+)
 from sidecar.configuration.tree import Configuration
 
 SHIPPED = Path(__file__).parents[3] / "config" / "sidecar.toml"
@@ -40,6 +47,13 @@ def test_the_shipped_file_changes_nothing_and_uncommented_gives_the_defaults() -
     loaded = build_configuration(uncommented, {})
     assert loaded.configuration == Configuration()
     assert "default" not in loaded.origins.values()
+
+
+def test_no_line_of_a_comment_ends_before_its_margin() -> None:
+    lines = SHIPPED.read_text(encoding="utf-8").splitlines()
+    for line, after in pairwise(lines):
+        if line.startswith("# ") and after.startswith("# "):
+            assert len(f"{line} {after.split()[1]}") > LINE_WIDTH, (line, after)
 
 
 def test_what_is_printed_says_meaning_and_origin_and_reads_back() -> None:

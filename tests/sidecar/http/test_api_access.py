@@ -16,6 +16,7 @@ OPERATORS = {
     "/api/v1/tenants",
     "/api/v1/tenants/{name}",
     "/api/v1/tenants/{name}/limits",
+    "/api/v1/tenants/{name}/modules",
     "/api/v1/audit/verify",
     "/api/v1/nodes",
 }
@@ -48,6 +49,7 @@ VALUES = {
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("put", "/api/v1/tenants/{name}/limits"): {"runs_a_second": 1},
+    ("put", "/api/v1/tenants/{name}/modules"): {"modules": {"moment": "*"}},
     ("post", "/api/v1/apps"): {"name": "x"},
     ("put", "/api/v1/apps/{app}"): {"name": "stolen"},
     ("post", "/api/v1/apps/{app}/scripts"): {"scripts": [{"name": "private.js", "text": ECHO, "seen": "*"}]},

@@ -15,6 +15,8 @@ from tests.sidecar.http.test_numbers import OUTGOING, ROUTES
 
 Dids = Callable[..., tuple[int, str]]
 
+THERE = "scriptforge: it is there already and is something else; --force puts this in its place\n"
+
 
 @pytest.fixture(scope="module")
 def carrier() -> Iterator[Carrier]:
@@ -57,13 +59,13 @@ def test_numbers_are_bought_shown_and_given_back(dids: Dids, carrier: Carrier) -
         "4420101: of bigtel, for nobody yet (its provider is in mode test: nothing was kept)\n",
     )
     carrier.mine.clear()
-    assert dids("provider", "bigtel", "carrier", "--live")[0] == 3
+    assert dids("provider", "bigtel", "carrier", "--live") == (3, THERE)
     assert dids("provider", "bigtel", "carrier", "--live", "--force") == (0, "bigtel: asked by carrier, live\n")
     assert dids("search", "bigtel", "4420105")[1].splitlines() == ["NUMBER   MONTHLY", "4420105  2"]
     bought = dids("allocate", "bigtel", "4420105", "--customer", "acme", "--script", "routes")
     assert bought == (0, "4420105: of bigtel, for acme, runs routes\n")
     assert dids("allocate", "bigtel", "4420105", "--customer", "acme", "--script", "routes") == bought
-    assert dids("allocate", "bigtel", "4420105", "--customer", "beta")[0] == 3
+    assert dids("allocate", "bigtel", "4420105", "--customer", "beta") == (3, THERE)
     assert dids("allocate", "bigtel", "4420105", "--customer", "beta", "--force")[0] == 0
     lines = dids("list", "--number", "20105")[1].splitlines()
     assert lines[0].split()[:5] == ["NUMBER", "PROVIDER", "CUSTOMER", "SCRIPT", "STATE"]

@@ -264,6 +264,9 @@ def test_live_is_for_the_operator_to_say(desk: PlatformDesk) -> None:
     assert kind_of(changed) == (403, "not-allowed")
     assert kind_of(desk.acme.delete("/api/v1/providers/carrier", headers=there)) == (403, "not-allowed")
     assert kind_of(desk.acme.put("/api/v1/providers/own", json={"script": "routes"})) == (422, "wrong-values")
+    desk.script("12", ROUTES, name="menu.js")
+    wrong = desk.acme.put("/api/v1/providers/own", json={"script": "12"})
+    assert "'menu.js' (12) is an App, and a provider is asked by a Driver" in wrong.json()["detail"]
     assert kind_of(desk.acme.put("/api/v1/providers/own", json={"script": "none"})) == (404, "not-there")
     assert kind_of(desk.acme.delete("/api/v1/scripts/driver", headers=there)) == (409, "still-used")
     kind = desk.acme.put("/api/v1/scripts/driver/text", json={"text": ROUTES, "kind": "app"}, headers=there)

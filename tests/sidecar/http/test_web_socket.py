@@ -129,6 +129,7 @@ def test_who_may_not_is_refused_before_the_upgrade(desk: PlatformDesk, opened: O
         assert refused.value.response.status_code == status, path
     with opened(f"{page}?desk=x", desk.token("acme", "run")) as one:
         assert json.loads(one.recv(SECONDS)) == {"hello": "x"}
+    assert [line for line in desk.log_lines("log") if line["level"] == "error"] == []
 
 
 def test_without_a_socket_the_module_says_so(desk: PlatformDesk) -> None:

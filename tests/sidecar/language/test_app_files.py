@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sandbox.outcome import Location, Threw
 from sandbox.program import Form
 from sidecar.kind import Kind
-from sidecar.language.app_files import AppFiles, NoSuchFile, find_file
+from sidecar.language.app_files import AppFiles, NoSuchFile, files_from, find_file
 from sidecar.language.check import check_script
 from sidecar.language.file_graph import CHARACTERS, FILES
 from sidecar.language.prepared import prepare
@@ -79,6 +79,32 @@ def test_a_name_means_a_file(name: str, expected: str) -> None:
 def test_a_name_that_means_no_file_says_why(name: str, why: str) -> None:
     with pytest.raises(NoSuchFile, match=re.escape(why)):
         find_file(THERE, "acme/main.js", name)
+
+
+@pytest.mark.parametrize(
+    "importing",
+    [".x/a.js", "x/.a.js", "/x/a.js", "x//a.js", "x.js/a.js", "x\\a.js", "a\n.js", "../a.js", "ä" * 101 + ".js"],
+)
+def test_from_where_no_file_of_a_folder_can_stand_nothing_is_imported(importing: str) -> None:
+    """Neither an export nor whoever pulls it could give it its name."""
+    app = AppFiles(importing, {"b.js": "", f"{importing.rpartition('/')[0]}/b.js": ""})
+    with pytest.raises(NoSuchFile):
+        find_file(app, importing, "./b")
+    with pytest.raises(NoSuchFile):
+        find_file(app, importing, "../b")
+
+
+@pytest.mark.parametrize("name", ["./x.js/b", "./" + "ä" * 101])
+def test_what_could_not_stand_in_a_folder_is_not_imported(name: str) -> None:
+    app = AppFiles("main.js", {f"{name[2:]}.js": ""})
+    with pytest.raises(NoSuchFile, match="files that are imported stand in folders"):
+        find_file(app, "main.js", name)
+
+
+def test_a_script_without_an_app_in_a_hidden_folder_imports_nothing_of_it() -> None:
+    app = files_from(".x/a.js", {".x/b.js": ""}, "")
+    with pytest.raises(NoSuchFile, match=re.escape("cannot be imported from '.x/a.js'")):
+        find_file(app, ".x/a.js", "./b")
 
 
 @given(st.text(alphabet="./\\ab%\x00é~ ", max_size=20).map("./".__add__) | st.text(max_size=20))

@@ -190,6 +190,10 @@ def test_calls_of_the_scripts_own_async_functions(body: str, expected: list[str]
         ("await ctx.anwser();", ["2:7 `ctx.anwser` is not there; did you mean `ctx.answer`?"]),
         ("await ctx.say('x');", ["2:7 `ctx.say` is not there"]),
         ("await ctx.gatherDigits();", ["2:7 `ctx.gatherDigits` is not there"]),
+        # The older form of a web socket: main(_, ws).
+        ("ctx.on('data', (data) => ctx.send(data)); ctx.close();", []),
+        ("ctx.on('data', (data) => ctx.sned(data));", ["2:26 `ctx.sned` is not there"]),
+        ("await ctx.answer(); ctx.on('hangup', f);", ["2:21 `ctx.on` is not there"]),
         ("ctx.greet = async () => 1;\nawait ctx.greet();", []),
         ("const call = ctx;\nawait call.hangUp();", ["3:7 `call.hangUp` is not there; did you mean `call.hangup`?"]),
         ("ctx.get('a'); ctx.header('b'); await ctx.log('c'); await ctx.waitForHangup();", []),

@@ -18,7 +18,7 @@ from sidecar.hosts.customer_folders import CustomerFolders
 from sidecar.hosts.grants import Grants, shipped_names
 from sidecar.hosts.request import SOCKET_MODULE
 from sidecar.language.awaits import ACTIONS, MODULE
-from sidecar.language.modules import AVAILABLE
+from sidecar.language.modules import AVAILABLE, NODE
 from sidecar.language.surroundings import is_there
 from sipio.call_control import Bridged, BridgeStatus, CollectStatus, Digits, HangupBy
 
@@ -181,7 +181,8 @@ def test_modules_and_globals() -> None:
     modules = {
         text_of(node.child_by_field_name("name")).strip("\"'") for node in nodes(DECLARED, "module") if node.is_named
     }
-    assert AVAILABLE == Grants().names() == {MODULE.decode(), SOCKET_MODULE}
+    of_node = {*NODE, *(f"node:{name}" for name in NODE)}
+    assert AVAILABLE == Grants().names() == {MODULE.decode(), SOCKET_MODULE, *of_node}
     assert modules == {name for name in shipped_names() if name.startswith("cx")}
     globals_of_apps = runtime.source(suspends=True) + hosts.source("call")
     for node in nodes(DECLARED, "ambient_declaration"):

@@ -209,7 +209,6 @@ def explain(text: str) -> tuple[str, int, int] | None:
         ("  throw new Error(\n    'a' +\n    data.routing.cli\n  );", "a1", 2, 13),
         ("  class E extends Error { constructor(m) { super(m); } }\n  throw new E('a');", "a", 3, 13),
         ("  /* ä€𝄞 */ data.a.b;", "cannot read property 'b' of undefined: data.a is undefined", 2, 13),
-        ("  /* ä€𝄞 */ missing;", "missing is not defined", 2, 13),
     ],
 )
 def test_what_was_undefined_or_no_function_is_named_where_it_stands(

@@ -12,7 +12,7 @@ from sidecar.language.module_substitutes import substitute
         ("npm:axios@1", "fetch"),
         ("https://cdn.example/npm/dayjs@1.11.0/+esm", "Intl.DateTimeFormat"),
         ("csv-parse/lib/sync", "split"),
-        ("node:fs/promises", "no files"),
+        ("node:child_process", "no files"),
         ("https://cdn.example/x.js", ""),
         ("https", "fetch"),
         ("cxNone", ""),

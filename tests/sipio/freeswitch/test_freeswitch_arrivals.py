@@ -11,6 +11,7 @@ from sipio.call_control import (
 )
 from sipio.errors import MalformedMessage, OversizedFrame
 from sipio.freeswitch.event_socket import HEADER_BYTES
+from sipio.freeswitch.offer import Mode
 from sipio.freeswitch.settings import FreeswitchSettings
 from tests.sipio.freeswitch.freeswitch_double import FakeChannel
 from tests.sipio.freeswitch.freeswitch_line import Line
@@ -22,7 +23,6 @@ def test_what_is_said_first_and_in_which_order() -> None:
     assert head[:3] == ["connect", "linger", "filter Unique-ID a-uuid-1"]
     assert head[3].startswith("event plain CHANNEL_ANSWER ")
     assert line.freeswitch.variables == {
-        "app_disable_expand_variables": "true",
         "playback_terminators": "none",
         "continue_on_fail": "true",
         "hangup_after_bridge": "false",
@@ -81,6 +81,43 @@ def test_beyond_the_limit_a_call_gets_503_and_when_to_come_again() -> None:
     assert line.freeswitch.responded == "503 Service Unavailable"
     assert line.freeswitch.variables["sip_rh_Retry-After"] == "5"
     assert line.taker.calls == []
+
+
+# ---- where the dialplan asks another one ----
+
+ELSEWHERE = {"scriptforge_failover": "true"}
+
+
+def busy(_mode: Mode) -> Hangup:
+    return Hangup(code=503, reason="Service Unavailable", cause=42, headers=[("Retry-After", "5")])
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_call_that_there_is_no_room_for_is_left_to_a_dialplan_that_asks_another_one(mode: Mode) -> None:
+    line = Line(FakeChannel(variables={"scriptforge_mode": mode.value, **ELSEWHERE}), full=busy)
+    assert line.freeswitch.responded == ""
+    assert line.freeswitch.sent == ["connect", "exit"]
+    assert line.lost
+    assert (line.taker.calls, line.router.requests) == ([], [])
+
+
+def test_a_call_that_is_not_taken_for_want_of_room_is_left_as_it_came() -> None:
+    line = Line(FakeChannel(variables=ELSEWHERE), refusal=Hangup(code=503, reason="Shutting Down", cause=41))
+    assert line.freeswitch.sent == ["connect", "exit"]
+    assert line.lost
+
+
+def test_a_call_that_is_refused_for_itself_is_refused_for_all() -> None:
+    line = Line(FakeChannel(variables=ELSEWHERE), refusal=Hangup(code=404, reason="Nobody", cause=1))
+    assert line.freeswitch.responded == "404 Nobody"
+    assert line.lost
+
+
+@pytest.mark.parametrize(("variables", "outcome"), [(ELSEWHERE, "started"), ({}, None)])
+def test_nobody_else_is_to_be_asked_once_the_script_has_begun(variables: dict[str, str], outcome: str | None) -> None:
+    line = Line(FakeChannel(variables=variables))
+    assert len(line.taker.calls) == 1
+    assert line.freeswitch.variables.get("scriptforge_outcome") == outcome
 
 
 def test_a_mode_that_there_is_not_is_the_peers_mistake() -> None:

@@ -132,6 +132,24 @@ def test_a_reject_is_a_sip_answer() -> None:
     assert one.lost
 
 
+def test_what_a_script_says_in_a_reject_is_never_expanded() -> None:
+    one = line()
+    evil = "${system(touch /tmp/x)}"
+    one.router.answer(Decision(action=Action.REJECT, code=486, reason=evil, routing=pack_routing({})))
+    one.pump()
+    assert one.freeswitch.responded == f"486 {evil}"
+    assert one.freeswitch.expanded == []
+
+
+def test_the_outcome_comes_last_so_that_half_a_decision_is_none() -> None:
+    one = line()
+    routing = {"egress_routing": [entry("b")]}
+    one.router.answer(Decision(action=Action.ROUTE, routing=pack_routing(routing), outcome="returned"))
+    one.pump()
+    names = [sent.split()[3] for sent in one.freeswitch.sent if sent.startswith("api uuid_setvar")]
+    assert names[-2:] == ["scriptforge_bridge", "scriptforge_outcome"]
+
+
 @pytest.mark.parametrize("emptied", [[], [{"gw": {}}]])
 def test_an_empty_list_is_no_route(emptied: list[dict[str, Any]]) -> None:
     one = line()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from sipio.call_control import (
     Answer,
     DigitPressed,
@@ -92,11 +94,25 @@ def test_what_a_script_writes_is_not_expanded() -> None:
     line = Line()
     evil = "${system(rm -rf /)}"
     line.perform(Play(media=[MediaFile("x", Path(f"/s/{evil}.wav"))]))
-    line.call.set_variable("note", f"it's {evil} \\ ")
+    line.call.set_variable("note", "it's $ {x} \\ ")
+    line.call.set_variable("evil", f"it's {evil}")
     line.perform(Record(name="r", path=Path(f"/r/{evil}.wav")))
     line.perform(Answer(headers=[("X-A", evil)]))
     assert line.freeswitch.expanded == []
-    assert line.freeswitch.variables["note"] == f"it's {evil} \\ "
+    assert line.freeswitch.variables["script_note"] == "it's $ {x} \\ "
+    assert "script_evil" not in line.freeswitch.variables
+    assert len(line.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["api_hangup_hook", "app_disable_expand_variables", "sip_h_X-A", "scriptforge_outcome"]
+)
+def test_what_freeswitch_or_its_dialplan_acts_by_is_not_a_script_s_to_set(name: str) -> None:
+    line = Line()
+    before = dict(line.freeswitch.variables)
+    line.call.set_variable(name, "system touch /tmp/x")
+    line.pump()
+    assert line.freeswitch.variables == {**before, f"script_{name}": "system touch /tmp/x"}
 
 
 def test_a_variable_that_cannot_be_is_reported() -> None:

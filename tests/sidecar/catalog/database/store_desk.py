@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar.catalog.app_variables import Variable
 from sidecar.catalog.compile import Rules
-from sidecar.catalog.database import apps, assignments, scripts, tenants
+from sidecar.catalog.database import apps, assignments, module_grants, scripts, tenants
 from sidecar.catalog.database.apps import AppRecord, VariableRecord
 from sidecar.catalog.database.assignments import AssignmentRecord, CustomerRecord
 from sidecar.catalog.database.checks import Checks, TextToSave
@@ -13,6 +13,7 @@ from sidecar.catalog.database.scripts import ScriptRecord
 from sidecar.catalog.database.values import table_of
 from sidecar.catalog.database.work import Actor, Store
 from sidecar.catalog.limits import TenantLimits
+from sidecar.catalog.module_grants import ModuleGrants
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.kind import Kind
 from sidecar.storage.engine import Storage
@@ -85,6 +86,10 @@ class Desk:
     async def limits(self, tenant: str, **limits: int) -> None:
         async with self.store.changing(OPERATOR) as change:
             await tenants.put_limits(await tenants.make_tenant(change, tenant), TenantLimits(**limits))
+
+    async def grant(self, tenant: str, grants: ModuleGrants) -> None:
+        async with self.store.changing(OPERATOR) as change:
+            await module_grants.put_grants(await tenants.make_tenant(change, tenant), grants)
 
     async def get(self, tenant: str, name: str) -> ScriptRecord:
         async with self.store.reading(tenant) as scope:

@@ -18,6 +18,7 @@ from sidecar.catalog.database.following import current_revision
 from sidecar.catalog.database.source import DatabaseSource
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import Snapshot
+from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 from sidecar.catalog.source import Loaded, ServedBy
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.errors import CatalogError
@@ -120,6 +121,23 @@ async def test_limits_of_tenants_are_followed(desk: Desk) -> None:
         assert second.version == first.version, "what is run is the same"
         assert second.scripts["a"] is first.scripts["a"]
     assert (await afresh(desk.storage.url)).limits == {"beta": TenantLimits(keys=0)}
+
+
+async def test_modules_that_tenants_are_granted_are_followed(desk: Desk) -> None:
+    await desk.put("acme", "a")
+    await desk.grant("acme", ModuleGrants(modules={"moment": "*"}))
+    with following(desk.storage.url) as source:
+        first = (await loaded(source)).require()
+        assert first.module_grants == {"acme": ModuleGrants(modules={"moment": "*"})}
+        await desk.grant("acme", ModuleGrants(apps={"shop": {"axios": "1.21.1"}}))
+        second = (await next_loaded(source)).require()
+        while second.module_grants == first.module_grants:
+            second = (await next_loaded(source)).require()
+        assert second.module_grants == {"acme": ModuleGrants(apps={"shop": {"axios": "1.21.1"}})}
+        await desk.grant("acme", NO_GRANTS)
+        while second.module_grants != {"acme": NO_GRANTS}:
+            second = (await next_loaded(source)).require()
+    assert (await afresh(desk.storage.url)).module_grants == {}
 
 
 async def test_many_changes_followed_are_what_is_there(sqlite_desk: Desk) -> None:

@@ -40,6 +40,7 @@ from sidecar.catalog.exchange.database import Import, read_database
 from sidecar.catalog.exchange.directory import file_names, read_directory, write_directory, written_out
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import GlobalPriority
+from sidecar.catalog.module_grants import ModuleGrants
 from sidecar.catalog.webhook_secret import SECRET_PREFIX
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.configuration.tree import CatalogSection
@@ -77,6 +78,8 @@ FOR_OTHERS = (LINKED["tax.ts"], LINKED["rates.json"])
 _TENANT = st.sampled_from(["operator", "acme", "b'eta \\"])
 
 
+_GRANTED = st.dictionaries(st.sampled_from(["moment", "@s/a"]), st.sampled_from(["*", "1.0.0"]), min_size=1)
+_GRANTS = st.builds(ModuleGrants, modules=_GRANTED, apps=st.dictionaries(st.sampled_from(["shop", "Ü x"]), _GRANTED))
 _LIMITS = st.builds(
     TenantLimits,
     runs_at_once=st.integers(0, 2**53 - 1),
@@ -178,6 +181,7 @@ def contents(draw: st.DrawFn) -> Content:
     tenants |= {one.tenant for one in app_tables.values()} | {one.tenant for one in customers.values()}
     tenants |= {one.table.tenant for one in found.values()}
     limits = {name: draw(_LIMITS) for name in draw(st.lists(st.sampled_from(sorted(tenants)), unique=True))}
+    grants = {name: draw(_GRANTS) for name in draw(st.lists(st.sampled_from(sorted(tenants)), unique=True))}
     return Content(
         tenants=tenants,
         apps=app_tables,
@@ -186,6 +190,7 @@ def contents(draw: st.DrawFn) -> Content:
         scripts=found,
         assignments=assigned,
         limits=limits,
+        grants=grants,
     )
 
 
@@ -266,8 +271,8 @@ def exact(content: Content) -> object:
         tables(getattr(content, name))
         for name in ("apps", "variables", "customers", "assignments", "providers", "numbers", "schedules", "webhooks")
     ]
-    limits = sorted(content.limits.items(), key=lambda one: one[0])
-    return sorted(content.tenants), scripts, parts, limits, sorted(content.webhook_secrets.items())
+    limits, grants = (sorted(one.items(), key=lambda pair: pair[0]) for one in (content.limits, content.grants))
+    return sorted(content.tenants), scripts, parts, limits, grants, sorted(content.webhook_secrets.items())
 
 
 def by_id(content: Content) -> Content:
@@ -424,6 +429,7 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
                 DidTable(did="+44-20", script="a ", customer="acme"),
             )
         },
+        grants={"acme": ModuleGrants(modules={"@s/a": "1.0.0-rc.1"}, apps={"Ü": {"moment": "*"}})},
         limits={"idle": TenantLimits(runs_at_once=0), "acme": TenantLimits(keys=7, log_bytes=2**53 - 1)},
         providers={("acme", "c"): ProviderTable(id="c", script="d", tenant="acme", mode=Mode.LIVE, company="Ü")},
         numbers={
@@ -456,7 +462,7 @@ async def test_of_every_database_the_export_is_the_import(database_address: str,
     )
     home = Home(database_address)
     await home.make()
-    assert len(await home.take(content)) == 3 + 2 + 1 + 1 + 1 + 4 + 3 + 3 + 2
+    assert len(await home.take(content)) == 3 + 2 + 1 + 1 + 1 + 1 + 4 + 3 + 3 + 2
     assert await home.take(content) == []
     write_directory(tmp_path / "out", await home.content())
     assert exact(read(tmp_path / "out")) == exact(content)
@@ -692,7 +698,7 @@ async def test_flags_say_what_an_import_does(tmp_path: Path) -> None:
     await home.take(two(variables=first))
     changed = {"L": {"value": "2"}, "D": {"value": "2", "default": True}, "P": {"value": "2"}, "N": {"protected": True}}
     told = await home.take(two(variables=changed))
-    assert told == ["~ variable shop P: value", "+ variable shop N, which has no value yet"]
+    assert told == ["~ variable shop P: value", "+ variable shop N, without its value"]
     assert await values(home) == {"L": "1", "D": "1", "P": "2"}
     await home.store.close()
 

@@ -308,6 +308,23 @@ def test_versions_are_compared_and_rolled_back(desk: PlatformDesk, terminal: Ter
     assert "version 1 again" in terminal.done("scripts", "versions", "rolled.js")
 
 
+def test_one_file_is_saved_under_an_id_into_an_app(desk: PlatformDesk, terminal: Terminal, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "carrier", carrier__js="export const main = () => process.env.PROVIDER;\n")
+    file = folder / "carrier.js"
+    save = ("scripts", "save", "carrier", file, "--app")
+    assert terminal(*save, "bigtel")[::2] == (
+        5,
+        "scriptforge: there is no app 'bigtel': `scriptforge apps make bigtel` makes it\n",
+    )
+    terminal.done("apps", "make", "bigtel")
+    terminal.done("env", "set", "bigtel", "PROVIDER=https://carrier.example")
+    terminal.done(*save, "bigtel")
+    assert terminal.done("scripts", "run", "carrier").startswith('returned "https://carrier.example"\n')
+    refusal = "scriptforge: script 'carrier' is of app 'bigtel', and stays there: nothing was saved\n"
+    assert terminal(*save, "other", "--version", "1") == (1, "", refusal)
+    terminal.done(*save, "bigtel", "--version", "1")
+
+
 def test_one_file_is_saved_as_a_script_and_run(desk: PlatformDesk, terminal: Terminal, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "single", single__js=COUNT)
     file = folder / "single.js"

@@ -1,0 +1,3 @@
+const { absent } = require("./shared/errors");
+
+module.exports = { builtinModules: [], isBuiltin: () => false, ...absent("module", ["createRequire", "register"]) };

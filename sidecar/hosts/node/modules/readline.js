@@ -1,0 +1,7 @@
+module.exports = require("./shared/errors").absent("readline", [
+  "createInterface",
+  "clearLine",
+  "cursorTo",
+  "moveCursor",
+  "Interface",
+]);

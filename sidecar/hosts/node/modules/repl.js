@@ -1,0 +1,1 @@
+module.exports = require("./shared/errors").absent("repl", ["start", "REPLServer"]);

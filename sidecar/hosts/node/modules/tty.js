@@ -1,0 +1,3 @@
+const { absent } = require("./shared/errors");
+
+module.exports = { isatty: () => false, ...absent("tty", ["ReadStream", "WriteStream"]) };
