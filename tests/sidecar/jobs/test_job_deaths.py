@@ -4,17 +4,20 @@ import asyncio
 import json
 import random
 import signal
-import sqlite3
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, insert, select, update
 
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.queue.job import NewJob
 from sidecar.queue.queue import JobQueue, Keeping
+from sidecar.storage.engine import Storage
+from sidecar.storage.tables import job_spaces, jobs
 from tests.acceptance.processes import Program, wait_until
 from tests.database_fixtures import DATABASES
 from tests.database_servers import Servers, new_database
@@ -97,24 +100,26 @@ def test_no_job_is_lost_whichever_platform_is_killed(tmp_path: Path, servers: ty
 
 
 @pytest.mark.timeout(300)
-def test_a_hundred_thousand_jobs_that_wait_are_all_there_after_restarts_and_go_on(tmp_path: Path) -> None:
-    desk = PlatformDesk(tmp_path, more=SETTINGS)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_hundred_thousand_jobs_that_wait_are_all_there_after_restarts_and_go_on(
+    tmp_path: Path, servers: type[Servers], database: str
+) -> None:
+    del servers
+    address = None if database == "sqlite" else new_database(database)
+    desk = PlatformDesk(tmp_path, address, more=SETTINGS)
     for name, client in (("quick", desk.acme), ("other", desk.beta)):
         desk.script(name, "export const main = ({ number }) => number;", kind="app", client=client)
     beta = desk.token("beta")
     desk.program.stop()
     asyncio.run(_queued(desk.address))
 
-    def count(state: str) -> int:
-        with sqlite3.connect(desk.database, timeout=SECONDS) as connection:
-            found: int = connection.execute("SELECT count(*) FROM jobs WHERE state = ?", (state,)).fetchone()[0]
-        connection.close()
-        return found
+    def done() -> int:
+        return asyncio.run(_counted(desk.address, "completed"))["completed"]
 
     def goes_on() -> None:
-        before = count("completed")
+        before = done()
         desk.start()
-        wait_until(lambda: count("completed") > before + 30, "jobs are done", seconds=SECONDS)
+        wait_until(lambda: done() > before + 30, "jobs are done", seconds=SECONDS)
 
     for end in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         goes_on()
@@ -123,26 +128,55 @@ def test_a_hundred_thousand_jobs_that_wait_are_all_there_after_restarts_and_go_o
     desk.start()
     other = desk.client(beta)
     made = other.post("/api/v1/jobs", json={"script": "other", "data": {"number": 7}}).raise_for_status().json()["id"]
-    address = f"/api/v1/jobs/{made}"
-    wait_until(lambda: other.get(address).json().get("result") == 7, "another tenant's is done", seconds=SECONDS)
+    job = f"/api/v1/jobs/{made}"
+    wait_until(lambda: other.get(job).json().get("result") == 7, "another tenant's is done", seconds=SECONDS)
     other.close()
     desk.stop()
-    assert sum(count(state) for state in ("waiting", "active", "completed")) == QUEUED + 1
-    assert count("failed") == 0
-    assert count("active") <= 8, "those of the killed one, whose leases end by themselves"
-    with sqlite3.connect(desk.database) as connection:
-        query = "SELECT data, result FROM jobs WHERE state = 'completed' AND tenant = 'acme'"
-        assert all(json.loads(data)["number"] == json.loads(result) for data, result in connection.execute(query))
-    connection.close()
+    states = asyncio.run(_counted(desk.address, "waiting", "active", "completed", "failed"))
+    assert states["waiting"] + states["active"] + states["completed"] == QUEUED + 1
+    assert states["failed"] == 0
+    assert states["active"] <= 8, "those of the killed one, whose leases end by themselves"
+    for data, result in asyncio.run(_completed(desk.address)):
+        assert json.loads(data)["number"] == json.loads(result)
 
 
 async def _queued(address: str) -> None:
-    queue = JobQueue(DatabaseUrl.parse(address), Keeping())
-    left = iter(range(QUEUED))
-
-    async def add() -> None:
-        for number in left:
-            await queue.add(NewJob(tenant="acme", script="quick", data=json.dumps({"number": number})))
-
-    await asyncio.gather(*(add() for _ in range(256)))
+    """One job, and as many as it again and again: the queue itself would take a minute for them."""
+    url = DatabaseUrl.parse(address)
+    queue = JobQueue(url, Keeping())
+    first = await queue.add(NewJob(tenant="acme", script="quick", data='{"number":0}'))
     await queue.close()
+    storage = Storage(url)
+    async with storage.writing() as connection:
+        (row,) = (await connection.execute(select(jobs))).mappings().all()
+        for begin in range(1, QUEUED, 1_000):
+            rows = [
+                {**row, "id": f"{first.id[:24]}{number:08x}", "data": json.dumps({"number": number})}
+                for number in range(begin, min(begin + 1_000, QUEUED))
+            ]
+            await connection.execute(insert(jobs), rows)
+        more = {"jobs": QUEUED, "bytes": job_spaces.c.bytes + 20 * QUEUED}
+        await connection.execute(update(job_spaces).where(job_spaces.c.tenant == "acme").values(**more))
+    await storage.close()
+
+
+async def _counted(address: str, *states: str) -> Mapping[str, int]:
+    """How many jobs there are of states: an index has each, however many there are of the others."""
+    storage = Storage(DatabaseUrl.parse(address))
+    found = {}
+    async with storage.reading() as connection:
+        for state in states:
+            query = select(func.count()).select_from(jobs).where(jobs.c.state == state)
+            found[state] = (await connection.execute(query)).scalar_one()
+    await storage.close()
+    return found
+
+
+async def _completed(address: str) -> Sequence[Any]:
+    """What the jobs that are done were given, and gave."""
+    storage = Storage(DatabaseUrl.parse(address))
+    async with storage.reading() as connection:
+        query = select(jobs.c.data, jobs.c.result).where(jobs.c.state == "completed", jobs.c.tenant == "acme")
+        found = (await connection.execute(query)).all()
+    await storage.close()
+    return found
