@@ -116,7 +116,7 @@ class PlatformProcess:
             self._host_services,
             self._script,
             self._scripts.look_again,
-            self._log_of_scripts.add,
+            self._log_of_scripts.watch,
         )
         self._call_events = CallEvents(self._host_services, configuration.voice.records)
         self._schedules = ScheduleService(configuration, self._host_services)

@@ -19,7 +19,7 @@ from sidecar.hosts import request
 from sidecar.hosts.grants import Grants
 from sidecar.hosts.web_socket import WebSocketHost
 from sidecar.http.rates import too_many
-from sidecar.http.script_log import ScriptLog
+from sidecar.http.script_log import ScriptLog, WatchedRun
 from sidecar.kind import Kind
 from sidecar.lifecycle import PartState
 from sidecar.logs.logger import ActionLogger
@@ -118,6 +118,8 @@ class RunService:
         self._driver_limits = driver_limits(configuration)
         self._socket_limits = request_limits(platform.socket_seconds, configuration)
         self._under_way: UnderWay[ScriptRun] = UnderWay(CANCEL_SECONDS)
+        self._watched: dict[str, WatchedRun] = {}
+        """What those under way write, by their ids."""
         self._refusing = False
         self.outcomes: Counter[OutcomeName] = Counter()
         self.by_script = ScriptCounts(configuration.metrics.scripts)
@@ -174,6 +176,7 @@ class RunService:
             correlation_id=run.id,
         )
         self._under_way.begin(run.id, run)
+        self._watched[run.id] = self._log.watch(script, run.id, entry, lambda: run.lines)
         run.begin(invocation, web_socket if web_socket is not None else host)
         return run, web_socket
 
@@ -211,7 +214,7 @@ class RunService:
         failed = answer.outcome in FAILURES
         if failed:
             count.failures += 1
-        self._log.add(run.script, run.id, run.entry, completion.log, answer)
+        self._watched.pop(run.id).end(completion.log, answer)
         (_log.warning if failed else _log.info)(
             "run",
             run=run.id,

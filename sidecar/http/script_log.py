@@ -32,6 +32,8 @@ UNWRITTEN: Final = 20_000
 UNWRITTEN_BYTES: Final = 16_000_000
 """The same of their texts."""
 GATHERING_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked for lines of runs that are under way: a web socket's may last for hours."""
 FOLLOWERS: Final = 100
 """At once."""
 BEHIND: Final = 2_000
@@ -98,6 +100,33 @@ class Follower:
         return lost, lines
 
 
+class WatchedRun:
+    """A run whose lines are kept as they come, and the rest of them once it is over."""
+
+    def __init__(
+        self, log: "ScriptLog", script: Script, run: str, function: str, lines: Callable[[], Sequence[LogLine]]
+    ) -> None:
+        self._log = log
+        self._script = script
+        self._run = run
+        self._function = function
+        self._lines = lines
+        self._kept = 0
+
+    def look(self) -> None:
+        """Keep what it has written since the last look."""
+        lines = self._lines()
+        # Of one that begins again there are fewer for a while: it writes them again.
+        if len(lines) > self._kept:
+            self._log.keep(self._script, self._run, self._function, lines[self._kept :])
+            self._kept = len(lines)
+
+    def end(self, lines: Sequence[LogLine], answer: Answer) -> None:
+        """It is over: keep the rest of all its lines, and how it failed if it did."""
+        self._log.forget(self)
+        self._log.add(self._script, self._run, self._function, lines[self._kept :], answer)
+
+
 class ScriptLog:
     """The part of the platform that keeps them. Without a folder it keeps nothing, and tells followers all the same."""
 
@@ -119,6 +148,8 @@ class ScriptLog:
         self._unwritten: deque[tuple[str, ScriptLine]] = deque()
         self._unwritten_bytes = 0
         self._writing: asyncio.Task[None] | None = None
+        self._watched: set[WatchedRun] = set()
+        self._looking: asyncio.Task[None] | None = None
         self._followers: set[Follower] = set()
         self._ending = False
         self.dropped = 0
@@ -126,16 +157,42 @@ class ScriptLog:
         self._said = False
         self._last = 0.0
 
+    def watch(self, script: Script, run: str, function: str, lines: Callable[[], Sequence[LogLine]]) -> WatchedRun:
+        """Keep what a run writes as it goes on: ``lines`` gives all so far. Until its `WatchedRun.end`."""
+        watched = WatchedRun(self, script, run, function, lines)
+        self._watched.add(watched)
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        return watched
+
+    def forget(self, watched: WatchedRun) -> None:
+        """Look at a run no more."""
+        self._watched.discard(watched)
+
+    async def _look(self) -> None:
+        try:
+            while self._watched:
+                await asyncio.sleep(LOOK_SECONDS)
+                for watched in tuple(self._watched):
+                    watched.look()
+        finally:
+            self._looking = None
+
     def add(self, script: Script, run: str, function: str, lines: Sequence[LogLine], answer: Answer) -> None:
-        """Keep what a run has written, and how it failed if it did."""
-        told = [(line.level, line.text) for line in lines]
+        """Keep what a run that is over has written, and how it failed if it did."""
         if answer.outcome in FAILURES:
             where = f" ({answer.location})" if answer.location else ""
-            told.append(("failed", f"{answer.message}{where}"))
-        for level, text in told:
+            lines = [*lines, LogLine("failed", f"{answer.message}{where}")]
+        self.keep(script, run, function, lines)
+
+    def keep(self, script: Script, run: str, function: str, lines: Sequence[LogLine]) -> None:
+        """Keep lines of a run."""
+        for one in lines:
             # No two lines have the same time: it says where a page ends.
             self._last = max(time.time(), self._last + _STEP)
-            line = ScriptLine(at=self._last, script=script.id, run=run, function=function, level=level, text=text)
+            line = ScriptLine(
+                at=self._last, script=script.id, run=run, function=function, level=one.level, text=one.text
+            )
             for follower in self._followers:
                 if follower.tenant == script.tenant and follower.script in (None, script.id):
                     follower.tell(line)
@@ -267,6 +324,8 @@ class ScriptLog:
     async def close(self) -> None:
         """Write what is left. To be called once the workers have ended."""
         self._ending = True
+        if self._looking is not None:
+            self._looking.cancel()
         if self._writing is not None:
             await self._writing
         if self._unwritten:

@@ -1,6 +1,7 @@
 """One attempt of a job: its run, and what is said to the queue when it is over."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ from sidecar.runs.answers import Answer
 from sidecar.runs.outcomes import OutcomeName
 
 if TYPE_CHECKING:
+    from sandbox.outcome import LogLine
     from sandbox.run import Run
     from sidecar.hosts.job_host import JobHost
 
@@ -26,6 +28,11 @@ class JobRun(Leased):
         self.host: JobHost | None = None
         self.run: Run | asyncio.Task[AnyStep] | None = None
         """What is under way: a script, or what a webhook is told."""
+
+    @property
+    def lines(self) -> "Sequence[LogLine]":
+        """What its script has written to its console so far, as of its last turn."""
+        return () if self.run is None or isinstance(self.run, asyncio.Task) else self.run.log
 
     def cancel(self) -> None:
         """Give its run up, if it is not over."""

@@ -6,7 +6,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -48,7 +48,17 @@ LOOK_SECONDS: Final = 1.0
 """So often it is asked whether what is under way is ours still: a job may be discarded by whoever is asked to."""
 
 FindScript = Callable[[str], Script | None]
-Told = Callable[[Script, str, str, Sequence[LogLine], Answer], None]
+
+
+class Watched(Protocol):
+    """A run whose lines are kept as they come."""
+
+    def end(self, lines: Sequence[LogLine], answer: Answer, /) -> None:
+        """It is over, and these are all that it has written."""
+
+
+Watch = Callable[[Script, str, str, Callable[[], Sequence[LogLine]]], Watched]
+"""Keeps what a run writes: its script, its id, its function, and what gives all its lines so far."""
 
 
 class JobService:
@@ -64,10 +74,10 @@ class JobService:
         services: Services,
         find: FindScript,
         look: Callable[[], Awaitable[None]],
-        told: Told,
+        watch: Watch,
     ) -> None:
-        """``find`` gives a script by its id, and ``look`` has it know the newest ones. ``told`` is told what each run
-        has written."""
+        """``find`` gives a script by its id, and ``look`` has it know the newest ones. ``watch`` keeps what each run
+        writes."""
         section = configuration.jobs
         self._section = section
         self._runner = runner
@@ -75,7 +85,7 @@ class JobService:
         self._services = services
         self._find = find
         self._look = look
-        self._told = told
+        self._watch = watch
         self.drain_seconds = section.drain_seconds
         self._programs: Programs = job_programs(configuration, grants)
         self._limits = job_limits(configuration)
@@ -246,8 +256,11 @@ class JobService:
             correlation_id=job.id,
         )
 
+        watched = self._watch(script, job.id, job.function, lambda: run.lines)
+
         def completed(completion: Completion) -> None:
             answer = answer_of(completion, program, time.monotonic() - run.began)
+            watched.end(completion.log, answer)
             self._ended(script, run, answer, completion)
             self._settle(queue, run, step_of(job, answer, outage=host.had_outage))
 
@@ -258,7 +271,7 @@ class JobService:
         return self._runner.pool(PoolName.JOBS)
 
     def _ended(self, script: Script, run: JobRun, answer: Answer, completion: Completion) -> None:
-        """Count what a run has used, and keep what it has written."""
+        """Count what a run has used, and tell of it."""
         job = run.job
         self.outcomes[answer.outcome] += 1
         used = self._grants.used(script)
@@ -271,7 +284,6 @@ class JobService:
         failed = answer.failed and answer.outcome is not OutcomeName.CANCELLED
         if answer.outcome in FAILURES:
             count.failures += 1
-        self._told(script, job.id, job.function, completion.log, answer)
         (_log.warning if failed else _log.info)(
             "job_run",
             job=job.id,

@@ -55,6 +55,22 @@ async def test_the_newest_come_first_and_failures_are_among_them(tmp_path: Path)
     assert [one.text for one in await log.newest("acme", None, first.at, 10)] == ["two", "one"]
 
 
+async def test_a_run_under_way_has_each_of_its_lines_kept_once(tmp_path: Path) -> None:
+    log = ScriptLog(tmp_path, 1_000_000, 7)
+    lines = [LogLine("log", "one")]
+    run = log.watch(script("acme"), "run", "main", lambda: lines)
+    run.look()
+    run.look()
+    lines.append(LogLine("log", "two"))
+    run.look()
+    again, lines = lines, []  # its worker died, and it begins again
+    run.look()
+    lines = [*again, LogLine("log", "three")]
+    run.end([*lines, LogLine("log", "four")], FAILED)
+    await log.close()
+    assert await texts(log, "acme") == ["TypeError: x (a.js:1:2)", "four", "three", "two", "one"]
+
+
 async def test_a_tenants_lines_are_nobody_elses(tmp_path: Path) -> None:
     log = ScriptLog(tmp_path, 1_000_000, 7)
     for tenant in ("acme", "ACME", "../acme", "acme/..", "é", ""):

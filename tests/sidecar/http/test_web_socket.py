@@ -65,6 +65,15 @@ def test_frames_go_both_ways_in_one_run(desk: PlatformDesk, opened: Open) -> Non
     wait_until(lambda: {"closed a", "closed b"} <= written(desk, "desk"), "both have been told")
 
 
+def test_what_it_writes_is_in_the_log_while_the_socket_is_open(desk: PlatformDesk, opened: Open) -> None:
+    text = DESK.replace("await socket.waitForClose", "console.log('open'); await socket.waitForClose")
+    page = page_of(desk, "writes", text)
+    with opened(f"{page}?desk=a") as one:
+        one.recv(SECONDS)
+        wait_until(lambda: written(desk, "writes") == {"open"}, "the log has it")
+    wait_until(lambda: written(desk, "writes") == {"open", "closed a"}, "the log has the rest")
+
+
 def test_what_a_frame_breaks_is_in_the_log_and_the_socket_stays(desk: PlatformDesk, opened: Open) -> None:
     page = page_of(desk, "breaks", DESK)
     with opened(f"{page}?desk=a") as one:

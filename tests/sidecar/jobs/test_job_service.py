@@ -62,6 +62,10 @@ export async function slow({ key, ms }) {
   await new Promise((resolve) => setTimeout(resolve, ms));
   return await incr(key + ':ended');
 }
+export async function waits() {
+  console.log('begun');
+  await new Promise((resolve) => setTimeout(resolve, 250_000));
+}
 export const loop = () => { for (;;); };
 export async function outside() { await setProgress(1); }
 export async function progress() {
@@ -111,6 +115,18 @@ def count(desk: PlatformDesk, key: str) -> int:
 def test_a_job_that_fails_twice_is_done_the_third_time(desk: PlatformDesk) -> None:
     options = {"attempts": 3, "delay": 50}
     assert result(desk, "twice", of=4, options=options) == {"done": 2, "attempt": "3"}
+
+
+def test_what_it_writes_is_in_the_log_while_it_goes_on(desk: PlatformDesk) -> None:
+    job = desk.acme.post("/api/v1/jobs", json={"script": "many", "function": "waits"}).json()["id"]
+
+    def written() -> list[str]:
+        items = desk.acme.get("/api/v1/log", params={"script": "many"}).json()["items"]
+        return [one["text"] for one in items if one["run"] == job]
+
+    wait_until(lambda: written() == ["begun"], "the log has it")
+    assert desk.acme.get(f"/api/v1/jobs/{job}").json()["state"] == "active"
+    desk.acme.delete(f"/api/v1/jobs/{job}").raise_for_status()
 
 
 def test_a_job_without_an_attempt_left_rejects_with_its_last_error(desk: PlatformDesk) -> None:
