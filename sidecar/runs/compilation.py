@@ -1,6 +1,5 @@
 """What the engine itself finds wrong with a script that the check takes for right, such as a name declared twice."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -51,16 +50,13 @@ def engine(
                 is_there = False
                 unavailable(str(refused))
                 return []
-            return [] if error is None else [_fault(prepared, error)]
+            return [] if error is None else [_fault(error)]
 
         yield confirm
 
 
-def _fault(prepared: Prepared, error: Threw) -> tuple[str, Fault]:
+def _fault(error: Threw) -> tuple[str, Fault]:
     message, place = f"{error.name}: {error.message}", error.location
     if place is None:
         return "", (0, 0, message)
-    text = prepared.files[place.file].text if place.file else prepared.text
-    line = next(itertools.islice(text.split("\n"), place.line - 1, None), "")
-    column = len(line.encode()[: place.column - 1].decode("utf-8", "ignore")) + 1
-    return place.file, (place.line, column, message)
+    return place.file, (place.line, place.column, message)
