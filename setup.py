@@ -1,15 +1,18 @@
-"""The two extensions in C; all else about the package stands in pyproject.toml.
+"""The two extensions in C, and JavaScript that is fetched; all else about the package stands in pyproject.toml.
 
 They are compiled where scripts run: Linux on x86-64 and aarch64. Elsewhere the package is installed without them.
 """
 
 import os
+import subprocess
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 PLATFORMS: Final = {"linux-x86_64", "linux-aarch64"}
 NATIVE: Final = Path("native")
@@ -43,6 +46,14 @@ def extension(name: str, folder: str) -> Extension:
     )
 
 
+class BuildWithCoreModules(build_py):  # type: ignore[misc]  # setuptools tells no types
+    """Has Node's core modules in the package: they are in no repository. A source archive brings them along."""
+
+    def run(self) -> None:
+        subprocess.run([sys.executable, "packaging/core-modules"], check=True)
+        super().run()
+
+
 native: dict[str, Any] = {}
 options: dict[str, dict[str, str]] = {}
 if sysconfig.get_platform() in PLATFORMS:
@@ -50,4 +61,4 @@ if sysconfig.get_platform() in PLATFORMS:
     options["bdist_wheel"] = {"py_limited_api": "cp311"}
 # A folder "build" that stays would put into a wheel what an older checkout left in it.
 with tempfile.TemporaryDirectory(prefix="scriptforge-build-") as built:
-    setup(**native, options={**options, "build": {"build_base": built}})
+    setup(**native, cmdclass={"build_py": BuildWithCoreModules}, options={**options, "build": {"build_base": built}})

@@ -227,7 +227,11 @@ class _Lying:
         return 1
 
 
-@pytest.mark.parametrize("pid", [1, os.getpid(), os.getppid(), 2**22 + 5, 2**31, 2**32 + 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize(
+    "pid",
+    [1, os.getpid(), os.getppid(), 2**22 + 5, 2**31, 2**32 + 1, 2**63, 2**64 - 1],
+    ids=["the first", "the daemon", "its parent", "none", "2**31", "2**32 + 1", "2**63", "2**64 - 1"],
+)
 async def test_a_process_that_is_no_child_is_neither_believed_nor_killed(pid: int) -> None:
     process = WorkerProcess(lambda *_: None, lambda _: None)
     with pytest.raises(WorkerFailed, match="ended before it was ready"):

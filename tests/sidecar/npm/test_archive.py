@@ -91,6 +91,7 @@ def test_a_file_that_is_a_folder_as_well_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"nothing", gzip.compress(b"nothing at all"), archive_of({"a": "b" * 10_000})[:-40], archive_of({})],
+    ids=["nothing", "text", "packed text", "cut off", "empty"],
 )
 def test_what_is_no_whole_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(PackageRefused):

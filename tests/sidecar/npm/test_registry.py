@@ -156,7 +156,7 @@ def test_an_answer_without_end_is_ended(registry: LocalRegistry, monkeypatch: py
         fetched(registry, "/a.tgz", b"content")
 
 
-@pytest.mark.parametrize("packed", [b"no gzip", gzip.compress(b"{}")[:-3], b""])
+@pytest.mark.parametrize("packed", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-3], b""])
 def test_an_answer_that_is_not_packed_as_it_says_is_an_error(registry: LocalRegistry, packed: bytes) -> None:
     registry.answers["/a"] = lambda handler: answer(handler, packed, headers={"Content-Encoding": "gzip"})
     with pytest.raises(RegistryError, match=f"^{registry.url}/a: "):

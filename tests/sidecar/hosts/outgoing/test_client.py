@@ -186,7 +186,7 @@ async def test_an_answer_is_unpacked(site: Site) -> None:
     [
         (b"a" * 10_001, "identity", "more than 10000 bytes"),
         (gzip.compress(bytes(100_000_000)), "gzip", "more than 10000 bytes"),
-        (gzip.compress(b"cut short")[:-9], "gzip", "has no end"),
+        (gzip.compress(b"cut short", mtime=0)[:-9], "gzip", "has no end"),
         (b"no gzip", "gzip", "incorrect header"),
         (b"?", "br", "packed as 'br'"),
         (b"?", "deflate", "packed as 'deflate'"),
