@@ -22,9 +22,6 @@ PRETTIER_COMMAND := $(PRETTIER)/node_modules/.bin/prettier --log-level warn
 NATIVE := $(shell find native -name '*.[ch]')
 JAVASCRIPT := "{bench,examples,sandbox,sidecar,tests}/**/*.{js,mjs,ts}"
 PYTEST ?=
-# Tests wait for processes and clocks more than they compute. What a file's tests share is made once, and the slowest files come
-# first as they are sorted.
-TOGETHER ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## this list
@@ -36,7 +33,7 @@ demo: .venv/installed ## a call's routing before and after each example script, 
 
 .PHONY: test
 test: .venv/installed-dev packages $(NODE_TESTS:=/node_modules/.installed) ## lint and all tests; installs what they need
-	@status=0; $(MAKE) lint || status=1; $(BIN)/python -m pytest -q $(TOGETHER) $(PYTEST) || status=1; exit $$status
+	@status=0; $(MAKE) lint || status=1; $(BIN)/python -m pytest -q $(PYTEST) || status=1; exit $$status
 
 .PHONY: lint
 lint: .venv/installed-dev $(PRETTIER)/node_modules/.installed ## ruff, mypy, and the formatting of Python, C and JavaScript
