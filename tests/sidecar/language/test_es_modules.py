@@ -16,7 +16,7 @@ from tests.sidecar.language.app import called, driven, prepared, problems
 
 NO_SUCH = "available: cxC5Server, cxWebSocket, m"
 DATES = "Date and Intl.DateTimeFormat know dates and time zones"
-NO_FILES = "scripts reach no files, no programs and no ports"
+NO_FILES = "scripts reach no files and no programs, and nobody connects to them"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sidecar.language.module_substitutes import substitute
         ("csv-parse/lib/sync", "split"),
         ("node:child_process", "no files"),
         ("https://cdn.example/x.js", ""),
-        ("https", "fetch"),
+        ("https", ""),
         ("cxNone", ""),
         ("", ""),
     ],
