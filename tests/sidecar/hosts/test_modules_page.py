@@ -98,5 +98,5 @@ async def test_the_caller_id_is_asked_for(runs: Scripts, site: Site) -> None:
 async def test_mail_and_the_web_say_what_is_missing(runs: Scripts) -> None:
     asked = {"number": "4930", "carrier": "x"}
     assert await error_of(runs, example("porting@"), asked) == "there is no template 'porting'"
-    failed = await error_of(runs, example("api.example.com"), CALL)
+    failed = await error_of(runs, example("await fetch(`https://api.example.com"), CALL)
     assert failed.startswith("fetch failed: https://api.example.com/numbers/491: ")
