@@ -58,4 +58,7 @@ class ImageFile:
 
 def _close(descriptor: int) -> None:
     """In a thread of its own: the kernel lets go of 128 MB for some 15 ms."""
-    threading.Thread(target=os.close, args=(descriptor,), name="closing-images").start()
+    try:
+        threading.Thread(target=os.close, args=(descriptor,), name="closing-images").start()
+    except RuntimeError:
+        os.close(descriptor)  # the machine has no thread to spare, or the process is at its end
