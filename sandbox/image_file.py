@@ -1,6 +1,8 @@
-"""The memory that a worker keeps its waiting runs in, as the daemon has it: made here, and only ever read.
+"""The memory that a worker keeps its waiting runs in, as the daemon has it: made here, and only ever read; and that of
+the daemon's own in which it holds such images.
 
-It is read by calls to the kernel, never through a mapping: nothing that a worker does to it can harm who reads.
+It is read and written by calls to the kernel, never through a mapping: nothing that a worker does to it can harm who
+reads.
 """
 
 import fcntl
