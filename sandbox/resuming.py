@@ -74,7 +74,7 @@ class Resuming:
     @property
     def busy(self) -> bool:
         """Whether a run is under way."""
-        return bool(self._queue or self._stranded or self._move is not None)
+        return bool(self._queue or self._stranded or self._large or self._move is not None)
 
     def add(self, run: Run) -> None:
         """Let a run go on elsewhere."""
@@ -114,6 +114,9 @@ class Resuming:
         self._step_handle = None
         now = self._loop.time()
         sent, is_behind = 0, False
+        if self._move is None and self._large:
+            # Asked for here, not where a move ends: the next one may have been answered meanwhile, or be stranded.
+            self._queue.append(self._large.popleft())
         for _ in range(SLICE_RUNS):
             if not self._queue or sent >= SLICE_BYTES:
                 break
@@ -134,7 +137,7 @@ class Resuming:
             sent += size
         if is_behind:
             self._step_handle = self._loop.call_later(PAUSE_SECONDS, self._step)
-        elif self._queue or self._move is not None:
+        elif self._queue or self._large or self._move is not None:
             self._step_soon()
 
     def _place(self, run: Run, now: float) -> int | None:
@@ -191,19 +194,14 @@ class Resuming:
         if move.sent < size:
             process.send(messages_down.piece(move.suspension.origin, size, begin, piece))
         else:
-            self._next_move()
+            self._move = None
             self._resume(move.worker, run, move.suspension, move.state, piece, now)
         return len(piece)
 
     def _move_ended(self, move: _Move) -> None:
         """A run does not go on where its image was sent to."""
         move.worker.process.send(messages_down.piece(move.suspension.origin, move.state.size, move.sent, b""))
-        self._next_move()
-
-    def _next_move(self) -> None:
         self._move = None
-        if self._large:
-            self._queue.append(self._large.popleft())
 
     def _home(self, run: Run, generation: int, now: float) -> PooledWorker | None:
         """The worker of a generation to which a new run would go."""

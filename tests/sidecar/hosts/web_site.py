@@ -35,7 +35,8 @@ class Site:
 async def serve(site: Site) -> web.AppRunner:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", site.handle)
-    runner = web.AppRunner(application, handler_cancellation=True)
+    # A handler that never ends is no reason to wait: aiohttp gives each a minute, twice.
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     site.port = runner.addresses[0][1]

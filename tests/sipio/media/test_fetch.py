@@ -39,7 +39,8 @@ async def site() -> AsyncIterator[Site]:
     made = Site()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", made.handle)
-    runner = web.AppRunner(application, handler_cancellation=True)
+    # A handler that never ends is no reason to wait: aiohttp gives each a minute, twice.
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     listener = web.TCPSite(runner, "127.0.0.1", 0)
     await listener.start()
