@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import insert
 
 from sidecar.configuration.database_url import Database
+from sidecar.queue import adding
+from sidecar.queue.errors import QueueFull
 from sidecar.queue.life import Complete
+from sidecar.queue.looking import Wanted
 from sidecar.queue.taking import TENANTS, Limits, _lanes
 from sidecar.storage.tables import scripts, tenants
 from tests.sidecar.queue.queue_desk import QueueDesk, queue_desk
@@ -73,6 +76,29 @@ async def test_queues_that_had_jobs_cost_nothing_once_they_are_empty(sqlite: Que
         steps_of = (Complete(one.job.id, one.job.lease, "1") for one in taken)
         await asyncio.gather(*map(sqlite.queue.step, steps_of))
     assert await steps() <= before + 5
+
+
+async def test_a_tenant_has_so_many_queues_and_those_that_are_empty_make_room(
+    desk: QueueDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "LANES", 3)
+    one, *_ = [await desk.add(queue=queue) for queue in ("a", "b", "c")]
+    with pytest.raises(QueueFull, match="3 queues of scripts already"):
+        await desk.add(queue="d")
+    await desk.add("other", "beta", queue="d")
+    assert (await desk.add(queue="c")).queue == "c"
+    await desk.queue.discard("acme", one.id)
+    await desk.add(queue="d")
+    # Its lane is gone, which no process goes on with.
+    with pytest.raises(QueueFull):
+        await desk.add(queue="a")
+    taken = {one.job.id for _ in range(6) for one in await desk.take(9)}
+    assert len(taken) == 5
+    for queue in ("b", "c", "d"):
+        (own, *_) = await desk.queue.looking.page("acme", Wanted(queue=queue), None, 9)
+        await desk.queue.discard("acme", own.id)
+    again = await desk.add(queue="a")
+    assert [one.job.id for one in await desk.take(9)] == [again.id]
 
 
 async def tenants_with_jobs(desk: QueueDesk, number: int, scripts_each: int = 1) -> None:
