@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -66,6 +66,14 @@ Texts = Mapping[str, Mapping[str, str]]
 """What is installed: by what a script may write in quotes, and by version, the newest last, what names the text."""
 
 
+class MeantText(NamedTuple):
+    """What a name in quotes means to a script."""
+
+    version: str
+    text: str
+    """What names the text."""
+
+
 class InstalledModules:
     """What is installed on this machine, and who may require it.
 
@@ -111,14 +119,15 @@ class InstalledModules:
 
     def given(self, granted: Mapping[str, str], named: Iterable[str]) -> Mapping[str, str]:
         """Of what a text names each that it has, with what names the text of the version that it has of it."""
-        found = {}
-        for name in sorted(self._names.intersection(named)):
-            versions, version = self._texts[name], _version(granted, package_of(name))
-            if version == NEWEST:
-                version = tuple(versions)[-1]
-            if version in versions:
-                found[name] = versions[version]
-        return found
+        found = {name: self.meant(granted, name) for name in sorted(self._names.intersection(named))}
+        return {name: one.text for name, one in found.items() if one is not None}
+
+    def meant(self, granted: Mapping[str, str], name: str) -> MeantText | None:
+        """The version of a name that it has, and what names its text; None where it has none."""
+        versions, version = self._texts.get(name, {}), _version(granted, package_of(name))
+        if versions and version == NEWEST:
+            version = tuple(versions)[-1]
+        return MeantText(version, versions[version]) if version in versions else None
 
 
 NOTHING_INSTALLED: Final = InstalledModules()

@@ -137,6 +137,11 @@ def shipped_names(configuration: Configuration | None = None) -> frozenset[str]:
     return Grants(shipped_modules(), packages=packages).names()
 
 
+def host_names() -> frozenset[str]:
+    """Every name that a script may require where nothing is installed."""
+    return Grants(shipped_modules()).host_names()
+
+
 def installed_modules(configuration: Configuration) -> InstalledModules:
     """The npm modules that are installed, and who may require them without a grant."""
     modules = configuration.modules
