@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Select, delete, select
+from sqlalchemy import ColumnElement, Select, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.configuration.database_url import Database
@@ -27,6 +27,9 @@ from sidecar.storage.tables import jobs
 TIDIED: Final = 500
 """Jobs of which something is due that are changed in one transaction."""
 
+TOO_LONG: Final = 10
+"""Leases: what is to last for longer was renewed by a clock that was set back since. Its process renews it anew, if
+there is one still."""
 TRIES: Final = 4
 """Of a transaction: those that change the same rows in another order end each other in MySQL and PostgreSQL."""
 AGAIN_SECONDS: Final = 0.05
@@ -132,10 +135,13 @@ class JobStore:
             await spaces.keep(connection)
         return job
 
-    async def tidy(self) -> dict[JobState, int]:
+    async def tidy(self, lease_micros: int | None = None) -> dict[JobState, int]:
         """Do what is due: delayed jobs wait, leases that have ended are taken away, what is over for long is forgotten.
-        How many there were of each state; `TIDIED` of one that may have more."""
+        How many there were of each state; `TIDIED` of one that may have more. ``lease_micros`` is how long leases are,
+        for who would not wait for those that a clock has made longer."""
         counts = {}
+        if lease_micros is not None:
+            await self._shorten(lease_micros)
         for state in (JobState.DELAYED, JobState.ACTIVE, JobState.COMPLETED, JobState.FAILED):
             async with self._rows.storage.reading() as connection:
                 query = _due(state, await self._rows.now(connection)).limit(1)
@@ -143,6 +149,19 @@ class JobStore:
             if is_due:
                 counts[state] = await self._rows.tried_again(partial(self._tidied, state))
         return counts
+
+    async def _shorten(self, lease_micros: int) -> None:
+        """Let no lease last longer than one that is renewed now."""
+
+        def too_long(now: int) -> ColumnElement[bool]:
+            return and_(jobs.c.state == JobState.ACTIVE.value, jobs.c.due > now + TOO_LONG * lease_micros)
+
+        async with self._rows.storage.reading() as connection:
+            query = select(jobs.c.id).where(too_long(await self._rows.now(connection))).limit(1)
+            if (await connection.execute(query)).first() is None:
+                return
+        async with self._rows.changing() as (connection, now):
+            await connection.execute(update(jobs).where(too_long(now)).values(due=now + lease_micros))
 
     async def _tidied(self, state: JobState) -> int:
         spaces = Spaces()
