@@ -101,6 +101,8 @@ class Leases(Generic[Own]):
 
     async def renew(self, own: Own, tell: Callable[[], Awaitable[object]]) -> None:
         """Keep one for longer, once. Raises nothing of the database's."""
+        if own.is_lost:
+            return  # what is told of its end still is
         asked = time.monotonic()
         telling = asyncio.ensure_future(tell())
         ends = own.renewed + self.lease_seconds

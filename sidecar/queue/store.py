@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.configuration.database_url import Database
 from sidecar.queue import life
-from sidecar.queue.errors import LeaseLost, NoSuchJob
+from sidecar.queue.errors import LeaseLost, NoSuchJob, WrongState
 from sidecar.queue.following import Delivering, follow
 from sidecar.queue.job import UNFINISHED, Job, JobState, Texts
 from sidecar.queue.life import AnyStep, Complete, Keeping, Note
@@ -22,7 +22,7 @@ from sidecar.queue.rows import JOB_COLUMNS, Spaces, found, keep, keep_text, lock
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import DatabaseBusy
 from sidecar.storage.server_time import Clock, micros_now
-from sidecar.storage.tables import jobs
+from sidecar.storage.tables import job_spaces, jobs
 
 TIDIED: Final = 500
 """Jobs of which something is due that are changed in one transaction."""
@@ -120,9 +120,13 @@ class JobStore:
             spaces.add(made.tenant, 1, made.bytes)
 
     async def retry(self, tenant: str, job_id: str) -> Job:
-        """Run a dead letter anew, or a delayed job now. Raises NoSuchJob, WrongState."""
+        """Run a dead letter anew, or a delayed job now. Raises NoSuchJob, WrongState, which one is also for whose key
+        another one has by now."""
         async with self._rows.changing() as (connection, now):
-            job = life.retried(await _own(connection, tenant, job_id), now)
+            before = await _own(connection, tenant, job_id)
+            job = life.retried(before, now)
+            if before.is_over and before.key is not None:
+                await _require_key(connection, before)
             await keep(connection, [job])
         return job
 
@@ -211,6 +215,16 @@ async def _own(connection: AsyncConnection, tenant: str, job_id: str, *, lock: b
     if not rows:
         raise NoSuchJob(f"there is no job {job_id[:40]!r}")
     return rows[0]
+
+
+async def _require_key(connection: AsyncConnection, job: Job) -> None:
+    """Raise WrongState where another job that is not over has its key. Nobody adds one in this transaction's time."""
+    await connection.execute(select(job_spaces).where(job_spaces.c.tenant == job.tenant).with_for_update())
+    states = [state.value for state in UNFINISHED]
+    query = select(jobs.c.id).where(jobs.c.tenant == job.tenant, jobs.c.key == job.key, jobs.c.state.in_(states))
+    other = (await connection.execute(query.limit(1))).scalar_one_or_none()
+    if other is not None:
+        raise WrongState(f"the job {other} has its key, and is not over")
 
 
 async def _remove(connection: AsyncConnection, gone: Sequence[Job], spaces: Spaces) -> None:

@@ -174,6 +174,19 @@ async def test_a_job_of_the_same_key_is_the_same_until_it_is_over(desk: QueueDes
     assert (await desk.add(key="order 7")).id != first.id
 
 
+async def test_a_dead_letter_whose_key_another_job_has_is_not_tried_again_beside_it(desk: QueueDesk) -> None:
+    dead = await desk.add(key="one")
+    (taken,) = await desk.take()
+    await desk.queue.step(Fail(taken.job.id, taken.job.lease, JobError("no")))
+    other = await desk.add(key="one")
+    assert other.id != dead.id
+    with pytest.raises(WrongState, match=f"{other.id} has its key"):
+        await desk.queue.retry("acme", dead.id)
+    await desk.queue.discard("acme", other.id)
+    assert (await desk.queue.retry("acme", dead.id)).state is JobState.WAITING
+    assert (await desk.add(key="one")).id == dead.id
+
+
 async def test_jobs_are_taken_in_their_order(desk: QueueDesk) -> None:
     added = [await desk.add(priority=priority) for priority in (5, 0, 1, 0)]
     order = [added[1], added[3], added[2], added[0]]
