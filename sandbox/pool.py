@@ -267,6 +267,7 @@ class Pool:
         if change > 0 and not seating.has_empty:
             self._lanes.add_place()
         elif change < 0:
+            self._watch.begin(self._loop.time())
             self._lanes.remove_place()
         self._look_later(growth)
 
@@ -295,6 +296,7 @@ class Pool:
             if not (
                 run.answered
                 or run.given_up
+                or worker.hands_over
                 or worker.process.is_revoked(message.run_id)
                 or time.monotonic() >= run.deadline
             ):
@@ -353,6 +355,8 @@ class Pool:
             self._host_calls(run, message.calls)
         if run.recorder is not None and not run.answered:
             self._turn_recorded(run, run.recorder)
+        if worker.hands_over:
+            self._lanes.hand_over_run(worker, run)
         if worker.waiting.count or worker.lane is not Lane.FAST:
             # It holds no place now.
             self._lanes.feed(worker)

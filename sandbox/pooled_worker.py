@@ -46,8 +46,9 @@ class PooledWorker:
     """A process and what the pool has given it."""
 
     __slots__ = (
-        "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "lowered",
-        "outstanding", "packages", "process", "ready_at", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
+        "blame", "customers", "evicting", "hands_over", "held", "killed_for", "known", "lane", "last_sent", "lost",
+        "lowered", "outstanding", "packages", "process", "ready_at", "seen", "seen_at", "seen_cpu", "slot", "suspended",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess) -> None:
@@ -84,6 +85,8 @@ class PooledWorker:
         """The processor time that it had used then, in seconds."""
         self.evicting = False
         """Being killed for holding a place: what it runs begins again among its like."""
+        self.hands_over = False
+        """It leaves, and the runs that wait in it go on in others."""
         self.killed_for: int | None = None
         """The run that the daemon killed it for; 0 for none in particular."""
 

@@ -1,4 +1,4 @@
-"""Runs that waited in a worker that is gone or held, on their way to another one.
+"""Runs that waited in a worker that is gone, leaves or is held, on their way to another one.
 
 An image is of use in the workers of one parent alone, whose memory lies alike. Of those a run goes where a new one of
 its customer would; where none is there, a new one is started, as long as that parent forks. Else any that is left is
@@ -243,6 +243,7 @@ class Resuming:
             if worker.process.generation == generation
             and worker.lane in _LAST
             and not worker.held
+            and not worker.hands_over
             and worker.process.serves
             and not (alone and worker.customers.keys() - own)
         ]

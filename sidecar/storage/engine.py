@@ -1,5 +1,6 @@
 """A database to ask: connections, transactions, and what its errors are in words."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -54,6 +55,7 @@ class Storage:
         self._create = create
         self._engine: AsyncEngine | None = None
         self._file: tuple[int, int] | None = None
+        self._writes = asyncio.Lock()
         self.opened = 0
         """Counts the databases that it has had: another file in SQLite's place is another."""
 
@@ -71,13 +73,30 @@ class Storage:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: what was written is kept when it is over, or nothing of it where it raised."""
         with translated(self.url):
-            async with (await self._opened()).connect() as connection:
+            async with self._turn(), (await self._opened()).connect() as connection:
                 if self.url.database is Database.SQLITE:
                     await connection.execution_options(**{_IMMEDIATE: True})
                 else:
                     await connection.execution_options(isolation_level="READ COMMITTED")
                 async with connection.begin():
                     yield connection
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """SQLite has one writer: who comes next is told at once, in the order in which they came. SQLite itself has
+        each look again after up to 100 ms, and whoever looks first has it."""
+        if self.url.database is not Database.SQLITE:
+            yield
+            return
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._writes.acquire()
+        except TimeoutError:
+            raise _busy(self.url) from None
+        try:
+            yield
+        finally:
+            self._writes.release()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -162,7 +181,7 @@ def _of_sqlite(original: BaseException | None, why: str, url: DatabaseUrl) -> St
     if primary in _SQLITE_FULL:
         return DatabaseFull(f"{url.path}: no room on its disk; nothing was written")
     if primary in _SQLITE_BUSY:
-        return DatabaseBusy(f"{url.path}: another process was writing for more than {BUSY_SECONDS} s; try again")
+        return _busy(url)
     if primary == sqlite3.SQLITE_CANTOPEN:
         return DatabaseUnreachable(f"{url.path}: cannot be opened by this user, {_BESIDE}")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB):
@@ -170,6 +189,10 @@ def _of_sqlite(original: BaseException | None, why: str, url: DatabaseUrl) -> St
     if primary == sqlite3.SQLITE_CORRUPT:
         return DatabaseUnreachable(f"{url.path}: is damaged: {why}; restore a backup")
     return DatabaseUnreachable(f"{url.path}: {why}") if isinstance(original, OSError) else None
+
+
+def _busy(url: DatabaseUrl) -> DatabaseBusy:
+    return DatabaseBusy(f"{url.path}: another process was writing for more than {BUSY_SECONDS} s; try again")
 
 
 def _engine(url: DatabaseUrl) -> AsyncEngine:

@@ -438,7 +438,7 @@ async def test_large_images_that_are_sent_after_one_another_need_no_run_before_t
     assert worker is not None
     killed_between_turns(worker.process)
     large_ones = pool._supervisor._resuming._large
-    while len(large_ones) < 4:
+    while len(large_ones) < 4:  # noqa: ASYNC110 - a move is over in some turns of the loop
         await asyncio.sleep(0)
     cancelled = large_ones[0]
     cancelled.cancel()
