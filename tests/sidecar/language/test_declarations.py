@@ -212,9 +212,7 @@ def test_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "No such file" in capsys.readouterr().err
 
 
-def test_modules_that_cannot_be_read_are_not_declared(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_modules_that_cannot_be_read_are_not_declared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "manifest.json").write_text("{")
     (tmp_path / "sidecar.toml").write_text(f'[modules]\ndirectory = "{tmp_path}/modules"\n')
