@@ -23,6 +23,10 @@ STATEMENT_SECONDS: Final = 60.0
 """A server that has not answered by then has gone, whatever its connection says."""
 BUSY_SECONDS: Final = 5
 """How long one who writes waits for another."""
+IDLE_SECONDS: Final = 30
+"""A server ends a transaction in which nothing was asked for so long: a machine that is cut off, or a process that is
+stopped, in the middle of one would hold its rows for as long as the server's network takes to notice, hours often. In
+MySQL it is any connection that rests so long."""
 POOL: Final = 5
 """Connections kept, and as many more while they are needed."""
 
@@ -229,12 +233,14 @@ def _server_arguments(url: DatabaseUrl) -> Mapping[str, Any]:
         # Looked for in the environment and the home folder else.
         arguments["ssl"] = False
         arguments["server_settings"] = {"application_name": "scriptforge", "lock_timeout": f"{BUSY_SECONDS}s"}
+        arguments["server_settings"]["idle_in_transaction_session_timeout"] = f"{IDLE_SECONDS}s"
     else:
         arguments |= {
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": STATEMENT_SECONDS,
             "charset": "utf8mb4",
-            "init_command": f"SET SESSION sql_mode='TRADITIONAL', innodb_lock_wait_timeout={BUSY_SECONDS}",
+            "init_command": f"SET SESSION sql_mode='TRADITIONAL', innodb_lock_wait_timeout={BUSY_SECONDS},"
+            f" wait_timeout={IDLE_SECONDS}",
         }
         arguments |= {"unix_socket": str(url.socket)} if url.socket is not None else {"host": url.host, "port": port}
     if url.tls_ca is not None:
