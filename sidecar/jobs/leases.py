@@ -37,6 +37,7 @@ class Leased(ABC):
         """When its lease was begun or renewed last, as far as we know."""
         self.is_lost = False
         """Whether it is somebody else's now."""
+        self.is_renewing = False
         self.script: Script | None = None
         self.program_key = ""
 
@@ -101,8 +102,15 @@ class Leases(Generic[Own]):
 
     async def renew(self, own: Own, tell: Callable[[], Awaitable[object]]) -> None:
         """Keep one for longer, once. Raises nothing of the database's."""
-        if own.is_lost:
-            return  # what is told of its end still is
+        if own.is_lost or own.is_renewing:
+            return  # of what is lost, what is told of its end still is
+        own.is_renewing = True
+        try:
+            await self._renew(own, tell)
+        finally:
+            own.is_renewing = False
+
+    async def _renew(self, own: Own, tell: Callable[[], Awaitable[object]]) -> None:
         asked = time.monotonic()
         telling = asyncio.ensure_future(tell())
         ends = own.renewed + self.lease_seconds

@@ -292,13 +292,15 @@ class WorkerService:
                     session.cancel("Script Timeout")
                 elif session.used_cpu() >= self._cpu_seconds:
                     session.cancel("the processor time of one message is used up")
-            try:
-                await asyncio.gather(*(self._renew(mailboxes, session, micros) for session in due))
-            except Exception:  # noqa: BLE001 - logged: the next renewal may go well
-                _log.exception("mailboxes_not_renewed")
+            for session in due:
+                # Beside each other: what takes too long is ended whether the database answers or not.
+                self._leases.say(self._renewed(mailboxes, session, micros))
 
-    async def _renew(self, mailboxes: Mailboxes, session: WorkerSession, micros: int) -> None:
-        await self._leases.renew(session, lambda: mailboxes.renew(session.held, micros))
+    async def _renewed(self, mailboxes: Mailboxes, session: WorkerSession, micros: int) -> None:
+        try:
+            await self._leases.renew(session, lambda: mailboxes.renew(session.held, micros))
+        except Exception:  # noqa: BLE001 - logged: the next renewal may go well
+            _log.exception("mailbox_not_renewed", script=session.held.script)
 
     async def _count_all(self, mailboxes: Mailboxes) -> None:
         while True:

@@ -112,6 +112,24 @@ async def test_a_lease_is_lost_at_its_end_also_where_the_database_says_nothing_a
     await leases.close()
 
 
+async def test_a_lease_that_is_being_renewed_is_not_asked_for_again_beside_it() -> None:
+    leases: Leases[Own] = Leases(30.0)
+    own, answers, database = taken(leases), asyncio.Event(), Database()
+
+    async def tell() -> None:
+        await answers.wait()
+        await database.tell()
+
+    first = asyncio.ensure_future(leases.renew(own, tell))
+    await asyncio.sleep(0)
+    await leases.renew(own, tell)
+    answers.set()
+    await first
+    assert database.asked == 1
+    await leases.renew(own, tell)
+    assert database.asked == 2
+
+
 async def test_one_whose_end_was_told_meanwhile_is_not_lost() -> None:
     leases: Leases[Own] = Leases(30.0)
     own = taken(leases)
