@@ -6,6 +6,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Else each of the hundreds of processes that tests start would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 # The same versions of what we depend on, and of what builds us, wherever this is installed.
