@@ -14,6 +14,7 @@ from sidecar.npm.offline import write_file
 from sidecar.npm.store import read_store
 from sidecar.npm.writing import add_modules
 from tests.sidecar.catalog.database.store_desk import RULES, made
+from tests.sidecar.npm.local_registry import LocalRegistry
 from tests.sidecar.npm.test_writing import built, told
 
 USES = "const price = require('price');\nexports.main = async () => price(100);\n"
@@ -127,6 +128,17 @@ def test_the_same_version_with_another_text_is_a_change_for_all(machine: Machine
     assert "1 passed" not in printed
     printed = machine.load("1.0.0", f"{GOOD}; // anew")
     assert "2 passed in 2 files" in printed
+
+
+def test_what_is_added_from_a_registry_is_tested_as_well(machine: Machine, building_registry: LocalRegistry) -> None:
+    machine.write("shop/order.test.js", TEST)
+    for version, text in (("1.5.0", GOOD), ("2.0.0", WRONG)):
+        building_registry.publish("price", version, {"index.js": text})
+    words = ("--registry", building_registry.url)
+    assert "tests fail" in machine.run("add", "price", *words, status=1)
+    assert machine.versions() == ["1.0.0"]
+    assert "price@1.5.0: 1 package" in machine.run("add", "price@^1", *words)
+    assert machine.versions() == ["1.0.0", "1.5.0"]
 
 
 def test_what_nobody_uses_or_has_changed_needs_no_test(machine: Machine) -> None:
