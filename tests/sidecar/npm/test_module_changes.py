@@ -174,6 +174,17 @@ def test_without_a_catalog_there_is_nobody_to_ask(machine: Machine) -> None:
     assert machine.versions() == ["1.0.0", "2.0.0"]
 
 
+def test_where_the_catalog_cannot_be_looked_at_it_takes_a_word(machine: Machine) -> None:
+    machine.configure(directory=f"/{'x' * 300}")
+    assert "File name too long; nothing is changed; --force" in machine.load("2.0.0", WRONG, status=1)
+    machine.configure(directory=str(machine.folder / "catalog"))
+    (machine.folder / "catalog" / "assignments.toml").write_bytes(b"\xff")
+    assert "who uses it cannot be said: " in machine.load("2.0.0", WRONG, status=1)
+    assert machine.versions() == ["1.0.0"]
+    assert "who uses it cannot be said: " in machine.load("2.0.0", WRONG, "--force")
+    assert machine.versions() == ["1.0.0", "2.0.0"]
+
+
 def test_a_broken_file_hides_nobody_else(machine: Machine) -> None:
     machine.write("plain.js", "function main( {")
     assert "shop/order.js" in machine.load("2.0.0", WRONG, status=1)
