@@ -11,7 +11,7 @@ from tests.sidecar.hosts.module_runs import Scripts
 MEMORY_BYTES = 100_000_000
 SECONDS = 60.0
 FOLDER = Path(__file__).parent
-_MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);\n"
+MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);\n"
 
 
 class Both:
@@ -47,7 +47,7 @@ class Both:
 
     async def ours(self, file: str, name: str, data: Any = None) -> Any:
         """What a script's says."""
-        text = (FOLDER / file).read_text(encoding="utf-8") + _MAIN
+        text = (FOLDER / file).read_text(encoding="utf-8") + MAIN
         return await self._scripts.run(text, {"name": name, "data": data}, memory_bytes=MEMORY_BYTES, seconds=SECONDS)
 
     async def same(self, file: str, name: str, data: Any = None) -> Any:
