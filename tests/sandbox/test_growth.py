@@ -1,6 +1,7 @@
 """Pools have more workers while there is more to do, and fewer again, with no run lost."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.growth import LOOK_SECONDS, Growth
+from sandbox.host import HostCall
 from sandbox.lanes import FAST_WINDOW
-from sandbox.outcome import Returned
+from sandbox.outcome import Completion, Returned
 from sandbox.pool import Pool, PoolSettings
 from sandbox.pooled_worker import Lane
 from sandbox.seating import CROWDED
@@ -136,6 +138,40 @@ async def test_a_run_that_is_in_a_turn_moves_once_it_waits() -> None:
             one.calls[0].resolve(1)
         for _, future in runs:
             assert (await future).outcome == returned(1)
+        assert pool.state().deaths == {}
+
+
+async def test_workers_come_and_go_at_random_and_each_run_gives_what_it_would_have_given() -> None:
+    rng = random.Random(4)  # noqa: S311 - repeatable
+    text = """async function main(n) {
+      let sum = n;
+      for (let i = 0; i < 6; i++) { sum += await ask(i); await new Promise((go) => setTimeout(go, n % 7)); }
+      return sum;
+    }"""
+    waits = program(text, SUSPENDS, adapter=HOST_ADAPTER)
+    asked: list[HostCall] = []
+    futures: list[asyncio.Future[Completion]] = []
+    async with running_pool(PoolSettings(workers=3, slow_workers=0, stall_seconds=60.0)) as pool:
+        seating = pool._lanes.seating
+        for _ in range(60):
+            for _ in range(rng.randint(1, 4)):
+                number = len(futures)
+                futures.append(submit(pool, waits, number, host=Asked(asked.append), wall_seconds=60)[1])
+            await until(lambda: asked)
+            if rng.random() < 0.3 and seating.places > 1 and not seating.has_empty:
+                pool._lanes.remove_place()
+            elif rng.random() < 0.3 and seating.places < 5:
+                pool._lanes.add_place()
+            rng.shuffle(asked)
+            for _ in range(min(len(asked), rng.randint(0, 10))):
+                asked.pop().resolve(1)
+        async with asyncio.timeout(60):
+            while not all(future.done() for future in futures):
+                while asked:
+                    asked.pop().resolve(1)
+                await asyncio.sleep(0.001)
+        assert [future.result().outcome for future in futures] == [returned(one + 6) for one in range(len(futures))]
+        assert pool.state().resumed > 0
         assert pool.state().deaths == {}
 
 
