@@ -14,11 +14,15 @@ from sandbox.pool import Pool, PoolSettings
 from sandbox.pooled_worker import Lane
 from sandbox.seating import CROWDED
 from tests.sandbox.support import (
+    ASKS,
     BUSY,
     FINE,
+    HOST_ADAPTER,
     SUSPENDS,
     WAIT,
+    Asked,
     call,
+    program,
     returned,
     running_pool,
     submit,
@@ -93,6 +97,48 @@ async def test_a_pool_grows_with_its_load_and_shrinks_again_and_no_run_is_lost()
         assert pool.state().deaths == {}
 
 
+async def test_a_worker_that_leaves_waits_for_none_of_the_runs_that_wait_in_it() -> None:
+    async with running_pool(PoolSettings(workers=2, slow_workers=0, stall_seconds=60.0)) as pool:
+        asked = [Asked() for _ in range(8)]
+        runs = [submit(pool, ASKS, one, host=host, wall_seconds=60) for one, host in enumerate(asked)]
+        timers = [submit(pool, WAIT, 2_000, suspends=SUSPENDS, wall_seconds=60) for _ in range(8)]
+        await until(lambda: all(one.calls for one in asked) and all(run.suspended for run, _ in timers))
+        leaving = next(worker for worker in pool._lanes.fast() if worker.slot == 1)
+        waiting = [run for run, _ in [*runs, *timers] if run.worker is leaving]
+        assert waiting
+        pool._lanes.remove_place()
+        # Answered while it is on its way: it goes on where it comes to.
+        asked[0].calls[0].resolve("early")
+        await until(lambda: leaving not in workers(pool).values())
+        assert not any(run.answered for run, _ in timers), "none of them was waited for"
+        for one in asked[1:]:
+            one.calls[0].resolve("late")
+        for number, (_, future) in enumerate(runs):
+            assert (await future).outcome == returned([number, "late" if number else "early"])
+        for _, future in timers:
+            assert isinstance((await future).outcome, Returned)
+        assert pool.state().resumed == len(waiting)
+        assert pool.state().deaths == {}
+
+
+async def test_a_run_that_is_in_a_turn_moves_once_it_waits() -> None:
+    async with running_pool(PoolSettings(workers=2, slow_workers=0, stall_seconds=60.0)) as pool:
+        text = "const main = (ms) => { const end = Date.now() + ms; while (Date.now() < end); return ask(ms) }"
+        busy = program(text, SUSPENDS, adapter=HOST_ADAPTER)
+        asked = [Asked() for _ in range(4)]
+        runs = [submit(pool, busy, 200, host=host, wall_seconds=60) for host in asked]
+        leaving = next(worker for worker in pool._lanes.fast() if worker.slot == 1)
+        await until(lambda: leaving.process.running)
+        pool._lanes.remove_place()
+        await until(lambda: all(one.calls for one in asked))
+        await until(lambda: leaving not in workers(pool).values())
+        for one in asked:
+            one.calls[0].resolve(1)
+        for _, future in runs:
+            assert (await future).outcome == returned(1)
+        assert pool.state().deaths == {}
+
+
 async def test_a_pool_of_one_size_looks_at_nothing() -> None:
     async with running_pool(PoolSettings(workers=1)) as pool:
         assert await value(pool, FINE, 7) == 7
@@ -164,14 +210,14 @@ async def test_a_customer_that_needs_fewer_workers_has_fewer_and_no_call_is_lost
                 host.calls[0].resolve(1)
                 assert (await future).outcome == returned(1)
         await until(lambda: pool.state().fast == 2)
-        leaving = sum(1 for worker in workers(pool).values() if worker.lane is Lane.LEAVING)
-        assert leaving == 1, "its calls have not ended"
+        # Its calls have not ended: they go on in the others.
+        await until(lambda: not any(worker.lane is Lane.LEAVING for worker in workers(pool).values()))
+        assert pool.state().resumed == 10
         new = call(pool, "large")
         await until(lambda: new[1].calls)
         for future, host in [*left, new]:
             host.calls[0].resolve(3)
             assert (await future).outcome == returned(3)
-        await until(lambda: not any(worker.lane is Lane.LEAVING for worker in workers(pool).values()))
         assert pool.state().deaths == {}
 
 

@@ -83,6 +83,11 @@ class Gathered:
         self._customers = {}
         return self.compiled
 
+    @property
+    def outdated(self) -> bool:
+        """Whether it was never compiled, or other npm modules are installed since."""
+        return self.compiled is None or self.compiled.installed is not self._rules.installed.texts
+
     def grants_of(self, tenant: str) -> ModuleGrants:
         """npm modules that a tenant was granted."""
         return self._grants.get(tenant, NO_GRANTS)
@@ -94,7 +99,7 @@ class Gathered:
         return tuple(
             Problem(str(one.place), 0, 0, one.severity, one.told(str)) for one in self.compiled.findings
         ) + tuple(
-            Problem(f"script {script_id}", 0, 0, Severity.ERROR, why)
+            Problem(str(self._scripts[script_id][1].place), 0, 0, Severity.ERROR, why)
             for script_id, why in self.compiled.partial.unusable.items()
         )
 
@@ -151,7 +156,7 @@ def _script_entry(row: ScriptRow) -> ScriptEntry:
         return row.entry()
     except (msgspec.MsgspecError, ValueError):
         # As nobody but a hand in the database writes it: the others are none the worse.
-        return ScriptEntry(place=RowPlace("script", row.id), id=row.id, name=row.name, text=row.text, wrong=UNREADABLE)
+        return ScriptEntry(place=row.place, id=row.id, name=row.name, text=row.text, wrong=UNREADABLE)
 
 
 def _assignment_entry(row: AssignmentRow) -> AssignmentEntry:
