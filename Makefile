@@ -92,6 +92,13 @@ check-package: deb $(addprefix check-package-,bookworm trixie) ## install, try a
 check-package-%: deb
 	@packaging/check-package $*
 
+.PHONY: check-demo
+check-demo: $(addprefix check-demo-,bookworm trixie) ## the demo from a fresh clone, in clean Debian 12 and 13
+
+.PHONY: check-demo-%
+check-demo-%:
+	@packaging/check-demo $*
+
 .PHONY: check-systemd
 check-systemd: deb ## two instances, restart and upgrade under systemd in a container
 	@packaging/check-systemd $(or $(DISTRIBUTION),trixie)

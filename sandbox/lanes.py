@@ -44,7 +44,8 @@ class RunsThatGoOn(Protocol):
     """See `sandbox.resuming`."""
 
     def add(self, run: Run) -> None: ...
-    def retry(self) -> None: ...
+    def retry(self, most: int = ...) -> None: ...
+    def needs(self, worker: PooledWorker) -> bool: ...
     def may_go_on(self, run: Run) -> bool: ...
 
 
@@ -159,7 +160,7 @@ class Lanes:
             self._feed_slow(self._slow, worker)
         elif lane is Lane.STUCK:
             self._feed_slow(self._stuck, worker)
-        elif lane is Lane.LEAVING and not worker.outstanding:
+        elif lane is Lane.LEAVING and not (worker.outstanding or (self.resuming and self.resuming.needs(worker))):
             worker.process.close()
 
     def _feed_fast(self, worker: PooledWorker) -> None:
@@ -438,6 +439,8 @@ class Lanes:
         worker.held = False
         self.feed(worker)
         self._dismiss_extra()
+        if self.resuming is not None:
+            self.resuming.retry()
 
     def _take_extra(self) -> PooledWorker:
         extra = next((worker for worker in self.extras if not worker.held), self.extras[0])

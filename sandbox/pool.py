@@ -236,6 +236,7 @@ class Pool:
         # One on its way to another worker is sent them all there.
         if worker is not None and run.id in worker.outstanding:
             self._watch.begin(self._loop.time())
+            worker.answered_at = worker.process.turns
             worker.process.settle(run.id, call_id, succeeded, value, clock)
 
     def _refuse(self, run: Run) -> None:

@@ -42,7 +42,8 @@ from sandbox.suspension import pack_state
 
 READ_BYTES: Final = 256 * 1024
 QUICK_SECONDS: Final = 0.000_5
-"""A program whose last run took longer does not start while other programs' answers are waiting to be sent."""
+"""A program whose last run took longer does not start, nor go on, while answers and questions of others are waiting to
+be sent."""
 LONGEST_WAIT: Final = 60.0
 """Seconds of one poll(2) for a timer, whose own limit a script's longest delay would pass."""
 LEAST_SECONDS: Final = 0.000_1
@@ -133,15 +134,15 @@ class Worker:
         message = messages_down.read_down(received)
         if isinstance(message, RunMessage):
             self._run(message)
+        elif isinstance(message, SettleMessage):
+            run = self._suspended.take(message.run_id)
+            if run is not None:
+                self._turn(run, message)
         elif isinstance(message, LoadMessage):
             program = message.program
             self._programs[program.key] = program
         elif isinstance(message, PackageMessage):
             self._contexts[True].keep_package(message.package)
-        elif isinstance(message, SettleMessage):
-            run = self._suspended.take(message.run_id)
-            if run is not None:
-                self._turn(run, message)
         elif isinstance(message, ResumeMessage):
             self._resume(message)
         elif isinstance(message, PieceMessage):
@@ -169,8 +170,7 @@ class Worker:
 
     def _run(self, asked: RunMessage) -> None:
         key = asked.key
-        if self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
-            self._output.flush()
+        self._send_before(key)
         started = time.monotonic()
         if not self._may_begin(asked, started):
             self._output.add(messages_up.let_go(asked.run_id))
@@ -192,6 +192,11 @@ class Worker:
             asked.input, asked.correlation_id, asked.clock, asked.entry, bounds, asked.seed, asked.random_key
         )
         self._follow(run, context, status, began)
+
+    def _send_before(self, key: str) -> None:
+        """Send what there is, unless what a program does next is over before long."""
+        if self._last_seconds.get(key, 1.0) > QUICK_SECONDS:
+            self._output.flush()
 
     def _in_place(self, program: Program, context: Context) -> LoadedProgram | Status:
         """Put a program in place, loaded if need be; the status is how that failed."""
@@ -237,6 +242,7 @@ class Worker:
         """Go on with a run that waited: with an answer, or a timer where there is no message or one without a call."""
         call_id = 0 if message is None else message.call_id
         given = None if message is None else message.clock
+        self._send_before(run.program.key)
         if run.pace is not Pace.OWN:
             # Should the worker not outlive the turn, the daemon knows what it began with. It has begun once that is
             # told: until a daemon that does not read does, the kernel's timer is off and the run waits.
@@ -370,7 +376,6 @@ class Worker:
         if asked is not link.NO_CALLS:
             # Its turn is over: of a worker that dies from here on it is not the cause.
             self._slots[RUNNING] = 0
-            self._output.flush()
         self._suspended.add(run, due)
         if self._suspended.is_spent and not self._spent:
             self._spent = True

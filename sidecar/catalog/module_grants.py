@@ -1,6 +1,6 @@
 """Which npm modules a tenant's scripts may require, as an operator says it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, NamedTuple
 
@@ -80,7 +80,7 @@ class InstalledModules:
     Whoever holds one always asks what is installed now: `use` replaces that while the process runs, as a whole.
     """
 
-    __slots__ = ("_everybodys", "_modules", "_names", "_texts")
+    __slots__ = ("_everybodys", "_names", "_texts")
 
     def __init__(self, texts: Texts = MappingProxyType({}), everybodys: tuple[str, ...] = (EVERY,)) -> None:
         """``everybodys`` are the modules that need no grant."""
@@ -94,7 +94,6 @@ class InstalledModules:
 
     def use(self, texts: Texts) -> None:
         """This is installed from now on."""
-        self._modules = frozenset(map(package_of, texts))
         self._names = frozenset(texts)
         self._texts = texts
 
@@ -111,14 +110,18 @@ class InstalledModules:
         """All that anybody may write in quotes."""
         return self._names
 
-    def versions(self, granted: Mapping[str, str], named: Iterable[str]) -> Mapping[str, str]:
+    def versions(self, granted: Mapping[str, str], named: Collection[str]) -> Mapping[str, str]:
         """Of what a text names the modules that it is not simply given the newest of: the version, or `NOT_GRANTED`."""
-        modules = self._modules.intersection(map(package_of, named))
+        if self._names.isdisjoint(named):
+            return {}  # as of most scripts, of which each is asked at each change of a catalog
+        modules = {package_of(name) for name in self._names.intersection(named)}
         found = {module: _version(granted, module) for module in sorted(modules)}
         return {module: version for module, version in found.items() if version != NEWEST}
 
-    def given(self, granted: Mapping[str, str], named: Iterable[str]) -> Mapping[str, str]:
+    def given(self, granted: Mapping[str, str], named: Collection[str]) -> Mapping[str, str]:
         """Of what a text names each that it has, with what names the text of the version that it has of it."""
+        if self._names.isdisjoint(named):
+            return {}
         found = {name: self.meant(granted, name) for name in sorted(self._names.intersection(named))}
         return {name: one.text for name, one in found.items() if one is not None}
 

@@ -220,10 +220,10 @@ def _check_database(
     names: dict[tuple[str, str, str], str] = {}
     for row in scripts:
         apps.setdefault((row.tenant, row.app), _Texts())[row.path] = row.text
-        names[row.tenant, row.app, row.path] = f"script {row.id}"
+        names[row.tenant, row.app, row.path] = str(row.place)
     wrong: list[Problem] = []
     for row in scripts:
-        name = f"script {row.id}"
+        name = str(row.place)
         sources[name] = row.text
         app = files_from(row.path, apps[row.tenant, row.app], row.app)
         known = rules.known_to(row.modules, gathered.grants_of(row.tenant), row.app)

@@ -127,7 +127,13 @@ def _read_catalog(configuration: Configuration, installed: InstalledModules) -> 
             gathered.add(piece)
         return _Catalog(gathered.compile().partial, None)
     directory = section.directory
-    if not (directory / ASSIGNMENTS).exists() and not (directory / SCRIPTS).is_dir():
+    try:
+        is_there = (directory / ASSIGNMENTS).exists() or (directory / SCRIPTS).is_dir()
+    except OSError as error:
+        raise ChangeRefused(
+            f"who uses it cannot be said: {directory}: {error.strerror}; nothing is changed; {FORCE}"
+        ) from None
+    if not is_there:
         print(f"{escaped(str(directory))}: there is no catalog, whose scripts would be looked at", file=sys.stderr)
         return None
     # One of whose files some are broken has the others.

@@ -17,6 +17,8 @@ _log = ActionLogger(__name__)
 
 LOOK_SECONDS: Final = 0.5
 """Between two looks at one file: what is installed is there within a second."""
+AGAIN_SECONDS: Final = 5.0
+"""Before what could not be read or used is tried again: each time all texts are read, and the catalog is loaded."""
 
 
 class LiveModules:
@@ -63,7 +65,7 @@ class LiveModules:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS if self._fault.text else LOOK_SECONDS)
             try:
                 await self.look()
             except Exception:  # noqa: BLE001 - logged: what there was stays, and the next look may go well

@@ -100,6 +100,26 @@ async def test_an_answer_given_twice_or_late_is_dropped(pool: Pool) -> None:
     assert (await submit(pool, ASKS, 2, host=Asked(HostCall.resolve))[1]).outcome == returned([2, None])
 
 
+async def test_a_question_does_not_wait_for_the_end_of_another_programs_turn(pool: Pool) -> None:
+    busy = program("async function main() { await ask(0); for (;;); }", SUSPENDS, key="busy", adapter=HOST_ADAPTER)
+    waiting, other = Asked(), Asked()
+    assert (
+        await submit(pool, ASKS, 0, host=Asked(HostCall.resolve), cpu_seconds=3.0, wall_seconds=60.0)[1]
+    ).outcome == returned([0, None])
+    run, ended = submit(pool, busy, host=waiting, cpu_seconds=3.0, wall_seconds=60.0)
+    await until(lambda: waiting.calls)
+    # Both are sent together: the worker has the question of the one when it goes on with the other, which does not end.
+    _, answer = submit(pool, ASKS, 1, host=other, cpu_seconds=3.0, wall_seconds=60.0)
+    waiting.calls[0].resolve()
+    await until(lambda: other.calls)
+    await asyncio.sleep(0)
+    assert not ended.done()
+    other.calls[0].resolve(2)
+    run.cancel()
+    assert (await ended).outcome == Cancelled()
+    assert (await answer).outcome == returned([1, 2])
+
+
 async def test_a_large_run_is_not_taken_out_and_set_back_for_each_of_the_answers_that_come_at_once(pool: Pool) -> None:
     asks = """async function main(n) {
       const heap = new Array(1e6).fill(1.5);

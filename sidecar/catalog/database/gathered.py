@@ -99,7 +99,7 @@ class Gathered:
         return tuple(
             Problem(str(one.place), 0, 0, one.severity, one.told(str)) for one in self.compiled.findings
         ) + tuple(
-            Problem(f"script {script_id}", 0, 0, Severity.ERROR, why)
+            Problem(str(self._scripts[script_id][1].place), 0, 0, Severity.ERROR, why)
             for script_id, why in self.compiled.partial.unusable.items()
         )
 
@@ -156,7 +156,7 @@ def _script_entry(row: ScriptRow) -> ScriptEntry:
         return row.entry()
     except (msgspec.MsgspecError, ValueError):
         # As nobody but a hand in the database writes it: the others are none the worse.
-        return ScriptEntry(place=RowPlace("script", row.id), id=row.id, name=row.name, text=row.text, wrong=UNREADABLE)
+        return ScriptEntry(place=row.place, id=row.id, name=row.name, text=row.text, wrong=UNREADABLE)
 
 
 def _assignment_entry(row: AssignmentRow) -> AssignmentEntry:

@@ -1,6 +1,7 @@
 """What the call path needs of the database, as it goes from process to process, and the entries that it makes."""
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -66,6 +67,12 @@ class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     position: int
     public: bool = False
 
+    @property
+    def place(self) -> RowPlace:
+        """Its place in what is told of it: by its app and its name, which its author knows it by, and its id."""
+        name = PurePosixPath(self.app) / self.name
+        return RowPlace("script", str(name) if self.id in (str(name), name.stem) else f"{name} ({self.id})")
+
     def __repr__(self) -> str:
         return f"ScriptRow({self.id!r})"
 
@@ -73,7 +80,7 @@ class ScriptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """As it is compiled."""
         kind = Kind(self.kind)
         return ScriptEntry(
-            place=RowPlace("script", self.id),
+            place=self.place,
             id=self.id,
             name=self.name,
             kind=kind,

@@ -11,12 +11,11 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.key_values.batch import Answer, Batch, Get, Operation, Place, Space, Spaces, Value
+from sidecar.hosts.key_values.batch import Answer, Batch, Get, Operation, Place, Space, Spaces, Value, is_live
 from sidecar.hosts.key_values.store import KeptKey
 from sidecar.storage.errors import DatabaseBusy, DatabaseFull, DatabaseUnreachable, StorageError
 
@@ -28,8 +27,7 @@ Reading = Callable[[sqlite3.Connection, int], Any]
 """A question that is no operation, of a connection and the time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     what: Operation | Reading
     answer: "asyncio.Future[Any]"
 
@@ -137,12 +135,13 @@ class SqliteKeeper:
 
     def _gather(self, waiting: deque[_Asked], *, last: bool) -> bool:
         """Take in what has been asked, and wait for it where nothing is; whether nothing comes behind it."""
-        with contextlib.suppress(queue.Empty):
-            while not last and len(waiting) < AT_ONCE:
-                asked = self._asked.get(block=not waiting)
-                if asked is None:
-                    return True
-                waiting += asked
+        while not last and len(waiting) < AT_ONCE:
+            if waiting and self._asked.empty():
+                break  # nobody else takes from it
+            asked = self._asked.get()
+            if asked is None:
+                return True
+            waiting += asked
         return last
 
     def _file(self) -> tuple[int, int]:
@@ -172,9 +171,8 @@ class SqliteKeeper:
         operations = [one.what for one in asked if not callable(one.what)]
         if len(asked) == len(operations) == 1 and isinstance(operations[0], Get):
             # One statement is a transaction by itself, and this is most of what is asked alone.
-            return [
-                _done(Batch(_values(connection, operations), {}, self._limits, now), connection, operations[0], now)
-            ]
+            value = _value(connection, (operations[0].tenant, operations[0].key))
+            return [value.text if value is not None and is_live(value, now) else None]
         writes = any(not isinstance(one, Get) for one in operations)
         connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         try:
@@ -206,14 +204,15 @@ class SqliteKeeper:
 
 
 def _values(connection: sqlite3.Connection, operations: Sequence[Operation]) -> dict[Place, Value]:
-    found = {}
-    for place in {(one.tenant, one.key) for one in operations}:
-        row = connection.execute(
-            "SELECT value, expires, created, updated FROM key_values WHERE tenant = ? AND key = ?", place
-        ).fetchone()
-        if row is not None:
-            found[place] = Value(*row)
-    return found
+    places = {(one.tenant, one.key) for one in operations}
+    return {place: value for place in places if (value := _value(connection, place)) is not None}
+
+
+def _value(connection: sqlite3.Connection, place: Place) -> Value | None:
+    row = connection.execute(
+        "SELECT value, expires, created, updated FROM key_values WHERE tenant = ? AND key = ?", place
+    ).fetchone()
+    return None if row is None else Value(*row)
 
 
 def _spaces(connection: sqlite3.Connection, tenants: set[str]) -> dict[str, Space]:

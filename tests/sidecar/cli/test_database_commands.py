@@ -236,10 +236,13 @@ def test_check_looks_at_the_database_that_serve_would(database: Path, capsys: py
     engine = create_engine(f"sqlite:///{database}")
     with engine.begin() as connection:
         connection.execute(text("UPDATE versions SET text = 'function main() { await 1 }' WHERE script_id = 'menu'"))
+        # As one that was saved over the API, whose id says nothing of its name.
+        connection.execute(text("UPDATE scripts SET name = 'x.js', error_action = '?' WHERE id = 'header-add'"))
     engine.dispose()
     status, out, _ = told(capsys, "check")
     assert status == 4
-    assert "script menu:1:19: error: `await` in a function that is not `async`" in out
+    assert "script menu.js:1:19: error: `await` in a function that is not `async`" in out
+    assert "script x.js (header-add): error: error_action: expected" in out
 
 
 def test_without_a_database_the_commands_say_so(capsys: pytest.CaptureFixture[str]) -> None:

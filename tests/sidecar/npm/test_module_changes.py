@@ -14,6 +14,7 @@ from sidecar.npm.offline import write_file
 from sidecar.npm.store import read_store
 from sidecar.npm.writing import add_modules
 from tests.sidecar.catalog.database.store_desk import RULES, made
+from tests.sidecar.npm.local_registry import LocalRegistry
 from tests.sidecar.npm.test_writing import built, told
 
 USES = "const price = require('price');\nexports.main = async () => price(100);\n"
@@ -129,6 +130,17 @@ def test_the_same_version_with_another_text_is_a_change_for_all(machine: Machine
     assert "2 passed in 2 files" in printed
 
 
+def test_what_is_added_from_a_registry_is_tested_as_well(machine: Machine, building_registry: LocalRegistry) -> None:
+    machine.write("shop/order.test.js", TEST)
+    for version, text in (("1.5.0", GOOD), ("2.0.0", WRONG)):
+        building_registry.publish("price", version, {"index.js": text})
+    words = ("--registry", building_registry.url)
+    assert "tests fail" in machine.run("add", "price", *words, status=1)
+    assert machine.versions() == ["1.0.0"]
+    assert "price@1.5.0: 1 package" in machine.run("add", "price@^1", *words)
+    assert machine.versions() == ["1.0.0", "1.5.0"]
+
+
 def test_what_nobody_uses_or_has_changed_needs_no_test(machine: Machine) -> None:
     machine.write("shop/order.js", "exports.main = () => 1;")
     assert "tenant" not in machine.load("2.0.0", WRONG)
@@ -159,6 +171,17 @@ def test_what_scripts_would_be_left_without_is_not_removed(machine: Machine) -> 
 def test_without_a_catalog_there_is_nobody_to_ask(machine: Machine) -> None:
     machine.configure(directory=str(machine.folder / "none"))
     assert "none: there is no catalog" in machine.load("2.0.0", WRONG)
+    assert machine.versions() == ["1.0.0", "2.0.0"]
+
+
+def test_where_the_catalog_cannot_be_looked_at_it_takes_a_word(machine: Machine) -> None:
+    machine.configure(directory=f"/{'x' * 300}")
+    assert "File name too long; nothing is changed; --force" in machine.load("2.0.0", WRONG, status=1)
+    machine.configure(directory=str(machine.folder / "catalog"))
+    (machine.folder / "catalog" / "assignments.toml").write_bytes(b"\xff")
+    assert "who uses it cannot be said: " in machine.load("2.0.0", WRONG, status=1)
+    assert machine.versions() == ["1.0.0"]
+    assert "who uses it cannot be said: " in machine.load("2.0.0", WRONG, "--force")
     assert machine.versions() == ["1.0.0", "2.0.0"]
 
 

@@ -16,7 +16,7 @@ SECONDS = 60.0
 FOLDER = Path(__file__).parent
 _BESIDE = {"failure.js": (FOLDER / "failure.js").read_text(encoding="utf-8")}
 """What programs require of each other."""
-_MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);\n"
+MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);\n"
 
 
 class Both:
@@ -52,7 +52,7 @@ class Both:
 
     async def ours(self, file: str, name: str, data: Any = None, tenant: str = "t") -> Any:
         """What a script's says."""
-        text = (FOLDER / file).read_text(encoding="utf-8") + _MAIN
+        text = (FOLDER / file).read_text(encoding="utf-8") + MAIN
         return await self._scripts.run(
             text,
             {"name": name, "data": data},
