@@ -6,6 +6,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# Else each of the hundreds of processes that tests start would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 # The same versions of what we depend on, and of what builds us, wherever this is installed.
@@ -122,7 +124,8 @@ node:
 
 # Node's core modules as scripts have them: in no repository, and in every wheel.
 CORE_MODULES := sidecar/hosts/node/built/manifest.json
-$(CORE_MODULES): packaging/core-modules sidecar/hosts/node/package-lock.json $(shell find sidecar/hosts/node/modules -name '*.js') | .venv/bin/python
+$(CORE_MODULES): packaging/core-modules sidecar/npm/esbuild.py sidecar/hosts/node/package-lock.json $(shell find sidecar/hosts/node/modules -name '*.js') | .venv/bin/python
+	@$(PIP) install msgspec node-semver
 	@$(BIN)/python packaging/core-modules
 	@touch $@
 

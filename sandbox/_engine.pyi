@@ -76,6 +76,8 @@ class Engine:
 
     memory: Final[int]
     """Bytes of the heap, from its begin to the end of what is in use last."""
+    pages_closed: Final[int]
+    """How many pages of the heap are as where runs begin from, since none has written to them of late."""
     idle: Final[bool]
     """Whether no promise reaction is left to run."""
     unheard: Final[bool]

@@ -22,6 +22,7 @@ SYSTEM_CALLS: Final = (
     "brk",
     "mmap",
     "munmap",
+    "mprotect",
     "mremap",
     "madvise",
     "clock_gettime",
@@ -31,7 +32,8 @@ SYSTEM_CALLS: Final = (
     "rt_sigreturn",
     "exit_group",
 )
-"""All that the worker's loop was seen to need; mmap only without PROT_EXEC. Any other kills the process."""
+"""All that the worker's loop was seen to need, of PROTECTING without PROT_EXEC. Any other kills the process."""
+PROTECTING: Final = {"mmap", "mprotect"}
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
@@ -152,8 +154,9 @@ def _built(names: tuple[str, ...], with_first: dict[str, tuple[int, ...]]) -> by
     try:
         syscall_filter = pyseccomp.SyscallFilter(pyseccomp.KILL_PROCESS)
         for name in names:
-            if name == "mmap":
-                # The engine has no compiler: memory that can be executed is only ever an attack.
+            if name in PROTECTING:
+                # The engine has no compiler: memory that can be executed is only ever an attack. What mprotect may do
+                # beyond that, mmap at a fixed address may as well.
                 condition = pyseccomp.Arg(2, pyseccomp.MASKED_EQ, _PROT_EXEC, 0)
                 syscall_filter.add_rule(pyseccomp.ALLOW, name, condition)
             else:

@@ -44,7 +44,9 @@ class RunsThatGoOn(Protocol):
     """See `sandbox.resuming`."""
 
     def add(self, run: Run) -> None: ...
-    def retry(self) -> None: ...
+    def retry(self, most: int = ...) -> None: ...
+    def needs(self, worker: PooledWorker) -> bool: ...
+    def may_go_on(self, run: Run) -> bool: ...
 
 
 class Lanes:
@@ -158,7 +160,7 @@ class Lanes:
             self._feed_slow(self._slow, worker)
         elif lane is Lane.STUCK:
             self._feed_slow(self._stuck, worker)
-        elif lane is Lane.LEAVING and not worker.outstanding:
+        elif lane is Lane.LEAVING and not (worker.outstanding or (self.resuming and self.resuming.needs(worker))):
             worker.process.close()
 
     def _feed_fast(self, worker: PooledWorker) -> None:
@@ -218,6 +220,20 @@ class Lanes:
                 self.place(run, now)
             elif self.resuming is not None:
                 self.resuming.add(run)
+
+    def hand_over(self, worker: PooledWorker) -> None:
+        """Have the runs that wait in a worker that leaves go on in others, so that it need not live as long as they
+        wait."""
+        worker.hands_over = True
+        for run in worker.outstanding.values():
+            if run.suspended:
+                self.hand_over_run(worker, run)
+
+    def hand_over_run(self, worker: PooledWorker, run: Run) -> None:
+        """The same of a run that has begun to wait since. One for which there is no other worker stays."""
+        # The timers of one whose time is given are told to its worker alone.
+        if not run.answered and not run.invocation.clock_given and self.resuming and self.resuming.may_go_on(run):
+            worker.process.send(messages_down.hand_over(run.id))
 
     def begin_again(self, run: Run, now: float) -> None:
         """Place again a run that had begun and of which nothing was seen outside."""
@@ -373,8 +389,8 @@ class Lanes:
             self.house()
 
     def remove_place(self) -> None:
-        """Have one fast worker less, where one can be spared. It ends once its runs have, and what it has not begun
-        others do."""
+        """Have one fast worker less, where one can be spared. What it has not begun others do, and what waits in it
+        goes on in others; it ends once its turn has."""
         before = self.seating.places
         worker = self.seating.remove_place()
         if self.seating.places == before:
@@ -384,6 +400,7 @@ class Lanes:
             worker.held = False
             worker.lane = Lane.LEAVING
             self.relocate(worker)
+            self.hand_over(worker)
             self.feed(worker)
 
     def condemn(self, worker: PooledWorker) -> bool:
@@ -422,6 +439,8 @@ class Lanes:
         worker.held = False
         self.feed(worker)
         self._dismiss_extra()
+        if self.resuming is not None:
+            self.resuming.retry()
 
     def _take_extra(self) -> PooledWorker:
         extra = next((worker for worker in self.extras if not worker.held), self.extras[0])
@@ -433,6 +452,7 @@ class Lanes:
             extra = self._take_extra()
             extra.lane = Lane.LEAVING
             self.relocate(extra)
+            self.hand_over(extra)
             self.feed(extra)
 
     def leave(self, worker: PooledWorker) -> Lane | None:

@@ -39,6 +39,7 @@ class Down(IntEnum):
     RESUME = 6
     PACKAGE = 7
     PIECE = 8
+    HAND_OVER = 9
 
 
 class LoadMessage(NamedTuple):
@@ -153,6 +154,13 @@ class CancelMessage(NamedTuple):
     run_id: int
 
 
+class HandOverMessage(NamedTuple):
+    """This run goes on elsewhere from where it waits. Its image stays as it is until then."""
+
+    operation: int
+    run_id: int
+
+
 class ForgetMessage(NamedTuple):
     """No run will name this program again, or it is sent anew before."""
 
@@ -168,6 +176,7 @@ MessageDown = (
     | PieceMessage
     | SettleMessage
     | CancelMessage
+    | HandOverMessage
     | ForgetMessage
 )
 _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
@@ -175,6 +184,7 @@ _DOWN: dict[int, Callable[[list[Any]], MessageDown]] = {
     int(Down.RUN): RunMessage._make,
     int(Down.SETTLE): SettleMessage._make,
     int(Down.CANCEL): CancelMessage._make,
+    int(Down.HAND_OVER): HandOverMessage._make,
     int(Down.FORGET): ForgetMessage._make,
     int(Down.RESUME): ResumeMessage._make,
     int(Down.PACKAGE): PackageMessage._make,
@@ -284,6 +294,11 @@ def settle(run_id: int, call_id: int, succeeded: bool, value: bytes, clock: floa
 def cancel(run_id: int) -> list[Any]:
     """Have a worker give up a run that waits in it."""
     return [Down.CANCEL, run_id]
+
+
+def hand_over(run_id: int) -> list[Any]:
+    """Have a worker let go of a run that waits in it, and leave its image as it is."""
+    return [Down.HAND_OVER, run_id]
 
 
 def forget(key: str) -> list[Any]:

@@ -236,6 +236,7 @@ class Pool:
         # One on its way to another worker is sent them all there.
         if worker is not None and run.id in worker.outstanding:
             self._watch.begin(self._loop.time())
+            worker.answered_at = worker.process.turns
             worker.process.settle(run.id, call_id, succeeded, value, clock)
 
     def _refuse(self, run: Run) -> None:
@@ -267,6 +268,7 @@ class Pool:
         if change > 0 and not seating.has_empty:
             self._lanes.add_place()
         elif change < 0:
+            self._watch.begin(self._loop.time())
             self._lanes.remove_place()
         self._look_later(growth)
 
@@ -295,6 +297,7 @@ class Pool:
             if not (
                 run.answered
                 or run.given_up
+                or worker.hands_over
                 or worker.process.is_revoked(message.run_id)
                 or time.monotonic() >= run.deadline
             ):
@@ -353,6 +356,8 @@ class Pool:
             self._host_calls(run, message.calls)
         if run.recorder is not None and not run.answered:
             self._turn_recorded(run, run.recorder)
+        if worker.hands_over:
+            self._lanes.hand_over_run(worker, run)
         if worker.waiting.count or worker.lane is not Lane.FAST:
             # It holds no place now.
             self._lanes.feed(worker)

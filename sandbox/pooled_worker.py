@@ -46,8 +46,9 @@ class PooledWorker:
     """A process and what the pool has given it."""
 
     __slots__ = (
-        "blame", "customers", "evicting", "held", "killed_for", "known", "lane", "last_sent", "lost", "lowered",
-        "outstanding", "packages", "process", "ready_at", "seen", "seen_at", "seen_cpu", "slot", "suspended", "waiting",
+        "answered_at", "blame", "customers", "evicting", "hands_over", "held", "killed_for", "known", "lane",
+        "last_sent", "lost", "lowered", "outstanding", "packages", "process", "ready_at", "seen", "seen_at", "seen_cpu",
+        "slot", "suspended", "waiting",
     )  # fmt: skip
 
     def __init__(self, process: WorkerProcess) -> None:
@@ -66,6 +67,8 @@ class PooledWorker:
         self.packages: set[str] = set()
         """Keys of the texts that programs share which it has been sent. It keeps them to its end."""
         self.last_sent = 0
+        self.answered_at: int | None = None
+        """How many turns it had begun when an answer was last sent to one of its runs; None where that may be over."""
         self.slot: int | None = None
         """Place among the fast workers; None for an extra."""
         self.held = False
@@ -84,6 +87,8 @@ class PooledWorker:
         """The processor time that it had used then, in seconds."""
         self.evicting = False
         """Being killed for holding a place: what it runs begins again among its like."""
+        self.hands_over = False
+        """It leaves, and the runs that wait in it go on in others."""
         self.killed_for: int | None = None
         """The run that the daemon killed it for; 0 for none in particular."""
 
@@ -98,15 +103,19 @@ class PooledWorker:
         return len(self.outstanding) - self.suspended + self.waiting.count
 
     @property
-    def has_unbegun(self) -> bool:
-        """Whether it has been sent a run that it had not begun when it was seen."""
-        return bool(self.outstanding) and next(reversed(self.outstanding)) > self.seen.begun
+    def is_awaited(self) -> bool:
+        """Whether it has been sent a run, or an answer to one that waits, and has not begun what follows."""
+        if not self.outstanding:
+            return False
+        process = self.process
+        return next(reversed(self.outstanding)) > process.begun or self.answered_at == process.turns
 
     def take(self, run_id: int) -> Run | None:
         """Strike a run off its books; None for one that it does not have."""
         run = self.outstanding.pop(run_id, None)
         if run is None:
             return None
+        self.answered_at = None
         if run.suspended:
             run.suspended = False
             self.suspended -= 1

@@ -1,4 +1,4 @@
-"""Runs that waited in a worker that is gone or held, on their way to another one.
+"""Runs that waited in a worker that is gone, leaves or is held, on their way to another one.
 
 An image is of use in the workers of one parent alone, whose memory lies alike. Of those a run goes where a new one of
 its customer would; where none is there, a new one is started, as long as that parent forks. Else any that is left is
@@ -7,8 +7,10 @@ as after a breakout.
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Container
+from itertools import chain
 from typing import Final
 
 from sandbox import messages_down
@@ -64,7 +66,7 @@ class Resuming:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Run] = deque()
         self._stranded: deque[Run] = deque()
-        """Those that wait for a worker to be started."""
+        """Those that wait for a worker to be started, or to go on."""
         self._move: _Move | None = None
         self._large: deque[Run] = deque()
         """Those whose images are sent in pieces, after the one that is: the others need not wait for them."""
@@ -81,11 +83,12 @@ class Resuming:
         self._queue.append(run)
         self._step_soon()
 
-    def retry(self) -> None:
-        """A worker has come, or gone, or the parent has."""
-        if self._stranded:
-            self._queue.extend(self._stranded)
-            self._stranded.clear()
+    def retry(self, most: int = sys.maxsize) -> None:
+        """A worker has come, or gone, or goes on, or the parent may have: try so many of those that wait for one."""
+        stranded = self._stranded
+        for _ in range(min(most, len(stranded))):
+            self._queue.append(stranded.popleft())
+        if self._queue:
             self._step_soon()
 
     def close(self) -> None:
@@ -103,6 +106,17 @@ class Resuming:
         if suspension is None:
             return False
         return suspension.generation == self._generation() or self._any_left(run, suspension.generation) is not None
+
+    def needs(self, worker: PooledWorker) -> bool:
+        """Whether a run is on its way to those of this one's parent, of which none comes any more."""
+        generation = worker.process.generation
+        if generation == self._generation():
+            return False
+        moving = () if self._move is None else (self._move.run,)
+        return any(
+            run.suspension is not None and run.suspension.generation == generation
+            for run in chain(self._queue, self._stranded, self._large, moving)
+        )
 
     # ---- in slices ----
 
@@ -153,6 +167,9 @@ class Resuming:
             self._want(generation, now)
             return 0
         worker = worker or self._any_left(run, generation)
+        if worker is None and self._left(run, generation):
+            self._stranded.append(run)
+            return 0
         if worker is None:
             self._conclude(run, Crashed("its worker died, and no other has its layout of memory"))
             return 0
@@ -178,10 +195,11 @@ class Resuming:
         if run.answered:
             self._move_ended(move)
             return 0
-        if not process.serves or move.worker.held:
+        if not process.serves or move.worker.lost:
             self._move_ended(move)
             self.add(run)
             return 0
+        # To one that is held it is not sent in vain: most go on within milliseconds, and the others are lost then.
         if process.unsent_bytes > UNSENT_BYTES:
             return None
         piece = move.suspension.piece(move.sent)
@@ -236,18 +254,23 @@ class Resuming:
 
     def _any_left(self, run: Run, generation: int) -> PooledWorker | None:
         own = {run.invocation.customer}
+
+        def order(worker: PooledWorker) -> tuple[int, int, int]:
+            return len(worker.customers.keys() - own), _LAST.index(worker.lane), worker.suspended
+
+        free = (worker for worker in self._left(run, generation) if not (worker.held or worker.lost))
+        return min(free, key=order, default=None)
+
+    def _left(self, run: Run, generation: int) -> list[PooledWorker]:
+        """Those of a generation in which a run could go on, now or once they do themselves."""
+        own = {run.invocation.customer}
         alone = self._lanes.seating.by_customer and generation in self._suspected
-        left = [
+        return [
             worker
             for worker in self._workers
             if worker.process.generation == generation
             and worker.lane in _LAST
-            and not worker.held
+            and not worker.hands_over
             and worker.process.serves
             and not (alone and worker.customers.keys() - own)
         ]
-
-        def order(worker: PooledWorker) -> tuple[bool, int, int, int]:
-            return worker.lost, len(worker.customers.keys() - own), _LAST.index(worker.lane), worker.suspended
-
-        return min(left, key=order, default=None)

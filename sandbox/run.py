@@ -41,6 +41,8 @@ class RunOwner(Protocol):
 class RunWorker(Protocol):
     """What is asked of the worker that a run was sent to."""
 
+    answered_at: int | None
+
     @property
     def process(self) -> WorkerProcess: ...
 

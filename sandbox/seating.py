@@ -108,9 +108,13 @@ class Seating:
     def choose_for_resumed(
         self, run: Run, generation: int, extras: Sequence[PooledWorker], now: float
     ) -> PooledWorker | None:
-        """The worker for a run that goes on, of those of a generation."""
+        """The worker for a run that goes on, of those of a generation that are not lost in a turn."""
         del run, now
-        return _emptiest(worker for worker in self._free(extras) if worker.process.generation == generation)
+        return _emptiest(self._free_of(generation, extras))
+
+    def _free_of(self, generation: int, extras: Sequence[PooledWorker]) -> list[PooledWorker]:
+        # One that has no processor is lost before it is held.
+        return [one for one in self._free(extras) if one.process.generation == generation and not one.lost]
 
     def _free(self, extras: Sequence[PooledWorker]) -> list[PooledWorker]:
         return [worker for worker in (*self._slots, *extras) if worker is not None and not worker.held]
@@ -157,8 +161,7 @@ class SeatingByCustomer(Seating):
         self, run: Run, generation: int, extras: Sequence[PooledWorker], now: float
     ) -> PooledWorker | None:
         """As ``choose``, of the workers of a generation."""
-        free = [worker for worker in self._free(extras) if worker.process.generation == generation]
-        return self._choose(run.invocation.customer, free, now)
+        return self._choose(run.invocation.customer, self._free_of(generation, extras), now)
 
     def _choose(self, customer: str, workers: list[PooledWorker], now: float) -> PooledWorker | None:
         own = min((worker for worker in workers if customer in worker.customers), key=_runs, default=None)

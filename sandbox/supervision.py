@@ -144,8 +144,7 @@ class Supervisor:
 
     def replace(self, worker: PooledWorker) -> None:
         """Let a worker leave in peace, another in its place."""
-        lane = worker.lane
-        if lane not in (Lane.FAST, Lane.SLOW, Lane.STUCK):
+        if worker.lane not in (Lane.FAST, Lane.SLOW, Lane.STUCK):
             return
         self._vacate(worker)
         worker.lane = Lane.LEAVING
@@ -207,6 +206,8 @@ class Supervisor:
         begun = worker.process.begun
         for run in worker.outstanding.values():
             run.suspended = False
+            if run.answered:
+                continue
             if not blameless:
                 run.attempts += 1
             if run.attempts >= ATTEMPTS:

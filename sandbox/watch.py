@@ -12,7 +12,7 @@ from sandbox.lanes import Lanes
 from sandbox.outcome import Outcome, TimedOut, TimeLimit
 from sandbox.pooled_worker import Blame, Lane, PooledWorker
 from sandbox.process import STUCK_NICENESS
-from sandbox.resuming import SLICE_BYTES, Resuming
+from sandbox.resuming import SLICE_BYTES, SLICE_RUNS, Resuming
 from sandbox.run import Run
 
 DAEMON_KILL_FACTOR: Final = 2.0
@@ -108,7 +108,7 @@ class Watch:
                 return
             suspended += worker.suspended
         if suspended:
-            if any(worker.process.running for worker in self._workers):
+            if any(worker.process.running or worker.is_awaited for worker in self._workers):
                 return
             if self._glance_timer is None:
                 self._glance_timer = self._loop.call_later(GLANCE_SECONDS, self._glance)
@@ -126,7 +126,7 @@ class Watch:
         now = self._loop.time()
         if now - self._tick_at > STOOD_STILL_SECONDS:
             self._stood_still(now)
-        self._resuming.retry()
+        self._resuming.retry(SLICE_RUNS)
         held = False
         for worker in list(self._workers):
             self._look(worker, now)
@@ -150,6 +150,8 @@ class Watch:
             # It goes on.
             if worker.held:
                 self._lanes.release(worker)
+            elif worker.lost:
+                self._resuming.retry()
             worker.lost = False
             worker.blame = Blame.NONE
             if worker.lowered and worker.lane is not Lane.STUCK:
@@ -164,8 +166,11 @@ class Watch:
 
     def _look_at_idle(self, worker: PooledWorker, now: float) -> None:
         """Between runs: does it begin what it has been sent?"""
-        if not worker.held and not worker.has_unbegun:
+        if not worker.held and not worker.is_awaited:
             worker.seen_at = now
+            if worker.lane is Lane.LEAVING:
+                # What it was kept for may be over.
+                self._lanes.feed(worker)
             return
         elapsed = now - max(worker.seen_at, self._watched_since)
         if elapsed > STOPPED_SECONDS:

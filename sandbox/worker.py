@@ -22,6 +22,7 @@ from sandbox.kill_timer import KillTimer
 from sandbox.loaded_programs import LoadedPrograms
 from sandbox.messages_down import (
     CancelMessage,
+    HandOverMessage,
     LoadMessage,
     Pace,
     PackageMessage,
@@ -151,6 +152,9 @@ class Worker:
             if run is not None:
                 self._output.add(messages_up.let_go(message.run_id))
                 self._suspended.give_up(run)
+        elif isinstance(message, HandOverMessage):
+            if self._suspended.take(message.run_id) is not None:
+                self._output.add(messages_up.let_go(message.run_id))
         else:
             self._programs.pop(message.key, None)
             self._last_seconds.pop(message.key, None)

@@ -17,6 +17,7 @@ from sidecar.configuration.tree import Configuration
 from sidecar.decisions.service import DecisionService
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.grants import Grants, installed_modules, shipped_grants
+from sidecar.hosts.node.packages import Packages
 from sidecar.hosts.placed.calls import PlacedCalls
 from sidecar.hosts.placed.served import PlacedService
 from sidecar.hosts.services import Services
@@ -30,6 +31,7 @@ from sidecar.operations import memory, part_metrics
 from sidecar.operations.console_feed import ConsoleFeed
 from sidecar.operations.hand_over import HandOver, Inherited
 from sidecar.operations.live_catalog import LiveCatalog
+from sidecar.operations.live_modules import LiveModules
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier
@@ -71,7 +73,9 @@ class Daemon:
         ``notifier`` tells the service manager, by default nobody, and ``inherited`` is what it has kept for us."""
         self._output = open_output(configuration.log)
         self._host_services = Services(configuration)
+        self._modules = LiveModules(configuration.modules.directory, self._use_modules)
         self._grants = grants = shipped_grants(self._host_services)
+        self._installed = installed_modules(configuration)
         self._runner = Runner(
             {PoolName.DECISIONS: decision_pool(configuration), PoolName.CALLS: call_pool(configuration)},
             trusted=(hosts.source("routing"), hosts.source("call"), *grants.javascript()),
@@ -146,7 +150,14 @@ class Daemon:
         )
         page = MetricsServer(MetricsPage(metrics, self._health), configuration.metrics.listen)
 
-        self._services: tuple[Part, ...] = (self._presence, self._catalog, self._decisions, self._calls, self._sharing)
+        self._services: tuple[Part, ...] = (
+            self._presence,
+            self._modules,
+            self._catalog,
+            self._decisions,
+            self._calls,
+            self._sharing,
+        )
         of_freeswitch = (freeswitch,) if freeswitch is not None else ()
         self._connections: tuple[Part, ...] = (socket, page, kamailio, *of_freeswitch, sip, platform)
         self._handed_over: tuple[HandedOver, ...] = (socket, kamailio, *of_freeswitch)
@@ -175,12 +186,11 @@ class Daemon:
 
     def _source(self, configuration: Configuration, grants: Grants) -> Source:
         """Where the configuration says that the catalog is."""
-        catalog = configuration.catalog
-        installed = installed_modules(configuration)
+        catalog, installed = configuration.catalog, self._installed
         if catalog.url is not None:
             return DatabaseSource(
                 catalog.url,
-                Rules(configuration.decisions, frozenset(grants.names()), installed=installed),
+                Rules(configuration.decisions, grants.host_names(), installed=installed),
                 poll_seconds=catalog.poll_seconds,
                 copy_folder=catalog.last_good,
             )
@@ -188,7 +198,7 @@ class Daemon:
             DirectoryLoader(
                 catalog,
                 configuration.decisions,
-                modules=grants.names(),
+                modules=grants.host_names(),
                 installed=installed,
                 engine=lambda: engine(
                     configuration, lambda why: _log.error("scripts_not_compiled", error=why), self._runner.parent
@@ -232,6 +242,7 @@ class Daemon:
             if not switches_wait:
                 await self._sip.load()
             await self._catalog.start()  # which says whether there is anything to drive a call with
+            await self._modules.start()
             scripts = self._catalog.snapshot.scripts.values()
             asked = {module for script in scripts for module in self._grants.granted(script)}
             await self._sharing.start()
@@ -268,8 +279,15 @@ class Daemon:
         self._calls.use(snapshot)
         self._runner.retain({*map(key_of, snapshot.scripts.values()), *self._calls.calls.program_keys()})
 
+    async def _use_modules(self, packages: Packages) -> None:
+        """Scripts that name what is another one now are other versions of theirs."""
+        self._grants.use_packages(packages)
+        self._installed.use(packages.installed())
+        await self._catalog.reload()
+
     async def _reload(self) -> str:
-        """Load the catalog and the accounts of the SIP agent anew; each is taken or refused for itself."""
+        """Load the catalog, what is installed of modules, and the accounts of the SIP agent anew; each is taken or
+        refused for itself."""
         refused = ""
         try:
             if self._sip.part is not None:
@@ -277,6 +295,7 @@ class Daemon:
         except ConfigurationError as error:
             refused = str(error)
             _log.error("sip_accounts_refused", error=refused)
+        await self._modules.look()
         await self._catalog.reload()
         status = self._status
         return f"{status}; the former SIP accounts stay: {refused}" if refused else status

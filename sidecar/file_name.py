@@ -11,6 +11,7 @@ RESERVED: Final = frozenset({"ivr"})
 """Names of directories that are no customer's: the house's sounds are in ``ivr``."""
 
 _AS_IT_IS: Final = re.compile(rb"[a-z0-9_\-]|(?<=.)\.(?=.)", re.DOTALL)
+_WRITTEN: Final = re.compile(r"([^=+])|\+([a-z])|=([0-9a-f]{2})", re.DOTALL)
 _WRITTEN_AS_GIVEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,254}")
 _DIGEST_CHARACTERS: Final = 64
 
@@ -24,6 +25,19 @@ def file_name_of(identifier: str) -> str:
     ``=~`` and the SHA-256 of the identifier.
     """
     return _remembered(identifier) if len(identifier) <= LONGEST else _name_of(identifier)
+
+
+def identifier_of(file_name: str) -> str | None:
+    """The identifier whose file name this is; None where it is nobody's, or was cut."""
+    raw = bytearray()
+    for place in _WRITTEN.finditer(file_name):
+        plain, capital, escaped = place.groups()
+        raw += bytes.fromhex(escaped) if escaped else (plain or capital.upper()).encode("utf-8", "replace")
+    try:
+        identifier = "" if file_name == "=" else raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
+    return identifier if file_name_of(identifier) == file_name else None
 
 
 def _name_of(identifier: str) -> str:

@@ -10,6 +10,7 @@ from sidecar.catalog.model import Script, Snapshot
 from sidecar.configuration.tree import Configuration
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.grants import installed_modules, shipped_grants
+from sidecar.hosts.node.packages import Packages
 from sidecar.hosts.outgoing.address import refusal
 from sidecar.hosts.outgoing.settings import outgoing_settings
 from sidecar.hosts.placed.remote import RemotePlacing
@@ -43,6 +44,7 @@ from sidecar.lifecycle import (
 from sidecar.logs.logger import ActionLogger, open_output
 from sidecar.nodes.in_database import DatabaseListing
 from sidecar.operations import memory, part_metrics
+from sidecar.operations.live_modules import LiveModules
 from sidecar.operations.metrics import registry
 from sidecar.operations.metrics_page import Health, MetricsPage, MetricsServer
 from sidecar.operations.notify import Notifier
@@ -77,7 +79,9 @@ class PlatformProcess:
         self._placed: RemotePlacing | None = None
         if configuration.originate.socket is not None:
             self._host_services.placed = self._placed = RemotePlacing(configuration.originate.socket)
+        self._modules = LiveModules(configuration.modules.directory, self._use_modules)
         self._grants = grants = shipped_grants(self._host_services)
+        self._installed = installed_modules(configuration)
         self._runner = Runner(
             {PoolName.REQUESTS: request_pool(configuration), PoolName.JOBS: job_pool(configuration)},
             trusted=(hosts.source("request"), hosts.source("worker"), *grants.javascript()),
@@ -92,9 +96,9 @@ class PlatformProcess:
         )
         rules = Rules(
             configuration.decisions,
-            frozenset(grants.names()),
+            grants.host_names(),
             configuration.limits.scripts,
-            installed_modules(configuration),
+            self._installed,
         )
         rates = Rates(
             requests=section.requests_a_second,
@@ -186,6 +190,7 @@ class PlatformProcess:
         page = MetricsServer(MetricsPage(metrics, self._health), section.metrics)
         self._services: tuple[Part, ...] = (
             self._scripts,
+            self._modules,
             self._runs,
             cancelling,
             self._log_of_scripts,
@@ -239,9 +244,17 @@ class PlatformProcess:
         return Load(self._catalog_version, self._scripts.revision, runs, 0)
 
     async def _reload(self) -> str:
-        """There is nothing that is read at a signal: a change of the database is live in any case."""
+        """Nothing is read at a signal alone: a change of the database, or of what is installed, is live in any
+        case."""
+        await self._modules.look()
         await self._scripts.look()
         return self._status
+
+    async def _use_modules(self, packages: Packages) -> None:
+        """Scripts that name what is another one now are other versions of theirs."""
+        self._grants.use_packages(packages)
+        self._installed.use(packages.installed())
+        await self._scripts.look()
 
     def _use(self, snapshot: Snapshot) -> None:
         scripts = snapshot.scripts

@@ -82,6 +82,11 @@ bool ground_open(struct ground *ground, struct arena *arena) {
         ground_close(ground);
         return false;
     }
+    write_barrier_open(&ground->barrier, arena_heap(arena));
+    if (!write_barrier_make_room(&ground->barrier, whole_pages(extent))) {
+        ground_close(ground);
+        return false;
+    }
     arena_clear_beyond(arena, extent);
     memcpy(ground->base, arena_heap(arena), room);
     memcpy(ground->floor, ground->base, room);
@@ -91,6 +96,7 @@ bool ground_open(struct ground *ground, struct arena *arena) {
 
 void ground_close(struct ground *ground) {
     layer_release(ground->layer);
+    write_barrier_close(&ground->barrier);
     free(ground->base);
     free(ground->floor);
     free(ground->bytes);
@@ -115,6 +121,9 @@ static bool make_room(struct ground *ground, size_t extent) {
     if (room <= ground->room) {
         return true;
     }
+    if (!write_barrier_make_room(&ground->barrier, room / PAGE)) {
+        return false;
+    }
     uint8_t *floor = larger(ground->floor, ground->room, room);
     uint8_t *bytes = larger(ground->bytes, ground->room, room);
     if (floor == NULL || bytes == NULL) {
@@ -130,6 +139,13 @@ static bool make_room(struct ground *ground, size_t extent) {
     return true;
 }
 
+/* What is in the pages of a layer is to be compared: the ground has changed there. */
+static void expect(struct ground *ground, const struct layer *layer) {
+    for (uint32_t page = 0; layer != NULL && page < layer->page_count; page++) {
+        write_barrier_expect(&ground->barrier, layer->pages[page].number);
+    }
+}
+
 static void change_floor(struct ground *ground, const struct layer *from, const struct layer *to) {
     size_t base_bytes = whole_pages(ground->base_extent) * PAGE;
     if (from != NULL) {
@@ -140,6 +156,8 @@ static void change_floor(struct ground *ground, const struct layer *from, const 
         lay(to, ground->floor);
         lay(to, ground->bytes);
     }
+    expect(ground, from);
+    expect(ground, to);
 }
 
 bool ground_use(struct ground *ground, struct layer *layer) {
@@ -164,6 +182,8 @@ bool ground_use(struct ground *ground, struct layer *layer) {
         lay(layer, ground->bytes);
         layer->references++;
     }
+    expect(ground, before);
+    expect(ground, layer);
     ground->layer = layer;
     ground->extent = extent;
     ground->clean = false;
@@ -176,11 +196,23 @@ void ground_set_back(struct ground *ground) {
         return;
     }
     uint8_t *heap = arena_heap(ground->arena);
-    size_t bytes = whole_pages(ground->extent) * PAGE;
-    for (size_t at = 0; at < bytes; at += PAGE) {
-        copy_chunks(heap + at, ground->bytes + at, pages_differ(heap + at, ground->bytes + at));
+    size_t pages = whole_pages(ground->extent);
+    struct write_barrier *barrier = &ground->barrier;
+    for (size_t page = 0; (page = write_barrier_next(barrier, page, pages)) < pages; page++) {
+        size_t at = page * PAGE;
+        uint64_t map = pages_differ(heap + at, ground->bytes + at);
+        if (map != 0) {
+            copy_chunks(heap + at, ground->bytes + at, map);
+            write_barrier_found(barrier, page);
+        }
     }
+    ground_is_back(ground);
+}
+
+void ground_is_back(struct ground *ground) {
+    /* Of a ground that the arena has not been set to yet. */
     arena_touch(ground->arena, ground->extent);
     arena_clear_beyond(ground->arena, ground->extent);
+    write_barrier_rest(&ground->barrier, whole_pages(ground->extent));
     ground->clean = true;
 }

@@ -2,12 +2,14 @@
  * layers that have been laid on it, first what programs of one kind share, then a program.
  *
  * A layer is what differs once something more is loaded, as whole chunks, so that going from one program to another
- * touches only what either of them is. The arena follows when it is set back, which compares all of it with the ground. */
+ * touches only what either of them is. The arena follows when it is set back, which compares with the ground all of it that may
+ * have been written, or that is of another ground. */
 #ifndef ENGINE_GROUND_H
 #define ENGINE_GROUND_H
 
 #include "arena.h"
 #include "pages.h"
+#include "write_barrier.h"
 
 /* Which chunks of a page, by its number in the heap. */
 struct page_chunks {
@@ -36,6 +38,7 @@ struct ground {
     size_t base_extent;
     size_t extent; /* of the largest, the base or what is laid on it */
     struct layer *layer;
+    struct write_barrier barrier;
     bool clean; /* the arena is as the ground */
 };
 
@@ -54,6 +57,9 @@ static inline uint64_t ground_seal(const struct ground *ground) {
 
 /* Set the arena back to the ground. */
 void ground_set_back(struct ground *ground);
+
+/* Say that all pages of the arena that the ground has are as it is. */
+void ground_is_back(struct ground *ground);
 
 /* The page of this number, zeros where it is beyond. */
 const uint8_t *ground_page(const struct ground *ground, size_t number);

@@ -62,6 +62,10 @@ size_t images_base_extent(const struct images *images) {
     return images->ground.base_extent;
 }
 
+size_t images_pages_closed(const struct images *images) {
+    return write_barrier_closed(&images->ground.barrier);
+}
+
 enum image_result images_use(struct images *images, struct layer *layer) {
     if (layer != NULL && layer->base != images->ground.number) {
         return IMAGE_OTHER_GROUND;
@@ -116,13 +120,17 @@ enum image_result images_take(struct images *images, size_t most, size_t *bytes)
     bool any = arena_next_idle(&idle);
     difference_clear(taken);
     enum image_result result = bytes_of(0, 0, 0) > most ? IMAGE_TOO_LARGE : IMAGE_DONE;
-    for (size_t number = 0; result == IMAGE_DONE && number < whole_pages(compared); number++) {
+    struct write_barrier *barrier = &ground->barrier;
+    size_t pages = whole_pages(compared);
+    for (size_t number = 0; result == IMAGE_DONE && (number = write_barrier_next(barrier, number, pages)) < pages;
+         number++) {
         uint8_t *live = heap + number * PAGE;
         const uint8_t *page = ground_page(ground, number);
         uint64_t map = pages_differ(live, page);
         if (map == 0) {
             continue;
         }
+        write_barrier_found(barrier, number);
         uint64_t kept = number * PAGE < extent ? map & ~idle_chunks(&idle, &any, number * PAGE) : 0;
         if (kept != 0 && !difference_add_page(taken, (uint32_t)number, kept, live, page)) {
             result = IMAGE_NO_MEMORY;
@@ -136,10 +144,7 @@ enum image_result images_take(struct images *images, size_t most, size_t *bytes)
         }
     }
     if (result == IMAGE_DONE) {
-        /* Of a ground that the arena has not been set to yet. */
-        arena_touch(ground->arena, ground->extent);
-        arena_clear_beyond(ground->arena, ground->extent);
-        ground->clean = true;
+        ground_is_back(ground);
     } else {
         ground_set_back(ground);
     }
@@ -315,12 +320,14 @@ static enum image_result read_parts(const struct images *images, const uint8_t *
     return is_sound(parts) ? IMAGE_DONE : IMAGE_MALFORMED;
 }
 
-/* Write an image's words to where they are of; `memory` has all the pages of its extent. */
-static void apply(const struct parts *parts, uint8_t *memory) {
+/* Write an image's words to where they are of: the arena has all the pages of its extent. */
+static void apply(const struct parts *parts, struct ground *ground) {
+    uint8_t *memory = arena_heap(ground->arena);
     const uint8_t *value = parts->values;
     uint32_t chunk = 0;
     for (uint32_t page = 0; page < parts->header.pages; page++) {
         uint8_t *begin = memory + (size_t)number_at(parts, page) * PAGE;
+        write_barrier_expect(&ground->barrier, number_at(parts, page));
         for (uint64_t map = map_at(parts, page); map != 0; map &= map - 1) {
             uint8_t *at = begin + first_chunk(map);
             for (uint32_t mask = mask_at(parts, chunk++); mask != 0; mask &= mask - 1) {
@@ -341,7 +348,7 @@ enum image_result images_put(struct images *images, const uint8_t *image, size_t
     }
     ground->clean = false;
     arena_touch(ground->arena, whole_pages(parts.header.extent) * PAGE);
-    apply(&parts, arena_heap(ground->arena));
+    apply(&parts, ground);
     if (arena_extent(ground->arena) != parts.header.extent) {
         ground_set_back(ground);
         return IMAGE_MALFORMED;

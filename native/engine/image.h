@@ -48,7 +48,7 @@ enum image_result images_put(struct images *images, const uint8_t *image, size_t
 
 /* Take what differs from the ground, of at most `most` bytes as an image; the arena is as the ground afterwards, also
  * after a failure. `bytes` is the size of the image, which images_write writes until the next one is taken. Takes time
- * in proportion to the heap's extent, some 30 us a megabyte. */
+ * in proportion to what of the heap may have been written (write_barrier.h), some 30 us a megabyte. */
 enum image_result images_take(struct images *images, size_t most, size_t *bytes);
 size_t images_taken_bytes(const struct images *images);
 void images_write(const struct images *images, struct image_context context, uint8_t *image);
@@ -59,5 +59,8 @@ enum image_result images_take_layer(struct images *images, struct image_context 
 
 /* The heap's extent in the base. */
 size_t images_base_extent(const struct images *images);
+
+/* How many pages of the heap are known to be as the ground: they are neither compared nor written. */
+size_t images_pages_closed(const struct images *images);
 
 #endif

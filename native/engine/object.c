@@ -291,6 +291,12 @@ static PyObject *engine_memory(PyObject *self, void *closure) {
     return PyLong_FromSize_t(arena_extent(engine_in(self)->arena));
 }
 
+static PyObject *engine_pages_closed(PyObject *self, void *closure) {
+    (void)closure;
+    struct engine *engine = engine_in(self);
+    return PyLong_FromSize_t(engine->images == NULL ? 0 : images_pages_closed(engine->images));
+}
+
 static PyObject *engine_idle(PyObject *self, void *closure) {
     (void)closure;
     return PyBool_FromLong(!engine_has_jobs(engine_in(self)));
@@ -324,6 +330,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef properties[] = {
     {"memory", engine_memory, NULL, NULL, NULL},
+    {"pages_closed", engine_pages_closed, NULL, NULL, NULL},
     {"idle", engine_idle, NULL, NULL, NULL},
     {"unheard", engine_unheard, NULL, NULL, NULL},
     {0},

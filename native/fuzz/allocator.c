@@ -7,6 +7,9 @@
 static bool has_room(struct allocator *allocator, size_t size) {
     if (size > PTRDIFF_MAX || allocator->used > allocator->most || size > allocator->most - allocator->used) {
         allocator->refused = true;
+        if (allocator->refusal != NULL) {
+            allocator->refusal(allocator->opaque);
+        }
         return false;
     }
     return true;

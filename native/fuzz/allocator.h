@@ -14,6 +14,9 @@ struct allocator {
     size_t most;
     bool refused;   /* a block was asked for that would have passed the limit */
     bool exhausted; /* the process itself had no memory left for one */
+    /* Called before a block is refused, unless it is NULL. It may leave by longjmp, as an arena's may. */
+    void (*refusal)(void *opaque);
+    void *opaque;
 };
 
 /* Their opaque pointer is a struct allocator, which outlives the runtime that they are given to. */

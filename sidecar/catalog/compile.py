@@ -15,7 +15,7 @@ from sidecar.catalog.assignments import CompiledAssignments, DecisionDefaults, c
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, Entries, ScriptEntry
 from sidecar.catalog.findings import Finding, did_you_mean, unless_right, wrong_values
 from sidecar.catalog.model import OPERATOR, Assignment, GlobalPriority, Script, Snapshot
-from sidecar.catalog.module_grants import NO_GRANTS, NOTHING_INSTALLED, InstalledModules, ModuleGrants
+from sidecar.catalog.module_grants import NO_GRANTS, NOTHING_INSTALLED, InstalledModules, ModuleGrants, Texts
 from sidecar.catalog.variables import same_variables
 from sidecar.catalog.version import script_version, version_of
 from sidecar.configuration.tree import DecisionSection
@@ -41,12 +41,16 @@ class Rules:
     defaults: DecisionSection = field(default_factory=DecisionSection)
     """Timeout and actions of an entry that gives none."""
     modules: frozenset[str] = frozenset()
-    """Names of the host modules there are."""
+    """Names of the host's modules and Node's."""
     scripts: int = 0
     """That a tenant may have for whom nothing else was set; 0 for any number."""
 
     installed: InstalledModules = NOTHING_INSTALLED
-    """npm modules that are installed; their names are among ``modules``."""
+    """npm modules that are installed."""
+
+    def names(self) -> frozenset[str]:
+        """All modules that there are."""
+        return self.modules | self.installed.names()
 
     def known_to(
         self, granted: Collection[str] | None, grants: ModuleGrants = NO_GRANTS, app: str = ""
@@ -54,7 +58,7 @@ class Rules:
         """The modules that a script of an app may name whose entry grants it these, the call itself and what Node has
         besides; of npm modules those that its tenant was granted."""
         withheld = self.installed.names() - self.installed.available(self.installed.granted(grants, app))
-        known = self.modules if granted is None else AVAILABLE | self.modules.intersection(granted)
+        known = self.names() if granted is None else AVAILABLE | self.names().intersection(granted)
         return known - withheld
 
 
@@ -84,6 +88,8 @@ class Compiled:
     """Ids of scripts that are assigned and not there."""
     findings: tuple[Finding, ...]
     rules: Rules = field(repr=False)
+    installed: Texts = field(repr=False)
+    """What was installed of npm modules."""
     scripts: Mapping[str, _CompiledScript] = field(repr=False)
     assignments: CompiledAssignments = field(repr=False)
 
@@ -120,6 +126,7 @@ def make_script(
     memory_bytes: int | None = None,
     modules: frozenset[str] | None = None,
     module_versions: Mapping[str, str] | None = None,
+    module_texts: Mapping[str, str] | None = None,
 ) -> Script:
     """A script with what runs of it and its version. ``prepared`` is made where it is not given.
 
@@ -140,6 +147,7 @@ def make_script(
         memory_bytes=memory_bytes,
         modules=modules,
         module_versions=module_versions or {},
+        module_texts=module_texts or {},
     )
     return replace(script, version=script_version(script))
 
@@ -152,6 +160,7 @@ class _Compilation:
     ) -> None:
         self.entries = entries
         self.rules = rules
+        self.installed = rules.installed.texts
         self.before: Mapping[str, _CompiledScript] = before.scripts if before is not None else {}
         self.assignments = assignments
         self.compiled: dict[str, _CompiledScript] = {}
@@ -183,6 +192,7 @@ class _Compilation:
             missing=missing,
             findings=tuple(self.findings),
             rules=self.rules,
+            installed=self.installed,
             scripts=self.compiled,
             assignments=self.assignments,
         )
@@ -235,7 +245,7 @@ class _Compilation:
                 continue
             former = self.before.get(entry.id)
             granted = self.rules.installed.granted(self.entries.grants.get(entry.tenant, NO_GRANTS), entry.app)
-            if former is None or not _same(former, entry, granted):
+            if former is None or not _same(former, entry, self.rules, granted):
                 former = _compile_script(entry, self.rules, granted, former)
             self.compiled[entry.id] = former
             self.findings += former.findings
@@ -292,10 +302,17 @@ def _called(scripts: Mapping[str, _CompiledScript], script_id: str) -> str:
     return script_called(script_id, compiled.entry.name if compiled is not None else script_id)
 
 
-def _same(former: _CompiledScript, entry: ScriptEntry, granted: Mapping[str, str]) -> bool:
+def _same(former: _CompiledScript, entry: ScriptEntry, rules: Rules, granted: Mapping[str, str]) -> bool:
     """Whether it was compiled from this entry. One that was wrong is compiled again: only vars that are right, and so
     not nested too deeply, can be compared."""
-    if former.script is None or former.entry != entry or former.granted != granted:
+    script = former.script
+    if script is None or former.entry != entry or former.granted != granted:
+        return False
+    installed, named = rules.installed, script.prepared.modules
+    if (script.module_texts, script.module_versions) != (
+        installed.given(granted, named),
+        installed.versions(granted, named),
+    ):
         return False
     return same_variables(former.entry.vars, entry.vars)
 
@@ -308,7 +325,7 @@ def _compile_script(
     if entry.prepared is None:
         why = why or "there is nothing that could be run"
     else:
-        findings += [*wrong_values(entry), *_wrong_script_values(entry, rules.modules)]
+        findings += [*wrong_values(entry), *_wrong_script_values(entry, rules.names())]
         why = next((one.message for one in findings if one.severity is Severity.ERROR), "")
     if why or entry.prepared is None:
         on_every_call = None
@@ -328,6 +345,7 @@ def _compile_script(
         memory_bytes=entry.memory_bytes,
         modules=None if entry.modules is None else frozenset(entry.modules),
         module_versions=rules.installed.versions(granted, entry.prepared.modules),
+        module_texts=rules.installed.given(granted, entry.prepared.modules),
     )
     if entry.global_routing_priority is GlobalPriority.DISABLED:
         on_every_call = None

@@ -52,6 +52,9 @@ class Script:
     module_versions: Mapping[str, str] = field(default_factory=dict)
     """Of the npm modules that it names those that it is given in one certain version; `NOT_GRANTED` for one that it is
     not given at all. Of all others the newest that is installed."""
+    module_texts: Mapping[str, str] = field(default_factory=dict)
+    """What it names of npm modules, each with what names the text that it is given. No run needs it: where another
+    version is installed, this is another version of the script."""
 
     @property
     def entries(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Which npm modules a tenant's scripts may require, as an operator says it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Final
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -62,35 +62,75 @@ class ModuleGrants(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 NO_GRANTS: Final = ModuleGrants()
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledModules:
-    """What is installed on this machine, and who may require it."""
+Texts = Mapping[str, Mapping[str, str]]
+"""What is installed: by what a script may write in quotes, and by version, the newest last, what names the text."""
 
-    entries: frozenset[tuple[str, str]] = frozenset()
-    """What a script may write in quotes, each with a version that has it."""
-    everybodys: tuple[str, ...] = (EVERY,)
-    """The modules that need no grant."""
+
+class MeantText(NamedTuple):
+    """What a name in quotes means to a script."""
+
+    version: str
+    text: str
+    """What names the text."""
+
+
+class InstalledModules:
+    """What is installed on this machine, and who may require it.
+
+    Whoever holds one always asks what is installed now: `use` replaces that while the process runs, as a whole.
+    """
+
+    __slots__ = ("_everybodys", "_names", "_texts")
+
+    def __init__(self, texts: Texts = MappingProxyType({}), everybodys: tuple[str, ...] = (EVERY,)) -> None:
+        """``everybodys`` are the modules that need no grant."""
+        self._everybodys = everybodys
+        self.use(texts)
+
+    @property
+    def texts(self) -> Texts:
+        """What is installed; another object once `use` has replaced it."""
+        return self._texts
+
+    def use(self, texts: Texts) -> None:
+        """This is installed from now on."""
+        self._names = frozenset(texts)
+        self._texts = texts
 
     def granted(self, grants: ModuleGrants, app: str) -> Mapping[str, str]:
         """What the scripts of an app may require, by the module's name the version that is meant; `EVERY` among the
         names stands for all others."""
-        return {**dict.fromkeys(self.everybodys, NEWEST), **grants.of(app)}
+        return {**dict.fromkeys(self._everybodys, NEWEST), **grants.of(app)}
 
     def available(self, granted: Mapping[str, str]) -> frozenset[str]:
         """What these may write in quotes."""
-        return frozenset(
-            entry for entry, version in self.entries if _version(granted, package_of(entry)) in {NEWEST, version}
-        )
+        return frozenset(self.given(granted, self._names))
 
     def names(self) -> frozenset[str]:
         """All that anybody may write in quotes."""
-        return frozenset(entry for entry, _ in self.entries)
+        return self._names
 
-    def versions(self, granted: Mapping[str, str], named: Iterable[str]) -> Mapping[str, str]:
+    def versions(self, granted: Mapping[str, str], named: Collection[str]) -> Mapping[str, str]:
         """Of what a text names the modules that it is not simply given the newest of: the version, or `NOT_GRANTED`."""
-        modules = {package_of(name) for name in named} & {package_of(entry) for entry, _ in self.entries}
+        if self._names.isdisjoint(named):
+            return {}  # as of most scripts, of which each is asked at each change of a catalog
+        modules = {package_of(name) for name in self._names.intersection(named)}
         found = {module: _version(granted, module) for module in sorted(modules)}
         return {module: version for module, version in found.items() if version != NEWEST}
+
+    def given(self, granted: Mapping[str, str], named: Collection[str]) -> Mapping[str, str]:
+        """Of what a text names each that it has, with what names the text of the version that it has of it."""
+        if self._names.isdisjoint(named):
+            return {}
+        found = {name: self.meant(granted, name) for name in sorted(self._names.intersection(named))}
+        return {name: one.text for name, one in found.items() if one is not None}
+
+    def meant(self, granted: Mapping[str, str], name: str) -> MeantText | None:
+        """The version of a name that it has, and what names its text; None where it has none."""
+        versions, version = self._texts.get(name, {}), _version(granted, package_of(name))
+        if versions and version == NEWEST:
+            version = tuple(versions)[-1]
+        return MeantText(version, versions[version]) if version in versions else None
 
 
 NOTHING_INSTALLED: Final = InstalledModules()

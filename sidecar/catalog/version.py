@@ -1,4 +1,4 @@
-"""Versions: short hashes, the same on every machine that has the same scripts and assignments."""
+"""Versions: short hashes, the same on every machine that has the same scripts, npm modules and assignments."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -29,6 +29,8 @@ def script_version(script: Script) -> str:
         content = (*content, sorted(script.modules))
     if script.module_versions:
         content = (*content, {"module_versions": sorted(script.module_versions.items())})
+    if script.module_texts:
+        content = (*content, {"module_texts": sorted(script.module_texts.items())})
     if script.tenant != OPERATOR:
         content = (*content, {"tenant": script.tenant})
     if script.prepared.files:

@@ -42,7 +42,6 @@ async def _export(arguments: argparse.Namespace, configuration: Configuration, u
     from sidecar.catalog.exchange.database import read_database  # noqa: PLC0415
     from sidecar.catalog.exchange.directory import (  # noqa: PLC0415
         directory_files,
-        file_names,
         placed,
         write_directory,
     )
@@ -64,7 +63,7 @@ async def _export(arguments: argparse.Namespace, configuration: Configuration, u
     print(differences_text(found, every=arguments.verbose), end="")
     if not agreed(arguments, f"Write {len(files)} files to {escaped(str(directory))}?"):
         return 1
-    write_directory(directory, wanted, replaced=file_names(now.scripts).values())
+    write_directory(directory, wanted, replaced=directory_files(now))
     print(f"{escaped(str(directory))}: {len(files)} files are written")
     return 0
 

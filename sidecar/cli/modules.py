@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,8 @@ from sidecar.configuration.source import load_configuration
 from sidecar.text import escaped, escaped_lines
 
 if TYPE_CHECKING:
-    from sidecar.npm.manifest import Module
+    from sidecar.npm.bundling import Built
+    from sidecar.npm.manifest import Manifest, Module
     from sidecar.npm.registry import Registry
 
 PROBLEMS_FOUND: Final = 4
@@ -68,6 +69,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     load.add_argument("file", type=Path, metavar="FILE")
     load.add_argument("--sha512", metavar="HEX", help="refuse a file with another SHA-512 than `bundle` has printed")
     module_grants.add_commands(commands)
+    for command in (install, add, remove, load):
+        command.add_argument(
+            "--tests",
+            action="append",
+            default=[],
+            type=Path,
+            metavar="PATH",
+            help="tests of scripts that have another version then, beside those in the catalog's directory; may be"
+            " given several times",
+        )
+        command.add_argument(
+            "--force",
+            action="store_true",
+            help="do it also where tests of scripts that have it fail, there are none, or it is not known who has it",
+        )
     runs = {
         install: _install,
         add: _add,
@@ -89,11 +105,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _install(arguments: argparse.Namespace) -> int:
     from sidecar.npm.installing import build_shipped  # noqa: PLC0415 - other commands do without
-    from sidecar.npm.writing import add_modules  # noqa: PLC0415
 
     directory, registry = _places(arguments)
     built = build_shipped(registry, _told)
-    add_modules(directory, built, _told)
+    _add_built(arguments, directory, built)
     _say_installed(directory, [one.module for one in built])
     return 0
 
@@ -101,7 +116,6 @@ def _install(arguments: argparse.Namespace) -> int:
 def _add(arguments: argparse.Namespace) -> int:
     from sidecar.npm.installing import build_wanted  # noqa: PLC0415
     from sidecar.npm.package_name import read_wanted  # noqa: PLC0415
-    from sidecar.npm.writing import add_modules  # noqa: PLC0415
 
     wanted = dict(map(read_wanted, arguments.packages))
     if arguments.entry and len(wanted) > 1:
@@ -109,7 +123,7 @@ def _add(arguments: argparse.Namespace) -> int:
     licences = _licences(arguments)
     directory, registry = _places(arguments)
     built = build_wanted(registry, wanted, _told, entries=arguments.entry, licences=licences)
-    add_modules(directory, built, _told)
+    _add_built(arguments, directory, built)
     _say_installed(directory, [one.module for one in built])
     return 0
 
@@ -120,7 +134,9 @@ def _remove(arguments: argparse.Namespace) -> int:
 
     name, version = read_wanted(arguments.package)
     directory = _directory(arguments)
-    removed = remove_module(directory, name, None if version == "latest" else version, _told)
+    wanted = None if version == "latest" else version
+    _require_tested(arguments, directory, lambda folder: remove_module(folder, name, wanted, _told))
+    removed = remove_module(directory, name, wanted, _told)
     for module in removed:
         print(f"{module.name}@{module.version} is removed from {escaped(str(directory))}")
     if not removed:
@@ -215,9 +231,35 @@ def _load(arguments: argparse.Namespace) -> int:
     directory = _directory(arguments)
     if arguments.sha512 is not None and not re.fullmatch(r"[0-9A-Fa-f]{128}", arguments.sha512):
         arguments.usage_error("--sha512: expected 128 hexadecimal digits")
-    manifest = load_file(directory, arguments.file, arguments.sha512, _told)
+
+    def load(folder: Path) -> "Manifest":
+        return load_file(folder, arguments.file, arguments.sha512, _told)
+
+    _require_tested(arguments, directory, load)
+    manifest = load(directory)
     _say_installed(directory, manifest.modules)
     return 0
+
+
+def _add_built(arguments: argparse.Namespace, directory: Path, built: "Sequence[Built]") -> None:
+    from sidecar.npm.writing import add_modules  # noqa: PLC0415
+
+    _require_tested(arguments, directory, lambda folder: add_modules(folder, built, _told))
+    add_modules(directory, built, _told)
+
+
+def _require_tested(arguments: argparse.Namespace, directory: Path, change: Callable[[Path], object]) -> None:
+    """Show which scripts it changes. Raises ChangeRefused where they would not go on as they do, unless it is told to
+    be done all the same."""
+    from sidecar.cli.module_changes import ChangeRefused, require_tested  # noqa: PLC0415
+
+    configuration = load_configuration(arguments.config).configuration
+    try:
+        require_tested(directory, change, configuration, arguments.tests, forced=arguments.force)
+    except ChangeRefused as error:
+        if not arguments.force:
+            raise
+        _told(str(error))
 
 
 def _directory(arguments: argparse.Namespace) -> Path:

@@ -1,11 +1,10 @@
 """``scriptforge test``: an author's tests beside the scripts, run without switch or daemon."""
 
 import argparse
-import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -81,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_once(arguments: argparse.Namespace, files: "Sequence[TestFile]", configuration: Configuration) -> int:
     from sidecar.cli.testing import shown_results  # noqa: PLC0415
     from sidecar.cli.testing.results import all_passed  # noqa: PLC0415
+    from sidecar.cli.testing.run_files import run_files  # noqa: PLC0415
 
     paint = Painter.of(sys.stdout)
 
@@ -89,7 +89,14 @@ def _run_once(arguments: argparse.Namespace, files: "Sequence[TestFile]", config
         if text:
             print(text, flush=True)
 
-    results = _results(files, configuration, arguments, show)
+    part = (arguments.name or "").casefold()
+    results = run_files(
+        files,
+        configuration,
+        show,
+        wanted=lambda name: part in name.casefold(),
+        limit_seconds=arguments.timeout_ms / 1000,
+    )
     if arguments.json:
         print(shown_results.results_json(results), end="", flush=True)
     else:
@@ -100,36 +107,3 @@ def _run_once(arguments: argparse.Namespace, files: "Sequence[TestFile]", config
         except OSError as error:
             raise SidecarError(f"{arguments.junit}: {error.strerror}") from error
     return 0 if all_passed(results) else FAILED
-
-
-def _results(
-    files: "Sequence[TestFile]",
-    configuration: Configuration,
-    arguments: argparse.Namespace,
-    show: "Callable[[FileResult], None]",
-) -> "list[FileResult]":
-    from sidecar.cli.testing.file_run import run_file  # noqa: PLC0415
-    from sidecar.cli.testing.trials import Trials  # noqa: PLC0415
-    from sidecar.phone.clock import SkippingLoop  # noqa: PLC0415
-
-    part = (arguments.name or "").casefold()
-
-    async def run_all() -> "list[FileResult]":
-        trials = Trials(configuration)
-        results = []
-        try:
-            for file in files:
-                result = await run_file(
-                    file,
-                    trials,
-                    wanted=lambda name: part in name.casefold(),
-                    limit_seconds=arguments.timeout_ms / 1000,
-                )
-                results.append(result)
-                show(result)
-        finally:
-            await trials.close()
-        return results
-
-    with asyncio.Runner(loop_factory=SkippingLoop) as runner:
-        return runner.run(run_all())

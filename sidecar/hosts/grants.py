@@ -65,10 +65,19 @@ class Grants:
         self._granted.clear()
         self._services.usage.limit(own)
 
+    def use_packages(self, packages: Packages) -> None:
+        """From now on there are these besides Node's own, for programs that are made then."""
+        self._packages = packages
+        self._granted.clear()
+
     def names(self) -> frozenset[str]:
         """Every name that a script may require, whatever it was granted."""
+        return self._packages.names() | self.host_names()
+
+    def host_names(self) -> frozenset[str]:
+        """Those of them that are there whatever is installed."""
         own = (CALL_MODULE, SOCKET_MODULE, *(module.name for module in self._modules if not module.packages))
-        return self._packages.names().union(own)
+        return Packages().names().union(own)
 
     def javascript(self) -> tuple[str, ...]:
         """The trusted JavaScript of every module."""
@@ -128,6 +137,11 @@ def shipped_names(configuration: Configuration | None = None) -> frozenset[str]:
     return Grants(shipped_modules(), packages=packages).names()
 
 
+def host_names() -> frozenset[str]:
+    """Every name that a script may require where nothing is installed."""
+    return Grants(shipped_modules()).host_names()
+
+
 def installed_modules(configuration: Configuration) -> InstalledModules:
     """The npm modules that are installed, and who may require them without a grant."""
     modules = configuration.modules
@@ -136,13 +150,19 @@ def installed_modules(configuration: Configuration) -> InstalledModules:
 
 @cache
 def installed_packages(directory: Path) -> Packages:
-    """What is installed in a directory, as it is when it is first asked for. What is not as it was installed is told of
-    by name, and is not there."""
+    """What is installed in a directory, as it is when it is first asked for; nothing where it cannot be read, which is
+    logged."""
     try:
-        store = read_store(directory)
+        return read_packages(directory)
     except StoreError as error:
         _log.error("modules_not_read", error=str(error))
         return Packages()
+
+
+def read_packages(directory: Path) -> Packages:
+    """What is installed in a directory now. What is not as it was installed is logged by name, and is not there.
+    Raises StoreError."""
+    store = read_store(directory)
     for one in store.refused:
         _log.error("module_refused", module=f"{one.name}@{one.version}", error=one.reason)
     return Packages.of_store(store)

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Iterator, Mapping
 
 from sidecar.catalog.database.script_catalog import CatalogRefusal, ScriptCatalog, StorageError
+from sidecar.catalog.directory.mail_templates import MailTemplate
 from sidecar.configuration.database_url import DatabaseUrl
 from sidecar.hosts.errors import HostError, HostUnavailable
-from sidecar.hosts.mail.stored import MailTemplate
 
 logger = logging.getLogger(__name__)
 

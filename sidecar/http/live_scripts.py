@@ -66,12 +66,12 @@ class LiveScripts:
         return self._known
 
     async def look(self) -> None:
-        """Take over what has changed until now. Raises StorageError."""
+        """Take over what has changed until now, of npm modules too. Raises StorageError."""
         async with self._looking:
             async with self._storage.reading() as connection:
                 if self._known is None:
                     (await read_state(connection)).require(self._storage.url)
-                if await current_revision(connection) == self._known:
+                if await current_revision(connection) == self._known and not self._gathered.outdated:
                     self._fault.found("")
                     return
                 number, whole, found = await scripts_since(connection, self._known)

@@ -1,6 +1,7 @@
 """What this process has of the queue, each until a lease ends: how that is kept, lost and let go of."""
 
 import asyncio
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -100,9 +101,25 @@ class Leases(Generic[Own]):
 
     async def renew(self, own: Own, tell: Callable[[], Awaitable[object]]) -> None:
         """Keep one for longer, once. Raises nothing of the database's."""
+        if own.is_lost:
+            return  # what is told of its end still is
         asked = time.monotonic()
+        telling = asyncio.ensure_future(tell())
+        ends = own.renewed + self.lease_seconds
         try:
-            await tell()
+            await asyncio.wait({telling}, timeout=max(0.0, ends - asked))
+        except asyncio.CancelledError:
+            telling.cancel()
+            raise
+        if not telling.done():
+            # A database that is stopped, or behind a network that is cut, says nothing for long: see below.
+            self.say(_heard(telling))
+            if self.under_way.has(own.name, own):
+                _log.warning("lease_not_renewed", **own.said, error="the database has not answered in the lease's time")
+                own.lose()
+            return
+        try:
+            telling.result()
         except LeaseLost:
             # Its end may have been told meanwhile.
             if self.under_way.has(own.name, own):
@@ -133,3 +150,9 @@ class Leases(Generic[Own]):
             await asyncio.wait(self._saying, timeout=CANCEL_SECONDS)
         for task in list(self._saying):
             task.cancel()
+
+
+async def _heard(telling: "asyncio.Future[object]") -> None:
+    """Whatever comes of it now counts for nothing."""
+    with contextlib.suppress(LeaseLost, StorageError):
+        await telling

@@ -165,6 +165,7 @@ class JobService:
 
     async def _take_all(self, queue: JobQueue) -> None:
         section = self._section
+        lease = int(section.lease_seconds * MICROS)
         limits = Limits(tenant=self._room_of, script=section.script_at_once or None)
         taking = queue.taking(self.owner, limits)
         tidied = 0.0
@@ -174,11 +175,11 @@ class JobService:
             try:
                 if time.monotonic() - tidied >= section.poll_seconds:
                     tidied = time.monotonic()
-                    if await queue.tidy() >= TIDIED:
+                    if await queue.tidy(lease) >= TIDIED:
                         tidied = 0.0  # there is more
                 room = section.at_once - len(self._under_way)
                 if room > 0 and not self._refusing:
-                    taken = await taking.take(room, int(section.lease_seconds * MICROS))
+                    taken = await taking.take(room, lease)
                 self._fault.found("")
             except StorageError as error:
                 self._fault.found(str(error))

@@ -160,7 +160,7 @@ class ScopeWalk:
 
     def _name(self, node: Node, kind: str, field: str | None, parent: Frame, binding: _Binding) -> Visit:
         scope = parent.scope
-        if node.end_byte - node.start_byte > self._longest:
+        if node.end_byte - node.start_byte > self._longest or _is_anothers(field, parent):
             return Visit(node, kind, field, parent, scope)
         name = self._syntax.text(node)
         if self._kept is not None and name not in self._kept:
@@ -200,6 +200,13 @@ class ScopeWalk:
                     declaring[name].append(scope)
                 elif known := declaring.get(name):
                     scope.bindings[name] = known[-1]
+
+
+def _is_anothers(field: str | None, parent: Frame) -> bool:
+    """Whether a name is one of the file that is imported: ``a`` of ``import { a as b }``."""
+    return (
+        parent.type == "import_specifier" and field == "name" and parent.node.child_by_field_name("alias") is not None
+    )
 
 
 def _binding(field: str | None, parent: Frame) -> _Binding:

@@ -30,6 +30,7 @@ ARCHIVE_BYTES: Final = 64_000_000
 """Of a package's archive; esbuild's has 5,000,000, TypeScript's 4,000,000."""
 PACKUMENT_BYTES: Final = 64_000_000
 """Of what is said of a package; of ``@types/node``, with 2,000 releases, it is 3,000,000."""
+ADVISORIES_PATH: Final = "/-/npm/v1/security/advisories/bulk"
 ADVISORIES_BYTES: Final = 16_000_000
 AT_ONCE: Final = 8
 """Requests under way: what npm's own client has, by half."""
@@ -45,6 +46,8 @@ WHOLE_SECONDS: Final = 600.0
 
 _PIECE: Final = 65_536
 _LOST: Final = frozenset({429, 500, 502, 503, 504})
+_NOT_THERE: Final = frozenset({404, 410})
+_NOT_DONE: Final = _NOT_THERE | {405, 501}
 _ABBREVIATED: Final = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
 """Without texts for people, as https://github.com/npm/registry/blob/main/docs/responses/package-metadata.md has it."""
 
@@ -100,7 +103,16 @@ class Registry:
     def advisories(self, versions: Mapping[str, Iterable[str]]) -> Mapping[str, list[dict[str, Any]]]:
         """What is known against these versions of packages, by name: https://api-docs.npmjs.com, bulk advisories."""
         body = msgspec.json.encode({name: sorted(found) for name, found in versions.items()})
-        content = self._fetch(f"{self.url}/-/npm/v1/security/advisories/bulk", ADVISORIES_BYTES, body=body)
+        try:
+            content = self._fetch(f"{self.url}{ADVISORIES_PATH}", ADVISORIES_BYTES, body=body)
+        except _Answered as error:
+            if error.status not in _NOT_DONE:
+                raise
+            instead = f"; npm's own does: --registry {PUBLIC}" if self.url != PUBLIC else ""
+            raise RegistryError(
+                f"{self.url}: does not say what is known against packages: it answers {ADVISORIES_PATH} with"
+                f" {error.answer}, as mirrors do{instead}. Nothing was looked at"
+            ) from None
         try:
             return msgspec.json.decode(content, type=dict[str, list[dict[str, Any]]])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -109,7 +121,9 @@ class Registry:
     def _packument(self, name: str) -> Packument:
         try:
             content = self._fetch(f"{self.url}/{quote(name, safe='@')}", PACKUMENT_BYTES, accept=_ABBREVIATED)
-        except _NotThere:
+        except _Answered as error:
+            if error.status not in _NOT_THERE:
+                raise
             raise UnknownPackage(f"{name}: {self.url} has no package of this name") from None
         return read_packument(name, content)
 
@@ -122,7 +136,9 @@ class Registry:
             raise LockError(f"{url}: is no address of a registry's archive")
         try:
             content = self._fetch(url, ARCHIVE_BYTES)
-        except _NotThere:
+        except _Answered as error:
+            if error.status not in _NOT_THERE:
+                raise
             raise RegistryError(f"{url}: is not there") from None
         if hashlib.sha512(content).digest() != sha512_of(package.integrity):
             raise IntegrityError(f"{url}: its SHA-512 is not {package.integrity}: it was changed, here or on the way")
@@ -149,20 +165,23 @@ class Registry:
         raise AssertionError  # the last try returns or raises
 
 
-class _NotThere(RegistryError):
-    """404."""
+class _Answered(RegistryError):
+    """By a status that is no success."""
+
+    def __init__(self, url: str, error: urllib.error.HTTPError, hint: str = "") -> None:
+        self.status = error.code
+        self.answer = f"{error.code} {error.reason}"
+        super().__init__(f"{url}: answers with {self.answer}{hint}")
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> RegistryError:
-    if error.code in {404, 410}:
-        return _NotThere(url)
     if error.code in {301, 302, 303, 307, 308}:
         to = error.headers.get("Location", "")
         if urlsplit(urljoin(url, to)).scheme not in {"http", "https"}:
             return RegistryError(f"{url}: redirects to {to}, which is not followed")
         return RegistryError(f"{url}: redirects more than {REDIRECTS} times")
     hint = ", a proxy wants a login: it stands in https_proxy" if error.code == 407 else ""
-    return RegistryError(f"{url}: answers with {error.code} {error.reason}{hint}")
+    return _Answered(url, error, hint)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -100,6 +100,16 @@ def read_store(directory: Path) -> Store:
         manifest = now
 
 
+def state_of(directory: Path) -> tuple[int, ...] | None:
+    """Is another one whenever something was installed or removed; None where nothing ever was, or it cannot be looked
+    at."""
+    try:
+        status = (directory / FILE_NAME).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def read_directory(directory: Path) -> Manifest:
     """The manifest of a directory; an empty one where there is none. Raises StoreError."""
     file = directory / FILE_NAME

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, or_, select, tuple_, update
+from sqlalchemy import bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.queue import life
 from sidecar.queue.errors import NoSuchScript, QueueError, QueueFull
-from sidecar.queue.job import DELIVERIES, UNFINISHED, Job, NewDelivery, NewJob, make_id
+from sidecar.queue.job import DELIVERIES, UNFINISHED, Job, JobState, NewDelivery, NewJob, make_id
 from sidecar.queue.rows import JOB_COLUMNS, found, insert_jobs, insert_new, values_of
 from sidecar.queue.store import JobRows, Kept
 from sidecar.storage.tables import job_lanes, job_spaces, job_tenants, jobs, scripts, tenants
 
-LANES: Final = 50_000
-"""That are known without asking: past it all are asked for anew."""
+LANES: Final = 5_000
+"""In which one tenant keeps jobs: whoever takes jobs looks at each in which one waits. A lane is a script and a queue,
+and a queue's name is whatever a script says."""
 
 _SPACE: Final = (
     update(job_spaces)
@@ -37,7 +38,6 @@ class Added(NamedTuple):
     """What was added in a transaction, which is not over yet."""
 
     answers: list[Job | Exception]
-    lanes: Mapping[LanePlace, int]
     tenants: Sequence[str]
 
 
@@ -49,7 +49,6 @@ class Adding:
     ) -> None:
         self._rows = rows
         self._may_keep = may_keep
-        self._lanes: dict[LanePlace, int] = {}
         self._tenants: set[str] = set()
 
     async def add(self, asked: Sequence[NewJob]) -> list[Job | Exception]:
@@ -69,11 +68,12 @@ class Adding:
         spaces = await self._locked_spaces(connection, names)
         places = await _scripts(connection, asked)
         same = await _same(connection, asked)
+        lanes = await self._lanes_for(connection, asked, places)
         answers: list[Job | Exception] = []
         made: list[tuple[Job, str]] = []
         for new in asked:
             try:
-                job = self._made(new, places, same, spaces, now)
+                job = self._made(new, places, same, lanes, spaces, now)
             except QueueError as error:
                 answers.append(error)
                 continue
@@ -82,11 +82,6 @@ class Adding:
                 made.append((job, new.data))
                 if new.key is not None:
                     same[new.tenant, new.key] = job
-        wanted = {(job.script, job.app, job.queue): job.tenant for job, _ in made}
-        for job, _ in made:
-            # In which it will be told of the job's end, by whoever ends it.
-            wanted |= {(webhook, "", DELIVERIES): job.tenant for webhook in job.webhooks.split()}
-        lanes = await self._lanes_of(connection, wanted)
         rows: list[dict[str, Any]] = [
             {**values_of(job), "data": data, "result": None, "lane_id": lanes[job.script, job.app, job.queue]}
             for job, data in made
@@ -98,20 +93,18 @@ class Adding:
                 for tenant in sorted({job.tenant for job, _ in made})
             ]
             await connection.execute(_SPACE, kept)
-        return Added(answers, lanes, names)
+        return Added(answers, names)
 
     def kept(self, added: Added) -> None:
         """What was made in a transaction that is over is there for all, and is not asked for again."""
-        self._lanes |= added.lanes
         self._tenants.update(added.tenants)
-        if len(self._lanes) > LANES:
-            self._lanes = {}
 
     def _made(
         self,
         new: NewJob,
         places: Mapping[tuple[str, str], tuple[str, str]],
         same: Mapping[tuple[str, str], Job],
+        lanes: Mapping[LanePlace, int],
         spaces: dict[str, Kept],
         now: int,
     ) -> Job:
@@ -125,6 +118,8 @@ class Adding:
             if place is None:
                 raise NoSuchScript(f"there is no script {new.script[:60]!r}")
             job, most = life.added(new, make_id(), *place, now), MayKeep(*self._may_keep(new.tenant))
+        if (job.script, job.app, job.queue) not in lanes:
+            raise QueueFull(f"jobs are kept in {LANES:_} queues of scripts already")
         space = spaces[new.tenant]
         if most.jobs is not None and space.jobs >= most.jobs:
             raise QueueFull(f"more than {most.jobs:_} jobs are kept already, with those that are over")
@@ -151,19 +146,51 @@ class Adding:
         await insert_new(connection, database, job_tenants, [{"tenant": name, "served": 0} for name in new])
         await insert_new(connection, database, job_spaces, [{"tenant": name, "jobs": 0, "bytes": 0} for name in new])
 
-    async def _lanes_of(self, connection: AsyncConnection, places: Mapping[LanePlace, str]) -> dict[LanePlace, int]:
-        """Their ids; ``places`` have their tenants."""
-        known = {place: self._lanes[place] for place in places if place in self._lanes}
-        unknown = sorted(places.keys() - known.keys())
-        if not unknown:
-            return known
-        known |= await _lane_ids(connection, unknown)
-        new = [place for place in unknown if place not in known]
-        if new:
-            rows = [{"tenant": places[place], "script": place[0], "app": place[1], "queue": place[2]} for place in new]
+    async def _lanes_for(
+        self,
+        connection: AsyncConnection,
+        asked: Sequence[NewJob],
+        places: Mapping[tuple[str, str], tuple[str, str]],
+    ) -> dict[LanePlace, int]:
+        """The lanes of what is asked for by their places, without those that a tenant may not have any more. Nobody
+        else makes or removes any of these tenants' now."""
+        wanted: dict[LanePlace, str] = {}
+        for new in asked:
+            if isinstance(new, NewDelivery):
+                wanted[new.script, "", new.queue] = new.tenant
+            elif (new.tenant, new.script) in places:
+                wanted[*places[new.tenant, new.script], new.queue] = new.tenant
+            # In which it will be told of the job's end, by whoever ends it.
+            wanted |= {(webhook, "", DELIVERIES): new.tenant for webhook in new.webhooks}
+        known = await _lane_ids(connection, sorted(wanted))
+        made: dict[str, list[LanePlace]] = {}
+        for place in sorted(wanted.keys() - known.keys()):
+            made.setdefault(wanted[place], []).append(place)
+        rows = []
+        for tenant, new_places in made.items():
+            room = await _room_for_lanes(connection, tenant, len(new_places))
+            own = [place for place in new_places if place[2] == DELIVERIES]
+            others = [place for place in new_places if place[2] != DELIVERIES]
+            for script, app, queue in [*own, *others[: max(0, room)]]:
+                rows.append({"tenant": tenant, "script": script, "app": app, "queue": queue})
+        if rows:
             await insert_new(connection, self._rows.database, job_lanes, rows)
-            known |= await _lane_ids(connection, new)
+            known |= await _lane_ids(connection, [(row["script"], row["app"], row["queue"]) for row in rows])
         return known
+
+
+async def _room_for_lanes(connection: AsyncConnection, tenant: str, wanted: int) -> int:
+    """How many lanes more a tenant may have, once those without a job are gone where it has too many."""
+    own = job_lanes.c.tenant == tenant, job_lanes.c.queue != DELIVERIES
+    count = select(func.count()).select_from(job_lanes).where(*own)
+    room = LANES - (await connection.execute(count)).scalar_one()
+    if room >= wanted:
+        return int(room)
+    # The states are what the index begins with.
+    states = [state.value for state in JobState]
+    has_job = select(jobs.c.id).where(jobs.c.state.in_(states), jobs.c.lane_id == job_lanes.c.id).exists()
+    await connection.execute(delete(job_lanes).where(*own, ~has_job))
+    return LANES - int((await connection.execute(count)).scalar_one())
 
 
 async def _lane_ids(connection: AsyncConnection, places: Sequence[LanePlace]) -> dict[LanePlace, int]:

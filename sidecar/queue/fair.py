@@ -63,6 +63,24 @@ def order_of(tenants: Iterable[str], active: Mapping[str, int], served: Mapping[
     return sorted(tenants, key=lambda tenant: (active.get(tenant, 0), served.get(tenant, 0), tenant))
 
 
+def with_room(lanes: Sequence[Lane], active: Active, at_once: AtOnce) -> list[Lane]:
+    """The lanes of which a job may be begun. The others' tenants are to take the place of nobody who may have more."""
+    tenants: dict[str, bool] = {}
+
+    def has_room(lane: Lane) -> bool:
+        if lane.tenant not in tenants:
+            of_tenant = at_once.tenant(lane.tenant)
+            tenants[lane.tenant] = of_tenant is None or active.tenants[lane.tenant] < of_tenant
+        of_queue = at_once.queue(lane.queue)
+        return (
+            tenants[lane.tenant]
+            and (of_queue is None or active.queues[lane.queue] < of_queue)
+            and (at_once.script is None or active.scripts[lane.script] < at_once.script)
+        )
+
+    return [lane for lane in lanes if has_room(lane)]
+
+
 def shares(
     room: int, lanes: Sequence[Lane], active: Active, at_once: AtOnce, served: Mapping[str, int]
 ) -> dict[Queue, int]:

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Select, and_, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sidecar.queue.errors import QueueFull
 from sidecar.queue.fair import Queue
 from sidecar.queue.job import DELIVERIES, MICROS, Job, JobState
 from sidecar.queue.rows import JOB_COLUMNS, found
@@ -16,6 +17,9 @@ from sidecar.storage.tables import job_lanes, job_queues, job_spaces, jobs
 PAGE_JOBS: Final = 1_000
 COUNTED: Final = 100_000
 """Of one state and queue that are counted for people: past it a number is at least so high."""
+
+SET_QUEUES: Final = 1_000
+"""Of one tenant, for which something is set: whoever takes jobs reads them all."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +112,8 @@ class Looking:
         return states
 
     async def set_queue(self, queue: Queue, *, paused: bool, at_once: int | None) -> None:
-        """Say how a queue is worked on from now on. What of it is under way goes on."""
+        """Say how a queue is worked on from now on. What of it is under way goes on. Raises QueueFull where a tenant
+        has said so of too many."""
         place = and_(
             job_queues.c.tenant == queue.tenant, job_queues.c.app == queue.app, job_queues.c.name == queue.name
         )
@@ -116,6 +121,9 @@ class Looking:
         async with self._rows.changing() as (connection, _):
             await connection.execute(delete(job_queues).where(place))
             if paused or at_once is not None:
+                own = select(func.count()).select_from(job_queues).where(job_queues.c.tenant == queue.tenant)
+                if (await connection.execute(own)).scalar_one() >= SET_QUEUES:
+                    raise QueueFull(f"{SET_QUEUES:_} queues are paused or limited already")
                 await connection.execute(insert(job_queues).values(row))
 
     async def kept(self, tenant: str) -> Kept:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.kind import RULES, Kind
@@ -31,7 +31,7 @@ from sidecar.queue.mailbox_rows import (
 )
 from sidecar.queue.message import Message, MessageState, NewMessage
 from sidecar.queue.rows import insert_new
-from sidecar.queue.store import JobRows
+from sidecar.queue.store import TOO_LONG, JobRows
 from sidecar.script_name import script_called
 from sidecar.storage.tables import mailboxes, messages, scripts, tenants, versions
 
@@ -108,9 +108,13 @@ class Mailboxes:
     async def take(self, owner: str, room: int, lease_micros: int) -> list[Held]:
         """So many mailboxes at most that have something to give and are nobody's, or whose lease has ended."""
         async with self._rows.storage.reading() as connection:
-            query = _free(await self._rows.now(connection)).limit(1)
-            if (await connection.execute(query)).first() is None:
+            now = await self._rows.now(connection)
+            set_back = select(mailboxes.c.script).where(mailboxes.c.until > now + TOO_LONG * lease_micros)
+            is_set_back = (await connection.execute(set_back.limit(1))).first() is not None
+            if not is_set_back and (await connection.execute(_free(now).limit(1))).first() is None:
                 return []
+        if is_set_back:
+            await self._shorten(lease_micros)
         return await self._rows.tried_again(lambda: self._take(owner, room, lease_micros))
 
     async def _take(self, owner: str, room: int, lease_micros: int) -> list[Held]:
@@ -129,6 +133,12 @@ class Mailboxes:
                 await connection.execute(update(mailboxes).where(mailboxes.c.script == row.script).values(values))
                 held.append(Held(script=row.script, tenant=row.tenant, lease=lease))
         return held
+
+    async def _shorten(self, lease_micros: int) -> None:
+        """Let no lease last longer than one that is renewed now."""
+        async with self._rows.changing() as (connection, now):
+            own = mailboxes.c.until > now + TOO_LONG * lease_micros
+            await connection.execute(update(mailboxes).where(own).values(until=now + lease_micros))
 
     async def renew(self, held: Held, lease_micros: int) -> None:
         """Have a mailbox for longer. Raises LeaseLost."""
@@ -160,7 +170,7 @@ class Mailboxes:
                 return Given(message=active, data=(await connection.execute(text)).scalar_one())
             query = messages_of(held.script).where(messages.c.state == MessageState.WAITING.value)
             head = (await connection.execute(query.add_columns(messages.c.data).limit(1))).one_or_none()
-            if head is None or head.due > now:
+            if head is None or not life.is_due(head.due, now):
                 due = None if head is None else int(head.due)
                 await set_due(connection, held.script, due)
                 return Given(message=None, due=None if due is None else due - now)
@@ -211,7 +221,7 @@ class Mailboxes:
         """Those of these Workers' mailboxes that have something to give."""
         async with self._rows.storage.reading() as connection:
             now = await self._rows.now(connection)
-            query = select(mailboxes.c.script).where(mailboxes.c.script.in_(names), mailboxes.c.due <= now)
+            query = select(mailboxes.c.script).where(mailboxes.c.script.in_(names), _is_due(now))
             return set((await connection.execute(query)).scalars())
 
     # ---- what people do ----
@@ -244,7 +254,12 @@ class Mailboxes:
 
 def _free(now: int) -> Select[Any]:
     c = mailboxes.c
-    return select(mailboxes).where(c.due <= now, or_(c.until.is_(None), c.until <= now))
+    return select(mailboxes).where(_is_due(now), or_(c.until.is_(None), c.until <= now))
+
+
+def _is_due(now: int) -> ColumnElement[bool]:
+    """As `sidecar.queue.message.is_due`."""
+    return or_(mailboxes.c.due <= now, mailboxes.c.due > now + life.LONGEST_WAIT_MICROS)
 
 
 async def _worker(connection: AsyncConnection, new: NewMessage) -> str:

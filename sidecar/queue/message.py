@@ -73,9 +73,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return self.attempt + 1
 
 
+def is_due(due: int, now: int) -> bool:
+    """Whether a message is to be given. None waits for longer than it may: such a time is of a clock that was set back
+    since."""
+    return due <= now or due > now + LONGEST_WAIT_MICROS
+
+
 def begun(message: Message, now: int) -> Message:
     """A message that its Worker has from now on. Raises WrongState."""
-    _require(message, message.state is MessageState.WAITING and message.due <= now, "is not to be given")
+    _require(message, message.state is MessageState.WAITING and is_due(message.due, now), "is not to be given")
     return replace(message, state=MessageState.ACTIVE)
 
 

@@ -85,9 +85,9 @@ class JobQueue:
             self.added.set()
         return job
 
-    async def tidy(self) -> int:
-        """Do what is due; how many jobs there were of which something was."""
-        counts = await self._store.tidy()
+    async def tidy(self, lease_micros: int | None = None) -> int:
+        """Do what is due; how many jobs there were of which something was. ``lease_micros`` is how long leases are."""
+        counts = await self._store.tidy(lease_micros)
         return sum(counts.values())
 
     async def get(self, tenant: str, job_id: str) -> Job:

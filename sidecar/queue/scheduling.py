@@ -56,7 +56,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     faults: Sequence[tuple[str, str, str]] = ()
     """Tenant and schedule of what could have no job, and why."""
     wait_micros: int | None = None
-    """Until something is due next, below 0 where something is already; None where nothing is."""
+    """Until something is due next, 0 or below where something may be already; None where nothing is, or somebody else
+    looks at it."""
 
 
 class Scheduling:
@@ -190,4 +191,4 @@ def _told(
             made_up += 1
         elif found.run is not None:
             late.append(now - found.run)
-    return Look(late_micros=late, made_up=made_up, left_out=left_out, faults=faults, wait_micros=0)
+    return Look(late_micros=late, made_up=made_up, left_out=left_out, faults=faults, wait_micros=0 if rows else None)

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Select, delete, select
+from sqlalchemy import ColumnElement, Select, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sidecar.configuration.database_url import Database
 from sidecar.queue import life
-from sidecar.queue.errors import LeaseLost, NoSuchJob
+from sidecar.queue.errors import LeaseLost, NoSuchJob, WrongState
 from sidecar.queue.following import Delivering, follow
 from sidecar.queue.job import UNFINISHED, Job, JobState, Texts
 from sidecar.queue.life import AnyStep, Complete, Keeping, Note
@@ -22,11 +22,14 @@ from sidecar.queue.rows import JOB_COLUMNS, Spaces, found, keep, keep_text, lock
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import DatabaseBusy
 from sidecar.storage.server_time import Clock, micros_now
-from sidecar.storage.tables import jobs
+from sidecar.storage.tables import job_spaces, jobs
 
 TIDIED: Final = 500
 """Jobs of which something is due that are changed in one transaction."""
 
+TOO_LONG: Final = 10
+"""Leases: what is to last for longer was renewed by a clock that was set back since. Its process renews it anew, if
+there is one still."""
 TRIES: Final = 4
 """Of a transaction: those that change the same rows in another order end each other in MySQL and PostgreSQL."""
 AGAIN_SECONDS: Final = 0.05
@@ -117,9 +120,13 @@ class JobStore:
             spaces.add(made.tenant, 1, made.bytes)
 
     async def retry(self, tenant: str, job_id: str) -> Job:
-        """Run a dead letter anew, or a delayed job now. Raises NoSuchJob, WrongState."""
+        """Run a dead letter anew, or a delayed job now. Raises NoSuchJob, WrongState, which one is also for whose key
+        another one has by now."""
         async with self._rows.changing() as (connection, now):
-            job = life.retried(await _own(connection, tenant, job_id), now)
+            before = await _own(connection, tenant, job_id)
+            job = life.retried(before, now)
+            if before.is_over and before.key is not None:
+                await _require_key(connection, before)
             await keep(connection, [job])
         return job
 
@@ -132,10 +139,13 @@ class JobStore:
             await spaces.keep(connection)
         return job
 
-    async def tidy(self) -> dict[JobState, int]:
+    async def tidy(self, lease_micros: int | None = None) -> dict[JobState, int]:
         """Do what is due: delayed jobs wait, leases that have ended are taken away, what is over for long is forgotten.
-        How many there were of each state; `TIDIED` of one that may have more."""
+        How many there were of each state; `TIDIED` of one that may have more. ``lease_micros`` is how long leases are,
+        for who would not wait for those that a clock has made longer."""
         counts = {}
+        if lease_micros is not None:
+            await self._shorten(lease_micros)
         for state in (JobState.DELAYED, JobState.ACTIVE, JobState.COMPLETED, JobState.FAILED):
             async with self._rows.storage.reading() as connection:
                 query = _due(state, await self._rows.now(connection)).limit(1)
@@ -143,6 +153,19 @@ class JobStore:
             if is_due:
                 counts[state] = await self._rows.tried_again(partial(self._tidied, state))
         return counts
+
+    async def _shorten(self, lease_micros: int) -> None:
+        """Let no lease last longer than one that is renewed now."""
+
+        def too_long(now: int) -> ColumnElement[bool]:
+            return and_(jobs.c.state == JobState.ACTIVE.value, jobs.c.due > now + TOO_LONG * lease_micros)
+
+        async with self._rows.storage.reading() as connection:
+            query = select(jobs.c.id).where(too_long(await self._rows.now(connection))).limit(1)
+            if (await connection.execute(query)).first() is None:
+                return
+        async with self._rows.changing() as (connection, now):
+            await connection.execute(update(jobs).where(too_long(now)).values(due=now + lease_micros))
 
     async def _tidied(self, state: JobState) -> int:
         spaces = Spaces()
@@ -192,6 +215,16 @@ async def _own(connection: AsyncConnection, tenant: str, job_id: str, *, lock: b
     if not rows:
         raise NoSuchJob(f"there is no job {job_id[:40]!r}")
     return rows[0]
+
+
+async def _require_key(connection: AsyncConnection, job: Job) -> None:
+    """Raise WrongState where another job that is not over has its key. Nobody adds one in this transaction's time."""
+    await connection.execute(select(job_spaces).where(job_spaces.c.tenant == job.tenant).with_for_update())
+    states = [state.value for state in UNFINISHED]
+    query = select(jobs.c.id).where(jobs.c.tenant == job.tenant, jobs.c.key == job.key, jobs.c.state.in_(states))
+    other = (await connection.execute(query.limit(1))).scalar_one_or_none()
+    if other is not None:
+        raise WrongState(f"the job {other} has its key, and is not over")
 
 
 async def _remove(connection: AsyncConnection, gone: Sequence[Job], spaces: Spaces) -> None:

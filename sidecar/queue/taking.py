@@ -1,14 +1,15 @@
 """How jobs are taken: the tenants' rows are locked, what is active is counted, and the room is shared."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Select, func, not_, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sidecar.configuration.database_url import Database
 from sidecar.queue import life
-from sidecar.queue.fair import Active, AtOnce, Head, Lane, Queue, order_of, picked, shares
+from sidecar.queue.fair import Active, AtOnce, Head, Lane, Queue, order_of, picked, shares, with_room
 from sidecar.queue.job import Job, JobState
 from sidecar.queue.rows import JOB_COLUMNS, job_of, keep
 from sidecar.queue.store import JobRows
@@ -17,28 +18,8 @@ from sidecar.storage.tables import job_lanes, job_queues, job_tenants, jobs
 TENANTS: Final = 64
 """That are locked in one transaction: the others are another process's, or the next one's."""
 
-_WAITING: Final = (
-    select(job_lanes)
-    .where(
-        # Not as EXISTS, which PostgreSQL may answer by going through all that wait.
-        select(jobs.c.id)
-        .where(jobs.c.lane_id == job_lanes.c.id, jobs.c.state == JobState.WAITING.value)
-        .limit(1)
-        .scalar_subquery()
-        .is_not(None),
-        not_(
-            select(job_queues.c.name)
-            .where(
-                job_queues.c.tenant == job_lanes.c.tenant,
-                job_queues.c.app == job_lanes.c.app,
-                job_queues.c.name == job_lanes.c.queue,
-                job_queues.c.paused,
-            )
-            .exists()
-        ),
-    )
-    .order_by(job_lanes.c.id)
-)
+_WAITS: Final = jobs.c.state == JobState.WAITING.value
+_PAUSED: Final = select(job_queues.c.tenant, job_queues.c.app, job_queues.c.name).where(job_queues.c.paused)
 _ACTIVE: Final = (
     select(jobs.c.tenant, jobs.c.app, jobs.c.queue, jobs.c.script, func.count().label("number"))
     .where(jobs.c.state == JobState.ACTIVE.value)
@@ -72,10 +53,13 @@ class Taking:
     async def take(self, room: int, lease_micros: int) -> list[Taken]:
         """So many jobs at most, each of which is ours until its lease ends. Raises StorageError."""
         async with self._rows.storage.reading() as connection:
-            lanes = await _lanes(connection)
+            lanes = await _lanes(connection, self._rows.database)
             if not lanes:
                 return []
             active = await _active(connection)
+            lanes = with_room(lanes, active, await self._at_once(connection))
+            if not lanes:
+                return []
             served = await _served(connection, {lane.tenant for lane in lanes})
         return await self._rows.tried_again(lambda: self._take(room, lease_micros, lanes, active, served))
 
@@ -90,23 +74,23 @@ class Taking:
             lanes = [lane for lane in lanes if lane.tenant in served]
             # Anew, now that nobody else takes of these tenants.
             active = await _active(connection)
-            at_once = AtOnce(
-                tenant=self._limits.tenant, queue=(await _limited(connection)).get, script=self._limits.script
-            )
-            most = self._limits.script
-            lanes = [lane for lane in lanes if most is None or active.scripts[lane.script] < most]
+            at_once = await self._at_once(connection)
+            lanes = with_room(lanes, active, at_once)
             share = shares(room, lanes, active, at_once, served)
             heads: list[Head] = []
             for queue, number in share.items():
-                own = [lane for lane in lanes if lane.queue == queue]
+                own = await _first(connection, [lane for lane in lanes if lane.queue == queue], number)
                 waiting = [head for lane in own for head in await _heads(connection, lane, number)]
-                heads += picked(number, waiting, active.scripts, most)
+                heads += picked(number, waiting, active.scripts, at_once.script)
             taken = await self._taken(connection, [head.id for head in heads], now, lease_micros)
             if taken:
                 got = sorted({one.job.tenant for one in taken})
                 marking = update(job_tenants).where(job_tenants.c.tenant.in_(got)).values(served=now)
                 await connection.execute(marking)
         return taken
+
+    async def _at_once(self, connection: AsyncConnection) -> AtOnce:
+        return AtOnce(tenant=self._limits.tenant, queue=(await _limited(connection)).get, script=self._limits.script)
 
     async def _taken(self, connection: AsyncConnection, ids: Sequence[str], now: int, lease_micros: int) -> list[Taken]:
         if not ids:
@@ -123,9 +107,30 @@ class Taking:
         return taken
 
 
-async def _lanes(connection: AsyncConnection) -> list[Lane]:
-    rows = (await connection.execute(_WAITING)).all()
-    return [Lane(id=row.id, queue=Queue(row.tenant, row.app, row.queue), script=row.script) for row in rows]
+def _waiting_lanes(database: Database) -> Select[Any]:
+    """Lanes in which a job waits, from one to the next in the index, however long each is: a lane that is empty is not
+    looked at, and there is one for each script and queue that ever had a job."""
+    lane = jobs.c.lane_id
+    if database is Database.MYSQL:
+        # It goes so by itself, and has bounds for recursion.
+        return select(job_lanes).where(job_lanes.c.id.in_(select(lane).where(_WAITS).distinct()))
+    first = select(func.min(lane).label("id")).where(_WAITS).cte("waiting", recursive=True)
+    following = select(func.min(lane)).where(_WAITS, lane > first.c.id).correlate(first).scalar_subquery()
+    waiting = first.union_all(select(following).where(first.c.id.is_not(None)))
+    return select(job_lanes).where(job_lanes.c.id.in_(select(waiting.c.id)))
+
+
+_WAITING: Final = {database: _waiting_lanes(database) for database in Database}
+
+
+async def _lanes(connection: AsyncConnection, database: Database) -> list[Lane]:
+    """In which jobs wait that may be taken."""
+    paused = {Queue(*row) for row in (await connection.execute(_PAUSED)).all()}
+    lanes = [
+        Lane(id=row.id, queue=Queue(row.tenant, row.app, row.queue), script=row.script)
+        for row in (await connection.execute(_WAITING[database])).all()
+    ]
+    return [lane for lane in lanes if lane.queue not in paused]
 
 
 async def _active(connection: AsyncConnection) -> Active:
@@ -145,6 +150,19 @@ async def _served(connection: AsyncConnection, names: set[str]) -> Mapping[str, 
 async def _limited(connection: AsyncConnection) -> dict[Queue, int]:
     rows = (await connection.execute(_LIMITED)).all()
     return {Queue(row.tenant, row.app, row.name): row.at_once for row in rows}
+
+
+async def _first(connection: AsyncConnection, lanes: Sequence[Lane], number: int) -> Sequence[Lane]:
+    """So many of a queue's lanes, those whose heads come first: of the others none can be among so many jobs."""
+    if len(lanes) <= number:
+        return lanes
+    own = select(jobs.c.id).where(jobs.c.lane_id == job_lanes.c.id, _WAITS)
+    head = own.order_by(jobs.c.priority, jobs.c.due, jobs.c.id).limit(1).correlate(job_lanes).scalar_subquery()
+    heads = select(job_lanes.c.id, head.label("head")).where(job_lanes.c.id.in_([lane.id for lane in lanes])).subquery()
+    query = select(heads.c.id).join(jobs, jobs.c.id == heads.c.head)
+    rows = await connection.execute(query.order_by(jobs.c.priority, jobs.c.due, jobs.c.id).limit(number))
+    by_id = {lane.id: lane for lane in lanes}
+    return [by_id[lane] for lane in rows.scalars()]
 
 
 def _head_query(lane: Lane, number: int) -> Select[tuple[int, int, str]]:

@@ -1,5 +1,6 @@
 """A database to ask: connections, transactions, and what its errors are in words."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -22,6 +23,10 @@ STATEMENT_SECONDS: Final = 60.0
 """A server that has not answered by then has gone, whatever its connection says."""
 BUSY_SECONDS: Final = 5
 """How long one who writes waits for another."""
+IDLE_SECONDS: Final = 30
+"""A server ends a transaction in which nothing was asked for so long: a machine that is cut off, or a process that is
+stopped, in the middle of one would hold its rows for as long as the server's network takes to notice, hours often. In
+MySQL it is any connection that rests so long."""
 POOL: Final = 5
 """Connections kept, and as many more while they are needed."""
 
@@ -54,6 +59,7 @@ class Storage:
         self._create = create
         self._engine: AsyncEngine | None = None
         self._file: tuple[int, int] | None = None
+        self._writes = asyncio.Lock()
         self.opened = 0
         """Counts the databases that it has had: another file in SQLite's place is another."""
 
@@ -71,13 +77,30 @@ class Storage:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: what was written is kept when it is over, or nothing of it where it raised."""
         with translated(self.url):
-            async with (await self._opened()).connect() as connection:
+            async with self._turn(), (await self._opened()).connect() as connection:
                 if self.url.database is Database.SQLITE:
                     await connection.execution_options(**{_IMMEDIATE: True})
                 else:
                     await connection.execution_options(isolation_level="READ COMMITTED")
                 async with connection.begin():
                     yield connection
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """SQLite has one writer: who comes next is told at once, in the order in which they came. SQLite itself has
+        each look again after up to 100 ms, and whoever looks first has it."""
+        if self.url.database is not Database.SQLITE:
+            yield
+            return
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._writes.acquire()
+        except TimeoutError:
+            raise _busy(self.url) from None
+        try:
+            yield
+        finally:
+            self._writes.release()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -162,7 +185,7 @@ def _of_sqlite(original: BaseException | None, why: str, url: DatabaseUrl) -> St
     if primary in _SQLITE_FULL:
         return DatabaseFull(f"{url.path}: no room on its disk; nothing was written")
     if primary in _SQLITE_BUSY:
-        return DatabaseBusy(f"{url.path}: another process was writing for more than {BUSY_SECONDS} s; try again")
+        return _busy(url)
     if primary == sqlite3.SQLITE_CANTOPEN:
         return DatabaseUnreachable(f"{url.path}: cannot be opened by this user, {_BESIDE}")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOTADB):
@@ -170,6 +193,10 @@ def _of_sqlite(original: BaseException | None, why: str, url: DatabaseUrl) -> St
     if primary == sqlite3.SQLITE_CORRUPT:
         return DatabaseUnreachable(f"{url.path}: is damaged: {why}; restore a backup")
     return DatabaseUnreachable(f"{url.path}: {why}") if isinstance(original, OSError) else None
+
+
+def _busy(url: DatabaseUrl) -> DatabaseBusy:
+    return DatabaseBusy(f"{url.path}: another process was writing for more than {BUSY_SECONDS} s; try again")
 
 
 def _engine(url: DatabaseUrl) -> AsyncEngine:
@@ -206,12 +233,14 @@ def _server_arguments(url: DatabaseUrl) -> Mapping[str, Any]:
         # Looked for in the environment and the home folder else.
         arguments["ssl"] = False
         arguments["server_settings"] = {"application_name": "scriptforge", "lock_timeout": f"{BUSY_SECONDS}s"}
+        arguments["server_settings"]["idle_in_transaction_session_timeout"] = f"{IDLE_SECONDS}s"
     else:
         arguments |= {
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": STATEMENT_SECONDS,
             "charset": "utf8mb4",
-            "init_command": f"SET SESSION sql_mode='TRADITIONAL', innodb_lock_wait_timeout={BUSY_SECONDS}",
+            "init_command": f"SET SESSION sql_mode='TRADITIONAL', innodb_lock_wait_timeout={BUSY_SECONDS},"
+            f" wait_timeout={IDLE_SECONDS}",
         }
         arguments |= {"unix_socket": str(url.socket)} if url.socket is not None else {"host": url.host, "port": port}
     if url.tls_ca is not None:

@@ -20,7 +20,7 @@ from sidecar.storage.engine import Storage
 from sidecar.storage.errors import SchemaError
 from sidecar.storage.tables import metadata, schema_state
 
-NUMBER: Final = 8
+NUMBER: Final = 9
 """Of the schema that this release works with."""
 _UPGRADE: Final = "run `scriptforge db upgrade`, which processes of the release before go on working with"
 

@@ -364,8 +364,8 @@ jobs = _table(
     Column("result_bytes", Number, nullable=False),
     # The ids of those that are told of its end, with spaces between them.
     Column("webhooks", String(400), nullable=False, server_default=""),
-    # The head of a lane, however long it is.
-    Index(None, "lane_id", "state", "priority", "due", "id"),
+    # The lanes in which jobs wait, and the head of each, however long it is.
+    Index(None, "state", "lane_id", "priority", "due", "id"),
     # What is due.
     Index(None, "state", "due"),
     # What a tenant looks at.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sidecar.file_name import LONGEST, RESERVED, file_name_of
+from sidecar.file_name import LONGEST, RESERVED, file_name_of, identifier_of
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 
@@ -72,3 +72,21 @@ def test_two_identifiers_never_share_a_name_also_where_capitals_are_not_told_apa
     names = file_name_of(one), file_name_of(other)
     assert (one == other) == (names[0] == names[1])
     assert all(name == name.casefold() for name in names)
+
+
+@given(ANY_TEXT)
+@example("ivr")
+@example("")
+def test_an_identifier_is_found_by_its_name_where_that_is_all_of_it(identifier: str) -> None:
+    name = file_name_of(identifier)
+    assert identifier_of(name) == (None if "=~" in name else identifier)
+
+
+@given(st.text())
+@example("Porting")
+@example("=6")
+@example("=7e")
+@example("ivr")
+def test_what_is_nobodys_name_has_no_identifier(name: str) -> None:
+    found = identifier_of(name)
+    assert found is None or file_name_of(found) == name

@@ -83,6 +83,11 @@ class Gathered:
         self._customers = {}
         return self.compiled
 
+    @property
+    def outdated(self) -> bool:
+        """Whether it was never compiled, or other npm modules are installed since."""
+        return self.compiled is None or self.compiled.installed is not self._rules.installed.texts
+
     def grants_of(self, tenant: str) -> ModuleGrants:
         """npm modules that a tenant was granted."""
         return self._grants.get(tenant, NO_GRANTS)

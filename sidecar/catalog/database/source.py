@@ -89,7 +89,7 @@ class DatabaseSource:
                 why, self._unreachable = self._unreachable, ""
                 self._end(reader)
                 raise CatalogError(why)
-            if changed or self._gathered.compiled is None:
+            if changed or self._gathered.outdated:
                 self._gathered.compile()
             return self._loaded()
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from sidecar.catalog.app_variables import parse_variable_name, parse_variable_value
 from sidecar.catalog.carriers import Mode, NumberState, parse_details
+from sidecar.catalog.directory.mail_templates import TemplateTable
 from sidecar.catalog.entries import Key
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.model import OPERATOR, GlobalPriority
@@ -263,7 +264,17 @@ class WebhookTable(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the script whose events alone are told."""
 
 
-AnyTable = Table | TenantTable | AppTable | VariableTable | ProviderTable | NumberTable | ScheduleTable | WebhookTable
+AnyTable = (
+    Table
+    | TenantTable
+    | AppTable
+    | VariableTable
+    | ProviderTable
+    | NumberTable
+    | ScheduleTable
+    | WebhookTable
+    | TemplateTable
+)
 
 TABLES: Mapping[str, type[AnyTable]] = {
     "script": ScriptTable,

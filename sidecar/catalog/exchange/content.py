@@ -20,6 +20,7 @@ from sidecar.catalog.directory.entries import (
     VariableTable,
     WebhookTable,
 )
+from sidecar.catalog.directory.mail_templates import TemplateTable
 from sidecar.catalog.limits import NO_LIMITS, TenantLimits
 from sidecar.catalog.module_grants import NO_GRANTS, ModuleGrants
 
@@ -69,6 +70,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     """By tenant and name."""
     webhook_secrets: Mapping[str, str] = {}
     """Of the tenants whose is told here."""
+    templates: Mapping[tuple[str, str], TemplateTable] = {}
+    """Of mail, by tenant and name."""
 
 
 class Difference(NamedTuple):
@@ -76,7 +79,7 @@ class Difference(NamedTuple):
 
     what: str
     """``tenant``, ``limits``, ``grants``, ``app``, ``variable``, ``customer``, ``script``, ``provider``, ``number``,
-    ``assignment``, ``schedule``, ``webhook secret``, ``webhook`` or ``order``."""
+    ``assignment``, ``schedule``, ``webhook secret``, ``webhook``, ``template`` or ``order``."""
     key: Any
     words: str
     """What it is called, and what of it differs. Nothing secret."""
@@ -115,11 +118,12 @@ def differences(now: Content, wanted: Content) -> Iterator[Difference]:
     yield from _tables("assignment", now.assignments, wanted.assignments)
     yield from _tables("schedule", now.schedules, wanted.schedules)
     yield from _webhooks(now, wanted)
+    yield from _tables("template", now.templates, wanted.templates)
     if _everywhere(now, wanted.scripts) != _everywhere(wanted, now.scripts):
         yield Difference("order", None, "of the scripts that run on every call", "~")
     # What needs another goes before it. An app with a locked variable stays with it.
     locked = {app for (app, _), variable in now.variables.items() if variable.locked}
-    for what in ("assignments", "schedules", "webhooks", "scripts", "variables", "customers", "apps"):
+    for what in ("assignments", "schedules", "webhooks", "templates", "scripts", "variables", "customers", "apps"):
         gone = [key for key in getattr(now, what) if key not in getattr(wanted, what)]
         for key in gone:
             if (what == "variables" and now.variables[key].locked) or (what == "apps" and key in locked):

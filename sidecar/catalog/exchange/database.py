@@ -14,6 +14,7 @@ from sidecar.catalog.compile import Rules
 from sidecar.catalog.database import apps, assignments, numbers, providers, schedules, scripts, webhooks
 from sidecar.catalog.database.checks import CheckedText, Checks, TextToSave
 from sidecar.catalog.database.errors import AlreadyThere, ScriptRefused
+from sidecar.catalog.database.mail_templates import MailTemplateRecord, put_template, remove_template
 from sidecar.catalog.database.module_grants import put_grants
 from sidecar.catalog.database.rows import json_table
 from sidecar.catalog.database.tenants import put_limits
@@ -31,6 +32,7 @@ from sidecar.catalog.directory.entries import (
     VariableTable,
     WebhookTable,
 )
+from sidecar.catalog.directory.mail_templates import TemplateTable
 from sidecar.catalog.exchange.content import (
     AssignmentTable,
     Calls,
@@ -50,6 +52,12 @@ from sidecar.problem import Problem
 from sidecar.schedules.plan import Missed
 from sidecar.storage import tables
 
+_REMOVE: Final = {
+    "schedule": schedules.remove_schedule,
+    "webhook": webhooks.remove_webhook,
+    "template": remove_template,
+}
+"""What is called by its tenant and a name."""
 ONE_BY_ONE: Final = 1_000
 """New assignments that are each put into the audit; of more there is an entry for so many."""
 
@@ -153,6 +161,12 @@ async def read_database(connection: AsyncConnection, *, secrets: bool) -> Conten
             tenants[row.tenant_id]: SECRET_PREFIX + row.secret
             for row in (await rows(select(tables.webhook_secrets)) if secrets else ())
         },
+        templates={
+            (tenants[row.tenant_id], row.name): TemplateTable(
+                tenant=tenants[row.tenant_id], name=row.name, subject=row.subject, text=row.text, html=row.html
+            )
+            for row in await rows(select(tables.mail_templates))
+        },
     )
 
 
@@ -219,27 +233,16 @@ class Import:
                 await scripts.put_script(
                     change.of(table.tenant), table, self._checked[key], rules, note=note, besides=besides
                 )
-            elif what == "provider":
-                provider = wanted.providers[key]
-                record = providers.ProviderRecord(
-                    id=provider.id, script=provider.script, mode=provider.mode, company=provider.company
-                )
-                await providers.put_provider(await change.make_tenant(provider.tenant), record)
             elif what == "number":
                 await numbers.import_number(change.of(wanted.numbers[key].tenant), wanted.numbers[key])
-            elif what == "schedule":
-                schedule = wanted.schedules[key]
-                await schedules.put_schedule(change.of(schedule.tenant), _schedule_record(schedule))
             elif what == "webhook secret":
                 await webhooks.put_secret(await change.make_tenant(key), wanted.webhook_secrets[key])
-            elif what == "webhook":
-                webhook = wanted.webhooks[key]
-                await webhooks.put_webhook(change.of(webhook.tenant), _webhook_record(webhook), unsigned=True)
-            elif what == "assignment":
-                if sign == "+":
-                    new.append(key)
-                else:
-                    await self._assign(change, key, rules)
+            elif what != "assignment":
+                await self._put(change, what, key)
+            elif sign == "+":
+                new.append(key)
+            else:
+                await self._assign(change, key, rules)
         if len(new) > ONE_BY_ONE:
             await self._assign_many(change, new)
         else:
@@ -247,6 +250,28 @@ class Import:
                 await self._assign(change, key, rules)
         if any(one.what == "order" for one in differences) or any(one.what == "script" for one in differences):
             await self._order(change)
+
+    async def _put(self, change: Change, what: str, key: Any) -> None:
+        """What is called by its tenant and a name."""
+        wanted = self._wanted
+        if what == "provider":
+            provider = wanted.providers[key]
+            record = providers.ProviderRecord(
+                id=provider.id, script=provider.script, mode=provider.mode, company=provider.company
+            )
+            await providers.put_provider(await change.make_tenant(provider.tenant), record)
+        elif what == "schedule":
+            schedule = wanted.schedules[key]
+            await schedules.put_schedule(change.of(schedule.tenant), _schedule_record(schedule))
+        elif what == "webhook":
+            webhook = wanted.webhooks[key]
+            await webhooks.put_webhook(change.of(webhook.tenant), _webhook_record(webhook), unsigned=True)
+        elif what == "template":
+            template = wanted.templates[key]
+            mail = MailTemplateRecord(
+                name=template.name, subject=template.subject, text=template.text, html=template.html
+            )
+            await put_template(await change.make_tenant(template.tenant), mail)
 
     async def _let_go(self, change: Change, differences: Sequence[Difference]) -> None:
         """Take calls from scripts that are saved or go and have them no more: they may become what takes none."""
@@ -329,10 +354,9 @@ class Import:
         if what == "grants":
             await put_grants(change.of(key), NO_GRANTS)
             return
-        if what in ("schedule", "webhook"):
+        if what in _REMOVE:
             tenant, called = key
-            remove = schedules.remove_schedule if what == "schedule" else webhooks.remove_webhook
-            await remove(change.of(tenant), called)
+            await _REMOVE[what](change.of(tenant), called)
             return
         table, column = {
             "script": (tables.scripts, tables.scripts.c.id),

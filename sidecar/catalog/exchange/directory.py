@@ -29,6 +29,7 @@ from sidecar.catalog.directory.entries import (
     ScriptTable,
 )
 from sidecar.catalog.directory.loader import ASSIGNMENTS, ASSIGNMENTS_BYTES, DirectoryLoader
+from sidecar.catalog.directory.mail_templates import UnusableTemplate, read_templates, said_by
 from sidecar.catalog.directory.script_files import UnusableFileError, is_script_name, read_file, read_text_file
 from sidecar.catalog.directory.scripts import SCRIPTS
 from sidecar.catalog.entries import AssignmentEntry, DestinationEntry, DidEntry, RouteEntry
@@ -103,6 +104,13 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
         require_storable(schedule)
     for _, webhook in document.webhooks.tables:
         require_storable(webhook)
+    try:
+        templates = read_templates(directory)
+    except UnusableTemplate as error:
+        raise WrongValues([str(error)]) from None
+    for template in templates.values():
+        require_storable(template)
+    tenants |= {table.tenant for table in templates.values()}
     tenants |= {table.tenant for _, table in document.carriers.providers}
     tenants |= {table.tenant for _, table in document.webhooks.tables}
     tenants |= {table.tenant for _, table in document.schedules.tables}
@@ -127,6 +135,7 @@ def _content(catalog: CatalogSection, snapshot: Snapshot) -> Content:
             for _, table in document.webhooks.tables
         },
         webhook_secrets=document.apps.webhook_secrets,
+        templates=templates,
     )
 
 
@@ -175,6 +184,9 @@ def directory_files(content: Content) -> Mapping[str, str]:
     """The files of a catalog directory, by their paths within it. Raises WrongValues for what no file could hold."""
     files = file_names(content.scripts)
     texts = {f"{SCRIPTS}/{files[key]}": one.text for key, one in content.scripts.items()}
+    for template in content.templates.values():
+        lines = [f"{field} = {toml_text(value)}\n" for field, value in said_by(template).items()]
+        texts[template.path] = "".join(lines)
     try:
         document = "\n".join(_tables(content, files))
         for text in (document, *texts.values(), *texts):
@@ -238,7 +250,7 @@ def placed(content: Content) -> Content:
 
 
 def write_directory(directory: Path, content: Content, replaced: Iterable[str] = ()) -> None:
-    """Make a directory what the content says. ``replaced``: scripts of before, by their paths below ``scripts/``, of
+    """Make a directory what the content says. ``replaced``: files of before, by their paths within the directory, of
     which those go that are not among the new ones. Raises DirectoryNotWritten, WrongValues.
 
     ``assignments.toml`` comes last: until then a daemon that watches goes on with the one of before.
@@ -253,8 +265,8 @@ def write_directory(directory: Path, content: Content, replaced: Iterable[str] =
                 raise DirectoryNotWritten(f"{file}: is one file with {former.name} on this file system")
             _write(file, text)
         for name in replaced:
-            if f"{SCRIPTS}/{name}" not in files:
-                (directory / SCRIPTS / name).unlink(missing_ok=True)
+            if name not in files:
+                (directory / name).unlink(missing_ok=True)
         (directory / SCRIPTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DirectoryNotWritten(f"{error.filename or directory}: {error.strerror or error}") from error

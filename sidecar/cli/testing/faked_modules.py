@@ -49,10 +49,11 @@ def faked_grants(fakes: Mapping[str, Any], exchange: Exchange, services: Service
     return Grants(list(made.values()), services, installed_packages(services.modules_directory))
 
 
-def own_grants(services: Services | None = None) -> Grants:
-    """Grants of what a test itself may require: the modules that keep things, and the others, for the scripts that it
-    imports, which refuse."""
-    return Grants([_unfaked(module) for module in shipped_modules() if module.name != FETCH], services)
+def own_grants(services: Services) -> Grants:
+    """Grants of what a test itself may require: the modules that keep things, what is installed of npm's, and the
+    others, for the scripts that it imports, which refuse."""
+    own = [_unfaked(module) for module in shipped_modules() if module.name != FETCH]
+    return Grants(own, services, installed_packages(services.modules_directory))
 
 
 def _unfaked(module: HostModule) -> HostModule:

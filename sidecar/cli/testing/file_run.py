@@ -65,7 +65,7 @@ async def run_file(
         text = file.read(file.path)
     except UnreadableError as error:
         return FileResult(file=file.shown, text="", shortcomings=[Shortcoming(message=str(error))])
-    made = program_of(file, text)
+    made = program_of(file, text, trials.configuration)
     if not isinstance(made, TestProgram):
         return FileResult(file=file.shown, text=text, shortcomings=made)
     run = _FileRun(file, text, made, trials, wanted, limit_seconds)

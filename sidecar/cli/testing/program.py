@@ -15,9 +15,11 @@ from sidecar.catalog.model import Script
 from sidecar.cli.testing.faked_modules import own_grants, source
 from sidecar.cli.testing.found_files import FILE_BYTES, TestFile
 from sidecar.cli.testing.results import Shortcoming
+from sidecar.configuration.tree import Configuration
 from sidecar.hosts.desk_variables import DESK_APP
 from sidecar.hosts.grants import CALL_MODULE
 from sidecar.hosts.request import SOCKET_MODULE
+from sidecar.hosts.services import Services
 from sidecar.kind import MAIN, Kind
 from sidecar.language.file_graph import file_graph
 from sidecar.language.prepared import prepared
@@ -36,13 +38,14 @@ class TestProgram:
     """As who its modules are asked by."""
 
 
-def program_of(file: TestFile, text: str) -> TestProgram | Sequence[Shortcoming]:
+def program_of(file: TestFile, text: str, configuration: Configuration) -> TestProgram | Sequence[Shortcoming]:
     """The program of a file and what it imports, or what is wrong with them.
 
     It has no entry: its tests are begun by suite.js once it has been evaluated.
     """
     app, siblings = files_beside(file.path, FILE_BYTES)
-    own = own_grants().names() - {CALL_MODULE, SOCKET_MODULE}
+    grants = own_grants(Services(configuration, at_desk=True))
+    own = grants.names() - {CALL_MODULE, SOCKET_MODULE}
     try:
         graph = file_graph(text, Kind.APP, app, own, time.monotonic() + READ_SECONDS)
     except CheckTimeoutError:
@@ -63,7 +66,7 @@ def program_of(file: TestFile, text: str) -> TestProgram | Sequence[Shortcoming]
     made = prepared(graph, Kind.APP)
     runs = msgspec.json.encode([made.text, {path: one.text for path, one in made.files.items()}])
     script = make_script(id=file.path.stem, name=file.path.name, kind=Kind.APP, text=text, prepared=made, app=DESK_APP)
-    packages = own_grants().packages(script)
+    packages = grants.packages(script)
     program = Program(
         key=f"{file.path}@{hashlib.sha256(runs).hexdigest()}",
         name=file.path.name,
@@ -76,7 +79,7 @@ def program_of(file: TestFile, text: str) -> TestProgram | Sequence[Shortcoming]
         entries=(MAIN,),
         adapter=adapter(),
         memory_bytes=MEMORY_BYTES,
-        modules={name: module.javascript for name, module in own_grants().granted(script).items()},
+        modules={name: module.javascript for name, module in grants.granted(script).items()},
         packages=packages.packages,
         begun_packages=packages.begun,
         package_globals=packages.globals,

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any, Final
 
+from sidecar.catalog.directory.mail_templates import MailTemplate
 from sidecar.configuration.host_sections import MailSection
 from sidecar.errors import ConfigurationError
 from sidecar.hosts.errors import HostError
 from sidecar.hosts.mail.message import MailRefused, compose, recipients, sender_address
 from sidecar.hosts.mail.server import MailServer, MailServerSettings
-from sidecar.hosts.mail.stored import MailTemplate
 from sidecar.hosts.mail.template import TemplateError, parse, render
 from sidecar.hosts.rates import Rate
 from sidecar.hosts.secret_file import first_line

@@ -3,8 +3,9 @@
 import asyncio
 from typing import Any
 
+from sidecar.catalog.directory.mail_templates import MailTemplate
 from sidecar.hosts.errors import HostError
-from sidecar.hosts.mail.stored import MailTemplate, read_template
+from sidecar.hosts.mail.stored import read_template
 from sidecar.hosts.module import Asker, HostModule, javascript_beside
 
 

@@ -67,9 +67,13 @@ class Packages:
                 newest[name] = versions[name, module.version] = found
         return cls(newest, versions)
 
-    def installed(self) -> frozenset[tuple[str, str]]:
-        """What is installed: by the name that scripts require it by, with each version."""
-        return frozenset(self._versions)
+    def installed(self) -> Mapping[str, Mapping[str, str]]:
+        """What is installed: by the name that scripts require it by, and by version, the newest last, the key of each
+        package."""
+        found: dict[str, dict[str, str]] = {}
+        for (name, version), one in self._versions.items():
+            found.setdefault(name, {})[version] = one.package.key
+        return found
 
     def names(self) -> frozenset[str]:
         """All that a script may require or import."""

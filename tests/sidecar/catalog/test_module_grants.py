@@ -20,15 +20,11 @@ from sidecar.language.app_files import AppFiles
 from sidecar.language.modules import AVAILABLE
 from sidecar.language.prepared import prepare
 
-ENTRIES = frozenset(
-    {
-        ("moment", "2.30.0"),
-        ("moment", "2.31.0"),
-        ("csv-parse", "4.16.3"),
-        ("csv-parse/lib/sync", "4.16.3"),
-        ("csv-parse", "5.6.0"),
-    }
-)
+ENTRIES = {
+    "moment": {"2.30.0": "moment old", "2.31.0": "moment new"},
+    "csv-parse": {"4.16.3": "csv old", "5.6.0": "csv new"},
+    "csv-parse/lib/sync": {"4.16.3": "csv sync"},
+}
 EVERYBODYS = InstalledModules(ENTRIES)
 GRANTED_ALONE = InstalledModules(ENTRIES, ())
 ALL = {"moment", "csv-parse", "csv-parse/lib/sync"}
@@ -115,6 +111,38 @@ def test_a_change_of_grants_compiles_what_they_are_of() -> None:
     assert second.snapshot.scripts["b"] is first.snapshot.scripts["b"]
     assert second.snapshot.version != first.snapshot.version
     assert second.snapshot.module_grants == grants
+
+
+def test_a_script_is_given_the_newest_text_or_that_of_its_version() -> None:
+    assert compiled(EVERYBODYS).module_texts == {"moment": "moment new", "csv-parse/lib/sync": "csv sync"}
+    pinned = ModuleGrants(modules={"moment": "2.30.0", "csv-parse": "5.6.0"})
+    assert compiled(EVERYBODYS, pinned).module_texts == {"moment": "moment old"}
+    assert compiled(GRANTED_ALONE).module_texts == {}
+
+
+def test_what_is_installed_meanwhile_is_a_new_version_of_the_scripts_that_have_it() -> None:
+    prepared = prepare(TEXT, Kind.APP, AppFiles(entry="a.js"))
+    entry = ScriptEntry(place="a", id="a", name="a.js", text=TEXT, kind=Kind.APP, tenant="acme", prepared=prepared)
+    pinned = structs.replace(entry, place="b", id="b", tenant="beta")
+    installed = InstalledModules(ENTRIES)
+    rules = Rules(modules=AVAILABLE, installed=installed)
+    entries = Entries(
+        (entry, pinned), Assignments(), grants={"beta": ModuleGrants(modules={"moment": "2.31.0", "csv-parse": "*"})}
+    )
+    first = compile_catalog(entries, rules)
+    installed.use({**ENTRIES, "moment": {**ENTRIES["moment"], "2.32.0": "moment newer"}})
+    second = compile_catalog(entries, rules, first)
+    assert first.installed is not second.installed is installed.texts
+    assert first.snapshot is not None
+    assert second.snapshot is not None
+    before, after = first.snapshot.scripts, second.snapshot.scripts
+    assert after["a"].module_texts["moment"] == "moment newer"
+    assert after["a"].version != before["a"].version
+    assert after["b"] is before["b"]
+    installed.use({})
+    third = compile_catalog(entries, rules, second)
+    assert {script.id: script.module_texts for script in third.partial.scripts.values()} == {"a": {}, "b": {}}
+    assert rules.known_to(None) == AVAILABLE
 
 
 def test_every_stands_for_all_that_are_not_named() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.cli import main
-from sidecar.npm.writing import add_modules
+from sidecar.npm.writing import add_modules, remove_module
 from tests.acceptance.processes import wait_until
 from tests.sidecar.http.platform_desk import PlatformDesk
 from tests.sidecar.http.test_api_catalog import kind_of
@@ -121,6 +121,16 @@ def test_what_is_not_granted_is_refused_at_the_save_and_what_is_has_its_version(
     grant(modules={"hello": "1.0.0"}, apps={"shop": {"hello": "*"}})
     wait_until(lambda: answers(of_shop) == "hello 2.0.0", "the newest for the app")
     assert answers(uuid) == "hello 1.0.0"
+    add_modules(directory, [built("hello", "3.0.0", "module.exports = 'hello 3.0.0'"), built("more")], print)
+    wait_until(lambda: answers(of_shop) == "hello 3.0.0", "what is installed meanwhile")
+    assert answers(uuid) == "hello 1.0.0"
+    grant(modules={"hello": "1.0.0", "more": "*"}, apps={"shop": {"hello": "*"}})
+    more = desk.script("m", USES.replace("hello", "more"), public=True)["uuid"]
+    assert answers(more) == '{"a":1}'
+    remove_module(directory, "more", None, print)
+    wait_until(lambda: "there is no such module" in answers(more), "what is removed meanwhile")
+    remade = desk.acme.put("/api/v1/scripts/n", json={"name": "n.js", "text": USES.replace("hello", "more")})
+    assert "there is no module 'more'" in remade.text
     grant()
     wait_until(lambda: "hello 1.0.0" not in answers(uuid), "what was taken back is not there")
     assert "require('hello'): there is no such module" in answers(uuid)

@@ -97,6 +97,21 @@ async def test_a_lease_that_could_not_be_renewed_in_its_time_is_lost() -> None:
     assert own.cancelled == 1
 
 
+async def test_a_lease_is_lost_at_its_end_also_where_the_database_says_nothing_at_all() -> None:
+    leases: Leases[Own] = Leases(0.05)
+    own, answers = taken(leases), asyncio.Event()
+
+    async def tell() -> None:
+        await answers.wait()
+        raise LOST
+
+    async with asyncio.timeout(60):
+        await leases.renew(own, tell)
+    assert (own.is_lost, own.cancelled) == (True, 1)
+    answers.set()
+    await leases.close()
+
+
 async def test_one_whose_end_was_told_meanwhile_is_not_lost() -> None:
     leases: Leases[Own] = Leases(30.0)
     own = taken(leases)

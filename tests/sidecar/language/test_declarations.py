@@ -199,6 +199,9 @@ def test_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["types", "--write", str(tmp_path)]) == 0
     assert (tmp_path / "scriptforge.d.ts").read_text() == types.text("scriptforge.d.ts")
     assert (tmp_path / "scriptforge-test.d.ts").read_text() == types.text("scriptforge-test.d.ts")
+    declared = (tmp_path / "scriptforge-modules.d.ts").read_text()
+    assert 'declare module "node:crypto";\n' in declared
+    assert TYPESCRIPT.parse(declared.encode()).root_node.has_error is False
     settings = tmp_path / "jsconfig.json"
     assert json.loads(settings.read_text())["compilerOptions"]["checkJs"] is True
     settings.write_text("{}")
@@ -207,3 +210,13 @@ def test_printed_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "left" in capsys.readouterr().out
     assert main(["types", "--write", str(tmp_path / "none")]) == 1
     assert "No such file" in capsys.readouterr().err
+
+
+def test_modules_that_cannot_be_read_are_not_declared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "manifest.json").write_text("{")
+    (tmp_path / "sidecar.toml").write_text(f'[modules]\ndirectory = "{tmp_path}/modules"\n')
+    assert main(["types", "--write", str(tmp_path), "--config", str(tmp_path / "sidecar.toml")]) == 0
+    assert "no npm module is declared" in capsys.readouterr().err
+    declared = (tmp_path / "scriptforge-modules.d.ts").read_text()
+    assert declared == types.modules_text([*NODE, *(f"node:{name}" for name in NODE)])

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.cli import main
+from sidecar.npm.writing import add_modules
+from tests.sidecar.npm.test_writing import built, told
 
 FOLDER = Path(__file__).with_name("editor")
 EXAMPLES = Path(__file__).parents[3] / "examples" / "scripts"
@@ -98,7 +100,6 @@ WRONG = (
     "require('cxCallControl').AI(['main'])",
     "api.send.notify('x')",
     "new Blob(['x'])",
-    "Buffer.from('x')",
     "crypto.createHash('md5')",
     "new FormData()",
     "new WeakRef({})",
@@ -123,8 +124,8 @@ def compiler(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def compiled(compiler: Path, folder: Path) -> list[str]:
-    assert main(["types", "--write", str(folder)]) == 0
+def compiled(compiler: Path, folder: Path, *words: str) -> list[str]:
+    assert main(["types", "--write", str(folder), *words]) == 0
     command = ["node", str(compiler), "-p", str(folder / "jsconfig.json")]
     result = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=100)
     assert result.stderr == ""
@@ -155,6 +156,33 @@ def test_files_of_an_app_are_one(compiler: Path, tmp_path: Path) -> None:
     assert compiled(compiler, tmp_path) == []
     (tmp_path / "wrong.ts").write_text("enum A { B }\nexport const x: string = 1;\n")
     assert [line.partition(",")[0] for line in compiled(compiler, tmp_path)] == ["wrong.ts(1", "wrong.ts(2"]
+
+
+MODULES = """
+import moment, { utc } from 'moment';
+import { createHash } from 'node:crypto';
+import * as path from 'path';
+import parse from 'csv-parse/lib/sync';
+import { own } from '@own/typed';
+const hash = createHash('md5').update(Buffer.from('a'));
+export const main = () => [moment, utc(), hash, path.join('a'), parse(''), own.toFixed()];
+"""
+
+
+def test_modules_that_are_there_may_be_imported(compiler: Path, tmp_path: Path) -> None:
+    folder, modules = tmp_path / "scripts", tmp_path / "modules"
+    typed = folder / "node_modules" / "@own" / "typed"
+    typed.mkdir(parents=True)
+    (typed / "package.json").write_text('{"name": "@own/typed", "version": "1.0.0", "types": "index.d.ts"}')
+    (typed / "index.d.ts").write_text("export const own: number;\n")
+    (folder / "good.js").write_text(MODULES)
+    (folder / "older.js").write_text("const moment = require('moment');\nexports.main = () => moment();\n")
+    add_modules(modules, [built("moment"), built("@own/typed"), built("csv-parse/lib/sync")], told)
+    (tmp_path / "sidecar.toml").write_text(f'[modules]\ndirectory = "{modules}"\n')
+    words = ("--config", str(tmp_path / "sidecar.toml"))
+    assert compiled(compiler, folder, *words) == []
+    (folder / "wrong.ts").write_text("import a from 'not-there';\nimport { own } from '@own/typed';\nown.none;\n")
+    assert [line.partition(",")[0] for line in compiled(compiler, folder, *words)] == ["wrong.ts(1", "wrong.ts(3"]
 
 
 def test_what_a_script_has_not_is_an_error_at_its_line(compiler: Path, tmp_path: Path) -> None:

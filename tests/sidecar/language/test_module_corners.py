@@ -55,6 +55,14 @@ MAIN = "\nexport const main = () => "
         ),
         ({"main.js": f"import * as self from './main'{MAIN}Reflect.deleteProperty(self, 'main')"}, False),
         ({"main.js": f"import * as self from './main'{MAIN}'none' in self || self['no' + 'ne']"}, None),
+        # a name of another file is none of this one
+        (
+            {
+                "main.js": "import { main as other } from './b'\nexport const f = () => other()\nglobalThis.main = f",
+                "b.js": "exports.main = () => 7",
+            },
+            7,
+        ),
         # names that are texts, and words
         ({"main.js": f"import {{ 'a b' as c }} from './b'{MAIN}c", "b.js": "const x = 6; export { x as 'a b' }"}, 6),
         (

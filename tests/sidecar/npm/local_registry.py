@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+ADVISORIES_PATH = "/-/npm/v1/security/advisories/bulk"
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -101,10 +102,17 @@ def local_registry() -> Iterator[LocalRegistry]:
                 answer(self, gzip.compress(content), headers={"Content-Encoding": "gzip"})
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = self.rfile.read(int(self.headers["Content-Length"]))
             registry.asked.append(self.path)
-            known = {name: found for name, found in registry.advisories.items() if name in asked}
-            answer(self, json.dumps(known).encode())
+            if self.path in registry.answers:
+                registry.answers[self.path](self)
+                return
+            if self.path != ADVISORIES_PATH or self.headers["Content-Type"] != "application/json":
+                answer(self, b'{"message":"Not Found"}', status=404)
+                return
+            asked: dict[str, list[str]] = json.loads(content)
+            known = {name: found for name, found in registry.advisories.items() if asked.get(name)}
+            answer(self, gzip.compress(json.dumps(known).encode()), headers={"Content-Encoding": "gzip"})
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
             pass

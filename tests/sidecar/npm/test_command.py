@@ -14,7 +14,7 @@ import pytest
 from sidecar.cli import main
 from sidecar.npm import archive, bundling, esbuild
 from sidecar.npm.store import Installed, read_store
-from tests.sidecar.npm.local_registry import LocalRegistry, archive_of
+from tests.sidecar.npm.local_registry import ADVISORIES_PATH, LocalRegistry, answer, archive_of
 
 
 @dataclass
@@ -331,13 +331,36 @@ def test_what_is_known_against_a_package_is_told(modules: Modules) -> None:
     assert modules.run("audit") == "nothing is known against them\n"
     modules.run("add", "a")
     assert modules.run("audit") == "nothing is known against them\n"
-    known = {"title": "A hole\x1b[2J", "url": "https://x.example", "vulnerable_versions": "<1.2.0", "severity": "high"}
+    # As npm's has it: https://docs.npmjs.com/cli/commands/npm-audit#bulk-advisory-endpoint
+    known = {
+        "id": 1_097_683,
+        "url": "https://x.example",
+        "title": "A hole\x1b[2J",
+        "severity": "high",
+        "vulnerable_versions": "<1.2.0",
+        "cwe": ["CWE-1333"],
+        "cvss": {"score": 7.5, "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"},
+    }
     modules.registry.advisories = {"b": [known, {**known, "vulnerable_versions": "<1"}], "a": [{"severity": 1}]}
     first, second, last = modules.run("audit", status=4).splitlines()
     assert first == "high: b@1.1.0, in a@1.0.0: A hole\\x1b[2J (https://x.example)"
     assert second.startswith("1: a@1.0.0: ")
     assert last == "2 known problems"
     assert json.loads(modules.run("audit", "--json", status=4))[0]["vulnerable"] == "<1.2.0"
+
+
+@pytest.mark.parametrize(("status", "words"), [(405, "405 Method Not Allowed"), (404, "404 Not Found")])
+def test_a_mirror_that_says_nothing_of_packages_is_told_apart_from_one_that_knows_nothing(
+    status: int, words: str, modules: Modules
+) -> None:
+    modules.registry.publish("a")
+    modules.run("add", "a")
+    modules.registry.answers[ADVISORIES_PATH] = lambda handler: answer(handler, b"no", status=status)
+    assert modules.run("audit", status=1) == (
+        f"scriptforge: {modules.registry.url}: does not say what is known against packages: it answers"
+        f" {ADVISORIES_PATH} with {words}, as mirrors do; npm's own does: --registry https://registry.npmjs.org."
+        " Nothing was looked at\n"
+    )
 
 
 def test_a_machine_without_a_network_takes_a_file(modules: Modules, tmp_path: Path) -> None:

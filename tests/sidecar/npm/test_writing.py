@@ -19,7 +19,8 @@ from sidecar.npm.writing import add_modules, remove_module
 
 
 def built(name: str, version: str = "1.0.0", text: str = "exports.a = 1;") -> Built:
-    files = {f"{name}-{hashlib.sha512(text.encode()).hexdigest()[:12]}.js": text.encode(), f"{name}-notice.txt": b"MIT"}
+    file = name.replace("/", "+")
+    files = {f"{file}-{hashlib.sha512(text.encode()).hexdigest()[:12]}.js": text.encode(), f"{file}-notice.txt": b"MIT"}
     hashed = [HashedFile(file=file, sha512=hashlib.sha512(content).hexdigest()) for file, content in files.items()]
     entry = Entry(name=name, text=hashed[0], requires=(), es_module=False)
     package = BundledPackage(name=name, version=version, licence="MIT", integrity="sha512-AA==")

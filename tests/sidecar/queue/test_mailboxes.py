@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,3 +204,30 @@ async def test_a_tenant_keeps_so_many(database_address: str) -> None:
         await queue.mailboxes.next(held, given.id)
         await send(queue.mailboxes, 2)
         await queue.close()
+
+
+async def test_a_clock_that_is_set_back_stops_no_mailbox(tmp_path: Path) -> None:
+    async with queue_desk(f"sqlite:///{tmp_path}/queue.db") as desk:
+        await make_workers(desk)
+        boxes = desk.queue.mailboxes
+        ids = await send(boxes, 1, 2)
+        (dead,) = await take(boxes)
+        await boxes.next(dead)
+        (other,) = await send(boxes, 3, script="mail")
+        desk.clock.now -= 3_600
+        (held,) = await take(boxes)
+        assert held.script == "mail"
+        given = await boxes.next(held)
+        assert given.message is not None
+        assert given.message.id == other
+        for _ in range(4):
+            assert await take(boxes) == [], "the process of the first may have it still"
+            desk.clock.now += 9
+            await boxes.renew(held, LEASE)
+        (again,) = await take(boxes)
+        assert again.script == dead.script
+        for one in ids:
+            given = await boxes.next(again)
+            assert given.message is not None
+            assert given.message.id == one
+            await boxes.next(again, one, only_done=True)

@@ -21,7 +21,7 @@ from sidecar.queue.store import Kept
 from sidecar.queue.taking import Limits, Taken
 from sidecar.storage.engine import Storage
 from sidecar.storage.tables import job_spaces, jobs
-from tests.sidecar.queue.queue_desk import QueueDesk, gathered, queue_desk, uuid_of
+from tests.sidecar.queue.queue_desk import LEASE_SECONDS, QueueDesk, gathered, queue_desk, uuid_of
 
 SOON = 0.3
 """Of a lease, in seconds, that a test waits out at a server, whose time it is."""
@@ -172,6 +172,19 @@ async def test_a_job_of_the_same_key_is_the_same_until_it_is_over(desk: QueueDes
     assert (await desk.add(key="order 7")).id == first.id
     await desk.queue.step(complete(taken.job))
     assert (await desk.add(key="order 7")).id != first.id
+
+
+async def test_a_dead_letter_whose_key_another_job_has_is_not_tried_again_beside_it(desk: QueueDesk) -> None:
+    dead = await desk.add(key="one")
+    (taken,) = await desk.take()
+    await desk.queue.step(Fail(taken.job.id, taken.job.lease, JobError("no")))
+    other = await desk.add(key="one")
+    assert other.id != dead.id
+    with pytest.raises(WrongState, match=f"{other.id} has its key"):
+        await desk.queue.retry("acme", dead.id)
+    await desk.queue.discard("acme", other.id)
+    assert (await desk.queue.retry("acme", dead.id)).state is JobState.WAITING
+    assert (await desk.add(key="one")).id == dead.id
 
 
 async def test_jobs_are_taken_in_their_order(desk: QueueDesk) -> None:
@@ -350,3 +363,18 @@ async def test_a_clock_that_steps_loses_leases_and_no_job(sqlite: QueueDesk) -> 
         await sqlite.queue.step(complete(first.job))
     assert (await sqlite.queue.step(complete(second.job))).id == added.id
     assert replace(first.job, lease=2).lease == second.job.lease
+
+
+async def test_a_clock_that_is_set_back_leaves_no_job_with_who_has_died(sqlite: QueueDesk) -> None:
+    lease = LEASE_SECONDS * 1_000_000
+    added = [await sqlite.add(), await sqlite.add()]
+    lives, _ = await sqlite.take(2)
+    sqlite.clock.now -= 3_600
+    await sqlite.queue.tidy(lease)
+    assert await sqlite.take(2) == [], "their processes may have them still"
+    for _ in range(4):
+        sqlite.clock.now += LEASE_SECONDS / 3
+        await sqlite.queue.step(Renew(lives.job.id, lives.job.lease, lease))
+        await sqlite.queue.tidy(lease)
+    assert [one.job.id for one in await sqlite.take(2)] == [one.id for one in added if one.id != lives.job.id]
+    await sqlite.queue.step(complete(lives.job))

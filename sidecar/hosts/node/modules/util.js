@@ -1,14 +1,50 @@
-// Node's util, whose inspect and format are Node's own, taken out of it by the package of that name.
-// The package looks at these when it is loaded, and uses none of them; no script has them.
+// Node's util, whose inspect and format are Node's own, taken out of it by the package of that name. To evaluate that takes as
+// long as all else that an HTTP client stands on, and few runs show a value: it is done when the first is shown.
+// The package looks at these then, and uses none of them; no script has them of ours.
 const WANTED = { Atomics: {}, FinalizationRegistry: class {}, WeakRef: class {} };
-Object.assign(globalThis, WANTED);
-const extracted = require("node-inspect-extracted");
-for (const name of Object.keys(WANTED)) delete globalThis[name];
+let extracted;
+const shown = () => {
+  if (extracted === undefined) {
+    const lacking = Object.keys(WANTED).filter((name) => !(name in globalThis));
+    for (const name of lacking) globalThis[name] = WANTED[name];
+    try {
+      extracted = require("node-inspect-extracted");
+    } finally {
+      for (const name of lacking) delete globalThis[name];
+    }
+  }
+  return extracted;
+};
 const { absent, checkFunction, coded, wrongType } = require("./shared/errors");
 const types = require("./shared/types");
 const { isDeepEqual } = require("./shared/deep");
 
-const { format, formatWithOptions, inspect, stripVTControlCharacters } = extracted;
+function format(...values) {
+  return shown().format(...values);
+}
+function formatWithOptions(options, ...values) {
+  return shown().formatWithOptions(options, ...values);
+}
+function inspect(value, options) {
+  // As many as there are: the older way has four, and what is undefined counts.
+  return arguments.length < 2 ? shown().inspect(value) : shown().inspect(...arguments);
+}
+inspect.custom = Symbol.for("nodejs.util.inspect.custom");
+const ofInspect = (name, enumerable, configurable) =>
+  Object.defineProperty(inspect, name, {
+    get: () => shown().inspect[name],
+    set: (value) => {
+      shown().inspect[name] = value;
+    },
+    enumerable,
+    configurable,
+  });
+ofInspect("defaultOptions", false, false);
+ofInspect("colors", true, true);
+ofInspect("styles", true, true);
+function stripVTControlCharacters(text) {
+  return shown().stripVTControlCharacters(text);
+}
 const custom = Symbol.for("nodejs.util.promisify.custom");
 
 const promisify = (original) => {

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,10 @@ from sidecar.catalog.directory.entries import (
     WebhookTable,
 )
 from sidecar.catalog.directory.loader import DirectoryLoader
+from sidecar.catalog.directory.mail_templates import TemplateTable
 from sidecar.catalog.exchange.content import Content, TextOf, calls_of, differences, everywhere
 from sidecar.catalog.exchange.database import Import, read_database
-from sidecar.catalog.exchange.directory import file_names, read_directory, write_directory, written_out
+from sidecar.catalog.exchange.directory import directory_files, file_names, read_directory, write_directory, written_out
 from sidecar.catalog.limits import TenantLimits
 from sidecar.catalog.model import GlobalPriority
 from sidecar.catalog.module_grants import ModuleGrants
@@ -257,7 +259,20 @@ def with_runs(draw: st.DrawFn) -> Content:
         )
     secrets = st.binary(min_size=24, max_size=48).map(lambda secret: SECRET_PREFIX + base64.b64encode(secret).decode())
     signed = draw(st.dictionaries(st.sampled_from(sorted(content.tenants)), secrets))
-    return msgspec.structs.replace(content, schedules=schedules, webhooks=webhooks, webhook_secrets=signed)
+    texts = {field: st.just("") | _TEXT for field in ("subject", "text", "html")}
+    called = st.tuples(st.sampled_from([*sorted(content.tenants), "only mail", "x" * 150]), _NAME | st.just("y/Z" * 80))
+    templates = {
+        key: TemplateTable(tenant=key[0], name=key[1], **draw(st.fixed_dictionaries(texts)))
+        for key in draw(st.lists(called, unique=True, max_size=3))
+    }
+    return msgspec.structs.replace(
+        content,
+        tenants=content.tenants | {tenant for tenant, _ in templates},
+        schedules=schedules,
+        webhooks=webhooks,
+        webhook_secrets=signed,
+        templates=templates,
+    )
 
 
 def exact(content: Content) -> object:
@@ -269,7 +284,17 @@ def exact(content: Content) -> object:
     scripts = [msgspec.json.encode(one) for one in content.scripts.values()]
     parts = [
         tables(getattr(content, name))
-        for name in ("apps", "variables", "customers", "assignments", "providers", "numbers", "schedules", "webhooks")
+        for name in (
+            "apps",
+            "variables",
+            "customers",
+            "assignments",
+            "providers",
+            "numbers",
+            "schedules",
+            "webhooks",
+            "templates",
+        )
     ]
     limits, grants = (sorted(one.items(), key=lambda pair: pair[0]) for one in (content.limits, content.grants))
     return sorted(content.tenants), scripts, parts, limits, grants, sorted(content.webhook_secrets.items())
@@ -762,10 +787,13 @@ def test_a_directory_with_something_wrong_in_it_is_not_imported(tmp_path: Path) 
 
 def test_an_export_takes_away_what_is_gone_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:
     script = TextOf(written_out(ScriptTable(file="b.js")), "function main() {}\n")
-    write_directory(tmp_path, two(scripts={"b": script}))
+    template = TemplateTable(tenant="acme", name="porting", subject="x")
+    before = msgspec.structs.replace(two(scripts={"b": script}), templates={("acme", "porting"): template})
+    write_directory(tmp_path, before)
+    assert (tmp_path / "templates" / "acme" / "porting.toml").read_text() == 'subject = "x"\n'
     (tmp_path / "README.md").write_text("mine")
     (tmp_path / "scripts" / "notes.txt").write_text("mine")
-    write_directory(tmp_path, two(), replaced=["a.js", "b.js"])
+    write_directory(tmp_path, two(), replaced=directory_files(before))
     there = sorted(str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*") if one.is_file())
     assert there == ["README.md", "assignments.toml", "scripts/a.js", "scripts/notes.txt"]
 
@@ -788,3 +816,26 @@ def test_no_name_leads_out_of_the_folder_hides_or_takes_another_ones_place(
         for number, file in enumerate(files)
     }
     assert [*file_names(scripts).values()] == written
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("acme/Porting.toml", "", "is what no template's file is called"),
+        (
+            "acme/porting.toml",
+            'name = "other"',
+            "the template 'other' of 'acme' is looked for as templates/acme/other.toml",
+        ),
+        ("acme/porting.toml", "subject = 1", "Expected `str`"),
+        ("acme/porting.toml", "x = 1", "unknown field `x`"),
+    ],
+)
+def test_a_template_that_no_script_could_ask_for_is_refused_rather_than_left_out(
+    tmp_path: Path, file: str, text: str, words: str
+) -> None:
+    write_directory(tmp_path, two())
+    (tmp_path / "templates" / "acme").mkdir(parents=True)
+    (tmp_path / "templates" / file).write_text(text)
+    with pytest.raises(WrongValues, match=re.escape(words)):
+        read(tmp_path)

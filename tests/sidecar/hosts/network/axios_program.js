@@ -1,14 +1,6 @@
 // axios in ordinary use over the network: run by Node and in the sandbox, and both say the same.
 const OF_ITS_OWN = ["User-Agent", "Accept-Encoding"]; // the latter has br where there is Brotli
-const failure = async (promise) => {
-  try {
-    await promise;
-    return "it did not fail";
-  } catch (error) {
-    const { code, message, name, response } = error;
-    return { code, message, name, status: response?.status, data: response?.data };
-  }
-};
+const { failure } = require("./failure");
 
 module.exports = {
   axios: async ({ url }) => {

@@ -6,12 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+from sidecar.kind import Kind
+from sidecar.language.app_files import AppFiles
+from sidecar.language.prepared import prepare
 from tests.sidecar.hosts.module_runs import Scripts
 
 MEMORY_BYTES = 100_000_000
 SECONDS = 60.0
 FOLDER = Path(__file__).parent
-_MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);\n"
+_BESIDE = {"failure.js": (FOLDER / "failure.js").read_text(encoding="utf-8")}
+"""What programs require of each other."""
+MAIN = "\nmodule.exports.main = ({ name, data }) => module.exports[name](data);\n"
 
 
 class Both:
@@ -45,10 +50,17 @@ class Both:
         assert "value" in answer, answer["error"]
         return answer["value"]
 
-    async def ours(self, file: str, name: str, data: Any = None) -> Any:
+    async def ours(self, file: str, name: str, data: Any = None, tenant: str = "t") -> Any:
         """What a script's says."""
-        text = (FOLDER / file).read_text(encoding="utf-8") + _MAIN
-        return await self._scripts.run(text, {"name": name, "data": data}, memory_bytes=MEMORY_BYTES, seconds=SECONDS)
+        text = (FOLDER / file).read_text(encoding="utf-8") + MAIN
+        return await self._scripts.run(
+            text,
+            {"name": name, "data": data},
+            tenant,
+            memory_bytes=MEMORY_BYTES,
+            seconds=SECONDS,
+            prepared=prepare(text, Kind.APP, AppFiles(entry="s.js", texts=_BESIDE)),
+        )
 
     async def same(self, file: str, name: str, data: Any = None) -> Any:
         """What both say. Raises AssertionError where they differ."""

@@ -1,13 +1,5 @@
 // rss-parser in ordinary use over the network: run by Node and in the sandbox, and both say the same.
-const failure = async (promise) => {
-  try {
-    await promise;
-    return "it did not fail";
-  } catch (error) {
-    const { code, message, name, response } = error;
-    return { code, message, name, status: response?.status, data: response?.data };
-  }
-};
+const { failure } = require("./failure");
 
 module.exports = {
   rss: async ({ url }) => {

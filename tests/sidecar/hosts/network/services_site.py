@@ -1,6 +1,7 @@
-"""What services of others answer: SOAP with its WSDL, a stub of Stripe, a feed of RSS."""
+"""What services of others answer: SOAP with its WSDL, a stub of Stripe, a feed of RSS, Help Scout and Elastic Email."""
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
@@ -39,6 +40,7 @@ ENVELOPE = """<?xml version="1.0"?><soap:Envelope xmlns:soap="http://schemas.xml
 </soap:Body></soap:Envelope>"""
 FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>News</title><item><title>One</title>
 <link>http://a.example/1</link><pubDate>Mon, 02 Jan 2023 10:00:00 GMT</pubDate></item></channel></rss>"""
+_PART = re.compile(r'name="(\w+)"\r\n\r\n(.*?)\r\n--', re.DOTALL)
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
@@ -55,6 +57,10 @@ async def answer(request: web.Request) -> web.StreamResponse:
             return web.Response(text=FEED, content_type="application/rss+xml")
         case "/waits":
             await asyncio.Event().wait()
+        case path if path.startswith("/help-scout/v2/"):
+            return _help_scout(request, path.removeprefix("/help-scout/v2/"), body)
+        case path if path.startswith("/elastic/v2/"):
+            return _elastic(path.removeprefix("/elastic/v2/"), dict(_PART.findall(body)))
     return web.Response(status=404, text="none")
 
 
@@ -75,6 +81,41 @@ def _charge(sent: dict[str, str], headers: Mapping[str, str]) -> web.Response:
         return web.json_response({"error": error}, status=402)
     told = {name: headers[name] for name in ("Authorization", "Idempotency-Key", "Content-Type")}
     return web.json_response({"id": "ch_1", "object": "charge", "amount": int(sent["amount"]), "sent": [sent, told]})
+
+
+def _help_scout(request: web.Request, path: str, body: str) -> web.Response:
+    """As https://developer.helpscout.com/mailbox-api/ has it; a token is one of who has asked for it."""
+    if path == "oauth2/token":
+        client = request.query["client_id"]
+        if client == "nobody":
+            return web.json_response({"error": "invalid_client"}, status=401)
+        return web.json_response({"token_type": "bearer", "access_token": f"of {client}", "expires_in": 7200})
+    told = [request.method, request.headers["Authorization"], request.headers["Content-Type"], body]
+    match request.method, path:
+        case "GET", "conversations":
+            page = int(request.query["page"])
+            listed = [{"id": 10 * page + number, "status": request.query["status"]} for number in range(2)]
+            return web.json_response({"_embedded": {"conversations": listed}, "page": {"totalPages": 2}})
+        case "GET", "mailboxes":
+            return web.json_response({"page": {"totalPages": 0}})
+        case "GET", "conversations/11":
+            return web.json_response({"id": 11, "embed": request.query.getall("embed"), "told": told})
+        case "POST", "conversations/11/notes" | "customers":
+            return web.json_response(None, status=201, headers={"Resource-ID": str(len(body))})
+        case (("PUT" | "PATCH" | "DELETE"), "customers/7"):
+            return web.Response(status=204)
+        case "PUT", "raw":
+            return web.json_response(told)
+    return web.json_response({"logRef": "1", "message": "Not Found"}, status=404)
+
+
+def _elastic(path: str, sent: dict[str, str]) -> web.Response:
+    """As https://api.elasticemail.com/public/help has it: what is refused is so with status 200."""
+    if path == "email/status":
+        return web.Response(status=500, text="down")
+    if sent.pop("apikey", "") != "key":
+        return web.json_response({"success": False, "error": "Incorrect apikey"})
+    return web.json_response({"success": True, "data": {"path": path, "sent": json.dumps(sent, sort_keys=True)}})
 
 
 def serve(site: Site) -> None:

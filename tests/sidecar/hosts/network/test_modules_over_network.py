@@ -1,5 +1,7 @@
 """npm's modules that speak to others: as in Node, in the same program over the same servers."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from sidecar.configuration.host_sections import OutgoingSection
 from sidecar.configuration.tree import Configuration
 from sidecar.hosts.node.packages import Packages
 from sidecar.hosts.services import Services
+from tests.acceptance.processes import free_port
 from tests.sidecar.hosts.authority import Authority
 from tests.sidecar.hosts.module_runs import scripts
 from tests.sidecar.hosts.network import services_site
@@ -52,7 +55,35 @@ async def test_ftp(secure: bool, modules: Both, authority: Authority, tmp_path: 
     assert said[0]["got"] == [150_003, "end"]
 
 
-@pytest.mark.parametrize("name", ["soap", "stripe", "rss"])
+@pytest.mark.parametrize("name", ["soap", "stripe", "rss", "elastic"])
 async def test_services_of_others(name: str, modules: Both, site: Site) -> None:
     services_site.serve(site)
     await modules.same(f"{name}_program.js", name, {"url": site.url("").rstrip("/"), "port": site.port})
+
+
+async def test_help_scout(modules: Both, site: Site) -> None:
+    services_site.serve(site)
+    nobody = free_port("127.0.0.1", socket.SOCK_STREAM)
+    said = await modules.same("help_scout_program.js", "helpScout", {"port": site.port, "nobody": nobody})
+    assert [one["id"] for one in said[2]] == [10, 11, 20, 21]
+
+
+async def test_what_a_module_keeps_for_itself_is_its_runs_alone(modules: Both, site: Site) -> None:
+    """Of helpscout-2.0 it is the token, which Node has for all who are in one process."""
+    services_site.serve(site)
+    runs = [("acme", "a"), ("beta", "b"), ("acme", "c"), ("acme", "a")]
+
+    async def ask(tenant: str, client: str) -> str:
+        given = {"port": site.port, "client": client}
+        return str(await modules.ours("help_scout_program.js", "token", given, tenant=tenant))
+
+    wanted = [f"of {client}" for _, client in runs]
+    assert [await ask(*run) for run in runs] == wanted
+    assert await asyncio.gather(*(ask(*run) for run in runs)) == wanted
+    asked = [path for _, path, _, _ in site.requests if "oauth2/token" in path]
+    assert len(asked) == 2 * len(runs)
+    theirs = [
+        await modules.theirs("help_scout_program.js", "token", {"port": site.port, "client": client})
+        for client in ("a", "b")
+    ]
+    assert theirs == ["of a", "of a"]
