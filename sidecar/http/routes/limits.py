@@ -1,15 +1,19 @@
 """What a tenant may use, which is the operator's to set."""
 
+from typing import Final
+
 from fastapi import APIRouter, Response
 from msgspec import structs
 
 from sidecar.catalog.database import tenants
 from sidecar.catalog.limits import TenantLimits
 from sidecar.http.asking import Asking
-from sidecar.http.conditions import GivenCondition, etag
+from sidecar.http.conditions import GivenCondition
 from sidecar.http.shapes import InPath, LimitsBody, LimitsNow
+from sidecar.http.tenant_setting import TenantSetting
 
 router = APIRouter(tags=["limits"])
+_LIMITS: Final = TenantSetting(tenants.get_limits, tenants.put_limits)
 
 
 @router.get("/limits")
@@ -29,10 +33,7 @@ async def read_limits(asked: Asking) -> LimitsNow:
 @router.get("/tenants/{name}/limits")
 async def get_limits(asked: Asking, name: InPath, response: Response) -> LimitsBody:
     """What was set for a tenant; null where the configuration says how much. For the operator."""
-    asked.caller.require_operator()
-    async with asked.platform.store.reading(name) as scope:
-        found = await tenants.get_limits(scope)
-    response.headers.update(etag(found))
+    found = await _LIMITS.get(asked, name, response)
     return LimitsBody.model_validate(structs.asdict(found.limits))
 
 
@@ -42,13 +43,5 @@ async def put_limits(
 ) -> LimitsBody:
     """Set all limits of a tenant, which hold in every process within a second; null leaves one to the configuration.
     For the operator."""
-    limits = TenantLimits(**body.model_dump())
-    async with asked.changing() as change:
-        work = change.of(name)
-        before = await tenants.get_limits(work)
-        condition.require(before)
-        after = await tenants.put_limits(work, limits, expected=condition.tag)
-        condition.settle(before, work)
-    await asked.platform.scripts.look_again()
-    response.headers.update(etag(after))
+    after = await _LIMITS.replace(asked, name, TenantLimits(**body.model_dump()), condition, response)
     return LimitsBody.model_validate(structs.asdict(after.limits))
