@@ -1,5 +1,6 @@
 """Runs that wait, and ways in which the worker that they wait in may end."""
 
+import asyncio
 import os
 import signal
 import time
@@ -26,6 +27,13 @@ ONE = PoolSettings(workers=1, slow_workers=0)
 
 def asks(text: str, **more: Any) -> Program:
     return program(text, SUSPENDS, adapter=HOST_ADAPTER, **more)
+
+
+async def at_once(condition: Callable[[], object]) -> None:
+    """Wait for something that may be over within a few turns of the event loop."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
 
 
 async def moved(run: Run, end: Callable[[WorkerProcess], None]) -> None:
