@@ -28,6 +28,7 @@ from sidecar.nodes.in_database import listed
 from sidecar.nodes.node import Node
 from sidecar.storage import tables
 from sidecar.storage.backup import write_backup
+from sidecar.storage.schema import NUMBER
 from tests.database_servers import Servers, new_database
 from tests.sidecar.catalog.catalog_desk import version_made_anew
 from tests.sidecar.catalog.database.store_desk import APP, MAIN, OPERATOR, RULES, Desk, made
@@ -336,13 +337,14 @@ async def test_a_reader_that_is_killed_is_followed_by_another(sqlite_desk: Desk)
 
 async def test_a_schema_of_a_later_release_is_told_and_the_last_catalog_serves(sqlite_desk: Desk) -> None:
     await sqlite_desk.put("acme", "a")
+    later = NUMBER + 1
     with following(sqlite_desk.storage.url) as source:
         first = (await loaded(source)).require()
         async with sqlite_desk.storage.writing() as connection:
-            await connection.execute(update(tables.schema_state).values(number=9, serves_from=9))
+            await connection.execute(update(tables.schema_state).values(number=later, serves_from=later))
         found = await next_loaded(source)
         assert found.require().scripts["a"] is first.scripts["a"]
-        assert "has the schema 9 of a later release" in found.problems[0].message
+        assert f"has the schema {later} of a later release" in found.problems[0].message
 
 
 async def test_a_source_is_closed_while_it_is_loaded(sqlite_desk: Desk) -> None:

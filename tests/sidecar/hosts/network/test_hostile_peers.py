@@ -5,6 +5,7 @@ import gzip
 import io
 import zipfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -23,13 +24,19 @@ FILE = "hostile_program.js"
 SMALL, BOMB = 1_000, 200_000_000
 
 
-@pytest.fixture
-async def hosted(installed: Packages) -> AsyncIterator[Scripts]:
-    section = OutgoingSection(networks=("127.0.0.1/32",), connection_bytes=2_000_000, connection_idle_seconds=0.5)
+@asynccontextmanager
+async def hosting(installed: Packages, **outgoing: float) -> AsyncIterator[Scripts]:
+    section = OutgoingSection(networks=("127.0.0.1/32",), connection_bytes=2_000_000, **outgoing)  # type: ignore[arg-type]
     services = Services(Configuration(outgoing=section))
     async with scripts(services, packages=installed) as runs:
         yield runs
     await services.close()
+
+
+@pytest.fixture
+async def hosted(installed: Packages) -> AsyncIterator[Scripts]:
+    async with hosting(installed) as runs:
+        yield runs
 
 
 @pytest.fixture
@@ -56,9 +63,13 @@ async def test_headers_without_end(ours: Both, peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("path", ["/waits", "/begins"])
-async def test_a_server_that_never_ends(path: str, ours: Both, peer: Peer) -> None:
-    said = await asked(ours, "axios", peer, path)
+async def test_a_server_that_never_ends(
+    path: str, installed: Packages, authority: Authority, peer: Peer, ours: Both
+) -> None:
+    async with hosting(installed, connection_idle_seconds=0.5) as impatient:
+        said = await asked(Both(impatient, authority.file), "axios", peer, path)
     assert said["code"] in ("ECONNRESET", "ETIMEDOUT", "ECONNABORTED", "ERR_OUTGOING_LIMIT"), said
+    # Where nobody else ends it before.
     said = await asked(ours, "axios", peer, path, timeout=100)
     assert (said["code"], said["message"]) == ("ECONNABORTED", "timeout of 100ms exceeded")
 
