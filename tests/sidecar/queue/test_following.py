@@ -1,26 +1,18 @@
 """Whoever is to be told of the end of a job is told: in the transaction that ends it, in each kind of database."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from sidecar.queue.adding import MayKeep
 from sidecar.queue.errors import LeaseLost
 from sidecar.queue.job import DELIVERIES, Job, JobError, NewJob
 from sidecar.queue.life import Complete, Fail, Lose
 from sidecar.queue.looking import Wanted
 from sidecar.queue.store import Kept
-from tests.sidecar.queue.queue_desk import QueueDesk, queue_desk
+from tests.sidecar.queue.queue_desk import QueueDesk
 
 HOOKS = ("a" * 32, "b" * 32)
-
-
-@pytest.fixture
-async def desk(database_address: str) -> AsyncIterator[QueueDesk]:
-    async with queue_desk(database_address, MayKeep(jobs=1)) as made:
-        yield made
 
 
 async def told(desk: QueueDesk) -> dict[str, Any]:

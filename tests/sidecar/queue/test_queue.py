@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,18 +23,6 @@ from tests.sidecar.queue.queue_desk import LEASE_SECONDS, QueueDesk, gathered, q
 
 SOON = 0.3
 """Of a lease, in seconds, that a test waits out at a server, whose time it is."""
-
-
-@pytest.fixture
-async def desk(database_address: str) -> AsyncIterator[QueueDesk]:
-    async with queue_desk(database_address) as made:
-        yield made
-
-
-@pytest.fixture
-async def sqlite(tmp_path: Path) -> AsyncIterator[QueueDesk]:
-    async with queue_desk(f"sqlite:///{tmp_path}/queue.db") as made:
-        yield made
 
 
 def complete(job: Job, result: str = "1") -> Complete:

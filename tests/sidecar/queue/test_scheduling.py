@@ -1,7 +1,6 @@
 """Schedules in each kind of database: each due time has one job, whoever looks and whatever the clock does."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,12 +27,6 @@ from tests.sidecar.queue.queue_desk import QueueDesk, queue_desk
 
 HOUR = 3_600
 OPERATOR = Actor("root", "a test", operator=True)
-
-
-@pytest.fixture
-async def desk(database_address: str) -> AsyncIterator[QueueDesk]:
-    async with queue_desk(database_address) as made:
-        yield made
 
 
 async def now_of(desk: QueueDesk) -> int:

@@ -2,8 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -15,19 +13,7 @@ from sidecar.queue.life import Complete
 from sidecar.queue.looking import Wanted
 from sidecar.queue.taking import TENANTS, Limits, _lanes
 from sidecar.storage.tables import scripts, tenants
-from tests.sidecar.queue.queue_desk import QueueDesk, queue_desk
-
-
-@pytest.fixture
-async def desk(database_address: str) -> AsyncIterator[QueueDesk]:
-    async with queue_desk(database_address) as made:
-        yield made
-
-
-@pytest.fixture
-async def sqlite(tmp_path: Path) -> AsyncIterator[QueueDesk]:
-    async with queue_desk(f"sqlite:///{tmp_path}/queue.db") as made:
-        yield made
+from tests.sidecar.queue.queue_desk import QueueDesk
 
 
 async def test_tenants_that_may_begin_nothing_keep_no_place_from_others(desk: QueueDesk) -> None:
