@@ -295,7 +295,7 @@ class Daemon:
         except ConfigurationError as error:
             refused = str(error)
             _log.error("sip_accounts_refused", error=refused)
-        await self._modules.look()
+        await self._modules.look_again()
         await self._catalog.reload()
         status = self._status
         return f"{status}; the former SIP accounts stay: {refused}" if refused else status

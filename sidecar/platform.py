@@ -246,7 +246,7 @@ class PlatformProcess:
     async def _reload(self) -> str:
         """Nothing is read at a signal alone: a change of the database, or of what is installed, is live in any
         case."""
-        await self._modules.look()
+        await self._modules.look_again()
         await self._scripts.look()
         return self._status
 

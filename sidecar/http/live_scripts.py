@@ -12,6 +12,7 @@ from sidecar.catalog.model import Script, Snapshot
 from sidecar.lifecycle import PartState
 from sidecar.logs.fault import Fault
 from sidecar.logs.logger import ActionLogger
+from sidecar.operations.following_part import FollowingPart
 from sidecar.storage.engine import Storage
 from sidecar.storage.errors import StorageError
 from sidecar.storage.schema import read_state
@@ -28,23 +29,21 @@ class Runnable:
     """Whether whoever knows its uuid may run it."""
 
 
-class LiveScripts:
+class LiveScripts(FollowingPart):
     """The part of the platform that follows the scripts of a database. ``use`` is told of all of them whenever one has
     changed, or a limit of theirs."""
 
     name = "scripts"
-    drain_seconds = 0.0
 
     def __init__(self, storage: Storage, rules: Rules, poll_seconds: float, use: Callable[[Snapshot], None]) -> None:
+        fault = Fault(_log, "scripts_not_followed", "scripts_followed_again")
+        super().__init__(fault, "the scripts cannot be read, see the log", poll_seconds)
         self._storage = storage
-        self._poll_seconds = poll_seconds
         self._use = use
         self._gathered = Gathered(rules)
         self._public: dict[str, bool] = {}
         self._known: int | None = None
         self._looking = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-        self._fault = Fault(_log, "scripts_not_followed", "scripts_followed_again")
         self._by_id: Mapping[str, Runnable] = {}
         self._by_uuid: Mapping[str, Runnable] = {}
 
@@ -110,35 +109,7 @@ class LiveScripts:
     async def start(self) -> None:
         """Read all of them, and begin to follow. Raises StorageError."""
         await self.look()
-        self._task = asyncio.get_running_loop().create_task(self._follow())
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll_seconds)
-            try:
-                await self.look()
-            except StorageError as error:
-                self._fault.found(str(error))
-            except Exception:  # noqa: BLE001 - logged: what runs goes on, and the next look may go well
-                self._fault.crashed("the scripts cannot be read, see the log")
-
-    def refuse_calls(self) -> None:
-        """Nothing: no call comes here."""
-
-    def stop_accepting(self) -> None:
-        """Follow no more."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def drain(self) -> None:
-        """Return at once."""
-
-    def cancel_rest(self) -> None:
-        """Nothing is being done."""
-
-    async def close(self) -> None:
-        """Follow no more, also after a start that failed."""
-        self.stop_accepting()
+        await super().start()
 
     def state(self) -> PartState:
         """A fault while the database cannot be asked: what is known runs on, without tokens nothing else does."""

@@ -12,6 +12,7 @@ from sidecar.lifecycle import PartState
 from sidecar.logs.fault import Fault
 from sidecar.logs.logger import ActionLogger
 from sidecar.npm.store import state_of
+from sidecar.operations.following_part import FollowingPart
 
 _log = ActionLogger(__name__)
 
@@ -21,7 +22,7 @@ AGAIN_SECONDS: Final = 5.0
 """Before what could not be read or used is tried again: each time all texts are read, and the catalog is loaded."""
 
 
-class LiveModules:
+class LiveModules(FollowingPart):
     """The part of a process that looks whether something was installed or removed. ``use`` is given all that there is
     then, in the event loop; where it raises SidecarError it is given it again.
 
@@ -29,17 +30,16 @@ class LiveModules:
     """
 
     name = "modules"
-    drain_seconds = 0.0
 
     def __init__(self, directory: Path, use: Callable[[Packages], Awaitable[None]]) -> None:
+        fault = Fault(_log, "modules_not_read", "modules_read_again")
+        super().__init__(fault, "what is installed cannot be read, see the log", LOOK_SECONDS)
         self._directory = directory
         self._use = use
         self._known = state_of(directory)
         self._looking = asyncio.Lock()
-        self._fault = Fault(_log, "modules_not_read", "modules_read_again")
-        self._task: asyncio.Task[None] | None = None
 
-    async def look(self) -> None:
+    async def look_again(self) -> None:
         """Take over what was installed or removed until now. What cannot be read, or not be used, is logged, and what
         there was stays."""
         async with self._looking:
@@ -57,37 +57,10 @@ class LiveModules:
             self._fault.found("")
             _log.info("modules_read", texts=len(packages.installed()))
 
-    # ---- its life ----
-
-    async def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.get_running_loop().create_task(self._follow())
-
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(AGAIN_SECONDS if self._fault.text else LOOK_SECONDS)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - logged: what there was stays, and the next look may go well
-                self._fault.crashed("what is installed cannot be read, see the log")
-
-    def refuse_calls(self) -> None:
-        """Nothing: no call comes here."""
-
-    def stop_accepting(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def drain(self) -> None:
-        """Return at once."""
-
-    def cancel_rest(self) -> None:
-        """Nothing is being done."""
-
-    async def close(self) -> None:
-        """Look no more, also after a start that failed."""
-        self.stop_accepting()
+    @property
+    def pause_seconds(self) -> float:
+        """Longer where the last look found what cannot be read."""
+        return AGAIN_SECONDS if self._fault.text else super().pause_seconds
 
     def state(self) -> PartState:
         """What cannot be read is said in the details: scripts run on with what there was."""

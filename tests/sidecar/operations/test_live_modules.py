@@ -36,21 +36,21 @@ def site(tmp_path: Path) -> Site:
 
 
 async def test_what_is_installed_or_removed_is_handed_on_once(site: Site) -> None:
-    await site.modules.look()
+    await site.modules.look_again()
     assert site.used == []
     add_modules(site.directory, [built("a"), built("a", "2.0.0", "2")], told)
-    await site.modules.look()
-    await site.modules.look()
+    await site.modules.look_again()
+    await site.modules.look_again()
     assert site.used == [["a 1.0.0 2.0.0"]]
     remove_module(site.directory, "a", "2.0.0", told)
-    await site.modules.look()
+    await site.modules.look_again()
     assert site.used[1:] == [["a 1.0.0"]]
 
 
 async def test_what_was_there_before_is_not_handed_on(tmp_path: Path) -> None:
     add_modules(tmp_path, [built("a")], told)
     site = Site(tmp_path)
-    await site.modules.look()
+    await site.modules.look_again()
     assert site.used == []
 
 
@@ -58,11 +58,11 @@ async def test_what_cannot_be_read_leaves_what_there_was(site: Site) -> None:
     add_modules(site.directory, [built("a")], told)
     good = (site.directory / FILE_NAME).read_bytes()
     (site.directory / FILE_NAME).write_bytes(b"{")
-    await site.modules.look()
+    await site.modules.look_again()
     assert site.used == []
     assert "manifest.json" in str(site.modules.state().details["modules_problem"])
     (site.directory / FILE_NAME).write_bytes(good)
-    await site.modules.look()
+    await site.modules.look_again()
     assert site.used == [["a 1.0.0"]]
     assert site.modules.state() == PartState()
 
@@ -70,10 +70,10 @@ async def test_what_cannot_be_read_leaves_what_there_was(site: Site) -> None:
 async def test_what_cannot_be_used_is_handed_on_again(site: Site) -> None:
     add_modules(site.directory, [built("a")], told)
     site.refuses = "the database is gone"
-    await site.modules.look()
+    await site.modules.look_again()
     assert site.modules.state().details == {"modules_problem": "the database is gone"}
     site.refuses = ""
-    await site.modules.look()
+    await site.modules.look_again()
     assert site.used == [["a 1.0.0"]]
 
 
