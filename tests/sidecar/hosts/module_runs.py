@@ -37,12 +37,19 @@ class Scripts:
         self._grants = grants
 
     def begin(
-        self, text: str, data: Any = None, tenant: str = "t", *, seconds: float = 10.0, **more: Any
+        self,
+        text: str,
+        data: Any = None,
+        tenant: str = "t",
+        *,
+        seconds: float = 10.0,
+        kind: Kind = Kind.APP,
+        **more: Any,
     ) -> "asyncio.Future[Completion]":
-        """Run ``main`` of an App, for so many seconds at most; ``more`` as of `make_script`."""
-        script = make_script(id="s", name="s.js", kind=Kind.APP, text=text, tenant=tenant, **more)
+        """Run ``main``, by default an App's, for so many seconds at most; ``more`` as of `make_script`."""
+        script = make_script(id="s", name="s.js", kind=kind, text=text, tenant=tenant, **more)
         program = Programs(self._adapter, MEMORY_BYTES, shared_memory=False, grants=self._grants).of(script)
-        program = msgspec.structs.replace(program, key=f"{tenant}\0{more}\0{text}")
+        program = msgspec.structs.replace(program, key=f"{tenant}\0{kind}\0{more}\0{text}")
         invocation = Invocation(
             program=program, input=values.encode(data), limits=Limits(wall_seconds=seconds), customer=tenant
         )

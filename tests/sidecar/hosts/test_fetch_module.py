@@ -10,6 +10,7 @@ from sidecar.configuration.host_sections import OutgoingSection
 from sidecar.configuration.tree import Configuration
 from sidecar.configuration.typed_value import Network
 from sidecar.hosts.services import Services
+from sidecar.kind import Kind
 from tests.sidecar.hosts.module_runs import Scripts, line_of, scripts
 from tests.sidecar.hosts.web_site import Site
 
@@ -164,6 +165,23 @@ async def test_what_cannot_be_fetched_is_an_error_at_the_author_s_line(
     assert message in error.message
     assert line_of(error) == 2
     assert site.requests == []
+
+
+async def test_a_worker_reaches_the_hosts_that_are_named_for_workers_and_no_others(site: Site) -> None:
+    site.answers(b"x")
+    text = "async function main(url) { return (await fetch(url)).text(); }"
+    for named, reached in ((("127.0.0.1",), True), (("api.example",), False), ((), False)):
+        section = OutgoingSection(networks=("127.0.0.1/32",), worker_hosts=named)
+        services = Services(Configuration(outgoing=section))
+        async with scripts(services) as runs:
+            assert await runs.run(text, site.url()) == "x"
+            if reached:
+                assert await runs.run(text, site.url(), kind=Kind.WORKER) == "x"
+            else:
+                error = await runs.error(text, site.url(), kind=Kind.WORKER)
+                assert "127.0.0.1 is not among the hosts that Workers may reach" in error.message
+        await services.close()
+    assert len(site.requests) == 4
 
 
 async def test_an_answer_that_is_no_json_says_what_came(site: Site, runs: Scripts) -> None:
